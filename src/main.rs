@@ -1,0 +1,2 @@
+//! argv, environment and streams in; exit code out.
+fn main() {}

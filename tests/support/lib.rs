@@ -1,0 +1,13 @@
+//! What the tests, the demo and the benches share: images made in memory, registries to push them to
+//! (a scripted one on loopback and the real docker-registry), certificates, and sandboxes to run a client in.
+//!
+//! It knows nothing of the crate under test, so that a fault there cannot hide here.
+
+pub mod certs;
+pub mod client;
+pub mod image;
+pub mod loopback;
+pub mod netns;
+pub mod real;
+pub mod sandbox;
+pub mod token;
