@@ -7,3 +7,4 @@ pub mod platform;
 pub mod reference;
 pub mod registry;
 pub mod secret;
+pub mod store;
