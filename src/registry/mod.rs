@@ -1,5 +1,13 @@
 //! The registry client.
 
+mod auth;
+mod challenge;
+mod credentials;
 pub mod error;
+mod helper;
+mod proxy;
+mod scope;
+mod token;
 
+pub use auth::Access;
 pub use error::{Kind, RegistryError};
