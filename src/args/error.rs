@@ -12,7 +12,7 @@ use super::quote::{quote, quote_byte};
 #[error("{kind}")]
 pub struct ArgsError {
     /// What is wrong.
-    pub kind: ArgsErrorKind,
+    pub kind: Box<ArgsErrorKind>,
     /// The command that it is wrong for, as called: `docker manifest create`.
     pub(super) path: String,
     /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; none where docker shows none.
@@ -144,12 +144,12 @@ fn plural(count: usize) -> &'static str {
 impl ArgsError {
     /// An error that docker prints without usage and hint, with exit code 1: it met it on the way to the verb.
     pub(super) fn bare(flag: FlagError) -> ArgsError {
-        ArgsError { kind: flag.into(), path: String::new(), usage: None }
+        ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None }
     }
 
     /// Docker's exit code: 125 for a flag, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
-        match self.kind {
+        match *self.kind {
             ArgsErrorKind::Flag(_) if self.usage.is_some() => 125,
             _ => 1,
         }
@@ -164,7 +164,7 @@ impl ArgsError {
     pub fn hint(&self) -> Option<String> {
         self.usage.as_ref()?;
         // Docker's own two wordings: its check for a lower bound alone has the other one.
-        let verb = match &self.kind {
+        let verb = match &*self.kind {
             ArgsErrorKind::Count { count, .. } if count.is_open() => "See",
             _ => "Run",
         };

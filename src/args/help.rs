@@ -70,7 +70,7 @@ impl Called<'_> {
     }
 
     fn error(&self, verb: Option<&Command>, kind: ArgsErrorKind) -> ArgsError {
-        ArgsError { kind, path: self.path(verb), usage: Some(self.usage(verb)) }
+        ArgsError { kind: Box::new(kind), path: self.path(verb), usage: Some(self.usage(verb)) }
     }
 
     pub(super) fn flag_error(&self, verb: Option<&Command>, flag: FlagError) -> ArgsError {
@@ -120,7 +120,7 @@ impl Called<'_> {
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
                 let kind = ArgsErrorKind::UnknownTopic(word.clone());
-                return Err(ArgsError { kind, path: self.name.to_owned(), usage: None });
+                return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None });
             }
         };
         Ok(Request::Help { text, asked: true })

@@ -200,7 +200,7 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run a verb.
-    Run(Command),
+    Run(Box<Command>),
     /// Print this text and exit with 0.
     Help {
         /// The whole text, newline at its end.
@@ -242,7 +242,7 @@ pub fn parse(name: &str, words: &[String]) -> Result<Request, ArgsError> {
     }
     let matches = root.clone().try_get_matches_from(scanned.normal_form(verb));
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
-    command.map(Request::Run).map_err(|error| called.value_error(verb, &error))
+    command.map(|command| Request::Run(Box::new(command))).map_err(|error| called.value_error(verb, &error))
 }
 
 /// There is no verb: an unknown flag, a wish for help, a word that is no verb, or nothing at all.

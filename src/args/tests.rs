@@ -8,7 +8,7 @@ fn words(line: &[&str]) -> Vec<String> {
 
 fn run(line: &[&str]) -> Command {
     match parse("docker manifest", &words(line)) {
-        Ok(Request::Run(command)) => command,
+        Ok(Request::Run(command)) => *command,
         other => panic!("{line:?}: {other:?}"),
     }
 }
