@@ -1,5 +1,6 @@
 //! docker-manifest as a library.
 
+pub mod args;
 pub mod digest;
 pub mod document;
 pub mod env;
