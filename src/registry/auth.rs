@@ -237,10 +237,10 @@ impl TokenDesk<'_> {
         let asked_at = Instant::now();
         let granted = self.fetch(scopes);
         let mut state = lock(&self.desk.state);
-        match granted.and_then(|grant| Ok((self.header(&grant)?, grant))) {
-            Ok((header, grant)) => {
-                state.refresh = grant.refresh.or_else(|| state.refresh.take());
-                state.cache.insert(header.clone(), scopes.clone(), want, asked_at, grant.lifetime);
+        match granted {
+            Ok(Grant { header, lifetime, refresh }) => {
+                state.refresh = refresh.or_else(|| state.refresh.take());
+                state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
                 Ok(header)
             }
             Err(error) => {
@@ -252,42 +252,47 @@ impl TokenDesk<'_> {
         }
     }
 
-    fn header(&self, grant: &Grant) -> Result<Secret, RegistryError> {
-        token::bearer(&grant.token).ok_or_else(|| self.error(Kind::Protocol, "its token cannot stand in a header"))
-    }
-
     /// Asks by OAuth2 where there is an identity token; servers that do not know that form answer 404 or 405, some 401.
     fn fetch(&self, scopes: &Scopes) -> Result<Grant, RegistryError> {
         let service = self.challenge.parameter("service");
         let refreshed = lock(&self.desk.state).refresh.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
-            return self.granted(&(self.send)(&self.realm.get(service, scopes, &self.credential))?, None);
+            let request = self.realm.get(service, scopes, &self.credential);
+            return self.granted(&request, &(self.send)(&request)?, None);
         };
-        let reply = (self.send)(&self.realm.refresh(service, scopes, &identity))?;
+        let request = self.realm.refresh(service, scopes, &identity);
+        let reply = (self.send)(&request)?;
         if !matches!(reply.status, 401 | 404 | 405) {
-            return self.granted(&reply, Some(&identity));
+            return self.granted(&request, &reply, Some(&identity));
         }
-        let request = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
-        let fallback = (self.send)(&request)?;
+        let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
+        let fallback = (self.send)(&second)?;
         // To a 401 the first answer says more: it is about the identity token that the user logged in with.
-        let told = if reply.status == 401 && !fallback.is_success() { &reply } else { &fallback };
-        self.granted(told, Some(&identity))
+        if reply.status == 401 && !fallback.is_success() {
+            return self.granted(&request, &reply, Some(&identity));
+        }
+        self.granted(&second, &fallback, Some(&identity))
     }
 
-    fn granted(&self, reply: &TokenReply, identity: Option<&Secret>) -> Result<Grant, RegistryError> {
+    fn granted(
+        &self,
+        request: &TokenRequest,
+        reply: &TokenReply,
+        identity: Option<&Secret>,
+    ) -> Result<Grant, RegistryError> {
+        let method = if request.form.is_some() { "POST" } else { "GET" };
+        let error = |kind, words: &str| {
+            RegistryError::new(kind, self.origin.registry, format!("token server {}: {words}", self.realm.host))
+                .at(format!("{method} {}", self.realm.shown()))
+                .with_status(reply.status)
+        };
         if reply.is_success() {
-            return reply.grant().map_err(|why| self.error(Kind::Protocol, &why).with_status(reply.status));
+            return reply.grant().map_err(|why| error(Kind::Protocol, &why));
         }
         // A server may repeat what it was sent.
         let secrets = self.credential.password.iter().chain(&self.credential.identity_token).chain(identity);
         let words = secrets.fold(reply.words(), |words, secret| words.replace(secret.reveal(), "[secret]"));
-        Err(self.error(reply.failure_kind(), &words).with_status(reply.status))
-    }
-
-    fn error(&self, kind: Kind, words: &str) -> RegistryError {
-        let detail = format!("token server {}: {words}", self.realm.host);
-        let method = if self.credential.identity_token.is_some() { "POST" } else { "GET" };
-        RegistryError::new(kind, self.origin.registry, detail).at(format!("{method} {}", self.realm.shown()))
+        Err(error(reply.failure_kind(), &words))
     }
 }
 
