@@ -146,7 +146,7 @@ fn a_token_that_worked_and_expires_is_renewed_each_time() {
 fn a_token_server_that_will_not_give_all_is_asked_for_what_is_needed() {
     let several = |request: &TokenRequest| request.url.matches("scope=").count() > 1;
     let server = Server::new(
-        |request, _| if several(request) { (403, String::new()) } else { (200, r#"{"token":"t"}"#.into()) },
+        |request, _| if several(request) { (400, String::new()) } else { (200, r#"{"token":"t"}"#.into()) },
     );
     let home = with_login();
     home.authenticator.announce("h", push("a"));
