@@ -5,6 +5,7 @@ pub mod digest;
 pub mod document;
 pub mod env;
 pub mod platform;
+pub mod plugin;
 pub mod reference;
 pub mod registry;
 pub mod secret;
