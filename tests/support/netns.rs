@@ -119,7 +119,7 @@ mod tests {
     fn two_work_at_once_and_leave_nothing_behind() {
         let (one, two) = match (Netns::create(), Netns::create()) {
             (Ok(one), Ok(two)) => (one, two),
-            (Err(why), _) | (_, Err(why)) => return crate::skip::skip(&format!("network namespaces: {why}")),
+            (Err(why), _) | (_, Err(why)) => return crate::skip::skipped("network namespaces", &why),
         };
         let mut listeners = [listener(&one, "first"), listener(&two, "second")];
         assert_eq!((heard(&one), heard(&two)), ("first\n".to_owned(), "second\n".to_owned()));
