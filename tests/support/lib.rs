@@ -10,4 +10,5 @@ pub mod loopback;
 pub mod netns;
 pub mod real;
 pub mod sandbox;
+pub mod skip;
 pub mod token;
