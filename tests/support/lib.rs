@@ -11,4 +11,5 @@ pub mod netns;
 pub mod real;
 pub mod sandbox;
 pub mod skip;
+pub mod storage;
 pub mod token;

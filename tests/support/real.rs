@@ -59,11 +59,13 @@ pub struct RealConfig {
     pub tls: Option<Tls>,
     /// The address to listen on.
     pub addr: IpAddr,
+    /// The network namespace to run in (see [`crate::netns`]); None is the machine's own network.
+    pub netns: Option<String>,
 }
 
 impl Default for RealConfig {
     fn default() -> Self {
-        Self { auth: Auth::None, tls: None, addr: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+        Self { auth: Auth::None, tls: None, addr: IpAddr::V4(Ipv4Addr::LOCALHOST), netns: None }
     }
 }
 
@@ -138,10 +140,19 @@ impl RealRegistry {
         std::fs::write(&config_file, config.yaml(&dir.path().join("storage"))).map_err(|e| e.to_string())?;
         let log = std::fs::File::create(dir.path().join("log")).map_err(|e| e.to_string())?;
         let errors = log.try_clone().map_err(|e| e.to_string())?;
-        let mut child = Command::new("docker-registry")
+        let mut command = match &config.netns {
+            Some(name) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", name, "docker-registry"]);
+                command
+            }
+            None => Command::new("docker-registry"),
+        };
+        let mut child = command
             .arg("serve")
             .arg(&config_file)
             .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
