@@ -1,1 +1,8 @@
 //! docker-manifest as a library.
+
+pub mod digest;
+pub mod document;
+pub mod env;
+pub mod reference;
+pub mod registry;
+pub mod secret;

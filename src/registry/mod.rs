@@ -1,0 +1,5 @@
+//! The registry client.
+
+pub mod error;
+
+pub use error::{Kind, RegistryError};
