@@ -2,5 +2,6 @@
 
 mod cases {
     mod auth;
+    mod differential;
     mod scene;
 }
