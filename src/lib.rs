@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod document;
 pub mod env;
+pub mod platform;
 pub mod reference;
 pub mod registry;
 pub mod secret;
