@@ -1,5 +1,6 @@
 //! docker-manifest as a library.
 
+pub mod args;
 pub mod digest;
 pub mod document;
 pub mod env;
@@ -7,3 +8,4 @@ pub mod platform;
 pub mod reference;
 pub mod registry;
 pub mod secret;
+pub mod store;

@@ -44,14 +44,25 @@ impl Draft {
         self.entries.is_empty()
     }
 
-    /// The entry under the key of `image`. It may be another image's that shares the key: compare its reference.
+    /// The entry of `image`.
     pub fn get(&self, image: &Reference) -> Option<&Entry> {
-        self.entries.get(&key(image))
+        self.entries.get(&key(image)).filter(|entry| entry.reference == *image)
     }
 
-    /// Puts an entry under the key of its reference, in place of the one that was there.
-    pub fn insert(&mut self, entry: Entry) {
-        self.entries.insert(key(&entry.reference), entry);
+    /// Puts an entry in place of the one that its image had, if it had one.
+    ///
+    /// # Errors
+    /// Where another image stands under the key that docker gives to both.
+    pub fn insert(&mut self, entry: Entry) -> Result<(), DocumentError> {
+        let key = key(&entry.reference);
+        if let Some(holder) = self.entries.get(&key).filter(|holder| holder.reference != entry.reference) {
+            return Err(DocumentError::KeyTaken {
+                wanted: entry.reference.to_string(),
+                holder: holder.reference.to_string(),
+            });
+        }
+        self.entries.insert(key, entry);
+        Ok(())
     }
 
     /// Puts an entry under the key that a store found it by.
@@ -62,15 +73,16 @@ impl Draft {
     /// The list that a push of this draft sends.
     ///
     /// # Errors
-    /// Docker's: an entry with no platform, or in another registry than the list.
+    /// An entry with no platform, in another registry than the list, or with bytes that are not what it says they are.
     pub fn list(&self) -> Result<List, DocumentError> {
         for entry in self.entries() {
             let platform = entry.descriptor.platform.as_ref();
             if platform.is_none_or(|platform| platform.os.is_empty() || platform.architecture.is_empty()) {
-                return Err(DocumentError::NoPlatform(entry.reference.clone()));
+                return Err(DocumentError::NoPlatform(entry.reference.to_string()));
             }
             self.check_registry(entry)?;
         }
+        self.entries().try_for_each(Entry::verify)?;
         self.build()
     }
 
@@ -116,7 +128,7 @@ mod tests {
     fn entries_stand_in_the_order_of_their_keys() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         for image in ["h.x/b:1", "h.x/a:2", "h.x/a:10"] {
-            draft.insert(entry(image, "linux"));
+            draft.insert(entry(image, "linux")).unwrap();
         }
         let order: Vec<String> = draft.entries().map(|entry| entry.reference.to_string()).collect();
         assert_eq!(order, ["h.x/a:10", "h.x/a:2", "h.x/b:1"]);
@@ -124,17 +136,26 @@ mod tests {
     }
 
     #[test]
+    fn two_images_under_one_key_are_not_mixed() {
+        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
+        draft.insert(entry("h.x/a_b:1", "linux")).unwrap();
+        assert!(draft.get(&Reference::parse("h.x/a/b:1").unwrap()).is_none());
+        let refused = draft.insert(entry("h.x/a/b:1", "linux"));
+        assert!(matches!(refused, Err(DocumentError::KeyTaken { .. })));
+    }
+
+    #[test]
     fn a_list_needs_platforms_and_one_registry() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
-        draft.insert(entry("h.x/a:1", ""));
+        draft.insert(entry("h.x/a:1", "")).unwrap();
         assert_eq!(
             draft.list().unwrap_err().to_string(),
             "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry"
         );
         assert!(draft.preview().is_ok());
-        draft.insert(entry("h.x/a:1", "linux"));
+        draft.insert(entry("h.x/a:1", "linux")).unwrap();
         assert!(draft.list().is_ok());
-        draft.insert(entry("g.x/a:1", "linux"));
+        draft.insert(entry("g.x/a:1", "linux")).unwrap();
         assert_eq!(
             draft.preview().unwrap_err().to_string(),
             "cannot use source images from a different registry than the target image: g.x != h.x"

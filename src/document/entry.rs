@@ -57,6 +57,25 @@ impl Entry {
         self.raw.is_some()
     }
 
+    /// Checks the bytes that are here, if they are, against the descriptor.
+    ///
+    /// # Errors
+    /// Where their digest or their number is another.
+    pub fn verify(&self) -> Result<(), DocumentError> {
+        let Some(raw) = &self.raw else { return Ok(()) };
+        if !self.descriptor.digest.verifies(raw) {
+            return Err(self.mismatch(raw));
+        }
+        if self.descriptor.size != raw.len() as u64 {
+            return Err(DocumentError::Length {
+                reference: self.reference.to_string(),
+                expected: self.descriptor.size,
+                found: raw.len() as u64,
+            });
+        }
+        Ok(())
+    }
+
     /// The bytes to send to a registry under the descriptor's digest.
     ///
     /// # Errors
@@ -64,7 +83,8 @@ impl Entry {
     pub fn bytes(&self) -> Result<Vec<u8>, DocumentError> {
         let digest = &self.descriptor.digest;
         if let Some(raw) = &self.raw {
-            return if digest.verifies(raw) { Ok(raw.clone()) } else { Err(self.mismatch(raw)) };
+            self.verify()?;
+            return Ok(raw.clone());
         }
         let (schema, json) = self.manifest.as_ref().ok_or_else(|| self.no_payload())?;
         let dockers = gojson::indent(json, schema.indentation());
@@ -141,12 +161,12 @@ impl Entry {
     }
 
     fn no_payload(&self) -> DocumentError {
-        DocumentError::NoPayload(self.reference.clone())
+        DocumentError::NoPayload(self.reference.to_string())
     }
 
     fn mismatch(&self, bytes: &[u8]) -> DocumentError {
         DocumentError::Mismatch {
-            reference: self.reference.clone(),
+            reference: self.reference.to_string(),
             expected: self.descriptor.digest.clone(),
             found: Digest::of(bytes),
         }
@@ -160,7 +180,7 @@ fn old_descriptor(
     manifest: Option<&(Schema, Vec<u8>)>,
     platform: Option<&str>,
 ) -> Result<Descriptor, DocumentError> {
-    let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.clone()))?;
+    let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
     let expected: Digest = digest.parse().map_err(|error| DocumentError::Digest(digest, error))?;
     if !expected.verifies(json) {
         return Err(DocumentError::OldEntry { expected, found: Digest::of(json) });

@@ -2,7 +2,7 @@
 
 use crate::digest::{Digest, DigestError};
 use crate::document::gojson::WrongType;
-use crate::reference::{Reference, ReferenceError};
+use crate::reference::ReferenceError;
 
 /// What is wrong with a document. The caller adds which file or reference it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,18 +40,36 @@ pub enum DocumentError {
     #[error("internal digest mismatch for {reference}: expected {expected}, got {found}")]
     Mismatch {
         /// The entry's image.
-        reference: Reference,
+        reference: String,
         /// What the descriptor says.
         expected: Digest,
         /// What the bytes hash to.
         found: Digest,
     },
+    /// An entry whose bytes are not as many as its descriptor says.
+    #[error("internal size mismatch for {reference}: expected {expected}, got {found}")]
+    Length {
+        /// The entry's image.
+        reference: String,
+        /// What the descriptor says, in bytes.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// Two images of one draft share the name that docker keeps them under.
+    #[error("image {wanted} cannot stand beside {holder} in one manifest list: docker's store has one file for both")]
+    KeyTaken {
+        /// The image that was to be added.
+        wanted: String,
+        /// The image that is there.
+        holder: String,
+    },
     /// An entry that holds no manifest at all.
     #[error("{0} has no payload")]
-    NoPayload(Reference),
+    NoPayload(String),
     /// An entry that a list cannot name yet.
     #[error("manifest {0} must have an OS and Architecture to be pushed to a registry")]
-    NoPlatform(Reference),
+    NoPlatform(String),
     /// An entry that lives in another registry than the list.
     #[error(
         "cannot use source images from a different registry than the target image: {source_domain} != {target_domain}"
