@@ -3,5 +3,6 @@
 mod cases {
     mod auth;
     mod differential;
+    mod interop;
     mod scene;
 }

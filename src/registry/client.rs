@@ -78,7 +78,13 @@ impl Registry {
     }
 
     /// Fetches a blob of at most `cap` bytes.
-    pub fn blob(&self, repository: &Repository, digest: &Digest, size: Option<u64>, cap: u64) -> Result<Vec<u8>, RegistryError> {
+    pub fn blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        size: Option<u64>,
+        cap: u64,
+    ) -> Result<Vec<u8>, RegistryError> {
         let _ = (digest, size, cap);
         Err(self.unfinished(repository))
     }
@@ -90,7 +96,13 @@ impl Registry {
     }
 
     /// Puts these exact bytes under a tag or their digest and gives their digest.
-    pub fn put_manifest(&self, target: &Repository, name: &Name, media_type: &str, bytes: &[u8]) -> Result<Digest, RegistryError> {
+    pub fn put_manifest(
+        &self,
+        target: &Repository,
+        name: &Name,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Digest, RegistryError> {
         let _ = (name, media_type, bytes);
         Err(self.unfinished(target))
     }

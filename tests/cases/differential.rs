@@ -6,12 +6,12 @@
 
 mod catalogue;
 mod differences;
-mod script;
+pub(crate) mod script;
 mod scripts_drafts;
 mod scripts_flags;
 mod scripts_registry;
-mod transcript;
-mod world;
+pub(crate) mod transcript;
+pub(crate) mod world;
 
 use differences::{DIFFERENCES, Difference};
 use script::Script;
