@@ -7,6 +7,7 @@ pub mod document;
 pub mod env;
 pub mod output;
 pub mod platform;
+pub mod plugin;
 pub mod reference;
 pub mod registry;
 pub mod report;
