@@ -1,1 +1,6 @@
 //! The whole program, run as its users run it: one binary, a module per command or concern.
+
+mod cases {
+    mod auth;
+    mod scene;
+}

@@ -10,4 +10,6 @@ pub mod loopback;
 pub mod netns;
 pub mod real;
 pub mod sandbox;
+pub mod skip;
+pub mod storage;
 pub mod token;

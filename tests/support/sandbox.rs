@@ -1,1 +1,403 @@
-//! (being built)
+//! A place to run a client in where nothing of the developer's machine can be seen: an own home, an own docker
+//! configuration and store, an environment of a few named variables, and a guard that ends a client that hangs.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long a client may run before it is killed and the test fails.
+pub const HANG_GUARD: Duration = Duration::from_secs(60);
+
+/// A hermetic home, docker configuration and environment; all of it is removed on drop.
+#[derive(Debug)]
+pub struct Sandbox {
+    dir: tempfile::TempDir,
+    env: BTreeMap<OsString, OsString>,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sandbox {
+    /// Makes the directories: `home` and, inside it, `docker` for DOCKER_CONFIG (no store yet).
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    #[must_use]
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a temporary directory");
+        std::fs::create_dir_all(dir.path().join("home/docker")).expect("a home");
+        let mut sandbox = Self { dir, env: BTreeMap::new() };
+        sandbox.set("PATH", search_path());
+        sandbox.set("HOME", sandbox.home());
+        sandbox.set("DOCKER_CONFIG", sandbox.docker_config());
+        sandbox.set("LANG", "C");
+        sandbox
+    }
+
+    /// The same sandbox with one more environment variable for everything run in it.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    /// Sets an environment variable for everything run from now on.
+    pub fn set(&mut self, key: impl Into<OsString>, value: impl Into<OsString>) {
+        self.env.insert(key.into(), value.into());
+    }
+
+    /// Takes an environment variable away, DOCKER_CONFIG for instance.
+    pub fn unset(&mut self, key: impl AsRef<OsStr>) {
+        self.env.remove(key.as_ref());
+    }
+
+    /// The root of everything, also the working directory of what runs here.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `$HOME`.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.path().join("home")
+    }
+
+    /// `$DOCKER_CONFIG`.
+    #[must_use]
+    pub fn docker_config(&self) -> PathBuf {
+        self.path().join("home/docker")
+    }
+
+    /// Where the drafts lie, `$DOCKER_CONFIG/manifests`; it may not exist yet.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.docker_config().join("manifests")
+    }
+
+    /// Writes a file (and the directories above it) under the sandbox's root.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, relative: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(relative);
+        std::fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories");
+        std::fs::write(&path, bytes).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+        path
+    }
+
+    /// Writes `$DOCKER_CONFIG/config.json`.
+    pub fn write_config(&self, json: &str) -> PathBuf {
+        self.write("home/docker/config.json", json)
+    }
+
+    /// A command to run here, looked up on the PATH unless it is a path.
+    #[must_use]
+    pub fn command(&self, program: impl Into<OsString>) -> Run {
+        Run {
+            program: program.into(),
+            args: Vec::new(),
+            env: self.env.clone(),
+            dir: self.path().to_owned(),
+            stdin: Vec::new(),
+            guard: HANG_GUARD,
+        }
+    }
+
+    /// `docker manifest …` as this tool gives it, arguments still to be added.
+    #[must_use]
+    pub fn tool(&self, tool: &Tool) -> Run {
+        self.command(tool.program()).arg("manifest")
+    }
+}
+
+/// The client that a test runs: the reference, or the one that is being built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tool {
+    /// The real docker client from the PATH.
+    Docker,
+    /// Ours, called as docker would call a plugin: with the plugin's name as its first argument.
+    Ours {
+        /// The built binary.
+        binary: PathBuf,
+    },
+}
+
+impl Tool {
+    /// The program to run; `manifest` and the arguments follow.
+    #[must_use]
+    pub fn program(&self) -> OsString {
+        match self {
+            Self::Docker => "docker".into(),
+            Self::Ours { binary } => binary.into(),
+        }
+    }
+
+    /// A word for messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Ours { .. } => "ours",
+        }
+    }
+}
+
+/// A command being put together.
+#[derive(Debug, Clone)]
+pub struct Run {
+    program: OsString,
+    args: Vec<OsString>,
+    env: BTreeMap<OsString, OsString>,
+    dir: PathBuf,
+    stdin: Vec<u8>,
+    guard: Duration,
+}
+
+impl Run {
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable for this run only.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.insert(key.into(), value.into());
+        self
+    }
+
+    /// What the program reads on its standard input; nothing unless set.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Another working directory than the sandbox's root.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = dir.into();
+        self
+    }
+
+    /// Another limit than [`HANG_GUARD`].
+    #[must_use]
+    pub fn guard(mut self, guard: Duration) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// The command itself with its cleared environment, for tests that must hold the child themselves.
+    #[must_use]
+    pub fn to_command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env_clear().envs(&self.env).current_dir(&self.dir);
+        command
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When the program cannot be started, or when it has not ended within the guard: it is killed first.
+    #[must_use]
+    pub fn run(&self) -> Output {
+        let mut command = self.to_command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {:?}: {e}", self.program));
+        let mut stdin = child.stdin.take().expect("piped");
+        let input = self.stdin.clone();
+        // A program may end without reading its input, so a broken pipe is no failure.
+        std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let stdout = collect(child.stdout.take().expect("piped"));
+        let stderr = collect(child.stderr.take().expect("piped"));
+        let deadline = Instant::now() + self.guard;
+        let stdout = self.within(&mut child, &stdout, deadline);
+        let stderr = self.within(&mut child, &stderr, deadline);
+        // Its streams are closed, so it is ending: this waits for moments.
+        let status = loop {
+            match child.try_wait().expect("the child can be waited for") {
+                Some(status) => break status,
+                None if Instant::now() > deadline => self.hung(&mut child),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        Output { code, stdout, stderr }
+    }
+
+    fn within(&self, child: &mut Child, stream: &Receiver<Vec<u8>>, deadline: Instant) -> Vec<u8> {
+        match stream.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(bytes) => bytes,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.hung(child),
+        }
+    }
+
+    fn hung(&self, child: &mut Child) -> ! {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("{:?} {:?} did not end within {:?}; it was killed", self.program, self.args, self.guard)
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// How a program ended and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code; 128 + the signal where a signal ended it.
+    pub code: i32,
+    /// Standard output, exact.
+    pub stdout: Vec<u8>,
+    /// Standard error, exact.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Standard output as text.
+    #[must_use]
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text.
+    #[must_use]
+    pub fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// The first line of standard error without its end, empty when there is none.
+    #[must_use]
+    pub fn first_err_line(&self) -> String {
+        self.err().lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// Itself, when it ended well.
+    ///
+    /// # Panics
+    /// When the exit code is not 0, showing what was said.
+    #[must_use]
+    pub fn success(self) -> Self {
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.out(), self.err());
+        self
+    }
+}
+
+/// Everything below a store: relative path → (permission bits, bytes); a directory ends in `/` and has no bytes.
+/// Names with a leading dot are left out at the root only, since our side files live there and nowhere else.
+/// A root that does not exist is an empty tree.
+///
+/// # Panics
+/// When something in it cannot be read.
+#[must_use]
+pub fn tree(root: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    if root.exists() {
+        walk(root, "", &mut found);
+    }
+    found
+}
+
+fn walk(dir: &Path, prefix: &str, found: &mut BTreeMap<String, (u32, Vec<u8>)>) {
+    let entries = std::fs::read_dir(dir).unwrap_or_else(|e| panic!("cannot list {}: {e}", dir.display()));
+    for entry in entries {
+        let entry = entry.expect("a directory entry");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if prefix.is_empty() && name.starts_with('.') {
+            continue;
+        }
+        let meta = std::fs::symlink_metadata(entry.path()).expect("metadata");
+        let mode = meta.mode() & 0o7777;
+        if meta.is_dir() {
+            let below = format!("{prefix}{name}/");
+            walk(&entry.path(), &below, found);
+            found.insert(below, (mode, Vec::new()));
+        } else {
+            found.insert(format!("{prefix}{name}"), (mode, std::fs::read(entry.path()).unwrap_or_default()));
+        }
+    }
+}
+
+/// Makes an executable script, a credential helper for instance.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn write_script(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("the script is written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the script is made executable");
+}
+
+/// Whether a program of this name is on the PATH.
+#[must_use]
+pub fn on_path(program: &str) -> bool {
+    std::env::split_paths(&search_path()).any(|dir| dir.join(program).is_file())
+}
+
+#[allow(clippy::disallowed_methods, reason = "a sandbox passes the PATH on, and reads nothing else")]
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_named_variables_reach_the_program() {
+        let sandbox = Sandbox::new().env("EXTRA", "1");
+        let text = sandbox.command("env").run().success().out();
+        let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["DOCKER_CONFIG", "EXTRA", "HOME", "LANG", "PATH"]);
+    }
+
+    #[test]
+    fn codes_streams_and_input_are_passed_through() {
+        let run =
+            Sandbox::new().command("sh").args(["-c", "cat; echo one >&2; echo two >&2; exit 3"]).stdin("in").run();
+        assert_eq!((run.code, run.out().as_str(), run.first_err_line().as_str()), (3, "in", "one"));
+    }
+
+    #[test]
+    #[should_panic(expected = "did not end within")]
+    fn a_program_that_hangs_is_ended() {
+        let _ = Sandbox::new().command("sleep").arg("60").guard(Duration::from_millis(50)).run();
+    }
+
+    #[test]
+    fn the_tree_hides_dot_names_at_the_root_only() {
+        let sandbox = Sandbox::new();
+        sandbox.write("store/.side/lock", "x");
+        sandbox.write("store/list/.odd", "y");
+        let tree = tree(&sandbox.path().join("store"));
+        assert_eq!(tree.keys().collect::<Vec<_>>(), ["list/", "list/.odd"]);
+        assert_eq!(tree["list/.odd"].1, b"y");
+    }
+}

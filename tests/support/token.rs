@@ -1,1 +1,351 @@
-//! (being built)
+//! A token server: what stands beside a registry with Bearer authentication and says who may do what.
+//!
+//! It speaks both dialects of the distribution token specification, the GET with Basic credentials and the OAuth2
+//! POST, signs real JWTs that docker-registry accepts (see `jwt`), and keeps every request that it got, so that a
+//! test can count them: asking once where docker asks seventeen times is a promise of ours.
+
+mod http;
+mod jwt;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use http::{Answer, Message};
+use jwt::{Access, Signer};
+
+/// What someone may do in some repositories.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// A repository's name, `team/*` for all below `team/`, or `*` for all.
+    pub repository: String,
+    /// `pull`, `push`, `delete`.
+    pub actions: Vec<String>,
+}
+
+impl Grant {
+    /// `actions` is written as in a scope: `pull,push`.
+    pub fn new(repository: &str, actions: &str) -> Self {
+        Self { repository: repository.into(), actions: actions.split(',').map(str::to_owned).collect() }
+    }
+
+    fn covers(&self, repository: &str) -> bool {
+        match self.repository.strip_suffix('*') {
+            Some(prefix) => repository.starts_with(prefix),
+            None => self.repository == repository,
+        }
+    }
+}
+
+/// Someone whom the server knows.
+#[derive(Debug, Clone)]
+pub struct TokenUser {
+    /// The name to log in with.
+    pub name: String,
+    /// The password that goes with it.
+    pub password: String,
+    /// A refresh token (config.json's `identitytoken`) that stands for this user too.
+    pub refresh_token: Option<String>,
+    /// What the user may do.
+    pub grants: Vec<Grant>,
+}
+
+impl TokenUser {
+    /// A user who may do everything everywhere, with `refresh-NAME` as refresh token.
+    pub fn all(name: &str, password: &str) -> Self {
+        Self {
+            name: name.into(),
+            password: password.into(),
+            refresh_token: Some(format!("refresh-{name}")),
+            grants: vec![Grant::new("*", "pull,push,delete")],
+        }
+    }
+}
+
+/// How the server behaves.
+#[derive(Debug, Clone)]
+pub struct TokenConfig {
+    /// The known users.
+    pub users: Vec<TokenUser>,
+    /// What may be done without a name; where it is empty, asking without a name is answered 401.
+    pub anonymous: Vec<Grant>,
+    /// How long a token is good for, in seconds; `expires_in` says so. None leaves `expires_in` out and means 60.
+    pub lifetime_seconds: Option<u64>,
+    /// This many tokens, the first ones, ran out an hour ago whatever `expires_in` says: a client that sends one
+    /// is answered 401 by the registry and has to ask again.
+    pub stale_first: usize,
+    /// Whether the OAuth2 POST is known; where not, it is answered 404 as by servers that know only GET.
+    pub oauth2: bool,
+    /// Where nothing of what was asked for is granted: answer 403 DENIED in place of a token that opens nothing.
+    pub forbid: bool,
+    /// Whether the answer's key is `access_token` alone, as some servers have it, in place of `token`.
+    pub access_token_only: bool,
+}
+
+impl Default for TokenConfig {
+    /// One user, `alice` with password `secret`, who may do everything; nothing without a name.
+    fn default() -> Self {
+        Self {
+            users: vec![TokenUser::all("alice", "secret")],
+            anonymous: Vec::new(),
+            lifetime_seconds: Some(300),
+            stale_first: 0,
+            oauth2: true,
+            forbid: false,
+            access_token_only: false,
+        }
+    }
+}
+
+/// One request as the server got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// The service that was named, empty if none was.
+    pub service: String,
+    /// Every scope, in order, one an entry however they were sent.
+    pub scopes: Vec<String>,
+    /// Whom the credentials named, whether or not they were right; None is anonymous or a refresh token.
+    pub user: Option<String>,
+    /// OAuth2's `grant_type`; None with GET.
+    pub grant_type: Option<String>,
+    /// OAuth2's `client_id`, GET's too where it was sent.
+    pub client_id: Option<String>,
+    /// The answer's status.
+    pub status: u16,
+}
+
+struct Shared {
+    config: TokenConfig,
+    signer: Signer,
+    issued: Mutex<usize>,
+    requests: Mutex<Vec<TokenRequest>>,
+    stop: AtomicBool,
+}
+
+/// A running server; it ends when dropped.
+pub struct TokenServer {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+const ISSUER: &str = "docker-manifest test token server";
+const SERVICE: &str = "registry.test.service";
+
+impl TokenServer {
+    /// Starts on a free loopback port. Panics where the machine gives none: without it no test could run.
+    pub fn start(config: TokenConfig) -> Self {
+        Self::start_on(config, "127.0.0.1:0").expect("a free loopback port")
+    }
+
+    /// As `start`, on an address of the caller's.
+    pub fn start_on(config: TokenConfig, addr: &str) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr)?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            config,
+            signer: Signer::generate(),
+            issued: Mutex::new(0),
+            requests: Mutex::new(Vec::new()),
+            stop: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        let accepting = thread::spawn(move || accept(&listener, &serving));
+        Ok(Self { addr, shared, accepting: Some(accepting) })
+    }
+
+    /// The URL for docker-registry's `auth.token.realm`.
+    pub fn realm(&self) -> String {
+        format!("http://{}/token", self.addr)
+    }
+
+    /// For docker-registry's `auth.token.service`.
+    pub fn service(&self) -> &str {
+        SERVICE
+    }
+
+    /// For docker-registry's `auth.token.issuer`.
+    pub fn issuer(&self) -> &str {
+        ISSUER
+    }
+
+    /// The text of the file that docker-registry's `auth.token.rootcertbundle` names.
+    pub fn certificate_pem(&self) -> &str {
+        self.shared.signer.certificate_pem()
+    }
+
+    /// Every request so far, in order.
+    pub fn requests(&self) -> Vec<TokenRequest> {
+        self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear(&self) {
+        self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// A token as for config.json's `registrytoken`: opens exactly `scopes`, whoever holds it. Counts as no request.
+    pub fn issue(&self, subject: &str, scopes: &[&str]) -> String {
+        let access: Vec<_> = scopes.iter().filter_map(|scope| Access::parse(scope)).collect();
+        self.shared.signer.sign(ISSUER, SERVICE, subject, &access, 300)
+    }
+}
+
+impl Drop for TokenServer {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        // Accept waits for a connection: give it one, so that it sees the flag.
+        let _ = TcpStream::connect(self.addr);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.stop.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let shared = Arc::clone(shared);
+        thread::spawn(move || http::serve(stream, |message| shared.answer(message)));
+    }
+}
+
+/// Whom a request comes from.
+enum Who<'a> {
+    Known(&'a TokenUser),
+    Anonymous,
+    Wrong,
+}
+
+impl Shared {
+    fn answer(&self, message: &Message) -> Answer {
+        let mut record = TokenRequest {
+            method: message.method.clone(),
+            service: String::new(),
+            scopes: Vec::new(),
+            user: None,
+            grant_type: None,
+            client_id: None,
+            status: 0,
+        };
+        let answer = self.decide(message, &mut record);
+        record.status = answer.status;
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        answer
+    }
+
+    fn decide(&self, message: &Message, record: &mut TokenRequest) -> Answer {
+        if message.path != "/token" {
+            return refusal(404, "NOT_FOUND", "only /token is served here");
+        }
+        let form = match message.method.as_str() {
+            "GET" => message.query.clone(),
+            "POST" if self.config.oauth2 => http::pairs(&String::from_utf8_lossy(&message.body)),
+            "POST" => return refusal(404, "NOT_FOUND", "page not found"),
+            _ => return refusal(405, "UNSUPPORTED", "GET or POST"),
+        };
+        let value = |key: &str| form.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+        record.service = value("service").unwrap_or_default();
+        record.client_id = value("client_id");
+        record.grant_type = value("grant_type").filter(|_| message.method == "POST");
+        record.scopes = form
+            .iter()
+            .filter(|(key, _)| key == "scope")
+            .flat_map(|(_, scopes)| scopes.split_ascii_whitespace().map(str::to_owned))
+            .collect();
+        let who = match record.grant_type.as_deref() {
+            Some("refresh_token") => self.by_refresh_token(&value("refresh_token").unwrap_or_default()),
+            Some("password") => {
+                record.user = value("username");
+                self.by_password(record.user.as_deref(), &value("password").unwrap_or_default())
+            }
+            Some(_) => return refusal(400, "UNSUPPORTED", "unsupported_grant_type"),
+            None if message.method == "POST" => return refusal(400, "UNSUPPORTED", "grant_type is missing"),
+            None => self.by_basic(message.header("authorization"), record),
+        };
+        let offline = value("offline_token").as_deref() == Some("true")
+            || value("access_type").as_deref() == Some("offline")
+            || record.grant_type.as_deref() == Some("refresh_token");
+        self.grant(&who, record, offline)
+    }
+
+    fn grant(&self, who: &Who<'_>, record: &TokenRequest, offline: bool) -> Answer {
+        let (subject, grants) = match who {
+            Who::Known(user) => (user.name.as_str(), &user.grants),
+            Who::Anonymous if !self.config.anonymous.is_empty() => ("", &self.config.anonymous),
+            Who::Anonymous => return refusal(401, "UNAUTHORIZED", "authentication required"),
+            Who::Wrong => return refusal(401, "UNAUTHORIZED", "incorrect username or password"),
+        };
+        if record.service != SERVICE {
+            return refusal(400, "UNSUPPORTED", "unknown service");
+        }
+        let access: Vec<_> = record.scopes.iter().filter_map(|scope| allowed(grants, scope)).collect();
+        if access.is_empty() && !record.scopes.is_empty() && self.config.forbid {
+            return refusal(403, "DENIED", "requested access to the resource is denied");
+        }
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        *issued += 1;
+        let lifetime = self.config.lifetime_seconds.unwrap_or(60) as i64;
+        let seconds = if *issued <= self.config.stale_first { -3600 } else { lifetime };
+        let token = self.signer.sign(ISSUER, SERVICE, subject, &access, seconds);
+        let mut body = if self.config.access_token_only || record.method == "POST" {
+            json!({ "access_token": token })
+        } else {
+            json!({ "token": token, "access_token": token })
+        };
+        if let Some(seconds) = self.config.lifetime_seconds {
+            body["expires_in"] = json!(seconds);
+        }
+        if let (true, Who::Known(TokenUser { refresh_token: Some(refresh), .. })) = (offline, who) {
+            body["refresh_token"] = json!(refresh);
+        }
+        Answer { status: 200, body }
+    }
+
+    fn by_basic(&self, header: Option<&str>, record: &mut TokenRequest) -> Who<'_> {
+        let Some(header) = header else { return Who::Anonymous };
+        let decoded = header.strip_prefix("Basic ").and_then(|text| STANDARD.decode(text).ok());
+        let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Who::Wrong };
+        let Some((name, password)) = text.split_once(':') else { return Who::Wrong };
+        record.user = Some(name.to_owned());
+        self.by_password(Some(name), password)
+    }
+
+    fn by_password(&self, name: Option<&str>, password: &str) -> Who<'_> {
+        let known = self.config.users.iter().find(|user| Some(user.name.as_str()) == name && user.password == password);
+        known.map_or(Who::Wrong, Who::Known)
+    }
+
+    fn by_refresh_token(&self, token: &str) -> Who<'_> {
+        let known = self.config.users.iter().find(|user| user.refresh_token.as_deref() == Some(token));
+        known.map_or(Who::Wrong, Who::Known)
+    }
+}
+
+/// The part of a scope that the grants allow; None where that is nothing.
+fn allowed(grants: &[Grant], scope: &str) -> Option<Access> {
+    let mut access = Access::parse(scope)?;
+    access
+        .actions
+        .retain(|action| grants.iter().any(|grant| grant.covers(&access.name) && grant.actions.contains(action)));
+    (!access.actions.is_empty()).then_some(access)
+}
+
+fn refusal(status: u16, code: &str, words: &str) -> Answer {
+    let body: Value = json!({ "errors": [{ "code": code, "message": words }], "details": words });
+    Answer { status, body }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! What the tests against a real docker-registry share: two images in two repositories, and the list of them that
+//! is made and pushed to a third. The list's bytes are worked out here from docker's rules, not by any client.
+
+use std::path::PathBuf;
+
+use serde_json::{Serializer, Value, json};
+use testkit::real::{Auth, RealConfig, RealRegistry, Tls, write_htpasswd};
+use testkit::sandbox::{Output, Sandbox};
+use testkit::skip::skipped;
+use testkit::storage::{self, IMAGE_MANIFEST, MANIFEST_LIST, Manifest, Storage};
+use testkit::token::{TokenConfig, TokenServer};
+
+/// The binary under test.
+pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
+
+/// Who may come in.
+pub(crate) enum Door {
+    Open,
+    Htpasswd,
+    Token(TokenConfig),
+}
+
+/// A registry with the two images in it, and a sandbox to run the client in.
+pub(crate) struct Scene {
+    pub(crate) registry: RealRegistry,
+    pub(crate) storage: Storage,
+    pub(crate) sandbox: Sandbox,
+    tokens: Option<TokenServer>,
+    images: Vec<Manifest>,
+    /// The registry as it stands in names.
+    pub(crate) host: String,
+}
+
+impl Scene {
+    /// Over plain HTTP on 127.0.0.1; None, said loudly, where there is no docker-registry.
+    pub(crate) fn plain(door: Door) -> Option<Self> {
+        Self::start(door, None, None)
+    }
+
+    /// With HTTPS where `tls` is given, and in a network namespace where one is given.
+    pub(crate) fn start(door: Door, tls: Option<Tls>, netns: Option<&str>) -> Option<Self> {
+        let sandbox = Sandbox::new();
+        let mut tokens = None;
+        let auth = match door {
+            Door::Open => Auth::None,
+            Door::Htpasswd => Auth::Htpasswd { file: write_htpasswd(sandbox.path()).expect("a file in the sandbox") },
+            Door::Token(config) => {
+                let server = tokens.insert(TokenServer::start(config));
+                Auth::Token {
+                    realm: server.realm(),
+                    service: server.service().to_owned(),
+                    issuer: server.issuer().to_owned(),
+                    rootcertbundle: sandbox.write("bundle.pem", server.certificate_pem()),
+                }
+            }
+        };
+        let mut config = RealConfig { auth, tls, netns: netns.map(str::to_owned), ..RealConfig::default() };
+        if netns.is_some() {
+            config.addr = testkit::netns::ADDRESS.parse().expect("an address");
+        }
+        let registry = match RealRegistry::start(&config) {
+            Ok(registry) => registry,
+            Err(why) => {
+                skipped("a real registry", &why);
+                return None;
+            }
+        };
+        let storage = Storage::new(registry.storage());
+        let images =
+            vec![storage.image("team/amd", "1", "linux", "amd64"), storage.image("team/arm", "1", "linux", "arm64")];
+        let host = match netns {
+            Some(_) => format!("{}:{}", testkit::netns::HOST, registry.port()),
+            None => registry.host(),
+        };
+        Some(Self { registry, storage, sandbox, tokens, images, host })
+    }
+
+    /// The token server; only for a scene with one.
+    pub(crate) fn tokens(&self) -> &TokenServer {
+        self.tokens.as_ref().expect("a scene with Door::Token")
+    }
+
+    /// Runs `docker-manifest ARGS`.
+    pub(crate) fn ours(&self, args: &[&str]) -> Output {
+        self.sandbox.command(OURS).args(args).run()
+    }
+
+    /// The name of something in the registry.
+    pub(crate) fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.host)
+    }
+
+    /// The arguments that create the list.
+    pub(crate) fn create_args(&self) -> [String; 4] {
+        ["create".to_owned(), self.name("team/app:1"), self.name("team/amd:1"), self.name("team/arm:1")]
+    }
+
+    /// Runs the create.
+    pub(crate) fn create(&self) -> Output {
+        self.ours(&self.create_args().each_ref().map(String::as_str))
+    }
+
+    /// Runs the push.
+    pub(crate) fn push(&self) -> Output {
+        self.ours(&["push", &self.name("team/app:1")])
+    }
+
+    /// Create and push, both of which have to work, say what docker says, and leave docker's bytes in the registry.
+    pub(crate) fn create_and_push(&self) {
+        let created = self.create().success();
+        assert_eq!(created.out(), format!("Created manifest list {}\n", self.name("team/app:1")));
+        let pushed = self.push().success();
+        assert_eq!(pushed.out(), self.pushed_lines());
+        self.assert_pushed();
+    }
+
+    /// What a push of the list prints.
+    pub(crate) fn pushed_lines(&self) -> String {
+        let repository = self.name("team/app");
+        let child = |image: &Manifest| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest);
+        let children: String = self.images.iter().map(child).collect();
+        format!("{children}{}\n", storage::digest(&self.list_bytes()))
+    }
+
+    /// The list lies in the registry, byte for byte, and its images beside it.
+    pub(crate) fn assert_pushed(&self) {
+        let list = self.storage.tag("team/app", "1").expect("the list was pushed");
+        assert_eq!(String::from_utf8_lossy(&list.bytes), String::from_utf8_lossy(&self.list_bytes()));
+        for image in &self.images {
+            assert!(self.storage.has("team/app", &image.digest), "{} is missing", image.digest);
+        }
+    }
+
+    /// The registry holds no list.
+    pub(crate) fn assert_not_pushed(&self) {
+        assert_eq!(self.storage.tag("team/app", "1"), None);
+    }
+
+    fn list_bytes(&self) -> Vec<u8> {
+        let entry = |(image, architecture): (&Manifest, &str)| -> Value {
+            json!({
+                "mediaType": IMAGE_MANIFEST,
+                "size": image.bytes.len(),
+                "digest": image.digest,
+                "platform": { "architecture": architecture, "os": "linux" },
+            })
+        };
+        let entries: Vec<_> = self.images.iter().zip(["amd64", "arm64"]).map(entry).collect();
+        let list = json!({ "schemaVersion": 2, "mediaType": MANIFEST_LIST, "manifests": entries });
+        let mut bytes = Vec::new();
+        let three = serde_json::ser::PrettyFormatter::with_indent(b"   ");
+        let mut serializer = Serializer::with_formatter(&mut bytes, three);
+        serde::Serialize::serialize(&list, &mut serializer).expect("a value is JSON");
+        bytes
+    }
+
+    /// The folder for this registry's certificates in the rootless place, which the sandbox is told of.
+    pub(crate) fn certs_d(&mut self) -> PathBuf {
+        let config = self.sandbox.path().join("xdg");
+        self.sandbox.set("XDG_CONFIG_HOME", &config);
+        self.sandbox.set("ROOTLESSKIT_STATE_DIR", self.sandbox.path().join("rootless"));
+        let folder = config.join("docker/certs.d").join(&self.host);
+        std::fs::create_dir_all(&folder).expect("a folder in the sandbox");
+        folder
+    }
+}
+
+/// A failure told as one: exit code 1, nothing on stdout, no panic, and every word in what was said.
+#[track_caller]
+pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
+    let said = output.err();
+    assert_eq!((output.code, output.out().as_str()), (1, ""), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    let lower = said.to_lowercase();
+    for word in words {
+        assert!(lower.contains(&word.to_lowercase()), "`{word}` is missing in:\n{said}");
+    }
+}
+
+/// As `assert_refused`, with the words in the very first line, where docker would say `no such manifest`.
+#[track_caller]
+pub(crate) fn assert_first_line(output: &Output, words: &[&str]) {
+    assert_refused(output, &[]);
+    let first = output.first_err_line().to_lowercase();
+    assert!(!first.contains("no such manifest"), "{}", output.err());
+    for word in words {
+        assert!(first.contains(&word.to_lowercase()), "`{word}` is missing in the first line of:\n{}", output.err());
+    }
+}

@@ -1,0 +1,125 @@
+//! docker-registry's storage, seen from behind: images laid straight into its directories and tags read straight
+//! out of them. So a test can stock a registry that asks for credentials or certificates, and see what arrived in
+//! it, without a client that could share a fault with the one under test.
+//!
+//! The registry looks every file up when it is asked, so this works while it runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// What `docker build` calls an image manifest.
+pub const IMAGE_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// What `docker manifest push` calls a list of such images.
+pub const MANIFEST_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// `sha256:` and the hash of the bytes.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// A root directory as in docker-registry's `storage.filesystem.rootdirectory`.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    root: PathBuf,
+}
+
+/// A manifest that lies in a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// `sha256:…`
+    pub digest: String,
+    /// Its exact bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Storage {
+    /// The storage of a registry; the directory need not exist yet.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Lays an image in: one layer of its own, a config of this platform, a Docker manifest, a tag.
+    ///
+    /// # Panics
+    /// When a file cannot be written.
+    pub fn image(&self, repository: &str, tag: &str, os: &str, architecture: &str) -> Manifest {
+        let layer = format!("not really a layer: {os}/{architecture}").into_bytes();
+        let config = json!({
+            "architecture": architecture,
+            "os": os,
+            "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+        });
+        let config = config.to_string().into_bytes();
+        let part = |media_type: &str, bytes: &[u8]| -> Value {
+            json!({ "mediaType": media_type, "size": bytes.len(), "digest": digest(bytes) })
+        };
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE_MANIFEST,
+            "config": part("application/vnd.docker.container.image.v1+json", &config),
+            "layers": [part("application/vnd.docker.image.rootfs.diff.tar.gzip", &layer)],
+        });
+        for blob in [&layer, &config] {
+            self.blob(blob);
+            self.link(&format!("{repository}/_layers"), &digest(blob));
+        }
+        let bytes = serde_json::to_vec_pretty(&manifest).expect("a value is JSON");
+        let found = digest(&bytes);
+        self.blob(&bytes);
+        self.link(&format!("{repository}/_manifests/revisions"), &found);
+        self.link(&format!("{repository}/_manifests/tags/{tag}/index"), &found);
+        self.write(&self.current(repository, tag), found.as_bytes());
+        Manifest { digest: found, bytes }
+    }
+
+    /// What a tag names now; None where there is no such tag.
+    #[must_use]
+    pub fn tag(&self, repository: &str, tag: &str) -> Option<Manifest> {
+        let digest = fs::read_to_string(self.current(repository, tag)).ok()?;
+        let bytes = fs::read(self.data(&digest)).ok()?;
+        Some(Manifest { digest, bytes })
+    }
+
+    /// Whether a repository has this manifest, tagged or not.
+    #[must_use]
+    pub fn has(&self, repository: &str, digest: &str) -> bool {
+        self.repository(&format!("{repository}/_manifests/revisions")).join(digest.replace(':', "/")).exists()
+    }
+
+    /// Removes a repository; that there is none is no error.
+    pub fn forget(&self, repository: &str) {
+        let _ = fs::remove_dir_all(self.repository(repository));
+    }
+
+    fn repository(&self, path: &str) -> PathBuf {
+        self.root.join("docker/registry/v2/repositories").join(path)
+    }
+
+    fn current(&self, repository: &str, tag: &str) -> PathBuf {
+        self.repository(repository).join("_manifests/tags").join(tag).join("current/link")
+    }
+
+    fn data(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        self.root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
+    }
+
+    fn blob(&self, bytes: &[u8]) {
+        self.write(&self.data(&digest(bytes)), bytes);
+    }
+
+    fn link(&self, place: &str, digest: &str) {
+        self.write(&self.repository(place).join(digest.replace(':', "/")).join("link"), digest.as_bytes());
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) {
+        fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories of the storage");
+        fs::write(path, bytes).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+}
