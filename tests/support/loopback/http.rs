@@ -173,12 +173,21 @@ impl Connection {
         Connection { stream, unread: Vec::new(), number, port }
     }
 
-    /// The next request's head; `None` when the client is done or speaks no HTTP.
+    /// The next request's head; `None` when the client is done or speaks no HTTP. Like Go's server it tells the latter
+    /// so, in plain HTTP: this is how a client that tried TLS learns that there is none.
     pub(crate) fn read_head(&mut self) -> io::Result<Option<Head>> {
         loop {
-            if let Some((head, length)) = parse_head(&self.unread)? {
-                self.unread.drain(..length);
-                return Ok(Some(head));
+            match parse_head(&self.unread) {
+                Ok(None) => {}
+                Ok(Some((head, length))) => {
+                    self.unread.drain(..length);
+                    return Ok(Some(head));
+                }
+                Err(error) => {
+                    let framing = "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
+                    self.send(format!("HTTP/1.1 400 Bad Request\r\n{framing}").as_bytes())?;
+                    return Err(error);
+                }
             }
             if self.unread.len() > MAX_HEAD || !self.fill()? {
                 return Ok(None);

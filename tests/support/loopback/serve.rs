@@ -104,6 +104,9 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
     socket.set_nodelay(true)?;
     let stream = match &inner.tls {
         None => Stream::Plain(socket),
+        Some(_) if speaks_plain_http(&socket)? => {
+            return refuse_plain_http(Connection::new(Stream::Plain(socket), 0, port));
+        }
         Some(config) => {
             let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
             Stream::Tls(Box::new(StreamOwned::new(connection, socket)))
@@ -117,4 +120,16 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
     }
     connection.close();
     Ok(())
+}
+
+/// Whether the first byte is a letter, as of a method, and not that of a TLS record.
+fn speaks_plain_http(socket: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(socket.peek(&mut first)? == 1 && first[0].is_ascii_uppercase())
+}
+
+/// Says what Go's server says to plain HTTP on a TLS port.
+fn refuse_plain_http(mut connection: Connection) -> io::Result<()> {
+    connection.read_head()?;
+    connection.send(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 }

@@ -228,11 +228,21 @@ fn tls_asks_for_client_certificates() {
     let client = Client::new(registry.host()).tls(known);
     client.push_image("app", "1", &image("amd64"));
     assert!(registry.url().starts_with("https://"));
+    let plain = get(&Client::new(registry.host()), "/v2/");
+    assert_eq!((plain.status, plain.text().contains("HTTPS server")), (400, true));
+    let error = client_of_plain(&Registry::start(), &ca);
+    assert!(error.contains("InvalidContentType"), "{error}");
     let stranger = Client::new(registry.host()).tls(client_config(&[&ca], None));
     assert!(stranger.try_request("GET", "/v2/", &[], b"").is_err());
     let expired = Registry::builder().tls(authority.expired_server(&["127.0.0.1"]).server_config(None)).start();
     let error = Client::new(expired.host()).tls(client_config(&[&ca], None)).try_request("GET", "/v2/", &[], b"");
     assert!(error.unwrap_err().to_string().contains("expired"));
+}
+
+/// What a TLS client is told by a registry that has no TLS.
+fn client_of_plain(registry: &Registry, ca: &str) -> String {
+    let client = Client::new(registry.host()).tls(client_config(&[ca], None));
+    format!("{:?}", client.try_request("GET", "/v2/", &[], b"").unwrap_err())
 }
 
 #[test]
