@@ -147,6 +147,11 @@ impl ArgsError {
         ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None }
     }
 
+    /// A wrong flag before any command.
+    pub(super) fn of_program(name: &str, flag: FlagError) -> ArgsError {
+        ArgsError { kind: Box::new(flag.into()), path: name.to_owned(), usage: Some(format!("{name} COMMAND")) }
+    }
+
     /// Docker's exit code: 125 for a flag, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match *self.kind {

@@ -11,7 +11,9 @@
 
 mod csv;
 mod error;
+mod globals;
 mod help;
+mod partial;
 mod quote;
 mod scan;
 
@@ -20,6 +22,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use crate::reference::{Reference, ReferenceError};
 
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError};
+pub use globals::{EngineFlags, Globals, Head, globals, globals_syntax};
+pub use partial::{Cursor, Partial, partial};
 pub use scan::{Kind, kind};
 
 /// A reference as it was typed, and what it means if it means anything.

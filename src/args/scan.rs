@@ -35,7 +35,7 @@ pub fn kind(flag: &Arg) -> Kind {
 }
 
 /// A verb's arguments, taken apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Scanned {
     /// Every flag that was set, with its values.
     flags: Vec<(String, Setting)>,
@@ -45,7 +45,7 @@ pub(super) struct Scanned {
     pub(super) help: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Setting {
     Switch(bool),
     Values(Vec<String>),
@@ -94,25 +94,42 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
 
 /// Takes a verb's arguments apart. `help` is whether help was wanted before them.
 pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) -> Result<Scanned, FlagError> {
-    let mut scanned = Scanned { help, ..Scanned::default() };
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        if argument == "--" {
-            scanned.words.extend(arguments.by_ref().cloned());
-        } else if let Some(name) = argument.strip_prefix("--") {
-            scanned.long(command, argument, name, &mut arguments)?;
-        } else if let Some(cluster) = argument.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
-            scanned.cluster(command, cluster, &mut arguments)?;
-        } else {
-            scanned.words.push(argument.clone());
-        }
-    }
-    Ok(scanned)
+    Scanned { help, ..Scanned::default() }.read(command, arguments, Flags::Anywhere)
 }
 
+/// Takes the flags at the head of `arguments` apart; the first word and all that follows it are the words.
+pub(super) fn scan_head(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
+    Scanned::default().read(command, arguments, Flags::BeforeWords)
+}
+
+/// Where flags may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    Anywhere,
+    BeforeWords,
+}
 type Rest<'a> = std::slice::Iter<'a, String>;
 
 impl Scanned {
+    fn read(mut self, command: &clap::Command, arguments: &[String], flags: Flags) -> Result<Scanned, FlagError> {
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if argument == "--" {
+                self.words.extend(arguments.by_ref().cloned());
+            } else if let Some(name) = argument.strip_prefix("--") {
+                self.long(command, argument, name, &mut arguments)?;
+            } else if let Some(cluster) = argument.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
+                self.cluster(command, cluster, &mut arguments)?;
+            } else {
+                self.words.push(argument.clone());
+                if flags == Flags::BeforeWords {
+                    self.words.extend(arguments.by_ref().cloned());
+                }
+            }
+        }
+        Ok(self)
+    }
+
     fn long(
         &mut self,
         command: &clap::Command,
@@ -202,16 +219,37 @@ impl Scanned {
             self.words.rotate_left(1);
         }
         let mut normal = vec![verb.get_name().to_owned()];
-        for (name, setting) in self.flags {
-            match setting {
-                Setting::Switch(true) => normal.push(format!("--{name}")),
-                Setting::Switch(false) => {}
-                Setting::Values(values) => normal.extend(values.iter().map(|value| format!("--{name}={value}"))),
-            }
-        }
+        normal.extend(self.flags());
         normal.push("--".to_owned());
         normal.extend(self.words);
         normal
+    }
+
+    /// The flags in one spelling.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let mut spelt = Vec::new();
+        for (name, setting) in &self.flags {
+            match setting {
+                Setting::Switch(true) => spelt.push(format!("--{name}")),
+                Setting::Switch(false) => {}
+                Setting::Values(values) => spelt.extend(values.iter().map(|value| format!("--{name}={value}"))),
+            }
+        }
+        spelt
+    }
+
+    /// The value of a flag as far as it was set; of a list, the last.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let (_, setting) = self.flags.iter().find(|(set, _)| set == name)?;
+        match setting {
+            Setting::Values(values) => values.last().map(String::as_str),
+            Setting::Switch(_) => None,
+        }
+    }
+
+    /// Whether a flag was set, to whatever.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.flags.iter().any(|(set, _)| set == name)
     }
 }
 

@@ -139,3 +139,6 @@ pub struct StoredName {
     /// The list that it holds, where this program made or changed it.
     pub list: Option<Reference>,
 }
+
+#[cfg(test)]
+mod tests;
