@@ -175,7 +175,7 @@ fn two_lists_with_one_directory_are_told_apart() {
     add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap();
     assert!(matches!(store.draft(&reference("h.x/a_b:1")), Err(StoreError::NameTaken { .. })));
     assert_eq!(
-        store.names().unwrap().first().map(|name| (name.directory.clone(), name.list.is_some())),
+        store.names().unwrap().first().map(|name| (name.directory.clone(), name.known.is_some())),
         Some(("another-keeps-the-inode-from-being-used-again".to_owned(), false))
     );
 }
