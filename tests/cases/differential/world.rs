@@ -145,14 +145,17 @@ impl World {
     fn answer(&self, line: &str, output: &Output, sandbox: &Sandbox, streams_only: bool, all_lines: bool) -> Answer {
         let mut stdout = self.normalise(&output.stdout, sandbox);
         let stderr = self.normalise(&output.stderr, sandbox);
-        // `rm` has a line for every list; the usage text after a blank line is each tool's own, and so are hints.
+        // `rm` has a line for every list, up to a blank line and the usage; hints are ours alone.
         let said = stderr.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("hint:"));
-        let mut stderr: Vec<String> = said.take(if all_lines { usize::MAX } else { 1 }).map(str::to_owned).collect();
+        let mut stderr: Vec<String> = if all_lines {
+            said.map(str::to_owned).collect()
+        } else {
+            stderr.lines().next().map(str::to_owned).into_iter().collect()
+        };
         if streams_only {
-            if !stdout.is_empty() {
-                stdout = "(something)".into();
-            }
-            stderr.iter_mut().for_each(|line| *line = "(something)".into());
+            let used = |yes: bool| if yes { "(something)" } else { "(nothing)" };
+            stdout = used(!output.stdout.is_empty()).into();
+            stderr = vec![used(!output.stderr.is_empty()).into()];
         }
         let show = |(mode, bytes): &(u32, Vec<u8>)| format!("{mode:04o} {}", self.normalise(bytes, sandbox));
         let mut files = tree(&sandbox.store());
