@@ -3,4 +3,6 @@
 mod cases {
     mod auth;
     mod scene;
+    mod tls;
+    mod tls_docker;
 }
