@@ -152,7 +152,10 @@ fn rubbish_beside_a_good_authority() {
     let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
     let folder = pitch.scene.certs_d();
     authority.write(&folder, "ca.crt");
+    // Docker passes over what is no certificate, whatever it is called.
     write_pem(&folder, "readme.txt", "not for machines");
+    write_pem(&folder, "a.crt", "rubbish");
+    write_pem(&folder, "z.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
     pitch.works(&[]);
 }
 
