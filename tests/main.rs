@@ -2,6 +2,8 @@
 
 mod cases {
     mod auth;
+    mod differential;
+    mod interop;
     mod scene;
     mod tls;
     mod tls_docker;

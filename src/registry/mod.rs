@@ -1,5 +1,35 @@
-//! The registry client.
+//! The registry client: the part of the OCI distribution specification (and docker's registry API, its ancestor) that
+//! building manifest lists needs.
+//!
+//! From the top: `client` is the public face, one method an operation; `session` sends a request until it is answered
+//! (scheme, authorisation, redirects, one repeat on a stale connection); `endpoint` knows where a registry is and how it
+//! speaks; `transport` does one exchange; `connector` and `tls` make its connections. `auth` answers challenges.
+//!
+//! Everything here can be used by several threads at once. A value of [`Registry`] lives for one command and holds its
+//! connections, its tokens and what it found out about schemes.
 
+mod answer;
+mod auth;
+mod cache;
+mod challenge;
+mod client;
+mod connector;
+mod credentials;
+mod endpoint;
 pub mod error;
+mod failure;
+mod helper;
+mod host;
+mod proxy;
+mod redirect;
+mod scope;
+mod session;
+mod tls;
+mod token;
+mod transport;
+mod url;
+mod verifier;
 
+pub use auth::Access;
+pub use client::{Fetched, Mount, Name, Options, Registry, Trace};
 pub use error::{Kind, RegistryError};

@@ -1,0 +1,176 @@
+//! The first record of a text by the rules of Go's `encoding/csv`, which pflag reads list flags with.
+
+/// Splits a list flag's value. An empty value is an empty list; lines after the first record are not looked at.
+///
+/// The error is Go's text, with its line and its column counted in bytes from 1.
+pub(super) fn fields(value: &str) -> Result<Vec<String>, String> {
+    if value.is_empty() {
+        return Ok(Vec::new());
+    }
+    Reader { lines: lines(value), line: 0 }.record()
+}
+
+/// The lines with their ends; CR LF is LF, and a CR before the very end is dropped.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        lines.push(match (line.strip_suffix("\r\n"), line.strip_suffix('\r')) {
+            (Some(line), _) => format!("{line}\n"),
+            (None, Some(line)) => line.to_owned(),
+            (None, None) => line.to_owned(),
+        });
+    }
+    lines
+}
+
+struct Reader {
+    lines: Vec<String>,
+    /// How many lines were read: the number of the current one.
+    line: usize,
+}
+
+const BARE: &str = "bare \" in non-quoted-field";
+const QUOTE: &str = "extraneous or missing \" in quoted-field";
+
+impl Reader {
+    fn next_line(&mut self) -> Option<String> {
+        let line = self.lines.get(self.line).cloned();
+        self.line += usize::from(line.is_some());
+        line
+    }
+
+    fn record(&mut self) -> Result<Vec<String>, String> {
+        let mut line = loop {
+            match self.next_line() {
+                None => return Err("EOF".to_owned()),
+                Some(line) if line == "\n" => {}
+                Some(line) => break line,
+            }
+        };
+        let start = self.line;
+        let mut fields = Vec::new();
+        let mut column = 1;
+        loop {
+            let Some(quoted) = line.strip_prefix('"') else {
+                let (field, rest) = match line.split_once(',') {
+                    Some((field, rest)) => (field, Some(rest.to_owned())),
+                    None => (line.strip_suffix('\n').unwrap_or(&line), None),
+                };
+                if let Some(at) = field.find('"') {
+                    return Err(self.error(start, column + at, BARE));
+                }
+                fields.push(field.to_owned());
+                column += field.len() + 1;
+                match rest {
+                    Some(rest) => line = rest,
+                    None => return Ok(fields),
+                }
+                continue;
+            };
+            let (field, rest) = self.quoted(start, quoted.to_owned(), &mut column)?;
+            fields.push(field);
+            match rest {
+                Some(rest) => line = rest,
+                None => return Ok(fields),
+            }
+        }
+    }
+
+    /// A quoted field from behind its first quote; gives it and what follows its comma, if there was one.
+    fn quoted(
+        &mut self,
+        start: usize,
+        mut line: String,
+        column: &mut usize,
+    ) -> Result<(String, Option<String>), String> {
+        let mut field = String::new();
+        *column += 1;
+        loop {
+            let Some((text, rest)) = line.split_once('"') else {
+                field.push_str(&line);
+                *column += line.len();
+                match self.next_line() {
+                    Some(next) => (line, *column) = (next, 1),
+                    None => return Err(self.error(start, *column, QUOTE)),
+                }
+                continue;
+            };
+            field.push_str(text);
+            *column += text.len() + 1;
+            if let Some(rest) = rest.strip_prefix('"') {
+                field.push('"');
+                *column += 1;
+                line = rest.to_owned();
+            } else if let Some(rest) = rest.strip_prefix(',') {
+                *column += 1;
+                return Ok((field, Some(rest.to_owned())));
+            } else if rest.is_empty() || rest == "\n" {
+                return Ok((field, None));
+            } else {
+                return Err(self.error(start, *column - 1, QUOTE));
+            }
+        }
+    }
+
+    fn error(&self, start: usize, column: usize, what: &str) -> String {
+        let line = self.line;
+        let place = if start == line { String::new() } else { format!("record on line {start}; ") };
+        format!("{place}parse error on line {line}, column {column}: {what}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_split_and_unquoted() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("", &[]),
+            ("a", &["a"]),
+            ("a,b", &["a", "b"]),
+            (",", &["", ""]),
+            (" a , b ", &[" a ", " b "]),
+            ("\"a,b\",c", &["a,b", "c"]),
+            ("\"a\"\"b\"", &["a\"b"]),
+            ("\"a\nb\"", &["a\nb"]),
+            ("\"a\r\nb\"", &["a\nb"]),
+            ("a\nb\"", &["a"]),
+            ("\n\na\r\n", &["a"]),
+            ("a\r", &["a"]),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(fields(value).as_deref(), Ok(expected.map_strings().as_slice()), "{value:?}");
+        }
+    }
+
+    trait MapStrings {
+        fn map_strings(&self) -> Vec<String>;
+    }
+
+    impl MapStrings for &[&str] {
+        fn map_strings(&self) -> Vec<String> {
+            self.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn errors_are_go_s_with_its_places() {
+        // Measured with docker 28.2.2.
+        let cases = [
+            ("a\"b", "parse error on line 1, column 2: bare \" in non-quoted-field"),
+            ("é\"", "parse error on line 1, column 3: bare \" in non-quoted-field"),
+            ("\"ab", "parse error on line 1, column 4: extraneous or missing \" in quoted-field"),
+            ("\"a\"b", "parse error on line 1, column 3: extraneous or missing \" in quoted-field"),
+            ("\"a\nb", "record on line 1; parse error on line 2, column 2: extraneous or missing \" in quoted-field"),
+            (
+                "\"a\nb\"c",
+                "record on line 1; parse error on line 2, column 2: extraneous or missing \" in quoted-field",
+            ),
+            ("\n", "EOF"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(fields(value), Err(expected.to_owned()), "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Help and usage texts in docker's layout, under the name that the program was called by.
+
+use std::fmt::Write;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Command};
+
+use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
+use super::{Request, scan};
+
+/// The verbs that docker has no `[OPTIONS]` in the usage line of although they have options.
+const WITHOUT_OPTIONS: [&str; 1] = ["create"];
+
+/// The commands that docker does not have; the overview lists them apart.
+const OWN: [&str; 2] = ["shell-init", "version"];
+
+const OVERVIEW: &str = "\
+A manifest list is one name for the same image built for several platforms. These commands make a local draft of
+one from images that are in a registry, change what it says of them, and push it. No engine is needed.";
+
+const OVERVIEW_EXAMPLES: &str = "\
+{name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64
+{name} push --purge registry.example.com/app:1
+{name} inspect registry.example.com/app:1";
+
+/// Docker's own options, which stand before the command. Under docker they are docker's to explain.
+const GLOBAL_OPTIONS: &str = "
+Global Options (before the command):
+      --config string   Location of client config files
+  -D, --debug           Enable debug mode
+";
+
+/// The program as it was called, and what it can do.
+pub(super) struct Called<'a> {
+    pub(super) name: &'a str,
+    pub(super) root: &'a Command,
+}
+
+impl Called<'_> {
+    fn program(&self) -> String {
+        self.name.split_whitespace().next().unwrap_or(self.name).to_owned()
+    }
+
+    fn path(&self, verb: Option<&Command>) -> String {
+        match verb {
+            Some(verb) => format!("{} {}", self.name, verb.get_name()),
+            None => self.name.to_owned(),
+        }
+    }
+
+    fn usage(&self, verb: Option<&Command>) -> String {
+        let Some(verb) = verb else { return format!("{} COMMAND", self.name) };
+        let mut usage = self.path(Some(verb));
+        if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
+            usage.push_str(" [OPTIONS]");
+        }
+        for word in verb.get_positionals() {
+            let name = word.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+            let name = name.unwrap_or_default();
+            let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
+            let text = match (word.is_required_set(), many) {
+                (true, false) => format!(" {name}"),
+                (true, true) => format!(" {name} [{name}...]"),
+                (false, false) => format!(" [{name}]"),
+                (false, true) => format!(" [{name}...]"),
+            };
+            usage.push_str(&text);
+        }
+        usage
+    }
+
+    fn error(&self, verb: Option<&Command>, kind: ArgsErrorKind) -> ArgsError {
+        ArgsError { kind: Box::new(kind), path: self.path(verb), usage: Some(self.usage(verb)) }
+    }
+
+    pub(super) fn flag_error(&self, verb: Option<&Command>, flag: FlagError) -> ArgsError {
+        self.error(verb, flag.into())
+    }
+
+    pub(super) fn count_error(&self, verb: &Command, count: Count) -> ArgsError {
+        let kind = ArgsErrorKind::Count { program: self.program(), path: self.path(Some(verb)), count };
+        self.error(Some(verb), kind)
+    }
+
+    pub(super) fn unknown_command(&self, word: &str) -> ArgsError {
+        let (program, name) = (self.program(), self.name.to_owned());
+        self.error(None, ArgsErrorKind::UnknownCommand { program, name, word: word.to_owned() })
+    }
+
+    /// What clap says against a value; nothing else is left for it to find.
+    pub(super) fn value_error(&self, verb: &Command, error: &clap::Error) -> ArgsError {
+        let text = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.clone()),
+            Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+            _ => None,
+        };
+        let value = text(ContextKind::InvalidValue).unwrap_or_default();
+        let reason = match (text(ContextKind::ValidValue), std::error::Error::source(error)) {
+            (Some(valid), _) => format!("must be one of {valid}"),
+            (None, Some(source)) => source.to_string(),
+            (None, None) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+        };
+        // "--jobs <int>" or "<SHELL>".
+        let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+        let long = argument.strip_prefix("--").and_then(|name| name.split([' ', '=']).next());
+        let flag = long.and_then(|long| verb.get_arguments().find(|flag| flag.get_long() == Some(long)));
+        let kind = match flag {
+            Some(flag) => FlagError::Value { value, flag: scan::shown(flag), reason }.into(),
+            None => ArgsErrorKind::Word(format!("invalid argument \"{value}\": {reason}")),
+        };
+        self.error(Some(verb), kind)
+    }
+
+    /// `help [VERB]`.
+    pub(super) fn topic(&self, topic: &[String]) -> Result<Request, ArgsError> {
+        let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
+        let text = match (verb, topic) {
+            (_, []) => self.overview(),
+            (Some(verb), [_]) => self.verb(verb),
+            (verb, [first, rest @ ..]) => {
+                let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
+                let kind = ArgsErrorKind::UnknownTopic(word.clone());
+                return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None });
+            }
+        };
+        Ok(Request::Help { text, asked: true })
+    }
+
+    /// The help of a verb.
+    pub(super) fn verb(&self, verb: &Command) -> String {
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        let mut text = format!("Usage:  {}\n\n{about}\n", self.usage(Some(verb)));
+        text.push_str(&option_table(verb));
+        if let Some(examples) = verb.get_after_help() {
+            text.push_str(&self.examples(&examples.to_string()));
+        }
+        text
+    }
+
+    /// The help of the whole program.
+    pub(super) fn overview(&self) -> String {
+        let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n\nCommands:\n", self.name);
+        let (own, dockers): (Vec<_>, Vec<_>) =
+            self.root.get_subcommands().partition(|verb| OWN.contains(&verb.get_name()));
+        text.push_str(&command_table(&dockers));
+        text.push_str("\nOther Commands:\n");
+        text.push_str(&command_table(&own));
+        if !self.name.contains(' ') {
+            text.push_str(GLOBAL_OPTIONS);
+        }
+        text.push_str(&self.examples(OVERVIEW_EXAMPLES));
+        let _ = writeln!(text, "\nRun '{} COMMAND --help' for more information on a command.", self.name);
+        text
+    }
+
+    fn examples(&self, lines: &str) -> String {
+        let mut text = "\nExamples:\n".to_owned();
+        for line in lines.lines() {
+            let _ = writeln!(text, "  {}", line.replace("{name}", self.name));
+        }
+        text
+    }
+}
+
+fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
+    verb.get_arguments().filter(|argument| argument.get_long().is_some())
+}
+
+fn command_table(verbs: &[&Command]) -> String {
+    let width = verbs.iter().map(|verb| verb.get_name().len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for verb in verbs {
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, "  {:width$}   {about}", verb.get_name());
+    }
+    text
+}
+
+/// Options by name, as pflag sorts them, with pflag's name for the type of the value.
+fn option_table(verb: &Command) -> String {
+    let mut flags: Vec<&Arg> = options(verb).collect();
+    flags.sort_by_key(|flag| flag.get_long());
+    let rows: Vec<(String, String)> = flags
+        .into_iter()
+        .map(|flag| {
+            let mut left = match flag.get_short() {
+                Some(short) => format!("-{short}, "),
+                None => "    ".to_owned(),
+            };
+            let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
+            if scan::kind(flag) != scan::Kind::Switch {
+                let names = flag.get_value_names().unwrap_or_default();
+                left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
+            }
+            (left, flag.get_help().map(ToString::to_string).unwrap_or_default())
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or_default();
+    let mut text = "\nOptions:\n".to_owned();
+    for (left, help) in rows {
+        let _ = writeln!(text, "  {left:width$}   {help}");
+    }
+    text
+}

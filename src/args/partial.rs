@@ -1,0 +1,102 @@
+//! A command line that is still being typed: what completion has to know about it.
+
+use super::error::FlagError;
+use super::scan::{self, Found, Kind};
+use super::syntax;
+
+/// Where the cursor stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cursor {
+    /// In the verb's place; `Ok` words only.
+    Verb,
+    /// In a place where nothing is known: behind a word that is no verb.
+    Nowhere,
+    /// In a flag's name; `-` or `--` has been typed.
+    FlagName,
+    /// In the value of the flag of this name.
+    FlagValue(String),
+    /// In a word of the verb's.
+    Word,
+}
+
+/// A command line as far as it was typed.
+#[derive(Debug, Clone)]
+pub struct Partial {
+    /// Clap's description of the verb, once there is one.
+    pub verb: Option<clap::Command>,
+    /// Where the cursor stands.
+    pub cursor: Cursor,
+    /// What has been typed of the word or value at the cursor.
+    pub typed: String,
+    /// The verb's words before the cursor.
+    pub words: Vec<String>,
+    scanned: scan::Scanned,
+}
+
+impl Partial {
+    /// The value of a flag that was set before the cursor.
+    pub fn value(&self, flag: &str) -> Option<&str> {
+        self.scanned.value(flag)
+    }
+
+    /// Whether a flag was set before the cursor.
+    pub fn has(&self, flag: &str) -> bool {
+        self.scanned.has(flag)
+    }
+}
+
+/// Reads the words before the cursor (`before`) and the one at it (`current`); both without the program's name.
+pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
+    let root = syntax();
+    let (verb, rest) = match scan::traverse(&root, before)? {
+        Found::Verb { verb, rest, .. } => (verb, rest),
+        Found::Help([]) => return Ok(at(None, Cursor::Verb, current)),
+        Found::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
+        Found::Nothing => {
+            let no_words = scan::scan(&root, before, false)?.words.is_empty();
+            let cursor = match (no_words, current.starts_with('-')) {
+                (true, true) => Cursor::FlagName,
+                (true, false) => Cursor::Verb,
+                (false, _) => Cursor::Nowhere,
+            };
+            return Ok(at(None, cursor, current));
+        }
+    };
+    let mut partial = at(Some(verb.clone()), Cursor::Word, current);
+    match scan::scan(verb, rest, false) {
+        Ok(scanned) => partial.scanned = scanned,
+        // The last flag waits for the value that is being typed.
+        Err(FlagError::NeedsValue(_) | FlagError::ShortNeedsValue { .. }) => {
+            let (last, done) = rest.split_last().map_or(("", rest), |(last, done)| (last.as_str(), done));
+            partial.scanned = scan::scan(verb, done, false)?;
+            partial.cursor = Cursor::FlagValue(flag_named(verb, last).unwrap_or_default());
+        }
+        Err(error) => return Err(error),
+    }
+    partial.words.clone_from(&partial.scanned.words);
+    let flags_ended = rest.iter().any(|word| word == "--");
+    if partial.cursor == Cursor::Word && !flags_ended && current.starts_with('-') {
+        partial.cursor = Cursor::FlagName;
+        if let Some((flag, value)) = current.split_once('=') {
+            partial.cursor = Cursor::FlagValue(flag_named(verb, flag).unwrap_or_default());
+            partial.typed = value.to_owned();
+        }
+    }
+    Ok(partial)
+}
+
+fn at(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> Partial {
+    Partial { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: scan::Scanned::default() }
+}
+
+/// The long name of the value flag that `--name`, `-n` or the last letter of a cluster stands for.
+fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
+    let flag = match typed.strip_prefix("--") {
+        Some(long) => verb.get_arguments().find(|flag| flag.get_long() == Some(long))?,
+        None => {
+            let letter = typed.chars().last()?;
+            verb.get_arguments().find(|flag| flag.get_short() == Some(letter))?
+        }
+    };
+    (scan::kind(flag) != Kind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,279 @@
+//! Reads arguments as Go's pflag does and gives clap a normal form of them: the one place where the two differ.
+//!
+//! Pflag takes flags anywhere until `--`, knows no abbreviations, lets a value flag take whatever comes next, a boolean
+//! take a value only behind `=`, and lets the last of a repeated flag win. What clap is given is one `--name` for
+//! every boolean that ended up true, `--name=value` for the rest, `--`, and the words.
+
+use clap::{Arg, ArgAction};
+
+use super::csv;
+use super::error::FlagError;
+use super::quote::quote;
+
+/// How a flag takes its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// On or off; a value only behind `=`.
+    Switch,
+    /// One text; the last wins.
+    Text,
+    /// Any number of texts, each as it stands.
+    Texts,
+    /// A CSV list; repeated ones add up. A clap argument says so with pflag's name for the type, `strings`.
+    List,
+}
+
+/// How this flag takes its value.
+pub fn kind(flag: &Arg) -> Kind {
+    let is_list = || flag.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "strings"));
+    match flag.get_action() {
+        ArgAction::SetTrue => Kind::Switch,
+        ArgAction::Append if is_list() => Kind::List,
+        ArgAction::Append => Kind::Texts,
+        _ => Kind::Text,
+    }
+}
+
+/// A verb's arguments, taken apart.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scanned {
+    /// Every flag that was set, with its values.
+    flags: Vec<(String, Setting)>,
+    /// What is no flag, in order.
+    pub(super) words: Vec<String>,
+    /// Whether help is wanted: `--help=false` behind `--help` takes the wish back.
+    pub(super) help: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Setting {
+    Switch(bool),
+    Values(Vec<String>),
+}
+
+/// Where the words before a verb lead, as cobra's traversal has it.
+pub(super) enum Found<'a> {
+    /// To a verb.
+    Verb {
+        verb: &'a clap::Command,
+        /// What follows the verb.
+        rest: &'a [String],
+        /// `--help` stood before it.
+        help: bool,
+    },
+    /// To `help`, with the words after it.
+    Help(&'a [String]),
+    /// To no verb: all the words are the program's own.
+    Nothing,
+}
+
+/// Looks for the verb. Every flag before it but `--help` takes the next word as its value, since there are none.
+pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<Found<'a>, FlagError> {
+    let mut is_value = false;
+    for (at, word) in words.iter().enumerate() {
+        let before = words.get(..at).unwrap_or_default();
+        let rest = words.get(at + 1..).unwrap_or_default();
+        if word.starts_with("--") && !word.contains('=') {
+            is_value = word != "--help";
+        } else if word.len() == 2 && word.starts_with('-') && word != "-h" && word != "-=" {
+            is_value = true;
+        } else if is_value {
+            is_value = false;
+        } else if word.len() >= 2 && word.starts_with('-') {
+            // A flag with its value, or -h.
+        } else if word == "help" {
+            return Ok(Found::Help(rest));
+        } else {
+            let Some(verb) = root.find_subcommand(word) else { return Ok(Found::Nothing) };
+            let help = scan(root, before, false)?.help;
+            return Ok(Found::Verb { verb, rest, help });
+        }
+    }
+    Ok(Found::Nothing)
+}
+
+/// Takes a verb's arguments apart. `help` is whether help was wanted before them.
+pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) -> Result<Scanned, FlagError> {
+    Scanned { help, ..Scanned::default() }.read(command, arguments, Flags::Anywhere)
+}
+
+/// Takes the flags at the head of `arguments` apart; the first word and all that follows it are the words.
+pub(super) fn scan_head(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
+    Scanned::default().read(command, arguments, Flags::BeforeWords)
+}
+
+/// Where flags may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    Anywhere,
+    BeforeWords,
+}
+type Rest<'a> = std::slice::Iter<'a, String>;
+
+impl Scanned {
+    fn read(mut self, command: &clap::Command, arguments: &[String], flags: Flags) -> Result<Scanned, FlagError> {
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if argument == "--" {
+                self.words.extend(arguments.by_ref().cloned());
+            } else if let Some(name) = argument.strip_prefix("--") {
+                self.long(command, argument, name, &mut arguments)?;
+            } else if let Some(cluster) = argument.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
+                self.cluster(command, cluster, &mut arguments)?;
+            } else {
+                self.words.push(argument.clone());
+                if flags == Flags::BeforeWords {
+                    self.words.extend(arguments.by_ref().cloned());
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    fn long(
+        &mut self,
+        command: &clap::Command,
+        argument: &str,
+        name: &str,
+        rest: &mut Rest<'_>,
+    ) -> Result<(), FlagError> {
+        if name.starts_with(['-', '=']) {
+            return Err(FlagError::Syntax(argument.to_owned()));
+        }
+        let (name, value) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (name, None),
+        };
+        if name == "help" {
+            return self.set_help(value.unwrap_or("true"), "--help");
+        }
+        let Some(flag) = command.get_arguments().find(|flag| flag.get_long() == Some(name)) else {
+            return Err(FlagError::Unknown(name.to_owned()));
+        };
+        match (value, kind(flag)) {
+            (Some(value), _) => self.set(flag, value),
+            (None, Kind::Switch) => self.set(flag, "true"),
+            (None, _) => {
+                let value = rest.next().ok_or_else(|| FlagError::NeedsValue(name.to_owned()))?;
+                self.set(flag, value)
+            }
+        }
+    }
+
+    fn cluster(&mut self, command: &clap::Command, mut cluster: &str, rest: &mut Rest<'_>) -> Result<(), FlagError> {
+        while let Some(&letter) = cluster.as_bytes().first() {
+            let is_flag = |flag: &&Arg| letter.is_ascii() && flag.get_short() == Some(char::from(letter));
+            let flag = command.get_arguments().find(is_flag);
+            if flag.is_none() && letter != b'h' {
+                return Err(FlagError::UnknownShort { letter, cluster: cluster.to_owned() });
+            }
+            // The letter is ASCII here, so the next one starts a character.
+            let after = cluster.get(1..).unwrap_or_default();
+            let is_switch = flag.is_none_or(|flag| kind(flag) == Kind::Switch);
+            let (value, left) = match after.strip_prefix('=').filter(|value| !value.is_empty()) {
+                Some(value) => (value, ""),
+                None if is_switch => ("true", after),
+                None if !after.is_empty() => (after, ""),
+                None => match rest.next() {
+                    Some(value) => (value.as_str(), ""),
+                    None => return Err(FlagError::ShortNeedsValue { letter, cluster: cluster.to_owned() }),
+                },
+            };
+            match flag {
+                Some(flag) => self.set(flag, value)?,
+                None => self.set_help(value, "-h, --help")?,
+            }
+            cluster = left;
+        }
+        Ok(())
+    }
+
+    fn set_help(&mut self, value: &str, shown: &str) -> Result<(), FlagError> {
+        self.help = switch(value, shown)?;
+        Ok(())
+    }
+
+    fn set(&mut self, flag: &Arg, value: &str) -> Result<(), FlagError> {
+        let name = flag.get_long().unwrap_or_default();
+        let old = self.flags.iter_mut().find(|(old, _)| old == name).map(|(_, setting)| setting);
+        let setting = match kind(flag) {
+            Kind::Switch => Setting::Switch(switch(value, &shown(flag))?),
+            Kind::Text => Setting::Values(vec![value.to_owned()]),
+            Kind::Texts => Setting::Values(vec![value.to_owned()]),
+            Kind::List => Setting::Values(csv::fields(value).map_err(|reason| invalid(value, &shown(flag), reason))?),
+        };
+        match (old, setting, kind(flag)) {
+            (Some(Setting::Values(values)), Setting::Values(more), Kind::Texts | Kind::List) => values.extend(more),
+            (Some(old), setting, _) => *old = setting,
+            (None, setting, _) => self.flags.push((name.to_owned(), setting)),
+        }
+        Ok(())
+    }
+
+    /// The verb, its flags in one spelling, `--` and its words: what clap is given.
+    pub(super) fn normal_form(mut self, verb: &clap::Command) -> Vec<String> {
+        // Clap wants optional words last. A leading optional one is declared with the last index, and goes there.
+        let words = verb.get_positionals().count();
+        let leads = verb.get_positionals().next().is_some_and(|first| !first.is_required_set());
+        if leads && self.words.len() == words {
+            self.words.rotate_left(1);
+        }
+        let mut normal = vec![verb.get_name().to_owned()];
+        normal.extend(self.flags());
+        normal.push("--".to_owned());
+        normal.extend(self.words);
+        normal
+    }
+
+    /// The flags in one spelling.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let mut spelt = Vec::new();
+        for (name, setting) in &self.flags {
+            match setting {
+                Setting::Switch(true) => spelt.push(format!("--{name}")),
+                Setting::Switch(false) => {}
+                Setting::Values(values) => spelt.extend(values.iter().map(|value| format!("--{name}={value}"))),
+            }
+        }
+        spelt
+    }
+
+    /// The value of a flag as far as it was set; of a list, the last.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let (_, setting) = self.flags.iter().find(|(set, _)| set == name)?;
+        match setting {
+            Setting::Values(values) => values.last().map(String::as_str),
+            Setting::Switch(_) => None,
+        }
+    }
+
+    /// Whether a flag was set, to whatever.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.flags.iter().any(|(set, _)| set == name)
+    }
+}
+
+/// A flag as pflag's messages name it: `-a, --amend`.
+pub(super) fn shown(flag: &Arg) -> String {
+    let long = flag.get_long().unwrap_or_default();
+    match flag.get_short() {
+        Some(short) => format!("-{short}, --{long}"),
+        None => format!("--{long}"),
+    }
+}
+
+/// Go's `strconv.ParseBool`.
+fn switch(value: &str, shown: &str) -> Result<bool, FlagError> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => {
+            let reason = format!("strconv.ParseBool: parsing {}: invalid syntax", quote(value));
+            Err(invalid(value, shown, reason))
+        }
+    }
+}
+
+fn invalid(value: &str, shown: &str, reason: String) -> FlagError {
+    FlagError::Value { value: value.to_owned(), flag: shown.to_owned(), reason }
+}

@@ -1,0 +1,210 @@
+//! What docker 28.2.2 answers to the same words; `tests/cases/args.rs` asks it again, live.
+
+use super::*;
+
+fn words(line: &[&str]) -> Vec<String> {
+    line.iter().map(ToString::to_string).collect()
+}
+
+fn run(line: &[&str]) -> Command {
+    match parse("docker manifest", &words(line)) {
+        Ok(Request::Run(command)) => *command,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+fn fails(line: &[&str]) -> ArgsError {
+    match parse("docker manifest", &words(line)) {
+        Err(error) => error,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+fn annotate(line: &[&str]) -> Annotate {
+    match run(line) {
+        Command::Annotate(annotate) => annotate,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn flags_stand_anywhere_until_two_dashes() {
+    let expected = Command::Create(Create {
+        list: RefArg::new("l"),
+        images: vec![RefArg::new("a"), RefArg::new("b")],
+        amend: true,
+        insecure: true,
+    });
+    for line in [
+        &["create", "-a", "--insecure", "l", "a", "b"][..],
+        &["create", "l", "--amend", "a", "--insecure=true", "b"],
+        &["create", "l", "a", "b", "-a=1", "--insecure"],
+        &["create", "-aa", "--amend=false", "--amend", "--insecure", "--", "l", "a", "b"],
+        &["--help=false", "create", "-a", "--insecure", "l", "a", "b"],
+    ] {
+        assert_eq!(run(line), expected, "{line:?}");
+    }
+    let Command::Rm(rm) = run(&["rm", "--", "-x", "--", "--help"]) else { panic!("not rm") };
+    assert_eq!(rm.lists, [RefArg::new("-x"), RefArg::new("--"), RefArg::new("--help")]);
+    assert!(rm.lists.iter().all(|list| list.parsed.is_err()));
+}
+
+#[test]
+fn the_last_of_a_repeated_flag_wins_and_lists_add_up() {
+    let line = ["annotate", "--os", "a", "--os=b", "l", "--os-features", "x,\"y,z\"", "i", "--os-features=w"];
+    let annotated = annotate(&line);
+    assert_eq!(annotated.os, "b");
+    assert_eq!(annotated.os_features, ["x", "y,z", "w"]);
+    assert_eq!((annotated.arch.as_str(), annotated.os_version.as_str()), ("", ""));
+}
+
+#[test]
+fn a_value_flag_takes_what_comes_next() {
+    let annotated = annotate(&["annotate", "--variant", "-x", "l", "--arch", "--", "i", "--os=", "--os-features="]);
+    assert_eq!((annotated.variant.as_str(), annotated.arch.as_str(), annotated.os.as_str()), ("-x", "--", ""));
+    assert!(annotated.os_features.is_empty());
+    assert_eq!((annotated.list.typed.as_str(), annotated.image.typed.as_str()), ("l", "i"));
+}
+
+#[test]
+fn inspect_has_its_optional_word_first() {
+    for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
+        let expected = Inspect { list, image: RefArg::new("i"), verbose: true, insecure: false };
+        assert_eq!(run(line), Command::Inspect(expected), "{line:?}");
+    }
+}
+
+#[test]
+fn errors_are_docker_s() {
+    let create = "Usage:  docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]";
+    let run_create = "Run 'docker manifest create --help' for more information";
+    let cases = [
+        (&["create", "x"][..], 1, "docker: 'docker manifest create' requires at least 2 arguments", create, "See"),
+        (&["create", "--bogus"], 125, "unknown flag: --bogus", create, run_create),
+        (&["create", "--bo=x"], 125, "unknown flag: --bo", create, run_create),
+        (&["create", "-aé"], 125, "unknown shorthand flag: 'Ã' in -é", create, run_create),
+        (&["create", "-a="], 125, "unknown shorthand flag: '=' in -=", create, run_create),
+        (&["create", "--=x"], 125, "bad flag syntax: --=x", create, run_create),
+        (
+            &["create", "-a=x", "--bogus"],
+            125,
+            "invalid argument \"x\" for \"-a, --amend\" flag: strconv.ParseBool: parsing \"x\": invalid syntax",
+            create,
+            run_create,
+        ),
+        (
+            &["push"],
+            1,
+            "docker: 'docker manifest push' requires 1 argument",
+            "Usage:  docker manifest push [OPTIONS] MANIFEST_LIST",
+            "Run",
+        ),
+        (
+            &["inspect", "a", "b", "c"],
+            1,
+            "docker: 'docker manifest inspect' requires at least 1 and at most 2 arguments",
+            "Usage:  docker manifest inspect [OPTIONS] [MANIFEST_LIST] MANIFEST",
+            "Run",
+        ),
+        (
+            &["annotate", "a", "--os"],
+            125,
+            "flag needs an argument: --os",
+            "Usage:  docker manifest annotate [OPTIONS] MANIFEST_LIST MANIFEST",
+            "Run",
+        ),
+        (
+            &["rm"],
+            1,
+            "docker: 'docker manifest rm' requires at least 1 argument",
+            "Usage:  docker manifest rm MANIFEST_LIST [MANIFEST_LIST...]",
+            "See",
+        ),
+        (
+            &["bogus", "x"],
+            1,
+            "docker: unknown command: docker manifest bogus",
+            "Usage:  docker manifest COMMAND",
+            "Run 'docker manifest --help' for more information",
+        ),
+        (
+            &["--insecure", "create", "a", "b"],
+            125,
+            "unknown flag: --insecure",
+            "Usage:  docker manifest COMMAND",
+            "Run",
+        ),
+        (
+            &["--", "create", "a"],
+            1,
+            "docker: unknown command: docker manifest create",
+            "Usage:  docker manifest COMMAND",
+            "Run",
+        ),
+    ];
+    for (line, code, first, usage, hint) in cases {
+        let error = fails(line);
+        assert_eq!(error.to_string(), first, "{line:?}");
+        assert_eq!(error.exit_code(), code, "{line:?}");
+        assert_eq!(error.usage().as_deref(), Some(usage), "{line:?}");
+        assert!(error.hint().is_some_and(|text| text.starts_with(hint)), "{line:?}: {:?}", error.hint());
+    }
+}
+
+#[test]
+fn a_bad_flag_on_the_way_to_a_verb_is_told_without_usage() {
+    let error = fails(&["-hx", "create"]);
+    assert_eq!((error.to_string().as_str(), error.exit_code()), ("unknown shorthand flag: 'x' in -x", 1));
+    assert_eq!((error.usage(), error.hint()), (None, None));
+}
+
+#[test]
+fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
+    for verb in syntax().get_subcommands() {
+        let Ok(Request::Help { text, asked: true }) = parse("docker manifests", &words(&[verb.get_name(), "--help"]))
+        else {
+            panic!("{}", verb.get_name())
+        };
+        assert!(text.starts_with(&format!("Usage:  docker manifests {}", verb.get_name())), "{text}");
+        let examples = text.split_once("\nExamples:\n").map(|(_, examples)| examples).unwrap_or_default();
+        assert!(examples.contains(verb.get_name()) && !text.contains("{name}"), "{text}");
+        assert!(verb.get_about().is_some_and(|about| !about.to_string().is_empty()), "{}", verb.get_name());
+        for argument in verb.get_arguments() {
+            assert!(argument.get_help().is_some(), "{} {}", verb.get_name(), argument.get_id());
+        }
+        let same = parse("docker manifests", &words(&["help", verb.get_name()]));
+        assert_eq!(same.ok(), Some(Request::Help { text, asked: true }));
+    }
+}
+
+#[test]
+fn options_are_laid_out_as_docker_s() {
+    let Ok(Request::Help { text, .. }) = parse("docker manifest", &words(&["annotate", "-h"])) else { panic!() };
+    let expected = "
+Options:
+      --arch string           Set architecture
+      --os string             Set operating system
+      --os-features strings   Set operating system feature
+      --os-version string     Set operating system version
+      --variant string        Set architecture variant
+";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn no_verb_is_help_that_was_not_asked_for() {
+    let not_asked = |line: &[&str]| matches!(parse("x", &words(line)), Ok(Request::Help { asked: false, .. }));
+    assert!(not_asked(&[]) && not_asked(&["--help=false"]) && not_asked(&["--"]));
+    assert!(matches!(parse("x", &words(&["bogus", "--help"])), Ok(Request::Help { asked: true, .. })));
+    assert!(matches!(parse("x", &words(&["--help", "create"])), Ok(Request::Help { asked: true, .. })));
+    assert_eq!(fails(&["help", "bogus"]).to_string(), "unknown help topic: bogus");
+    assert_eq!(fails(&["help", "create", "bogus"]).to_string(), "unknown help topic: bogus");
+}
+
+#[test]
+fn a_shell_is_one_of_three() {
+    assert_eq!(run(&["shell-init", "fish"]), Command::ShellInit(ShellInit { shell: Shell::Fish }));
+    let error = fails(&["shell-init", "tcsh"]);
+    assert_eq!(error.to_string(), "invalid argument \"tcsh\": must be one of bash, zsh, fish");
+    assert_eq!(error.exit_code(), 1);
+}

@@ -1,0 +1,268 @@
+//! One image in a draft, and the file that docker keeps for it.
+//!
+//! The file's format is docker's, written out in `store-format.md` ("The entry"). What came from a registry is held as
+//! the bytes that came; a manifest that docker stored without them is only used where it can be shown to hash right.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::digest::Digest;
+use crate::document::descriptor::{self, Descriptor};
+use crate::document::error::DocumentError;
+use crate::document::gojson;
+use crate::document::manifest::{self, Schema};
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// An image that a draft holds: where it came from, how a list will describe it, and its manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The image, in full.
+    pub reference: Reference,
+    /// Its descriptor; the platform in it is what a list will say.
+    pub descriptor: Descriptor,
+    /// The manifest's bytes as the registry served them; `None` where an old docker did not keep them.
+    raw: Option<Vec<u8>>,
+    /// The manifest as JSON, which docker stores beside the bytes, and its form.
+    manifest: Option<(Schema, Vec<u8>)>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct File<'a> {
+    r#ref: String,
+    descriptor: &'a Descriptor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    #[serde(rename = "SchemaV2Manifest", skip_serializing_if = "Option::is_none")]
+    docker: Option<&'a RawValue>,
+    #[serde(rename = "OCIManifest", skip_serializing_if = "Option::is_none")]
+    oci: Option<&'a RawValue>,
+}
+
+impl Entry {
+    /// An image as a registry served it.
+    pub fn fetched(reference: Reference, schema: Schema, bytes: Vec<u8>, platform: Option<Platform>) -> Entry {
+        let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), &bytes) };
+        Entry { reference, descriptor, raw: Some(bytes.clone()), manifest: Some((schema, bytes)) }
+    }
+
+    /// Whether the bytes that the registry served are here, so that nothing need be fetched again.
+    pub fn has_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// Checks the bytes that are here, if they are, against the descriptor.
+    ///
+    /// # Errors
+    /// Where their digest or their number is another.
+    pub fn verify(&self) -> Result<(), DocumentError> {
+        let Some(raw) = &self.raw else { return Ok(()) };
+        if !self.descriptor.digest.verifies(raw) {
+            return Err(self.mismatch(raw));
+        }
+        if self.descriptor.size != raw.len() as u64 {
+            return Err(DocumentError::Length {
+                reference: self.reference.to_string(),
+                expected: self.descriptor.size,
+                found: raw.len() as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// The bytes to send to a registry under the descriptor's digest.
+    ///
+    /// # Errors
+    /// Where no form of the manifest that is here hashes to the descriptor's digest.
+    pub fn bytes(&self) -> Result<Vec<u8>, DocumentError> {
+        let digest = &self.descriptor.digest;
+        if let Some(raw) = &self.raw {
+            self.verify()?;
+            return Ok(raw.clone());
+        }
+        let (schema, json) = self.manifest.as_ref().ok_or_else(|| self.no_payload())?;
+        let dockers = gojson::indent(json, schema.indentation());
+        let forms = [&dockers, json, &gojson::indent(json, "   "), &gojson::indent(json, "  ")];
+        match forms.into_iter().find(|form| digest.verifies(form)) {
+            Some(form) => Ok(form.clone()),
+            None => Err(self.mismatch(&dockers)),
+        }
+    }
+
+    /// The manifest as JSON, for display: the bytes that came, or docker's stored form of them.
+    ///
+    /// # Errors
+    /// Where the entry holds no manifest.
+    pub fn payload(&self) -> Result<&[u8], DocumentError> {
+        self.manifest.as_ref().map(|(_, json)| json.as_slice()).ok_or_else(|| self.no_payload())
+    }
+
+    /// The digests of the blobs that the image needs, in docker's order; none where it holds no manifest.
+    ///
+    /// # Errors
+    /// Where the manifest in the entry is malformed.
+    pub fn blobs(&self) -> Result<Vec<Digest>, DocumentError> {
+        self.manifest.as_ref().map_or(Ok(Vec::new()), |(_, json)| manifest::blobs(json))
+    }
+
+    /// The entry's file, byte for byte as docker writes it.
+    ///
+    /// # Errors
+    /// Where the manifest that it holds is not JSON.
+    pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
+        let json = self.manifest.as_ref().map(|(schema, json)| raw_value(json).map(|value| (*schema, value)));
+        let json = json.transpose()?;
+        let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
+        let file = File {
+            r#ref: self.reference.to_string(),
+            descriptor: &self.descriptor,
+            raw: self.raw.as_ref().filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
+            docker: of(Schema::Docker),
+            oci: of(Schema::Oci),
+        };
+        Ok(gojson::encode(&file)?)
+    }
+
+    /// Reads an entry's file: docker's, ours, or one from before docker had descriptors.
+    ///
+    /// # Errors
+    /// Where the file is not JSON of that shape, or an old one's bytes do not hash to its digest.
+    pub fn decode(file: &[u8]) -> Result<Entry, DocumentError> {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(file)?;
+        let member = |name: &str| {
+            let found = members
+                .get(name)
+                .or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
+            found.map(|value| value.get()).filter(|json| *json != "null")
+        };
+        let text = |name| member(name).map(serde_json::from_str::<String>).transpose();
+        let reference = text("Ref")?.ok_or(DocumentError::Missing("Ref"))?;
+        let reference = Reference::parse_canonical(&reference)?;
+        let manifest = [Schema::Docker, Schema::Oci]
+            .into_iter()
+            .find_map(|schema| member(schema.member()).map(|json| (schema, json.as_bytes().to_vec())));
+        let digest = text("Digest")?.filter(|digest| !digest.is_empty());
+        let raw = text("Raw")?.filter(|raw| !raw.is_empty());
+        let raw = raw.map(|raw| STANDARD.decode(raw).map_err(|e| DocumentError::Base64(e.to_string()))).transpose()?;
+        let descriptor = match digest {
+            Some(digest) => old_descriptor(&reference, digest, manifest.as_ref(), member("Platform"))?,
+            None => {
+                let json = member("Descriptor").ok_or(DocumentError::Missing("Descriptor"))?;
+                Descriptor::decode(&serde_json::from_str::<Value>(json)?)?
+            }
+        };
+        Ok(Entry { reference, descriptor, raw, manifest })
+    }
+
+    fn no_payload(&self) -> DocumentError {
+        DocumentError::NoPayload(self.reference.to_string())
+    }
+
+    fn mismatch(&self, bytes: &[u8]) -> DocumentError {
+        DocumentError::Mismatch {
+            reference: self.reference.to_string(),
+            expected: self.descriptor.digest.clone(),
+            found: Digest::of(bytes),
+        }
+    }
+}
+
+/// Entries from before docker had descriptors carry a digest and a platform at their top.
+fn old_descriptor(
+    reference: &Reference,
+    digest: String,
+    manifest: Option<&(Schema, Vec<u8>)>,
+    platform: Option<&str>,
+) -> Result<Descriptor, DocumentError> {
+    let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
+    let expected: Digest = digest.parse().map_err(|error| DocumentError::Digest(digest, error))?;
+    if !expected.verifies(json) {
+        return Err(DocumentError::OldEntry { expected, found: Digest::of(json) });
+    }
+    let platform = platform.map(serde_json::from_str::<Value>).transpose()?;
+    let platform = platform.as_ref().map(descriptor::platform).transpose()?;
+    Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
+}
+
+fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {
+    let text = String::from_utf8_lossy(json);
+    Ok(serde_json::from_str(text.trim())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"},\n  \"layers\": []\n}";
+
+    fn entry() -> Entry {
+        let platform = Platform { os: "linux".into(), architecture: "arm64".into(), ..Platform::default() };
+        let reference = Reference::parse("h.x/a:1").unwrap();
+        Entry::fetched(reference, Schema::Oci, MANIFEST.as_bytes().to_vec(), Some(platform))
+    }
+
+    #[test]
+    fn a_file_reads_back_as_the_entry() {
+        let file = entry().encode().unwrap();
+        let text = String::from_utf8(file.clone()).unwrap();
+        assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
+        assert!(text.contains(r#""OCIManifest":{"a":"\u003cx\u003e","config""#), "{text}");
+        let read = Entry::decode(&file).unwrap();
+        assert_eq!(read.bytes().unwrap(), MANIFEST.as_bytes());
+        assert_eq!(read.encode().unwrap(), file);
+        assert_eq!(read.blobs().unwrap(), [Digest::of(b"{}")]);
+    }
+
+    #[test]
+    fn bytes_that_were_not_kept_are_made_again_only_if_they_hash_right() {
+        let compact = gojson::compact(MANIFEST.as_bytes());
+        for indentation in [None, Some("  "), Some("   ")] {
+            let bytes = indentation.map_or(compact.clone(), |unit| gojson::indent(&compact, unit));
+            let digest = Digest::of(&bytes);
+            let file = entry().encode().unwrap();
+            let mut value: Value = serde_json::from_slice(&file).unwrap();
+            value.as_object_mut().unwrap().remove("Raw");
+            value["Descriptor"]["digest"] = digest.as_str().into();
+            let read = Entry::decode(&serde_json::to_vec(&value).unwrap()).unwrap();
+            assert!(!read.has_raw());
+            // serde_json has unescaped the manifest on its way through `Value`, so escape it as docker stores it.
+            let stored = Entry::decode(&gojson::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
+            assert_eq!(stored.bytes().unwrap(), bytes);
+            assert!(matches!(read.bytes(), Err(DocumentError::Mismatch { .. })));
+        }
+    }
+
+    #[test]
+    fn an_old_entry_gets_its_descriptor_from_its_top_members() {
+        let manifest = r#"{"layers":[]}"#;
+        let old = |digest: &str| {
+            format!(
+                r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{{"os":"linux","architecture":"arm","features":["sse"]}}}}"#
+            )
+        };
+        let read = Entry::decode(old(Digest::of(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
+        assert_eq!(read.descriptor.size, 13);
+        assert_eq!(read.descriptor.platform.as_ref().unwrap().architecture, "arm");
+        assert!(!String::from_utf8(read.encode().unwrap()).unwrap().contains("features"));
+        let wrong = Entry::decode(old(Digest::of(b"other").as_str()).as_bytes());
+        assert!(matches!(wrong, Err(DocumentError::OldEntry { .. })));
+    }
+
+    #[test]
+    fn what_is_no_entry_says_why() {
+        for (file, error) in [
+            ("", "not valid JSON: EOF while parsing a value at line 1 column 0"),
+            ("{}", "Ref is missing"),
+            (r#"{"Ref":"h.x/a:1"}"#, "Descriptor is missing"),
+            (r#"{"Ref":"alpine"}"#, "repository name must be canonical"),
+        ] {
+            assert_eq!(Entry::decode(file.as_bytes()).unwrap_err().to_string(), error);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What can go wrong with the store. Every error names the path that it is about.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::document::DocumentError;
+
+/// Why a draft cannot be read or changed. The draft itself is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refuses.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// The verb, as in "cannot VERB PATH".
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// A file is there and is no entry.
+    #[error("invalid manifest file {}: {source}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// The filesystem has no locks.
+    #[error("cannot lock {}: its filesystem has no file locks ({source})", path.display())]
+    NoLocks {
+        /// The lock file.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// Docker's naming gives two lists the same directory, and the other one has it.
+    #[error("manifest list {wanted} cannot be kept beside {holder}: docker's store has one directory for both, {}", path.display())]
+    NameTaken {
+        /// The list that was asked for.
+        wanted: String,
+        /// The list that has the directory.
+        holder: String,
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A later version of this program has written what this one does not know.
+    #[error("{} is of format {format}, and this version knows only {known}", path.display())]
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says.
+        format: u64,
+        /// The highest format known here.
+        known: u64,
+    },
+    /// Docker wrote to the same list again and again.
+    #[error("manifest list {list} is being changed by docker all the time")]
+    Busy {
+        /// The list.
+        list: String,
+    },
+}
+
+impl StoreError {
+    /// For `map_err`: an error of the operating system, said of a path.
+    pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
+        move |source| StoreError::Io { what, path: path.to_owned(), source }
+    }
+
+    /// Whether a client that takes no lock changed the list between our look and our write.
+    pub(super) fn is_race(&self) -> bool {
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound};
+        match self {
+            StoreError::Io { what, source, .. } => {
+                *what == PLACE && matches!(source.kind(), NotFound | AlreadyExists | DirectoryNotEmpty)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The verb of the one step that a race can break: moving what is staged to its place.
+pub(super) const PLACE: &str = "move into place";

@@ -1,0 +1,191 @@
+//! The live differential: every script is run through the real `docker manifest` and through ours, each against a
+//! docker-registry of its own with the same things in it. Exit codes, stdout, the first line of stderr, the whole store
+//! and what is then served must be equal, but for the table of deliberate differences.
+//!
+//! Golden copies of docker's answers (`UPDATE_GOLDENS=1` writes them) keep this alive where there is no docker client.
+
+mod catalogue;
+mod differences;
+pub(crate) mod script;
+mod scripts_drafts;
+mod scripts_flags;
+mod scripts_registry;
+pub(crate) mod transcript;
+pub(crate) mod world;
+
+use differences::{DIFFERENCES, Difference};
+use script::Script;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use testkit::sandbox::{Tool, on_path};
+use testkit::skip::skipped;
+use transcript::{Mismatch, Transcript};
+use world::World;
+
+const THREADS: usize = 3;
+
+pub(crate) fn ours() -> Tool {
+    Tool::Ours { binary: env!("CARGO_BIN_EXE_docker-manifest").into() }
+}
+
+fn scripts() -> Vec<Script> {
+    [scripts_flags::SCRIPTS, scripts_drafts::SCRIPTS, scripts_registry::SCRIPTS].concat()
+}
+
+/// The pair of registries, or `None` after saying what is skipped.
+pub(crate) fn pair(what: &str) -> Option<(World, World)> {
+    match (World::start(), World::start()) {
+        (Ok(one), Ok(two)) => Some((one, two)),
+        (Err(why), _) | (_, Err(why)) => {
+            skipped(what, &why);
+            None
+        }
+    }
+}
+
+/// Runs a check for every script on a few threads and gives the reports of those that failed, a panic included.
+pub(crate) fn failures(scripts: &[Script], check: impl Fn(&Script) -> Option<String> + Sync) -> Vec<String> {
+    let queue = Mutex::new(scripts.iter());
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let Some(script) = queue.lock().expect("no panic holds it").next() else { return };
+                    let report = catch_unwind(AssertUnwindSafe(|| check(script))).unwrap_or_else(|panic| {
+                        let text = panic.downcast_ref::<String>().cloned();
+                        Some(format!("  panicked: {}", text.unwrap_or_else(|| "see above".into())))
+                    });
+                    if let Some(report) = report {
+                        failed.lock().expect("no panic holds it").push(format!("{}:\n{report}", script.name));
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().expect("no panic holds it");
+    failed.sort();
+    failed
+}
+
+pub(crate) fn report(mismatches: &[Mismatch]) -> Option<String> {
+    let lines: Vec<String> = mismatches.iter().map(|m| format!("  [{}] {:?}\n{}", m.step, m.what, m.detail)).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn assert_none(failed: &[String], of: usize, what: &str) {
+    assert!(failed.is_empty(), "{} of {of} scripts: {what}\n\n{}\n", failed.len(), failed.join("\n\n"));
+}
+
+/// What is left when the deliberate differences are taken out, and the differences that were not seen.
+pub(crate) fn undeclared(script: &str, mismatches: Vec<Mismatch>) -> (Vec<Mismatch>, Vec<&'static Difference>) {
+    let declared: Vec<&Difference> = DIFFERENCES.iter().filter(|d| d.script == script).collect();
+    let unseen = declared.iter().filter(|d| !mismatches.iter().any(|m| d.covers(script, m))).copied().collect();
+    let rest = mismatches.into_iter().filter(|m| !declared.iter().any(|d| d.covers(script, m))).collect();
+    (rest, unseen)
+}
+
+fn golden_file(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden").join(format!("{script}.json"))
+}
+
+fn golden(script: &Script) -> Result<Transcript, String> {
+    let file = golden_file(script.name);
+    let hint = "UPDATE_GOLDENS=1 with docker on the PATH writes it";
+    let text = std::fs::read_to_string(&file).map_err(|e| format!("  {}: {e}; {hint}", file.display()))?;
+    let value = serde_json::from_str(&text).map_err(|e| format!("  {}: {e}", file.display()))?;
+    Transcript::from_json(&value).ok_or_else(|| format!("  {} is not a golden file", file.display()))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a switch for the people who run the tests")]
+fn updating() -> bool {
+    std::env::var_os("UPDATE_GOLDENS").is_some_and(|value| value == "1")
+}
+
+fn docker_version() -> String {
+    testkit::sandbox::Sandbox::new().command("docker").arg("--version").run().out().trim().to_owned()
+}
+
+#[test]
+fn names_are_different_and_differences_name_scripts() {
+    let mut names: Vec<&str> = scripts().iter().map(|s| s.name).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(count >= 70, "{count} scripts");
+    for difference in DIFFERENCES {
+        let script = scripts().into_iter().find(|s| s.name == difference.script).expect(difference.script);
+        let known = matches!(difference.step, "*" | "served") || script.lines.contains(&difference.step);
+        assert!(known, "{} has no step {}", difference.script, difference.step);
+        assert!(difference.why.len() > 10);
+    }
+}
+
+/// The harness itself: two runs of the same client must be equal, or it would report noise.
+#[test]
+fn docker_equals_itself() {
+    if !on_path("docker") {
+        return skipped("the harness's own check", "docker is not on the PATH");
+    }
+    let Some((one, two)) = pair("the harness's own check") else { return };
+    let some: Vec<Script> = scripts().into_iter().step_by(8).collect();
+    let failed = failures(&some, |script| {
+        report(&one.run(script, &[&Tool::Docker]).compare(&two.run(script, &[&Tool::Docker])))
+    });
+    assert_none(&failed, some.len(), "docker differs from itself");
+}
+
+/// Docker against its golden answers: a failure here is a change of docker's (or of the scripts), not of ours.
+#[test]
+fn docker_equals_the_goldens() {
+    if !on_path("docker") {
+        return skipped("docker against its golden answers", "docker is not on the PATH");
+    }
+    let Some((world, _)) = pair("docker against its golden answers") else { return };
+    let all = scripts();
+    let failed = failures(&all, |script| {
+        if !world.can_run(script) {
+            skipped(script.name, "there is no IPv6 here");
+            return None;
+        }
+        let now = world.run(script, &[&Tool::Docker]);
+        if updating() {
+            let text = serde_json::to_string_pretty(&now.to_json()).expect("JSON") + "\n";
+            std::fs::create_dir_all(golden_file(script.name).parent().expect("a parent")).expect("a directory");
+            std::fs::write(golden_file(script.name), text).expect("a golden file is written");
+            return None;
+        }
+        golden(script).map_or_else(Some, |then| report(&then.compare(&now)))
+    });
+    assert_none(&failed, all.len(), &format!("{} is not as its golden answers", docker_version()));
+}
+
+/// The heart of it: ours against docker, live where docker is, else against its golden answers.
+#[test]
+fn ours_equals_docker() {
+    let Some((one, two)) = pair("the differential") else { return };
+    let live = on_path("docker");
+    if !live {
+        skipped("the live differential", "docker is not on the PATH; comparing with its golden answers");
+    }
+    let all = scripts();
+    let failed = failures(&all, |script| {
+        if !one.can_run(script) || !two.can_run(script) {
+            skipped(script.name, "there is no IPv6 here");
+            return None;
+        }
+        let reference = if live { Ok(one.run(script, &[&Tool::Docker])) } else { golden(script) };
+        let mismatches = match reference {
+            Ok(reference) => reference.compare(&two.run(script, &[&ours()])),
+            Err(why) => return Some(why),
+        };
+        let (rest, unseen) = undeclared(script.name, mismatches);
+        let unseen: Vec<String> =
+            unseen.iter().map(|d| format!("  declared but not seen: [{}] {:?}: {}", d.step, d.what, d.why)).collect();
+        let lines: Vec<String> = report(&rest).into_iter().chain(unseen).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    });
+    assert_none(&failed, all.len(), "ours differs from docker, and the table of differences does not say so");
+}

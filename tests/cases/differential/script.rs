@@ -1,0 +1,103 @@
+//! The language that the scripts are written in: one line a step.
+//!
+//! A line is the arguments after `docker manifest`, split at blanks (`'…'` keeps blanks, `''` is an empty argument).
+//! A line that starts with `?` compares the exit code and which streams were used, not the texts.
+//! A line that starts with `!` changes the world around the tools:
+//!
+//! - `!file PATH TEXT` writes a file of the store · `!edit PATH FROM => TO` changes one · `!mkdir PATH` · `!rm PATH` ·
+//!   `!rm-store` (PATH is relative to the store)
+//! - `!old PATH THING` writes an entry as docker wrote them before it had descriptors
+//! - `!seed REPO:TAG THING` pushes a thing of the catalogue once more, to a repository of the script's own
+//! - `!drop-blob REPO THING` deletes a thing's last layer there · `!drop-manifest REPO THING` deletes its manifest
+//! - `!served REPO:TAG` has what is served there compared at the end, as is done for the target of every push
+//!
+//! Placeholders: `{R}` the registry's host, `{S}` the same as it stands in a file name, `{N}` the script's name,
+//! `{T}` is `{R}/{N}`, `{L}` is `localhost:PORT`, `{V6}` a registry on `[::1]`, `{VS}` its file name,
+//! `{D:THING}` a thing's digest, `{H:THING}` its hex digits, `{B:THING}` its manifest in base64,
+//! `{x:N}` the letter x so many times.
+
+/// One script: a name that is also a repository name, and its lines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) lines: &'static [&'static str],
+}
+
+/// One line, understood; placeholders are filled in already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Run { args: Vec<String>, streams_only: bool },
+    File { path: String, text: String },
+    Edit { path: String, from: String, to: String },
+    Mkdir { path: String },
+    Remove { path: String },
+    RemoveStore,
+    Old { path: String, thing: String },
+    Seed { target: String, thing: String },
+    DropBlob { repo: String, thing: String },
+    DropManifest { repo: String, thing: String },
+    Served { target: String },
+}
+
+/// Reads one line.
+pub(crate) fn parse(line: &str) -> Step {
+    let Some(order) = line.strip_prefix('!') else {
+        let (streams_only, line) = line.strip_prefix('?').map_or((false, line), |rest| (true, rest));
+        return Step::Run { args: split(line), streams_only };
+    };
+    let (verb, rest) = order.split_once(' ').unwrap_or((order, ""));
+    let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (first, second) = (first.to_owned(), second.to_owned());
+    match verb {
+        "file" => Step::File { path: first, text: second },
+        "edit" => {
+            let (from, to) = second.split_once(" => ").expect("!edit PATH FROM => TO");
+            Step::Edit { path: first, from: from.to_owned(), to: to.to_owned() }
+        }
+        "mkdir" => Step::Mkdir { path: first },
+        "rm" => Step::Remove { path: first },
+        "rm-store" => Step::RemoveStore,
+        "old" => Step::Old { path: first, thing: second },
+        "seed" => Step::Seed { target: first, thing: second },
+        "drop-blob" => Step::DropBlob { repo: first, thing: second },
+        "drop-manifest" => Step::DropManifest { repo: first, thing: second },
+        "served" => Step::Served { target: first },
+        _ => panic!("no such step: {line}"),
+    }
+}
+
+fn split(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut open, mut quoted) = (Vec::new(), String::new(), false, false);
+    for c in line.chars() {
+        match c {
+            '\'' => (quoted, open) = (!quoted, true),
+            ' ' if !quoted => {
+                if open {
+                    words.push(std::mem::take(&mut word));
+                }
+                open = false;
+            }
+            c => {
+                word.push(c);
+                open = true;
+            }
+        }
+    }
+    assert!(!quoted, "a quote is open in {line}");
+    if open {
+        words.push(word);
+    }
+    words
+}
+
+#[test]
+fn lines_are_read_as_written() {
+    let run = |args: &[&str]| Step::Run { args: args.iter().map(|a| (*a).to_owned()).collect(), streams_only: false };
+    assert_eq!(parse("create  a 'b c' '' d='e f'"), run(&["create", "a", "b c", "", "d=e f"]));
+    assert_eq!(parse(""), run(&[]));
+    assert_eq!(parse("?--help"), Step::Run { args: vec!["--help".into()], streams_only: true });
+    assert_eq!(
+        parse("!edit a/b \"x\" => \"y\" "),
+        Step::Edit { path: "a/b".into(), from: "\"x\"".into(), to: "\"y\" ".into() }
+    );
+}

@@ -1,0 +1,196 @@
+//! What a tool did in a script, with the registry's address and the sandbox's path taken out, so that two runs can
+//! be compared and kept as a golden file.
+
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The part of an answer in which two tools can differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What {
+    Code,
+    Stdout,
+    Stderr,
+    Tree,
+    Served,
+}
+
+/// After one step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Answer {
+    pub(crate) line: String,
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    /// The first line of standard error; every line for `rm`, which reports each list on a line.
+    pub(crate) stderr: Vec<String>,
+    /// Relative path → `MODE bytes`.
+    pub(crate) tree: BTreeMap<String, String>,
+}
+
+/// A whole script.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Transcript {
+    pub(crate) answers: Vec<Answer>,
+    /// `REPO:TAG` → status, Content-Type and body; and below it every child and blob of the list.
+    pub(crate) served: BTreeMap<String, String>,
+}
+
+/// One thing that is not the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mismatch {
+    /// The step's line as written, or "served".
+    pub(crate) step: String,
+    pub(crate) what: What,
+    pub(crate) detail: String,
+}
+
+impl Transcript {
+    /// Everything in which `other` differs from this one, which is the reference.
+    pub(crate) fn compare(&self, other: &Self) -> Vec<Mismatch> {
+        let mut found = Vec::new();
+        if self.answers.len() != other.answers.len() {
+            found.push(mismatch("(whole script)", What::Code, "the number of steps differs".to_owned()));
+        }
+        for (want, got) in self.answers.iter().zip(&other.answers) {
+            if want.code != got.code {
+                let detail = format!("    want {}, got {}: {}", want.code, got.code, got.stderr.join(" / "));
+                found.push(mismatch(&want.line, What::Code, detail));
+            }
+            if want.stdout != got.stdout {
+                found.push(mismatch(&want.line, What::Stdout, difference(&want.stdout, &got.stdout)));
+            }
+            if want.stderr != got.stderr {
+                let detail = difference(&want.stderr.join("\n"), &got.stderr.join("\n"));
+                found.push(mismatch(&want.line, What::Stderr, detail));
+            }
+            if let Some(detail) = map_difference(&want.tree, &got.tree) {
+                found.push(mismatch(&want.line, What::Tree, detail));
+            }
+        }
+        if let Some(detail) = map_difference(&self.served, &other.served) {
+            found.push(mismatch("served", What::Served, detail));
+        }
+        found
+    }
+
+    /// For a golden file: a step's tree is written as what it changed (null: gone).
+    pub(crate) fn to_json(&self) -> Value {
+        let mut before = BTreeMap::new();
+        let mut steps = Vec::new();
+        for answer in &self.answers {
+            let mut step = Map::new();
+            step.insert("run".into(), json!(answer.line));
+            step.insert("code".into(), json!(answer.code));
+            step.insert("stdout".into(), json!(answer.stdout));
+            step.insert("stderr".into(), json!(answer.stderr));
+            step.insert("tree".into(), Value::Object(delta(&before, &answer.tree)));
+            steps.push(Value::Object(step));
+            before.clone_from(&answer.tree);
+        }
+        json!({ "steps": steps, "served": self.served })
+    }
+
+    /// The other way round.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        let mut tree: BTreeMap<String, String> = BTreeMap::new();
+        let mut answers = Vec::new();
+        for step in value.get("steps")?.as_array()? {
+            for (path, change) in step.get("tree")?.as_object()? {
+                match change.as_str() {
+                    Some(text) => tree.insert(path.clone(), text.to_owned()),
+                    None => tree.remove(path),
+                };
+            }
+            answers.push(Answer {
+                line: step.get("run")?.as_str()?.to_owned(),
+                code: i32::try_from(step.get("code")?.as_i64()?).ok()?,
+                stdout: step.get("stdout")?.as_str()?.to_owned(),
+                stderr: texts(step.get("stderr")?.as_array()?)?,
+                tree: tree.clone(),
+            });
+        }
+        let served = value.get("served")?.as_object()?;
+        let served = served.iter().map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect::<Option<_>>()?;
+        Some(Self { answers, served })
+    }
+}
+
+fn texts(values: &[Value]) -> Option<Vec<String>> {
+    values.iter().map(|v| Some(v.as_str()?.to_owned())).collect()
+}
+
+fn delta(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Map<String, Value> {
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let changed = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
+    changed.map(|path| (path.clone(), json!(after.get(path)))).collect()
+}
+
+fn mismatch(step: &str, what: What, detail: String) -> Mismatch {
+    Mismatch { step: step.to_owned(), what, detail }
+}
+
+fn map_difference(want: &BTreeMap<String, String>, got: &BTreeMap<String, String>) -> Option<String> {
+    let mut lines = Vec::new();
+    let names: BTreeSet<&String> = want.keys().chain(got.keys()).collect();
+    for name in names {
+        match (want.get(name), got.get(name)) {
+            (Some(_), None) => lines.push(format!("    missing: {name}")),
+            (None, Some(text)) => lines.push(format!("    too much: {name} = {}", clip(text, 0))),
+            (Some(a), Some(b)) if a != b => lines.push(format!("    {name}:\n{}", difference(a, b))),
+            _ => {}
+        }
+    }
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// The two texts from a little before the place where they part.
+fn difference(want: &str, got: &str) -> String {
+    let same = want.bytes().zip(got.bytes()).take_while(|(a, b)| a == b).count();
+    format!("    want {}\n    got  {}", clip(want, same), clip(got, same))
+}
+
+fn clip(text: &str, around: usize) -> String {
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let from = boundary(around.saturating_sub(80).min(text.len()));
+    let to = boundary((around + 200).min(text.len()));
+    let dots = |yes: bool| if yes { "…" } else { "" };
+    format!("{}{:?}{}", dots(from > 0), &text[from..to], dots(to < text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Transcript {
+        let tree = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), "0644 {}".to_owned())).collect();
+        let answer = |line: &str, names: &[&str]| Answer { line: line.into(), tree: tree(names), ..Answer::default() };
+        let mut sample =
+            Transcript { answers: vec![answer("a", &["x", "y"]), answer("b", &["y"])], ..Transcript::default() };
+        sample.served.insert("r:t".into(), "404".into());
+        sample
+    }
+
+    #[test]
+    fn a_transcript_survives_its_golden_file() {
+        assert_eq!(Transcript::from_json(&sample().to_json()), Some(sample()));
+    }
+
+    #[test]
+    fn every_part_is_compared() {
+        let change = |f: fn(&mut Transcript)| {
+            let mut other = sample();
+            f(&mut other);
+            sample().compare(&other).into_iter().map(|m| (m.step, m.what)).collect::<Vec<_>>()
+        };
+        assert_eq!(change(|_| {}), []);
+        assert_eq!(change(|t| t.answers[1].code = 1), [("b".into(), What::Code)]);
+        assert_eq!(change(|t| t.answers[0].stdout.push('x')), [("a".into(), What::Stdout)]);
+        assert_eq!(change(|t| t.answers[0].stderr.push("x".into())), [("a".into(), What::Stderr)]);
+        assert_eq!(change(|t| drop(t.answers[1].tree.remove("y"))), [("b".into(), What::Tree)]);
+        assert_eq!(change(|t| t.served.clear()), [("served".into(), What::Served)]);
+    }
+}
