@@ -5,4 +5,6 @@ mod cases {
     mod differential;
     mod interop;
     mod scene;
+    mod tls;
+    mod tls_docker;
 }
