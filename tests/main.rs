@@ -9,4 +9,6 @@ mod cases {
     mod differential;
     mod interop;
     mod scene;
+    mod tls;
+    mod tls_docker;
 }
