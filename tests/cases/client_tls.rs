@@ -196,6 +196,27 @@ fn the_registrys_authorities_count_where_it_redirects_to() {
 }
 
 #[test]
+fn a_client_pair_is_not_shown_where_it_redirects_to() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let registry = serve(&servers.server(HERE), Some(&clients));
+    let elsewhere = Redirected::start_tls(servers.server(HERE).server_config(Some(&clients)));
+    let image = amd();
+    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    let location = format!("https://{}{{path}}", elsewhere.host());
+    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    let plan = Plan::new();
+    let show = |host: &str| {
+        servers.write(&plan.certs_d(host), "ca.crt");
+        clients.client("me").write(&plan.certs_d(host), "me.cert", "me.key");
+    };
+    show(&registry.host());
+    let bench = plan.build();
+    let error = bench.manifest(&registry, "a:1").expect_err("the pair is the registry's alone");
+    assert_eq!(error.kind, Kind::ClientCertificate, "{error}");
+    assert_eq!((registry.requests().len(), elsewhere.requests().len()), (1, 0));
+}
+
+#[test]
 fn plain_http_goes_through_a_proxy_in_absolute_form() {
     let proxy = Redirected::start();
     let image = amd();
