@@ -1,8 +1,15 @@
 //! The whole program, run as its users run it: one binary, a module per command or concern.
 
 mod cases {
+    /// The program under test.
+    const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
+
+    mod args;
     mod auth;
+    mod completion;
     mod differential;
     mod interop;
+    mod plugin;
     mod scene;
+    mod shell_init;
 }

@@ -47,12 +47,11 @@ impl RefArg {
     }
 }
 
-// The doc comments of the fields below are docker's own flag descriptions: they are what help and completion print.
+// The doc comments of the fields and of `Command` are docker's own descriptions: help and completion print them.
 
 /// `create`: a new draft from images, or more images for a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(
-    about = "Create a local manifest list for annotating and pushing to a registry",
     after_help = "{name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64
 {name} create --amend registry.example.com/app:1 registry.example.com/app:1-s390x"
 )]
@@ -74,7 +73,6 @@ pub struct Create {
 /// `annotate`: what the list says of one of its images.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(
-    about = "Add additional information to a local image manifest",
     after_help = "{name} annotate --os linux --arch arm64 --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64
 {name} annotate --os-version 10.0.20348.1 registry.example.com/app:1 registry.example.com/app:1-windows"
 )]
@@ -104,11 +102,8 @@ pub struct Annotate {
 
 /// `inspect`: shows a draft, one image of it, or what a registry serves.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(
-    about = "Display an image manifest, or manifest list",
-    after_help = "{name} inspect registry.example.com/app:1
-{name} inspect --verbose registry.example.com/app:1 registry.example.com/app:1-arm64"
-)]
+#[command(after_help = "{name} inspect registry.example.com/app:1
+{name} inspect --verbose registry.example.com/app:1 registry.example.com/app:1-arm64")]
 pub struct Inspect {
     /// The list to look in
     #[arg(value_name = "MANIFEST_LIST", index = 2, value_parser = RefArg::value)]
@@ -126,11 +121,8 @@ pub struct Inspect {
 
 /// `push`: publishes a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(
-    about = "Push a manifest list to a repository",
-    after_help = "{name} push registry.example.com/app:1
-{name} push --purge registry.example.com/app:1"
-)]
+#[command(after_help = "{name} push registry.example.com/app:1
+{name} push --purge registry.example.com/app:1")]
 pub struct Push {
     /// The list to push
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
@@ -145,10 +137,7 @@ pub struct Push {
 
 /// `rm`: deletes drafts.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(
-    about = "Delete one or more manifest lists from local storage",
-    after_help = "{name} rm registry.example.com/app:1 registry.example.com/app:2"
-)]
+#[command(after_help = "{name} rm registry.example.com/app:1 registry.example.com/app:2")]
 pub struct Rm {
     /// The lists to delete
     #[arg(value_name = "MANIFEST_LIST", required = true, num_args = 1.., value_parser = RefArg::value)]
@@ -168,12 +157,9 @@ pub enum Shell {
 
 /// `shell-init`: the function that makes `docker manifest` ours in a shell.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(
-    about = "Print a shell function that makes 'docker manifest' run this program",
-    after_help = "eval \"$(docker-manifest shell-init bash)\"     # in ~/.bashrc
+#[command(after_help = "eval \"$(docker-manifest shell-init bash)\"     # in ~/.bashrc
 eval \"$(docker-manifest shell-init zsh)\"      # in ~/.zshrc
-docker-manifest shell-init fish | source      # in ~/.config/fish/config.fish"
-)]
+docker-manifest shell-init fish | source      # in ~/.config/fish/config.fish")]
 pub struct ShellInit {
     /// bash, zsh or fish
     #[arg(value_name = "SHELL")]
@@ -183,17 +169,17 @@ pub struct ShellInit {
 /// What to do, with everything that it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Change what a draft says of one image.
+    /// Add additional information to a local image manifest
     Annotate(Annotate),
-    /// Make or extend a draft.
+    /// Create a local manifest list for annotating and pushing to a registry
     Create(Create),
-    /// Show a draft or a remote image.
+    /// Display an image manifest, or manifest list
     Inspect(Inspect),
-    /// Publish a draft.
+    /// Push a manifest list to a repository
     Push(Push),
-    /// Delete drafts.
+    /// Delete one or more manifest lists from local storage
     Rm(Rm),
-    /// Print the shell function.
+    /// Print a shell function that makes 'docker manifest' run this program
     ShellInit(ShellInit),
     /// Show the version of this program
     #[command(after_help = "{name} version")]
