@@ -1,12 +1,127 @@
-//! docker-manifest as a library.
+//! A drop-in, better `docker manifest`: drafts of multi-architecture images, kept where docker keeps them, and a
+//! registry client to make and publish them.
+//!
+//! # The picture
+//!
+//! Data flows one way: argv → [`args`] → [`reference`] → [`store`] / [`registry`] → [`document`] → [`output`]. Imports
+//! go down only; modules on one line do not import each other. `tests/layers.rs` holds the code to it.
+//!
+//! ```text
+//! main → lib → plugin, report
+//!               commands
+//!    args     store     registry     output
+//!      │        └────┬─────┘            │
+//!      │         document ──────────────┘
+//!      └──→ reference, platform ←── document
+//!           digest, secret, env                    leaves
+//! ```
+//!
+//! Only [`commands`] knows both the store and the registry; only [`report`] knows every error; only [`env`](mod@env)
+//! reads the process's surroundings. A draft is a pure value ([`document::Draft`]), and the store is one narrow door
+//! ([`store::Store`]), so that drafts can one day live elsewhere too.
 
 pub mod args;
+pub mod commands;
 pub mod digest;
 pub mod document;
 pub mod env;
+pub mod output;
 pub mod platform;
 pub mod plugin;
 pub mod reference;
 pub mod registry;
+pub mod report;
 pub mod secret;
 pub mod store;
+
+use std::sync::Arc;
+
+use args::{Command, Request};
+use commands::{CommandError, Context};
+use env::Env;
+use output::Streams;
+use plugin::completion::{self, Lists};
+use plugin::{Action, Called};
+use reference::Reference;
+use report::Report;
+use store::Store;
+
+/// Runs the program: `argv` with the program's own name first. Gives the exit code, docker's where docker has one.
+pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
+    let called = match plugin::parse(argv) {
+        Ok(called) => called,
+        Err(error) => return fail(&streams, &report::arguments(&error)),
+    };
+    let config_dir = called.config_dir.clone().unwrap_or_else(|| env.docker_config_dir());
+    match &called.action {
+        Action::Metadata => done(&streams, streams.data(plugin::METADATA.as_bytes()).map_err(CommandError::from)),
+        Action::Complete { words, with_descriptions } => {
+            complete(&Store::new(&config_dir), &streams, words, *with_descriptions)
+        }
+        Action::Run(words) => {
+            #[cfg(unix)]
+            plugin::socket::watch(&env);
+            let debug = called.debug;
+            verb(&called, words, &Context { env, config_dir, debug, streams })
+        }
+    }
+}
+
+fn verb(called: &Called, words: &[String], context: &Context) -> u8 {
+    let streams = &context.streams;
+    let command = match args::parse(&called.name, words) {
+        Ok(Request::Run(command)) => command,
+        Ok(Request::Help { text, asked: true }) => {
+            return done(streams, streams.data(text.as_bytes()).map_err(CommandError::from));
+        }
+        Ok(Request::Help { text, asked: false }) => {
+            streams.note(text.trim_end());
+            return 0;
+        }
+        Err(error) => return fail(streams, &report::arguments(&error)),
+    };
+    let result = match &*command {
+        Command::Create(args) => commands::create(context, args),
+        Command::Annotate(args) => commands::annotate(context, args),
+        Command::Inspect(args) => commands::inspect(context, args),
+        Command::Push(args) => commands::push(context, args),
+        Command::Rm(args) => commands::rm(context, args),
+        Command::ShellInit(args) => {
+            streams.data(plugin::shell::function(args.shell).as_bytes()).map_err(CommandError::from)
+        }
+        Command::Version => {
+            streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION"))).map_err(CommandError::from)
+        }
+    };
+    done(streams, result)
+}
+
+fn done(streams: &Streams, result: Result<(), CommandError>) -> u8 {
+    match result {
+        Ok(()) => 0,
+        Err(error) => fail(streams, &report::command(&error)),
+    }
+}
+
+fn fail(streams: &Streams, report: &Report) -> u8 {
+    streams.note(&report.text);
+    report.exit_code
+}
+
+/// A store that cannot be read completes to nothing: a shell has no place for an error.
+fn complete(store: &Store, streams: &Streams, words: &[String], with_descriptions: bool) -> u8 {
+    let names = || {
+        let names = store.names().unwrap_or_default();
+        names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()
+    };
+    let entries = |list: &str| {
+        let draft = Reference::parse(list).ok().and_then(|list| store.draft(&list).ok().flatten());
+        draft.iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
+    };
+    let answer = completion::answer(words, with_descriptions, &Lists { names: &names, entries: &entries });
+    streams.note(answer.stderr.trim_end());
+    match streams.data(answer.stdout.as_bytes()) {
+        Ok(()) => answer.exit_code,
+        Err(error) => done(streams, Err(error.into())),
+    }
+}

@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn what_is_no_descriptor_says_why() {
         for (value, error) in [
-            (json!([]), "json: cannot unmarshal array into Go struct field Descriptor of type object"),
+            (json!([]), "json: cannot unmarshal array into Go value of type v1.Descriptor"),
             (json!({"size": 1}), "digest is missing"),
             (json!({"digest": "x"}), "digest \"x\": invalid checksum digest format"),
             (json!({"digest": Digest::of(b"").as_str(), "size": -1}), "-1 is no size"),

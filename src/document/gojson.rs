@@ -116,11 +116,10 @@ pub struct Members<'a> {
 
 /// A member of another type than the struct wants. The text is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("json: cannot unmarshal {found} into Go struct field {field} of type {wanted}")]
+#[error("json: cannot unmarshal {found} into Go {place}")]
 pub struct WrongType {
     found: &'static str,
-    field: String,
-    wanted: &'static str,
+    place: String,
 }
 
 impl<'a> Members<'a> {
@@ -133,7 +132,7 @@ impl<'a> Members<'a> {
         match value {
             Value::Object(map) => Ok(Members { what, map }),
             Value::Null => Ok(Members { what, map: &EMPTY }),
-            other => Err(WrongType { found: type_name(other), field: what.to_owned(), wanted: "object" }),
+            other => Err(WrongType { found: type_name(other), place: format!("value of type v1.{what}") }),
         }
     }
 
@@ -209,7 +208,7 @@ impl<'a> Members<'a> {
     }
 
     fn wrong(&self, name: &str, found: &Value, wanted: &'static str) -> WrongType {
-        WrongType { found: type_name(found), field: format!("{}.{name}", self.what), wanted }
+        WrongType { found: type_name(found), place: format!("struct field {}.{name} of type {wanted}", self.what) }
     }
 }
 

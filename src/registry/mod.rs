@@ -10,6 +10,7 @@
 
 mod answer;
 mod auth;
+mod cache;
 mod challenge;
 mod client;
 mod connector;
@@ -18,6 +19,7 @@ mod endpoint;
 pub mod error;
 mod failure;
 mod helper;
+mod host;
 mod proxy;
 mod redirect;
 mod scope;

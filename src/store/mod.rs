@@ -7,6 +7,7 @@
 mod atomic;
 mod error;
 mod lock;
+mod names;
 mod owner;
 mod paths;
 mod read;
@@ -18,6 +19,7 @@ use crate::document::draft;
 use crate::reference::Reference;
 
 pub use error::StoreError;
+pub use names::StoredName;
 
 use lock::Lock;
 use owner::Owner;
@@ -87,8 +89,8 @@ impl Store {
         let names = read::directory_names(self.paths.root())?.unwrap_or_default();
         let visible = names.into_iter().filter(|name| !name.starts_with('.'));
         let named = visible.map(|directory| {
-            let list = owner::read(&self.paths, &directory)?.map(|owner| owner.list);
-            Ok(StoredName { directory, list })
+            let known = owner::read(&self.paths, &directory)?.map(|owner| owner.list);
+            Ok(StoredName { directory, known })
         });
         named.collect()
     }
@@ -131,11 +133,5 @@ impl Store {
     }
 }
 
-/// A draft that is there, by the name of its directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredName {
-    /// The directory's name, which several references can share.
-    pub directory: String,
-    /// The list that it holds, where this program made or changed it.
-    pub list: Option<Reference>,
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Why a verb failed, as data. Where docker has a line for it, `Display` is docker's line.
+
+use std::io;
+
+use crate::document::DocumentError;
+use crate::reference::ReferenceError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// A verb's failure. References are texts here: normalised ones unless docker shows what was typed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// A reference that is none, where docker adds nothing.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// `create`: the list's name.
+    #[error("error parsing name for manifest list {typed}: {source}")]
+    CreateListName {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
+    /// `annotate`: the list's name.
+    #[error("annotate: error parsing name for manifest list {typed}: {source}")]
+    AnnotateListName {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
+    /// `annotate`: the image's name.
+    #[error("annotate: error parsing name for manifest {typed}: {source}")]
+    AnnotateImageName {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
+    /// `create` without `--amend` where there is a draft.
+    #[error("refusing to amend an existing manifest list with no --amend flag")]
+    Exists {
+        /// The draft.
+        list: String,
+    },
+    /// `annotate`: the image is not in the draft.
+    #[error("manifest for image {image} does not exist in {list}")]
+    NotInList {
+        /// As typed.
+        image: String,
+        /// As typed.
+        list: String,
+    },
+    /// `annotate`: a pair that docker does not know.
+    #[error("manifest entry for image has unsupported os/arch combination: {os}/{arch}")]
+    Platform {
+        /// The flag's value as typed.
+        os: String,
+        /// The flag's value as typed.
+        arch: String,
+    },
+    /// No draft, or no such image in it.
+    #[error("No such manifest: {0}")]
+    NotStored(String),
+    /// The registry says that it has no such manifest.
+    #[error("no such manifest: {reference}")]
+    NotServed {
+        /// What was asked for.
+        reference: String,
+        /// The registry's answer.
+        source: Box<RegistryError>,
+    },
+    /// `push` of a draft with nothing in it.
+    #[error("{0} not found")]
+    Empty(String),
+    /// A source that is a list where one image is wanted.
+    #[error("{0} is a manifest list")]
+    IsList(String),
+    /// A media type that is no manifest's.
+    #[error("{reference} is not an image manifest or a manifest list: {media_type}")]
+    NotAManifest {
+        /// What was asked for.
+        reference: String,
+        /// What the registry called it.
+        media_type: String,
+    },
+    /// What a registry served is not the document that it should be.
+    #[error("{source}")]
+    Served {
+        /// What was asked for.
+        reference: String,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// The registry would not take a blob from the source repository.
+    #[error("error mounting {blob} to {target}")]
+    NotMounted {
+        /// The blob in its source repository, whose host docker leaves out.
+        blob: String,
+        /// The list being pushed.
+        target: String,
+    },
+    /// The registry failed while mounting.
+    #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]
+    Mount {
+        /// The blob in its source repository.
+        blob: String,
+        /// The list being pushed.
+        target: String,
+        /// The registry's answer.
+        source: Box<RegistryError>,
+    },
+    /// The registry would not take a manifest.
+    #[error("failed to put manifest {reference}: {}", answer(.source))]
+    Put {
+        /// The manifest.
+        reference: String,
+        /// The registry's answer.
+        source: Box<RegistryError>,
+    },
+    /// What a registry served does not hash to the digest that was asked for.
+    #[error("manifest verification failed for digest {digest}")]
+    NotVerified {
+        /// The digest that the reference names.
+        digest: String,
+        /// What came instead.
+        source: Box<RegistryError>,
+    },
+    /// Any other failure with a registry.
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
+    /// The store.
+    #[error(transparent)]
+    Store(Box<StoreError>),
+    /// A draft that cannot become a list.
+    #[error(transparent)]
+    Draft(Box<DocumentError>),
+    /// A draft that cannot be shown as a list.
+    #[error("failed to assemble ManifestDescriptor: {0}")]
+    Preview(Box<DocumentError>),
+    /// Several failures of one command, in the order of its arguments; never empty.
+    #[error("{}", lines(.0))]
+    Several(Vec<CommandError>),
+    /// stdout cannot be written to.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Docker's part of such a line: the registry's own words where it answered, else what happened.
+fn answer(error: &RegistryError) -> String {
+    if error.status.is_some() { error.detail.clone() } else { error.to_string() }
+}
+
+fn lines(errors: &[CommandError]) -> String {
+    errors.iter().map(CommandError::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> CommandError {
+        CommandError::Store(Box::new(error))
+    }
+}
+
+impl From<RegistryError> for CommandError {
+    fn from(error: RegistryError) -> CommandError {
+        CommandError::Registry(Box::new(error))
+    }
+}
+
+impl From<DocumentError> for CommandError {
+    fn from(error: DocumentError) -> CommandError {
+        CommandError::Draft(Box::new(error))
+    }
+}

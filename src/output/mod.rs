@@ -1,0 +1,5 @@
+//! What the program says: data on stdout, talk on stderr.
+
+mod streams;
+
+pub use streams::Streams;

@@ -1,0 +1,135 @@
+//! Tests of [`super`]: realms, requests and answers.
+
+use super::*;
+
+fn realm(text: &str) -> Realm {
+    Realm::parse(text).unwrap()
+}
+
+fn reply(status: u16, body: &str) -> TokenReply {
+    TokenReply { status, body: body.as_bytes().to_vec() }
+}
+
+fn user() -> Credential {
+    Credential { username: "a b".into(), password: Some(Secret::new("p&w")), ..Credential::default() }
+}
+
+#[test]
+fn a_realm_is_a_full_url_of_a_host() {
+    let read = realm("https://auth.example:8443/token?x=y#part");
+    assert_eq!((read.host.as_str(), read.https), ("auth.example:8443", true));
+    assert_eq!(read.shown(), "https://auth.example:8443/token");
+    assert!(realm("http://[::1]:5001/t").is_loopback());
+    assert!(!realm("HTTP://h/t").https);
+    for wrong in [
+        "",
+        "/token",
+        "auth.example/token",
+        "ftp://h/",
+        "https://",
+        "https:///t",
+        "https://u:p@h/t",
+        "https://h:x/t",
+        "https://h/a b",
+        "https://h/\r\nX: y",
+        "https://h\\@evil/",
+        "https://h/é",
+    ] {
+        assert!(Realm::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_get_names_account_scopes_and_service_and_keeps_the_realms_query() {
+    let scopes = Scopes::parse("repository:a/b:pull,push repository:c:pull");
+    let asked = realm("https://h/t").get(Some("reg.example"), &scopes, &user());
+    assert_eq!(
+        asked.url,
+        "https://h/t?account=a+b&scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Ac%3Apull&service=reg.example"
+    );
+    assert_eq!(asked.authorization, Some(Secret::new("Basic YSBiOnAmdw==")));
+    assert_eq!(asked.form, None);
+    let anonymous = Credential::default();
+    let asked = realm("https://h/t?x=y").get(Some("s"), &Scopes::default(), &anonymous);
+    assert_eq!((asked.url.as_str(), asked.authorization), ("https://h/t?x=y&service=s", None));
+    assert_eq!(realm("https://h/t?").get(Some("s"), &Scopes::default(), &anonymous).url, "https://h/t?service=s");
+    assert_eq!(realm("https://h/t").get(None, &Scopes::default(), &anonymous).url, "https://h/t");
+}
+
+#[test]
+fn a_post_carries_the_refresh_token_in_its_body_only() {
+    let scopes = Scopes::parse("repository:a:pull repository:c:pull");
+    let asked = realm("https://h/t").refresh(Some("s"), &scopes, &Secret::new("r=t"));
+    assert_eq!((asked.url.as_str(), &asked.authorization), ("https://h/t", &None));
+    assert_eq!(
+        asked.form.as_ref().unwrap().reveal(),
+        "grant_type=refresh_token&client_id=docker&service=s&scope=repository%3Aa%3Apull+repository%3Ac%3Apull&refresh_token=r%3Dt"
+    );
+    assert!(!format!("{asked:?}").contains("r%3Dt"));
+    let asked = realm("https://h/t").get_with_identity(None, &scopes, &Credential::default(), &Secret::new("id"));
+    assert_eq!(asked.authorization, Some(basic("", "id")));
+    assert!(!asked.url.contains("account"));
+}
+
+#[test]
+fn a_grant_is_read_in_every_form() {
+    let seconds = |body: &str| reply(200, body).grant().unwrap().lifetime.as_secs();
+    assert_eq!(reply(200, r#"{"token":"a"}"#).grant().unwrap().header, Secret::new("Bearer a"));
+    assert_eq!(reply(200, r#"{"token":"a","access_token":"b"}"#).grant().unwrap().header, Secret::new("Bearer b"));
+    let refreshed = reply(200, r#"{"access_token":"b","refresh_token":"r"}"#).grant().unwrap();
+    assert_eq!(refreshed.refresh, Some(Secret::new("r")));
+    assert_eq!(seconds(r#"{"token":"a"}"#), 60);
+    assert_eq!(seconds(r#"{"token":"a","expires_in":300}"#), 300);
+    assert_eq!(seconds(r#"{"token":"a","expires_in":299.5}"#), 299);
+    assert_eq!(seconds(r#"{"token":"a","expires_in":"300"}"#), 300);
+    for (odd, least) in [("-1", 60), ("0", 60), ("null", 60), ("1e300", 86400), ("18446744073709551615", 86400)] {
+        assert_eq!(seconds(&format!(r#"{{"token":"a","expires_in":{odd}}}"#)), least, "{odd}");
+    }
+}
+
+#[test]
+fn an_answer_without_a_usable_token_is_told_without_its_text() {
+    for body in [
+        "",
+        "hunter2",
+        "[\"hunter2\"]",
+        "{}",
+        r#"{"token":""}"#,
+        r#"{"token":null}"#,
+        r#"{"token":["hunter2"]}"#,
+        r#"{"token":"hunter2\r\nX: y"}"#,
+        r#"{"token":"hunter2 é"}"#,
+    ] {
+        assert!(!reply(200, body).grant().unwrap_err().contains("hunter2"), "{body}");
+    }
+}
+
+#[test]
+fn failures_are_told_in_the_servers_words() {
+    let rows = [
+        (
+            401,
+            r#"{"errors":[{"code":"UNAUTHORIZED","message":"bad login"}]}"#,
+            Kind::Unauthorized,
+            "unauthorized: bad login",
+        ),
+        (401, r#"{"details":"incorrect username or password"}"#, Kind::Unauthorized, "incorrect username or password"),
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"run out"}"#,
+            Kind::Unauthorized,
+            "invalid_grant: run out",
+        ),
+        (400, r#"{"error":"invalid_scope"}"#, Kind::Refused, "invalid_scope"),
+        (403, r#"{"errors":[{"code":"DENIED"},{"message":"x\r\ny"}]}"#, Kind::Forbidden, "denied; x  y"),
+        (404, "<html>", Kind::Refused, "HTTP status 404"),
+        (429, "{\"errors\":[]}", Kind::RateLimited, "HTTP status 429"),
+        (503, r#"{"message":"\u001b[31mdown"}"#, Kind::Server, "[31mdown"),
+        (302, "", Kind::Protocol, "HTTP status 302"),
+    ];
+    for (status, body, kind, words) in rows {
+        let failed = reply(status, body);
+        assert_eq!((failed.failure_kind(), failed.words().as_str()), (kind, words), "{body}");
+    }
+    assert_eq!(reply(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).words().len(), 200);
+}

@@ -1,0 +1,68 @@
+//! A second server, where redirects lead: it serves given bytes at given paths and records who came with what, so
+//! that a test can see that credentials do not cross to another host or port.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use rustls::ServerConfig;
+
+use super::http::{Connection, Head, Response};
+use super::lock;
+use super::record::{Log, Recorded};
+use super::serve::{Handler, Next, Server};
+
+type Pages = Arc<Mutex<BTreeMap<String, (String, Vec<u8>)>>>;
+
+/// A server that is no registry, such as a registry's CDN.
+pub struct Redirected {
+    pages: Pages,
+    log: Arc<Log>,
+    server: Server,
+}
+
+impl Redirected {
+    /// Starts one on a free port of 127.0.0.1, plain HTTP.
+    pub fn start() -> Redirected {
+        Redirected::launch(None)
+    }
+
+    /// Starts one over TLS.
+    pub fn start_tls(config: Arc<ServerConfig>) -> Redirected {
+        Redirected::launch(Some(config))
+    }
+
+    fn launch(tls: Option<Arc<ServerConfig>>) -> Redirected {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let (pages, log) = (Pages::default(), Arc::<Log>::default());
+        let (answers, recorded) = (Arc::clone(&pages), Arc::clone(&log));
+        let handler: Arc<Handler> = Arc::new(move |connection: &mut Connection, head: Head| {
+            let serial = recorded.arrived(&head, connection);
+            let body = connection.read_body(&head)?;
+            recorded.read(serial, &body);
+            let response = match lock(&answers).get(&head.target) {
+                Some((media_type, bytes)) => Response::new(200).body(media_type, bytes.clone()),
+                None => Response::new(404).body("text/plain", "nothing here\n"),
+            };
+            recorded.answering(serial, response.status);
+            connection.respond(&head, &response)?;
+            Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close })
+        });
+        Redirected { pages, server: Server::start(listener, tls, Arc::clone(&log), handler), log }
+    }
+
+    /// Serves these bytes at this path (with its query, if it has one).
+    pub fn serve(&self, path: &str, media_type: &str, bytes: impl AsRef<[u8]>) {
+        lock(&self.pages).insert(path.into(), (media_type.into(), bytes.as_ref().to_vec()));
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> String {
+        self.server.addr().to_string()
+    }
+
+    /// Every request so far, in order of arrival.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.log.requests()
+    }
+}

@@ -1,0 +1,325 @@
+//! The server's side of HTTP/1.1: heads, bodies and answers on one connection, plain or TLS.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use rustls::{ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+
+const MAX_HEAD: usize = 1 << 20;
+
+/// A request line with its headers.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) method: String,
+    /// Path and query, as sent.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) keep_alive: bool,
+}
+
+impl Head {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    /// Every value of a query parameter, decoded.
+    pub(crate) fn query(&self, name: &str) -> Vec<String> {
+        self.target.split_once('?').map_or_else(Vec::new, |(_, query)| form_values(query, name))
+    }
+
+    pub(crate) fn wants_continue(&self) -> bool {
+        self.header("Expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    }
+}
+
+/// A request with its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An answer, not yet sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn new(status: u16) -> Response {
+        Response { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Response {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) fn body(mut self, media_type: &str, bytes: impl Into<Vec<u8>>) -> Response {
+        self.set("Content-Type", media_type);
+        self.body = bytes.into();
+        self
+    }
+
+    pub(crate) fn json(self, value: &Value) -> Response {
+        self.body("application/json", format!("{value}\n"))
+    }
+
+    /// One error in the form of the distribution spec.
+    pub(crate) fn error(status: u16, code: &str, message: &str, detail: Value) -> Response {
+        Response::new(status).json(&json!({"errors": [{"code": code, "message": message, "detail": detail}]}))
+    }
+
+    /// Replaces a header, or adds it.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.headers.push((name.into(), value.into()));
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+    }
+
+    /// The status line and headers, with whatever says how long the body is; ends in the empty line.
+    pub(crate) fn head_bytes(&self, framing: &str) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        format!("{head}{framing}\r\n").into_bytes()
+    }
+
+    /// The framing line of a body of known length; 204 and 304 have none.
+    pub(crate) fn content_length(&self) -> String {
+        match self.status {
+            204 | 304 => String::new(),
+            _ => format!("Content-Length: {}\r\n", self.body.len()),
+        }
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        416 => "Range Not Satisfiable",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        300..400 => "Redirect",
+        _ => "Scripted",
+    }
+}
+
+/// The bytes of a connection, plain or inside TLS.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// One accepted connection.
+pub(crate) struct Connection {
+    stream: Stream,
+    unread: Vec<u8>,
+    /// Counted from 1 over the life of the log that it is recorded in.
+    pub(crate) number: usize,
+    /// The port that it came in by.
+    pub(crate) port: u16,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, number: usize, port: u16) -> Connection {
+        Connection { stream, unread: Vec::new(), number, port }
+    }
+
+    /// The next request's head; `None` when the client is done or speaks no HTTP. Like Go's server it tells the latter
+    /// so, in plain HTTP: this is how a client that tried TLS learns that there is none.
+    pub(crate) fn read_head(&mut self) -> io::Result<Option<Head>> {
+        loop {
+            match parse_head(&self.unread) {
+                Ok(None) => {}
+                Ok(Some((head, length))) => {
+                    self.unread.drain(..length);
+                    return Ok(Some(head));
+                }
+                Err(error) => {
+                    let framing = "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
+                    self.send(format!("HTTP/1.1 400 Bad Request\r\n{framing}").as_bytes())?;
+                    return Err(error);
+                }
+            }
+            if self.unread.len() > MAX_HEAD || !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The body that belongs to `head`; an error when the client stops short of it.
+    pub(crate) fn read_body(&mut self, head: &Head) -> io::Result<Vec<u8>> {
+        if head.wants_continue() {
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        if head.header("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+            return self.read_chunks();
+        }
+        let length = head.header("Content-Length").map_or(Ok(0), str::parse).map_err(invalid)?;
+        self.take(length)
+    }
+
+    fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            match httparse::parse_chunk_size(&self.unread) {
+                Ok(httparse::Status::Complete((start, size))) => {
+                    self.unread.drain(..start);
+                    let size = usize::try_from(size).map_err(invalid)?;
+                    body.extend(self.take(size)?);
+                    // The line end after a chunk; after the last, the empty line that stands for no trailers.
+                    self.take(2)?;
+                    if size == 0 {
+                        return Ok(body);
+                    }
+                }
+                Ok(httparse::Status::Partial) if self.fill()? => {}
+                _ => return Err(invalid("a chunk that is none")),
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        while self.unread.len() < length {
+            if !self.fill()? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let rest = self.unread.split_off(length);
+        Ok(std::mem::replace(&mut self.unread, rest))
+    }
+
+    /// Reads what there is; false at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        let mut buffer = vec![0; 64 << 10];
+        let length = self.stream.read(&mut buffer)?;
+        self.unread.extend_from_slice(&buffer[..length]);
+        Ok(length > 0)
+    }
+
+    /// Sends an answer whole, but for the body where the request was a HEAD.
+    pub(crate) fn respond(&mut self, head: &Head, response: &Response) -> io::Result<()> {
+        let mut bytes = response.head_bytes(&response.content_length());
+        if head.method != "HEAD" && !matches!(response.status, 204 | 304) {
+            bytes.extend_from_slice(&response.body);
+        }
+        self.send(&bytes)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// Ends the connection politely, with TLS's goodbye.
+    pub(crate) fn close(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.conn.send_close_notify();
+            // The client may be gone already; there is nobody to tell.
+            stream.flush().ok();
+        }
+        self.cut();
+    }
+
+    /// Ends the connection without a word.
+    pub(crate) fn cut(&mut self) {
+        let socket = match &self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        };
+        // Already closed by the other side is as good.
+        socket.shutdown(Shutdown::Both).ok();
+    }
+}
+
+fn parse_head(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
+    let mut headers = [httparse::EMPTY_HEADER; 256];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(length) = parsed.parse(bytes).map_err(invalid)? else { return Ok(None) };
+    let text = |header: &httparse::Header<'_>| String::from_utf8_lossy(header.value).into_owned();
+    let mut head = Head {
+        method: parsed.method.unwrap_or_default().to_owned(),
+        target: parsed.path.unwrap_or_default().to_owned(),
+        headers: parsed.headers.iter().map(|header| (header.name.to_owned(), text(header))).collect(),
+        keep_alive: parsed.version == Some(1),
+    };
+    if head.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+        head.keep_alive = false;
+    }
+    Ok(Some((head, length)))
+}
+
+/// Every value of `name` in `a=b&c=d`, decoded.
+pub(crate) fn form_values(form: &str, name: &str) -> Vec<String> {
+    let pairs = form.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(|(key, _)| decode(key) == name).map(|(_, value)| decode(value)).collect()
+}
+
+/// Undoes form encoding: `%XX` and `+`.
+fn decode(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => out.push(b' '),
+            b'%' => {
+                let hex: String = bytes.by_ref().take(2).map(char::from).collect();
+                out.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
+            }
+            other => out.push(other),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}

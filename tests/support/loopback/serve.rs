@@ -1,0 +1,135 @@
+//! A listener on a free loopback port and a thread per connection, all ended when it is dropped.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::http::{Connection, Head, Stream};
+use super::lock;
+use super::record::Log;
+
+/// Whether the connection lives on after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    KeepAlive,
+    Close,
+}
+
+/// What answers a request whose head was read; an error ends the connection without a word.
+pub(crate) type Handler = dyn Fn(&mut Connection, Head) -> io::Result<Next> + Send + Sync;
+
+/// A running listener.
+pub(crate) struct Server {
+    addr: SocketAddr,
+    inner: Arc<Inner>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+struct Inner {
+    stopping: AtomicBool,
+    live: Mutex<BTreeMap<usize, TcpStream>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    tls: Option<Arc<ServerConfig>>,
+    log: Arc<Log>,
+    handler: Arc<Handler>,
+}
+
+impl Server {
+    /// Serves what arrives at `listener`, over TLS where a configuration is given.
+    pub(crate) fn start(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        log: Arc<Log>,
+        handler: Arc<Handler>,
+    ) -> Server {
+        let addr = listener.local_addr().expect("a bound listener has an address");
+        let (stopping, live, threads) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let inner = Arc::new(Inner { stopping, live, threads, tls, log, handler });
+        let accepting = Arc::clone(&inner);
+        let accepting = thread::spawn(move || accept(&accepting, &listener, addr.port()));
+        Server { addr, inner, accepting: Some(accepting) }
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread, which waits in accept(); if it is past that, nobody needs waking.
+        drop(TcpStream::connect(self.addr));
+        if let Some(accepting) = self.accepting.take() {
+            accepting.join().ok();
+        }
+        for socket in lock(&self.inner.live).values() {
+            socket.shutdown(Shutdown::Both).ok();
+        }
+        let threads = std::mem::take(&mut *lock(&self.inner.threads));
+        for thread in threads {
+            thread.join().ok();
+        }
+    }
+}
+
+fn accept(inner: &Arc<Inner>, listener: &TcpListener, port: u16) {
+    for socket in listener.incoming() {
+        if inner.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(socket) = socket else { continue };
+        let Ok(handle) = socket.try_clone() else { continue };
+        let number = inner.log.connected();
+        lock(&inner.live).insert(number, handle);
+        let connection_inner = Arc::clone(inner);
+        let thread = thread::spawn(move || {
+            // A client that hangs up or speaks nonsense is no news here; the log shows what was asked.
+            converse(&connection_inner, socket, number, port).ok();
+            lock(&connection_inner.live).remove(&number);
+        });
+        let mut threads = lock(&inner.threads);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+    }
+}
+
+fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let stream = match &inner.tls {
+        None => Stream::Plain(socket),
+        Some(_) if speaks_plain_http(&socket)? => {
+            return refuse_plain_http(Connection::new(Stream::Plain(socket), 0, port));
+        }
+        Some(config) => {
+            let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+            Stream::Tls(Box::new(StreamOwned::new(connection, socket)))
+        }
+    };
+    let mut connection = Connection::new(stream, number, port);
+    while let Some(head) = connection.read_head()? {
+        if (inner.handler)(&mut connection, head)? == Next::Close {
+            break;
+        }
+    }
+    connection.close();
+    Ok(())
+}
+
+/// Whether the first byte is a letter, as of a method, and not that of a TLS record.
+fn speaks_plain_http(socket: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(socket.peek(&mut first)? == 1 && first[0].is_ascii_uppercase())
+}
+
+/// Says what Go's server says to plain HTTP on a TLS port.
+fn refuse_plain_http(mut connection: Connection) -> io::Result<()> {
+    connection.read_head()?;
+    connection.send(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+}

@@ -1,0 +1,206 @@
+//! What the registry holds: manifests, tags and blobs by repository, as the OCI distribution spec 1.1 has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::auth::Access;
+use super::http::{Head, Request, Response};
+use super::lock;
+use super::manifest;
+use super::route::Route;
+use super::upload::{self, Upload};
+use crate::image::{OCI_INDEX, sha256};
+
+/// How this registry differs from docker-registry.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Habits {
+    pub(crate) https: bool,
+    pub(crate) no_mounts: bool,
+    pub(crate) no_referrers: bool,
+    pub(crate) relative_locations: bool,
+    pub(crate) page_limit: Option<usize>,
+}
+
+/// One repository.
+#[derive(Default)]
+pub(crate) struct Repo {
+    /// By digest: media type and bytes.
+    pub(crate) manifests: BTreeMap<String, (String, Arc<Vec<u8>>)>,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Digests of the blobs that are linked here.
+    pub(crate) blobs: BTreeSet<String>,
+}
+
+impl Repo {
+    /// The digest that a tag or digest stands for, if it is here.
+    pub(crate) fn resolve(&self, reference: &str) -> Option<String> {
+        let digest = if reference.contains(':') { reference } else { self.tags.get(reference)? };
+        self.manifests.contains_key(digest).then(|| digest.to_owned())
+    }
+}
+
+/// Everything that is stored, of all repositories.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) repos: BTreeMap<String, Repo>,
+    pub(crate) blobs: BTreeMap<String, Arc<Vec<u8>>>,
+    pub(crate) uploads: BTreeMap<String, Upload>,
+    pub(crate) uploads_started: usize,
+}
+
+impl State {
+    pub(crate) fn add_blob(&mut self, repo: &str, bytes: &[u8]) -> String {
+        let digest = sha256(bytes);
+        self.blobs.entry(digest.clone()).or_insert_with(|| Arc::new(bytes.to_vec()));
+        self.repos.entry(repo.into()).or_default().blobs.insert(digest.clone());
+        digest
+    }
+
+    /// Stores a manifest unchecked, and tags it where `reference` is no digest.
+    pub(crate) fn add_manifest(&mut self, repo: &str, reference: &str, media_type: &str, bytes: &[u8]) -> String {
+        let digest = sha256(bytes);
+        let repo = self.repos.entry(repo.into()).or_default();
+        repo.manifests.insert(digest.clone(), (media_type.into(), Arc::new(bytes.to_vec())));
+        if !reference.contains(':') {
+            repo.tags.insert(reference.into(), digest.clone());
+        }
+        digest
+    }
+
+    pub(crate) fn has_blob(&self, repo: &str, digest: &str) -> bool {
+        self.repos.get(repo).is_some_and(|repo| repo.blobs.contains(digest))
+    }
+}
+
+/// The store behind the door.
+#[derive(Default)]
+pub(crate) struct Storage {
+    pub(crate) habits: Habits,
+    pub(crate) state: Mutex<State>,
+}
+
+impl Storage {
+    /// Answers a request that was let in.
+    pub(crate) fn answer(&self, request: &Request, access: Access) -> Response {
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        let head = &request.head;
+        let method = head.method.as_str();
+        let response = match (method, Route::parse(head.path())) {
+            ("GET" | "HEAD", Route::Base) => Response::new(200).json(&json!({})),
+            ("GET" | "HEAD", Route::Manifest { repo, reference }) => manifest::get(state, head, &repo, &reference),
+            ("PUT", Route::Manifest { repo, reference }) => self.put_manifest(state, request, &repo, &reference),
+            ("DELETE", Route::Manifest { repo, reference }) => manifest::delete(state, &repo, &reference),
+            ("GET" | "HEAD", Route::Blob { repo, digest }) => get_blob(state, &repo, &digest),
+            ("DELETE", Route::Blob { repo, digest }) => delete_blob(state, &repo, &digest),
+            ("POST", Route::Uploads { repo }) => self.start_upload(state, request, &repo, access),
+            (_, Route::Upload { repo, id }) => upload::go_on(state, request, &repo, &id, |path| self.url(head, path)),
+            ("GET", Route::Tags { repo }) => self.tags(state, head, &repo),
+            ("GET", Route::Referrers { repo, digest }) if !self.habits.no_referrers => {
+                referrers(state, head, &repo, &digest)
+            }
+            (_, Route::Unknown | Route::Referrers { .. }) => {
+                Response::new(404).body("text/plain; charset=utf-8", "404 page not found\n")
+            }
+            _ => Response::error(405, "UNSUPPORTED", "The operation is unsupported.", Value::Null),
+        };
+        response.header("Docker-Distribution-Api-Version", "registry/2.0")
+    }
+
+    /// A Location: with scheme and host, as docker-registry sends it, or the bare path.
+    fn url(&self, head: &Head, path: &str) -> String {
+        if self.habits.relative_locations {
+            return path.to_owned();
+        }
+        let scheme = if self.habits.https { "https" } else { "http" };
+        format!("{scheme}://{}{path}", head.header("Host").unwrap_or("localhost"))
+    }
+
+    fn put_manifest(&self, state: &mut State, request: &Request, repo: &str, reference: &str) -> Response {
+        let media_type = request.head.header("Content-Type").unwrap_or_default();
+        let subject = match manifest::check(state.repos.get(repo), reference, media_type, &request.body) {
+            Ok(subject) => subject,
+            Err(refusal) => return *refusal,
+        };
+        let digest = state.add_manifest(repo, reference, media_type, &request.body);
+        let location = self.url(&request.head, &format!("/v2/{repo}/manifests/{digest}"));
+        let response = Response::new(201).header("Location", location).header("Docker-Content-Digest", digest);
+        match subject {
+            Some(subject) if !self.habits.no_referrers => response.header("OCI-Subject", subject),
+            _ => response,
+        }
+    }
+
+    fn start_upload(&self, state: &mut State, request: &Request, repo: &str, access: Access) -> Response {
+        let head = &request.head;
+        let one = |name: &str| head.query(name).into_iter().next();
+        if let (Some(digest), Some(from)) = (one("mount"), one("from"))
+            && access.may_mount
+            && !self.habits.no_mounts
+            && state.has_blob(&from, &digest)
+        {
+            state.repos.entry(repo.into()).or_default().blobs.insert(digest.clone());
+            return upload::created(self.url(head, &format!("/v2/{repo}/blobs/{digest}")), &digest);
+        }
+        if let Some(digest) = one("digest") {
+            return upload::monolithic(state, repo, &digest, &request.body, |path| self.url(head, path));
+        }
+        upload::start(state, repo, |path| self.url(head, path))
+    }
+
+    fn tags(&self, state: &State, head: &Head, name: &str) -> Response {
+        let Some(repo) = state.repos.get(name) else {
+            return Response::error(
+                404,
+                "NAME_UNKNOWN",
+                "repository name not known to registry",
+                json!({"name": name}),
+            );
+        };
+        let last = head.query("last").into_iter().next().unwrap_or_default();
+        let asked = head.query("n").first().and_then(|n| n.parse().ok());
+        let limit = asked.into_iter().chain(self.habits.page_limit).min().unwrap_or(usize::MAX);
+        let rest: Vec<&String> = repo.tags.keys().filter(|tag| **tag > last).collect();
+        let page: Vec<&String> = rest.iter().copied().take(limit).collect();
+        let mut response = Response::new(200).json(&json!({"name": name, "tags": page}));
+        if let (Some(tag), true) = (page.last(), page.len() < rest.len()) {
+            response.set("Link", &format!("</v2/{name}/tags/list?last={tag}&n={limit}>; rel=\"next\""));
+        }
+        response
+    }
+}
+
+fn get_blob(state: &State, repo: &str, digest: &str) -> Response {
+    match state.blobs.get(digest).filter(|_| state.has_blob(repo, digest)) {
+        None => blob_unknown(digest),
+        Some(bytes) => Response::new(200)
+            .body("application/octet-stream", bytes.to_vec())
+            .header("Docker-Content-Digest", digest)
+            .header("Etag", format!("\"{digest}\"")),
+    }
+}
+
+fn delete_blob(state: &mut State, repo: &str, digest: &str) -> Response {
+    match state.repos.get_mut(repo).is_some_and(|repo| repo.blobs.remove(digest)) {
+        true => Response::new(202),
+        false => blob_unknown(digest),
+    }
+}
+
+fn blob_unknown(digest: &str) -> Response {
+    Response::error(404, "BLOB_UNKNOWN", "blob unknown to registry", json!(digest))
+}
+
+fn referrers(state: &State, head: &Head, repo: &str, digest: &str) -> Response {
+    let wanted = head.query("artifactType").into_iter().next();
+    let manifests = state.repos.get(repo).map(|repo| &repo.manifests).into_iter().flatten();
+    let descriptors: Vec<Value> = manifests
+        .filter_map(|(own, (media_type, bytes))| manifest::referrer(own, media_type, bytes, digest))
+        .filter(|descriptor| wanted.as_ref().is_none_or(|wanted| descriptor["artifactType"] == **wanted))
+        .collect();
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors});
+    let response = Response::new(200).body(OCI_INDEX, index.to_string());
+    if wanted.is_some() { response.header("OCI-Filters-Applied", "artifactType") } else { response }
+}
