@@ -12,4 +12,6 @@ mod cases {
     mod plugin;
     mod scene;
     mod shell_init;
+    mod tls;
+    mod tls_docker;
 }

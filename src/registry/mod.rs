@@ -11,6 +11,7 @@
 mod answer;
 mod auth;
 mod cache;
+mod certs_d;
 mod challenge;
 mod client;
 mod connector;
@@ -18,8 +19,10 @@ mod credentials;
 mod endpoint;
 pub mod error;
 mod failure;
+mod forward;
 mod helper;
 mod host;
+mod identity;
 mod proxy;
 mod redirect;
 mod scope;

@@ -1,11 +1,12 @@
 //! Through the real docker client: it finds the plugin, runs it, passes its exit code on and stops it.
 
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::channel;
 
-use testkit::sandbox::{Run, Sandbox, on_path};
+use testkit::sandbox::{HANG_GUARD, Run, Sandbox, on_path};
 use testkit::skip::skipped;
 
 use super::OURS;
@@ -114,6 +115,21 @@ fn the_metadata_is_the_file() {
     assert_eq!(output.out(), include_str!("../../docker-cli-plugin-metadata"));
 }
 
+/// Starts a program that asks a registry which never answers, and gives the connection that it waits on.
+fn waiting(run: &Run, registry: TcpListener) -> (Child, TcpStream) {
+    let mut command = run.to_command();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (sender, accepted) = channel();
+    std::thread::spawn(move || sender.send(registry.accept()));
+    match accepted.recv_timeout(HANG_GUARD) {
+        Ok(Ok((connection, _))) => (child, connection),
+        other => {
+            let _ = child.kill();
+            panic!("it never asked the registry: {other:?}, {:?}", child.wait())
+        }
+    }
+}
+
 #[test]
 fn docker_s_stop_socket_ends_it() {
     let sandbox = Sandbox::new();
@@ -122,10 +138,9 @@ fn docker_s_stop_socket_ends_it() {
     let registry = TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/x:1", registry.local_addr().unwrap());
     let run = sandbox.command(OURS).args(["inspect", "--insecure", &image]).env("DOCKER_CLI_PLUGIN_SOCKET", &path);
-    let mut child = run.to_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Nothing but the socket can end it now.
+    let (mut child, _connection) = waiting(&run, registry);
     let (docker, _) = stop.accept().unwrap();
-    // It waits for a registry that never answers, so nothing but the socket can end it now.
-    let (_waiting, _) = registry.accept().unwrap();
     assert_eq!(child.try_wait().unwrap(), None);
     drop(docker);
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -137,12 +152,11 @@ fn a_docker_that_is_told_to_stop_stops_it() {
     let registry = TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/x:1", registry.local_addr().unwrap());
     let run = docker(&sandbox, &["manifests", "inspect", "--insecure", &image]);
-    let mut child = run.to_command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let (mut waiting, _) = registry.accept().unwrap();
+    let (mut child, mut connection) = waiting(&run, registry);
     let kill = sandbox.command("kill").args(["-TERM".to_owned(), child.id().to_string()]).run();
     assert_eq!(kill.code, 0, "{}", kill.err());
     // The plugin's end closes its connection; until then this reads its request and waits.
     let mut request = Vec::new();
-    let _ = waiting.read_to_end(&mut request);
+    let _ = connection.read_to_end(&mut request);
     assert!(!child.wait().unwrap().success());
 }

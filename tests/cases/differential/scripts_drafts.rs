@@ -24,6 +24,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
     s("create-from-many-repositories", &["create --insecure {T}/l:1 {R}/app:amd64 {R}/oci:arm64 {R}/other:ppc64le {R}/deep/er/still/app:s390x", "inspect {T}/l:1", "push --insecure {T}/l:1", "rm {T}/l:1"]),
     s("create-localhost", &["create --insecure {L}/{N}/l:1 {L}/app:amd64 {L}/app:arm64", "inspect {L}/{N}/l:1", "push --insecure {L}/{N}/l:1", "inspect --insecure {R}/{N}/l:1", "!served {N}/l:1"]),
     s("create-ipv6", &["create --insecure {V6}/{N}/l:1 {V6}/app:amd64 {V6}/app:arm64", "inspect {V6}/{N}/l:1", "inspect -v {V6}/{N}/l:1", "push --insecure {V6}/{N}/l:1", "inspect --insecure {V6}/{N}/l:1 {V6}/app:amd64", "rm {V6}/{N}/l:1", "inspect --insecure {V6}/{N}/l:1"]),
+    s("names-that-docker-mixes", &["create --insecure {T}/a_b:1 {R}/app:amd64", "inspect {T}/a/b:1", "create --insecure {T}/a/b:1 {R}/app:arm64", "create --insecure -a {T}/a/b:1 {R}/app:arm64", "annotate {T}/a/b:1 {R}/app:amd64 --variant v2", "push --insecure {T}/a/b:1", "rm {T}/a/b:1", "inspect {T}/a_b:1"]),
     s("two-lists", &["create --insecure {T}/l:1 {R}/app:amd64", "create --insecure {T}/l:2 {R}/app:arm64", "rm {T}/l:1", "inspect {T}/l:2"]),
     s("refuse-amend", &["create --insecure {T}/l:1 {R}/app:amd64", "create --insecure {T}/l:1 {R}/app:arm64", "create {T}/l:1 a//b", "inspect {T}/l:1"]),
     s("amend", &["create --insecure -a {T}/l:1 {R}/app:amd64", "create --insecure --amend {T}/l:1 {R}/app:arm64 {R}/app:armv7", "inspect {T}/l:1"]),

@@ -51,6 +51,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
     s("push-of-nothing", &["push {T}/l:1", "push --insecure {T}/l", "push --purge nothing", "push nothing/at@{D:app:amd64}"]),
     s("push-default-tag", &["create --insecure {T}/l {R}/app:amd64", "push --insecure {T}/l", "inspect --insecure {T}/l:latest"]),
     s("push-without-insecure", &["create --insecure {T}/l:1 {R}/app:amd64", "push {T}/l:1"]),
+    s("push-localhost-without-insecure", &["create --insecure {L}/{N}/l:1 {L}/app:amd64", "push {L}/{N}/l:1", "!served {N}/l:1"]),
     s("push-missing-blob", &["!seed {N}/a:1 app:amd64", "create --insecure {T}/l:1 {T}/a:1", "!drop-blob {N}/a app:amd64", "push --insecure {T}/l:1", "inspect {T}/l:1"]),
     s("push-missing-blob-second", &["!seed {N}/a:1 app:arm64", "create --insecure {T}/l:1 {R}/app:amd64 {T}/a:1", "!drop-blob {N}/a app:arm64", "push --insecure {T}/l:1"]),
     s("push-same-repository-missing-blob", &["!seed {N}/a:1 app:amd64", "create --insecure {T}/a:l {T}/a:1", "!drop-blob {N}/a app:amd64", "push --insecure {T}/a:l"]),
