@@ -4,6 +4,9 @@ mod cases {
     /// The program under test.
     const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
 
+    /// The flags that docker's commands do not have; comparisons with docker leave them out.
+    const OWN_FLAGS: &[&str] = &["--jobs"];
+
     mod args;
     mod auth;
     mod completion;

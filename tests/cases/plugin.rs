@@ -78,11 +78,20 @@ fn help_is_under_the_name_that_was_called() {
     assert!(none.err().starts_with("Usage:  docker manifests COMMAND\n"), "{}", none.err());
 }
 
-/// A draft in a configuration directory, in the old format, which is short.
+/// An entry as docker's first versions wrote it, which is short, and which both tools still read.
+pub(crate) fn old_entry(image: &str) -> String {
+    let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#;
+    // Of the manifest as docker prints it, indented by three spaces.
+    let digest = "sha256:c512d672400a70f985a0b560012538262a2d5803ecde325dcf0162d3616cddeb";
+    format!(
+        r#"{{"Ref":"{image}","Digest":"{digest}","Platform":{{"architecture":"amd64","os":"linux"}},"SchemaV2Manifest":{manifest}}}"#
+    )
+}
+
+/// A draft of one image in a configuration directory.
 fn draft(sandbox: &Sandbox, config: &str, list: &str) -> PathBuf {
     let name = format!("{config}/manifests/docker.io_library_{list}-latest");
-    let entry = r#"{"Ref":"docker.io/library/i:1","Digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","Platform":{"architecture":"amd64","os":"linux"},"SchemaV2Manifest":{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}}"#;
-    sandbox.write(format!("{name}/docker.io_library_i-1"), entry);
+    sandbox.write(format!("{name}/docker.io_library_i-1"), old_entry("docker.io/library/i:1"));
     sandbox.path().join(name)
 }
 
