@@ -76,6 +76,18 @@ fn inspect_has_its_optional_word_first() {
 }
 
 #[test]
+fn typed_values_are_refused_in_pflag_s_form() {
+    let Command::Push(push) = run(&["push", "--jobs", "4", "--jobs=8", "l"]) else { panic!("not push") };
+    assert_eq!(push.jobs, std::num::NonZeroUsize::new(8));
+    for value in ["0", "x", "-1", ""] {
+        let error = fails(&["push", &format!("--jobs={value}"), "l"]);
+        let first = error.to_string();
+        assert!(first.starts_with(&format!("invalid argument \"{value}\" for \"--jobs\" flag: ")), "{first}");
+        assert_eq!(error.exit_code(), 125, "{first}");
+    }
+}
+
+#[test]
 fn errors_are_docker_s() {
     let create = "Usage:  docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]";
     let run_create = "Run 'docker manifest create --help' for more information";
