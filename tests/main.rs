@@ -2,6 +2,10 @@
 
 mod cases {
     mod auth;
+    mod client;
+    mod client_bench;
+    mod client_faults;
+    mod client_tls;
     mod differential;
     mod interop;
     mod scene;

@@ -34,6 +34,7 @@ fn flags_stand_anywhere_until_two_dashes() {
         images: vec![RefArg::new("a"), RefArg::new("b")],
         amend: true,
         insecure: true,
+        jobs: None,
     });
     for line in [
         &["create", "-a", "--insecure", "l", "a", "b"][..],
@@ -69,7 +70,7 @@ fn a_value_flag_takes_what_comes_next() {
 #[test]
 fn inspect_has_its_optional_word_first() {
     for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
-        let expected = Inspect { list, image: RefArg::new("i"), verbose: true, insecure: false };
+        let expected = Inspect { list, image: RefArg::new("i"), verbose: true, insecure: false, jobs: None };
         assert_eq!(run(line), Command::Inspect(expected), "{line:?}");
     }
 }

@@ -88,15 +88,15 @@ impl Registry {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
-    /// Fetches a manifest, by digest if the reference has one, else by tag. One request.
+    /// Fetches a manifest by its tag, or by its digest where the reference has no tag, as docker does. One request.
     ///
     /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
     /// reference's digest and against what the registry says is their digest.
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
         let repository = reference.repository();
-        let name = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => digest.as_str(),
-            (None, Some(tag)) => tag,
+        let name = match (reference.tag(), reference.digest()) {
+            (Some(tag), _) => tag,
+            (None, Some(digest)) => digest.as_str(),
             (None, None) => "latest",
         };
         let target = format!("/v2/{}/manifests/{name}", repository.path());
