@@ -72,6 +72,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("old-keys-beside-new", "inspect -v {T}/l:1", &[ERR], DAMAGED),
     d("edited-not-an-object", "*", &[CODE, OUT, ERR], PANIC),
     d("edited-both-kinds", "*", ALL, RAW),
+    d("edited-no-manifest", "*", ALL, RAW),
     d("edited-size", "*", ALL, SIZE),
     d("edited-ref", "*", ALL, REF),
     d("inspect-docker-lists", "inspect --insecure {R}/index:empty", &[CODE, OUT, ERR], SHOWN),
