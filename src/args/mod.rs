@@ -49,7 +49,7 @@ impl RefArg {
     }
 }
 
-// The doc comments of the fields below are docker's own flag descriptions: they are what help and completion print.
+// The doc comments of the fields and of `Command` are docker's own descriptions: help and completion print them.
 
 /// `create`: a new draft from images, or more images for a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

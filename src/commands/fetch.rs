@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
-
 use crate::commands::error::CommandError;
 use crate::digest::Digest;
-use crate::document::DocumentError;
 use crate::document::descriptor;
 use crate::document::manifest::{self, Kind, Schema};
+use crate::document::{DocumentError, gojson};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 use crate::registry::{self, Fetched, Registry};
@@ -63,7 +61,7 @@ impl<'a> Platforms<'a> {
             return Ok(platform.clone());
         }
         let bytes = self.registry.blob(reference.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| served(DocumentError::from(error)))?;
+        let value = gojson::parse(&bytes).map_err(|error| served(DocumentError::from(error)))?;
         let platform = descriptor::platform(&value).map_err(served)?;
         *slot = Some(platform.clone());
         Ok(platform)

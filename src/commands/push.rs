@@ -23,9 +23,9 @@ struct Blob {
 }
 
 /// One thing to send before the list.
-enum Step {
+enum Step<'a> {
     Mount(Blob),
-    Put { reference: Reference, media_type: String, bytes: Vec<u8> },
+    Put { reference: Reference, media_type: &'a str, bytes: Vec<u8> },
 }
 
 pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
@@ -91,11 +91,11 @@ fn look(registry: &Registry, target: &Reference, list: &List) -> Result<There, C
 
 /// What has to be sent before the list, each once: the distinct blobs in docker's order, then the manifests, each with
 /// the places of the blobs that it needs.
-fn steps(
+fn steps<'a>(
     target: &Reference,
-    children: &[&Entry],
+    children: &[&'a Entry],
     there: &BTreeSet<Digest>,
-) -> Result<Vec<(Step, Vec<usize>)>, CommandError> {
+) -> Result<Vec<(Step<'a>, Vec<usize>)>, CommandError> {
     let mut blobs: Vec<Blob> = Vec::new();
     let mut places: BTreeMap<Digest, usize> = BTreeMap::new();
     let mut puts = Vec::new();
@@ -121,14 +121,13 @@ fn steps(
         }
         if seen.insert(digest) {
             let reference = target.repository().at_digest(digest);
-            let media_type = child.descriptor.media_type.clone();
-            puts.push((Step::Put { reference, media_type, bytes: child.bytes()? }, needs));
+            puts.push((Step::Put { reference, media_type: child.media_type(), bytes: child.bytes()? }, needs));
         }
     }
     Ok(blobs.into_iter().map(|blob| (Step::Mount(blob), Vec::new())).chain(puts).collect())
 }
 
-fn send(registry: &Registry, target: &Reference, step: &Step) -> Result<(), CommandError> {
+fn send(registry: &Registry, target: &Reference, step: &Step<'_>) -> Result<(), CommandError> {
     match step {
         Step::Mount(blob) => mount(registry, target, blob),
         Step::Put { reference, media_type, bytes } => put(registry, reference, media_type, bytes),
@@ -165,11 +164,11 @@ fn docker_name(source: &Repository, digest: &Digest) -> String {
     format!("{}@{digest}", source.path())
 }
 
+/// Puts a manifest under the reference's tag, or its own digest where there is none, as docker has it.
 fn put(registry: &Registry, reference: &Reference, media_type: &str, bytes: &[u8]) -> Result<(), CommandError> {
-    let name = match (reference.tag(), reference.digest()) {
-        (Some(tag), _) => Name::Tag(tag.to_owned()),
-        (None, Some(digest)) => Name::Digest(digest.clone()),
-        (None, None) => Name::Digest(Digest::of(bytes)),
+    let name = match reference.tag() {
+        Some(tag) => Name::Tag(tag.to_owned()),
+        None => Name::Digest(Digest::of(bytes)),
     };
     let failed = |error| CommandError::Put { reference: reference.to_string(), source: Box::new(error) };
     registry.put_manifest(reference.repository(), &name, media_type, bytes).map(|_| ()).map_err(failed)
