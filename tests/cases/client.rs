@@ -30,12 +30,18 @@ fn a_manifest_is_one_request_without_a_ping() {
 }
 
 #[test]
-fn a_tag_beside_a_digest_is_not_asked_for() {
+fn a_tag_beside_a_digest_is_asked_for_and_checked_against_it() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
+    registry.put_image("a", "2", &Image::docker().platform("linux", "arm64").layer("arm").build());
     let bench = Bench::new();
-    bench.manifest(&registry, &format!("a:other@{}", image.digest())).expect("it is there by digest");
+    let fetch = |tag: &str| bench.manifest(&registry, &format!("a:{tag}@{}", image.digest()));
+    assert!(fetch("1").is_ok());
+    let error = fetch("2").expect_err("the tag is of another image");
+    assert_eq!(error.kind, Kind::Verification);
+    assert!(error.detail.starts_with(&format!("manifest verification failed for digest {}", image.digest())));
+    assert_eq!(lines(&registry), ["GET /v2/a/manifests/1 200", "GET /v2/a/manifests/2 200"]);
 }
 
 #[test]
