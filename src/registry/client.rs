@@ -98,7 +98,9 @@ impl Registry {
         let media_type = manifest_type(&reply.answer).map_err(&outside)?;
         let bytes = reply.answer.body;
         if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
-            return Err(wrong(format!("the bytes of {name} have the digest {}, not {expected}", Digest::of(&bytes))));
+            // Docker's words, and what it does not say.
+            let found = Digest::of(&bytes);
+            return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
         }
         // A signed manifest of docker's first format has the digest of what was signed, not of its bytes.
         let is_signed = media_type.ends_with("+prettyjws");
