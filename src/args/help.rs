@@ -113,13 +113,15 @@ impl Called<'_> {
 
     /// `help [VERB]`.
     pub(super) fn topic(&self, topic: &[String]) -> Result<Request, ArgsError> {
+        // `help --help` is help too.
+        let topic: Vec<&String> = topic.iter().filter(|word| *word != "--help" && *word != "-h").collect();
         let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
-        let text = match (verb, topic) {
+        let text = match (verb, topic.as_slice()) {
             (_, []) => self.overview(),
             (Some(verb), [_]) => self.verb(verb),
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
-                let kind = ArgsErrorKind::UnknownTopic(word.clone());
+                let kind = ArgsErrorKind::UnknownTopic((*word).clone());
                 return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None });
             }
         };
@@ -167,11 +169,10 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 fn command_table(verbs: &[&Command]) -> String {
-    let width = verbs.iter().map(|verb| verb.get_name().len()).max().unwrap_or_default();
     let mut text = String::new();
     for verb in verbs {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:width$}   {about}", verb.get_name());
+        let _ = writeln!(text, "  {:11} {about}", verb.get_name());
     }
     text
 }

@@ -1,1 +1,129 @@
-//! skeleton
+//! A registry's refusal in words: its own where it sends any, in docker's form.
+//!
+//! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Whatever a registry
+//! sends ends up on one line of a terminal, so line breaks and control characters go and lengths are bounded.
+
+use serde::Deserialize;
+use serde_json::Value;
+use ureq::http::StatusCode;
+
+use super::error::{Kind, RegistryError};
+use super::transport::Answer;
+
+const WORDS_MAX: usize = 1000;
+const TEXT_MAX: usize = 200;
+
+#[derive(Deserialize)]
+struct Errors {
+    errors: Vec<Value>,
+}
+
+/// The error that an answer which is no success amounts to.
+pub(super) fn refusal(registry: &str, request: &str, answer: &Answer) -> RegistryError {
+    let status = answer.status;
+    RegistryError::new(kind(status), registry, words(answer)).at(request).with_status(status)
+}
+
+fn kind(status: u16) -> Kind {
+    match status {
+        401 => Kind::Unauthorized,
+        403 => Kind::Forbidden,
+        404 => Kind::NotFound,
+        429 => Kind::RateLimited,
+        400..=499 => Kind::Refused,
+        500..=599 => Kind::Server,
+        _ => Kind::Protocol,
+    }
+}
+
+fn words(answer: &Answer) -> String {
+    if let Some(words) = structured(&answer.body) {
+        return words;
+    }
+    let reason = StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
+    let mut words = format!("received unexpected HTTP status: {}", answer.status);
+    if let Some(reason) = reason {
+        words = format!("{words} {reason}");
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    match first_line(&text) {
+        Some(line) => format!("{words}: {line}"),
+        None => words,
+    }
+}
+
+/// `{"errors": [{"code": …, "message": …}]}`, or one of the near misses that registries and proxies send.
+fn structured(body: &[u8]) -> Option<String> {
+    let text = |value: &Value, name: &str| {
+        value.get(name).and_then(Value::as_str).map(|text| line(text, WORDS_MAX)).filter(|text| !text.is_empty())
+    };
+    if let Ok(Errors { errors }) = serde_json::from_slice(body) {
+        let each = errors.iter().filter_map(|error| {
+            let code = text(error, "code").map(|code| code.to_lowercase().replace('_', " "));
+            match (code, text(error, "message")) {
+                (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+                (code, message) => code.or(message),
+            }
+        });
+        return Some(line(&each.collect::<Vec<_>>().join("; "), WORDS_MAX)).filter(|words| !words.is_empty());
+    }
+    let value: Value = serde_json::from_slice(body).ok()?;
+    ["details", "message", "error"].into_iter().find_map(|name| text(&value, name))
+}
+
+/// The first line with anything on it; of HTML, what stands between the tags.
+fn first_line(text: &str) -> Option<String> {
+    let is_html = text.trim_start().starts_with('<');
+    text.lines().map(|text| if is_html { untagged(text) } else { text.to_owned() }).find_map(|text| {
+        let line = line(&text, TEXT_MAX);
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+fn untagged(text: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = text.chars().filter(|c| {
+        match c {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
+}
+
+/// On one line, without control characters, at most so many characters.
+pub(super) fn line(text: &str, max: usize) -> String {
+    let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control());
+    flat.take(max).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: u16, body: &str) -> String {
+        words(&Answer { status, headers: Default::default(), body: body.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn a_registrys_own_words_are_dockers() {
+        let one = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"1"}}]}"#;
+        assert_eq!(said(404, one), "manifest unknown: manifest unknown");
+        let two = r#"{"errors":[{"code":"DENIED","message":"a\nb\u001b[1m"},{"code":"X"},{"message":"m"},7]}"#;
+        assert_eq!(said(403, two), "denied: a b[1m; x; m");
+        assert_eq!(said(401, r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+    }
+
+    #[test]
+    fn anything_else_is_its_status_and_its_first_line() {
+        let status = "received unexpected HTTP status: 503 Service Unavailable";
+        assert_eq!(said(503, ""), status);
+        assert_eq!(said(503, r#"{"errors":[]}"#), format!("{status}: {{\"errors\":[]}}"));
+        assert_eq!(said(503, "\n \n back\tsoon\x07 \nmore"), format!("{status}: back soon"));
+        let html = "<html>\n<head><title>503 Busy</title></head>\n<body>";
+        assert_eq!(said(503, html), format!("{status}: 503 Busy"));
+        assert_eq!(said(599, &"x".repeat(300)).len(), "received unexpected HTTP status: 599: ".len() + 200);
+    }
+}

@@ -1,31 +1,26 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::auth::Access;
+use super::answer::line;
+use super::auth::{Access, Scope};
 use super::error::{Kind, RegistryError};
+use super::options::Options;
+use super::session::{Call, Reply, Session};
+use super::transport::Answer;
 use crate::digest::Digest;
-use crate::env::Env;
+use crate::document::media_type;
 use crate::reference::{Reference, Repository};
 
-/// Takes a line for each request, for `--debug`: method, URL, status, time. Never a secret.
-pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// What a client is made of.
-#[derive(Clone)]
-pub struct Options {
-    /// The process's surroundings: proxies, the rootless mark, `PATH` for credential helpers.
-    pub env: Env,
-    /// Docker's configuration directory, where `config.json` is.
-    pub config_dir: PathBuf,
-    /// `--insecure`: no certificate checks, and plain HTTP where there is no TLS.
-    pub insecure: bool,
-    /// The `User-Agent` header.
-    pub user_agent: String,
-    /// Where a line for each request goes.
-    pub trace: Option<Trace>,
-}
+/// Docker's own limit.
+const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
+/// For the answers to writes, which nobody reads.
+const WRITE_ANSWER_MAX: u64 = 1024 * 1024;
+/// How much of what a registry sent is shown, in characters.
+const SHOWN_MAX: usize = 80;
+/// Content types that say nothing of what a manifest is.
+const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
 
 /// A manifest as the registry served it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,26 +53,66 @@ pub enum Name {
 
 /// A client of all registries that one command talks to.
 pub struct Registry {
-    options: Options,
+    session: Session,
 }
 
 impl Registry {
     /// Makes a client. Does no I/O.
     pub fn new(options: Options) -> Registry {
-        Registry { options }
+        Registry { session: Session::new(options) }
     }
 
     /// Says what the command is going to need of a repository, so that the first token covers all of it.
     pub fn announce(&self, repository: &Repository, access: Access) {
-        let _ = (repository, access);
+        self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
-    /// Fetches a manifest, by digest if the reference has one, else by tag.
+    /// Fetches a manifest by its tag, or by its digest where the reference has no tag, as docker does. One request.
+    ///
+    /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
+    /// reference's digest and against what the registry says is their digest.
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
-        Err(self.unfinished(reference.repository()))
+        let repository = reference.repository();
+        let name = match (reference.tag(), reference.digest()) {
+            (Some(tag), _) => tag,
+            (None, Some(digest)) => digest.as_str(),
+            (None, None) => "latest",
+        };
+        let target = format!("/v2/{}/manifests/{name}", repository.path());
+        let accept = media_type::ACCEPTED.join(", ");
+        let reply = self.session.call(&Call {
+            registry: repository.domain(),
+            method: "GET",
+            target: &target,
+            headers: &[("Accept", &accept)],
+            body: None,
+            scopes: &[Scope::repository(repository.path(), Access::Pull)],
+            cap: MANIFEST_MAX,
+        })?;
+        let (wrong, outside) =
+            (complaint(repository, &reply, Kind::Verification), complaint(repository, &reply, Kind::Protocol));
+        if reply.answer.status != 200 {
+            return Err(outside(format!("status {} for a manifest", reply.answer.status)));
+        }
+        let announced = announced_digest(&reply.answer).map_err(&outside)?;
+        let media_type = manifest_type(&reply.answer).map_err(&outside)?;
+        let bytes = reply.answer.body;
+        if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
+            // Docker's words, and what it does not say.
+            let found = Digest::of(&bytes);
+            return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
+        }
+        // A signed manifest of docker's first format has the digest of what was signed, not of its bytes.
+        let is_signed = media_type.ends_with("+prettyjws");
+        if let Some(announced) = announced.filter(|digest| !is_signed && !digest.verifies(&bytes)) {
+            return Err(wrong(format!("the bytes of {name} have the digest {}, not {announced}", Digest::of(&bytes))));
+        }
+        let digest = reference.digest().cloned().unwrap_or_else(|| Digest::of(&bytes));
+        Ok(Fetched { media_type, bytes, digest })
     }
 
-    /// Fetches a blob of at most `cap` bytes.
+    /// Fetches a blob of at most `cap` bytes, following redirects. Its digest, and its size where one is given, are
+    /// checked.
     pub fn blob(
         &self,
         repository: &Repository,
@@ -85,17 +120,67 @@ impl Registry {
         size: Option<u64>,
         cap: u64,
     ) -> Result<Vec<u8>, RegistryError> {
-        let _ = (digest, size, cap);
-        Err(self.unfinished(repository))
+        let target = format!("/v2/{}/blobs/{digest}", repository.path());
+        let reply = self.session.call(&Call {
+            registry: repository.domain(),
+            method: "GET",
+            target: &target,
+            headers: &[("Accept", "*/*")],
+            body: None,
+            scopes: &[Scope::repository(repository.path(), Access::Pull)],
+            cap: size.map_or(cap, |size| size.min(cap)),
+        })?;
+        let wrong = complaint(repository, &reply, Kind::Verification);
+        let bytes = reply.answer.body;
+        if let Some(size) = size.filter(|size| u64::try_from(bytes.len()).ok() != Some(*size)) {
+            return Err(wrong(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
+        }
+        if !digest.verifies(&bytes) {
+            return Err(wrong(format!("the bytes of the blob {digest} have another digest")));
+        }
+        Ok(bytes)
     }
 
-    /// Mounts a blob of `source` into `target`, both in the same registry.
+    /// Mounts a blob of `source` into `target`, both in the same registry. One request where the registry does it;
+    /// where it would rather have an upload, a second one cancels that.
     pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<Mount, RegistryError> {
-        let _ = (source, digest);
-        Err(self.unfinished(target))
+        let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", target.path(), source.path());
+        let scopes =
+            [Scope::repository(target.path(), Access::PullPush), Scope::repository(source.path(), Access::Pull)];
+        let call = Call {
+            registry: target.domain(),
+            method: "POST",
+            target: &path,
+            headers: &[],
+            body: Some(&[]),
+            scopes: &scopes,
+            cap: WRITE_ANSWER_MAX,
+        };
+        let reply = self.session.call(&call)?;
+        match reply.answer.status {
+            201 => {
+                let outside = complaint(target, &reply, Kind::Protocol);
+                match announced_digest(&reply.answer).map_err(outside)? {
+                    Some(mounted) if mounted != *digest => {
+                        let wrong = complaint(target, &reply, Kind::Verification);
+                        Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
+                    }
+                    _ => Ok(Mount::Mounted),
+                }
+            }
+            202 => {
+                let location = reply.answer.header("Location").and_then(|location| reply.url.join(location).ok());
+                if let Some(url) = location.filter(|url| url.origin == reply.url.origin && reply.is_home) {
+                    self.session.courtesy(&Call { method: "DELETE", body: None, ..call }, &url);
+                }
+                Ok(Mount::NotMounted)
+            }
+            status => Err(complaint(target, &reply, Kind::Protocol)(format!("status {status} for a mount"))),
+        }
     }
 
-    /// Puts these exact bytes under a tag or their digest and gives their digest.
+    /// Puts these exact bytes under a tag or their digest and gives their digest, which the registry's own words must
+    /// agree with. One request.
     pub fn put_manifest(
         &self,
         target: &Repository,
@@ -103,12 +188,78 @@ impl Registry {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Digest, RegistryError> {
-        let _ = (name, media_type, bytes);
-        Err(self.unfinished(target))
+        let (text, digest) = match name {
+            Name::Tag(tag) => (tag.as_str(), Digest::of(bytes)),
+            Name::Digest(digest) => (digest.as_str(), digest.clone()),
+        };
+        if !digest.verifies(bytes) {
+            let detail = format!("the manifest to be put as {digest} has the digest {}", Digest::of(bytes));
+            return Err(RegistryError::new(Kind::Verification, target.domain(), detail));
+        }
+        let path = format!("/v2/{}/manifests/{text}", target.path());
+        let reply = self.session.call(&Call {
+            registry: target.domain(),
+            method: "PUT",
+            target: &path,
+            headers: &[("Content-Type", media_type)],
+            body: Some(bytes),
+            scopes: &[Scope::repository(target.path(), Access::PullPush)],
+            cap: WRITE_ANSWER_MAX,
+        })?;
+        let outside = complaint(target, &reply, Kind::Protocol);
+        if !matches!(reply.answer.status, 200..=202 | 204) {
+            return Err(outside(format!("status {} for a manifest that was put", reply.answer.status)));
+        }
+        if is_html(&reply.answer) {
+            return Err(outside("a web page for a manifest that was put".to_owned()));
+        }
+        match announced_digest(&reply.answer).map_err(outside)? {
+            // Under another algorithm it can still be checked, as the bytes are here.
+            Some(stored) if !stored.verifies(bytes) => {
+                let wrong = complaint(target, &reply, Kind::Verification);
+                Err(wrong(format!("it says that it stored {stored}, not {digest}")))
+            }
+            _ => Ok(digest),
+        }
     }
+}
 
-    fn unfinished(&self, repository: &Repository) -> RegistryError {
-        let _ = &self.options;
-        RegistryError::new(Kind::Protocol, repository.domain(), "not built yet")
+/// Makes errors about an answer that came and is not right.
+fn complaint<'a>(repository: &'a Repository, reply: &Reply, kind: Kind) -> impl Fn(String) -> RegistryError + use<'a> {
+    let (request, status) = (reply.request.clone(), reply.answer.status);
+    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
+}
+
+fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
+    let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|error| format!("a Docker-Content-Digest that is none ({error}): {}", line(text, SHOWN_MAX)))
+}
+
+fn is_html(answer: &Answer) -> bool {
+    answer.header("Content-Type").is_some_and(|value| media_type::essence(value).eq_ignore_ascii_case("text/html"))
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(rename = "mediaType", default)]
+    media_type: Option<Value>,
+}
+
+/// The media type of a manifest; the error says that it is none.
+fn manifest_type(answer: &Answer) -> Result<String, String> {
+    if is_html(answer) {
+        return Err("a web page where a manifest should be".to_owned());
     }
+    // Checked by itself, as serde reads an array as an object too.
+    let is_object = answer.body.trim_ascii_start().starts_with(b"{");
+    let typed = serde_json::from_slice::<Typed>(&answer.body).ok().filter(|_| is_object).ok_or_else(|| {
+        let start = line(&String::from_utf8_lossy(&answer.body), SHOWN_MAX);
+        format!("no JSON object where a manifest should be: {start:?}")
+    })?;
+    let served = answer.header("Content-Type").map(media_type::essence).unwrap_or_default().to_ascii_lowercase();
+    if !GENERIC_TYPES.contains(&served.as_str()) {
+        return Ok(served);
+    }
+    Ok(typed.media_type.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned())
 }

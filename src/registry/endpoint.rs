@@ -1,1 +1,174 @@
-//! skeleton
+//! Where a registry is, and whether it speaks TLS.
+//!
+//! Nobody says which of the two a registry speaks, so it is found out, once per command: by the first request itself,
+//! sent over TLS. Where the peer turns out not to speak TLS the handshake has failed before any HTTP was sent, so
+//! nothing is lost, logged or given away, and the same request goes out in the clear, if that is allowed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::error::{Kind, RegistryError};
+use super::failure::{Failure, Hint};
+use super::host;
+use super::url::Origin;
+
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+
+/// The host (and port) that a registry of this name is called at.
+fn authority(registry: &str) -> &str {
+    if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry }
+}
+
+/// The origin of a registry; `None` where its name holds no usable host and port.
+pub(super) fn origin(registry: &str, https: bool) -> Option<Origin> {
+    Origin::of_authority(https, authority(registry))
+}
+
+/// The names of the registry's folders in certs.d.
+pub(super) fn certs_d_names(registry: &str) -> Vec<String> {
+    let called = authority(registry);
+    if called == registry { vec![registry.to_owned()] } else { vec![registry.to_owned(), called.to_owned()] }
+}
+
+/// What is known of each registry.
+#[derive(Debug)]
+pub(super) struct Endpoints {
+    insecure: bool,
+    known: Mutex<BTreeMap<String, Arc<Endpoint>>>,
+}
+
+/// One registry.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    secure: Origin,
+    plain: Origin,
+    insecure: bool,
+    is_loopback: bool,
+    https: OnceLock<bool>,
+    search: Mutex<()>,
+}
+
+impl Endpoints {
+    /// Knows nothing yet.
+    pub(super) fn new(insecure: bool) -> Endpoints {
+        Endpoints { insecure, known: Mutex::default() }
+    }
+
+    /// What is known of this registry.
+    pub(super) fn of(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
+        if registry.is_empty() {
+            let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
+            return Err(RegistryError::new(Kind::Resolve, "the image", detail));
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = known.get(registry) {
+            return Ok(Arc::clone(endpoint));
+        }
+        let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
+            return Err(RegistryError::new(Kind::Resolve, registry, "not a host with a port up to 65535"));
+        };
+        let is_loopback = host::is_loopback(&secure.host);
+        let (https, search) = (OnceLock::new(), Mutex::default());
+        let endpoint = Arc::new(Endpoint { secure, plain, insecure: self.insecure, is_loopback, https, search });
+        known.insert(registry.to_owned(), Arc::clone(&endpoint));
+        Ok(endpoint)
+    }
+}
+
+impl Endpoint {
+    /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it is
+    /// decided. While one thread does so, the others wait for what it finds.
+    pub(super) fn attempt<T>(&self, attempt: impl Fn(&Origin) -> Result<T, Failure>) -> Result<T, Failure> {
+        if let Some(https) = self.https.get() {
+            return attempt(self.origin(*https));
+        }
+        let turn = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(https) = self.https.get() {
+            drop(turn);
+            return attempt(self.origin(*https));
+        }
+        let secure = match attempt(&self.secure) {
+            Ok(done) => {
+                let _ = self.https.set(true);
+                return Ok(done);
+            }
+            Err(failure) => failure,
+        };
+        if !self.may_be_plain(secure.hint) {
+            return Err(secure);
+        }
+        match attempt(&self.plain) {
+            Err(plain) if plain.hint == Hint::NoListener && secure.hint != Hint::NoTls => Err(secure),
+            Err(plain) => Err(plain),
+            Ok(done) => {
+                let _ = self.https.set(false);
+                Ok(done)
+            }
+        }
+    }
+
+    /// Whether the registry was found to speak TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.https.get().copied().unwrap_or(true)
+    }
+
+    fn origin(&self, https: bool) -> &Origin {
+        if https { &self.secure } else { &self.plain }
+    }
+
+    /// A certificate that does not convince is never a reason to go on without one.
+    fn may_be_plain(&self, hint: Hint) -> bool {
+        (self.insecure || self.is_loopback) && matches!(hint, Hint::NoTls | Hint::NoHandshake | Hint::NoListener)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn try_both(insecure: bool, registry: &str, hint: Hint) -> (Result<(), Kind>, Vec<bool>) {
+        let endpoint = Endpoints::new(insecure).of(registry).expect("a good name");
+        let tried = RefCell::new(Vec::new());
+        let outcome = endpoint.attempt(|origin| {
+            tried.borrow_mut().push(origin.https);
+            if origin.https { Err(Failure { kind: Kind::Connect, detail: String::new(), hint }) } else { Ok(()) }
+        });
+        (outcome.map_err(|failure| failure.kind), tried.into_inner())
+    }
+
+    #[test]
+    fn only_insecure_and_loopback_registries_are_asked_in_the_clear() {
+        for hint in [Hint::NoTls, Hint::NoHandshake, Hint::NoListener] {
+            assert_eq!(try_both(true, "h.example:5000", hint), (Ok(()), vec![true, false]));
+            assert_eq!(try_both(false, "127.0.0.1:5000", hint), (Ok(()), vec![true, false]));
+            assert_eq!(try_both(false, "h.example:5000", hint), (Err(Kind::Connect), vec![true]));
+        }
+        for hint in [Hint::None, Hint::NoAnswer] {
+            assert_eq!(try_both(true, "localhost:5000", hint), (Err(Kind::Connect), vec![true]));
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_remembered() {
+        let endpoints = Endpoints::new(true);
+        let endpoint = endpoints.of("h").expect("a good name");
+        let plain_only = |origin: &Origin| {
+            let no_tls = Failure { kind: Kind::PlainHttp, detail: String::new(), hint: Hint::NoTls };
+            if origin.https { Err(no_tls) } else { Ok(origin.port) }
+        };
+        assert_eq!(endpoint.attempt(plain_only).ok(), Some(80));
+        assert!(!endpoints.of("h").expect("a good name").is_https());
+        assert_eq!(endpoint.attempt(|origin| Ok(origin.https)).ok(), Some(false));
+    }
+
+    #[test]
+    fn a_name_without_a_usable_host_is_said_so() {
+        for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
+            assert_eq!(Endpoints::new(false).of(name).map(|_| ()).map_err(|e| e.kind), Err(Kind::Resolve), "{name}");
+        }
+        assert_eq!(origin("docker.io", true).map(|o| o.authority()).as_deref(), Some("registry-1.docker.io"));
+    }
+}

@@ -11,6 +11,7 @@
 mod answer;
 mod auth;
 mod cache;
+mod certs_d;
 mod challenge;
 mod client;
 mod connector;
@@ -18,8 +19,11 @@ mod credentials;
 mod endpoint;
 pub mod error;
 mod failure;
+mod forward;
 mod helper;
 mod host;
+mod identity;
+mod options;
 mod proxy;
 mod redirect;
 mod scope;
@@ -31,5 +35,7 @@ mod url;
 mod verifier;
 
 pub use auth::Access;
-pub use client::{Fetched, Mount, Name, Options, Registry, Trace};
+pub use client::{Fetched, Mount, Name, Registry};
 pub use error::{Kind, RegistryError};
+pub use options::Options;
+pub use transport::Trace;

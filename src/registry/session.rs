@@ -1,1 +1,190 @@
-//! skeleton
+//! A request sent until it is answered: the registry's scheme, authorisation, redirects.
+
+use super::answer;
+use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
+use super::challenge::Challenge;
+use super::credentials::Credentials;
+use super::endpoint::Endpoints;
+use super::error::{Kind, RegistryError};
+use super::failure::Failure;
+use super::options::Options;
+use super::redirect;
+use super::transport::{Answer, Request, Transport};
+use super::url::Url;
+use crate::secret::Secret;
+
+/// How often a request is sent with other credentials; two tokens (a wide and a narrow one) and an expiry fit.
+const ROUNDS_MAX: usize = 4;
+/// A larger body is not sent before it is known whether the registry wants a login: a server that refuses early and
+/// hangs up takes its answer down with it.
+const BLIND_BODY_MAX: usize = 128 * 1024;
+const TOKEN_MAX: u64 = 1024 * 1024;
+const PING_MAX: u64 = 64 * 1024;
+
+/// One operation on a registry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// The registry, as references name it.
+    pub(super) registry: &'a str,
+    /// The method.
+    pub(super) method: &'static str,
+    /// The path, with its query.
+    pub(super) target: &'a str,
+    /// Header fields.
+    pub(super) headers: &'a [(&'static str, &'a str)],
+    /// The body.
+    pub(super) body: Option<&'a [u8]>,
+    /// What it needs to be allowed.
+    pub(super) scopes: &'a [Scope],
+    /// How large the answer may be, in bytes.
+    pub(super) cap: u64,
+}
+
+/// The answer to a call, and the request that it answers.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The last answer, after redirects.
+    pub(super) answer: Answer,
+    /// Where it came from.
+    pub(super) url: Url,
+    /// The request as it may be shown: method and URL of the call.
+    pub(super) request: String,
+    /// Whether it came from the registry's own origin.
+    pub(super) is_home: bool,
+}
+
+/// What all requests of a command share.
+pub(super) struct Session {
+    transport: Transport,
+    endpoints: Endpoints,
+    authenticator: Authenticator,
+    insecure: bool,
+}
+
+impl Session {
+    /// Starts with nothing known. Does no I/O.
+    pub(super) fn new(options: Options) -> Session {
+        let Options { env, config_dir, insecure, user_agent, trace } = options;
+        Session {
+            transport: Transport::new(env.clone(), insecure, &user_agent, trace),
+            endpoints: Endpoints::new(insecure),
+            authenticator: Authenticator::new(Credentials::new(env, config_dir)),
+            insecure,
+        }
+    }
+
+    /// Remembers a scope for the first token.
+    pub(super) fn announce(&self, registry: &str, scope: Scope) {
+        self.authenticator.announce(registry, scope);
+    }
+
+    /// Sends the call until there is an answer other than a 401 that can be done something about. The answer is a
+    /// success or the error.
+    pub(super) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
+        let reply = self.send(call)?;
+        if reply.answer.is_success() {
+            return Ok(reply);
+        }
+        Err(answer::refusal(call.registry, &reply.request, &reply.answer))
+    }
+
+    fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
+        let endpoint = self.endpoints.of(call.registry)?;
+        let mut sent = self.authenticator.header(call.registry, call.scopes);
+        if sent.is_none() && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
+            let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call };
+            self.send(&ping)?;
+            sent = self.authenticator.header(call.registry, call.scopes);
+        }
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            let last = std::cell::RefCell::new(String::new());
+            let attempt = endpoint.attempt(|origin| {
+                let url = Url::new(origin.clone(), call.target);
+                last.replace(format!("{} {url}", call.method));
+                self.follow(call, url, sent.as_ref())
+            });
+            let reply = attempt.map_err(|failure| failure.into_error(call.registry, last.into_inner()))?;
+            if reply.answer.status != 401 || !reply.is_home {
+                if let Some(header) = &sent {
+                    self.authenticator.accepted(call.registry, call.scopes, header);
+                }
+                return Ok(reply);
+            }
+            if rounds >= ROUNDS_MAX {
+                return Ok(reply);
+            }
+            let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.insecure };
+            let values = reply.answer.headers.get_all("WWW-Authenticate").iter();
+            let challenges = Challenge::parse_all(values.filter_map(|value| value.to_str().ok()));
+            let send = |request: &TokenRequest| self.token(call.registry, request);
+            match self.authenticator.answer(&asker, &challenges, call.scopes, sent.as_ref(), &send)? {
+                Some(header) => sent = Some(header),
+                None => return Ok(reply),
+            }
+        }
+    }
+
+    /// Sends once, following redirects; the credentials stay with the first origin.
+    fn follow(&self, call: &Call<'_>, url: Url, authorization: Option<&Secret>) -> Result<Reply, Failure> {
+        let request = Request {
+            method: call.method,
+            url: &url,
+            headers: call.headers,
+            authorization,
+            body: call.body,
+            cap: call.cap,
+            repeatable: true,
+        };
+        let send = |request: &Request<'_>| self.transport.exchange(call.registry, request);
+        let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
+        let is_home = last.origin == url.origin;
+        Ok(Reply { answer, request: format!("{} {url}", call.method), url: last, is_home })
+    }
+
+    /// Asks a token server. With credentials in the request, a redirect is an answer like any other.
+    fn token(&self, registry: &str, request: &TokenRequest) -> Result<TokenReply, RegistryError> {
+        let refuse =
+            |why: &str| RegistryError::new(Kind::Protocol, registry, format!("its token server's address is {why}"));
+        let url = Url::parse(&request.url).map_err(refuse)?;
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let post = Request {
+            method: if request.form.is_some() { "POST" } else { "GET" },
+            url: &url,
+            headers: if request.form.is_some() { &form } else { &[] },
+            authorization: request.authorization.as_ref(),
+            body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
+            cap: TOKEN_MAX,
+            // A refresh token may be good for one use.
+            repeatable: request.form.is_none(),
+        };
+        let send = |request: &Request<'_>| self.transport.exchange(registry, request);
+        let answered = if request.authorization.is_some() || request.form.is_some() {
+            send(&post)
+        } else {
+            redirect::follow(&post, self.insecure, &send).map(|(answer, _)| answer)
+        };
+        let failed = |failure: Failure| {
+            let detail = format!("token server {}: {}", url.origin.authority(), failure.detail);
+            RegistryError::new(failure.kind, registry, detail).at(format!("{} {url}", post.method))
+        };
+        let answer = answered.map_err(failed)?;
+        Ok(TokenReply { status: answer.status, body: answer.body })
+    }
+
+    /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.
+    pub(super) fn courtesy(&self, call: &Call<'_>, url: &Url) {
+        let authorization = self.authenticator.header(call.registry, call.scopes);
+        let request = Request {
+            method: call.method,
+            url,
+            headers: call.headers,
+            authorization: authorization.as_ref(),
+            body: call.body,
+            cap: call.cap,
+            repeatable: false,
+        };
+        let _ = self.transport.exchange(call.registry, &request);
+    }
+}

@@ -1,9 +1,10 @@
 //! What the tests against a real docker-registry share: two images in two repositories, and the list of them that
 //! is made and pushed to a third. The list's bytes are worked out here from docker's rules, not by any client.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Serializer, Value, json};
+use testkit::certs::{Authority, Pair};
 use testkit::real::{Auth, RealConfig, RealRegistry, Tls, write_htpasswd};
 use testkit::sandbox::{Output, Sandbox};
 use testkit::skip::skipped;
@@ -22,7 +23,7 @@ pub(crate) enum Door {
 
 /// A registry with the two images in it, and a sandbox to run the client in.
 pub(crate) struct Scene {
-    pub(crate) registry: RealRegistry,
+    _registry: RealRegistry,
     pub(crate) storage: Storage,
     pub(crate) sandbox: Sandbox,
     tokens: Option<TokenServer>,
@@ -35,6 +36,13 @@ impl Scene {
     /// Over plain HTTP on 127.0.0.1; None, said loudly, where there is no docker-registry.
     pub(crate) fn plain(door: Door) -> Option<Self> {
         Self::start(door, None, None)
+    }
+
+    /// With HTTPS: the server shows `pair`, and asks for a certificate of `clients` where that is given.
+    pub(crate) fn https(pair: &Pair, clients: Option<&Authority>) -> Option<Self> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        // The registry reads the files as it starts, and never again.
+        Self::start(Door::Open, Some(tls_files(dir.path(), pair, clients)), None)
     }
 
     /// With HTTPS where `tls` is given, and in a network namespace where one is given.
@@ -72,7 +80,7 @@ impl Scene {
             Some(_) => format!("{}:{}", testkit::netns::HOST, registry.port()),
             None => registry.host(),
         };
-        Some(Self { registry, storage, sandbox, tokens, images, host })
+        Some(Self { _registry: registry, storage, sandbox, tokens, images, host })
     }
 
     /// The token server; only for a scene with one.
@@ -163,6 +171,12 @@ impl Scene {
         std::fs::create_dir_all(&folder).expect("a folder in the sandbox");
         folder
     }
+}
+
+/// Writes what a registry needs for HTTPS.
+pub(crate) fn tls_files(dir: &Path, pair: &Pair, clients: Option<&Authority>) -> Tls {
+    let (cert, key) = pair.write(dir, "server.crt", "server.key");
+    Tls { cert, key, client_ca: clients.map(|authority| authority.write(dir, "clients.crt")) }
 }
 
 /// A failure told as one: exit code 1, nothing on stdout, no panic, and every word in what was said.

@@ -19,7 +19,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
     s("config-of-no-interest", &["!config {\"auths\":{},\"x\":[1],\"HttpHeaders\":{\"A\":\"b\"}}", "create --insecure {T}/l:1 {R}/app:amd64", "push --insecure {T}/l:1"]),
     s("config-broken", &["!config {\"auths\":", "create --insecure {T}/l:1 {R}/app:amd64", "inspect {T}/l:1", "rm {T}/l:1"]),
     s("config-empty", &["!config ", "create --insecure {T}/l:1 {R}/app:amd64", "!config []", "inspect {T}/l:1"]),
-    s("unknown-subcommand", &["bogus", "bogus create", "crate", "--", "'' x"]),
+    s("unknown-subcommand", &["bogus", "bogus create", "crate", "?--", "'' x"]),
     s("unknown-flag-of-the-group", &["--bogus", "--bogus create", "-z", "--insecure create {T}/l {R}/app:amd64"]),
     s("unknown-flags", &["create --bogus", "annotate --bogus a b", "inspect --bogus=1 a", "push a --bogus", "rm --bogus a", "create --Amend a b", "push --insecur a"]),
     s("unknown-shorthands", &["create -x a b", "create -ax a b", "push -v a", "rm -f a", "inspect -vp a", "push -pz a", "rm -"]),

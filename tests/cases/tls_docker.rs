@@ -1,0 +1,227 @@
+//! HTTPS compared with the real docker client, in a network namespace where the registry has a name that is not
+//! loopback: there docker reads certs.d and demands `--insecure` for plain HTTP, as it does out in the world.
+//! Exit code, stdout and what then lies in the registry must be the same; the words on stderr are ours.
+
+use serde_json::json;
+use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
+use testkit::netns::{HOST, Netns, OTHER_HOST};
+use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
+use testkit::sandbox::{Output, on_path};
+use testkit::skip::skipped;
+use testkit::storage::Manifest;
+
+use super::scene::{Door, OURS, Scene, assert_first_line, tls_files};
+
+const HOSTS: &[&str] = &[HOST];
+
+/// A namespace, where there can be one and a docker client to compare with.
+fn netns() -> Option<Netns> {
+    if !on_path("docker") {
+        skipped("HTTPS compared with docker", "there is no docker client");
+        return None;
+    }
+    Netns::create().inspect_err(|why| skipped("HTTPS compared with docker", why)).ok()
+}
+
+/// What a client did: create, push (only if the create worked), and what the registry has then.
+#[derive(Debug, PartialEq)]
+struct Did {
+    create: (i32, String),
+    push: Option<(i32, String)>,
+    pushed: Option<Manifest>,
+}
+
+struct Pitch {
+    netns: Netns,
+    scene: Scene,
+}
+
+impl Pitch {
+    fn start(door: Door, pair: Option<&Pair>, clients: Option<&Authority>) -> Option<Self> {
+        let netns = netns()?;
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let tls = pair.map(|pair| tls_files(dir.path(), pair, clients));
+        let scene = Scene::start(door, tls, Some(netns.name()))?;
+        Some(Self { netns, scene })
+    }
+
+    fn https(pair: &Pair) -> Option<Self> {
+        Self::start(Door::Open, Some(pair), None)
+    }
+
+    fn run(&self, program: &[&str], args: &[&str]) -> Output {
+        let prefix = ["netns", "exec", self.netns.name()];
+        self.scene.sandbox.command("ip").args(prefix).args(program.iter().copied()).args(args.iter().copied()).run()
+    }
+
+    /// One client from a clean start; the second value is the last thing it said on stderr.
+    fn client(&self, program: &[&str], flags: &[&str]) -> (Did, Output) {
+        let _ = std::fs::remove_dir_all(self.scene.sandbox.store());
+        self.scene.storage.forget("team/app");
+        let [verb, list, amd, arm] = self.scene.create_args();
+        let mut args = vec![verb.as_str()];
+        args.extend(flags);
+        args.extend([list.as_str(), &amd, &arm]);
+        let create = self.run(program, &args);
+        let mut did = Did { create: (create.code, create.out()), push: None, pushed: None };
+        if create.code != 0 {
+            return (did, create);
+        }
+        let mut args = vec!["push"];
+        args.extend(flags);
+        args.push(&list);
+        let push = self.run(program, &args);
+        did.push = Some((push.code, push.out()));
+        did.pushed = self.scene.storage.tag("team/app", "1");
+        (did, push)
+    }
+
+    fn both(&self, flags: &[&str]) -> (Did, Output) {
+        let (docker, said) = self.client(&["docker", "manifest"], flags);
+        let (ours, last) = self.client(&[OURS], flags);
+        assert_eq!(ours, docker, "ours said: {}\ndocker said: {}", last.err(), said.err());
+        (ours, last)
+    }
+
+    #[track_caller]
+    fn works(&self, flags: &[&str]) {
+        let (did, last) = self.both(flags);
+        assert_eq!(did.push, Some((0, self.scene.pushed_lines())), "{}", last.err());
+        self.scene.assert_pushed();
+    }
+
+    /// Both refuse the create; ours says these words first.
+    #[track_caller]
+    fn fails(&self, words: &[&str]) {
+        let (did, last) = self.both(&[]);
+        assert_eq!(did.create.0, 1);
+        assert_first_line(&last, words);
+    }
+}
+
+#[test]
+fn unknown_then_known_authority_then_insecure() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
+    pitch.fails(&["certificate"]);
+    pitch.works(&["--insecure"]);
+    authority.write(&pitch.scene.certs_d(), "ca.crt");
+    pitch.works(&[]);
+}
+
+#[test]
+fn the_certificate_of_dockers_documentation() {
+    let pair = self_signed_docs(HOSTS);
+    let Some(mut pitch) = Pitch::https(&pair) else { return };
+    pitch.fails(&["certificate"]);
+    write_pem(&pitch.scene.certs_d(), "ca.crt", &pair.cert);
+    pitch.works(&[]);
+}
+
+#[test]
+fn that_certificate_when_it_is_out_of_date() {
+    let pair = expired_self_signed_docs(HOSTS);
+    let Some(mut pitch) = Pitch::https(&pair) else { return };
+    write_pem(&pitch.scene.certs_d(), "ca.crt", &pair.cert);
+    pitch.fails(&["certificate"]);
+}
+
+#[test]
+fn client_pairs() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let started = Pitch::start(Door::Open, Some(&servers.server(HOSTS)), Some(&clients));
+    let Some(mut pitch) = started else { return };
+    let folder = pitch.scene.certs_d();
+    servers.write(&folder, "ca.crt");
+    pitch.fails(&["certificate"]);
+    let pair = clients.client("me");
+    pair.write(&folder, "client.cert", "client.key");
+    pitch.works(&[]);
+    write_pem(&folder, "client.key", &clients.client("other").key);
+    pitch.fails(&["client."]);
+    std::fs::remove_file(folder.join("client.key")).expect("the file just written");
+    pitch.fails(&["client.key", "client.cert"]);
+    write_pem(&folder, "client.key", &pair.key);
+    std::fs::remove_file(folder.join("client.cert")).expect("the file just written");
+    pitch.fails(&["client.key", "client.cert"]);
+}
+
+#[test]
+fn rubbish_beside_a_good_authority() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
+    let folder = pitch.scene.certs_d();
+    authority.write(&folder, "ca.crt");
+    // Docker passes over what is no certificate, whatever it is called.
+    write_pem(&folder, "readme.txt", "not for machines");
+    write_pem(&folder, "a.crt", "rubbish");
+    write_pem(&folder, "z.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
+    pitch.works(&[]);
+}
+
+#[test]
+fn out_of_date() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.expired_server(HOSTS)) else { return };
+    authority.write(&pitch.scene.certs_d(), "ca.crt");
+    pitch.fails(&["certificate"]);
+}
+
+#[test]
+fn another_name() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
+    pitch.scene.host = pitch.scene.host.replace(HOST, OTHER_HOST);
+    authority.write(&pitch.scene.certs_d(), "ca.crt");
+    pitch.fails(&["certificate"]);
+    pitch.works(&["--insecure"]);
+}
+
+#[test]
+fn the_systems_roots_by_ssl_cert_file() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
+    let roots = authority.write(pitch.scene.sandbox.path(), "roots.pem");
+    pitch.scene.sandbox.set("SSL_CERT_FILE", roots);
+    pitch.works(&[]);
+}
+
+#[test]
+fn plain_http_wants_insecure() {
+    let Some(pitch) = Pitch::start(Door::Open, None, None) else { return };
+    pitch.fails(&["http"]);
+    pitch.works(&["--insecure"]);
+    let inspect = pitch.run(&[OURS], &["inspect", &pitch.scene.name("team/amd:1")]);
+    assert_first_line(&inspect, &["http"]);
+    assert!(inspect.err().contains("--insecure"), "{}", inspect.err());
+}
+
+#[test]
+fn a_name_that_does_not_resolve() {
+    let Some(mut pitch) = Pitch::start(Door::Open, None, None) else { return };
+    pitch.scene.host = pitch.scene.host.replace(HOST, "nowhere.test");
+    pitch.fails(&["nowhere.test"]);
+}
+
+#[test]
+fn passwords_over_https() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::start(Door::Htpasswd, Some(&authority.server(HOSTS)), None) else { return };
+    authority.write(&pitch.scene.certs_d(), "ca.crt");
+    let login = |pitch: &Pitch, password: &str| {
+        let entry = json!({ "username": HTPASSWD_USER, "password": password });
+        pitch.scene.sandbox.write_config(&json!({ "auths": { pitch.scene.host.as_str(): entry } }).to_string());
+    };
+    login(&pitch, HTPASSWD_PASSWORD);
+    pitch.works(&[]);
+    login(&pitch, "wrong");
+    pitch.fails(&["unauthorized"]);
+}
+
+#[test]
+fn passwords_over_plain_http_with_insecure() {
+    let Some(pitch) = Pitch::start(Door::Htpasswd, None, None) else { return };
+    let entry = json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD });
+    pitch.scene.sandbox.write_config(&json!({ "auths": { pitch.scene.host.as_str(): entry } }).to_string());
+    pitch.works(&["--insecure"]);
+}
