@@ -34,6 +34,7 @@ mod url;
 mod verifier;
 
 pub use auth::Access;
-pub use client::{Fetched, Mount, Name, Options, Registry};
+pub use client::{Fetched, Mount, Name, Registry};
 pub use error::{Kind, RegistryError};
+pub use session::Options;
 pub use transport::Trace;

@@ -1,17 +1,34 @@
 //! A request sent until it is answered: the registry's scheme, authorisation, redirects.
 
+use std::path::PathBuf;
+
 use super::answer;
 use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
 use super::challenge::Challenge;
-use super::client::Options;
 use super::credentials::Credentials;
 use super::endpoint::Endpoints;
 use super::error::{Kind, RegistryError};
 use super::failure::Failure;
 use super::redirect;
-use super::transport::{Answer, Request, Transport};
+use super::transport::{Answer, Request, Trace, Transport};
 use super::url::Url;
+use crate::env::Env;
 use crate::secret::Secret;
+
+/// What a client is made of.
+#[derive(Clone)]
+pub struct Options {
+    /// The process's surroundings: proxies, the rootless mark, `PATH` for credential helpers.
+    pub env: Env,
+    /// Docker's configuration directory, where `config.json` is.
+    pub config_dir: PathBuf,
+    /// `--insecure`: no certificate checks, and plain HTTP where there is no TLS.
+    pub insecure: bool,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Where a line for each request goes.
+    pub trace: Option<Trace>,
+}
 
 /// How often a request is sent with other credentials; two tokens (a wide and a narrow one) and an expiry fit.
 const ROUNDS_MAX: usize = 4;
