@@ -3,7 +3,7 @@
 //!
 //! # The picture
 //!
-//! Data flows one way: argv → [`args`] → [`reference`] → [`store`] / [`registry`] → [`document`] → [`output`]. Imports
+//! Data flows one way: argv → [`args`] → [`mod@reference`] → [`store`] / [`registry`] → [`document`] → [`output`]. Imports
 //! go down only; modules on one line do not import each other. `tests/layers.rs` holds the code to it.
 //!
 //! ```text
