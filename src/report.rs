@@ -29,9 +29,19 @@ pub fn arguments(error: &ArgsError) -> Report {
 
 /// A verb that failed.
 pub fn command(error: &CommandError) -> Report {
-    let mut lines = vec![error.to_string()];
-    lines.extend(cause(error));
-    lines.extend(hints(error).into_iter().map(|hint| format!("hint: {hint}")));
+    let mut lines = Vec::new();
+    let mut advice: Vec<String> = Vec::new();
+    for error in error.each() {
+        lines.push(error.to_string());
+        lines.extend(cause(error));
+        for hint in hints(error) {
+            // Each hint once, however many failures it is for.
+            if !advice.contains(&hint) {
+                advice.push(hint);
+            }
+        }
+    }
+    lines.extend(advice.into_iter().map(|hint| format!("hint: {hint}")));
     Report { text: lines.join("\n"), exit_code: FAILURE }
 }
 
@@ -81,20 +91,8 @@ fn hints(error: &CommandError) -> Vec<String> {
         CommandError::NotServed { source, .. } => registry_hints(source),
         CommandError::Put { source, .. } | CommandError::Mount { source, .. } => registry_hints(source),
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => registry_hints(source),
-        CommandError::Several(errors) => several_hints(errors),
         _ => Vec::new(),
     }
-}
-
-/// Each hint once, however many failures it is for.
-fn several_hints(errors: &[CommandError]) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for hint in errors.iter().flat_map(hints) {
-        if !all.contains(&hint) {
-            all.push(hint);
-        }
-    }
-    all
 }
 
 fn draft_hints(error: &DocumentError) -> Vec<String> {

@@ -167,11 +167,10 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 fn command_table(verbs: &[&Command]) -> String {
-    let width = verbs.iter().map(|verb| verb.get_name().len()).max().unwrap_or_default();
     let mut text = String::new();
     for verb in verbs {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:width$}   {about}", verb.get_name());
+        let _ = writeln!(text, "  {:11} {about}", verb.get_name());
     }
     text
 }

@@ -17,6 +17,8 @@ mod partial;
 mod quote;
 mod scan;
 
+use std::num::NonZeroUsize;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::reference::{Reference, ReferenceError};
@@ -47,7 +49,7 @@ impl RefArg {
     }
 }
 
-// The doc comments of the fields below are docker's own flag descriptions: they are what help and completion print.
+// The doc comments of the fields and of `Command` are docker's own descriptions: help and completion print them.
 
 /// `create`: a new draft from images, or more images for a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -68,6 +70,9 @@ pub struct Create {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
+    /// Exchanges with registries at once
+    #[arg(long, value_name = "int")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// `annotate`: what the list says of one of its images.
@@ -117,6 +122,9 @@ pub struct Inspect {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
+    /// Exchanges with registries at once
+    #[arg(long, value_name = "int")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// `push`: publishes a draft.
@@ -133,6 +141,9 @@ pub struct Push {
     /// Allow push to an insecure registry
     #[arg(long)]
     pub insecure: bool,
+    /// Exchanges with registries at once
+    #[arg(long, value_name = "int")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// `rm`: deletes drafts.

@@ -7,7 +7,7 @@ use super::syntax;
 /// Where the cursor stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
-    /// In the verb's place; `Ok` words only.
+    /// In the verb's place.
     Verb,
     /// In a place where nothing is known: behind a word that is no verb.
     Nowhere,
@@ -54,10 +54,10 @@ pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
         Found::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
         Found::Nothing => {
             let no_words = scan::scan(&root, before, false)?.words.is_empty();
-            let cursor = match (no_words, current.starts_with('-')) {
-                (true, true) => Cursor::FlagName,
-                (true, false) => Cursor::Verb,
-                (false, _) => Cursor::Nowhere,
+            let cursor = match current {
+                _ if current.starts_with('-') => Cursor::FlagName,
+                _ if no_words => Cursor::Verb,
+                _ => Cursor::Nowhere,
             };
             return Ok(at(None, cursor, current));
         }

@@ -34,6 +34,7 @@ fn flags_stand_anywhere_until_two_dashes() {
         images: vec![RefArg::new("a"), RefArg::new("b")],
         amend: true,
         insecure: true,
+        jobs: None,
     });
     for line in [
         &["create", "-a", "--insecure", "l", "a", "b"][..],
@@ -69,8 +70,20 @@ fn a_value_flag_takes_what_comes_next() {
 #[test]
 fn inspect_has_its_optional_word_first() {
     for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
-        let expected = Inspect { list, image: RefArg::new("i"), verbose: true, insecure: false };
+        let expected = Inspect { list, image: RefArg::new("i"), verbose: true, insecure: false, jobs: None };
         assert_eq!(run(line), Command::Inspect(expected), "{line:?}");
+    }
+}
+
+#[test]
+fn typed_values_are_refused_in_pflag_s_form() {
+    let Command::Push(push) = run(&["push", "--jobs", "4", "--jobs=8", "l"]) else { panic!("not push") };
+    assert_eq!(push.jobs, std::num::NonZeroUsize::new(8));
+    for value in ["0", "x", "-1", ""] {
+        let error = fails(&["push", &format!("--jobs={value}"), "l"]);
+        let first = error.to_string();
+        assert!(first.starts_with(&format!("invalid argument \"{value}\" for \"--jobs\" flag: ")), "{first}");
+        assert_eq!(error.exit_code(), 125, "{first}");
     }
 }
 

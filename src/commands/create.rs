@@ -1,10 +1,12 @@
 //! `create`: all images or none. Everything is fetched before the draft is locked, so that a slow registry holds
 //! nobody up, and the draft changes in one step.
 
+use std::collections::BTreeSet;
+
 use crate::args::{Create, RefArg};
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found};
-use crate::commands::{Context, parsed};
+use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::{Context, parsed, pool};
 use crate::document::{Draft, Entry};
 use crate::reference::Reference;
 use crate::registry::{Access, Registry};
@@ -43,29 +45,30 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
 /// The entries in the order of the arguments: what the draft has stays, the rest is fetched, nothing twice.
 fn entries(context: &Context, args: &Create, before: Option<&Draft>) -> Result<Vec<Entry>, CommandError> {
     let kept = |image: &Reference| before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
+    let mut seen = BTreeSet::new();
+    let images: Vec<&RefArg> =
+        args.images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image))).collect();
     let registry = context.registry(args.insecure);
-    for image in args.images.iter().flat_map(|image: &RefArg| &image.parsed) {
-        if kept(image).is_none() {
-            registry.announce(image.repository(), Access::Pull);
-        }
+    for image in seen.into_iter().filter(|image| kept(image).is_none()) {
+        registry.announce(image.repository(), Access::Pull);
     }
-    let mut entries: Vec<Entry> = Vec::with_capacity(args.images.len());
-    for image in &args.images {
+    let platforms = Platforms::new(&registry);
+    let entries = pool::in_order(context.jobs(args.jobs)?, &images, |image| {
         let image = parsed(image)?;
-        if entries.iter().any(|entry| entry.reference == *image) {
-            continue;
+        match kept(image) {
+            Some(entry) => Ok(entry.clone()),
+            None => fetched(&registry, &platforms, image),
         }
-        entries.push(match kept(image) {
-            Some(entry) => entry.clone(),
-            None => fetched(&registry, image)?,
-        });
-    }
-    Ok(entries)
+    });
+    entries.map_err(CommandError::of)
 }
 
-fn fetched(registry: &Registry, image: &Reference) -> Result<Entry, CommandError> {
+fn fetched(registry: &Registry, platforms: &Platforms<'_>, image: &Reference) -> Result<Entry, CommandError> {
     match fetch::manifest(registry, image)? {
-        Found::Image(schema, fetched) => fetch::entry(registry, image, schema, fetched),
+        Found::Image(schema, fetched) => {
+            let platform = platforms.of(image, &fetched.bytes)?;
+            Ok(Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform)))
+        }
         Found::List(_) => Err(CommandError::IsList(image.to_string())),
     }
 }

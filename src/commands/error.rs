@@ -141,9 +141,35 @@ pub enum CommandError {
     /// Several failures of one command, in the order of its arguments; never empty.
     #[error("{}", lines(.0))]
     Several(Vec<CommandError>),
+    /// An environment variable that makes no sense.
+    #[error("{name}={value:?} is not a whole number above zero")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// stdout cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// One failure as itself, several as one; `failures` is never empty.
+    pub(super) fn of(mut failures: Vec<CommandError>) -> CommandError {
+        match failures.pop() {
+            Some(only) if failures.is_empty() => only,
+            last => CommandError::Several(failures.into_iter().chain(last).collect()),
+        }
+    }
+
+    /// The failures that this is made of, in their order.
+    pub fn each(&self) -> &[CommandError] {
+        match self {
+            CommandError::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
 }
 
 /// Docker's part of such a line: the registry's own words where it answered, else what happened.

@@ -1,13 +1,15 @@
 //! Getting manifests, and what is needed to describe them, from a registry.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commands::error::CommandError;
+use crate::digest::Digest;
 use crate::document::descriptor;
 use crate::document::manifest::{self, Kind, Schema};
-use crate::document::{DocumentError, Entry};
+use crate::document::{DocumentError, gojson};
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
 use crate::registry::{self, Fetched, Registry};
 
 /// The largest configuration that is read, in bytes. Docker's engine has the same bound for manifests; real ones are
@@ -32,23 +34,42 @@ pub(super) fn manifest(registry: &Registry, reference: &Reference) -> Result<Fou
     }
 }
 
-/// An entry for an image, its platform read from its configuration as docker reads it.
-pub(super) fn entry(
-    registry: &Registry,
-    reference: &Reference,
-    schema: Schema,
-    fetched: Fetched,
-) -> Result<Entry, CommandError> {
-    let platform = platform(registry, reference, &fetched.bytes)?;
-    Ok(Entry::fetched(reference.clone(), schema, fetched.bytes, Some(platform)))
+/// Asks a registry for a manifest that a list names.
+pub(super) fn child(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Found, CommandError> {
+    manifest(registry, &repository.at_digest(digest))
 }
 
-fn platform(registry: &Registry, reference: &Reference, manifest: &[u8]) -> Result<Platform, CommandError> {
-    let served = |source| CommandError::Served { reference: reference.to_string(), source };
-    let config = manifest::config(manifest).map_err(served)?;
-    let bytes = registry.blob(reference.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| served(DocumentError::from(error)))?;
-    descriptor::platform(&value).map_err(served)
+/// The platforms of images, read from their configurations as docker reads them, each configuration once.
+pub(super) struct Platforms<'a> {
+    registry: &'a Registry,
+    known: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Platform>>>>>,
+}
+
+impl<'a> Platforms<'a> {
+    pub(super) fn new(registry: &'a Registry) -> Platforms<'a> {
+        Platforms { registry, known: Mutex::default() }
+    }
+
+    /// The platform of the image with this manifest.
+    pub(super) fn of(&self, reference: &Reference, manifest: &[u8]) -> Result<Platform, CommandError> {
+        let served = |source| CommandError::Served { reference: reference.to_string(), source };
+        let config = manifest::config(manifest).map_err(served)?;
+        let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
+        // Whoever comes second for one configuration waits here for the first.
+        let mut slot = lock(&slot);
+        if let Some(platform) = &*slot {
+            return Ok(platform.clone());
+        }
+        let bytes = self.registry.blob(reference.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
+        let value = gojson::parse(&bytes).map_err(|error| served(DocumentError::from(error)))?;
+        let platform = descriptor::platform(&value).map_err(served)?;
+        *slot = Some(platform.clone());
+        Ok(platform)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Docker's line where the registry says that it has no such thing; the truth for all else.

@@ -2,12 +2,12 @@
 
 use crate::args::Inspect;
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found};
-use crate::commands::{Context, parsed};
+use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::{Context, parsed, pool};
 use crate::document::list::{self, Item};
 use crate::document::{DocumentError, Draft, Entry, gojson};
 use crate::reference::Reference;
-use crate::registry::{Access, Fetched, Registry};
+use crate::registry::{Access, Registry};
 use crate::store::{Store, StoreError};
 
 const INDENTATION: &str = "\t";
@@ -57,14 +57,15 @@ fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(&registry, image)? {
         Found::Image(schema, fetched) if args.verbose => {
-            let entry = fetch::entry(&registry, image, schema, fetched)?;
+            let platform = Platforms::new(&registry).of(image, &fetched.bytes)?;
+            let entry = Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform));
             Ok(line(gojson::indent(&entry.encode().map_err(served)?, INDENTATION)))
         }
         Found::Image(_, fetched) => Ok(line(gojson::indent(&fetched.bytes, INDENTATION))),
         Found::List(fetched) => {
             let items = list::items(&fetched.bytes).map_err(served)?;
             if args.verbose {
-                let entries = children(&registry, image, &items)?;
+                let entries = children(context, args, &registry, image, &items)?;
                 return array(entries.iter()).map_err(served);
             }
             Ok(line(list::build(&items).map_err(served)?.bytes))
@@ -73,17 +74,23 @@ fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8
 }
 
 /// The images of a remote list, each by its digest; the platform is the list's, so no configuration is needed.
-fn children(registry: &Registry, list: &Reference, items: &[Item]) -> Result<Vec<Entry>, CommandError> {
+fn children(
+    context: &Context,
+    args: &Inspect,
+    registry: &Registry,
+    list: &Reference,
+    items: &[Item],
+) -> Result<Vec<Entry>, CommandError> {
     let child = |item: &Item| {
         let reference = list.with_digest(&item.digest);
-        let found = fetch::manifest(registry, &reference)?;
-        let (schema, Fetched { bytes, .. }) = match found {
-            Found::Image(schema, fetched) => (schema, fetched),
-            Found::List(_) => return Err(CommandError::IsList(reference.to_string())),
-        };
-        Ok(Entry::fetched(reference, schema, bytes, Some(item.platform.clone())))
+        match fetch::child(registry, list.repository(), &item.digest)? {
+            Found::Image(schema, fetched) => {
+                Ok(Entry::fetched(reference, schema, fetched.bytes, Some(item.platform.clone())))
+            }
+            Found::List(_) => Err(CommandError::IsList(reference.to_string())),
+        }
     };
-    items.iter().map(child).collect()
+    pool::in_order(context.jobs(args.jobs)?, items, child).map_err(CommandError::of)
 }
 
 /// Entries as docker prints an array of them.

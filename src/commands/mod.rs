@@ -6,9 +6,11 @@ mod create;
 pub mod error;
 mod fetch;
 mod inspect;
+mod pool;
 mod push;
 mod rm;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +22,12 @@ use crate::registry::{Options, Registry, Trace};
 use crate::store::Store;
 
 pub use error::CommandError;
+
+/// Where the default bound on exchanges at once can be set.
+const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
+
+/// The bound on exchanges at once, from `make bench`: more gain little, and registries begin to refuse.
+const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// What every verb needs to know of its surroundings.
 pub struct Context {
@@ -48,6 +56,17 @@ impl Context {
             user_agent: concat!("docker-manifest/", env!("CARGO_PKG_VERSION")).to_owned(),
             trace: self.debug.then_some(trace),
         })
+    }
+
+    /// The bound on exchanges at once: the flag's, else the environment's, else ours.
+    fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
+        match (flag, self.env.get(JOBS_VARIABLE)) {
+            (Some(jobs), _) => Ok(jobs),
+            (None, Some(text)) => {
+                text.parse().map_err(|_| CommandError::Variable { name: JOBS_VARIABLE, value: text.to_owned() })
+            }
+            (None, None) => Ok(JOBS),
+        }
     }
 
     /// Tells what a command waits for.

@@ -6,7 +6,7 @@ use crate::commands::{Context, parsed};
 
 pub(super) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     let failures: Vec<CommandError> = args.lists.iter().filter_map(|list| remove(context, list).err()).collect();
-    if failures.is_empty() { Ok(()) } else { Err(CommandError::Several(failures)) }
+    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
 }
 
 fn remove(context: &Context, list: &RefArg) -> Result<(), CommandError> {

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
@@ -100,15 +99,21 @@ impl Entry {
     /// # Errors
     /// Where the entry holds no manifest.
     pub fn payload(&self) -> Result<&[u8], DocumentError> {
-        self.manifest.as_ref().map(|(_, json)| json.as_slice()).ok_or_else(|| self.no_payload())
+        let json = self.manifest.as_ref().map(|(_, json)| json.as_slice());
+        json.or(self.raw.as_deref()).ok_or_else(|| self.no_payload())
     }
 
-    /// The digests of the blobs that the image needs, in docker's order; none where it holds no manifest.
+    /// The media type under which a registry is sent the manifest: its form's, whatever a list says of it.
+    pub fn media_type(&self) -> &str {
+        self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())
+    }
+
+    /// The digests of the blobs that the image needs, in docker's order.
     ///
     /// # Errors
-    /// Where the manifest in the entry is malformed.
+    /// Where the entry holds no manifest, or a malformed one.
     pub fn blobs(&self) -> Result<Vec<Digest>, DocumentError> {
-        self.manifest.as_ref().map_or(Ok(Vec::new()), |(_, json)| manifest::blobs(json))
+        manifest::blobs(self.payload()?)
     }
 
     /// The entry's file, byte for byte as docker writes it.
@@ -134,7 +139,8 @@ impl Entry {
     /// # Errors
     /// Where the file is not JSON of that shape, or an old one's bytes do not hash to its digest.
     pub fn decode(file: &[u8]) -> Result<Entry, DocumentError> {
-        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(file)?;
+        let file = gojson::with_whole_characters(file);
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(&file)?;
         let member = |name: &str| {
             let found = members
                 .get(name)
@@ -154,7 +160,7 @@ impl Entry {
             Some(digest) => old_descriptor(&reference, digest, manifest.as_ref(), member("Platform"))?,
             None => {
                 let json = member("Descriptor").ok_or(DocumentError::Missing("Descriptor"))?;
-                Descriptor::decode(&serde_json::from_str::<Value>(json)?)?
+                Descriptor::decode(&gojson::parse(json.as_bytes())?)?
             }
         };
         Ok(Entry { reference, descriptor, raw, manifest })
@@ -185,7 +191,7 @@ fn old_descriptor(
     if !expected.verifies(json) {
         return Err(DocumentError::OldEntry { expected, found: Digest::of(json) });
     }
-    let platform = platform.map(serde_json::from_str::<Value>).transpose()?;
+    let platform = platform.map(|json| gojson::parse(json.as_bytes())).transpose()?;
     let platform = platform.as_ref().map(descriptor::platform).transpose()?;
     Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
 }
@@ -197,6 +203,8 @@ fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"},\n  \"layers\": []\n}";

@@ -4,6 +4,8 @@
 //! touching their numbers, strings and key order, matches member names without regard to case, and takes `null` for
 //! an empty value. serde_json still does all real parsing and writing of values.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,6 +15,43 @@ use serde_json::{Map, Value};
 /// Only what serde_json refuses to write, such as a map with keys that are no strings.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(value).map(|bytes| compact(&bytes))
+}
+
+/// Reads a JSON document as Go does where serde_json is stricter: half of a surrogate pair is U+FFFD, and the last of a
+/// repeated member counts.
+///
+/// # Errors
+/// What is no JSON, or is nested deeper than 128 levels.
+pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(&with_whole_characters(json))
+}
+
+/// The document with every escaped half of a surrogate pair that stands alone replaced by an escaped U+FFFD.
+pub fn with_whole_characters(json: &[u8]) -> Cow<'_, [u8]> {
+    let mut out: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(&byte) = json.get(at) {
+        let unit = escaped_unit(json, at);
+        at += match (byte, unit) {
+            (_, Some(0xd800..=0xdbff)) if matches!(escaped_unit(json, at + 6), Some(0xdc00..=0xdfff)) => 12,
+            (_, Some(0xd800..=0xdfff)) => {
+                let out = out.get_or_insert_with(|| json.to_vec());
+                if let Some(escape) = out.get_mut(at..at + 6) {
+                    escape.copy_from_slice(b"\\ufffd");
+                }
+                6
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+    }
+    out.map_or(Cow::Borrowed(json), Cow::Owned)
+}
+
+/// The UTF-16 unit of the escape `\uXXXX` at this place, if one stands there.
+fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
+    let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// Puts a JSON document on one line and escapes it as `json.Marshal` does with an embedded document.
@@ -249,6 +288,13 @@ mod tests {
     }
 
     #[test]
+    fn half_a_surrogate_pair_is_a_replacement_character() {
+        let json = r#"{"a":"\ud83d\ude00","b":"\ud83d","c":"\ude00x","d":"\ud83d\ud83d\ude00","e":"\\ud83d"}"#;
+        let expected = json!({"a": "😀", "b": "\u{fffd}", "c": "\u{fffd}x", "d": "\u{fffd}😀", "e": "\\ud83d"});
+        assert_eq!(parse(json.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
     fn members_are_read_as_go_reads_them() {
         let value = json!({"OS": "a", "os": "b", "list": null, "numbers": [1], "size": 1.5});
         let members = Members::of("Platform", &value).unwrap();
@@ -288,6 +334,7 @@ mod tests {
         #[test]
         fn no_input_panics(bytes in any::<Vec<u8>>()) {
             compact(&bytes);
+            with_whole_characters(&bytes);
             indent(&bytes, " ");
         }
     }

@@ -80,7 +80,7 @@ pub fn build(items: &[Item]) -> Result<List, DocumentError> {
 /// # Errors
 /// Where it is not JSON, or a descriptor in it is malformed.
 pub fn items(bytes: &[u8]) -> Result<Vec<Item>, DocumentError> {
-    let value: Value = serde_json::from_slice(bytes)?;
+    let value = gojson::parse(bytes)?;
     let manifests = Members::of("ManifestList", &value)?.array("manifests")?;
     let item = |value: &Value| {
         let found = Descriptor::decode(value)?;

@@ -1,11 +1,9 @@
 //! Image manifests: which kind a document is, and which blobs it needs.
 
-use serde_json::Value;
-
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::error::DocumentError;
-use crate::document::gojson::Members;
+use crate::document::gojson::{self, Members};
 use crate::document::media_type;
 
 /// What a registry can serve under a manifest's name.
@@ -69,7 +67,7 @@ impl Schema {
 /// # Errors
 /// Where the manifest is not JSON or has no usable `config`.
 pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
-    let value: Value = serde_json::from_slice(manifest)?;
+    let value = gojson::parse(manifest)?;
     let config = Members::of("Manifest", &value)?.get("config").ok_or(DocumentError::Missing("config"))?;
     Descriptor::decode(config)
 }
@@ -79,7 +77,7 @@ pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
 /// # Errors
 /// Where the manifest is not JSON or a descriptor in it is malformed.
 pub fn blobs(manifest: &[u8]) -> Result<Vec<Digest>, DocumentError> {
-    let value: Value = serde_json::from_slice(manifest)?;
+    let value = gojson::parse(manifest)?;
     let members = Members::of("Manifest", &value)?;
     let config = members.get("config").into_iter();
     config.chain(members.array("layers")?).map(|blob| Descriptor::decode(blob).map(|found| found.digest)).collect()

@@ -1,7 +1,6 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +9,7 @@ use super::answer::line;
 use super::auth::{Access, Scope};
 use super::error::{Kind, RegistryError};
 use super::session::{Call, Reply, Session};
-use super::transport::Answer;
+use super::transport::{Answer, Trace};
 use crate::digest::Digest;
 use crate::document::media_type;
 use crate::env::Env;
@@ -24,9 +23,6 @@ const WRITE_ANSWER_MAX: u64 = 1024 * 1024;
 const SHOWN_MAX: usize = 80;
 /// Content types that say nothing of what a manifest is.
 const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
-
-/// Takes a line for each request, for `--debug`: method, URL, status, time. Never a secret.
-pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a client is made of.
 #[derive(Clone)]
@@ -88,15 +84,15 @@ impl Registry {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
-    /// Fetches a manifest, by digest if the reference has one, else by tag. One request.
+    /// Fetches a manifest by its tag, or by its digest where the reference has no tag, as docker does. One request.
     ///
     /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
     /// reference's digest and against what the registry says is their digest.
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
         let repository = reference.repository();
-        let name = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => digest.as_str(),
-            (None, Some(tag)) => tag,
+        let name = match (reference.tag(), reference.digest()) {
+            (Some(tag), _) => tag,
+            (None, Some(digest)) => digest.as_str(),
             (None, None) => "latest",
         };
         let target = format!("/v2/{}/manifests/{name}", repository.path());

@@ -8,7 +8,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::error::{Kind, RegistryError};
-use super::verifier::NoRoots;
+use super::verifier::{NoRoots, is_authority_objection};
 
 /// One exchange that brought no answer.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) enum Hint {
     NoTls,
     /// The peer closed the connection during the TLS handshake.
     NoHandshake,
-    /// Nothing listens there.
+    /// Nothing listens there, or the proxy does not lead there.
     NoListener,
     /// The connection ended before a byte of an answer came.
     NoAnswer,
@@ -60,7 +60,7 @@ impl Failure {
             },
             ureq::Error::Io(error) => of_io(&error),
             ureq::Error::Timeout(step) => Failure::new(Kind::Timeout, timed_out(step)),
-            ureq::Error::ConnectProxyFailed(why) => Failure::new(Kind::Proxy, why),
+            ureq::Error::ConnectProxyFailed(why) => Failure::new(Kind::Proxy, why).hinting(Hint::NoListener),
             ureq::Error::HostNotFound => Failure::new(Kind::Resolve, "it has no address"),
             ureq::Error::LargeResponseHeader(..) => Failure::new(Kind::Protocol, "the head of its answer is too large"),
             ureq::Error::Protocol(error) => Failure::new(Kind::Protocol, format!("not HTTP/1.1: {error}")),
@@ -120,7 +120,10 @@ fn of_connection(error: Unconnected) -> Failure {
         Unconnected::Tcp(_) => Failure::new(Kind::Connect, text).hinting(Hint::NoListener),
         Unconnected::Slow => Failure::new(Kind::Timeout, text).hinting(Hint::NoListener),
         Unconnected::Tls(error) => of_handshake(&error),
-        Unconnected::Proxy(inner) => Failure::new(Kind::Proxy, of_connection(*inner).detail),
+        Unconnected::Proxy(inner) => {
+            let inner = of_connection(*inner).detail;
+            Failure::new(Kind::Proxy, inner).hinting(Hint::NoListener)
+        }
     }
 }
 
@@ -179,6 +182,10 @@ fn of_tls(error: &rustls::Error) -> Failure {
             | Alert::NoCertificate
             | Alert::AccessDenied),
         ) => Failure::new(Kind::ClientCertificate, format!("it ended the TLS handshake with {alert:?}")),
+        // What TLS 1.2 servers say that wanted a client certificate, among other things: the transport knows more.
+        rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
+            Failure::new(Kind::Connect, format!("TLS: {error}")).hinting(Hint::NoAnswer)
+        }
         rustls::Error::Other(other) if other.0.is::<NoRoots>() => Failure::new(Kind::TlsFiles, other.0.to_string()),
         error => Failure::new(Kind::Connect, format!("TLS: {error}")),
     }
@@ -196,6 +203,9 @@ fn certificate(why: &CertificateError) -> String {
         }
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
         CertificateError::BadSignature => "its signature is wrong".to_owned(),
+        CertificateError::Other(_) if is_authority_objection(why) => {
+            "it says of itself that it is an authority, and does not lie in certs.d".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -246,7 +256,7 @@ mod tests {
     fn a_proxy_that_is_not_there_is_the_proxys_trouble() {
         let inner = Unconnected::Tcp(io::ErrorKind::ConnectionRefused.into());
         let failure = Failure::of(Unconnected::Proxy(Box::new(inner)).into());
-        assert_eq!((failure.kind, failure.hint), (Kind::Proxy, Hint::None));
+        assert_eq!((failure.kind, failure.hint), (Kind::Proxy, Hint::NoListener));
     }
 
     #[test]

@@ -34,5 +34,6 @@ mod url;
 mod verifier;
 
 pub use auth::Access;
-pub use client::{Fetched, Mount, Name, Options, Registry, Trace};
+pub use client::{Fetched, Mount, Name, Options, Registry};
 pub use error::{Kind, RegistryError};
+pub use transport::Trace;

@@ -13,7 +13,6 @@ use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderMap, Request as HttpRequest, Response};
 use ureq::{Agent, Body, Proxy, ProxyProtocol};
 
-use super::client::Trace;
 use super::connector::{Connections, ForwardProxy, Names, take_connected};
 use super::endpoint;
 use super::error::Kind;
@@ -39,6 +38,9 @@ const BUFFER_OUT: usize = 32 * 1024;
 const WORDS_MAX: u64 = 64 * 1024;
 /// How often a request is sent again when the pool hands out connections that the other side has closed.
 const STALE_MAX: usize = 3;
+
+/// Takes a line for each request, for `--debug`: method, URL, status, time. Never a secret.
+pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A request to be sent.
 #[derive(Debug, Clone, Copy)]

@@ -26,7 +26,8 @@ impl Origin {
     pub(super) fn of_authority(https: bool, authority: &str) -> Option<Origin> {
         let (host, port) = host::split(authority)?;
         let fits = |b: u8| b.is_ascii_graphic() && !b"\"#%/<>?@[\\]^`{|}".contains(&b);
-        if !host.bytes().all(fits) {
+        // A leading dot is no name, and would lead out of certs.d.
+        if host.starts_with('.') || !host.bytes().all(fits) {
             return None;
         }
         let port = port.unwrap_or(if https { 443 } else { 80 });
@@ -192,7 +193,17 @@ mod tests {
         ] {
             assert_eq!(joined(location).as_deref(), Ok(expected), "{location}");
         }
-        for wrong in ["", "#x", "ftp://h/x", "https://", "https:///x", "https://h:x/", "mailto:x", "https://a b/"] {
+        for wrong in [
+            "",
+            "#x",
+            "ftp://h/x",
+            "https://",
+            "https:///x",
+            "https://../x",
+            "https://h:x/",
+            "mailto:x",
+            "https://a b/",
+        ] {
             assert!(joined(wrong).is_err(), "{wrong}");
         }
     }

@@ -92,7 +92,8 @@ impl ServerCertVerifier for Checked {
         let checked = self.inner()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         let Err(error) = checked else { return checked };
         // webpki looks at the dates before it looks at this, so what gets here is in date.
-        if is_authority_objection(&error) && self.own.contains(end_entity) {
+        let is_that = matches!(&error, Error::InvalidCertificate(why) if is_authority_objection(why));
+        if is_that && self.own.contains(end_entity) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
@@ -125,11 +126,8 @@ impl ServerCertVerifier for Checked {
 /// Whether the only thing against a certificate is that it says it is an authority.
 ///
 /// webpki is no dependency of ours, so its error is known by its name alone; the tests hold that in place.
-fn is_authority_objection(error: &Error) -> bool {
-    match error {
-        Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string() == "CaUsedAsEndEntity",
-        _ => false,
-    }
+pub(super) fn is_authority_objection(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
 }
 
 /// Believes anything: `--insecure`.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::error::{PLACE, StoreError};
 use crate::store::lock::Lock;
-use crate::store::paths::Paths;
+use crate::store::paths::{self, Paths};
 
 /// The files of a list by name.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -24,7 +24,7 @@ pub(super) fn create_directory(
     record: impl FnOnce(&Path) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let staged = lock.staging()?.join("list");
-    make_directory(&staged)?;
+    paths::make_directory(&staged)?;
     for (name, bytes) in files {
         write_file(&staged.join(name), bytes)?;
     }
@@ -89,15 +89,6 @@ pub(super) fn replace_file(lock: &Lock, path: &Path, bytes: &[u8]) -> Result<(),
     write_file(&staged, bytes).inspect_err(|_| clear(&staged))?;
     fs::rename(&staged, path).map_err(StoreError::io("write", path)).inspect_err(|_| clear(&staged))?;
     path.parent().map_or(Ok(()), sync_directory)
-}
-
-/// Makes a directory, and those above it, with docker's mode.
-pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
-    builder.create(path).map_err(StoreError::io("create", path))
 }
 
 /// The way back after a failure half-way. What fails here cannot be mended; the error that led here is the one to tell.

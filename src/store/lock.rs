@@ -7,9 +7,8 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::reference::Reference;
-use crate::store::atomic;
 use crate::store::error::StoreError;
-use crate::store::paths::Paths;
+use crate::store::paths::{self, Paths};
 
 /// Held while it lives. Its staging directory is its holder's alone.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl Lock {
         notice: &dyn Fn(&str),
     ) -> Result<Lock, StoreError> {
         let path = paths.lock(name);
-        atomic::make_directory(&paths.locks())?;
+        paths::make_directory(&paths.locks())?;
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let mut file = options.open(&path).map_err(StoreError::io("open", &path))?;
         if !try_lock(&file, &path)? {
@@ -45,7 +44,7 @@ impl Lock {
 
     /// The directory for files on their way, made if it is not there.
     pub(super) fn staging(&self) -> Result<&Path, StoreError> {
-        atomic::make_directory(&self.staging)?;
+        paths::make_directory(&self.staging)?;
         Ok(&self.staging)
     }
 

@@ -12,7 +12,7 @@ use crate::reference::Reference;
 use crate::store::atomic;
 use crate::store::error::StoreError;
 use crate::store::lock::Lock;
-use crate::store::paths::Paths;
+use crate::store::paths::{self, Paths};
 
 /// The format that this version writes, and the highest that it reads.
 const FORMAT: u64 = 1;
@@ -76,7 +76,7 @@ impl Owner {
 
     /// Writes it down for the directory `name`.
     pub(super) fn record(&self, paths: &Paths, lock: &Lock, name: &str) -> Result<(), StoreError> {
-        atomic::make_directory(&paths.owners())?;
+        paths::make_directory(&paths.owners())?;
         let file = File { format: FORMAT, list: self.list.to_string(), directory: self.directory.clone() };
         let path = paths.owner(name);
         let bytes = serde_json::to_vec(&file).map_err(io::Error::from).map_err(StoreError::io("write", &path))?;

@@ -55,7 +55,7 @@ fn docker_and_ours_take_turns_on_one_draft() {
         return skipped("drafts shared with docker", "docker is not on the PATH");
     }
     for ours_first in [false, true] {
-        let Some((one, two)) = pair("drafts shared with docker") else { return };
+        let (one, two) = pair("drafts shared with docker");
         let ours = ours();
         let tools = if ours_first { [&ours, &Tool::Docker] } else { [&Tool::Docker, &ours] };
         let failed = failures(SCRIPTS, |script| in_turns(&one, &two, script, &tools));

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::sandbox::find_on_path;
+
 /// The user of [`HTPASSWD_LINE`].
 pub const HTPASSWD_USER: &str = "kit";
 /// The password of [`HTPASSWD_LINE`]; the blank is there to catch a client that trims.
@@ -140,13 +142,15 @@ impl RealRegistry {
         std::fs::write(&config_file, config.yaml(&dir.path().join("storage"))).map_err(|e| e.to_string())?;
         let log = std::fs::File::create(dir.path().join("log")).map_err(|e| e.to_string())?;
         let errors = log.try_clone().map_err(|e| e.to_string())?;
+        let missing = "docker-registry is not on the PATH (Debian and Ubuntu: apt-get install docker-registry)";
+        let program = find_on_path("docker-registry").ok_or(missing)?;
         let mut command = match &config.netns {
             Some(name) => {
                 let mut command = Command::new("ip");
-                command.args(["netns", "exec", name, "docker-registry"]);
+                command.args(["netns", "exec", name]).arg(&program);
                 command
             }
-            None => Command::new("docker-registry"),
+            None => Command::new(&program),
         };
         let mut child = command
             .arg("serve")
@@ -158,12 +162,7 @@ impl RealRegistry {
             .stderr(errors)
             .current_dir(dir.path())
             .spawn()
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "docker-registry is not on the PATH (Debian and Ubuntu: apt-get install docker-registry)".to_owned()
-                }
-                _ => format!("docker-registry cannot be run: {e}"),
-            })?;
+            .map_err(|e| format!("docker-registry cannot be run: {e}"))?;
         match wait_for_port(&mut child, &dir.path().join("log")) {
             Ok(port) => Ok(Self { child, addr: SocketAddr::new(config.addr, port), dir }),
             Err(why) => {

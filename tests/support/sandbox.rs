@@ -363,7 +363,13 @@ pub fn write_script(path: &Path, text: &str) {
 /// Whether a program of this name is on the PATH.
 #[must_use]
 pub fn on_path(program: &str) -> bool {
-    std::env::split_paths(&search_path()).any(|dir| dir.join(program).is_file())
+    find_on_path(program).is_some()
+}
+
+/// Where a program of this name is on the PATH.
+#[must_use]
+pub fn find_on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&search_path()).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
 #[allow(clippy::disallowed_methods, reason = "a sandbox passes the PATH on, and reads nothing else")]

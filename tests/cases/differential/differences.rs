@@ -20,4 +20,69 @@ impl Difference {
     }
 }
 
-pub(crate) const DIFFERENCES: &[Difference] = &[];
+const CODE: What = What::Code;
+const OUT: What = What::Stdout;
+const ERR: What = What::Stderr;
+const TREE: What = What::Tree;
+const SERVED: What = What::Served;
+const ALL: &[What] = &[CODE, OUT, ERR, TREE, SERVED];
+
+const LOOPBACK: &str = "a loopback registry may speak plain HTTP without --insecure, as docker's own push has it";
+const WHOLE: &str =
+    "create is all or nothing: docker leaves what it had fetched before a failure, and refuses the retry";
+const DAMAGED: &str =
+    "a damaged draft is reported with the file's name; docker calls it missing, or gives a Go decoder's words";
+const PANIC: &str = "docker panics (exit 2) on an entry without a Ref; ours names the file";
+const SHOWN: &str =
+    "a list that is there is shown; docker says that an empty one does not exist and cannot read a nested one";
+const MIXED: &str = "two lists that share a directory are told apart and the second is refused; docker mixes them";
+const RAW: &str = "the raw manifest is the truth; the key that it stands under in an edited entry is not";
+const SIZE: &str = "a size that is not the manifest's is refused before anything is pushed";
+const REF: &str = "an edited entry is the image that its Ref names; docker goes by the file's name";
+const ONCE: &str = "each blob is mounted once, from the first repository that has it";
+const HELP: &str = "`manifest help [VERB]` is help; docker's group has no such command";
+
+const OLD: &str = "an old entry is pushed as the bytes that stand in it; docker re-indents them and gives up where the digest differs";
+const WORDS: &str = "a configuration that is not JSON is reported in our decoder's words";
+
+const fn d(script: &'static str, step: &'static str, what: &'static [What], why: &'static str) -> Difference {
+    Difference { script, step, what, why }
+}
+
+#[rustfmt::skip]
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    d("create-without-insecure", "*", ALL, LOOPBACK),
+    d("create-second-missing", "create --insecure {T}/l:1 {R}/app:amd64 {R}/app:missing", &[TREE], WHOLE),
+    d("create-second-missing", "create --insecure {T}/l:1 {R}/app:amd64", &[CODE, OUT, ERR], WHOLE),
+    d("create-of-a-list", "create --insecure {T}/l:1 {R}/app:amd64 {R}/index:docker", &[TREE], WHOLE),
+    d("create-of-a-list", "create --insecure {T}/l:1 {R}/index:empty", &[ERR, TREE], WHOLE),
+    d("reference-errors-of-sources", "create --insecure {T}/l {R}/app:amd64 a//b", &[TREE], WHOLE),
+    d("reference-errors-of-sources", "create --insecure {T}/l {R}/app@sha256:00", &[ERR, TREE], WHOLE),
+    d("reference-errors-of-sources", "inspect {T}/l", &[CODE, OUT, ERR, TREE], WHOLE),
+    d("directory-in-a-list", "*", &[ERR], DAMAGED),
+    d("stranger-in-a-list", "*", &[ERR], DAMAGED),
+    d("list-is-a-file", "*", &[ERR], DAMAGED),
+    d("edited-bad-ref", "*", &[ERR], DAMAGED),
+    d("edited-digest", "*", &[ERR], DAMAGED),
+    d("edited-empty-file", "*", &[ERR], DAMAGED),
+    d("edited-truncated", "*", &[ERR], DAMAGED),
+    d("edited-wrong-types", "*", &[ERR], DAMAGED),
+    d("old-entry-reindented", "inspect {T}/l:1", &[ERR], DAMAGED),
+    d("old-keys-beside-new", "inspect {T}/l:1", &[ERR], DAMAGED),
+    d("old-keys-beside-new", "inspect -v {T}/l:1", &[ERR], DAMAGED),
+    d("edited-not-an-object", "*", &[CODE, OUT, ERR], PANIC),
+    d("edited-both-kinds", "*", ALL, RAW),
+    d("edited-no-manifest", "*", ALL, RAW),
+    d("edited-size", "*", ALL, SIZE),
+    d("edited-ref", "*", ALL, REF),
+    d("inspect-docker-lists", "inspect --insecure {R}/index:empty", &[CODE, OUT, ERR], SHOWN),
+    d("inspect-docker-lists", "inspect --insecure -v {R}/index:empty", &[CODE, OUT, ERR], SHOWN),
+    d("inspect-nested", "inspect --insecure {R}/index:nested", &[CODE, OUT, ERR], SHOWN),
+    d("inspect-nested", "inspect --insecure -v {R}/index:nested", &[ERR], SHOWN),
+    d("names-that-docker-mixes", "*", ALL, MIXED),
+    d("old-entry-oci-beside", "*", ALL, OLD),
+    d("configs-broken", "create --insecure {T}/e {R}/odd:notjson", &[ERR], WORDS),
+    d("push-missing-blob-second", "*", ALL, ONCE),
+    d("help-of-help", "?help", &[CODE, OUT, ERR], HELP),
+    d("help-of-help", "?help create", &[CODE, OUT, ERR], HELP),
+];

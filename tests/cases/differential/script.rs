@@ -1,18 +1,20 @@
 //! The language that the scripts are written in: one line a step.
 //!
 //! A line is the arguments after `docker manifest`, split at blanks (`'…'` keeps blanks, `''` is an empty argument).
+//! A line that starts with `>` is the whole command line after the program's name, `> --debug manifest inspect x`.
 //! A line that starts with `?` compares the exit code and which streams were used, not the texts.
 //! A line that starts with `!` changes the world around the tools:
 //!
 //! - `!file PATH TEXT` writes a file of the store · `!edit PATH FROM => TO` changes one · `!mkdir PATH` · `!rm PATH` ·
 //!   `!rm-store` (PATH is relative to the store)
 //! - `!old PATH THING` writes an entry as docker wrote them before it had descriptors
+//! - `!config TEXT` writes config.json · `!set VAR VALUE` · `!unset VAR`
 //! - `!seed REPO:TAG THING` pushes a thing of the catalogue once more, to a repository of the script's own
 //! - `!drop-blob REPO THING` deletes a thing's last layer there · `!drop-manifest REPO THING` deletes its manifest
 //! - `!served REPO:TAG` has what is served there compared at the end, as is done for the target of every push
 //!
 //! Placeholders: `{R}` the registry's host, `{S}` the same as it stands in a file name, `{N}` the script's name,
-//! `{T}` is `{R}/{N}`, `{L}` is `localhost:PORT`, `{V6}` a registry on `[::1]`, `{VS}` its file name,
+//! `{T}` is `{R}/{N}`, `{L}` is `localhost:PORT`, `{C}` an empty directory, `{V6}` a registry on `[::1]`, `{VS}` its file name,
 //! `{D:THING}` a thing's digest, `{H:THING}` its hex digits, `{B:THING}` its manifest in base64,
 //! `{x:N}` the letter x so many times.
 
@@ -27,6 +29,9 @@ pub(crate) struct Script {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     Run { args: Vec<String>, streams_only: bool },
+    Config { text: String },
+    Set { variable: String, value: String },
+    Unset { variable: String },
     File { path: String, text: String },
     Edit { path: String, from: String, to: String },
     Mkdir { path: String },
@@ -43,7 +48,11 @@ pub(crate) enum Step {
 pub(crate) fn parse(line: &str) -> Step {
     let Some(order) = line.strip_prefix('!') else {
         let (streams_only, line) = line.strip_prefix('?').map_or((false, line), |rest| (true, rest));
-        return Step::Run { args: split(line), streams_only };
+        let args = match line.strip_prefix('>') {
+            Some(whole) => split(whole),
+            None => std::iter::once("manifest".to_owned()).chain(split(line)).collect(),
+        };
+        return Step::Run { args, streams_only };
     };
     let (verb, rest) = order.split_once(' ').unwrap_or((order, ""));
     let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -54,6 +63,9 @@ pub(crate) fn parse(line: &str) -> Step {
             let (from, to) = second.split_once(" => ").expect("!edit PATH FROM => TO");
             Step::Edit { path: first, from: from.to_owned(), to: to.to_owned() }
         }
+        "config" => Step::Config { text: rest.to_owned() },
+        "set" => Step::Set { variable: first, value: second },
+        "unset" => Step::Unset { variable: first },
         "mkdir" => Step::Mkdir { path: first },
         "rm" => Step::Remove { path: first },
         "rm-store" => Step::RemoveStore,
@@ -93,9 +105,10 @@ fn split(line: &str) -> Vec<String> {
 #[test]
 fn lines_are_read_as_written() {
     let run = |args: &[&str]| Step::Run { args: args.iter().map(|a| (*a).to_owned()).collect(), streams_only: false };
-    assert_eq!(parse("create  a 'b c' '' d='e f'"), run(&["create", "a", "b c", "", "d=e f"]));
-    assert_eq!(parse(""), run(&[]));
-    assert_eq!(parse("?--help"), Step::Run { args: vec!["--help".into()], streams_only: true });
+    assert_eq!(parse("> -D manifest 'x'"), run(&["-D", "manifest", "x"]));
+    assert_eq!(parse("create  a 'b c' '' d='e f'"), run(&["manifest", "create", "a", "b c", "", "d=e f"]));
+    assert_eq!(parse(""), run(&["manifest"]));
+    assert_eq!(parse("?--help"), Step::Run { args: vec!["manifest".into(), "--help".into()], streams_only: true });
     assert_eq!(
         parse("!edit a/b \"x\" => \"y\" "),
         Step::Edit { path: "a/b".into(), from: "\"x\"".into(), to: "\"y\" ".into() }

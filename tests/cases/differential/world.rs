@@ -6,7 +6,9 @@ use super::transcript::{Answer, Transcript};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener};
 use testkit::client::Client;
+use testkit::loopback;
 use testkit::real::{RealConfig, RealRegistry};
 use testkit::sandbox::{Output, Sandbox, Tool, tree};
 
@@ -19,31 +21,61 @@ const SHOWN: [(&str, Show); 3] = [
     ("{B:", |thing| base64::engine::general_purpose::STANDARD.encode(&thing.manifest)),
 ];
 
+/// Debian's docker-registry, or where there is none the test kit's own, which is as strict.
+enum Host {
+    Real(RealRegistry),
+    Own(loopback::Registry),
+}
+
+impl Host {
+    fn addr(&self) -> SocketAddr {
+        match self {
+            Self::Real(registry) => registry.addr(),
+            Self::Own(registry) => registry.addr(),
+        }
+    }
+
+    /// As it stands in an image name.
+    fn name(&self) -> String {
+        self.addr().to_string()
+    }
+}
+
 /// One registry of the pair.
 pub(crate) struct World {
-    registry: RealRegistry,
-    v6: Option<RealRegistry>,
+    registry: Host,
+    v6: Option<Host>,
     pub(crate) catalogue: Catalogue,
 }
 
 impl World {
-    /// Starts and seeds it; an error says why there is no registry.
+    /// Starts and seeds docker-registry; an error says why there is none.
     pub(crate) fn start() -> Result<Self, String> {
-        let registry = RealRegistry::start_plain()?;
+        let v6 = RealConfig { addr: std::net::Ipv6Addr::LOCALHOST.into(), ..RealConfig::default() };
+        let v6 = RealRegistry::start(&v6).ok().map(Host::Real);
+        Ok(Self::seeded(Host::Real(RealRegistry::start_plain()?), v6))
+    }
+
+    /// Starts and seeds the test kit's registry, for machines that have no docker-registry.
+    pub(crate) fn start_own() -> Self {
+        let ipv6 = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok();
+        let v6 = ipv6.then(|| Host::Own(loopback::Registry::builder().ipv6().start()));
+        Self::seeded(Host::Own(loopback::Registry::start()), v6)
+    }
+
+    fn seeded(registry: Host, v6: Option<Host>) -> Self {
         let catalogue = catalogue();
         let client = Client::new(registry.addr());
         for (name, thing) in &catalogue {
             let (repo, tag) = name.rsplit_once(':').expect("REPO:TAG");
             thing.push(&client, repo, tag);
         }
-        let v6 = RealConfig { addr: std::net::Ipv6Addr::LOCALHOST.into(), ..RealConfig::default() };
-        let v6 = RealRegistry::start(&v6).ok();
         if let Some(v6) = &v6 {
             for name in ["app:amd64", "app:arm64"] {
                 catalogue[name].push(&Client::new(v6.addr()), "app", &name[4..]);
             }
         }
-        Ok(Self { registry, v6, catalogue })
+        Self { registry, v6, catalogue }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -61,14 +93,14 @@ impl World {
 
     /// Puts addresses and digests in the place of placeholders.
     pub(crate) fn fill(&self, text: &str, script: &str) -> String {
-        let host = self.registry.host();
-        let v6 = self.v6.as_ref().map(RealRegistry::host).unwrap_or_default();
+        let host = self.registry.name();
+        let v6 = self.v6.as_ref().map(Host::name).unwrap_or_default();
         let mut text = text
             .replace("{T}", "{R}/{N}")
             .replace("{N}", script)
             .replace("{R}", &host)
             .replace("{S}", &host.replace(':', "-"))
-            .replace("{L}", &format!("localhost:{}", self.registry.port()))
+            .replace("{L}", &format!("localhost:{}", self.registry.addr().port()))
             .replace("{V6}", &v6)
             .replace("{VS}", &v6.replace(':', "-"));
         while let Some((before, rest)) = text.split_once("{x:") {
@@ -86,7 +118,7 @@ impl World {
 
     /// Takes the addresses and the sandbox's path out again; a text that is not UTF-8 is shown as bytes.
     pub(crate) fn normalise(&self, bytes: &[u8], sandbox: &Sandbox) -> String {
-        let port = self.registry.port();
+        let port = self.registry.addr().port();
         let text = String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| bytes.escape_ascii().to_string());
         let mut text = text
             .replace(&format!("127.0.0.1:{port}"), "REGISTRY.TEST:5000")
@@ -95,7 +127,7 @@ impl World {
             .replace(&format!("localhost-{port}"), "localhost-5000")
             .replace(&*sandbox.path().to_string_lossy(), "/SANDBOX");
         if let Some(v6) = &self.v6 {
-            let host = v6.host();
+            let host = v6.name();
             text = text.replace(&host, "[::1]:5000").replace(&host.replace(':', "-"), "[--1]-5000");
         }
         text
@@ -103,24 +135,30 @@ impl World {
 
     /// Runs every step; the answers are those of the steps that run the tool.
     pub(crate) fn run(&self, script: &Script, tools: &[&Tool]) -> Transcript {
-        let sandbox = Sandbox::new();
+        let mut sandbox = Sandbox::new();
+        std::fs::create_dir(sandbox.path().join("other")).expect("a directory");
+        let other = sandbox.path().join("other").to_string_lossy().into_owned();
         let mut transcript = Transcript::default();
         let mut touched = BTreeSet::new();
         let mut runs = 0;
         for line in script.lines {
-            match parse(&self.fill(line, script.name)) {
+            match parse(&self.fill(line, script.name).replace("{C}", &other)) {
                 Step::Run { args, streams_only } => {
                     self.note_push(&args, &mut touched);
                     let tool = tools[runs % tools.len()];
                     runs += 1;
-                    let output = sandbox.tool(tool).args(&args).run();
+                    // Modes depend on the umask, and golden answers must not depend on whose it is.
+                    let under_umask = ["-c", "umask 022; exec \"$0\" \"$@\""];
+                    let output = sandbox.command("sh").args(under_umask).arg(tool.program()).args(&args).run();
                     let all_lines = args.iter().any(|a| a == "rm");
                     transcript.answers.push(self.answer(line, &output, &sandbox, streams_only, all_lines));
                 }
                 Step::Served { target } => {
                     touched.insert(target);
                 }
-                step => self.change(&step, &sandbox),
+                Step::Set { variable, value } => sandbox.set(variable, value),
+                Step::Unset { variable } => sandbox.unset(variable),
+                step => self.change(&step, &sandbox, tools == [&Tool::Docker]),
             }
         }
         for target in &touched {
@@ -131,7 +169,7 @@ impl World {
 
     fn note_push(&self, args: &[String], touched: &mut BTreeSet<String>) {
         if args.iter().any(|a| a == "push") {
-            let prefix = format!("{}/", self.registry.host());
+            let prefix = format!("{}/", self.registry.name());
             touched.extend(args.iter().filter_map(|a| a.strip_prefix(&prefix)).map(str::to_owned));
         }
     }
@@ -139,35 +177,43 @@ impl World {
     fn answer(&self, line: &str, output: &Output, sandbox: &Sandbox, streams_only: bool, all_lines: bool) -> Answer {
         let mut stdout = self.normalise(&output.stdout, sandbox);
         let stderr = self.normalise(&output.stderr, sandbox);
-        // `rm` has a line for every list; the usage text after a blank line is each tool's own, and so are hints.
+        // `rm` has a line for every list, up to a blank line and the usage; hints are ours alone.
         let said = stderr.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("hint:"));
-        let mut stderr: Vec<String> = said.take(if all_lines { usize::MAX } else { 1 }).map(str::to_owned).collect();
+        let mut stderr: Vec<String> = if all_lines {
+            said.map(str::to_owned).collect()
+        } else {
+            stderr.lines().next().map(str::to_owned).into_iter().collect()
+        };
         if streams_only {
-            if !stdout.is_empty() {
-                stdout = "(something)".into();
-            }
-            stderr.iter_mut().for_each(|line| *line = "(something)".into());
+            let used = |yes: bool| if yes { "(something)" } else { "(nothing)" };
+            stdout = used(!output.stdout.is_empty()).into();
+            stderr = vec![used(!output.stderr.is_empty()).into()];
         }
         let show = |(mode, bytes): &(u32, Vec<u8>)| format!("{mode:04o} {}", self.normalise(bytes, sandbox));
-        let tree = tree(&sandbox.store());
-        let tree = tree.iter().map(|(path, file)| (self.normalise(path.as_bytes(), sandbox), show(file))).collect();
+        let mut files = tree(&sandbox.store());
+        for elsewhere in ["home/.docker/manifests", "other/manifests"] {
+            let found = tree(&sandbox.path().join(elsewhere));
+            files.extend(found.into_iter().map(|(path, file)| (format!("{elsewhere}/{path}"), file)));
+        }
+        let tree = files.iter().map(|(path, file)| (self.normalise(path.as_bytes(), sandbox), show(file))).collect();
         Answer { line: line.to_owned(), code: output.code, stdout, stderr, tree }
     }
 
-    fn change(&self, step: &Step, sandbox: &Sandbox) {
+    /// `strict` is for the reference run; where another tool has written other files, the trees differ anyway.
+    fn change(&self, step: &Step, sandbox: &Sandbox, strict: bool) {
         let store = |path: &str| sandbox.store().join(path);
         match step {
             Step::File { path, text } => {
                 sandbox.write(store(path), text);
             }
             Step::Edit { path, from, to } => {
-                let text = std::fs::read_to_string(store(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
-                assert!(text.contains(from), "{path} has no {from}: {text}");
+                let text = std::fs::read_to_string(store(path)).unwrap_or_default();
+                assert!(!strict || text.contains(from), "{path} has no {from}: {text}");
                 sandbox.write(store(path), text.replace(from, to));
             }
             Step::Mkdir { path } => std::fs::create_dir_all(store(path)).expect("mkdir"),
-            Step::Remove { path } => std::fs::remove_file(store(path)).expect("rm"),
-            Step::RemoveStore => std::fs::remove_dir_all(sandbox.store()).expect("rm-store"),
+            Step::Remove { path } => assert!(std::fs::remove_file(store(path)).is_ok() || !strict, "rm {path}"),
+            Step::RemoveStore => assert!(std::fs::remove_dir_all(sandbox.store()).is_ok() || !strict, "rm-store"),
             Step::Old { path, thing } => {
                 sandbox.write(store(path), self.old_entry(path, self.thing(thing)));
             }
@@ -182,7 +228,8 @@ impl World {
             Step::DropManifest { repo, thing } => {
                 self.delete(&format!("/v2/{repo}/manifests/{}", self.thing(thing).digest()));
             }
-            Step::Run { .. } | Step::Served { .. } => {}
+            Step::Config { text } => drop(sandbox.write_config(text)),
+            Step::Run { .. } | Step::Served { .. } | Step::Set { .. } | Step::Unset { .. } => {}
         }
     }
 
@@ -195,7 +242,7 @@ impl World {
     fn old_entry(&self, path: &str, thing: &Thing) -> String {
         let name = path.rsplit('/').next().unwrap_or_default();
         let (repo, tag) = name.rsplit_once('-').expect("a stored name ends in -TAG");
-        let host = self.registry.host();
+        let host = self.registry.name();
         let repo = repo.replace(&host.replace(':', "-"), &host).replace('_', "/");
         let config: Value = serde_json::from_slice(&thing.blobs[0]).expect("a config");
         let platform = json!({"architecture": config["architecture"], "os": config["os"]});

@@ -95,7 +95,7 @@ fn blob_unknown(digest: &str) -> Value {
 fn missing(repo: Option<&Repo>, media_type: &str, manifest: &Value) -> Option<Vec<String>> {
     let mut missing = Vec::new();
     if media_type == DOCKER_LIST || media_type == OCI_INDEX {
-        for child in manifest["manifests"].as_array()? {
+        for child in array(&manifest["manifests"])? {
             let digest = child["digest"].as_str()?;
             if !repo.is_some_and(|repo| repo.manifests.contains_key(digest)) {
                 missing.push(digest.to_owned());
@@ -103,7 +103,7 @@ fn missing(repo: Option<&Repo>, media_type: &str, manifest: &Value) -> Option<Ve
         }
         return Some(missing);
     }
-    let layers = manifest["layers"].as_array()?;
+    let layers = array(&manifest["layers"])?;
     for blob in std::iter::once(&manifest["config"]).chain(layers) {
         let digest = blob["digest"].as_str()?;
         if !is_elsewhere(blob) && !repo.is_some_and(|repo| repo.blobs.contains(digest)) {
@@ -111,6 +111,11 @@ fn missing(repo: Option<&Repo>, media_type: &str, manifest: &Value) -> Option<Ve
         }
     }
     Some(missing)
+}
+
+/// An array; null and nothing are empty ones, as Go has it.
+fn array(value: &Value) -> Option<&[Value]> {
+    if value.is_null() { Some(&[]) } else { value.as_array().map(Vec::as_slice) }
 }
 
 /// Whether a layer's bytes are to be had at another address, so that the registry need not hold them.

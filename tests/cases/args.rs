@@ -1,0 +1,187 @@
+//! The command line beside docker's own: whatever is refused before a verb runs is refused in the same words.
+
+use testkit::sandbox::{Output, Sandbox, on_path};
+use testkit::skip::skipped;
+
+use super::{OURS, OWN_FLAGS};
+
+/// Command lines that docker refuses by themselves, split at blanks; `␣` is a blank, `∅` an empty argument, `⏎` a line end.
+const REFUSED: &[&str] = &[
+    "∅",
+    "-",
+    "-- create a",
+    "-- create create",
+    "--=␣x",
+    "--= x",
+    "--bogus",
+    "--bogus create",
+    "--bogus=1 create",
+    "--bogus create create",
+    "--help=x",
+    "--help=x create",
+    "--help=false create",
+    "--insecure create a b",
+    "-D create a b",
+    "-x",
+    "-x create",
+    "-hx",
+    "-hx create",
+    "-v",
+    "bo␣gus",
+    "bogus",
+    "bogus --amend",
+    "bogus --help=0",
+    "creat a b",
+    "annotate",
+    "annotate -",
+    "annotate -o x",
+    "annotate --os",
+    "annotate --os=",
+    "annotate --os=linux a",
+    "annotate --os-feature x a b",
+    "annotate --os-features a\"b x y",
+    "annotate --os-features \"ab x y",
+    "annotate --os-features \"a\"b x y",
+    "annotate --os-features \"a⏎b x y",
+    "annotate --os-features \"a⏎b\"c x y",
+    "annotate --os-features ⏎ x y",
+    "annotate --os-features=a,\" x y",
+    "annotate --os-features=a,\"b\",\"c x y",
+    "annotate --os-features=é\" x y",
+    "annotate a b --arch",
+    "annotate a b --os -- --arch",
+    "annotate a b c",
+    "annotate --variant -x y",
+    "annotate --amend a b",
+    "create",
+    "create --",
+    "create -- --amend",
+    "create --amend",
+    "create --amend --insecure a",
+    "create --am a b",
+    "create --amend false",
+    "create --amend=",
+    "create --amend=\u{1}é\"\\ a b",
+    "create --amend=x --bogus",
+    "create --amend=yes a b",
+    "create --bogus",
+    "create --bogus --amend=x",
+    "create --bo⏎gus=x",
+    "create --help=false a",
+    "create --help --help=false a",
+    "create --help=x",
+    "create --é",
+    "create ---",
+    "create ---x",
+    "create --=x",
+    "create -=x",
+    "create -a",
+    "create -a=",
+    "create -a=x a b",
+    "create -ax a b",
+    "create -a=false a",
+    "create -é",
+    "create -aé",
+    "create -pa x",
+    "create -x a b",
+    "create a",
+    "create a --insecure=maybe b",
+    "inspect",
+    "inspect -v=x y",
+    "inspect -vv",
+    "inspect a b c",
+    "inspect --verbose=T a b c",
+    "push",
+    "push -pv x",
+    "push -pp=x x",
+    "push a b",
+    "push -p=tRUE x",
+    "rm",
+    "rm --",
+    "rm --force x",
+    "rm --insecure x",
+];
+
+fn words(line: &str) -> Vec<String> {
+    let word = |word: &str| match word {
+        "∅" => String::new(),
+        word => word.replace('␣', " ").replace('⏎', "\n"),
+    };
+    line.split_whitespace().filter(|_| !line.is_empty()).map(word).collect()
+}
+
+fn docker(sandbox: &Sandbox, line: &str) -> Output {
+    sandbox.command("docker").arg("manifest").args(words(line)).run()
+}
+
+fn ours(sandbox: &Sandbox, line: &str) -> Output {
+    sandbox.command(OURS).arg("manifest").args(words(line)).run()
+}
+
+#[test]
+fn what_docker_refuses_is_refused_in_the_same_words() {
+    if !on_path("docker") {
+        return skipped("refused command lines", "there is no docker client to compare with");
+    }
+    let sandbox = Sandbox::new();
+    let mut different = Vec::new();
+    for line in REFUSED {
+        let (docker, ours) = (docker(&sandbox, line), ours(&sandbox, line));
+        assert_ne!(docker.code, 0, "docker accepts {line:?}: it is no case for this table");
+        let said = |output: &Output| (output.code, output.out(), output.err());
+        if said(&docker) != said(&ours) {
+            different.push(format!("{line:?}\n  docker: {:?}\n  ours:   {:?}", said(&docker), said(&ours)));
+        }
+    }
+    assert!(different.is_empty(), "{} of {} differ:\n{}", different.len(), REFUSED.len(), different.join("\n"));
+}
+
+#[test]
+fn help_has_docker_s_options_and_streams() {
+    if !on_path("docker") {
+        return skipped("help beside docker's", "there is no docker client to compare with");
+    }
+    let sandbox = Sandbox::new();
+    for line in ["create", "annotate", "inspect", "push", "rm"] {
+        let line = format!("{line} --help");
+        let (docker, ours) = (docker(&sandbox, &line), ours(&sandbox, &line));
+        assert_eq!((ours.code, ours.err()), (docker.code, docker.err()), "{line}");
+        // Usage, description and options are docker's; between them docker says that it is an experiment.
+        let (docker, ours) = (docker.out(), ours.out());
+        let head = |text: &str| text.lines().take(3).map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert_eq!(head(&ours), head(&docker), "{line}");
+        // The width of the column follows the longest flag, ours among them.
+        let options = |text: &str| {
+            let table =
+                text.split("Options:\n").nth(1).and_then(|table| table.split("\n\n").next()).unwrap_or_default();
+            let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+            let dockers = rows.filter(|row| !OWN_FLAGS.iter().any(|flag| row.contains(flag)));
+            dockers.map(|row| row.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(options(&ours), options(&docker), "{line}");
+        assert!(ours.contains("\nExamples:\n  docker manifest "), "{ours}");
+    }
+    for (line, on_stdout) in [("", false), ("--help", true), ("-h", true), ("bogus --help", true)] {
+        let (docker, ours) = (docker(&sandbox, line), ours(&sandbox, line));
+        assert_eq!((docker.code, ours.code), (0, 0), "{line}");
+        for output in [docker, ours] {
+            assert_eq!((output.stdout.is_empty(), output.stderr.is_empty()), (!on_stdout, on_stdout), "{line}");
+        }
+    }
+}
+
+#[test]
+fn alone_the_texts_have_its_own_name() {
+    let sandbox = Sandbox::new();
+    let alone = sandbox.command(OURS).args(["push", "a", "b"]).run();
+    assert_eq!(alone.code, 1);
+    let expected = "docker-manifest: 'docker-manifest push' requires 1 argument
+
+Usage:  docker-manifest push [OPTIONS] MANIFEST_LIST
+
+Run 'docker-manifest push --help' for more information
+";
+    assert_eq!(alone.err(), expected);
+    let version = sandbox.command(OURS).arg("--version").run().success();
+    assert!(version.out().contains(env!("CARGO_PKG_VERSION")), "{}", version.out());
+}

@@ -1,0 +1,126 @@
+//! A registry client of a test's own: its environment, its configuration and what it traced.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use docker_manifest::digest::Digest;
+use docker_manifest::env::Env;
+use docker_manifest::reference::{Reference, Repository};
+use docker_manifest::registry::{self, Fetched, Options, RegistryError};
+use testkit::image::Image;
+use testkit::loopback::Registry;
+
+/// A client and the folder that its files are in.
+pub(super) struct Bench {
+    pub(super) registry: registry::Registry,
+    trace: Arc<Mutex<Vec<String>>>,
+    _dir: tempfile::TempDir,
+}
+
+/// What a client is to be.
+pub(super) struct Plan {
+    dir: tempfile::TempDir,
+    env: Vec<(String, String)>,
+    insecure: bool,
+}
+
+impl Plan {
+    /// Nothing set, rootless so that certs.d is the test's own.
+    pub(super) fn new() -> Plan {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+        let env = vec![
+            ("ROOTLESSKIT_STATE_DIR".to_owned(), text(dir.path())),
+            ("XDG_CONFIG_HOME".to_owned(), text(dir.path())),
+        ];
+        Plan { dir, env, insecure: false }
+    }
+
+    /// With `--insecure`.
+    pub(super) fn insecure(mut self) -> Plan {
+        self.insecure = true;
+        self
+    }
+
+    /// With this variable.
+    pub(super) fn env(mut self, name: &str, value: impl Into<String>) -> Plan {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The host's folder in certs.d.
+    pub(super) fn certs_d(&self, host: &str) -> PathBuf {
+        self.dir.path().join("docker/certs.d").join(host)
+    }
+
+    /// With this config.json.
+    pub(super) fn config(self, text: &str) -> Plan {
+        std::fs::write(self.dir.path().join("config.json"), text).expect("a new file");
+        self
+    }
+
+    /// The client.
+    pub(super) fn build(self) -> Bench {
+        let trace = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&trace);
+        let registry = registry::Registry::new(Options {
+            env: Env::from_pairs(self.env),
+            config_dir: self.dir.path().to_owned(),
+            insecure: self.insecure,
+            user_agent: "test/1".to_owned(),
+            trace: Some(Arc::new(move |line| lines.lock().expect("no panic so far").push(line.to_owned()))),
+        });
+        Bench { registry, trace, _dir: self.dir }
+    }
+}
+
+impl Bench {
+    /// A client with nothing configured.
+    pub(super) fn new() -> Bench {
+        Plan::new().build()
+    }
+
+    /// A client that is logged in to this registry.
+    pub(super) fn with_login(registry: &Registry, user: &str, password: &str) -> Bench {
+        let auth = base64::prelude::BASE64_STANDARD.encode(format!("{user}:{password}"));
+        Plan::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host())).build()
+    }
+
+    /// Fetches `name` of the registry.
+    pub(super) fn manifest(&self, registry: &Registry, name: &str) -> Result<Fetched, RegistryError> {
+        self.manifest_of(&format!("{}/{name}", registry.host()))
+    }
+
+    /// Fetches by a full name.
+    pub(super) fn manifest_of(&self, name: &str) -> Result<Fetched, RegistryError> {
+        self.registry.manifest(&reference(name))
+    }
+
+    /// What was traced so far.
+    pub(super) fn trace(&self) -> Vec<String> {
+        self.trace.lock().expect("no panic so far").clone()
+    }
+}
+
+/// A small image for linux/amd64.
+pub(super) fn amd() -> Image {
+    Image::docker().platform("linux", "amd64").layer("amd").build()
+}
+
+pub(super) fn reference(name: &str) -> Reference {
+    Reference::parse(name).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+pub(super) fn repository(registry: &Registry, path: &str) -> Repository {
+    reference(&format!("{}/{path}", registry.host())).repository().clone()
+}
+
+pub(super) fn digest(text: &str) -> Digest {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// What the registry saw, a line a request.
+pub(super) fn lines(registry: &Registry) -> Vec<String> {
+    registry.requests().iter().map(|request| request.line()).collect()
+}

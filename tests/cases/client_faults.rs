@@ -1,0 +1,220 @@
+//! The registry client against registries, and what stands between, that do what they should not.
+
+use docker_manifest::document::media_type::DOCKER_MANIFEST;
+use docker_manifest::registry::{Kind, Mount, Name};
+use testkit::image::Image;
+use testkit::loopback::{Fault, Redirected, Registry, Rule};
+
+use super::client_bench::{Bench, Plan, amd, digest, lines, repository};
+
+fn seeded() -> (Registry, Image) {
+    let registry = Registry::start();
+    let image = amd();
+    registry.put_image("a", "1", &image);
+    (registry, image)
+}
+
+/// What a fault on the request for a manifest by tag comes to, and how many requests it took.
+fn manifest_under(fault: Fault) -> (Result<(), (Kind, String)>, usize) {
+    let (registry, _) = seeded();
+    registry.fault(Rule::any(), fault);
+    let outcome = Bench::new().manifest(&registry, "a:1");
+    (outcome.map(|_| ()).map_err(|error| (error.kind, error.to_string())), registry.requests().len())
+}
+
+#[test]
+fn each_fault_is_an_error_of_its_kind_and_nothing_hangs() {
+    let busy = Fault::Status(503, "<html>\n<title>Busy</title>".to_owned(), vec![]);
+    let loops = Fault::Redirect { status: 307, location: "{path}".to_owned() };
+    for (fault, kind, words, requests) in [
+        (Fault::CloseBeforeRead, Kind::Connect, "", 1),
+        (Fault::CloseAfterRead, Kind::Connect, "", 1),
+        (Fault::ShortBody(20), Kind::Connect, "middle", 1),
+        (Fault::TruncatedChunk, Kind::Connect, "middle", 1),
+        (Fault::WrongDigestHeader, Kind::Verification, "digest", 1),
+        (Fault::CorruptBody, Kind::Verification, "digest", 1),
+        (Fault::Html200, Kind::Protocol, "web page", 1),
+        (Fault::GzipUnasked, Kind::Protocol, "gzip", 1),
+        (Fault::HugeHeaders, Kind::Protocol, "too large", 1),
+        (Fault::EndlessBody, Kind::Protocol, "larger than", 1),
+        (loops, Kind::Protocol, "more than 10 redirects", 11),
+        (busy, Kind::Server, "received unexpected HTTP status: 503 Service Unavailable: Busy", 1),
+        (Fault::status(401), Kind::Unauthorized, "401 Unauthorized", 1),
+        (Fault::status(403), Kind::Forbidden, "403 Forbidden", 1),
+        (Fault::status(429), Kind::RateLimited, "429 Too Many Requests", 1),
+        (Fault::status(418), Kind::Refused, "418", 1),
+        (Fault::status(302), Kind::Protocol, "Location", 1),
+        (Fault::status(204), Kind::Protocol, "status 204", 1),
+        (Fault::status(304), Kind::Protocol, "304", 1),
+    ] {
+        let (outcome, sent) = manifest_under(fault.clone());
+        let (said, text) = outcome.expect_err("a fault is an error");
+        assert_eq!(said, kind, "{fault:?}: {text}");
+        assert!(text.contains(words), "{fault:?}: {text}");
+        assert!(!text.contains('\n'), "{fault:?}: {text}");
+        assert_eq!(sent, requests, "{fault:?}: {text}");
+    }
+}
+
+#[test]
+fn a_missing_digest_header_is_no_trouble() {
+    assert_eq!(manifest_under(Fault::NoDigestHeader), (Ok(()), 1));
+    let (registry, image) = seeded();
+    registry.fault(Rule::any(), Fault::NoDigestHeader);
+    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let put = bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    assert_eq!(put.map(|digest| digest.to_string()), Ok(image.digest()));
+}
+
+#[test]
+fn bytes_of_another_digest_are_refused_even_where_the_header_is_silent() {
+    let (registry, image) = seeded();
+    let mut other = image.manifest.clone();
+    other.push(b' ');
+    registry.fault(Rule::any(), Fault::Status(200, String::from_utf8(other).expect("JSON"), vec![]));
+    let error = Bench::new().manifest(&registry, &format!("a@{}", image.digest())).expect_err("other bytes");
+    assert_eq!(error.kind, Kind::Verification);
+}
+
+#[test]
+fn a_put_that_is_answered_with_another_digest_is_an_error() {
+    let (registry, image) = seeded();
+    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    for (fault, kind) in [(Fault::WrongDigestHeader, Kind::Verification), (Fault::Html200, Kind::Protocol)] {
+        registry.clear_faults();
+        registry.fault(Rule::any(), fault);
+        let put = bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+        assert_eq!(put.map_err(|error| error.kind), Err(kind));
+    }
+    let blob = digest(&registry.put_blob("b", b"hello"));
+    registry.clear_faults();
+    registry.fault(Rule::any(), Fault::WrongDigestHeader);
+    let mounted = bench.registry.mount(&repo, &repository(&registry, "b"), &blob);
+    assert_eq!(mounted.map_err(|error| error.kind), Err(Kind::Verification));
+}
+
+#[test]
+fn a_stale_connection_is_replaced_without_a_word() {
+    let (registry, image) = seeded();
+    registry.fault(Rule::any().nth(1), Fault::StaleClose);
+    // The pool sees some closed connections for itself; a request cut on a kept connection is never seen by it.
+    registry.fault(Rule::any().nth(3), Fault::CloseAfterRead);
+    registry.fault(Rule::any().nth(5), Fault::CloseAfterRead);
+    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    for _ in 0..3 {
+        bench.manifest(&registry, "a:1").expect("it is asked for again");
+    }
+    let put = bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    put.expect("a manifest may be put twice");
+    assert_eq!(registry.requests().len(), 6, "{:?}", lines(&registry));
+}
+
+#[test]
+fn a_fresh_connection_that_is_cut_is_an_error_at_once() {
+    let (registry, _) = seeded();
+    registry.fault(Rule::any().nth(1), Fault::CloseAfterRead);
+    let error = Bench::new().manifest(&registry, "a:1").expect_err("the first connection is cut");
+    assert_eq!((error.kind, registry.requests().len()), (Kind::Connect, 1));
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect_to_another_port() {
+    let registry = Registry::builder().basic("me", "hunter2").start();
+    let elsewhere = Redirected::start();
+    let blob = digest(&registry.put_blob("a", b"hello"));
+    let page = format!("/v2/a/blobs/{blob}");
+    elsewhere.serve(&page, "application/octet-stream", b"hello");
+    let location = format!("http://me:hunter2@{}{{path}}", elsewhere.host());
+    registry.fault(Rule::any().authorized(), Fault::Redirect { status: 307, location });
+    let bench = Bench::with_login(&registry, "me", "hunter2");
+    let got = bench.registry.blob(&repository(&registry, "a"), &blob, Some(5), 5);
+    assert_eq!(got, Ok(b"hello".to_vec()));
+    let seen = elsewhere.requests();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].header("Authorization"), None);
+    assert!(!bench.trace().join(" ").contains("hunter2"));
+}
+
+#[test]
+fn a_login_asked_for_after_a_redirect_gets_none() {
+    let (registry, other) = (Registry::start(), Registry::builder().basic("me", "hunter2").start());
+    let location = format!("http://{}{{path}}", other.host());
+    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    let bench = Bench::with_login(&registry, "me", "hunter2");
+    let error = bench.manifest(&registry, "a:1").expect_err("nobody is logged in there");
+    assert_eq!(error.kind, Kind::Unauthorized);
+    assert_eq!(other.requests().len(), 1);
+}
+
+#[test]
+fn a_redirect_into_nothing_says_where_it_led() {
+    let (registry, _) = seeded();
+    let location = "http://127.0.0.1:1/x?X-Sig=hunter2".to_owned();
+    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    let error = Bench::new().manifest(&registry, "a:1").expect_err("nothing listens there");
+    assert_eq!(error.kind, Kind::Connect);
+    assert!(error.detail.contains("redirected to http://127.0.0.1:1: "), "{error}");
+    assert!(!error.to_string().contains("hunter2"));
+    assert_eq!(registry.requests().len(), 1, "the registry's own scheme is not in doubt");
+}
+
+#[test]
+fn a_put_follows_307_with_its_body_and_refuses_302() {
+    let (registry, image) = seeded();
+    let other = Registry::start();
+    for blob in image.blobs() {
+        other.put_blob("a", blob);
+    }
+    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let put = || bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let location = format!("http://{}{{path}}", other.host());
+    registry.fault(Rule::any().nth(1), Fault::Redirect { status: 307, location: location.clone() });
+    registry.fault(Rule::any().nth(2), Fault::Redirect { status: 302, location });
+    put().expect("307 keeps the method and the body");
+    assert!(other.manifest("a", "2").is_some_and(|(_, bytes)| bytes == image.manifest));
+    assert_eq!(put().map_err(|error| error.kind), Err(Kind::Protocol));
+}
+
+#[test]
+fn a_registry_that_mounts_nothing_or_knows_no_mounts() {
+    let registry = Registry::builder().without_mounts().start();
+    let blob = digest(&registry.put_blob("b", b"hello"));
+    let bench = Bench::new();
+    let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
+    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(Mount::NotMounted));
+    assert_eq!(registry.open_uploads(), 0);
+    registry.fault(Rule::on("POST", ""), Fault::status(405));
+    let refused = bench.registry.mount(&target, &source, &blob);
+    assert_eq!(refused.map_err(|error| error.kind), Err(Kind::Refused));
+}
+
+#[test]
+fn nothing_listens() {
+    for insecure in [false, true] {
+        let plan = Plan::new();
+        let bench = if insecure { plan.insecure().build() } else { plan.build() };
+        let error = bench.manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+        assert_eq!(error.kind, Kind::Connect, "{error}");
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+    let error = Bench::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
+    assert_eq!(error.kind, Kind::Resolve);
+    let error = Bench::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
+    assert_eq!(error.kind, Kind::Resolve, "{error}");
+}
+
+#[test]
+fn threads_share_connections_and_what_was_found_out() {
+    let registry = Registry::builder().basic("me", "hunter2").start();
+    registry.put_image("a", "1", &amd());
+    let bench = Bench::with_login(&registry, "me", "hunter2");
+    bench.manifest(&registry, "a:1").expect("the login is right");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..5).for_each(|_| drop(bench.manifest(&registry, "a:1").expect("it is there"))));
+        }
+    });
+    assert_eq!(registry.requests().iter().filter(|request| request.status == 401).count(), 1);
+    // The handshake that found no TLS, and at most one connection a thread.
+    assert!(registry.connections() <= 10, "{}", registry.connections());
+}

@@ -1,0 +1,294 @@
+//! The registry client and TLS: whom it believes, what it shows, and when it goes without. A host of 0.0.0.0 reaches
+//! loopback without being called so: it stands for a registry somewhere else.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use docker_manifest::registry::Kind;
+use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
+use testkit::loopback::{Fault, Redirected, Registry, Rule};
+
+use super::client_bench::{Bench, Plan, amd};
+
+const HERE: &[&str] = &["127.0.0.1", "0.0.0.0"];
+
+fn serve(pair: &Pair, clients: Option<&Authority>) -> Registry {
+    let registry = Registry::builder().tls(pair.server_config(clients)).start();
+    registry.put_image("a", "1", &amd());
+    registry
+}
+
+fn plain() -> Registry {
+    let registry = Registry::start();
+    registry.put_image("a", "1", &amd());
+    registry
+}
+
+/// The client with these files in the registry's folder of certs.d.
+fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Bench {
+    let plan = Plan::new();
+    write(&plan.certs_d(&registry.host()));
+    plan.build()
+}
+
+/// Why the manifest was not got, all that is said of it.
+fn refused(bench: &Bench, registry: &Registry) -> (Kind, String) {
+    let error = bench.manifest(registry, "a:1").expect_err("it must be refused");
+    assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
+    (error.kind, error.to_string())
+}
+
+#[test]
+fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
+    let authority = Authority::new("house");
+    let registry = serve(&authority.server(HERE), None);
+    assert_eq!(refused(&Bench::new(), &registry).0, Kind::Certificate);
+    let plan = Plan::new();
+    authority.write(&plan.certs_d("127.0.0.1:1"), "ca.crt");
+    assert_eq!(refused(&plan.build(), &registry).0, Kind::Certificate);
+    let bench = with_files(&registry, |folder| {
+        write_pem(folder, "a.crt", "rubbish");
+        write_pem(folder, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
+        authority.write(folder, "c.crt");
+    });
+    for _ in 0..2 {
+        bench.manifest(&registry, "a:1").expect("the authority is known");
+    }
+    assert_eq!(registry.requests()[0].connection, registry.requests()[1].connection);
+}
+
+#[test]
+fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_dates_checked() {
+    let trust = |pair: &Pair, other: &Pair| {
+        let registry = serve(pair, None);
+        let bench = with_files(&registry, |folder| drop(write_pem(folder, "ca.crt", &other.cert)));
+        (bench, registry)
+    };
+    let good = self_signed_docs(HERE);
+    let (bench, registry) = trust(&good, &good);
+    bench.manifest(&registry, "a:1").expect("the certificate itself lies in certs.d");
+    let expired = expired_self_signed_docs(HERE);
+    let elsewhere = self_signed_docs(&["elsewhere.test"]);
+    for (served, known, word) in [
+        (&expired, &expired, "expired"),
+        (&elsewhere, &elsewhere, "name"),
+        (&good, &expired, "does not lie in certs.d"),
+    ] {
+        let (bench, registry) = trust(served, known);
+        let (kind, text) = refused(&bench, &registry);
+        assert_eq!(kind, Kind::Certificate, "{text}");
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn names_and_dates_are_checked() {
+    let authority = Authority::new("house");
+    for (pair, word) in
+        [(authority.expired_server(HERE), "expired"), (authority.server(&["elsewhere.test"]), "elsewhere.test")]
+    {
+        let registry = serve(&pair, None);
+        let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+        let (kind, text) = refused(&bench, &registry);
+        assert_eq!(kind, Kind::Certificate);
+        assert!(text.contains(word), "{text}");
+        Plan::new().insecure().build().manifest(&registry, "a:1").expect("--insecure does not look");
+    }
+}
+
+#[test]
+fn a_client_pair_is_shown_where_it_is_asked_for() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let registry = serve(&servers.server(HERE), Some(&clients));
+    let with_pairs = |pairs: &[(&str, Pair)]| {
+        with_files(&registry, |folder| {
+            servers.write(folder, "ca.crt");
+            for (name, pair) in pairs {
+                pair.write(folder, &format!("{name}.cert"), &format!("{name}.key"));
+            }
+        })
+    };
+    assert_eq!(refused(&with_pairs(&[]), &registry).0, Kind::ClientCertificate);
+    let stranger = || ("a", Authority::new("strangers").client("me"));
+    assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, Kind::ClientCertificate);
+    // Of several, the one whose authority the server names.
+    let bench = with_pairs(&[stranger(), ("b", clients.client("me"))]);
+    bench.manifest(&registry, "a:1").expect("the pair opens the door");
+}
+
+#[test]
+fn a_bad_or_half_pair_names_its_file() {
+    let authority = Authority::new("house");
+    let registry = serve(&authority.server(HERE), None);
+    let (good, other) = (authority.client("me"), authority.client("other"));
+    let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
+    let half = |text: &str| text[..text.len() / 2].to_owned();
+    for (cert, key, named) in [
+        (Some(good.cert.clone()), None, "missing key me.key for client certificate me.cert"),
+        (None, Some(good.key.clone()), "missing client certificate me.cert for key me.key"),
+        (Some("rubbish".to_owned()), Some(good.key.clone()), "me.cert: "),
+        (Some(block("CERTIFICATE")), Some(good.key.clone()), "me.cert: "),
+        (Some(half(&good.cert)), Some(good.key.clone()), "me.cert: "),
+        (Some(good.cert.clone()), Some("rubbish".to_owned()), "me.key: "),
+        (Some(good.cert.clone()), Some(block("PRIVATE KEY")), "me.key: "),
+        (Some(good.key.clone()), Some(good.cert.clone()), "me.cert: "),
+        (Some(good.cert.clone()), Some(other.key.clone()), "not a pair"),
+    ] {
+        let bench = with_files(&registry, |folder| {
+            for (name, text) in [("me.cert", cert), ("me.key", key)] {
+                text.map(|text| write_pem(folder, name, &text));
+            }
+        });
+        let (kind, text) = refused(&bench, &registry);
+        assert_eq!(kind, Kind::TlsFiles, "{text}");
+        assert!(text.contains(named), "{text}");
+    }
+}
+
+#[test]
+fn plain_http_is_for_loopback_and_for_insecure() {
+    let registry = plain();
+    let elsewhere = format!("0.0.0.0:{}/a:1", registry.port());
+    Bench::new().manifest(&registry, "a:1").expect("loopback may speak plain HTTP");
+    let bench = Plan::new().insecure().build();
+    bench.manifest_of(&elsewhere).expect("--insecure falls back");
+    bench.manifest_of(&elsewhere).expect("and remembers");
+    let requests = registry.requests().len();
+    assert_eq!(requests, 3, "looking for TLS is no request");
+    let error = Bench::new().manifest_of(&elsewhere).expect_err("nowhere else");
+    assert_eq!(error.kind, Kind::PlainHttp);
+    assert_eq!(registry.requests().len(), requests);
+}
+
+#[test]
+fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
+    let registry = serve(&Authority::new("nobody").server(HERE), None);
+    assert_eq!(refused(&Bench::new(), &registry).0, Kind::Certificate);
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_for_insecure_only() {
+    let authority = Authority::new("house");
+    let registry = serve(&authority.server(HERE), None);
+    let elsewhere = Redirected::start();
+    let image = amd();
+    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    let location = format!("http://{}{{path}}", elsewhere.host());
+    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+    assert_eq!(bench.manifest(&registry, "a:1").map_err(|error| error.kind), Err(Kind::Protocol));
+    assert!(elsewhere.requests().is_empty());
+    Plan::new().insecure().build().manifest(&registry, "a:1").expect("--insecure allows it");
+}
+
+#[test]
+fn the_registrys_authorities_count_where_it_redirects_to() {
+    let authority = Authority::new("house");
+    let registry = serve(&authority.server(HERE), None);
+    let elsewhere = Redirected::start_tls(authority.server(HERE).server_config(None));
+    let image = amd();
+    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    registry
+        .fault(Rule::any(), Fault::Redirect { status: 302, location: format!("https://{}{{path}}", elsewhere.host()) });
+    let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+    bench.manifest(&registry, "a:1").expect("one authority for the house");
+}
+
+#[test]
+fn a_client_pair_is_not_shown_where_it_redirects_to() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let registry = serve(&servers.server(HERE), Some(&clients));
+    let elsewhere = Redirected::start_tls(servers.server(HERE).server_config(Some(&clients)));
+    let image = amd();
+    elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
+    let location = format!("https://{}{{path}}", elsewhere.host());
+    registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
+    let plan = Plan::new();
+    let show = |host: &str| {
+        servers.write(&plan.certs_d(host), "ca.crt");
+        clients.client("me").write(&plan.certs_d(host), "me.cert", "me.key");
+    };
+    show(&registry.host());
+    let bench = plan.build();
+    let error = bench.manifest(&registry, "a:1").expect_err("the pair is the registry's alone");
+    assert_eq!(error.kind, Kind::ClientCertificate, "{error}");
+    assert_eq!((registry.requests().len(), elsewhere.requests().len()), (1, 0));
+}
+
+#[test]
+fn plain_http_goes_through_a_proxy_in_absolute_form() {
+    let proxy = Redirected::start();
+    let image = amd();
+    proxy.serve("http://0.0.0.0:1/v2/a/manifests/1", &image.media_type, &image.manifest);
+    let bench = Plan::new().insecure().env("http_proxy", format!("http://me:hunter2@{}", proxy.host())).build();
+    for _ in 0..2 {
+        bench.manifest_of("0.0.0.0:1/a:1").expect("the proxy has it");
+    }
+    let seen = proxy.requests();
+    assert_eq!(seen.len(), 2);
+    for request in &seen {
+        assert_eq!(request.header("Proxy-Authorization"), Some("Basic bWU6aHVudGVyMg=="));
+        assert_eq!(request.header("Host"), Some("0.0.0.0:1"));
+        assert_eq!(request.connection, seen[0].connection);
+    }
+    assert!(!bench.trace().join(" ").contains("hunter2"));
+}
+
+/// Answers one CONNECT, then carries bytes both ways; gives the head of the request.
+fn tunnel_once(listener: &TcpListener, status: &str) -> String {
+    let (client, _) = listener.accept().expect("a client");
+    let mut reader = BufReader::new(client.try_clone().expect("a second handle"));
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).expect("the head"), 0);
+    }
+    let mut client = client;
+    client.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).expect("an answer");
+    if !status.starts_with("200") {
+        return head;
+    }
+    let target = head.split(' ').nth(1).expect("a target").to_owned();
+    let server = TcpStream::connect(target).expect("the target");
+    let (mut up, mut back) = (server.try_clone().expect("a second handle"), server);
+    let carry = std::thread::spawn(move || {
+        let _ = std::io::copy(&mut reader, &mut up);
+        let _ = up.shutdown(std::net::Shutdown::Write);
+    });
+    let _ = std::io::copy(&mut back, &mut client);
+    carry.join().expect("no panic");
+    head
+}
+
+#[test]
+fn https_goes_through_a_proxy_by_connect() {
+    let authority = Authority::new("house");
+    let registry = serve(&authority.server(HERE), None);
+    let host = format!("0.0.0.0:{}", registry.port());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let proxy = std::thread::spawn(move || (tunnel_once(&listener, "200 OK"), tunnel_once(&listener, "407 No")));
+    let plan = || {
+        let plan = Plan::new().env("HTTPS_PROXY", format!("http://me:hunter2@{address}"));
+        authority.write(&plan.certs_d(&host), "ca.crt");
+        plan.build()
+    };
+    let bench = plan();
+    bench.manifest_of(&format!("{host}/a:1")).expect("through the tunnel");
+    drop(bench);
+    let error = plan().manifest_of(&format!("{host}/a:1")).expect_err("the proxy refuses");
+    assert_eq!(error.kind, Kind::Proxy, "{error}");
+    let (head, _) = proxy.join().expect("no panic");
+    assert!(head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")), "{head}");
+    assert!(head.contains("Proxy-Authorization: Basic bWU6aHVudGVyMg==\r\n"), "{head}");
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_named() {
+    let image = "0.0.0.0:1/a:1";
+    for (value, word) in [("socks5://127.0.0.1:1", "SOCKS"), ("http://127.0.0.1:1", "refused")] {
+        let error = Plan::new().env("https_proxy", value).build().manifest_of(image).expect_err("no such proxy");
+        assert_eq!(error.kind, Kind::Proxy, "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}

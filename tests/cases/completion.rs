@@ -1,0 +1,110 @@
+//! Completion through the real docker client, beside what docker answers for its own `manifest`.
+
+use testkit::sandbox::{Output, Sandbox};
+
+use super::plugin::{installed, old_entry};
+use super::{OURS, OWN_FLAGS};
+
+/// Lines that docker's own command completes, the word at the cursor last; `∅` is nothing typed yet.
+const SAME: &[&str] = &[
+    "c",
+    "an",
+    "i",
+    "x",
+    "-",
+    "--help c",
+    "create -",
+    "create --",
+    "create --am",
+    "create -a",
+    "create -a -",
+    "create --amend -",
+    "create -a=false --",
+    "create a --",
+    "create a b -",
+    "create --bogus",
+    "create --bogus ∅",
+    "create --amend=",
+    "annotate -",
+    "annotate --o",
+    "annotate --os-",
+    "annotate --os-features=a --",
+    "annotate --os linux --",
+    "inspect -",
+    "inspect -v -",
+    "inspect -v --insecure -",
+    "push -",
+    "push -p",
+    "rm -",
+    "bogus ∅",
+    "bogus -",
+];
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(|word| word.replace('∅', "")).collect()
+}
+
+#[test]
+fn commands_and_flags_are_completed_as_docker_does() {
+    let Some(sandbox) = installed("completion beside docker's") else { return };
+    let mut different = Vec::new();
+    let dockers_flags = |answer: &str| {
+        let is_own = |line: &&str| OWN_FLAGS.iter().any(|flag| line.split('\t').next() == Some(flag));
+        answer.lines().filter(|line| !is_own(line)).map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let mut compare = |how: String, docker: &Output, ours: &Output| {
+        let said = |output: &Output| (output.code, dockers_flags(&output.out()), output.err());
+        if said(docker) != said(ours) {
+            different.push(format!("{how}\n  docker: {:?}\n  ours:   {:?}", said(docker), said(ours)));
+        }
+    };
+    for line in SAME {
+        let docker =
+            |request: &str, name: &str| sandbox.command("docker").args([request, name]).args(words(line)).run();
+        for request in ["__complete", "__completeNoDesc"] {
+            let alone = sandbox.command(OURS).arg(request).args(words(line)).run();
+            compare(format!("{request} {line:?}"), &docker(request, "manifest"), &alone);
+        }
+        // Docker always asks a plugin for descriptions, and adds a line of its own to stderr.
+        let mut through = docker("__complete", "manifests");
+        let mut dockers = docker("__complete", "manifest");
+        (through.stderr, dockers.stderr) = Default::default();
+        compare(format!("through docker {line:?}"), &dockers, &through);
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn every_command_is_offered() {
+    let Some(sandbox) = installed("the commands in completion") else { return };
+    let complete = |name: &str| sandbox.command("docker").args(["__complete", name, ""]).run().success().out();
+    let (dockers, ours) = (complete("manifest"), complete("manifests"));
+    for line in dockers.lines() {
+        assert!(ours.lines().any(|own| own == line), "{line:?} is not in {ours}");
+    }
+    assert!(ours.contains("shell-init\t"), "{ours}");
+}
+
+#[test]
+fn local_lists_and_their_images_are_offered() {
+    let sandbox = Sandbox::new();
+    sandbox.write("home/docker/manifests/localhost-5000_app-1/localhost-5000_i-arm", old_entry("localhost:5000/i:arm"));
+    let complete = |line: &[&str]| {
+        let output = sandbox.command(OURS).args(["__complete", "manifest"]).args(line.iter().copied()).run().success();
+        output.out()
+    };
+    for line in [&["push", ""][..], &["rm", "loc"], &["annotate", "--os", "linux", ""], &["inspect", "localhost:5000/"]]
+    {
+        assert_eq!(complete(line), "localhost:5000/app:1\n:4\n", "{line:?}");
+    }
+    assert_eq!(complete(&["annotate", "localhost:5000/app:1", ""]), "localhost:5000/i:arm\n:4\n");
+    assert_eq!(complete(&["annotate", "localhost:5000/other:1", ""]), ":4\n");
+    assert_eq!(complete(&["annotate", "--arch=ar"]), "arm\narm64\n:4\n");
+}
+
+#[test]
+fn asking_for_nothing_is_cobra_s_error() {
+    let output = Sandbox::new().command(OURS).arg("__complete").run();
+    assert_eq!((output.code, output.out().as_str()), (1, ""));
+    assert_eq!(output.err(), "requires at least 1 arg(s), only received 0\n");
+}

@@ -1,0 +1,144 @@
+//! The shell functions, in the shells themselves, with stand-ins for docker and for the plugin that say who was run.
+
+use testkit::sandbox::{Sandbox, on_path, write_script};
+use testkit::skip::skipped;
+
+use super::OURS;
+
+/// Words after `docker`, and who should be run with them.
+const CALLS: &[(&[&str], &str)] = &[
+    (&[], "docker"),
+    (&["manifest"], "docker-manifest"),
+    (&["manifest", "create", "a b", "", "*", "$HOME"], "docker-manifest"),
+    (&["ps"], "docker"),
+    (&["ps", "manifest"], "docker"),
+    (&["manifests"], "docker"),
+    (&["-D", "manifest", "rm", "x"], "docker-manifest"),
+    (&["--config", "manifest", "ps"], "docker"),
+    (&["--config", "/c", "manifest", "ps"], "docker-manifest"),
+    (&["--config=/c", "manifest"], "docker-manifest"),
+    (&["--config"], "docker"),
+    (&["-H", "manifest"], "docker"),
+    (&["-Hx", "manifest"], "docker-manifest"),
+    (&["-c", "manifest", "-l", "manifest", "--tlscert", "manifest", "--tlskey", "manifest", "ps"], "docker"),
+    (&["--context", "x", "--host", "y", "--log-level", "z", "--tlscacert", "w", "manifest"], "docker-manifest"),
+    (&["-Dc", "manifest", "manifest"], "docker-manifest"),
+    (&["-Dc", "manifest", "ps"], "docker"),
+    (&["--tls", "--tlsverify=false", "manifest"], "docker-manifest"),
+    (&["help", "manifest", "push"], "docker-manifest"),
+    (&["-D", "help", "manifest"], "docker-manifest"),
+    (&["help"], "docker"),
+    (&["help", "ps", "manifest"], "docker"),
+    (&["help", "help", "manifest"], "docker"),
+    (&["__complete", "manifest", ""], "docker-manifest"),
+    (&["__completeNoDesc", "--config", "x", "manifest", "p"], "docker-manifest"),
+    (&["__complete", "manifest"], "docker"),
+    (&["run", "--rm", "manifest", "-x"], "docker"),
+];
+
+struct Stage {
+    sandbox: Sandbox,
+    shell: &'static str,
+    options: &'static [&'static str],
+}
+
+impl Stage {
+    fn new(shell: &'static str, options: &'static [&'static str]) -> Option<Stage> {
+        if !on_path(shell) {
+            skipped(&format!("the {shell} function"), &format!("{shell} is not installed (apt-get install {shell})"));
+            return None;
+        }
+        let sandbox = Sandbox::new();
+        let function = sandbox.command(OURS).args(["shell-init", shell]).run().success();
+        assert_eq!(function.err(), "");
+        sandbox.write("function", function.stdout);
+        std::fs::create_dir(sandbox.path().join("bin")).unwrap();
+        for name in ["docker", "docker-manifest"] {
+            let script = format!("#!/bin/sh\nprintf '%s' {name}\nprintf '[%s]' \"$@\"\necho\ncat\nexit 42\n");
+            write_script(&sandbox.path().join("bin").join(name), &script);
+        }
+        Some(Stage { sandbox, shell, options })
+    }
+
+    /// Runs a script in which `$BIN` is in front of the PATH and the function is there.
+    fn run(&self, script: &str, arguments: &[&str]) -> testkit::sandbox::Output {
+        let load = match self.shell {
+            "fish" => "set -gx PATH $BIN $PATH\nsource $FUNCTION\n",
+            _ => "PATH=$BIN:$PATH\n. \"$FUNCTION\"\n",
+        };
+        self.sandbox.write("script", format!("{load}{script}\n"));
+        self.sandbox
+            .command(self.shell)
+            .args(self.options.iter().copied())
+            .arg("script")
+            .args(arguments.iter().copied())
+            .env("BIN", self.sandbox.path().join("bin"))
+            .env("FUNCTION", self.sandbox.path().join("function"))
+            .stdin("input\n")
+            .run()
+    }
+
+    fn check(&self) {
+        let call = if self.shell == "fish" { "docker $argv; exit $status" } else { "docker \"$@\"; exit $?" };
+        for (words, program) in CALLS {
+            let output = self.run(call, words);
+            let shown: String = words.iter().map(|word| format!("[{word}]")).collect();
+            let shown = if words.is_empty() { "[]".to_owned() } else { shown };
+            let expected = (42, format!("{program}{shown}\ninput\n"), String::new());
+            assert_eq!((output.code, output.out(), output.err()), expected, "{} {words:?}", self.shell);
+        }
+    }
+}
+
+#[test]
+fn bash_sends_manifest_to_us_and_the_rest_to_docker() {
+    let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
+    stage.check();
+    // Loaded twice, under an alias of the same name, and where a failing command ends the script.
+    let script = "shopt -s expand_aliases\nalias docker='docker -D'\n. \"$FUNCTION\"\nset -e\ndocker manifest || true\ndocker ps";
+    let output = stage.run(script, &[]);
+    assert_eq!((output.code, output.out().as_str()), (42, "docker-manifest[-D][manifest]\ninput\ndocker[-D][ps]\n"));
+    assert_eq!(output.err(), "");
+}
+
+#[test]
+fn zsh_sends_manifest_to_us_and_the_rest_to_docker() {
+    let Some(stage) = Stage::new("zsh", &["-f", "-u"]) else { return };
+    stage.check();
+    let output =
+        stage.run("alias docker='docker -D'; . \"$FUNCTION\"; autoload -Uz compinit; eval 'docker manifest'", &[]);
+    assert_eq!((output.code, output.out().as_str()), (42, "docker-manifest[-D][manifest]\ninput\n"));
+    assert_eq!(output.err(), "");
+}
+
+#[test]
+fn fish_sends_manifest_to_us_and_the_rest_to_docker() {
+    let Some(stage) = Stage::new("fish", &["--no-config"]) else { return };
+    stage.check();
+}
+
+#[test]
+fn bash_completes_the_program_itself() {
+    let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
+    std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+    std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+    let script = "COMP_WORDS=(docker-manifest annotate --os l); COMP_CWORD=3; __docker_manifest_complete; echo \"${COMPREPLY[@]}\"; complete -p docker-manifest";
+    let output = stage.run(script, &[]).success();
+    assert_eq!(output.out(), "linux\ncomplete -F __docker_manifest_complete docker-manifest\n");
+}
+
+#[test]
+fn fish_completes_the_program_itself() {
+    let Some(stage) = Stage::new("fish", &["--no-config"]) else { return };
+    std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+    std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+    let output = stage.run("complete -C 'docker-manifest annotate --os l'", &[]).success();
+    assert_eq!(output.out().trim_end(), "linux");
+}
+
+#[test]
+fn an_unknown_shell_is_refused() {
+    let output = Sandbox::new().command(OURS).args(["shell-init", "tcsh"]).run();
+    assert_eq!(output.code, 1);
+    assert_eq!(output.first_err_line(), "invalid argument \"tcsh\": must be one of bash, zsh, fish");
+}
