@@ -113,13 +113,15 @@ impl Called<'_> {
 
     /// `help [VERB]`.
     pub(super) fn topic(&self, topic: &[String]) -> Result<Request, ArgsError> {
+        // `help --help` is help too.
+        let topic: Vec<&String> = topic.iter().filter(|word| *word != "--help" && *word != "-h").collect();
         let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
-        let text = match (verb, topic) {
+        let text = match (verb, topic.as_slice()) {
             (_, []) => self.overview(),
             (Some(verb), [_]) => self.verb(verb),
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
-                let kind = ArgsErrorKind::UnknownTopic(word.clone());
+                let kind = ArgsErrorKind::UnknownTopic((*word).clone());
                 return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None });
             }
         };

@@ -1,18 +1,16 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::line;
 use super::auth::{Access, Scope};
 use super::error::{Kind, RegistryError};
+use super::options::Options;
 use super::session::{Call, Reply, Session};
-use super::transport::{Answer, Trace};
+use super::transport::Answer;
 use crate::digest::Digest;
 use crate::document::media_type;
-use crate::env::Env;
 use crate::reference::{Reference, Repository};
 
 /// Docker's own limit.
@@ -23,21 +21,6 @@ const WRITE_ANSWER_MAX: u64 = 1024 * 1024;
 const SHOWN_MAX: usize = 80;
 /// Content types that say nothing of what a manifest is.
 const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
-
-/// What a client is made of.
-#[derive(Clone)]
-pub struct Options {
-    /// The process's surroundings: proxies, the rootless mark, `PATH` for credential helpers.
-    pub env: Env,
-    /// Docker's configuration directory, where `config.json` is.
-    pub config_dir: PathBuf,
-    /// `--insecure`: no certificate checks, and plain HTTP where there is no TLS.
-    pub insecure: bool,
-    /// The `User-Agent` header.
-    pub user_agent: String,
-    /// Where a line for each request goes.
-    pub trace: Option<Trace>,
-}
 
 /// A manifest as the registry served it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +98,9 @@ impl Registry {
         let media_type = manifest_type(&reply.answer).map_err(&outside)?;
         let bytes = reply.answer.body;
         if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
-            return Err(wrong(format!("the bytes of {name} have the digest {}, not {expected}", Digest::of(&bytes))));
+            // Docker's words, and what it does not say.
+            let found = Digest::of(&bytes);
+            return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
         }
         // A signed manifest of docker's first format has the digest of what was signed, not of its bytes.
         let is_signed = media_type.ends_with("+prettyjws");

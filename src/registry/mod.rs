@@ -23,6 +23,7 @@ mod forward;
 mod helper;
 mod host;
 mod identity;
+mod options;
 mod proxy;
 mod redirect;
 mod scope;
@@ -34,6 +35,7 @@ mod url;
 mod verifier;
 
 pub use auth::Access;
-pub use client::{Fetched, Mount, Name, Options, Registry};
+pub use client::{Fetched, Mount, Name, Registry};
 pub use error::{Kind, RegistryError};
+pub use options::Options;
 pub use transport::Trace;

@@ -3,11 +3,11 @@
 use super::answer;
 use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
 use super::challenge::Challenge;
-use super::client::Options;
 use super::credentials::Credentials;
 use super::endpoint::Endpoints;
 use super::error::{Kind, RegistryError};
 use super::failure::Failure;
+use super::options::Options;
 use super::redirect;
 use super::transport::{Answer, Request, Transport};
 use super::url::Url;

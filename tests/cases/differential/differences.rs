@@ -45,6 +45,9 @@ const HELP: &str = "`manifest help [VERB]` is help; docker's group has no such c
 const OLD: &str = "an old entry is pushed as the bytes that stand in it; docker re-indents them and gives up where the digest differs";
 const WORDS: &str = "a configuration that is not JSON is reported in our decoder's words";
 
+const CONFIG: &str =
+    "a broken config.json fails the command that needs a login, by the file's name; docker warns and goes on without";
+
 const fn d(script: &'static str, step: &'static str, what: &'static [What], why: &'static str) -> Difference {
     Difference { script, step, what, why }
 }
@@ -82,6 +85,8 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("names-that-docker-mixes", "*", ALL, MIXED),
     d("old-entry-oci-beside", "*", ALL, OLD),
     d("configs-broken", "create --insecure {T}/e {R}/odd:notjson", &[ERR], WORDS),
+    d("config-broken", "*", &[ERR], CONFIG),
+    d("config-empty", "inspect {T}/l:1", &[ERR], CONFIG),
     d("push-missing-blob-second", "*", ALL, ONCE),
     d("help-of-help", "?help", &[CODE, OUT, ERR], HELP),
     d("help-of-help", "?help create", &[CODE, OUT, ERR], HELP),
