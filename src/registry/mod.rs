@@ -35,6 +35,7 @@ mod url;
 mod verifier;
 
 pub use auth::Access;
+pub use certs_d::folder as certificates_folder;
 pub use client::{Fetched, Mount, Name, Registry};
 pub use error::{Kind, RegistryError};
 pub use options::Options;
