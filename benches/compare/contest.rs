@@ -113,18 +113,17 @@ impl<'a> Contest<'a> {
         let known: Vec<(&Key, Sample)> =
             self.results.medians_of(key.tool).filter(|(it, _)| it.job == key.job).collect();
         let same_list = known.iter().filter(|(it, _)| it.images == key.images).max_by_key(|(it, _)| it.rtt);
-        if let Some((it, sample)) = same_list {
-            let wall = sample.usage.wall;
+        let by_line = same_list.map(|(it, sample)| {
             if it.rtt.is_zero() {
                 // At most: a tool that does things at the same time is faster.
-                return wall + key.rtt * u32::try_from(sample.sequential).unwrap_or(u32::MAX);
+                return sample.usage.wall + key.rtt * u32::try_from(sample.sequential).unwrap_or(u32::MAX);
             }
-            return wall.mul_f64(key.rtt.as_secs_f64() / it.rtt.as_secs_f64());
-        }
+            sample.usage.wall.mul_f64(key.rtt.as_secs_f64() / it.rtt.as_secs_f64())
+        });
         let same_line = known.iter().filter(|(it, _)| it.rtt == key.rtt).max_by_key(|(it, _)| it.images);
-        same_line.map_or(Duration::ZERO, |(it, sample)| {
-            sample.usage.wall.mul_f64(key.images as f64 / it.images.max(1) as f64)
-        })
+        let by_list =
+            same_line.map(|(it, sample)| sample.usage.wall.mul_f64(key.images as f64 / it.images.max(1) as f64));
+        by_line.into_iter().chain(by_list).min().unwrap_or_default()
     }
 
     fn task(&self, link: &Link, images: usize) -> Task<'a> {
