@@ -63,5 +63,6 @@ fmt: ## Format the code
 doc: ## Build the documentation
 	$(CARGO) doc --workspace --no-deps --locked
 
-bench: ## Measure (see benches)
-	$(CARGO) bench
+bench: ## Measure beside docker and its peers, then the inner parts; BENCH=--quick for a short look
+	$(CARGO) bench --bench inner
+	$(CARGO) bench --bench compare -- $(BENCH)

@@ -19,7 +19,8 @@ pub(crate) fn markdown(
     text += "Plain HTTP, no auth, one registry behind a link with the round-trip time given. N images of one shared \
              and one own layer each, in repositories of their own, become one list in a new repository. docker and \
              ours take two processes for create + push, the others one. Values are medians; a round trip is the wall \
-             time over the link's; `× ours` is wall time over ours.\n\n";
+             time over the link's; `× ours` is wall time over ours. No peak can show less than that of the small process \
+             that starts the tool, which is what `/bin/true` shows.\n\n";
     for (name, value) in facts {
         let _ = writeln!(text, "- {name}: {value}");
     }
