@@ -12,7 +12,7 @@ usage: cargo bench --bench compare -- [OPTIONS]        (or: make bench)
   --runs 5             the most runs of a measurement; slow ones get fewer
   --tools docker,ours  only these (docker, ours, crane, regctl, manifest-tool, buildx)
   --limit 90           leave out what would take longer than so many seconds a run
-  --budget 1200        begin no measurement after so many seconds
+  --budget 1200        begin no slow measurement after so many seconds
   --env NAME=VALUE     an environment variable for every tool; may be repeated
   --ours PATH          another docker-manifest than the one just built
   --output FILE        where the Markdown goes (benches/results.md)";
