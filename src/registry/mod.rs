@@ -28,6 +28,8 @@ mod proxy;
 mod redirect;
 mod scope;
 mod session;
+mod socket;
+mod spare;
 mod tls;
 mod token;
 mod transport;
