@@ -17,6 +17,7 @@ mod cases {
     mod differential;
     mod interop;
     mod plugin;
+    mod references;
     mod scene;
     mod shell_init;
     mod tls;
