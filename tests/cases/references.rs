@@ -263,8 +263,6 @@ fn thousands_of_references_mean_what_docker_takes_them_for() {
             let (want, got) = (docker.next().unwrap_or_default(), ours.next().unwrap_or_default());
             valid += usize::from(want.starts_with("No such manifest: "));
             kinds.insert(kind(want).to_owned());
-                want.split_once("st: ").map_or(want, |(none, _)| none).split('(').next().unwrap_or_default().to_owned(),
-            );
             let none = want.ends_with(TOO_LONG_TO_STORE) && got.starts_with("No such manifest: ");
             if want != got && !none {
                 different.push(format!("{text:?}\n  docker: {want}\n  ours:   {got}"));
