@@ -20,6 +20,8 @@ const CHANGES: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,fl
 /// The calls that only look; a kill before one of them is a kill before the next change.
 const LOOKS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
 
+/// A step that leaves the store as docker alone would have made it.
+const FORGET: &str = "(forget)";
 const KILLED: i32 = 128 + 9;
 const IMAGES: usize = 5;
 
@@ -110,6 +112,10 @@ impl Ground {
     fn prepared(&self) -> Sandbox {
         let sandbox = Sandbox::new();
         for line in self.case.before {
+            if *line == FORGET {
+                std::fs::remove_dir_all(sandbox.store().join(".docker-manifest")).expect("our side of the store");
+                continue;
+            }
             let _ = sandbox.command(OURS).args(self.words(line)).run().success();
         }
         sandbox
@@ -323,6 +329,16 @@ fn amending_leaves_every_entry_old_or_new() {
         name: "create --amend",
         before: &["create {L} 0 1 2"],
         command: "create --amend {L} 0 3 4",
+        by_entry: true,
+    });
+}
+
+#[test]
+fn the_first_change_of_a_draft_that_docker_made_leaves_every_entry_old_or_new() {
+    check(&Case {
+        name: "create --amend of docker's draft",
+        before: &["create {L} 0 1 2", FORGET],
+        command: "create --amend {L} 3 4",
         by_entry: true,
     });
 }
