@@ -279,6 +279,7 @@ fn no_strace() -> Option<String> {
     (tried.code != 0).then(|| format!("strace may not trace: {}", tried.first_err_line()))
 }
 
+#[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
 fn check(case: &'static Case) {
     let what = format!("a crash at every step of {}", case.name);
     if let Some(why) = no_strace() {
