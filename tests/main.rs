@@ -14,9 +14,12 @@ mod cases {
     mod client_faults;
     mod client_tls;
     mod completion;
+    mod concurrency;
+    mod crash;
     mod differential;
     mod interop;
     mod plugin;
+    mod references;
     mod scene;
     mod shell_init;
     mod tls;
