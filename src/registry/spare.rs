@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Servers close connections that say nothing for long; older ones are not worth a try.
 const AGE_MAX: Duration = Duration::from_secs(15);
+/// No server hangs up on a connection for having been silent so short a time.
+const FRESH_MAX: Duration = Duration::from_secs(2);
 
 /// The spare connections to one host and port.
 #[derive(Debug, Default)]
@@ -47,13 +49,15 @@ impl Spares {
 
     /// A connection that is ready, if there is one. The first to ask gets none: the spares are for those after it, and
     /// it would only sometimes be too early for one.
-    pub(super) fn take(&self) -> Option<TcpStream> {
+    ///
+    /// With it comes whether it is fresh: what goes wrong on one that is not may be due to its age.
+    pub(super) fn take(&self) -> Option<(TcpStream, bool)> {
         if !self.begun.swap(true, Ordering::Relaxed) {
             return None;
         }
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.retain(|(made, _)| made.elapsed() < AGE_MAX);
-        ready.pop().map(|(_, socket)| socket)
+        ready.pop().map(|(made, socket)| (socket, made.elapsed() < FRESH_MAX))
     }
 }
 
@@ -74,7 +78,7 @@ mod tests {
         // The client's side may be put away a moment after the server's is there.
         let mut taken = Vec::new();
         while taken.len() < 2 {
-            taken.extend(spares.take());
+            taken.extend(spares.take().map(|(socket, _)| socket));
             thread::yield_now();
         }
         assert!(spares.take().is_none());
