@@ -32,7 +32,21 @@ pub(super) fn certs_d_names(registry: &str) -> Vec<String> {
 }
 
 /// The turn of the first exchange with a registry, while it lasts.
-pub(super) type Turn<'a> = MutexGuard<'a, ()>;
+///
+/// It is over however it ends. After a failure those who waited go on together: one after the other, each would wait for
+/// a registry that does not answer until its own time is up.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    over: &'a OnceLock<()>,
+    _held: MutexGuard<'a, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Before the lock is let go, or the next to hold it would take itself for the first.
+        let _ = self.over.set(());
+    }
+}
 
 /// What is known of each registry.
 #[derive(Debug)]
@@ -50,7 +64,7 @@ pub(super) struct Endpoint {
     is_loopback: bool,
     https: OnceLock<bool>,
     first: Mutex<()>,
-    answered: OnceLock<()>,
+    first_is_over: OnceLock<()>,
 }
 
 impl Endpoints {
@@ -80,7 +94,7 @@ impl Endpoints {
             is_loopback,
             https: OnceLock::new(),
             first: Mutex::default(),
-            answered: OnceLock::new(),
+            first_is_over: OnceLock::new(),
         });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
@@ -89,18 +103,13 @@ impl Endpoints {
 
 impl Endpoint {
     /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a login,
-    /// and nobody else need ask that. Held until then; `None` once the registry has answered.
+    /// and nobody else need ask that. To be held until then; `None` once that is over.
     pub(super) fn first(&self) -> Option<Turn<'_>> {
-        if self.answered.get().is_some() {
+        if self.first_is_over.get().is_some() {
             return None;
         }
-        let turn = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        self.answered.get().is_none().then_some(turn)
-    }
-
-    /// Says that the registry has answered, with all that it takes to be answered.
-    pub(super) fn answered(&self) {
-        let _ = self.answered.set(());
+        let held = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        self.first_is_over.get().is_none().then_some(Turn { over: &self.first_is_over, _held: held })
     }
 
     /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be spent
@@ -135,7 +144,6 @@ impl Endpoint {
         }
         if secure.hint == Hint::NoTls {
             let _ = self.https.set(false);
-            self.answered();
             *first = None;
         }
         match attempt(&self.plain) {
@@ -202,6 +210,18 @@ mod tests {
         assert_eq!(endpoint.attempt(&mut None, plain_only).ok(), Some(80));
         assert!(!endpoints.of("h").expect("a good name").is_https());
         assert_eq!(endpoint.attempt(&mut None, |origin| Ok(origin.https)).ok(), Some(false));
+    }
+
+    #[test]
+    fn the_first_turn_is_over_whatever_came_of_it() {
+        let endpoint = Endpoints::new(false).of("h").expect("a good name");
+        let mut first = endpoint.first();
+        assert!(first.is_some());
+        let fails = |_: &Origin| Err::<(), _>(Failure::new(Kind::Timeout, ""));
+        assert!(endpoint.attempt(&mut first, fails).is_err());
+        assert!(first.is_some(), "it lasts until the exchange is over");
+        drop(first);
+        assert!(endpoint.first().is_none(), "nobody waits for the next one");
     }
 
     #[test]

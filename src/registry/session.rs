@@ -111,9 +111,7 @@ impl Session {
             let (origin, count) = endpoint.ahead(expected);
             self.transport.prepare(call.registry, origin, count);
         }
-        let reply = self.send_to(&endpoint, &mut first, call)?;
-        endpoint.answered();
-        Ok(reply)
+        self.send_to(&endpoint, &mut first, call)
     }
 
     fn send_to(
