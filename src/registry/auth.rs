@@ -5,6 +5,7 @@
 //! asked for. What a token turned out to be good for is [`Cache`]'s to know.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -46,6 +47,8 @@ pub(super) struct Authenticator {
 struct Desk {
     /// Held while a token is fetched, so that threads refused together cause one request and not one each.
     turn: Mutex<()>,
+    /// How many have come for the turn so far.
+    arrivals: AtomicUsize,
     /// Held for an instant only, never while something is sent.
     state: Mutex<State>,
 }
@@ -63,6 +66,9 @@ struct State {
     narrow: bool,
     /// What the token server refused: to ask again only counts as one more failed login.
     failures: Vec<(Scopes, RegistryError)>,
+    /// Why the token server did not answer the last time, and how many had come for the turn by then. To those it
+    /// happened to as well: one after the other, each would wait for it until its own time is up.
+    unanswered: Option<(usize, RegistryError)>,
 }
 
 impl Authenticator {
@@ -115,7 +121,11 @@ impl Authenticator {
             return Ok(None);
         }
         let desk = self.desk(origin.registry);
+        let arrival = desk.arrivals.fetch_add(1, Ordering::Relaxed);
         let _turn = lock(&desk.turn);
+        if let Some((_, error)) = lock(&desk.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived) {
+            return Err(error.clone());
+        }
         let credential = self.credential(&desk, origin.registry)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| token::basic(user, password.reveal()));
@@ -252,21 +262,29 @@ impl TokenDesk<'_> {
         }
     }
 
+    /// Sends to the token server, and notes for those who wait for the turn that there was no answer.
+    fn ask(&self, request: &TokenRequest) -> Result<TokenReply, RegistryError> {
+        (self.send)(request).inspect_err(|error| {
+            let arrived = self.desk.arrivals.load(Ordering::Relaxed);
+            lock(&self.desk.state).unanswered = Some((arrived, error.clone()));
+        })
+    }
+
     /// Asks by OAuth2 where there is an identity token; servers that do not know that form answer 404 or 405, some 401.
     fn fetch(&self, scopes: &Scopes) -> Result<Grant, RegistryError> {
         let service = self.challenge.parameter("service");
         let refreshed = lock(&self.desk.state).refresh.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
             let request = self.realm.get(service, scopes, &self.credential);
-            return self.granted(&request, &(self.send)(&request)?, None);
+            return self.granted(&request, &self.ask(&request)?, None);
         };
         let request = self.realm.refresh(service, scopes, &identity);
-        let reply = (self.send)(&request)?;
+        let reply = self.ask(&request)?;
         if !matches!(reply.status, 401 | 404 | 405) {
             return self.granted(&request, &reply, Some(&identity));
         }
         let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
-        let fallback = (self.send)(&second)?;
+        let fallback = self.ask(&second)?;
         // To a 401 the first answer says more: it is about the identity token that the user logged in with.
         if reply.status == 401 && !fallback.is_success() {
             return self.granted(&request, &reply, Some(&identity));
@@ -291,8 +309,7 @@ impl TokenDesk<'_> {
         }
         // A server may repeat what it was sent.
         let secrets = self.credential.password.iter().chain(&self.credential.identity_token).chain(identity);
-        let words = secrets.fold(reply.words(), |words, secret| words.replace(secret.reveal(), "[secret]"));
-        Err(error(reply.failure_kind(), &words))
+        Err(error(reply.failure_kind(), &reply.words(secrets)))
     }
 }
 

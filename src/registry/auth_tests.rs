@@ -351,6 +351,31 @@ fn threads_that_are_refused_together_share_one_token() {
 }
 
 #[test]
+fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
+    let (home, asked) = (with_login(), AtomicUsize::new(0));
+    let challenges = Challenge::parse_all([CHALLENGE].into_iter());
+    let ask = |waiting: usize| {
+        let send = |_: &TokenRequest| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            // The time runs out when all the others have come.
+            while home.authenticator.desk("h").arrivals.load(Ordering::Relaxed) < waiting {
+                std::thread::yield_now();
+            }
+            Err(RegistryError::new(Kind::Timeout, "h", "no answer"))
+        };
+        home.authenticator.answer(&SECURE, &challenges, &[push("a")], None, &send).unwrap_err().kind
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(ask(4), Kind::Timeout));
+        }
+    });
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(ask(0), Kind::Timeout);
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "who comes later asks again");
+}
+
+#[test]
 fn threads_whose_tokens_are_never_good_all_come_to_an_end() {
     let (home, server) = (with_login(), generous());
     home.authenticator.announce("h", pull("b"));

@@ -215,10 +215,13 @@ impl TokenReply {
         body.get("error").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// The server's own words for a failure, in one line, or its status.
-    pub(super) fn words(&self) -> String {
+    /// The server's own words for a failure, in one line and without these secrets, or its status.
+    pub(super) fn words<'a>(&self, secrets: impl Iterator<Item = &'a Secret>) -> String {
         let body: Option<Value> = serde_json::from_slice(&self.body).ok();
-        let words = body.as_ref().and_then(words).map(|words| printable(&words)).filter(|words| !words.is_empty());
+        // Before it is cut short: half a secret would not be found.
+        let without = |words: String| secrets.fold(words, |words, secret| words.replace(secret.reveal(), "[secret]"));
+        let words = body.as_ref().and_then(words).map(without);
+        let words = words.map(|words| printable(&words)).filter(|words| !words.is_empty());
         words.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }
 }
