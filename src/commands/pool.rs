@@ -39,10 +39,13 @@ pub(super) fn in_stages<T: Sync, R: Send, E: Send>(
             board.put_back(place, result);
         }
     };
-    // The calling thread is a worker too: one job needs no thread at all.
+    // The calling thread is a worker too: one job needs no thread at all, and where the system has no more threads to
+    // give there are fewer workers.
     thread::scope(|scope| {
         for _ in 1..jobs.get().min(tasks.len()) {
-            scope.spawn(worker);
+            if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
         worker();
     });

@@ -79,9 +79,11 @@ fn run(program: &Path, server: &str) -> Result<Option<Held>, String> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     // Both pipes are emptied at once, or a helper that fills the other one would wait for ever.
     let (stdout, stderr) = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || stderr.map(read_capped).unwrap_or_default());
+        // Where the system has no thread for it, stderr is closed and goes unread.
+        let read = move || stderr.map(read_capped).unwrap_or_default();
+        let reader = std::thread::Builder::new().spawn_scoped(scope, read).ok();
         let stdout = stdout.map(read_capped).unwrap_or_default();
-        (stdout, reader.join().unwrap_or_default())
+        (stdout, reader.and_then(|reader| reader.join().ok()).unwrap_or_default())
     });
     let status = child.wait().map_err(|error| error.to_string())?;
     if !status.success() {
