@@ -20,6 +20,15 @@ impl Socket {
     }
 }
 
+/// Whether nothing has come on a connection that nobody asked for, its end included: only then is it open.
+pub(super) fn is_silent(stream: &TcpStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return false;
+    }
+    let silent = matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).is_ok() && silent
+}
+
 /// A read or write that ran into the socket's time-out says `WouldBlock` on Unix and `TimedOut` elsewhere.
 fn in_time<T>(outcome: io::Result<T>, timeout: NextTimeout) -> Result<T, ureq::Error> {
     outcome.map_err(|error| match error.kind() {
@@ -53,13 +62,8 @@ impl Transport for Socket {
         Ok(amount > 0)
     }
 
-    /// Open is a connection on which nothing has come that nobody asked for, its end included.
     fn is_open(&mut self) -> bool {
-        if self.stream.set_nonblocking(true).is_err() {
-            return false;
-        }
-        let silent = matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        self.stream.set_nonblocking(false).is_ok() && silent
+        is_silent(&self.stream)
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::socket::is_silent;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Servers close connections that say nothing for long; older ones are not worth a try.
 const AGE_MAX: Duration = Duration::from_secs(15);
@@ -24,17 +26,17 @@ pub(super) struct Spares {
 }
 
 impl Spares {
-    /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss: whoever then
-    /// connects for itself finds out why.
+    /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss, those for which
+    /// the system has no thread included: whoever then connects for itself finds out why.
     pub(super) fn open(self: &Arc<Spares>, host: &str, port: u16, count: usize) {
         let (spares, host) = (Arc::clone(self), host.to_owned());
-        thread::spawn(move || {
+        let _ = thread::Builder::new().spawn(move || {
             let Some(address) = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next()) else {
                 return;
             };
             for _ in 1..count {
                 let spares = Arc::clone(&spares);
-                thread::spawn(move || spares.connect(&address));
+                let _ = thread::Builder::new().spawn(move || spares.connect(&address));
             }
             spares.connect(&address);
         });
@@ -47,8 +49,8 @@ impl Spares {
         }
     }
 
-    /// A connection that is ready, if there is one. The first to ask gets none: the spares are for those after it, and
-    /// it would only sometimes be too early for one.
+    /// A connection that is ready and that the other side has not closed, if there is one. The first to ask gets none:
+    /// the spares are for those after it, and it would only sometimes be too early for one.
     ///
     /// With it comes whether it is fresh: what goes wrong on one that is not may be due to its age.
     pub(super) fn take(&self) -> Option<(TcpStream, bool)> {
@@ -56,16 +58,37 @@ impl Spares {
             return None;
         }
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        ready.retain(|(made, _)| made.elapsed() < AGE_MAX);
+        ready.retain(|(made, socket)| made.elapsed() < AGE_MAX && is_silent(socket));
         ready.pop().map(|(made, socket)| (socket, made.elapsed() < FRESH_MAX))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    impl Spares {
+        /// One connection that was made so long ago, and the first has been asked for.
+        pub(in crate::registry) fn with(socket: TcpStream, age: Duration) -> Spares {
+            let made = Instant::now().checked_sub(age).unwrap();
+            Spares { ready: Mutex::new(vec![(made, socket)]), begun: AtomicBool::new(true) }
+        }
+    }
+
+    #[test]
+    fn one_that_the_other_side_has_closed_is_not_handed_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap().0);
+        let (open, _peer) = connect();
+        assert!(Spares::with(open, Duration::ZERO).take().is_some());
+        let (closed, peer) = connect();
+        drop(peer);
+        // Returns when the end has arrived.
+        assert_eq!(closed.peek(&mut [0]).unwrap(), 0);
+        assert!(Spares::with(closed, Duration::ZERO).take().is_none());
+    }
 
     #[test]
     fn connections_are_made_and_handed_out_once() {

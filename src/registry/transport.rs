@@ -43,8 +43,8 @@ const STALE_MAX: usize = 3;
 /// Takes a line for each request, for `--debug`: method, URL, status, time. Never a secret.
 pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A request to be sent.
-#[derive(Debug, Clone, Copy)]
+/// A request to be sent. Without Debug, as the body may hold a secret.
+#[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     /// The method.
     pub(super) method: &'static str,
@@ -125,15 +125,17 @@ impl Transport {
             let _ = take_connected();
             let outcome = send(&line.agent, request);
             self.tell(request, &outcome, begun);
-            match outcome {
-                Err(failure) if failure.hint == Hint::NoAnswer => {
-                    if request.repeatable && !take_connected() && tries < STALE_MAX {
-                        continue;
-                    }
-                    return Err(line.explain(failure));
-                }
-                outcome => return outcome,
+            let Err(failure) = outcome else { return outcome };
+            let may_repeat = match failure.hint {
+                Hint::NoAnswer => request.repeatable,
+                // An old spare that was closed: nothing has been sent.
+                Hint::NoHandshake => true,
+                _ => return Err(failure),
+            };
+            if may_repeat && !take_connected() && tries < STALE_MAX {
+                continue;
             }
+            return Err(if failure.hint == Hint::NoAnswer { line.explain(failure) } else { failure });
         }
     }
 
@@ -295,4 +297,53 @@ fn read(response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
         return Err(too_large());
     }
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    use super::*;
+
+    /// What comes of an exchange over TLS whose spare connection is closed in the handshake. The connection after it
+    /// meets a peer that speaks no TLS.
+    fn after_a_spare_of(age: Duration) -> Hint {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
+        let transport = Transport::new(Env::default(), false, "test/1", None);
+        let spare = Spares::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
+        transport.spares.lock().unwrap().insert((url.origin.host.clone(), port), Arc::new(spare));
+        let server = thread::spawn(move || {
+            let (mut spare, _) = listener.accept().unwrap();
+            spare.read_exact(&mut [0]).unwrap();
+            drop(spare);
+            let (mut plain, _) = listener.accept().unwrap();
+            // Read first, or closing it would take the answer away.
+            let _ = plain.read(&mut [0; 4096]);
+            let _ = plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        });
+        let request = Request {
+            method: "POST",
+            url: &url,
+            headers: &[],
+            authorization: None,
+            body: None,
+            cap: 0,
+            repeatable: false,
+        };
+        let hint = transport.exchange("127.0.0.1", &request).unwrap_err().hint;
+        // Lets the server go on where there was no second connection.
+        let _ = TcpStream::connect(("127.0.0.1", port));
+        server.join().unwrap();
+        hint
+    }
+
+    #[test]
+    fn an_old_spare_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_not() {
+        assert_eq!(after_a_spare_of(Duration::from_secs(5)), Hint::NoTls);
+        assert_eq!(after_a_spare_of(Duration::ZERO), Hint::NoHandshake);
+    }
 }

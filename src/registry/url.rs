@@ -47,8 +47,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A full URL. Displayed without the query values that could be secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A full URL. Displayed, for debugging too, without the query values that could be secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Url {
     /// Scheme, host and port.
     pub(super) origin: Origin,
@@ -101,6 +101,12 @@ impl Url {
     /// The URL in full, for the request line and nothing else.
     pub(super) fn reveal(&self) -> String {
         format!("{}{}", self.origin, self.target)
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -213,6 +219,7 @@ mod tests {
         let url =
             Url::parse("https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=hunter2&hunter3").expect("a URL");
         assert_eq!(url.to_string(), "https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=…&…");
+        assert_eq!(format!("{url:?}"), url.to_string());
     }
 
     #[test]
