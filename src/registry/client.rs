@@ -1,6 +1,6 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::answer::line;
@@ -10,7 +10,7 @@ use super::options::Options;
 use super::session::{Call, Reply, Session};
 use super::transport::Answer;
 use crate::digest::Digest;
-use crate::document::media_type;
+use crate::document::{gojson, media_type};
 use crate::reference::{Reference, Repository};
 
 /// Docker's own limit.
@@ -247,26 +247,20 @@ fn is_html(answer: &Answer) -> bool {
     answer.header("Content-Type").is_some_and(|value| media_type::essence(value).eq_ignore_ascii_case("text/html"))
 }
 
-#[derive(Deserialize)]
-struct Typed {
-    #[serde(rename = "mediaType", default)]
-    media_type: Option<Value>,
-}
-
 /// The media type of a manifest; the error says that it is none.
 fn manifest_type(answer: &Answer) -> Result<String, String> {
     if is_html(answer) {
         return Err("a web page where a manifest should be".to_owned());
     }
-    // Checked by itself, as serde reads an array as an object too.
     let is_object = answer.body.trim_ascii_start().starts_with(b"{");
-    let typed = serde_json::from_slice::<Typed>(&answer.body).ok().filter(|_| is_object).ok_or_else(|| {
+    if !is_object || serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
         let start = line(&String::from_utf8_lossy(&answer.body), SHOWN_MAX);
-        format!("no JSON object where a manifest should be: {start:?}")
-    })?;
+        return Err(format!("no JSON object where a manifest should be: {start:?}"));
+    }
     let served = answer.header("Content-Type").map(media_type::essence).unwrap_or_default().to_ascii_lowercase();
     if !GENERIC_TYPES.contains(&served.as_str()) {
         return Ok(served);
     }
-    Ok(typed.media_type.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned())
+    let manifest = gojson::parse(&answer.body).unwrap_or_default();
+    Ok(manifest.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned())
 }

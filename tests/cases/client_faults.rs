@@ -77,6 +77,15 @@ fn bytes_of_another_digest_are_refused_even_where_the_header_is_silent() {
 }
 
 #[test]
+fn a_repeated_media_type_is_read_as_docker_reads_it() {
+    let (registry, _) = seeded();
+    let body = format!(r#"{{"mediaType":"x","note":"\ud800","mediaType":"{DOCKER_MANIFEST}"}}"#);
+    registry.fault(Rule::any(), Fault::Status(200, body, vec![]));
+    let fetched = Bench::new().manifest(&registry, "a:1").map(|fetched| fetched.media_type);
+    assert_eq!(fetched.as_deref(), Ok(DOCKER_MANIFEST));
+}
+
+#[test]
 fn a_put_that_is_answered_with_another_digest_is_an_error() {
     let (registry, image) = seeded();
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
