@@ -3,7 +3,7 @@
 //!
 //! # The picture
 //!
-//! Data flows one way: argv → [`args`] → [`reference`] → [`store`] / [`registry`] → [`document`] → [`output`]. Imports
+//! Data flows one way: argv → [`args`] → [`mod@reference`] → [`store`] / [`registry`] → [`document`] → [`output`]. Imports
 //! go down only; modules on one line do not import each other. `tests/layers.rs` holds the code to it.
 //!
 //! ```text
@@ -40,8 +40,8 @@ use args::{Command, Request};
 use commands::{CommandError, Context};
 use env::Env;
 use output::Streams;
+use plugin::Action;
 use plugin::completion::{self, Lists};
-use plugin::{Action, Called};
 use reference::Reference;
 use report::Report;
 use store::Store;
@@ -53,53 +53,45 @@ pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
         Err(error) => return fail(&streams, &report::arguments(&error)),
     };
     let config_dir = called.config_dir.clone().unwrap_or_else(|| env.docker_config_dir());
-    match &called.action {
-        Action::Metadata => done(&streams, streams.data(plugin::METADATA.as_bytes()).map_err(CommandError::from)),
+    let context = Context { env, config_dir, debug: called.debug, streams };
+    let (streams, env) = (&context.streams, &context.env);
+    let outcome = match &called.action {
+        Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
         Action::Complete { words, with_descriptions } => {
-            complete(&Store::new(&config_dir), &streams, words, *with_descriptions)
+            complete(&Store::new(&context.config_dir), streams, words, *with_descriptions)
         }
         Action::Run(words) => {
             #[cfg(unix)]
-            plugin::socket::watch(&env);
-            let debug = called.debug;
-            verb(&called, words, &Context { env, config_dir, debug, streams })
+            plugin::socket::watch(env);
+            match args::parse(&called.name, words) {
+                Ok(Request::Run(command)) => verb(&context, &command).map(|()| 0),
+                Ok(Request::Help { text, asked: true }) => {
+                    streams.data(text.as_bytes()).map(|()| 0).map_err(CommandError::from)
+                }
+                Ok(Request::Help { text, asked: false }) => {
+                    streams.note(text.trim_end());
+                    Ok(0)
+                }
+                Err(error) => return fail(streams, &report::arguments(&error)),
+            }
         }
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => fail(streams, &report::command(&error, &registry::certificates_folder(env))),
     }
 }
 
-fn verb(called: &Called, words: &[String], context: &Context) -> u8 {
+fn verb(context: &Context, command: &Command) -> Result<(), CommandError> {
     let streams = &context.streams;
-    let command = match args::parse(&called.name, words) {
-        Ok(Request::Run(command)) => command,
-        Ok(Request::Help { text, asked: true }) => {
-            return done(streams, streams.data(text.as_bytes()).map_err(CommandError::from));
-        }
-        Ok(Request::Help { text, asked: false }) => {
-            streams.note(text.trim_end());
-            return 0;
-        }
-        Err(error) => return fail(streams, &report::arguments(&error)),
-    };
-    let result = match &*command {
+    match command {
         Command::Create(args) => commands::create(context, args),
         Command::Annotate(args) => commands::annotate(context, args),
         Command::Inspect(args) => commands::inspect(context, args),
         Command::Push(args) => commands::push(context, args),
         Command::Rm(args) => commands::rm(context, args),
-        Command::ShellInit(args) => {
-            streams.data(plugin::shell::function(args.shell).as_bytes()).map_err(CommandError::from)
-        }
-        Command::Version => {
-            streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION"))).map_err(CommandError::from)
-        }
-    };
-    done(streams, result)
-}
-
-fn done(streams: &Streams, result: Result<(), CommandError>) -> u8 {
-    match result {
-        Ok(()) => 0,
-        Err(error) => fail(streams, &report::command(&error)),
+        Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
+        Command::Version => Ok(streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION")))?),
     }
 }
 
@@ -109,7 +101,7 @@ fn fail(streams: &Streams, report: &Report) -> u8 {
 }
 
 /// A store that cannot be read completes to nothing: a shell has no place for an error.
-fn complete(store: &Store, streams: &Streams, words: &[String], with_descriptions: bool) -> u8 {
+fn complete(store: &Store, streams: &Streams, words: &[String], with_descriptions: bool) -> Result<u8, CommandError> {
     let names = || {
         let names = store.names().unwrap_or_default();
         names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()
@@ -120,8 +112,6 @@ fn complete(store: &Store, streams: &Streams, words: &[String], with_description
     };
     let answer = completion::answer(words, with_descriptions, &Lists { names: &names, entries: &entries });
     streams.note(answer.stderr.trim_end());
-    match streams.data(answer.stdout.as_bytes()) {
-        Ok(()) => answer.exit_code,
-        Err(error) => done(streams, Err(error.into())),
-    }
+    streams.data(answer.stdout.as_bytes())?;
+    Ok(answer.exit_code)
 }

@@ -2,6 +2,8 @@
 //!
 //! The only place that knows every error, and the only one that gives advice.
 
+use std::path::Path;
+
 use crate::args::ArgsError;
 use crate::commands::CommandError;
 use crate::document::DocumentError;
@@ -28,13 +30,15 @@ pub fn arguments(error: &ArgsError) -> Report {
 }
 
 /// A verb that failed.
-pub fn command(error: &CommandError) -> Report {
+///
+/// `certificates` is the folder that certificates for registries are read from.
+pub fn command(error: &CommandError, certificates: &Path) -> Report {
     let mut lines = Vec::new();
     let mut advice: Vec<String> = Vec::new();
     for error in error.each() {
         lines.push(error.to_string());
         lines.extend(cause(error));
-        for hint in hints(error) {
+        for hint in hints(error, certificates) {
             // Each hint once, however many failures it is for.
             if !advice.contains(&hint) {
                 advice.push(hint);
@@ -66,7 +70,7 @@ fn request(error: &RegistryError) -> Option<String> {
     })
 }
 
-fn hints(error: &CommandError) -> Vec<String> {
+fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     match error {
         CommandError::Exists { list } => {
             vec![format!("{list} is a draft already: add --amend to add to it, or remove it first with rm")]
@@ -88,9 +92,11 @@ fn hints(error: &CommandError) -> Vec<String> {
         CommandError::Draft(source) => draft_hints(source),
         CommandError::Served { .. } => Vec::new(),
         CommandError::Store(source) => store_hints(source),
-        CommandError::NotServed { source, .. } => registry_hints(source),
-        CommandError::Put { source, .. } | CommandError::Mount { source, .. } => registry_hints(source),
-        CommandError::Registry(source) | CommandError::NotVerified { source, .. } => registry_hints(source),
+        CommandError::NotServed { source, .. } => registry_hints(source, certificates),
+        CommandError::Put { source, .. } | CommandError::Mount { source, .. } => registry_hints(source, certificates),
+        CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
+            registry_hints(source, certificates)
+        }
         _ => Vec::new(),
     }
 }
@@ -128,8 +134,10 @@ fn store_hints(error: &StoreError) -> Vec<String> {
     vec![hint]
 }
 
-fn registry_hints(error: &RegistryError) -> Vec<String> {
+fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
+    let folder = certificates.join(registry);
+    let folder = folder.display();
     let hint = match error.kind {
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
@@ -138,11 +146,11 @@ fn registry_hints(error: &RegistryError) -> Vec<String> {
         }
         Kind::RateLimited => "wait before trying again; a login usually raises the limit".to_owned(),
         Kind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
-        Kind::Certificate => format!(
-            "put the authority's certificate into /etc/docker/certs.d/{registry}/ca.crt, or add --insecure to skip the check"
-        ),
+        Kind::Certificate => {
+            format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check")
+        }
         Kind::ClientCertificate => {
-            format!("put the pair into /etc/docker/certs.d/{registry}/ as client.cert and client.key")
+            format!("put the pair into {folder}/ as client.cert and client.key")
         }
         Kind::Resolve => "check the name for typing errors, and the network".to_owned(),
         Kind::Connect | Kind::Timeout => format!("check that {registry} is up and that this machine may reach it"),

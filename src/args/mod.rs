@@ -2,8 +2,8 @@
 //!
 //! Docker's command line is Go's cobra and pflag, whose habits clap does not have: `--flag=false`, clusters, flags
 //! before and after the words, the last of a repeated flag winning, its own error texts, exit code 125. So the work is
-//! shared out. The clap structs below say what there is (names, types, help texts), [`scan`] reads the arguments as
-//! pflag does and hands clap a normal form, and [`help`] prints what clap knows in docker's layout. A new flag is a
+//! shared out. The clap structs below say what there is (names, types, help texts), `scan` reads the arguments as
+//! pflag does and hands clap a normal form, and `help` prints what clap knows in docker's layout. A new flag is a
 //! new field here and nothing else: parsing, help and completion all read the same structs.
 //!
 //! Parsing never judges a reference: a [`RefArg`] holds what was typed beside what it means, and the verb decides

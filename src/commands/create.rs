@@ -49,11 +49,15 @@ fn entries(context: &Context, args: &Create, before: Option<&Draft>) -> Result<V
     let images: Vec<&RefArg> =
         args.images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image))).collect();
     let registry = context.registry(args.insecure);
-    for image in seen.into_iter().filter(|image| kept(image).is_none()) {
+    let jobs = context.jobs(args.jobs)?;
+    let wanted: Vec<&Reference> = seen.into_iter().filter(|image| kept(image).is_none()).collect();
+    for image in &wanted {
         registry.announce(image.repository(), Access::Pull);
+        let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
+        registry.expect(image.repository(), together.count().min(jobs.get()));
     }
     let platforms = Platforms::new(&registry);
-    let entries = pool::in_order(context.jobs(args.jobs)?, &images, |image| {
+    let entries = pool::in_order(jobs, &images, |image| {
         let image = parsed(image)?;
         match kept(image) {
             Some(entry) => Ok(entry.clone()),

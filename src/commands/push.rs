@@ -1,6 +1,7 @@
 //! `push`: the blobs of images from other repositories are mounted, their manifests put by digest from the bytes that
 //! came, and the list last, so that the tag never names what is not there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::args::Push;
@@ -25,33 +26,28 @@ struct Blob {
 /// One thing to send before the list.
 enum Step<'a> {
     Mount(Blob),
-    Put { reference: Reference, media_type: &'a str, bytes: Vec<u8> },
+    Put(Put<'a>),
+}
+
+/// A manifest to be put under its digest.
+struct Put<'a> {
+    reference: Reference,
+    media_type: &'a str,
+    bytes: Cow<'a, [u8]>,
 }
 
 pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = parsed(&args.list)?;
-    let store = context.store();
-    let draft = store.draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
+    let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     if draft.is_empty() {
         return Err(CommandError::Empty(target.to_string()));
     }
     let list = draft.list()?;
     let children: Vec<&Entry> =
         draft.entries().filter(|entry| entry.reference.repository() != target.repository()).collect();
-    let registry = context.registry(args.insecure);
-    registry.announce(target.repository(), Access::PullPush);
-    for child in &children {
-        registry.announce(child.reference.repository(), Access::Pull);
-    }
     // Everything that can be known to be wrong is known before anything is sent.
-    children.iter().try_for_each(|child| child.bytes().map(drop))?;
-    let there = if children.is_empty() { There::default() } else { look(&registry, target, &list)? };
-    if !there.list {
-        let steps = steps(target, &children, &there.children)?;
-        let jobs = context.jobs(args.jobs)?;
-        pool::in_stages(jobs, &steps, |step| send(&registry, target, step)).map_err(CommandError::of)?;
-        put(&registry, target, list.media_type, &list.bytes)?;
-    }
+    let steps = steps(target, &children)?;
+    publish(context, args, target, &list, steps)?;
     for child in &children {
         let digest = &child.descriptor.digest;
         let reference = target.repository().at_digest(digest);
@@ -59,6 +55,29 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     }
     context.streams.line(&list.digest)?;
     if args.purge { purge(context, target, &draft) } else { Ok(()) }
+}
+
+fn publish(
+    context: &Context,
+    args: &Push,
+    target: &Reference,
+    list: &List,
+    steps: Steps<'_>,
+) -> Result<(), CommandError> {
+    let jobs = context.jobs(args.jobs)?;
+    let registry = context.registry(args.insecure);
+    registry.announce(target.repository(), Access::PullPush);
+    for (source, _) in steps.blobs.iter().flat_map(|blob| &blob.sources) {
+        registry.announce(source, Access::Pull);
+    }
+    registry.expect(target.repository(), steps.blobs.len().min(jobs.get()));
+    let there = if steps.puts.is_empty() { There::default() } else { look(&registry, target, list)? };
+    if there.list {
+        return Ok(());
+    }
+    let tasks = steps.without(&there.children);
+    pool::in_stages(jobs, &tasks, |step| send(&registry, target, step)).map_err(CommandError::of)?;
+    put(&registry, target, list.media_type, &list.bytes)
 }
 
 /// What the target is known to have already.
@@ -89,48 +108,61 @@ fn look(registry: &Registry, target: &Reference, list: &List) -> Result<There, C
     Ok(There { list: false, children: items.into_iter().map(|item| item.digest).collect() })
 }
 
-/// What has to be sent before the list, each once: the distinct blobs in docker's order, then the manifests, each with
-/// the places of the blobs that it needs.
-fn steps<'a>(
-    target: &Reference,
-    children: &[&'a Entry],
-    there: &BTreeSet<Digest>,
-) -> Result<Vec<(Step<'a>, Vec<usize>)>, CommandError> {
-    let mut blobs: Vec<Blob> = Vec::new();
+/// What has to be sent before the list, each once.
+struct Steps<'a> {
+    /// The distinct blobs in docker's order.
+    blobs: Vec<Blob>,
+    /// The distinct manifests in docker's order, each with the places of the blobs that it needs.
+    puts: Vec<(Put<'a>, BTreeSet<usize>)>,
+}
+
+fn steps<'a>(target: &Reference, children: &[&'a Entry]) -> Result<Steps<'a>, CommandError> {
+    let mut steps = Steps { blobs: Vec::new(), puts: Vec::new() };
     let mut places: BTreeMap<Digest, usize> = BTreeMap::new();
-    let mut puts = Vec::new();
-    let mut seen: BTreeSet<&Digest> = there.iter().collect();
+    let mut seen = BTreeSet::new();
     for child in children {
-        let digest = &child.descriptor.digest;
         let is_windows = child.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
-        if there.contains(digest) {
-            continue;
-        }
-        let mut needs = Vec::new();
+        let mut needs = BTreeSet::new();
         for digest in child.blobs()? {
-            let place = *places.entry(digest.clone()).or_insert(blobs.len());
-            if place == blobs.len() {
-                blobs.push(Blob { digest, sources: Vec::new() });
+            let place = *places.entry(digest.clone()).or_insert(steps.blobs.len());
+            if place == steps.blobs.len() {
+                steps.blobs.push(Blob { digest, sources: Vec::new() });
             }
-            if let Some(blob) = blobs.get_mut(place) {
+            if let Some(blob) = steps.blobs.get_mut(place) {
                 blob.sources.push((child.reference.repository().clone(), is_windows));
             }
-            if !needs.contains(&place) {
-                needs.push(place);
-            }
+            needs.insert(place);
         }
-        if seen.insert(digest) {
-            let reference = target.repository().at_digest(digest);
-            puts.push((Step::Put { reference, media_type: child.media_type(), bytes: child.bytes()? }, needs));
+        let bytes = child.bytes()?;
+        if seen.insert(&child.descriptor.digest) {
+            let reference = target.repository().at_digest(&child.descriptor.digest);
+            steps.puts.push((Put { reference, media_type: child.media_type(), bytes }, needs));
         }
     }
-    Ok(blobs.into_iter().map(|blob| (Step::Mount(blob), Vec::new())).chain(puts).collect())
+    Ok(steps)
+}
+
+impl<'a> Steps<'a> {
+    /// The work that is left when these manifests are there, with the places of the work that each piece needs.
+    fn without(self, there: &BTreeSet<Digest>) -> Vec<(Step<'a>, Vec<usize>)> {
+        let is_there = |put: &Put<'_>| put.reference.digest().is_some_and(|digest| there.contains(digest));
+        let puts: Vec<(Put<'a>, BTreeSet<usize>)> = self.puts.into_iter().filter(|(put, _)| !is_there(put)).collect();
+        let needed: BTreeSet<usize> = puts.iter().flat_map(|(_, needs)| needs.iter().copied()).collect();
+        let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let blobs = self.blobs.into_iter().enumerate().filter(|(place, _)| needed.contains(place));
+        let mounts = blobs.map(|(_, blob)| (Step::Mount(blob), Vec::new()));
+        let puts = puts.into_iter().map(|(put, needs)| {
+            let needs = needs.iter().filter_map(|place| moved.get(place).copied()).collect();
+            (Step::Put(put), needs)
+        });
+        mounts.chain(puts).collect()
+    }
 }
 
 fn send(registry: &Registry, target: &Reference, step: &Step<'_>) -> Result<(), CommandError> {
     match step {
         Step::Mount(blob) => mount(registry, target, blob),
-        Step::Put { reference, media_type, bytes } => put(registry, reference, media_type, bytes),
+        Step::Put(Put { reference, media_type, bytes }) => put(registry, reference, media_type, bytes),
     }
 }
 

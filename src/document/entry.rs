@@ -3,6 +3,7 @@
 //! The file's format is docker's, written out in `store-format.md` ("The entry"). What came from a registry is held as
 //! the bytes that came; a manifest that docker stored without them is only used where it can be shown to hash right.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -79,19 +80,21 @@ impl Entry {
     ///
     /// # Errors
     /// Where no form of the manifest that is here hashes to the descriptor's digest.
-    pub fn bytes(&self) -> Result<Vec<u8>, DocumentError> {
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let digest = &self.descriptor.digest;
         if let Some(raw) = &self.raw {
             self.verify()?;
-            return Ok(raw.clone());
+            return Ok(Cow::Borrowed(raw));
         }
         let (schema, json) = self.manifest.as_ref().ok_or_else(|| self.no_payload())?;
-        let dockers = gojson::indent(json, schema.indentation());
-        let forms = [&dockers, json, &gojson::indent(json, "   "), &gojson::indent(json, "  ")];
-        match forms.into_iter().find(|form| digest.verifies(form)) {
-            Some(form) => Ok(form.clone()),
-            None => Err(self.mismatch(&dockers)),
+        if digest.verifies(json) {
+            return Ok(Cow::Borrowed(json));
         }
+        let dockers = gojson::indent(json, schema.indentation());
+        let others = ["   ", "  "].map(|unit| gojson::indent(json, unit));
+        let missing = self.mismatch(&dockers);
+        let forms = std::iter::once(dockers).chain(others);
+        forms.map(Cow::Owned).find(|form| digest.verifies(form)).ok_or(missing)
     }
 
     /// The manifest as JSON, for display: the bytes that came, or docker's stored form of them.
@@ -222,7 +225,7 @@ mod tests {
         assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
         assert!(text.contains(r#""OCIManifest":{"a":"\u003cx\u003e","config""#), "{text}");
         let read = Entry::decode(&file).unwrap();
-        assert_eq!(read.bytes().unwrap(), MANIFEST.as_bytes());
+        assert_eq!(&*read.bytes().unwrap(), MANIFEST.as_bytes());
         assert_eq!(read.encode().unwrap(), file);
         assert_eq!(read.blobs().unwrap(), [Digest::of(b"{}")]);
     }
@@ -241,7 +244,7 @@ mod tests {
             assert!(!read.has_raw());
             // serde_json has unescaped the manifest on its way through `Value`, so escape it as docker stores it.
             let stored = Entry::decode(&gojson::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
-            assert_eq!(stored.bytes().unwrap(), bytes);
+            assert_eq!(&*stored.bytes().unwrap(), bytes);
             assert!(matches!(read.bytes(), Err(DocumentError::Mismatch { .. })));
         }
     }

@@ -27,7 +27,7 @@ pub(super) struct HostFiles {
 }
 
 /// The folder that holds the hosts' folders: docker's, or in rootless mode the user's own.
-pub(super) fn folder(env: &Env) -> PathBuf {
+pub fn folder(env: &Env) -> PathBuf {
     let rootless = env.get("ROOTLESSKIT_STATE_DIR").and_then(|_| {
         let home = || env.get("HOME").map(|home| Path::new(home).join(".config"));
         env.get("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)

@@ -67,6 +67,13 @@ impl Registry {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
+    /// Says how many exchanges with a repository's registry the command is going to have under way at once.
+    ///
+    /// Connections for them are then made while the first exchange finds out how the registry speaks.
+    pub fn expect(&self, repository: &Repository, exchanges: usize) {
+        self.session.expect(repository.domain(), exchanges);
+    }
+
     /// Fetches a manifest by its tag, or by its digest where the reference has no tag, as docker does. One request.
     ///
     /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use rustls::{ClientConnection, StreamOwned};
 use ureq::config::Config;
@@ -23,6 +24,8 @@ use ureq::unversioned::transport::{
 
 use super::failure::Unconnected;
 use super::forward::Forward;
+use super::socket::Socket;
+use super::spare::Spares;
 use super::tls::TlsSetup;
 
 /// As many addresses as the library's list of them holds.
@@ -60,6 +63,8 @@ pub(super) struct Connections {
     pub(super) tunnels: bool,
     /// The proxy that is asked instead of the origin.
     pub(super) forward: Option<ForwardProxy>,
+    /// Connections to the origin that were made ahead.
+    pub(super) spares: Option<Arc<Spares>>,
 }
 
 impl Connector<()> for Connections {
@@ -75,10 +80,16 @@ impl Connector<()> for Connections {
                 error
             })
         };
-        CONNECTED.set(true);
-        let transport: Box<dyn Transport> = match ConnectProxyConnector::default().connect(details, None::<()>)? {
-            Some(tunnel) => Box::new(tunnel),
-            None => Box::new(tcp(details).map_err(wrong)?),
+        let transport: Box<dyn Transport> = match self.spares.as_ref().and_then(|spares| spares.take()) {
+            // Its age may be what goes wrong with it, as with one from the pool.
+            Some(spare) => Box::new(Socket::new(spare, buffers(details))),
+            None => {
+                CONNECTED.set(true);
+                match ConnectProxyConnector::default().connect(details, None::<()>)? {
+                    Some(tunnel) => Box::new(tunnel),
+                    None => Box::new(tcp(details).map_err(wrong)?),
+                }
+            }
         };
         let host = details.uri.host().unwrap_or_default();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -106,6 +117,10 @@ fn tcp(details: &ConnectionDetails) -> Result<impl Transport, Unconnected> {
     }
 }
 
+fn buffers(details: &ConnectionDetails) -> LazyBuffers {
+    LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size())
+}
+
 fn secure(
     transport: Box<dyn Transport>,
     tls: Option<&TlsSetup>,
@@ -122,8 +137,7 @@ fn secure(
     let mut socket = TransportAdapter::new(transport, details.current_time.clone());
     socket.set_timeout(details.timeout);
     connection.complete_io(&mut socket).map_err(failed)?;
-    let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-    Ok(Box::new(TlsTransport { buffers, stream: StreamOwned::new(connection, socket) }))
+    Ok(Box::new(TlsTransport { buffers: buffers(details), stream: StreamOwned::new(connection, socket) }))
 }
 
 /// A TLS connection as the HTTP library wants it.

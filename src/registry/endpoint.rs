@@ -5,7 +5,7 @@
 //! nothing is lost, logged or given away, and the same request goes out in the clear, if that is allowed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::error::{Kind, RegistryError};
 use super::failure::{Failure, Hint};
@@ -46,7 +46,8 @@ pub(super) struct Endpoint {
     insecure: bool,
     is_loopback: bool,
     https: OnceLock<bool>,
-    search: Mutex<()>,
+    first: Mutex<()>,
+    answered: OnceLock<()>,
 }
 
 impl Endpoints {
@@ -69,23 +70,47 @@ impl Endpoints {
             return Err(RegistryError::new(Kind::Resolve, registry, "not a host with a port up to 65535"));
         };
         let is_loopback = host::is_loopback(&secure.host);
-        let (https, search) = (OnceLock::new(), Mutex::default());
-        let endpoint = Arc::new(Endpoint { secure, plain, insecure: self.insecure, is_loopback, https, search });
+        let endpoint = Arc::new(Endpoint {
+            secure,
+            plain,
+            insecure: self.insecure,
+            is_loopback,
+            https: OnceLock::new(),
+            first: Mutex::default(),
+            answered: OnceLock::new(),
+        });
         known.insert(registry.to_owned(), Arc::clone(&endpoint));
         Ok(endpoint)
     }
 }
 
 impl Endpoint {
+    /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a login,
+    /// and nobody else need ask that. Held until then; `None` once the registry has answered.
+    pub(super) fn first(&self) -> Option<MutexGuard<'_, ()>> {
+        if self.answered.get().is_some() {
+            return None;
+        }
+        let turn = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        self.answered.get().is_none().then_some(turn)
+    }
+
+    /// Says that the registry has answered, with all that it takes to be answered.
+    pub(super) fn answered(&self) {
+        let _ = self.answered.set(());
+    }
+
+    /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be spent
+    /// on a handshake that fails.
+    pub(super) fn ahead(&self, exchanges: usize) -> (&Origin, usize) {
+        let spent = usize::from((self.insecure || self.is_loopback) && self.secure.port == self.plain.port);
+        (&self.secure, (exchanges + spent).saturating_sub(1))
+    }
+
     /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it is
-    /// decided. While one thread does so, the others wait for what it finds.
+    /// decided.
     pub(super) fn attempt<T>(&self, attempt: impl Fn(&Origin) -> Result<T, Failure>) -> Result<T, Failure> {
         if let Some(https) = self.https.get() {
-            return attempt(self.origin(*https));
-        }
-        let turn = self.search.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(https) = self.https.get() {
-            drop(turn);
             return attempt(self.origin(*https));
         }
         let secure = match attempt(&self.secure) {

@@ -28,6 +28,8 @@ mod proxy;
 mod redirect;
 mod scope;
 mod session;
+mod socket;
+mod spare;
 mod tls;
 mod token;
 mod transport;
@@ -35,6 +37,7 @@ mod url;
 mod verifier;
 
 pub use auth::Access;
+pub use certs_d::folder as certificates_folder;
 pub use client::{Fetched, Mount, Name, Registry};
 pub use error::{Kind, RegistryError};
 pub use options::Options;

@@ -1,10 +1,13 @@
 //! A request sent until it is answered: the registry's scheme, authorisation, redirects.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::answer;
 use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
 use super::challenge::Challenge;
 use super::credentials::Credentials;
-use super::endpoint::Endpoints;
+use super::endpoint::{Endpoint, Endpoints};
 use super::error::{Kind, RegistryError};
 use super::failure::Failure;
 use super::options::Options;
@@ -59,6 +62,12 @@ pub(super) struct Session {
     endpoints: Endpoints,
     authenticator: Authenticator,
     insecure: bool,
+    /// Exchanges at once that each registry has to expect and has not been prepared for yet.
+    expected: Mutex<BTreeMap<String, usize>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
@@ -70,12 +79,18 @@ impl Session {
             endpoints: Endpoints::new(insecure),
             authenticator: Authenticator::new(Credentials::new(env, config_dir)),
             insecure,
+            expected: Mutex::default(),
         }
     }
 
     /// Remembers a scope for the first token.
     pub(super) fn announce(&self, registry: &str, scope: Scope) {
         self.authenticator.announce(registry, scope);
+    }
+
+    /// Says how many exchanges with a registry there will be at once, so that connections can be made ahead.
+    pub(super) fn expect(&self, registry: &str, exchanges: usize) {
+        lock(&self.expected).insert(registry.to_owned(), exchanges);
     }
 
     /// Sends the call until there is an answer other than a 401 that can be done something about. The answer is a
@@ -90,10 +105,22 @@ impl Session {
 
     fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
         let endpoint = self.endpoints.of(call.registry)?;
+        let first = endpoint.first();
+        if first.is_some() {
+            let expected = lock(&self.expected).remove(call.registry).unwrap_or_default();
+            let (origin, count) = endpoint.ahead(expected);
+            self.transport.prepare(call.registry, origin, count);
+        }
+        let reply = self.send_to(&endpoint, call)?;
+        endpoint.answered();
+        Ok(reply)
+    }
+
+    fn send_to(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Reply, RegistryError> {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
         if sent.is_none() && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
             let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call };
-            self.send(&ping)?;
+            self.send_to(endpoint, &ping)?;
             sent = self.authenticator.header(call.registry, call.scopes);
         }
         let mut rounds = 0;

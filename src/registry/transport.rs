@@ -20,6 +20,7 @@ use super::failure::{Failure, Hint};
 use super::forward::Forward;
 use super::identity::Identity;
 use super::proxy::{ProxyScheme, ProxyUrl, proxy_for};
+use super::spare::Spares;
 use super::tls::Tls;
 use super::url::{Origin, Url};
 use crate::env::Env;
@@ -91,6 +92,7 @@ pub(super) struct Transport {
     trace: Option<Trace>,
     tls: Tls,
     lines: Mutex<BTreeMap<(String, Origin), Arc<Line>>>,
+    spares: Mutex<BTreeMap<(String, u16), Arc<Spares>>>,
 }
 
 /// The connections to one origin.
@@ -98,6 +100,8 @@ struct Line {
     agent: Agent,
     /// The client's half of mutual TLS, where there is TLS.
     identity: Option<Arc<Identity>>,
+    /// Connections made ahead, where the origin is connected to directly.
+    spares: Option<Arc<Spares>>,
 }
 
 impl Transport {
@@ -106,7 +110,7 @@ impl Transport {
         let tls = Tls::new(&env, insecure);
         // The HTTP library panics on a value that cannot stand in a header.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
-        Transport { env, user_agent, trace, tls, lines: Mutex::default() }
+        Transport { env, user_agent, trace, tls, lines: Mutex::default(), spares: Mutex::default() }
     }
 
     /// Sends a request in a registry's service and reads the answer.
@@ -130,6 +134,15 @@ impl Transport {
                 }
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// Begins to make connections to an origin ahead of their use, unless it is reached through a proxy.
+    pub(super) fn prepare(&self, registry: &str, origin: &Origin, count: usize) {
+        // A line that cannot be set up is reported by the exchange that needs it.
+        let Ok(line) = self.line(registry, origin) else { return };
+        if let Some(spares) = line.spares.as_ref().filter(|_| count > 0) {
+            spares.open(&origin.host, origin.port, count);
         }
     }
 
@@ -169,6 +182,11 @@ impl Transport {
             Some(proxy) if proxy.scheme == ProxyScheme::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
             _ => None,
         };
+        let spares = proxy.is_none().then(|| {
+            let mut all = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry((origin.host.clone(), origin.port)).or_default())
+        });
+        connections.spares.clone_from(&spares);
         let mut names = Names::default();
         let mut tunnel = None;
         if let Some(proxy) = proxy {
@@ -184,7 +202,7 @@ impl Transport {
         }
         let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
         let agent = Agent::with_parts(self.config(tunnel), connections, names);
-        Ok(Line { agent, identity })
+        Ok(Line { agent, identity, spares })
     }
 
     fn config(&self, tunnel: Option<Proxy>) -> ureq::config::Config {

@@ -367,3 +367,24 @@ fn debugging_shows_no_secret() {
         assert!(!said.contains(secret), "{said}");
     }
 }
+
+#[test]
+fn the_hosts_key_may_be_a_url() {
+    let Some(scene) = Scene::plain(Door::Htpasswd) else { return };
+    for key in [format!("https://{}/v1/", scene.host), format!("http://{}", scene.host)] {
+        let entry = json!({ "auth": basic(HTPASSWD_USER, HTPASSWD_PASSWORD) });
+        scene.sandbox.write_config(&json!({ "auths": { key: entry } }).to_string());
+        let _ = scene.ours(&["inspect", &scene.name("team/amd:1")]).success();
+    }
+}
+
+#[test]
+fn a_broken_configuration_counts_once_a_login_is_wanted() {
+    let Some(open) = Scene::plain(Door::Open) else { return };
+    open.sandbox.write_config("{ not JSON");
+    open.create_and_push();
+    let Some(shut) = Scene::plain(Door::Htpasswd) else { return };
+    shut.sandbox.write_config("{ not JSON");
+    let output = shut.create();
+    assert_first_line(&output, &["config.json"]);
+}

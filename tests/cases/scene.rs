@@ -179,12 +179,14 @@ pub(crate) fn tls_files(dir: &Path, pair: &Pair, clients: Option<&Authority>) ->
     Tls { cert, key, client_ca: clients.map(|authority| authority.write(dir, "clients.crt")) }
 }
 
-/// A failure told as one: exit code 1, nothing on stdout, no panic, and every word in what was said.
+/// A failure told as one: exit code 1, nothing on stdout, no panic, no debug text, and every word in what was said.
 #[track_caller]
 pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
     let said = output.err();
     assert_eq!((output.code, output.out().as_str()), (1, ""), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+    // The debug form of an error is for nobody.
+    assert!(!said.contains("OtherError") && !said.contains("Some(") && !said.contains("Custom {"), "{said}");
     let lower = said.to_lowercase();
     for word in words {
         assert!(lower.contains(&word.to_lowercase()), "`{word}` is missing in:\n{said}");

@@ -30,6 +30,13 @@ fn an_unknown_authority_is_named_as_the_trouble() {
 }
 
 #[test]
+fn the_hint_names_the_folder_that_would_be_read() {
+    let Some(mut scene) = Scene::https(&Authority::new("nobody").server(HERE), None) else { return };
+    let folder = scene.certs_d();
+    assert_refused(&scene.create(), &[&folder.display().to_string()]);
+}
+
+#[test]
 fn an_authority_in_certs_d_is_believed() {
     let authority = Authority::new("house");
     let Some(scene) = trusted(&authority, &authority.server(HERE), None) else { return };

@@ -186,6 +186,39 @@ fn the_systems_roots_by_ssl_cert_file() {
     pitch.works(&[]);
 }
 
+/// As docker's page has it for those who trust a self-signed certificate in the whole system.
+#[test]
+fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
+    let pair = self_signed_docs(HOSTS);
+    let Some(mut pitch) = Pitch::https(&pair) else { return };
+    let roots = write_pem(pitch.scene.sandbox.path(), "roots.pem", &pair.cert);
+    pitch.scene.sandbox.set("SSL_CERT_FILE", roots);
+    pitch.works(&[]);
+}
+
+/// A difference meant: with `--insecure` docker's create passes over a half pair and its push does not; ours tells it
+/// at once.
+#[test]
+fn half_a_pair_with_insecure() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
+    write_pem(&pitch.scene.certs_d(), "client.cert", &authority.client("me").cert);
+    let (docker, _) = pitch.client(&["docker", "manifest"], &["--insecure"]);
+    assert_eq!((docker.create.0, docker.push), (0, Some((1, String::new()))));
+    let (_, ours) = pitch.client(&[OURS], &["--insecure"]);
+    assert_first_line(&ours, &["client.key", "client.cert"]);
+}
+
+#[test]
+fn a_folder_in_the_place_of_an_authority() {
+    let authority = Authority::new("house");
+    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
+    let folder = pitch.scene.certs_d();
+    authority.write(&folder, "ca.crt");
+    std::fs::create_dir(folder.join("old.crt")).expect("a folder in the sandbox");
+    pitch.fails(&["old.crt"]);
+}
+
 #[test]
 fn plain_http_wants_insecure() {
     let Some(pitch) = Pitch::start(Door::Open, None, None) else { return };

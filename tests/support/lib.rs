@@ -6,6 +6,7 @@
 pub mod certs;
 pub mod client;
 pub mod image;
+pub mod link;
 pub mod loopback;
 pub mod netns;
 pub mod real;

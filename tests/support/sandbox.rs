@@ -350,8 +350,14 @@ fn walk(dir: &Path, prefix: &str, found: &mut BTreeMap<String, (u32, Vec<u8>)>) 
 /// # Panics
 /// When it cannot be written.
 pub fn write_script(path: &Path, text: &str) {
-    std::fs::write(path, text).expect("the script is written");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the script is made executable");
+    let draft = path.with_extension("draft");
+    std::fs::write(&draft, text).expect("the script is written");
+    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).expect("the script is made executable");
+    // Another process makes the final file: one that this process had open for writing while a test beside it forked
+    // is "text file busy" to whoever runs it. A rename would keep the file, and so the trouble.
+    let copied = Command::new("cp").arg("-p").arg(&draft).arg(path).status().expect("cp runs");
+    assert!(copied.success(), "cp to {}", path.display());
+    std::fs::remove_file(&draft).expect("the draft is removed");
 }
 
 /// Whether a program of this name is on the PATH.

@@ -1,0 +1,68 @@
+# docker-manifest: build, test, install. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+CARGO ?= cargo
+PREFIX ?= $(HOME)/.local
+DOCKER_CONFIG ?= $(HOME)/.docker
+DESTDIR ?=
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAM := $(TARGET)/release/docker-manifest
+BIN := $(DESTDIR)$(PREFIX)/bin
+PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
+
+.PHONY: help build test setup demo install uninstall lint fmt doc bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the release binary
+	$(CARGO) build --release
+
+setup: ## Install what the tests compare with, where apt-get and root are there
+	@scripts/setup
+
+test: setup ## Run every test of the workspace; what was skipped is said at the end
+	@skips=$${DOCKER_MANIFEST_SKIPS:-}; \
+	if [ -z "$$skips" ]; then skips=$$(mktemp); trap 'rm -f "$$skips"' EXIT; fi; \
+	: >"$$skips"; \
+	status=0; \
+	DOCKER_MANIFEST_SKIPS=$$skips $(CARGO) test --workspace --locked --no-fail-fast || status=$$?; \
+	if [ -s "$$skips" ]; then \
+		echo; echo "Not everything was tested:"; sort -u "$$skips"; \
+	fi; \
+	exit $$status
+
+demo: ## Show the main job on a registry of its own; REGISTRY=real takes docker-registry
+	$(CARGO) build --release
+	$(CARGO) run --release --example demo -- $(PROGRAM) $(if $(filter real,$(REGISTRY)),--real)
+
+install: build ## Put the plugin and the program in place (PREFIX, DOCKER_CONFIG)
+	install -d "$(BIN)" "$(PLUGINS)"
+	install -m 755 "$(PROGRAM)" "$(BIN)/docker-manifest"
+	ln -sf "$$(cd "$(BIN)" && pwd)/docker-manifest" "$(PLUGINS)/docker-manifests"
+	@echo
+	@echo "docker-manifest is in $(BIN), and docker manifests runs it."
+	@case ":$$PATH:" in *":$(BIN):"*) ;; *) echo "$(BIN) is not on your PATH yet." ;; esac
+	@echo "For docker manifest itself:  eval \"\$$(docker-manifest shell-init bash)\"  (or zsh, fish)"
+
+uninstall: ## Take both away again
+	rm -f "$(BIN)/docker-manifest" "$(PLUGINS)/docker-manifests"
+
+lint: ## Check formatting, clippy and the documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+doc: ## Build the documentation
+	$(CARGO) doc --workspace --no-deps --locked
+
+bench: ## Measure beside docker and its peers, then the inner parts; BENCH=--quick for a short look
+	$(CARGO) bench --bench inner
+	$(CARGO) bench --bench compare -- $(BENCH)

@@ -1,0 +1,87 @@
+//! What our own numbers must show: growth in a straight line, and the bars that the project set itself.
+
+use std::time::Duration;
+
+use crate::options::Options;
+use crate::results::{Key, Results, Sample};
+use crate::tools::{Job, OURS};
+
+/// Requests for an image may grow by this factor from the smaller list to the larger.
+const MOST_REQUEST_GROWTH: f64 = 1.1;
+/// Processor time for an image may grow by this factor; a cost that grows with the square would show ten.
+const MOST_CPU_GROWTH: f64 = 2.0;
+/// The list that growth is counted from, where it was measured.
+const GROWTH_FROM: usize = 50;
+
+/// The bars of the issue that asked for this bench, at 40 ms: job, images, requests, round trips.
+const BARS: [(Job, usize, usize, f64); 5] = [
+    (Job::Publish, 5, 30, 13.0),
+    (Job::Again, 5, 4, 6.0),
+    (Job::Publish, 50, 260, 36.0),
+    (Job::Inspect, 50, 2, 4.0),
+    (Job::Verbose, 50, 53, 11.0),
+];
+const BAR_RTT: Duration = Duration::from_millis(40);
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// What was found and what may be, in words.
+    pub(crate) text: String,
+    pub(crate) is_met: bool,
+}
+
+/// All that can be looked at in what was measured.
+pub(crate) fn all(results: &Results, options: &Options) -> Vec<Verdict> {
+    let mut verdicts: Vec<Verdict> = BARS.iter().filter_map(|bar| against(bar, results)).collect();
+    for &rtt in &options.rtts {
+        verdicts.extend(Job::ALL.iter().filter_map(|job| growth(*job, rtt, results, options)));
+    }
+    if !results.outcomes.is_empty() && results.medians_of(OURS).next().is_none() && options.wants(OURS) {
+        verdicts.push(Verdict { text: "ours did nothing that could be measured".to_owned(), is_met: false });
+    }
+    verdicts
+}
+
+fn ours(job: Job, images: usize, rtt: Duration) -> Key {
+    Key { job, images, rtt, tool: OURS }
+}
+
+/// How many round trips the wall time is; `None` on a line without delay.
+pub(crate) fn round_trips(sample: &Sample, rtt: Duration) -> Option<f64> {
+    (!rtt.is_zero()).then(|| sample.usage.wall.as_secs_f64() / rtt.as_secs_f64())
+}
+
+fn against((job, images, requests, trips): &(Job, usize, usize, f64), results: &Results) -> Option<Verdict> {
+    let sample = results.median(&ours(*job, *images, BAR_RTT))?;
+    let found = round_trips(&sample, BAR_RTT)?;
+    let text = format!(
+        "{} of {images} at {} ms: {} requests of at most {requests}, {found:.1} round trips of at most {trips}",
+        job.title(),
+        BAR_RTT.as_millis(),
+        sample.requests,
+    );
+    Some(Verdict { text, is_met: sample.requests <= *requests && found <= *trips })
+}
+
+/// From the smaller to the largest list: requests and processor time for an image.
+fn growth(job: Job, rtt: Duration, results: &Results, options: &Options) -> Option<Verdict> {
+    let large = *options.images.last()?;
+    let small = options.images.iter().rev().copied().find(|images| *images < large && *images <= GROWTH_FROM)?;
+    let (before, after) = (results.median(&ours(job, small, rtt))?, results.median(&ours(job, large, rtt))?);
+    let ratio = |value: fn(&Sample) -> f64| value(&after) / value(&before).max(f64::MIN_POSITIVE);
+    let times = large as f64 / small.max(1) as f64;
+    let requests = ratio(|sample| sample.requests as f64);
+    let cpu = ratio(|sample| sample.usage.cpu.as_secs_f64());
+    let wall = ratio(|sample| sample.usage.wall.as_secs_f64());
+    let peak = ratio(|sample| sample.usage.peak as f64);
+    let text = format!(
+        "{} from {small} to {large} images ({times:.0} times) at {} ms: requests {requests:.1} times (at most {:.0}), \
+         processor time {cpu:.1} (at most {:.0}), wall time {wall:.1}, peak memory {peak:.1}",
+        job.title(),
+        rtt.as_millis(),
+        times * MOST_REQUEST_GROWTH,
+        times * MOST_CPU_GROWTH,
+    );
+    Some(Verdict { text, is_met: requests <= times * MOST_REQUEST_GROWTH && cpu <= times * MOST_CPU_GROWTH })
+}

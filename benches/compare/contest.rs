@@ -1,0 +1,164 @@
+//! The runs themselves: which tool does what, how often, and what is left out.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use testkit::link::Link;
+use testkit::sandbox::Sandbox;
+
+use crate::measure::{self, Usage};
+use crate::options::{Options, SLOW};
+use crate::results::{Key, Results, Sample};
+use crate::seed::Stock;
+use crate::tools::{Job, Task, Tool};
+
+/// Jobs that share a sandbox: pushing again needs the draft that was pushed.
+const TURNS: [&[Job]; 3] = [&[Job::Publish, Job::Again], &[Job::Inspect], &[Job::Verbose]];
+
+/// What takes less is measured even when the time for the whole bench is spent.
+const CHEAP: Duration = Duration::from_secs(2);
+
+/// Everything that a run needs.
+pub(crate) struct Contest<'a> {
+    options: &'a Options,
+    tools: &'a [Tool],
+    stock: &'a Stock,
+    links: Vec<Link>,
+    begin: Instant,
+    results: Results,
+    /// How many lists were made, so that each goes to a repository of its own.
+    made: usize,
+}
+
+/// A tool that takes part in some jobs, so many times.
+#[derive(Clone)]
+struct Entrant<'a> {
+    tool: &'a Tool,
+    jobs: Vec<Job>,
+    runs: usize,
+}
+
+impl<'a> Contest<'a> {
+    /// Lays a link for every round-trip time.
+    ///
+    /// # Errors
+    /// Where a link has no port to listen on.
+    pub(crate) fn new(
+        options: &'a Options,
+        tools: &'a [Tool],
+        stock: &'a Stock,
+        registry: SocketAddr,
+    ) -> Result<Self, String> {
+        let links: Result<Vec<Link>, _> = options.rtts.iter().map(|rtt| Link::start(registry, *rtt)).collect();
+        let links = links.map_err(|error| error.to_string())?;
+        Ok(Contest { options, tools, stock, links, begin: Instant::now(), results: Results::default(), made: 0 })
+    }
+
+    /// Runs everything. A tool that fails is a line of the report, and no error.
+    pub(crate) fn run(mut self) -> Results {
+        for link in &std::mem::take(&mut self.links) {
+            for &images in &self.options.images {
+                for jobs in TURNS {
+                    self.turns(link, images, jobs);
+                }
+            }
+        }
+        self.results
+    }
+
+    /// The tools in turns, each as often as its slowness allows.
+    fn turns(&mut self, link: &Link, images: usize, jobs: &[Job]) {
+        let (time, rtt) = (self.begin.elapsed().as_secs(), link.rtt().as_millis());
+        eprintln!("bench: {time:4} s  {rtt:3} ms  {images:3} images  {}", jobs[0].title());
+        let tools = self.tools;
+        let entrants: Vec<Entrant> = tools.iter().map(|tool| self.entrant(tool, link, images, jobs)).collect();
+        for round in 0..self.options.runs {
+            // Another begins in each round: who comes first may find the registry colder.
+            let mut order: Vec<&Entrant> = entrants.iter().collect();
+            order.rotate_left(round % entrants.len().max(1));
+            for entrant in order.into_iter().filter(|entrant| round < entrant.runs) {
+                self.turn(entrant, link, images);
+            }
+        }
+    }
+
+    /// What a tool takes part in; what it is left out of is said in the results.
+    fn entrant(&mut self, tool: &'a Tool, link: &Link, images: usize, jobs: &[Job]) -> Entrant<'a> {
+        let task = self.task(link, images);
+        let limit = self.options.limit;
+        let mut entrant = Entrant { tool, jobs: Vec::new(), runs: self.options.runs };
+        let mut whole = Duration::ZERO;
+        for &job in jobs.iter().filter(|job| tool.commands(**job, &task).is_some()) {
+            let key = Key { job, images, rtt: link.rtt(), tool: tool.name };
+            let expected = self.expected(&key);
+            if self.begin.elapsed() > self.options.budget && expected > CHEAP {
+                self.results.missing(key, "left out: the time for the whole bench was spent".to_owned());
+            } else if expected > limit {
+                let why = format!("left out: it would take over {} s a run", limit.as_secs());
+                self.results.missing(key, why);
+                if job == Job::Publish {
+                    let key = Key { job: Job::Again, images, rtt: link.rtt(), tool: tool.name };
+                    self.results.missing(key, "left out with the first push".to_owned());
+                    break;
+                }
+            } else {
+                entrant.jobs.push(job);
+                whole += expected;
+            }
+        }
+        let affordable = SLOW.as_millis().checked_div(whole.as_millis()).unwrap_or(u128::MAX);
+        entrant.runs = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, self.options.runs);
+        entrant
+    }
+
+    /// About how long a run will take, to decide whether it is run at all; nothing of this is reported.
+    fn expected(&self, key: &Key) -> Duration {
+        let known: Vec<(&Key, Sample)> =
+            self.results.medians_of(key.tool).filter(|(it, _)| it.job == key.job).collect();
+        let same_list = known.iter().filter(|(it, _)| it.images == key.images).max_by_key(|(it, _)| it.rtt);
+        let by_line = same_list.map(|(it, sample)| {
+            if it.rtt.is_zero() {
+                // At most: a tool that does things at the same time is faster.
+                return sample.usage.wall + key.rtt * u32::try_from(sample.sequential).unwrap_or(u32::MAX);
+            }
+            sample.usage.wall.mul_f64(key.rtt.as_secs_f64() / it.rtt.as_secs_f64())
+        });
+        let same_line = known.iter().filter(|(it, _)| it.rtt == key.rtt).max_by_key(|(it, _)| it.images);
+        let by_list =
+            same_line.map(|(it, sample)| sample.usage.wall.mul_f64(key.images as f64 / it.images.max(1) as f64));
+        by_line.into_iter().chain(by_list).min().unwrap_or_default()
+    }
+
+    fn task(&self, link: &Link, images: usize) -> Task<'a> {
+        let host = link.host();
+        Task {
+            target: format!("{host}/made/list-{}:1", self.made),
+            sources: &self.stock.sources[..images],
+            list: format!("{host}/{}", Stock::list(images)),
+            host,
+        }
+    }
+
+    /// One tool's jobs, once, in a fresh home.
+    fn turn(&mut self, entrant: &Entrant<'_>, link: &Link, images: usize) {
+        let tool = entrant.tool;
+        self.made += 1;
+        let task = self.task(link, images);
+        let sandbox = self.options.env.iter().fold(Sandbox::new(), |sandbox, (key, value)| sandbox.env(key, value));
+        tool.prepare(&sandbox, &task);
+        for &job in &entrant.jobs {
+            let key = Key { job, images, rtt: link.rtt(), tool: tool.name };
+            let commands = tool.commands(job, &task).unwrap_or_default();
+            let _ = link.take();
+            // Twice the limit: a run that only expectation got wrong is still worth having.
+            let limit = self.options.limit * 2;
+            let usage = commands.iter().try_fold(Usage::default(), |usage, words| {
+                Ok::<_, String>(usage.then(measure::process(&sandbox, words, limit)?))
+            });
+            match usage {
+                Ok(usage) => self.results.ran(key, Sample::new(usage, &link.take())),
+                Err(why) => return self.results.missing(key, why),
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The report: Markdown whose columns are aligned, so that it reads the same in a terminal.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::checks::{Verdict, round_trips};
+use crate::results::{Key, Outcome, Results, median};
+use crate::startup::Start;
+use crate::tools::{Job, OURS};
+
+/// The whole report.
+pub(crate) fn markdown(
+    facts: &[(String, String)],
+    startup: &[Start],
+    results: &Results,
+    verdicts: &[Verdict],
+) -> String {
+    let mut text = String::from("# docker-manifest beside docker and its peers\n\nWritten by `make bench`. ");
+    text += "Plain HTTP, no auth, one registry behind a link with the round-trip time given. N images of one shared \
+             and one own layer each, in repositories of their own, become one list in a new repository. docker and \
+             ours take two processes for create + push, the others one. Values are medians; a round trip is the wall \
+             time over the link's; `× ours` is wall time over ours. No peak can show less than that of the small process \
+             that starts the tool, which is what `/bin/true` shows.\n\n";
+    for (name, value) in facts {
+        let _ = writeln!(text, "- {name}: {value}");
+    }
+    text += "\n## Start-up\n\n";
+    text += &grid(&["command", "ms", "CPU ms", "peak MB"], startup.iter().map(start_row).collect());
+    for job in Job::ALL {
+        let keys: Vec<&Key> = results.outcomes.keys().filter(|key| key.job == job).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        let _ = write!(text, "\n## {}\n\n", title(job));
+        let head = ["images", "RTT ms", "tool", "requests", "connections", "round trips", "ms"];
+        let head = [&head[..], &["CPU ms", "peak MB", "× ours", "runs"]].concat();
+        text += &grid(&head, keys.into_iter().map(|key| row(key, results)).collect());
+    }
+    text += &left_out(results);
+    text += "\n## Checks of ours\n\n";
+    for verdict in verdicts {
+        let _ = writeln!(text, "- {}: {}", if verdict.is_met { "met" } else { "**MISSED**" }, verdict.text);
+    }
+    if verdicts.is_empty() {
+        text += "None: what they look at was not measured.\n";
+    }
+    text
+}
+
+fn title(job: Job) -> &'static str {
+    match job {
+        Job::Publish => "Create and push a list",
+        Job::Again => "Push the same again",
+        Job::Inspect => "Inspect a remote list",
+        Job::Verbose => "Inspect a remote list with its images (-v)",
+    }
+}
+
+fn millis(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1e3;
+    if millis < 100.0 { format!("{millis:.1}") } else { format!("{millis:.0}") }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+fn start_row(start: &Start) -> Vec<String> {
+    vec![start.command.clone(), millis(start.usage.wall), millis(start.usage.cpu), megabytes(start.usage.peak)]
+}
+
+fn row(key: &Key, results: &Results) -> Vec<String> {
+    let mut row = vec![key.images.to_string(), key.rtt.as_millis().to_string(), key.tool.to_owned()];
+    let samples = match results.outcomes.get(key) {
+        Some(Outcome::Ran(samples)) => samples.as_slice(),
+        Some(Outcome::Missing(_)) | None => &[],
+    };
+    let Some(sample) = median(samples) else {
+        row.extend(["–"; 7].map(str::to_owned));
+        row.push("0 (see below)".to_owned());
+        return row;
+    };
+    let ours = results.median(&Key { tool: OURS, ..key.clone() });
+    let ratio = ours.map(|ours| sample.usage.wall.as_secs_f64() / ours.usage.wall.as_secs_f64());
+    row.extend([
+        sample.requests.to_string(),
+        sample.connections.to_string(),
+        round_trips(&sample, key.rtt).map_or_else(|| "–".to_owned(), |trips| format!("{trips:.1}")),
+        millis(sample.usage.wall),
+        millis(sample.usage.cpu),
+        megabytes(sample.usage.peak),
+        ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.1}")),
+        samples.len().to_string(),
+    ]);
+    row
+}
+
+fn left_out(results: &Results) -> String {
+    let mut text = String::new();
+    for (key, outcome) in &results.outcomes {
+        if let Outcome::Missing(why) = outcome {
+            let (rtt, job) = (key.rtt.as_millis(), key.job.title());
+            let _ = writeln!(text, "- {}, {job} of {} images at {rtt} ms: {why}", key.tool, key.images);
+        }
+    }
+    if text.is_empty() { text } else { format!("\n## Not measured\n\n{text}") }
+}
+
+/// A table whose columns are as wide as their widest cell; all but the words stand to the right.
+fn grid(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&head]).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let is_word = |column: usize| ["command", "tool"].contains(&head[column].as_str());
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if is_word(column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+    };
+    let rule = |(column, width): (usize, &usize)| {
+        let dashes = "-".repeat(width.saturating_sub(1));
+        if is_word(column) { format!("{dashes}-") } else { format!("{dashes}:") }
+    };
+    let rules = widths.iter().enumerate().map(rule).collect::<Vec<_>>().join(" | ");
+    let body: String = rows.iter().map(line).collect();
+    format!("{}| {rules} |\n{body}", line(&head))
+}

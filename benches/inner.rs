@@ -1,0 +1,106 @@
+//! The hot inner parts alone, without a registry: reading and writing lists and entries, hashing, references.
+//!
+//! `cargo bench --bench inner`
+
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use docker_manifest::digest::Digest;
+use docker_manifest::document::list::{self, Item};
+use docker_manifest::document::{Draft, Entry, gojson};
+use docker_manifest::platform::Platform;
+use docker_manifest::reference::Reference;
+use testkit::image::Image;
+
+const ENTRIES: usize = 1000;
+const REFERENCES: [&str; 6] = [
+    "alpine",
+    "library/alpine:3.20",
+    "registry.example.com:5000/team/project/image:v1.2.3-rc.1",
+    "[2001:db8::1]:5000/a/b:1",
+    "127.0.0.1:41234/made/list-17@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "ghcr.io/a_b/c__d/e-f.g:latest@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+];
+
+fn main() {
+    divan::main();
+}
+
+fn entry(number: usize) -> Entry {
+    let (architecture, variant) = ("arm64", format!("v{number}"));
+    let own = format!("the layer of image {number}");
+    let image = Image::docker().platform("linux", architecture).variant(&variant).layer(b"shared").layer(own).build();
+    let reference = Reference::parse(&format!("127.0.0.1:5000/seed/image-{number}:1")).expect("a reference");
+    let platform = Platform { os: "linux".into(), architecture: architecture.into(), variant, ..Platform::default() };
+    let schema = docker_manifest::document::manifest::Schema::Docker;
+    Entry::fetched(reference, schema, image.manifest, Some(platform))
+}
+
+fn entries() -> Vec<Entry> {
+    (0..ENTRIES).map(entry).collect()
+}
+
+fn items() -> Vec<Item> {
+    entries().iter().map(|entry| Item::of(&entry.descriptor)).collect()
+}
+
+#[divan::bench]
+fn write_a_list_of_1000(bencher: Bencher) {
+    let items = items();
+    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| list::build(black_box(&items)).expect("a list"));
+}
+
+#[divan::bench]
+fn read_a_list_of_1000(bencher: Bencher) {
+    let bytes = list::build(&items()).expect("a list").bytes;
+    bencher.counter(BytesCount::of_slice(&bytes)).bench(|| list::items(black_box(&bytes)).expect("items"));
+}
+
+#[divan::bench]
+fn make_the_list_of_a_draft_of_1000(bencher: Bencher) {
+    let mut draft = Draft::new(Reference::parse("127.0.0.1:5000/made/list:1").expect("a reference"));
+    entries().into_iter().for_each(|entry| draft.insert(entry).expect("names unlike each other"));
+    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| black_box(&draft).list().expect("a list"));
+}
+
+#[divan::bench]
+fn encode_an_entry(bencher: Bencher) {
+    let entry = entry(7);
+    bencher.bench(|| black_box(&entry).encode().expect("a file"));
+}
+
+#[divan::bench]
+fn decode_an_entry(bencher: Bencher) {
+    let file = entry(7).encode().expect("a file");
+    bencher.counter(BytesCount::of_slice(&file)).bench(|| Entry::decode(black_box(&file)).expect("an entry"));
+}
+
+#[divan::bench]
+fn the_blobs_of_an_entry(bencher: Bencher) {
+    let entry = entry(7);
+    bencher.bench(|| black_box(&entry).blobs().expect("digests"));
+}
+
+#[divan::bench]
+fn hash_a_manifest(bencher: Bencher) {
+    let bytes = entry(7).bytes().expect("bytes");
+    bencher.counter(BytesCount::of_slice(&bytes)).bench(|| Digest::of(black_box(&bytes)));
+}
+
+#[divan::bench]
+fn hash_a_list_of_1000(bencher: Bencher) {
+    let bytes = list::build(&items()).expect("a list").bytes;
+    bencher.counter(BytesCount::of_slice(&bytes)).bench(|| Digest::of(black_box(&bytes)));
+}
+
+#[divan::bench]
+fn indent_a_list_of_1000(bencher: Bencher) {
+    let line = gojson::compact(&list::build(&items()).expect("a list").bytes);
+    bencher.counter(BytesCount::of_slice(&line)).bench(|| gojson::indent(black_box(&line), "   "));
+}
+
+#[divan::bench(args = REFERENCES)]
+fn parse_a_reference(text: &str) -> Reference {
+    Reference::parse(black_box(text)).expect("a reference")
+}

@@ -1,0 +1,187 @@
+//! Finds the requests in what a client sends on one connection, however it is cut into chunks.
+
+/// The head of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`, `HEAD`, `POST`, …
+    pub method: String,
+    /// The path and query as sent.
+    pub target: String,
+}
+
+/// What a connection showed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It opened with a TLS hello.
+    Hello,
+    /// A request's head is whole.
+    Request(Request),
+}
+
+/// The first byte of a TLS handshake record (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+/// A longer head than this is none: Go, and so the registry, takes 1 MB.
+const HEAD_LIMIT: usize = 1 << 20;
+const MOST_HEADERS: usize = 128;
+
+/// Where in the stream the next byte stands.
+#[derive(Debug)]
+enum State {
+    /// Before or in a head.
+    Head(Vec<u8>),
+    /// So many bytes of a body still to come.
+    Body(u64),
+    /// In the line that gives a chunk's size.
+    ChunkSize(Vec<u8>),
+    /// So many bytes of a chunk and its line end still to come.
+    Chunk(u64),
+    /// In the lines after the last chunk.
+    Trailer(Vec<u8>),
+    /// No HTTP (any more): nothing is looked at.
+    Opaque,
+}
+
+/// The reader of one connection.
+#[derive(Debug)]
+pub(super) struct Meter {
+    state: State,
+    fresh: bool,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { state: State::Head(Vec::new()), fresh: true }
+    }
+}
+
+impl Meter {
+    /// Takes the next bytes, and tells what they completed.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Seen)) {
+        if self.fresh && bytes.first() == Some(&HANDSHAKE) {
+            self.state = State::Opaque;
+            tell(Seen::Hello);
+        }
+        self.fresh &= bytes.is_empty();
+        while let Some((&byte, rest)) = bytes.split_first() {
+            match &mut self.state {
+                State::Opaque => return,
+                State::Body(left) | State::Chunk(left) => {
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    *left -= taken as u64;
+                    bytes = &bytes[taken..];
+                    if *left == 0 {
+                        self.state = self.state.after_bytes();
+                    }
+                    continue;
+                }
+                State::Head(line) | State::ChunkSize(line) | State::Trailer(line) => line.push(byte),
+            }
+            bytes = rest;
+            if byte == b'\n' {
+                self.end_of_line(&mut tell);
+            }
+        }
+    }
+
+    fn end_of_line(&mut self, tell: &mut impl FnMut(Seen)) {
+        let next = match &self.state {
+            State::Head(head) if head.ends_with(b"\r\n\r\n") => match parse(head) {
+                Some((request, body)) => {
+                    tell(Seen::Request(request));
+                    body
+                }
+                None => State::Opaque,
+            },
+            State::Head(head) if head.len() > HEAD_LIMIT => State::Opaque,
+            // Servers take empty lines before a request (RFC 9112, section 2.2).
+            State::Head(head) if head == b"\r\n" => State::Head(Vec::new()),
+            State::ChunkSize(line) => match httparse::parse_chunk_size(line) {
+                Ok(httparse::Status::Complete((_, 0))) => State::Trailer(Vec::new()),
+                Ok(httparse::Status::Complete((_, size))) => State::Chunk(size.saturating_add(2)),
+                _ => State::Opaque,
+            },
+            State::Trailer(lines) if lines == b"\r\n" || lines.ends_with(b"\r\n\r\n") => State::Head(Vec::new()),
+            _ => return,
+        };
+        self.state = next;
+    }
+}
+
+impl State {
+    fn after_bytes(&self) -> State {
+        match self {
+            State::Chunk(_) => State::ChunkSize(Vec::new()),
+            _ => State::Head(Vec::new()),
+        }
+    }
+}
+
+/// A head, and what follows it; `None` where it is no HTTP.
+fn parse(head: &[u8]) -> Option<(Request, State)> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    request.parse(head).ok()?;
+    let found = Request { method: request.method?.to_owned(), target: request.path?.to_owned() };
+    let header = |name: &str| {
+        let header = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()
+    };
+    let state = match (header("Transfer-Encoding"), header("Content-Length")) {
+        (Some(_), _) => State::ChunkSize(Vec::new()),
+        (None, Some(length)) => match length.trim().parse().ok()? {
+            0 => State::Head(Vec::new()),
+            length => State::Body(length),
+        },
+        (None, None) => State::Head(Vec::new()),
+    };
+    Some((found, state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n\
+        PUT /v2/a/manifests/1?x=y HTTP/1.1\r\ncontent-length: 20\r\n\r\nGET / HTTP/1.1\r\n\r\n..\
+        PATCH /up HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n12;x=y\r\nGET / HTTP/1.1\r\n\r\n\r\n0\r\n\r\n\
+        POST /up HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\nA: b\r\n\r\n\
+        \r\nHEAD /z HTTP/1.1\r\nContent-Length: 0\r\n\r\nDELETE /z HTTP/1.1\r\n\r\n";
+
+    fn seen(stream: &[u8], step: usize) -> Vec<String> {
+        let (mut meter, mut all) = (Meter::default(), Vec::new());
+        for chunk in stream.chunks(step) {
+            meter.feed(chunk, |seen| {
+                all.push(match seen {
+                    Seen::Hello => "hello".to_owned(),
+                    Seen::Request(request) => format!("{} {}", request.method, request.target),
+                });
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn requests_are_found_and_bodies_are_not_however_the_stream_is_cut() {
+        for step in 1..=STREAM.len() {
+            assert_eq!(
+                seen(STREAM.as_bytes(), step),
+                ["GET /v2/", "PUT /v2/a/manifests/1?x=y", "PATCH /up", "POST /up", "HEAD /z", "DELETE /z"],
+                "cut every {step} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hello_is_a_probe_and_nothing_in_it_a_request() {
+        assert_eq!(seen(b"\x16\x03\x01GET / HTTP/1.1\r\n\r\n", 4), ["hello"]);
+        // The same byte later in a stream is nothing.
+        assert_eq!(seen(b"GET / HTTP/1.1\r\n\r\n\x16\x03", 18), ["GET /"]);
+    }
+
+    #[test]
+    fn what_is_no_http_is_passed_over() {
+        assert!(seen(b"hello there\r\n\r\nGET / HTTP/1.1\r\n\r\n", 7).is_empty());
+        let half = b"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+        assert!(seen(half, 5).is_empty());
+    }
+}
