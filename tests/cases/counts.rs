@@ -73,7 +73,7 @@ impl World {
 
     /// Makes the draft; the record is empty afterwards.
     fn created(self) -> World {
-        self.create_command(&[]).run().success();
+        let _ = self.create_command(&[]).run().success();
         self.registry.clear();
         self
     }

@@ -17,7 +17,7 @@ fn a_create_asks_for_manifests_and_configurations_alone() {
 #[test]
 fn one_at_a_time_it_goes_image_by_image() {
     let world = World::new(5);
-    world.create_command(&["--jobs", "1"]).run().success();
+    let _ = world.create_command(&["--jobs", "1"]).run().success();
     assert_eq!(world.take_lines(), world.create_lines());
 }
 
@@ -26,13 +26,13 @@ fn an_image_that_is_named_twice_is_asked_for_once() {
     let world = World::new(2);
     // One of the names is spelled otherwise.
     let again = [world.name("src/i0000:1"), world.name("src/i0001:1"), world.name("src/i0000:1")];
-    world.create_command(&[]).args(again).run().success();
+    let _ = world.create_command(&[]).args(again).run().success();
     assert_same(world.take_lines(), world.create_lines());
     let registry = Registry::start();
     let image = layered(&[b"one"]);
     registry.put_image("a", "latest", &image);
     let world = World::of(registry, 0);
-    world.create_command(&[]).args([world.name("a"), world.name("a:latest")]).run().success();
+    let _ = world.create_command(&[]).args([world.name("a"), world.name("a:latest")]).run().success();
     assert_eq!(world.take_lines().len(), 2);
 }
 
@@ -46,7 +46,7 @@ fn a_configuration_that_images_share_is_asked_for_once() {
         }
         let world = World::of(registry, 0);
         let images = (0..5).map(|number| world.name(&format!("{}:1", source(number))));
-        world.create_command(&["--jobs", jobs]).args(images).run().success();
+        let _ = world.create_command(&["--jobs", jobs]).args(images).run().success();
         let lines = world.take_lines();
         let of = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
         assert_eq!((of("/manifests/1 200"), of("/blobs/"), lines.len()), (5, 1, 6), "{lines:#?}");
@@ -58,10 +58,10 @@ fn what_the_draft_has_is_not_asked_for_again() {
     let world = World::new(3).created();
     let late = layered(&[b"late"]);
     world.registry.put_image("src/late", "1", &late);
-    world.create_command(&["--amend"]).arg(world.name("src/late:1")).run().success();
+    let _ = world.create_command(&["--amend"]).arg(world.name("src/late:1")).run().success();
     let config = format!("GET /v2/src/late/blobs/{} 200", late.config_digest());
     assert_same(world.take_lines(), vec!["GET /v2/src/late/manifests/1 200".to_owned(), config]);
     // And where nothing is new, nothing is asked.
-    world.create_command(&["--amend"]).run().success();
+    let _ = world.create_command(&["--amend"]).run().success();
     assert_eq!((world.take_lines(), world.registry.connections()), (vec![], 0));
 }

@@ -20,7 +20,7 @@ fn connections(world: &World, command: &Run, kind: (&str, &str), number: usize) 
         assert_eq!(registry.requests().iter().filter(|request| request.path.contains(kind.1)).count(), number);
         registry.release();
     });
-    output.success();
+    let _ = output.success();
     world.registry.clear_faults();
     world.registry.connections()
 }
@@ -66,7 +66,7 @@ fn one_job_is_one_connection() {
     let inspect = world.command(&["inspect", "-v", "--jobs", "1"]).arg(world.name("dst/other:1"));
     for command in [world.create_command(&["--jobs", "1"]), world.push_command(&["--jobs", "1"]), inspect] {
         world.registry.clear();
-        command.run().success();
+        let _ = command.run().success();
         let requests = world.registry.requests();
         assert!(requests.len() > 5 && requests.iter().all(|request| request.connection == requests[0].connection));
         assert!(world.registry.connections() <= 1 + SEARCH, "{}", world.registry.connections());
@@ -88,8 +88,8 @@ fn a_variable_that_is_no_number_is_named_before_anything_is_sent() {
     }
     assert_eq!(world.take_lines(), [""; 0]);
     // The flag goes before it, and an empty one is none.
-    world.push_command(&["--jobs", "2"]).env(VARIABLE, "many").run().success();
-    world.push_command(&[]).env(VARIABLE, "").run().success();
+    let _ = world.push_command(&["--jobs", "2"]).env(VARIABLE, "many").run().success();
+    let _ = world.push_command(&[]).env(VARIABLE, "").run().success();
     assert!(world.registry.manifest(TARGET, "1").is_some());
 }
 

@@ -20,7 +20,7 @@ fn puts(requests: &[Recorded]) -> Vec<String> {
 #[test]
 fn one_at_a_time_a_child_goes_right_after_its_own_blobs() {
     let world = World::new(5).created();
-    world.push_command(&["--jobs", "1"]).run().success();
+    let _ = world.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(world.take_lines(), world.push_lines(404, &[0, 1, 2, 3, 4]));
 }
 
@@ -74,7 +74,7 @@ fn the_list_waits_for_the_last_child() {
 #[test]
 fn what_create_and_push_say_does_not_depend_on_who_answers_first() {
     let usual = World::new(6).created();
-    usual.push_command(&JOBS).run().success();
+    let _ = usual.push_command(&JOBS).run().success();
     let list = usual.registry.manifest(TARGET, "1");
     for round in 0..10 {
         let world = World::new(6);

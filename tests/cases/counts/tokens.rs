@@ -25,7 +25,7 @@ fn take(world: &World) -> (Vec<Recorded>, usize, Vec<String>) {
 #[test]
 fn one_token_serves_a_create_and_one_a_push() {
     let world = world(Bearer::new(), 5);
-    world.create_command(&[]).run().success();
+    let _ = world.create_command(&[]).run().success();
     let (tokens, refused, done) = take(&world);
     assert_same(done, world.create_lines());
     assert_eq!(tokens.len(), 1);
@@ -45,7 +45,7 @@ fn one_token_serves_a_create_and_one_a_push() {
 #[test]
 fn one_job_is_refused_once() {
     let world = world(Bearer::new(), 5);
-    world.create_command(&["--jobs", "1"]).run().success();
+    let _ = world.create_command(&["--jobs", "1"]).run().success();
     let (tokens, refused, done) = take(&world);
     assert_eq!((tokens.len(), refused), (1, 1));
     assert_eq!(done, world.create_lines());
@@ -55,7 +55,7 @@ fn one_job_is_refused_once() {
 fn one_token_serves_an_inspect() {
     let world = world(Bearer::new(), 20);
     world.registry.put_index(TARGET, "1", &index(&world.images));
-    world.command(&["inspect", "-v", &world.list()]).run().success();
+    let _ = world.command(&["inspect", "-v", &world.list()]).run().success();
     let (tokens, refused, done) = take(&world);
     assert_eq!((tokens.len(), refused, done.len()), (1, 1, 21));
 }
@@ -64,7 +64,7 @@ fn one_token_serves_an_inspect() {
 fn nobody_in_particular_needs_one_token_too() {
     let world = world(Bearer::new().anonymous_pull(), 5);
     world.sandbox.write_config("{}");
-    world.create_command(&[]).run().success();
+    let _ = world.create_command(&[]).run().success();
     let (tokens, _, done) = take(&world);
     assert_eq!(tokens.len(), 1);
     assert_same(done, world.create_lines());
@@ -76,12 +76,12 @@ fn a_server_that_gives_one_scope_a_token_is_asked_once_for_all_and_once_for_each
     let several = Rule::on("GET", "pull&scope=");
     world.registry.fault(several, Fault::Status(400, String::new(), vec![]));
     for jobs in ["1", "16"] {
-        world.create_command(&["--amend", "--jobs", jobs]).run().success();
+        let _ = world.create_command(&["--amend", "--jobs", jobs]).run().success();
         let (tokens, _, done) = take(&world);
         let given = tokens.iter().filter(|request| request.status == 200).count();
         assert_eq!((tokens.len(), given), (6, 5), "{jobs} jobs: {tokens:#?}");
         assert_same(done, world.create_lines());
-        world.command(&["rm", &world.list()]).run().success();
+        let _ = world.command(&["rm", &world.list()]).run().success();
     }
 }
 
