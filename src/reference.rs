@@ -67,6 +67,10 @@ pub enum ReferenceError {
     /// Of the grammar but for upper-case letters in the repository's path.
     #[error("invalid reference format: repository name ({0}) must be lowercase")]
     Uppercase(String),
+    /// Of the grammar only once it is all in lower case: a host such as `Foo_bar` that can only be path, or a tag with
+    /// a letter beyond ASCII that ASCII has a small one for.
+    #[error("repository name must be lowercase")]
+    OnlyInLowercase,
     /// 64 hexadecimal digits, which docker keeps for image IDs.
     #[error("invalid repository name ({0}), cannot specify 64-byte hexadecimal strings")]
     ImageId(String),
@@ -111,7 +115,11 @@ impl Reference {
         if name.to_lowercase() != name {
             return Err(ReferenceError::Uppercase(name.to_owned()));
         }
-        parse_full(domain, &remainder)
+        parse_full(domain, &remainder).map_err(|error| match parse_full(&lowercase(domain), &lowercase(&remainder)) {
+            Err(ReferenceError::Format) => error,
+            _ if error == ReferenceError::Format => ReferenceError::OnlyInLowercase,
+            _ => error,
+        })
     }
 
     /// The repository that it is in.
@@ -161,6 +169,11 @@ fn split_domain(text: &str) -> (&str, String) {
         return (domain, format!("{OFFICIAL_PREFIX}{remainder}"));
     }
     (domain, remainder.to_owned())
+}
+
+/// Letter by letter, as Go has it: `İ` becomes `i` alone.
+fn lowercase(text: &str) -> String {
+    text.chars().filter_map(|letter| letter.to_lowercase().next()).collect()
 }
 
 fn parse_full(domain: &str, remainder: &str) -> Result<Reference, ReferenceError> {
@@ -260,6 +273,8 @@ fn looks_like_digest(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn full(text: &str) -> String {
@@ -306,6 +321,8 @@ mod tests {
             ("a.b-/x", "invalid reference format"),
             ("a:ü", "invalid reference format"),
             ("Foo", "invalid reference format: repository name (library/Foo) must be lowercase"),
+            ("Foo_bar/x", "repository name must be lowercase"),
+            ("a:\u{130}\u{212a}", "repository name must be lowercase"),
             ("Foo/Bar:X", "invalid reference format: repository name (Bar) must be lowercase"),
             (
                 &"ab".repeat(32),
@@ -330,5 +347,24 @@ mod tests {
         assert_eq!(Reference::parse_canonical("alpine"), Err(ReferenceError::NotCanonical));
         assert!(Reference::parse_canonical("docker.io/library/alpine:latest").is_ok());
         assert_eq!(Reference::parse_canonical("docker.io/library/alpine").map(|r| r.tag), Ok(None));
+    }
+
+    /// Texts of the grammar's own signs, which are references often enough.
+    const NEAR: &str = "([a-zA-Z0-9.:_\\[\\]-]{0,9}/){0,3}[a-z0-9._-]{0,9}(:[\\w.-]{0,4})?(@sha256:[0-9a-f]{64})?";
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "\\PC{0,80}") {
+            let _ = (Reference::parse(&text), Reference::parse_canonical(&text));
+        }
+
+        #[test]
+        fn what_it_shows_is_what_it_reads(text in NEAR) {
+            if let Ok(reference) = Reference::parse(&text) {
+                let shown = reference.to_string();
+                prop_assert_eq!(Reference::parse(&shown), Ok(reference.clone()));
+                prop_assert_eq!(Reference::parse_canonical(&shown), Ok(reference));
+            }
+        }
     }
 }

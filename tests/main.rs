@@ -15,9 +15,12 @@ mod cases {
     mod client_tls;
     mod completion;
     mod counts;
+    mod concurrency;
+    mod crash;
     mod differential;
     mod interop;
     mod plugin;
+    mod references;
     mod scene;
     mod shell_init;
     mod tls;

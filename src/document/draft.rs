@@ -115,6 +115,8 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::document::manifest::Schema;
     use crate::platform::Platform;
@@ -160,5 +162,23 @@ mod tests {
             draft.preview().unwrap_err().to_string(),
             "cannot use source images from a different registry than the target image: g.x != h.x"
         );
+    }
+
+    proptest! {
+        /// What docker and the store rely on: a name for a file, not a path, and never one of the store's own.
+        #[test]
+        fn keys_are_names_of_files(texts in prop::array::uniform2("([a-c.:\\[\\]_-]{1,6}/){0,3}[a-c._-]{1,6}(:[a-c._-]{1,3})?")) {
+            let [one, two] = texts.map(|text| Reference::parse(&text).ok());
+            for reference in one.iter().chain(&two) {
+                let key = key(reference);
+                prop_assert!(!key.is_empty() && !key.starts_with('.') && !key.contains(['/', ':', '\0']), "{key}");
+                prop_assert_eq!(key.len(), reference.to_string().len());
+            }
+            if let (Some(one), Some(two)) = (one, two) {
+                prop_assert!(one != two || key(&one) == key(&two));
+                let again = Reference::parse(&one.to_string());
+                prop_assert_eq!(again.map(|again| key(&again)), Ok(key(&one)));
+            }
+        }
     }
 }

@@ -31,6 +31,9 @@ pub(super) fn certs_d_names(registry: &str) -> Vec<String> {
     if called == registry { vec![registry.to_owned()] } else { vec![registry.to_owned(), called.to_owned()] }
 }
 
+/// The turn of the first exchange with a registry, while it lasts.
+pub(super) type Turn<'a> = MutexGuard<'a, ()>;
+
 /// What is known of each registry.
 #[derive(Debug)]
 pub(super) struct Endpoints {
@@ -87,7 +90,7 @@ impl Endpoints {
 impl Endpoint {
     /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a login,
     /// and nobody else need ask that. Held until then; `None` once the registry has answered.
-    pub(super) fn first(&self) -> Option<MutexGuard<'_, ()>> {
+    pub(super) fn first(&self) -> Option<Turn<'_>> {
         if self.answered.get().is_some() {
             return None;
         }
@@ -109,7 +112,14 @@ impl Endpoint {
 
     /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it is
     /// decided.
-    pub(super) fn attempt<T>(&self, attempt: impl Fn(&Origin) -> Result<T, Failure>) -> Result<T, Failure> {
+    ///
+    /// Where the peer is found to speak plain HTTP, the turn of the first ends right then: a login is rare there, and
+    /// should there be one after all, it costs those who asked at the same time one request each.
+    pub(super) fn attempt<T>(
+        &self,
+        first: &mut Option<Turn<'_>>,
+        attempt: impl Fn(&Origin) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         if let Some(https) = self.https.get() {
             return attempt(self.origin(*https));
         }
@@ -122,6 +132,11 @@ impl Endpoint {
         };
         if !self.may_be_plain(secure.hint) {
             return Err(secure);
+        }
+        if secure.hint == Hint::NoTls {
+            let _ = self.https.set(false);
+            self.answered();
+            *first = None;
         }
         match attempt(&self.plain) {
             Err(plain) if plain.hint == Hint::NoListener && secure.hint != Hint::NoTls => Err(secure),
@@ -157,7 +172,7 @@ mod tests {
     fn try_both(insecure: bool, registry: &str, hint: Hint) -> (Result<(), Kind>, Vec<bool>) {
         let endpoint = Endpoints::new(insecure).of(registry).expect("a good name");
         let tried = RefCell::new(Vec::new());
-        let outcome = endpoint.attempt(|origin| {
+        let outcome = endpoint.attempt(&mut None, |origin| {
             tried.borrow_mut().push(origin.https);
             if origin.https { Err(Failure { kind: Kind::Connect, detail: String::new(), hint }) } else { Ok(()) }
         });
@@ -184,9 +199,9 @@ mod tests {
             let no_tls = Failure { kind: Kind::PlainHttp, detail: String::new(), hint: Hint::NoTls };
             if origin.https { Err(no_tls) } else { Ok(origin.port) }
         };
-        assert_eq!(endpoint.attempt(plain_only).ok(), Some(80));
+        assert_eq!(endpoint.attempt(&mut None, plain_only).ok(), Some(80));
         assert!(!endpoints.of("h").expect("a good name").is_https());
-        assert_eq!(endpoint.attempt(|origin| Ok(origin.https)).ok(), Some(false));
+        assert_eq!(endpoint.attempt(&mut None, |origin| Ok(origin.https)).ok(), Some(false));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::answer;
 use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
 use super::challenge::Challenge;
 use super::credentials::Credentials;
-use super::endpoint::{Endpoint, Endpoints};
+use super::endpoint::{Endpoint, Endpoints, Turn};
 use super::error::{Kind, RegistryError};
 use super::failure::Failure;
 use super::options::Options;
@@ -108,30 +108,35 @@ impl Session {
 
     fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
         let endpoint = self.endpoints.of(call.registry)?;
-        let first = endpoint.first();
+        let mut first = endpoint.first();
         if first.is_some() {
-            let expected = lock(&self.expected).remove(call.registry).unwrap_or_default();
+            let expected = lock(&self.expected).remove(call.registry).unwrap_or(1);
             let (origin, count) = endpoint.ahead(expected);
             self.transport.prepare(call.registry, origin, count);
         }
-        let reply = self.send_to(&endpoint, call)?;
+        let reply = self.send_to(&endpoint, &mut first, call)?;
         endpoint.answered();
         Ok(reply)
     }
 
-    fn send_to(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Reply, RegistryError> {
+    fn send_to(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+    ) -> Result<Reply, RegistryError> {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
         let is_blind = sent.is_none() && !lock(&self.open).contains(call.registry);
         if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
             let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call };
-            self.send_to(endpoint, &ping)?;
+            self.send_to(endpoint, first, &ping)?;
             sent = self.authenticator.header(call.registry, call.scopes);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
             let last = std::cell::RefCell::new(String::new());
-            let attempt = endpoint.attempt(|origin| {
+            let attempt = endpoint.attempt(first, |origin| {
                 let url = Url::new(origin.clone(), call.target);
                 last.replace(format!("{} {url}", call.method));
                 self.follow(call, url, sent.as_ref())

@@ -5,6 +5,7 @@
 //! connection and nothing else: no byte goes over it.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ const AGE_MAX: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct Spares {
     ready: Mutex<Vec<(Instant, TcpStream)>>,
+    begun: AtomicBool,
 }
 
 impl Spares {
@@ -43,8 +45,12 @@ impl Spares {
         }
     }
 
-    /// A connection that is ready, if there is one.
+    /// A connection that is ready, if there is one. The first to ask gets none: the spares are for those after it, and
+    /// it would only sometimes be too early for one.
     pub(super) fn take(&self) -> Option<TcpStream> {
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            return None;
+        }
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.retain(|(made, _)| made.elapsed() < AGE_MAX);
         ready.pop().map(|(_, socket)| socket)
@@ -63,6 +69,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let spares = Arc::new(Spares::default());
         spares.open("127.0.0.1", address.port(), 2);
+        assert!(spares.take().is_none(), "the first makes its own");
         let accepted: Vec<TcpStream> = listener.incoming().take(2).map(Result::unwrap).collect();
         // The client's side may be put away a moment after the server's is there.
         let mut taken = Vec::new();

@@ -31,7 +31,9 @@ pub(super) fn create_directory(
     sync_directory(&staged)?;
     record(&staged)?;
     fs::rename(&staged, target).map_err(StoreError::io(PLACE, target)).inspect_err(|_| clear(&staged))?;
-    sync_directory(paths.root())
+    sync_directory(paths.root()).inspect_err(|_| {
+        let _ = fs::rename(target, &staged);
+    })
 }
 
 /// Changes the files of a list from `before` to `after`, only where they differ.
@@ -64,23 +66,25 @@ pub(super) fn replace_files(lock: &Lock, target: &Path, before: &Files, after: &
             Ok(())
         })
     });
-    if let Err(error) = removed {
+    removed.and_then(|()| sync_directory(target)).inspect_err(|_| {
         take_back(lock, target, before, &done);
         clear_all(staging);
-        return Err(error);
-    }
-    sync_directory(target)
+    })
 }
 
-/// Takes a list away: out of docker's sight by one rename, then off the disk.
+/// Takes a list away: out of docker's sight by one rename, then off the disk, where what resists is left for the next
+/// holder of the lock to clear: the list is gone all the same.
 pub(super) fn remove_directory(paths: &Paths, lock: &Lock, target: &Path) -> Result<(), StoreError> {
     let away = lock.staging()?.join("removed");
     match fs::rename(target, &away) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         done => done.map_err(StoreError::io("remove", target))?,
     }
-    sync_directory(paths.root())?;
-    fs::remove_dir_all(&away).map_err(StoreError::io("remove", &away))
+    sync_directory(paths.root()).inspect_err(|_| {
+        let _ = fs::rename(&away, target);
+    })?;
+    let _ = fs::remove_dir_all(&away);
+    Ok(())
 }
 
 /// Puts one file in place of what is there.

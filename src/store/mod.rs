@@ -12,6 +12,7 @@ mod owner;
 mod paths;
 mod read;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::document::Draft;
@@ -65,7 +66,7 @@ impl Store {
     ) -> Result<(), E> {
         let name = draft::key(list);
         // An answer that needs no write, such as a refusal, needs no lock and makes no directory either.
-        if !self.paths.list(&name).exists() && change(None)?.is_none() {
+        if !self.is_there(&name)? && change(None)?.is_none() {
             return Ok(());
         }
         let lock = Lock::acquire(&self.paths, &name, list, notice)?;
@@ -93,6 +94,15 @@ impl Store {
             Ok(StoredName { directory, known })
         });
         named.collect()
+    }
+
+    /// Whether there is a directory `name`; one that cannot be looked at is not taken for one that is not there.
+    fn is_there(&self, name: &str) -> Result<bool, StoreError> {
+        let path = self.paths.list(name);
+        match path.try_exists() {
+            Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::InvalidFilename) => Ok(false),
+            known => known.map_err(StoreError::io("look at", &path)),
+        }
     }
 
     fn read(&self, list: &Reference) -> Result<Option<Snapshot>, StoreError> {

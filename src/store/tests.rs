@@ -101,6 +101,28 @@ fn reading_and_refusals_make_no_files() {
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
+/// Section "Readers": a store that cannot be looked at is not an empty one, or `push --purge` would pass for done.
+#[cfg(unix)]
+#[test]
+fn a_store_that_cannot_be_looked_at_is_an_error() {
+    let (home, store) = store();
+    std::os::unix::fs::symlink("manifests", home.path().join("manifests")).unwrap();
+    let refused = remove(&store, "h.x/l").unwrap_err();
+    assert!(matches!(&refused, Failure::Store(StoreError::Io { what: "look at", .. })), "{refused}");
+}
+
+/// Section "Writes": a failure leaves nothing on its way.
+#[test]
+fn what_a_failed_change_staged_is_cleared() {
+    let (home, store) = store();
+    let side = home.path().join("manifests/.docker-manifest");
+    fs::create_dir_all(&side).unwrap();
+    fs::write(side.join("lists"), "a file where a folder has to be").unwrap();
+    assert!(add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).is_err());
+    assert!(images(&store, "h.x/l").is_none());
+    assert_eq!(fs::read_dir(side.join("staging")).unwrap().count(), 0);
+}
+
 /// Section "Writes": what is as it was keeps its bytes, also those that only docker would write so.
 #[test]
 fn only_what_differs_is_written() {

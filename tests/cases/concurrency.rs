@@ -1,0 +1,228 @@
+//! Many processes on one draft at once. See `store-format.md`, "Locks" and "Readers".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::Value;
+use testkit::image::Image;
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{Output, Run, Sandbox, Tool, on_path, tree};
+use testkit::skip::skipped;
+
+use super::OURS;
+
+const PROCESSES: usize = 16;
+const ROUNDS: usize = 3;
+const RACES: usize = 12;
+
+/// A registry with as many images as the test wants, and one home for all its processes.
+struct Yard {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Yard {
+    fn new(images: usize) -> Self {
+        let yard = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        for number in 0..images {
+            let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
+            yard.registry.put_image("app", &number.to_string(), &image);
+        }
+        yard
+    }
+
+    fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.registry.host())
+    }
+
+    fn image(&self, number: usize) -> String {
+        self.name(&format!("app:{number}"))
+    }
+
+    fn ours(&self, args: &[&str]) -> Run {
+        self.sandbox.command(OURS).args(args)
+    }
+
+    fn create(&self, list: &str, images: &[usize]) -> Run {
+        self.ours(&["create", list]).args(images.iter().map(|number| self.image(*number)))
+    }
+
+    fn amend(&self, list: &str, images: &[usize]) -> Run {
+        self.ours(&["create", "--amend", list]).args(images.iter().map(|number| self.image(*number)))
+    }
+
+    /// The images of the draft by their names, each with its platform's variant.
+    fn entries(&self, tool: &Tool, list: &str) -> BTreeMap<String, String> {
+        let shown = self.sandbox.tool(tool).args(["inspect", "-v", list]).run().success();
+        let entries: Vec<Value> = serde_json::from_slice(&shown.stdout).expect("an array");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        entries.iter().map(|e| (text(&e["Ref"]), text(&e["Descriptor"]["platform"]["variant"]))).collect()
+    }
+}
+
+fn ours() -> Tool {
+    Tool::Ours { binary: OURS.into() }
+}
+
+/// Runs all of them at once and gives what became of each.
+fn at_once(runs: &[Run]) -> Vec<Output> {
+    thread::scope(|scope| {
+        let running: Vec<_> = runs.iter().map(|run| scope.spawn(move || run.run())).collect();
+        running.into_iter().map(|run| run.join().expect("no panic")).collect()
+    })
+}
+
+/// It went well, and said no more than, once, what it waited for.
+#[track_caller]
+fn assert_calm(output: &Output) -> usize {
+    assert_eq!(output.code, 0, "{}", output.err());
+    let said = output.err();
+    let notices = said.lines().count();
+    assert!(notices <= 1 && said.lines().all(|line| line.starts_with("waiting for another docker-manifest")), "{said}");
+    notices
+}
+
+/// Section "Locks": what many add and annotate at once is all there in the end, for docker too.
+#[test]
+fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
+    let yard = Yard::new(PROCESSES * ROUNDS);
+    let list = yard.name("list:1");
+    let mut expected = BTreeMap::new();
+    let mut notices = 0;
+    for round in 0..ROUNDS {
+        let mut runs = Vec::new();
+        for process in 0..PROCESSES {
+            let number = round * PROCESSES + process;
+            runs.push(yard.amend(&list, &[number]));
+            expected.insert(yard.image(number), String::new());
+        }
+        // At the same time every image of the round before gets a variant of its own.
+        for number in (round * PROCESSES).saturating_sub(PROCESSES)..round * PROCESSES {
+            let variant = format!("v{number}");
+            runs.push(yard.ours(&["annotate", &list, &yard.image(number), "--variant", &variant]));
+            expected.insert(yard.image(number), variant);
+        }
+        notices += at_once(&runs).iter().map(assert_calm).sum::<usize>();
+        assert_eq!(yard.entries(&ours(), &list), expected, "round {round}");
+    }
+    println!("{} processes in {ROUNDS} rounds, {notices} of them had to wait", PROCESSES * (2 * ROUNDS - 1));
+    let names = tree(&yard.sandbox.store());
+    assert_eq!(names.len(), expected.len() + 1, "nothing but the list and its entries: {:?}", names.keys());
+    if !on_path("docker") {
+        return skipped("docker reads what many processes wrote", "docker is not on the PATH");
+    }
+    assert_eq!(yard.entries(&Tool::Docker, &list), expected);
+}
+
+/// Section "Writes": a new draft appears as a whole, so one of many makes it and the others find it made.
+#[test]
+fn one_of_many_that_create_one_list_succeeds() {
+    let yard = Yard::new(PROCESSES * 2);
+    for race in 0..3 {
+        let list = yard.name(&format!("list:{race}"));
+        let runs: Vec<Run> =
+            (0..PROCESSES).map(|process| yard.create(&list, &[2 * process, 2 * process + 1])).collect();
+        let outputs = at_once(&runs);
+        let made: Vec<usize> = (0..PROCESSES).filter(|process| outputs[*process].code == 0).collect();
+        assert_eq!(made.len(), 1, "exactly one: {made:?}");
+        for refused in outputs.iter().filter(|output| output.code != 0) {
+            let said: Vec<String> = refused.err().lines().map(str::to_owned).collect();
+            let said: Vec<&String> = said.iter().filter(|line| !line.starts_with("waiting for another")).collect();
+            assert_eq!((refused.code, refused.out().as_str()), (1, ""));
+            assert_eq!(said[0], "refusing to amend an existing manifest list with no --amend flag");
+        }
+        let expected: BTreeSet<String> = [2 * made[0], 2 * made[0] + 1].map(|number| yard.image(number)).into();
+        assert_eq!(yard.entries(&ours(), &list).into_keys().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+/// Section "Readers": they never fail, see only whole entries, and what they saw once stays.
+#[test]
+fn readers_see_whole_entries_while_the_draft_changes() {
+    const READERS: usize = 3;
+    const CHANGES: usize = 40;
+    let yard = Yard::new(CHANGES);
+    let list = yard.name("list:1");
+    assert_calm(&yard.create(&list, &[0]).run());
+    let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for reader in 0..READERS {
+            let (yard, list, done, reads) = (&yard, &list, &done, &reads);
+            scope.spawn(move || {
+                let mut before = 0;
+                while !done.load(Ordering::SeqCst) {
+                    let entries = if reader == 0 {
+                        let shown = yard.ours(&["inspect", list]).run().success();
+                        let shown: Value = serde_json::from_slice(&shown.stdout).expect("a list");
+                        shown["manifests"].as_array().expect("manifests").len()
+                    } else {
+                        yard.entries(&ours(), list).len()
+                    };
+                    assert!(entries >= before, "{entries} after {before}");
+                    before = entries;
+                    reads.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        // The readers must end even if a change panics, or this test would hang.
+        let changes = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for number in 1..CHANGES {
+                let variant = format!("v{number}");
+                let annotate = yard.ours(&["annotate", &list, &yard.image(number - 1), "--variant", &variant]);
+                for output in at_once(&[yard.amend(&list, &[number]), annotate]) {
+                    assert_calm(&output);
+                }
+            }
+        }));
+        done.store(true, Ordering::SeqCst);
+        changes.expect("the changes go through");
+    });
+    println!("{} reads during {} changes", reads.load(Ordering::SeqCst), 2 * (CHANGES - 1));
+    assert_eq!(yard.entries(&ours(), &list).len(), CHANGES);
+}
+
+/// `push --purge` removes only what it pushed: what is added meanwhile is either in what was pushed or still a draft.
+#[test]
+fn a_purge_takes_nothing_away_that_was_not_pushed() {
+    let yard = Yard::new(2);
+    let mut pushed_with = 0;
+    for race in 0..RACES {
+        let list = yard.name(&format!("list:{race}"));
+        assert_calm(&yard.create(&list, &[0]).run());
+        let push = yard.ours(&["push", "--purge", &list]);
+        let outputs = at_once(&[push, yard.amend(&list, &[1])]);
+        assert!(outputs.iter().all(|output| output.code == 0), "{}\n{}", outputs[0].err(), outputs[1].err());
+        let (_, bytes) = yard.registry.manifest("list", &race.to_string()).expect("it was pushed");
+        let served: Value = serde_json::from_slice(&bytes).expect("a list");
+        let both = served["manifests"].as_array().expect("manifests").len() == 2;
+        pushed_with += usize::from(both);
+        let kept = yard.ours(&["inspect", &list, &yard.image(1)]).run().code == 0;
+        assert!(both || kept, "race {race}: the added entry is lost\n{}\n{}", outputs[0].err(), outputs[1].err());
+        let notice = "was changed while it was being pushed, so it is not removed";
+        if outputs[0].err().contains(notice) {
+            assert!(kept, "race {race}: it says that it is not removed, and it is");
+        }
+    }
+    println!("{RACES} races, the added entry was pushed in {pushed_with}");
+}
+
+/// The same race with its worst moment held open: the addition comes while the push talks to the registry.
+#[test]
+fn what_is_added_during_a_push_outlives_its_purge() {
+    let yard = Yard::new(2);
+    let list = yard.name("list:1");
+    assert_calm(&yard.create(&list, &[0]).run());
+    yard.registry.fault(Rule::on("PUT", "/v2/list/manifests/1"), Fault::Hang);
+    let pushed = thread::scope(|scope| {
+        let push = scope.spawn(|| yard.ours(&["push", "--purge", &list]).run());
+        yard.registry.wait_until(|requests| requests.iter().any(|r| r.line().starts_with("PUT /v2/list/manifests/1")));
+        let amended = yard.amend(&list, &[1]).run();
+        yard.registry.release();
+        assert_calm(&amended);
+        push.join().expect("no panic").success()
+    });
+    assert!(pushed.err().contains("was changed while it was being pushed, so it is not removed"), "{}", pushed.err());
+    let entries: Vec<String> = yard.entries(&ours(), &list).into_keys().collect();
+    assert_eq!(entries, [yard.image(0), yard.image(1)]);
+}
