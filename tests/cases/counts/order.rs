@@ -30,10 +30,8 @@ fn a_child_waits_for_its_own_blobs_and_the_list_for_all_children() {
         let world = World::new(5).created();
         hang(&world.registry, "POST", &sha256(&own_layer(late)));
         let pushed = world.while_running(&world.push_command(&JOBS), |registry| {
-            registry.wait_until(|requests| answered(requests, "PUT ", 4) && answered(requests, "POST ", 10));
-            // All others are there; what was held back shows in the record without a status.
+            registry.wait_until(|requests| answered(requests, "PUT ", 4) && arrived(requests, "POST ", 11));
             let late_put = format!("PUT /v2/{TARGET}/manifests/{}", world.images[late].digest());
-            registry.wait_until(|requests| arrived(requests, "POST ", 11));
             let requests = registry.requests();
             assert!(!arrived(&requests, &late_put, 1) && puts(&requests).len() == 4, "{:#?}", puts(&requests));
             registry.release();
@@ -51,7 +49,7 @@ fn no_child_goes_before_a_blob_that_all_share() {
     let world = World::new(5).created();
     hang(&world.registry, "POST", &sha256(SHARED));
     let pushed = world.while_running(&world.push_command(&JOBS), |registry| {
-        registry.wait_until(|requests| answered(requests, "POST ", 10));
+        registry.wait_until(|requests| answered(requests, "POST ", 10) && arrived(requests, "POST ", 11));
         assert_eq!(puts(&registry.requests()), [""; 0]);
         registry.release();
     });
