@@ -13,7 +13,7 @@ fn a_remote_list_is_one_request() {
         let shown = world.command(&["inspect", &world.list()]).run().success();
         assert_eq!(shown.out(), String::from_utf8(list.manifest.clone()).expect("JSON") + "\n");
         let look = format!("GET /v2/{TARGET}/manifests/1 200");
-        assert_eq!(world.take_lines(), [look.clone()]);
+        assert_eq!(world.take_lines(), std::slice::from_ref(&look));
         let _ = world.command(&["inspect", "-v", &world.list()]).run().success();
         let child = |digest: String| format!("GET /v2/{TARGET}/manifests/{digest} 200");
         let children = world.images.iter().map(|image| child(image.digest()));
