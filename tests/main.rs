@@ -14,6 +14,7 @@ mod cases {
     mod client_faults;
     mod client_tls;
     mod completion;
+    mod counts;
     mod concurrency;
     mod crash;
     mod differential;
