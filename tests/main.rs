@@ -14,8 +14,8 @@ mod cases {
     mod client_faults;
     mod client_tls;
     mod completion;
-    mod counts;
     mod concurrency;
+    mod counts;
     mod crash;
     mod differential;
     mod interop;

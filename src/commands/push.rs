@@ -170,7 +170,7 @@ fn send(registry: &Registry, target: &Reference, step: &Step<'_>) -> Result<(), 
 fn mount(registry: &Registry, target: &Reference, blob: &Blob<'_>) -> Result<(), CommandError> {
     let mut tried: Vec<&Repository> = Vec::new();
     for (source, _) in &blob.sources {
-        if tried.contains(&source) {
+        if tried.contains(source) {
             continue;
         }
         let failed = |error| CommandError::Mount {
