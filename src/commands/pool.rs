@@ -42,7 +42,10 @@ pub(super) fn in_stages<T: Sync, R: Send, E: Send>(
     // The calling thread is a worker too: one job needs no thread at all.
     thread::scope(|scope| {
         for _ in 1..jobs.get().min(tasks.len()) {
-            scope.spawn(worker);
+            // Where no more threads are to be had, those that there are do the work.
+            if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
         worker();
     });

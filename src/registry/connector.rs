@@ -81,8 +81,10 @@ impl Connector<()> for Connections {
             })
         };
         let transport: Box<dyn Transport> = match self.spares.as_ref().and_then(|spares| spares.take()) {
-            // Its age may be what goes wrong with it, as with one from the pool.
-            Some(spare) => Box::new(Socket::new(spare, buffers(details))),
+            Some((spare, is_fresh)) => {
+                CONNECTED.set(is_fresh);
+                Box::new(Socket::new(spare, buffers(details)))
+            }
             None => {
                 CONNECTED.set(true);
                 match ConnectProxyConnector::default().connect(details, None::<()>)? {

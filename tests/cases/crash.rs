@@ -74,6 +74,9 @@ impl Call {
     }
 }
 
+/// With more than one worker it would depend on who is faster how many calls the main thread makes before the store's.
+const ONE_JOB: (&str, &str) = ("DOCKER_MANIFEST_JOBS", "1");
+
 /// A registry with a few images for all runs of a case.
 struct Ground {
     registry: Registry,
@@ -122,13 +125,20 @@ impl Ground {
     }
 
     fn command(&self, sandbox: &Sandbox) -> Run {
-        sandbox.command(OURS).args(self.words(self.case.command))
+        sandbox.command(OURS).env(ONE_JOB.0, ONE_JOB.1).args(self.words(self.case.command))
     }
 
     /// The command under strace, which writes what it sees to `log`; only the main thread, which alone writes.
     fn traced(&self, sandbox: &Sandbox, options: &[String]) -> (Output, String) {
         let log = sandbox.path().join("strace.log");
-        let run = sandbox.command("strace").arg("-qq").arg("-y").arg("-o").arg(&log).args(["-e", "signal=none"]);
+        let run = sandbox
+            .command("strace")
+            .env(ONE_JOB.0, ONE_JOB.1)
+            .arg("-qq")
+            .arg("-y")
+            .arg("-o")
+            .arg(&log)
+            .args(["-e", "signal=none"]);
         let run = run.arg("-e").arg(format!("trace={CHANGES},{LOOKS}")).args(options);
         let output = run.arg("--").arg(OURS).args(self.words(self.case.command)).run();
         (output, std::fs::read_to_string(&log).unwrap_or_default())
