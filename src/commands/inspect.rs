@@ -45,7 +45,7 @@ fn stored_entry(store: &Store, list: &Reference, image: &Reference, verbose: boo
     if verbose {
         return Ok(line(gojson::indent(&entry.encode()?, INDENTATION)));
     }
-    Ok(line(gojson::indent(entry.payload()?, INDENTATION)))
+    Ok(line(gojson::indent(&entry.payload()?, INDENTATION)))
 }
 
 fn shown_draft(draft: &Draft, verbose: bool) -> Result<Vec<u8>, CommandError> {
