@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -13,7 +14,8 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 /// A value of this type always names an algorithm that [`Hasher`] can compute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
-    text: String,
+    /// Shared, because a push of many images names each blob in several places.
+    text: Arc<str>,
     algorithm: Algorithm,
 }
 
@@ -92,7 +94,7 @@ impl FromStr for Digest {
         if !encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(DigestError::Format);
         }
-        Ok(Digest { text: text.to_owned(), algorithm })
+        Ok(Digest { text: text.into(), algorithm })
     }
 }
 
@@ -160,7 +162,7 @@ fn digest(algorithm: Algorithm, prefix: &str, bytes: &[u8]) -> Digest {
             text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
         }
     }
-    Digest { text, algorithm }
+    Digest { text: text.into(), algorithm }
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub(crate) struct Contest<'a> {
     links: Vec<Link>,
     begin: Instant,
     results: Results,
-    /// How many lists were made, so that each goes to a repository of its own.
+    /// What the lists that it makes are called, and how many were made, so that each goes to a repository of its own.
+    series: String,
     made: usize,
 }
 
@@ -48,10 +49,12 @@ impl<'a> Contest<'a> {
         tools: &'a [Tool],
         stock: &'a Stock,
         registry: SocketAddr,
+        series: &str,
     ) -> Result<Self, String> {
         let links: Result<Vec<Link>, _> = options.rtts.iter().map(|rtt| Link::start(registry, *rtt)).collect();
         let links = links.map_err(|error| error.to_string())?;
-        Ok(Contest { options, tools, stock, links, begin: Instant::now(), results: Results::default(), made: 0 })
+        let (begin, series) = (Instant::now(), series.to_owned());
+        Ok(Contest { options, tools, stock, links, begin, results: Results::default(), series, made: 0 })
     }
 
     /// Runs everything. A tool that fails is a line of the report, and no error.
@@ -132,7 +135,7 @@ impl<'a> Contest<'a> {
     fn task(&self, link: &Link, images: usize) -> Task<'a> {
         let host = link.host();
         Task {
-            target: format!("{host}/made/list-{}:1", self.made),
+            target: format!("{host}/made/{}-{}:1", self.series, self.made),
             sources: &self.stock.sources[..images],
             list: format!("{host}/{}", Stock::list(images)),
             host,

@@ -10,6 +10,7 @@
 
 mod checks;
 mod contest;
+mod jobs;
 mod machine;
 mod measure;
 mod options;
@@ -56,10 +57,11 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     eprintln!("bench: making {} images and {} lists", sizes.iter().max().unwrap_or(&0), sizes.len());
     let stock = seed::stock(registry.addr(), sizes)?;
     let startup = startup::measure(&tools, options)?;
-    let results = Contest::new(options, &tools, &stock, registry.addr())?.run();
+    let results = Contest::new(options, &tools, &stock, registry.addr(), "list")?.run();
+    let bounds = jobs::measure(options, &tools, &stock, registry.addr())?;
     let verdicts = checks::all(&results, options);
     let facts = machine::facts(&tools, &absent, options);
-    let report = table::markdown(&facts, &startup, &results, &verdicts);
+    let report = table::markdown(&facts, &startup, &results, &bounds, &verdicts);
     println!("{report}");
     if let Some(file) = &options.output {
         std::fs::write(file, &report).map_err(|error| format!("{} cannot be written: {error}", file.display()))?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::checks::{Verdict, round_trips};
-use crate::results::{Key, Outcome, Results, median};
+use crate::results::{Key, Outcome, Results, Sample, median};
 use crate::startup::Start;
 use crate::tools::{Job, OURS};
 
@@ -13,6 +13,7 @@ pub(crate) fn markdown(
     facts: &[(String, String)],
     startup: &[Start],
     results: &Results,
+    bounds: &[(usize, Sample)],
     verdicts: &[Verdict],
 ) -> String {
     let mut text = String::from("# docker-manifest beside docker and its peers\n\nWritten by `make bench`. ");
@@ -35,6 +36,11 @@ pub(crate) fn markdown(
         let head = ["images", "RTT ms", "tool", "requests", "connections", "round trips", "ms"];
         let head = [&head[..], &["CPU ms", "peak MB", "× ours", "runs"]].concat();
         text += &grid(&head, keys.into_iter().map(|key| row(key, results)).collect());
+    }
+    if !bounds.is_empty() {
+        text += "\n## How many exchanges at once (create + push of 50 at 40 ms)\n\n";
+        let head = ["--jobs", "requests", "connections", "ms", "CPU ms", "peak MB"];
+        text += &grid(&head, bounds.iter().map(bound_row).collect());
     }
     text += &left_out(results);
     text += "\n## Checks of ours\n\n";
@@ -93,6 +99,18 @@ fn row(key: &Key, results: &Results) -> Vec<String> {
         samples.len().to_string(),
     ]);
     row
+}
+
+fn bound_row((bound, sample): &(usize, Sample)) -> Vec<String> {
+    let usage = &sample.usage;
+    vec![
+        bound.to_string(),
+        sample.requests.to_string(),
+        sample.connections.to_string(),
+        millis(usage.wall),
+        millis(usage.cpu),
+        megabytes(usage.peak),
+    ]
 }
 
 fn left_out(results: &Results) -> String {

@@ -1,10 +1,15 @@
 //! `inspect`: the draft of that name first, then whatever the registry has.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
 use crate::args::Inspect;
 use crate::commands::error::CommandError;
 use crate::commands::fetch::{self, Found, Platforms};
 use crate::commands::{Context, parsed, pool};
+use crate::digest::Digest;
 use crate::document::list::{self, Item};
+use crate::document::manifest::Schema;
 use crate::document::{DocumentError, Draft, Entry, gojson};
 use crate::reference::Reference;
 use crate::registry::{Access, Registry};
@@ -40,7 +45,7 @@ fn stored_entry(store: &Store, list: &Reference, image: &Reference, verbose: boo
     if verbose {
         return Ok(line(gojson::indent(&entry.encode()?, INDENTATION)));
     }
-    Ok(line(gojson::indent(entry.payload()?, INDENTATION)))
+    Ok(line(gojson::indent(&entry.payload()?, INDENTATION)))
 }
 
 fn shown_draft(draft: &Draft, verbose: bool) -> Result<Vec<u8>, CommandError> {
@@ -52,6 +57,7 @@ fn shown_draft(draft: &Draft, verbose: bool) -> Result<Vec<u8>, CommandError> {
 }
 
 fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+    let jobs = context.jobs(args.jobs)?;
     let registry = context.registry(args.insecure);
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
@@ -65,7 +71,7 @@ fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8
         Found::List(fetched) => {
             let items = list::items(&fetched.bytes).map_err(served)?;
             if args.verbose {
-                let entries = children(context, args, &registry, image, &items)?;
+                let entries = children(jobs, &registry, image, &items)?;
                 return array(entries.iter()).map_err(served);
             }
             Ok(line(list::build(&items).map_err(served)?.bytes))
@@ -73,24 +79,32 @@ fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8
     }
 }
 
-/// The images of a remote list, each by its digest; the platform is the list's, so no configuration is needed.
+/// The images of a remote list, each by its digest and asked for once, however often the list names it; the platform
+/// is the list's, so no configuration is needed.
 fn children(
-    context: &Context,
-    args: &Inspect,
+    jobs: NonZeroUsize,
     registry: &Registry,
     list: &Reference,
     items: &[Item],
 ) -> Result<Vec<Entry>, CommandError> {
-    let child = |item: &Item| {
-        let reference = list.with_digest(&item.digest);
-        match fetch::child(registry, list.repository(), &item.digest)? {
-            Found::Image(schema, fetched) => {
-                Ok(Entry::fetched(reference, schema, fetched.bytes, Some(item.platform.clone())))
-            }
-            Found::List(_) => Err(CommandError::IsList(reference.to_string())),
-        }
+    let mut places = BTreeMap::new();
+    let mut distinct = Vec::new();
+    for item in items {
+        places.entry(&item.digest).or_insert_with(|| {
+            distinct.push(&item.digest);
+            distinct.len() - 1
+        });
+    }
+    let child = |digest: &&Digest| match fetch::child(registry, list.repository(), digest)? {
+        Found::Image(schema, fetched) => Ok((schema, fetched.bytes)),
+        Found::List(_) => Err(CommandError::IsList(list.with_digest(digest).to_string())),
     };
-    pool::in_order(context.jobs(args.jobs)?, items, child).map_err(CommandError::of)
+    let fetched = pool::in_order(jobs, &distinct, child).map_err(CommandError::of)?;
+    let found = items.iter().filter_map(|item| Some((item, fetched.get(*places.get(&item.digest)?)?)));
+    let entry = |(item, (schema, bytes)): (&Item, &(Schema, Vec<u8>))| {
+        Entry::fetched(list.with_digest(&item.digest), *schema, bytes.clone(), Some(item.platform.clone()))
+    };
+    Ok(found.map(entry).collect())
 }
 
 /// Entries as docker prints an array of them.

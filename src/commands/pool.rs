@@ -39,10 +39,10 @@ pub(super) fn in_stages<T: Sync, R: Send, E: Send>(
             board.put_back(place, result);
         }
     };
-    // The calling thread is a worker too: one job needs no thread at all, and where the system has no more threads to
-    // give there are fewer workers.
+    // The calling thread is a worker too: one job needs no thread at all.
     thread::scope(|scope| {
         for _ in 1..jobs.get().min(tasks.len()) {
+            // Where no more threads are to be had, those that there are do the work.
             if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
                 break;
             }

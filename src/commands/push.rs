@@ -18,14 +18,14 @@ use crate::registry::{Access, Kind, Mount, Name, Registry};
 const WINDOWS: &str = "windows";
 
 /// A blob that the target needs, and the images that need it: the repository of each, and whether it is Windows'.
-struct Blob {
+struct Blob<'a> {
     digest: Digest,
-    sources: Vec<(Repository, bool)>,
+    sources: Vec<(&'a Repository, bool)>,
 }
 
 /// One thing to send before the list.
 enum Step<'a> {
-    Mount(Blob),
+    Mount(Blob<'a>),
     Put(Put<'a>),
 }
 
@@ -111,7 +111,7 @@ fn look(registry: &Registry, target: &Reference, list: &List) -> Result<There, C
 /// What has to be sent before the list, each once.
 struct Steps<'a> {
     /// The distinct blobs in docker's order.
-    blobs: Vec<Blob>,
+    blobs: Vec<Blob<'a>>,
     /// The distinct manifests in docker's order, each with the places of the blobs that it needs.
     puts: Vec<(Put<'a>, BTreeSet<usize>)>,
 }
@@ -129,7 +129,7 @@ fn steps<'a>(target: &Reference, children: &[&'a Entry]) -> Result<Steps<'a>, Co
                 steps.blobs.push(Blob { digest, sources: Vec::new() });
             }
             if let Some(blob) = steps.blobs.get_mut(place) {
-                blob.sources.push((child.reference.repository().clone(), is_windows));
+                blob.sources.push((child.reference.repository(), is_windows));
             }
             needs.insert(place);
         }
@@ -167,10 +167,10 @@ fn send(registry: &Registry, target: &Reference, step: &Step<'_>) -> Result<(), 
 }
 
 /// Mounts a blob from the first source that has it. Windows' foreign layers are in none, and docker lets them go.
-fn mount(registry: &Registry, target: &Reference, blob: &Blob) -> Result<(), CommandError> {
+fn mount(registry: &Registry, target: &Reference, blob: &Blob<'_>) -> Result<(), CommandError> {
     let mut tried: Vec<&Repository> = Vec::new();
     for (source, _) in &blob.sources {
-        if tried.contains(&source) {
+        if tried.contains(source) {
             continue;
         }
         let failed = |error| CommandError::Mount {

@@ -29,7 +29,18 @@ pub struct Entry {
     /// The manifest's bytes as the registry served them; `None` where an old docker did not keep them.
     raw: Option<Vec<u8>>,
     /// The manifest as JSON, which docker stores beside the bytes, and its form.
-    manifest: Option<(Schema, Vec<u8>)>,
+    manifest: Option<(Schema, Json)>,
+}
+
+/// A manifest's JSON, held only where it is not to be had from the bytes that the registry served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Json {
+    /// Those bytes as they are.
+    Raw,
+    /// Those bytes on one line, as docker stores them.
+    Compacted,
+    /// Something else.
+    Own(Vec<u8>),
 }
 
 #[derive(Serialize)]
@@ -49,7 +60,7 @@ impl Entry {
     /// An image as a registry served it.
     pub fn fetched(reference: Reference, schema: Schema, bytes: Vec<u8>, platform: Option<Platform>) -> Entry {
         let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), &bytes) };
-        Entry { reference, descriptor, raw: Some(bytes.clone()), manifest: Some((schema, bytes)) }
+        Entry { reference, descriptor, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
     }
 
     /// Whether the bytes that the registry served are here, so that nothing need be fetched again.
@@ -86,12 +97,12 @@ impl Entry {
             self.verify()?;
             return Ok(Cow::Borrowed(raw));
         }
-        let (schema, json) = self.manifest.as_ref().ok_or_else(|| self.no_payload())?;
-        if digest.verifies(json) {
-            return Ok(Cow::Borrowed(json));
+        let (schema, json) = self.json().ok_or_else(|| self.no_payload())?;
+        if digest.verifies(&json) {
+            return Ok(json);
         }
-        let dockers = gojson::indent(json, schema.indentation());
-        let others = ["   ", "  "].map(|unit| gojson::indent(json, unit));
+        let dockers = gojson::indent(&json, schema.indentation());
+        let others = ["   ", "  "].map(|unit| gojson::indent(&json, unit));
         let missing = self.mismatch(&dockers);
         let forms = std::iter::once(dockers).chain(others);
         forms.map(Cow::Owned).find(|form| digest.verifies(form)).ok_or(missing)
@@ -101,9 +112,20 @@ impl Entry {
     ///
     /// # Errors
     /// Where the entry holds no manifest.
-    pub fn payload(&self) -> Result<&[u8], DocumentError> {
-        let json = self.manifest.as_ref().map(|(_, json)| json.as_slice());
-        json.or(self.raw.as_deref()).ok_or_else(|| self.no_payload())
+    pub fn payload(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
+        let json = self.json().map(|(_, json)| json);
+        json.or(self.raw.as_deref().map(Cow::Borrowed)).ok_or_else(|| self.no_payload())
+    }
+
+    fn json(&self) -> Option<(Schema, Cow<'_, [u8]>)> {
+        let raw = self.raw.as_deref().unwrap_or_default();
+        let (schema, json) = self.manifest.as_ref()?;
+        let json = match json {
+            Json::Raw => Cow::Borrowed(raw),
+            Json::Compacted => Cow::Owned(gojson::compact(raw)),
+            Json::Own(json) => Cow::Borrowed(json.as_slice()),
+        };
+        Some((*schema, json))
     }
 
     /// The media type under which a registry is sent the manifest: its form's, whatever a list says of it.
@@ -116,7 +138,7 @@ impl Entry {
     /// # Errors
     /// Where the entry holds no manifest, or a malformed one.
     pub fn blobs(&self) -> Result<Vec<Digest>, DocumentError> {
-        manifest::blobs(self.payload()?)
+        manifest::blobs(&self.payload()?)
     }
 
     /// The entry's file, byte for byte as docker writes it.
@@ -124,8 +146,7 @@ impl Entry {
     /// # Errors
     /// Where the manifest that it holds is not JSON.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
-        let json = self.manifest.as_ref().map(|(schema, json)| raw_value(json).map(|value| (*schema, value)));
-        let json = json.transpose()?;
+        let json = self.json().map(|(schema, json)| raw_value(&json).map(|value| (schema, value))).transpose()?;
         let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
         let file = File {
             r#ref: self.reference.to_string(),
@@ -155,17 +176,21 @@ impl Entry {
         let reference = Reference::parse_canonical(&reference)?;
         let manifest = [Schema::Docker, Schema::Oci]
             .into_iter()
-            .find_map(|schema| member(schema.member()).map(|json| (schema, json.as_bytes().to_vec())));
+            .find_map(|schema| member(schema.member()).map(|json| (schema, json.as_bytes())));
         let digest = text("Digest")?.filter(|digest| !digest.is_empty());
         let raw = text("Raw")?.filter(|raw| !raw.is_empty());
         let raw = raw.map(|raw| STANDARD.decode(raw).map_err(|e| DocumentError::Base64(e.to_string()))).transpose()?;
         let descriptor = match digest {
-            Some(digest) => old_descriptor(&reference, digest, manifest.as_ref(), member("Platform"))?,
+            Some(digest) => old_descriptor(&reference, digest, manifest, member("Platform"))?,
             None => {
                 let json = member("Descriptor").ok_or(DocumentError::Missing("Descriptor"))?;
                 Descriptor::decode(&gojson::parse(json.as_bytes())?)?
             }
         };
+        let is_compacted = |json: &[u8]| raw.as_deref().is_some_and(|raw| gojson::compact(raw) == json);
+        let manifest = manifest.map(|(schema, json)| {
+            (schema, if is_compacted(json) { Json::Compacted } else { Json::Own(json.to_vec()) })
+        });
         Ok(Entry { reference, descriptor, raw, manifest })
     }
 
@@ -186,7 +211,7 @@ impl Entry {
 fn old_descriptor(
     reference: &Reference,
     digest: String,
-    manifest: Option<&(Schema, Vec<u8>)>,
+    manifest: Option<(Schema, &[u8])>,
     platform: Option<&str>,
 ) -> Result<Descriptor, DocumentError> {
     let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;

@@ -1,6 +1,6 @@
 //! A request sent until it is answered: the registry's scheme, authorisation, redirects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::answer;
@@ -62,6 +62,8 @@ pub(super) struct Session {
     endpoints: Endpoints,
     authenticator: Authenticator,
     insecure: bool,
+    /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
+    open: Mutex<BTreeSet<String>>,
     /// Exchanges at once that each registry has to expect and has not been prepared for yet.
     expected: Mutex<BTreeMap<String, usize>>,
 }
@@ -80,6 +82,7 @@ impl Session {
             authenticator: Authenticator::new(Credentials::new(env, config_dir)),
             insecure,
             expected: Mutex::default(),
+            open: Mutex::default(),
         }
     }
 
@@ -121,7 +124,8 @@ impl Session {
         call: &Call<'_>,
     ) -> Result<Reply, RegistryError> {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
-        if sent.is_none() && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
+        let is_blind = sent.is_none() && !lock(&self.open).contains(call.registry);
+        if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
             let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call };
             self.send_to(endpoint, first, &ping)?;
             sent = self.authenticator.header(call.registry, call.scopes);
@@ -137,8 +141,12 @@ impl Session {
             });
             let reply = attempt.map_err(|failure| failure.into_error(call.registry, last.into_inner()))?;
             if reply.answer.status != 401 || !reply.is_home {
-                if let Some(header) = &sent {
-                    self.authenticator.accepted(call.registry, call.scopes, header);
+                match &sent {
+                    Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
+                    None if call.body.is_some() && reply.answer.is_success() => {
+                        lock(&self.open).insert(call.registry.to_owned());
+                    }
+                    None => {}
                 }
                 return Ok(reply);
             }

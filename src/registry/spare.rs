@@ -5,14 +5,14 @@
 //! connection and nothing else: no byte goes over it.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::socket::is_silent;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Others wait for a spare so long at most, before they try all of the host's addresses for themselves.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Servers close connections that say nothing for long; older ones are not worth a try.
 const AGE_MAX: Duration = Duration::from_secs(15);
 /// No server hangs up on a connection for having been silent so short a time.
@@ -21,59 +21,93 @@ const FRESH_MAX: Duration = Duration::from_secs(2);
 /// The spare connections to one host and port.
 #[derive(Debug, Default)]
 pub(super) struct Spares {
-    ready: Mutex<Vec<(Instant, TcpStream)>>,
-    begun: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether anybody has asked for one.
+    begun: bool,
+    /// How many are being made.
+    pending: usize,
+    ready: Vec<(Instant, TcpStream)>,
 }
 
 impl Spares {
-    /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss, those for which
-    /// the system has no thread included: whoever then connects for itself finds out why.
+    /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss: whoever then
+    /// connects for itself finds out why.
     pub(super) fn open(self: &Arc<Spares>, host: &str, port: u16, count: usize) {
+        self.lock().pending += count;
         let (spares, host) = (Arc::clone(self), host.to_owned());
-        let _ = thread::Builder::new().spawn(move || {
-            let Some(address) = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next()) else {
-                return;
-            };
+        let begun = thread::Builder::new().spawn(move || {
+            let address = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
             for _ in 1..count {
-                let spares = Arc::clone(&spares);
-                let _ = thread::Builder::new().spawn(move || spares.connect(&address));
+                let another = Arc::clone(&spares);
+                if thread::Builder::new().spawn(move || another.connect(address)).is_err() {
+                    spares.done(None);
+                }
             }
-            spares.connect(&address);
+            spares.connect(address);
         });
-    }
-
-    fn connect(&self, address: &SocketAddr) {
-        let Ok(socket) = TcpStream::connect_timeout(address, CONNECT_TIMEOUT) else { return };
-        if socket.set_nodelay(true).is_ok() {
-            self.ready.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), socket));
+        // No thread is to be had: then nothing is made ahead.
+        if begun.is_err() {
+            (0..count).for_each(|_| self.done(None));
         }
     }
 
-    /// A connection that is ready and that the other side has not closed, if there is one. The first to ask gets none:
-    /// the spares are for those after it, and it would only sometimes be too early for one.
+    fn connect(&self, address: Option<SocketAddr>) {
+        let connected = address.and_then(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).ok());
+        self.done(connected.filter(|socket| socket.set_nodelay(true).is_ok()));
+    }
+
+    /// One that was being made is there, or will never be.
+    fn done(&self, spare: Option<TcpStream>) {
+        let mut state = self.lock();
+        state.pending = state.pending.saturating_sub(1);
+        state.ready.extend(spare.map(|socket| (Instant::now(), socket)));
+        self.changed.notify_all();
+    }
+
+    /// A connection that is ready and not closed by the other side since, or that was begun to be made before; `None`
+    /// where there is neither. The first to ask gets none: the spares are for those after it, and it would only
+    /// sometimes be too early for one.
     ///
     /// With it comes whether it is fresh: what goes wrong on one that is not may be due to its age.
     pub(super) fn take(&self) -> Option<(TcpStream, bool)> {
-        if !self.begun.swap(true, Ordering::Relaxed) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.begun, true) {
             return None;
         }
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        ready.retain(|(made, socket)| made.elapsed() < AGE_MAX && is_silent(socket));
-        ready.pop().map(|(made, socket)| (socket, made.elapsed() < FRESH_MAX))
+        loop {
+            state.ready.retain(|(made, socket)| made.elapsed() < AGE_MAX && is_silent(socket));
+            if let Some((made, socket)) = state.ready.pop() {
+                return Some((socket, made.elapsed() < FRESH_MAX));
+            }
+            if state.pending == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::net::TcpListener;
 
     use super::*;
 
     impl Spares {
-        /// One connection that was made so long ago, and the first has been asked for.
+        /// One connection that was made so long ago, after the first has been asked for.
         pub(in crate::registry) fn with(socket: TcpStream, age: Duration) -> Spares {
             let made = Instant::now().checked_sub(age).unwrap();
-            Spares { ready: Mutex::new(vec![(made, socket)]), begun: AtomicBool::new(true) }
+            let state = State { begun: true, pending: 0, ready: vec![(made, socket)] };
+            Spares { state: Mutex::new(state), changed: Condvar::new() }
         }
     }
 
@@ -98,17 +132,22 @@ pub(super) mod tests {
         spares.open("127.0.0.1", address.port(), 2);
         assert!(spares.take().is_none(), "the first makes its own");
         let accepted: Vec<TcpStream> = listener.incoming().take(2).map(Result::unwrap).collect();
-        // The client's side may be put away a moment after the server's is there.
-        let mut taken = Vec::new();
-        while taken.len() < 2 {
-            taken.extend(spares.take().map(|(socket, _)| socket));
-            thread::yield_now();
-        }
+        let taken: Vec<TcpStream> = (0..2).map(|_| spares.take().unwrap().0).collect();
         assert!(spares.take().is_none());
         let mut ports: Vec<u16> = taken.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
         let mut peers: Vec<u16> = accepted.iter().map(|socket| socket.peer_addr().unwrap().port()).collect();
         ports.sort_unstable();
         peers.sort_unstable();
         assert_eq!(ports, peers);
+    }
+
+    #[test]
+    fn connections_that_cannot_be_made_are_not_waited_for() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let spares = Arc::new(Spares::default());
+        spares.open("127.0.0.1", closed.port(), 3);
+        spares.open("no such name", 1, 1);
+        assert!(spares.take().is_none());
+        assert!(spares.take().is_none());
     }
 }

@@ -47,7 +47,7 @@ impl Store {
     /// # Errors
     /// A file that cannot be read or is no entry; another list that has the same directory.
     pub fn draft(&self, list: &Reference) -> Result<Option<Draft>, StoreError> {
-        Ok(self.read(list)?.map(|snapshot| snapshot.draft))
+        read::draft(&self.paths, &self.checked_name(list)?, list)
     }
 
     /// Changes the draft of `list` under its lock: `change` is given what is there and returns what shall be there,
@@ -72,7 +72,7 @@ impl Store {
         let lock = Lock::acquire(&self.paths, &name, list, notice)?;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let before = self.read(list)?;
+            let before = read::snapshot(&self.paths, &self.checked_name(list)?, list)?;
             let after = change(before.as_ref().map(|snapshot| &snapshot.draft))?;
             match self.write(&lock, &name, list, before.as_ref(), after.as_ref()) {
                 Err(error) if error.is_race() => last = Some(error),
@@ -105,12 +105,13 @@ impl Store {
         }
     }
 
-    fn read(&self, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
+    /// The name of the directory of `list`, which no other list has.
+    fn checked_name(&self, list: &Reference) -> Result<String, StoreError> {
         let name = draft::key(list);
         if let Some(owner) = owner::read(&self.paths, &name)? {
             owner.check(list, &self.paths.list(&name))?;
         }
-        read::snapshot(&self.paths, &name, list)
+        Ok(name)
     }
 
     fn write(

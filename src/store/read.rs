@@ -25,9 +25,25 @@ pub(super) struct Snapshot {
 
 /// The list in directory `name`, or `None` where there is none.
 pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
+    again(|| {
+        let mut files = Files::new();
+        let draft = read_once(&paths.list(name), list, |name, bytes| {
+            files.insert(name, bytes);
+        })?;
+        Ok(draft.map(|draft| Snapshot { draft, files }))
+    })
+}
+
+/// The same without the files' bytes, of which a large list has many.
+pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
+    again(|| read_once(&paths.list(name), list, |_, _| ()))
+}
+
+/// Reads until what is read makes sense, or is broken for good.
+fn again<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut attempt = 0;
     loop {
-        match read_once(&paths.list(name), list) {
+        match read() {
             Err(error) if attempt < ATTEMPTS && may_pass(&error) => thread::sleep(PAUSE),
             done => return done,
         }
@@ -44,17 +60,22 @@ fn may_pass(error: &StoreError) -> bool {
     }
 }
 
-fn read_once(directory: &Path, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
+/// Reads every file, and gives each to `keep` once it is understood.
+fn read_once(
+    directory: &Path,
+    list: &Reference,
+    mut keep: impl FnMut(String, Vec<u8>),
+) -> Result<Option<Draft>, StoreError> {
     let Some(names) = directory_names(directory)? else { return Ok(None) };
-    let mut snapshot = Snapshot { draft: Draft::new(list.clone()), files: Files::new() };
+    let mut draft = Draft::new(list.clone());
     for name in names {
         let path = directory.join(&name);
         let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
         let entry = Entry::decode(&bytes).map_err(|source| StoreError::Entry { path, source })?;
-        snapshot.draft.insert_keyed(name.clone(), entry);
-        snapshot.files.insert(name, bytes);
+        draft.insert_keyed(name.clone(), entry);
+        keep(name, bytes);
     }
-    Ok(Some(snapshot))
+    Ok(Some(draft))
 }
 
 /// The files that a draft is kept in. An entry that is as it was keeps the bytes that it was read from.

@@ -281,8 +281,9 @@ impl Drop for Registry {
 impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<Next> {
         let opened = self.gate.opened();
-        let serial = self.log.arrived(&head, connection);
+        // Before it is announced: whoever waits for it may let others come, which must not be struck in its place.
         let fault = self.faults.pick(&head);
+        let serial = self.log.arrived(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),
             Some(Fault::EarlyFinal401) => return self.refuse_early(connection, &head, serial),

@@ -1,0 +1,175 @@
+//! What each command asks of a registry, request by request: the protocol's own number and no more, whatever the
+//! timing, against a registry that keeps a record.
+
+mod create;
+mod failures;
+mod insecure;
+mod inspect;
+mod jobs;
+mod memory;
+mod order;
+mod push;
+mod tokens;
+
+use std::thread;
+
+use testkit::image::{Image, Index, sha256};
+use testkit::loopback::{Recorded, Registry};
+use testkit::sandbox::{Output, Run, Sandbox};
+
+use super::OURS;
+
+/// The repository that lists are pushed to.
+const TARGET: &str = "dst/app";
+/// The layer that all images share.
+const SHARED: &[u8] = b"the shared layer";
+
+/// Images in as many repositories of one registry, one shared and one own layer each, and a list to be made of them.
+struct World {
+    registry: Registry,
+    sandbox: Sandbox,
+    images: Vec<Image>,
+}
+
+impl World {
+    fn new(images: usize) -> World {
+        World::of(Registry::start(), images)
+    }
+
+    /// In a registry that is not the usual one.
+    fn of(registry: Registry, images: usize) -> World {
+        let images: Vec<Image> = (0..images).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
+        for (number, image) in images.iter().enumerate() {
+            registry.put_image(&source(number), "1", image);
+        }
+        World { registry, sandbox: Sandbox::new(), images }
+    }
+
+    /// A name in the registry.
+    fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.registry.host())
+    }
+
+    /// The list's name.
+    fn list(&self) -> String {
+        self.name(&format!("{TARGET}:1"))
+    }
+
+    /// `docker-manifest ARGS`, to be run.
+    fn command(&self, args: &[&str]) -> Run {
+        self.sandbox.command(OURS).args(args.iter().copied())
+    }
+
+    /// `create`, these flags, the list and all images.
+    fn create_command(&self, flags: &[&str]) -> Run {
+        let images = (0..self.images.len()).map(|number| self.name(&format!("{}:1", source(number))));
+        self.command(&["create"]).args(flags.iter().copied()).arg(self.list()).args(images)
+    }
+
+    /// `push`, these flags and the list.
+    fn push_command(&self, flags: &[&str]) -> Run {
+        self.command(&["push"]).args(flags.iter().copied()).arg(self.list())
+    }
+
+    /// Makes the draft; the record is empty afterwards.
+    fn created(self) -> World {
+        let _ = self.create_command(&[]).run().success();
+        self.registry.clear();
+        self
+    }
+
+    /// Runs a command while `meanwhile` looks on, and gives its output.
+    fn while_running(&self, command: &Run, meanwhile: impl FnOnce(&Registry)) -> Output {
+        thread::scope(|scope| {
+            let running = scope.spawn(|| command.run());
+            meanwhile(&self.registry);
+            running.join().expect("the command was run")
+        })
+    }
+
+    /// What a create of these images takes when nobody asks for a login: a manifest and a configuration each.
+    fn create_lines(&self) -> Vec<String> {
+        (0..self.images.len()).flat_map(|number| [self.manifest_line(number), self.config_line(number)]).collect()
+    }
+
+    fn manifest_line(&self, number: usize) -> String {
+        format!("GET /v2/{}/manifests/1 200", source(number))
+    }
+
+    fn config_line(&self, number: usize) -> String {
+        format!("GET /v2/{}/blobs/{} 200", source(number), self.images[number].config_digest())
+    }
+
+    /// What a push of the images in `missing` takes, one at a time, after a look that was answered with `look`.
+    fn push_lines(&self, look: u16, missing: &[usize]) -> Vec<String> {
+        let mut lines = vec![format!("GET /v2/{TARGET}/manifests/1 {look}")];
+        let mut shared = Some(sha256(SHARED));
+        for number in missing {
+            let image = &self.images[*number];
+            let blobs = [Some(image.config_digest()), shared.take(), Some(sha256(&own_layer(*number)))];
+            lines.extend(blobs.into_iter().flatten().map(|blob| mount_line(&blob, &source(*number))));
+            lines.push(put_line(&image.digest()));
+        }
+        lines.push(put_line("1"));
+        lines
+    }
+
+    /// What a push prints.
+    fn pushed(&self) -> String {
+        let target = self.name(TARGET);
+        let child = |image: &Image| format!("Pushed ref {target}@{0} with digest: {0}\n", image.digest());
+        let (_, list) = self.registry.manifest(TARGET, "1").expect("the list was pushed");
+        self.images.iter().map(child).chain([format!("{}\n", sha256(&list))]).collect()
+    }
+
+    /// What was recorded, in order of arrival; the record is empty afterwards.
+    fn take_lines(&self) -> Vec<String> {
+        let lines = self.registry.requests().iter().map(Recorded::line).collect();
+        self.registry.clear();
+        lines
+    }
+}
+
+fn source(number: usize) -> String {
+    format!("src/i{number:04}")
+}
+
+fn own_layer(number: usize) -> Vec<u8> {
+    format!("layer {number}").into_bytes()
+}
+
+/// An image of these layers; others make another configuration.
+fn layered(layers: &[&[u8]]) -> Image {
+    layers.iter().fold(Image::docker().platform("linux", "amd64"), |image, layer| image.layer(layer)).build()
+}
+
+/// A list of these images.
+fn index(images: &[Image]) -> Index {
+    images.iter().fold(Index::docker(), |index, image| index.image(image)).build()
+}
+
+fn mount_line(blob: &str, from: &str) -> String {
+    format!("POST /v2/{TARGET}/blobs/uploads/?mount={blob}&from={from} 201")
+}
+
+fn put_line(reference: &str) -> String {
+    format!("PUT /v2/{TARGET}/manifests/{reference} 201")
+}
+
+/// The same requests, each as often, in whatever order.
+#[track_caller]
+fn assert_same(mut found: Vec<String>, mut expected: Vec<String>) {
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+/// Whether so many of the requests with this in their line were answered.
+fn answered(requests: &[Recorded], part: &str, number: usize) -> bool {
+    requests.iter().filter(|request| request.status != 0 && request.line().contains(part)).count() >= number
+}
+
+/// Whether so many of the requests with this in their line have arrived.
+fn arrived(requests: &[Recorded], part: &str, number: usize) -> bool {
+    requests.iter().filter(|request| request.line().contains(part)).count() >= number
+}

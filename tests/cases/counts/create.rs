@@ -1,0 +1,67 @@
+//! `create`: one request for each manifest, one for each distinct configuration, and nothing else.
+
+use testkit::loopback::Registry;
+
+use super::{World, assert_same, layered, source};
+
+#[test]
+fn a_create_asks_for_manifests_and_configurations_alone() {
+    for number in [1, 5, 50] {
+        let world = World::new(number);
+        let created = world.create_command(&[]).run().success();
+        assert_eq!(created.out(), format!("Created manifest list {}\n", world.list()));
+        assert_same(world.take_lines(), world.create_lines());
+    }
+}
+
+#[test]
+fn one_at_a_time_it_goes_image_by_image() {
+    let world = World::new(5);
+    let _ = world.create_command(&["--jobs", "1"]).run().success();
+    assert_eq!(world.take_lines(), world.create_lines());
+}
+
+#[test]
+fn an_image_that_is_named_twice_is_asked_for_once() {
+    let world = World::new(2);
+    // One of the names is spelled otherwise.
+    let again = [world.name("src/i0000:1"), world.name("src/i0001:1"), world.name("src/i0000:1")];
+    let _ = world.create_command(&[]).args(again).run().success();
+    assert_same(world.take_lines(), world.create_lines());
+    let registry = Registry::start();
+    let image = layered(&[b"one"]);
+    registry.put_image("a", "latest", &image);
+    let world = World::of(registry, 0);
+    let _ = world.create_command(&[]).args([world.name("a"), world.name("a:latest")]).run().success();
+    assert_eq!(world.take_lines().len(), 2);
+}
+
+#[test]
+fn a_configuration_that_images_share_is_asked_for_once() {
+    let image = layered(&[b"one"]);
+    for jobs in ["1", "8"] {
+        let registry = Registry::start();
+        for number in 0..5 {
+            registry.put_image(&source(number), "1", &image);
+        }
+        let world = World::of(registry, 0);
+        let images = (0..5).map(|number| world.name(&format!("{}:1", source(number))));
+        let _ = world.create_command(&["--jobs", jobs]).args(images).run().success();
+        let lines = world.take_lines();
+        let of = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+        assert_eq!((of("/manifests/1 200"), of("/blobs/"), lines.len()), (5, 1, 6), "{lines:#?}");
+    }
+}
+
+#[test]
+fn what_the_draft_has_is_not_asked_for_again() {
+    let world = World::new(3).created();
+    let late = layered(&[b"late"]);
+    world.registry.put_image("src/late", "1", &late);
+    let _ = world.create_command(&["--amend"]).arg(world.name("src/late:1")).run().success();
+    let config = format!("GET /v2/src/late/blobs/{} 200", late.config_digest());
+    assert_same(world.take_lines(), vec!["GET /v2/src/late/manifests/1 200".to_owned(), config]);
+    // And where nothing is new, nothing is asked.
+    let _ = world.create_command(&["--amend"]).run().success();
+    assert_eq!((world.take_lines(), world.registry.connections()), (vec![], 0));
+}

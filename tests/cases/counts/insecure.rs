@@ -1,0 +1,132 @@
+//! `--insecure`: which of TLS and plain HTTP a registry speaks is found once in a command, without a request more and
+//! without giving anything away.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use base64::Engine;
+use testkit::certs::Authority;
+use testkit::loopback::Registry;
+
+use super::{World, assert_same};
+
+const INSECURE: [&str; 3] = ["--insecure", "--jobs", "4"];
+/// Connections that serve nothing but the search.
+const SEARCH: usize = 1;
+
+fn secure() -> Registry {
+    let pair = Authority::new("somebody").server(&["localhost"]);
+    Registry::builder().tls(pair.server_config(None)).start()
+}
+
+#[test]
+fn the_search_is_no_request_and_at_most_one_connection() {
+    for registry in [Registry::start(), secure()] {
+        let world = World::of(registry, 12);
+        let _ = world.create_command(&INSECURE).run().success();
+        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
+        assert_same(world.take_lines(), world.create_lines());
+        let pushed = world.push_command(&INSECURE).run().success();
+        assert_eq!(pushed.out(), world.pushed());
+        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
+        let all: Vec<usize> = (0..12).collect();
+        assert_same(world.take_lines(), world.push_lines(404, &all));
+        let second = world.push_command(&INSECURE).run().success();
+        assert_eq!((second, world.take_lines().len()), (pushed, 1));
+        assert!(world.registry.connections() <= 1 + SEARCH, "{}", world.registry.connections());
+        let _ = world.command(&["inspect", "--insecure", &world.name("src/i0000:1")]).run().success();
+        assert_eq!(world.take_lines().len(), 1);
+    }
+}
+
+#[test]
+fn each_registry_is_searched_for_itself() {
+    let (plain, tls) = (World::new(3), World::of(secure(), 3));
+    let images = (0..3).map(|number| tls.name(&format!("{}:1", super::source(number))));
+    let _ = plain.create_command(&INSECURE).args(images).run().success();
+    let (from_plain, from_tls) = (plain.take_lines(), tls.take_lines());
+    let of = |part: &str| [&from_plain, &from_tls].map(|lines| lines.iter().filter(|line| line.contains(part)).count());
+    assert_eq!(of("/manifests/1 200"), [3, 3]);
+    // The images are the same in both, so each configuration is asked of one of them.
+    assert_eq!((of("/blobs/").iter().sum::<usize>(), from_plain.len() + from_tls.len()), (3, 9));
+    for world in [&plain, &tls] {
+        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
+    }
+}
+
+#[test]
+fn no_credentials_are_sent_before_the_scheme_is_known() {
+    for is_tls in [false, true] {
+        let builder = Registry::builder().basic("user", "password");
+        let pair = Authority::new("somebody").server(&["localhost"]);
+        let registry = if is_tls { builder.tls(pair.server_config(None)) } else { builder }.start();
+        let world = World::of(registry, 3);
+        let wire = Wire::to(world.registry.addr().to_string());
+        let login = base64::engine::general_purpose::STANDARD.encode("user:password");
+        world.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, wire.host));
+        let images = (0..3).map(|number| format!("{}/{}:1", wire.host, super::source(number)));
+        let list = format!("{}/dst/app:1", wire.host);
+        let _ = world.command(&["create", "--insecure", &list]).args(images).run().success();
+        let _ = world.command(&["push", "--insecure", &list]).run().success();
+        let with_login =
+            world.registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
+        assert!(with_login >= 6 + 12, "{with_login}");
+        let said = wire.said.lock().expect("no thread panicked");
+        let first = |is_client: bool, words: &str| {
+            let holds = |said: &Said| String::from_utf8_lossy(&said.bytes).to_lowercase().contains(words);
+            said.iter().position(|said| said.is_client == is_client && holds(said))
+        };
+        let (login, asked) = (first(true, "\nauthorization: "), first(false, "http/1.1 401"));
+        match is_tls {
+            true => assert_eq!((login, asked), (None, None), "nothing of it is readable"),
+            false => assert!(asked.is_some() && login > asked, "{login:?} {asked:?}"),
+        }
+    }
+}
+
+/// A wire to a server that keeps what goes over it, both ways, in order.
+struct Wire {
+    host: String,
+    said: Arc<Mutex<Vec<Said>>>,
+}
+
+struct Said {
+    is_client: bool,
+    bytes: Vec<u8>,
+}
+
+impl Wire {
+    /// Its threads end with the connections, and the listener with the test's process.
+    fn to(server: String) -> Wire {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let host = listener.local_addr().expect("a bound listener has an address").to_string();
+        let said = Arc::new(Mutex::default());
+        let kept = Arc::clone(&said);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect(&server).expect("the server listens");
+                let halves = |of: &TcpStream| of.try_clone().expect("a second handle");
+                for (from, to, is_client) in [(halves(&client), halves(&server), true), (server, client, false)] {
+                    let kept = Arc::clone(&kept);
+                    thread::spawn(move || carry(from, to, is_client, &kept));
+                }
+            }
+        });
+        Wire { host, said }
+    }
+}
+
+/// What is read is kept before it is passed on, so the order kept is that of cause and effect.
+fn carry(mut from: TcpStream, mut to: TcpStream, is_client: bool, kept: &Mutex<Vec<Said>>) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let bytes = buffer[..length].to_vec();
+        kept.lock().expect("no thread panicked").push(Said { is_client, bytes });
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}

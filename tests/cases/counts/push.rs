@@ -1,0 +1,128 @@
+//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest, and next to nothing when
+//! all of it is there.
+
+use testkit::image::sha256;
+use testkit::loopback::Registry;
+
+use super::{SHARED, TARGET, World, assert_same, index, layered, mount_line, own_layer, put_line, source};
+
+#[test]
+fn create_and_push_take_what_the_protocol_needs_and_one_look() {
+    // The bars for 5 and for 50 are 30 and 260 requests.
+    for (number, create, push) in [(1, 2, 6), (5, 10, 18), (50, 100, 153)] {
+        let world = World::new(number);
+        let _ = world.create_command(&[]).run().success();
+        assert_eq!(world.take_lines().len(), create);
+        let pushed = world.push_command(&[]).run().success();
+        assert_eq!(pushed.out(), world.pushed());
+        let lines = world.take_lines();
+        assert_eq!(lines.len(), push);
+        assert_eq!(lines.last(), Some(&put_line("1")));
+        let all: Vec<usize> = (0..number).collect();
+        assert_same(lines, world.push_lines(404, &all));
+    }
+}
+
+#[test]
+fn requests_grow_in_a_straight_line() {
+    let count = |number| {
+        let world = World::new(number);
+        let _ = world.create_command(&[]).run().success();
+        let created = world.take_lines().len();
+        let _ = world.push_command(&[]).run().success();
+        (created, world.take_lines().len())
+    };
+    // Two for each image; three more for each, and the look, the shared layer and the list.
+    assert_eq!(count(50), (2 * 50, 3 * 50 + 3));
+    assert_eq!(count(500), (2 * 500, 3 * 500 + 3));
+}
+
+#[test]
+fn a_second_push_is_one_look() {
+    let world = World::new(5).created();
+    let first = world.push_command(&[]).run().success();
+    world.registry.clear();
+    let second = world.push_command(&[]).run().success();
+    assert_eq!(second, first);
+    assert_eq!(world.take_lines(), [format!("GET /v2/{TARGET}/manifests/1 200")]);
+    // The draft alone tells what to do: with --purge too.
+    let third = world.push_command(&["--purge"]).run().success();
+    assert_eq!((third, world.take_lines().len()), (first, 1));
+}
+
+#[test]
+fn a_push_to_another_tag_of_what_is_there_is_a_first_push() {
+    let world = World::new(2).created();
+    let _ = world.push_command(&[]).run().success();
+    let other = world.name("dst/app:2");
+    let images = [world.name("src/i0000:1"), world.name("src/i0001:1")];
+    let _ = world.command(&["create", &other]).args(images).run().success();
+    world.registry.clear();
+    let _ = world.command(&["push", &other]).run().success();
+    let expected: Vec<String> =
+        world.push_lines(404, &[0, 1]).iter().map(|line| line.replace("/manifests/1 ", "/manifests/2 ")).collect();
+    assert_same(world.take_lines(), expected);
+}
+
+#[test]
+fn only_the_children_that_the_tag_does_not_list_are_sent() {
+    let world = World::new(5).created();
+    let old = index(&[world.images[0].clone(), layered(&[b"gone"]), world.images[3].clone()]);
+    world.registry.put_index(TARGET, "1", &old);
+    let pushed = world.push_command(&["--jobs", "1"]).run().success();
+    // The shared layer comes first, from the first image that has it.
+    let mut expected = world.push_lines(200, &[1, 2, 4]);
+    expected.remove(2);
+    expected.insert(1, mount_line(&sha256(SHARED), &source(0)));
+    assert_eq!(world.take_lines(), expected);
+    assert_eq!(pushed.out(), world.pushed());
+    let served: serde_json::Value =
+        serde_json::from_slice(&world.registry.manifest(TARGET, "1").expect("it is there").1).expect("JSON");
+    let digests: Vec<String> = world.images.iter().map(|image| image.digest()).collect();
+    let listed = served["manifests"].as_array().expect("a list").iter().map(|child| child["digest"].clone());
+    assert_eq!(listed.collect::<Vec<_>>(), digests);
+}
+
+#[test]
+fn an_image_under_the_tag_says_nothing_of_the_children() {
+    let world = World::new(2).created();
+    world.registry.put_image(TARGET, "1", &layered(&[b"not a list"]));
+    let _ = world.push_command(&[]).run().success();
+    assert_same(world.take_lines(), world.push_lines(200, &[0, 1]));
+}
+
+#[test]
+fn children_of_the_target_repository_are_neither_mounted_nor_put() {
+    let world = World::new(0);
+    let images: Vec<String> = (0..5)
+        .map(|number| {
+            let tag = format!("part{number}");
+            world.registry.put_image(TARGET, &tag, &layered(&[SHARED, &own_layer(number)]));
+            world.name(&format!("{TARGET}:{tag}"))
+        })
+        .collect();
+    let _ = world.create_command(&[]).args(images).run().success();
+    assert_eq!(world.take_lines().len(), 10);
+    let first = world.push_command(&[]).run().success();
+    assert_eq!(world.take_lines(), [put_line("1")]);
+    let second = world.push_command(&[]).run().success();
+    assert_eq!((second, world.take_lines()), (first, vec![put_line("1")]));
+}
+
+#[test]
+fn one_image_in_two_repositories_is_sent_once_and_told_twice() {
+    let registry = Registry::start();
+    let image = layered(&[b"one", b"two", b"one"]);
+    registry.put_image(&source(0), "1", &image);
+    registry.put_image(&source(1), "1", &image);
+    let world = World::of(registry, 0);
+    let images = [0, 1].map(|number| world.name(&format!("{}:1", source(number))));
+    let _ = world.create_command(&[]).args(images).run().success();
+    world.registry.clear();
+    let pushed = world.push_command(&["--jobs", "1"]).run().success();
+    let mounts = [image.config_digest(), sha256(b"one"), sha256(b"two")].map(|blob| mount_line(&blob, &source(0)));
+    let look = format!("GET /v2/{TARGET}/manifests/1 404");
+    let puts = [put_line(&image.digest()), put_line("1")];
+    assert_eq!(world.take_lines(), [&[look][..], &mounts, &puts].concat());
+    assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
+}
