@@ -1,5 +1,6 @@
 //! A request sent until it is answered: the registry's scheme, authorisation, redirects.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -133,35 +134,61 @@ impl Session {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let last = std::cell::RefCell::new(String::new());
-            let attempt = endpoint.attempt(first, |origin| {
-                let url = Url::new(origin.clone(), call.target);
-                last.replace(format!("{} {url}", call.method));
-                self.follow(call, url, sent.as_ref())
-            });
-            let reply = attempt.map_err(|failure| failure.into_error(call.registry, last.into_inner()))?;
+            let reply = self.attempt(endpoint, first, call, sent.as_ref())?;
             if reply.answer.status != 401 || !reply.is_home {
-                match &sent {
-                    Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
-                    None if call.body.is_some() && reply.answer.is_success() => {
-                        lock(&self.open).insert(call.registry.to_owned());
-                    }
-                    None => {}
-                }
+                self.took(call, sent.as_ref(), &reply);
                 return Ok(reply);
             }
             if rounds >= ROUNDS_MAX {
                 return Ok(reply);
             }
-            let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.insecure };
-            let values = reply.answer.headers.get_all("WWW-Authenticate").iter();
-            let challenges = Challenge::parse_all(values.filter_map(|value| value.to_str().ok()));
-            let send = |request: &TokenRequest| self.token(call.registry, request);
-            match self.authenticator.answer(&asker, &challenges, call.scopes, sent.as_ref(), &send)? {
+            match self.login(endpoint, call, sent.as_ref(), &reply)? {
                 Some(header) => sent = Some(header),
                 None => return Ok(reply),
             }
         }
+    }
+
+    fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        sent: Option<&Secret>,
+    ) -> Result<Reply, RegistryError> {
+        let last = RefCell::new(String::new());
+        let attempt = endpoint.attempt(first, |origin| {
+            let url = Url::new(origin.clone(), call.target);
+            last.replace(format!("{} {url}", call.method));
+            self.follow(call, url, sent)
+        });
+        attempt.map_err(|failure| failure.into_error(call.registry, last.into_inner()))
+    }
+
+    /// Notes what it took for the registry to take a request.
+    fn took(&self, call: &Call<'_>, sent: Option<&Secret>, reply: &Reply) {
+        match sent {
+            Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
+            None if call.body.is_some() && reply.answer.is_success() => {
+                lock(&self.open).insert(call.registry.to_owned());
+            }
+            None => {}
+        }
+    }
+
+    /// What to send after the registry's 401; `None` where nothing is left to try.
+    fn login(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        sent: Option<&Secret>,
+        reply: &Reply,
+    ) -> Result<Option<Secret>, RegistryError> {
+        let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.insecure };
+        let values = reply.answer.headers.get_all("WWW-Authenticate").iter();
+        let challenges = Challenge::parse_all(values.filter_map(|value| value.to_str().ok()));
+        let send = |request: &TokenRequest| self.token(call.registry, request);
+        self.authenticator.answer(&asker, &challenges, call.scopes, sent, &send)
     }
 
     /// Sends once, following redirects; the credentials stay with the first origin.
