@@ -104,7 +104,11 @@ impl Session {
         if reply.answer.is_success() {
             return Ok(reply);
         }
-        Err(answer::refusal(call.registry, &reply.request, &reply.answer))
+        let mut error = answer::refusal(call.registry, &reply.request, &reply.answer);
+        if !reply.is_home {
+            error.detail = format!("redirected to {}: {}", reply.url.origin, error.detail);
+        }
+        Err(error)
     }
 
     fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {

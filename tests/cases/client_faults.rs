@@ -77,6 +77,17 @@ fn bytes_of_another_digest_are_refused_even_where_the_header_is_silent() {
 }
 
 #[test]
+fn a_refusal_after_a_redirect_says_whose_it_is() {
+    let ((registry, _), elsewhere) = (seeded(), Registry::start());
+    let location = format!("{}{{path}}", elsewhere.url());
+    registry.fault(Rule::any(), Fault::Redirect { status: 307, location });
+    elsewhere.fault(Rule::any(), Fault::status(403));
+    let error = Bench::new().manifest(&registry, "a:1").expect_err("the other one refuses");
+    assert_eq!(error.kind, Kind::Forbidden);
+    assert!(error.detail.starts_with(&format!("redirected to {}: ", elsewhere.url())), "{error}");
+}
+
+#[test]
 fn a_repeated_media_type_is_read_as_docker_reads_it() {
     let (registry, _) = seeded();
     let body = format!(r#"{{"mediaType":"x","note":"\ud800","mediaType":"{DOCKER_MANIFEST}"}}"#);
