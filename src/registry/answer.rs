@@ -3,7 +3,6 @@
 //! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Whatever a registry
 //! sends ends up on one line of a terminal, so line breaks and control characters go and lengths are bounded.
 
-use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::StatusCode;
 
@@ -12,11 +11,6 @@ use super::transport::Answer;
 
 const WORDS_MAX: usize = 1000;
 const TEXT_MAX: usize = 200;
-
-#[derive(Deserialize)]
-struct Errors {
-    errors: Vec<Value>,
-}
 
 /// The error that an answer which is no success amounts to.
 pub(super) fn refusal(registry: &str, request: &str, answer: &Answer) -> RegistryError {
@@ -37,7 +31,8 @@ fn kind(status: u16) -> Kind {
 }
 
 fn words(answer: &Answer) -> String {
-    if let Some(words) = structured(&answer.body) {
+    let said = structured(&answer.body).map(|words| line(&words, WORDS_MAX));
+    if let Some(words) = said.filter(|words| !words.is_empty()) {
         return words;
     }
     let reason = StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
@@ -52,23 +47,28 @@ fn words(answer: &Answer) -> String {
     }
 }
 
-/// `{"errors": [{"code": …, "message": …}]}`, or one of the near misses that registries and proxies send.
-fn structured(body: &[u8]) -> Option<String> {
+/// What a JSON body says of the failure, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker
+/// Hub's `details`, and the near misses that proxies send. As long as it came; [`line`] makes it fit to be shown.
+pub(super) fn structured(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {
-        value.get(name).and_then(Value::as_str).map(|text| line(text, WORDS_MAX)).filter(|text| !text.is_empty())
+        value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(str::to_owned)
     };
-    if let Ok(Errors { errors }) = serde_json::from_slice(body) {
+    let pair = |code: Option<String>, message: Option<String>| match (code, message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (code, message) => code.or(message),
+    };
+    if let Some(errors) = body.get("errors").and_then(Value::as_array) {
         let each = errors.iter().filter_map(|error| {
             let code = text(error, "code").map(|code| code.to_lowercase().replace('_', " "));
-            match (code, text(error, "message")) {
-                (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-                (code, message) => code.or(message),
-            }
+            pair(code, text(error, "message"))
         });
-        return Some(line(&each.collect::<Vec<_>>().join("; "), WORDS_MAX)).filter(|words| !words.is_empty());
+        let all = each.collect::<Vec<_>>().join("; ");
+        return Some(all).filter(|all| !all.is_empty());
     }
-    let value: Value = serde_json::from_slice(body).ok()?;
-    ["details", "message", "error"].into_iter().find_map(|name| text(&value, name))
+    text(&body, "details")
+        .or_else(|| text(&body, "message"))
+        .or_else(|| pair(text(&body, "error"), text(&body, "error_description")))
 }
 
 /// The first line with anything on it; of HTML, what stands between the tags.

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
+use super::answer;
 use super::credentials::Credential;
 use super::error::Kind;
 use super::host;
@@ -217,11 +218,10 @@ impl TokenReply {
 
     /// The server's own words for a failure, in one line and without these secrets, or its status.
     pub(super) fn words<'a>(&self, secrets: impl Iterator<Item = &'a Secret>) -> String {
-        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
         // Before it is cut short: half a secret would not be found.
         let without = |words: String| secrets.fold(words, |words, secret| words.replace(secret.reveal(), "[secret]"));
-        let words = body.as_ref().and_then(words).map(without);
-        let words = words.map(|words| printable(&words)).filter(|words| !words.is_empty());
+        let words = answer::structured(&self.body).map(without);
+        let words = words.map(|words| answer::line(&words, WORDS_MAX)).filter(|words| !words.is_empty());
         words.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }
 }
@@ -233,32 +233,6 @@ fn seconds(value: &Value) -> Option<u64> {
         .as_u64()
         .or_else(|| whole().and_then(|seconds| format!("{seconds:.0}").parse().ok()))
         .or_else(|| value.as_str()?.parse().ok())
-}
-
-/// The failure in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker Hub's `details`.
-fn words(body: &Value) -> Option<String> {
-    let text = |value: &Value, name: &str| {
-        value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
-    let pair = |code: Option<String>, message: Option<String>| match (code, message) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (code, message) => code.or(message),
-    };
-    if let Some(errors) = body.get("errors").and_then(Value::as_array) {
-        let each = errors.iter().filter_map(|error| {
-            let code = text(error, "code").map(|code| code.to_lowercase().replace('_', " "));
-            pair(code, text(error, "message"))
-        });
-        let all = each.collect::<Vec<_>>().join("; ");
-        return Some(all).filter(|all| !all.is_empty());
-    }
-    pair(text(body, "error"), text(body, "error_description"))
-        .or_else(|| text(body, "details"))
-        .or_else(|| text(body, "message"))
-}
-
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control()).take(WORDS_MAX).collect()
 }
 
 #[cfg(test)]
