@@ -81,7 +81,7 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec![format!("there is no draft {list}: make it with create first")]
         }
         CommandError::Platform { .. } => {
-            vec!["use names that Go has, and a pair of them, for example: --os linux --arch amd64".to_owned()]
+            vec!["use a pair of names that Go has, for example: --os linux --arch amd64".to_owned()]
         }
         CommandError::NotStored(_) | CommandError::Empty(_) => {
             vec!["a draft is made with create, and lives until rm or push --purge".to_owned()]
