@@ -2,6 +2,7 @@
 //!
 //! The only place that knows every error, and the only one that gives advice.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::args::ArgsError;
@@ -75,14 +76,19 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Exists { list } => {
             vec![format!("{list} is a draft already: add --amend to add to it, or remove it first with rm")]
         }
-        CommandError::NotInList { list, .. } => vec![format!("inspect {list} shows what is in it")],
+        CommandError::NotInList { list, drafted: true, .. } => vec![format!("inspect {list} shows what is in it")],
+        CommandError::NotInList { list, drafted: false, .. } => {
+            vec![format!("there is no draft {list}: make it with create first")]
+        }
         CommandError::Platform { .. } => {
-            vec!["both --os and --arch count, with what the image already says".to_owned()]
+            vec!["use a pair of names that Go has, for example: --os linux --arch amd64".to_owned()]
         }
         CommandError::NotStored(_) | CommandError::Empty(_) => {
             vec!["a draft is made with create, and lives until rm or push --purge".to_owned()]
         }
-        CommandError::IsList(reference) => vec![format!("name the images that {reference} lists, by their digests")],
+        CommandError::IsList(reference) => {
+            vec![format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")]
+        }
         CommandError::NotMounted { .. } => vec![
             "the blob is not in the source repository, or the registry does not mount across repositories: push the \
              image to the list's own repository first"
@@ -125,11 +131,18 @@ fn store_hints(error: &StoreError) -> Vec<String> {
             "keep drafts on a local disk: set DOCKER_CONFIG, or --config, to a directory there".to_owned()
         }
         StoreError::NameTaken { holder, .. } => {
-            format!("push or remove {holder} first, or choose a name without _ in that place")
+            format!("finish {holder} first, with push --purge or rm, or choose another name")
         }
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".to_owned(),
         StoreError::Busy { .. } => "run the command again when docker is done".to_owned(),
-        StoreError::Io { .. } => return Vec::new(),
+        StoreError::Io { source, .. } => match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or --config, \
+                 to a directory that is"
+                    .to_owned()
+            }
+            _ => return Vec::new(),
+        },
     };
     vec![hint]
 }
@@ -140,7 +153,7 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let folder = folder.display();
     let hint = match error.kind {
         Kind::NotFound => return Vec::new(),
-        Kind::Unauthorized => format!("log in with: docker login {registry}"),
+        Kind::Unauthorized => format!("log in, or again if the login is old or wrong, with: docker login {registry}"),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }
@@ -148,6 +161,11 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         Kind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
         Kind::Certificate => {
             format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check")
+        }
+        Kind::CertificateUnfit => {
+            "call the registry by a name that its certificate is for, have the certificate renewed, or add --insecure to \
+             skip the check"
+                .to_owned()
         }
         Kind::ClientCertificate => {
             format!("put the pair into {folder}/ as client.cert and client.key")

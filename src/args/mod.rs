@@ -49,6 +49,11 @@ impl RefArg {
     }
 }
 
+/// A number of exchanges at once.
+fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
+    typed.parse().map_err(|_| "not a whole number above zero")
+}
+
 // The doc comments of the fields and of `Command` are docker's own descriptions: help and completion print them.
 
 /// `create`: a new draft from images, or more images for a draft.
@@ -70,8 +75,8 @@ pub struct Create {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
-    /// Exchanges with registries at once
-    #[arg(long, value_name = "int")]
+    /// Exchanges with registries at once, at most (default 16)
+    #[arg(long, value_name = "int", value_parser = jobs)]
     pub jobs: Option<NonZeroUsize>,
 }
 
@@ -122,8 +127,8 @@ pub struct Inspect {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
-    /// Exchanges with registries at once
-    #[arg(long, value_name = "int")]
+    /// Exchanges with registries at once, at most (default 16)
+    #[arg(long, value_name = "int", value_parser = jobs)]
     pub jobs: Option<NonZeroUsize>,
 }
 
@@ -141,8 +146,8 @@ pub struct Push {
     /// Allow push to an insecure registry
     #[arg(long)]
     pub insecure: bool,
-    /// Exchanges with registries at once
-    #[arg(long, value_name = "int")]
+    /// Exchanges with registries at once, at most (default 16)
+    #[arg(long, value_name = "int", value_parser = jobs)]
     pub jobs: Option<NonZeroUsize>,
 }
 

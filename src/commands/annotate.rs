@@ -16,7 +16,11 @@ pub(super) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
         source: source.clone(),
     })?;
     context.store().change(list, &context.notice(), |before| {
-        let missing = || CommandError::NotInList { image: args.image.typed.clone(), list: args.list.typed.clone() };
+        let missing = || CommandError::NotInList {
+            image: args.image.typed.clone(),
+            list: args.list.typed.clone(),
+            drafted: before.is_some(),
+        };
         let mut draft = before.cloned().ok_or_else(missing)?;
         let mut entry = draft.get(image).cloned().ok_or_else(missing)?;
         annotate(&mut entry, args)?;

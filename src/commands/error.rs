@@ -50,6 +50,8 @@ pub enum CommandError {
         image: String,
         /// As typed.
         list: String,
+        /// Whether there is a draft of that name at all.
+        drafted: bool,
     },
     /// `annotate`: a pair that docker does not know.
     #[error("manifest entry for image has unsupported os/arch combination: {os}/{arch}")]

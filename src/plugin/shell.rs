@@ -54,21 +54,23 @@ function docker {
 "#;
 
 const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {
-    local line words=("${COMP_WORDS[@]:1:COMP_CWORD}") cur=${COMP_WORDS[COMP_CWORD]}
+    local line=${COMP_LINE:0:COMP_POINT} words=() cur lead= cut=
     COMPREPLY=()
-    # Readline takes ':' and '=' for words of their own, so the pieces are joined again.
-    if declare -F _get_comp_words_by_ref >/dev/null; then
-        local cword
-        _get_comp_words_by_ref -n =: cur words cword
-        words=("${words[@]:1:cword}")
-    fi
+    # Readline takes ':' and '=' for words of their own, so the line is split here, and a candidate gets only what
+    # readline does not have before its own last word.
+    read -r -a words <<<"$line"
+    case "$line" in *[[:blank:]]) words+=("") ;; esac
+    cur=${words[${#words[@]} - 1]}
+    # For --flag=value the value alone comes back.
+    case "$cur" in --*=*) lead=${cur%%=*}=; cur=${cur#*=} ;; esac
+    case "$COMP_WORDBREAKS" in *=*) lead= ;; esac
+    case "$COMP_WORDBREAKS" in *:*) cut=${cur%"${cur##*:}"} ;; esac
     while IFS= read -r line; do
         case "$line" in
             :[0-9]*) ;;
-            *) COMPREPLY+=("$line") ;;
+            *) COMPREPLY+=("$lead${line#"$cut"}") ;;
         esac
-    done < <(command docker-manifest __completeNoDesc "${words[@]}" 2>/dev/null)
-    if declare -F __ltrim_colon_completions >/dev/null; then __ltrim_colon_completions "$cur"; fi
+    done < <(command docker-manifest __completeNoDesc "${words[@]:1}" 2>/dev/null)
 }
 if type complete >/dev/null 2>&1; then complete -F __docker_manifest_complete docker-manifest; fi
 "#;

@@ -23,8 +23,10 @@ pub enum Kind {
     Server,
     /// TLS was expected and the registry speaks plain HTTP.
     PlainHttp,
-    /// The registry's certificate does not convince: unknown authority, wrong name, expired.
+    /// Nobody who is known here stands for the registry's certificate.
     Certificate,
+    /// The registry's certificate is not good, whoever stands for it: another name, expired, broken.
+    CertificateUnfit,
     /// The registry asks for a client certificate, or refuses the one that it was given.
     ClientCertificate,
     /// A file in certs.d, or the system's roots, cannot be used. The detail names the file.
@@ -92,7 +94,9 @@ impl fmt::Display for RegistryError {
             Kind::Refused => write!(f, "{registry} refuses the request: {detail}"),
             Kind::Server => write!(f, "{registry} failed: {detail}"),
             Kind::PlainHttp => write!(f, "{registry} speaks plain HTTP, not HTTPS: {detail}"),
-            Kind::Certificate => write!(f, "the certificate of {registry} is not trusted: {detail}"),
+            Kind::Certificate | Kind::CertificateUnfit => {
+                write!(f, "the certificate of {registry} is not trusted: {detail}")
+            }
             Kind::ClientCertificate => write!(f, "{registry} wants a client certificate: {detail}"),
             Kind::TlsFiles => write!(f, "certificates for {registry} cannot be used: {detail}"),
             Kind::Resolve => write!(f, "the name of {registry} does not resolve: {detail}"),

@@ -169,8 +169,8 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
 fn of_tls(error: &rustls::Error) -> Failure {
     use AlertDescription as Alert;
     match error {
-        rustls::Error::InvalidCertificate(why) => Failure::new(Kind::Certificate, certificate(why)),
-        rustls::Error::NoCertificatesPresented => Failure::new(Kind::Certificate, "it showed none"),
+        rustls::Error::InvalidCertificate(why) => Failure::new(objection(why), certificate(why)),
+        rustls::Error::NoCertificatesPresented => Failure::new(Kind::CertificateUnfit, "it showed none"),
         rustls::Error::AlertReceived(
             alert @ (Alert::CertificateRequired
             | Alert::BadCertificate
@@ -191,6 +191,15 @@ fn of_tls(error: &rustls::Error) -> Failure {
     }
 }
 
+/// Whether knowing one more authority would help.
+fn objection(why: &CertificateError) -> Kind {
+    match why {
+        CertificateError::UnknownIssuer => Kind::Certificate,
+        _ if is_authority_objection(why) => Kind::Certificate,
+        _ => Kind::CertificateUnfit,
+    }
+}
+
 fn certificate(why: &CertificateError) -> String {
     match why {
         CertificateError::UnknownIssuer => "it is signed by an unknown authority".to_owned(),
@@ -204,7 +213,7 @@ fn certificate(why: &CertificateError) -> String {
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
         CertificateError::BadSignature => "its signature is wrong".to_owned(),
         CertificateError::Other(_) if is_authority_objection(why) => {
-            "it says of itself that it is an authority, and does not lie in certs.d".to_owned()
+            "it is an authority's own, and does not lie in certs.d".to_owned()
         }
         other => other.to_string(),
     }

@@ -70,14 +70,14 @@ fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_da
     bench.manifest(&registry, "a:1").expect("the certificate itself lies in certs.d");
     let expired = expired_self_signed_docs(HERE);
     let elsewhere = self_signed_docs(&["elsewhere.test"]);
-    for (served, known, word) in [
-        (&expired, &expired, "expired"),
-        (&elsewhere, &elsewhere, "name"),
-        (&good, &expired, "does not lie in certs.d"),
+    for (served, known, wanted, word) in [
+        (&expired, &expired, Kind::CertificateUnfit, "expired"),
+        (&elsewhere, &elsewhere, Kind::CertificateUnfit, "name"),
+        (&good, &expired, Kind::Certificate, "does not lie in certs.d"),
     ] {
         let (bench, registry) = trust(served, known);
         let (kind, text) = refused(&bench, &registry);
-        assert_eq!(kind, Kind::Certificate, "{text}");
+        assert_eq!(kind, wanted, "{text}");
         assert!(text.contains(word), "{text}");
     }
 }
@@ -91,7 +91,7 @@ fn names_and_dates_are_checked() {
         let registry = serve(&pair, None);
         let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
         let (kind, text) = refused(&bench, &registry);
-        assert_eq!(kind, Kind::Certificate);
+        assert_eq!(kind, Kind::CertificateUnfit, "{text}");
         assert!(text.contains(word), "{text}");
         Plan::new().insecure().build().manifest(&registry, "a:1").expect("--insecure does not look");
     }

@@ -122,9 +122,14 @@ fn bash_completes_the_program_itself() {
     let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
     std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
     std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
-    let script = "COMP_WORDS=(docker-manifest annotate --os l); COMP_CWORD=3; __docker_manifest_complete; echo \"${COMPREPLY[@]}\"; complete -p docker-manifest";
+    let script = "c() { COMP_LINE=$1 COMP_POINT=${#1}; __docker_manifest_complete; echo \"${COMPREPLY[@]}\"; }
+        c 'docker-manifest annotate --os l'; c 'docker-manifest annotate --os=l'; c 'docker-manifest pu'
+        mkdir -p d/manifests/h-5_app-1; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest --config d rm '
+        COMP_WORDBREAKS=' '; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest annotate --os=l'
+        complete -p docker-manifest";
     let output = stage.run(script, &[]).success();
-    assert_eq!(output.out(), "linux\ncomplete -F __docker_manifest_complete docker-manifest\n");
+    let completed = "linux\nlinux\npush\n5/app:1\nh:5/app:1\nh:5/app:1\n--os=linux\n";
+    assert_eq!(output.out(), format!("{completed}complete -F __docker_manifest_complete docker-manifest\n"));
 }
 
 #[test]
