@@ -103,6 +103,9 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
             registry_hints(source, certificates)
         }
+        CommandError::Output(_) => {
+            vec!["what the command changes is changed; only the telling of it failed".to_owned()]
+        }
         _ => Vec::new(),
     }
 }
