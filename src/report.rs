@@ -156,7 +156,8 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let folder = folder.display();
     let hint = match error.kind {
         Kind::NotFound => return Vec::new(),
-        Kind::Unauthorized => format!("log in, or again if the login is old or wrong, with: docker login {registry}"),
+        Kind::Unauthorized => format!("log in with: docker login {registry}"),
+        Kind::LoginRefused => format!("log in again with: docker login {registry}"),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }

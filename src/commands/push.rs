@@ -94,7 +94,9 @@ fn look(registry: &Registry, target: &Reference, list: &List) -> Result<There, C
     let served = match registry.manifest(target) {
         Ok(served) => served,
         Err(error) => match error.kind {
-            Kind::NotFound | Kind::Unauthorized | Kind::Forbidden | Kind::Verification => return Ok(There::default()),
+            Kind::NotFound | Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::Verification => {
+                return Ok(There::default());
+            }
             _ => return Err(error.into()),
         },
     };

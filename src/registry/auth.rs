@@ -98,6 +98,23 @@ impl Authenticator {
         lock(&self.desk(registry).state).cache.accept(header, &Scopes::of(needed));
     }
 
+    /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a token
+    /// that the login got: nobody is logged in, the login is wrong, or it is good and not enough.
+    pub(super) fn unauthorized(&self, registry: &str, refused: bool) -> Kind {
+        let desk = self.desk(registry);
+        let state = lock(&desk.state);
+        match &state.credential {
+            Some(Ok(credential)) if !credential.is_anonymous() => {
+                if refused || state.fixed.is_some() {
+                    Kind::LoginRefused
+                } else {
+                    Kind::Forbidden
+                }
+            }
+            _ => Kind::Unauthorized,
+        }
+    }
+
     /// What to send after a 401; `sent` is the header that was refused, if there was one.
     ///
     /// `Some` is to be sent again with the same request, `None` says that nothing is left to try and the 401 stands.

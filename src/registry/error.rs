@@ -11,8 +11,10 @@ use std::fmt;
 pub enum Kind {
     /// The registry says that the manifest, blob or repository is not there (404).
     NotFound,
-    /// The registry, or its token server, wants other credentials (401).
+    /// The registry, or its token server, wants credentials, and there are none (401).
     Unauthorized,
+    /// The registry, or its token server, refuses the credentials that there are (401).
+    LoginRefused,
     /// The credentials are known and not enough (403).
     Forbidden,
     /// Too many requests (429).
@@ -89,6 +91,9 @@ impl fmt::Display for RegistryError {
         match self.kind {
             Kind::NotFound => write!(f, "{registry} does not have it: {detail}"),
             Kind::Unauthorized => write!(f, "unauthorized: {registry} wants a login: {detail}"),
+            Kind::LoginRefused => {
+                write!(f, "unauthorized: {registry} refuses the login that docker has for it: {detail}")
+            }
             Kind::Forbidden => write!(f, "denied: {registry} refuses access: {detail}"),
             Kind::RateLimited => write!(f, "too many requests: {registry} asks to slow down: {detail}"),
             Kind::Refused => write!(f, "{registry} refuses the request: {detail}"),

@@ -100,15 +100,23 @@ impl Session {
     /// Sends the call until there is an answer other than a 401 that can be done something about. The answer is a
     /// success or the error.
     pub(super) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
-        let reply = self.send(call)?;
-        if reply.answer.is_success() {
-            return Ok(reply);
+        let (error, by_token_server) = match self.send(call) {
+            Ok(reply) if reply.answer.is_success() => return Ok(reply),
+            Ok(reply) => {
+                let error = answer::refusal(call.registry, &reply.request, &reply.answer);
+                if !reply.is_home {
+                    let detail = format!("redirected to {}: {}", reply.url.origin, error.detail);
+                    return Err(RegistryError { detail, ..error });
+                }
+                (error, false)
+            }
+            Err(error) => (error, true),
+        };
+        if error.kind != Kind::Unauthorized {
+            return Err(error);
         }
-        let mut error = answer::refusal(call.registry, &reply.request, &reply.answer);
-        if !reply.is_home {
-            error.detail = format!("redirected to {}: {}", reply.url.origin, error.detail);
-        }
-        Err(error)
+        let kind = self.authenticator.unauthorized(call.registry, by_token_server);
+        Err(RegistryError { kind, ..error })
     }
 
     fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {

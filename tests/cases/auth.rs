@@ -263,7 +263,7 @@ fn a_wrong_password_is_unauthorized() {
         login(&scene, json!({ "auth": basic("alice", "hunter2") }));
         let image = scene.name("team/amd:1");
         for output in [scene.create(), scene.ours(&["inspect", &image])] {
-            assert_first_line(&output, &["unauthorized"]);
+            assert_first_line(&output, &["unauthorized", "refuses the login"]);
             assert_refused(&output, &[&scene.host]);
             assert!(!output.err().contains("hunter2"), "{}", output.err());
             assert!(!output.err().contains(&basic("alice", "hunter2")), "{}", output.err());

@@ -147,8 +147,10 @@ fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
     assert_eq!(statuses, [401, 200, 200]);
     let wrong = Bench::with_login(&registry, "me", "hunter3");
     let error = wrong.manifest(&registry, "a:1").expect_err("the login is wrong");
-    assert_eq!((error.kind, error.status), (Kind::Unauthorized, Some(401)));
+    assert_eq!((error.kind, error.status), (Kind::LoginRefused, Some(401)));
     assert!(!format!("{error} {error:?}").contains("hunter3"));
+    let nobody = Bench::new().manifest(&registry, "a:1").expect_err("nobody is logged in");
+    assert_eq!((nobody.kind, nobody.status), (Kind::Unauthorized, Some(401)));
 }
 
 #[test]
