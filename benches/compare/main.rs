@@ -52,6 +52,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode, String> {
     let tools: Vec<Tool> = tools::all(&options.ours).into_iter().filter(|tool| options.wants(tool.name)).collect();
     let (tools, absent): (Vec<Tool>, Vec<Tool>) = tools.into_iter().partition(|tool| tool.is_there(&Sandbox::new()));
+    // Before the long part: the tree may have moved on by the end.
+    let facts = machine::facts(&tools, &absent, options);
     let registry = RealRegistry::start_plain()?;
     let sizes = &options.images;
     eprintln!("bench: making {} images and {} lists", sizes.iter().max().unwrap_or(&0), sizes.len());
@@ -60,7 +62,6 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let results = Contest::new(options, &tools, &stock, registry.addr(), "list")?.run();
     let bounds = jobs::measure(options, &tools, &stock, registry.addr())?;
     let verdicts = checks::all(&results, options);
-    let facts = machine::facts(&tools, &absent, options);
     let report = table::markdown(&facts, &startup, &results, &bounds, &verdicts);
     println!("{report}");
     if let Some(file) = &options.output {
