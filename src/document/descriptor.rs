@@ -106,6 +106,7 @@ pub fn platform(value: &Value) -> Result<Platform, DocumentError> {
         os_version: members.string("os.version")?,
         os_features: members.strings("os.features")?,
         variant: members.string("variant")?,
+        ..Platform::default()
     })
 }
 

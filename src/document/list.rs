@@ -12,6 +12,18 @@ use crate::platform::Platform;
 
 const INDENTATION: &str = "   ";
 
+/// Which of the two kinds of list a draft becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Docker's rule: an OCI index where the first entry is an OCI image, else docker's own.
+    #[default]
+    Auto,
+    /// Docker's manifest list, whatever is in it.
+    Docker,
+    /// The OCI index, whatever is in it.
+    Oci,
+}
+
 /// A list ready to be sent: its bytes are final, and its digest is theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
