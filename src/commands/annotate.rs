@@ -1,6 +1,6 @@
 //! `annotate`: what the list will say of one image's platform.
 
-use crate::args::Annotate;
+use crate::args::{Annotate, EntryFlags};
 use crate::commands::Context;
 use crate::commands::error::CommandError;
 use crate::document::Entry;
@@ -11,26 +11,27 @@ pub(super) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
         .parsed
         .as_ref()
         .map_err(|source| CommandError::AnnotateListName { typed: args.list.typed.clone(), source: source.clone() })?;
-    let image = args.image.parsed.as_ref().map_err(|source| CommandError::AnnotateImageName {
-        typed: args.image.typed.clone(),
-        source: source.clone(),
-    })?;
+    let Some(named) = &args.image else { return Err(CommandError::Unbuilt("annotate of a list")) };
+    let image = named
+        .parsed
+        .as_ref()
+        .map_err(|source| CommandError::AnnotateImageName { typed: named.typed.clone(), source: source.clone() })?;
     context.store().change(list, &context.notice(), |before| {
         let missing = || CommandError::NotInList {
-            image: args.image.typed.clone(),
+            image: named.typed.clone(),
             list: args.list.typed.clone(),
             drafted: before.is_some(),
         };
         let mut draft = before.cloned().ok_or_else(missing)?;
         let mut entry = draft.get(image).cloned().ok_or_else(missing)?;
-        annotate(&mut entry, args)?;
+        annotate(&mut entry, &args.entry)?;
         draft.insert(entry)?;
         Ok(Some(draft))
     })
 }
 
 /// A flag that was not given, or given as empty, leaves what is there.
-fn annotate(entry: &mut Entry, args: &Annotate) -> Result<(), CommandError> {
+fn annotate(entry: &mut Entry, args: &EntryFlags) -> Result<(), CommandError> {
     let platform = entry.descriptor.platform.get_or_insert_default();
     let flags = [
         (&args.os, &mut platform.os),

@@ -48,8 +48,8 @@ fn entries(context: &Context, args: &Create, before: Option<&Draft>) -> Result<V
     let mut seen = BTreeSet::new();
     let images: Vec<&RefArg> =
         args.images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image))).collect();
-    let registry = context.registry(args.insecure);
-    let jobs = context.jobs(args.jobs)?;
+    let registry = context.registry(args.network.insecure);
+    let jobs = context.jobs(args.network.jobs)?;
     let wanted: Vec<&Reference> = seen.into_iter().filter(|image| kept(image).is_none()).collect();
     for image in &wanted {
         registry.announce(image.repository(), Access::Pull);
