@@ -1,6 +1,7 @@
 //! Why a verb failed, as data. Where docker has a line for it, `Display` is docker's line.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::document::DocumentError;
 use crate::reference::ReferenceError;
@@ -75,6 +76,16 @@ pub enum CommandError {
     /// `push` of a draft with nothing in it.
     #[error("{0} not found")]
     Empty(String),
+    /// `--require` or `--exact` are not met; nothing was sent.
+    #[error("{}", incomplete(.list, .missing, .extra))]
+    Incomplete {
+        /// The list.
+        list: String,
+        /// The platforms that were required and are not there.
+        missing: Vec<String>,
+        /// The platforms that are there and were not to be.
+        extra: Vec<String>,
+    },
     /// A source that is a list where one image is wanted.
     #[error("{0} is a manifest list")]
     IsList(String),
@@ -94,13 +105,61 @@ pub enum CommandError {
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// The registry would not take a blob from the source repository.
+    /// A blob that the registry does not mount, and that is in none of its sources.
     #[error("error mounting {blob} to {target}")]
     NotMounted {
         /// The blob in its source repository, whose host docker leaves out.
         blob: String,
         /// The list being pushed.
         target: String,
+        /// The repositories of the images that need it.
+        sources: Vec<String>,
+        /// What the last of them said.
+        source: Box<RegistryError>,
+    },
+    /// A blob that could not be copied from another registry.
+    #[error("failed to copy blob {blob} from {} to {target}: {}", .sources.join(", "), answer(.source))]
+    Copy {
+        /// The blob's digest.
+        blob: String,
+        /// The list being pushed.
+        target: String,
+        /// The repositories of the images that need it.
+        sources: Vec<String>,
+        /// The answer of the registry that failed.
+        source: Box<RegistryError>,
+    },
+    /// `--dry-run`: something that the list needs is not there.
+    #[error("no such {what}: {name}")]
+    Gone {
+        /// A manifest or a blob.
+        what: &'static str,
+        /// In the repositories that should have it.
+        name: String,
+    },
+    /// `--tag`: what is no tag.
+    #[error("{0:?} is not a tag")]
+    TagName(String),
+    /// `--strict`: platforms that more than one image is for, a line for each.
+    #[error("{}", .0.join("\n"))]
+    Twice(Vec<String>),
+    /// A failure while a list was published under several tags.
+    #[error("{failure}")]
+    Halfway {
+        /// What failed.
+        failure: Box<CommandError>,
+        /// The tags that serve the list now and did not before.
+        moved: Vec<String>,
+        /// The tags that are what they were, and should not be.
+        left: Vec<String>,
+    },
+    /// `--digest-file`, `--metadata-file`: a file that cannot be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    ResultFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// The registry failed while mounting.
     #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]
@@ -180,6 +239,16 @@ impl CommandError {
 /// Docker's part of such a line: the registry's own words where it answered, else what happened.
 fn answer(error: &RegistryError) -> String {
     if error.status.is_some() { error.detail.clone() } else { error.to_string() }
+}
+
+/// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.
+fn incomplete(list: &str, missing: &[String], extra: &[String]) -> String {
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let missing = (!missing.is_empty()).then(|| format!("{} {verb} missing", missing.join(", ")));
+    let state = if missing.is_some() { "is incomplete" } else { "has more than was required" };
+    let extra = (!extra.is_empty()).then(|| format!("extra: {}", extra.join(", ")));
+    let parts: Vec<String> = missing.into_iter().chain(extra).collect();
+    format!("{list} {state}: {}", parts.join("; "))
 }
 
 fn lines(errors: &[CommandError]) -> String {
