@@ -13,7 +13,7 @@
 //!      │        └────┬─────┘            │
 //!      │         document ──────────────┘
 //!      └──→ reference, platform ←── document
-//!           digest, secret, env                    leaves
+//!           digest, secret, env, spelling          leaves
 //! ```
 //!
 //! Only [`commands`] knows both the store and the registry; only [`report`] knows every error; only [`env`](mod@env)
@@ -32,6 +32,7 @@ pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod secret;
+pub mod spelling;
 pub mod store;
 
 use std::sync::Arc;
@@ -85,6 +86,15 @@ pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
 fn verb(context: &Context, command: &Command) -> Result<(), CommandError> {
     let streams = &context.streams;
     match command {
+        Command::Add(args) => commands::add(context, args),
+        Command::Apply(args) => commands::apply(context, args),
+        Command::Check(args) => commands::check(context, args),
+        Command::Exists(args) => commands::exists(context, args),
+        Command::Export(args) => commands::export(context, args),
+        Command::Ls(args) => commands::ls(context, args),
+        Command::Platforms(args) => commands::platforms(context, args),
+        Command::Prune(args) => commands::prune(context, args),
+        Command::Remove(args) => commands::remove(context, args),
         Command::Create(args) => commands::create(context, args),
         Command::Annotate(args) => commands::annotate(context, args),
         Command::Inspect(args) => commands::inspect(context, args),

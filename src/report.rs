@@ -5,7 +5,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::args::ArgsError;
+use crate::args::{ArgsError, Near};
 use crate::commands::CommandError;
 use crate::document::DocumentError;
 use crate::registry::{Kind, RegistryError};
@@ -26,8 +26,21 @@ const FAILURE: u8 = 1;
 /// A command line that cannot be run: the line, the usage, and where to read more, as docker prints them.
 pub fn arguments(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.hint()];
-    let text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    if let Some(near) = error.near() {
+        text.push_str(&format!("\nhint: {}", meant(near)));
+    }
     Report { text, exit_code: error.exit_code() }
+}
+
+fn meant(near: &Near) -> String {
+    match near {
+        Near::Word(word) => format!("did you mean '{word}'?"),
+        Near::Elsewhere { flag, verbs, before_verb } => {
+            let place = if *before_verb { "; it goes behind the command" } else { "" };
+            format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
+        }
+    }
 }
 
 /// A verb that failed.

@@ -7,7 +7,7 @@
 //!    args     store     registry     output
 //!              document
 //!              reference, platform
-//!              digest, secret, env
+//!              digest, secret, env, spelling
 //! ```
 //!
 //! It reads paths, not types: every `crate::…`, `super::…` and (in main) `docker_manifest::…`, in `use` and elsewhere.
@@ -25,7 +25,7 @@ const PICTURE: [&[&str]; 8] = [
     &["args", "store", "registry", "output"],
     &["document"],
     &["reference", "platform"],
-    &["digest", "secret", "env"],
+    &["digest", "secret", "env", "spelling"],
 ];
 
 const CRATE: &str = "docker_manifest";

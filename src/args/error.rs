@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::near::Near;
 use super::quote::{quote, quote_byte};
 
 /// A command line that cannot be run. Displayed, it is docker's first line.
@@ -17,6 +18,8 @@ pub struct ArgsError {
     pub(super) path: String,
     /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; none where docker shows none.
     pub(super) usage: Option<String>,
+    /// What was probably meant.
+    pub(super) near: Option<Near>,
 }
 
 /// What is wrong with a command line.
@@ -91,6 +94,22 @@ pub enum FlagError {
         /// Why not.
         reason: String,
     },
+    /// Two that exclude each other; the second may be a word.
+    #[error("conflicting flags: {one} and {other}")]
+    Conflict {
+        /// As it is typed.
+        one: String,
+        /// As it is typed.
+        other: String,
+    },
+    /// One that means nothing alone.
+    #[error("missing argument: {flag} needs {other}")]
+    Needs {
+        /// As it is typed; or the verb.
+        flag: String,
+        /// What has to stand beside it.
+        other: String,
+    },
 }
 
 /// How many words a verb takes.
@@ -103,17 +122,6 @@ pub struct Count {
 }
 
 impl Count {
-    /// How many words a verb's positional arguments allow.
-    pub(super) fn wanted(verb: &clap::Command) -> Count {
-        let mut count = Count { min: 0, max: Some(0) };
-        for word in verb.get_positionals() {
-            count.min += usize::from(word.is_required_set());
-            let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
-            count.max = if many { None } else { count.max.map(|max| max + 1) };
-        }
-        count
-    }
-
     /// Itself if `words` breaks it.
     pub(super) fn broken_by(self, words: usize) -> Option<Count> {
         (words < self.min || self.max.is_some_and(|max| words > max)).then_some(self)
@@ -144,12 +152,13 @@ fn plural(count: usize) -> &'static str {
 impl ArgsError {
     /// An error that docker prints without usage and hint, with exit code 1: it met it on the way to the verb.
     pub(super) fn bare(flag: FlagError) -> ArgsError {
-        ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None }
+        ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None, near: None }
     }
 
     /// A wrong flag before any command.
     pub(super) fn of_program(name: &str, flag: FlagError) -> ArgsError {
-        ArgsError { kind: Box::new(flag.into()), path: name.to_owned(), usage: Some(format!("{name} COMMAND")) }
+        let usage = Some(format!("{name} COMMAND"));
+        ArgsError { kind: Box::new(flag.into()), path: name.to_owned(), usage, near: None }
     }
 
     /// Docker's exit code: 125 for a flag, 1 for the rest.
@@ -163,6 +172,11 @@ impl ArgsError {
     /// The usage block that follows the first line: `Usage:  docker manifest create MANIFEST_LIST MANIFEST…`.
     pub fn usage(&self) -> Option<String> {
         self.usage.as_ref().map(|usage| format!("Usage:  {usage}"))
+    }
+
+    /// What was probably meant, where that can be told.
+    pub fn near(&self) -> Option<&Near> {
+        self.near.as_ref()
     }
 
     /// The last line, which says where to read more; there is one where there is a usage.

@@ -6,13 +6,16 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
-use super::{Request, scan};
+use super::{Request, near, rules, scan};
 
 /// The verbs that docker has no `[OPTIONS]` in the usage line of although they have options.
-const WITHOUT_OPTIONS: [&str; 1] = ["create"];
+const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
 
-/// The commands that docker does not have; the overview lists them apart.
-const OWN: [&str; 2] = ["shell-init", "version"];
+/// The commands that docker has too; the overview lists the others apart.
+const DOCKERS: [&str; 5] = ["annotate", "create", "inspect", "push", "rm"];
+
+/// Cobra's least width for a command's name.
+const NAMES: usize = 11;
 
 const OVERVIEW: &str = "\
 A manifest list is one name for the same image built for several platforms. These commands make a local draft of
@@ -58,7 +61,7 @@ impl Called<'_> {
             let name = word.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
             let name = name.unwrap_or_default();
             let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
-            let text = match (word.is_required_set(), many) {
+            let text = match (rules::is_required(verb, word), many) {
                 (true, false) => format!(" {name}"),
                 (true, true) => format!(" {name} [{name}...]"),
                 (false, false) => format!(" [{name}]"),
@@ -70,7 +73,8 @@ impl Called<'_> {
     }
 
     fn error(&self, verb: Option<&Command>, kind: ArgsErrorKind) -> ArgsError {
-        ArgsError { kind: Box::new(kind), path: self.path(verb), usage: Some(self.usage(verb)) }
+        let near = near::meant(self.root, verb, &kind);
+        ArgsError { kind: Box::new(kind), path: self.path(verb), usage: Some(self.usage(verb)), near }
     }
 
     pub(super) fn flag_error(&self, verb: Option<&Command>, flag: FlagError) -> ArgsError {
@@ -122,7 +126,8 @@ impl Called<'_> {
             (verb, [first, rest @ ..]) => {
                 let word = if verb.is_some() { rest.first().unwrap_or(first) } else { first };
                 let kind = ArgsErrorKind::UnknownTopic((*word).clone());
-                return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None });
+                let near = near::meant(self.root, None, &kind);
+                return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None, near });
             }
         };
         Ok(Request::Help { text, asked: true })
@@ -142,11 +147,12 @@ impl Called<'_> {
     /// The help of the whole program.
     pub(super) fn overview(&self) -> String {
         let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n\nCommands:\n", self.name);
-        let (own, dockers): (Vec<_>, Vec<_>) =
-            self.root.get_subcommands().partition(|verb| OWN.contains(&verb.get_name()));
-        text.push_str(&command_table(&dockers));
+        let width = self.root.get_subcommands().map(|verb| verb.get_name().len()).fold(NAMES, usize::max);
+        let (dockers, own): (Vec<_>, Vec<_>) =
+            self.root.get_subcommands().partition(|verb| DOCKERS.contains(&verb.get_name()));
+        text.push_str(&command_table(&dockers, width));
         text.push_str("\nOther Commands:\n");
-        text.push_str(&command_table(&own));
+        text.push_str(&command_table(&own, width));
         if !self.name.contains(' ') {
             text.push_str(GLOBAL_OPTIONS);
         }
@@ -168,11 +174,11 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
     verb.get_arguments().filter(|argument| argument.get_long().is_some())
 }
 
-fn command_table(verbs: &[&Command]) -> String {
+fn command_table(verbs: &[&Command], width: usize) -> String {
     let mut text = String::new();
     for verb in verbs {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:11} {about}", verb.get_name());
+        let _ = writeln!(text, "  {:width$} {about}", verb.get_name());
     }
     text
 }

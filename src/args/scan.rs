@@ -247,6 +247,19 @@ impl Scanned {
         }
     }
 
+    /// Every value of a flag.
+    pub(super) fn values(&self, name: &str) -> &[String] {
+        match self.flags.iter().find(|(set, _)| set == name) {
+            Some((_, Setting::Values(values))) => values,
+            _ => &[],
+        }
+    }
+
+    /// Whether a flag was set, and not to false.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.flags.iter().any(|(set, setting)| set == name && !matches!(setting, Setting::Switch(false)))
+    }
+
     /// Whether a flag was set, to whatever.
     pub(super) fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, _)| set == name)

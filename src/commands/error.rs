@@ -151,6 +151,9 @@ pub enum CommandError {
         /// Its value.
         value: String,
     },
+    /// A verb that is not built yet.
+    #[error("{0} is not built yet")]
+    Unbuilt(&'static str),
     /// stdout cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),

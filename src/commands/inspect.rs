@@ -58,8 +58,8 @@ fn shown_draft(draft: &Draft, verbose: bool) -> Result<Vec<u8>, CommandError> {
 }
 
 fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8>, CommandError> {
-    let jobs = context.jobs(args.jobs)?;
-    let registry = context.registry(args.insecure);
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = context.registry(args.network.insecure);
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(&registry, image)? {

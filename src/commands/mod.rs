@@ -1,20 +1,31 @@
 //! The verbs, one a file: check what was asked, make one domain call, print. Only here do the store and the registry
 //! meet.
 
+mod add;
 mod annotate;
+mod apply;
+mod check;
 mod create;
 pub mod error;
+mod exists;
+mod export;
 mod fetch;
 mod inspect;
+mod ls;
+mod platforms;
 mod pool;
+mod prune;
 mod push;
+mod remove;
 mod rm;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::args::{Annotate, Create, Inspect, Push, RefArg, Rm};
+use crate::args::{
+    Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, RefArg, Remove, Rm,
+};
 use crate::env::Env;
 use crate::output::Streams;
 use crate::reference::Reference;
@@ -103,4 +114,49 @@ pub fn push(context: &Context, args: &Push) -> Result<(), CommandError> {
 /// Deletes drafts.
 pub fn rm(context: &Context, args: &Rm) -> Result<(), CommandError> {
     rm::run(context, args)
+}
+
+/// Adds images to a draft.
+pub fn add(context: &Context, args: &Add) -> Result<(), CommandError> {
+    add::run(context, args)
+}
+
+/// Makes and publishes what a file or a template describes.
+pub fn apply(context: &Context, args: &Apply) -> Result<(), CommandError> {
+    apply::run(context, args)
+}
+
+/// Tries out what a registry can do.
+pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
+    check::run(context, args)
+}
+
+/// Tells by the exit code whether there is a draft.
+pub fn exists(context: &Context, args: &Exists) -> Result<(), CommandError> {
+    exists::run(context, args)
+}
+
+/// Writes a list as a file for `apply`.
+pub fn export(context: &Context, args: &Export) -> Result<(), CommandError> {
+    export::run(context, args)
+}
+
+/// Lists the drafts.
+pub fn ls(context: &Context, args: &Ls) -> Result<(), CommandError> {
+    ls::run(context, args)
+}
+
+/// Shows what an image runs on.
+pub fn platforms(context: &Context, args: &Platforms) -> Result<(), CommandError> {
+    platforms::run(context, args)
+}
+
+/// Deletes drafts that were not changed for a while.
+pub fn prune(context: &Context, args: &Prune) -> Result<(), CommandError> {
+    prune::run(context, args)
+}
+
+/// Takes images out of a draft.
+pub fn remove(context: &Context, args: &Remove) -> Result<(), CommandError> {
+    remove::run(context, args)
 }

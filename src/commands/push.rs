@@ -65,8 +65,8 @@ fn publish(
     list: &List,
     steps: Steps<'_>,
 ) -> Result<(), CommandError> {
-    let jobs = context.jobs(args.jobs)?;
-    let registry = context.registry(args.insecure);
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = context.registry(args.network.insecure);
     registry.announce(target.repository(), Access::PullPush);
     for (source, _) in steps.blobs.iter().flat_map(|blob| &blob.sources) {
         registry.announce(source, Access::Pull);

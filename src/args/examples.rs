@@ -1,0 +1,106 @@
+//! What help shows of each verb at work: every flag of it at least once. A test sees to that.
+
+pub(super) const CREATE: &str = "\
+{name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64
+{name} create --amend registry.example.com/app:1 registry.example.com/app:1-s390x
+{name} create --amend --offline registry.example.com/app:1 registry.example.com/app:1-riscv64
+{name} create --replace registry.example.com/app:1 registry.example.com/app:1     # a pushed list, to edit it
+{name} create --platform linux/amd64,linux/arm64/v8 registry.example.com/app:1 alpine:3 --attestations drop
+{name} create --quiet --format json registry.example.com/app:1 other.example.com/app:1
+{name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
+{name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
+
+pub(super) const ADD: &str = "\
+{name} add registry.example.com/app:1 registry.example.com/app:1-riscv64
+{name} add --platform linux/amd64,linux/arm64 --attestations drop registry.example.com/app:1 other.example.com/app:1
+{name} add --os linux --arch arm --variant v7 registry.example.com/app:1 registry.example.com/firmware:1
+{name} add --os windows --os-version 10.0.20348.1 --os-features win32k registry.example.com/app:1 app:1-windows
+{name} add --features sse4 --annotation org.example.tier=base --unset-annotation org.example.old app:1 app:1-amd64
+{name} add --artifact-type application/vnd.example.chart registry.example.com/app:1 registry.example.com/chart:1
+{name} add --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
+{name} add --offline --quiet registry.example.com/app:1 registry.example.com/app:1-s390x
+{name} add --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
+{name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
+
+pub(super) const ANNOTATE: &str = "\
+{name} annotate --os linux --arch arm64 --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64
+{name} annotate --os-version 10.0.20348.1 --os-features win32k registry.example.com/app:1 app:1-windows
+{name} annotate --arch armv7l --features neon registry.example.com/app:1 registry.example.com/app:1-armhf
+{name} annotate --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
+{name} annotate registry.example.com/app:1 --annotation org.opencontainers.image.version=1     # the list itself
+{name} annotate registry.example.com/app:1 --artifact-type application/vnd.example.app --unset-annotation org.example.old";
+
+pub(super) const INSPECT: &str = "\
+{name} inspect registry.example.com/app:1
+{name} inspect --verbose registry.example.com/app:1 registry.example.com/app:1-arm64
+{name} inspect --remote --raw registry.example.com/app:1 | sha256sum
+{name} inspect --platform linux/arm64 --format tree registry.example.com/app:1
+{name} inspect --local --format json registry.example.com/app:1
+{name} inspect --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
+{name} inspect --username me --password-stdin registry.example.com/app:1 <password.txt";
+
+pub(super) const PUSH: &str = "\
+{name} push registry.example.com/app:1
+{name} push --purge registry.example.com/app:1
+{name} push --type oci --tag 1.0,latest registry.example.com/app:1
+{name} push --require linux/amd64,linux/arm64 --exact --strict registry.example.com/app:1
+{name} push --dry-run --verbose registry.example.com/app:1
+{name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1
+{name} push --insecure --jobs 4 --retries 5 --timeout 10m localhost:5000/app:1
+{name} push --username me --password-stdin registry.example.com/app:1 <password.txt";
+
+pub(super) const RM: &str = "\
+{name} rm registry.example.com/app:1 registry.example.com/app:2
+{name} rm --all";
+
+pub(super) const REMOVE: &str = "\
+{name} remove registry.example.com/app:1 registry.example.com/app:1-s390x
+{name} remove registry.example.com/app:1 linux/arm/v7 windows/amd64
+{name} remove registry.example.com/app:1 sha256:1f8d42c";
+
+pub(super) const LS: &str = "\
+{name} ls
+{name} ls --quiet
+{name} ls --format json";
+
+pub(super) const EXISTS: &str = "\
+{name} exists registry.example.com/app:1 || {name} create registry.example.com/app:1 registry.example.com/app:1-amd64";
+
+pub(super) const PRUNE: &str = "\
+{name} prune --older-than 30d --dry-run
+{name} prune --older-than 12h";
+
+pub(super) const APPLY: &str = "\
+{name} apply --file lists.yaml
+{name} apply -f - --ignore-missing --draft <lists.yaml
+{name} apply --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT --target registry.example.com/app:1
+{name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
+{name} apply -f lists.yaml --require linux/amd64,linux/arm64 --exact --strict --dry-run --verbose
+{name} apply -f lists.yaml --quiet --format json --digest-file digest.txt --metadata-file pushed.json
+{name} apply -f lists.yaml --insecure --jobs 4 --retries 5 --timeout 10m
+{name} apply -f lists.yaml --username me --password-stdin <password.txt";
+
+pub(super) const EXPORT: &str = "\
+{name} export registry.example.com/app:1 >lists.yaml
+{name} export --local --output lists.yaml registry.example.com/app:1
+{name} export --remote --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
+{name} export --username me --password-stdin registry.example.com/app:1 <password.txt";
+
+pub(super) const PLATFORMS: &str = "\
+{name} platforms alpine:3
+{name} platforms --format json registry.example.com/app:1
+{name} platforms --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
+{name} platforms --username me --password-stdin registry.example.com/app:1 <password.txt";
+
+pub(super) const CHECK: &str = "\
+{name} check registry.example.com/team/scratch
+{name} check --keep --format json registry.example.com/team/scratch
+{name} check --insecure --jobs 4 --retries 0 --timeout 30s localhost:5000
+{name} check --username me --password-stdin registry.example.com/team/scratch <password.txt";
+
+pub(super) const SHELL_INIT: &str = "\
+eval \"$(docker-manifest shell-init bash)\"     # in ~/.bashrc
+eval \"$(docker-manifest shell-init zsh)\"      # in ~/.zshrc
+docker-manifest shell-init fish | source      # in ~/.config/fish/config.fish";
+
+pub(super) const VERSION: &str = "{name} version";

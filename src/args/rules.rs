@@ -1,0 +1,94 @@
+//! Which words may be left out, and which flags go together: what docker's checks have no words for.
+//!
+//! A flag set to false (`--local=false`) is one that was not given.
+
+use clap::{Arg, Command};
+
+use super::error::{Count, FlagError};
+use super::scan::Scanned;
+
+/// Flags of which only one may be given, whatever the verb.
+const EXCLUSIVE: &[(&str, &str)] = &[
+    ("amend", "replace"),
+    ("local", "remote"),
+    ("raw", "verbose"),
+    ("raw", "format"),
+    ("quiet", "verbose"),
+    ("file", "platforms"),
+    ("file", "template"),
+    ("file", "target"),
+];
+
+/// Flags that mean nothing without another.
+const TOGETHER: &[(&str, &str)] = &[
+    ("username", "password-stdin"),
+    ("password-stdin", "username"),
+    ("exact", "require"),
+    ("platforms", "template"),
+    ("template", "platforms"),
+    ("platforms", "target"),
+    ("target", "platforms"),
+];
+
+/// The words that a verb wants unless one of these flags is given.
+const UNLESS: &[(&str, &str, &[&str])] =
+    &[("annotate", "image", &["annotation", "unset-annotation", "artifact-type"]), ("rm", "lists", &["all"])];
+
+/// The flags that say what an image runs on, which a list does not.
+const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
+
+/// Whether the verb wants this word, as its usage shows it.
+pub(super) fn is_required(verb: &Command, word: &Arg) -> bool {
+    word.is_required_set() || unless(verb, word).is_some()
+}
+
+fn unless(verb: &Command, word: &Arg) -> Option<&'static [&'static str]> {
+    let row = UNLESS.iter().find(|(name, id, _)| *name == verb.get_name() && word.get_id() == *id);
+    row.map(|(_, _, flags)| *flags)
+}
+
+/// How many words the verb takes beside these flags.
+pub(super) fn count(verb: &Command, scanned: &Scanned) -> Count {
+    let mut count = Count { min: 0, max: Some(0) };
+    for word in verb.get_positionals() {
+        let excused = unless(verb, word).is_some_and(|flags| flags.iter().any(|flag| scanned.is_on(flag)));
+        count.min += usize::from(is_required(verb, word) && !excused);
+        let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
+        count.max = if many { None } else { count.max.map(|max| max + 1) };
+    }
+    count
+}
+
+/// Whether the flags of a verb go together, and with its words.
+pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
+    let is_on = |flag: &str| scanned.is_on(flag);
+    let spelt = |flag: &str| format!("--{flag}");
+    if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| is_on(one) && is_on(other)) {
+        return Err(FlagError::Conflict { one: spelt(one), other: spelt(other) });
+    }
+    if let Some((flag, other)) = TOGETHER.iter().find(|(flag, other)| is_on(flag) && !is_on(other)) {
+        return Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
+    }
+    let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();
+    match verb.get_name() {
+        "rm" if is_on("all") && !scanned.words.is_empty() => {
+            Err(FlagError::Conflict { one: spelt("all"), other: word("lists") })
+        }
+        "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
+            Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
+            None => Ok(()),
+        },
+        "apply" if !is_on("file") && !is_on("platforms") => {
+            let other = "--file, or --platforms with --template and --target".to_owned();
+            Err(FlagError::Needs { flag: verb.get_name().to_owned(), other })
+        }
+        "apply" if is_on("password-stdin") && scanned.values("file").contains(&"-".to_owned()) => {
+            Err(FlagError::Conflict { one: "--file -".to_owned(), other: spelt("password-stdin") })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn value_name(word: &Arg) -> String {
+    word.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,139 @@
+//! The pairs of operating system and architecture that there are: docker's table, and what Go and containers have
+//! come to since.
+
+/// Operating system, then the architectures that go with it.
+///
+/// Docker's own table of 2017 and `go tool dist list` of Go 1.25 together, and `wasi/wasm`, which containers used
+/// before Go knew `wasip1`.
+const KNOWN: [(&str, &[&str]); 16] = [
+    ("aix", &["ppc64"]),
+    ("android", &["386", "amd64", "arm", "arm64"]),
+    ("darwin", &["386", "amd64", "arm", "arm64"]),
+    ("dragonfly", &["amd64"]),
+    ("freebsd", &["386", "amd64", "arm", "arm64", "riscv64"]),
+    ("illumos", &["amd64"]),
+    ("ios", &["amd64", "arm64"]),
+    ("js", &["wasm"]),
+    ("linux", LINUX),
+    ("netbsd", &["386", "amd64", "arm", "arm64"]),
+    ("openbsd", &["386", "amd64", "arm", "arm64", "ppc64", "riscv64"]),
+    ("plan9", &["386", "amd64", "arm"]),
+    ("solaris", &["amd64"]),
+    ("wasi", &["wasm"]),
+    ("wasip1", &["wasm"]),
+    ("windows", &["386", "amd64", "arm", "arm64"]),
+];
+
+const LINUX: &[&str] = &[
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x",
+];
+
+/// What an architecture's variants are called, the commonest architectures first.
+const VARIANTS: [(&str, &[&str]); 3] =
+    [("amd64", &["v2", "v3", "v4"]), ("arm64", &["v8", "v9"]), ("arm", &["v5", "v6", "v7", "v8"])];
+
+/// Whether this pair is in the table.
+pub(super) fn is_pair(os: &str, architecture: &str) -> bool {
+    KNOWN.iter().any(|(known, architectures)| os == *known && architectures.contains(&architecture))
+}
+
+/// The operating systems of the table, for completion and hints.
+pub fn known_operating_systems() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|(os, _)| *os)
+}
+
+/// The architectures that the table has for `os`, or for any where `os` is `None`; sorted, each once.
+pub fn known_architectures(os: Option<&str>) -> Vec<&'static str> {
+    let pairs = KNOWN.iter().filter(|(known, _)| os.is_none_or(|os| os == *known));
+    let mut found: Vec<&str> = pairs.flat_map(|(_, architectures)| architectures.iter().copied()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The variants of `architecture`, or of any where it is `None`; sorted, each once.
+pub fn known_variants(architecture: Option<&str>) -> Vec<&'static str> {
+    let rows = VARIANTS.iter().filter(|(known, _)| architecture.is_none_or(|architecture| architecture == *known));
+    let mut found: Vec<&str> = rows.flat_map(|(_, variants)| variants.iter().copied()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Every platform of the table as it is typed, `linux/…` first, with the variants of what has some on linux.
+pub fn known_platforms() -> Vec<String> {
+    let linux = KNOWN.iter().filter(|(os, _)| *os == "linux");
+    let others = KNOWN.iter().filter(|(os, _)| *os != "linux");
+    let mut found = Vec::new();
+    for (os, architectures) in linux.chain(others) {
+        for architecture in *architectures {
+            found.push(format!("{os}/{architecture}"));
+            let variants = if *os == "linux" { known_variants(Some(architecture)) } else { Vec::new() };
+            found.extend(variants.into_iter().map(|variant| format!("{os}/{architecture}/{variant}")));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_s_own_table_is_in_it() {
+        let docker: [(&str, &[&str]); 9] = [
+            ("darwin", &["386", "amd64", "arm", "arm64"]),
+            ("dragonfly", &["amd64"]),
+            ("freebsd", &["386", "amd64", "arm"]),
+            ("linux", &["386", "amd64", "arm", "arm64", "mips64", "mips64le", "ppc64le", "riscv64", "s390x"]),
+            ("netbsd", &["386", "amd64", "arm"]),
+            ("openbsd", &["386", "amd64", "arm"]),
+            ("plan9", &["386", "amd64"]),
+            ("solaris", &["amd64"]),
+            ("windows", &["386", "amd64"]),
+        ];
+        for (os, architectures) in docker {
+            assert!(architectures.iter().all(|architecture| is_pair(os, architecture)), "{os}");
+        }
+    }
+
+    #[test]
+    fn pairs_are_looked_up_together() {
+        for (os, architecture) in [
+            ("linux", "riscv64"),
+            ("linux", "loong64"),
+            ("windows", "arm64"),
+            ("wasip1", "wasm"),
+            ("wasi", "wasm"),
+            ("js", "wasm"),
+            ("freebsd", "riscv64"),
+        ] {
+            assert!(is_pair(os, architecture), "{os}/{architecture}");
+        }
+        for (os, architecture) in [
+            ("windows", "riscv64"),
+            ("", "amd64"),
+            ("linux", ""),
+            ("linux", "wasm"),
+            ("linux", "sparc64"),
+            ("Linux", "amd64"),
+            ("openbsd", "mips64"),
+            ("zos", "s390x"),
+            ("unknown", "unknown"),
+        ] {
+            assert!(!is_pair(os, architecture), "{os}/{architecture}");
+        }
+    }
+
+    #[test]
+    fn the_words_are_sorted_each_once() {
+        assert_eq!(known_architectures(Some("windows")), ["386", "amd64", "arm", "arm64"]);
+        assert_eq!(known_variants(Some("arm64")), ["v8", "v9"]);
+        assert_eq!(known_variants(Some("s390x")), [""; 0]);
+        assert_eq!(known_variants(None), ["v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9"]);
+        assert_eq!(known_platforms().first().map(String::as_str), Some("linux/386"));
+        assert!(known_platforms().contains(&"linux/arm/v7".to_owned()));
+        assert!(known_platforms().contains(&"windows/arm64".to_owned()));
+    }
+}

@@ -1,0 +1,126 @@
+//! One spelling for what people, kernels and compilers call an architecture, as containerd's `platforms` package has
+//! it, and the kernel's own names (`uname -m`) that it does not know.
+
+/// The architecture that `word` is another name of, and the variant that the name says; none where it is no alias.
+fn alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match word {
+        "x86_64" | "x86-64" => ("amd64", None),
+        "i386" | "i486" | "i586" | "i686" | "x86" => ("386", None),
+        "aarch64" | "armv8" => ("arm64", None),
+        "armhf" | "armv7l" | "armv7" | "armv7a" | "armv7hl" => ("arm", Some("v7")),
+        "armel" | "armv6l" | "armv6" | "armv6hl" => ("arm", Some("v6")),
+        "armv5l" | "armv5" | "armv5tel" | "armv5tejl" => ("arm", Some("v5")),
+        "armv8l" => ("arm", Some("v8")),
+        "loongarch64" => ("loong64", None),
+        "mipsel" => ("mipsle", None),
+        "mips64el" => ("mips64le", None),
+        "ppc64el" | "powerpc64le" => ("ppc64le", None),
+        "powerpc64" => ("ppc64", None),
+        "wasm32" => ("wasm", None),
+        _ => return None,
+    })
+}
+
+/// The operating system in its one spelling: lower case, `darwin` for `macos`.
+pub(super) fn operating_system(word: &str) -> String {
+    let word = word.to_lowercase();
+    match word.as_str() {
+        "macos" => "darwin".to_owned(),
+        _ => word,
+    }
+}
+
+/// Architecture and variant in their one spelling. Says no more and no less than what came: a variant that is a
+/// default is neither added nor dropped.
+pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
+    let (architecture, variant) = (architecture.to_lowercase(), variant.to_lowercase());
+    let (architecture, said) = match alias(&architecture) {
+        Some((name, said)) => (name.to_owned(), said),
+        None => (architecture, None),
+    };
+    let variant = match (architecture.as_str(), said) {
+        (_, Some(said)) => said.to_owned(),
+        // There is but one.
+        ("386", None) => String::new(),
+        ("amd64" | "arm" | "arm64", None) => level(&architecture, variant),
+        _ => variant,
+    };
+    (architecture, variant)
+}
+
+/// `8`, `v8` and `v8.0` are one.
+fn level(architecture: &str, variant: String) -> String {
+    let number = variant.strip_prefix('v').unwrap_or(&variant);
+    let number = if architecture == "arm64" { number.strip_suffix(".0").unwrap_or(number) } else { number };
+    match number.as_bytes() {
+        [b'1'..=b'9'] => format!("v{number}"),
+        _ => variant,
+    }
+}
+
+/// Architecture and variant as they are compared: a variant that an architecture has by default is said in one way.
+pub(super) fn compared(architecture: &str, variant: &str) -> (String, String) {
+    let (architecture, variant) = spelt(architecture, variant);
+    let variant = match (architecture.as_str(), variant.as_str()) {
+        ("arm64", "v8") | ("amd64", "v1") => String::new(),
+        ("arm", "") => "v7".to_owned(),
+        _ => variant,
+    };
+    (architecture, variant)
+}
+
+/// What `annotate --arch WORD` means: the architecture, and the variant that the word says too (empty: none).
+///
+/// `aarch64` is `arm64`, `armv7l` is `arm` with `v7`, `arm64/v8` is `arm64` with `v8`. Any other word is taken as it
+/// stands, as docker takes it: it is not for here to mend its case.
+pub fn typed_architecture(word: &str) -> (String, String) {
+    if let Some((architecture, variant)) = word.split_once('/') {
+        return match spelt(architecture, variant) {
+            (architecture, variant) if is_word(&architecture) && is_word(&variant) => (architecture, variant),
+            _ => (word.to_owned(), String::new()),
+        };
+    }
+    match alias(word) {
+        Some((architecture, said)) => (architecture.to_owned(), said.unwrap_or_default().to_owned()),
+        None => (word.to_owned(), String::new()),
+    }
+}
+
+/// Whether this may stand between the slashes of a platform.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_architecture_is_docker_s_or_an_alias() {
+        let cases = [
+            ("arm64", ("arm64", "")),
+            ("aarch64", ("arm64", "")),
+            ("x86_64", ("amd64", "")),
+            ("armv7l", ("arm", "v7")),
+            ("armv6l", ("arm", "v6")),
+            ("armhf", ("arm", "v7")),
+            ("armel", ("arm", "v6")),
+            ("arm64/v8", ("arm64", "v8")),
+            ("arm64/8", ("arm64", "v8")),
+            ("aarch64/v9", ("arm64", "v9")),
+            ("amd64/v3", ("amd64", "v3")),
+            ("arm/7", ("arm", "v7")),
+            ("i386", ("386", "")),
+            ("ppc64el", ("ppc64le", "")),
+            ("AMD64", ("AMD64", "")),
+            ("bogus", ("bogus", "")),
+            ("a b", ("a b", "")),
+            ("arm64/", ("arm64/", "")),
+            ("arm64/v8/x", ("arm64/v8/x", "")),
+            ("", ("", "")),
+        ];
+        for (typed, (architecture, variant)) in cases {
+            assert_eq!(typed_architecture(typed), (architecture.to_owned(), variant.to_owned()), "{typed:?}");
+        }
+    }
+}

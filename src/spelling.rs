@@ -1,0 +1,55 @@
+//! The nearest right word, for whoever mistyped one: flags, verbs, platforms, keys.
+
+/// The candidate that `word` was probably meant to be; none where no candidate is near enough to be worth a hint.
+///
+/// Near is a third of the word's letters changed, added, left out or swapped with their neighbour, or the word is the
+/// beginning of one candidate alone. Of equally near ones the first wins.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let bound = (word.chars().count() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    let mut begun = Vec::new();
+    for candidate in candidates {
+        let distance = strsim::damerau_levenshtein(&word, candidate);
+        // A distance as long as the candidate shares nothing with it.
+        let near = distance <= bound && distance < candidate.chars().count();
+        if near && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+        if word.chars().count() > 1 && candidate.starts_with(word.as_str()) {
+            begun.push(candidate);
+        }
+    }
+    match (best, begun.as_slice()) {
+        (Some((_, candidate)), _) => Some(candidate),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_found_and_other_words_are_not() {
+        let words = ["amend", "annotation", "insecure", "os", "os-features", "platform"];
+        let cases = [
+            ("ammend", Some("amend")),
+            ("amned", Some("amend")),
+            ("Amend", Some("amend")),
+            ("insecur", Some("insecure")),
+            ("plat", Some("platform")),
+            ("anotations", Some("annotation")),
+            ("so", Some("os")),
+            ("a", None),
+            ("bogus", None),
+            ("", None),
+            ("xy", None),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(nearest(word, words), expected, "{word:?}");
+        }
+        assert_eq!(nearest("o", ["x", "y"]), None);
+    }
+}
