@@ -20,10 +20,10 @@ pub(super) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
 }
 
 fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
-    let image = typed.parsed.as_ref().map_err(|source| CommandError::AnnotateImageName {
-        typed: typed.typed.clone(),
-        source: source.clone(),
-    })?;
+    let image = typed
+        .parsed
+        .as_ref()
+        .map_err(|source| CommandError::AnnotateImageName { typed: typed.typed.clone(), source: source.clone() })?;
     context.store().change(list, &context.notice(), |before| {
         let missing = || CommandError::NotInList {
             image: typed.typed.clone(),

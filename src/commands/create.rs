@@ -10,7 +10,6 @@ use crate::commands::listing::Listing;
 use crate::commands::refresh::{self, Move, Originals};
 use crate::commands::sources::{self, Gathering, Source};
 use crate::document::Draft;
-use crate::output::json;
 use crate::reference::Reference;
 
 pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> {
@@ -25,7 +24,8 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let before = stored.as_ref().filter(|_| !args.replace);
     let registry = context.registry(&args.network)?;
     let jobs = context.jobs(args.network.jobs)?;
-    let images: Vec<&RefArg> = sources::distinct(&args.images).into_iter().filter(|image| asks(args, before, image)).collect();
+    let images: Vec<&RefArg> =
+        sources::distinct(&args.images).into_iter().filter(|image| asks(args, before, image)).collect();
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before };
     let found = gathering.gather(&images)?;
     let originals = match before {
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let Some((draft, moves)) = outcome else { return Ok(()) };
     tell(context, &moves);
     match args.format {
-        Some(_) => Ok(context.streams.data(&json::document(&Listing::of(&draft, registry.requests())))?),
+        Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests()))?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
 }

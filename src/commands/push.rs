@@ -66,7 +66,7 @@ fn publish(
     steps: Steps<'_>,
 ) -> Result<(), CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(args.network.insecure);
+    let registry = context.registry(&args.network)?;
     registry.announce(target.repository(), Access::PullPush);
     for (source, _) in steps.blobs.iter().flat_map(|blob| &blob.sources) {
         registry.announce(source, Access::Pull);

@@ -36,10 +36,7 @@ fn former<'a>(draft: &'a Draft, name: &Reference) -> Vec<&'a Entry> {
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
         None => source.repository() == name.repository() && source.digest() == name.digest(),
     };
-    draft
-        .entries()
-        .filter(|entry| entry.reference == *name || entry.source.as_ref().is_some_and(same_tag))
-        .collect()
+    draft.entries().filter(|entry| entry.reference == *name || entry.source.as_ref().is_some_and(same_tag)).collect()
 }
 
 /// Whether the draft has anything of this source, so that it need not be asked for.
@@ -56,9 +53,8 @@ fn predecessor<'a>(former: &[&'a Entry], taken: &BTreeSet<&Reference>, new: &Ent
         let own = entry.descriptor.platform.as_ref().map(Platform::normalized).unwrap_or_default();
         (own.os, own.architecture, own.variant)
     };
-    let same_platform = || {
-        free().find(|old| old.attests().is_none() && new.attests().is_none() && platform(old) == platform(new))
-    };
+    let same_platform =
+        || free().find(|old| old.attests().is_none() && new.attests().is_none() && platform(old) == platform(new));
     same_name.or_else(same_platform)
 }
 
@@ -102,11 +98,7 @@ fn is_gone(error: &CommandError) -> bool {
     }
 }
 
-fn original(
-    registry: &Registry,
-    platforms: &Platforms<'_>,
-    old: &Entry,
-) -> Result<Option<Descriptor>, CommandError> {
+fn original(registry: &Registry, platforms: &Platforms<'_>, old: &Entry) -> Result<Option<Descriptor>, CommandError> {
     let Some(list) = &old.source else {
         let bytes = old.bytes()?;
         let platform = platforms.of(&old.reference, &bytes)?;

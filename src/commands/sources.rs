@@ -165,8 +165,7 @@ impl Gathering<'_> {
         sources: &mut [Source],
         children: &[Child],
     ) -> Result<Vec<Child>, CommandError> {
-        let names: Vec<Reference> =
-            sources.iter().map(|source| source.reference.with_digest(&source.digest)).collect();
+        let names: Vec<Reference> = sources.iter().map(|source| source.reference.with_digest(&source.digest)).collect();
         let grown = pool::in_order(self.jobs, children, |child| match names.get(child.source) {
             Some(name) => self.child(platforms, child, name),
             None => Err(CommandError::EmptyList(child.reference.to_string())),
@@ -199,7 +198,8 @@ impl Gathering<'_> {
         if !descriptor.has_platform() {
             descriptor.platform = Some(platforms.of(&child.reference, &bytes)?);
         }
-        let entry = Entry::listed(child.reference.clone(), schema, bytes, descriptor, source.clone()).map_err(served)?;
+        let entry =
+            Entry::listed(child.reference.clone(), schema, bytes, descriptor, source.clone()).map_err(served)?;
         Ok(Grown::Entry(Box::new(entry)))
     }
 
@@ -212,8 +212,12 @@ impl Gathering<'_> {
         let is_image = |entry: &Entry| {
             entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| self.picks(platform))
         };
-        let images: BTreeSet<Digest> =
-            source.entries.iter().filter(|entry| is_image(entry)).map(|entry| entry.descriptor.digest.clone()).collect();
+        let images: BTreeSet<Digest> = source
+            .entries
+            .iter()
+            .filter(|entry| is_image(entry))
+            .map(|entry| entry.descriptor.digest.clone())
+            .collect();
         source.entries.retain(|entry| match entry.attests() {
             Some(digest) => self.wanted.platforms.is_empty() || images.contains(&digest),
             None => is_image(entry),
