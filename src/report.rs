@@ -102,6 +102,15 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::IsList(reference) => {
             vec![format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")]
         }
+        CommandError::NoSuchPlatform { there, .. } if there.is_empty() => {
+            vec!["nothing there says what it runs on".to_owned()]
+        }
+        CommandError::NoSuchPlatform { there, .. } => vec![format!("there is: {}", there.join(", "))],
+        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => {
+            vec!["name the images that are wanted, as REPOSITORY@DIGEST".to_owned()]
+        }
+        CommandError::ListHasNoPlatform { .. } => vec!["name the image behind the list".to_owned()],
+        CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],
         CommandError::NotMounted { .. } => vec![
             "the blob is not in the source repository, or the registry does not mount across repositories: push the \
              image to the list's own repository first"

@@ -86,6 +86,49 @@ pub enum CommandError {
         /// The platforms that are there and were not to be.
         extra: Vec<String>,
     },
+    /// A list that has nothing in it, as a source.
+    #[error("{0} is a manifest list with no images")]
+    EmptyList(String),
+    /// Indexes in indexes, beyond what anybody needs.
+    #[error("{list} has indexes nested more than {depth} deep")]
+    TooDeep {
+        /// The outermost list.
+        list: String,
+        /// The bound.
+        depth: usize,
+    },
+    /// More manifests in indexes than anybody needs.
+    #[error("{list} brings the manifests taken out of indexes to more than {most}")]
+    TooMany {
+        /// The list that was one too much.
+        list: String,
+        /// The bound.
+        most: usize,
+    },
+    /// A platform that was picked and that no source has.
+    #[error("no image for {platform} in {sources}")]
+    NoSuchPlatform {
+        /// As typed.
+        platform: String,
+        /// The sources that were looked in.
+        sources: String,
+        /// The platforms that they have.
+        there: Vec<String>,
+    },
+    /// `annotate LIST` with a flag that only an image can have.
+    #[error("a platform is said of an image, not of the whole list {list}")]
+    ListHasNoPlatform {
+        /// As typed.
+        list: String,
+    },
+    /// `remove`: the first digits of several digests.
+    #[error("{word} may mean any of: {}", .meanings.join(", "))]
+    Ambiguous {
+        /// As typed.
+        word: String,
+        /// The digests.
+        meanings: Vec<String>,
+    },
     /// A source that is a list where one image is wanted.
     #[error("{0} is a manifest list")]
     IsList(String),

@@ -59,7 +59,7 @@ fn shown_draft(draft: &Draft, verbose: bool) -> Result<Vec<u8>, CommandError> {
 
 fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(args.network.insecure);
+    let registry = context.registry(&args.network)?;
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(&registry, image)? {

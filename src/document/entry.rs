@@ -154,6 +154,11 @@ impl Entry {
         Some((*schema, json))
     }
 
+    /// The form of its manifest, where that is here.
+    pub fn schema(&self) -> Option<Schema> {
+        self.manifest.as_ref().map(|(schema, _)| *schema)
+    }
+
     /// The media type under which a registry is sent the manifest: its form's, whatever a list says of it.
     pub fn media_type(&self) -> &str {
         self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())

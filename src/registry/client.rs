@@ -53,6 +53,11 @@ impl Registry {
         Registry { session: Session::new(options) }
     }
 
+    /// How many HTTP requests were sent so far, those for tokens and redirects among them.
+    pub fn requests(&self) -> u64 {
+        self.session.requests()
+    }
+
     /// Says what the command is going to need of a repository, so that the first token covers all of it.
     pub fn announce(&self, repository: &Repository, access: Access) {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));

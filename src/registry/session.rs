@@ -90,6 +90,10 @@ impl Session {
         }
     }
 
+    pub(super) fn requests(&self) -> u64 {
+        0
+    }
+
     /// Remembers a scope for the first token.
     pub(super) fn announce(&self, registry: &str, scope: Scope) {
         self.authenticator.announce(registry, scope);
