@@ -194,7 +194,7 @@ impl Copy<'_> {
     }
 
     fn is_there(&self, registry: &Registry) -> Result<bool, RegistryError> {
-        registry.has_blob(self.target, self.blob.digest)
+        registry.has_blob_for(self.target, self.blob.digest, Access::PullPush)
     }
 
     /// Streams from one source until the blob is there. The one place that decides on going on after a break.

@@ -298,39 +298,38 @@ fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
     assert_eq!(pair.bring(), pair.copied());
     assert_eq!(statuses(&pair.from), [401, 200, 200]);
     assert_eq!(statuses(&pair.to), [401, 200, 404, 202, 202, 201]);
-    let bearers = |registry: &Registry| -> Vec<String> {
+    for (registry, user) in [(&pair.from, "reader"), (&pair.to, "writer")] {
+        let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:hunter2")));
         let all = registry.requests();
-        let bearing = all.iter().filter_map(|request| request.header("Authorization"));
-        bearing.filter(|value| value.starts_with("Bearer ")).map(str::to_owned).collect()
-    };
-    let tokens = pair.from.issued_tokens();
-    assert!(!bearers(&pair.to).is_empty());
-    assert!(bearers(&pair.to).iter().all(|value| tokens.iter().all(|token| !value.contains(token))));
+        let sent: Vec<_> = all.iter().filter_map(|request| request.header("Authorization")).collect();
+        assert!(sent.iter().all(|value| *value == login || value.starts_with("Bearer ")), "{sent:?}");
+        assert_eq!(sent.iter().filter(|value| **value == login).count(), 1);
+    }
 }
 
 #[test]
 fn a_token_that_expires_while_the_blob_flows_is_replaced() {
     let pair = closed(9 * MIB);
-    let blob = Blob { digest: &pair.digest, size: Some(9 * MIB as u64) };
-    let expire = |bytes| {
-        if bytes == 9 * MIB as u64 {
-            pair.to.expire_tokens();
-        }
-    };
-    assert_eq!(pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &expire), pair.copied());
+    pair.to.fault(Rule::on("PUT", ""), Fault::ExpireTokens);
+    pair.bring().expect_err("each new token expires at once");
+    let pair = closed(9 * MIB);
+    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
+    assert_eq!(pair.bring(), pair.copied());
     assert_eq!(statuses(&pair.to)[2..], [404, 202, 202, 401, 200, 201]);
 }
 
 #[test]
 fn a_token_that_expires_before_the_blob_flows_costs_one_more_try() {
     for size in [300_000, 9 * MIB] {
-        let pair = closed(size);
-        // The first token is refused from the request with the blob on.
-        let method = if size > 8 * MIB { "PATCH" } else { "PUT" };
-        pair.to.fault(Rule::on(method, "/blobs/uploads/").nth(1), Fault::EarlyFinal401);
-        assert_eq!(pair.bring(), pair.copied());
-        assert!(pair.arrived());
-        assert_eq!(pair.to.open_uploads(), 0);
+        for fault in [Fault::ExpireTokens, Fault::EarlyFinal401] {
+            let pair = closed(size);
+            let method = if size > 8 * MIB { "PATCH" } else { "PUT" };
+            pair.to.fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
+            assert_eq!(pair.bring(), pair.copied());
+            assert!(pair.arrived());
+            let sent = pair.to.requests().iter().filter(|request| request.method == method).count();
+            assert_eq!(sent, 2, "{:?}", lines(&pair.to));
+        }
     }
 }
 

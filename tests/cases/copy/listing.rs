@@ -90,15 +90,17 @@ fn a_blob_from_memory_is_two_requests() {
 
 #[test]
 fn tags_are_listed_page_by_page() {
-    let registry = Registry::builder().page_limit(2).start();
-    let image = amd();
-    let all = ["1", "2", "3", "4", "5"];
-    all.iter().for_each(|tag| drop(registry.put_image("a", tag, &image)));
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    assert_eq!(bench.registry.tags(&repo), Ok(all.map(str::to_owned).to_vec()));
-    assert_eq!(registry.requests().len(), 3);
-    let missing = bench.registry.tags(&repository(&registry, "b"));
-    assert_eq!(missing.map_err(|error| error.kind), Err(Kind::NotFound));
+    for builder in [Registry::builder(), Registry::builder().absolute_links()] {
+        let registry = builder.page_limit(2).start();
+        let image = amd();
+        let all = ["1", "2", "3", "4", "5"];
+        all.iter().for_each(|tag| drop(registry.put_image("a", tag, &image)));
+        let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+        assert_eq!(bench.registry.tags(&repo), Ok(all.map(str::to_owned).to_vec()));
+        assert_eq!(registry.requests().len(), 3);
+        let missing = bench.registry.tags(&repository(&registry, "b"));
+        assert_eq!(missing.map_err(|error| error.kind), Err(Kind::NotFound));
+    }
 }
 
 fn page(tags: &str, link: &str) -> Fault {
@@ -164,7 +166,10 @@ fn referrers_come_as_they_are_served_where_there_are_any_to_be_had() {
     assert_eq!(fetched.media_type, OCI_INDEX);
     assert!(fetched.digest.verifies(&fetched.bytes));
     assert_eq!(registry.requests()[0].header("Accept"), Some(OCI_INDEX));
-    let old = Registry::builder().without_referrers().start();
-    assert_eq!(bench.registry.referrers(&repository(&old, "a"), &subject), Ok(None));
-    assert_eq!((registry.requests().len(), old.requests().len()), (1, 1));
+    for old in [Registry::builder().without_referrers(), Registry::builder().referrers_as_html()] {
+        let old = old.start();
+        old.put_image("a", "1", &amd());
+        assert_eq!(bench.registry.referrers(&repository(&old, "a"), &subject), Ok(None));
+        assert_eq!((registry.requests().len(), old.requests().len()), (1, 1));
+    }
 }

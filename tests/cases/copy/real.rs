@@ -64,10 +64,16 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
         let copied = bring(&bench, &target, &[&source], &blob, Some(size));
         assert_eq!(copied, Ok(Brought::Copied(size as u64)), "{:#?}", bench.trace());
         assert_eq!((down.cuts_left(), up.cuts_left()), (0, 0), "{way:?}");
-        let gets = answers(&bench, "GET", "/source/blobs/");
-        assert_eq!(gets, ["200", "206", "206"], "{way:?}: {:#?}", bench.trace());
-        let patches = answers(&bench, "PATCH", "/blobs/uploads/");
-        assert_eq!((patches.len(), patches.last().map(String::as_str)), (3, Some("202")), "{:#?}", bench.trace());
+        let (gets, patches) = (answers(&bench, "GET", "/source/blobs/"), answers(&bench, "PATCH", "/blobs/uploads/"));
+        let last = patches.last().map(String::as_str);
+        // This registry knows an upload no more once its connection broke, so all of it is sent again. What broke at the
+        // source it does not notice.
+        let (gets_then, patches_then) = match way {
+            Way::Up => (["200", "200", "200"], 3),
+            Way::Down => (["200", "206", "206"], 1),
+        };
+        assert_eq!(gets, gets_then, "{:#?}", bench.trace());
+        assert_eq!((patches.len(), last), (patches_then, Some("202")), "{:#?}", bench.trace());
         assert_eq!(bench.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes.clone()));
     }
 }
@@ -83,7 +89,9 @@ fn questions_are_answered_by_a_real_registry() {
     let own = digest(&image.digest());
     assert_eq!(bench.registry.has_manifest(&repo, &Name::Tag("1".to_owned())), Ok(Some(own.clone())));
     assert_eq!(bench.registry.has_manifest(&repo, &Name::Tag("3".to_owned())), Ok(None));
-    assert_eq!(bench.registry.tags(&repo), Ok(vec!["1".to_owned(), "2".to_owned()]));
+    let mut tags = bench.registry.tags(&repo).expect("it lists them");
+    tags.sort();
+    assert_eq!(tags, ["1", "2"]);
     assert_eq!(bench.registry.referrers(&repo, &own), Ok(None), "docker-registry has none");
     let put = bench.registry.put_blob(&repo, b"{}").expect("it is taken");
     assert_eq!(bench.registry.has_blob(&repo, &put), Ok(true));
