@@ -72,10 +72,16 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Platform { .. } | CommandError::IsList(_) | CommandError::NotAManifest { .. } => {
             FailureKind::Unsupported
         }
+        CommandError::Unbuilt(_) => FailureKind::Unsupported,
         CommandError::Empty(_) => FailureKind::Draft,
         CommandError::Served { source, .. } => of_served(source),
         CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,
-        CommandError::TagName(_) => FailureKind::Usage,
+        CommandError::NoSuchPlatform { .. } | CommandError::EmptyList(_) => FailureKind::Missing,
+        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => FailureKind::Unsupported,
+        CommandError::ListHasNoPlatform { .. } | CommandError::Ambiguous { .. } | CommandError::TagName(_) => {
+            FailureKind::Usage
+        }
+        CommandError::Copy { source, .. } => of_registry(source),
         CommandError::Twice(_) => FailureKind::Conflict,
         CommandError::Halfway { failure, .. } => kind(failure),
         CommandError::ResultFile { .. } => FailureKind::Output,
