@@ -23,6 +23,7 @@ mod cases {
     mod references;
     mod scene;
     mod shell_init;
+    mod sources;
     mod tls;
     mod tls_docker;
 }
