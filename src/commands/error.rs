@@ -118,6 +118,16 @@ pub enum CommandError {
         /// The digests.
         meanings: Vec<String>,
     },
+    /// `--require` or `--exact` are not met; nothing was sent.
+    #[error("{}", incomplete(.list, .missing, .extra))]
+    Incomplete {
+        /// The list.
+        list: String,
+        /// The platforms that were required and are not there.
+        missing: Vec<String>,
+        /// The platforms that are there and were not to be.
+        extra: Vec<String>,
+    },
     /// A source that is a list where one image is wanted.
     #[error("{0} is a manifest list")]
     IsList(String),
@@ -223,6 +233,16 @@ impl CommandError {
 /// Docker's part of such a line: the registry's own words where it answered, else what happened.
 fn answer(error: &RegistryError) -> String {
     if error.status.is_some() { error.detail.clone() } else { error.to_string() }
+}
+
+/// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.
+fn incomplete(list: &str, missing: &[String], extra: &[String]) -> String {
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let missing = (!missing.is_empty()).then(|| format!("{} {verb} missing", missing.join(", ")));
+    let state = if missing.is_some() { "is incomplete" } else { "has more than was required" };
+    let extra = (!extra.is_empty()).then(|| format!("extra: {}", extra.join(", ")));
+    let parts: Vec<String> = missing.into_iter().chain(extra).collect();
+    format!("{list} {state}: {}", parts.join("; "))
 }
 
 fn lines(errors: &[CommandError]) -> String {

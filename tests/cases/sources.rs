@@ -77,7 +77,8 @@ fn an_index_is_taken_apart_and_its_attestations_come_along() {
     assert_eq!(world.requests().len(), 5);
     let all: Vec<&Image> = index.images.iter().collect();
     assert_eq!(world.digests("@app:1"), sorted(&all));
-    let attesting: Vec<_> = world.lines("@app:1").into_iter().filter(|line| line.get("annotations").is_some()).collect();
+    let attesting: Vec<_> =
+        world.lines("@app:1").into_iter().filter(|line| line.get("annotations").is_some()).collect();
     assert_eq!(attesting.len(), 2);
     assert_eq!(attesting[0]["annotations"]["vnd.docker.reference.type"], "attestation-manifest");
     let _ = world.run(&["push", "@app:1"]).success();
@@ -158,10 +159,7 @@ fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
     let second = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
     world.registry.put_index("app", "multi", &second);
     let amended = world.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
-    assert_eq!(
-        amended.err(),
-        format!("{} moved: {} → {}\n", world.name("app:multi"), first.digest(), second.digest())
-    );
+    assert_eq!(amended.err(), format!("{} moved: {} → {}\n", world.name("app:multi"), first.digest(), second.digest()));
     let all: Vec<&Image> = second.images.iter().collect();
     assert_eq!(world.digests("@app:1"), sorted(&all));
     let lines = world.lines("@app:1");
