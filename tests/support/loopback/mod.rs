@@ -259,6 +259,7 @@ impl Shared {
         let serial = self.log.arrived(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),
+            Some(Fault::ResetBeforeRead) => return Ok(Next::Reset),
             Some(Fault::EarlyFinal401) => return self.refuse_early(connection, &head, serial),
             Some(Fault::ExpireTokens) => self.guard.expire_tokens(),
             None if head.wants_continue() && self.refusal(&head).is_some() => {
@@ -267,6 +268,9 @@ impl Shared {
             _ => {}
         }
         let request = self.receive(connection, head, serial, fault.as_ref())?;
+        if fault == Some(Fault::ResetAfterRead) {
+            return Ok(Next::Reset);
+        }
         let cut_now = matches!(fault, Some(Fault::CloseAfterRead | Fault::CutRequestAfter(_)));
         if cut_now || (fault == Some(Fault::Hang) && !visit.wait()) {
             return Ok(cut(connection));
