@@ -15,6 +15,7 @@ mod cases {
     mod client_tls;
     mod completion;
     mod concurrency;
+    mod copy;
     mod counts;
     mod crash;
     mod differential;

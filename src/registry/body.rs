@@ -22,11 +22,6 @@ impl Incoming {
         let length = body.content_length();
         Incoming { reader: body.into_reader(), length }
     }
-
-    #[cfg(test)]
-    pub(super) fn of(bytes: &'static [u8]) -> Incoming {
-        Incoming::new(Body::builder().reader(bytes))
-    }
 }
 
 impl Read for Incoming {

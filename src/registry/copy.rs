@@ -1,14 +1,16 @@
 //! A blob brought into a repository: mounted, or streamed there from another registry.
 //!
-//! What a connection breaks off is gone on with where the target says that it has got to. That is for streams only: the
-//! requests around them are whole, and sending those again is [`Session`]'s.
+//! What a broken connection to the target cuts off is gone on with where the target says that it has got to, or begun
+//! again; one to the source is [`Source`]'s. That is for streams only: the requests around them are whole, and sending
+//! those again is [`Session`]'s.
 
-use super::auth::{Access, Scope};
-use super::body::{Incoming, Outgoing};
+use super::auth::Access;
+use super::body::Outgoing;
 use super::client::Registry;
 use super::error::{Kind, RegistryError};
-use super::session::{Call, Reply, Session};
-use super::stream::{Pump, Tally};
+use super::session::Session;
+use super::source::Source;
+use super::stream::{Pump, Tally, Trouble};
 use super::upload::{Begun, Upload, Uploads};
 use crate::digest::Digest;
 use crate::reference::Repository;
@@ -16,7 +18,7 @@ use crate::reference::Repository;
 /// Up to this size, in bytes, a blob is sent whole in the request that finishes its upload: one request less, and to
 /// begin again costs little.
 const WHOLE_MAX: u64 = 8 * 1024 * 1024;
-/// How many times a source's stream may break off.
+/// How many times the stream from one source to the target may break off.
 const BREAKS_MAX: u32 = 5;
 
 /// A blob, as a descriptor has it.
@@ -102,7 +104,7 @@ enum Step {
 struct Fault {
     error: RegistryError,
     is_source: bool,
-    /// Whether it broke a stream off.
+    /// Whether it broke the stream to the target off.
     is_break: bool,
 }
 
@@ -113,6 +115,13 @@ impl Fault {
 
     fn target(error: RegistryError) -> Fault {
         Fault { error, is_source: false, is_break: false }
+    }
+
+    fn of(trouble: Trouble, source: &Source<'_>) -> Fault {
+        Fault::source(match trouble {
+            Trouble::Unread(error) => error,
+            Trouble::Wrong(why) => source.error(Kind::Verification, why),
+        })
     }
 
     fn breaking(self) -> Fault {
@@ -185,14 +194,15 @@ impl Copy<'_> {
     }
 
     fn is_there(&self, registry: &Registry) -> Result<bool, RegistryError> {
-        registry.has_blob(self.target, self.blob.digest)
+        registry.has_blob_for(self.target, self.blob.digest, Access::PullPush)
     }
 
     /// Streams from one source until the blob is there. The one place that decides on going on after a break.
     fn stream(&mut self, registry: &Registry, source: &Repository) -> Result<(), Fault> {
+        let mut source = Source::new(self.session, source, self.blob.digest, self.blob.size);
         let mut breaks = 0;
         loop {
-            let fault = match self.attempt(source) {
+            let fault = match self.attempt(&mut source) {
                 Ok(()) => {
                     self.upload = None;
                     return Ok(());
@@ -203,7 +213,7 @@ impl Copy<'_> {
             if breaks > BREAKS_MAX || !self.may_go_on(&fault) {
                 return Err(fault);
             }
-            if self.catch_up(registry, &fault).map_err(Fault::target)? {
+            if self.catch_up(registry).map_err(Fault::target)? {
                 return Ok(());
             }
         }
@@ -211,22 +221,16 @@ impl Copy<'_> {
 
     fn may_go_on(&self, fault: &Fault) -> bool {
         let error = &fault.error;
-        if !fault.is_break || fault.is_source {
-            return fault.is_break && is_break(error.kind);
-        }
         // A token that has expired, an upload that is gone, one that has got to another place.
         let is_curable = matches!(error.status, Some(401 | 404 | 416)) || matches!(error.kind, Kind::RateLimited);
         let is_mixed_up = self.is_resumed && self.step == Step::Commit && error.kind == Kind::Refused;
-        is_break(error.kind) || is_curable || is_mixed_up
+        fault.is_break && (is_break(error.kind) || is_curable || is_mixed_up)
     }
 
     /// Finds out after a break where to go on. True if the blob has got there all the same.
-    fn catch_up(&mut self, registry: &Registry, fault: &Fault) -> Result<bool, RegistryError> {
+    fn catch_up(&mut self, registry: &Registry) -> Result<bool, RegistryError> {
         let step = std::mem::replace(&mut self.step, Step::Around);
-        if step == Step::Around {
-            return Ok(false);
-        }
-        if matches!(step, Step::Whole | Step::Commit) && !fault.is_source && self.is_there(registry)? {
+        if matches!(step, Step::Whole | Step::Commit) && self.is_there(registry)? {
             self.upload = None;
             return Ok(true);
         }
@@ -260,7 +264,7 @@ impl Copy<'_> {
     }
 
     /// One try, from where the upload has got to.
-    fn attempt(&mut self, source: &Repository) -> Result<(), Fault> {
+    fn attempt(&mut self, source: &mut Source<'_>) -> Result<(), Fault> {
         // Before the source is opened: logins at the target are over before any of the blob flows.
         let upload = match self.upload.take() {
             Some(upload) => upload,
@@ -279,24 +283,14 @@ impl Copy<'_> {
     }
 
     /// Sends all that is missing; gives the upload that is to be finished then, where it is not finished with that.
-    fn send(&mut self, source: &Repository, upload: Upload) -> Result<Option<Upload>, Fault> {
-        let from = self.tally.at();
-        let (reply, incoming) = self.open(source, from).map_err(Fault::source)?;
-        let about = |kind, detail: String| {
-            let error = RegistryError::new(kind, source.domain(), detail).at(reply.request.clone());
-            Fault::source(error.with_status(reply.answer.status))
-        };
-        let (begins, length) = extent(&reply, &incoming, from).map_err(|why| about(Kind::Protocol, why))?;
-        if let (Some(length), Some(size)) = (length, self.blob.size)
-            && length != size
-        {
-            return Err(about(Kind::Verification, format!("it has {length} bytes, not {size}")));
+    fn send(&mut self, source: &mut Source<'_>, upload: Upload) -> Result<Option<Upload>, Fault> {
+        source.open(self.tally.at()).map_err(Fault::source)?;
+        let length = source.length();
+        let mut read = |at: u64, buffer: &mut [u8]| source.read(at, buffer);
+        let mut pump = Pump::new(&mut read, &mut self.tally, length, self.progress);
+        if let Err(trouble) = pump.skip_to(self.arrived) {
+            return Err(Fault::of(trouble, source));
         }
-        let length = self.blob.size.or(length);
-        let mut pump = Pump::new(incoming, &mut self.tally, length, self.progress);
-        let skipped = pump.drop_bytes(from - begins.min(from)).and_then(|()| pump.skip_to(self.arrived));
-        let ready = skipped.and_then(|()| pump.settle());
-        ready.map_err(|failure| about(failure.kind, failure.detail).breaking())?;
         let left = pump.left();
         if left == Some(0) && self.arrived > 0 {
             return Ok(Some(upload));
@@ -309,29 +303,12 @@ impl Copy<'_> {
         } else {
             self.uploads.patch(&upload, self.arrived, &mut body).map(Some)
         };
-        if let Some(failure) = pump.trouble.take() {
-            return Err(about(failure.kind, failure.detail).breaking());
+        if let Some(trouble) = pump.into_trouble() {
+            return Err(Fault::of(trouble, source));
         }
         let next = sent.map_err(|error| Fault::target(error).breaking())?;
         self.arrived = self.tally.at();
         Ok(next)
-    }
-
-    /// Opens the blob at a source, from this byte on where the source does that.
-    fn open(&self, source: &Repository, from: u64) -> Result<(Reply, Incoming), RegistryError> {
-        let range = format!("bytes={from}-");
-        let headers = [("Accept", "*/*"), ("Range", range.as_str())];
-        let count = if from == 0 { 1 } else { 2 };
-        self.session.download(&Call {
-            registry: source.domain(),
-            method: "GET",
-            target: &format!("/v2/{}/blobs/{}", source.path(), self.blob.digest),
-            headers: headers.get(..count).unwrap_or_default(),
-            body: None,
-            scopes: &[Scope::repository(source.path(), Access::Pull)],
-            cap: u64::MAX,
-            slot: None,
-        })
     }
 }
 
@@ -346,47 +323,4 @@ fn named(error: RegistryError, digest: &Digest) -> RegistryError {
     }
     let detail = format!("the blob {digest}: {}", error.detail);
     RegistryError { detail, ..error }
-}
-
-/// Where the body of an answer begins within the blob, and how long the blob is, where that is said.
-fn extent(reply: &Reply, incoming: &Incoming, from: u64) -> Result<(u64, Option<u64>), String> {
-    match reply.answer.status {
-        200 => Ok((0, incoming.length)),
-        206 => {
-            let range = reply.answer.header("Content-Range").and_then(range_of);
-            let (first, total) = range.ok_or("a part of a blob that does not say which")?;
-            if first != from {
-                return Err(format!(
-                    "the part of a blob from byte {first} on, where the one from {from} on was asked for"
-                ));
-            }
-            Ok((first, total.or_else(|| incoming.length.map(|length| length.saturating_add(first)))))
-        }
-        status => Err(format!("status {status} for a blob")),
-    }
-}
-
-/// First byte and whole size of `bytes 100-199/200`; the size can be a star.
-fn range_of(value: &str) -> Option<(u64, Option<u64>)> {
-    let (range, total) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
-    let first = range.split_once('-')?.0.parse().ok()?;
-    if total == "*" { Some((first, None)) } else { Some((first, Some(total.parse().ok()?))) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_range_of_a_part_is_read() {
-        for (value, expected) in [
-            ("bytes 100-199/200", Some((100, Some(200)))),
-            ("bytes 0-0/*", Some((0, None))),
-            ("bytes */200", None),
-            ("bytes 1-2/x", None),
-            ("1-2/3", None),
-        ] {
-            assert_eq!(range_of(value), expected, "{value}");
-        }
-    }
 }

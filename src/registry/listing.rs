@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::auth::{Access, Scope};
-use super::check::{announced_digest, complaint, manifest_type};
+use super::check::{announced_digest, complaint, is_html, manifest_type};
 use super::client::{Fetched, MANIFEST_MAX, Name, Registry};
 use super::error::{Kind, RegistryError};
 use super::session::{Call, Reply};
@@ -58,8 +58,18 @@ impl Registry {
 
     /// Whether a repository has a blob. One request (HEAD).
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        self.has_blob_for(repository, digest, Access::Pull)
+    }
+
+    /// The same with the token of somebody who is going to do this there.
+    pub(super) fn has_blob_for(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        access: Access,
+    ) -> Result<bool, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let scopes = [Scope::repository(repository.path(), access)];
         match self.session.call(&ask(repository, "HEAD", &target, &[("Accept", "*/*")], &scopes)) {
             Ok(_) => Ok(true),
             Err(error) if error.status == Some(404) => Ok(false),
@@ -101,7 +111,7 @@ impl Registry {
     }
 
     /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
-    /// referrers API (404). One request.
+    /// referrers API (404, or a web page as from a site that has one for every path). One request.
     pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
@@ -109,6 +119,7 @@ impl Registry {
         let call = Call { cap: MANIFEST_MAX, ..ask(repository, "GET", &target, &accept, &scopes) };
         let reply = match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
+            Ok(reply) if is_html(&reply.answer) => return Ok(None),
             outcome => outcome?,
         };
         let media_type = manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;

@@ -2,7 +2,7 @@
 //! building manifest lists needs.
 //!
 //! From the top: `client` is the public face, one method an operation, with `listing` for what only asks and `copy` for
-//! blobs that go from one registry to another (by way of `stream` and `upload`); `session` sends a request until it is answered
+//! blobs that go from one registry to another (from `source` through `stream` into `upload`); `session` sends a request until it is answered
 //! (scheme, authorisation, redirects, one repeat on a stale connection); `endpoint` knows where a registry is and how it
 //! speaks; `transport` does one exchange; `connector` and `tls` make its connections. `auth` answers challenges.
 //!
@@ -34,6 +34,7 @@ mod redirect;
 mod scope;
 mod session;
 mod socket;
+mod source;
 mod spare;
 mod stream;
 mod tls;

@@ -8,9 +8,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use super::body::Incoming;
-use super::error::Kind;
-use super::failure::Failure;
+use super::error::RegistryError;
 use crate::digest::{Digest, Hasher};
 
 /// How many bytes lie between two kept states, at the least.
@@ -72,37 +70,47 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// To be called when nothing is left to come.
-    fn finish(&mut self) -> Result<(), Failure> {
-        let wrong = |detail: String| Failure::new(Kind::Verification, detail);
+    /// To be called when nothing is left to come. The error says what is wrong with the blob.
+    fn finish(&mut self) -> Result<(), String> {
         if let Some(size) = self.size.filter(|size| *size != self.at) {
-            return Err(wrong(format!("it has {} bytes, not {size}", self.at)));
+            return Err(format!("it has {} bytes, not {size}", self.at));
         }
         let found = self.hasher.clone().finish();
         if found != *self.digest {
-            return Err(wrong(format!("its bytes have the digest {found}")));
+            return Err(format!("its bytes have the digest {found}"));
         }
         self.is_whole = true;
         Ok(())
     }
 }
 
+/// Why a source gave out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It could not be read.
+    Unread(RegistryError),
+    /// It was read, and is not what it should be.
+    Wrong(String),
+}
+
+/// Reads from this byte of the blob on; 0 is the end.
+pub(super) type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<usize, RegistryError>;
+
 /// Reads a blob from its source, tallying it. Once all of it is there but not right, the last bytes are not given out:
 /// what was sent until then is of no use to anybody.
 pub(super) struct Pump<'a, 'b> {
-    source: Incoming,
+    source: ReadAt<'a>,
     tally: &'a mut Tally<'b>,
     /// How long the blob is, where its descriptor or the source says so.
     length: Option<u64>,
     progress: &'a dyn Fn(u64),
-    /// Why the source gave out; whoever reads gets an error that says nothing.
-    pub(super) trouble: Option<Failure>,
+    trouble: Option<Trouble>,
 }
 
 impl<'a, 'b> Pump<'a, 'b> {
-    /// Goes on at the tally's place, which is where `source` begins. `length` is that of the whole blob.
+    /// Goes on at the tally's place.
     pub(super) fn new(
-        source: Incoming,
+        source: ReadAt<'a>,
         tally: &'a mut Tally<'b>,
         length: Option<u64>,
         progress: &'a dyn Fn(u64),
@@ -115,44 +123,33 @@ impl<'a, 'b> Pump<'a, 'b> {
         self.length.map(|length| length.saturating_sub(self.tally.at))
     }
 
-    /// Takes bytes from the source and lets them go, untallied: those before the tally's place.
-    pub(super) fn drop_bytes(&mut self, count: u64) -> Result<(), Failure> {
-        let copied = io::copy(&mut Read::by_ref(&mut self.source).take(count), &mut io::sink());
-        if copied.map_err(Failure::of_body)? == count { Ok(()) } else { Err(ended_early()) }
+    /// Why the source gave out; whoever read got an error that does not say it.
+    pub(super) fn into_trouble(self) -> Option<Trouble> {
+        self.trouble
     }
 
-    /// Tallies without giving anything out, up to a place that the target has already.
-    pub(super) fn skip_to(&mut self, place: u64) -> Result<(), Failure> {
-        let mut buffer = vec![0; BUFFER];
-        while self.tally.at < place {
+    /// Tallies without giving anything out, up to a place that the target has already; and looks at a blob without
+    /// bytes, which nobody is going to read.
+    pub(super) fn skip_to(&mut self, place: u64) -> Result<(), Trouble> {
+        let mut buffer = Vec::new();
+        while self.tally.at < place && !self.tally.is_whole {
+            buffer.resize(BUFFER, 0);
             let left = usize::try_from(place.saturating_sub(self.tally.at)).unwrap_or(usize::MAX);
-            let room = left.min(buffer.len());
-            if self.pull(buffer.get_mut(..room).unwrap_or_default())? == 0 {
-                return Err(ended_early());
-            }
+            self.pull(buffer.get_mut(..left.min(BUFFER)).unwrap_or_default())?;
         }
-        Ok(())
-    }
-
-    /// Looks at a blob without bytes, which nobody is going to read.
-    pub(super) fn settle(&mut self) -> Result<(), Failure> {
         if self.left() == Some(0) && !self.tally.is_whole { self.end() } else { Ok(()) }
     }
 
-    fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+    fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, Trouble> {
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let room = left.min(buffer.len());
         if room == 0 || self.tally.is_whole {
             return Ok(0);
         }
-        let count = loop {
-            match self.source.read(buffer.get_mut(..room).unwrap_or_default()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => break outcome.map_err(Failure::of_body)?,
-            }
-        };
+        let count =
+            (self.source)(self.tally.at, buffer.get_mut(..room).unwrap_or_default()).map_err(Trouble::Unread)?;
         if count == 0 {
-            return if self.length.is_none() { self.tally.finish().map(|()| 0) } else { Err(ended_early()) };
+            return self.tally.finish().map(|()| 0).map_err(Trouble::Wrong);
         }
         self.tally.add(buffer.get(..count).unwrap_or_default());
         if self.left() == Some(0) {
@@ -161,12 +158,12 @@ impl<'a, 'b> Pump<'a, 'b> {
         Ok(count)
     }
 
-    fn end(&mut self) -> Result<(), Failure> {
-        // Also lets the connection be used again. An error here changes nothing: all the bytes have come.
-        if self.source.read(&mut [0]).is_ok_and(|count| count > 0) {
-            return Err(Failure::new(Kind::Verification, format!("it has more than {} bytes", self.tally.at)));
+    fn end(&mut self) -> Result<(), Trouble> {
+        // To have read the end also lets the connection be used again.
+        if (self.source)(self.tally.at, &mut [0]).map_err(Trouble::Unread)? > 0 {
+            return Err(Trouble::Wrong(format!("it has more than {} bytes", self.tally.at)));
         }
-        self.tally.finish()
+        self.tally.finish().map_err(Trouble::Wrong)
     }
 }
 
@@ -177,51 +174,51 @@ impl Read for Pump<'_, '_> {
                 (self.progress)(self.tally.at);
                 Ok(count)
             }
-            Err(failure) => {
-                self.trouble = Some(failure);
+            Err(trouble) => {
+                self.trouble = Some(trouble);
                 Err(io::Error::other("the blob's source gave out"))
             }
         }
     }
 }
 
-fn ended_early() -> Failure {
-    Failure::new(Kind::Connect, "the connection ended in the middle of the answer")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pumped(bytes: &'static [u8], digest: &Digest, length: Option<u64>) -> (Vec<u8>, Option<Kind>) {
-        let mut tally = Tally::new(digest, length);
-        let mut pump = Pump::new(Incoming::of(bytes), &mut tally, length, &|_| {});
+    fn reading(bytes: &'static [u8]) -> impl FnMut(u64, &mut [u8]) -> Result<usize, RegistryError> {
+        move |at, buffer| Ok((&bytes[usize::try_from(at).unwrap()..]).read(buffer).unwrap())
+    }
+
+    fn pumped(bytes: &'static [u8], digest: &Digest, length: Option<u64>) -> (Vec<u8>, bool) {
+        let (mut tally, mut source) = (Tally::new(digest, length), reading(bytes));
+        let mut pump = Pump::new(&mut source, &mut tally, length, &|_| {});
         let mut out = Vec::new();
-        let outcome = pump.read_to_end(&mut out);
-        assert_eq!(outcome.is_err(), pump.trouble.is_some());
-        (out, pump.trouble.map(|trouble| trouble.kind))
+        let is_right = pump.read_to_end(&mut out).is_ok();
+        assert_eq!(!is_right, matches!(pump.into_trouble(), Some(Trouble::Wrong(_))));
+        assert_eq!(is_right, tally.is_whole());
+        (out, is_right)
     }
 
     #[test]
     fn the_last_bytes_of_a_wrong_blob_are_kept_back() {
         let digest = Digest::of(b"hello");
         for length in [Some(5), None] {
-            assert_eq!(pumped(b"hello", &digest, length), (b"hello".to_vec(), None));
-            let (out, kind) = pumped(b"hullo", &digest, length);
-            assert_eq!(kind, Some(Kind::Verification));
-            assert!(length.is_none() || out.is_empty());
+            assert_eq!(pumped(b"hello", &digest, length), (b"hello".to_vec(), true));
+            let (out, is_right) = pumped(b"hullo", &digest, length);
+            assert!(!is_right);
+            assert!(length.is_none() || out.is_empty(), "a request without its length is ended by its last chunk");
+            assert!(!pumped(b"hell", &digest, length).1);
         }
-        assert_eq!(pumped(b"hello there", &digest, Some(5)), (vec![], Some(Kind::Verification)));
-        assert_eq!(pumped(b"hell", &digest, Some(5)).1, Some(Kind::Connect));
-        assert_eq!(pumped(b"hell", &digest, None).1, Some(Kind::Verification));
+        assert_eq!(pumped(b"hello there", &digest, Some(5)), (vec![], false));
     }
 
     #[test]
     fn a_blob_without_bytes_is_looked_at_too() {
-        for (digest, expected) in [(Digest::of(b""), None), (Digest::of(b"x"), Some(Kind::Verification))] {
-            let mut tally = Tally::new(&digest, Some(0));
-            let mut pump = Pump::new(Incoming::of(b""), &mut tally, Some(0), &|_| {});
-            assert_eq!(pump.settle().err().map(|failure| failure.kind), expected);
+        for (digest, expected) in [(Digest::of(b""), true), (Digest::of(b"x"), false)] {
+            let (mut tally, mut source) = (Tally::new(&digest, Some(0)), reading(b""));
+            let mut pump = Pump::new(&mut source, &mut tally, Some(0), &|_| {});
+            assert_eq!(pump.skip_to(0).is_ok(), expected);
         }
     }
 
