@@ -24,6 +24,7 @@ mod cases {
     mod references;
     mod scene;
     mod shell_init;
+    mod sources;
     mod tls;
     mod tls_docker;
 }

@@ -1,8 +1,6 @@
 //! `create`: all images or none. Everything is fetched before the draft is locked, so that a slow registry holds
 //! nobody up, and the draft changes in one step.
 
-use std::collections::BTreeMap;
-
 use crate::args::{Create, RefArg};
 use crate::commands::Context;
 use crate::commands::error::CommandError;
@@ -90,15 +88,12 @@ impl Made<'_> {
 
     /// A new draft. Where it is made of one index, it is to be that index again: what that says of itself comes along.
     fn empty(&self, list: &Reference) -> Draft {
-        let draft = Draft::new(list.clone());
-        match self.found {
-            [Source { index: Some(index), .. }] => Draft {
-                annotations: index.annotations.clone(),
-                artifact_type: index.artifact_type.clone(),
-                subject: index.subject.clone(),
-                ..draft
-            },
-            _ => Draft { annotations: BTreeMap::new(), ..draft },
+        let mut draft = Draft::new(list.clone());
+        if let [Source { index: Some(index), .. }] = self.found {
+            draft.annotations.clone_from(&index.annotations);
+            draft.artifact_type.clone_from(&index.artifact_type);
+            draft.subject.clone_from(&index.subject);
         }
+        draft
     }
 }

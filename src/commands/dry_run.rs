@@ -45,7 +45,8 @@ pub(super) fn preview<'p>(
     published: &mut Published,
 ) -> Result<(), CommandError> {
     let questions = questions(plan, served);
-    let answers = pool::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
+    let answers =
+        pool::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
     let (mut missing, mut present) = (Vec::new(), BTreeSet::new());
     for answer in answers {
         match answer {

@@ -76,16 +76,6 @@ pub enum CommandError {
     /// `push` of a draft with nothing in it.
     #[error("{0} not found")]
     Empty(String),
-    /// `--require` or `--exact` are not met; nothing was sent.
-    #[error("{}", incomplete(.list, .missing, .extra))]
-    Incomplete {
-        /// The list.
-        list: String,
-        /// The platforms that were required and are not there.
-        missing: Vec<String>,
-        /// The platforms that are there and were not to be.
-        extra: Vec<String>,
-    },
     /// A list that has nothing in it, as a source.
     #[error("{0} is a manifest list with no images")]
     EmptyList(String),
@@ -128,6 +118,16 @@ pub enum CommandError {
         word: String,
         /// The digests.
         meanings: Vec<String>,
+    },
+    /// `--require` or `--exact` are not met; nothing was sent.
+    #[error("{}", incomplete(.list, .missing, .extra))]
+    Incomplete {
+        /// The list.
+        list: String,
+        /// The platforms that were required and are not there.
+        missing: Vec<String>,
+        /// The platforms that are there and were not to be.
+        extra: Vec<String>,
     },
     /// A source that is a list where one image is wanted.
     #[error("{0} is a manifest list")]

@@ -258,10 +258,7 @@ mod tests {
             assert_eq!(found, [false, may_stay, false], "{platform}");
         }
         // One Linux image that needs it is enough.
-        let both = draft(vec![
-            entry("h.x/a:1", "windows/amd64", &layers),
-            entry("h.x/b:1", "linux/amd64", &layers),
-        ]);
+        let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
         assert!(Plan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
     }
 

@@ -105,11 +105,7 @@ fn send(
 fn halfway(failure: CommandError, plan: &Plan<'_>, served: &Served, moved: &[String]) -> CommandError {
     let tags = plan.tags.iter().zip(&served.tags).filter(|(_, now)| **now != Now::This);
     let left = tags.filter_map(|(tag, _)| tag.tag()).filter(|tag| !moved.iter().any(|moved| moved == tag));
-    CommandError::Halfway {
-        left: left.map(str::to_owned).collect(),
-        moved: moved.to_vec(),
-        failure: Box::new(failure),
-    }
+    CommandError::Halfway { left: left.map(str::to_owned).collect(), moved: moved.to_vec(), failure: Box::new(failure) }
 }
 
 /// What became of one step.

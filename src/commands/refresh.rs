@@ -69,6 +69,9 @@ pub(super) fn originals(registry: &Registry, draft: &Draft, sources: &[Source]) 
     let platforms = Platforms::new(registry);
     for source in sources {
         let former = former(draft, &source.reference);
+        if moved(&former, source).is_none() {
+            continue;
+        }
         let mut taken = BTreeSet::new();
         for new in &source.entries {
             let Some(old) = predecessor(&former, &taken, new) else { continue };

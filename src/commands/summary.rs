@@ -178,9 +178,10 @@ impl Published {
 
     /// Docker's lines.
     pub(super) fn lines(&self) -> Vec<String> {
-        let pushed = self.sent.iter().filter_map(|reference| {
-            Some(format!("Pushed ref {reference} with digest: {}", reference.digest()?))
-        });
+        let pushed = self
+            .sent
+            .iter()
+            .filter_map(|reference| Some(format!("Pushed ref {reference} with digest: {}", reference.digest()?)));
         pushed.chain([self.digest.clone()]).collect()
     }
 
@@ -238,8 +239,18 @@ mod tests {
         let value = serde_json::to_value(&published).unwrap();
         let members: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
         let expected = [
-            "reference", "digest", "size", "mediaType", "annotations", "platforms", "tags", "requests", "unchanged",
-            "mounted", "copied", "dryRun",
+            "reference",
+            "digest",
+            "size",
+            "mediaType",
+            "annotations",
+            "platforms",
+            "tags",
+            "requests",
+            "unchanged",
+            "mounted",
+            "copied",
+            "dryRun",
         ];
         assert_eq!(members, expected);
         assert_eq!(value["tags"], json!(["1.2.3", "latest"]));

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn versions_and_commits_stay() {
-        for tag in ["1.2.3", "v0.0.1", "1.2.3-alpine3.20", "10.20.30_1", "1.2.3.4", "deadbeef", "sha-0a1b2c3", "g1234567"]
+        for tag in
+            ["1.2.3", "v0.0.1", "1.2.3-alpine3.20", "10.20.30_1", "1.2.3.4", "deadbeef", "sha-0a1b2c3", "g1234567"]
         {
             assert!(is_fixed(tag), "{tag}");
         }

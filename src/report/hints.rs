@@ -8,10 +8,22 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::args::Near;
 use crate::commands::CommandError;
 use crate::document::DocumentError;
 use crate::registry::{Kind, RegistryError};
 use crate::store::StoreError;
+
+/// What a word that nobody knows was probably meant to be.
+pub(super) fn meant(near: &Near) -> String {
+    match near {
+        Near::Word(word) => format!("did you mean '{word}'?"),
+        Near::Elsewhere { flag, verbs, before_verb } => {
+            let place = if *before_verb { "; it goes behind the command" } else { "" };
+            format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
+        }
+    }
+}
 
 /// Advice for one failure; `certificates` is the folder that certificates for registries are read from.
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {

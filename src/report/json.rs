@@ -60,7 +60,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 
 /// A command line that cannot be run; [`super::arguments`] is the same as text.
 pub fn arguments(error: &ArgsError) -> Report {
-    let near = error.near().map(super::meant);
+    let near = error.near().map(super::hints::meant);
     let hints = [error.usage(), error.hint(), near].into_iter().flatten().collect();
     let exit_code = error.exit_code();
     report(Failure { hints, exit_code, ..Failure::new(FailureKind::Usage, &error.to_string()) })

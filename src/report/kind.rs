@@ -67,20 +67,20 @@ pub fn kind(error: &CommandError) -> FailureKind {
         | CommandError::AnnotateListName { .. }
         | CommandError::AnnotateImageName { .. } => FailureKind::Reference,
         CommandError::Exists { .. } => FailureKind::Conflict,
-        CommandError::NotInList { .. } | CommandError::NotStored(_) => FailureKind::Missing,
+        CommandError::NotInList { .. } | CommandError::NotStored(_) | CommandError::NoSuchPlatform { .. } => {
+            FailureKind::Missing
+        }
         CommandError::Incomplete { .. } => FailureKind::Incomplete,
         CommandError::Platform { .. } | CommandError::IsList(_) | CommandError::NotAManifest { .. } => {
             FailureKind::Unsupported
         }
+        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => FailureKind::Unsupported,
+        CommandError::ListHasNoPlatform { .. } | CommandError::Ambiguous { .. } => FailureKind::Usage,
         CommandError::Unbuilt(_) => FailureKind::Unsupported,
-        CommandError::Empty(_) => FailureKind::Draft,
+        CommandError::Empty(_) | CommandError::EmptyList(_) => FailureKind::Draft,
         CommandError::Served { source, .. } => of_served(source),
         CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,
-        CommandError::NoSuchPlatform { .. } | CommandError::EmptyList(_) => FailureKind::Missing,
-        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => FailureKind::Unsupported,
-        CommandError::ListHasNoPlatform { .. } | CommandError::Ambiguous { .. } | CommandError::TagName(_) => {
-            FailureKind::Usage
-        }
+        CommandError::TagName(_) => FailureKind::Usage,
         CommandError::Copy { source, .. } => of_registry(source),
         CommandError::Twice(_) => FailureKind::Conflict,
         CommandError::Halfway { failure, .. } => kind(failure),

@@ -9,7 +9,7 @@ mod kind;
 
 use std::path::Path;
 
-use crate::args::{ArgsError, Near};
+use crate::args::ArgsError;
 use crate::commands::CommandError;
 use crate::registry::RegistryError;
 
@@ -38,19 +38,9 @@ pub fn arguments(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.hint()];
     let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     if let Some(near) = error.near() {
-        text.push_str(&format!("\nhint: {}", meant(near)));
+        text.push_str(&format!("\nhint: {}", hints::meant(near)));
     }
     Report { text, exit_code: error.exit_code() }
-}
-
-fn meant(near: &Near) -> String {
-    match near {
-        Near::Word(word) => format!("did you mean '{word}'?"),
-        Near::Elsewhere { flag, verbs, before_verb } => {
-            let place = if *before_verb { "; it goes behind the command" } else { "" };
-            format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
-        }
-    }
 }
 
 /// A verb that failed.

@@ -15,6 +15,10 @@ pub enum Fault {
     CloseBeforeRead,
     /// The connection is cut once the whole request was read; nothing is done.
     CloseAfterRead,
+    /// The connection is reset (TCP RST) once the head was read; nothing is done.
+    ResetBeforeRead,
+    /// The connection is reset once the whole request was read; nothing is done.
+    ResetAfterRead,
     /// The connection is cut in place of the answer, after the request had its effect.
     CloseAfterEffect,
     /// The connection is cut once so many bytes of the request's body were read, or all of them where there are no
@@ -94,6 +98,8 @@ impl Fault {
         all.extend([
             Fault::CloseBeforeRead,
             Fault::CloseAfterRead,
+            Fault::ResetBeforeRead,
+            Fault::ResetAfterRead,
             Fault::CloseAfterEffect,
             Fault::CutRequestAfter(20),
             Fault::ShortBody(10),
@@ -128,8 +134,9 @@ impl Fault {
     /// Whether the request may do what it is for, and an upload take its body.
     pub(crate) fn has_effect(&self) -> bool {
         let instead = matches!(self, Fault::Status(..) | Fault::Html200 | Fault::Redirect { .. });
-        let refused = matches!(self, Fault::CloseBeforeRead | Fault::CloseAfterRead | Fault::EarlyFinal401);
-        !instead && !refused
+        let ended = matches!(self, Fault::CloseBeforeRead | Fault::CloseAfterRead);
+        let reset = matches!(self, Fault::ResetBeforeRead | Fault::ResetAfterRead);
+        !instead && !ended && !reset && *self != Fault::EarlyFinal401
     }
 
     /// Bytes of the body that are read.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -309,12 +310,20 @@ impl Connection {
 
     /// Ends the connection without a word.
     pub(crate) fn cut(&mut self) {
-        let socket = match &self.stream {
+        // Already closed by the other side is as good.
+        self.socket().shutdown(Shutdown::Both).ok();
+    }
+
+    /// Has the kernel reset the connection when its last handle is closed, rather than end it in order.
+    pub(crate) fn reset_at_end(&self) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO))?)
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
             Stream::Plain(socket) => socket,
             Stream::Tls(stream) => &stream.sock,
-        };
-        // Already closed by the other side is as good.
-        socket.shutdown(Shutdown::Both).ok();
+        }
     }
 }
 

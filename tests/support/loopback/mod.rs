@@ -107,8 +107,11 @@ impl Registry {
         state.add_manifest(repo, reference, &image.media_type, &image.manifest)
     }
 
-    /// Puts an index and the images that it carries in place; gives its digest.
+    /// Puts an index and the images and indexes that it carries in place; gives its digest.
     pub fn put_index(&self, repo: &str, reference: &str, index: &Index) -> String {
+        for child in &index.indexes {
+            self.put_index(repo, &child.digest(), child);
+        }
         for image in &index.images {
             self.put_image(repo, &image.digest(), image);
         }
@@ -256,6 +259,7 @@ impl Shared {
         let serial = self.log.arrived(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),
+            Some(Fault::ResetBeforeRead) => return Ok(Next::Reset),
             Some(Fault::EarlyFinal401) => return self.refuse_early(connection, &head, serial),
             Some(Fault::ExpireTokens) => self.guard.expire_tokens(),
             None if head.wants_continue() && self.refusal(&head).is_some() => {
@@ -264,6 +268,9 @@ impl Shared {
             _ => {}
         }
         let request = self.receive(connection, head, serial, fault.as_ref())?;
+        if fault == Some(Fault::ResetAfterRead) {
+            return Ok(Next::Reset);
+        }
         let cut_now = matches!(fault, Some(Fault::CloseAfterRead | Fault::CutRequestAfter(_)));
         if cut_now || (fault == Some(Fault::Hang) && !visit.wait()) {
             return Ok(cut(connection));

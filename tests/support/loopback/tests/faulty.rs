@@ -47,6 +47,20 @@ fn answers_drip_as_the_test_lets_them() {
 }
 
 #[test]
+fn connections_are_reset_and_not_merely_ended() {
+    let (registry, client, _) = stocked();
+    registry.fault(Rule::any().nth(1), Fault::ResetBeforeRead);
+    registry.fault(Rule::any().nth(2), Fault::ResetAfterRead);
+    for body_len in [0, 2] {
+        let error = client.try_request("PUT", "/v2/app/manifests/2", &[], b"{}").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        let seen = registry.requests().pop().unwrap();
+        assert_eq!((seen.body_len, seen.status), (body_len, 0));
+    }
+    assert_eq!(get(&client, "/v2/").status, 200);
+}
+
+#[test]
 fn lengths_lie_in_both_directions() {
     let (registry, client, image) = stocked();
     let length = image.manifest.len();
@@ -117,6 +131,7 @@ fn every_fault_can_strike_every_request_and_the_registry_lives_on() {
             ("PUT", "/v2/app/manifests/2".to_owned()),
         ] {
             registry.clear_faults();
+            registry.clear();
             registry.fail_request(1, fault.clone());
             let mut socket = TcpStream::connect(registry.addr()).unwrap();
             let head =
