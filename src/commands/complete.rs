@@ -65,7 +65,8 @@ pub(super) fn machine(line: &Descriptor) -> Option<&Platform> {
 fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
     let mut images: BTreeMap<Key, (String, Vec<String>)> = BTreeMap::new();
     for (entry, platform) in there {
-        let (_, images) = images.entry(key(platform)).or_insert_with(|| (platform.to_string(), Vec::new()));
+        let shown = || (platform.normalized().to_string(), Vec::new());
+        let (_, images) = images.entry(key(platform)).or_insert_with(shown);
         images.push(entry.reference.to_string());
     }
     let twice = images.into_values().filter(|(_, images)| images.len() > 1);

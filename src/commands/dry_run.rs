@@ -11,6 +11,7 @@ use crate::commands::pool;
 use crate::commands::served::{self, Now, Served};
 use crate::commands::summary::{Change, Changes, Copied, How, Line, Moved, Origin, Preview, Published, TagChange};
 use crate::digest::Digest;
+use crate::document::Draft;
 use crate::document::descriptor::Descriptor;
 use crate::output::{Table, human};
 use crate::reference::{Reference, Repository};
@@ -33,17 +34,17 @@ enum Answer<'p> {
     InTarget(&'p Digest),
 }
 
-/// Finds out what a push would do and adds that to `published`.
+/// Finds out what a push would do.
 ///
 /// # Errors
 /// Every manifest and blob that is in none of its sources; what else a registry says.
 pub(super) fn preview<'p>(
     registry: &Registry,
     jobs: NonZeroUsize,
+    draft: &Draft,
     plan: &'p Plan<'p>,
     served: &Served,
-    published: &mut Published,
-) -> Result<(), CommandError> {
+) -> Result<Published, CommandError> {
     let questions = questions(plan, served);
     let answers =
         pool::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
@@ -60,12 +61,13 @@ pub(super) fn preview<'p>(
     if !missing.is_empty() {
         return Err(CommandError::of(missing));
     }
+    let mut published = Published::of(draft, plan);
     for (child, image) in plan.children.iter().zip(&mut published.platforms) {
         image.from = Some(origin(plan, served, &present, child));
     }
-    (published.mounted, published.copied) = totals(plan, served, &present);
-    published.preview = Some(Preview { tag_changes: tag_changes(plan, served), changes: changes(plan, served) });
-    Ok(())
+    let (mounted, copied) = totals(plan, served, &present);
+    let preview = Some(Preview { tag_changes: tag_changes(plan, served), changes: changes(plan, served) });
+    Ok(Published { mounted, copied, dry_run: true, preview, ..published })
 }
 
 /// The manifests that are left to be put.

@@ -9,7 +9,7 @@ use crate::commands::error::CommandError;
 use crate::commands::plan::{Blob, Plan, Put, Step};
 use crate::commands::result_files::ResultFile;
 use crate::commands::served::{self, Now, Served};
-use crate::commands::summary::Published;
+use crate::commands::summary::{Copied, Published};
 use crate::commands::{Context, dry_run, pool};
 use crate::digest::Digest;
 use crate::document::Draft;
@@ -34,27 +34,27 @@ pub(super) fn publish(
 ) -> Result<Published, CommandError> {
     let plan = Plan::new(draft, options.kind, &options.tags)?;
     let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict };
-    for warning in complete::check(draft, &wanted)? {
-        context.streams.note(format_args!("warning: {warning}"));
-    }
+    let warnings = complete::check(draft, &wanted)?;
     let file = |path: &Option<_>| path.as_deref().map(ResultFile::prepare).transpose();
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
     let before = registry.requests();
     announce(registry, jobs, &plan, options.dry_run);
     let is_told = options.dry_run || options.verbose || options.format.is_some();
     let served = served::look(registry, jobs, &plan, is_told)?;
-    let mut published = Published { unchanged: served.is_done(), ..Published::of(draft, &plan) };
-    if options.dry_run {
-        published.dry_run = true;
-        dry_run::preview(registry, jobs, &plan, &served, &mut published)?;
+    let mut published = if options.dry_run {
+        dry_run::preview(registry, jobs, draft, &plan, &served)?
     } else {
-        send(context, registry, jobs, &plan, &served, options, &mut published)?;
-    }
+        let (mounted, copied) = send(context, registry, jobs, &plan, &served, options)?;
+        Published { mounted, copied, ..Published::of(draft, &plan) }
+    };
+    published.unchanged = served.is_done();
     published.requests = registry.requests().saturating_sub(before);
     if !options.dry_run {
         write(digest_file, published.digest.as_bytes())?;
         write(metadata_file, json::text(&published.metadata())?.as_bytes())?;
     }
+    // Not before: the first line of a failure is the failure.
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
     Ok(published)
 }
 
@@ -80,7 +80,7 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &Plan<'_>, is_dry_run
     registry.expect(target, plan.blobs.len().min(jobs.get()));
 }
 
-/// Sends what is not there yet.
+/// Sends what is not there yet; gives how many blobs were mounted, and how much was copied.
 fn send(
     context: &Context,
     registry: &Registry,
@@ -88,15 +88,11 @@ fn send(
     plan: &Plan<'_>,
     served: &Served,
     options: &Publish,
-    published: &mut Published,
-) -> Result<(), CommandError> {
+) -> Result<(u64, Copied), CommandError> {
     let progress = Progress::new(&context.streams, options.quiet);
     let sender = Sender { context, registry, plan, progress, is_verbose: options.verbose };
     let mut moved = Vec::new();
-    let outcome = match sender.children(jobs, served, published) {
-        Ok(()) => sender.names(served, &mut moved),
-        failed => failed,
-    };
+    let outcome = sender.children(jobs, served).and_then(|brought| sender.names(served, &mut moved).map(|()| brought));
     sender.progress.finish();
     outcome.map_err(|failure| if plan.has_more_tags { halfway(failure, plan, served, &moved) } else { failure })
 }
@@ -127,9 +123,10 @@ struct Sender<'a> {
 
 impl Sender<'_> {
     /// Brings the blobs and puts the manifests that the list is going to name.
-    fn children(&self, jobs: NonZeroUsize, served: &Served, published: &mut Published) -> Result<(), CommandError> {
+    fn children(&self, jobs: NonZeroUsize, served: &Served) -> Result<(u64, Copied), CommandError> {
+        let (mut mounted, mut copied) = (0, Copied::default());
         if served.is_there {
-            return Ok(());
+            return Ok((mounted, copied));
         }
         let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
         for (put, _) in there.filter(|(_, digest)| served.children.contains(*digest)) {
@@ -145,15 +142,15 @@ impl Sender<'_> {
         let sent = pool::in_stages(jobs, &steps, |step| self.step(step)).map_err(CommandError::of)?;
         for sent in sent {
             match sent {
-                Sent::Mounted => published.mounted += 1,
+                Sent::Mounted => mounted += 1,
                 Sent::Copied(bytes) => {
-                    published.copied.blobs += 1;
-                    published.copied.bytes = published.copied.bytes.saturating_add(bytes);
+                    copied.blobs += 1;
+                    copied.bytes = copied.bytes.saturating_add(bytes);
                 }
                 Sent::Spared | Sent::Put => {}
             }
         }
-        Ok(())
+        Ok((mounted, copied))
     }
 
     fn step(&self, step: &Step<'_, '_>) -> Result<Sent, CommandError> {
