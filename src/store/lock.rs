@@ -69,7 +69,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Nothing is left to do if these fail: the next holder clears the directory, and the file's closing unlocks.
-        let _ = fs::remove_dir(&self.staging).or_else(|_| fs::remove_dir_all(&self.staging));
+        let _ = self.clear_staging();
         let _ = self.file.set_len(0);
     }
 }
