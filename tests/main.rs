@@ -9,6 +9,7 @@ mod cases {
 
     mod args;
     mod auth;
+    mod beyond_docker;
     mod client;
     mod client_bench;
     mod client_faults;
@@ -19,6 +20,7 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod hostile_store;
     mod interop;
     mod plugin;
     mod references;
