@@ -5,7 +5,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::args::{ArgsError, Near};
+use crate::args::{ArgsError, Near, ToolError};
 use crate::commands::CommandError;
 use crate::document::DocumentError;
 use crate::registry::{Kind, RegistryError};
@@ -31,6 +31,15 @@ pub fn arguments(error: &ArgsError) -> Report {
         text.push_str(&format!("\nhint: {}", meant(near)));
     }
     Report { text, exit_code: error.exit_code() }
+}
+
+/// A command line of manifest-tool's that cannot be run; the exit code is its own.
+pub fn tool_arguments(error: &ToolError) -> Report {
+    let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
+    if let Some(near) = &error.near {
+        text.push_str(&format!("\nhint: did you mean '{near}'?"));
+    }
+    Report { text, exit_code: FAILURE }
 }
 
 fn meant(near: &Near) -> String {
