@@ -36,6 +36,7 @@ pub mod spec;
 pub mod spelling;
 pub mod store;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use args::{ArgsError, Command, Request};
@@ -130,11 +131,18 @@ fn complete(store: &Store, streams: &Streams, words: &[String], with_description
         let names = store.names().unwrap_or_default();
         names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()
     };
+    let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.draft(&list).ok().flatten());
     let entries = |list: &str| {
-        let draft = Reference::parse(list).ok().and_then(|list| store.draft(&list).ok().flatten());
-        draft.iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
+        draft(list).iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
     };
-    let answer = completion::answer(words, with_descriptions, &Lists { names: &names, entries: &entries });
+    let platforms = |list: &str| {
+        let draft = draft(list);
+        let said =
+            draft.iter().flat_map(|draft| draft.entries()).filter_map(|entry| entry.descriptor.platform.as_ref());
+        said.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let lists = Lists { names: &names, entries: &entries, platforms: &platforms };
+    let answer = completion::answer(words, with_descriptions, &lists);
     streams.note(answer.stderr.trim_end());
     streams.data(answer.stdout.as_bytes())?;
     Ok(answer.exit_code)

@@ -3,18 +3,19 @@
 /// The candidate that `word` was probably meant to be; none where no candidate is near enough to be worth a hint.
 ///
 /// Near is a third of the word's letters changed, added, left out or swapped with their neighbour, or the word is the
-/// beginning of one candidate alone. Of equally near ones the first wins.
+/// beginning of one candidate alone. Of equally near ones one with the same letters wins, else the first.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let bound = (word.chars().count() / 3).max(1);
-    let mut best: Option<(usize, &str)> = None;
+    let mut best: Option<((usize, bool), &str)> = None;
     let mut begun = Vec::new();
     for candidate in candidates {
         let distance = strsim::damerau_levenshtein(&word, candidate);
         // A distance as long as the candidate shares nothing with it.
         let near = distance <= bound && distance < candidate.chars().count();
-        if near && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let rank = (distance, letters(&word) != letters(candidate));
+        if near && best.is_none_or(|(least, _)| rank < least) {
+            best = Some((rank, candidate));
         }
         if word.chars().count() > 1 && candidate.starts_with(word.as_str()) {
             begun.push(candidate);
@@ -25,6 +26,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         (None, [only]) => Some(only),
         (None, _) => None,
     }
+}
+
+fn letters(word: &str) -> Vec<char> {
+    let mut letters: Vec<char> = word.chars().collect();
+    letters.sort_unstable();
+    letters
 }
 
 #[cfg(test)]
@@ -51,5 +58,6 @@ mod tests {
             assert_eq!(nearest(word, words), expected, "{word:?}");
         }
         assert_eq!(nearest("o", ["x", "y"]), None);
+        assert_eq!(nearest("amr64", ["amd64", "arm64"]), Some("arm64"));
     }
 }

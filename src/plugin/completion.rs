@@ -12,6 +12,8 @@ pub struct Lists<'a> {
     pub names: &'a dyn Fn() -> Vec<String>,
     /// The images in the list of this name as typed, normalised; none if there is no such list.
     pub entries: &'a dyn Fn(&str) -> Vec<String>,
+    /// The platforms of the images in the list of this name as typed; none if there is no such list.
+    pub platforms: &'a dyn Fn(&str) -> Vec<String>,
 }
 
 /// What to print.
@@ -74,7 +76,7 @@ fn candidates(partial: &Partial, lists: &Lists<'_>) -> Candidates {
         (Cursor::Verb, _) => (verbs(&partial.typed), Directive::NoFileComp),
         (Cursor::FlagName, Some(verb)) => (flags(verb, partial), Directive::NoFileComp),
         (Cursor::FlagName, None) => (Vec::new(), Directive::NoFileComp),
-        (Cursor::FlagValue(flag), _) => values(flag, partial),
+        (Cursor::FlagValue(flag), _) => values(flag, partial, lists),
         (Cursor::Word, Some(verb)) => words(verb, partial, lists),
         (Cursor::Word, None) | (Cursor::Nowhere, _) => (Vec::new(), Directive::Default),
     }
@@ -111,36 +113,55 @@ fn flags(verb: &clap::Command, partial: &Partial) -> Vec<Candidate> {
     found
 }
 
-/// The values of a flag; where they are not known the shell does as it likes, as with docker.
-fn values(flag: &str, partial: &Partial) -> Candidates {
+/// The values of a flag; where they are not known the shell does as it likes, as with docker: it offers files.
+fn values(flag: &str, partial: &Partial, lists: &Lists<'_>) -> Candidates {
+    let syntax = partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
+    let is_list = syntax.is_some_and(|flag| args::kind(flag) == Kind::List);
+    let choices = syntax.map(clap::Arg::get_possible_values).unwrap_or_default();
+    if !choices.is_empty() {
+        let choices = choices.iter().map(clap::builder::PossibleValue::get_name).collect();
+        return (starting_with(&partial.typed, choices), Directive::NoFileComp);
+    }
     let known: Vec<&str> = match flag {
+        "platform" | "platforms" | "require" => {
+            return (platforms(&partial.typed, is_list), Directive::NoFileComp);
+        }
+        "target" => return (references(&partial.typed, (lists.names)()), Directive::NoFileComp),
         "os" => platform::known_operating_systems().collect(),
         "arch" => platform::known_architectures(partial.value("os")),
-        "variant" => match partial.value("arch") {
-            Some("arm") => vec!["v5", "v6", "v7", "v8"],
-            Some("arm64") => vec!["v8", "v9"],
-            Some("amd64") => vec!["v2", "v3", "v4"],
-            Some(_) => Vec::new(),
-            None => vec!["v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9"],
-        },
+        "variant" => platform::known_variants(partial.value("arch")),
         "os-features" => vec!["win32k"],
-        "os-version" => Vec::new(),
+        "os-version" | "features" | "tag" | "template" | "annotation" | "unset-annotation" | "artifact-type"
+        | "username" | "retries" | "timeout" | "older-than" => Vec::new(),
         _ => return (Vec::new(), Directive::Default),
     };
     (starting_with(&partial.typed, known), Directive::NoFileComp)
 }
 
+/// The platforms that there are; in a CSV list those that are not in it yet, behind what is.
+fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
+    let begun = typed.rfind(',').filter(|_| is_list).map_or(0, |comma| comma + 1);
+    let (done, current) = typed.split_at(begun);
+    let known = platform::known_platforms();
+    let fitting = known.iter().filter(|known| known.starts_with(current) && !done.split(',').any(|one| one == *known));
+    fitting.map(|platform| Candidate { value: format!("{done}{platform}"), description: String::new() }).collect()
+}
+
 /// What may stand in the verb's next place.
 fn words(verb: &clap::Command, partial: &Partial, lists: &Lists<'_>) -> Candidates {
     let names = || references(&partial.typed, (lists.names)());
-    let entries = || match partial.words.first() {
-        Some(list) => references(&partial.typed, (lists.entries)(list)),
-        None => Vec::new(),
-    };
+    let list = partial.words.first();
+    let entries = || list.map(|list| references(&partial.typed, (lists.entries)(list))).unwrap_or_default();
+    let is_new = |candidate: &Candidate| !partial.words.contains(&candidate.value);
     let found = match (verb.get_name(), partial.words.len()) {
-        ("annotate" | "inspect" | "push" | "create", 0) => names(),
+        ("annotate" | "inspect" | "push" | "create" | "add" | "remove" | "exists" | "export", 0) => names(),
         ("annotate" | "inspect", 1) => entries(),
-        ("rm", _) => names().into_iter().filter(|name| !partial.words.contains(&name.value)).collect(),
+        ("remove", _) => {
+            let platforms = list.map(|list| (lists.platforms)(list)).unwrap_or_default();
+            let platforms = starting_with(&partial.typed, platforms.iter().map(String::as_str).collect());
+            entries().into_iter().chain(platforms).filter(is_new).collect()
+        }
+        ("rm", _) if !partial.has("all") => names().into_iter().filter(is_new).collect(),
         ("shell-init", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish"]),
         // An image in a registry: nothing here knows which there are, and it is no file either.
         _ => Vec::new(),
@@ -172,6 +193,7 @@ mod tests {
         let lists = Lists {
             names: &|| vec!["docker.io/library/app:1".into(), "docker.io/me/app:1".into(), "h:5000/x:1".into()],
             entries: &|list| if list == "app:1" { vec!["h:5000/x:amd64".into()] } else { Vec::new() },
+            platforms: &|list| if list == "app:1" { vec!["linux/amd64".into()] } else { Vec::new() },
         };
         let answer = answer(&words, false, &lists);
         let mut lines: Vec<String> = answer.stdout.lines().map(ToOwned::to_owned).collect();
@@ -182,7 +204,18 @@ mod tests {
     #[test]
     fn local_lists_are_offered_where_a_list_is_wanted() {
         let all = ["app:1", "me/app:1", "h:5000/x:1"];
-        for before in [&["annotate"][..], &["inspect", "-v"], &["push", "--"], &["create", "-a"], &["rm"]] {
+        for before in [
+            &["annotate"][..],
+            &["inspect", "-v"],
+            &["push", "--"],
+            &["create", "-a"],
+            &["rm"],
+            &["add"],
+            &["remove"],
+            &["exists"],
+            &["export", "--local"],
+            &["apply", "--target"],
+        ] {
             let line: Vec<&str> = before.iter().copied().chain([""]).collect();
             assert_eq!(complete(&line), (all.map(String::from).to_vec(), ":4".to_owned()), "{line:?}");
         }
@@ -190,6 +223,66 @@ mod tests {
         assert_eq!(complete(&["push", "h"]).0, ["h:5000/x:1"]);
         assert_eq!(complete(&["rm", "app:1", "me/app:1", ""]).0, ["h:5000/x:1"]);
         assert_eq!(complete(&["push", "app:1", ""]).0, [""; 0]);
+        for before in [&["rm", "--all"][..], &["ls"], &["prune"], &["platforms"], &["check"], &["apply"], &["add", "l"]]
+        {
+            let line: Vec<&str> = before.iter().copied().chain([""]).collect();
+            assert_eq!(complete(&line), (Vec::new(), ":4".to_owned()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_remove_takes_is_an_image_or_a_platform_of_the_list() {
+        assert_eq!(complete(&["remove", "app:1", ""]).0, ["h:5000/x:amd64", "linux/amd64"]);
+        assert_eq!(complete(&["remove", "app:1", "linux/amd64", ""]).0, ["h:5000/x:amd64"]);
+        assert_eq!(complete(&["remove", "app:2", ""]).0, [""; 0]);
+    }
+
+    #[test]
+    fn values_that_are_one_of_a_few_are_offered() {
+        let cases: [(&[&str], &[&str]); 8] = [
+            (&["push", "--type", ""], &["auto", "docker", "oci"]),
+            (&["apply", "--type=o"], &["oci"]),
+            (&["push", "--format", ""], &["json"]),
+            (&["inspect", "--format", "t"], &["table", "tree"]),
+            (&["ls", "--format="], &["table", "json"]),
+            (&["platforms", "--format", ""], &["text", "json"]),
+            (&["create", "--attestations", ""], &["keep", "drop"]),
+            (&["push", "-t", ""], &[]),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(
+                complete(line),
+                (expected.iter().map(ToString::to_string).collect(), ":4".to_owned()),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn platforms_are_offered_behind_each_comma() {
+        assert_eq!(
+            complete(&["create", "--platform", "linux/arm6"]).0,
+            ["linux/arm64", "linux/arm64/v8", "linux/arm64/v9"]
+        );
+        assert_eq!(complete(&["push", "--require=windows/arm6"]).0, ["windows/arm64"]);
+        let behind = complete(&["apply", "--platforms", "linux/s390x,linux/amd64,linux/s"]);
+        assert_eq!(behind, (Vec::new(), ":4".to_owned()), "linux/s390x is there already");
+        assert_eq!(complete(&["push", "--require", "linux/amd64,linux/s"]).0, ["linux/amd64,linux/s390x"]);
+        // One platform, no list.
+        assert_eq!(complete(&["inspect", "--platform", "linux/amd64,linux/s"]).0, [""; 0]);
+    }
+
+    #[test]
+    fn a_file_is_the_shell_s_to_find() {
+        for line in [
+            &["apply", "-f", ""][..],
+            &["apply", "--file", "x"],
+            &["push", "--digest-file", ""],
+            &["push", "--metadata-file="],
+            &["export", "-o", ""],
+        ] {
+            assert_eq!(complete(line), (Vec::new(), ":0".to_owned()), "{line:?}");
+        }
     }
 
     #[test]
@@ -201,15 +294,15 @@ mod tests {
 
     #[test]
     fn platforms_fit_what_is_already_there() {
-        assert_eq!(complete(&["annotate", "--os", "w"]).0, ["windows"]);
+        assert_eq!(complete(&["annotate", "--os", "wi"]).0, ["windows"]);
         assert_eq!(complete(&["annotate", "--os=l"]).0, ["linux"]);
-        assert_eq!(complete(&["annotate", "--os=windows", "--arch", ""]).0, ["386", "amd64"]);
+        assert_eq!(complete(&["annotate", "--os=windows", "--arch", ""]).0, ["386", "amd64", "arm", "arm64"]);
         assert_eq!(complete(&["annotate", "--arch", "arm64", "--variant", ""]).0, ["v8", "v9"]);
     }
 
     #[test]
     fn nothing_to_complete_is_cobra_s_error() {
-        let lists = Lists { names: &Vec::new, entries: &|_| Vec::new() };
+        let lists = Lists { names: &Vec::new, entries: &|_| Vec::new(), platforms: &|_| Vec::new() };
         assert_eq!(answer(&[], true, &lists).exit_code, 1);
     }
 }

@@ -118,7 +118,15 @@ fn of_registry(error: &RegistryError) -> FailureKind {
 
 fn of_store(error: &StoreError) -> FailureKind {
     match error {
-        StoreError::Io { .. } | StoreError::Entry { .. } | StoreError::NoLocks { .. } => FailureKind::Store,
+        StoreError::Io { .. }
+        | StoreError::Entry { .. }
+        | StoreError::NoLocks { .. }
+        | StoreError::SideFile { .. }
+        | StoreError::Misplaced { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::TooLarge { .. }
+        | StoreError::TooMany { .. }
+        | StoreError::Nameless { .. } => FailureKind::Store,
         StoreError::NameTaken { .. } | StoreError::Busy { .. } => FailureKind::Conflict,
         StoreError::NewerFormat { .. } => FailureKind::Unsupported,
     }

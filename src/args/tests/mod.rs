@@ -1,5 +1,8 @@
 //! What docker 28.2.2 answers to the same words; `tests/cases/args.rs` asks it again, live.
 
+mod combinations;
+mod manifest_tool;
+
 use super::*;
 
 fn words(line: &[&str]) -> Vec<String> {
@@ -20,6 +23,10 @@ fn fails(line: &[&str]) -> ArgsError {
     }
 }
 
+fn network(insecure: bool) -> Network {
+    Network { insecure, ..Network::default() }
+}
+
 fn annotate(line: &[&str]) -> Annotate {
     match run(line) {
         Command::Annotate(annotate) => annotate,
@@ -33,8 +40,12 @@ fn flags_stand_anywhere_until_two_dashes() {
         list: RefArg::new("l"),
         images: vec![RefArg::new("a"), RefArg::new("b")],
         amend: true,
-        insecure: true,
-        jobs: None,
+        replace: false,
+        offline: false,
+        sources: Sources::default(),
+        network: network(true),
+        format: None,
+        quiet: false,
     });
     for line in [
         &["create", "-a", "--insecure", "l", "a", "b"][..],
@@ -54,23 +65,34 @@ fn flags_stand_anywhere_until_two_dashes() {
 fn the_last_of_a_repeated_flag_wins_and_lists_add_up() {
     let line = ["annotate", "--os", "a", "--os=b", "l", "--os-features", "x,\"y,z\"", "i", "--os-features=w"];
     let annotated = annotate(&line);
-    assert_eq!(annotated.os, "b");
-    assert_eq!(annotated.os_features, ["x", "y,z", "w"]);
-    assert_eq!((annotated.arch.as_str(), annotated.os_version.as_str()), ("", ""));
+    assert_eq!(annotated.entry.os, "b");
+    assert_eq!(annotated.entry.os_features, ["x", "y,z", "w"]);
+    assert_eq!((annotated.entry.arch.as_str(), annotated.entry.os_version.as_str()), ("", ""));
 }
 
 #[test]
 fn a_value_flag_takes_what_comes_next() {
     let annotated = annotate(&["annotate", "--variant", "-x", "l", "--arch", "--", "i", "--os=", "--os-features="]);
-    assert_eq!((annotated.variant.as_str(), annotated.arch.as_str(), annotated.os.as_str()), ("-x", "--", ""));
-    assert!(annotated.os_features.is_empty());
-    assert_eq!((annotated.list.typed.as_str(), annotated.image.typed.as_str()), ("l", "i"));
+    let entry = &annotated.entry;
+    assert_eq!((entry.variant.as_str(), entry.arch.as_str(), entry.os.as_str()), ("-x", "--", ""));
+    assert!(entry.os_features.is_empty());
+    assert_eq!((annotated.list, annotated.image), (RefArg::new("l"), Some(RefArg::new("i"))));
 }
 
 #[test]
 fn inspect_has_its_optional_word_first() {
     for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
-        let expected = Inspect { list, image: RefArg::new("i"), verbose: true, insecure: false, jobs: None };
+        let expected = Inspect {
+            list,
+            image: RefArg::new("i"),
+            verbose: true,
+            network: network(false),
+            raw: false,
+            platform: None,
+            local: false,
+            remote: false,
+            format: None,
+        };
         assert_eq!(run(line), Command::Inspect(expected), "{line:?}");
     }
 }
@@ -78,7 +100,7 @@ fn inspect_has_its_optional_word_first() {
 #[test]
 fn typed_values_are_refused_in_pflag_s_form() {
     let Command::Push(push) = run(&["push", "--jobs", "4", "--jobs=8", "l"]) else { panic!("not push") };
-    assert_eq!(push.jobs, std::num::NonZeroUsize::new(8));
+    assert_eq!(push.network.jobs, std::num::NonZeroUsize::new(8));
     for value in ["0", "x", "-1", ""] {
         let error = fails(&["push", &format!("--jobs={value}"), "l"]);
         let first = error.to_string();
@@ -184,6 +206,13 @@ fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
         assert!(verb.get_about().is_some_and(|about| !about.to_string().is_empty()), "{}", verb.get_name());
         for argument in verb.get_arguments() {
             assert!(argument.get_help().is_some(), "{} {}", verb.get_name(), argument.get_id());
+            let Some(long) = argument.get_long() else { continue };
+            // An example has it by its long name, or by its letter.
+            let spelt: Vec<String> = argument.get_short().map(|short| format!("-{short}")).into_iter().collect();
+            let is_there = examples.split_whitespace().any(|word| {
+                word.split('=').next() == Some(&format!("--{long}")) || spelt.iter().any(|short| short == word)
+            });
+            assert!(is_there, "no example of {} has --{long}", verb.get_name());
         }
         let same = parse("docker manifests", &words(&["help", verb.get_name()]));
         assert_eq!(same.ok(), Some(Request::Help { text, asked: true }));
@@ -192,14 +221,11 @@ fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
 
 #[test]
 fn options_are_laid_out_as_docker_s() {
-    let Ok(Request::Help { text, .. }) = parse("docker manifest", &words(&["annotate", "-h"])) else { panic!() };
+    let Ok(Request::Help { text, .. }) = parse("docker manifest", &words(&["ls", "-h"])) else { panic!() };
     let expected = "
 Options:
-      --arch string           Set architecture
-      --os string             Set operating system
-      --os-features strings   Set operating system feature
-      --os-version string     Set operating system version
-      --variant string        Set architecture variant
+      --format string   Format: \"table\" or \"json\" (default \"table\")
+  -q, --quiet           Show the names alone
 ";
     assert!(text.contains(expected), "{text}");
 }
