@@ -1,10 +1,13 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
+use std::sync::Arc;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::answer::line;
 use super::auth::{Access, Scope};
+use super::clock::{Clock, System};
 use super::error::{Kind, RegistryError};
 use super::options::Options;
 use super::session::{Call, Reply, Session};
@@ -59,7 +62,17 @@ pub struct Registry {
 impl Registry {
     /// Makes a client. Does no I/O.
     pub fn new(options: Options) -> Registry {
-        Registry { session: Session::new(options) }
+        Registry::with_clock(options, Arc::new(System))
+    }
+
+    /// The same with another clock to wait by; deadlines within a request go by the system's all the same.
+    pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
+        Registry { session: Session::new(options, clock) }
+    }
+
+    /// How many HTTP requests were sent so far: those for tokens, after redirects and once more are all among them.
+    pub fn requests(&self) -> u64 {
+        self.session.requests()
     }
 
     /// Says what the command is going to need of a repository, so that the first token covers all of it.
@@ -102,7 +115,7 @@ impl Registry {
             return Err(outside(format!("status {} for a manifest", reply.answer.status)));
         }
         let announced = announced_digest(&reply.answer).map_err(&outside)?;
-        let media_type = manifest_type(&reply.answer).map_err(&outside)?;
+        let media_type = reply.secrets.clean(&manifest_type(&reply.answer).map_err(&outside)?);
         let bytes = reply.answer.body;
         if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
             // Docker's words, and what it does not say.
@@ -233,8 +246,11 @@ impl Registry {
 
 /// Makes errors about an answer that came and is not right.
 fn complaint<'a>(repository: &'a Repository, reply: &Reply, kind: Kind) -> impl Fn(String) -> RegistryError + use<'a> {
-    let (request, status) = (reply.request.clone(), reply.answer.status);
-    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
+    let (request, status, secrets) = (reply.request.clone(), reply.answer.status, Arc::clone(&reply.secrets));
+    move |detail| {
+        let error = RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status);
+        secrets.clean_error(error)
+    }
 }
 
 fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {

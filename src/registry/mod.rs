@@ -2,8 +2,8 @@
 //! building manifest lists needs.
 //!
 //! From the top: `client` is the public face, one method an operation; `session` sends a request until it is answered
-//! (scheme, authorisation, redirects, one repeat on a stale connection); `endpoint` knows where a registry is and how it
-//! speaks; `transport` does one exchange; `connector` and `tls` make its connections. `auth` answers challenges.
+//! (scheme, authorisation, redirects), and by way of `retry` again where that may help, at the `pace` that the registry
+//! bears; `endpoint` knows where a registry is and how it speaks; `transport` does one exchange, over the `line` to an origin; `connector` and `tls` make its connections. `auth` answers challenges.
 //!
 //! Everything here can be used by several threads at once. A value of [`Registry`] lives for one command and holds its
 //! connections, its tokens and what it found out about schemes.
@@ -14,8 +14,10 @@ mod cache;
 mod certs_d;
 mod challenge;
 mod client;
+mod clock;
 mod connector;
 mod credentials;
+mod deadline;
 mod endpoint;
 pub mod error;
 mod failure;
@@ -23,15 +25,21 @@ mod forward;
 mod helper;
 mod host;
 mod identity;
+mod line;
 mod options;
+mod pace;
 mod proxy;
+mod reach;
 mod redirect;
+mod retry;
 mod scope;
+mod scrub;
 mod session;
 mod socket;
 mod spare;
 mod tls;
 mod token;
+mod token_server;
 mod transport;
 mod url;
 mod verifier;
@@ -39,6 +47,7 @@ mod verifier;
 pub use auth::Access;
 pub use certs_d::folder as certificates_folder;
 pub use client::{Fetched, Mount, Name, Registry};
+pub use clock::Clock;
 pub use error::{Kind, RegistryError};
-pub use options::Options;
+pub use options::{Login, Options};
 pub use transport::Trace;
