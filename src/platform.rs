@@ -21,6 +21,9 @@ pub struct Platform {
     /// The architecture's variant, for example `v8`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub variant: String,
+    /// CPU features that Docker's manifest list has a place for, for example `sse4`; docker's store has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }
 
 /// Docker's table, in its order: operating system, then the architectures that go with it.

@@ -112,10 +112,11 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
 
 fn draft_hints(error: &DocumentError) -> Vec<String> {
     let hint = match error {
-        DocumentError::NoPlatform(image) => format!("set them with annotate --os … --arch … LIST {image}"),
-        DocumentError::OtherRegistry { .. } => {
-            "copy the image to the list's registry first, and create the list from there".to_owned()
-        }
+        DocumentError::NoPlatform(image) => format!(
+            "set them with annotate --os … --arch … LIST {image}, or publish an OCI index with --type oci, where an \
+             artifact needs none"
+        ),
+        DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".to_owned(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
             "the stored entry was changed from outside: remove the list with rm and create it again".to_owned()
         }

@@ -62,7 +62,7 @@ impl<'a> Platforms<'a> {
         }
         let bytes = self.registry.blob(reference.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
         let value = gojson::parse(&bytes).map_err(|error| served(DocumentError::from(error)))?;
-        let platform = descriptor::platform(&value).map_err(served)?;
+        let platform = descriptor::config_platform(&value).map_err(served)?;
         *slot = Some(platform.clone());
         Ok(platform)
     }
