@@ -22,7 +22,9 @@ mod cases {
     mod interop;
     mod plugin;
     mod references;
+    mod retries;
     mod scene;
+    mod secrets;
     mod shell_init;
     mod tls;
     mod tls_docker;

@@ -29,6 +29,12 @@ const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 /// The bound on exchanges at once, from `make bench`: more gain little, and registries begin to refuse.
 const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
+/// Where the default of how often a request is sent again can be set.
+const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
+
+/// How often a request is sent again that may be and that it may help.
+const RETRIES: u32 = 3;
+
 /// What every verb needs to know of its surroundings.
 pub struct Context {
     /// The process's environment.
@@ -54,7 +60,12 @@ impl Context {
             config_dir: self.config_dir.clone(),
             insecure,
             user_agent: concat!("docker-manifest/", env!("CARGO_PKG_VERSION")).to_owned(),
-            trace: self.debug.then_some(trace),
+            trace: self.debug.then(|| Arc::clone(&trace)),
+            plain_http: false,
+            login: None,
+            retries: self.retries(None).unwrap_or(RETRIES),
+            timeout: None,
+            notice: trace,
         })
     }
 
@@ -66,6 +77,17 @@ impl Context {
                 text.parse().map_err(|_| CommandError::Variable { name: JOBS_VARIABLE, value: text.to_owned() })
             }
             (None, None) => Ok(JOBS),
+        }
+    }
+
+    /// How often a request is sent again: the flag's, else the environment's, else ours.
+    fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
+        match (flag, self.env.get(RETRIES_VARIABLE)) {
+            (Some(retries), _) => Ok(retries),
+            (None, Some(text)) => {
+                text.parse().map_err(|_| CommandError::Variable { name: RETRIES_VARIABLE, value: text.to_owned() })
+            }
+            (None, None) => Ok(RETRIES),
         }
     }
 

@@ -107,8 +107,11 @@ impl Registry {
         state.add_manifest(repo, reference, &image.media_type, &image.manifest)
     }
 
-    /// Puts an index and the images that it carries in place; gives its digest.
+    /// Puts an index and the images and indexes that it carries in place; gives its digest.
     pub fn put_index(&self, repo: &str, reference: &str, index: &Index) -> String {
+        for child in &index.indexes {
+            self.put_index(repo, &child.digest(), child);
+        }
         for image in &index.images {
             self.put_image(repo, &image.digest(), image);
         }

@@ -117,6 +117,7 @@ fn every_fault_can_strike_every_request_and_the_registry_lives_on() {
             ("PUT", "/v2/app/manifests/2".to_owned()),
         ] {
             registry.clear_faults();
+            registry.clear();
             registry.fail_request(1, fault.clone());
             let mut socket = TcpStream::connect(registry.addr()).unwrap();
             let head =
