@@ -24,7 +24,9 @@ mod cases {
     mod interop;
     mod plugin;
     mod references;
+    mod retries;
     mod scene;
+    mod secrets;
     mod shell_init;
     mod sources;
     mod tls;

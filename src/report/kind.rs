@@ -88,7 +88,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Store(source) => of_store(source),
         CommandError::Draft(source) | CommandError::Preview(source) => of_draft(source),
         CommandError::Several(_) => FailureKind::Several,
-        CommandError::Variable { .. } => FailureKind::Usage,
+        CommandError::Variable { .. } | CommandError::Password { .. } => FailureKind::Usage,
         CommandError::Output(_) => FailureKind::Output,
     }
 }

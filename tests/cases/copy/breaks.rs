@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use docker_manifest::registry::{Blob, Kind};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::super::client_bench::Bench;
-use super::{MIB, Pair, lines};
+use super::{MIB, Pair, lines, steady};
 
 const SIZES: [usize; 2] = [300_000, 9 * MIB];
 
@@ -20,7 +19,7 @@ fn a_source_that_hangs_up_is_gone_on_with_and_the_target_does_not_notice() {
     for size in SIZES {
         for ranges in [true, false] {
             let from = if ranges { Registry::start() } else { Registry::builder().without_ranges().start() };
-            let pair = Pair::of(from, Registry::start(), Bench::new(), size);
+            let pair = Pair::of(from, Registry::start(), steady().build(), size);
             pair.from.fault(Rule::on("GET", "/blobs/").times(2), Fault::ShortBody(100_000));
             assert_eq!(pair.bring(), pair.copied());
             assert!(pair.arrived());
@@ -110,7 +109,7 @@ fn start(range: Option<&str>) -> usize {
 #[test]
 fn an_upload_that_is_lost_with_its_connection_is_begun_again() {
     let to = Registry::builder().loses_broken_uploads().start();
-    let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB);
+    let pair = Pair::of(Registry::start(), to, steady().build(), 9 * MIB);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
     assert_eq!(pair.bring(), pair.copied());
     assert!(pair.arrived());
@@ -197,7 +196,7 @@ fn a_target_that_always_hangs_up_is_given_up() {
 #[test]
 fn a_registry_that_wants_long_chunks_gets_them() {
     let to = Registry::builder().chunk_min_length(MIB as u64).start();
-    let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB + 5);
+    let pair = Pair::of(Registry::start(), to, steady().build(), 9 * MIB + 5);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
     assert_eq!(pair.bring(), pair.copied());
     assert!(pair.arrived());
