@@ -1,6 +1,7 @@
 //! Why a verb failed, as data. Where docker has a line for it, `Display` is docker's line.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::document::DocumentError;
 use crate::reference::ReferenceError;
@@ -147,13 +148,61 @@ pub enum CommandError {
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// The registry would not take a blob from the source repository.
+    /// A blob that the registry does not mount, and that is in none of its sources.
     #[error("error mounting {blob} to {target}")]
     NotMounted {
         /// The blob in its source repository, whose host docker leaves out.
         blob: String,
         /// The list being pushed.
         target: String,
+        /// The repositories of the images that need it.
+        sources: Vec<String>,
+        /// What the last of them said.
+        source: Box<RegistryError>,
+    },
+    /// A blob that could not be copied from another registry.
+    #[error("failed to copy blob {blob} from {} to {target}: {}", .sources.join(", "), answer(.source))]
+    Copy {
+        /// The blob's digest.
+        blob: String,
+        /// The list being pushed.
+        target: String,
+        /// The repositories of the images that need it.
+        sources: Vec<String>,
+        /// The answer of the registry that failed.
+        source: Box<RegistryError>,
+    },
+    /// `--dry-run`: something that the list needs is not there.
+    #[error("no such {what}: {name}")]
+    Gone {
+        /// A manifest or a blob.
+        what: &'static str,
+        /// In the repositories that should have it.
+        name: String,
+    },
+    /// `--tag`: what is no tag.
+    #[error("{0:?} is not a tag")]
+    TagName(String),
+    /// `--strict`: platforms that more than one image is for, a line for each.
+    #[error("{}", .0.join("\n"))]
+    Twice(Vec<String>),
+    /// A failure while a list was published under several tags.
+    #[error("{failure}")]
+    Halfway {
+        /// What failed.
+        failure: Box<CommandError>,
+        /// The tags that serve the list now and did not before.
+        moved: Vec<String>,
+        /// The tags that are what they were, and should not be.
+        left: Vec<String>,
+    },
+    /// `--digest-file`, `--metadata-file`: a file that cannot be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    ResultFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// The registry failed while mounting.
     #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]

@@ -53,11 +53,19 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::ListHasNoPlatform { .. } => vec!["name the image behind the list".to_owned()],
         CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],
-        CommandError::NotMounted { .. } => vec![
-            "the blob is not in the source repository, or the registry does not mount across repositories: push the \
-             image to the list's own repository first"
-                .to_owned(),
-        ],
+        CommandError::NotMounted { sources, .. } => vec![gone(sources)],
+        CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound => vec![gone(sources)],
+        CommandError::Copy { source, .. } => registry_hints(source, certificates),
+        CommandError::Gone { .. } => {
+            vec!["push the image there again, or take it out of the list with remove".to_owned()]
+        }
+        CommandError::Twice(_) => {
+            vec!["take out what is too much with remove, or tell the images apart with annotate".to_owned()]
+        }
+        CommandError::Halfway { failure, .. } => {
+            failure.each().iter().flat_map(|error| hints(error, certificates)).collect()
+        }
+        CommandError::ResultFile { .. } => vec!["name a file in a directory that is there and writable".to_owned()],
         CommandError::Preview(source) => draft_hints(source),
         CommandError::Draft(source) => draft_hints(source),
         CommandError::Served { .. } => Vec::new(),
@@ -73,6 +81,12 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Advice on a blob that is in none of the repositories that should have it.
+fn gone(sources: &[String]) -> String {
+    let sources = sources.join(" and ");
+    format!("the blob is not in {sources} any more: push the image there again, or take it out of the list with remove")
 }
 
 fn incomplete_hints(list: &str, missing: &[String], extra: &[String]) -> Vec<String> {

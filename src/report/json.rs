@@ -42,6 +42,9 @@ struct Failure {
     /// Of [`FailureKind::Incomplete`]: the platforms that should not be there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extra: Vec<String>,
+    /// Of a list that was to get several tags: what became of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Tags>,
     /// Of [`FailureKind::Several`]: each of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Failure>,
@@ -57,7 +60,8 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 
 /// A command line that cannot be run; [`super::arguments`] is the same as text.
 pub fn arguments(error: &ArgsError) -> Report {
-    let hints = [error.usage(), error.hint()].into_iter().flatten().collect();
+    let near = error.near().map(super::hints::meant);
+    let hints = [error.usage(), error.hint(), near].into_iter().flatten().collect();
     let exit_code = error.exit_code();
     report(Failure { hints, exit_code, ..Failure::new(FailureKind::Usage, &error.to_string()) })
 }
@@ -84,6 +88,13 @@ fn report(error: Failure) -> Report {
     Report { text, exit_code }
 }
 
+/// What a failure left behind.
+#[derive(Serialize)]
+struct Tags {
+    moved: Vec<String>,
+    left: Vec<String>,
+}
+
 impl Failure {
     /// A failure of which nothing else is known.
     fn new(kind: FailureKind, text: &str) -> Failure {
@@ -99,6 +110,7 @@ impl Failure {
             path: None,
             missing: Vec::new(),
             extra: Vec::new(),
+            tags: None,
             errors: Vec::new(),
             exit_code: super::FAILURE,
         }
@@ -114,7 +126,7 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
         return Failure { errors, exit_code, ..Failure::new(FailureKind::Several, message) };
     }
     let mut failure = Failure::new(kind(error), &error.to_string());
-    failure.causes.extend(cause(error).map(|cause| cause.trim().to_owned()));
+    failure.causes.extend(cause(error).iter().flat_map(|cause| cause.lines()).map(|line| line.trim().to_owned()));
     failure.hints = hints(error, certificates);
     failure.reference = reference(error).map(ToOwned::to_owned);
     failure.exit_code = exit_code;
@@ -125,6 +137,15 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
     }
     if let CommandError::Store(source) = error {
         failure.path = path(source).map(|path| path.display().to_string());
+    }
+    if let CommandError::ResultFile { path, .. } = error {
+        failure.path = Some(path.display().to_string());
+    }
+    if let CommandError::Halfway { failure: inner, moved, left } = error {
+        failure.tags = Some(Tags { moved: moved.clone(), left: left.clone() });
+        if let CommandError::Several(errors) = &**inner {
+            failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
+        }
     }
     if let CommandError::Incomplete { missing, extra, .. } = error {
         failure.missing.clone_from(missing);
@@ -148,7 +169,11 @@ fn reference(error: &CommandError) -> Option<&str> {
         | CommandError::NotAManifest { reference, .. }
         | CommandError::Served { reference, .. }
         | CommandError::Put { reference, .. } => Some(reference),
-        CommandError::NotMounted { target, .. } | CommandError::Mount { target, .. } => Some(target),
+        CommandError::NotMounted { target, .. }
+        | CommandError::Mount { target, .. }
+        | CommandError::Copy { target, .. } => Some(target),
+        CommandError::Gone { name, .. } => Some(name),
+        CommandError::Halfway { failure, .. } => failure.each().first().and_then(reference),
         _ => None,
     }
 }
@@ -158,9 +183,12 @@ fn exchange(error: &CommandError) -> Option<&RegistryError> {
     match error {
         CommandError::Put { source, .. }
         | CommandError::Mount { source, .. }
+        | CommandError::Copy { source, .. }
+        | CommandError::NotMounted { source, .. }
         | CommandError::NotServed { source, .. }
         | CommandError::NotVerified { source, .. } => Some(source),
         CommandError::Registry(source) => Some(source),
+        CommandError::Halfway { failure, .. } => failure.each().first().and_then(exchange),
         _ => None,
     }
 }

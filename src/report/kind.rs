@@ -79,7 +79,12 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Unbuilt(_) => FailureKind::Unsupported,
         CommandError::Empty(_) | CommandError::EmptyList(_) => FailureKind::Draft,
         CommandError::Served { source, .. } => of_served(source),
-        CommandError::NotMounted { .. } => FailureKind::Refused,
+        CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,
+        CommandError::TagName(_) => FailureKind::Usage,
+        CommandError::Copy { source, .. } => of_registry(source),
+        CommandError::Twice(_) => FailureKind::Conflict,
+        CommandError::Halfway { failure, .. } => kind(failure),
+        CommandError::ResultFile { .. } => FailureKind::Output,
         CommandError::NotServed { source, .. }
         | CommandError::Mount { source, .. }
         | CommandError::Put { source, .. } => of_registry(source),

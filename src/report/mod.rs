@@ -84,12 +84,25 @@ fn cause(error: &CommandError) -> Option<String> {
     match error {
         CommandError::Put { source, .. }
         | CommandError::Mount { source, .. }
+        | CommandError::Copy { source, .. }
+        | CommandError::NotMounted { source, .. }
         | CommandError::NotServed { source, .. } => request(source),
         CommandError::Registry(source) => request(source),
         CommandError::NotVerified { source, .. } => Some(format!("  {source}")),
         CommandError::Served { reference, .. } => Some(format!("  in what the registry serves for {reference}")),
+        CommandError::Halfway { failure, moved, left } => {
+            let causes = failure.each().iter().filter_map(cause);
+            Some(causes.chain([tags(moved, left)]).collect::<Vec<_>>().join("\n"))
+        }
         _ => None,
     }
+}
+
+/// What a failure in the middle of several tags leaves behind.
+fn tags(moved: &[String], left: &[String]) -> String {
+    let moved = if moved.is_empty() { "none".to_owned() } else { moved.join(", ") };
+    let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
+    format!("  tags that moved: {moved}; tags that did not: {left}")
 }
 
 fn request(error: &RegistryError) -> Option<String> {

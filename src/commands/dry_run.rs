@@ -1,0 +1,310 @@
+//! `push --dry-run`: what a push would do, checked against the registries with requests that change nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+use crate::commands::complete;
+use crate::commands::error::CommandError;
+use crate::commands::plan::{Blob, Child, Plan, Put};
+use crate::commands::pool;
+use crate::commands::served::{self, Now, Served};
+use crate::commands::summary::{Change, Changes, Copied, How, Line, Moved, Origin, Preview, Published, TagChange};
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::output::{Table, human};
+use crate::reference::{Reference, Repository};
+use crate::registry::{Name, Registry};
+
+/// A question to a registry.
+enum Question<'p> {
+    /// Whether this repository has this manifest.
+    Manifest(&'p Repository, &'p Digest),
+    /// Whether any of its sources has this blob.
+    Source(&'p Blob<'p>),
+    /// Whether the target has this blob already.
+    Target(&'p Blob<'p>),
+}
+
+/// What the answer means.
+enum Answer<'p> {
+    Fine,
+    Missing(CommandError),
+    InTarget(&'p Digest),
+}
+
+/// Finds out what a push would do and adds that to `published`.
+///
+/// # Errors
+/// Every manifest and blob that is in none of its sources; what else a registry says.
+pub(super) fn preview<'p>(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    plan: &'p Plan<'p>,
+    served: &Served,
+    published: &mut Published,
+) -> Result<(), CommandError> {
+    let questions = questions(plan, served);
+    let answers =
+        pool::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
+    let (mut missing, mut present) = (Vec::new(), BTreeSet::new());
+    for answer in answers {
+        match answer {
+            Answer::Fine => {}
+            Answer::Missing(error) => missing.push(error),
+            Answer::InTarget(digest) => {
+                present.insert(digest);
+            }
+        }
+    }
+    if !missing.is_empty() {
+        return Err(CommandError::of(missing));
+    }
+    for (child, image) in plan.children.iter().zip(&mut published.platforms) {
+        image.from = Some(origin(plan, served, &present, child));
+    }
+    (published.mounted, published.copied) = totals(plan, served, &present);
+    published.preview = Some(Preview { tag_changes: tag_changes(plan, served), changes: changes(plan, served) });
+    Ok(())
+}
+
+/// The manifests that are left to be put.
+fn missing<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'p Put<'p>> {
+    plan.missing(&served.children).filter(|_| !served.is_there)
+}
+
+fn needed<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'p Blob<'p>> {
+    let places: BTreeSet<usize> = missing(plan, served).flat_map(|put| put.needs.iter().copied()).collect();
+    places.into_iter().filter_map(|place| plan.blobs.get(place))
+}
+
+fn questions<'p>(plan: &'p Plan<'p>, served: &'p Served) -> Vec<Question<'p>> {
+    let in_place = plan.children.iter().filter(|child| child.put.is_none() && !served.is_there);
+    let digests: BTreeSet<&Digest> = in_place.map(|child| &child.entry.descriptor.digest).collect();
+    let in_place = digests.into_iter().map(|digest| Question::Manifest(plan.target.repository(), digest));
+    let manifests =
+        missing(plan, served).filter_map(|put| Some(Question::Manifest(put.source, put.reference.digest()?)));
+    let sources = needed(plan, served).filter(|blob| !blob.may_stay).map(Question::Source);
+    let targets = needed(plan, served).filter(|blob| !is_near(plan, blob)).map(Question::Target);
+    in_place.chain(manifests).chain(sources).chain(targets).collect()
+}
+
+fn ask<'p>(registry: &Registry, plan: &Plan<'_>, question: &Question<'p>) -> Result<Answer<'p>, CommandError> {
+    let gone = |what, names: Vec<String>| Answer::Missing(CommandError::Gone { what, name: names.join(", nor ") });
+    match question {
+        Question::Manifest(repository, digest) => {
+            let found = registry.has_manifest(repository, &Name::Digest((*digest).clone()))?;
+            Ok(if found.is_some() { Answer::Fine } else { gone("manifest", vec![format!("{repository}@{digest}")]) })
+        }
+        Question::Source(blob) => {
+            for source in &blob.sources {
+                if registry.has_blob(source, &blob.digest)? {
+                    return Ok(Answer::Fine);
+                }
+            }
+            Ok(gone("blob", blob.sources.iter().map(|source| format!("{source}@{}", blob.digest)).collect()))
+        }
+        Question::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
+            Ok(true) => Ok(Answer::InTarget(&blob.digest)),
+            Ok(false) => Ok(Answer::Fine),
+            Err(error) if served::is_untold(&error) => Ok(Answer::Fine),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+/// Whether a mount is tried first.
+fn is_near(plan: &Plan<'_>, blob: &Blob<'_>) -> bool {
+    blob.sources.first().is_some_and(|source| source.domain() == plan.target.repository().domain())
+}
+
+fn origin(plan: &Plan<'_>, served: &Served, present: &BTreeSet<&Digest>, child: &Child<'_>) -> Origin {
+    let put = child.put.and_then(|place| plan.puts.get(place));
+    let is_there = served.is_there || served.children.contains(&child.entry.descriptor.digest);
+    let Some(put) = put.filter(|_| !is_there) else {
+        return Origin { how: How::InPlace, repository: plan.target.repository().to_string(), bytes: 0 };
+    };
+    let blobs = put.needs.iter().filter_map(|place| plan.blobs.get(*place));
+    let blobs = blobs.filter(|blob| !blob.may_stay && !present.contains(&blob.digest));
+    let is_near = put.source.domain() == plan.target.repository().domain();
+    Origin {
+        how: if is_near { How::Mount } else { How::Copy },
+        repository: put.source.to_string(),
+        bytes: blobs.filter_map(|blob| blob.size).fold(0, u64::saturating_add),
+    }
+}
+
+/// How many blobs would be mounted, and how much copied.
+fn totals(plan: &Plan<'_>, served: &Served, present: &BTreeSet<&Digest>) -> (u64, Copied) {
+    let (mut mounted, mut copied) = (0, Copied::default());
+    for blob in needed(plan, served).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
+        if is_near(plan, blob) {
+            mounted += 1;
+        } else {
+            copied.blobs += 1;
+            copied.bytes = copied.bytes.saturating_add(blob.size.unwrap_or_default());
+        }
+    }
+    (mounted, copied)
+}
+
+fn tag_changes(plan: &Plan<'_>, served: &Served) -> Vec<TagChange> {
+    let change = |(tag, now): (&Reference, &Now)| {
+        let (change, now) = match now {
+            Now::Unknown => (Change::Unknown, None),
+            Now::Nothing => (Change::New, None),
+            Now::This => (Change::Unchanged, Some(plan.list.digest.to_string())),
+            Now::Other(digest) => (Change::Moved, Some(digest.to_string())),
+        };
+        TagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
+    };
+    plan.tags.iter().zip(&served.tags).map(change).collect()
+}
+
+type Lines = BTreeMap<String, BTreeSet<String>>;
+
+fn changes(plan: &Plan<'_>, served: &Served) -> Changes {
+    let before = served.index().map(|index| index.manifests).unwrap_or_default();
+    differences(&lines(before.iter()), &lines(plan.children.iter().map(|child| &child.entry.descriptor)))
+}
+
+/// What is listed for each platform; attestations are their images' business.
+fn lines<'d>(descriptors: impl Iterator<Item = &'d Descriptor>) -> Lines {
+    let mut lines = Lines::new();
+    for descriptor in descriptors {
+        let platform = match complete::machine(descriptor) {
+            Some(platform) => platform.to_string(),
+            None if descriptor.has_platform() => continue,
+            None => "-".to_owned(),
+        };
+        lines.entry(platform).or_default().insert(descriptor.digest.to_string());
+    }
+    lines
+}
+
+fn differences(before: &Lines, after: &Lines) -> Changes {
+    let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
+    let only = |these: &Lines, those: &Lines| {
+        let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
+        alone.map(|(platform, digests)| Line { platform: platform.clone(), digests: texts(digests) }).collect()
+    };
+    let both = before.iter().filter_map(|(platform, from)| Some((platform, from, after.get(platform)?)));
+    let moved = both.filter(|(_, from, to)| from != to).map(|(platform, from, to)| Moved {
+        platform: platform.clone(),
+        from: texts(from),
+        to: texts(to),
+    });
+    Changes { added: only(after, before), removed: only(before, after), changed: moved.collect() }
+}
+
+/// A dry run as people read it.
+pub(super) fn text(published: &Published) -> String {
+    let mut text = format!("Would push {}\n", published.reference);
+    for (name, value) in [
+        ("digest", published.digest.clone()),
+        ("media type", published.media_type.clone()),
+        ("size", human::size(published.size)),
+    ] {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
+    }
+    let Some(preview) = &published.preview else { return text };
+    for TagChange { tag, change, now } in &preview.tag_changes {
+        let now = now.as_deref().unwrap_or("unknown");
+        let state = match change {
+            Change::New => "new".to_owned(),
+            Change::Unchanged => "unchanged".to_owned(),
+            Change::Moved => format!("moves here from {now}"),
+            Change::Unknown => "what it serves now is not known".to_owned(),
+        };
+        let _ = writeln!(text, "{:<12}{tag} ({state})", "tag:");
+    }
+    let _ = write!(text, "\n{}", table(published));
+    let Copied { blobs, bytes } = published.copied;
+    let _ = writeln!(
+        text,
+        "\nBlobs to mount: {}, to copy: {blobs} ({})\n\n{}",
+        published.mounted,
+        human::size(bytes),
+        told(published, &preview.changes)
+    );
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn table(published: &Published) -> Table {
+    let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
+    for image in &published.platforms {
+        let (from, bytes) = match &image.from {
+            Some(Origin { how: How::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
+            Some(Origin { how, repository, bytes }) => {
+                let how = if *how == How::Mount { "mount" } else { "copy" };
+                (format!("{how} from {repository}"), human::size(*bytes))
+            }
+        };
+        table.row([image.platform.as_deref().unwrap_or("-"), &image.digest, &from, &bytes]);
+    }
+    table
+}
+
+/// The difference to what is served now, a line for each platform in which there is one.
+fn told(published: &Published, changes: &Changes) -> String {
+    if published.unchanged {
+        return "unchanged: nothing would be sent".to_owned();
+    }
+    let line = |sign: &str, line: &Line| format!("{sign} {} {}", line.platform, line.digests.join(" "));
+    let moved = |line: &Moved| format!("~ {} {} -> {}", line.platform, line.from.join(" "), line.to.join(" "));
+    let added = changes.added.iter().map(|added| line("+", added));
+    let removed = changes.removed.iter().map(|removed| line("-", removed));
+    let lines: Vec<String> = added.chain(removed).chain(changes.changed.iter().map(moved)).collect();
+    if lines.is_empty() {
+        return format!("The platforms are those that {} serves now", published.reference);
+    }
+    format!("Against what {} serves now:\n{}", published.reference, lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Platform;
+
+    fn descriptor(platform: &str, content: &str) -> Descriptor {
+        let platform = (!platform.is_empty()).then(|| Platform::parse(platform).unwrap());
+        Descriptor { platform, ..Descriptor::of("m", content.as_bytes()) }
+    }
+
+    fn named(lines: &[Line]) -> Vec<&str> {
+        lines.iter().map(|line| line.platform.as_str()).collect()
+    }
+
+    #[test]
+    fn platforms_are_compared_and_attestations_are_not() {
+        let before = [
+            descriptor("linux/amd64", "1"),
+            descriptor("linux/386", "1"),
+            descriptor("linux/arm64", "same"),
+            descriptor("unknown/unknown", "attestation of 1"),
+        ];
+        let after = [
+            descriptor("linux/arm64", "same"),
+            descriptor("linux/amd64", "2"),
+            descriptor("linux/s390x", "3"),
+            descriptor("unknown/unknown", "attestation of 2"),
+            descriptor("", "an artifact"),
+        ];
+        let found = differences(&lines(before.iter()), &lines(after.iter()));
+        assert_eq!(named(&found.added), ["-", "linux/s390x"]);
+        assert_eq!(named(&found.removed), ["linux/386"]);
+        let [moved] = &found.changed[..] else { panic!("{:?}", found.changed) };
+        let [one, two] = [&before[0], &after[1]].map(|line| vec![line.digest.to_string()]);
+        assert_eq!((moved.platform.as_str(), &moved.from, &moved.to), ("linux/amd64", &one, &two));
+    }
+
+    #[test]
+    fn the_order_of_two_images_for_one_platform_is_no_difference() {
+        let [one, two] = [descriptor("linux/amd64", "1"), descriptor("linux/amd64", "2")];
+        let found = differences(&lines([&one, &two].into_iter()), &lines([&two, &one].into_iter()));
+        assert_eq!(found, Changes::default());
+    }
+}
