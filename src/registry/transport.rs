@@ -344,4 +344,48 @@ mod tests {
         assert_eq!(after_a_spare_of(Duration::from_secs(5)), Hint::NoTls);
         assert_eq!(after_a_spare_of(Duration::ZERO), Hint::NoHandshake);
     }
+
+    #[test]
+    fn a_public_registry_cannot_have_us_ask_inside() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let transport = Transport::new(Env::default(), false, "test/1", None);
+        transport.lines.note("registry.example", true);
+        let ask = |url: &str, guarded| {
+            let url = Url::parse(url).unwrap();
+            let request = Request {
+                method: "GET",
+                url: &url,
+                headers: &[],
+                authorization: None,
+                body: None,
+                cap: 0,
+                repeatable: false,
+                guarded,
+                deadline: &Deadline::NONE,
+            };
+            transport.exchange("registry.example", &request).unwrap_err()
+        };
+        for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
+            for scheme in ["http", "https"] {
+                let failure = ask(&format!("{scheme}://{host}:{port}/token"), true);
+                assert!(failure.kind == Kind::Protocol && !failure.sent, "{host}: {}", failure.detail);
+                assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
+            }
+        }
+        assert_eq!(transport.sent(), 0);
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "nobody has come");
+        drop(listener);
+        // A redirect carries no credentials, and many a public registry keeps its blobs inside.
+        assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, Kind::Connect);
+    }
+
+    #[test]
+    fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Echo", "hunter2".parse().unwrap());
+        let answer = Answer { status: 200, headers, body: b"hunter2".to_vec() };
+        assert_eq!(format!("{answer:?}"), "Answer { status: 200, .. }");
+    }
 }
