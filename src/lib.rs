@@ -11,7 +11,7 @@
 //!               commands
 //!    args     store     registry     output
 //!      │        └────┬─────┘            │
-//!      │         document ──────────────┘
+//!      │  spec ─→ document ─────────────┘
 //!      └──→ reference, platform ←── document
 //!           digest, secret, env, spelling          leaves
 //! ```
@@ -32,13 +32,14 @@ pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod secret;
+pub mod spec;
 pub mod spelling;
 pub mod store;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use args::{Command, Request};
+use args::{ArgsError, Command, Request};
 use commands::{CommandError, Context};
 use env::Env;
 use output::Streams;
@@ -52,7 +53,7 @@ use store::Store;
 pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
     let called = match plugin::parse(argv) {
         Ok(called) => called,
-        Err(error) => return fail(&streams, &report::arguments(&error)),
+        Err(error) => return fail(&streams, &unparsed(&error, argv)),
     };
     let config_dir = called.config_dir.clone().unwrap_or_else(|| env.docker_config_dir());
     let context = Context { env, config_dir, debug: called.debug, streams };
@@ -74,14 +75,27 @@ pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
                     streams.note(text.trim_end());
                     Ok(0)
                 }
-                Err(error) => return fail(streams, &report::arguments(&error)),
+                Err(error) => return fail(streams, &unparsed(&error, words)),
             }
         }
     };
     match outcome {
         Ok(code) => code,
-        Err(error) => fail(streams, &report::command(&error, &registry::certificates_folder(env))),
+        Err(error) => {
+            let certificates = registry::certificates_folder(env);
+            let report = if asks_for_json(&called.action) { report::json } else { report::command };
+            fail(streams, &report(&error, &certificates))
+        }
     }
+}
+
+/// A command line that cannot be run, in the form that it asks for as far as it can be read.
+fn unparsed(error: &ArgsError, words: &[String]) -> Report {
+    if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
+}
+
+fn asks_for_json(action: &Action) -> bool {
+    matches!(action, Action::Run(words) if report::wants_json(words))
 }
 
 fn verb(context: &Context, command: &Command) -> Result<(), CommandError> {

@@ -76,20 +76,24 @@ mod cases {
 
     mod args;
     mod auth;
+    mod beyond_docker;
     mod client;
     mod client_bench;
     mod client_faults;
     mod client_tls;
     mod completion;
     mod concurrency;
+    mod copy;
     mod counts;
     mod crash;
     mod differential;
+    mod hostile_store;
     mod interop;
     mod plugin;
     mod references;
     mod scene;
     mod shell_init;
+    mod sources;
     mod tls;
     mod tls_docker;
 }

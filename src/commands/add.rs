@@ -1,9 +1,65 @@
-//! `add`: not built yet.
+//! `add`: more images for a draft that is there, described as the flags say.
 
 use crate::args::Add;
-use crate::commands::Context;
+use crate::commands::annotate::{self, describe};
+use crate::commands::create::tell;
 use crate::commands::error::CommandError;
+use crate::commands::refresh;
+use crate::commands::sources::{self, Gathering, Source};
+use crate::commands::{Context, parsed};
+use crate::document::Draft;
 
-pub(super) fn run(_context: &Context, _args: &Add) -> Result<(), CommandError> {
-    Err(CommandError::Unbuilt("add"))
+pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
+    let list = parsed(&args.list)?;
+    let missing = || CommandError::NotStored(list.to_string());
+    let store = context.store();
+    let before = store.draft(list)?.ok_or_else(missing)?;
+    let registry = context.registry(&args.network)?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
+    let found = gathering.gather(&sources::distinct(&args.images))?;
+    let originals = refresh::originals(&registry, &before, &found)?;
+    let mut moves = Vec::new();
+    let mut lines = Vec::new();
+    store.change(list, &context.notice(), |before| {
+        let before = before.ok_or_else(missing)?;
+        let mut draft = before.clone();
+        moves.clear();
+        for source in &found {
+            moves.extend(refresh::merge(&mut draft, source, &args.sources, &originals)?);
+            set(&mut draft, source, args)?;
+        }
+        lines = added(before, &draft);
+        Ok::<_, CommandError>(Some(draft))
+    })?;
+    tell(context, &moves);
+    for line in lines {
+        context.streams.line(line)?;
+    }
+    Ok(())
+}
+
+/// What the flags say goes to every image that was named, not to what attests them.
+fn set(draft: &mut Draft, source: &Source, args: &Add) -> Result<(), CommandError> {
+    if !annotate::says_anything(&args.entry) {
+        return Ok(());
+    }
+    for named in source.entries.iter().filter(|entry| entry.attests().is_none()) {
+        if let Some(mut entry) = draft.get(&named.reference).cloned() {
+            describe(&mut entry, &args.entry)?;
+            draft.insert(entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn added(before: &Draft, after: &Draft) -> Vec<String> {
+    let is_new = |reference| before.get(reference).is_none();
+    let new = after.entries().filter(|entry| is_new(&entry.reference));
+    new.map(|entry| match (entry.attests(), &entry.descriptor.platform) {
+        (Some(digest), _) => format!("Added {} (attestation of {digest})", entry.reference),
+        (None, Some(platform)) if entry.descriptor.has_platform() => format!("Added {} ({platform})", entry.reference),
+        (None, _) => format!("Added {}", entry.reference),
+    })
+    .collect()
 }

@@ -1,15 +1,14 @@
 //! `create`: all images or none. Everything is fetched before the draft is locked, so that a slow registry holds
 //! nobody up, and the draft changes in one step.
 
-use std::collections::BTreeSet;
-
 use crate::args::{Create, RefArg};
+use crate::commands::Context;
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found, Platforms};
-use crate::commands::{Context, parsed, pool};
-use crate::document::{Draft, Entry};
+use crate::commands::listing::Listing;
+use crate::commands::refresh::{self, Move, Originals};
+use crate::commands::sources::{self, Gathering, Source};
+use crate::document::Draft;
 use crate::reference::Reference;
-use crate::registry::{Access, Registry};
 
 pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> {
     let list = args
@@ -18,61 +17,83 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         .as_ref()
         .map_err(|source| CommandError::CreateListName { typed: args.list.typed.clone(), source: source.clone() })?;
     let store = context.store();
-    let before = store.draft(list)?;
-    refuse_without_amend(args, list, before.as_ref())?;
-    let entries = entries(context, args, before.as_ref())?;
+    let stored = store.draft(list)?;
+    refuse_without_amend(args, list, stored.as_ref())?;
+    let before = stored.as_ref().filter(|_| !args.replace);
+    let registry = context.registry(&args.network)?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let images: Vec<&RefArg> =
+        sources::distinct(&args.images).into_iter().filter(|image| asks(args, before, image)).collect();
+    let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before };
+    let found = gathering.gather(&images)?;
+    let originals = match before {
+        Some(draft) => refresh::originals(&registry, draft, &found)?,
+        None => Originals::new(),
+    };
+    let made = Made { args, found: &found, originals: &originals };
+    let mut outcome = None;
     store.change(list, &context.notice(), |before| {
         refuse_without_amend(args, list, before)?;
-        let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
-        for entry in &entries {
-            // What came in meanwhile may have been annotated already; what is there stays, as docker has it.
-            if !draft.get(&entry.reference).is_some_and(Entry::has_raw) {
-                draft.insert(entry.clone())?;
-            }
-        }
+        let (draft, moves) = made.draft(list, before.filter(|_| !args.replace))?;
+        outcome = Some((draft.clone(), moves));
         Ok::<_, CommandError>(Some(draft))
     })?;
-    Ok(context.streams.line(format_args!("Created manifest list {list}"))?)
+    let Some((draft, moves)) = outcome else { return Ok(()) };
+    tell(context, &moves);
+    match args.format {
+        Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests()))?),
+        None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
+    }
 }
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
     match draft {
-        Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string() }),
+        Some(_) if !args.amend && !args.replace => Err(CommandError::Exists { list: list.to_string() }),
         _ => Ok(()),
     }
 }
 
-/// The entries in the order of the arguments: what the draft has stays, the rest is fetched, nothing twice.
-fn entries(context: &Context, args: &Create, before: Option<&Draft>) -> Result<Vec<Entry>, CommandError> {
-    let kept = |image: &Reference| before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
-    let mut seen = BTreeSet::new();
-    let images: Vec<&RefArg> =
-        args.images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image))).collect();
-    let registry = context.registry(args.network.insecure);
-    let jobs = context.jobs(args.network.jobs)?;
-    let wanted: Vec<&Reference> = seen.into_iter().filter(|image| kept(image).is_none()).collect();
-    for image in &wanted {
-        registry.announce(image.repository(), Access::Pull);
-        let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
-        registry.expect(image.repository(), together.count().min(jobs.get()));
-    }
-    let platforms = Platforms::new(&registry);
-    let entries = pool::in_order(jobs, &images, |image| {
-        let image = parsed(image)?;
-        match kept(image) {
-            Some(entry) => Ok(entry.clone()),
-            None => fetched(&registry, &platforms, image),
-        }
-    });
-    entries.map_err(CommandError::of)
+/// Whether a registry has to be asked for an image: not where the draft has it and it cannot have moved, or nobody
+/// wants to know.
+fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
+    let Ok(image) = &image.parsed else { return true };
+    let is_known = before.is_some_and(|draft| refresh::knows(draft, image));
+    let is_fixed = image.tag().is_none() && before.is_some_and(|draft| draft.get(image).is_some());
+    !(is_known && (args.offline || is_fixed))
 }
 
-fn fetched(registry: &Registry, platforms: &Platforms<'_>, image: &Reference) -> Result<Entry, CommandError> {
-    match fetch::manifest(registry, image)? {
-        Found::Image(schema, fetched) => {
-            let platform = platforms.of(image, &fetched.bytes)?;
-            Ok(Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform)))
+/// Tells which tags name something else than when the draft was made.
+pub(super) fn tell(context: &Context, moves: &[Move]) {
+    for Move { reference, old, new } in moves {
+        context.streams.note(format_args!("{reference} moved: {old} → {new}"));
+    }
+}
+
+/// What a draft is made of.
+struct Made<'a> {
+    args: &'a Create,
+    found: &'a [Source],
+    originals: &'a Originals,
+}
+
+impl Made<'_> {
+    fn draft(&self, list: &Reference, before: Option<&Draft>) -> Result<(Draft, Vec<Move>), CommandError> {
+        let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
+        let mut moves = Vec::new();
+        for source in self.found {
+            moves.extend(refresh::merge(&mut draft, source, &self.args.sources, self.originals)?);
         }
-        Found::List(_) => Err(CommandError::IsList(image.to_string())),
+        Ok((draft, moves))
+    }
+
+    /// A new draft. Where it is made of one index, it is to be that index again: what that says of itself comes along.
+    fn empty(&self, list: &Reference) -> Draft {
+        let mut draft = Draft::new(list.clone());
+        if let [Source { index: Some(index), .. }] = self.found {
+            draft.annotations.clone_from(&index.annotations);
+            draft.artifact_type.clone_from(&index.artifact_type);
+            draft.subject.clone_from(&index.subject);
+        }
+        draft
     }
 }

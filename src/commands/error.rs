@@ -75,6 +75,59 @@ pub enum CommandError {
     /// `push` of a draft with nothing in it.
     #[error("{0} not found")]
     Empty(String),
+    /// A list that has nothing in it, as a source.
+    #[error("{0} is a manifest list with no images")]
+    EmptyList(String),
+    /// Indexes in indexes, beyond what anybody needs.
+    #[error("{list} has indexes nested more than {depth} deep")]
+    TooDeep {
+        /// The outermost list.
+        list: String,
+        /// The bound.
+        depth: usize,
+    },
+    /// More manifests in indexes than anybody needs.
+    #[error("{list} brings the manifests taken out of indexes to more than {most}")]
+    TooMany {
+        /// The list that was one too much.
+        list: String,
+        /// The bound.
+        most: usize,
+    },
+    /// A platform that was picked and that no source has.
+    #[error("no image for {platform} in {sources}")]
+    NoSuchPlatform {
+        /// As typed.
+        platform: String,
+        /// The sources that were looked in.
+        sources: String,
+        /// The platforms that they have.
+        there: Vec<String>,
+    },
+    /// `annotate LIST` with a flag that only an image can have.
+    #[error("a platform is said of an image, not of the whole list {list}")]
+    ListHasNoPlatform {
+        /// As typed.
+        list: String,
+    },
+    /// `remove`: the first digits of several digests.
+    #[error("{word} may mean any of: {}", .meanings.join(", "))]
+    Ambiguous {
+        /// As typed.
+        word: String,
+        /// The digests.
+        meanings: Vec<String>,
+    },
+    /// `--require` or `--exact` are not met; nothing was sent.
+    #[error("{}", incomplete(.list, .missing, .extra))]
+    Incomplete {
+        /// The list.
+        list: String,
+        /// The platforms that were required and are not there.
+        missing: Vec<String>,
+        /// The platforms that are there and were not to be.
+        extra: Vec<String>,
+    },
     /// A source that is a list where one image is wanted.
     #[error("{0} is a manifest list")]
     IsList(String),
@@ -180,6 +233,16 @@ impl CommandError {
 /// Docker's part of such a line: the registry's own words where it answered, else what happened.
 fn answer(error: &RegistryError) -> String {
     if error.status.is_some() { error.detail.clone() } else { error.to_string() }
+}
+
+/// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.
+fn incomplete(list: &str, missing: &[String], extra: &[String]) -> String {
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let missing = (!missing.is_empty()).then(|| format!("{} {verb} missing", missing.join(", ")));
+    let state = if missing.is_some() { "is incomplete" } else { "has more than was required" };
+    let extra = (!extra.is_empty()).then(|| format!("extra: {}", extra.join(", ")));
+    let parts: Vec<String> = missing.into_iter().chain(extra).collect();
+    format!("{list} {state}: {}", parts.join("; "))
 }
 
 fn lines(errors: &[CommandError]) -> String {

@@ -7,7 +7,7 @@ use crate::commands::error::CommandError;
 use crate::digest::Digest;
 use crate::document::descriptor;
 use crate::document::manifest::{self, Kind, Schema};
-use crate::document::{DocumentError, gojson};
+use crate::document::{DocumentError, gojson, media_type};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 use crate::registry::{self, Fetched, Registry};
@@ -60,9 +60,17 @@ impl<'a> Platforms<'a> {
         if let Some(platform) = &*slot {
             return Ok(platform.clone());
         }
+        // What is no image, a Helm chart say, has a configuration of its own kind, which need not speak of platforms.
+        let is_image = media_type::is_image_config(&config.media_type);
+        if !is_image && config.size > CONFIG_CAP {
+            return Ok(Platform::default());
+        }
         let bytes = self.registry.blob(reference.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
-        let value = gojson::parse(&bytes).map_err(|error| served(DocumentError::from(error)))?;
-        let platform = descriptor::platform(&value).map_err(served)?;
+        let value = gojson::parse(&bytes).map_err(DocumentError::from);
+        let platform = match value.and_then(|value| descriptor::config_platform(&value)) {
+            Err(_) if !is_image => Platform::default(),
+            found => found.map_err(served)?,
+        };
         *slot = Some(platform.clone());
         Ok(platform)
     }

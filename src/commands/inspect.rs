@@ -8,7 +8,8 @@ use crate::commands::error::CommandError;
 use crate::commands::fetch::{self, Found, Platforms};
 use crate::commands::{Context, parsed, pool};
 use crate::digest::Digest;
-use crate::document::list::{self, Item};
+use crate::document::descriptor::Descriptor;
+use crate::document::list::{self, Index};
 use crate::document::manifest::Schema;
 use crate::document::{DocumentError, Draft, Entry, gojson};
 use crate::reference::Reference;
@@ -58,7 +59,7 @@ fn shown_draft(draft: &Draft, verbose: bool) -> Result<Vec<u8>, CommandError> {
 
 fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(args.network.insecure);
+    let registry = context.registry(&args.network)?;
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(&registry, image)? {
@@ -69,12 +70,12 @@ fn remote(context: &Context, image: &Reference, args: &Inspect) -> Result<Vec<u8
         }
         Found::Image(_, fetched) => Ok(line(gojson::indent(&fetched.bytes, INDENTATION))),
         Found::List(fetched) => {
-            let items = list::items(&fetched.bytes).map_err(served)?;
+            let index = Index::decode(&fetched.bytes).map_err(served)?;
             if args.verbose {
-                let entries = children(jobs, &registry, image, &items)?;
+                let entries = children(jobs, &registry, image, &index.manifests)?;
                 return array(entries.iter()).map_err(served);
             }
-            Ok(line(list::build(&items).map_err(served)?.bytes))
+            Ok(line(list::layout(&fetched.bytes).map_err(served)?))
         }
     }
 }
@@ -85,7 +86,7 @@ fn children(
     jobs: NonZeroUsize,
     registry: &Registry,
     list: &Reference,
-    items: &[Item],
+    items: &[Descriptor],
 ) -> Result<Vec<Entry>, CommandError> {
     let mut places = BTreeMap::new();
     let mut distinct = Vec::new();
@@ -101,8 +102,13 @@ fn children(
     };
     let fetched = pool::in_order(jobs, &distinct, child).map_err(CommandError::of)?;
     let found = items.iter().filter_map(|item| Some((item, fetched.get(*places.get(&item.digest)?)?)));
-    let entry = |(item, (schema, bytes)): (&Item, &(Schema, Vec<u8>))| {
-        Entry::fetched(list.with_digest(&item.digest), *schema, bytes.clone(), Some(item.platform.clone()))
+    let entry = |(item, (schema, bytes)): (&Descriptor, &(Schema, Vec<u8>))| {
+        Entry::fetched(
+            list.with_digest(&item.digest),
+            *schema,
+            bytes.clone(),
+            Some(item.platform.clone().unwrap_or_default()),
+        )
     };
     Ok(found.map(entry).collect())
 }

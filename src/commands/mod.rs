@@ -11,20 +11,24 @@ mod exists;
 mod export;
 mod fetch;
 mod inspect;
+mod listing;
 mod ls;
 mod platforms;
 mod pool;
 mod prune;
 mod push;
+mod refresh;
 mod remove;
 mod rm;
+mod sources;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::args::{
-    Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, RefArg, Remove, Rm,
+    Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Network, Platforms, Prune, Push, RefArg, Remove,
+    Rm,
 };
 use crate::env::Env;
 use crate::output::Streams;
@@ -57,16 +61,16 @@ impl Context {
         Store::new(&self.config_dir)
     }
 
-    fn registry(&self, insecure: bool) -> Registry {
+    fn registry(&self, network: &Network) -> Result<Registry, CommandError> {
         let streams = Arc::clone(&self.streams);
         let trace: Trace = Arc::new(move |line: &str| streams.note(line));
-        Registry::new(Options {
+        Ok(Registry::new(Options {
             env: self.env.clone(),
             config_dir: self.config_dir.clone(),
-            insecure,
+            insecure: network.insecure,
             user_agent: concat!("docker-manifest/", env!("CARGO_PKG_VERSION")).to_owned(),
             trace: self.debug.then_some(trace),
-        })
+        }))
     }
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.

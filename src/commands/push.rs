@@ -8,7 +8,8 @@ use crate::args::Push;
 use crate::commands::error::CommandError;
 use crate::commands::{Context, parsed, pool};
 use crate::digest::Digest;
-use crate::document::list::{self, List};
+use crate::document::descriptor::Descriptor;
+use crate::document::list::{Form, Index, List};
 use crate::document::manifest;
 use crate::document::{Draft, Entry};
 use crate::reference::{Reference, Repository};
@@ -42,7 +43,7 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     if draft.is_empty() {
         return Err(CommandError::Empty(target.to_string()));
     }
-    let list = draft.list()?;
+    let list = draft.list(Form::Auto)?;
     let children: Vec<&Entry> =
         draft.entries().filter(|entry| entry.reference.repository() != target.repository()).collect();
     // Everything that can be known to be wrong is known before anything is sent.
@@ -65,7 +66,7 @@ fn publish(
     steps: Steps<'_>,
 ) -> Result<(), CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(args.network.insecure);
+    let registry = context.registry(&args.network)?;
     registry.announce(target.repository(), Access::PullPush);
     for (source, _) in steps.blobs.iter().flat_map(|blob| &blob.sources) {
         registry.announce(source, Access::Pull);
@@ -103,11 +104,11 @@ fn look(registry: &Registry, target: &Reference, list: &List) -> Result<There, C
     if served.digest == list.digest && served.media_type == list.media_type {
         return Ok(There { list: true, ..There::default() });
     }
-    let items = match manifest::Kind::of(&served.media_type) {
-        Some(manifest::Kind::List) => list::items(&served.bytes).unwrap_or_default(),
-        _ => Vec::new(),
+    let index = match manifest::Kind::of(&served.media_type) {
+        Some(manifest::Kind::List) => Index::decode(&served.bytes).unwrap_or_default(),
+        _ => Index::default(),
     };
-    Ok(There { list: false, children: items.into_iter().map(|item| item.digest).collect() })
+    Ok(There { list: false, children: index.manifests.into_iter().map(|line| line.digest).collect() })
 }
 
 /// What has to be sent before the list, each once.
@@ -125,7 +126,7 @@ fn steps<'a>(target: &Reference, children: &[&'a Entry]) -> Result<Steps<'a>, Co
     for child in children {
         let is_windows = child.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
         let mut needs = BTreeSet::new();
-        for digest in child.blobs()? {
+        for Descriptor { digest, .. } in child.blobs()? {
             let place = *places.entry(digest.clone()).or_insert(steps.blobs.len());
             if place == steps.blobs.len() {
                 steps.blobs.push(Blob { digest, sources: Vec::new() });

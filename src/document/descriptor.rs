@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::document::error::DocumentError;
 use crate::document::gojson::Members;
+use crate::document::media_type;
 use crate::platform::Platform;
 
 /// A descriptor with all the members that docker keeps; serialised in docker's order.
@@ -63,6 +64,16 @@ impl Descriptor {
         }
     }
 
+    /// Whether the content may stay where `urls` say, because it must not, or need not, be handed on: a foreign layer.
+    pub fn is_foreign(&self) -> bool {
+        media_type::is_foreign(&self.media_type) && !self.urls.is_empty()
+    }
+
+    /// Whether there is a platform that says of something.
+    pub fn has_platform(&self) -> bool {
+        self.platform.as_ref().is_some_and(|platform| *platform != Platform::default())
+    }
+
     /// Reads a descriptor as docker does, dropping members that it does not know.
     ///
     /// # Errors
@@ -79,7 +90,7 @@ impl Descriptor {
             digest: digest.parse().map_err(|error| DocumentError::Digest(digest, error))?,
             size: u64::try_from(size).map_err(|_| DocumentError::Size(size))?,
             urls: members.strings("urls")?,
-            annotations: annotations(&members)?,
+            annotations: annotations("Descriptor.annotations", &members)?,
             data: members.string("data")?,
             platform: members.get("platform").map(platform).transpose()?,
             artifact_type: members.string("artifactType")?,
@@ -87,18 +98,28 @@ impl Descriptor {
     }
 }
 
-fn annotations(members: &Members<'_>) -> Result<BTreeMap<String, String>, DocumentError> {
+/// The member `annotations`, which Go calls `what` in its errors.
+pub(super) fn annotations(what: &str, members: &Members<'_>) -> Result<BTreeMap<String, String>, DocumentError> {
     let Some(value) = members.get("annotations") else { return Ok(BTreeMap::new()) };
-    let annotations = Members::of("Descriptor.annotations", value)?;
+    let annotations = Members::of(what, value)?;
     let names = value.as_object().into_iter().flat_map(|map| map.keys());
     names.map(|name| Ok((name.clone(), annotations.exact_string(name)?))).collect()
 }
 
-/// Reads a platform from a descriptor, or from an image's configuration, which has the same members at its top.
+/// Reads a platform from a descriptor.
 ///
 /// # Errors
 /// A member of another type; the words are Go's.
 pub fn platform(value: &Value) -> Result<Platform, DocumentError> {
+    let features = Members::of("Platform", value)?.strings("features")?;
+    Ok(Platform { features, ..config_platform(value)? })
+}
+
+/// Reads a platform from an image's configuration, which has the members of one at its top, but for `features`.
+///
+/// # Errors
+/// A member of another type; the words are Go's.
+pub fn config_platform(value: &Value) -> Result<Platform, DocumentError> {
     let members = Members::of("Platform", value)?;
     Ok(Platform {
         architecture: members.string("architecture")?,
@@ -106,7 +127,7 @@ pub fn platform(value: &Value) -> Result<Platform, DocumentError> {
         os_version: members.string("os.version")?,
         os_features: members.strings("os.features")?,
         variant: members.string("variant")?,
-        ..Platform::default()
+        features: Vec::new(),
     })
 }
 

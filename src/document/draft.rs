@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
 use crate::document::entry::Entry;
 use crate::document::error::DocumentError;
-use crate::document::list::{self, Item, List};
+use crate::document::list::{Form, Index, List};
+use crate::document::media_type;
+use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// A named set of entries. Their order, which is the list's, is the byte order of their keys, as docker has it.
@@ -13,6 +17,12 @@ use crate::reference::Reference;
 pub struct Draft {
     /// The list that this will become.
     pub reference: Reference,
+    /// Annotations of the list itself, which only an OCI index has.
+    pub annotations: BTreeMap<String, String>,
+    /// What kind of artifact the list itself is; empty where it is none. Only an OCI index has one.
+    pub artifact_type: String,
+    /// What the list itself refers to. Only an OCI index has one.
+    pub subject: Option<Descriptor>,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -26,7 +36,18 @@ pub fn key(reference: &Reference) -> String {
 impl Draft {
     /// A draft with no entries.
     pub fn new(reference: Reference) -> Draft {
-        Draft { reference, entries: BTreeMap::new() }
+        Draft {
+            reference,
+            annotations: BTreeMap::new(),
+            artifact_type: String::new(),
+            subject: None,
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the list itself, beside its entries, says anything that docker's store has no place for.
+    pub fn says_more(&self) -> bool {
+        !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
 
     /// The entries in the list's order.
@@ -70,46 +91,64 @@ impl Draft {
         self.entries.insert(key, entry);
     }
 
+    /// Takes out the entry of `image`, if it is there.
+    pub fn remove(&mut self, image: &Reference) -> Option<Entry> {
+        self.get(image)?;
+        self.entries.remove(&key(image))
+    }
+
+    /// The images that attest the manifest with this digest.
+    pub fn attesting(&self, digest: &Digest) -> Vec<Reference> {
+        let attesting = self.entries().filter(|entry| entry.attests().as_ref() == Some(digest));
+        attesting.map(|entry| entry.reference.clone()).collect()
+    }
+
     /// The list that a push of this draft sends.
     ///
     /// # Errors
-    /// An entry with no platform, in another registry than the list, or with bytes that are not what it says they are.
-    pub fn list(&self) -> Result<List, DocumentError> {
+    /// An entry with no platform, unless an OCI index is asked for; one with half a platform; bytes that are not what
+    /// their entry says they are; what a Docker list has no place for.
+    pub fn list(&self, form: Form) -> Result<List, DocumentError> {
         for entry in self.entries() {
-            let platform = entry.descriptor.platform.as_ref();
-            if platform.is_none_or(|platform| platform.os.is_empty() || platform.architecture.is_empty()) {
+            let half = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
+            let none_is_fine = form == Form::Oci && !entry.descriptor.has_platform();
+            if !none_is_fine && entry.descriptor.platform.as_ref().is_none_or(half) {
                 return Err(DocumentError::NoPlatform(entry.reference.to_string()));
             }
-            self.check_registry(entry)?;
         }
         self.entries().try_for_each(Entry::verify)?;
-        self.build()
+        let index = self.index(form);
+        let first = index.manifests.first().map(|line| line.media_type.as_str());
+        if form.media_type(first) == media_type::DOCKER_LIST
+            && let Some(what) = index.beyond_docker()
+        {
+            return Err(DocumentError::BeyondDocker { list: self.reference.to_string(), what });
+        }
+        List::of(index, form)
     }
 
     /// The list as `inspect` shows it, which an entry with no platform may stand in.
     ///
     /// # Errors
-    /// Where an entry is in another registry than the list, as docker has it.
+    /// None that a valid draft can cause.
     pub fn preview(&self) -> Result<List, DocumentError> {
-        self.entries().try_for_each(|entry| self.check_registry(entry))?;
-        self.build()
+        List::of(self.index(Form::Auto), Form::Auto)
     }
 
-    fn build(&self) -> Result<List, DocumentError> {
-        let items: Vec<Item> = self.entries().map(|entry| Item::of(&entry.descriptor)).collect();
-        list::build(&items)
-    }
-
-    fn check_registry(&self, entry: &Entry) -> Result<(), DocumentError> {
-        let source_domain = entry.reference.repository().domain();
-        let target_domain = self.reference.repository().domain();
-        if source_domain == target_domain {
-            return Ok(());
+    /// The lines as they will be. Docker writes an empty platform where there is none; an index leaves it out.
+    fn index(&self, form: Form) -> Index {
+        let line = |entry: &Entry| {
+            let platform = entry.descriptor.platform.clone().filter(|_| entry.descriptor.has_platform());
+            let platform = if form == Form::Oci { platform } else { Some(platform.unwrap_or_default()) };
+            Descriptor { platform, ..entry.descriptor.clone() }
+        };
+        Index {
+            media_type: String::new(),
+            artifact_type: self.artifact_type.clone(),
+            manifests: self.entries().map(line).collect(),
+            subject: self.subject.clone(),
+            annotations: self.annotations.clone(),
         }
-        Err(DocumentError::OtherRegistry {
-            source_domain: source_domain.to_owned(),
-            target_domain: target_domain.to_owned(),
-        })
     }
 }
 
@@ -147,21 +186,54 @@ mod tests {
     }
 
     #[test]
-    fn a_list_needs_platforms_and_one_registry() {
+    fn a_list_needs_platforms_unless_it_is_an_index() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         draft.insert(entry("h.x/a:1", "")).unwrap();
-        assert_eq!(
-            draft.list().unwrap_err().to_string(),
-            "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry"
-        );
+        let refused = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
+        assert_eq!(draft.list(Form::Auto).unwrap_err().to_string(), refused);
         assert!(draft.preview().is_ok());
+        // Half a platform is none, in either form.
+        assert_eq!(draft.list(Form::Oci).unwrap_err().to_string(), refused);
+        let mut artifact = entry("h.x/a:1", "");
+        artifact.descriptor.platform = Some(Platform::default());
+        draft.insert(artifact).unwrap();
+        assert_eq!(draft.list(Form::Docker).unwrap_err().to_string(), refused);
+        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
+        assert!(!list.contains("platform"), "{list}");
         draft.insert(entry("h.x/a:1", "linux")).unwrap();
-        assert!(draft.list().is_ok());
         draft.insert(entry("g.x/a:1", "linux")).unwrap();
+        assert!(draft.list(Form::Auto).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_dropped_in_silence() {
+        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
+        draft.insert(entry("h.x/a:1", "linux")).unwrap();
+        draft.annotations.insert("k".into(), "v".into());
         assert_eq!(
-            draft.preview().unwrap_err().to_string(),
-            "cannot use source images from a different registry than the target image: g.x != h.x"
+            draft.list(Form::Auto).unwrap_err().to_string(),
+            "h.x/l:latest would be a Docker manifest list, which has no place for the annotation k of the list"
         );
+        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
+        assert!(list.contains("\"annotations\""), "{list}");
+    }
+
+    #[test]
+    fn attestations_are_found_by_what_they_attest() {
+        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
+        let image = entry("h.x/a:1", "linux");
+        let mut attestation = entry("h.x/a:att", "unknown");
+        let notes = [
+            ("vnd.docker.reference.type", "attestation-manifest".to_owned()),
+            ("vnd.docker.reference.digest", image.descriptor.digest.to_string()),
+        ];
+        attestation.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value)).into();
+        draft.insert(image.clone()).unwrap();
+        draft.insert(attestation.clone()).unwrap();
+        assert_eq!(draft.attesting(&image.descriptor.digest), [attestation.reference.clone()]);
+        assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
+        assert_eq!(draft.remove(&attestation.reference), None);
+        assert!(draft.attesting(&image.descriptor.digest).is_empty());
     }
 
     proptest! {

@@ -26,6 +26,8 @@ pub struct Entry {
     pub reference: Reference,
     /// Its descriptor; the platform in it is what a list will say.
     pub descriptor: Descriptor,
+    /// The list that it was taken from, by tag where it has one and by digest; `None` for an image that was named itself.
+    pub source: Option<Reference>,
     /// The manifest's bytes as the registry served them; `None` where an old docker did not keep them.
     raw: Option<Vec<u8>>,
     /// The manifest as JSON, which docker stores beside the bytes, and its form.
@@ -54,13 +56,37 @@ struct File<'a> {
     docker: Option<&'a RawValue>,
     #[serde(rename = "OCIManifest", skip_serializing_if = "Option::is_none")]
     oci: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 impl Entry {
     /// An image as a registry served it.
     pub fn fetched(reference: Reference, schema: Schema, bytes: Vec<u8>, platform: Option<Platform>) -> Entry {
         let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), &bytes) };
-        Entry { reference, descriptor, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
+        Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
+    }
+
+    /// A child of the list `source`, described as the list describes it.
+    ///
+    /// # Errors
+    /// Where the bytes are not what the descriptor says.
+    pub fn listed(
+        reference: Reference,
+        schema: Schema,
+        bytes: Vec<u8>,
+        descriptor: Descriptor,
+        source: Reference,
+    ) -> Result<Entry, DocumentError> {
+        let manifest = Some((schema, Json::Raw));
+        let entry = Entry { reference, descriptor, source: Some(source), raw: Some(bytes), manifest };
+        entry.verify()?;
+        Ok(entry)
+    }
+
+    /// The digest of the image that this one attests, where it is an attestation as BuildKit makes them.
+    pub fn attests(&self) -> Option<Digest> {
+        attested(&self.descriptor)
     }
 
     /// Whether the bytes that the registry served are here, so that nothing need be fetched again.
@@ -128,16 +154,21 @@ impl Entry {
         Some((*schema, json))
     }
 
+    /// The form of its manifest, where that is here.
+    pub fn schema(&self) -> Option<Schema> {
+        self.manifest.as_ref().map(|(schema, _)| *schema)
+    }
+
     /// The media type under which a registry is sent the manifest: its form's, whatever a list says of it.
     pub fn media_type(&self) -> &str {
         self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())
     }
 
-    /// The digests of the blobs that the image needs, in docker's order.
+    /// The blobs that the image needs, in docker's order.
     ///
     /// # Errors
     /// Where the entry holds no manifest, or a malformed one.
-    pub fn blobs(&self) -> Result<Vec<Digest>, DocumentError> {
+    pub fn blobs(&self) -> Result<Vec<Descriptor>, DocumentError> {
         manifest::blobs(&self.payload()?)
     }
 
@@ -154,6 +185,7 @@ impl Entry {
             raw: self.raw.as_ref().filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
             docker: of(Schema::Docker),
             oci: of(Schema::Oci),
+            source: self.source.as_ref().map(Reference::to_string),
         };
         Ok(gojson::encode(&file)?)
     }
@@ -191,7 +223,8 @@ impl Entry {
         let manifest = manifest.map(|(schema, json)| {
             (schema, if is_compacted(json) { Json::Compacted } else { Json::Own(json.to_vec()) })
         });
-        Ok(Entry { reference, descriptor, raw, manifest })
+        let source = text("Source")?.map(|source| Reference::parse_canonical(&source)).transpose()?;
+        Ok(Entry { reference, descriptor, source, raw, manifest })
     }
 
     fn no_payload(&self) -> DocumentError {
@@ -220,8 +253,20 @@ fn old_descriptor(
         return Err(DocumentError::OldEntry { expected, found: Digest::of(json) });
     }
     let platform = platform.map(|json| gojson::parse(json.as_bytes())).transpose()?;
-    let platform = platform.as_ref().map(descriptor::platform).transpose()?;
+    let platform = platform.as_ref().map(descriptor::config_platform).transpose()?;
     Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
+}
+
+/// The annotations by which BuildKit marks the attestations in an index.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+const ATTESTATION: &str = "attestation-manifest";
+
+/// The digest of the manifest that the one with this descriptor attests, if it is an attestation.
+pub fn attested(descriptor: &Descriptor) -> Option<Digest> {
+    let annotation = |name| descriptor.annotations.get(name).map(String::as_str);
+    let digest = annotation(REFERENCE_DIGEST).filter(|_| annotation(REFERENCE_TYPE) == Some(ATTESTATION));
+    digest?.parse().ok()
 }
 
 fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {
@@ -252,7 +297,7 @@ mod tests {
         let read = Entry::decode(&file).unwrap();
         assert_eq!(&*read.bytes().unwrap(), MANIFEST.as_bytes());
         assert_eq!(read.encode().unwrap(), file);
-        assert_eq!(read.blobs().unwrap(), [Digest::of(b"{}")]);
+        assert_eq!(read.blobs().unwrap()[0].digest, Digest::of(b"{}"));
     }
 
     #[test]
@@ -288,6 +333,27 @@ mod tests {
         assert!(!String::from_utf8(read.encode().unwrap()).unwrap().contains("features"));
         let wrong = Entry::decode(old(Digest::of(b"other").as_str()).as_bytes());
         assert!(matches!(wrong, Err(DocumentError::OldEntry { .. })));
+    }
+
+    #[test]
+    fn a_child_of_a_list_keeps_what_the_list_says_of_it() {
+        let platform = Platform { os: "linux".into(), features: vec!["sse4".into()], ..Platform::default() };
+        let mut descriptor = Descriptor::of(Schema::Oci.media_type(), MANIFEST.as_bytes());
+        descriptor.platform = Some(platform);
+        descriptor.annotations.insert(REFERENCE_TYPE.into(), ATTESTATION.into());
+        descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::of(b"x").to_string());
+        let source = Reference::parse("h.x/l:1").unwrap().with_digest(&Digest::of(b"l"));
+        let reference = source.repository().at_digest(&descriptor.digest);
+        let bytes = MANIFEST.as_bytes().to_vec();
+        let listed = Entry::listed(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
+        assert_eq!(listed.attests(), Some(Digest::of(b"x")));
+        let file = listed.encode().unwrap();
+        let text = String::from_utf8(file.clone()).unwrap();
+        assert!(text.ends_with(&format!(r#","Source":"{source}"}}"#)), "{text}");
+        let read = Entry::decode(&file).unwrap();
+        assert_eq!((&read.descriptor, &read.source), (&descriptor, &Some(source.clone())));
+        assert_eq!(read.encode().unwrap(), file);
+        assert!(Entry::listed(reference, Schema::Oci, b"{}".to_vec(), descriptor, source).is_err());
     }
 
     #[test]

@@ -70,15 +70,13 @@ pub enum DocumentError {
     /// An entry that a list cannot name yet.
     #[error("manifest {0} must have an OS and Architecture to be pushed to a registry")]
     NoPlatform(String),
-    /// An entry that lives in another registry than the list.
-    #[error(
-        "cannot use source images from a different registry than the target image: {source_domain} != {target_domain}"
-    )]
-    OtherRegistry {
-        /// The image's registry.
-        source_domain: String,
-        /// The list's registry.
-        target_domain: String,
+    /// What a Docker manifest list cannot say.
+    #[error("{list} would be a Docker manifest list, which has no place for {what}")]
+    BeyondDocker {
+        /// The list.
+        list: String,
+        /// What it has no place for.
+        what: String,
     },
 }
 

@@ -1,6 +1,5 @@
 //! Image manifests: which kind a document is, and which blobs it needs.
 
-use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::error::DocumentError;
 use crate::document::gojson::{self, Members};
@@ -72,13 +71,13 @@ pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
     Descriptor::decode(config)
 }
 
-/// The digests of all blobs that an image needs: its configuration first, then its layers, as docker orders them.
+/// The descriptors of all blobs that an image needs: its configuration first, then its layers, as docker orders them.
 ///
 /// # Errors
 /// Where the manifest is not JSON or a descriptor in it is malformed.
-pub fn blobs(manifest: &[u8]) -> Result<Vec<Digest>, DocumentError> {
+pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let value = gojson::parse(manifest)?;
     let members = Members::of("Manifest", &value)?;
     let config = members.get("config").into_iter();
-    config.chain(members.array("layers")?).map(|blob| Descriptor::decode(blob).map(|found| found.digest)).collect()
+    config.chain(members.array("layers")?).map(Descriptor::decode).collect()
 }

@@ -1,5 +1,23 @@
 //! What the program says: data on stdout, talk on stderr.
+//!
+//! `streams` is the way out. `table`, `tree` and `json` give data its form, `human` the sizes and ages in it; `progress`
+//! is the talk while blobs are copied, and `terminal` knows what the other end can show.
 
+pub mod human;
+pub mod json;
+mod progress;
 mod streams;
+mod table;
+pub mod terminal;
+mod tree;
 
+pub use progress::{Bar, Progress};
 pub use streams::Streams;
+pub use table::Table;
+pub use tree::{Strokes, Tree};
+
+/// Text that may come from a registry, fit for one line of a terminal: what would move the cursor, colour what follows
+/// or end the line becomes `?`.
+fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
+}

@@ -1,21 +1,50 @@
 //! The two streams, behind locks so that several threads can talk without mixing lines.
+//!
+//! While bars are drawn below the talk ([`super::Progress`]), whatever is written takes them away first and has them
+//! drawn again behind it.
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use super::json;
 
 type Sink = Mutex<Box<dyn Write + Send>>;
+
+/// A stream that more than one thing writes to.
+pub(super) type SharedSink = Arc<Sink>;
 
 /// Where output goes. Shared by everything that a command does.
 pub struct Streams {
     out: Sink,
-    err: Sink,
+    err: SharedSink,
+    stderr_is_terminal: bool,
+    bars: Mutex<Option<MultiProgress>>,
 }
 
 impl Streams {
-    /// Streams that write to these two; the process's own, or a test's.
+    /// Streams that write to these two; the process's own, or a test's. Neither is taken for a terminal.
     pub fn new(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Streams {
-        Streams { out: Mutex::new(Box::new(out)), err: Mutex::new(Box::new(err)) }
+        Streams {
+            out: Mutex::new(Box::new(out)),
+            err: Arc::new(Mutex::new(Box::new(err))),
+            stderr_is_terminal: false,
+            bars: Mutex::default(),
+        }
+    }
+
+    /// The same streams, where stderr is a terminal to draw on, or is not.
+    #[must_use]
+    pub fn with_terminal(self, stderr_is_terminal: bool) -> Streams {
+        Streams { stderr_is_terminal, ..self }
+    }
+
+    /// Whether stderr is a terminal to draw on.
+    pub fn stderr_is_terminal(&self) -> bool {
+        self.stderr_is_terminal
     }
 
     /// Writes data to stdout and flushes it.
@@ -25,11 +54,13 @@ impl Streams {
     /// # Errors
     /// Any other failure, such as a full disk.
     pub fn data(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = lock(&self.out);
-        match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            done => done,
-        }
+        self.without_bars(|| {
+            let mut out = lock(&self.out);
+            match out.write_all(bytes).and_then(|()| out.flush()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                done => done,
+            }
+        })
     }
 
     /// Writes one line of data to stdout.
@@ -40,15 +71,45 @@ impl Streams {
         self.data(format!("{text}\n").as_bytes())
     }
 
+    /// Writes `value` to stdout as `--format json` has it: see [`json`].
+    ///
+    /// # Errors
+    /// As [`Streams::data`] and [`json::text`].
+    pub fn json<T: Serialize + ?Sized>(&self, value: &T) -> io::Result<()> {
+        self.data(json::text(value)?.as_bytes())
+    }
+
     /// Writes one line of talk to stderr. A failure is dropped: there is nowhere left to report it.
     pub fn note(&self, text: impl fmt::Display) {
-        let mut err = lock(&self.err);
-        let _ = err.write_all(format!("{text}\n").as_bytes());
+        let line = format!("{text}\n");
+        self.without_bars(|| {
+            let mut err = lock(&self.err);
+            let _ = err.write_all(line.as_bytes());
+        });
+    }
+
+    /// The way to stderr for what draws on it.
+    pub(super) fn stderr(&self) -> SharedSink {
+        Arc::clone(&self.err)
+    }
+
+    /// Says which bars are drawn on stderr from now on, if any.
+    pub(super) fn set_bars(&self, bars: Option<MultiProgress>) {
+        *lock(&self.bars) = bars;
+    }
+
+    fn without_bars<R>(&self, write: impl FnOnce() -> R) -> R {
+        // Not under the lock: bars are drawn by other threads meanwhile, and they come through here too.
+        let bars = lock(&self.bars).clone();
+        match bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
     }
 }
 
-fn lock(sink: &Sink) -> MutexGuard<'_, Box<dyn Write + Send>> {
-    sink.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,26 +1,17 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
-use serde::de::IgnoredAny;
-use serde_json::Value;
-
-use super::answer::line;
 use super::auth::{Access, Scope};
+use super::check::{announced_digest, complaint, is_html, manifest_type};
 use super::error::{Kind, RegistryError};
 use super::options::Options;
-use super::session::{Call, Reply, Session};
-use super::transport::Answer;
+use super::session::{Call, Session};
+use super::upload::{ANSWER_MAX, Begun, Uploads};
 use crate::digest::Digest;
-use crate::document::{gojson, media_type};
+use crate::document::media_type;
 use crate::reference::{Reference, Repository};
 
 /// Docker's own limit.
-const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
-/// For the answers to writes, which nobody reads.
-const WRITE_ANSWER_MAX: u64 = 1024 * 1024;
-/// How much of what a registry sent is shown, in characters.
-const SHOWN_MAX: usize = 80;
-/// Content types that say nothing of what a manifest is.
-const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
+pub(super) const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
 
 /// A manifest as the registry served it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +44,18 @@ pub enum Name {
 
 /// A client of all registries that one command talks to.
 pub struct Registry {
-    session: Session,
+    pub(super) session: Session,
 }
 
 impl Registry {
     /// Makes a client. Does no I/O.
     pub fn new(options: Options) -> Registry {
         Registry { session: Session::new(options) }
+    }
+
+    /// How many HTTP requests were sent so far, those for tokens and redirects among them.
+    pub fn requests(&self) -> u64 {
+        self.session.requests()
     }
 
     /// Says what the command is going to need of a repository, so that the first token covers all of it.
@@ -95,6 +91,7 @@ impl Registry {
             body: None,
             scopes: &[Scope::repository(repository.path(), Access::Pull)],
             cap: MANIFEST_MAX,
+            slot: None,
         })?;
         let (wrong, outside) =
             (complaint(repository, &reply, Kind::Verification), complaint(repository, &reply, Kind::Protocol));
@@ -136,6 +133,7 @@ impl Registry {
             body: None,
             scopes: &[Scope::repository(repository.path(), Access::Pull)],
             cap: size.map_or(cap, |size| size.min(cap)),
+            slot: None,
         })?;
         let wrong = complaint(repository, &reply, Kind::Verification);
         let bytes = reply.answer.body;
@@ -151,39 +149,25 @@ impl Registry {
     /// Mounts a blob of `source` into `target`, both in the same registry. One request where the registry does it;
     /// where it would rather have an upload, a second one cancels that.
     pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<Mount, RegistryError> {
-        let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", target.path(), source.path());
-        let scopes =
-            [Scope::repository(target.path(), Access::PullPush), Scope::repository(source.path(), Access::Pull)];
-        let call = Call {
-            registry: target.domain(),
-            method: "POST",
-            target: &path,
-            headers: &[],
-            body: Some(&[]),
-            scopes: &scopes,
-            cap: WRITE_ANSWER_MAX,
-        };
-        let reply = self.session.call(&call)?;
-        match reply.answer.status {
-            201 => {
-                let outside = complaint(target, &reply, Kind::Protocol);
-                match announced_digest(&reply.answer).map_err(outside)? {
-                    Some(mounted) if mounted != *digest => {
-                        let wrong = complaint(target, &reply, Kind::Verification);
-                        Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
-                    }
-                    _ => Ok(Mount::Mounted),
-                }
-            }
-            202 => {
-                let location = reply.answer.header("Location").and_then(|location| reply.url.join(location).ok());
-                if let Some(url) = location.filter(|url| url.origin == reply.url.origin && reply.is_home) {
-                    self.session.courtesy(&Call { method: "DELETE", body: None, ..call }, &url);
+        let uploads = Uploads::of(&self.session, target);
+        match uploads.mount(source, digest)? {
+            Begun::Mounted => Ok(Mount::Mounted),
+            Begun::Upload(upload) => {
+                if let Some(upload) = upload {
+                    uploads.cancel(&upload);
                 }
                 Ok(Mount::NotMounted)
             }
-            status => Err(complaint(target, &reply, Kind::Protocol)(format!("status {status} for a mount"))),
         }
+    }
+
+    /// Uploads a small blob from memory and gives its digest, whether or not it is there already. Two requests.
+    pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
+        let digest = Digest::of(bytes);
+        let uploads = Uploads::of(&self.session, target);
+        let upload = uploads.begin()?;
+        uploads.put(&upload, &digest, bytes)?;
+        Ok(digest)
     }
 
     /// Puts these exact bytes under a tag or their digest and gives their digest, which the registry's own words must
@@ -211,7 +195,8 @@ impl Registry {
             headers: &[("Content-Type", media_type)],
             body: Some(bytes),
             scopes: &[Scope::repository(target.path(), Access::PullPush)],
-            cap: WRITE_ANSWER_MAX,
+            cap: ANSWER_MAX,
+            slot: None,
         })?;
         let outside = complaint(target, &reply, Kind::Protocol);
         if !matches!(reply.answer.status, 200..=202 | 204) {
@@ -229,38 +214,4 @@ impl Registry {
             _ => Ok(digest),
         }
     }
-}
-
-/// Makes errors about an answer that came and is not right.
-fn complaint<'a>(repository: &'a Repository, reply: &Reply, kind: Kind) -> impl Fn(String) -> RegistryError + use<'a> {
-    let (request, status) = (reply.request.clone(), reply.answer.status);
-    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
-}
-
-fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
-    let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
-    let parsed = text.parse().map(Some);
-    parsed.map_err(|error| format!("a Docker-Content-Digest that is none ({error}): {}", line(text, SHOWN_MAX)))
-}
-
-fn is_html(answer: &Answer) -> bool {
-    answer.header("Content-Type").is_some_and(|value| media_type::essence(value).eq_ignore_ascii_case("text/html"))
-}
-
-/// The media type of a manifest; the error says that it is none.
-fn manifest_type(answer: &Answer) -> Result<String, String> {
-    if is_html(answer) {
-        return Err("a web page where a manifest should be".to_owned());
-    }
-    let is_object = answer.body.trim_ascii_start().starts_with(b"{");
-    if !is_object || serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
-        let start = line(&String::from_utf8_lossy(&answer.body), SHOWN_MAX);
-        return Err(format!("no JSON object where a manifest should be: {start:?}"));
-    }
-    let served = answer.header("Content-Type").map(media_type::essence).unwrap_or_default().to_ascii_lowercase();
-    if !GENERIC_TYPES.contains(&served.as_str()) {
-        return Ok(served);
-    }
-    let manifest = gojson::parse(&answer.body).unwrap_or_default();
-    Ok(manifest.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned())
 }

@@ -161,6 +161,11 @@ impl Endpoint {
         self.https.get().copied().unwrap_or(true)
     }
 
+    /// Where the registry is, by what is known of it.
+    pub(super) fn home(&self) -> &Origin {
+        self.origin(self.is_https())
+    }
+
     fn origin(&self, https: bool) -> &Origin {
         if https { &self.secure } else { &self.plain }
     }

@@ -1,7 +1,8 @@
 //! The registry client: the part of the OCI distribution specification (and docker's registry API, its ancestor) that
 //! building manifest lists needs.
 //!
-//! From the top: `client` is the public face, one method an operation; `session` sends a request until it is answered
+//! From the top: `client` is the public face, one method an operation, with `listing` for what only asks and `copy` for
+//! blobs that go from one registry to another (from `source` through `stream` into `upload`); `session` sends a request until it is answered
 //! (scheme, authorisation, redirects, one repeat on a stale connection); `endpoint` knows where a registry is and how it
 //! speaks; `transport` does one exchange; `connector` and `tls` make its connections. `auth` answers challenges.
 //!
@@ -10,11 +11,14 @@
 
 mod answer;
 mod auth;
+mod body;
 mod cache;
 mod certs_d;
 mod challenge;
+mod check;
 mod client;
 mod connector;
+mod copy;
 mod credentials;
 mod endpoint;
 pub mod error;
@@ -23,22 +27,27 @@ mod forward;
 mod helper;
 mod host;
 mod identity;
+mod listing;
 mod options;
 mod proxy;
 mod redirect;
 mod scope;
 mod session;
 mod socket;
+mod source;
 mod spare;
+mod stream;
 mod tls;
 mod token;
 mod transport;
+mod upload;
 mod url;
 mod verifier;
 
 pub use auth::Access;
 pub use certs_d::folder as certificates_folder;
 pub use client::{Fetched, Mount, Name, Registry};
+pub use copy::{Blob, Brought};
 pub use error::{Kind, RegistryError};
 pub use options::Options;
 pub use transport::Trace;

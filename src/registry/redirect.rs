@@ -1,6 +1,6 @@
 //! Redirects, followed by hand: the HTTP library's own way takes credentials to another port of a host.
 //!
-//! RFC 9110, 15.4: a GET is followed wherever it is sent, a request with a body only where the answer says that its
+//! RFC 9110, 15.4: a GET or HEAD is followed wherever it is sent, another request only where the answer says that its
 //! method stays (307, 308). `Authorization` goes to the origin that it is for and nowhere else, and nothing goes from
 //! https to http.
 
@@ -34,7 +34,7 @@ pub(super) fn follow(
 fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Result<Url, Failure> {
     let status = answer.status;
     let refuse = |why: &str| Failure::new(Kind::Protocol, format!("a redirect ({status}) {why}"));
-    if request.method != "GET" && !matches!(status, 307 | 308) {
+    if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
         return Err(refuse("that cannot be followed with the same method"));
     }
     let location = answer.header("Location").ok_or_else(|| refuse("without a readable Location"))?;
@@ -90,6 +90,7 @@ mod tests {
         let hops = [(307, "/b"), (302, "https://h:444/c"), (301, "https://h:443/d"), (303, "https://other/e")];
         let (outcome, seen) = run("GET", false, &hops);
         assert_eq!(outcome, Ok(200));
+        assert_eq!(run("HEAD", false, &hops), (outcome, seen.clone()), "a HEAD is followed as a GET is");
         assert_eq!(seen, ["+https://h/a", "+https://h/b", "-https://h:444/c", "+https://h/d", "-https://other/e"]);
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::answer;
 use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
+use super::body::{Incoming, Outgoing, Slot};
 use super::challenge::Challenge;
 use super::credentials::Credentials;
 use super::endpoint::{Endpoint, Endpoints, Turn};
@@ -42,6 +43,8 @@ pub(super) struct Call<'a> {
     pub(super) scopes: &'a [Scope],
     /// How large the answer may be, in bytes.
     pub(super) cap: u64,
+    /// Where the body of a success goes, where it is to be read as it comes; see [`Session::download`].
+    pub(super) slot: Option<&'a Slot>,
 }
 
 /// The answer to a call, and the request that it answers.
@@ -87,6 +90,10 @@ impl Session {
         }
     }
 
+    pub(super) fn requests(&self) -> u64 {
+        0
+    }
+
     /// Remembers a scope for the first token.
     pub(super) fn announce(&self, registry: &str, scope: Scope) {
         self.authenticator.announce(registry, scope);
@@ -100,7 +107,11 @@ impl Session {
     /// Sends the call until there is an answer other than a 401 that can be done something about. The answer is a
     /// success or the error.
     pub(super) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
-        let (error, by_token_server) = match self.send(call) {
+        self.judge(call, self.send(call))
+    }
+
+    fn judge(&self, call: &Call<'_>, outcome: Result<Reply, RegistryError>) -> Result<Reply, RegistryError> {
+        let (error, by_token_server) = match outcome {
             Ok(reply) if reply.answer.is_success() => return Ok(reply),
             Ok(reply) => {
                 let error = answer::refusal(call.registry, &reply.request, &reply.answer);
@@ -117,6 +128,69 @@ impl Session {
         }
         let kind = self.authenticator.unauthorized(call.registry, by_token_server);
         Err(RegistryError { kind, ..error })
+    }
+
+    /// The same, but the body of a success is handed out, to be read as it comes.
+    pub(super) fn download(&self, call: &Call<'_>) -> Result<(Reply, Incoming), RegistryError> {
+        let slot = Slot::default();
+        let reply = self.call(&Call { slot: Some(&slot), ..*call })?;
+        let missing = || RegistryError::new(Kind::Protocol, call.registry, "an answer without a body");
+        slot.into_inner().ok_or_else(missing).map(|body| (reply, body))
+    }
+
+    /// The same call at a URL that the registry named, instead of its target: as ever where that is the registry itself,
+    /// and without credentials where it is not.
+    pub(super) fn call_at(&self, call: &Call<'_>, url: &Url) -> Result<Reply, RegistryError> {
+        if self.is_home(call.registry, url)? {
+            return self.call(&Call { target: url.target(), ..*call });
+        }
+        let followed = self.follow(call, url.clone(), None);
+        let failed = |failure: Failure| failure.into_error(call.registry, format!("{} {url}", call.method));
+        self.judge(call, followed.map(|reply| Reply { is_home: false, ..reply }).map_err(failed))
+    }
+
+    /// Sends a body that is read as it goes out, to a URL that the registry named. Once, as what was read is gone: what
+    /// the registry wants of a login is found out before, by a request that is cheap.
+    pub(super) fn upload(&self, call: &Call<'_>, url: &Url, body: &mut Outgoing<'_>) -> Result<Reply, RegistryError> {
+        let is_home = self.is_home(call.registry, url)?;
+        let header = || self.authenticator.header(call.registry, call.scopes).filter(|_| is_home);
+        let mut authorization = header();
+        if is_home && authorization.is_none() && !lock(&self.open).contains(call.registry) {
+            self.call(&Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call })?;
+            authorization = header();
+        }
+        let request = Request {
+            method: call.method,
+            url,
+            headers: call.headers,
+            authorization: authorization.as_ref(),
+            body: None,
+            cap: call.cap,
+            repeatable: false,
+        };
+        let shown = format!("{} {url}", call.method);
+        let answered = self.transport.upload(call.registry, &request, body);
+        let answer = answered.map_err(|failure| failure.into_error(call.registry, shown.clone()))?;
+        let reply = Reply { answer, url: url.clone(), request: shown, is_home };
+        if is_home && reply.answer.status != 401 {
+            self.took(call, authorization.as_ref(), &reply);
+        }
+        self.judge(call, Ok(reply))
+    }
+
+    /// Where a `Location` or `Link` of this reply leads: anywhere but from https to http, as with redirects. The error
+    /// says what is wrong with it.
+    pub(super) fn place(&self, reply: &Reply, location: &str) -> Result<Url, String> {
+        let url = reply.url.join(location)?;
+        if reply.url.origin.https && !url.origin.https && !self.insecure {
+            return Err(format!("from https to {}", url.origin));
+        }
+        Ok(url)
+    }
+
+    /// Whether a URL is the registry's own, so that credentials for the registry may be sent there.
+    pub(super) fn is_home(&self, registry: &str, url: &Url) -> Result<bool, RegistryError> {
+        Ok(*self.endpoints.of(registry)?.home() == url.origin)
     }
 
     fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
@@ -214,7 +288,10 @@ impl Session {
             cap: call.cap,
             repeatable: true,
         };
-        let send = |request: &Request<'_>| self.transport.exchange(call.registry, request);
+        let send = |request: &Request<'_>| match call.slot {
+            Some(slot) => self.transport.download(call.registry, request, slot),
+            None => self.transport.exchange(call.registry, request),
+        };
         let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
         Ok(Reply { answer, request: format!("{} {url}", call.method), url: last, is_home })

@@ -2,7 +2,8 @@
 //!
 //! There is one agent (with its pool) for each origin and the registry in whose service it is called, because proxy and
 //! TLS are fixed per agent: set per request, the HTTP library would never reuse a connection. Redirects, errors by
-//! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap.
+//! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but for
+//! those of blobs on their way from one registry to another, which are read and sent as they come.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderMap, Request as HttpRequest, Response};
-use ureq::{Agent, Body, Proxy, ProxyProtocol};
+use ureq::{Agent, Body, Proxy, ProxyProtocol, SendBody};
 
+use super::body::{Incoming, Outgoing, Slot};
 use super::connector::{Connections, ForwardProxy, Names, take_connected};
 use super::endpoint;
 use super::error::Kind;
@@ -117,13 +119,51 @@ impl Transport {
     ///
     /// A connection from the pool that turns out to be dead is replaced, where the request may be repeated.
     pub(super) fn exchange(&self, registry: &str, request: &Request<'_>) -> Result<Answer, Failure> {
+        self.repeat(registry, request, &|agent| read(run(agent, request, None)?, request.cap))
+    }
+
+    /// The same, but the body of a success is not read: it is put into the slot, in the place of what was there.
+    pub(super) fn download(&self, registry: &str, request: &Request<'_>, slot: &Slot) -> Result<Answer, Failure> {
+        self.repeat(registry, request, &|agent| {
+            let response = run(agent, request, None)?;
+            if !response.status().is_success() {
+                return read(response, request.cap);
+            }
+            let (parts, body) = response.into_parts();
+            let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new() };
+            plain(&answer)?;
+            slot.replace(Some(Incoming::new(body)));
+            Ok(answer)
+        })
+    }
+
+    /// Sends a request with a body that is read as it goes out. Once only: what was read of it is gone.
+    pub(super) fn upload(
+        &self,
+        registry: &str,
+        request: &Request<'_>,
+        body: &mut Outgoing<'_>,
+    ) -> Result<Answer, Failure> {
+        let line = self.line(registry, &request.url.origin)?;
+        let begun = Instant::now();
+        let outcome = run(&line.agent, request, Some(body)).and_then(|response| read(response, request.cap));
+        self.tell(request, &outcome, begun);
+        outcome
+    }
+
+    fn repeat(
+        &self,
+        registry: &str,
+        request: &Request<'_>,
+        send: &dyn Fn(&Agent) -> Result<Answer, Failure>,
+    ) -> Result<Answer, Failure> {
         let line = self.line(registry, &request.url.origin)?;
         let mut tries = 0;
         loop {
             tries += 1;
             let begun = Instant::now();
             let _ = take_connected();
-            let outcome = send(&line.agent, request);
+            let outcome = send(&line.agent);
             self.tell(request, &outcome, begun);
             let Err(failure) = outcome else { return outcome };
             let may_repeat = match failure.hint {
@@ -255,7 +295,8 @@ fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, Failure> {
     builder.build().map_err(|_| Failure::new(Kind::Proxy, format!("the address of the proxy {host} cannot be used")))
 }
 
-fn send(agent: &Agent, request: &Request<'_>) -> Result<Answer, Failure> {
+/// Sends a request once and waits for the head of its answer. `stream` is sent in the place of the request's body.
+fn run(agent: &Agent, request: &Request<'_>, stream: Option<&mut Outgoing<'_>>) -> Result<Response<Body>, Failure> {
     let mut builder = HttpRequest::builder().method(request.method).uri(request.url.reveal());
     for (name, value) in request.headers {
         builder = builder.header(*name, *value);
@@ -265,11 +306,17 @@ fn send(agent: &Agent, request: &Request<'_>) -> Result<Answer, Failure> {
     }
     // Neither the library's error nor ours repeats a value here: it may be the secret one.
     let unfit = |_| Failure::new(Kind::Protocol, "a request that cannot be written: its URL or a header is malformed");
-    let response = match request.body {
-        Some(body) => agent.run(builder.body(body).map_err(unfit)?),
-        None => agent.run(builder.body(()).map_err(unfit)?),
+    let response = match (stream, request.body) {
+        (Some(stream), _) => {
+            if let Some(length) = stream.length {
+                builder = builder.header("Content-Length", length);
+            }
+            agent.run(builder.body(SendBody::from_reader(stream.reader)).map_err(unfit)?)
+        }
+        (None, Some(body)) => agent.run(builder.body(body).map_err(unfit)?),
+        (None, None) => agent.run(builder.body(()).map_err(unfit)?),
     };
-    read(response.map_err(Failure::of)?, request.cap)
+    response.map_err(Failure::of)
 }
 
 fn read(response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
@@ -284,19 +331,21 @@ fn read(response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
     if body.content_length().is_some_and(|length| length > cap) {
         return Err(too_large());
     }
-    if let Some(encoding) = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity")) {
-        let encoding: String = encoding.chars().filter(char::is_ascii_graphic).take(20).collect();
-        return Err(Failure::new(
-            Kind::Protocol,
-            format!("its answer is packed with {encoding}, which was not asked for"),
-        ));
-    }
+    plain(&answer)?;
     let mut reader = body.into_reader().take(cap.saturating_add(1));
     reader.read_to_end(&mut answer.body).map_err(Failure::of_body)?;
     if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
         return Err(too_large());
     }
     Ok(answer)
+}
+
+/// Refuses an answer whose body has been packed: its bytes would not be those that digests are about.
+fn plain(answer: &Answer) -> Result<(), Failure> {
+    let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
+    let Some(encoding) = encoding else { return Ok(()) };
+    let encoding: String = encoding.chars().filter(char::is_ascii_graphic).take(20).collect();
+    Err(Failure::new(Kind::Protocol, format!("its answer is packed with {encoding}, which was not asked for")))
 }
 
 #[cfg(test)]

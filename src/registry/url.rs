@@ -98,6 +98,17 @@ impl Url {
         Ok(Url { origin: self.origin.clone(), target: encode(&target) })
     }
 
+    /// The path with its query, for the request line and nothing else.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The same URL with one more query parameter; `pair` is `name=value`, encoded where it has to be.
+    pub(super) fn with_query(&self, pair: &str) -> Url {
+        let separator = if self.target.contains('?') { '&' } else { '?' };
+        Url { origin: self.origin.clone(), target: format!("{}{separator}{pair}", self.target) }
+    }
+
     /// The URL in full, for the request line and nothing else.
     pub(super) fn reveal(&self) -> String {
         format!("{}{}", self.origin, self.target)
@@ -220,6 +231,17 @@ mod tests {
             Url::parse("https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=hunter2&hunter3").expect("a URL");
         assert_eq!(url.to_string(), "https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=…&…");
         assert_eq!(format!("{url:?}"), url.to_string());
+    }
+
+    #[test]
+    fn a_query_is_kept_and_added_to() {
+        for (text, expected) in
+            [("https://h/a", "https://h/a?n=1"), ("https://h/a?_state=x", "https://h/a?_state=x&n=1")]
+        {
+            let url = Url::parse(text).expect("a URL").with_query("n=1");
+            assert_eq!(url.reveal(), expected);
+            assert!(url.reveal().ends_with(url.target()));
+        }
     }
 
     #[test]

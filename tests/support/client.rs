@@ -136,8 +136,11 @@ impl Client {
         self.push_manifest(repo, reference, &image.media_type, &image.manifest)
     }
 
-    /// Uploads the images that an index carries, each by digest, then the index; gives its digest.
+    /// Uploads the images and indexes that an index carries, each by digest, then the index; gives its digest.
     pub fn push_index(&self, repo: &str, reference: &str, index: &Index) -> String {
+        for child in &index.indexes {
+            self.push_index(repo, &child.digest(), child);
+        }
         for image in &index.images {
             self.push_image(repo, &image.digest(), image);
         }

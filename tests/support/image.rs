@@ -3,6 +3,7 @@
 //! Everything is spelled out here rather than borrowed from the crate under test, so that a fault there cannot
 //! hide in the material it is tested with. Formats: Docker image manifest v2 schema 2 and the OCI image spec 1.1.
 
+pub mod fixtures;
 mod index;
 
 use serde::Serialize;
@@ -165,6 +166,24 @@ impl ImageBuilder {
         let bytes = bytes.as_ref();
         let descriptor = self.descriptor(media_type, bytes);
         self.layers.push((descriptor, Some(bytes.to_vec()), sha256(bytes)));
+        self
+    }
+
+    /// One more layer, with a media type of the caller's and annotations on its descriptor.
+    pub fn layer_annotated(self, media_type: &str, bytes: impl AsRef<[u8]>, annotations: &[(&str, &str)]) -> Self {
+        let mut builder = self.layer_of_type(media_type, bytes);
+        if let Some((descriptor, ..)) = builder.layers.last_mut() {
+            descriptor["annotations"] = annotations.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
+        }
+        builder
+    }
+
+    /// One more layer by its digest and size in bytes alone: the caller puts it in place, `Registry::put_big` for one.
+    pub fn layer_elsewhere(mut self, digest: &str, size: u64) -> ImageBuilder {
+        let media_type = if self.family == Family::Docker { DOCKER_LAYER } else { OCI_LAYER };
+        let mut descriptor = self.descriptor(media_type, b"");
+        (descriptor["digest"], descriptor["size"]) = (digest.into(), size.into());
+        self.layers.push((descriptor, None, digest.to_owned()));
         self
     }
 

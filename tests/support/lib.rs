@@ -10,6 +10,7 @@ pub mod link;
 pub mod loopback;
 pub mod netns;
 pub mod real;
+pub mod relay;
 pub mod sandbox;
 pub mod skip;
 pub mod storage;

@@ -13,6 +13,8 @@ pub struct Index {
     pub media_type: String,
     /// The children that were given as images, attestations included, in order.
     pub images: Vec<Image>,
+    /// The children that were given as indexes, in order.
+    pub indexes: Vec<Index>,
 }
 
 impl Index {
@@ -38,6 +40,9 @@ pub struct IndexBuilder {
     family: Family,
     children: Vec<Value>,
     images: Vec<Image>,
+    indexes: Vec<Index>,
+    artifact_type: Option<String>,
+    subject: Option<Value>,
     annotations: Map<String, Value>,
     indent: Option<usize>,
     media_type_inside: bool,
@@ -49,6 +54,9 @@ impl IndexBuilder {
             family,
             children: Vec::new(),
             images: Vec::new(),
+            indexes: Vec::new(),
+            artifact_type: None,
+            subject: None,
             annotations: Map::new(),
             indent: Some(if family == Family::Docker { 3 } else { 2 }),
             media_type_inside: true,
@@ -63,14 +71,36 @@ impl IndexBuilder {
 
     /// A child, listed with this platform (`Value::Null` for none) and these annotations on its descriptor.
     pub fn image_with(mut self, image: &Image, platform: Value, annotations: &[(&str, &str)]) -> IndexBuilder {
-        let mut child = descriptor(self.family, &image.media_type, &image.manifest);
+        self.images.push(image.clone());
+        self.add(&image.media_type, &image.manifest, platform, annotations)
+    }
+
+    /// A child, listed with the platform that its config names and these `features` of the processor.
+    pub fn image_with_features(self, image: &Image, features: &[&str]) -> IndexBuilder {
+        let mut platform = image.platform().unwrap_or_else(|| json!({}));
+        platform["features"] = json!(features);
+        self.image_with(image, platform, &[])
+    }
+
+    /// A child that is an index itself, listed without a platform.
+    pub fn index(self, index: &Index) -> IndexBuilder {
+        self.index_with(index, Value::Null, &[])
+    }
+
+    /// A child that is an index itself, listed with this platform (`Value::Null` for none) and these annotations.
+    pub fn index_with(mut self, index: &Index, platform: Value, annotations: &[(&str, &str)]) -> IndexBuilder {
+        self.indexes.push(index.clone());
+        self.add(&index.media_type, &index.manifest, platform, annotations)
+    }
+
+    fn add(mut self, media_type: &str, bytes: &[u8], platform: Value, annotations: &[(&str, &str)]) -> IndexBuilder {
+        let mut child = descriptor(self.family, media_type, bytes);
         if !annotations.is_empty() {
             child["annotations"] = annotations.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
         }
         if !platform.is_null() {
             child["platform"] = platform;
         }
-        self.images.push(image.clone());
         self.children.push(child);
         self
     }
@@ -101,6 +131,18 @@ impl IndexBuilder {
         self
     }
 
+    /// The index's own `artifactType`.
+    pub fn artifact_type(mut self, artifact_type: &str) -> IndexBuilder {
+        self.artifact_type = Some(artifact_type.into());
+        self
+    }
+
+    /// The index's `subject`: the image that it refers to.
+    pub fn subject(mut self, subject: &Image) -> IndexBuilder {
+        self.subject = Some(descriptor(self.family, &subject.media_type, &subject.manifest));
+        self
+    }
+
     /// Spaces that the JSON is indented by; `None` for compact.
     pub fn indent(mut self, indent: Option<usize>) -> IndexBuilder {
         self.indent = indent;
@@ -121,12 +163,16 @@ impl IndexBuilder {
         if self.media_type_inside {
             index.insert("mediaType".into(), media_type.into());
         }
+        if let Some(artifact_type) = self.artifact_type {
+            index.insert("artifactType".into(), artifact_type.into());
+        }
         index.insert("manifests".into(), Value::Array(self.children));
+        index.extend(self.subject.map(|subject| ("subject".to_owned(), subject)));
         if !self.annotations.is_empty() {
             index.insert("annotations".into(), Value::Object(self.annotations));
         }
         let manifest = to_json(&Value::Object(index), self.indent);
-        Index { manifest, media_type: media_type.into(), images: self.images }
+        Index { manifest, media_type: media_type.into(), images: self.images, indexes: self.indexes }
     }
 }
 

@@ -38,8 +38,7 @@ impl Redirected {
         let (answers, recorded) = (Arc::clone(&pages), Arc::clone(&log));
         let handler: Arc<Handler> = Arc::new(move |connection: &mut Connection, head: Head| {
             let serial = recorded.arrived(&head, connection);
-            let body = connection.read_body(&head)?;
-            recorded.read(serial, &body);
+            connection.read_body(&head, u64::MAX, |bytes| recorded.read(serial, bytes))?;
             let response = match lock(&answers).get(&head.target) {
                 Some((media_type, bytes)) => Response::new(200).body(media_type, bytes.clone()),
                 None => Response::new(404).body("text/plain", "nothing here\n"),

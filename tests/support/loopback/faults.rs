@@ -1,10 +1,9 @@
 //! Faults, scripted by rule: what a well-behaved registry never does.
 
 use std::io;
-use std::sync::{Condvar, Mutex};
 
+use super::gate::Visit;
 use super::http::{Connection, Head, Response};
-use super::lock;
 use super::serve::Next;
 
 /// What goes wrong with a request. Those that say nothing else alter the right answer, so the request has its effect.
@@ -16,10 +15,22 @@ pub enum Fault {
     CloseBeforeRead,
     /// The connection is cut once the whole request was read; nothing is done.
     CloseAfterRead,
+    /// The connection is reset (TCP RST) once the head was read; nothing is done.
+    ResetBeforeRead,
+    /// The connection is reset once the whole request was read; nothing is done.
+    ResetAfterRead,
     /// The connection is cut in place of the answer, after the request had its effect.
     CloseAfterEffect,
+    /// The connection is cut once so many bytes of the request's body were read, or all of them where there are no
+    /// more. What was read of an upload stays in it; nothing else is done.
+    CutRequestAfter(u64),
     /// Content-Length is right but only the first so many bytes of the body are sent, then the connection is cut.
     ShortBody(usize),
+    /// Content-Length says so many bytes more than there are, after which the connection is cut.
+    LongLength(u64),
+    /// Content-Length says so many bytes fewer than there are; the rest follows all the same, and the connection
+    /// stays.
+    ShortLength(u64),
     /// The body comes in chunks, and the connection is cut in the middle of one.
     TruncatedChunk,
     /// `Docker-Content-Digest` names other bytes.
@@ -41,6 +52,16 @@ pub enum Fault {
     },
     /// The answer is held back until `Registry::release`, and never sent if the registry is dropped first.
     Hang,
+    /// The answer is sent byte by byte, as many as `Registry::drip` has let through since the request came; the rest
+    /// at `Registry::release`, or never if the registry is dropped first.
+    Drip,
+    /// The head and so many bytes of the body are sent; the rest at `Registry::release`, or never if the registry is
+    /// dropped first.
+    StallAfter(u64),
+    /// The answer is sent at once but in pieces of a single byte.
+    Crumbs,
+    /// Every token given out so far expires just before this request is looked at.
+    ExpireTokens,
     /// The body is gzipped, with `Content-Encoding: gzip`, though nobody asked for it.
     GzipUnasked,
     /// Ten megabytes of headers before the body.
@@ -59,6 +80,70 @@ impl Fault {
         Fault::Status(status, String::new(), Vec::new())
     }
 
+    /// Redirects to the very same address, for ever.
+    pub fn redirect_loop() -> Fault {
+        Fault::Redirect { status: 307, location: "{path}".into() }
+    }
+
+    /// Redirects to the same path at another server, `http://127.0.0.1:PORT` for instance.
+    pub fn redirect_elsewhere(url: &str) -> Fault {
+        Fault::Redirect { status: 307, location: format!("{url}{{path}}") }
+    }
+
+    /// One of every kind, but for those that redirect elsewhere. Those that [stall](Fault::stalls) come last.
+    pub fn every() -> Vec<Fault> {
+        let retry = |status| Fault::Status(status, String::new(), vec![("Retry-After".into(), "0".into())]);
+        let mut all: Vec<Fault> = [400, 401, 403, 404, 405, 408, 500, 502, 504].map(Fault::status).into();
+        all.extend([429, 503].map(retry));
+        all.extend([
+            Fault::CloseBeforeRead,
+            Fault::CloseAfterRead,
+            Fault::ResetBeforeRead,
+            Fault::ResetAfterRead,
+            Fault::CloseAfterEffect,
+            Fault::CutRequestAfter(20),
+            Fault::ShortBody(10),
+            Fault::LongLength(3),
+            Fault::ShortLength(3),
+            Fault::TruncatedChunk,
+            Fault::WrongDigestHeader,
+            Fault::NoDigestHeader,
+            Fault::CorruptBody,
+            Fault::ContentType("text/plain".into()),
+            Fault::Html200,
+            Fault::redirect_loop(),
+            Fault::Crumbs,
+            Fault::ExpireTokens,
+            Fault::GzipUnasked,
+            Fault::HugeHeaders,
+            Fault::EndlessBody,
+            Fault::StaleClose,
+            Fault::EarlyFinal401,
+            Fault::Hang,
+            Fault::Drip,
+            Fault::StallAfter(5),
+        ]);
+        all
+    }
+
+    /// Whether the answer comes only when the test lets it, so that a client without it has to give up by itself.
+    pub fn stalls(&self) -> bool {
+        matches!(self, Fault::Hang | Fault::Drip | Fault::StallAfter(_))
+    }
+
+    /// Whether the request may do what it is for, and an upload take its body.
+    pub(crate) fn has_effect(&self) -> bool {
+        let instead = matches!(self, Fault::Status(..) | Fault::Html200 | Fault::Redirect { .. });
+        let ended = matches!(self, Fault::CloseBeforeRead | Fault::CloseAfterRead);
+        let reset = matches!(self, Fault::ResetBeforeRead | Fault::ResetAfterRead);
+        !instead && !ended && !reset && *self != Fault::EarlyFinal401
+    }
+
+    /// Bytes of the body that are read.
+    pub(crate) fn reads(&self) -> u64 {
+        if let Fault::CutRequestAfter(bytes) = self { *bytes } else { u64::MAX }
+    }
+
     /// The answer that stands in for doing anything, where the fault has one.
     pub(crate) fn instead(&self, head: &Head) -> Option<Response> {
         match self {
@@ -69,10 +154,7 @@ impl Fault {
                 }
                 Some(response)
             }
-            Fault::Html200 => {
-                let page = "<!DOCTYPE html>\n<html><body>Please sign in to this network.</body></html>\n";
-                Some(Response::new(200).body("text/html; charset=utf-8", page))
-            }
+            Fault::Html200 => Some(web_page()),
             Fault::Redirect { status, location } => {
                 Some(Response::new(*status).header("Location", location.replace("{path}", &head.target)))
             }
@@ -86,7 +168,10 @@ impl Fault {
         match self {
             Fault::WrongDigestHeader => response.set(DIGEST, &format!("sha256:{}", "0".repeat(64))),
             Fault::NoDigestHeader => response.unset(DIGEST),
-            Fault::CorruptBody => corrupt(&mut response.body),
+            Fault::CorruptBody => match &mut response.made {
+                Some(made) => made.corrupt = true,
+                None => corrupt(&mut response.body),
+            },
             Fault::ContentType(media_type) => response.set("Content-Type", media_type),
             Fault::GzipUnasked => {
                 response.body = gzip_stored(&response.body);
@@ -97,25 +182,40 @@ impl Fault {
     }
 
     /// Sends the answer as this fault has it.
-    pub(crate) fn send(&self, connection: &mut Connection, head: &Head, response: &Response) -> io::Result<Next> {
+    pub(crate) fn send(
+        &self,
+        connection: &mut Connection,
+        head: &Head,
+        response: &Response,
+        visit: &Visit<'_>,
+    ) -> io::Result<Next> {
+        let length = response.length();
+        let right_head = || response.head_bytes(&response.content_length());
+        let lying_head = |length: u64| response.head_bytes(&format!("Content-Length: {length}\r\n"));
         match self {
-            Fault::ShortBody(length) => {
-                let mut bytes = response.head_bytes(&response.content_length());
-                bytes.extend(response.body.iter().take(*length));
-                connection.send(&bytes)?;
+            Fault::ShortBody(bytes) => {
+                connection.send(&right_head())?;
+                connection.send_body(head, response, *bytes as u64)?;
+            }
+            Fault::LongLength(more) => {
+                connection.send(&lying_head(length + more))?;
+                connection.send_body(head, response, u64::MAX)?;
+            }
+            Fault::ShortLength(fewer) => {
+                connection.send(&lying_head(length.saturating_sub(*fewer)))?;
+                connection.send_body(head, response, u64::MAX)?;
+                return Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close });
             }
             Fault::TruncatedChunk => {
-                let mut bytes = response.head_bytes("Transfer-Encoding: chunked\r\n");
-                let length = response.body.len();
-                bytes.extend_from_slice(format!("{:x}\r\n", length.max(2)).as_bytes());
-                bytes.extend(response.body.iter().take(length / 2));
-                connection.send(&bytes)?;
+                let framing = format!("Transfer-Encoding: chunked\r\n\r\n{:x}", length.max(2));
+                connection.send(&response.head_bytes(&framing))?;
+                connection.send_body(head, response, length / 2)?;
             }
             Fault::HugeHeaders => {
                 let line = format!("X-Padding: {}\r\n", "x".repeat(1000));
                 let framing = line.repeat(10_000) + &response.content_length();
                 connection.send(&response.head_bytes(&framing))?;
-                connection.send(&response.body)?;
+                connection.send_body(head, response, u64::MAX)?;
             }
             Fault::EndlessBody => {
                 connection.send(&response.head_bytes("Transfer-Encoding: chunked\r\n"))?;
@@ -128,138 +228,61 @@ impl Fault {
                 connection.respond(head, response)?;
                 return Ok(Next::Close);
             }
+            Fault::Drip | Fault::StallAfter(_) | Fault::Crumbs => {
+                return self.send_slowly(connection, head, response, visit);
+            }
             _ => return send_right(connection, head, response),
         }
         connection.cut();
         Ok(Next::Close)
     }
+
+    fn send_slowly(
+        &self,
+        connection: &mut Connection,
+        head: &Head,
+        response: &Response,
+        visit: &Visit<'_>,
+    ) -> io::Result<Next> {
+        let head_bytes = response.head_bytes(&response.content_length());
+        let start = if let Fault::StallAfter(bytes) = self { head_bytes.len() as u64 + bytes } else { 0 };
+        let mut sent: u64 = 0;
+        let mut send = |piece: &[u8]| {
+            for byte in piece {
+                let may = match self {
+                    Fault::Drip => visit.may_drip(sent),
+                    Fault::StallAfter(_) => sent < start || visit.wait(),
+                    _ => true,
+                };
+                if !may {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                connection.send(&[*byte])?;
+                sent += 1;
+            }
+            Ok(())
+        };
+        send(&head_bytes)?;
+        if head.method != "HEAD" && !matches!(response.status, 204 | 304) {
+            match &response.made {
+                Some(made) => made.pieces(u64::MAX, &mut send)?,
+                None => send(&response.body)?,
+            }
+        }
+        Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close })
+    }
+}
+
+/// The page of a hotel's network.
+pub(crate) fn web_page() -> Response {
+    let page = "<!DOCTYPE html>\n<html><body>Please sign in to this network.</body></html>\n";
+    Response::new(200).body("text/html; charset=utf-8", page)
 }
 
 /// Sends an answer as it should be sent.
 pub(crate) fn send_right(connection: &mut Connection, head: &Head, response: &Response) -> io::Result<Next> {
     connection.respond(head, response)?;
     Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close })
-}
-
-/// When a fault strikes: which requests, and which of those.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    method: Option<String>,
-    path_contains: String,
-    authorized: bool,
-    first: usize,
-    last: usize,
-}
-
-impl Rule {
-    /// Requests of this method (`*` for all) whose path and query contain the text; every one of them, unless
-    /// narrowed by the calls below.
-    pub fn on(method: &str, path_contains: &str) -> Rule {
-        let method = (method != "*").then(|| method.to_owned());
-        Rule { method, path_contains: path_contains.into(), authorized: false, first: 1, last: usize::MAX }
-    }
-
-    /// Every request.
-    pub fn any() -> Rule {
-        Rule::on("*", "")
-    }
-
-    /// Only the n-th that matches, counted from 1.
-    pub fn nth(mut self, n: usize) -> Rule {
-        (self.first, self.last) = (n, n);
-        self
-    }
-
-    /// The first n that match.
-    pub fn times(mut self, n: usize) -> Rule {
-        (self.first, self.last) = (1, n);
-        self
-    }
-
-    /// All that match, which is also the default.
-    pub fn always(mut self) -> Rule {
-        (self.first, self.last) = (1, usize::MAX);
-        self
-    }
-
-    /// Only those that bear an `Authorization` header match.
-    pub fn authorized(mut self) -> Rule {
-        self.authorized = true;
-        self
-    }
-
-    fn matches(&self, head: &Head) -> bool {
-        self.method.as_ref().is_none_or(|method| *method == head.method)
-            && head.target.contains(&self.path_contains)
-            && (!self.authorized || head.header("Authorization").is_some())
-    }
-}
-
-struct Scripted {
-    rule: Rule,
-    fault: Fault,
-    matched: usize,
-}
-
-/// The rules in force, and how often each has matched.
-#[derive(Default)]
-pub(crate) struct Faults(Mutex<Vec<Scripted>>);
-
-impl Faults {
-    pub(crate) fn add(&self, rule: Rule, fault: Fault) {
-        lock(&self.0).push(Scripted { rule, fault, matched: 0 });
-    }
-
-    pub(crate) fn clear(&self) {
-        lock(&self.0).clear();
-    }
-
-    /// The fault of the first rule that strikes; every rule counts what it matches, struck or not.
-    pub(crate) fn pick(&self, head: &Head) -> Option<Fault> {
-        let mut picked = None;
-        for scripted in lock(&self.0).iter_mut().filter(|scripted| scripted.rule.matches(head)) {
-            scripted.matched += 1;
-            let strikes = (scripted.rule.first..=scripted.rule.last).contains(&scripted.matched);
-            if strikes && picked.is_none() {
-                picked = Some(scripted.fault.clone());
-            }
-        }
-        picked
-    }
-}
-
-/// Where hanging requests wait.
-#[derive(Default)]
-pub(crate) struct Gate {
-    state: Mutex<(usize, bool)>,
-    changed: Condvar,
-}
-
-impl Gate {
-    /// How often it was opened so far; to be asked before a request is announced to anybody.
-    pub(crate) fn opened(&self) -> usize {
-        lock(&self.state).0
-    }
-
-    /// Lets everything through that has waited since before this call.
-    pub(crate) fn open(&self) {
-        lock(&self.state).0 += 1;
-        self.changed.notify_all();
-    }
-
-    /// Lets everything through for good, to its end.
-    pub(crate) fn shut_down(&self) {
-        lock(&self.state).1 = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for an opening after `seen`; false when there will be none.
-    pub(crate) fn wait(&self, seen: usize) -> bool {
-        let state = lock(&self.state);
-        let waiting = |state: &mut (usize, bool)| state.0 == seen && !state.1;
-        let state = self.changed.wait_while(state, waiting).unwrap_or_else(|poisoned| poisoned.into_inner());
-        !state.1
-    }
 }
 
 fn corrupt(body: &mut [u8]) {

@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+
+use super::big::Made;
 
 const MAX_HEAD: usize = 1 << 20;
 
@@ -41,7 +44,10 @@ impl Head {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) head: Head,
+    /// The body; empty for one that went into an upload as it came, or was not wanted.
     pub(crate) body: Vec<u8>,
+    /// Whether the body went into the upload that the path names.
+    pub(crate) received: bool,
 }
 
 /// An answer, not yet sent.
@@ -50,11 +56,18 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Stands in for the body where it is too large to be held.
+    pub(crate) made: Option<Made>,
 }
 
 impl Response {
     pub(crate) fn new(status: u16) -> Response {
-        Response { status, headers: Vec::new(), body: Vec::new() }
+        Response { status, headers: Vec::new(), body: Vec::new(), made: None }
+    }
+
+    /// Bytes of the body.
+    pub(crate) fn length(&self) -> u64 {
+        self.made.as_ref().map_or(self.body.len() as u64, Made::length)
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Response {
@@ -100,7 +113,7 @@ impl Response {
     pub(crate) fn content_length(&self) -> String {
         match self.status {
             204 | 304 => String::new(),
-            _ => format!("Content-Length: {}\r\n", self.body.len()),
+            _ => format!("Content-Length: {}\r\n", self.length()),
         }
     }
 }
@@ -111,17 +124,21 @@ fn reason(status: u16) -> &'static str {
         201 => "Created",
         202 => "Accepted",
         204 => "No Content",
+        206 => "Partial Content",
         304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        415 => "Unsupported Media Type",
         416 => "Range Not Satisfiable",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
+        504 => "Gateway Timeout",
         300..400 => "Redirect",
         _ => "Scripted",
     }
@@ -195,30 +212,33 @@ impl Connection {
         }
     }
 
-    /// The body that belongs to `head`; an error when the client stops short of it.
-    pub(crate) fn read_body(&mut self, head: &Head) -> io::Result<Vec<u8>> {
+    /// Hands on the body that belongs to `head` as it comes, at most `limit` bytes of it; an error when the client
+    /// stops short of it.
+    pub(crate) fn read_body(&mut self, head: &Head, limit: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         if head.wants_continue() {
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         if head.header("Transfer-Encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
-            return self.read_chunks();
+            return self.read_chunks(limit, take);
         }
-        let length = head.header("Content-Length").map_or(Ok(0), str::parse).map_err(invalid)?;
-        self.take(length)
+        let length: u64 = head.header("Content-Length").map_or(Ok(0), str::parse).map_err(invalid)?;
+        self.pass(length.min(limit), &mut take)
     }
 
-    fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
-        let mut body = Vec::new();
+    fn read_chunks(&mut self, mut limit: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             match httparse::parse_chunk_size(&self.unread) {
                 Ok(httparse::Status::Complete((start, size))) => {
                     self.unread.drain(..start);
-                    let size = usize::try_from(size).map_err(invalid)?;
-                    body.extend(self.take(size)?);
+                    self.pass(size.min(limit), &mut take)?;
+                    if size > limit {
+                        return Ok(());
+                    }
+                    limit -= size;
                     // The line end after a chunk; after the last, the empty line that stands for no trailers.
-                    self.take(2)?;
+                    self.pass(2, &mut |_| {})?;
                     if size == 0 {
-                        return Ok(body);
+                        return Ok(());
                     }
                 }
                 Ok(httparse::Status::Partial) if self.fill()? => {}
@@ -227,14 +247,17 @@ impl Connection {
         }
     }
 
-    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
-        while self.unread.len() < length {
-            if !self.fill()? {
+    fn pass(&mut self, mut length: u64, take: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        while length > 0 {
+            if self.unread.is_empty() && !self.fill()? {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            let some = usize::try_from(length).unwrap_or(usize::MAX).min(self.unread.len());
+            take(&self.unread[..some]);
+            self.unread.drain(..some);
+            length -= some as u64;
         }
-        let rest = self.unread.split_off(length);
-        Ok(std::mem::replace(&mut self.unread, rest))
+        Ok(())
     }
 
     /// Reads what there is; false at the end.
@@ -248,10 +271,26 @@ impl Connection {
     /// Sends an answer whole, but for the body where the request was a HEAD.
     pub(crate) fn respond(&mut self, head: &Head, response: &Response) -> io::Result<()> {
         let mut bytes = response.head_bytes(&response.content_length());
-        if head.method != "HEAD" && !matches!(response.status, 204 | 304) {
+        if response.made.is_none() && head.method != "HEAD" && !matches!(response.status, 204 | 304) {
             bytes.extend_from_slice(&response.body);
+            return self.send(&bytes);
         }
-        self.send(&bytes)
+        self.send(&bytes)?;
+        self.send_body(head, response, u64::MAX)
+    }
+
+    /// Sends the first `limit` bytes of an answer's body, or nothing where the answer to this request has none.
+    pub(crate) fn send_body(&mut self, head: &Head, response: &Response, limit: u64) -> io::Result<()> {
+        if head.method == "HEAD" || matches!(response.status, 204 | 304) {
+            return Ok(());
+        }
+        match &response.made {
+            Some(made) => made.pieces(limit, |piece| self.send(piece)),
+            None => {
+                let length = usize::try_from(limit).unwrap_or(usize::MAX).min(response.body.len());
+                self.send(&response.body[..length])
+            }
+        }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -271,12 +310,20 @@ impl Connection {
 
     /// Ends the connection without a word.
     pub(crate) fn cut(&mut self) {
-        let socket = match &self.stream {
+        // Already closed by the other side is as good.
+        self.socket().shutdown(Shutdown::Both).ok();
+    }
+
+    /// Has the kernel reset the connection when its last handle is closed, rather than end it in order.
+    pub(crate) fn reset_at_end(&self) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO))?)
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
             Stream::Plain(socket) => socket,
             Stream::Tls(stream) => &stream.sock,
-        };
-        // Already closed by the other side is as good.
-        socket.shutdown(Shutdown::Both).ok();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::habits::Habits;
 use super::http::{Head, Response};
 use super::storage::{Repo, State};
 use crate::image::{DOCKER_FOREIGN_LAYER, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256};
@@ -55,6 +56,7 @@ fn unknown(repo: &str, reference: &str) -> Response {
 /// Gives the digest of its subject, if it has one.
 pub(crate) fn check(
     repo: Option<&Repo>,
+    habits: &Habits,
     reference: &str,
     media_type: &str,
     bytes: &[u8],
@@ -70,6 +72,10 @@ pub(crate) fn check(
     if ![DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&media_type) {
         return Err(invalid(&format!("unsupported manifest media type: {media_type:?}")));
     }
+    if let Some(status) = habits.refuses(media_type) {
+        let detail = json!(format!("unsupported manifest media type: {media_type:?}"));
+        return Err(Box::new(Response::error(status, "MANIFEST_INVALID", "manifest invalid", detail)));
+    }
     let manifest: Value = serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
     if manifest["schemaVersion"] != 2 {
         return Err(invalid("unrecognized manifest schema version"));
@@ -78,6 +84,9 @@ pub(crate) fn check(
         Some(inside) if inside != media_type => return Err(invalid("mediaType differs from the Content-Type")),
         None if media_type.contains("docker") => return Err(invalid("mediaType is missing")),
         _ => {}
+    }
+    if habits.no_nested && array(&manifest["manifests"]).is_some_and(|children| children.iter().any(is_index)) {
+        return Err(invalid("an index in an index"));
     }
     let missing = missing(repo, media_type, &manifest).ok_or_else(|| invalid("a descriptor is malformed"))?;
     if !missing.is_empty() {
@@ -123,6 +132,10 @@ fn is_elsewhere(blob: &Value) -> bool {
     let media_type = blob["mediaType"].as_str().unwrap_or_default();
     let foreign = media_type == DOCKER_FOREIGN_LAYER || media_type.contains("layer.nondistributable");
     foreign && blob["urls"].as_array().is_some_and(|urls| !urls.is_empty())
+}
+
+fn is_index(descriptor: &Value) -> bool {
+    descriptor["mediaType"] == DOCKER_LIST || descriptor["mediaType"] == OCI_INDEX
 }
 
 fn is_tag(text: &str) -> bool {

@@ -4,13 +4,20 @@
 //! clock: tokens expire, and held answers go on, when a test says so. Dropping it ends every thread it started.
 
 mod auth;
+mod big;
+mod blob;
+mod builder;
+mod chance;
 mod demand;
 mod elsewhere;
 mod faults;
+mod gate;
+mod habits;
 mod http;
 mod manifest;
 mod record;
 mod route;
+mod rule;
 mod serve;
 mod storage;
 #[cfg(test)]
@@ -18,30 +25,36 @@ mod tests;
 mod upload;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rustls::ServerConfig;
-
+pub use big::Big;
+pub use builder::Builder;
+pub use chance::Chance;
 pub use demand::{Auth, Bearer};
 pub use elsewhere::Redirected;
-pub use faults::{Fault, Rule};
+pub use faults::Fault;
 pub use record::Recorded;
+pub use rule::Rule;
 
 use crate::image::{Image, Index};
 use auth::Guard;
-use faults::{Faults, Gate};
+use blob::Blob;
+use gate::Gate;
+use habits::Hides;
 use http::{Connection, Head, Request, Response};
 use record::Log;
+use route::Route;
+use rule::Faults;
 use serve::{Next, Server};
-use storage::{Habits, Storage};
+use storage::Storage;
 
 /// A running registry.
 pub struct Registry {
     shared: Arc<Shared>,
     server: Server,
-    /// Kept for its life alone: where the tokens come from, when they have a port of their own.
-    _tokens: Option<Server>,
+    /// Where the tokens come from, when they have a port of their own.
+    tokens: Mutex<Option<Server>>,
 }
 
 /// What the threads of one registry have in common.
@@ -53,94 +66,6 @@ struct Shared {
     gate: Gate,
 }
 
-/// How a registry is to be, before it runs.
-pub struct Builder {
-    auth: Auth,
-    tls: Option<Arc<ServerConfig>>,
-    address: &'static str,
-    habits: Habits,
-}
-
-impl Builder {
-    /// Demands this of clients.
-    pub fn auth(mut self, auth: Auth) -> Builder {
-        self.auth = auth;
-        self
-    }
-
-    /// Demands Basic credentials.
-    pub fn basic(self, user: &str, password: &str) -> Builder {
-        self.auth(Auth::basic(user, password))
-    }
-
-    /// Demands Bearer tokens.
-    pub fn bearer(self, bearer: Bearer) -> Builder {
-        self.auth(Auth::Bearer(bearer))
-    }
-
-    /// Speaks TLS; `certs::Pair::server_config` makes the configuration.
-    pub fn tls(mut self, config: Arc<ServerConfig>) -> Builder {
-        self.tls = Some(config);
-        self.habits.https = true;
-        self
-    }
-
-    /// Listens on `[::1]` instead of 127.0.0.1.
-    pub fn ipv6(mut self) -> Builder {
-        self.address = "[::1]:0";
-        self
-    }
-
-    /// Every mount falls to an upload (202).
-    pub fn without_mounts(mut self) -> Builder {
-        self.habits.no_mounts = true;
-        self
-    }
-
-    /// Knows nothing of referrers: 404, and no `OCI-Subject`.
-    pub fn without_referrers(mut self) -> Builder {
-        self.habits.no_referrers = true;
-        self
-    }
-
-    /// Locations are paths, without scheme and host.
-    pub fn relative_locations(mut self) -> Builder {
-        self.habits.relative_locations = true;
-        self
-    }
-
-    /// Lists at most so many tags at once, whatever is asked.
-    pub fn page_limit(mut self, tags: usize) -> Builder {
-        self.habits.page_limit = Some(tags);
-        self
-    }
-
-    /// Starts it on a free port.
-    pub fn start(self) -> Registry {
-        let bind = || TcpListener::bind(self.address).unwrap_or_else(|error| panic!("{}: {error}", self.address));
-        let address = |listener: &TcpListener| listener.local_addr().expect("a bound listener has an address");
-        let listener = bind();
-        let own_port = matches!(&self.auth, Auth::Bearer(bearer) if bearer.own_port);
-        let token_listener = own_port.then(bind);
-        let scheme = if self.habits.https { "https" } else { "http" };
-        let own_realm = format!("{scheme}://{}/token", address(token_listener.as_ref().unwrap_or(&listener)));
-        let shared = Arc::new(Shared {
-            log: Arc::default(),
-            guard: Guard::new(self.auth.clone(), own_realm),
-            storage: Storage { habits: self.habits.clone(), state: Mutex::default() },
-            faults: Faults::default(),
-            gate: Gate::default(),
-        });
-        let serve = |listener| {
-            let handling = Arc::clone(&shared);
-            let handler = move |connection: &mut Connection, head: Head| handling.handle(connection, head);
-            Server::start(listener, self.tls.clone(), Arc::clone(&shared.log), Arc::new(handler))
-        };
-        let (server, tokens) = (serve(listener), token_listener.map(serve));
-        Registry { shared, server, _tokens: tokens }
-    }
-}
-
 impl Registry {
     /// A plain-HTTP registry without auth on a free port of 127.0.0.1.
     pub fn start() -> Registry {
@@ -149,7 +74,7 @@ impl Registry {
 
     /// The same, to be changed before it starts.
     pub fn builder() -> Builder {
-        Builder { auth: Auth::None, tls: None, address: "127.0.0.1:0", habits: Habits::default() }
+        Builder::new()
     }
 
     /// Where it listens.
@@ -182,8 +107,11 @@ impl Registry {
         state.add_manifest(repo, reference, &image.media_type, &image.manifest)
     }
 
-    /// Puts an index and the images that it carries in place; gives its digest.
+    /// Puts an index and the images and indexes that it carries in place; gives its digest.
     pub fn put_index(&self, repo: &str, reference: &str, index: &Index) -> String {
+        for child in &index.indexes {
+            self.put_index(repo, &child.digest(), child);
+        }
         for image in &index.images {
             self.put_image(repo, &image.digest(), image);
         }
@@ -198,6 +126,18 @@ impl Registry {
     /// Puts a blob in place; gives its digest.
     pub fn put_blob(&self, repo: &str, bytes: &[u8]) -> String {
         lock(&self.shared.storage.state).add_blob(repo, bytes)
+    }
+
+    /// Puts a blob in place that is made anew whenever it is asked for; gives its digest.
+    pub fn put_big(&self, repo: &str, big: &Big) -> String {
+        lock(&self.shared.storage.state).link_blob(repo, &big.digest(), Blob::Made(big.clone()));
+        big.digest()
+    }
+
+    /// The size of a blob, if the repository has it.
+    pub fn blob_size(&self, repo: &str, digest: &str) -> Option<u64> {
+        let state = lock(&self.shared.storage.state);
+        state.blobs.get(digest).filter(|_| state.has_blob(repo, digest)).map(Blob::size)
     }
 
     /// The Content-Type and bytes held under a tag or digest.
@@ -250,6 +190,23 @@ impl Registry {
         self.shared.faults.add(rule, fault);
     }
 
+    /// The n-th request from now on, whatever it is (requests for tokens count), meets this fault, and no other does
+    /// by this rule.
+    pub fn fail_request(&self, n: usize, fault: Fault) {
+        self.fault(Rule::any().nth(n), fault);
+    }
+
+    /// From now on, requests that no rule strikes are left to chance. Should the test fail, the seed and what struck
+    /// are printed when the registry is dropped.
+    pub fn leave_to(&self, chance: Chance) {
+        self.shared.faults.leave_to(chance);
+    }
+
+    /// What struck since the faults were last cleared: the number of the request since then, from 1, and its fault.
+    pub fn struck(&self) -> Vec<(usize, Fault)> {
+        self.shared.faults.struck()
+    }
+
     /// Nothing goes wrong any more.
     pub fn clear_faults(&self) {
         self.shared.faults.clear();
@@ -258,6 +215,17 @@ impl Registry {
     /// Lets the requests that [`Fault::Hang`] holds go on to their right answers.
     pub fn release(&self) {
         self.shared.gate.open();
+    }
+
+    /// Lets every answer that [`Fault::Drip`] holds send so many bytes more.
+    pub fn drip(&self, bytes: u64) {
+        self.shared.gate.drip(bytes);
+    }
+
+    /// Ends the token endpoint for good, where it has a port of its own: connections to it are refused.
+    pub fn stop_tokens(&self) {
+        let tokens = lock(&self.tokens).take();
+        assert!(tokens.is_some(), "the token endpoint has no port of its own, or was stopped before");
     }
 
     /// Every token given out so far is refused from now on (`error="invalid_token"`).
@@ -273,6 +241,11 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
+        if let (true, Some(seed)) = (std::thread::panicking(), self.shared.faults.seed()) {
+            let line = format!("faults of {} by seed {seed}: {:?}\n", self.host(), self.struck());
+            // There is nobody to tell that it cannot be told.
+            let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+        }
         // The servers' own drop then joins the threads that this lets go.
         self.shared.gate.shut_down();
     }
@@ -280,22 +253,26 @@ impl Drop for Registry {
 
 impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<Next> {
-        let opened = self.gate.opened();
+        let visit = self.gate.visit();
         // Before it is announced: whoever waits for it may let others come, which must not be struck in its place.
         let fault = self.faults.pick(&head);
         let serial = self.log.arrived(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),
+            Some(Fault::ResetBeforeRead) => return Ok(Next::Reset),
             Some(Fault::EarlyFinal401) => return self.refuse_early(connection, &head, serial),
+            Some(Fault::ExpireTokens) => self.guard.expire_tokens(),
             None if head.wants_continue() && self.refusal(&head).is_some() => {
                 return self.refuse_early(connection, &head, serial);
             }
             _ => {}
         }
-        let body = connection.read_body(&head)?;
-        self.log.read(serial, &body);
-        let request = Request { head, body };
-        if fault == Some(Fault::CloseAfterRead) || (fault == Some(Fault::Hang) && !self.gate.wait(opened)) {
+        let request = self.receive(connection, head, serial, fault.as_ref())?;
+        if fault == Some(Fault::ResetAfterRead) {
+            return Ok(Next::Reset);
+        }
+        let cut_now = matches!(fault, Some(Fault::CloseAfterRead | Fault::CutRequestAfter(_)));
+        if cut_now || (fault == Some(Fault::Hang) && !visit.wait()) {
             return Ok(cut(connection));
         }
         let mut response =
@@ -308,9 +285,42 @@ impl Shared {
         }
         self.log.answering(serial, response.status);
         match fault {
-            Some(fault) => fault.send(connection, &request.head, &response),
+            Some(fault) => fault.send(connection, &request.head, &response, &visit),
             None => faults::send_right(connection, &request.head, &response),
         }
+    }
+
+    /// Reads a request's body: into its upload, where it has one that would be let, as it comes.
+    fn receive(
+        &self,
+        connection: &mut Connection,
+        head: Head,
+        serial: usize,
+        fault: Option<&Fault>,
+    ) -> io::Result<Request> {
+        let Storage { habits, state } = &self.storage;
+        let effect = fault.is_none_or(Fault::has_effect);
+        let upload = match Route::parse(head.path()) {
+            Route::Upload { repo, id } => Some((repo, id)),
+            _ => None,
+        };
+        let received = effect && self.refusal(&head).is_none();
+        let received =
+            received && upload.as_ref().is_some_and(|(repo, id)| upload::receives(&lock(state), &head, repo, id));
+        let mut body = Vec::new();
+        let limit = fault.map_or(u64::MAX, Fault::reads);
+        let read = connection.read_body(&head, limit, |bytes| {
+            match &upload {
+                None => body.extend_from_slice(bytes),
+                Some((_, id)) if received => upload::receive(&mut lock(state), id, bytes, habits),
+                Some(_) => {}
+            }
+            self.log.read(serial, bytes);
+        });
+        if let (true, Some((_, id))) = (received && (read.is_err() || limit < u64::MAX), &upload) {
+            upload::broke_off(&mut lock(state), id, habits);
+        }
+        read.map(|()| Request { head, body, received })
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -319,12 +329,30 @@ impl Shared {
         }
         match self.guard.check(&request.head) {
             Ok(access) => self.storage.answer(request, access),
-            Err(refusal) => *refusal,
+            Err(refusal) => self.hide(&request.head, *refusal),
         }
     }
 
+    /// What a request is answered that is not let in.
     fn refusal(&self, head: &Head) -> Option<Response> {
-        if head.path() == "/token" { None } else { self.guard.check(head).err().map(|refusal| *refusal) }
+        if head.path() == "/token" {
+            None
+        } else {
+            self.guard.check(head).err().map(|refusal| self.hide(head, *refusal))
+        }
+    }
+
+    /// The refusal, or what a registry says instead that does not tell what it has.
+    fn hide(&self, head: &Head, refusal: Response) -> Response {
+        let hidden = match self.storage.habits.hides {
+            Hides::Nobody => false,
+            Hides::Known => head.header("Authorization").is_some(),
+            Hides::All => true,
+        };
+        match Route::parse(head.path()).repo().filter(|_| hidden) {
+            Some(repo) => storage::name_unknown(repo),
+            None => refusal,
+        }
     }
 
     /// The final 401 of a request whose body was not read; as that may still be under way, the connection ends.

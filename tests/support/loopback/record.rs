@@ -17,7 +17,7 @@ pub struct Recorded {
     pub path: String,
     /// The headers, in order, as sent.
     pub headers: Vec<(String, String)>,
-    /// Bytes of the body that were read (0 when a fault left it unread).
+    /// Bytes of the body that were read so far (0 when a fault left it unread).
     pub body_len: usize,
     /// The body itself, as far as it is at most 1 MiB; else empty.
     pub body: Vec<u8>,
@@ -90,11 +90,14 @@ impl Log {
         serial
     }
 
-    pub(crate) fn read(&self, serial: usize, body: &[u8]) {
+    /// Some more of a request's body has come.
+    pub(crate) fn read(&self, serial: usize, bytes: &[u8]) {
         self.update(serial, |request| {
-            request.body_len = body.len();
-            if body.len() <= KEPT_BODY {
-                request.body = body.to_vec();
+            request.body_len += bytes.len();
+            if request.body_len <= KEPT_BODY {
+                request.body.extend_from_slice(bytes);
+            } else {
+                request.body = Vec::new();
             }
         });
     }

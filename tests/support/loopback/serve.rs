@@ -18,6 +18,8 @@ use super::record::Log;
 pub(crate) enum Next {
     KeepAlive,
     Close,
+    /// Ended with a TCP reset.
+    Reset,
 }
 
 /// What answers a request whose head was read; an error ends the connection without a word.
@@ -114,8 +116,11 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
     };
     let mut connection = Connection::new(stream, number, port);
     while let Some(head) = connection.read_head()? {
-        if (inner.handler)(&mut connection, head)? == Next::Close {
-            break;
+        match (inner.handler)(&mut connection, head)? {
+            Next::KeepAlive => {}
+            Next::Close => break,
+            // What is in the way of it, a goodbye, is left out; the last handle's end then sends it.
+            Next::Reset => return connection.reset_at_end(),
         }
     }
     connection.close();

@@ -6,22 +6,15 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::auth::Access;
+use super::blob::{self, Blob};
+use super::faults::web_page;
+use super::habits::{Habits, Referrers};
 use super::http::{Head, Request, Response};
 use super::lock;
 use super::manifest;
 use super::route::Route;
 use super::upload::{self, Upload};
 use crate::image::{OCI_INDEX, sha256};
-
-/// How this registry differs from docker-registry.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Habits {
-    pub(crate) https: bool,
-    pub(crate) no_mounts: bool,
-    pub(crate) no_referrers: bool,
-    pub(crate) relative_locations: bool,
-    pub(crate) page_limit: Option<usize>,
-}
 
 /// One repository.
 #[derive(Default)]
@@ -45,7 +38,7 @@ impl Repo {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) repos: BTreeMap<String, Repo>,
-    pub(crate) blobs: BTreeMap<String, Arc<Vec<u8>>>,
+    pub(crate) blobs: BTreeMap<String, Blob>,
     pub(crate) uploads: BTreeMap<String, Upload>,
     pub(crate) uploads_started: usize,
 }
@@ -53,9 +46,14 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn add_blob(&mut self, repo: &str, bytes: &[u8]) -> String {
         let digest = sha256(bytes);
-        self.blobs.entry(digest.clone()).or_insert_with(|| Arc::new(bytes.to_vec()));
-        self.repos.entry(repo.into()).or_default().blobs.insert(digest.clone());
+        self.link_blob(repo, &digest, Blob::Kept(Arc::new(bytes.to_vec())));
         digest
+    }
+
+    /// Puts a blob in place; one that is there already stays as it is held.
+    pub(crate) fn link_blob(&mut self, repo: &str, digest: &str, blob: Blob) {
+        self.blobs.entry(digest.into()).or_insert(blob);
+        self.repos.entry(repo.into()).or_default().blobs.insert(digest.into());
     }
 
     /// Stores a manifest unchecked, and tags it where `reference` is no digest.
@@ -88,24 +86,30 @@ impl Storage {
         let state = &mut *state;
         let head = &request.head;
         let method = head.method.as_str();
-        let response = match (method, Route::parse(head.path())) {
+        let habits = &self.habits;
+        let mut response = match (method, Route::parse(head.path())) {
             ("GET" | "HEAD", Route::Base) => Response::new(200).json(&json!({})),
             ("GET" | "HEAD", Route::Manifest { repo, reference }) => manifest::get(state, head, &repo, &reference),
             ("PUT", Route::Manifest { repo, reference }) => self.put_manifest(state, request, &repo, &reference),
+            ("DELETE", Route::Manifest { .. } | Route::Blob { .. }) if habits.no_deletion => unsupported(),
             ("DELETE", Route::Manifest { repo, reference }) => manifest::delete(state, &repo, &reference),
-            ("GET" | "HEAD", Route::Blob { repo, digest }) => get_blob(state, &repo, &digest),
-            ("DELETE", Route::Blob { repo, digest }) => delete_blob(state, &repo, &digest),
+            ("GET" | "HEAD", Route::Blob { repo, digest }) => blob::get(state, head, &repo, &digest, !habits.no_ranges),
+            ("DELETE", Route::Blob { repo, digest }) => blob::delete(state, &repo, &digest),
             ("POST", Route::Uploads { repo }) => self.start_upload(state, request, &repo, access),
-            (_, Route::Upload { repo, id }) => upload::go_on(state, request, &repo, &id, |path| self.url(head, path)),
+            (_, Route::Upload { repo, id }) => {
+                upload::go_on(state, request, &repo, &id, habits, |path| self.url(head, path))
+            }
             ("GET", Route::Tags { repo }) => self.tags(state, head, &repo),
-            ("GET", Route::Referrers { repo, digest }) if !self.habits.no_referrers => {
+            ("GET", Route::Referrers { .. }) if habits.referrers == Referrers::Html => web_page(),
+            ("GET", Route::Referrers { repo, digest }) if habits.referrers == Referrers::Served => {
                 referrers(state, head, &repo, &digest)
             }
             (_, Route::Unknown | Route::Referrers { .. }) => {
                 Response::new(404).body("text/plain; charset=utf-8", "404 page not found\n")
             }
-            _ => Response::error(405, "UNSUPPORTED", "The operation is unsupported.", Value::Null),
+            _ => unsupported(),
         };
+        habits.apply(head, &mut response);
         response.header("Docker-Distribution-Api-Version", "registry/2.0")
     }
 
@@ -114,13 +118,18 @@ impl Storage {
         if self.habits.relative_locations {
             return path.to_owned();
         }
+        self.absolute(head, path)
+    }
+
+    fn absolute(&self, head: &Head, path: &str) -> String {
         let scheme = if self.habits.https { "https" } else { "http" };
         format!("{scheme}://{}{path}", head.header("Host").unwrap_or("localhost"))
     }
 
     fn put_manifest(&self, state: &mut State, request: &Request, repo: &str, reference: &str) -> Response {
         let media_type = request.head.header("Content-Type").unwrap_or_default();
-        let subject = match manifest::check(state.repos.get(repo), reference, media_type, &request.body) {
+        let repo_now = state.repos.get(repo);
+        let subject = match manifest::check(repo_now, &self.habits, reference, media_type, &request.body) {
             Ok(subject) => subject,
             Err(refusal) => return *refusal,
         };
@@ -128,7 +137,7 @@ impl Storage {
         let location = self.url(&request.head, &format!("/v2/{repo}/manifests/{digest}"));
         let response = Response::new(201).header("Location", location).header("Docker-Content-Digest", digest);
         match subject {
-            Some(subject) if !self.habits.no_referrers => response.header("OCI-Subject", subject),
+            Some(subject) if self.habits.referrers == Referrers::Served => response.header("OCI-Subject", subject),
             _ => response,
         }
     }
@@ -147,17 +156,12 @@ impl Storage {
         if let Some(digest) = one("digest") {
             return upload::monolithic(state, repo, &digest, &request.body, |path| self.url(head, path));
         }
-        upload::start(state, repo, |path| self.url(head, path))
+        upload::start(state, repo, &self.habits, |path| self.url(head, path))
     }
 
     fn tags(&self, state: &State, head: &Head, name: &str) -> Response {
         let Some(repo) = state.repos.get(name) else {
-            return Response::error(
-                404,
-                "NAME_UNKNOWN",
-                "repository name not known to registry",
-                json!({"name": name}),
-            );
+            return name_unknown(name);
         };
         let last = head.query("last").into_iter().next().unwrap_or_default();
         let asked = head.query("n").first().and_then(|n| n.parse().ok());
@@ -166,31 +170,20 @@ impl Storage {
         let page: Vec<&String> = rest.iter().copied().take(limit).collect();
         let mut response = Response::new(200).json(&json!({"name": name, "tags": page}));
         if let (Some(tag), true) = (page.last(), page.len() < rest.len()) {
-            response.set("Link", &format!("</v2/{name}/tags/list?last={tag}&n={limit}>; rel=\"next\""));
+            let next = format!("/v2/{name}/tags/list?last={tag}&n={limit}");
+            let next = if self.habits.absolute_links { self.absolute(head, &next) } else { next };
+            response.set("Link", &format!("<{next}>; rel=\"next\""));
         }
         response
     }
 }
 
-fn get_blob(state: &State, repo: &str, digest: &str) -> Response {
-    match state.blobs.get(digest).filter(|_| state.has_blob(repo, digest)) {
-        None => blob_unknown(digest),
-        Some(bytes) => Response::new(200)
-            .body("application/octet-stream", bytes.to_vec())
-            .header("Docker-Content-Digest", digest)
-            .header("Etag", format!("\"{digest}\"")),
-    }
+pub(crate) fn name_unknown(name: &str) -> Response {
+    Response::error(404, "NAME_UNKNOWN", "repository name not known to registry", json!({"name": name}))
 }
 
-fn delete_blob(state: &mut State, repo: &str, digest: &str) -> Response {
-    match state.repos.get_mut(repo).is_some_and(|repo| repo.blobs.remove(digest)) {
-        true => Response::new(202),
-        false => blob_unknown(digest),
-    }
-}
-
-fn blob_unknown(digest: &str) -> Response {
-    Response::error(404, "BLOB_UNKNOWN", "blob unknown to registry", json!(digest))
+fn unsupported() -> Response {
+    Response::error(405, "UNSUPPORTED", "The operation is unsupported.", Value::Null)
 }
 
 fn referrers(state: &State, head: &Head, repo: &str, digest: &str) -> Response {

@@ -1,5 +1,9 @@
 //! The registry, looked at from outside.
 
+mod faulty;
+mod other_registries;
+mod uploads;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;

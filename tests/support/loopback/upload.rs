@@ -1,12 +1,18 @@
 //! Blob uploads: begun, gone on with, finished, cancelled.
 //!
 //! The Location of an upload carries a `_state` that changes with every step, as docker-registry's does, and a
-//! request with another one is refused: a client has to use what it was given.
+//! request with another one is refused: a client has to use what it was given. A body goes into its upload as it
+//! comes, so what a broken connection brought stays, and GET tells how much that is (OCI distribution spec 1.1,
+//! "Pushing a blob in chunks").
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use super::big::hex;
+use super::blob::Blob;
+use super::habits::Habits;
 use super::http::{Head, Request, Response};
 use super::storage::State;
 use crate::image::sha256;
@@ -14,11 +20,23 @@ use crate::image::sha256;
 /// An upload under way.
 pub(crate) struct Upload {
     repo: String,
-    bytes: Vec<u8>,
+    size: u64,
+    hash: Sha256,
+    /// What has come; None once it is more than this registry keeps.
+    kept: Option<Vec<u8>>,
     step: usize,
+    /// A connection broke, and this registry does not go on after that.
+    lost: bool,
+    /// A chunk was shorter than the least that all but the last must have.
+    short_chunk: bool,
 }
 
 impl Upload {
+    fn new(repo: &str) -> Upload {
+        let (hash, kept) = (Sha256::new(), Some(Vec::new()));
+        Upload { repo: repo.into(), size: 0, hash, kept, step: 0, lost: false, short_chunk: false }
+    }
+
     fn state(&self, id: &str) -> String {
         STANDARD.encode(format!("{{\"id\":\"{id}\",\"step\":{}}}", self.step))
     }
@@ -31,19 +49,33 @@ impl Upload {
     fn describe(&self, id: &str, status: u16, url: impl Fn(&str) -> String) -> Response {
         Response::new(status)
             .header("Location", url(&self.path(id)))
-            .header("Range", format!("0-{}", self.bytes.len().saturating_sub(1)))
+            .header("Range", format!("0-{}", self.size.saturating_sub(1)))
             .header("Docker-Upload-UUID", id)
+    }
+
+    fn receive(&mut self, bytes: &[u8], habits: &Habits) {
+        self.size += bytes.len() as u64;
+        self.hash.update(bytes);
+        if habits.sink_above.is_some_and(|most| self.size > most) {
+            self.kept = None;
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+        }
     }
 }
 
 /// POST that begins an upload.
-pub(crate) fn start(state: &mut State, repo: &str, url: impl Fn(&str) -> String) -> Response {
+pub(crate) fn start(state: &mut State, repo: &str, habits: &Habits, url: impl Fn(&str) -> String) -> Response {
     state.uploads_started += 1;
     let id = format!("00000000-0000-4000-8000-{:012x}", state.uploads_started);
-    let upload = Upload { repo: repo.into(), bytes: Vec::new(), step: 0 };
+    let upload = Upload::new(repo);
     let response = upload.describe(&id, 202, url);
     state.uploads.insert(id, upload);
-    response
+    match habits.chunk_least {
+        Some(least) => response.header("OCI-Chunk-Min-Length", least.to_string()),
+        None => response,
+    }
 }
 
 /// POST with a digest and the whole blob.
@@ -66,19 +98,43 @@ pub(crate) fn created(location: String, digest: &str) -> Response {
     Response::new(201).header("Location", location).header("Docker-Content-Digest", digest)
 }
 
+/// Whether the body of a request is to go into this upload.
+pub(crate) fn receives(state: &State, head: &Head, repo: &str, id: &str) -> bool {
+    let Some(upload) = state.uploads.get(id).filter(|upload| upload.repo == repo) else { return false };
+    let right_state = !upload.lost && head.query("_state") == [upload.state(id)];
+    let right_place = starts_at(head).is_none_or(|start| start == upload.size);
+    let right_chunks = !upload.short_chunk || head.header("Content-Length") == Some("0");
+    matches!(head.method.as_str(), "PATCH" | "PUT") && right_state && right_place && right_chunks
+}
+
+/// Some more of the body of a request that [`receives`] let.
+pub(crate) fn receive(state: &mut State, id: &str, bytes: &[u8], habits: &Habits) {
+    if let Some(upload) = state.uploads.get_mut(id) {
+        upload.receive(bytes, habits);
+    }
+}
+
+/// The connection that such a body came by has broken.
+pub(crate) fn broke_off(state: &mut State, id: &str, habits: &Habits) {
+    if let Some(upload) = state.uploads.get_mut(id) {
+        upload.lost |= habits.loses_broken_uploads;
+    }
+}
+
 /// GET, PATCH, PUT and DELETE of an upload.
 pub(crate) fn go_on(
     state: &mut State,
     request: &Request,
     repo: &str,
     id: &str,
+    habits: &Habits,
     url: impl Fn(&str) -> String,
 ) -> Response {
     let head = &request.head;
     let Some(upload) = state.uploads.get_mut(id).filter(|upload| upload.repo == repo) else {
         return Response::error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", Value::Null);
     };
-    if head.query("_state") != [upload.state(id)] {
+    if upload.lost || head.query("_state") != [upload.state(id)] {
         return Response::error(404, "BLOB_UPLOAD_INVALID", "blob upload invalid", json!("_state is not the last one"));
     }
     match head.method.as_str() {
@@ -87,28 +143,44 @@ pub(crate) fn go_on(
             state.uploads.remove(id);
             Response::new(204)
         }
+        "PATCH" | "PUT" if !request.received => refused(upload, id, url),
         "PATCH" => {
-            if starts_at(head).is_some_and(|start| start != upload.bytes.len()) {
-                return upload.describe(id, 416, url);
-            }
-            upload.bytes.extend_from_slice(&request.body);
             upload.step += 1;
+            upload.short_chunk = habits.chunk_least.is_some_and(|least| chunk_length(head) < least);
             upload.describe(id, 202, url)
         }
-        "PUT" => {
-            let digest = head.query("digest").into_iter().next().unwrap_or_default();
-            upload.bytes.extend_from_slice(&request.body);
-            let bytes = std::mem::take(&mut upload.bytes);
-            state.uploads.remove(id);
-            monolithic(state, repo, &digest, &bytes, url)
-        }
+        "PUT" => finish(state, head, repo, id, url),
         _ => Response::error(405, "UNSUPPORTED", "The operation is unsupported.", Value::Null),
     }
 }
 
+/// Why a body did not go into its upload: not where it ends, or after a chunk that was too short.
+fn refused(upload: &Upload, id: &str, url: impl Fn(&str) -> String) -> Response {
+    if upload.short_chunk {
+        return Response::error(400, "SIZE_INVALID", "a chunk before this one was too short", Value::Null);
+    }
+    upload.describe(id, 416, url)
+}
+
+fn finish(state: &mut State, head: &Head, repo: &str, id: &str, url: impl Fn(&str) -> String) -> Response {
+    let digest = head.query("digest").into_iter().next().unwrap_or_default();
+    let Some(upload) = state.uploads.remove(id) else { return digest_invalid(&digest) };
+    if hex(upload.hash) != digest {
+        return digest_invalid(&digest);
+    }
+    let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Kept(bytes.into()));
+    state.link_blob(repo, &digest, blob);
+    created(url(&format!("/v2/{repo}/blobs/{digest}")), &digest)
+}
+
 /// The first offset of a `Content-Range: 0-99`.
-fn starts_at(head: &Head) -> Option<usize> {
+fn starts_at(head: &Head) -> Option<u64> {
     head.header("Content-Range")?.trim_start_matches("bytes ").split('-').next()?.parse().ok()
+}
+
+/// As the request says it; one that says nothing is long enough.
+fn chunk_length(head: &Head) -> u64 {
+    head.header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(u64::MAX)
 }
 
 fn digest_invalid(digest: &str) -> Response {

@@ -1,48 +1,21 @@
-//! Any failure as a user reads it: docker's line first where docker has one, then what lies behind it, then what to do.
-//!
-//! The only place that knows every error, and the only one that gives advice.
+//! What to do next: advice for those failures where there is some.
 
+use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::args::{ArgsError, Near, ToolError};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::args::Near;
 use crate::commands::CommandError;
 use crate::document::DocumentError;
 use crate::registry::{Kind, RegistryError};
 use crate::store::StoreError;
 
-/// What to print on stderr and what to exit with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The whole text without the newline at its end.
-    pub text: String,
-    /// Docker's exit code.
-    pub exit_code: u8,
-}
-
-/// Docker's exit code for every failure but a malformed command line.
-const FAILURE: u8 = 1;
-
-/// A command line that cannot be run: the line, the usage, and where to read more, as docker prints them.
-pub fn arguments(error: &ArgsError) -> Report {
-    let blocks = [Some(error.to_string()), error.usage(), error.hint()];
-    let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
-    if let Some(near) = error.near() {
-        text.push_str(&format!("\nhint: {}", meant(near)));
-    }
-    Report { text, exit_code: error.exit_code() }
-}
-
-/// A command line of manifest-tool's that cannot be run; the exit code is its own.
-pub fn tool_arguments(error: &ToolError) -> Report {
-    let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
-    if let Some(near) = &error.near {
-        text.push_str(&format!("\nhint: did you mean '{near}'?"));
-    }
-    Report { text, exit_code: FAILURE }
-}
-
-fn meant(near: &Near) -> String {
+/// What a word that nobody knows was probably meant to be.
+pub(super) fn meant(near: &Near) -> String {
     match near {
         Near::Word(word) => format!("did you mean '{word}'?"),
         Near::Elsewhere { flag, verbs, before_verb } => {
@@ -52,48 +25,8 @@ fn meant(near: &Near) -> String {
     }
 }
 
-/// A verb that failed.
-///
-/// `certificates` is the folder that certificates for registries are read from.
-pub fn command(error: &CommandError, certificates: &Path) -> Report {
-    let mut lines = Vec::new();
-    let mut advice: Vec<String> = Vec::new();
-    for error in error.each() {
-        lines.push(error.to_string());
-        lines.extend(cause(error));
-        for hint in hints(error, certificates) {
-            // Each hint once, however many failures it is for.
-            if !advice.contains(&hint) {
-                advice.push(hint);
-            }
-        }
-    }
-    lines.extend(advice.into_iter().map(|hint| format!("hint: {hint}")));
-    Report { text: lines.join("\n"), exit_code: FAILURE }
-}
-
-/// What docker's line leaves out.
-fn cause(error: &CommandError) -> Option<String> {
-    match error {
-        CommandError::Put { source, .. }
-        | CommandError::Mount { source, .. }
-        | CommandError::NotServed { source, .. } => request(source),
-        CommandError::Registry(source) => request(source),
-        CommandError::NotVerified { source, .. } => Some(format!("  {source}")),
-        CommandError::Served { reference, .. } => Some(format!("  in what the registry serves for {reference}")),
-        _ => None,
-    }
-}
-
-fn request(error: &RegistryError) -> Option<String> {
-    let request = error.request.as_ref()?;
-    Some(match error.status {
-        Some(status) => format!("  {request} was answered with status {status}"),
-        None => format!("  at {request}"),
-    })
-}
-
-fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
+/// Advice for one failure; `certificates` is the folder that certificates for registries are read from.
+pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     match error {
         CommandError::Exists { list } => {
             vec![format!("{list} is a draft already: add --amend to add to it, or remove it first with rm")]
@@ -111,6 +44,15 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::IsList(reference) => {
             vec![format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")]
         }
+        CommandError::NoSuchPlatform { there, .. } if there.is_empty() => {
+            vec!["nothing there says what it runs on".to_owned()]
+        }
+        CommandError::NoSuchPlatform { there, .. } => vec![format!("there is: {}", there.join(", "))],
+        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => {
+            vec!["name the images that are wanted, as REPOSITORY@DIGEST".to_owned()]
+        }
+        CommandError::ListHasNoPlatform { .. } => vec!["name the image behind the list".to_owned()],
+        CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],
         CommandError::NotMounted { .. } => vec![
             "the blob is not in the source repository, or the registry does not mount across repositories: push the \
              image to the list's own repository first"
@@ -125,6 +67,7 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
             registry_hints(source, certificates)
         }
+        CommandError::Incomplete { list, missing, extra } => incomplete_hints(list, missing, extra),
         CommandError::Output(_) => {
             vec!["what the command changes is changed; only the telling of it failed".to_owned()]
         }
@@ -132,12 +75,24 @@ fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     }
 }
 
+fn incomplete_hints(list: &str, missing: &[String], extra: &[String]) -> Vec<String> {
+    let mut hints = Vec::new();
+    if !missing.is_empty() {
+        hints.push(format!("add what is missing with: add {list} IMAGE"));
+    }
+    if !extra.is_empty() {
+        hints.push(format!("take out what is extra with: remove {list} {}", extra.join(" ")));
+    }
+    hints
+}
+
 fn draft_hints(error: &DocumentError) -> Vec<String> {
     let hint = match error {
-        DocumentError::NoPlatform(image) => format!("set them with annotate --os … --arch … LIST {image}"),
-        DocumentError::OtherRegistry { .. } => {
-            "copy the image to the list's registry first, and create the list from there".to_owned()
-        }
+        DocumentError::NoPlatform(image) => format!(
+            "set them with annotate --os … --arch … LIST {image}, or publish an OCI index with --type oci, where an \
+             artifact needs none"
+        ),
+        DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".to_owned(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
             "the stored entry was changed from outside: remove the list with rm and create it again".to_owned()
         }
@@ -159,6 +114,16 @@ fn store_hints(error: &StoreError) -> Vec<String> {
             format!("finish {holder} first, with push --purge or rm, or choose another name")
         }
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".to_owned(),
+        StoreError::SideFile { path, .. } => {
+            format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())
+        }
+        StoreError::Misplaced { path, .. } | StoreError::TooLarge { path, .. } | StoreError::TooMany { path, .. } => {
+            format!("docker-manifest did not put it there; look what {} is, and move it away", path.display())
+        }
+        StoreError::Foreign { path, .. } => {
+            format!("if you trust what is in it, make it yours: chown -R \"$USER\" {}", path.display())
+        }
+        StoreError::Nameless { .. } => "it is no draft: move the folder out of the store".to_owned(),
         StoreError::Busy { .. } => "run the command again when docker is done".to_owned(),
         StoreError::Io { source, .. } => match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -185,9 +150,14 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         }
         Kind::RateLimited => "wait before trying again; a login usually raises the limit".to_owned(),
         Kind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
-        Kind::Certificate => {
-            format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check")
-        }
+        Kind::Certificate => match junk(&certificates.join(registry)) {
+            Some(file) => format!(
+                "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or add \
+                 --insecure to skip the check",
+                file.display()
+            ),
+            None => format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check"),
+        },
         Kind::CertificateUnfit => {
             "call the registry by a name that its certificate is for, have the certificate renewed, or add --insecure to \
              skip the check"
@@ -208,4 +178,20 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         Kind::TlsFiles | Kind::Refused | Kind::Protocol => return Vec::new(),
     };
     vec![hint]
+}
+
+/// The first `*.crt` of a registry's folder, where there are such files and none of them holds a certificate: they are
+/// passed over in silence, as docker does, so nobody has said so yet.
+fn junk(folder: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|it| it == "crt")).collect();
+    files.sort();
+    if files.iter().any(|file| holds_certificate(file)) { None } else { files.into_iter().next() }
+}
+
+/// Whether a file holds a certificate that could be an authority's; one that cannot be read may well do.
+fn holds_certificate(file: &Path) -> bool {
+    let Ok(bytes) = fs::read(file) else { return true };
+    let mut certificates = CertificateDer::pem_slice_iter(&bytes).flatten();
+    certificates.any(|certificate| RootCertStore::empty().add(certificate).is_ok())
 }

@@ -1,0 +1,264 @@
+//! What a source brings into a draft: one image, or the images of an index, which is taken apart.
+//!
+//! The sources are asked for at once, then the children of all indexes at once, then the children of indexes in them.
+//! A child is described as its index describes it. BuildKit's attestations come along with the image that they attest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::args::{Attestations, RefArg, Sources};
+use crate::commands::error::CommandError;
+use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::{parsed, pool};
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::entry::attested;
+use crate::document::list::Index;
+use crate::document::manifest::Kind;
+use crate::document::{Draft, Entry};
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::registry::{Access, Registry};
+
+/// How deep indexes may lie in indexes.
+const DEPTH_MAX: usize = 8;
+/// How many manifests one command takes out of indexes.
+const CHILDREN_MAX: usize = 10_000;
+
+/// A source as the registry serves it now.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// Its name, as it was asked for.
+    pub(super) reference: Reference,
+    /// The digest of what the registry serves under that name.
+    pub(super) digest: Digest,
+    /// The index, where it is one.
+    pub(super) index: Option<Index>,
+    /// What it brings into the draft.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Where sources come from, and what of them is wanted.
+pub(super) struct Gathering<'a> {
+    /// The client.
+    pub(super) registry: &'a Registry,
+    /// The bound on exchanges at once.
+    pub(super) jobs: NonZeroUsize,
+    /// Which platforms, and whether attestations.
+    pub(super) wanted: &'a Sources,
+    /// What is there already, and need not be fetched again.
+    pub(super) before: Option<&'a Draft>,
+}
+
+/// A manifest that an index names and that has to be had.
+struct Child {
+    /// The place of the source that it belongs to.
+    source: usize,
+    /// Its name: its digest in the index's repository.
+    reference: Reference,
+    /// What the index says of it.
+    descriptor: Descriptor,
+}
+
+/// What a child turned out to be.
+enum Grown {
+    Entry(Box<Entry>),
+    Index(Index),
+}
+
+impl Gathering<'_> {
+    /// Gets all of them or nothing, each source once, in the order of `images`.
+    pub(super) fn gather(&self, images: &[&RefArg]) -> Result<Vec<Source>, CommandError> {
+        self.announce(images);
+        let platforms = Platforms::new(self.registry);
+        let first = pool::in_order(self.jobs, images, |image| self.first(&platforms, parsed(image)?));
+        let mut sources = first.map_err(CommandError::of)?;
+        let mut children = Vec::new();
+        for (place, source) in sources.iter().enumerate() {
+            if let Some(index) = &source.index {
+                children.extend(self.children(place, &source.reference, index));
+            }
+        }
+        let mut total = 0;
+        for depth in 0.. {
+            let Some(child) = children.first() else { break };
+            total += children.len();
+            let of = |child: &Child| sources.get(child.source).map(|source| source.reference.to_string());
+            if depth >= DEPTH_MAX {
+                return Err(CommandError::TooDeep { list: of(child).unwrap_or_default(), depth: DEPTH_MAX });
+            }
+            if total > CHILDREN_MAX {
+                return Err(CommandError::TooMany { list: of(child).unwrap_or_default(), most: CHILDREN_MAX });
+            }
+            children = self.grow(&platforms, &mut sources, &children)?;
+        }
+        for source in &mut sources {
+            self.choose(source);
+        }
+        self.check_platforms(&sources)?;
+        Ok(sources)
+    }
+
+    /// Says what is going to be asked, so that one token and enough connections are there for it.
+    fn announce(&self, images: &[&RefArg]) {
+        let wanted: Vec<&Reference> = images.iter().filter_map(|image| image.parsed.as_ref().ok()).collect();
+        for image in &wanted {
+            self.registry.announce(image.repository(), Access::Pull);
+            let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
+            self.registry.expect(image.repository(), together.count().min(self.jobs.get()));
+        }
+    }
+
+    fn first(&self, platforms: &Platforms<'_>, image: &Reference) -> Result<Source, CommandError> {
+        match fetch::manifest(self.registry, image)? {
+            Found::Image(schema, fetched) => {
+                let digest = fetched.digest.clone();
+                let kept = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
+                let entry = match kept.filter(|entry| entry.descriptor.digest == digest) {
+                    Some(entry) => entry.clone(),
+                    None => {
+                        let platform = platforms.of(image, &fetched.bytes)?;
+                        Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
+                    }
+                };
+                Ok(Source { reference: image.clone(), digest, index: None, entries: vec![entry] })
+            }
+            Found::List(fetched) => {
+                let served = |source| CommandError::Served { reference: image.to_string(), source };
+                let index = Index::decode(&fetched.bytes).map_err(served)?;
+                if index.manifests.is_empty() {
+                    return Err(CommandError::EmptyList(image.to_string()));
+                }
+                let digest = fetched.digest;
+                Ok(Source { reference: image.clone(), digest, index: Some(index), entries: Vec::new() })
+            }
+        }
+    }
+
+    /// What has to be had of an index: not what is known to be of no use.
+    fn children(&self, source: usize, list: &Reference, index: &Index) -> Vec<Child> {
+        let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
+        let is_wanted = |line: &Descriptor| {
+            is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| self.picks(own))
+        };
+        let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
+        let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
+        let is_needed = |line: &&Descriptor| match attested(line) {
+            Some(_) if self.wanted.attestations == Attestations::Drop => false,
+            Some(digest) => self.wanted.platforms.is_empty() || picked.contains(&digest),
+            None => picked.contains(&line.digest),
+        };
+        let mut seen = BTreeSet::new();
+        let lines = index.manifests.iter().filter(is_needed).filter(|line| seen.insert(&line.digest));
+        let child = |line: &Descriptor| Child {
+            source,
+            reference: list.repository().at_digest(&line.digest),
+            descriptor: line.clone(),
+        };
+        lines.map(child).collect()
+    }
+
+    /// Gets these children, and gives the children of those that are indexes themselves.
+    fn grow(
+        &self,
+        platforms: &Platforms<'_>,
+        sources: &mut [Source],
+        children: &[Child],
+    ) -> Result<Vec<Child>, CommandError> {
+        let names: Vec<Reference> = sources.iter().map(|source| source.reference.with_digest(&source.digest)).collect();
+        let grown = pool::in_order(self.jobs, children, |child| match names.get(child.source) {
+            Some(name) => self.child(platforms, child, name),
+            None => Err(CommandError::EmptyList(child.reference.to_string())),
+        });
+        let mut next = Vec::new();
+        for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
+            match (grown, sources.get_mut(child.source)) {
+                (Grown::Entry(entry), Some(source)) => source.entries.push(*entry),
+                (Grown::Index(index), _) => next.extend(self.children(child.source, &child.reference, &index)),
+                (Grown::Entry(_), None) => {}
+            }
+        }
+        Ok(next)
+    }
+
+    fn child(&self, platforms: &Platforms<'_>, child: &Child, source: &Reference) -> Result<Grown, CommandError> {
+        let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
+        let mut descriptor = child.descriptor.clone();
+        let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
+        let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
+            Some((schema, bytes)) => (schema, bytes.into_owned()),
+            None => match fetch::manifest(self.registry, &child.reference)? {
+                Found::Image(schema, fetched) => (schema, fetched.bytes),
+                Found::List(fetched) => return Ok(Grown::Index(Index::decode(&fetched.bytes).map_err(served)?)),
+            },
+        };
+        if descriptor.media_type.is_empty() {
+            schema.media_type().clone_into(&mut descriptor.media_type);
+        }
+        if !descriptor.has_platform() {
+            descriptor.platform = Some(platforms.of(&child.reference, &bytes)?);
+        }
+        let entry =
+            Entry::listed(child.reference.clone(), schema, bytes, descriptor, source.clone()).map_err(served)?;
+        Ok(Grown::Entry(Box::new(entry)))
+    }
+
+    fn picks(&self, platform: &Platform) -> bool {
+        self.wanted.platforms.is_empty() || self.wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed))
+    }
+
+    /// Leaves out what was not picked, now that every platform is known, and what attests it.
+    fn choose(&self, source: &mut Source) {
+        let is_image = |entry: &Entry| {
+            entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| self.picks(platform))
+        };
+        let images: BTreeSet<Digest> = source
+            .entries
+            .iter()
+            .filter(|entry| is_image(entry))
+            .map(|entry| entry.descriptor.digest.clone())
+            .collect();
+        source.entries.retain(|entry| match entry.attests() {
+            Some(digest) => self.wanted.platforms.is_empty() || images.contains(&digest),
+            None => is_image(entry),
+        });
+    }
+
+    /// Every platform that was picked has to be there, and every source has to bring something.
+    fn check_platforms(&self, sources: &[Source]) -> Result<(), CommandError> {
+        let found: Vec<&Platform> = sources
+            .iter()
+            .flat_map(|source| &source.entries)
+            .filter(|entry| entry.attests().is_none())
+            .filter_map(|entry| entry.descriptor.platform.as_ref())
+            .collect();
+        let missing = self.wanted.platforms.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed)));
+        let without = |source: &&Source| source.entries.is_empty();
+        let (platform, of) = match (missing, sources.iter().find(without)) {
+            (Some(pick), _) => (pick.typed.clone(), sources),
+            (None, Some(source)) => {
+                let picks: Vec<&str> = self.wanted.platforms.iter().map(|pick| pick.typed.as_str()).collect();
+                (picks.join(","), std::slice::from_ref(source))
+            }
+            (None, None) => return Ok(()),
+        };
+        let names: Vec<String> = of.iter().map(|source| source.reference.to_string()).collect();
+        Err(CommandError::NoSuchPlatform { platform, sources: names.join(", "), there: there(of) })
+    }
+}
+
+/// What the sources say that they have, for the message about what they have not.
+fn there(sources: &[Source]) -> Vec<String> {
+    let lines = sources.iter().filter_map(|source| source.index.as_ref()).flat_map(|index| &index.manifests);
+    let listed = lines.filter(|line| attested(line).is_none()).filter_map(|line| line.platform.as_ref());
+    let own = sources.iter().flat_map(|source| &source.entries);
+    let own = own.filter(|entry| entry.attests().is_none()).filter_map(|entry| entry.descriptor.platform.as_ref());
+    let names: BTreeSet<String> = listed.chain(own).map(ToString::to_string).collect();
+    names.into_iter().collect()
+}
+
+/// The first mention of each image; what is no reference is kept, for its error.
+pub(super) fn distinct(images: &[RefArg]) -> Vec<&RefArg> {
+    let mut seen: BTreeMap<&Reference, ()> = BTreeMap::new();
+    images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
+}

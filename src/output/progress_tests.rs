@@ -1,0 +1,193 @@
+//! Bars and lines, looked at as a terminal shows them.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+use super::super::terminal::TEST_SIZE;
+use super::*;
+
+const WIDTH: usize = TEST_SIZE.1 as usize;
+
+/// A stderr that can be looked at.
+#[derive(Clone, Default)]
+struct Screen(Arc<Mutex<Vec<u8>>>);
+
+impl Screen {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What a terminal shows in the end: enough of one for what indicatif sends. Like a real one it begins a new
+    /// row only with the character after a full one.
+    fn shown(&self) -> Vec<String> {
+        let (text, mut lines) = (self.text(), vec![vec![' '; WIDTH]; 100]);
+        let (mut row, mut column, mut rest) = (0, 0, text.as_str());
+        while let Some(first) = rest.chars().next() {
+            let mut taken = first.len_utf8();
+            if let Some(sequence) = rest.strip_prefix("\x1b[") {
+                let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                let count: usize = sequence[..end].parse().unwrap();
+                match &sequence[end..=end] {
+                    "A" => row -= count,
+                    "B" => row += count,
+                    "K" => lines[row].fill(' '),
+                    other => panic!("{other}"),
+                }
+                taken = 2 + end + 1;
+            } else if first == '\n' {
+                (row, column) = (row + 1, 0);
+            } else if first == '\r' {
+                column = 0;
+            } else {
+                if column == WIDTH {
+                    (row, column) = (row + 1, 0);
+                }
+                lines[row][column] = first;
+                column += 1;
+            }
+            rest = &rest[taken..];
+        }
+        let lines = lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned());
+        lines.filter(|line| !line.is_empty()).collect()
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn screen(is_terminal: bool) -> (Screen, Arc<Streams>) {
+    let screen = Screen::default();
+    (screen.clone(), Arc::new(Streams::new(io::sink(), screen).with_terminal(is_terminal)))
+}
+
+fn digest() -> Digest {
+    Digest::of(b"blob")
+}
+
+fn short() -> String {
+    digest().as_str()["sha256:".len()..][..12].to_owned()
+}
+
+/// One blob copied, one present, one failed.
+fn copy(streams: &Arc<Streams>, quiet: bool) -> Progress {
+    let progress = Progress::new(streams, quiet);
+    progress.total(3000, 3);
+    let bar = progress.blob(&digest(), Some(1500), "a/app → b/app");
+    bar.at(700);
+    bar.at(0);
+    bar.at(1500);
+    bar.copied();
+    progress.blob(&digest(), Some(500), "a/app → b/app").skipped();
+    let lost = progress.blob(&digest(), None, "a/app → b/app");
+    lost.at(5);
+    lost.failed();
+    progress
+}
+
+#[test]
+fn elsewhere_a_copied_blob_is_a_line() {
+    let (screen, streams) = screen(false);
+    copy(&streams, false).finish();
+    assert_eq!(screen.text(), format!("copied {} 1.5kB a/app → b/app\n", short()));
+}
+
+#[test]
+fn a_blob_of_unknown_size_is_as_large_as_what_arrived() {
+    let (screen, streams) = screen(false);
+    let progress = Progress::new(&streams, false);
+    let bar = progress.blob(&digest(), None, "a → b\u{1b}[2J");
+    bar.at(42);
+    bar.copied();
+    assert!(screen.text().ends_with(" 42B a → b?[2J\n"), "{}", screen.text());
+}
+
+#[test]
+fn quiet_is_silent_even_on_a_terminal() {
+    for is_terminal in [true, false] {
+        let (screen, streams) = screen(is_terminal);
+        copy(&streams, true).finish();
+        assert_eq!(screen.text(), "");
+    }
+}
+
+#[test]
+fn a_terminal_shows_bars_and_in_the_end_one_line() {
+    let (screen, streams) = screen(true);
+    let progress = copy(&streams, false);
+    // indicatif holds back drawings that come too soon; a note has them drawn.
+    let moving = progress.blob(&digest(), Some(2000), "x");
+    moving.at(1000);
+    streams.note("a note");
+    let shown = screen.shown();
+    assert_eq!(shown[0], "a note");
+    assert!(shown[1].starts_with(&short()) && shown[1].contains("1.00 kB/2.00 kB "), "{shown:?}");
+    assert!(shown[2].starts_with("total") && shown[2].contains("3.00 kB/3.00 kB"), "{shown:?}");
+    assert!(shown[2].ends_with("2 of 3 blobs"), "{shown:?}");
+    assert_eq!(shown.len(), 3, "{shown:?}");
+    moving.failed();
+    progress.finish();
+    assert_eq!(screen.shown(), ["a note", "copied 1 blob, 1.5kB"]);
+    streams.note("after it");
+    assert_eq!(screen.shown(), ["a note", "copied 1 blob, 1.5kB", "after it"]);
+}
+
+#[test]
+fn where_nothing_is_copied_nothing_is_drawn() {
+    let (screen, streams) = screen(true);
+    let progress = Progress::new(&streams, false);
+    progress.total(10, 1);
+    let bar = progress.blob(&digest(), Some(10), "x");
+    bar.at(0);
+    bar.skipped();
+    progress.finish();
+    assert_eq!(screen.text(), "");
+}
+
+#[test]
+fn a_copy_that_is_given_up_leaves_no_bar() {
+    let (screen, streams) = screen(true);
+    let progress = Progress::new(&streams, false);
+    let bar = progress.blob(&digest(), None, "x");
+    bar.at(1);
+    streams.note("a note");
+    assert_eq!(screen.shown().len(), 3);
+    drop(progress);
+    bar.at(2);
+    drop(bar);
+    streams.note("an error");
+    assert_eq!(screen.shown(), ["a note", "an error"]);
+}
+
+#[test]
+fn many_threads_can_talk_at_once_and_no_note_is_torn() {
+    let (screen, streams) = screen(true);
+    let progress = Progress::new(&streams, false);
+    progress.total(8 * 1000, 8);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (progress, streams) = (&progress, &streams);
+            scope.spawn(move || {
+                let bar = progress.blob(&digest(), Some(1000), "x");
+                for bytes in (0..=1000).step_by(10) {
+                    bar.at(bytes);
+                }
+                streams.note(format!("note {thread}"));
+                bar.copied();
+            });
+        }
+    });
+    progress.finish();
+    let mut shown = screen.shown();
+    shown.sort();
+    let notes: Vec<String> = (0..8).map(|thread| format!("note {thread}")).collect();
+    assert_eq!(shown[1..], notes);
+    assert_eq!(shown[0], "copied 8 blobs, 8kB");
+}

@@ -1,0 +1,150 @@
+//! What the other end of a stream can show, and the way to draw on it.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::TermLike;
+
+use super::streams::SharedSink;
+use crate::env::Env;
+
+/// Whether a terminal is to be drawn on: not with `TERM=dumb`, which has no cursor to move, nor with `NO_COLOR`, which
+/// asks for nothing but text.
+pub fn can_draw(env: &Env) -> bool {
+    env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb")
+}
+
+/// Whether the locale writes UTF-8: the first that is set of `LC_ALL`, `LC_CTYPE` and `LANG` says so.
+pub fn is_utf8(env: &Env) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.get(name)).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// The terminal behind stderr as indicatif draws on it.
+///
+/// What is drawn goes out through the same sink as all other talk, in one piece a drawing. It never fails: a terminal
+/// that has gone away is no reason to stop a copy, and indicatif would panic.
+pub(super) struct Canvas {
+    sink: SharedSink,
+    pending: Mutex<String>,
+}
+
+impl Canvas {
+    /// Draws on what `sink` writes to.
+    pub(super) fn new(sink: SharedSink) -> Canvas {
+        Canvas { sink, pending: Mutex::default() }
+    }
+
+    fn push(&self, text: &str) {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+    }
+
+    /// Moves the cursor; no distance must send nothing, since terminals read a zero as one.
+    fn go(&self, distance: usize, way: char) -> io::Result<()> {
+        if distance > 0 {
+            self.push(&format!("\x1b[{distance}{way}"));
+        }
+        Ok(())
+    }
+}
+
+/// What a test's terminal has: rows, columns.
+#[cfg(test)]
+pub(super) const TEST_SIZE: (u16, u16) = (24, 80);
+
+/// Rows and columns of the terminal.
+fn size() -> (u16, u16) {
+    #[cfg(test)]
+    let (rows, columns) = TEST_SIZE;
+    #[cfg(not(test))]
+    let (rows, columns) = console::Term::stderr().size();
+    // indicatif divides by the width.
+    (rows.max(1), columns.max(10))
+}
+
+impl fmt::Debug for Canvas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canvas").finish_non_exhaustive()
+    }
+}
+
+impl TermLike for Canvas {
+    fn width(&self) -> u16 {
+        size().1
+    }
+
+    fn height(&self) -> u16 {
+        size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.go(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.push(text);
+        self.push("\n");
+        Ok(())
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.push(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.push("\r\x1b[2K");
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawing = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        if !drawing.is_empty() {
+            let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = sink.write_all(drawing.as_bytes()).and_then(|()| sink.flush());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_locale_variables_counts() {
+        for (variables, wanted) in [
+            (&[][..], false),
+            (&[("LANG", "en_US.UTF-8")][..], true),
+            (&[("LANG", "de_DE.utf8")][..], true),
+            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")][..], false),
+            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "")][..], true),
+            (&[("LANG", "C"), ("LC_CTYPE", "C.UTF-8")][..], true),
+            (&[("LC_CTYPE", "C.UTF-8"), ("LC_ALL", "POSIX")][..], false),
+            (&[("LANG", "ja_JP.eucJP")][..], false),
+        ] {
+            assert_eq!(is_utf8(&Env::from_pairs(variables.iter().copied())), wanted, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_dumb_terminal_and_no_color_are_not_drawn_on() {
+        assert!(can_draw(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "")])));
+        assert!(!can_draw(&Env::from_pairs([("TERM", "dumb")])));
+        assert!(!can_draw(&Env::from_pairs([("TERM", "xterm"), ("NO_COLOR", "1")])));
+    }
+}

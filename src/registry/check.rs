@@ -1,0 +1,57 @@
+//! What an answer that is a success has to look like, and the words for one that does not.
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::answer::line;
+use super::error::{Kind, RegistryError};
+use super::session::Reply;
+use super::transport::Answer;
+use crate::digest::Digest;
+use crate::document::{gojson, media_type};
+use crate::reference::Repository;
+
+/// How much of what a registry sent is shown, in characters.
+const SHOWN_MAX: usize = 80;
+/// Content types that say nothing of what a manifest is.
+const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
+
+/// Makes errors about an answer that came and is not right.
+pub(super) fn complaint<'a>(
+    repository: &'a Repository,
+    reply: &Reply,
+    kind: Kind,
+) -> impl Fn(String) -> RegistryError + use<'a> {
+    let (request, status) = (reply.request.clone(), reply.answer.status);
+    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
+}
+
+/// The digest that the registry says the content has, where it says so.
+pub(super) fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
+    let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|error| format!("a Docker-Content-Digest that is none ({error}): {}", line(text, SHOWN_MAX)))
+}
+
+/// Whether it is a web page, as from a network that wants its users to sign in.
+pub(super) fn is_html(answer: &Answer) -> bool {
+    answer.header("Content-Type").is_some_and(|value| media_type::essence(value).eq_ignore_ascii_case("text/html"))
+}
+
+/// The media type of a manifest; the error says that it is none.
+pub(super) fn manifest_type(answer: &Answer) -> Result<String, String> {
+    if is_html(answer) {
+        return Err("a web page where a manifest should be".to_owned());
+    }
+    let is_object = answer.body.trim_ascii_start().starts_with(b"{");
+    if !is_object || serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
+        let start = line(&String::from_utf8_lossy(&answer.body), SHOWN_MAX);
+        return Err(format!("no JSON object where a manifest should be: {start:?}"));
+    }
+    let served = answer.header("Content-Type").map(media_type::essence).unwrap_or_default().to_ascii_lowercase();
+    if !GENERIC_TYPES.contains(&served.as_str()) {
+        return Ok(served);
+    }
+    let manifest = gojson::parse(&answer.body).unwrap_or_default();
+    Ok(manifest.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned())
+}

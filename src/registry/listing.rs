@@ -1,0 +1,193 @@
+//! Operations that ask what is there, and the one that takes away: no content comes or goes.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::auth::{Access, Scope};
+use super::check::{announced_digest, complaint, is_html, manifest_type};
+use super::client::{Fetched, MANIFEST_MAX, Name, Registry};
+use super::error::{Kind, RegistryError};
+use super::session::{Call, Reply};
+use super::url::Url;
+use crate::digest::Digest;
+use crate::document::media_type;
+use crate::reference::Repository;
+
+/// For answers whose body nobody reads, in bytes.
+const WORDLESS_MAX: u64 = 64 * 1024;
+/// One page of a list of tags, in bytes.
+const TAGS_MAX: u64 = 16 * 1024 * 1024;
+/// How many pages a list of tags has at most.
+const PAGES_MAX: usize = 10_000;
+
+impl Registry {
+    /// The digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404. One
+    /// request (HEAD), or a second one (GET) where the registry does not say the digest or does not take the first.
+    pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
+        let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
+        let accept = media_type::ACCEPTED.join(", ");
+        let headers = [("Accept", accept.as_str())];
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let call = ask(repository, "HEAD", &reference, &headers, &scopes);
+        match self.session.call(&call) {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            Err(error) if error.status != Some(405) => return Err(error),
+            Err(_) => {}
+            Ok(reply) => {
+                let outside = complaint(repository, &reply, Kind::Protocol);
+                if let Some(digest) = announced_digest(&reply.answer).map_err(outside)? {
+                    return Ok(Some(digest));
+                }
+            }
+        }
+        let reply = match self.session.call(&Call { method: "GET", cap: MANIFEST_MAX, ..call }) {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            outcome => outcome?,
+        };
+        manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        match name {
+            Name::Digest(digest) if !digest.verifies(&reply.answer.body) => {
+                let wrong = complaint(repository, &reply, Kind::Verification);
+                Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&reply.answer.body))))
+            }
+            Name::Digest(digest) => Ok(Some(digest.clone())),
+            Name::Tag(_) => Ok(Some(Digest::of(&reply.answer.body))),
+        }
+    }
+
+    /// Whether a repository has a blob. One request (HEAD).
+    pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        self.has_blob_for(repository, digest, Access::Pull)
+    }
+
+    /// The same with the token of somebody who is going to do this there.
+    pub(super) fn has_blob_for(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        access: Access,
+    ) -> Result<bool, RegistryError> {
+        let target = format!("/v2/{}/blobs/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), access)];
+        match self.session.call(&ask(repository, "HEAD", &target, &[("Accept", "*/*")], &scopes)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The tags of a repository, in the registry's order. One request a page.
+    pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
+        let target = format!("/v2/{}/tags/list", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let accept = [("Accept", "application/json")];
+        let call = Call { cap: TAGS_MAX, ..ask(repository, "GET", &target, &accept, &scopes) };
+        let mut reply = self.session.call(&call)?;
+        let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
+        loop {
+            let outside = complaint(repository, &reply, Kind::Protocol);
+            let page: Page = serde_json::from_slice(&reply.answer.body)
+                .map_err(|error| outside(format!("a list of tags that cannot be read: {error}")))?;
+            tags.extend(page.tags.unwrap_or_default());
+            let Some(next) = self.next_page(&reply).map_err(&outside)? else { return Ok(tags) };
+            if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
+                return Err(outside(format!("a list of tags without an end, after {} pages", seen.len())));
+            }
+            reply = self.session.call_at(&call, &next)?;
+        }
+    }
+
+    /// Takes a manifest away; by its tag only where the registry does that. One request.
+    pub fn delete_manifest(&self, repository: &Repository, name: &Name) -> Result<(), RegistryError> {
+        let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
+        let scopes = [Scope::repository(repository.path(), Access::PullPush)];
+        let reply = self.session.call(&ask(repository, "DELETE", &target, &[], &scopes))?;
+        if matches!(reply.answer.status, 200 | 202 | 204) {
+            return Ok(());
+        }
+        let outside = complaint(repository, &reply, Kind::Protocol);
+        Err(outside(format!("status {} for a manifest to be deleted", reply.answer.status)))
+    }
+
+    /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
+    /// referrers API (404, or a web page as from a site that has one for every path). One request.
+    pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {
+        let target = format!("/v2/{}/referrers/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let accept = [("Accept", media_type::OCI_INDEX)];
+        let call = Call { cap: MANIFEST_MAX, ..ask(repository, "GET", &target, &accept, &scopes) };
+        let reply = match self.session.call(&call) {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            Ok(reply) if is_html(&reply.answer) => return Ok(None),
+            outcome => outcome?,
+        };
+        let media_type = manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        let bytes = reply.answer.body;
+        Ok(Some(Fetched { media_type, digest: Digest::of(&bytes), bytes }))
+    }
+
+    fn next_page(&self, reply: &Reply) -> Result<Option<Url>, String> {
+        let links = reply.answer.headers.get_all("Link").iter().filter_map(|value| value.to_str().ok());
+        let Some(next) = links.flat_map(next_links).next() else { return Ok(None) };
+        let place = self.session.place(reply, next);
+        place.map(Some).map_err(|why| format!("a Link to its next page that is unusable: {why}"))
+    }
+}
+
+/// What a list of tags looks like; a repository without tags has `null` for them.
+#[derive(Deserialize)]
+struct Page {
+    tags: Option<Vec<String>>,
+}
+
+fn name_of(name: &Name) -> &str {
+    match name {
+        Name::Tag(tag) => tag,
+        Name::Digest(digest) => digest.as_str(),
+    }
+}
+
+fn ask<'a>(
+    repository: &'a Repository,
+    method: &'static str,
+    target: &'a str,
+    headers: &'a [(&'static str, &'a str)],
+    scopes: &'a [Scope],
+) -> Call<'a> {
+    Call { registry: repository.domain(), method, target, headers, body: None, scopes, cap: WORDLESS_MAX, slot: None }
+}
+
+/// The targets of a `Link` header (RFC 8288) that are the next page.
+fn next_links(value: &str) -> impl Iterator<Item = &str> {
+    // A target may hold commas, so the parts are told by the angle brackets.
+    value.split('<').skip(1).filter_map(|part| {
+        let (target, parameters) = part.split_once('>')?;
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let Some((name, value)) = parameter.split_once('=') else { return false };
+            let mut relations = value.trim().trim_matches('"').split_whitespace();
+            name.trim().eq_ignore_ascii_case("rel") && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+        });
+        is_next.then_some(target)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        for (value, expected) in [
+            ("</v2/a/tags/list?last=x&n=2>; rel=\"next\"", Some("/v2/a/tags/list?last=x&n=2")),
+            ("<https://h/a,b>;rel=next", Some("https://h/a,b")),
+            ("</first>; rel=\"first\", </b>; title=\"x\"; REL=\"Next last\"", Some("/b")),
+            ("</first>; rel=\"first\"", None),
+            ("</a>", None),
+            ("nonsense", None),
+            ("</a; rel=\"next\"", None),
+        ] {
+            assert_eq!(next_links(value).next(), expected, "{value}");
+        }
+    }
+}

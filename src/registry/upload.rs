@@ -1,0 +1,195 @@
+//! Uploads of blobs, step by step, as the OCI distribution specification has them: begun with POST, sent with PATCH, and
+//! finished with PUT, each answer naming the place for the next step.
+
+use super::auth::{Access, Scope};
+use super::body::Outgoing;
+use super::check::{announced_digest, complaint};
+use super::error::{Kind, RegistryError};
+use super::session::{Call, Reply, Session};
+use super::url::Url;
+use crate::digest::Digest;
+use crate::reference::Repository;
+
+/// For the answers to writes, which nobody reads; in bytes.
+pub(super) const ANSWER_MAX: u64 = 1024 * 1024;
+
+const BYTES: (&str, &str) = ("Content-Type", "application/octet-stream");
+
+/// An upload that the registry has begun: the place for its next step. It can be on any server.
+#[derive(Debug, Clone)]
+pub(super) struct Upload {
+    url: Url,
+}
+
+/// What came of asking for a mount.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// The blob is there.
+    Mounted,
+    /// The registry would have it uploaded; `None` where it does not say to where.
+    Upload(Option<Upload>),
+}
+
+/// The uploads into one repository.
+pub(super) struct Uploads<'a> {
+    session: &'a Session,
+    target: &'a Repository,
+    scopes: [Scope; 1],
+}
+
+impl<'a> Uploads<'a> {
+    /// Those into this repository. Does no I/O.
+    pub(super) fn of(session: &'a Session, target: &'a Repository) -> Uploads<'a> {
+        Uploads { session, target, scopes: [Scope::repository(target.path(), Access::PullPush)] }
+    }
+
+    /// Asks for a blob that another repository of the same registry has. One request.
+    pub(super) fn mount(&self, source: &Repository, digest: &Digest) -> Result<Begun, RegistryError> {
+        let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", self.target.path(), source.path());
+        let [own] = self.scopes.clone();
+        let scopes = [own, Scope::repository(source.path(), Access::Pull)];
+        let reply =
+            self.session.call(&Call { target: &path, scopes: &scopes, body: Some(&[]), ..self.step("POST") })?;
+        match reply.answer.status {
+            201 => {
+                let outside = complaint(self.target, &reply, Kind::Protocol);
+                match announced_digest(&reply.answer).map_err(outside)? {
+                    Some(mounted) if mounted != *digest => {
+                        let wrong = complaint(self.target, &reply, Kind::Verification);
+                        Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
+                    }
+                    _ => Ok(Begun::Mounted),
+                }
+            }
+            202 => Ok(Begun::Upload(self.place(&reply).ok())),
+            status => Err(complaint(self.target, &reply, Kind::Protocol)(format!("status {status} for a mount"))),
+        }
+    }
+
+    /// Begins an upload. One request.
+    pub(super) fn begin(&self) -> Result<Upload, RegistryError> {
+        let path = format!("/v2/{}/blobs/uploads/", self.target.path());
+        let reply = self.session.call(&Call { target: &path, body: Some(&[]), ..self.step("POST") })?;
+        let outside = complaint(self.target, &reply, Kind::Protocol);
+        if reply.answer.status != 202 {
+            return Err(outside(format!("status {} for an upload to begin", reply.answer.status)));
+        }
+        self.place(&reply).map_err(outside)
+    }
+
+    /// Sends what there is in one PATCH, to go on from `offset`, and says where the next step is to go.
+    pub(super) fn patch(&self, upload: &Upload, offset: u64, body: &mut Outgoing<'_>) -> Result<Upload, RegistryError> {
+        // A whole stream needs none, and without its length there is no end to name.
+        let end = body.length.filter(|_| offset > 0).map(|length| offset.saturating_add(length).saturating_sub(1));
+        let range = end.map(|end| format!("{offset}-{end}"));
+        let headers: Vec<(&'static str, &str)> =
+            [BYTES].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
+        let call = Call { headers: &headers, ..self.step("PATCH") };
+        let reply = self.session.upload(&call, &upload.url, body)?;
+        // The specification has a Location here; without one the place stays what it was.
+        Ok(self.place(&reply).unwrap_or_else(|_| upload.clone()))
+    }
+
+    /// Finishes an upload with a body that is read as it goes out.
+    pub(super) fn put_stream(
+        &self,
+        upload: &Upload,
+        digest: &Digest,
+        body: &mut Outgoing<'_>,
+    ) -> Result<(), RegistryError> {
+        let url = upload.url.with_query(&format!("digest={digest}"));
+        let reply = self.session.upload(&Call { headers: &[BYTES], ..self.step("PUT") }, &url, body)?;
+        self.stored(&reply, digest)
+    }
+
+    /// Finishes an upload with these bytes: all of the blob or, after a PATCH, none.
+    pub(super) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
+        let url = upload.url.with_query(&format!("digest={digest}"));
+        let call = Call { headers: &[BYTES], body: Some(bytes), ..self.step("PUT") };
+        let reply = self.session.call_at(&call, &url)?;
+        self.stored(&reply, digest)
+    }
+
+    /// How many bytes of an upload have arrived, and where to go on; `None` where that cannot be known for sure.
+    pub(super) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
+        let reply = match self.session.call_at(&self.step("GET"), &upload.url) {
+            // An upload that is not known any more, or a registry that does not say.
+            Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
+                return Ok(None);
+            }
+            outcome => outcome?,
+        };
+        let Some(last) = reply.answer.header("Range").and_then(last_of) else { return Ok(None) };
+        let next = self.place(&reply).unwrap_or_else(|_| upload.clone());
+        // `0-0` is said of nothing as well as of one byte.
+        Ok((last > 0).then(|| (last.saturating_add(1), next)))
+    }
+
+    /// Cancels an upload, as a courtesy to the registry itself: whatever comes of it.
+    pub(super) fn cancel(&self, upload: &Upload) {
+        if self.session.is_home(self.target.domain(), &upload.url).unwrap_or(false) {
+            self.session.courtesy(&self.step("DELETE"), &upload.url);
+        }
+    }
+
+    fn step(&self, method: &'static str) -> Call<'_> {
+        Call {
+            registry: self.target.domain(),
+            method,
+            target: "",
+            headers: &[],
+            body: None,
+            scopes: &self.scopes,
+            cap: ANSWER_MAX,
+            slot: None,
+        }
+    }
+
+    fn place(&self, reply: &Reply) -> Result<Upload, String> {
+        let location = reply.answer.header("Location").ok_or("no Location for an upload")?;
+        let url = self.session.place(reply, location);
+        url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
+    }
+
+    fn stored(&self, reply: &Reply, digest: &Digest) -> Result<(), RegistryError> {
+        let outside = complaint(self.target, reply, Kind::Protocol);
+        if !matches!(reply.answer.status, 200 | 201 | 204) {
+            return Err(outside(format!("status {} for a blob that was put", reply.answer.status)));
+        }
+        match announced_digest(&reply.answer).map_err(outside)? {
+            Some(stored) if stored != *digest => {
+                let wrong = complaint(self.target, reply, Kind::Verification);
+                Err(wrong(format!("it says that it stored {stored}, not {digest}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The last offset of `0-99` or `bytes=0-99`; `None` for any other form.
+fn last_of(range: &str) -> Option<u64> {
+    let range = range.strip_prefix("bytes=").or_else(|| range.strip_prefix("bytes ")).unwrap_or(range);
+    range.strip_prefix("0-")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_range_from_the_beginning_says_what_has_arrived() {
+        for (range, last) in [
+            ("0-99", Some(99)),
+            ("bytes=0-99", Some(99)),
+            ("0-0", Some(0)),
+            ("1-99", None),
+            ("0-", None),
+            ("0-99/200", None),
+            ("99", None),
+            ("", None),
+            ("0-99999999999999999999999", None),
+        ] {
+            assert_eq!(last_of(range), last, "{range}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A failure as JSON, for `--format json`: one line on stderr, the last one, so that notes before it do no harm.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::kind::{FailureKind, kind};
+use super::{Report, cause, exit_code, hints};
+use crate::args::ArgsError;
+use crate::commands::CommandError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// `{"error": …}`.
+#[derive(Serialize)]
+struct Failed {
+    error: Failure,
+}
+
+/// One failure. Lists are always there; the other members only where there is something to say.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    kind: FailureKind,
+    /// The first line of the text form.
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// Of [`FailureKind::Incomplete`]: the platforms that are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
+    /// Of [`FailureKind::Incomplete`]: the platforms that should not be there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extra: Vec<String>,
+    /// Of [`FailureKind::Several`]: each of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Failure>,
+    exit_code: u8,
+}
+
+/// A verb that failed; [`super::command`] is the same as text.
+///
+/// `certificates` is the folder that certificates for registries are read from.
+pub fn command(error: &CommandError, certificates: &Path) -> Report {
+    report(failure(error, certificates))
+}
+
+/// A command line that cannot be run; [`super::arguments`] is the same as text.
+pub fn arguments(error: &ArgsError) -> Report {
+    let hints = [error.usage(), error.hint()].into_iter().flatten().collect();
+    let exit_code = error.exit_code();
+    report(Failure { hints, exit_code, ..Failure::new(FailureKind::Usage, &error.to_string()) })
+}
+
+/// Whether these words of a command line, parsable or not, ask for JSON: `--format json` or `--format=json` before any
+/// `--`, the last `--format` winning.
+pub fn wants_json(words: &[String]) -> bool {
+    let mut words = words.iter().map(String::as_str).take_while(|word| *word != "--");
+    let mut wanted = false;
+    while let Some(word) = words.next() {
+        if word == "--format" {
+            wanted = words.next() == Some("json");
+        } else if let Some(value) = word.strip_prefix("--format=") {
+            wanted = value == "json";
+        }
+    }
+    wanted
+}
+
+fn report(error: Failure) -> Report {
+    let exit_code = error.exit_code;
+    // Texts, numbers and lists of them always have a JSON; the empty object is for the type's sake.
+    let text = serde_json::to_string(&Failed { error }).unwrap_or_else(|_| "{}".to_owned());
+    Report { text, exit_code }
+}
+
+impl Failure {
+    /// A failure of which nothing else is known.
+    fn new(kind: FailureKind, text: &str) -> Failure {
+        Failure {
+            kind,
+            message: text.lines().next().unwrap_or_default().to_owned(),
+            causes: text.lines().skip(1).map(|line| line.trim().to_owned()).collect(),
+            hints: Vec::new(),
+            reference: None,
+            registry: None,
+            status: None,
+            request: None,
+            path: None,
+            missing: Vec::new(),
+            extra: Vec::new(),
+            errors: Vec::new(),
+            exit_code: super::FAILURE,
+        }
+    }
+}
+
+fn failure(error: &CommandError, certificates: &Path) -> Failure {
+    let exit_code = exit_code(error);
+    if let CommandError::Several(errors) = error {
+        let message = errors.first().map(ToString::to_string).unwrap_or_default();
+        let message = message.lines().next().unwrap_or_default();
+        let errors = errors.iter().map(|error| failure(error, certificates)).collect();
+        return Failure { errors, exit_code, ..Failure::new(FailureKind::Several, message) };
+    }
+    let mut failure = Failure::new(kind(error), &error.to_string());
+    failure.causes.extend(cause(error).map(|cause| cause.trim().to_owned()));
+    failure.hints = hints(error, certificates);
+    failure.reference = reference(error).map(ToOwned::to_owned);
+    failure.exit_code = exit_code;
+    if let Some(source) = exchange(error) {
+        failure.registry = Some(source.registry.clone());
+        failure.status = source.status;
+        failure.request.clone_from(&source.request);
+    }
+    if let CommandError::Store(source) = error {
+        failure.path = path(source).map(|path| path.display().to_string());
+    }
+    if let CommandError::Incomplete { missing, extra, .. } = error {
+        failure.missing.clone_from(missing);
+        failure.extra.clone_from(extra);
+    }
+    failure
+}
+
+/// What the failure is about: the manifest, else the list, as the text has it.
+fn reference(error: &CommandError) -> Option<&str> {
+    match error {
+        CommandError::CreateListName { typed, .. }
+        | CommandError::AnnotateListName { typed, .. }
+        | CommandError::AnnotateImageName { typed, .. } => Some(typed),
+        CommandError::Exists { list } | CommandError::Incomplete { list, .. } => Some(list),
+        CommandError::NotInList { image, .. } => Some(image),
+        CommandError::NotStored(reference) | CommandError::Empty(reference) | CommandError::IsList(reference) => {
+            Some(reference)
+        }
+        CommandError::NotServed { reference, .. }
+        | CommandError::NotAManifest { reference, .. }
+        | CommandError::Served { reference, .. }
+        | CommandError::Put { reference, .. } => Some(reference),
+        CommandError::NotMounted { target, .. } | CommandError::Mount { target, .. } => Some(target),
+        _ => None,
+    }
+}
+
+/// The exchange with a registry that the failure comes from.
+fn exchange(error: &CommandError) -> Option<&RegistryError> {
+    match error {
+        CommandError::Put { source, .. }
+        | CommandError::Mount { source, .. }
+        | CommandError::NotServed { source, .. }
+        | CommandError::NotVerified { source, .. } => Some(source),
+        CommandError::Registry(source) => Some(source),
+        _ => None,
+    }
+}
+
+fn path(error: &StoreError) -> Option<&Path> {
+    match error {
+        StoreError::Io { path, .. }
+        | StoreError::Entry { path, .. }
+        | StoreError::NoLocks { path, .. }
+        | StoreError::NameTaken { path, .. }
+        | StoreError::NewerFormat { path, .. }
+        | StoreError::SideFile { path, .. }
+        | StoreError::Misplaced { path, .. }
+        | StoreError::Foreign { path, .. }
+        | StoreError::TooLarge { path, .. }
+        | StoreError::TooMany { path, .. }
+        | StoreError::Nameless { path } => Some(path),
+        StoreError::Busy { .. } => None,
+    }
+}

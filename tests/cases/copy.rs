@@ -1,0 +1,402 @@
+//! Blobs brought from one registry to another, by the client itself: the requests of each way, and what is left behind
+//! when it goes wrong.
+
+mod breaks;
+mod listing;
+mod memory;
+mod real;
+mod relay;
+
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use docker_manifest::digest::Digest;
+use docker_manifest::reference::Repository;
+use docker_manifest::registry::{Blob, Brought, Kind, RegistryError};
+use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
+
+use super::client_bench::{Bench, Plan, digest, repository};
+
+const MIB: usize = 1 << 20;
+
+/// Bytes of which no two blocks are the same.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
+/// Brings a blob of this size or of none that is known.
+fn bring(
+    bench: &Bench,
+    target: &Repository,
+    sources: &[&Repository],
+    digest: &Digest,
+    size: Option<usize>,
+) -> Result<Brought, RegistryError> {
+    let blob = Blob { digest, size: size.map(|size| size as u64) };
+    bench.registry.bring_blob(target, sources, &blob, &|_| {})
+}
+
+/// What a registry saw, a line a request, uploads without their names.
+fn lines(registry: &Registry) -> Vec<String> {
+    let shown = |line: String| match line.split_once("/blobs/uploads/") {
+        Some((before, after)) if !after.starts_with(['?', ' ']) => {
+            let (path, status) = after.rsplit_once(' ').expect("it ends in a status");
+            let query = path.split_once("&digest=").map_or(String::new(), |(_, digest)| format!("?digest={digest}"));
+            format!("{before}/blobs/uploads/ID{query} {status}")
+        }
+        _ => line,
+    };
+    registry.requests().iter().map(|request| shown(request.line())).collect()
+}
+
+/// Two registries, the first of which has a blob in `source`.
+struct Pair {
+    from: Registry,
+    to: Registry,
+    bench: Bench,
+    source: Repository,
+    target: Repository,
+    digest: Digest,
+    size: usize,
+}
+
+impl Pair {
+    fn new(size: usize) -> Pair {
+        Pair::of(Registry::start(), Registry::start(), Bench::new(), size)
+    }
+
+    fn of(from: Registry, to: Registry, bench: Bench, size: usize) -> Pair {
+        let digest = digest(&from.put_blob("source", &noise(size)));
+        let (source, target) = (repository(&from, "source"), repository(&to, "target"));
+        Pair { from, to, bench, source, target, digest, size }
+    }
+
+    fn bring(&self) -> Result<Brought, RegistryError> {
+        bring(&self.bench, &self.target, &[&self.source], &self.digest, Some(self.size))
+    }
+
+    fn copied(&self) -> Result<Brought, RegistryError> {
+        Ok(Brought::Copied(self.size as u64))
+    }
+
+    fn arrived(&self) -> bool {
+        self.to.has_blob("target", self.digest.as_str())
+    }
+}
+
+#[test]
+fn a_blob_that_is_there_is_one_request() {
+    let pair = Pair::new(100);
+    pair.to.put_blob("target", &noise(100));
+    assert_eq!(pair.bring(), Ok(Brought::Present));
+    assert_eq!(lines(&pair.to), [format!("HEAD /v2/target/blobs/{} 200", pair.digest)]);
+    assert!(pair.from.requests().is_empty());
+}
+
+#[test]
+fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
+    let registry = Registry::start();
+    let digest = digest(&registry.put_blob("b", &noise(100)));
+    let bench = Bench::new();
+    let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
+    assert_eq!(bring(&bench, &target, &[&target, &a, &a, &b], &digest, None), Ok(Brought::Mounted));
+    let expected = [
+        format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
+        format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 201"),
+        "DELETE /v2/target/blobs/uploads/ID 204".to_owned(),
+    ];
+    assert_eq!(lines(&registry), expected, "one mount a repository, and no upload is left");
+    assert_eq!(registry.open_uploads(), 0);
+}
+
+#[test]
+fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
+    let registry = Registry::builder().without_mounts().start();
+    let digest = digest(&registry.put_blob("b", &noise(100)));
+    let bench = Bench::new();
+    let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
+    assert_eq!(bring(&bench, &target, &[&a, &b], &digest, Some(100)), Ok(Brought::Copied(100)));
+    let expected = [
+        format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
+        format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 202"),
+        "DELETE /v2/target/blobs/uploads/ID 204".to_owned(),
+        format!("HEAD /v2/target/blobs/{digest} 404"),
+        format!("GET /v2/a/blobs/{digest} 404"),
+        format!("GET /v2/b/blobs/{digest} 200"),
+        format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
+    ];
+    assert_eq!(lines(&registry), expected);
+    registry.clear();
+    assert_eq!(bring(&bench, &target, &[&b], &digest, Some(100)), Ok(Brought::Present));
+    assert_eq!(lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
+    assert_eq!(registry.open_uploads(), 0, "also where the blob is there after all");
+}
+
+#[test]
+fn a_refused_mount_does_not_keep_a_blob_from_being_copied() {
+    for status in [403, 404, 405] {
+        let registry = Registry::start();
+        let digest = digest(&registry.put_blob("a", &noise(100)));
+        registry.fault(Rule::on("POST", "mount="), Fault::status(status));
+        let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
+        assert_eq!(bring(&Bench::new(), &target, &[&a], &digest, None), Ok(Brought::Copied(100)), "{status}");
+        assert!(registry.has_blob("target", digest.as_str()));
+    }
+    let registry = Registry::start();
+    registry.fault(Rule::on("POST", "mount="), Fault::status(429));
+    let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
+    let error = bring(&Bench::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
+    assert_eq!(error.map_err(|error| error.kind), Err(Kind::RateLimited));
+}
+
+#[test]
+fn a_small_blob_is_three_requests_and_one_at_its_source() {
+    for relative in [false, true] {
+        let builder = Registry::builder();
+        let to = if relative { builder.relative_locations().start() } else { builder.start() };
+        let pair = Pair::of(Registry::start(), to, Bench::new(), 300_000);
+        assert_eq!(pair.bring(), pair.copied());
+        let digest = &pair.digest;
+        let expected = [
+            format!("HEAD /v2/target/blobs/{digest} 404"),
+            "POST /v2/target/blobs/uploads/ 202".to_owned(),
+            format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
+        ];
+        assert_eq!(lines(&pair.to), expected);
+        assert_eq!(lines(&pair.from), [format!("GET /v2/source/blobs/{digest} 200")]);
+        assert!(pair.arrived());
+        let put = &pair.to.requests()[2];
+        assert_eq!(put.header("Content-Length"), Some("300000"));
+        assert_eq!(put.header("Content-Type"), Some("application/octet-stream"));
+        let connections = pair.to.requests().iter().map(|request| request.connection).collect::<Vec<_>>();
+        assert_eq!(connections, [connections[0]; 3], "one connection serves them all");
+    }
+}
+
+#[test]
+fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
+    for relative in [false, true] {
+        let builder = Registry::builder();
+        let to = if relative { builder.relative_locations().start() } else { builder.start() };
+        let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB);
+        let seen = Mutex::new(Vec::new());
+        let blob = Blob { digest: &pair.digest, size: None };
+        let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
+        let brought = pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &progress);
+        assert_eq!(brought, pair.copied());
+        let digest = &pair.digest;
+        let expected = [
+            format!("HEAD /v2/target/blobs/{digest} 404"),
+            "POST /v2/target/blobs/uploads/ 202".to_owned(),
+            "PATCH /v2/target/blobs/uploads/ID 202".to_owned(),
+            format!("PUT /v2/target/blobs/uploads/ID?digest={digest} 201"),
+        ];
+        assert_eq!(lines(&pair.to), expected);
+        assert!(pair.arrived());
+        assert_eq!(pair.to.requests()[2].header("Content-Length"), Some((9 * MIB).to_string().as_str()));
+        assert_eq!(pair.to.requests()[2].header("Content-Range"), None);
+        let seen = seen.into_inner().expect("no panic so far");
+        assert!(seen.is_sorted() && seen.len() > 10, "{} steps", seen.len());
+        assert_eq!(seen.last(), Some(&(9 * MIB as u64)));
+    }
+}
+
+#[test]
+fn an_empty_blob_is_a_blob() {
+    let pair = Pair::new(0);
+    assert_eq!(pair.bring(), Ok(Brought::Copied(0)));
+    assert!(pair.arrived());
+    assert_eq!(lines(&pair.to).len(), 3);
+}
+
+#[test]
+fn the_first_source_that_has_it_serves_it() {
+    let pair = Pair::new(100);
+    let (other, third) = (repository(&pair.from, "other"), Registry::start());
+    let elsewhere = repository(&third, "source");
+    let sources = [&other, &elsewhere, &pair.source];
+    assert_eq!(bring(&pair.bench, &pair.target, &sources, &pair.digest, None), pair.copied());
+    assert_eq!(lines(&pair.to).len(), 3, "one upload serves for all of them");
+    pair.to.clear();
+    let missing = digest(&testkit::image::sha256(b"nowhere"));
+    let error = bring(&pair.bench, &pair.target, &sources, &missing, None).expect_err("nobody has it");
+    assert_eq!((error.kind, error.registry.as_str()), (Kind::NotFound, pair.from.host().as_str()));
+    assert!(error.detail.contains(missing.as_str()), "{error}");
+    assert_eq!(pair.to.open_uploads(), 0);
+    third.fault(Rule::any(), Fault::status(403));
+    let error = bring(&pair.bench, &pair.target, &sources, &missing, None).expect_err("nobody has it");
+    assert_eq!((error.kind, error.registry.as_str()), (Kind::Forbidden, third.host().as_str()));
+    let error = bring(&pair.bench, &pair.target, &[], &missing, None).expect_err("there is no source");
+    assert_eq!(error.kind, Kind::NotFound);
+}
+
+#[test]
+fn a_blob_that_is_not_what_it_should_be_is_not_committed() {
+    for size in [1, 300_000, 9 * MIB] {
+        let pair = Pair::new(size);
+        pair.from.fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
+        let error = pair.bring().expect_err("other bytes");
+        assert_eq!((error.kind, &error.registry), (Kind::Verification, &pair.from.host()), "{error}");
+        assert!(error.detail.contains(pair.digest.as_str()), "{error}");
+        let requests = pair.to.requests();
+        assert!(requests.iter().all(|request| request.method != "PUT" || request.status == 0), "{requests:?}");
+        assert_eq!(requests.iter().filter(|request| request.status == 201).count(), 0);
+        assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
+        assert_eq!(pair.from.requests().len(), 1, "to ask again would not help");
+    }
+}
+
+#[test]
+fn after_a_wrong_source_a_right_one_begins_anew() {
+    for size in [300_000, 9 * MIB] {
+        let pair = Pair::new(size);
+        let third = Registry::start();
+        third.put_blob("source", &noise(size));
+        third.fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
+        let wrong = repository(&third, "source");
+        let sources = [&wrong, &pair.source];
+        assert_eq!(bring(&pair.bench, &pair.target, &sources, &pair.digest, Some(size)), pair.copied());
+        assert!(pair.arrived());
+        assert_eq!(pair.to.open_uploads(), 0);
+    }
+}
+
+#[test]
+fn a_blob_of_another_size_is_refused_before_it_is_sent() {
+    let pair = Pair::new(1000);
+    for size in [999, 1001] {
+        let error = bring(&pair.bench, &pair.target, &[&pair.source], &pair.digest, Some(size));
+        assert_eq!(error.map_err(|error| error.kind), Err(Kind::Verification));
+    }
+    assert!(pair.to.requests().iter().all(|request| request.method != "PUT"));
+    assert!(!pair.arrived());
+}
+
+/// Two registries that want tokens, each from a user of its own, and a client that is logged in to both.
+fn closed(size: usize) -> Pair {
+    let start = |user: &str| Registry::builder().bearer(Bearer::new().user(user, "hunter2")).start();
+    let (from, to) = (start("reader"), start("writer"));
+    let auth = |user: &str| BASE64_STANDARD.encode(format!("{user}:hunter2"));
+    let entry = |registry: &Registry, user| format!(r#""{}":{{"auth":"{}"}}"#, registry.host(), auth(user));
+    let config = format!(r#"{{"auths":{{{},{}}}}}"#, entry(&from, "reader"), entry(&to, "writer"));
+    Pair::of(from, to, Plan::new().config(&config).build(), size)
+}
+
+fn statuses(registry: &Registry) -> Vec<u16> {
+    registry.requests().iter().map(|request| request.status).collect()
+}
+
+#[test]
+fn each_registry_gets_its_own_login_once_and_before_the_blob_flows() {
+    let pair = closed(9 * MIB);
+    assert_eq!(pair.bring(), pair.copied());
+    assert_eq!(statuses(&pair.from), [401, 200, 200]);
+    assert_eq!(statuses(&pair.to), [401, 200, 404, 202, 202, 201]);
+    for (registry, user) in [(&pair.from, "reader"), (&pair.to, "writer")] {
+        let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:hunter2")));
+        let all = registry.requests();
+        let sent: Vec<_> = all.iter().filter_map(|request| request.header("Authorization")).collect();
+        assert!(sent.iter().all(|value| *value == login || value.starts_with("Bearer ")), "{sent:?}");
+        assert_eq!(sent.iter().filter(|value| **value == login).count(), 1);
+    }
+}
+
+#[test]
+fn a_token_that_expires_while_the_blob_flows_is_replaced() {
+    let pair = closed(9 * MIB);
+    pair.to.fault(Rule::on("PUT", ""), Fault::ExpireTokens);
+    pair.bring().expect_err("each new token expires at once");
+    let pair = closed(9 * MIB);
+    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::ExpireTokens);
+    assert_eq!(pair.bring(), pair.copied());
+    assert_eq!(statuses(&pair.to)[2..], [404, 202, 202, 401, 200, 201]);
+}
+
+#[test]
+fn a_token_that_expires_before_the_blob_flows_costs_one_more_try() {
+    for size in [300_000, 9 * MIB] {
+        for fault in [Fault::ExpireTokens, Fault::EarlyFinal401] {
+            let pair = closed(size);
+            let method = if size > 8 * MIB { "PATCH" } else { "PUT" };
+            pair.to.fault(Rule::on(method, "/blobs/uploads/").nth(1), fault);
+            assert_eq!(pair.bring(), pair.copied());
+            assert!(pair.arrived());
+            let sent = pair.to.requests().iter().filter(|request| request.method == method).count();
+            assert_eq!(sent, 2, "{:?}", lines(&pair.to));
+        }
+    }
+}
+
+#[test]
+fn a_source_may_serve_from_elsewhere_and_no_credentials_go_there() {
+    let pair = closed(9 * MIB);
+    let cdn = Redirected::start();
+    cdn.serve(&format!("/v2/source/blobs/{}", pair.digest), "application/octet-stream", noise(9 * MIB));
+    let location = format!("http://{}{{path}}", cdn.host());
+    pair.from.fault(Rule::on("GET", "/blobs/").authorized(), Fault::Redirect { status: 307, location });
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+    let requests = cdn.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("Authorization"), None);
+}
+
+#[test]
+fn an_upload_may_be_elsewhere_and_no_credentials_go_there() {
+    for size in [300_000, 9 * MIB] {
+        let (pair, store) = (closed(size), Registry::start());
+        let place = begun_upload(&store);
+        let headers = vec![("Location".to_owned(), place)];
+        let elsewhere = Fault::Status(202, String::new(), headers);
+        pair.to.fault(Rule::on("POST", "/blobs/uploads/").authorized(), elsewhere);
+        assert_eq!(pair.bring(), pair.copied());
+        assert!(store.has_blob("kept", pair.digest.as_str()));
+        let requests = store.requests();
+        assert_eq!(requests.len(), if size > 8 * MIB { 3 } else { 2 }, "{requests:?}");
+        assert!(requests.iter().all(|request| request.header("Authorization").is_none()), "{requests:?}");
+    }
+}
+
+/// The place of an upload in a registry, as its own answer has it.
+fn begun_upload(registry: &Registry) -> String {
+    let reply = testkit::client::Client::new(registry.addr()).request("POST", "/v2/kept/blobs/uploads/", &[], b"");
+    reply.header("Location").expect("an upload has a place").to_owned()
+}
+
+#[test]
+fn a_location_that_leads_nowhere_is_said_so() {
+    for (headers, words) in [
+        (vec![], "no Location"),
+        (vec![("Location".to_owned(), "ftp://h/x".to_owned())], "unusable"),
+        (vec![("Location".to_owned(), "http://h:99999/x".to_owned())], "unusable"),
+    ] {
+        let pair = Pair::new(100);
+        pair.to.fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
+        let error = pair.bring().expect_err("no place to go to");
+        assert_eq!((error.kind, &error.registry), (Kind::Protocol, &pair.to.host()));
+        assert!(error.detail.contains(words), "{error}");
+        assert!(pair.from.requests().is_empty());
+    }
+}
+
+#[test]
+fn what_the_target_says_is_what_is_reported() {
+    for (status, kind) in [(400, Kind::Refused), (403, Kind::Forbidden), (413, Kind::Refused), (507, Kind::Server)] {
+        for (method, size) in [("POST", 100), ("PUT", 100), ("PATCH", 9 * MIB), ("PUT", 9 * MIB)] {
+            let pair = Pair::new(size);
+            pair.to.fault(Rule::on(method, ""), Fault::status(status));
+            let error = pair.bring().expect_err("it is refused");
+            assert_eq!((error.kind, &error.registry), (kind, &pair.to.host()), "{method}: {error}");
+            assert!(error.detail.contains(pair.digest.as_str()), "{error}");
+            let tries = pair.to.requests().iter().filter(|request| request.method == method).count();
+            assert!((1..=6).contains(&tries), "{method} {status}: {tries}");
+            assert!(!pair.arrived());
+        }
+    }
+}

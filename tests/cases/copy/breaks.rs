@@ -1,0 +1,204 @@
+//! Connections that break while a blob flows: what is gone on with, what is begun again, and when it is given up.
+
+use std::sync::Mutex;
+
+use docker_manifest::registry::{Blob, Kind};
+use testkit::loopback::{Fault, Registry, Rule};
+
+use super::super::client_bench::Bench;
+use super::{MIB, Pair, lines};
+
+const SIZES: [usize; 2] = [300_000, 9 * MIB];
+
+/// The methods and statuses of what a registry saw: `PUT 201`. 0 stands for no answer.
+fn steps(registry: &Registry) -> Vec<String> {
+    registry.requests().iter().map(|request| format!("{} {}", request.method, request.status)).collect()
+}
+
+#[test]
+fn a_source_that_hangs_up_is_gone_on_with_and_the_target_does_not_notice() {
+    for size in SIZES {
+        for ranges in [true, false] {
+            let from = if ranges { Registry::start() } else { Registry::builder().without_ranges().start() };
+            let pair = Pair::of(from, Registry::start(), Bench::new(), size);
+            pair.from.fault(Rule::on("GET", "/blobs/").times(2), Fault::ShortBody(100_000));
+            assert_eq!(pair.bring(), pair.copied());
+            assert!(pair.arrived());
+            let sent = lines(&pair.to).len();
+            assert_eq!(sent, if size > 8 * MIB { 4 } else { 3 }, "{:?}", lines(&pair.to));
+            if ranges {
+                assert_eq!(steps(&pair.from), ["GET 200", "GET 206", "GET 206"]);
+                let ranges = pair.from.requests();
+                let ranges: Vec<_> = ranges.iter().map(|request| request.header("Range")).collect();
+                assert_eq!(ranges, [None, Some("bytes=100000-"), Some("bytes=200000-")]);
+            } else {
+                assert!(steps(&pair.from).iter().all(|step| step == "GET 200"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_that_always_hangs_up_is_given_up() {
+    for size in SIZES {
+        let pair = Pair::new(size);
+        pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(1000));
+        let error = pair.bring().expect_err("it never comes");
+        assert_eq!((error.kind, &error.registry), (Kind::Connect, &pair.from.host()));
+        assert!(error.detail.contains(pair.digest.as_str()) && error.detail.contains("middle"), "{error}");
+        assert_eq!(pair.from.requests().len(), 6);
+        assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
+    }
+}
+
+#[test]
+fn a_source_that_sends_more_or_less_than_it_says_is_found_out() {
+    for size in SIZES {
+        for fault in [Fault::LongLength(3), Fault::ShortLength(3)] {
+            let pair = Pair::new(size);
+            pair.from.fault(Rule::on("GET", "/blobs/"), fault);
+            let error = pair.bring().expect_err("its length is wrong");
+            assert_eq!((error.kind, &error.registry), (Kind::Verification, &pair.from.host()));
+            assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
+        }
+    }
+}
+
+#[test]
+fn a_blob_that_comes_in_chunks_is_copied_whatever_its_length() {
+    for size in SIZES {
+        let pair = Pair::new(size);
+        pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::TruncatedChunk);
+        let blob = Blob { digest: &pair.digest, size: None };
+        let brought = pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &|_| {});
+        assert_eq!(brought, pair.copied(), "the first answer does not say the length, the second one does");
+        assert!(pair.arrived());
+    }
+}
+
+#[test]
+fn a_target_that_hangs_up_is_gone_on_with_where_it_says_that_it_has_got_to() {
+    let pair = Pair::new(9 * MIB);
+    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
+    pair.to.fault(Rule::on("PATCH", "").nth(2), Fault::CutRequestAfter(MIB as u64));
+    let seen = Mutex::new(Vec::new());
+    let blob = Blob { digest: &pair.digest, size: Some(pair.size as u64) };
+    let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
+    let brought = pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &progress);
+    assert_eq!(brought, pair.copied());
+    assert!(pair.arrived());
+    let expected =
+        ["HEAD 404", "POST 202", "PATCH 0", "GET 204", "PATCH 0", "GET 204", "PATCH 202", "PUT 201"].map(str::to_owned);
+    assert_eq!(steps(&pair.to), expected);
+    let requests = pair.to.requests();
+    let ranges: Vec<_> = requests.iter().filter_map(|request| request.header("Content-Range")).collect();
+    assert_eq!(ranges, ["5242880-9437183", "6291456-9437183"]);
+    let lengths: Vec<_> = [2, 4, 6].iter().filter_map(|at| requests[*at].header("Content-Length")).collect();
+    assert_eq!(lengths, ["9437184", "4194304", "3145728"]);
+    let again: Vec<usize> = pair.from.requests()[1..].iter().map(|request| start(request.header("Range"))).collect();
+    for (start, offset) in again.iter().zip([5 * MIB, 6 * MIB]) {
+        assert!(*start <= offset && *start + 2 * MIB > offset, "from {start}, for {offset}");
+    }
+    let seen = seen.into_inner().expect("no panic so far");
+    assert!(seen.contains(&(5 * MIB as u64)) && seen.last() == Some(&(9 * MIB as u64)));
+}
+
+fn start(range: Option<&str>) -> usize {
+    range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).expect("an open range")
+}
+
+#[test]
+fn an_upload_that_is_lost_with_its_connection_is_begun_again() {
+    let to = Registry::builder().loses_broken_uploads().start();
+    let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB);
+    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+    let expected = ["HEAD 404", "POST 202", "PATCH 0", "GET 404", "DELETE 404", "POST 202", "PATCH 202", "PUT 201"];
+    assert_eq!(steps(&pair.to), expected);
+    assert!(pair.from.requests().iter().all(|request| request.header("Range").is_none()), "from the beginning");
+}
+
+#[test]
+fn a_small_blob_is_begun_again() {
+    let pair = Pair::new(300_000);
+    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::CutRequestAfter(100_000));
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+    let expected = ["HEAD 404", "POST 202", "PUT 0", "HEAD 404", "DELETE 204", "POST 202", "PUT 201"];
+    assert_eq!(steps(&pair.to), expected);
+    assert_eq!(pair.to.open_uploads(), 0);
+}
+
+#[test]
+fn a_blob_that_is_there_though_nobody_said_so_is_not_sent_again() {
+    for size in SIZES {
+        let pair = Pair::new(size);
+        pair.to.fault(Rule::on("PUT", "").nth(1), Fault::CloseAfterEffect);
+        assert_eq!(pair.bring(), pair.copied());
+        assert!(pair.arrived());
+        assert_eq!(steps(&pair.to).last().map(String::as_str), Some("HEAD 200"), "{:?}", steps(&pair.to));
+        assert_eq!(pair.from.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_stream_that_arrived_though_nobody_said_so_is_only_finished() {
+    let pair = Pair::new(9 * MIB);
+    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+    assert_eq!(steps(&pair.to), ["HEAD 404", "POST 202", "PATCH 0", "GET 204", "PUT 201"]);
+    assert_eq!(pair.from.requests().len(), 1);
+}
+
+#[test]
+fn what_a_busy_target_refuses_once_is_tried_again() {
+    for status in [416, 429, 500, 503] {
+        for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
+            let pair = Pair::new(size);
+            pair.to.fault(Rule::on(method, "").nth(1), Fault::status(status));
+            assert_eq!(pair.bring(), pair.copied(), "{method} {status}");
+            assert!(pair.arrived());
+            assert_eq!(pair.to.open_uploads(), 0);
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_is_refused_after_it_was_gone_on_with_is_begun_again_once() {
+    let pair = Pair::new(9 * MIB);
+    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
+    pair.to.fault(Rule::on("PUT", "").nth(1), Fault::status(400));
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+    let pair = Pair::new(9 * MIB);
+    pair.to.fault(Rule::on("PUT", ""), Fault::status(400));
+    assert_eq!(pair.bring().map_err(|error| error.kind), Err(Kind::Refused));
+    assert_eq!(steps(&pair.to).iter().filter(|step| step.starts_with("PUT")).count(), 1);
+}
+
+#[test]
+fn a_target_that_always_hangs_up_is_given_up() {
+    for (method, size) in [("PATCH", 9 * MIB), ("PUT", 9 * MIB), ("PUT", 300_000)] {
+        let pair = Pair::new(size);
+        pair.to.fault(Rule::on(method, ""), Fault::CutRequestAfter(0));
+        let error = pair.bring().expect_err("it never takes it");
+        assert_eq!((error.kind, &error.registry), (Kind::Connect, &pair.to.host()), "{error}");
+        assert!(error.detail.contains(pair.digest.as_str()), "{error}");
+        // One look at what is there a try, but after the last.
+        let look = if method == "PATCH" { "GET" } else { "HEAD" };
+        let looks = steps(&pair.to)[1..].iter().filter(|step| step.starts_with(look)).count();
+        assert_eq!(looks, 5, "{method}: {:?}", steps(&pair.to));
+        assert!(!pair.arrived());
+    }
+}
+
+#[test]
+fn a_registry_that_wants_long_chunks_gets_them() {
+    let to = Registry::builder().chunk_min_length(MIB as u64).start();
+    let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB + 5);
+    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+}

@@ -1,0 +1,100 @@
+//! Between two real docker-registry instances, with the connection cut in the middle.
+
+use docker_manifest::registry::{Brought, Name};
+use testkit::client::Client;
+use testkit::real::RealRegistry;
+use testkit::skip::skipped;
+
+use super::super::client_bench::{Bench, digest, reference};
+use super::relay::{Relay, Way};
+use super::{MIB, bring, noise};
+
+/// Two of them; `None` and said so where there are none.
+fn two() -> Option<(RealRegistry, RealRegistry)> {
+    let started = RealRegistry::start_plain().and_then(|one| RealRegistry::start_plain().map(|other| (one, other)));
+    started.map_err(|why| skipped("a copy between two real registries", &why)).ok()
+}
+
+/// The requests of a kind that the client has sent, by what was answered.
+fn answers(bench: &Bench, method: &str, path: &str) -> Vec<String> {
+    let trace = bench.trace();
+    let of_kind =
+        trace.iter().filter(|line| line.starts_with(method) && line.contains(path) && line.contains("http://"));
+    of_kind
+        .filter_map(|line| line.rsplit_once(": "))
+        .map(|(_, rest)| rest.split(" in ").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn blobs_of_both_forms_are_copied_mounted_and_found() {
+    let Some((from, to)) = two() else { return };
+    for size in [0, 1, 300_000, 9 * MIB] {
+        let bytes = noise(size);
+        let blob = digest(&Client::new(from.addr()).push_blob("source", &bytes));
+        let bench = Bench::new();
+        let repo = |registry: &RealRegistry, path: &str| {
+            reference(&format!("{}/{path}", registry.host())).repository().clone()
+        };
+        let (source, target, beside) = (repo(&from, "source"), repo(&to, "target"), repo(&to, "beside"));
+        let copied = bring(&bench, &target, &[&source], &blob, Some(size));
+        assert_eq!(copied, Ok(Brought::Copied(size as u64)), "{size}: {:?}", bench.trace());
+        let requests = if size > 8 * MIB { 5 } else { 4 };
+        let sent = bench.trace().iter().filter(|line| line.contains("http://")).count();
+        assert_eq!(sent, requests, "{size}: {:?}", bench.trace());
+        assert_eq!(bring(&bench, &target, &[&source], &blob, None), Ok(Brought::Present));
+        assert_eq!(bring(&bench, &beside, &[&source, &target], &blob, None), Ok(Brought::Mounted));
+        assert_eq!(bench.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes));
+    }
+}
+
+#[test]
+fn a_copy_whose_connections_are_cut_is_gone_on_with() {
+    let Some((from, to)) = two() else { return };
+    let size = 24 * MIB;
+    let bytes = noise(size);
+    let blob = digest(&Client::new(from.addr()).push_blob("source", &bytes));
+    for (number, way) in [Way::Up, Way::Down].into_iter().enumerate() {
+        let cut = |at| if way == at { 2 } else { 0 };
+        let down = Relay::start(from.addr(), Way::Down, 6 * MIB as u64, cut(Way::Down));
+        let up = Relay::start(to.addr(), Way::Up, 6 * MIB as u64, cut(Way::Up));
+        let bench = Bench::new();
+        let repo = |relay: &Relay, path: String| reference(&format!("{}/{path}", relay.host())).repository().clone();
+        let (source, target) = (repo(&down, "source".to_owned()), repo(&up, format!("target{number}")));
+        let copied = bring(&bench, &target, &[&source], &blob, Some(size));
+        assert_eq!(copied, Ok(Brought::Copied(size as u64)), "{:#?}", bench.trace());
+        assert_eq!((down.cuts_left(), up.cuts_left()), (0, 0), "{way:?}");
+        let (gets, patches) = (answers(&bench, "GET", "/source/blobs/"), answers(&bench, "PATCH", "/blobs/uploads/"));
+        let last = patches.last().map(String::as_str);
+        // This registry knows an upload no more once its connection broke, so all of it is sent again. What broke at the
+        // source it does not notice.
+        let (gets_then, patches_then) = match way {
+            Way::Up => (["200", "200", "200"], 3),
+            Way::Down => (["200", "206", "206"], 1),
+        };
+        assert_eq!(gets, gets_then, "{:#?}", bench.trace());
+        assert_eq!((patches.len(), last), (patches_then, Some("202")), "{:#?}", bench.trace());
+        assert_eq!(bench.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes.clone()));
+    }
+}
+
+#[test]
+fn questions_are_answered_by_a_real_registry() {
+    let Some((registry, _)) = two() else { return };
+    let image = super::super::client_bench::amd();
+    Client::new(registry.addr()).push_image("a", "1", &image);
+    Client::new(registry.addr()).push_image("a", "2", &image);
+    let bench = Bench::new();
+    let repo = reference(&format!("{}/a", registry.host())).repository().clone();
+    let own = digest(&image.digest());
+    assert_eq!(bench.registry.has_manifest(&repo, &Name::Tag("1".to_owned())), Ok(Some(own.clone())));
+    assert_eq!(bench.registry.has_manifest(&repo, &Name::Tag("3".to_owned())), Ok(None));
+    let mut tags = bench.registry.tags(&repo).expect("it lists them");
+    tags.sort();
+    assert_eq!(tags, ["1", "2"]);
+    assert_eq!(bench.registry.referrers(&repo, &own), Ok(None), "docker-registry has none");
+    let put = bench.registry.put_blob(&repo, b"{}").expect("it is taken");
+    assert_eq!(bench.registry.has_blob(&repo, &put), Ok(true));
+    assert_eq!(bench.registry.delete_manifest(&repo, &Name::Digest(own.clone())), Ok(()));
+    assert_eq!(bench.registry.has_manifest(&repo, &Name::Digest(own)), Ok(None));
+}

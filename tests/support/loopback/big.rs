@@ -1,0 +1,149 @@
+//! Blobs too large to be held: made on the fly, the same at every reading, and never in memory as a whole.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+const BLOCK: u64 = 64 << 10;
+
+/// A blob of any size whose bytes follow from its size and seed. It cannot be compressed to anything, and two blocks
+/// of it are never the same, so a client that repeats, skips or swaps some is found out by the digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Big {
+    size: u64,
+    digest: String,
+    /// One block of noise; each block of the blob is this one with its number written over the first eight bytes.
+    noise: Arc<Vec<u8>>,
+}
+
+impl Big {
+    /// A blob of `size` bytes. It is read once here, for its digest.
+    pub fn new(size: u64, seed: u64) -> Big {
+        let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
+        let noise = std::iter::repeat_with(|| random(&mut state).to_le_bytes());
+        let noise = Arc::new(noise.take((BLOCK / 8) as usize).flatten().collect::<Vec<u8>>());
+        let mut big = Big { size, digest: String::new(), noise };
+        let mut hash = Sha256::new();
+        let whole = big.pieces(0, size, |piece| {
+            hash.update(piece);
+            Ok(())
+        });
+        whole.expect("nothing here fails");
+        big.digest = hex(hash);
+        big
+    }
+
+    /// Something of this size that is not to be read: it has no digest, and is zeros.
+    pub(crate) fn hollow(size: u64) -> Big {
+        Big { size, digest: String::new(), noise: Arc::new(vec![0; BLOCK as usize]) }
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// `sha256:` and the hash of all its bytes.
+    pub fn digest(&self) -> String {
+        self.digest.clone()
+    }
+
+    /// The bytes from `from` up to but not including `to` (or the end, if that comes first), in pieces of at most
+    /// 64 KiB; the first error that `take` gives ends it.
+    pub fn pieces(&self, from: u64, to: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let end = to.min(self.size);
+        let mut block = self.noise.to_vec();
+        let mut at = from;
+        while at < end {
+            let number = at / BLOCK;
+            block[..8].copy_from_slice(&number.to_le_bytes());
+            let start = at % BLOCK;
+            let stop = BLOCK.min(start + end - at);
+            take(&block[start as usize..stop as usize])?;
+            at += stop - start;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Big {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Big({} bytes, {})", self.size, self.digest)
+    }
+}
+
+/// The part of a large blob that is the body of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    big: Big,
+    from: u64,
+    to: u64,
+    /// Whether its first byte is another one.
+    pub(crate) corrupt: bool,
+}
+
+impl Made {
+    pub(crate) fn new(big: &Big, from: u64, to: u64) -> Made {
+        Made { big: big.clone(), from, to: to.min(big.size), corrupt: false }
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.to.saturating_sub(self.from)
+    }
+
+    /// The first `limit` bytes, piece by piece.
+    pub(crate) fn pieces(&self, limit: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut first = self.corrupt;
+        self.big.pieces(self.from, self.to.min(self.from.saturating_add(limit)), |piece| {
+            if std::mem::take(&mut first) {
+                let mut piece = piece.to_vec();
+                piece[0] ^= 1;
+                return take(&piece);
+            }
+            take(piece)
+        })
+    }
+}
+
+/// `sha256:` and the hex digits of a finished hash.
+pub(crate) fn hex(hash: Sha256) -> String {
+    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
+
+/// The next number of a SplitMix64 generator.
+pub(crate) fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::sha256;
+
+    fn bytes(big: &Big, from: u64, to: u64) -> Vec<u8> {
+        let mut all = Vec::new();
+        big.pieces(from, to, |piece| {
+            all.extend_from_slice(piece);
+            Ok(())
+        })
+        .unwrap();
+        all
+    }
+
+    #[test]
+    fn a_big_blob_is_the_same_at_every_reading() {
+        let big = Big::new(3 * BLOCK + 17, 1);
+        let whole = bytes(&big, 0, u64::MAX);
+        assert_eq!((whole.len() as u64, sha256(&whole)), (big.size(), big.digest()));
+        assert_eq!(bytes(&big, BLOCK - 3, 2 * BLOCK + 5), whole[65533..131_077]);
+        assert_eq!(bytes(&big, big.size(), u64::MAX), b"");
+        assert_ne!(whole[..65536], whole[65536..131_072]);
+        assert_ne!(Big::new(3 * BLOCK + 17, 2).digest(), big.digest());
+    }
+}

@@ -1,0 +1,72 @@
+//! Where requests wait for the test, and never for a clock.
+
+use std::sync::{Condvar, Mutex};
+
+use super::lock;
+
+#[derive(Default)]
+struct State {
+    /// How often it was opened.
+    opened: usize,
+    /// How many bytes were let through for each answer that drips.
+    dripped: u64,
+    ended: bool,
+}
+
+/// What holds requests back.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// One request at the gate.
+pub(crate) struct Visit<'a> {
+    gate: &'a Gate,
+    opened: usize,
+    dripped: u64,
+}
+
+impl Gate {
+    /// A request that has come; to be called before it is announced to anybody.
+    pub(crate) fn visit(&self) -> Visit<'_> {
+        let state = lock(&self.state);
+        Visit { gate: self, opened: state.opened, dripped: state.dripped }
+    }
+
+    /// Lets everything through that has waited since before this call.
+    pub(crate) fn open(&self) {
+        lock(&self.state).opened += 1;
+        self.changed.notify_all();
+    }
+
+    /// Lets so many bytes more through of every answer that drips.
+    pub(crate) fn drip(&self, bytes: u64) {
+        lock(&self.state).dripped += bytes;
+        self.changed.notify_all();
+    }
+
+    /// Lets everything through for good, to its end.
+    pub(crate) fn shut_down(&self) {
+        lock(&self.state).ended = true;
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, waiting: impl Fn(&State) -> bool) -> bool {
+        let state = lock(&self.state);
+        let state = self.changed.wait_while(state, |state| waiting(state) && !state.ended);
+        !state.unwrap_or_else(|poisoned| poisoned.into_inner()).ended
+    }
+}
+
+impl Visit<'_> {
+    /// Waits for an opening since the visit began; false when there will be none.
+    pub(crate) fn wait(&self) -> bool {
+        self.gate.wait_while(|state| state.opened == self.opened)
+    }
+
+    /// Waits until one more byte than `sent` may go; false when it never may.
+    pub(crate) fn may_drip(&self, sent: u64) -> bool {
+        self.gate.wait_while(|state| state.opened == self.opened && state.dripped - self.dripped <= sent)
+    }
+}

@@ -1,0 +1,135 @@
+//! Which requests a fault strikes.
+
+use std::sync::Mutex;
+
+use super::chance::Chance;
+use super::faults::Fault;
+use super::http::Head;
+use super::lock;
+
+/// When a fault strikes: which requests, and which of those.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    method: Option<String>,
+    path_contains: String,
+    authorized: bool,
+    first: usize,
+    last: usize,
+}
+
+impl Rule {
+    /// Requests of this method (`*` for all) whose path and query contain the text; every one of them, unless
+    /// narrowed by the calls below.
+    pub fn on(method: &str, path_contains: &str) -> Rule {
+        let method = (method != "*").then(|| method.to_owned());
+        Rule { method, path_contains: path_contains.into(), authorized: false, first: 1, last: usize::MAX }
+    }
+
+    /// Every request.
+    pub fn any() -> Rule {
+        Rule::on("*", "")
+    }
+
+    /// Requests to the registry's own token endpoint, wherever it listens.
+    pub fn tokens() -> Rule {
+        Rule::on("*", "/token")
+    }
+
+    /// Only the n-th that matches, counted from 1.
+    pub fn nth(mut self, n: usize) -> Rule {
+        (self.first, self.last) = (n, n);
+        self
+    }
+
+    /// The first n that match.
+    pub fn times(mut self, n: usize) -> Rule {
+        (self.first, self.last) = (1, n);
+        self
+    }
+
+    /// All that match, which is also the default.
+    pub fn always(mut self) -> Rule {
+        (self.first, self.last) = (1, usize::MAX);
+        self
+    }
+
+    /// The n-th that matches and all after it.
+    pub fn from(mut self, n: usize) -> Rule {
+        (self.first, self.last) = (n, usize::MAX);
+        self
+    }
+
+    /// Only those that bear an `Authorization` header match.
+    pub fn authorized(mut self) -> Rule {
+        self.authorized = true;
+        self
+    }
+
+    fn matches(&self, head: &Head) -> bool {
+        self.method.as_ref().is_none_or(|method| *method == head.method)
+            && head.target.contains(&self.path_contains)
+            && (!self.authorized || head.header("Authorization").is_some())
+    }
+}
+
+struct Scripted {
+    rule: Rule,
+    fault: Fault,
+    matched: usize,
+}
+
+#[derive(Default)]
+struct Plan {
+    scripted: Vec<Scripted>,
+    chance: Option<Chance>,
+    requests: usize,
+    struck: Vec<(usize, Fault)>,
+}
+
+/// The rules in force, how often each has matched, and what struck so far.
+#[derive(Default)]
+pub(crate) struct Faults(Mutex<Plan>);
+
+impl Faults {
+    pub(crate) fn add(&self, rule: Rule, fault: Fault) {
+        lock(&self.0).scripted.push(Scripted { rule, fault, matched: 0 });
+    }
+
+    pub(crate) fn leave_to(&self, chance: Chance) {
+        let mut plan = lock(&self.0);
+        (plan.chance, plan.requests) = (Some(chance), 0);
+    }
+
+    pub(crate) fn clear(&self) {
+        *lock(&self.0) = Plan::default();
+    }
+
+    /// The seed that chance goes by, if it was left to chance.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        lock(&self.0).chance.as_ref().map(Chance::seed)
+    }
+
+    /// What struck since the faults were last cleared, with the number of the request since then.
+    pub(crate) fn struck(&self) -> Vec<(usize, Fault)> {
+        lock(&self.0).struck.clone()
+    }
+
+    /// The fault of the first rule that strikes, else what chance has for this request; every rule counts what it
+    /// matches, struck or not.
+    pub(crate) fn pick(&self, head: &Head) -> Option<Fault> {
+        let mut plan = lock(&self.0);
+        plan.requests += 1;
+        let number = plan.requests;
+        let mut picked = None;
+        for scripted in plan.scripted.iter_mut().filter(|scripted| scripted.rule.matches(head)) {
+            scripted.matched += 1;
+            let strikes = (scripted.rule.first..=scripted.rule.last).contains(&scripted.matched);
+            if strikes && picked.is_none() {
+                picked = Some(scripted.fault.clone());
+            }
+        }
+        let picked = picked.or_else(|| plan.chance.as_ref().and_then(|chance| chance.at(number)));
+        plan.struck.extend(picked.clone().map(|fault| (number, fault)));
+        picked
+    }
+}

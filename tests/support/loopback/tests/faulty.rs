@@ -1,0 +1,153 @@
+//! Answers that come slowly, in the wrong length, or by chance wrong.
+
+use super::*;
+
+fn stocked() -> (Registry, Client, Image) {
+    let registry = Registry::start();
+    let image = image("amd64");
+    registry.put_image("app", "1", &image);
+    let client = Client::new(registry.host());
+    (registry, client, image)
+}
+
+#[test]
+fn answers_drip_as_the_test_lets_them() {
+    let (registry, client, image) = stocked();
+    for fault in [Fault::Drip, Fault::StallAfter(4)] {
+        registry.clear_faults();
+        registry.clear();
+        registry.fault(Rule::any(), fault.clone());
+        let mut socket = TcpStream::connect(registry.addr()).unwrap();
+        write!(socket, "GET /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        registry.wait_until(|requests| requests.first().is_some_and(|request| request.status == 200));
+        let mut first = [0; 15];
+        if fault == Fault::Drip {
+            registry.drip(10);
+            registry.drip(5);
+        }
+        socket.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        registry.release();
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).unwrap();
+        assert!(rest.ends_with(&image.manifest));
+    }
+    registry.clear_faults();
+    registry.fault(Rule::any(), Fault::Crumbs);
+    assert_eq!(client.manifest("app", "1").1, image.manifest);
+    registry.clear_faults();
+    registry.fault(Rule::any(), Fault::Drip);
+    let mut socket = TcpStream::connect(registry.addr()).unwrap();
+    write!(socket, "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    registry.drip(1);
+    drop(registry);
+    let mut got = Vec::new();
+    let _ = socket.read_to_end(&mut got);
+    assert!(got.len() < 15, "{got:?}");
+}
+
+#[test]
+fn connections_are_reset_and_not_merely_ended() {
+    let (registry, client, _) = stocked();
+    registry.fault(Rule::any().nth(1), Fault::ResetBeforeRead);
+    registry.fault(Rule::any().nth(2), Fault::ResetAfterRead);
+    for body_len in [0, 2] {
+        let error = client.try_request("PUT", "/v2/app/manifests/2", &[], b"{}").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        let seen = registry.requests().pop().unwrap();
+        assert_eq!((seen.body_len, seen.status), (body_len, 0));
+    }
+    assert_eq!(get(&client, "/v2/").status, 200);
+}
+
+#[test]
+fn lengths_lie_in_both_directions() {
+    let (registry, client, image) = stocked();
+    let length = image.manifest.len();
+    let ask = || client.try_request("GET", "/v2/app/manifests/1", &[("Accept", "*/*")], b"");
+    registry.fault(Rule::any().nth(1), Fault::LongLength(3));
+    registry.fault(Rule::any().nth(2), Fault::ShortLength(3));
+    assert!(ask().is_err());
+    assert_eq!(ask().unwrap().body, image.manifest[..length - 3]);
+    registry.fault(Rule::any().nth(1), Fault::redirect_loop());
+    assert_eq!(ask().unwrap().header("Location"), Some("/v2/app/manifests/1"));
+    registry.fault(Rule::any().nth(1), Fault::redirect_elsewhere("http://h:1"));
+    assert_eq!(ask().unwrap().header("Location"), Some("http://h:1/v2/app/manifests/1"));
+    assert_eq!(ask().unwrap().body, image.manifest);
+}
+
+#[test]
+fn tokens_expire_by_a_fault_and_their_server_goes_away() {
+    let bearer = Bearer::new().user("alice", "wonder").on_own_port();
+    let registry = Registry::builder().bearer(bearer).start();
+    registry.put_image("app", "1", &image("amd64"));
+    let client = Client::new(registry.host());
+    let challenge = get(&client, "/v2/app/manifests/1").header("WWW-Authenticate").unwrap().to_owned();
+    let host = challenge.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let alice = Client::new(&host).basic("alice", "wonder");
+    registry.fault(Rule::tokens().nth(1), Fault::status(503));
+    let query = "/token?service=loopback+registry&scope=repository:app:pull";
+    assert_eq!(get(&alice, query).status, 503);
+    let client = client.bearer(&token(&alice, &["repository:app:pull"]));
+    registry.fail_request(2, Fault::ExpireTokens);
+    let statuses: Vec<u16> = (0..3).map(|_| get(&client, "/v2/app/manifests/1").status).collect();
+    assert_eq!(statuses, [200, 401, 401]);
+    assert_eq!(registry.struck().len(), 2);
+    registry.stop_tokens();
+    assert!(alice.try_request("GET", query, &[], b"").is_err());
+    assert_eq!(get(&client, "/v2/app/manifests/1").status, 401);
+}
+
+#[test]
+fn chance_strikes_as_its_seed_says() {
+    let (registry, client, _) = stocked();
+    let chance = Chance::new(11).one_in(2).among(vec![Fault::status(500), Fault::status(503)]);
+    let wanted: Vec<u16> = (1..=40)
+        .map(|number| match chance.at(number) {
+            Some(Fault::Status(status, ..)) => status,
+            _ => 200,
+        })
+        .collect();
+    registry.leave_to(chance);
+    let statuses: Vec<u16> = (0..40).map(|_| get(&client, "/v2/").status).collect();
+    assert_eq!(statuses, wanted);
+    assert!([200, 500, 503].iter().all(|status| statuses.contains(status)), "{statuses:?}");
+    let struck: Vec<usize> = registry.struck().iter().map(|(number, _)| *number).collect();
+    let failed: Vec<usize> = (1..).zip(&wanted).filter(|(_, status)| **status != 200).map(|(n, _)| n).collect();
+    assert_eq!(struck, failed);
+    registry.clear_faults();
+    assert_eq!(get(&client, "/v2/").status, 200);
+}
+
+#[test]
+fn every_fault_can_strike_every_request_and_the_registry_lives_on() {
+    let (registry, client, _) = stocked();
+    let blob = sha256(b"shared");
+    for fault in Fault::every() {
+        for (method, path) in [
+            ("GET", "/v2/app/manifests/1".to_owned()),
+            ("HEAD", format!("/v2/app/blobs/{blob}")),
+            ("POST", "/v2/app/blobs/uploads/".to_owned()),
+            ("PUT", "/v2/app/manifests/2".to_owned()),
+        ] {
+            registry.clear_faults();
+            registry.clear();
+            registry.fail_request(1, fault.clone());
+            let mut socket = TcpStream::connect(registry.addr()).unwrap();
+            let head =
+                format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}");
+            socket.write_all(head.as_bytes()).unwrap();
+            // The first byte of an answer, or the end of the connection; a fault that stalls gives neither.
+            if !matches!(fault, Fault::Hang | Fault::Drip) {
+                let _ = socket.read(&mut [0; 1]);
+            } else {
+                registry.wait_until(|requests| requests.last().is_some_and(|request| request.body_len == 2));
+            }
+            drop(socket);
+            registry.release();
+            assert_eq!(registry.struck().len(), 1, "{fault:?}");
+        }
+    }
+    registry.clear_faults();
+    assert_eq!(get(&client, "/v2/app/manifests/1").status, 200);
+}
