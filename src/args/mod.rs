@@ -26,10 +26,9 @@ mod verbs;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-pub use error::{ArgsError, ArgsErrorKind, Count, FlagError};
+pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals, globals_syntax};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
-pub use near::Near;
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{Kind, kind};
 pub use shared::{EntryFlags, Kept, Network, Publish, Sources};
