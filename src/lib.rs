@@ -11,7 +11,7 @@
 //!               commands
 //!    args     store     registry     output
 //!      │        └────┬─────┘            │
-//!      │         document ──────────────┘
+//!      │  spec ─→ document ─────────────┘
 //!      └──→ reference, platform ←── document
 //!           digest, secret, env, spelling          leaves
 //! ```
@@ -32,6 +32,7 @@ pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod secret;
+pub mod spec;
 pub mod spelling;
 pub mod store;
 

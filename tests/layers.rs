@@ -5,6 +5,7 @@
 //! main → lib → plugin, report
 //!               commands
 //!    args     store     registry     output
+//!              spec
 //!              document
 //!              reference, platform
 //!              digest, secret, env, spelling
@@ -17,12 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The layers from the top. Modules on one line do not import each other.
-const PICTURE: [&[&str]; 8] = [
+const PICTURE: [&[&str]; 9] = [
     &["main"],
     &["lib"],
     &["plugin", "report"],
     &["commands"],
     &["args", "store", "registry", "output"],
+    &["spec"],
     &["document"],
     &["reference", "platform"],
     &["digest", "secret", "env", "spelling"],

@@ -4,11 +4,79 @@ mod cases {
     /// The program under test.
     const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
 
-    /// The flags that docker's commands do not have; comparisons with docker leave them out.
-    const OWN_FLAGS: &[&str] = &["--jobs"];
+    /// The flags that docker's commands do not have, by command; comparisons with docker leave them out.
+    const OWN_FLAGS: &[(&str, &[&str])] = &[
+        ("annotate", &["--annotation", "--artifact-type", "--features", "--force", "--unset-annotation"]),
+        (
+            "create",
+            &[
+                "--attestations",
+                "--format",
+                "--jobs",
+                "--offline",
+                "--password-stdin",
+                "--platform",
+                "--quiet",
+                "-q",
+                "--replace",
+                "--retries",
+                "--timeout",
+                "--username",
+            ],
+        ),
+        (
+            "inspect",
+            &[
+                "--format",
+                "--jobs",
+                "--local",
+                "--password-stdin",
+                "--platform",
+                "--raw",
+                "--remote",
+                "--retries",
+                "--timeout",
+                "--username",
+            ],
+        ),
+        (
+            "push",
+            &[
+                "--digest-file",
+                "--dry-run",
+                "--exact",
+                "--format",
+                "--jobs",
+                "--metadata-file",
+                "--password-stdin",
+                "--quiet",
+                "-q",
+                "--require",
+                "--retries",
+                "--strict",
+                "--tag",
+                "-t",
+                "--timeout",
+                "--type",
+                "--username",
+                "--verbose",
+            ],
+        ),
+        ("rm", &["--all"]),
+    ];
+
+    /// The commands that docker does not have.
+    const OWN_VERBS: &[&str] =
+        &["add", "apply", "check", "exists", "export", "ls", "platforms", "prune", "remove", "shell-init", "version"];
+
+    /// Whether docker's command `verb` does not have this flag, and ours does.
+    fn is_own_flag(verb: &str, flag: &str) -> bool {
+        OWN_FLAGS.iter().any(|(name, flags)| *name == verb && flags.contains(&flag))
+    }
 
     mod args;
     mod auth;
+    mod beyond_docker;
     mod client;
     mod client_bench;
     mod client_faults;
@@ -19,10 +87,13 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod hostile_store;
     mod interop;
     mod plugin;
     mod references;
+    mod retries;
     mod scene;
+    mod secrets;
     mod shell_init;
     mod sources;
     mod tls;

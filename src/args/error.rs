@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::near::Near;
 use super::quote::{quote, quote_byte};
 
 /// A command line that cannot be run. Displayed, it is docker's first line.
@@ -54,6 +53,22 @@ pub enum ArgsErrorKind {
     /// A word that has to be one of a few and is not.
     #[error("{0}")]
     Word(String),
+}
+
+/// What was probably meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Near {
+    /// This flag, or this verb, as it should have been typed.
+    Word(String),
+    /// The flag is fine, but not here: it is one of these verbs'.
+    Elsewhere {
+        /// The flag as typed: `--purge`, `-p`.
+        flag: String,
+        /// The verbs that have it, sorted.
+        verbs: Vec<String>,
+        /// It stands before any verb, and should stand behind one of these.
+        before_verb: bool,
+    },
 }
 
 /// What is wrong with a flag. The texts are pflag's.

@@ -37,6 +37,8 @@ Global Options (before the command):
 pub(super) struct Called<'a> {
     pub(super) name: &'a str,
     pub(super) root: &'a Command,
+    /// Whether the name stands for a verb too, which is then not told: `mquery`.
+    pub(super) is_verb: bool,
 }
 
 impl Called<'_> {
@@ -46,8 +48,8 @@ impl Called<'_> {
 
     fn path(&self, verb: Option<&Command>) -> String {
         match verb {
-            Some(verb) => format!("{} {}", self.name, verb.get_name()),
-            None => self.name.to_owned(),
+            Some(verb) if !self.is_verb => format!("{} {}", self.name, verb.get_name()),
+            _ => self.name.to_owned(),
         }
     }
 
@@ -57,18 +59,7 @@ impl Called<'_> {
         if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
             usage.push_str(" [OPTIONS]");
         }
-        for word in verb.get_positionals() {
-            let name = word.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
-            let name = name.unwrap_or_default();
-            let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
-            let text = match (rules::is_required(verb, word), many) {
-                (true, false) => format!(" {name}"),
-                (true, true) => format!(" {name} [{name}...]"),
-                (false, false) => format!(" [{name}]"),
-                (false, true) => format!(" [{name}...]"),
-            };
-            usage.push_str(&text);
-        }
+        usage.push_str(&usage_words(verb, |word| rules::is_required(verb, word)));
         usage
     }
 
@@ -93,26 +84,7 @@ impl Called<'_> {
 
     /// What clap says against a value; nothing else is left for it to find.
     pub(super) fn value_error(&self, verb: &Command, error: &clap::Error) -> ArgsError {
-        let text = |kind| match error.get(kind) {
-            Some(ContextValue::String(text)) => Some(text.clone()),
-            Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
-            _ => None,
-        };
-        let value = text(ContextKind::InvalidValue).unwrap_or_default();
-        let reason = match (text(ContextKind::ValidValue), std::error::Error::source(error)) {
-            (Some(valid), _) => format!("must be one of {valid}"),
-            (None, Some(source)) => source.to_string(),
-            (None, None) => error.to_string().lines().next().unwrap_or_default().to_owned(),
-        };
-        // "--jobs <int>" or "<SHELL>".
-        let argument = text(ContextKind::InvalidArg).unwrap_or_default();
-        let long = argument.strip_prefix("--").and_then(|name| name.split([' ', '=']).next());
-        let flag = long.and_then(|long| verb.get_arguments().find(|flag| flag.get_long() == Some(long)));
-        let kind = match flag {
-            Some(flag) => FlagError::Value { value, flag: scan::shown(flag), reason }.into(),
-            None => ArgsErrorKind::Word(format!("invalid argument \"{value}\": {reason}")),
-        };
-        self.error(Some(verb), kind)
+        self.error(Some(verb), bad_value(verb, error))
     }
 
     /// `help [VERB]`.
@@ -139,7 +111,9 @@ impl Called<'_> {
         let mut text = format!("Usage:  {}\n\n{about}\n", self.usage(Some(verb)));
         text.push_str(&option_table(verb));
         if let Some(examples) = verb.get_after_help() {
-            text.push_str(&self.examples(&examples.to_string()));
+            let examples =
+                examples.to_string().replace(&format!("{{name}} {}", verb.get_name()), &self.path(Some(verb)));
+            text.push_str(&self.examples(&examples));
         }
         text
     }
@@ -170,6 +144,47 @@ impl Called<'_> {
     }
 }
 
+/// What is wrong with a value, by what clap says of it.
+pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    let value = text(ContextKind::InvalidValue).unwrap_or_default();
+    let reason = match (text(ContextKind::ValidValue), std::error::Error::source(error)) {
+        (Some(valid), _) => format!("must be one of {valid}"),
+        (None, Some(source)) => source.to_string(),
+        (None, None) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+    };
+    // "--jobs <int>" or "<SHELL>".
+    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    let long = argument.strip_prefix("--").and_then(|name| name.split([' ', '=']).next());
+    let flag = long.and_then(|long| verb.get_arguments().find(|flag| flag.get_long() == Some(long)));
+    match flag {
+        Some(flag) => FlagError::Value { value, flag: scan::shown(flag), reason }.into(),
+        None => ArgsErrorKind::Word(format!("invalid argument \"{value}\": {reason}")),
+    }
+}
+
+/// The words of a usage line: ` LIST [IMAGE...]`.
+pub(super) fn usage_words(verb: &Command, is_required: impl Fn(&Arg) -> bool) -> String {
+    let mut usage = String::new();
+    for word in verb.get_positionals() {
+        let name = word.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+        let name = name.unwrap_or_default();
+        let many = word.get_num_args().is_some_and(|range| range.max_values() > 1);
+        let text = match (is_required(word), many) {
+            (true, false) => format!(" {name}"),
+            (true, true) => format!(" {name} [{name}...]"),
+            (false, false) => format!(" [{name}]"),
+            (false, true) => format!(" [{name}...]"),
+        };
+        usage.push_str(&text);
+    }
+    usage
+}
+
 fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
     verb.get_arguments().filter(|argument| argument.get_long().is_some())
 }
@@ -184,7 +199,7 @@ fn command_table(verbs: &[&Command], width: usize) -> String {
 }
 
 /// Options by name, as pflag sorts them, with pflag's name for the type of the value.
-fn option_table(verb: &Command) -> String {
+pub(super) fn option_table(verb: &Command) -> String {
     let mut flags: Vec<&Arg> = options(verb).collect();
     flags.sort_by_key(|flag| flag.get_long());
     let rows: Vec<(String, String)> = flags

@@ -14,6 +14,7 @@ mod error;
 mod examples;
 mod globals;
 mod help;
+mod manifest_tool;
 mod near;
 mod partial;
 mod quote;
@@ -25,9 +26,9 @@ mod verbs;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-pub use error::{ArgsError, ArgsErrorKind, Count, FlagError};
+pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals, globals_syntax};
-pub use near::Near;
+pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{Kind, kind};
 pub use shared::{EntryFlags, Kept, Network, Publish, Sources};
@@ -68,14 +69,30 @@ pub fn syntax() -> clap::Command {
 /// The order of the checks is docker's: flags, then a wish for help, then the verb's name, then the number of words.
 pub fn parse(name: &str, words: &[String]) -> Result<Request, ArgsError> {
     let root = syntax();
-    let called = help::Called { name, root: &root };
+    let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
         return Ok(Request::Run(Box::new(Command::Version)));
     }
-    let (verb, rest, wants_help) = match scan::traverse(&root, words).map_err(ArgsError::bare)? {
+    read(&called, words)
+}
+
+/// Reads the arguments of a program that is a verb by itself: mquery is `platforms` under a name of its own.
+///
+/// # Errors
+/// As [`parse`].
+pub fn mquery(words: &[String]) -> Result<Request, ArgsError> {
+    let root = syntax();
+    let called = help::Called { name: "mquery", root: &root, is_verb: true };
+    let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
+    read(&called, &words)
+}
+
+fn read(called: &help::Called<'_>, words: &[String]) -> Result<Request, ArgsError> {
+    let root = called.root;
+    let (verb, rest, wants_help) = match scan::traverse(root, words).map_err(ArgsError::bare)? {
         scan::Found::Verb { verb, rest, help } => (verb, rest, help),
         scan::Found::Help(topic) => return called.topic(topic),
-        scan::Found::Nothing => return no_verb(&called, words),
+        scan::Found::Nothing => return no_verb(called, words),
     };
     let scanned = scan::scan(verb, rest, wants_help).map_err(|flag| called.flag_error(Some(verb), flag))?;
     if scanned.help {

@@ -2,24 +2,8 @@
 
 use clap::Command;
 
-use super::error::{ArgsErrorKind, FlagError};
+use super::error::{ArgsErrorKind, FlagError, Near};
 use crate::spelling::nearest;
-
-/// What was probably meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Near {
-    /// This flag, or this verb, as it should have been typed.
-    Word(String),
-    /// The flag is fine, but not here: it is one of these verbs'.
-    Elsewhere {
-        /// The flag as typed: `--purge`, `-p`.
-        flag: String,
-        /// The verbs that have it, sorted.
-        verbs: Vec<String>,
-        /// It stands before any verb, and should stand behind one of these.
-        before_verb: bool,
-    },
-}
 
 /// What other tools, and other commands of docker's, call our verbs.
 const OTHER_NAMES: [(&str, &str); 5] =

@@ -256,6 +256,12 @@ pub enum CommandError {
     /// A verb that is not built yet.
     #[error("{0} is not built yet")]
     Unbuilt(&'static str),
+    /// `--password-stdin`: nothing that is a password can be read.
+    #[error("cannot read the password from standard input: {source}")]
+    Password {
+        /// Why.
+        source: io::Error,
+    },
     /// stdout cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),

@@ -30,6 +30,7 @@ mod sources;
 mod summary;
 mod tags;
 
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +42,8 @@ use crate::args::{
 use crate::env::Env;
 use crate::output::Streams;
 use crate::reference::Reference;
-use crate::registry::{Options, Registry, Trace};
+use crate::registry::{Login, Options, Registry, Trace};
+use crate::secret::Secret;
 use crate::store::Store;
 
 pub use error::CommandError;
@@ -51,6 +53,15 @@ const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 
 /// The bound on exchanges at once, from `make bench`: more gain little, and registries begin to refuse.
 const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+/// Where the default of how often a request is sent again can be set.
+const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
+
+/// How often a request is sent again that may be and that it may help.
+const RETRIES: u32 = 3;
+
+/// More than any password, in bytes.
+const PASSWORD_MAX: u64 = 64 * 1024;
 
 /// What every verb needs to know of its surroundings.
 pub struct Context {
@@ -77,7 +88,12 @@ impl Context {
             config_dir: self.config_dir.clone(),
             insecure: network.insecure,
             user_agent: concat!("docker-manifest/", env!("CARGO_PKG_VERSION")).to_owned(),
-            trace: self.debug.then_some(trace),
+            trace: self.debug.then(|| Arc::clone(&trace)),
+            plain_http: false,
+            login: login(network)?,
+            retries: self.retries(network.retries)?,
+            timeout: network.timeout,
+            notice: trace,
         }))
     }
 
@@ -92,10 +108,31 @@ impl Context {
         }
     }
 
+    /// How often a request is sent again: the flag's, else the environment's, else ours.
+    fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
+        match (flag, self.env.get(RETRIES_VARIABLE)) {
+            (Some(retries), _) => Ok(retries),
+            (None, Some(text)) => {
+                text.parse().map_err(|_| CommandError::Variable { name: RETRIES_VARIABLE, value: text.to_owned() })
+            }
+            (None, None) => Ok(RETRIES),
+        }
+    }
+
     /// Tells what a command waits for.
     fn notice(&self) -> impl Fn(&str) {
         |line| self.streams.note(line)
     }
+}
+
+/// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's end.
+fn login(network: &Network) -> Result<Option<Login>, CommandError> {
+    let Some(username) = &network.username else { return Ok(None) };
+    let mut password = String::new();
+    let read = io::stdin().take(PASSWORD_MAX).read_to_string(&mut password);
+    read.map_err(|source| CommandError::Password { source })?;
+    let password = Secret::new(password.trim_end_matches(['\r', '\n']));
+    Ok(Some(Login { username: username.clone(), password }))
 }
 
 /// A reference that docker complains about in its own words alone.

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use ureq::http::StatusCode;
 
-use super::error::{Kind, RegistryError};
+use super::error::{After, Again, Kind, RegistryError};
 use super::transport::Answer;
 
 const WORDS_MAX: usize = 1000;
@@ -15,7 +15,24 @@ const TEXT_MAX: usize = 200;
 /// The error that an answer which is no success amounts to.
 pub(super) fn refusal(registry: &str, request: &str, answer: &Answer) -> RegistryError {
     let status = answer.status;
-    RegistryError::new(kind(status), registry, words(answer)).at(request).with_status(status)
+    RegistryError::new(kind(status), registry, words(answer)).at(request).with_status(status).with_again(again(answer))
+}
+
+/// Whether the same request may be answered otherwise another time, and when.
+pub(super) fn again(answer: &Answer) -> Again {
+    match answer.status {
+        408 | 429 | 500 | 502..=504 => Again::Later(answer.header("Retry-After").and_then(after)),
+        _ => Again::Never,
+    }
+}
+
+/// RFC 9110, 10.2.3: seconds or a date. Anything else is as good as nothing.
+fn after(text: &str) -> Option<After> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More than fits is longer than anybody waits.
+        return Some(After::Seconds(text.parse().unwrap_or(u64::MAX)));
+    }
+    httpdate::parse_http_date(text).ok().map(After::At)
 }
 
 fn kind(status: u16) -> Kind {
@@ -101,6 +118,8 @@ pub(super) fn line(text: &str, max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     fn said(status: u16, body: &str) -> String {
@@ -114,6 +133,36 @@ mod tests {
         let two = r#"{"errors":[{"code":"DENIED","message":"a\nb\u001b[1m"},{"code":"X"},{"message":"m"},7]}"#;
         assert_eq!(said(403, two), "denied: a b[1m; x; m");
         assert_eq!(said(401, r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+    }
+
+    #[test]
+    fn when_to_come_back_is_read_in_all_its_forms() {
+        let at = |seconds| Some(After::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
+        for (text, expected) in [
+            ("0", Some(After::Seconds(0))),
+            ("120", Some(After::Seconds(120))),
+            ("99999999999999999999999", Some(After::Seconds(u64::MAX))),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", at(784_111_777)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", at(784_111_777)),
+            ("Sun Nov  6 08:49:37 1994", at(784_111_777)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(after(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_some_statuses_pass() {
+        let again = |status| again(&Answer { status, headers: Default::default(), body: Vec::new() });
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert_eq!(again(status), Again::Later(None), "{status}");
+        }
+        for status in [200, 302, 400, 401, 403, 404, 405, 409, 416, 418, 501, 505, 511] {
+            assert_eq!(again(status), Again::Never, "{status}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What an answer that is a success has to look like, and the words for one that does not.
 
+use std::sync::Arc;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -22,8 +24,11 @@ pub(super) fn complaint<'a>(
     reply: &Reply,
     kind: Kind,
 ) -> impl Fn(String) -> RegistryError + use<'a> {
-    let (request, status) = (reply.request.clone(), reply.answer.status);
-    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
+    let (request, status, secrets) = (reply.request.clone(), reply.answer.status, Arc::clone(&reply.secrets));
+    move |detail| {
+        let error = RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status);
+        secrets.clean_error(error)
+    }
 }
 
 /// The digest that the registry says the content has, where it says so.

@@ -1,7 +1,10 @@
 //! The public face: what a command can ask of a registry, one method an operation.
 
+use std::sync::Arc;
+
 use super::auth::{Access, Scope};
 use super::check::{announced_digest, complaint, is_html, manifest_type};
+use super::clock::{Clock, System};
 use super::error::{Kind, RegistryError};
 use super::options::Options;
 use super::session::{Call, Session};
@@ -50,10 +53,15 @@ pub struct Registry {
 impl Registry {
     /// Makes a client. Does no I/O.
     pub fn new(options: Options) -> Registry {
-        Registry { session: Session::new(options) }
+        Registry::with_clock(options, Arc::new(System))
     }
 
-    /// How many HTTP requests were sent so far, those for tokens and redirects among them.
+    /// The same with another clock to wait by; deadlines within a request go by the system's all the same.
+    pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
+        Registry { session: Session::new(options, clock) }
+    }
+
+    /// How many HTTP requests were sent so far: those for tokens, after redirects and once more are all among them.
     pub fn requests(&self) -> u64 {
         self.session.requests()
     }
@@ -91,6 +99,7 @@ impl Registry {
             body: None,
             scopes: &[Scope::repository(repository.path(), Access::Pull)],
             cap: MANIFEST_MAX,
+            deadline: None,
             slot: None,
         })?;
         let (wrong, outside) =
@@ -99,7 +108,7 @@ impl Registry {
             return Err(outside(format!("status {} for a manifest", reply.answer.status)));
         }
         let announced = announced_digest(&reply.answer).map_err(&outside)?;
-        let media_type = manifest_type(&reply.answer).map_err(&outside)?;
+        let media_type = reply.secrets.clean(&manifest_type(&reply.answer).map_err(&outside)?);
         let bytes = reply.answer.body;
         if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
             // Docker's words, and what it does not say.
@@ -133,6 +142,7 @@ impl Registry {
             body: None,
             scopes: &[Scope::repository(repository.path(), Access::Pull)],
             cap: size.map_or(cap, |size| size.min(cap)),
+            deadline: None,
             slot: None,
         })?;
         let wrong = complaint(repository, &reply, Kind::Verification);
@@ -149,7 +159,8 @@ impl Registry {
     /// Mounts a blob of `source` into `target`, both in the same registry. One request where the registry does it;
     /// where it would rather have an upload, a second one cancels that.
     pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<Mount, RegistryError> {
-        let uploads = Uploads::of(&self.session, target);
+        let deadline = self.session.deadline();
+        let uploads = Uploads::of(&self.session, target, &deadline);
         match uploads.mount(source, digest)? {
             Begun::Mounted => Ok(Mount::Mounted),
             Begun::Upload(upload) => {
@@ -164,9 +175,9 @@ impl Registry {
     /// Uploads a small blob from memory and gives its digest, whether or not it is there already. Two requests.
     pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(bytes);
-        let uploads = Uploads::of(&self.session, target);
-        let upload = uploads.begin()?;
-        uploads.put(&upload, &digest, bytes)?;
+        let deadline = self.session.deadline();
+        let uploads = Uploads::of(&self.session, target, &deadline);
+        self.session.retrying(target.domain(), true, &deadline, |_| uploads.put(&uploads.begin()?, &digest, bytes))?;
         Ok(digest)
     }
 
@@ -196,6 +207,7 @@ impl Registry {
             body: Some(bytes),
             scopes: &[Scope::repository(target.path(), Access::PullPush)],
             cap: ANSWER_MAX,
+            deadline: None,
             slot: None,
         })?;
         let outside = complaint(target, &reply, Kind::Protocol);

@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 use ureq::config::Config;
@@ -19,11 +20,12 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
-    TransportAdapter,
+    TransportAdapter, time,
 };
 
 use super::failure::Unconnected;
 use super::forward::Forward;
+use super::reach::Reach;
 use super::socket::Socket;
 use super::spare::Spares;
 use super::tls::TlsSetup;
@@ -137,9 +139,19 @@ fn secure(
     let other = |error: rustls::Error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
     let mut connection = tls.connection(host).map_err(other)?;
     let mut socket = TransportAdapter::new(transport, details.current_time.clone());
-    socket.set_timeout(details.timeout);
+    socket.set_timeout(left(details));
     connection.complete_io(&mut socket).map_err(failed)?;
     Ok(Box::new(TlsTransport { buffers: buffers(details), stream: StreamOwned::new(connection, socket) }))
+}
+
+/// What is left of the time to connect: the TCP connection has taken some of it.
+fn left(details: &ConnectionDetails) -> NextTimeout {
+    let time::Duration::Exact(all) = details.timeout.after else { return details.timeout };
+    let spent = match ((details.current_time)(), details.now) {
+        (time::Instant::Exact(now), time::Instant::Exact(begun)) => now.saturating_duration_since(begun),
+        _ => Duration::ZERO,
+    };
+    NextTimeout { after: all.saturating_sub(spent).into(), ..details.timeout }
 }
 
 /// A TLS connection as the HTTP library wants it.
@@ -189,6 +201,8 @@ impl fmt::Debug for TlsTransport {
 pub(super) struct Names {
     /// Resolve this instead of whatever is asked: the proxy that is spoken to in place of the origin.
     pub(super) instead: Option<(String, u16)>,
+    /// Which of the addresses found may be called.
+    pub(super) reach: Reach,
 }
 
 impl Resolver for Names {
@@ -204,6 +218,9 @@ impl Resolver for Names {
         let found = (host, port).to_socket_addrs();
         let failed = |error| Unconnected::Resolve { host: host.to_owned(), error };
         let found: Vec<SocketAddr> = found.map_err(failed)?.take(ADDRESSES_MAX).collect();
+        if let Some(address) = self.reach.forbidden(&found) {
+            return Err(Unconnected::Private(address).into());
+        }
         let mut addresses = self.empty();
         found.into_iter().for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }

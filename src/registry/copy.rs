@@ -7,7 +7,8 @@
 use super::auth::Access;
 use super::body::Outgoing;
 use super::client::Registry;
-use super::error::{Kind, RegistryError};
+use super::deadline::Deadline;
+use super::error::{Again, Kind, RegistryError};
 use super::session::Session;
 use super::source::Source;
 use super::stream::{Pump, Tally, Trouble};
@@ -18,8 +19,8 @@ use crate::reference::Repository;
 /// Up to this size, in bytes, a blob is sent whole in the request that finishes its upload: one request less, and to
 /// begin again costs little.
 const WHOLE_MAX: u64 = 8 * 1024 * 1024;
-/// How many times the stream from one source to the target may break off.
-const BREAKS_MAX: u32 = 5;
+/// A connection that took so many bytes before it broke was worth the try.
+const MOVED: u64 = 1024 * 1024;
 
 /// A blob, as a descriptor has it.
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +67,13 @@ impl Registry {
         }
         self.announce(target, Access::PullPush);
         distinct.iter().for_each(|source| self.announce(source, Access::Pull));
+        let deadline = self.session.open_ended();
         let mut copy = Copy {
             session: &self.session,
+            deadline: &deadline,
             target,
             blob: *blob,
-            uploads: Uploads::of(&self.session, target),
+            uploads: Uploads::of(&self.session, target, &deadline),
             upload: None,
             arrived: 0,
             tally: Tally::new(blob.digest, blob.size),
@@ -83,7 +86,7 @@ impl Registry {
         if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
         }
-        brought.map_err(|error| named(error, blob.digest))
+        brought.map_err(|error| named(self.session.transport.secrets().clean_error(error), blob.digest))
     }
 }
 
@@ -132,6 +135,7 @@ impl Fault {
 /// One blob on its way to one repository.
 struct Copy<'a> {
     session: &'a Session,
+    deadline: &'a Deadline,
     target: &'a Repository,
     blob: Blob<'a>,
     uploads: Uploads<'a>,
@@ -197,10 +201,10 @@ impl Copy<'_> {
         registry.has_blob_for(self.target, self.blob.digest, Access::PullPush)
     }
 
-    /// Streams from one source until the blob is there. The one place that decides on going on after a break.
+    /// Streams from one source until the blob is there, going on after a break as often as is worth it.
     fn stream(&mut self, registry: &Registry, source: &Repository) -> Result<(), Fault> {
-        let mut source = Source::new(self.session, source, self.blob.digest, self.blob.size);
-        let mut breaks = 0;
+        let mut source = Source::new(self.session, source, self.blob.digest, self.blob.size, self.deadline);
+        let mut retry = self.session.retry(self.target.domain(), true, self.deadline);
         loop {
             let fault = match self.attempt(&mut source) {
                 Ok(()) => {
@@ -209,12 +213,17 @@ impl Copy<'_> {
                 }
                 Err(fault) => fault,
             };
-            breaks += 1;
-            if breaks > BREAKS_MAX || !self.may_go_on(&fault) {
+            if !self.may_go_on(&fault) {
                 return Err(fault);
             }
+            let again = if fault.error.again == Again::Never { Again::Repeatable } else { fault.error.again };
+            retry.wait(fault.error.with_again(again)).map_err(Fault::target)?;
+            let before = self.arrived;
             if self.catch_up(registry).map_err(Fault::target)? {
                 return Ok(());
+            }
+            if self.arrived >= before.saturating_add(MOVED) {
+                retry.moved();
             }
         }
     }
@@ -222,7 +231,7 @@ impl Copy<'_> {
     fn may_go_on(&self, fault: &Fault) -> bool {
         let error = &fault.error;
         // A token that has expired, an upload that is gone, one that has got to another place.
-        let is_curable = matches!(error.status, Some(401 | 404 | 416)) || matches!(error.kind, Kind::RateLimited);
+        let is_curable = matches!(error.status, Some(401 | 404 | 416)) || error.again != Again::Never;
         let is_mixed_up = self.is_resumed && self.step == Step::Commit && error.kind == Kind::Refused;
         fault.is_break && (is_break(error.kind) || is_curable || is_mixed_up)
     }
@@ -312,9 +321,9 @@ impl Copy<'_> {
     }
 }
 
-/// Whether it may be another matter the next time, with the registry as it is.
+/// Whether the connection broke or stood still.
 fn is_break(kind: Kind) -> bool {
-    matches!(kind, Kind::Connect | Kind::Timeout | Kind::Server)
+    matches!(kind, Kind::Connect | Kind::Timeout)
 }
 
 fn named(error: RegistryError, digest: &Digest) -> RegistryError {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Kind, RegistryError};
 use super::helper::{self, Held};
+use super::options::Login;
 use crate::env::Env;
 use crate::secret::Secret;
 
@@ -64,12 +65,18 @@ impl Credential {
 pub(super) struct Credentials {
     env: Env,
     config_dir: PathBuf,
+    given: Option<Login>,
 }
 
 impl Credentials {
     /// Looks in this configuration directory and this environment. Does no I/O.
     pub(super) fn new(env: Env, config_dir: PathBuf) -> Credentials {
-        Credentials { env, config_dir }
+        Credentials { env, config_dir, given: None }
+    }
+
+    /// Uses this login for every registry, where there is one, and looks nowhere.
+    pub(super) fn given(self, given: Option<Login>) -> Credentials {
+        Credentials { given, ..self }
     }
 
     /// The credentials for a registry, by its host as references have it; anonymous where there are none.
@@ -77,6 +84,9 @@ impl Credentials {
     /// # Errors
     /// [`Kind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
     pub(super) fn lookup(&self, registry: &str) -> Result<Credential, RegistryError> {
+        if let Some(Login { username, password }) = self.given.clone() {
+            return Ok(Credential { username, password: Some(password), ..Credential::default() });
+        }
         let key = if registry == HUB { HUB_KEY } else { registry };
         self.find(key).map_err(|detail| RegistryError::new(Kind::Credentials, registry, detail))
     }

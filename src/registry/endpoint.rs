@@ -52,6 +52,7 @@ impl Drop for Turn<'_> {
 #[derive(Debug)]
 pub(super) struct Endpoints {
     insecure: bool,
+    plain_http: bool,
     known: Mutex<BTreeMap<String, Arc<Endpoint>>>,
 }
 
@@ -68,9 +69,9 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoints {
-    /// Knows nothing yet.
-    pub(super) fn new(insecure: bool) -> Endpoints {
-        Endpoints { insecure, known: Mutex::default() }
+    /// Knows nothing yet, but that no registry speaks TLS where `plain_http` says so.
+    pub(super) fn new(insecure: bool, plain_http: bool) -> Endpoints {
+        Endpoints { insecure, plain_http, known: Mutex::default() }
     }
 
     /// What is known of this registry.
@@ -92,7 +93,7 @@ impl Endpoints {
             plain,
             insecure: self.insecure,
             is_loopback,
-            https: OnceLock::new(),
+            https: if self.plain_http { OnceLock::from(false) } else { OnceLock::new() },
             first: Mutex::default(),
             first_is_over: OnceLock::new(),
         });
@@ -115,6 +116,9 @@ impl Endpoint {
     /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be spent
     /// on a handshake that fails.
     pub(super) fn ahead(&self, exchanges: usize) -> (&Origin, usize) {
+        if self.https.get() == Some(&false) {
+            return (&self.plain, exchanges.saturating_sub(1));
+        }
         let spent = usize::from((self.insecure || self.is_loopback) && self.secure.port == self.plain.port);
         (&self.secure, (exchanges + spent).saturating_sub(1))
     }
@@ -183,11 +187,11 @@ mod tests {
     use super::*;
 
     fn try_both(insecure: bool, registry: &str, hint: Hint) -> (Result<(), Kind>, Vec<bool>) {
-        let endpoint = Endpoints::new(insecure).of(registry).expect("a good name");
+        let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
         let tried = RefCell::new(Vec::new());
         let outcome = endpoint.attempt(&mut None, |origin| {
             tried.borrow_mut().push(origin.https);
-            if origin.https { Err(Failure { kind: Kind::Connect, detail: String::new(), hint }) } else { Ok(()) }
+            if origin.https { Err(Failure { hint, ..Failure::new(Kind::Connect, "") }) } else { Ok(()) }
         });
         (outcome.map_err(|failure| failure.kind), tried.into_inner())
     }
@@ -206,10 +210,10 @@ mod tests {
 
     #[test]
     fn what_was_found_is_remembered() {
-        let endpoints = Endpoints::new(true);
+        let endpoints = Endpoints::new(true, false);
         let endpoint = endpoints.of("h").expect("a good name");
         let plain_only = |origin: &Origin| {
-            let no_tls = Failure { kind: Kind::PlainHttp, detail: String::new(), hint: Hint::NoTls };
+            let no_tls = Failure { hint: Hint::NoTls, ..Failure::new(Kind::PlainHttp, "") };
             if origin.https { Err(no_tls) } else { Ok(origin.port) }
         };
         assert_eq!(endpoint.attempt(&mut None, plain_only).ok(), Some(80));
@@ -218,8 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn where_plain_http_was_asked_for_tls_is_not_tried() {
+        let endpoint = Endpoints::new(false, true).of("h.example").expect("a good name");
+        assert!(!endpoint.is_https());
+        let asked = endpoint.attempt(&mut None, |origin| Ok(origin.to_string()));
+        assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
+        assert_eq!(endpoint.ahead(3).0.to_string(), "http://h.example");
+    }
+
+    #[test]
     fn the_first_turn_is_over_whatever_came_of_it() {
-        let endpoint = Endpoints::new(false).of("h").expect("a good name");
+        let endpoint = Endpoints::new(false, false).of("h").expect("a good name");
         let mut first = endpoint.first();
         assert!(first.is_some());
         let fails = |_: &Origin| Err::<(), _>(Failure::new(Kind::Timeout, ""));
@@ -232,7 +245,11 @@ mod tests {
     #[test]
     fn a_name_without_a_usable_host_is_said_so() {
         for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
-            assert_eq!(Endpoints::new(false).of(name).map(|_| ()).map_err(|e| e.kind), Err(Kind::Resolve), "{name}");
+            assert_eq!(
+                Endpoints::new(false, false).of(name).map(|_| ()).map_err(|e| e.kind),
+                Err(Kind::Resolve),
+                "{name}"
+            );
         }
         assert_eq!(origin("docker.io", true).map(|o| o.authority()).as_deref(), Some("registry-1.docker.io"));
     }

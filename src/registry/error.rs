@@ -5,6 +5,7 @@
 //! information and query values that could carry a token.
 
 use std::fmt;
+use std::time::SystemTime;
 
 /// What went wrong, as far as a user's next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +64,47 @@ pub struct RegistryError {
     /// The registry's own words in docker's form (`manifest unknown: manifest unknown`), or what the
     /// operating system, the TLS library or the helper said. Never empty.
     pub detail: String,
+    /// How often it was tried: more than once only where another try might have helped, and did not.
+    pub tries: u32,
+    /// Whether another try may help.
+    pub(super) again: Again,
+}
+
+/// Whether what failed may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Again {
+    /// It would fail again.
+    #[default]
+    Never,
+    /// Yes, and nothing of the request was sent.
+    Unsent,
+    /// Yes, but the request may have had its effect.
+    Repeatable,
+    /// The registry answered that it could not do it now, and maybe when it could.
+    Later(Option<After>),
+}
+
+/// A `Retry-After`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// So many seconds from now.
+    Seconds(u64),
+    /// Not before this.
+    At(SystemTime),
 }
 
 impl RegistryError {
     /// An error with no request of its own.
     pub fn new(kind: Kind, registry: impl Into<String>, detail: impl Into<String>) -> RegistryError {
-        RegistryError { kind, registry: registry.into(), request: None, status: None, detail: detail.into() }
+        RegistryError {
+            kind,
+            registry: registry.into(),
+            request: None,
+            status: None,
+            detail: detail.into(),
+            tries: 1,
+            again: Again::Never,
+        }
     }
 
     /// The same error, said of this request.
@@ -82,13 +118,26 @@ impl RegistryError {
         self.status = Some(status);
         self
     }
+
+    /// The same error, with whether another try may help.
+    pub(super) fn with_again(mut self, again: Again) -> RegistryError {
+        self.again = again;
+        self
+    }
 }
 
 impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the other side's words. What to do next is `report`'s to say.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (registry, detail) = (&self.registry, &self.detail);
-        match self.kind {
+        self.kind.write(f, registry, detail)?;
+        if self.tries > 1 { write!(f, " (tried {} times)", self.tries) } else { Ok(()) }
+    }
+}
+
+impl Kind {
+    fn write(self, f: &mut fmt::Formatter<'_>, registry: &str, detail: &str) -> fmt::Result {
+        match self {
             Kind::NotFound => write!(f, "{registry} does not have it: {detail}"),
             Kind::Unauthorized => write!(f, "unauthorized: {registry} wants a login: {detail}"),
             Kind::LoginRefused => {

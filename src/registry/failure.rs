@@ -4,10 +4,11 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::error::{Kind, RegistryError};
+use super::error::{Again, Kind, RegistryError};
 use super::verifier::{NoRoots, is_authority_objection};
 
 /// One exchange that brought no answer.
@@ -19,6 +20,10 @@ pub(super) struct Failure {
     pub(super) detail: String,
     /// What it says about whether to try differently.
     pub(super) hint: Hint,
+    /// Whether the same request may be answered another time.
+    pub(super) again: Again,
+    /// Whether a byte of a request was, or may have been, sent.
+    pub(super) sent: bool,
 }
 
 /// What a failure says about another attempt.
@@ -37,9 +42,19 @@ pub(super) enum Hint {
 }
 
 impl Failure {
-    /// A failure that no other attempt would cure.
+    /// A failure that no other attempt would cure, of a request that was sent.
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Failure {
-        Failure { kind, detail: detail.into(), hint: Hint::None }
+        Failure { kind, detail: detail.into(), hint: Hint::None, again: Again::Never, sent: true }
+    }
+
+    /// A failure before anything was sent.
+    pub(super) fn unsent(kind: Kind, detail: impl Into<String>) -> Failure {
+        Failure { sent: false, ..Failure::new(kind, detail) }
+    }
+
+    /// The same failure, of a kind that passes.
+    fn passing(self) -> Failure {
+        Failure { again: if self.sent { Again::Repeatable } else { Again::Unsent }, ..self }
     }
 
     fn hinting(self, hint: Hint) -> Failure {
@@ -48,7 +63,7 @@ impl Failure {
 
     /// The error to report, of a registry and a request.
     pub(super) fn into_error(self, registry: &str, request: impl Into<String>) -> RegistryError {
-        RegistryError::new(self.kind, registry, self.detail).at(request)
+        RegistryError::new(self.kind, registry, self.detail).at(request).with_again(self.again)
     }
 
     /// Sorts an error of an exchange.
@@ -59,23 +74,26 @@ impl Failure {
                 Err(other) => Failure::new(Kind::Connect, other.to_string()),
             },
             ureq::Error::Io(error) => of_io(&error),
+            ureq::Error::Timeout(step @ ureq::Timeout::Connect) => {
+                Failure::unsent(Kind::Timeout, timed_out(step)).passing()
+            }
             ureq::Error::Timeout(step) => Failure::new(Kind::Timeout, timed_out(step)),
-            ureq::Error::ConnectProxyFailed(why) => Failure::new(Kind::Proxy, why).hinting(Hint::NoListener),
-            ureq::Error::HostNotFound => Failure::new(Kind::Resolve, "it has no address"),
+            ureq::Error::ConnectProxyFailed(why) => Failure::unsent(Kind::Proxy, why).hinting(Hint::NoListener),
+            ureq::Error::HostNotFound => Failure::unsent(Kind::Resolve, "it has no address"),
             ureq::Error::LargeResponseHeader(..) => Failure::new(Kind::Protocol, "the head of its answer is too large"),
             ureq::Error::Protocol(error) => Failure::new(Kind::Protocol, format!("not HTTP/1.1: {error}")),
             error => Failure::new(Kind::Protocol, error.to_string()),
         }
     }
 
-    /// Sorts an error met while a body was read. The head was there, so it is never a reason to try again.
+    /// Sorts an error met while a body was read. The head was there, so it says nothing of the connection's age; a body
+    /// that was cut short may be whole the next time.
     pub(super) fn of_body(error: io::Error) -> Failure {
         let failure = Failure::of(ureq::Error::from(error));
-        let detail = match failure.hint {
-            Hint::NoAnswer => "the connection ended in the middle of the answer".to_owned(),
-            _ => failure.detail,
-        };
-        Failure::new(failure.kind, detail)
+        match failure.hint {
+            Hint::NoAnswer => Failure::new(failure.kind, "the connection ended in the middle of the answer").passing(),
+            _ => Failure::new(failure.kind, failure.detail),
+        }
     }
 }
 
@@ -90,6 +108,8 @@ pub(super) enum Unconnected {
     Slow,
     /// TCP, but no TLS.
     Tls(io::Error),
+    /// An address that the registry must not send to.
+    Private(IpAddr),
     /// The proxy itself cannot be reached, for one of the other reasons.
     Proxy(Box<Unconnected>),
 }
@@ -100,6 +120,9 @@ impl fmt::Display for Unconnected {
             Unconnected::Resolve { host, error } => write!(f, "{host}: {error}"),
             Unconnected::Tcp(error) | Unconnected::Tls(error) => error.fmt(f),
             Unconnected::Slow => f.write_str("no connection in time"),
+            Unconnected::Private(address) => {
+                write!(f, "the private address {address} was named by a registry that is at a public one")
+            }
             Unconnected::Proxy(inner) => write!(f, "the proxy: {inner}"),
         }
     }
@@ -116,15 +139,28 @@ impl From<Unconnected> for ureq::Error {
 fn of_connection(error: Unconnected) -> Failure {
     let text = error.to_string();
     match error {
-        Unconnected::Resolve { .. } => Failure::new(Kind::Resolve, text),
-        Unconnected::Tcp(_) => Failure::new(Kind::Connect, text).hinting(Hint::NoListener),
-        Unconnected::Slow => Failure::new(Kind::Timeout, text).hinting(Hint::NoListener),
-        Unconnected::Tls(error) => of_handshake(&error),
+        Unconnected::Resolve { .. } => Failure::unsent(Kind::Resolve, text),
+        Unconnected::Private(_) => Failure::unsent(Kind::Protocol, text),
+        Unconnected::Tcp(error) => {
+            let failure = Failure::unsent(Kind::Connect, text).hinting(Hint::NoListener);
+            if is_refusal(&error) { failure.passing() } else { failure }
+        }
+        Unconnected::Slow => Failure::unsent(Kind::Timeout, text).hinting(Hint::NoListener).passing(),
+        Unconnected::Tls(error) => {
+            let failure = Failure { sent: false, ..of_handshake(&error) };
+            if failure.hint == Hint::NoHandshake { failure.passing() } else { failure }
+        }
         Unconnected::Proxy(inner) => {
-            let inner = of_connection(*inner).detail;
-            Failure::new(Kind::Proxy, inner).hinting(Hint::NoListener)
+            let Failure { detail, again, .. } = of_connection(*inner);
+            Failure { again, ..Failure::unsent(Kind::Proxy, detail).hinting(Hint::NoListener) }
         }
     }
+}
+
+/// Whether a host was there and did not let us in, as one does that is just being started: a missing route stays.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }
 
 fn of_handshake(error: &io::Error) -> Failure {
@@ -149,7 +185,7 @@ fn of_io(error: &io::Error) -> Failure {
             io::ErrorKind::UnexpectedEof => "the connection was closed before an answer came".to_owned(),
             _ => error.to_string(),
         };
-        return Failure::new(Kind::Connect, detail).hinting(Hint::NoAnswer);
+        return Failure::new(Kind::Connect, detail).hinting(Hint::NoAnswer).passing();
     }
     match error.kind() {
         io::ErrorKind::TimedOut => Failure::new(Kind::Timeout, error.to_string()),
@@ -269,9 +305,35 @@ mod tests {
     }
 
     #[test]
-    fn a_body_cut_short_is_never_a_reason_to_ask_again() {
+    fn only_what_passes_is_a_reason_to_try_again() {
+        let again = |error: Unconnected| Failure::of(error.into()).again;
+        for kind in [io::ErrorKind::ConnectionRefused, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
+            assert_eq!(again(Unconnected::Tcp(kind.into())), Again::Unsent, "{kind}");
+            assert_eq!(again(Unconnected::Proxy(Box::new(Unconnected::Tcp(kind.into())))), Again::Unsent, "{kind}");
+        }
+        assert_eq!(again(Unconnected::Slow), Again::Unsent);
+        assert_eq!(again(Unconnected::Tls(io::ErrorKind::ConnectionReset.into())), Again::Unsent);
+        assert_eq!(of_io(&io::ErrorKind::ConnectionReset.into()).again, Again::Repeatable);
+        let unresolved = Unconnected::Resolve { host: "h".to_owned(), error: io::Error::other("no such name") };
+        for lasting in [
+            unresolved,
+            Unconnected::Tcp(io::ErrorKind::NetworkUnreachable.into()),
+            Unconnected::Tls(tls(CertificateError::UnknownIssuer.into())),
+            Unconnected::Tls(tls(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))),
+            Unconnected::Tls(tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))),
+            Unconnected::Private("10.0.0.1".parse().unwrap()),
+        ] {
+            let text = lasting.to_string();
+            assert_eq!(again(lasting), Again::Never, "{text}");
+        }
+        assert_eq!(of_io(&tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))).again, Again::Never);
+    }
+
+    #[test]
+    fn a_body_cut_short_says_nothing_of_the_connections_age() {
         let failure = Failure::of_body(io::ErrorKind::UnexpectedEof.into());
-        assert_eq!((failure.kind, failure.hint), (Kind::Connect, Hint::None));
+        assert_eq!((failure.kind, failure.hint, failure.again), (Kind::Connect, Hint::None, Again::Repeatable));
+        assert_eq!(Failure::of_body(io::ErrorKind::InvalidData.into()).again, Again::Never);
         assert!(failure.detail.contains("middle"));
     }
 }

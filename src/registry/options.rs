@@ -1,9 +1,11 @@
 //! What a client is made of.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::transport::Trace;
 use crate::env::Env;
+use crate::secret::Secret;
 
 /// What a client is made of.
 #[derive(Clone)]
@@ -18,4 +20,24 @@ pub struct Options {
     pub user_agent: String,
     /// Where a line for each request goes.
     pub trace: Option<Trace>,
+    /// No TLS at all, with any registry.
+    pub plain_http: bool,
+    /// What to log in with, everywhere, in the place of what docker's configuration knows.
+    pub login: Option<Login>,
+    /// How often a request that may be repeated is sent again when that may help; 0 for never.
+    pub retries: u32,
+    /// A bound on one operation, with all its requests, repetitions and pauses. `None` is the built-in one: five minutes,
+    /// and none for blobs as long as they move.
+    pub timeout: Option<Duration>,
+    /// Where a line goes that says what is waited for, and how long.
+    pub notice: Trace,
+}
+
+/// A user and a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub username: String,
+    /// The password, or a token that the registry takes for one.
+    pub password: Secret,
 }

@@ -58,6 +58,7 @@ fn away(failure: Failure, hop: usize, url: &Url) -> Failure {
 mod tests {
     use std::cell::RefCell;
 
+    use super::super::deadline::Deadline;
     use super::*;
     use crate::secret::Secret;
 
@@ -72,7 +73,17 @@ mod tests {
         let url = Url::parse("https://h/a").expect("a URL");
         let secret = Secret::new("Bearer x");
         let authorization = Some(&secret);
-        let request = Request { method, url: &url, headers: &[], authorization, body: None, cap: 0, repeatable: true };
+        let request = Request {
+            method,
+            url: &url,
+            headers: &[],
+            authorization,
+            body: None,
+            cap: 0,
+            repeatable: true,
+            guarded: false,
+            deadline: &Deadline::NONE,
+        };
         let seen = RefCell::new(Vec::new());
         let send = |request: &Request<'_>| {
             let mut seen = seen.borrow_mut();

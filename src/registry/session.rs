@@ -2,18 +2,24 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::answer;
-use super::auth::{Authenticator, Origin as Asker, Scope, TokenReply, TokenRequest};
-use super::body::{Incoming, Outgoing, Slot};
+use super::auth::{Authenticator, Origin as Asker, Scope, TokenRequest};
+use super::body::Slot;
 use super::challenge::Challenge;
+use super::clock::Clock;
 use super::credentials::Credentials;
+use super::deadline::Deadline;
 use super::endpoint::{Endpoint, Endpoints, Turn};
 use super::error::{Kind, RegistryError};
 use super::failure::Failure;
 use super::options::Options;
 use super::redirect;
+use super::retry::{Policy, Retry};
+use super::scrub::Scrubber;
+use super::token_server::TokenServer;
 use super::transport::{Answer, Request, Transport};
 use super::url::Url;
 use crate::secret::Secret;
@@ -23,8 +29,11 @@ const ROUNDS_MAX: usize = 4;
 /// A larger body is not sent before it is known whether the registry wants a login: a server that refuses early and
 /// hangs up takes its answer down with it.
 const BLIND_BODY_MAX: usize = 128 * 1024;
-const TOKEN_MAX: u64 = 1024 * 1024;
-const PING_MAX: u64 = 64 * 1024;
+pub(super) const PING_MAX: u64 = 64 * 1024;
+/// Nobody waits long for the answer to a courtesy.
+const COURTESY: Duration = Duration::from_secs(10);
+/// How long an operation may take, with everything, where the user has not said.
+const TOTAL: Duration = Duration::from_secs(5 * 60);
 
 /// One operation on a registry.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +52,23 @@ pub(super) struct Call<'a> {
     pub(super) scopes: &'a [Scope],
     /// How large the answer may be, in bytes.
     pub(super) cap: u64,
-    /// Where the body of a success goes, where it is to be read as it comes; see [`Session::download`].
+    /// When the operation has to be over that this is part of, if it has a deadline of its own.
+    pub(super) deadline: Option<&'a Deadline>,
+    /// Where the body of a success goes, where it is to be read as it comes.
     pub(super) slot: Option<&'a Slot>,
+}
+
+impl Call<'_> {
+    /// Whether it does no harm when it is sent twice: what is put under a digest or a tag is the same the second time, and
+    /// an upload that was begun for nothing the registry throws away.
+    pub(super) fn is_repeatable(&self) -> bool {
+        match self.method {
+            "GET" | "HEAD" | "DELETE" => true,
+            "PUT" => self.target.contains("/manifests/") && !self.target.contains("/blobs/uploads/"),
+            "POST" => self.body.is_some_and(<[u8]>::is_empty),
+            _ => false,
+        }
+    }
 }
 
 /// The answer to a call, and the request that it answers.
@@ -58,14 +82,21 @@ pub(super) struct Reply {
     pub(super) request: String,
     /// Whether it came from the registry's own origin.
     pub(super) is_home: bool,
+    /// What takes out of its words what was sent in secret.
+    pub(super) secrets: Arc<Scrubber>,
 }
 
 /// What all requests of a command share.
 pub(super) struct Session {
-    transport: Transport,
-    endpoints: Endpoints,
-    authenticator: Authenticator,
-    insecure: bool,
+    pub(super) transport: Transport,
+    pub(super) endpoints: Endpoints,
+    pub(super) authenticator: Authenticator,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    timeout: Option<Duration>,
+    pub(super) insecure: bool,
+    /// Whether credentials may go over plain HTTP.
+    exposed: bool,
     /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
     open: Mutex<BTreeSet<String>>,
     /// Exchanges at once that each registry has to expect and has not been prepared for yet.
@@ -78,20 +109,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Session {
     /// Starts with nothing known. Does no I/O.
-    pub(super) fn new(options: Options) -> Session {
-        let Options { env, config_dir, insecure, user_agent, trace } = options;
+    pub(super) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
+        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, notice } =
+            options;
         Session {
             transport: Transport::new(env.clone(), insecure, &user_agent, trace),
-            endpoints: Endpoints::new(insecure),
-            authenticator: Authenticator::new(Credentials::new(env, config_dir)),
+            endpoints: Endpoints::new(insecure, plain_http),
+            authenticator: Authenticator::new(Credentials::new(env, config_dir).given(login)),
+            policy: Policy::new(retries, notice, Arc::clone(&clock)),
+            clock,
+            timeout,
             insecure,
+            exposed: insecure || plain_http,
             expected: Mutex::default(),
             open: Mutex::default(),
         }
-    }
-
-    pub(super) fn requests(&self) -> u64 {
-        0
     }
 
     /// Remembers a scope for the first token.
@@ -104,13 +136,58 @@ impl Session {
         lock(&self.expected).insert(registry.to_owned(), exchanges);
     }
 
-    /// Sends the call until there is an answer other than a 401 that can be done something about. The answer is a
-    /// success or the error.
-    pub(super) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
-        self.judge(call, self.send(call))
+    /// How many requests were sent so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.transport.sent()
     }
 
-    fn judge(&self, call: &Call<'_>, outcome: Result<Reply, RegistryError>) -> Result<Reply, RegistryError> {
+    /// When an operation that begins now has to be over.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout.unwrap_or(TOTAL), &self.clock)
+    }
+
+    /// The same for one that may take as long as it likes while it moves, unless the user has said how long.
+    pub(super) fn open_ended(&self) -> Deadline {
+        self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
+    }
+
+    /// Makes attempts (numbered from 1) until one succeeds or another cannot help, at the pace that the registry bears.
+    /// `repeatable` says that an attempt does no harm when it is made again after it has had its effect. What the error
+    /// says is free of secrets.
+    ///
+    /// An attempt may make calls, which then repeat on their own: its own failures are those that no call repeats.
+    pub(super) fn retrying<T>(
+        &self,
+        registry: &str,
+        repeatable: bool,
+        deadline: &Deadline,
+        mut attempt: impl FnMut(u32) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let clean = |error| self.transport.secrets().clean_error(error);
+        self.policy.run(registry, repeatable, deadline, |number| attempt(number).map_err(clean))
+    }
+
+    /// Begins the tries of an operation that repeats by a loop of its own.
+    pub(super) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
+        self.policy.start(registry, repeatable, deadline)
+    }
+
+    /// Sends the call until there is an answer other than a 401 that can be done something about, and again where that
+    /// may help. The answer is a success or the error.
+    pub(super) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
+        let endpoint = self.endpoints.of(call.registry)?;
+        let mut first = self.first(&endpoint, call.registry);
+        // Not before it is this call's turn: whoever waited for a registry that does not answer has its own time.
+        let own = if call.slot.is_some() { self.open_ended() } else { self.deadline() };
+        let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
+        self.retrying(call.registry, call.is_repeatable(), &deadline, |_| {
+            let mut turn = first.take();
+            self.judge(call, self.send_to(&endpoint, &mut turn, call, &deadline))
+        })
+    }
+
+    /// Takes a success, and makes an error of anything else.
+    pub(super) fn judge(&self, call: &Call<'_>, outcome: Result<Reply, RegistryError>) -> Result<Reply, RegistryError> {
         let (error, by_token_server) = match outcome {
             Ok(reply) if reply.answer.is_success() => return Ok(reply),
             Ok(reply) => {
@@ -130,78 +207,15 @@ impl Session {
         Err(RegistryError { kind, ..error })
     }
 
-    /// The same, but the body of a success is handed out, to be read as it comes.
-    pub(super) fn download(&self, call: &Call<'_>) -> Result<(Reply, Incoming), RegistryError> {
-        let slot = Slot::default();
-        let reply = self.call(&Call { slot: Some(&slot), ..*call })?;
-        let missing = || RegistryError::new(Kind::Protocol, call.registry, "an answer without a body");
-        slot.into_inner().ok_or_else(missing).map(|body| (reply, body))
-    }
-
-    /// The same call at a URL that the registry named, instead of its target: as ever where that is the registry itself,
-    /// and without credentials where it is not.
-    pub(super) fn call_at(&self, call: &Call<'_>, url: &Url) -> Result<Reply, RegistryError> {
-        if self.is_home(call.registry, url)? {
-            return self.call(&Call { target: url.target(), ..*call });
-        }
-        let followed = self.follow(call, url.clone(), None);
-        let failed = |failure: Failure| failure.into_error(call.registry, format!("{} {url}", call.method));
-        self.judge(call, followed.map(|reply| Reply { is_home: false, ..reply }).map_err(failed))
-    }
-
-    /// Sends a body that is read as it goes out, to a URL that the registry named. Once, as what was read is gone: what
-    /// the registry wants of a login is found out before, by a request that is cheap.
-    pub(super) fn upload(&self, call: &Call<'_>, url: &Url, body: &mut Outgoing<'_>) -> Result<Reply, RegistryError> {
-        let is_home = self.is_home(call.registry, url)?;
-        let header = || self.authenticator.header(call.registry, call.scopes).filter(|_| is_home);
-        let mut authorization = header();
-        if is_home && authorization.is_none() && !lock(&self.open).contains(call.registry) {
-            self.call(&Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call })?;
-            authorization = header();
-        }
-        let request = Request {
-            method: call.method,
-            url,
-            headers: call.headers,
-            authorization: authorization.as_ref(),
-            body: None,
-            cap: call.cap,
-            repeatable: false,
-        };
-        let shown = format!("{} {url}", call.method);
-        let answered = self.transport.upload(call.registry, &request, body);
-        let answer = answered.map_err(|failure| failure.into_error(call.registry, shown.clone()))?;
-        let reply = Reply { answer, url: url.clone(), request: shown, is_home };
-        if is_home && reply.answer.status != 401 {
-            self.took(call, authorization.as_ref(), &reply);
-        }
-        self.judge(call, Ok(reply))
-    }
-
-    /// Where a `Location` or `Link` of this reply leads: anywhere but from https to http, as with redirects. The error
-    /// says what is wrong with it.
-    pub(super) fn place(&self, reply: &Reply, location: &str) -> Result<Url, String> {
-        let url = reply.url.join(location)?;
-        if reply.url.origin.https && !url.origin.https && !self.insecure {
-            return Err(format!("from https to {}", url.origin));
-        }
-        Ok(url)
-    }
-
-    /// Whether a URL is the registry's own, so that credentials for the registry may be sent there.
-    pub(super) fn is_home(&self, registry: &str, url: &Url) -> Result<bool, RegistryError> {
-        Ok(*self.endpoints.of(registry)?.home() == url.origin)
-    }
-
-    fn send(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
-        let endpoint = self.endpoints.of(call.registry)?;
-        let mut first = endpoint.first();
+    /// Waits for the first exchange with the registry to be over, or begins it.
+    fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<Turn<'e>> {
+        let first = endpoint.first();
         if first.is_some() {
-            let expected = lock(&self.expected).remove(call.registry).unwrap_or(1);
+            let expected = lock(&self.expected).remove(registry).unwrap_or(1);
             let (origin, count) = endpoint.ahead(expected);
-            self.transport.prepare(call.registry, origin, count);
+            self.transport.prepare(registry, origin, count);
         }
-        self.send_to(&endpoint, &mut first, call)
+        first
     }
 
     fn send_to(
@@ -209,18 +223,19 @@ impl Session {
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
         call: &Call<'_>,
+        deadline: &Deadline,
     ) -> Result<Reply, RegistryError> {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
-        let is_blind = sent.is_none() && !lock(&self.open).contains(call.registry);
+        let is_blind = sent.is_none() && !self.is_open(call.registry);
         if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
             let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call };
-            self.send_to(endpoint, first, &ping)?;
+            self.send_to(endpoint, first, &ping, deadline)?;
             sent = self.authenticator.header(call.registry, call.scopes);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let reply = self.attempt(endpoint, first, call, sent.as_ref())?;
+            let reply = self.attempt(endpoint, first, call, sent.as_ref(), deadline)?;
             if reply.answer.status != 401 || !reply.is_home {
                 self.took(call, sent.as_ref(), &reply);
                 return Ok(reply);
@@ -228,7 +243,7 @@ impl Session {
             if rounds >= ROUNDS_MAX {
                 return Ok(reply);
             }
-            match self.login(endpoint, call, sent.as_ref(), &reply)? {
+            match self.login(endpoint, call, sent.as_ref(), &reply, deadline)? {
                 Some(header) => sent = Some(header),
                 None => return Ok(reply),
             }
@@ -241,21 +256,27 @@ impl Session {
         first: &mut Option<Turn<'_>>,
         call: &Call<'_>,
         sent: Option<&Secret>,
+        deadline: &Deadline,
     ) -> Result<Reply, RegistryError> {
         let last = RefCell::new(String::new());
         let attempt = endpoint.attempt(first, |origin| {
             let url = Url::new(origin.clone(), call.target);
             last.replace(format!("{} {url}", call.method));
-            self.follow(call, url, sent)
+            self.follow(call, url, sent, deadline)
         });
         attempt.map_err(|failure| failure.into_error(call.registry, last.into_inner()))
     }
 
+    /// Whether the registry has taken a write from nobody in particular.
+    pub(super) fn is_open(&self, registry: &str) -> bool {
+        lock(&self.open).contains(registry)
+    }
+
     /// Notes what it took for the registry to take a request.
-    fn took(&self, call: &Call<'_>, sent: Option<&Secret>, reply: &Reply) {
+    pub(super) fn took(&self, call: &Call<'_>, sent: Option<&Secret>, reply: &Reply) {
         match sent {
             Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
-            None if call.body.is_some() && reply.answer.is_success() => {
+            None if call.method != "GET" && call.method != "HEAD" && reply.answer.is_success() => {
                 lock(&self.open).insert(call.registry.to_owned());
             }
             None => {}
@@ -269,16 +290,24 @@ impl Session {
         call: &Call<'_>,
         sent: Option<&Secret>,
         reply: &Reply,
+        deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
-        let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.insecure };
+        let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.exposed };
         let values = reply.answer.headers.get_all("WWW-Authenticate").iter();
         let challenges = Challenge::parse_all(values.filter_map(|value| value.to_str().ok()));
-        let send = |request: &TokenRequest| self.token(call.registry, request);
+        let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
+        let send = |request: &TokenRequest| server.token(call.registry, request, deadline);
         self.authenticator.answer(&asker, &challenges, call.scopes, sent, &send)
     }
 
     /// Sends once, following redirects; the credentials stay with the first origin.
-    fn follow(&self, call: &Call<'_>, url: Url, authorization: Option<&Secret>) -> Result<Reply, Failure> {
+    pub(super) fn follow(
+        &self,
+        call: &Call<'_>,
+        url: Url,
+        authorization: Option<&Secret>,
+        deadline: &Deadline,
+    ) -> Result<Reply, Failure> {
         let request = Request {
             method: call.method,
             url: &url,
@@ -286,7 +315,9 @@ impl Session {
             authorization,
             body: call.body,
             cap: call.cap,
-            repeatable: true,
+            repeatable: call.is_repeatable(),
+            guarded: false,
+            deadline,
         };
         let send = |request: &Request<'_>| match call.slot {
             Some(slot) => self.transport.download(call.registry, request, slot),
@@ -294,42 +325,14 @@ impl Session {
         };
         let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
-        Ok(Reply { answer, request: format!("{} {url}", call.method), url: last, is_home })
-    }
-
-    /// Asks a token server. With credentials in the request, a redirect is an answer like any other.
-    fn token(&self, registry: &str, request: &TokenRequest) -> Result<TokenReply, RegistryError> {
-        let refuse =
-            |why: &str| RegistryError::new(Kind::Protocol, registry, format!("its token server's address is {why}"));
-        let url = Url::parse(&request.url).map_err(refuse)?;
-        let form = [("Content-Type", "application/x-www-form-urlencoded")];
-        let post = Request {
-            method: if request.form.is_some() { "POST" } else { "GET" },
-            url: &url,
-            headers: if request.form.is_some() { &form } else { &[] },
-            authorization: request.authorization.as_ref(),
-            body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
-            cap: TOKEN_MAX,
-            // A refresh token may be good for one use.
-            repeatable: request.form.is_none(),
-        };
-        let send = |request: &Request<'_>| self.transport.exchange(registry, request);
-        let answered = if request.authorization.is_some() || request.form.is_some() {
-            send(&post)
-        } else {
-            redirect::follow(&post, self.insecure, &send).map(|(answer, _)| answer)
-        };
-        let failed = |failure: Failure| {
-            let detail = format!("token server {}: {}", url.origin.authority(), failure.detail);
-            RegistryError::new(failure.kind, registry, detail).at(format!("{} {url}", post.method))
-        };
-        let answer = answered.map_err(failed)?;
-        Ok(TokenReply { status: answer.status, body: answer.body })
+        let secrets = Arc::clone(self.transport.secrets());
+        Ok(Reply { answer, request: format!("{} {url}", call.method), url: last, is_home, secrets })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.
     pub(super) fn courtesy(&self, call: &Call<'_>, url: &Url) {
         let authorization = self.authenticator.header(call.registry, call.scopes);
+        let deadline = Deadline::after(COURTESY, &self.clock);
         let request = Request {
             method: call.method,
             url,
@@ -338,6 +341,8 @@ impl Session {
             body: call.body,
             cap: call.cap,
             repeatable: false,
+            guarded: false,
+            deadline: &deadline,
         };
         let _ = self.transport.exchange(call.registry, &request);
     }

@@ -7,14 +7,16 @@ use std::io::Read;
 
 use super::auth::{Access, Scope};
 use super::body::Incoming;
-use super::error::{Kind, RegistryError};
+use super::deadline::{Deadline, shown};
+use super::error::{Again, Kind, RegistryError};
 use super::failure::Failure;
+use super::retry::Retry;
 use super::session::{Call, Reply, Session};
 use crate::digest::Digest;
 use crate::reference::Repository;
 
-/// How many times the stream may break off.
-const BREAKS_MAX: u32 = 5;
+/// A connection that brought so many bytes before it broke was worth the try.
+const MOVED: u64 = 1024 * 1024;
 /// For bytes that nobody wants, of a registry that serves a blob from its beginning only.
 const SCRATCH: usize = 64 * 1024;
 
@@ -26,7 +28,10 @@ pub(super) struct Source<'a> {
     /// How long it is, where the descriptor or the registry says so.
     length: Option<u64>,
     stream: Option<Stream>,
-    breaks: u32,
+    deadline: &'a Deadline,
+    retry: Retry<'a>,
+    /// Where the stream was at its last break.
+    broke_at: u64,
 }
 
 /// A connection on which the blob is coming.
@@ -37,14 +42,16 @@ struct Stream {
 }
 
 impl<'a> Source<'a> {
-    /// The blob with this digest and, where it is known, this size. Does no I/O.
+    /// The blob with this digest and, where it is known, this size, to be read until this deadline. Does no I/O.
     pub(super) fn new(
         session: &'a Session,
         repository: &'a Repository,
         digest: &'a Digest,
         size: Option<u64>,
+        deadline: &'a Deadline,
     ) -> Source<'a> {
-        Source { session, repository, digest, length: size, stream: None, breaks: 0 }
+        let retry = session.retry(repository.domain(), true, deadline);
+        Source { session, repository, digest, length: size, stream: None, deadline, retry, broke_at: 0 }
     }
 
     /// How long the blob is, in bytes, where that is known.
@@ -77,6 +84,7 @@ impl<'a> Source<'a> {
             body: None,
             scopes: &[Scope::repository(self.repository.path(), Access::Pull)],
             cap: u64::MAX,
+            deadline: Some(self.deadline),
             slot: None,
         })?;
         let stream = self.stream.insert(Stream { body, at: 0, request: reply.request.clone() });
@@ -94,7 +102,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Reads from this byte on; 0 is the end. After a break it is opened anew: the one place that decides on that.
+    /// Reads from this byte on; 0 is the end. After a break it is opened anew, as often as is worth it.
     pub(super) fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         let is_past = self.length.is_some_and(|length| at >= length);
         loop {
@@ -109,13 +117,23 @@ impl<'a> Source<'a> {
                 Err(_) if is_past => return Ok(0),
                 Err(failure) => failure,
             };
-            let error = self.error(failure.kind, failure.detail);
+            let error = self.broken(failure);
             self.stream = None;
-            self.breaks = self.breaks.saturating_add(1);
-            if self.breaks > BREAKS_MAX || !matches!(error.kind, Kind::Connect | Kind::Timeout) {
-                return Err(error);
+            if at >= self.broke_at.saturating_add(MOVED) {
+                self.retry.moved();
             }
+            self.broke_at = at;
+            self.retry.wait(error)?;
         }
+    }
+
+    fn broken(&self, failure: Failure) -> RegistryError {
+        if let Some(total) = self.deadline.missed() {
+            return self.error(Kind::Timeout, format!("not all of it came within {}", shown(total)));
+        }
+        let passes = matches!(failure.kind, Kind::Connect | Kind::Timeout);
+        let again = if passes { Again::Repeatable } else { failure.again };
+        self.error(failure.kind, failure.detail).with_again(again)
     }
 
     fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, Failure> {

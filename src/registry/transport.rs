@@ -5,38 +5,26 @@
 //! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but for
 //! those of blobs on their way from one registry to another, which are read and sent as they come.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderMap, Request as HttpRequest, Response};
-use ureq::{Agent, Body, Proxy, ProxyProtocol, SendBody};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::body::{Incoming, Outgoing, Slot};
-use super::connector::{Connections, ForwardProxy, Names, take_connected};
-use super::endpoint;
+use super::connector::take_connected;
+use super::deadline::{Deadline, shown};
 use super::error::Kind;
 use super::failure::{Failure, Hint};
-use super::forward::Forward;
-use super::identity::Identity;
-use super::proxy::{ProxyScheme, ProxyUrl, proxy_for};
-use super::spare::Spares;
-use super::tls::Tls;
+use super::line::{Line, Lines};
+use super::scrub::Scrubber;
 use super::url::{Origin, Url};
 use crate::env::Env;
 use crate::secret::Secret;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// For each read or write: a body that moves may take as long as it likes.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// For the head of an answer, however slowly it drips.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
-const IDLE_CONNECTIONS: usize = 64;
-const HEAD_MAX: usize = 32 * 1024;
-const BUFFER_IN: usize = 64 * 1024;
-const BUFFER_OUT: usize = 32 * 1024;
 /// How much of the body of an answer that is no success is read, for its words and so that the connection lives.
 const WORDS_MAX: u64 = 64 * 1024;
 /// How often a request is sent again when the pool hands out connections that the other side has closed.
@@ -62,10 +50,13 @@ pub(super) struct Request<'a> {
     pub(super) cap: u64,
     /// Whether it does no harm when it is sent twice.
     pub(super) repeatable: bool,
+    /// Whether it was the registry's own idea to send it there: not into a private network from a public one.
+    pub(super) guarded: bool,
+    /// When all of it has to be over.
+    pub(super) deadline: &'a Deadline,
 }
 
-/// What was answered.
-#[derive(Debug)]
+/// What was answered. Shown for debugging without header fields and body, which may hold a token.
 pub(super) struct Answer {
     /// The HTTP status.
     pub(super) status: u16,
@@ -73,6 +64,12 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The body; of anything but a success (2xx) only its beginning.
     pub(super) body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -89,30 +86,31 @@ impl Answer {
 
 /// All connections of a command.
 pub(super) struct Transport {
-    env: Env,
-    user_agent: String,
     trace: Option<Trace>,
-    tls: Tls,
-    lines: Mutex<BTreeMap<(String, Origin), Arc<Line>>>,
-    spares: Mutex<BTreeMap<(String, u16), Arc<Spares>>>,
-}
-
-/// The connections to one origin.
-struct Line {
-    agent: Agent,
-    /// The client's half of mutual TLS, where there is TLS.
-    identity: Option<Arc<Identity>>,
-    /// Connections made ahead, where the origin is connected to directly.
-    spares: Option<Arc<Spares>>,
+    lines: Lines,
+    secrets: Arc<Scrubber>,
+    sent: AtomicU64,
 }
 
 impl Transport {
     /// Has no connections yet, and does no I/O.
     pub(super) fn new(env: Env, insecure: bool, user_agent: &str, trace: Option<Trace>) -> Transport {
-        let tls = Tls::new(&env, insecure);
-        // The HTTP library panics on a value that cannot stand in a header.
-        let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
-        Transport { env, user_agent, trace, tls, lines: Mutex::default(), spares: Mutex::default() }
+        Transport {
+            trace,
+            lines: Lines::new(env, insecure, user_agent),
+            secrets: Arc::default(),
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    /// What takes everything secret that was sent out of a text.
+    pub(super) fn secrets(&self) -> &Arc<Scrubber> {
+        &self.secrets
+    }
+
+    /// How many requests were sent so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Sends a request in a registry's service and reads the answer.
@@ -144,11 +142,8 @@ impl Transport {
         request: &Request<'_>,
         body: &mut Outgoing<'_>,
     ) -> Result<Answer, Failure> {
-        let line = self.line(registry, &request.url.origin)?;
-        let begun = Instant::now();
-        let outcome = run(&line.agent, request, Some(body)).and_then(|response| read(response, request.cap));
-        self.tell(request, &outcome, begun);
-        outcome
+        let line = self.line(registry, request)?;
+        self.once(request, || read(run(&line.agent, request, Some(body))?, request.cap))
     }
 
     fn repeat(
@@ -157,14 +152,12 @@ impl Transport {
         request: &Request<'_>,
         send: &dyn Fn(&Agent) -> Result<Answer, Failure>,
     ) -> Result<Answer, Failure> {
-        let line = self.line(registry, &request.url.origin)?;
+        let line = self.line(registry, request)?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let begun = Instant::now();
             let _ = take_connected();
-            let outcome = send(&line.agent);
-            self.tell(request, &outcome, begun);
+            let outcome = self.once(request, || send(&line.agent));
             let Err(failure) = outcome else { return outcome };
             let may_repeat = match failure.hint {
                 Hint::NoAnswer => request.repeatable,
@@ -179,10 +172,46 @@ impl Transport {
         }
     }
 
+    /// Sends once, and sees to all that goes with it: the count, the trace, the deadline and what was secret.
+    fn once(&self, request: &Request<'_>, send: impl FnOnce() -> Result<Answer, Failure>) -> Result<Answer, Failure> {
+        if let Some(authorization) = request.authorization {
+            self.secrets.sent(authorization);
+        }
+        let late = |total| Failure::unsent(Kind::Timeout, format!("no whole answer within {}", shown(total)));
+        if let Some(total) = request.deadline.missed() {
+            return Err(late(total));
+        }
+        let begun = Instant::now();
+        let mut outcome = send();
+        match &mut outcome {
+            Ok(answer) if !answer.is_success() => self.clean(&mut answer.body),
+            Err(failure) if failure.kind == Kind::Timeout => {
+                if let Some(total) = request.deadline.missed() {
+                    *failure = Failure { sent: failure.sent, ..late(total) };
+                }
+            }
+            _ => {}
+        }
+        if outcome.as_ref().map_or_else(|failure| failure.sent, |_| true) {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tell(request, &outcome, begun);
+        outcome
+    }
+
+    /// Before anything of an error's text is cut short: half a secret is not found.
+    fn clean(&self, body: &mut Vec<u8>) {
+        let Ok(text) = std::str::from_utf8(body) else { return };
+        let clean = self.secrets.clean(text);
+        if clean != text {
+            *body = clean.into_bytes();
+        }
+    }
+
     /// Begins to make connections to an origin ahead of their use, unless it is reached through a proxy.
     pub(super) fn prepare(&self, registry: &str, origin: &Origin, count: usize) {
         // A line that cannot be set up is reported by the exchange that needs it.
-        let Ok(line) = self.line(registry, origin) else { return };
+        let Ok(line) = self.lines.get(registry, origin, false) else { return };
         if let Some(spares) = line.spares.as_ref().filter(|_| count > 0) {
             spares.open(&origin.host, origin.port, count);
         }
@@ -191,108 +220,17 @@ impl Transport {
     fn tell(&self, request: &Request<'_>, outcome: &Result<Answer, Failure>, begun: Instant) {
         let Some(trace) = &self.trace else { return };
         let (method, url, time) = (request.method, request.url, begun.elapsed().as_millis());
-        match outcome {
-            Ok(answer) => trace(&format!("{method} {url}: {} in {time} ms", answer.status)),
-            Err(failure) => trace(&format!("{method} {url}: {} in {time} ms", failure.detail)),
-        }
-    }
-
-    fn line(&self, registry: &str, origin: &Origin) -> Result<Arc<Line>, Failure> {
-        let key = (registry.to_owned(), origin.clone());
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = lines.get(&key) {
-            return Ok(Arc::clone(line));
-        }
-        let line = Arc::new(self.open(registry, origin)?);
-        lines.insert(key, Arc::clone(&line));
-        Ok(line)
-    }
-
-    /// Sets up the connections to an origin, without making one.
-    fn open(&self, registry: &str, origin: &Origin) -> Result<Line, Failure> {
-        let files = |why: String| Failure::new(Kind::TlsFiles, why);
-        let mut connections = Connections::default();
-        if origin.https {
-            let trusted = endpoint::certs_d_names(registry);
-            let at_home = endpoint::origin(registry, true).as_ref() == Some(origin);
-            let own = if at_home { trusted.clone() } else { vec![origin.authority()] };
-            connections.tls = Some(self.tls.setup(&own, &trusted).map_err(files)?);
-        }
-        let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
-        let proxy = found.map_err(|why| Failure::new(Kind::Proxy, why))?;
-        let proxy_tls = match &proxy {
-            Some(proxy) if proxy.scheme == ProxyScheme::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
-            _ => None,
+        let line = match outcome {
+            Ok(answer) => format!("{method} {url}: {} in {time} ms", answer.status),
+            Err(failure) => format!("{method} {url}: {} in {time} ms", failure.detail),
         };
-        let spares = proxy.is_none().then(|| {
-            let mut all = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry((origin.host.clone(), origin.port)).or_default())
-        });
-        connections.spares.clone_from(&spares);
-        let mut names = Names::default();
-        let mut tunnel = None;
-        if let Some(proxy) = proxy {
-            if origin.https {
-                tunnel = Some(tunnel_through(&proxy)?);
-                (connections.tunnels, connections.connect_tls) = (true, proxy_tls);
-            } else {
-                let forward = Forward::new(origin.to_string(), &proxy);
-                let address = (proxy.host, proxy.port);
-                names.instead = Some(address.clone());
-                connections.forward = Some(ForwardProxy { address, tls: proxy_tls, forward });
-            }
-        }
-        let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
-        let agent = Agent::with_parts(self.config(tunnel), connections, names);
-        Ok(Line { agent, identity, spares })
+        // A registry can have us ask for whatever it likes.
+        trace(&self.secrets.clean(&line));
     }
 
-    fn config(&self, tunnel: Option<Proxy>) -> ureq::config::Config {
-        Agent::config_builder()
-            .proxy(tunnel)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(self.user_agent.as_str())
-            .accept(AutoHeaderValue::None)
-            .accept_encoding("identity")
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(HEAD_TIMEOUT))
-            .timeout_per_read(Some(STALL_TIMEOUT))
-            .timeout_per_write(Some(STALL_TIMEOUT))
-            .max_idle_connections(IDLE_CONNECTIONS)
-            .max_idle_connections_per_host(IDLE_CONNECTIONS)
-            .max_response_header_size(HEAD_MAX)
-            .input_buffer_size(BUFFER_IN)
-            .output_buffer_size(BUFFER_OUT)
-            .build()
+    fn line(&self, registry: &str, request: &Request<'_>) -> Result<Arc<Line>, Failure> {
+        self.lines.get(registry, &request.url.origin, request.guarded)
     }
-}
-
-impl Line {
-    /// A server that wanted another client certificate may just hang up (see [`Identity::was_asked`]).
-    fn explain(&self, failure: Failure) -> Failure {
-        match &self.identity {
-            Some(identity) if identity.was_asked() => Failure::new(
-                Kind::ClientCertificate,
-                format!("it asked for one and then ended the connection ({})", failure.detail),
-            ),
-            _ => failure,
-        }
-    }
-}
-
-fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, Failure> {
-    let protocol = match proxy.scheme {
-        ProxyScheme::Http => ProxyProtocol::Http,
-        ProxyScheme::Https => ProxyProtocol::Https,
-    };
-    let host = if proxy.host.contains(':') { format!("[{}]", proxy.host) } else { proxy.host.clone() };
-    let mut builder = Proxy::builder(protocol).host(&host).port(proxy.port).resolve_target(false);
-    if let Some((user, password)) = &proxy.user {
-        builder = builder.username(user).password(password.reveal());
-    }
-    builder.build().map_err(|_| Failure::new(Kind::Proxy, format!("the address of the proxy {host} cannot be used")))
 }
 
 /// Sends a request once and waits for the head of its answer. `stream` is sent in the place of the request's body.
@@ -305,18 +243,26 @@ fn run(agent: &Agent, request: &Request<'_>, stream: Option<&mut Outgoing<'_>>) 
         builder = builder.header("Authorization", authorization.reveal());
     }
     // Neither the library's error nor ours repeats a value here: it may be the secret one.
-    let unfit = |_| Failure::new(Kind::Protocol, "a request that cannot be written: its URL or a header is malformed");
+    let unfit =
+        |_| Failure::unsent(Kind::Protocol, "a request that cannot be written: its URL or a header is malformed");
+    let left = request.deadline.left();
     let response = match (stream, request.body) {
         (Some(stream), _) => {
             if let Some(length) = stream.length {
                 builder = builder.header("Content-Length", length);
             }
-            agent.run(builder.body(SendBody::from_reader(stream.reader)).map_err(unfit)?)
+            let body = SendBody::from_reader(stream.reader);
+            agent.run(within(agent, builder.body(body).map_err(unfit)?, left))
         }
-        (None, Some(body)) => agent.run(builder.body(body).map_err(unfit)?),
-        (None, None) => agent.run(builder.body(()).map_err(unfit)?),
+        (None, Some(body)) => agent.run(within(agent, builder.body(body).map_err(unfit)?, left)),
+        (None, None) => agent.run(within(agent, builder.body(()).map_err(unfit)?, left)),
     };
     response.map_err(Failure::of)
+}
+
+/// The request with a bound on all of it: name, connection, handshake, head and body.
+fn within<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Duration>) -> HttpRequest<B> {
+    agent.configure_request(request).timeout_global(left).build()
 }
 
 fn read(response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
@@ -354,6 +300,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::thread;
 
+    use super::super::spare::Spares;
     use super::*;
 
     /// What comes of an exchange over TLS whose spare connection is closed in the handshake. The connection after it
@@ -364,7 +311,7 @@ mod tests {
         let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
         let transport = Transport::new(Env::default(), false, "test/1", None);
         let spare = Spares::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
-        transport.spares.lock().unwrap().insert((url.origin.host.clone(), port), Arc::new(spare));
+        transport.lines.keep(&url.origin, spare);
         let server = thread::spawn(move || {
             let (mut spare, _) = listener.accept().unwrap();
             spare.read_exact(&mut [0]).unwrap();
@@ -382,6 +329,8 @@ mod tests {
             body: None,
             cap: 0,
             repeatable: false,
+            guarded: false,
+            deadline: &Deadline::NONE,
         };
         let hint = transport.exchange("127.0.0.1", &request).unwrap_err().hint;
         // Lets the server go on where there was no second connection.
@@ -394,5 +343,49 @@ mod tests {
     fn an_old_spare_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_not() {
         assert_eq!(after_a_spare_of(Duration::from_secs(5)), Hint::NoTls);
         assert_eq!(after_a_spare_of(Duration::ZERO), Hint::NoHandshake);
+    }
+
+    #[test]
+    fn a_public_registry_cannot_have_us_ask_inside() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let transport = Transport::new(Env::default(), false, "test/1", None);
+        transport.lines.note("registry.example", true);
+        let ask = |url: &str, guarded| {
+            let url = Url::parse(url).unwrap();
+            let request = Request {
+                method: "GET",
+                url: &url,
+                headers: &[],
+                authorization: None,
+                body: None,
+                cap: 0,
+                repeatable: false,
+                guarded,
+                deadline: &Deadline::NONE,
+            };
+            transport.exchange("registry.example", &request).unwrap_err()
+        };
+        for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
+            for scheme in ["http", "https"] {
+                let failure = ask(&format!("{scheme}://{host}:{port}/token"), true);
+                assert!(failure.kind == Kind::Protocol && !failure.sent, "{host}: {}", failure.detail);
+                assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
+            }
+        }
+        assert_eq!(transport.sent(), 0);
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "nobody has come");
+        drop(listener);
+        // A redirect carries no credentials, and many a public registry keeps its blobs inside.
+        assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, Kind::Connect);
+    }
+
+    #[test]
+    fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Echo", "hunter2".parse().unwrap());
+        let answer = Answer { status: 200, headers, body: b"hunter2".to_vec() };
+        assert_eq!(format!("{answer:?}"), "Answer { status: 200, .. }");
     }
 }

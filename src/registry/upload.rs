@@ -4,6 +4,7 @@
 use super::auth::{Access, Scope};
 use super::body::Outgoing;
 use super::check::{announced_digest, complaint};
+use super::deadline::Deadline;
 use super::error::{Kind, RegistryError};
 use super::session::{Call, Reply, Session};
 use super::url::Url;
@@ -35,12 +36,13 @@ pub(super) struct Uploads<'a> {
     session: &'a Session,
     target: &'a Repository,
     scopes: [Scope; 1],
+    deadline: &'a Deadline,
 }
 
 impl<'a> Uploads<'a> {
-    /// Those into this repository. Does no I/O.
-    pub(super) fn of(session: &'a Session, target: &'a Repository) -> Uploads<'a> {
-        Uploads { session, target, scopes: [Scope::repository(target.path(), Access::PullPush)] }
+    /// Those into this repository, all to be over by this deadline. Does no I/O.
+    pub(super) fn of(session: &'a Session, target: &'a Repository, deadline: &'a Deadline) -> Uploads<'a> {
+        Uploads { session, target, scopes: [Scope::repository(target.path(), Access::PullPush)], deadline }
     }
 
     /// Asks for a blob that another repository of the same registry has. One request.
@@ -141,6 +143,7 @@ impl<'a> Uploads<'a> {
             body: None,
             scopes: &self.scopes,
             cap: ANSWER_MAX,
+            deadline: Some(self.deadline),
             slot: None,
         }
     }

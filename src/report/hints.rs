@@ -128,6 +128,16 @@ fn store_hints(error: &StoreError) -> Vec<String> {
             format!("finish {holder} first, with push --purge or rm, or choose another name")
         }
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".to_owned(),
+        StoreError::SideFile { path, .. } => {
+            format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())
+        }
+        StoreError::Misplaced { path, .. } | StoreError::TooLarge { path, .. } | StoreError::TooMany { path, .. } => {
+            format!("docker-manifest did not put it there; look what {} is, and move it away", path.display())
+        }
+        StoreError::Foreign { path, .. } => {
+            format!("if you trust what is in it, make it yours: chown -R \"$USER\" {}", path.display())
+        }
+        StoreError::Nameless { .. } => "it is no draft: move the folder out of the store".to_owned(),
         StoreError::Busy { .. } => "run the command again when docker is done".to_owned(),
         StoreError::Io { source, .. } => match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {

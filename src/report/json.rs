@@ -199,7 +199,13 @@ fn path(error: &StoreError) -> Option<&Path> {
         | StoreError::Entry { path, .. }
         | StoreError::NoLocks { path, .. }
         | StoreError::NameTaken { path, .. }
-        | StoreError::NewerFormat { path, .. } => Some(path),
+        | StoreError::NewerFormat { path, .. }
+        | StoreError::SideFile { path, .. }
+        | StoreError::Misplaced { path, .. }
+        | StoreError::Foreign { path, .. }
+        | StoreError::TooLarge { path, .. }
+        | StoreError::TooMany { path, .. }
+        | StoreError::Nameless { path } => Some(path),
         StoreError::Busy { .. } => None,
     }
 }

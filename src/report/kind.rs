@@ -93,7 +93,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Store(source) => of_store(source),
         CommandError::Draft(source) | CommandError::Preview(source) => of_draft(source),
         CommandError::Several(_) => FailureKind::Several,
-        CommandError::Variable { .. } => FailureKind::Usage,
+        CommandError::Variable { .. } | CommandError::Password { .. } => FailureKind::Usage,
         CommandError::Output(_) => FailureKind::Output,
     }
 }
@@ -123,7 +123,15 @@ fn of_registry(error: &RegistryError) -> FailureKind {
 
 fn of_store(error: &StoreError) -> FailureKind {
     match error {
-        StoreError::Io { .. } | StoreError::Entry { .. } | StoreError::NoLocks { .. } => FailureKind::Store,
+        StoreError::Io { .. }
+        | StoreError::Entry { .. }
+        | StoreError::NoLocks { .. }
+        | StoreError::SideFile { .. }
+        | StoreError::Misplaced { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::TooLarge { .. }
+        | StoreError::TooMany { .. }
+        | StoreError::Nameless { .. } => FailureKind::Store,
         StoreError::NameTaken { .. } | StoreError::Busy { .. } => FailureKind::Conflict,
         StoreError::NewerFormat { .. } => FailureKind::Unsupported,
     }

@@ -9,7 +9,7 @@ mod kind;
 
 use std::path::Path;
 
-use crate::args::ArgsError;
+use crate::args::{ArgsError, ToolError};
 use crate::commands::CommandError;
 use crate::registry::RegistryError;
 
@@ -41,6 +41,15 @@ pub fn arguments(error: &ArgsError) -> Report {
         text.push_str(&format!("\nhint: {}", hints::meant(near)));
     }
     Report { text, exit_code: error.exit_code() }
+}
+
+/// A command line of manifest-tool's that cannot be run; the exit code is its own.
+pub fn tool_arguments(error: &ToolError) -> Report {
+    let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
+    if let Some(near) = &error.near {
+        text.push_str(&format!("\nhint: did you mean '{near}'?"));
+    }
+    Report { text, exit_code: FAILURE }
 }
 
 /// A verb that failed.

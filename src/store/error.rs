@@ -54,6 +54,54 @@ pub enum StoreError {
         /// The highest format known here.
         known: u64,
     },
+    /// Our side file for a folder that is there, of a format that is known, and yet it makes no sense.
+    #[error("{} is damaged: {source}", path.display())]
+    SideFile {
+        /// The side file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// Something else stands where a file or a folder of the store should be.
+    #[error("{} is {found}, where {wanted} of the store should be", path.display())]
+    Misplaced {
+        /// The place.
+        path: PathBuf,
+        /// What is there, as in "is FOUND".
+        found: &'static str,
+        /// What should be there.
+        wanted: &'static str,
+    },
+    /// A file or a folder that another user put there.
+    #[error("{} belongs to another user, number {user}", path.display())]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// Whom it belongs to.
+        user: u32,
+    },
+    /// A file, or a draft, of a size that none has.
+    #[error("{} is over the {limit} bytes that are read at most", path.display())]
+    TooLarge {
+        /// The file, or the draft's folder.
+        path: PathBuf,
+        /// How much is read, in bytes.
+        limit: u64,
+    },
+    /// A folder with more in it than any draft has.
+    #[error("{} has over {limit} files", path.display())]
+    TooMany {
+        /// The folder.
+        path: PathBuf,
+        /// How many are read.
+        limit: usize,
+    },
+    /// A folder that no manifest list can have.
+    #[error("{} has a name that no manifest list has", path.display())]
+    Nameless {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Docker wrote to the same list again and again.
     #[error("manifest list {list} is being changed by docker all the time")]
     Busy {

@@ -1,19 +1,24 @@
 //! The local store of drafts: docker's own directory, read and written as `store-format.md` says.
 //!
 //! One narrow door: [`Store::draft`] reads, [`Store::change`] locks, reads, lets the caller make a new [`Draft`] of the
-//! old one, and writes the difference. Nothing else touches the files, so that another place to keep drafts needs only
-//! these verbs.
+//! old one, and writes the difference. Beside these, [`Store::names`], [`Store::stored`] and [`Store::remove`] are for
+//! drafts that nobody named. Nothing else touches the files, so that another place to keep drafts needs only these
+//! verbs: values go in and come out, and paths are in errors alone.
 
 mod atomic;
+mod directory;
 mod error;
+mod guard;
 mod lock;
 mod names;
 mod owner;
 mod paths;
 mod read;
+mod stored;
+mod write;
 
-use std::io::ErrorKind;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::document::Draft;
 use crate::document::draft;
@@ -21,11 +26,10 @@ use crate::reference::Reference;
 
 pub use error::StoreError;
 pub use names::StoredName;
+pub use stored::Stored;
 
 use lock::Lock;
-use owner::Owner;
 use paths::Paths;
-use read::Snapshot;
 
 /// How often a change starts over because a docker client, which knows no lock, got in between.
 const ATTEMPTS: usize = 8;
@@ -47,7 +51,7 @@ impl Store {
     /// # Errors
     /// A file that cannot be read or is no entry; another list that has the same directory.
     pub fn draft(&self, list: &Reference) -> Result<Option<Draft>, StoreError> {
-        read::draft(&self.paths, &self.checked_name(list)?, list)
+        read::draft(&self.paths, &draft::key(list), list)
     }
 
     /// Changes the draft of `list` under its lock: `change` is given what is there and returns what shall be there,
@@ -72,9 +76,9 @@ impl Store {
         let lock = Lock::acquire(&self.paths, &name, list, notice)?;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let before = read::snapshot(&self.paths, &self.checked_name(list)?, list)?;
+            let before = read::snapshot(&self.paths, &name, list)?;
             let after = change(before.as_ref().map(|snapshot| &snapshot.draft))?;
-            match self.write(&lock, &name, list, before.as_ref(), after.as_ref()) {
+            match write::write(&self.paths, &lock, &name, list, before.as_ref(), after.as_ref()) {
                 Err(error) if error.is_race() => last = Some(error),
                 done => return Ok(done?),
             }
@@ -84,63 +88,55 @@ impl Store {
 
     /// The names of all drafts, as docker's directory names, sorted; none where there is no store.
     ///
+    /// A name whose side file cannot be read is not known; [`Store::stored`] says what is wrong with it.
+    ///
     /// # Errors
-    /// A directory that cannot be read.
+    /// A store that cannot be read.
     pub fn names(&self) -> Result<Vec<StoredName>, StoreError> {
-        let names = read::directory_names(self.paths.root())?.unwrap_or_default();
-        let visible = names.into_iter().filter(|name| !name.starts_with('.'));
-        let named = visible.map(|directory| {
-            let known = owner::read(&self.paths, &directory)?.map(|owner| owner.list);
-            Ok(StoredName { directory, known })
+        let named = stored::visible(&self.paths)?.into_iter().map(|directory| {
+            let known = owner::read(&self.paths, &directory).ok().flatten().map(|owner| owner.list);
+            StoredName { directory, known }
         });
-        named.collect()
+        Ok(named.collect())
+    }
+
+    /// The draft behind a name, with what is known of it beside; `None` where it is gone by now. Takes no lock.
+    ///
+    /// # Errors
+    /// A draft that cannot be read, or that holds what is no entry; a name that no list can have.
+    pub fn stored(&self, name: &StoredName) -> Result<Option<Stored>, StoreError> {
+        if name.is_a_step_down() { stored::look(&self.paths, name) } else { Ok(None) }
+    }
+
+    /// Removes the draft behind a name under its lock, if it is there, is still the one that the name speaks of, and,
+    /// where `older_than` is given, was last changed before that; whether it did. `notice` is told, once, if the lock
+    /// has to be waited for.
+    ///
+    /// # Errors
+    /// As [`Store::stored`]: what is not known to be a draft stays. A store that cannot be locked or written.
+    pub fn remove(
+        &self,
+        name: &StoredName,
+        older_than: Option<SystemTime>,
+        notice: &dyn Fn(&str),
+    ) -> Result<bool, StoreError> {
+        let directory = &name.directory;
+        // What will not go needs no lock, and makes no directories for one.
+        if !name.is_a_step_down() || !stored::may_go(&self.paths, name, older_than)? {
+            return Ok(false);
+        }
+        let list = name.list().map_or_else(|| directory.clone(), |list| list.to_string());
+        let lock = Lock::acquire(&self.paths, directory, &list, notice)?;
+        let may_go = stored::may_go(&self.paths, name, older_than)?;
+        if may_go {
+            atomic::remove_directory(&self.paths, &lock, &self.paths.list(directory), &self.paths.owner(directory))?;
+        }
+        Ok(may_go)
     }
 
     /// Whether there is a directory `name`; one that cannot be looked at is not taken for one that is not there.
     fn is_there(&self, name: &str) -> Result<bool, StoreError> {
-        let path = self.paths.list(name);
-        match path.try_exists() {
-            Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::InvalidFilename) => Ok(false),
-            known => known.map_err(StoreError::io("look at", &path)),
-        }
-    }
-
-    /// The name of the directory of `list`, which no other list has.
-    fn checked_name(&self, list: &Reference) -> Result<String, StoreError> {
-        let name = draft::key(list);
-        if let Some(owner) = owner::read(&self.paths, &name)? {
-            owner.check(list, &self.paths.list(&name))?;
-        }
-        Ok(name)
-    }
-
-    fn write(
-        &self,
-        lock: &Lock,
-        name: &str,
-        list: &Reference,
-        before: Option<&Snapshot>,
-        after: Option<&Draft>,
-    ) -> Result<(), StoreError> {
-        let target = self.paths.list(name);
-        let Some(after) = after else {
-            if before.is_some() {
-                atomic::remove_directory(&self.paths, lock, &target)?;
-            }
-            return Ok(());
-        };
-        let files = read::encode(before, after, &target)?;
-        match before {
-            None => atomic::create_directory(&self.paths, lock, &target, &files, |directory| {
-                Owner::of(list, directory)?.record(&self.paths, lock, name)
-            }),
-            Some(before) => {
-                if owner::read(&self.paths, name)?.is_none() {
-                    Owner::of(list, &target)?.record(&self.paths, lock, name)?;
-                }
-                atomic::replace_files(lock, &target, &before.files, &files)
-            }
-        }
+        guard::directory(&self.paths.list(name)).map(|found| found.is_some())
     }
 }
 

@@ -1,34 +1,58 @@
-//! Which list a directory holds. Docker's names do not say (`h/a_b:1` and `h/a/b:1` share one), so a side file does.
-//! See `store-format.md`, "Names that docker mixes".
+//! The side file of a list: which list a directory holds, as docker's names do not say (`h/a_b:1` and `h/a/b:1` share
+//! one), and what docker's format has no place for. See `store-format.md`, "Names that docker mixes" and "What docker
+//! has no place for".
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::document::descriptor::Descriptor;
+use crate::document::gojson::Members;
+use crate::document::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
-use crate::store::atomic;
-use crate::store::error::StoreError;
-use crate::store::lock::Lock;
-use crate::store::paths::{self, Paths};
+use crate::store::error::{PLACE, StoreError};
+use crate::store::guard;
+use crate::store::paths::Paths;
 
-/// The format that this version writes, and the highest that it reads.
-const FORMAT: u64 = 1;
+/// The highest format that this version reads: what the side file or an entry says goes beyond docker's.
+const BEYOND_DOCKER: u64 = 2;
+/// The format of every other draft.
+const PLAIN: u64 = 1;
 
 /// What a side file says, of a directory that is still the one that it was written for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) list: Reference,
+    pub(super) format: u64,
+    directory: String,
+    annotations: BTreeMap<String, String>,
+    artifact_type: String,
+    subject: Option<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    list: String,
     directory: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct File {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct File<'a> {
     format: u64,
     list: String,
-    directory: String,
+    directory: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    artifact_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a Descriptor>,
 }
 
 /// Who owns the directory `name`, if it is there and we wrote down whose it is.
@@ -36,34 +60,77 @@ struct File {
 /// A side file that speaks of a directory since removed, by docker say, speaks of nobody.
 pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<Owner>, StoreError> {
     let path = paths.owner(name);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+    for folder in [paths.side(), paths.owners()] {
+        if guard::directory(&folder)?.is_none() {
             return Ok(None);
         }
-        // A name over the filesystem's limit has no directory either; whoever makes one is told then.
-        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => return Ok(None),
-        Err(error) => return Err(StoreError::io("read", &path)(error)),
-    };
-    let Ok(format) = serde_json::from_slice::<serde_json::Value>(&bytes) else { return Ok(None) };
-    if let Some(format) = format.get("format").and_then(serde_json::Value::as_u64).filter(|format| *format > FORMAT) {
-        return Err(StoreError::NewerFormat { path, format, known: FORMAT });
     }
-    let Ok(file) = serde_json::from_value::<File>(format) else { return Ok(None) };
-    let Ok(list) = Reference::parse_canonical(&file.list) else { return Ok(None) };
+    let bytes = match guard::read(&path, guard::FILE_LIMIT) {
+        Ok((bytes, _)) => bytes,
+        // A name over the filesystem's limit has no directory either; whoever makes one is told then.
+        Err(StoreError::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let Ok(value) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
+    let Some(format) = value.get("format").and_then(Value::as_u64) else { return Ok(None) };
+    if format > BEYOND_DOCKER {
+        return Err(StoreError::NewerFormat { path, format, known: BEYOND_DOCKER });
+    }
+    let Ok(named) = Named::deserialize(&value) else { return Ok(None) };
+    let Ok(list) = Reference::parse_canonical(&named.list) else { return Ok(None) };
     let directory = match identity(&paths.list(name)) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("look at", &paths.list(name))(error)),
     };
-    Ok((directory == file.directory).then_some(Owner { list, directory }))
+    if directory != named.directory {
+        return Ok(None);
+    }
+    let plain = Owner::plain(list, directory);
+    let owner = if format == BEYOND_DOCKER { plain.with_members(&value) } else { Ok(plain) };
+    owner.map(Some).map_err(|source| StoreError::SideFile { path, source })
 }
 
 impl Owner {
-    /// `list` as the owner of a directory that is there, at its place or not yet.
-    pub(super) fn of(list: &Reference, directory: &Path) -> Result<Owner, StoreError> {
-        let identity = identity(directory).map_err(StoreError::io("look at", directory))?;
-        Ok(Owner { list: list.clone(), directory: identity })
+    fn plain(list: Reference, directory: String) -> Owner {
+        let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
+        Owner { list, format: PLAIN, directory, annotations, artifact_type, subject }
+    }
+
+    fn with_members(self, value: &Value) -> Result<Owner, DocumentError> {
+        let members = Members::of("SideFile", value)?;
+        let annotations = match members.get("annotations") {
+            Some(annotations) => BTreeMap::deserialize(annotations)?,
+            None => BTreeMap::new(),
+        };
+        let subject = members.get("subject").map(Descriptor::decode).transpose()?;
+        let artifact_type = members.string("artifactType")?;
+        Ok(Owner { format: BEYOND_DOCKER, annotations, artifact_type, subject, ..self })
+    }
+
+    /// What there is to write down of `draft`, kept for `list` in a directory that is there, at its place or not yet.
+    pub(super) fn of(list: &Reference, draft: &Draft, directory: &Path) -> Result<Owner, StoreError> {
+        // Docker may have taken the directory away since it was read.
+        let directory = identity(directory).map_err(StoreError::io(PLACE, directory))?;
+        let beyond = draft.says_more() || draft.entries().any(is_beyond_docker);
+        Ok(Owner {
+            format: if beyond { BEYOND_DOCKER } else { PLAIN },
+            annotations: draft.annotations.clone(),
+            artifact_type: draft.artifact_type.clone(),
+            subject: draft.subject.clone(),
+            ..Owner::plain(list.clone(), directory)
+        })
+    }
+
+    /// Lets the draft say what is written down here of the list itself.
+    pub(super) fn tell(&self, draft: &mut Draft) {
+        draft.annotations.clone_from(&self.annotations);
+        draft.artifact_type.clone_from(&self.artifact_type);
+        draft.subject.clone_from(&self.subject);
     }
 
     /// Refuses a list that is not the owner.
@@ -74,19 +141,28 @@ impl Owner {
         Err(StoreError::NameTaken { wanted: wanted.to_string(), holder: self.list.to_string(), path: path.to_owned() })
     }
 
-    /// Writes it down for the directory `name`.
-    pub(super) fn record(&self, paths: &Paths, lock: &Lock, name: &str) -> Result<(), StoreError> {
-        paths::make_directory(&paths.owners())?;
-        let file = File { format: FORMAT, list: self.list.to_string(), directory: self.directory.clone() };
-        let path = paths.owner(name);
-        let bytes = serde_json::to_vec(&file).map_err(io::Error::from).map_err(StoreError::io("write", &path))?;
-        atomic::replace_file(lock, &path, &bytes)
+    /// The side file.
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
+        let file = File {
+            format: self.format,
+            list: self.list.to_string(),
+            directory: &self.directory,
+            annotations: &self.annotations,
+            artifact_type: &self.artifact_type,
+            subject: self.subject.as_ref(),
+        };
+        Ok(serde_json::to_vec(&file)?)
     }
+}
+
+/// Whether a program that knows only docker's members would lose something of this entry by changing it.
+fn is_beyond_docker(entry: &Entry) -> bool {
+    entry.source.is_some() || entry.descriptor.platform.as_ref().is_some_and(|platform| !platform.features.is_empty())
 }
 
 /// What stays with a directory when it is renamed and ends with it: its inode and, as inodes are used again, its birth.
 fn identity(directory: &Path) -> io::Result<String> {
-    let metadata = fs::metadata(directory)?;
+    let metadata = fs::symlink_metadata(directory)?;
     let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let born = born.map_or(0, |duration| duration.as_nanos());
     Ok(format!("{}.{born}", inode(&metadata)))

@@ -1,9 +1,6 @@
 //! Where things lie: docker's part of the store, and ours, which docker never lists. See `store-format.md`, "Paths".
 
-use std::fs;
 use std::path::{Path, PathBuf};
-
-use crate::store::error::StoreError;
 
 /// The paths below one `manifests` directory.
 #[derive(Debug, Clone)]
@@ -48,17 +45,8 @@ impl Paths {
         self.side().join("staging").join(name)
     }
 
-    /// No reference can be named so, and docker never lists the root.
-    fn side(&self) -> PathBuf {
+    /// Ours. No reference can be named so, and docker never lists the root.
+    pub(super) fn side(&self) -> PathBuf {
         self.root.join(".docker-manifest")
     }
-}
-
-/// Makes a directory, and those above it, with docker's mode.
-pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
-    builder.create(path).map_err(StoreError::io("create", path))
 }

@@ -1,50 +1,92 @@
 //! Reading lists, docker's and ours. Docker writes without a lock and in place, so what is read half-written is read
 //! again before it is called broken. See `store-format.md`, "Readers".
 
-use std::fs;
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::document::{Draft, Entry};
 use crate::reference::Reference;
 use crate::store::atomic::Files;
+use crate::store::directory;
 use crate::store::error::StoreError;
+use crate::store::guard;
+use crate::store::owner::{self, Owner};
 use crate::store::paths::Paths;
 
 /// How often a file that makes no sense is read again, and how long between: docker's write takes far less.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
+/// No further attempt after this, however few there were: what takes so long to read is not about to become whole.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The most that is read of one draft, in bytes.
+const DRAFT_LIMIT: u64 = 256 << 20;
 
 /// A list as it was at one moment, with the bytes of its files.
 pub(super) struct Snapshot {
     pub(super) draft: Draft,
     pub(super) files: Files,
+    pub(super) owner: Option<Owner>,
 }
 
 /// The list in directory `name`, or `None` where there is none.
 pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
-    again(|| {
+    let checked = |owner: &Owner| owner.check(list, &paths.list(name));
+    let found = settled(paths, name, checked, || {
         let mut files = Files::new();
-        let draft = read_once(&paths.list(name), list, |name, bytes| {
+        let draft = read_once(&paths.list(name), list, |name, bytes, _| {
             files.insert(name, bytes);
         })?;
-        Ok(draft.map(|draft| Snapshot { draft, files }))
-    })
+        Ok(draft.map(|draft| (draft, files)))
+    })?;
+    Ok(found.map(|(owner, (draft, files))| Snapshot { draft: told(owner.as_ref(), draft), files, owner }))
 }
 
 /// The same without the files' bytes, of which a large list has many.
 pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
-    again(|| read_once(&paths.list(name), list, |_, _| ()))
+    let checked = |owner: &Owner| owner.check(list, &paths.list(name));
+    let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
+    Ok(found.map(|(owner, draft)| told(owner.as_ref(), draft)))
+}
+
+fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
+    if let Some(owner) = owner {
+        owner.tell(&mut draft);
+    }
+    draft
+}
+
+/// Reads a list's directory between two looks at its side file that say the same, so that both belong together.
+pub(super) fn settled<T>(
+    paths: &Paths,
+    name: &str,
+    check: impl Fn(&Owner) -> Result<(), StoreError>,
+    mut read: impl FnMut() -> Result<Option<T>, StoreError>,
+) -> Result<Option<(Option<Owner>, T)>, StoreError> {
+    let mut before = owner::read(paths, name)?;
+    before.as_ref().map_or(Ok(()), &check)?;
+    let mut attempt = 0;
+    loop {
+        let Some(found) = again(&mut read)? else { return Ok(None) };
+        let after = owner::read(paths, name)?;
+        after.as_ref().map_or(Ok(()), &check)?;
+        if after == before || attempt == ATTEMPTS {
+            return Ok(Some((after, found)));
+        }
+        before = after;
+        attempt += 1;
+    }
 }
 
 /// Reads until what is read makes sense, or is broken for good.
 fn again<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let begun = Instant::now();
     let mut attempt = 0;
     loop {
         match read() {
-            Err(error) if attempt < ATTEMPTS && may_pass(&error) => thread::sleep(PAUSE),
+            Err(error) if attempt < ATTEMPTS && may_pass(&error) && begun.elapsed() < PATIENCE => thread::sleep(PAUSE),
             done => return done,
         }
         attempt += 1;
@@ -64,18 +106,36 @@ fn may_pass(error: &StoreError) -> bool {
 fn read_once(
     directory: &Path,
     list: &Reference,
-    mut keep: impl FnMut(String, Vec<u8>),
+    keep: impl FnMut(String, Vec<u8>, &Metadata),
 ) -> Result<Option<Draft>, StoreError> {
-    let Some(names) = directory_names(directory)? else { return Ok(None) };
     let mut draft = Draft::new(list.clone());
+    let found = entries(directory, |name, entry| draft.insert_keyed(name, entry), keep)?;
+    Ok(found.then_some(draft))
+}
+
+/// Reads every file of a list's directory and gives its entry to `take`, then its bytes to `keep`; whether there is
+/// such a directory.
+pub(super) fn entries(
+    directory: &Path,
+    mut take: impl FnMut(String, Entry),
+    mut keep: impl FnMut(String, Vec<u8>, &Metadata),
+) -> Result<bool, StoreError> {
+    if guard::directory(directory)?.is_none() {
+        return Ok(false);
+    }
+    let Some(names) = directory::names(directory)? else { return Ok(false) };
+    let mut left = DRAFT_LIMIT;
     for name in names {
         let path = directory.join(&name);
-        let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
+        let (bytes, metadata) = guard::read(&path, guard::FILE_LIMIT)?;
+        left = left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit: DRAFT_LIMIT })?;
         let entry = Entry::decode(&bytes).map_err(|source| StoreError::Entry { path, source })?;
-        draft.insert_keyed(name.clone(), entry);
-        keep(name, bytes);
+        take(name.clone(), entry);
+        keep(name, bytes, &metadata);
     }
-    Ok(Some(draft))
+    Ok(true)
 }
 
 /// The files that a draft is kept in. An entry that is as it was keeps the bytes that it was read from.
@@ -92,20 +152,4 @@ pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path) ->
         Ok((name.clone(), bytes))
     });
     encoded.collect()
-}
-
-/// The names in a directory, sorted by bytes; `None` where there is no such directory.
-pub(super) fn directory_names(directory: &Path) -> Result<Option<Vec<String>>, StoreError> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // Docker could not have made a directory of such a name, so there is none.
-        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => return Ok(None),
-        Err(error) => return Err(StoreError::io("read", directory)(error)),
-    };
-    let names: io::Result<Vec<String>> =
-        entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned())).collect();
-    let mut names = names.map_err(StoreError::io("read", directory))?;
-    names.sort_unstable();
-    Ok(Some(names))
 }

@@ -12,6 +12,11 @@ use crate::document::manifest::Schema;
 use crate::document::{DocumentError, Entry};
 use crate::platform::Platform;
 
+#[path = "beyond_tests.rs"]
+mod beyond;
+#[path = "stored_tests.rs"]
+mod stored_drafts;
+
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -115,12 +120,11 @@ fn a_store_that_cannot_be_looked_at_is_an_error() {
 #[test]
 fn what_a_failed_change_staged_is_cleared() {
     let (home, store) = store();
-    let side = home.path().join("manifests/.docker-manifest");
-    fs::create_dir_all(&side).unwrap();
-    fs::write(side.join("lists"), "a file where a folder has to be").unwrap();
-    assert!(add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).is_err());
+    let unkeepable = format!("h.x/{}:{}", "a".repeat(200), "t".repeat(120));
+    assert!(add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry(&unkeepable, "amd64")]).is_err());
     assert!(images(&store, "h.x/l").is_none());
-    assert_eq!(fs::read_dir(side.join("staging")).unwrap().count(), 0);
+    let staging = home.path().join("manifests/.docker-manifest/staging");
+    assert_eq!(fs::read_dir(staging).unwrap().count(), 0);
 }
 
 /// Section "Writes": what is as it was keeps its bytes, also those that only docker would write so.
@@ -147,23 +151,24 @@ fn a_failed_change_leaves_the_draft_as_it_was() {
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let root = home.path().join("manifests");
     let before = visible(&root);
+    let side = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
+    let list = reference("h.x/l");
+    let there = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
     // A directory where the last entry has to go makes its rename, and only that, fail.
     fs::create_dir_all(root.join("h.x_l-latest/h.x_z-latest/x")).unwrap();
-    let list = reference("h.x/l");
     let attempt = {
         let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent).unwrap();
         let mut after = Draft::new(list.clone());
         for entry in [entry("h.x/a", "arm64"), entry("h.x/b", "amd64"), entry("h.x/z", "amd64")] {
             after.insert(entry).unwrap();
         }
-        let target = store.paths.list("h.x_l-latest");
-        let old: BTreeMap<String, Vec<u8>> =
-            [("h.x_a-latest".to_owned(), fs::read(target.join("h.x_a-latest")).unwrap())].into();
-        atomic::replace_files(&lock, &target, &old, &read::encode(None, &after, &target).unwrap())
+        after.annotations.insert("k".into(), "v".into());
+        write::write(&store.paths, &lock, "h.x_l-latest", &list, Some(&there), Some(&after))
     };
     assert!(matches!(attempt, Err(StoreError::Io { .. })));
     fs::remove_dir_all(root.join("h.x_l-latest/h.x_z-latest")).unwrap();
     assert_eq!(visible(&root), before);
+    assert_eq!(fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap(), side);
 }
 
 /// Section "Writes": a refusal by the change itself.
@@ -208,10 +213,10 @@ fn a_later_format_is_left_alone() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
-    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":2");
+    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":3");
     fs::write(&side, text).unwrap();
     let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
-    assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 2, known: 1, .. }))));
+    assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 3, known: 2, .. }))));
 }
 
 /// Section "Readers": half a file is read again, and named when it stays so.

@@ -3,7 +3,7 @@
 use testkit::sandbox::{Output, Sandbox, on_path};
 use testkit::skip::skipped;
 
-use super::{OURS, OWN_FLAGS};
+use super::{OURS, is_own_flag};
 
 /// Command lines that docker refuses by themselves, split at blanks; `␣` is a blank, `∅` an empty argument, `⏎` a line end.
 const REFUSED: &[&str] = &[
@@ -125,15 +125,64 @@ fn what_docker_refuses_is_refused_in_the_same_words() {
     }
     let sandbox = Sandbox::new();
     let mut different = Vec::new();
+    let mut hints = 0;
     for line in REFUSED {
         let (docker, ours) = (docker(&sandbox, line), ours(&sandbox, line));
         assert_ne!(docker.code, 0, "docker accepts {line:?}: it is no case for this table");
+        // What was probably meant is ours to say, behind all that docker says.
+        let (text, hint) = without_hint(&ours.err());
+        hints += usize::from(hint.is_some());
         let said = |output: &Output| (output.code, output.out(), output.err());
-        if said(&docker) != said(&ours) {
+        if said(&docker) != (ours.code, ours.out(), text) {
             different.push(format!("{line:?}\n  docker: {:?}\n  ours:   {:?}", said(&docker), said(&ours)));
         }
     }
     assert!(different.is_empty(), "{} of {} differ:\n{}", different.len(), REFUSED.len(), different.join("\n"));
+    assert!(hints > 5 && hints < REFUSED.len() / 2, "{hints} hints");
+}
+
+/// The text up to a hint that ends it, and the hint.
+fn without_hint(text: &str) -> (String, Option<String>) {
+    match text.rsplit_once("\nhint: ") {
+        Some((before, hint)) if hint.trim_end_matches('\n').lines().count() == 1 => {
+            (format!("{before}\n"), Some(hint.trim_end().to_owned()))
+        }
+        _ => (text.to_owned(), None),
+    }
+}
+
+/// Refused before anything is read or asked: there is no registry here, and no draft.
+#[test]
+fn our_own_flags_are_refused_in_the_same_form() {
+    let sandbox = Sandbox::new();
+    let cases: &[(&str, &str, Option<&str>)] = &[
+        (
+            "create --platform linux/amd46 l i",
+            "invalid argument \"linux/amd46\" for \"--platform\" flag: unknown architecture \"amd46\", did you mean 'linux/amd64'?",
+            None,
+        ),
+        ("push --type=orc l", "invalid argument \"orc\" for \"--type\" flag: must be one of auto, docker, oci", None),
+        ("inspect --local --remote i", "conflicting flags: --local and --remote", None),
+        ("create --amend --replace l i", "conflicting flags: --amend and --replace", None),
+        ("push --password-stdin l", "missing argument: --password-stdin needs --username", None),
+        ("push --exact l", "missing argument: --exact needs --require", None),
+        ("rm --all l", "conflicting flags: --all and MANIFEST_LIST", None),
+        ("push --ammend l", "unknown flag: --ammend", None),
+        ("create --ammend l i", "unknown flag: --ammend", Some("did you mean '--amend'?")),
+        ("push --amend l", "unknown flag: --amend", Some("'--amend' is a flag of create")),
+    ];
+    for (line, first, hint) in cases {
+        let output = ours(&sandbox, line);
+        let verb = line.split(' ').next().unwrap_or_default();
+        let (text, said) = without_hint(&output.err());
+        assert_eq!((output.code, output.out().as_str(), said.as_deref()), (125, "", *hint), "{line}: {}", output.err());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.first(), Some(first), "{line}");
+        assert!(lines[2].starts_with(&format!("Usage:  docker manifest {verb} ")), "{line}: {text}");
+        assert_eq!(lines[4], format!("Run 'docker manifest {verb} --help' for more information"), "{line}");
+    }
+    let version = ours(&sandbox, "--version").success();
+    assert!(version.out().contains(env!("CARGO_PKG_VERSION")), "{}", version.out());
 }
 
 #[test]
@@ -142,8 +191,8 @@ fn help_has_docker_s_options_and_streams() {
         return skipped("help beside docker's", "there is no docker client to compare with");
     }
     let sandbox = Sandbox::new();
-    for line in ["create", "annotate", "inspect", "push", "rm"] {
-        let line = format!("{line} --help");
+    for verb in ["create", "annotate", "inspect", "push", "rm"] {
+        let line = format!("{verb} --help");
         let (docker, ours) = (docker(&sandbox, &line), ours(&sandbox, &line));
         assert_eq!((ours.code, ours.err()), (docker.code, docker.err()), "{line}");
         // Usage, description and options are docker's; between them docker says that it is an experiment.
@@ -155,7 +204,7 @@ fn help_has_docker_s_options_and_streams() {
             let table =
                 text.split("Options:\n").nth(1).and_then(|table| table.split("\n\n").next()).unwrap_or_default();
             let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-            let dockers = rows.filter(|row| !OWN_FLAGS.iter().any(|flag| row.contains(flag)));
+            let dockers = rows.filter(|row| !row.iter().any(|word| is_own_flag(verb, word)));
             dockers.map(|row| row.join(" ")).collect::<Vec<_>>()
         };
         assert_eq!(options(&ours), options(&docker), "{line}");

@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use docker_manifest::digest::Digest;
 use docker_manifest::env::Env;
 use docker_manifest::reference::{Reference, Repository};
-use docker_manifest::registry::{self, Fetched, Options, RegistryError};
+use docker_manifest::registry::{self, Clock, Fetched, Login, Options, RegistryError, Trace};
+use docker_manifest::secret::Secret;
 use testkit::image::Image;
 use testkit::loopback::Registry;
 
 /// A client and the folder that its files are in.
 pub(super) struct Bench {
     pub(super) registry: registry::Registry,
-    trace: Arc<Mutex<Vec<String>>>,
+    trace: Lines,
+    notices: Lines,
     _dir: tempfile::TempDir,
 }
 
@@ -23,6 +26,11 @@ pub(super) struct Plan {
     dir: tempfile::TempDir,
     env: Vec<(String, String)>,
     insecure: bool,
+    retries: u32,
+    timeout: Option<Duration>,
+    login: Option<Login>,
+    plain_http: bool,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Plan {
@@ -34,7 +42,31 @@ impl Plan {
             ("ROOTLESSKIT_STATE_DIR".to_owned(), text(dir.path())),
             ("XDG_CONFIG_HOME".to_owned(), text(dir.path())),
         ];
-        Plan { dir, env, insecure: false }
+        Plan { dir, env, insecure: false, retries: 0, timeout: None, login: None, plain_http: false, clock: None }
+    }
+
+    /// That sends again so often, and waits by this clock.
+    pub(super) fn retries(mut self, retries: u32, clock: Arc<dyn Clock>) -> Plan {
+        (self.retries, self.clock) = (retries, Some(clock));
+        self
+    }
+
+    /// With `--timeout`.
+    pub(super) fn timeout(mut self, total: Duration) -> Plan {
+        self.timeout = Some(total);
+        self
+    }
+
+    /// With `--username` and its password.
+    pub(super) fn login(mut self, username: &str, password: &str) -> Plan {
+        self.login = Some(Login { username: username.to_owned(), password: Secret::new(password) });
+        self
+    }
+
+    /// With `--plain-http`.
+    pub(super) fn plain_http(mut self) -> Plan {
+        self.plain_http = true;
+        self
     }
 
     /// With `--insecure`.
@@ -62,16 +94,24 @@ impl Plan {
 
     /// The client.
     pub(super) fn build(self) -> Bench {
-        let trace = Arc::new(Mutex::new(Vec::new()));
-        let lines = Arc::clone(&trace);
-        let registry = registry::Registry::new(Options {
+        let (trace, notices) = (Lines::default(), Lines::default());
+        let options = Options {
             env: Env::from_pairs(self.env),
             config_dir: self.dir.path().to_owned(),
             insecure: self.insecure,
             user_agent: "test/1".to_owned(),
-            trace: Some(Arc::new(move |line| lines.lock().expect("no panic so far").push(line.to_owned()))),
-        });
-        Bench { registry, trace, _dir: self.dir }
+            trace: Some(into(&trace)),
+            plain_http: self.plain_http,
+            login: self.login,
+            retries: self.retries,
+            timeout: self.timeout,
+            notice: into(&notices),
+        };
+        let registry = match self.clock {
+            Some(clock) => registry::Registry::with_clock(options, clock),
+            None => registry::Registry::new(options),
+        };
+        Bench { registry, trace, notices, _dir: self.dir }
     }
 }
 
@@ -97,10 +137,22 @@ impl Bench {
         self.registry.manifest(&reference(name))
     }
 
+    /// What the user was told so far.
+    pub(super) fn notices(&self) -> Vec<String> {
+        self.notices.lock().expect("no panic so far").clone()
+    }
+
     /// What was traced so far.
     pub(super) fn trace(&self) -> Vec<String> {
         self.trace.lock().expect("no panic so far").clone()
     }
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+fn into(lines: &Lines) -> Trace {
+    let lines = Arc::clone(lines);
+    Arc::new(move |line| lines.lock().expect("no panic so far").push(line.to_owned()))
 }
 
 /// A small image for linux/amd64.

@@ -3,7 +3,7 @@
 use testkit::sandbox::{Output, Sandbox};
 
 use super::plugin::{installed, old_entry};
-use super::{OURS, OWN_FLAGS};
+use super::{OURS, OWN_VERBS, is_own_flag};
 
 /// Lines that docker's own command completes, the word at the cursor last; `∅` is nothing typed yet.
 const SAME: &[&str] = &[
@@ -48,12 +48,14 @@ fn words(line: &str) -> Vec<String> {
 fn commands_and_flags_are_completed_as_docker_does() {
     let Some(sandbox) = installed("completion beside docker's") else { return };
     let mut different = Vec::new();
-    let dockers_flags = |answer: &str| {
-        let is_own = |line: &&str| OWN_FLAGS.iter().any(|flag| line.split('\t').next() == Some(flag));
-        answer.lines().filter(|line| !is_own(line)).map(ToOwned::to_owned).collect::<Vec<_>>()
-    };
-    let mut compare = |how: String, docker: &Output, ours: &Output| {
-        let said = |output: &Output| (output.code, dockers_flags(&output.out()), output.err());
+    let mut compare = |how: String, line: &str, docker: &Output, ours: &Output| {
+        let verb = words(line).into_iter().find(|word| !word.starts_with('-')).unwrap_or_default();
+        let is_own = |candidate: &str| OWN_VERBS.contains(&candidate) || is_own_flag(&verb, candidate);
+        let dockers = |answer: &str| {
+            let rows = answer.lines().filter(|row| !row.split('\t').next().is_some_and(is_own));
+            rows.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        let said = |output: &Output| (output.code, dockers(&output.out()), output.err());
         if said(docker) != said(ours) {
             different.push(format!("{how}\n  docker: {:?}\n  ours:   {:?}", said(docker), said(ours)));
         }
@@ -63,13 +65,13 @@ fn commands_and_flags_are_completed_as_docker_does() {
             |request: &str, name: &str| sandbox.command("docker").args([request, name]).args(words(line)).run();
         for request in ["__complete", "__completeNoDesc"] {
             let alone = sandbox.command(OURS).arg(request).args(words(line)).run();
-            compare(format!("{request} {line:?}"), &docker(request, "manifest"), &alone);
+            compare(format!("{request} {line:?}"), line, &docker(request, "manifest"), &alone);
         }
         // Docker always asks a plugin for descriptions, and adds a line of its own to stderr.
         let mut through = docker("__complete", "manifests");
         let mut dockers = docker("__complete", "manifest");
         (through.stderr, dockers.stderr) = Default::default();
-        compare(format!("through docker {line:?}"), &dockers, &through);
+        compare(format!("through docker {line:?}"), line, &dockers, &through);
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
@@ -82,7 +84,9 @@ fn every_command_is_offered() {
     for line in dockers.lines() {
         assert!(ours.lines().any(|own| own == line), "{line:?} is not in {ours}");
     }
-    assert!(ours.contains("shell-init\t"), "{ours}");
+    for verb in OWN_VERBS {
+        assert!(ours.lines().any(|line| line.starts_with(&format!("{verb}\t"))), "{verb} is not in {ours}");
+    }
 }
 
 #[test]
@@ -93,13 +97,26 @@ fn local_lists_and_their_images_are_offered() {
         let output = sandbox.command(OURS).args(["__complete", "manifest"]).args(line.iter().copied()).run().success();
         output.out()
     };
-    for line in [&["push", ""][..], &["rm", "loc"], &["annotate", "--os", "linux", ""], &["inspect", "localhost:5000/"]]
-    {
+    for line in [
+        &["push", ""][..],
+        &["rm", "loc"],
+        &["annotate", "--os", "linux", ""],
+        &["inspect", "localhost:5000/"],
+        &["add", ""],
+        &["remove", ""],
+        &["exists", ""],
+        &["export", "--local", ""],
+    ] {
         assert_eq!(complete(line), "localhost:5000/app:1\n:4\n", "{line:?}");
     }
     assert_eq!(complete(&["annotate", "localhost:5000/app:1", ""]), "localhost:5000/i:arm\n:4\n");
     assert_eq!(complete(&["annotate", "localhost:5000/other:1", ""]), ":4\n");
     assert_eq!(complete(&["annotate", "--arch=ar"]), "arm\narm64\n:4\n");
+    let of_list = complete(&["remove", "localhost:5000/app:1", ""]);
+    assert!(of_list.starts_with("localhost:5000/i:arm\n") && of_list.lines().count() == 3, "{of_list}");
+    assert_eq!(complete(&["push", "--require", "linux/amd64,linux/s"]), "linux/amd64,linux/s390x\n:4\n");
+    assert_eq!(complete(&["push", "--type", ""]), "auto\ndocker\noci\n:4\n");
+    assert_eq!(complete(&["apply", "-f", ""]), ":0\n");
 }
 
 #[test]

@@ -7,18 +7,43 @@ mod memory;
 mod real;
 mod relay;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::digest::Digest;
 use docker_manifest::reference::Repository;
-use docker_manifest::registry::{Blob, Brought, Kind, RegistryError};
+use docker_manifest::registry::{Blob, Brought, Clock, Kind, RegistryError};
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 
 use super::client_bench::{Bench, Plan, digest, repository};
 
 const MIB: usize = 1 << 20;
+
+/// A clock for those who do not want to wait.
+struct Hurried;
+
+impl Clock for Hurried {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn today(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, _: Duration) {}
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
+
+/// A client that tries again five times, at once.
+fn steady() -> Plan {
+    Plan::new().retries(5, Arc::new(Hurried))
+}
 
 /// Bytes of which no two blocks are the same.
 fn noise(size: usize) -> Vec<u8> {
@@ -68,7 +93,7 @@ struct Pair {
 
 impl Pair {
     fn new(size: usize) -> Pair {
-        Pair::of(Registry::start(), Registry::start(), Bench::new(), size)
+        Pair::of(Registry::start(), Registry::start(), steady().build(), size)
     }
 
     fn of(from: Registry, to: Registry, bench: Bench, size: usize) -> Pair {
@@ -285,7 +310,7 @@ fn closed(size: usize) -> Pair {
     let auth = |user: &str| BASE64_STANDARD.encode(format!("{user}:hunter2"));
     let entry = |registry: &Registry, user| format!(r#""{}":{{"auth":"{}"}}"#, registry.host(), auth(user));
     let config = format!(r#"{{"auths":{{{},{}}}}}"#, entry(&from, "reader"), entry(&to, "writer"));
-    Pair::of(from, to, Plan::new().config(&config).build(), size)
+    Pair::of(from, to, steady().config(&config).build(), size)
 }
 
 fn statuses(registry: &Registry) -> Vec<u16> {

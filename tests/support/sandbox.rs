@@ -41,6 +41,8 @@ impl Sandbox {
         sandbox.set("HOME", sandbox.home());
         sandbox.set("DOCKER_CONFIG", sandbox.docker_config());
         sandbox.set("LANG", "C");
+        // A test that expects a failure is not to wait for it to be tried again.
+        sandbox.set("DOCKER_MANIFEST_RETRIES", "0");
         sandbox
     }
 
@@ -387,7 +389,7 @@ mod tests {
         let text = sandbox.command("env").run().success().out();
         let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["DOCKER_CONFIG", "EXTRA", "HOME", "LANG", "PATH"]);
+        assert_eq!(names, ["DOCKER_CONFIG", "DOCKER_MANIFEST_RETRIES", "EXTRA", "HOME", "LANG", "PATH"]);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Connections that break while a blob flows: what is gone on with, what is begun again, and when it is given up.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use docker_manifest::registry::{Blob, Kind};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::super::client_bench::Bench;
-use super::{MIB, Pair, lines};
+use super::super::client_bench::Plan;
+use super::{Hurried, MIB, Pair, lines, steady};
 
 const SIZES: [usize; 2] = [300_000, 9 * MIB];
 
@@ -20,7 +21,7 @@ fn a_source_that_hangs_up_is_gone_on_with_and_the_target_does_not_notice() {
     for size in SIZES {
         for ranges in [true, false] {
             let from = if ranges { Registry::start() } else { Registry::builder().without_ranges().start() };
-            let pair = Pair::of(from, Registry::start(), Bench::new(), size);
+            let pair = Pair::of(from, Registry::start(), steady().build(), size);
             pair.from.fault(Rule::on("GET", "/blobs/").times(2), Fault::ShortBody(100_000));
             assert_eq!(pair.bring(), pair.copied());
             assert!(pair.arrived());
@@ -110,7 +111,7 @@ fn start(range: Option<&str>) -> usize {
 #[test]
 fn an_upload_that_is_lost_with_its_connection_is_begun_again() {
     let to = Registry::builder().loses_broken_uploads().start();
-    let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB);
+    let pair = Pair::of(Registry::start(), to, steady().build(), 9 * MIB);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(5 * MIB as u64));
     assert_eq!(pair.bring(), pair.copied());
     assert!(pair.arrived());
@@ -197,8 +198,56 @@ fn a_target_that_always_hangs_up_is_given_up() {
 #[test]
 fn a_registry_that_wants_long_chunks_gets_them() {
     let to = Registry::builder().chunk_min_length(MIB as u64).start();
-    let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB + 5);
+    let pair = Pair::of(Registry::start(), to, steady().build(), 9 * MIB + 5);
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(9 * MIB as u64));
     assert_eq!(pair.bring(), pair.copied());
     assert!(pair.arrived());
+}
+
+#[test]
+fn what_moves_on_may_break_more_often_than_it_is_tried_again() {
+    let once = || Plan::new().retries(1, Arc::new(Hurried)).build();
+    let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
+    pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
+    assert_eq!(pair.bring(), pair.copied());
+    assert_eq!(pair.from.requests().len(), 5);
+    let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
+    pair.to.fault(Rule::on("PATCH", "").times(3), Fault::CutRequestAfter(2 * MIB as u64));
+    assert_eq!(pair.bring(), pair.copied());
+    assert!(pair.arrived());
+    let patches = steps(&pair.to).iter().filter(|step| step.starts_with("PATCH")).count();
+    assert_eq!(patches, 4);
+}
+
+#[test]
+fn nothing_is_tried_again_where_that_is_not_wanted() {
+    for size in SIZES {
+        let pair = Pair::of(Registry::start(), Registry::start(), Plan::new().build(), size);
+        pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
+        let error = pair.bring().expect_err("it broke");
+        assert_eq!((error.kind, error.tries, &error.registry), (Kind::Connect, 1, &pair.from.host()));
+        assert_eq!(pair.from.requests().len(), 1);
+        assert_eq!(pair.to.open_uploads(), 0);
+    }
+}
+
+#[test]
+fn a_copy_that_stands_still_is_over_when_the_user_has_said() {
+    let bench = Plan::new().retries(5, Arc::new(Hurried)).timeout(Duration::from_millis(300)).build();
+    let pair = Pair::of(Registry::start(), Registry::start(), bench, 9 * MIB);
+    pair.from.fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
+    let error = pair.bring().expect_err("it stands still");
+    assert_eq!(error.kind, Kind::Timeout, "{error}");
+    assert!(error.detail.contains("300 ms"), "{error}");
+    assert!(!pair.arrived());
+}
+
+#[test]
+fn every_request_is_counted() {
+    let pair = Pair::new(9 * MIB);
+    pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
+    pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(MIB as u64));
+    assert_eq!(pair.bring(), pair.copied());
+    let seen = pair.from.requests().len() + pair.to.requests().len();
+    assert_eq!(pair.bench.registry.requests(), seen as u64);
 }

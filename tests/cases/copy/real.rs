@@ -7,7 +7,7 @@ use testkit::skip::skipped;
 
 use super::super::client_bench::{Bench, digest, reference};
 use super::relay::{Relay, Way};
-use super::{MIB, bring, noise};
+use super::{MIB, bring, noise, steady};
 
 /// Two of them; `None` and said so where there are none.
 fn two() -> Option<(RealRegistry, RealRegistry)> {
@@ -58,7 +58,7 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
         let cut = |at| if way == at { 2 } else { 0 };
         let down = Relay::start(from.addr(), Way::Down, 6 * MIB as u64, cut(Way::Down));
         let up = Relay::start(to.addr(), Way::Up, 6 * MIB as u64, cut(Way::Up));
-        let bench = Bench::new();
+        let bench = steady().build();
         let repo = |relay: &Relay, path: String| reference(&format!("{}/{path}", relay.host())).repository().clone();
         let (source, target) = (repo(&down, "source".to_owned()), repo(&up, format!("target{number}")));
         let copied = bring(&bench, &target, &[&source], &blob, Some(size));

@@ -42,6 +42,9 @@ const REF: &str = "an edited entry is the image that its Ref names; docker goes 
 const ONCE: &str = "each blob is mounted once, from the first repository that has it";
 const HELP: &str = "`manifest help [VERB]` is help; docker's group has no such command";
 
+const TODAY: &str =
+    "annotate knows today's platforms too: loong64, mips, wasm, windows/arm64 and whatever else Go builds for";
+
 const OLD: &str = "an old entry is pushed as the bytes that stand in it; docker re-indents them and gives up where the digest differs";
 const WORDS: &str = "a configuration that is not JSON is reported in our decoder's words";
 
@@ -83,6 +86,8 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("inspect-nested", "inspect --insecure {R}/index:nested", &[CODE, OUT, ERR], SHOWN),
     d("inspect-nested", "inspect --insecure -v {R}/index:nested", &[ERR], SHOWN),
     d("names-that-docker-mixes", "*", ALL, MIXED),
+    d("annotate-platforms-linux", "*", &[CODE, OUT, ERR, TREE], TODAY),
+    d("annotate-platforms-others", "*", &[CODE, OUT, ERR, TREE], TODAY),
     d("old-entry-oci-beside", "*", ALL, OLD),
     d("configs-broken", "create --insecure {T}/e {R}/odd:notjson", &[ERR], WORDS),
     d("config-broken", "*", &[ERR], CONFIG),

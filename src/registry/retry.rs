@@ -1,0 +1,162 @@
+//! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC 9110,
+//! 10.2.3), within a number of tries and a deadline.
+//!
+//! Whether another attempt may help is told by the error ([`Again`]); whether it does harm is for the caller to say.
+//! Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::deadline::{Deadline, shown};
+use super::error::{After, Again, Kind, RegistryError};
+use super::pace::Paces;
+use super::transport::Trace;
+
+/// The longest first wait; each one after it may be twice as long.
+const FIRST: Duration = Duration::from_millis(250);
+/// No wait that nobody asked for is longer.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Shorter waits are not worth a word.
+const TOLD: Duration = Duration::from_secs(1);
+/// How much of a registry's words is told, in characters.
+const WORDS_MAX: usize = 200;
+
+/// How often, how long and who is told.
+pub(super) struct Policy {
+    retries: u32,
+    notice: Trace,
+    clock: Arc<dyn Clock>,
+    paces: Paces,
+}
+
+impl Policy {
+    /// Sends again at most `retries` times.
+    pub(super) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> Policy {
+        Policy { retries, notice, paces: Paces::new(Arc::clone(&clock)), clock }
+    }
+
+    /// Begins the tries of one operation, for loops that are not [`Policy::run`].
+    pub(super) fn start<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
+        Retry { policy: self, registry, repeatable, deadline, tries: 0 }
+    }
+
+    /// Makes attempts (numbered from 1) until one succeeds or no other may be made, at the registry's pace.
+    ///
+    /// `repeatable` says that the attempt does no harm when it is made twice. One that is not is made again only where
+    /// nothing of it was sent.
+    pub(super) fn run<T>(
+        &self,
+        registry: &str,
+        repeatable: bool,
+        deadline: &Deadline,
+        mut attempt: impl FnMut(u32) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut retry = self.start(registry, repeatable, deadline);
+        loop {
+            let permit = self.paces.enter(registry, deadline)?;
+            let outcome = attempt(retry.tries + 1);
+            if outcome.is_ok() {
+                permit.went_well();
+            }
+            drop(permit);
+            match outcome {
+                Ok(done) => return Ok(done),
+                Err(error) => retry.wait(error)?,
+            }
+        }
+    }
+}
+
+/// The tries of one operation.
+pub(super) struct Retry<'a> {
+    policy: &'a Policy,
+    registry: &'a str,
+    repeatable: bool,
+    deadline: &'a Deadline,
+    tries: u32,
+}
+
+impl Retry<'_> {
+    /// Waits before another attempt is made after this error, or gives the error back because none may be.
+    pub(super) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.tries += 1;
+        let error = RegistryError { tries: error.tries.max(self.tries), ..error };
+        let may_help = match error.again {
+            Again::Never => false,
+            Again::Unsent => true,
+            Again::Repeatable | Again::Later(_) => self.repeatable,
+        };
+        if !may_help || self.policy.retries == 0 {
+            return Err(error);
+        }
+        let asked = match error.again {
+            Again::Later(Some(after)) => Some(self.policy.until(after)),
+            _ => None,
+        };
+        let wait = self.backoff().max(asked.unwrap_or_default());
+        let is_too_much = error.status == Some(429) || (error.status == Some(503) && asked.is_some());
+        if is_too_much {
+            self.policy.paces.slow(self.registry, wait);
+        }
+        if self.tries > self.policy.retries {
+            return Err(error);
+        }
+        if let Some(left) = self.deadline.left().filter(|left| *left <= wait) {
+            return Err(too_long(error, asked, left, self.deadline));
+        }
+        self.tell(&error, wait);
+        self.policy.clock.sleep(wait);
+        Ok(())
+    }
+
+    /// Says that the last attempt got somewhere although it failed: the tries are counted anew.
+    pub(super) fn moved(&mut self) {
+        self.tries = 0;
+    }
+
+    /// Twice as long as before at most, and half as long at least: those that failed together do not come back together.
+    fn backoff(&self) -> Duration {
+        let doublings = (self.tries - 1).min(16);
+        let longest = FIRST.saturating_mul(1 << doublings).min(LONGEST);
+        longest.mul_f64(0.5 + self.policy.clock.chance().clamp(0.0, 1.0) / 2.0)
+    }
+
+    fn tell(&self, error: &RegistryError, wait: Duration) {
+        if wait <= TOLD || !self.policy.paces.is_news(self.registry, wait) {
+            return;
+        }
+        let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
+        let said: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
+        let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
+        let line = format!("{}: {said}: waiting {} before attempt {next} of {most}", self.registry, shown(wait));
+        (self.policy.notice)(&line);
+    }
+}
+
+impl Policy {
+    fn until(&self, after: After) -> Duration {
+        match after {
+            After::Seconds(seconds) => Duration::from_secs(seconds),
+            // One that has passed says to come at once.
+            After::At(date) => date.duration_since(self.clock.today()).unwrap_or_default(),
+        }
+    }
+}
+
+/// There is no time left for another attempt.
+fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
+    let detail = match (asked, deadline.missed()) {
+        (_, Some(_)) if error.kind == Kind::Timeout => return error,
+        (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
+        (Some(asked), None) if asked >= left => {
+            format!("{}; it asks to wait for {}, and only {} are left", error.detail, shown(asked), shown(left))
+        }
+        _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),
+    };
+    RegistryError { detail, ..error }
+}
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

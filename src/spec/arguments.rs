@@ -1,0 +1,143 @@
+//! A spec from a few words instead of a file: manifest-tool's `from-args`.
+
+use super::{Spec, SpecEntry, SpecErrorKind, platform};
+use crate::platform::Platform;
+use crate::reference::{Reference, ReferenceError};
+
+/// Why platforms, a template and a target make no spec.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArgumentsError {
+    /// Not one platform.
+    #[error("no platforms are given")]
+    NoPlatforms,
+    /// A text that is no platform, or a platform that there is not.
+    #[error("{0}")]
+    Platform(Box<SpecErrorKind>),
+    /// One image would stand for several platforms.
+    #[error("template {0} is the same image for every platform: put ARCH, OS or VARIANT into it")]
+    NoPlaceholder(String),
+    /// The template's text for a platform is no reference.
+    #[error("template for {platform}: \"{text}\" is no reference: {source}")]
+    Template {
+        /// The platform, as typed.
+        platform: String,
+        /// The template with the platform's words in it.
+        text: String,
+        /// Why not.
+        source: ReferenceError,
+    },
+}
+
+/// The placeholders of a template.
+const PLACEHOLDERS: [&str; 3] = ["ARCH", "OS", "VARIANT"];
+
+/// A spec with an image for each of `platforms` (`OS/ARCH[/VARIANT]`), named by `template`, in which every `ARCH`, `OS`
+/// and `VARIANT` stands for the platform's. A platform without a variant puts nothing in `VARIANT`'s place.
+///
+/// # Errors
+/// See [`ArgumentsError`]. A template without placeholders is one only for several platforms.
+pub fn from_args(platforms: &[&str], template: &str, target: &Reference) -> Result<Spec, ArgumentsError> {
+    if platforms.is_empty() {
+        return Err(ArgumentsError::NoPlatforms);
+    }
+    if platforms.len() > 1 && !PLACEHOLDERS.iter().any(|placeholder| template.contains(placeholder)) {
+        return Err(ArgumentsError::NoPlaceholder(template.to_owned()));
+    }
+    let mut manifests = Vec::new();
+    for typed in platforms {
+        let given = parsed(typed).map_err(|kind| ArgumentsError::Platform(Box::new(kind)))?;
+        let text = filled_in(template, &given);
+        let image = Reference::parse(&text).map_err(|source| ArgumentsError::Template {
+            platform: (*typed).to_owned(),
+            text,
+            source,
+        })?;
+        manifests.push(SpecEntry { platform: Some(given), ..SpecEntry::new(image) });
+    }
+    Ok(Spec { targets: vec![target.clone()], manifests, ..Spec::default() })
+}
+
+fn parsed(typed: &str) -> Result<Platform, SpecErrorKind> {
+    const SUBJECT: &str = "platform";
+    let Ok(platform) = Platform::parse(typed) else {
+        return Err(SpecErrorKind::PlatformForm { subject: SUBJECT.to_owned(), text: typed.to_owned() });
+    };
+    platform::check(&platform, SUBJECT).map_err(|(_, kind)| kind)?;
+    Ok(platform)
+}
+
+/// In one go from the left, so that what was put in is not looked at again.
+fn filled_in(template: &str, platform: &Platform) -> String {
+    let words = [&platform.architecture, &platform.os, &platform.variant];
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some(letter) = rest.chars().next() {
+        let placeholder = PLACEHOLDERS.iter().zip(words).find(|(placeholder, _)| rest.starts_with(**placeholder));
+        let taken = match placeholder {
+            Some((placeholder, word)) => {
+                filled.push_str(word);
+                placeholder.len()
+            }
+            None => {
+                filled.push(letter);
+                letter.len_utf8()
+            }
+        };
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(platforms: &[&str], template: &str) -> Result<Vec<String>, ArgumentsError> {
+        let target = Reference::parse("r.x/list:1").unwrap();
+        let spec = from_args(platforms, template, &target)?;
+        assert_eq!(spec.targets, [target]);
+        Ok(spec.manifests.iter().map(|entry| entry.image.to_string()).collect())
+    }
+
+    #[test]
+    fn placeholders_are_replaced_wherever_they_stand() {
+        let images = |platforms: &[&str], template| images(platforms, template).unwrap();
+        assert_eq!(
+            images(&["linux/amd64", "linux/arm/v7"], "r.x/i-ARCH:OS-ARCHVARIANT"),
+            ["r.x/i-amd64:linux-amd64", "r.x/i-arm:linux-armv7"]
+        );
+        assert_eq!(images(&["linux/arm64/v8"], "r.x/i:1"), ["r.x/i:1"]);
+        assert_eq!(
+            images(&["linux/x86_64", "linux/arm64/v8"], "i:ARCH-VARIANT"),
+            ["docker.io/library/i:amd64-", "docker.io/library/i:arm64-v8"]
+        );
+    }
+
+    #[test]
+    fn the_platforms_are_published_as_typed() {
+        let spec = from_args(&["linux/arm64/v8"], "i:ARCH", &Reference::parse("l").unwrap()).unwrap();
+        let platform = spec.manifests[0].platform.as_ref().unwrap();
+        assert_eq!((platform.architecture.as_str(), platform.variant.as_str()), ("arm64", "v8"));
+    }
+
+    #[test]
+    fn what_makes_no_list_is_refused() {
+        for (platforms, template, error) in [
+            (&[][..], "i:ARCH", "no platforms are given"),
+            (
+                &["linux/amd64", "linux/arm"],
+                "i:arch",
+                "template i:arch is the same image for every platform: put ARCH, OS or VARIANT into it",
+            ),
+            (&["linux"], "i:ARCH", "platform: \"linux\" is no platform; write it as OS/ARCH or OS/ARCH/VARIANT"),
+            (&["linux/amd46"], "i:ARCH", "platform: unknown architecture \"amd46\"; did you mean `amd64`?"),
+            (
+                &["linux/amd64"],
+                "i/:ARCH",
+                "template for linux/amd64: \"i/:amd64\" is no reference: invalid reference format",
+            ),
+        ] {
+            assert_eq!(images(platforms, template).map_err(|error| error.to_string()), Err(error.to_owned()));
+        }
+    }
+}

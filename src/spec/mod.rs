@@ -1,0 +1,115 @@
+//! The spec file: a whole manifest list as one text, manifest-tool's YAML and what we add to it.
+//!
+//! A spec is a value ([`Spec`]); [`parse`] makes it of YAML or JSON and [`write`] turns it back. Nothing here opens a
+//! file, asks a registry or reads the environment: who calls brings the text and says what the variables are.
+//! `schemas/manifest-spec.schema.json` describes the same files for editors, and a test holds it against the parser.
+//!
+//! The YAML is read by granit-parser, the parser under serde-saphyr, and not through serde: a spec needs each scalar's
+//! text as it was written (a tag `1.0` is no number) and the place of every key and value, for errors that point.
+
+mod arguments;
+mod error;
+mod places;
+mod platform;
+mod read;
+mod reader;
+mod tree;
+mod variables;
+mod write;
+
+#[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use arguments::{ArgumentsError, from_args};
+pub use error::{Advice, SpecError, SpecErrorKind};
+pub use write::write;
+
+use crate::document::list::Form;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// A list to be made and published: one document of a spec file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spec {
+    /// Where the list is published, each with all of `tags`; at least one where it was parsed.
+    pub targets: Vec<Reference>,
+    /// More tags for the list, in each target's repository.
+    pub tags: Vec<String>,
+    /// The list's own annotations, which only an OCI index has.
+    pub annotations: BTreeMap<String, String>,
+    /// The list's `artifactType`, which only an OCI index has.
+    pub artifact_type: Option<String>,
+    /// Docker's list or an OCI index, where the spec says which.
+    pub form: Option<Form>,
+    /// What to do with the attestations of images that are taken from an index, where the spec says it.
+    pub attestations: Option<Attestations>,
+    /// The platforms without which nothing is published.
+    pub require: Vec<Platform>,
+    /// What the list holds, in order; at least one where it was parsed.
+    pub manifests: Vec<SpecEntry>,
+}
+
+/// One image of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecEntry {
+    /// Where the image is.
+    pub image: Reference,
+    /// The fields of its platform that the spec gives, as they are to be published; the others, which are empty here,
+    /// come from the image. `None` where it gives none.
+    pub platform: Option<Platform>,
+    /// Annotations of its line in the list, which only an OCI index has.
+    pub annotations: BTreeMap<String, String>,
+    /// The `artifactType` of its line in the list, which only an OCI index has.
+    pub artifact_type: Option<String>,
+}
+
+impl SpecEntry {
+    /// An entry that says no more than where the image is.
+    pub fn new(image: Reference) -> SpecEntry {
+        SpecEntry { image, platform: None, annotations: BTreeMap::new(), artifact_type: None }
+    }
+}
+
+/// What becomes of the attestations that an index has for its images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestations {
+    /// They go along with the image that they attest.
+    Keep,
+    /// They stay behind.
+    Drop,
+}
+
+/// The longest text that is read, in bytes; a spec of 10,000 entries has two million.
+const TEXT_MAX: usize = 16 << 20;
+
+/// Reads a spec file: YAML or JSON, one spec a document.
+///
+/// `file` is its name for errors, `-` for instance. `env` gives the value of an environment variable, for `${VAR}` and
+/// `${VAR:-default}` in values; it is asked for these only. Time and memory are bounded by the text's length.
+///
+/// # Errors
+/// The first thing that is wrong, with its place; see [`SpecErrorKind`].
+pub fn parse(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Spec>, SpecError> {
+    let fault = |fault: error::Fault| SpecError::new(fault, file, text);
+    if text.len() > TEXT_MAX {
+        return Err(fault(error::Fault { at: 0..0, kind: SpecErrorKind::TooLarge }));
+    }
+    let tree = tree::Tree::parse(text).map_err(fault)?;
+    read::specs(&tree, env).map_err(fault)
+}
+
+/// The text of a spec file's bytes, which have to be UTF-8.
+///
+/// # Errors
+/// [`SpecErrorKind::Encoding`] with the place of the first byte that is not.
+pub fn decode<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, SpecError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let good = String::from_utf8_lossy(good);
+        SpecError::new(error::Fault { at: good.len()..good.len(), kind: SpecErrorKind::Encoding }, file, &good)
+    })
+}

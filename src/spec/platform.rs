@@ -1,0 +1,97 @@
+//! A platform as a spec gives it: in fields, any of which may be left out, or as one text.
+//!
+//! What is given is published as given, `v8` beside `arm64` too, as manifest-tool does; only other names for an
+//! architecture or an operating system (`x86_64`) become Go's.
+
+use super::error::{Advice, SpecErrorKind};
+use crate::platform::{Platform, known_architectures, known_operating_systems, typed_architecture};
+
+/// What an attestation in an index has for a platform, both as operating system and as architecture.
+const UNKNOWN: &str = "unknown";
+
+/// Which field of a platform is wrong, to point at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Os,
+    Architecture,
+    Variant,
+}
+
+/// As [`Platform::parse`] reads it, features included.
+pub(super) fn shown(platform: &Platform) -> String {
+    if platform.os_features.is_empty() {
+        return platform.to_string();
+    }
+    let features = platform.os_features.join("+");
+    let os = format!("{}({}+{features})", platform.os, platform.os_version);
+    Platform { os, os_version: String::new(), ..platform.clone() }.to_string()
+}
+
+/// A platform that came in fields: other names for its architecture and operating system become Go's, and a variant
+/// that is in the name is one where none is given. A variant that is given stays as it is.
+pub(super) fn spelt(platform: Platform) -> Platform {
+    let (architecture, said) = typed_architecture(&platform.architecture.to_lowercase());
+    let variant = if platform.variant.is_empty() { said } else { platform.variant.clone() };
+    let os = platform.normalized().os;
+    Platform { os, architecture, variant, ..platform }
+}
+
+/// Whether there is such a platform, as far as it is given; an empty field is not.
+pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, SpecErrorKind)> {
+    let Platform { os, architecture, variant, .. } = platform;
+    let subject = || subject.to_owned();
+    if os == UNKNOWN && architecture == UNKNOWN {
+        return Ok(());
+    }
+    let systems: Vec<&str> = known_operating_systems().collect();
+    if !os.is_empty() && !systems.contains(&os.as_str()) {
+        let advice = Advice::for_word(os, &systems);
+        let kind = SpecErrorKind::Word { subject: subject(), noun: "operating system", text: os.clone(), advice };
+        return Err((Field::Os, kind));
+    }
+    let architectures = known_architectures(None);
+    if !architecture.is_empty() && !architectures.contains(&architecture.as_str()) {
+        let advice = Advice::for_word(architecture, &architectures);
+        let text = architecture.clone();
+        let kind = SpecErrorKind::Word { subject: subject(), noun: "architecture", text, advice };
+        return Err((Field::Architecture, kind));
+    }
+    if !os.is_empty() && !architecture.is_empty() && !platform.is_known() {
+        let advice = Advice::OneOf(known_architectures(Some(os)));
+        let kind = SpecErrorKind::Pair { os: os.clone(), architecture: architecture.clone(), advice };
+        return Err((Field::Architecture, kind));
+    }
+    if !variant.is_empty() && !is_word(variant) {
+        let text = variant.clone();
+        let kind = SpecErrorKind::Word { subject: subject(), noun: "variant", text, advice: Advice::None };
+        return Err((Field::Variant, kind));
+    }
+    Ok(())
+}
+
+/// Containerd's grammar for a part of a platform.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_is_shown_as_it_is_read() {
+        for text in ["linux/amd64", "linux/arm64/v8", "windows/amd64:10.0.17763.2300", "windows(10.0+a+b)/amd64"] {
+            assert_eq!(Platform::parse(text).as_ref().map(shown), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn fields_are_spelt_as_one_text_is() {
+        for text in ["linux/amd64", "Linux/x86_64", "linux/armhf", "macos/AARCH64", "linux/arm64/v8", "linux/i386"] {
+            let mut parts = text.split('/').map(str::to_owned);
+            let mut part = || parts.next().unwrap_or_default();
+            let fields = Platform { os: part(), architecture: part(), variant: part(), ..Platform::default() };
+            assert_eq!(Ok(spelt(fields)), Platform::parse(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! The parser against good specs, bad ones, and what is no spec at all; the writer against the parser.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "REGISTRY" => Some("r.x:5000".to_owned()),
+        "EMPTY" => Some(String::new()),
+        "BREAKOUT" => Some("x\n- y: [".to_owned()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Spec>, SpecError> {
+    parse(text, "spec.yaml", &environment)
+}
+
+fn one(text: &str) -> Spec {
+    let specs = read(text).unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
+    assert_eq!(specs.len(), 1, "{text}");
+    specs.into_iter().next().unwrap()
+}
+
+fn reference(text: &str) -> Reference {
+    Reference::parse(text).unwrap()
+}
+
+fn shown(platform: Option<&Platform>) -> String {
+    platform.map(platform::shown).unwrap_or_default()
+}
+
+const FULL: &str = r#"
+image: reg/repo:tag
+tags: ["1.0", "1"]              # more tags for the same list
+annotations: {k: v, "k 2": "v: 2"}
+artifactType: application/vnd.x+json
+type: oci
+attestations: drop
+require: [linux/arm64/v8, "windows/amd64:10.0.17763"]
+manifests:
+  - image: reg/repo:arm64
+    platform: {architecture: arm64, os: linux, variant: v8, osversion: "1.2", osfeatures: [a, b], features: [sse]}
+    annotations:
+      org.example: yes
+    artifactType: application/x
+  - image: other:5000/repo@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+"#;
+
+#[test]
+fn every_key_is_read() {
+    let spec = one(FULL);
+    assert_eq!(spec.targets, [reference("reg/repo:tag")]);
+    assert_eq!(spec.tags, ["1.0", "1"]);
+    let annotations = [("k", "v"), ("k 2", "v: 2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(spec.annotations, BTreeMap::from(annotations));
+    assert_eq!(spec.artifact_type.as_deref(), Some("application/vnd.x+json"));
+    assert_eq!(spec.form, Some(Form::Oci));
+    assert_eq!(spec.attestations, Some(Attestations::Drop));
+    assert_eq!(
+        spec.require.iter().map(platform::shown).collect::<Vec<_>>(),
+        ["linux/arm64/v8", "windows/amd64:10.0.17763"]
+    );
+    let [first, second] = spec.manifests.as_slice() else { panic!("{:?}", spec.manifests) };
+    let platform = first.platform.as_ref().unwrap();
+    assert_eq!(platform::shown(platform), "linux(1.2+a+b)/arm64/v8");
+    assert_eq!((&platform.os_features, &platform.features), (&vec!["a".into(), "b".into()], &vec!["sse".into()]));
+    assert_eq!(first.annotations["org.example"], "yes");
+    assert_eq!(first.artifact_type.as_deref(), Some("application/x"));
+    assert_eq!(*second, SpecEntry::new(second.image.clone()));
+    assert!(second.image.digest().is_some() && second.image.tag().is_none());
+}
+
+#[test]
+fn other_spellings_and_forms_say_the_same() {
+    for text in [
+        "{image: x, manifests: [{image: a, platform: {os: windows, architecture: amd64, os.version: 10.0}}]}",
+        "{image: x, manifests: [{image: a, platform: {os: Windows, architecture: x86_64, osVersion: 10.0}}]}",
+        "{images: [x], manifests: [{image: a, platform: 'windows/amd64:10.0'}]}",
+        "{image: [x], tags:, type: ~, manifests: [{image: a, platform: windows(10.0)/amd64, annotations: null}]}",
+        "{\n\t\"image\": \"x\",\r\n\t\"manifests\": [\n\t\t{\"image\": \"\\u0061\", \"platform\": \"windows\\/amd64:10.0\"}]}",
+        "\u{feff}image: x\r\nmanifests:\r\n- image: a\r\n  platform:\r\n    os: windows\r\n    architecture: amd64\r\n    osversion: 10.0\r\n",
+        "%YAML 1.2\n---\nimage: !!str x\nmanifests: !!seq\n- &a !!map {image: a, platform: windows/amd64:10.0}\n...\n",
+    ] {
+        let spec = one(text);
+        assert_eq!(spec.targets, [reference("x")], "{text}");
+        assert_eq!(spec.manifests[0].image, reference("a"), "{text}");
+        assert_eq!(shown(spec.manifests[0].platform.as_ref()), "windows/amd64:10.0", "{text}");
+        assert_eq!(spec, Spec { targets: spec.targets.clone(), manifests: spec.manifests.clone(), ..Spec::default() });
+    }
+    let targets = one("{image: [x:1, y/z], manifests: [{image: a}]}").targets;
+    assert_eq!(targets, [reference("x:1"), reference("y/z")]);
+}
+
+#[test]
+fn a_part_of_a_platform_leaves_the_rest_to_the_image() {
+    let platform = |text: &str| one(&format!("{{image: x, manifests: [{{image: a, platform: {text}}}]}}")).manifests;
+    assert_eq!(platform("{}")[0].platform, None);
+    assert_eq!(platform("{os: '', variant: }")[0].platform, None);
+    assert_eq!(platform("{variant: v8}")[0].platform, Some(Platform { variant: "v8".into(), ..Platform::default() }));
+    assert_eq!(shown(platform("{architecture: 386, os: linux}")[0].platform.as_ref()), "linux/386");
+    assert_eq!(shown(platform("{architecture: amd64, variant: v3}")[0].platform.as_ref()), "-/amd64/v3");
+    assert_eq!(shown(platform("unknown/unknown")[0].platform.as_ref()), "unknown/unknown");
+}
+
+#[test]
+fn scalars_are_the_texts_that_were_written() {
+    let spec = one(
+        "{image: x, tags: [1.0, 1, 1e3, 0x1F, 017, on, no, true, null1, 2024-01-01, .5x], manifests: [{image: a}]}"
+            .replace(", .5x", "")
+            .as_str(),
+    );
+    assert_eq!(spec.tags, ["1.0", "1", "1e3", "0x1F", "017", "on", "no", "true", "null1", "2024-01-01"]);
+    let spec = one(
+        "image: x\nannotations:\n  a: off\n  1: ~x\n  b: ''\n  c: !!str ~\n  d: |\n    l1\n    l2\n  e: 'null'\nmanifests: [{image: a}]",
+    );
+    let values: Vec<&str> = spec.annotations.values().map(String::as_str).collect();
+    assert_eq!(values, ["~x", "off", "", "~", "l1\nl2\n", "null"]);
+}
+
+#[test]
+fn several_documents_are_several_specs() {
+    let specs =
+        read("---\nimage: x\nmanifests: [{image: a}]\n---\n# nothing\n---\nimage: y\nmanifests: [{image: b}]\n---\n")
+            .unwrap();
+    assert_eq!(specs.iter().map(|spec| spec.targets[0].clone()).collect::<Vec<_>>(), [reference("x"), reference("y")]);
+}
+
+#[test]
+fn aliases_and_merges_stand_for_what_they_name() {
+    let spec = one("
+image: x
+annotations: &common {a: '1', b: '2'}
+manifests:
+  - image: a
+    annotations: {<<: *common, b: '3'}
+    platform: &linux {os: linux, architecture: amd64}
+  - &last
+    image: b
+    platform: {<<: [{variant: v7, architecture: arm}, *linux]}
+  - *last
+  - {<<: *last, image: c}
+");
+    let annotations: Vec<_> = spec.manifests[0].annotations.iter().map(|(k, v)| format!("{k}{v}")).collect();
+    assert_eq!(annotations, ["a1", "b3"]);
+    assert_eq!(shown(spec.manifests[1].platform.as_ref()), "linux/arm/v7");
+    assert_eq!(spec.manifests[1], spec.manifests[2]);
+    assert_eq!(spec.manifests[3], SpecEntry { image: reference("c"), ..spec.manifests[1].clone() });
+}
+
+#[test]
+fn variables_are_values_and_never_structure() {
+    let spec = one("
+image: ${REGISTRY}/app:${TAG:-v1}
+tags: [\"${TAG:-1.0}\"]
+annotations: {\"${KEY}\": $$5, b: \"${BREAKOUT}\", c: '${EMPTY}', d: $}
+type: ${TYPE:-oci}
+manifests:
+  - image: '${REGISTRY}/app:a'
+    platform: {os: \"${EMPTY:-linux}\", architecture: arm, variant: \"${EMPTY}\"}
+");
+    assert_eq!(spec.targets, [reference("r.x:5000/app:v1")]);
+    assert_eq!(spec.tags, ["1.0"]);
+    let annotations: Vec<_> = spec.annotations.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(annotations, ["${KEY}=$5", "b=x\n- y: [", "c=", "d=$"]);
+    assert_eq!(spec.form, Some(Form::Oci));
+    assert_eq!(shown(spec.manifests[0].platform.as_ref()), "linux/arm");
+}
+
+/// The whole error as a user reads it.
+fn refusal(text: &str) -> String {
+    match read(text) {
+        Ok(specs) => panic!("{text}\nis read as {specs:?}"),
+        Err(error) => format!("{error}\n{}", error.excerpt()),
+    }
+}
+
+#[test]
+fn an_error_shows_its_place() {
+    assert_eq!(
+        refusal("image: x\nmanifests:\n  - image: a\n    platform:\n      achitecture: arm64\n"),
+        "spec.yaml:5:7: unknown key `achitecture` in `platform`; did you mean `architecture`?
+  5 |       achitecture: arm64
+    |       ^^^^^^^^^^^"
+    );
+    assert_eq!(
+        refusal("image: x\r\nmanifests:\r\n\t- image: a\r\n"),
+        "spec.yaml:3:2: tabs disallowed within this context (block indentation)
+  3 |  - image: a
+    |  ^"
+    );
+    assert_eq!(
+        refusal(
+            "{\"image\": \"ü\u{202e}\\n\", \"manifests\": [{\"image\": \"a\", \"platform\": {\"os\": \"linus\"}}]}"
+        )
+        .lines()
+        .next(),
+        Some("spec.yaml:1:11: `image`: \"ü\u{fffd}\u{fffd}\" is no reference: invalid reference format")
+    );
+    let long = format!(
+        "{{image: x, annotations: {{{}: ''}}, manifests: [{{image: a, platfrom: {{}}, b: {}}}]}}",
+        "k".repeat(300),
+        "c".repeat(300)
+    );
+    assert_eq!(
+        refusal(&long),
+        format!(
+            "spec.yaml:1:356: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?
+  1 | …{}: ''}}, manifests: [{{image: a, platfrom: {{}}, b: {}…
+    |  {}^^^^^^^^",
+            "k".repeat(60 - ": ''}, manifests: [{image: a, ".len()),
+            "c".repeat(60 - "platfrom: {}, b: ".len()),
+            " ".repeat(60)
+        )
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named_with_the_right_word() {
+    let entry = |platform: &str| format!("image: x\nmanifests: [{{image: a, platform: {platform}}}]");
+    let mut differ = Vec::new();
+    let top = |line: &str| format!("image: x\n{line}\nmanifests: [{{image: a}}]");
+    for (text, expected) in [
+        // Keys.
+        (top("tag: [a]"), "2:1: unknown key `tag` in a spec; did you mean `tags`?"),
+        (top("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
+        (top("zzz: 1"), "2:1: unknown key `zzz` in a spec"),
+        (top("? [a]\n: b"), "2:3: a key has to be a word"),
+        (top("'': b"), "2:1: a key has to be a word"),
+        (top("image: y"), "2:1: `image` is here a second time; line 1 has it as `image`"),
+        (top("images: [y]"), "2:1: `images` is here a second time; line 1 has it as `image`"),
+        (top("annotations: {a: b,\n  a: c}"), "3:3: `a` is here a second time; line 2 has it as `a`"),
+        (top("annotations: {<<: {a: b}, <<: {c: d}}"), "2:27: `<<` is here a second time; line 2 has it as `<<`"),
+        (top("annotations: {<<: a}"), "2:19: `<<` takes a mapping or a list of mappings"),
+        (
+            entry("{os: linux, osversion: 1,\n os.version: }"),
+            "3:2: `os.version` is here a second time; line 2 has it as `osversion`",
+        ),
+        (entry("{OS: linux}"), "2:35: unknown key `OS` in `platform`; did you mean `os`?"),
+        ("image: x".into(), "1:1: a spec needs `manifests`"),
+        ("image: x\nmanifests:\n".into(), "1:1: a spec needs `manifests`"),
+        ("manifests: [{image: a}]".into(), "1:1: a spec needs `image`"),
+        ("image: x\nmanifests: [{platform: linux/arm}]".into(), "2:13: an entry of `manifests` needs `image`"),
+        // Kinds.
+        ("- image: x".into(), "1:1: a spec has to be a mapping, not a list"),
+        ("image".into(), "1:1: a spec has to be a mapping, not a text"),
+        (top("tags: a"), "2:7: `tags` has to be a list, not a text"),
+        (top("tags: [[a]]"), "2:8: an item of `tags` has to be a text, not a list"),
+        (top("tags: [~]"), "2:8: an item of `tags` has to be a text, \"\" for an empty one, not nothing"),
+        (top("annotations: {a: }"), "2:16: an annotation has to be a text, \"\" for an empty one, not nothing"),
+        (top("annotations: [a]"), "2:14: `annotations` has to be a mapping, not a list"),
+        ("image: {a: b}\nmanifests: [{image: a}]".into(), "1:8: `image` has to be a text or a list, not a mapping"),
+        ("image: []\nmanifests: [{image: a}]".into(), "1:8: `image` is empty"),
+        ("image: x\nmanifests: []".into(), "2:12: `manifests` is empty"),
+        ("image: x\nmanifests: [a]".into(), "2:13: an entry of `manifests` has to be a mapping, not a text"),
+        (entry("[linux]"), "2:34: `platform` has to be a mapping, not a list"),
+        (entry("{os: [linux]}"), "2:39: `os` has to be a text, not a list"),
+        (entry("{features: sse}"), "2:45: `features` has to be a list, not a text"),
+        // Words.
+        (top("type: dcoker"), "2:7: `type`: unknown type \"dcoker\"; did you mean `docker`?"),
+        (top("type: zip"), "2:7: `type`: unknown type \"zip\"; there is auto, docker, oci"),
+        (top("attestations: kep"), "2:15: `attestations`: unknown choice \"kep\"; did you mean `keep`?"),
+        (top("artifactType: x"), "2:15: `artifactType`: \"x\" is no media type"),
+        (top("tags: [a/b]"), "2:8: \"a/b\" is no tag"),
+        (top("tags: ['']"), "2:8: \"\" is no tag"),
+        (top("tags: ['a@b']"), "2:8: \"a@b\" is no tag"),
+        (
+            entry("{os: linus, architecture: arm}"),
+            "2:39: `platform`: unknown operating system \"linus\"; did you mean `linux`?",
+        ),
+        (
+            entry("{os: linux, architecture: amd46}"),
+            "2:60: `platform`: unknown architecture \"amd46\"; did you mean `amd64`?",
+        ),
+        (entry("{architecture: x66, os: plan9}"), "2:49: `platform`: unknown architecture \"x66\""),
+        (entry("solaris/s390x"), "2:34: no platform solaris/s390x; there is amd64"),
+        (entry("{os: linux, variant: 'v 8'}"), "2:55: `platform`: unknown variant \"v 8\""),
+        (entry("linux"), "2:34: `platform`: \"linux\" is no platform; write it as OS/ARCH or OS/ARCH/VARIANT"),
+        (
+            top("require: [linux/amd65]"),
+            "2:11: an item of `require`: unknown architecture \"amd65\"; did you mean `amd64`?",
+        ),
+        // References.
+        (
+            "image: X\nmanifests: [{image: a}]".into(),
+            "1:8: `image`: \"X\" is no reference: invalid reference format: repository name (library/X) must be lowercase",
+        ),
+        ("image: ''\nmanifests: [{image: a}]".into(), "1:8: `image`: \"\" is no reference: invalid reference format"),
+        (
+            format!("image: x\nmanifests: [{{image: \"a@sha256:{}\"}}]", "a".repeat(40)),
+            "2:21: `image`: \"a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" is no reference: invalid checksum digest length",
+        ),
+        // Variables.
+        (
+            top("annotations: {a: \"$$ ${REGISTRY} ${NOT}\"}"),
+            "2:34: the environment has no variable NOT; ${NOT:-default} does without it",
+        ),
+        (
+            top("annotations:\n  a: |\n    x\n    ${NOT}"),
+            "5:5: the environment has no variable NOT; ${NOT:-default} does without it",
+        ),
+        (
+            top("annotations: {a: \"${NOT?}\"}"),
+            "2:19: ${ begins a variable, ${NAME} or ${NAME:-default}; write $${ for the two signs themselves",
+        ),
+        // YAML.
+        ("".into(), "1:1: no spec in it"),
+        ("# x\n---\n...\n".into(), "1:1: no spec in it"),
+        (top("tags: [a"), "3:10: illegal placement of ':' indicator"),
+        (
+            top("tags: [${TAG}]"),
+            "2:9: while parsing a flow sequence, expected ',' or ']'; between brackets ${ has to be in quotes",
+        ),
+        (top("tags: *a"), "2:7: while parsing node, found unknown anchor"),
+        (top("tags: &a [*a]"), "2:11: an alias inside of what it stands for"),
+        (top("tags: !!binary aa"), "2:16: the YAML tag tag:yaml.org,2002:binary has no meaning here"),
+        (top("tags: !x [a]"), "2:10: the YAML tag !x has no meaning here"),
+        (format!("image: {}", "[".repeat(1000)), "1:72: recursion limit exceeded"),
+    ] {
+        let refused = refusal(&text);
+        if refused.lines().next() != Some(format!("spec.yaml:{expected}").as_str()) {
+            differ.push(format!("{text}\n{refused}\nand not {expected}\n"));
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_placed() {
+    let error = decode(b"image: x\ntags: [\xff]", "f").unwrap_err();
+    assert_eq!(error.to_string(), "f:2:8: not UTF-8");
+    assert_eq!(decode("ü".as_bytes(), "f"), Ok("ü"));
+}
+
+#[test]
+fn ten_thousand_entries_are_read() {
+    let mut text = "image: x\nmanifests:\n".to_owned();
+    for number in 0..10_000 {
+        text.push_str(&format!(
+            "  - image: r.x/app:{number}\n    platform: {{os: linux, architecture: amd64}}\n    annotations: {{a: '{number}', b: c}}\n"
+        ));
+    }
+    let spec = one(&text);
+    assert_eq!(spec.manifests.len(), 10_000);
+    assert_eq!(one(&write(&spec)), spec);
+}
+
+#[test]
+fn what_grows_without_bound_is_refused() {
+    // Each line nine times the line before.
+    let mut laughs = "image: x\nannotations:\n  a: &a0 {k: v}\nmanifests: [{image: a}]".to_owned();
+    for level in 1..30 {
+        let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
+        laughs = laughs.replace("\nmanifests", &format!("\n  b{level}: &a{level} {{<<: [{aliases}]}}\nmanifests"));
+    }
+    assert!(refusal(&laughs).contains("an annotation has to be a text, not a mapping"));
+    let merged = laughs.replace("\n  a: ", "\n  <<: ").replace("b29: &a29 ", "<<: ").replacen("<<: &a0", "a: &a0", 1);
+    assert!(!refusal(&merged).is_empty());
+    let merges =
+        (1..16).map(|level| format!("- &a{level} {{<<: [{}]}}\n", vec![format!("*a{}", level - 1); 9].join(", ")));
+    let deep = format!("- &a0 {{}}\n{}- &m {{image: a, <<: *a15}}", merges.collect::<String>());
+    let deep = format!("image: x\nmanifests:\n- image: a\n  annotations: {{<<:\n    {}}}", flow(&deep));
+    assert!(refusal(&deep).contains("too large for a spec"), "{}", refusal(&deep));
+    // A list of everything, everywhere.
+    let features = vec!["f"; 20_000].join(", ");
+    let entries = "\n- *e".repeat(20_000);
+    let wide = format!("image: x\nmanifests:\n- &e {{image: a, platform: {{features: [{features}]}}}}{entries}");
+    assert!(refusal(&wide).contains("too large for a spec"));
+    let nodes = format!("image: [{}]", "a,".repeat(1 << 20));
+    assert!(refusal(&nodes).contains("too large for a spec"));
+    assert!(refusal(&" ".repeat(TEXT_MAX + 1)).contains("too large for a spec"));
+}
+
+/// A block list as one in brackets.
+fn flow(block: &str) -> String {
+    let items: Vec<&str> = block.lines().map(|line| line.trim_start_matches("- ")).collect();
+    format!("[{}]", items.join(",\n    "))
+}
+
+fn a_word() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9._-]{1,12}", "\\PC{0,20}", any::<String>(), Just("null".to_owned()), Just("1.0".to_owned())]
+}
+
+fn a_reference() -> impl Strategy<Value = Reference> {
+    let digest = proptest::option::of("@sha256:[0-9a-f]{64}").prop_map(Option::unwrap_or_default);
+    ("([a-z]{1,5}\\.[a-z]{1,3}(:[0-9]{1,4})?/)?[a-z0-9]{1,8}(/[a-z]{1,5})?(:[\\w]{1,5})?", digest)
+        .prop_filter_map("no reference", |(name, digest)| Reference::parse(&format!("{name}{digest}")).ok())
+}
+
+fn a_platform() -> impl Strategy<Value = Platform> {
+    let pair = prop_oneof![
+        Just(("linux", "arm64")),
+        Just(("linux", "386")),
+        Just(("windows", "amd64")),
+        Just(("unknown", "unknown"))
+    ];
+    (pair, "(v[0-9])?", "([0-9]{1,3}\\.[0-9]{1,3})?").prop_map(|((os, architecture), variant, os_version)| Platform {
+        os: os.to_owned(),
+        architecture: architecture.to_owned(),
+        variant,
+        os_version,
+        ..Platform::default()
+    })
+}
+
+/// As it is read, in its one spelling.
+fn a_typed_platform() -> impl Strategy<Value = Platform> {
+    a_platform().prop_map(|platform| Platform::parse(&platform::shown(&platform)).unwrap())
+}
+
+/// Also with parts of it left out, and with features.
+fn a_partial_platform() -> impl Strategy<Value = Option<Platform>> {
+    let features = || proptest::collection::vec(a_word(), 0..3);
+    (a_platform(), any::<[bool; 2]>(), features(), features(), a_word()).prop_map(
+        |(mut platform, [os, architecture], os_features, features, version)| {
+            if os && platform.os != "unknown" {
+                platform.os.clear();
+            }
+            if architecture && platform.os != "unknown" {
+                platform.architecture.clear();
+            }
+            if !platform.os_version.is_empty() {
+                platform.os_version = version;
+            }
+            let platform = Platform { os_features, features, ..platform };
+            (platform != Platform::default()).then_some(platform)
+        },
+    )
+}
+
+fn some_annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let key =
+        prop_oneof![a_word(), Just("<<".to_owned()), "[a-z\u{1}]{1,900}"].prop_filter("empty", |key| !key.is_empty());
+    proptest::collection::btree_map(key, a_word(), 0..4)
+}
+
+fn an_artifact_type() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(
+        "[a-z]{1,9}/[a-z0-9.+-]{0,3}[a-z]"
+            .prop_filter("grammar", |text| !text.contains("/.") && !text.contains("/-") && !text.contains("/+")),
+    )
+}
+
+fn an_entry() -> impl Strategy<Value = SpecEntry> {
+    (a_reference(), a_partial_platform(), some_annotations(), an_artifact_type()).prop_map(
+        |(image, platform, annotations, artifact_type)| SpecEntry { image, platform, annotations, artifact_type },
+    )
+}
+
+fn a_spec() -> impl Strategy<Value = Spec> {
+    let form = prop_oneof![Just(None), Just(Some(Form::Auto)), Just(Some(Form::Docker)), Just(Some(Form::Oci))];
+    let attestations = prop_oneof![Just(None), Just(Some(Attestations::Keep)), Just(Some(Attestations::Drop))];
+    (
+        proptest::collection::vec(a_reference(), 1..3),
+        proptest::collection::vec("[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}", 0..3),
+        some_annotations(),
+        an_artifact_type(),
+        form,
+        attestations,
+        proptest::collection::vec(a_typed_platform(), 0..3),
+        proptest::collection::vec(an_entry(), 1..4),
+    )
+        .prop_map(|(targets, tags, annotations, artifact_type, form, attestations, require, manifests)| Spec {
+            targets,
+            tags,
+            annotations,
+            artifact_type,
+            form,
+            attestations,
+            require,
+            manifests,
+        })
+}
+
+/// YAML's own signs, which are syntax often enough.
+const NEAR: &str =
+    "([a-z]{1,3}|image|manifests|<<|: |:|- |\n|\n  |\r\n|\t|[\\[\\]{},&*!|>'\"%@`?#~$-]|\\$\\{|&a|\\*a|---\n| ){0,40}";
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_as_the_same(spec in a_spec()) {
+        let text = write(&spec);
+        let read = read(&text).unwrap_or_else(|error| panic!("{error}\n{}\nin\n{text}", error.excerpt()));
+        prop_assert_eq!(read, vec![spec], "{}", text);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(text) = decode(&bytes, "f") {
+            let _ = read(text);
+        }
+        let _ = read(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in NEAR) {
+        let _ = read(&text).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic(at in 0..FULL.len(), length in 0..9usize, put in NEAR) {
+        let end = (at + length).min(FULL.len());
+        let text = format!("{}{put}{}", &FULL[..at], &FULL[end..]);
+        if let Err(error) = read(&text) {
+            // A place in the text, and a caret in the line.
+            prop_assert!(error.line <= text.lines().count() + 1, "{}", error);
+            prop_assert!(error.excerpt().contains('^'));
+        }
+    }
+}

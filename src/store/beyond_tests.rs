@@ -1,0 +1,139 @@
+//! Section "What docker has no place for": where it lies, which format it makes, and what is left alone for it.
+
+use super::*;
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+
+const SIDE: &str = "manifests/.docker-manifest/lists/h.x_l-latest";
+
+fn alter(store: &Store, alter: impl Fn(&mut Draft)) {
+    let list = reference("h.x/l");
+    let changed = store.change(&list, &silent, |before| {
+        let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
+        alter(&mut draft);
+        Ok::<_, Failure>(Some(draft))
+    });
+    changed.unwrap();
+}
+
+fn side(home: &tempfile::TempDir) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(home.path().join(SIDE)).unwrap()).unwrap()
+}
+
+/// An entry with what only we keep.
+fn listed(image: &str) -> Entry {
+    let bytes = b"{\"layers\":[]}".to_vec();
+    let mut descriptor = Descriptor::of(Schema::Oci.media_type(), &bytes);
+    descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..Platform::default() });
+    let source = reference("h.x/index:1").with_digest(&Digest::of(b"index"));
+    Entry::listed(reference(image), Schema::Oci, bytes, descriptor, source).unwrap()
+}
+
+#[test]
+fn what_the_list_itself_says_is_kept_beside_it_and_no_entry_is_touched() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let root = home.path().join("manifests");
+    let before = visible(&root);
+    assert_eq!(side(&home)["format"], 1);
+    let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(root.join(name)).unwrap());
+    let entry_before = inode("h.x_l-latest/h.x_a-latest");
+    alter(&store, |draft| {
+        draft.annotations = [("<k>".to_owned(), "\u{2028}&".to_owned()), ("a".to_owned(), String::new())].into();
+        draft.artifact_type = "a/b".into();
+        draft.subject = Some(Descriptor::of("m", b"subject"));
+    });
+    assert_eq!(visible(&root), before);
+    assert_eq!(inode("h.x_l-latest/h.x_a-latest"), entry_before);
+    assert_eq!(side(&home)["format"], 2);
+    assert_eq!(side(&home)["annotations"], serde_json::json!({"a": "", "<k>": "\u{2028}&"}));
+    let draft = store.draft(&reference("h.x/l")).unwrap().unwrap();
+    assert_eq!(draft.annotations["<k>"], "\u{2028}&");
+    assert_eq!((draft.artifact_type.as_str(), &draft.subject), ("a/b", &Some(Descriptor::of("m", b"subject"))));
+    // A change of the entries leaves them alone, and what goes away takes the format with it.
+    add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
+    assert_eq!(store.draft(&reference("h.x/l")).unwrap().unwrap().annotations, draft.annotations);
+    alter(&store, |draft| *draft = Draft::new(draft.reference.clone()));
+    assert_eq!(side(&home)["format"], 1);
+    assert_eq!(side(&home).as_object().unwrap().len(), 3);
+    assert!(images(&store, "h.x/l").unwrap().is_empty());
+}
+
+#[test]
+fn an_entry_that_an_older_program_would_cut_short_raises_the_format_while_it_is_there() {
+    let (home, store) = store();
+    for also in [None, Some(entry("h.x/a", "amd64"))] {
+        alter(&store, |draft| {
+            also.iter().for_each(|entry| draft.insert(entry.clone()).unwrap());
+            draft.insert(listed("h.x/b")).unwrap();
+        });
+        assert_eq!(side(&home)["format"], 2);
+        let read = store.draft(&reference("h.x/l")).unwrap().unwrap();
+        let (read, put) = (read.get(&reference("h.x/b")).unwrap(), listed("h.x/b"));
+        assert_eq!((&read.source, &read.descriptor), (&put.source, &put.descriptor));
+        alter(&store, |draft| {
+            draft.remove(&reference("h.x/b"));
+        });
+        assert_eq!(side(&home)["format"], 1);
+    }
+    // Features alone do the same.
+    alter(&store, |draft| {
+        let mut entry = entry("h.x/c", "amd64");
+        entry.descriptor.platform.as_mut().unwrap().features = vec!["f".into()];
+        draft.insert(entry).unwrap();
+    });
+    assert_eq!(side(&home)["format"], 2);
+}
+
+#[test]
+fn a_folder_that_docker_made_anew_has_none_of_what_the_old_one_said() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    alter(&store, |draft| {
+        draft.annotations.insert("k".into(), "v".into());
+    });
+    let folder = home.path().join("manifests/h.x_l-latest");
+    let file = fs::read(folder.join("h.x_a-latest")).unwrap();
+    fs::rename(&folder, home.path().join("gone")).unwrap();
+    assert!(store.draft(&reference("h.x/l")).unwrap().is_none());
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("h.x_a-latest"), file).unwrap();
+    assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().says_more());
+    add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
+    assert_eq!(side(&home)["format"], 1);
+}
+
+#[test]
+fn a_removal_takes_the_side_file_with_it() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    remove(&store, "h.x/l").unwrap();
+    assert!(!home.path().join(SIDE).exists());
+}
+
+#[test]
+fn a_damaged_side_file_of_a_draft_that_is_there_is_named_and_not_overwritten() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    alter(&store, |draft| {
+        draft.annotations.insert("k".into(), "v".into());
+    });
+    let good = fs::read_to_string(home.path().join(SIDE)).unwrap();
+    for (from, to) in [
+        ("\"k\":\"v\"", "\"k\":1"),
+        ("{\"k\":\"v\"}", "[]"),
+        ("\"annotations\"", "\"subject\""),
+        ("\"annotations\"", "\"artifactType\""),
+    ] {
+        let damaged = good.replace(from, to);
+        assert_ne!(damaged, good);
+        fs::write(home.path().join(SIDE), &damaged).unwrap();
+        let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap_err();
+        assert!(matches!(&refused, Failure::Store(StoreError::SideFile { .. })), "{to}: {refused}");
+        assert!(matches!(store.draft(&reference("h.x/l")), Err(StoreError::SideFile { .. })), "{to}");
+        assert_eq!(fs::read_to_string(home.path().join(SIDE)).unwrap(), damaged);
+    }
+    // Of format 1 nobody has written such members, so nothing is lost.
+    fs::write(home.path().join(SIDE), good.replace("\"format\":2", "\"format\":1")).unwrap();
+    assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().says_more());
+}

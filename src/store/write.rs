@@ -1,0 +1,95 @@
+//! What a change writes, and in which order: the side file so that no lower format number ever stands beside an entry
+//! that needs the higher one, the entries one by one, a new list as a whole. See `store-format.md`, "Writes".
+
+use std::path::{Path, PathBuf};
+
+use crate::document::Draft;
+use crate::reference::Reference;
+use crate::store::atomic::{self, Files, Stage, Step};
+use crate::store::directory;
+use crate::store::error::StoreError;
+use crate::store::guard;
+use crate::store::lock::Lock;
+use crate::store::owner::Owner;
+use crate::store::paths::Paths;
+use crate::store::read::{self, Snapshot};
+
+/// A side file on its way.
+struct SideFile {
+    place: PathBuf,
+    sync: Vec<PathBuf>,
+    before: Option<Vec<u8>>,
+    after: Vec<u8>,
+}
+
+impl SideFile {
+    fn new(paths: &Paths, name: &str, owner: &Owner) -> Result<SideFile, StoreError> {
+        directory::make(paths, &paths.owners())?;
+        let place = paths.owner(name);
+        let before = match guard::read(&place, guard::FILE_LIMIT) {
+            Ok((bytes, _)) => Some(bytes),
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let after = owner.encode().map_err(StoreError::io("write", &place))?;
+        // The folders above too: a process that was killed may have made them without syncing them.
+        let sync = vec![paths.owners(), paths.side(), paths.root().to_owned()];
+        Ok(SideFile { place, sync, before, after })
+    }
+
+    fn step(&self) -> Step<'_> {
+        Step { place: self.place.clone(), before: self.before.as_deref(), after: Some(&self.after) }
+    }
+
+    fn stage(&self) -> Stage<'_> {
+        Stage { steps: vec![self.step()], sync: self.sync.clone() }
+    }
+}
+
+/// Makes of what is there, `before`, what shall be there; `None` for nothing.
+pub(super) fn write(
+    paths: &Paths,
+    lock: &Lock,
+    name: &str,
+    list: &Reference,
+    before: Option<&Snapshot>,
+    after: Option<&Draft>,
+) -> Result<(), StoreError> {
+    let target = paths.list(name);
+    match (before, after) {
+        (None, None) => Ok(()),
+        (Some(_), None) => atomic::remove_directory(paths, lock, &target, &paths.owner(name)),
+        (None, Some(after)) => {
+            let files = read::encode(None, after, &target)?;
+            let staged = atomic::stage_directory(paths, lock, &files)?;
+            let side = SideFile::new(paths, name, &Owner::of(list, after, &staged)?)?;
+            atomic::replace(lock, &[side.stage()])?;
+            atomic::place_directory(paths, lock, &staged, &target)
+                .inspect_err(|_| atomic::take_back(lock, &side.step()))
+        }
+        (Some(before), Some(after)) => {
+            let files = read::encode(Some(before), after, &target)?;
+            let owner = Owner::of(list, after, &target)?;
+            let format_falls = before.owner.as_ref().is_some_and(|before| before.format > owner.format);
+            let is_written_down = before.owner.as_ref() == Some(&owner);
+            let side = if is_written_down { None } else { Some(SideFile::new(paths, name, &owner)?) };
+            let mut stages: Vec<Stage<'_>> = side.iter().map(SideFile::stage).collect();
+            let entries = Stage { steps: entries(&target, &before.files, &files), sync: vec![target] };
+            stages.insert(if format_falls { 0 } else { stages.len() }, entries);
+            atomic::replace(lock, &stages)
+        }
+    }
+}
+
+/// The files that differ, then those that go.
+fn entries<'a>(target: &Path, before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
+    let changed = after.iter().map(|(name, bytes)| Step {
+        place: target.join(name),
+        before: before.get(name).map(Vec::as_slice),
+        after: Some(bytes),
+    });
+    let changed = changed.filter(|step| step.before != step.after);
+    let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
+    let removed = removed.map(|(name, bytes)| Step { place: target.join(name), before: Some(bytes), after: None });
+    changed.chain(removed).collect()
+}

@@ -1,0 +1,167 @@
+//! Drafts that say more than docker's format can, in docker's hands. See `store-format.md`, "What docker has no place
+//! for", whose table this is.
+
+use std::fs;
+
+use docker_manifest::digest::Digest;
+use docker_manifest::document::descriptor::Descriptor;
+use docker_manifest::document::manifest::Schema;
+use docker_manifest::document::{DocumentError, Draft, Entry};
+use docker_manifest::platform::Platform;
+use docker_manifest::reference::Reference;
+use docker_manifest::store::{Store, StoreError};
+use serde_json::Value;
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
+use testkit::skip::skipped;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+/// A registry with two images, and a draft of both with everything that only we keep.
+struct Scene {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Scene {
+    /// `None`, said loudly, where there is no docker.
+    fn new() -> Option<Self> {
+        if !on_path("docker") {
+            skipped("drafts beyond docker's format in docker's hands", "docker is not on the PATH");
+            return None;
+        }
+        let scene = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        let entries = ["0", "1"].map(|tag| scene.entry(tag));
+        scene.change(|draft| {
+            draft.annotations.insert("of".into(), "the list".into());
+            draft.artifact_type = "a/b".into();
+            draft.subject = Some(Descriptor::of("m", b"subject"));
+            entries.iter().try_for_each(|entry| draft.insert(entry.clone()))
+        });
+        Some(scene)
+    }
+
+    fn entry(&self, tag: &str) -> Entry {
+        let image = Image::docker().platform("linux", "amd64").layer(format!("layer {tag}")).build();
+        self.registry.put_image("app", tag, &image);
+        let mut descriptor = Descriptor::of(Schema::Docker.media_type(), &image.manifest);
+        let platform = Platform { os: "linux".into(), architecture: "amd64".into(), ..Platform::default() };
+        descriptor.platform = Some(Platform { features: vec!["sse4".into()], ..platform });
+        descriptor.annotations.insert("of".into(), "the entry".into());
+        descriptor.artifact_type = "c/d".into();
+        let source = self.reference("app:index").with_digest(&Digest::of(b"index"));
+        let reference = self.reference(&format!("app:{tag}"));
+        Entry::listed(reference, Schema::Docker, image.manifest, descriptor, source).expect("an entry")
+    }
+
+    fn reference(&self, rest: &str) -> Reference {
+        Reference::parse(&self.name(rest)).expect("a reference")
+    }
+
+    fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.registry.host())
+    }
+
+    fn store(&self) -> Store {
+        Store::new(&self.sandbox.docker_config())
+    }
+
+    fn change(&self, change: impl Fn(&mut Draft) -> Result<(), DocumentError>) {
+        let list = self.reference("list:1");
+        let changed = self.store().change(&list, &|_| (), |before| {
+            let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
+            change(&mut draft)?;
+            Ok::<_, Failure>(Some(draft))
+        });
+        changed.expect("a store that works");
+    }
+
+    fn draft(&self) -> Option<Draft> {
+        self.store().draft(&self.reference("list:1")).expect("a draft that reads")
+    }
+
+    fn docker(&self, args: &[&str]) -> Output {
+        let args = args.iter().map(|word| word.replace("{L}", &self.name("list:1")).replace("{A}", &self.name("app")));
+        self.sandbox.tool(&Tool::Docker).args(args).run().success()
+    }
+
+    /// The side file and the entry of this tag, as they lie there.
+    fn kept(&self, tag: &str) -> (String, String) {
+        let host = self.registry.host().replace(':', "-");
+        let store = self.sandbox.store();
+        let side = store.join(format!(".docker-manifest/lists/{host}_list-1"));
+        let entry = store.join(format!("{host}_list-1/{host}_app-{tag}"));
+        (fs::read_to_string(side).expect("the side file"), fs::read_to_string(entry).expect("the entry"))
+    }
+}
+
+#[test]
+fn docker_shows_such_a_draft_and_changes_nothing_by_that() {
+    let Some(scene) = Scene::new() else { return };
+    let before = tree(&scene.sandbox.store());
+    for shown in [scene.docker(&["inspect", "{L}"]), scene.docker(&["inspect", "-v", "{L}"])] {
+        assert!(shown.out().contains("amd64"), "{}", shown.out());
+        for hidden in ["sse4", "Source", "the list", "a/b"] {
+            assert!(!shown.out().contains(hidden), "{hidden}: {}", shown.out());
+        }
+    }
+    assert_eq!(tree(&scene.sandbox.store()), before);
+}
+
+#[test]
+fn docker_takes_away_only_what_it_does_not_know_of_the_entry_that_it_annotates() {
+    let Some(scene) = Scene::new() else { return };
+    let before = scene.kept("1");
+    scene.docker(&["annotate", "{L}", "{A}:0", "--variant", "v2"]);
+    assert_eq!(scene.kept("1"), before);
+    let draft = scene.draft().expect("it is there");
+    assert_eq!((draft.annotations["of"].as_str(), draft.artifact_type.as_str()), ("the list", "a/b"));
+    let mut expected = scene.entry("0");
+    expected.source = None;
+    let platform = expected.descriptor.platform.as_mut().expect("a platform");
+    (platform.features, platform.variant) = (Vec::new(), "v2".to_owned());
+    let found = draft.get(&scene.reference("app:0")).expect("the entry");
+    assert_eq!((&found.descriptor, &found.source), (&expected.descriptor, &None));
+    // Amending with what is there already fetches nothing, and yet writes it anew.
+    scene.docker(&["create", "--amend", "--insecure", "{L}", "{A}:1"]);
+    let (side, entry) = scene.kept("1");
+    assert_eq!(side, before.0);
+    assert!(before.1.contains("\"Source\"") && before.1.contains("\"sse4\""), "{}", before.1);
+    assert!(!entry.contains("\"Source\"") && !entry.contains("\"sse4\"") && entry.contains("\"the entry\""), "{entry}");
+}
+
+#[test]
+fn docker_pushes_such_a_draft_as_far_as_a_docker_list_goes() {
+    let Some(scene) = Scene::new() else { return };
+    let before = tree(&scene.sandbox.store());
+    scene.docker(&["push", "--insecure", "{L}"]);
+    assert_eq!(tree(&scene.sandbox.store()), before);
+    let (_, bytes) = scene.registry.manifest("list", "1").expect("it was pushed");
+    let list: Value = serde_json::from_slice(&bytes).expect("a list");
+    let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    assert_eq!(members(&list), ["schemaVersion", "mediaType", "manifests"]);
+    for line in list["manifests"].as_array().expect("lines") {
+        assert_eq!(members(line), ["mediaType", "size", "digest", "platform"]);
+        assert_eq!(members(&line["platform"]), ["architecture", "os"]);
+    }
+}
+
+#[test]
+fn what_the_list_said_ends_with_the_folder_that_docker_removes() {
+    let Some(scene) = Scene::new() else { return };
+    scene.docker(&["rm", "{L}"]);
+    assert!(scene.draft().is_none());
+    scene.docker(&["create", "--insecure", "{L}", "{A}:0"]);
+    assert!(scene.draft().is_some_and(|draft| !draft.says_more()));
+    scene.change(|_| Ok(()));
+    assert!(scene.draft().is_some_and(|draft| !draft.says_more()));
+    let (side, _) = scene.kept("0");
+    assert!(side.starts_with("{\"format\":1,"), "{side}");
+}

@@ -1,0 +1,418 @@
+//! What does not belong in the store is refused: not followed, not waited for, not changed. See `store-format.md`,
+//! "What does not belong".
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Run, Sandbox, on_path, tree};
+use testkit::skip::skipped;
+
+use super::OURS;
+
+/// Far more than any answer here takes, far less than forever.
+const GUARD: Duration = Duration::from_secs(30);
+/// Who runs the program where it must not be root, and somebody else; neither needs a name.
+const US: u32 = 40_001;
+const SOMEBODY: u32 = 40_002;
+
+/// A place in the store: its path, what belongs there, and whether commands that only read meet it.
+struct Place {
+    path: &'static str,
+    folder: bool,
+    met_by_readers: bool,
+}
+
+const fn place(path: &'static str, folder: bool, met_by_readers: bool) -> Place {
+    Place { path, folder, met_by_readers }
+}
+
+/// `{L}` is the list's folder, `{E}` an entry's file.
+const PLACES: [Place; 10] = [
+    place("{L}/{E}", false, true),
+    place("{L}/zzz", false, true),
+    place("{L}", true, true),
+    place(".docker-manifest", true, true),
+    place(".docker-manifest/lists", true, true),
+    place(".docker-manifest/lists/{L}", false, true),
+    place(".docker-manifest/locks", true, false),
+    place(".docker-manifest/locks/{L}", false, false),
+    place(".docker-manifest/staging", true, false),
+    place(".docker-manifest/staging/{L}", true, false),
+];
+
+/// What may stand there instead, and what the error calls it.
+const THINGS: [(&str, &str); 7] = [
+    ("link", "a symbolic link"),
+    ("dangling link", "a symbolic link"),
+    ("FIFO", "a FIFO"),
+    ("socket", "a socket"),
+    ("device", "a device"),
+    ("folder", "a folder"),
+    ("file", "a file"),
+];
+
+/// A draft of two entries, and what can be done to it.
+struct Yard {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Yard {
+    fn new() -> Self {
+        let yard = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        for number in 0..3 {
+            let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
+            yard.registry.put_image("app", &number.to_string(), &image);
+        }
+        let _ = yard.ours(&["create", "{LIST}", "{HOST}/app:0", "{HOST}/app:1"]).run().success();
+        yard.leave_staging();
+        yard
+    }
+
+    /// As a killed holder of the lock leaves it; the next holder clears it.
+    fn leave_staging(&self) {
+        fs::create_dir_all(self.path(".docker-manifest/staging/{L}")).expect("a staging folder");
+    }
+
+    fn ours(&self, args: &[&str]) -> Run {
+        self.sandbox.command(OURS).args(self.words(args)).guard(GUARD)
+    }
+
+    fn words(&self, args: &[&str]) -> Vec<String> {
+        let host = self.registry.host();
+        args.iter().map(|word| word.replace("{LIST}", "{HOST}/list:1").replace("{HOST}", &host)).collect()
+    }
+
+    fn folder(&self) -> String {
+        format!("{}_list-1", self.registry.host().replace(':', "-"))
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        let entry = format!("{}_app-0", self.registry.host().replace(':', "-"));
+        self.sandbox.store().join(path.replace("{L}", &self.folder()).replace("{E}", &entry))
+    }
+}
+
+const READERS: [&[&str]; 2] = [&["inspect", "-v", "{LIST}"], &["push", "{LIST}"]];
+const WRITERS: [&[&str]; 3] = [
+    &["annotate", "{LIST}", "{HOST}/app:1", "--variant", "v1"],
+    &["create", "--amend", "{LIST}", "{HOST}/app:2"],
+    &["rm", "{LIST}"],
+];
+
+/// Puts a thing at a place; the genuine one, kept aside, is what a link leads to. `None`: it cannot be made here.
+fn put(thing: &str, place: &Path, genuine: &Path) -> Option<()> {
+    let made_by = |program: &str, args: &[&str]| {
+        let made = std::process::Command::new(program).arg(place).args(args).status();
+        made.is_ok_and(|status| status.success()).then_some(())
+    };
+    match thing {
+        "link" => symlink(genuine, place).ok(),
+        "dangling link" => symlink("/nowhere/at/all", place).ok(),
+        "FIFO" => made_by("mkfifo", &[]),
+        "socket" => UnixListener::bind(place).map(drop).ok(),
+        "device" => made_by("mknod", &["c", "1", "3"]),
+        "folder" => fs::create_dir(place).ok(),
+        _ => fs::write(place, "{}").ok(),
+    }
+}
+
+fn take_away(place: &Path) {
+    let _ = fs::remove_file(place).or_else(|_| fs::remove_dir_all(place));
+}
+
+/// It failed at once with the path, what is there, and what to do.
+fn refusal(output: &Output, path: &Path, found: &str) -> Result<(), String> {
+    let said = output.err();
+    let first = output.first_err_line();
+    let fits = output.code == 1
+        && output.out().is_empty()
+        && first.contains(&format!("{} {found}", path.display()))
+        && said.contains("hint: ")
+        && !said.contains("panicked");
+    if fits { Ok(()) } else { Err(format!("{} {}{said}", output.code, output.out())) }
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
+fn what_is_no_file_of_ours_is_refused_wherever_it_stands() {
+    let yard = Yard::new();
+    let kept = tree(&yard.sandbox.store());
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for place in &PLACES {
+        let path = yard.path(place.path);
+        for (thing, found) in THINGS.iter().filter(|(thing, _)| *thing != if place.folder { "folder" } else { "file" })
+        {
+            let aside = yard.sandbox.path().join("aside");
+            yard.leave_staging();
+            if fs::rename(&path, &aside).is_err() {
+                // Nothing belongs there: a link leads to an entry like any other.
+                fs::copy(yard.path("{L}/{E}"), &aside).expect("a copy");
+            }
+            let is_made = put(thing, &path, &aside).is_some();
+            if !is_made {
+                skipped(&format!("a {thing} in the store"), "it cannot be made here");
+            }
+            let before = fs::symlink_metadata(&path).map(|metadata| metadata.ino()).ok();
+            let genuine = if aside.is_file() { fs::read(&aside).ok() } else { None };
+            for command in READERS.iter().chain(&WRITERS).filter(|_| is_made) {
+                tried += 1;
+                let output = yard.ours(command).run();
+                let is_reader = READERS.contains(command);
+                let answer = match is_reader && !place.met_by_readers {
+                    true if output.code == 0 => Ok(()),
+                    true => Err(output.err()),
+                    false => refusal(&output, &path, &format!("is {found}, where")),
+                };
+                wrong.extend(answer.err().map(|why| format!("{} as a {thing}, {command:?}: {why}", place.path)));
+                let after = fs::symlink_metadata(&path).map(|metadata| metadata.ino()).ok();
+                assert_eq!(after, before, "{} as a {thing}, {command:?}: it was touched", place.path);
+            }
+            assert_eq!(if aside.is_file() { fs::read(&aside).ok() } else { None }, genuine);
+            take_away(&path);
+            match place.path {
+                "{L}/zzz" => take_away(&aside),
+                _ => fs::rename(&aside, &path).expect("the genuine one comes back"),
+            }
+            assert_eq!(tree(&yard.sandbox.store()), kept, "{} as a {thing}: the draft was changed", place.path);
+        }
+    }
+    println!("{tried} commands met something that does not belong");
+    assert!(wrong.is_empty(), "{} went wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried >= 250, "{tried}");
+    // With all of it gone the draft is as good as it was.
+    let _ = yard.ours(&["annotate", "{LIST}", "{HOST}/app:1", "--variant", "v1"]).run().success();
+}
+
+/// The two places that users do put elsewhere.
+#[test]
+fn the_configuration_directory_and_the_store_may_be_links() {
+    let yard = Yard::new();
+    for place in [yard.sandbox.store(), yard.sandbox.docker_config()] {
+        let aside = yard.sandbox.path().join(format!("elsewhere-{}", place.file_name().expect("a name").display()));
+        fs::rename(&place, &aside).expect("it moves");
+        symlink(&aside, &place).expect("a link");
+        for command in [READERS[0], WRITERS[0], WRITERS[1]] {
+            let _ = yard.ours(command).run().success();
+        }
+        assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_symlink()));
+    }
+    let _ = yard.ours(&["rm", "{LIST}"]).run().success();
+    assert!(!yard.path("{L}").exists());
+    // A link to a place that is not there yet is the user's business too, and told as such.
+    fs::remove_dir_all(yard.sandbox.path().join("elsewhere-manifests")).expect("it goes");
+    let refused = yard.ours(&["create", "{LIST}", "{HOST}/app:0"]).run();
+    assert_eq!(refused.code, 1);
+    assert!(refused.first_err_line().contains(&yard.sandbox.store().display().to_string()), "{}", refused.err());
+}
+
+/// The program as `US`, in a home that is `US`'s.
+struct Users {
+    yard: Yard,
+    program: PathBuf,
+}
+
+impl Users {
+    /// `None`, said loudly, where the test may not change users.
+    fn new() -> Option<Self> {
+        let yard = Yard::new();
+        let root = yard.sandbox.path().to_owned();
+        let program = root.join("docker-manifest");
+        // Not by this process: a file that it had open for writing while it forks cannot be run.
+        let copied = std::process::Command::new("cp").arg(OURS).arg(&program).status();
+        assert!(copied.is_ok_and(|status| status.success()));
+        if !on_path("setpriv") || give(&root, US).is_err() {
+            skipped("another user's files in the store", "only root, with setpriv, can make them");
+            return None;
+        }
+        Some(Self { yard, program })
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let become_us = [format!("--reuid={US}"), format!("--regid={US}"), "--clear-groups".to_owned()];
+        let run = self.yard.sandbox.command("setpriv").args(become_us).arg(&self.program);
+        run.args(self.yard.words(args)).guard(GUARD).run()
+    }
+}
+
+/// Gives all that is below to a user.
+fn give(path: &Path, user: u32) -> std::io::Result<()> {
+    std::os::unix::fs::lchown(path, Some(user), Some(user))?;
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return Ok(());
+    }
+    fs::read_dir(path)?.try_for_each(|entry| give(&entry?.path(), user))
+}
+
+#[test]
+fn another_users_files_are_refused_and_roots_are_not() {
+    let Some(users) = Users::new() else { return };
+    let yard = &users.yard;
+    let _ = users.run(READERS[0]).success();
+    let mut tried = 0;
+    for place in &PLACES {
+        let path = yard.path(place.path);
+        if place.path == "{L}/zzz" {
+            continue;
+        }
+        for (owner, is_foreign) in [(SOMEBODY, true), (0, false)] {
+            yard.leave_staging();
+            give(&yard.path(".docker-manifest/staging"), US).expect("root may give away");
+            chown(&path, Some(owner), None).expect("root may give away");
+            for command in READERS {
+                tried += 1;
+                let output = users.run(command);
+                match is_foreign && place.met_by_readers {
+                    true => refusal(&output, &path, "belongs to another user").expect(place.path),
+                    false => assert_eq!(output.code, 0, "{}: {}", place.path, output.err()),
+                }
+            }
+            for command in WRITERS.iter().filter(|_| is_foreign) {
+                tried += 1;
+                refusal(&users.run(command), &path, "belongs to another user").expect(place.path);
+            }
+            if is_foreign {
+                // Root can read what anybody wrote.
+                let _ = yard.ours(READERS[0]).run().success();
+            }
+            chown(&path, Some(US), None).expect("root may give back");
+        }
+    }
+    println!("{tried} commands met what belongs to others");
+    for command in [WRITERS[0], WRITERS[1], WRITERS[2]] {
+        let _ = users.run(command).success();
+    }
+}
+
+/// `sudo docker manifest annotate` leaves a root's file in a user's folder: it is an entry like any other, also to change.
+#[test]
+fn an_entry_that_sudo_docker_wrote_can_be_changed_by_its_user() {
+    let Some(users) = Users::new() else { return };
+    chown(users.yard.path("{L}/{E}"), Some(0), Some(0)).expect("root may take");
+    let _ = users.run(&["annotate", "{LIST}", "{HOST}/app:0", "--variant", "v1"]).success();
+    assert_eq!(fs::metadata(users.yard.path("{L}/{E}")).expect("it is there").uid(), US);
+}
+
+#[test]
+fn what_is_larger_than_any_draft_is_refused_unread() {
+    let yard = Yard::new();
+    let sparse = |path: &str| {
+        let path = yard.path(path);
+        fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("a sparse file");
+        path
+    };
+    for path in ["{L}/zzz", ".docker-manifest/lists/{L}"] {
+        let path = sparse(path);
+        for command in READERS.iter().chain(&WRITERS) {
+            refusal(&yard.ours(command).run(), &path, "is over the 67108864 bytes").expect("refused");
+        }
+        fs::remove_file(path).expect("it goes");
+    }
+    // Files of a size that one may have, but more of them than a draft has.
+    let large = yard.sandbox.path().join("large");
+    let mut entry = fs::read(yard.path("{L}/{E}")).expect("an entry");
+    entry.resize(60 << 20, b' ');
+    fs::write(&large, entry).expect("a large entry");
+    (0..5).for_each(|number| fs::hard_link(&large, yard.path(&format!("{{L}}/large-{number}"))).expect("a link"));
+    refusal(&yard.ours(READERS[0]).run(), &yard.path("{L}"), "is over the 268435456 bytes").expect("refused");
+    (0..5).for_each(|number| fs::remove_file(yard.path(&format!("{{L}}/large-{number}"))).expect("it goes"));
+    let _ = yard.ours(READERS[0]).run().success();
+}
+
+#[test]
+fn more_files_than_any_draft_has_are_refused_uncounted() {
+    let yard = Yard::new();
+    let file = yard.sandbox.write("empty", "");
+    // Links of one file: a filesystem has room for these, but allows only so many of one.
+    let mut source = file;
+    for number in 0..100_001 {
+        let path = yard.path(&format!("{{L}}/{number:06}"));
+        match number % 30_000 {
+            0 => fs::write(&path, "").expect("a file"),
+            _ => fs::hard_link(&source, &path).expect("a link"),
+        }
+        if number % 30_000 == 0 {
+            source = path;
+        }
+    }
+    for command in READERS.iter().chain(&WRITERS) {
+        refusal(&yard.ours(command).run(), &yard.path("{L}"), "has over 100000 files").expect("refused");
+    }
+}
+
+/// Entries and side files that are text of the worst kinds: an error that names the file, or a right answer.
+#[test]
+fn whatever_stands_in_a_file_is_an_error_or_an_answer() {
+    let yard = Yard::new();
+    let entry = yard.path("{L}/{E}");
+    let good = fs::read_to_string(&entry).expect("an entry");
+    let deep = |unit: &str| unit.repeat(1_000_000);
+    let with = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        good.replacen(from, to, 1).into_bytes()
+    };
+    let bad: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", Vec::new()),
+        ("null", b"null".to_vec()),
+        ("zeros", vec![0; 4096]),
+        ("no UTF-8", b"{\"Ref\":\"\xff\"}".to_vec()),
+        ("deep arrays", deep("[").into_bytes()),
+        ("deep objects", deep("{\"a\":").into_bytes()),
+        ("a deep descriptor", with("\"Descriptor\":{", &format!("\"Descriptor\":{{\"x\":{}{},", deep("["), deep("]")))),
+        ("a huge size", with("\"size\":", "\"size\":9e99,\"s\":")),
+        ("a size below zero", with("\"size\":", "\"size\":-1,\"s\":")),
+        ("a size of many digits", with("\"size\":", &format!("\"size\":{},\"s\":", "9".repeat(100_000)))),
+        ("a null reference", with("\"Ref\":", "\"Ref\":null,\"R\":")),
+        ("half a surrogate pair as reference", with("\"Ref\":", "\"Ref\":\"\\ud800\",\"R\":")),
+        ("a reference that leads elsewhere", with("\"Ref\":\"", "\"Ref\":\"../../../etc/")),
+        ("a source that is none", with("{\"Ref\"", "{\"Source\":\"\\ud800\",\"Ref\"")),
+        ("no base64", with("\"Raw\":\"", "\"Raw\":\"\u{2028}")),
+    ];
+    for (what, bytes) in &bad {
+        fs::write(&entry, bytes).expect("a bad file");
+        for command in [READERS[0], WRITERS[0]] {
+            named(&yard.ours(command).run(), &entry).unwrap_or_else(|why| panic!("{what}, {command:?}: {why}"));
+        }
+        assert_eq!(fs::read(&entry).expect("it is there"), *bytes, "{what}");
+    }
+    let fine: [(&str, Vec<u8>); 4] = [
+        ("a member twice", with("{\"Ref\"", "{\"Ref\":\"x\",\"Ref\"")),
+        ("null members", with("{\"Ref\"", "{\"Digest\":null,\"Source\":null,\"Platform\":null,\"Ref\"")),
+        (
+            "an unknown deep member",
+            with("{\"Ref\"", &format!("{{\"x\":{}{},\"Ref\"", "[".repeat(100), "]".repeat(100))),
+        ),
+        ("space without end", good.replacen('{', &format!("{{{}", " ".repeat(1_000_000)), 1).into_bytes()),
+    ];
+    for (what, bytes) in fine {
+        fs::write(&entry, bytes).expect("a file");
+        let shown = yard.ours(READERS[0]).run();
+        assert_eq!(shown.code, 0, "{what}: {}", shown.err());
+    }
+}
+
+/// The first line has the path, and a hint follows.
+fn named(output: &Output, path: &Path) -> Result<(), String> {
+    let fits = output.code == 1
+        && output.first_err_line().contains(&path.display().to_string())
+        && output.err().contains("hint: ")
+        && !output.err().contains("panicked");
+    if fits { Ok(()) } else { Err(format!("{} {}", output.code, output.err())) }
+}
+
+/// The test's own premise: the things are what they are called.
+#[test]
+fn the_things_are_what_they_are_called() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.path().join("thing");
+    put("FIFO", &place, &place).expect("a FIFO");
+    assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.file_type().is_fifo()));
+    take_away(&place);
+    put("socket", &place, &place).expect("a socket");
+    assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.file_type().is_socket()));
+}

@@ -1,0 +1,382 @@
+//! What is sent again, how often, after how long, and when it is over. Time is the test's own wherever something is
+//! waited for: nothing here takes as long as it says.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use docker_manifest::document::media_type::DOCKER_MANIFEST;
+use docker_manifest::registry::{Clock, Kind, Mount, Name};
+use testkit::certs::self_signed_docs;
+use testkit::image::Image;
+use testkit::loopback::{Bearer, Fault, Registry, Rule};
+use testkit::sandbox::Sandbox;
+
+use super::OURS;
+use super::client_bench::{Bench, Plan, amd, digest, lines, repository};
+
+/// A clock that goes on by what is slept, and writes that down. Half of the jitter is 1, so waits are the longest.
+struct Dial {
+    start: Instant,
+    slept: Mutex<Vec<Duration>>,
+}
+
+impl Dial {
+    fn new() -> Arc<Dial> {
+        Arc::new(Dial { start: Instant::now(), slept: Mutex::default() })
+    }
+
+    fn slept(&self) -> Vec<u128> {
+        self.slept.lock().expect("no panic so far").iter().map(Duration::as_millis).collect()
+    }
+}
+
+impl Clock for Dial {
+    fn now(&self) -> Instant {
+        self.start + self.slept.lock().expect("no panic so far").iter().sum::<Duration>()
+    }
+
+    fn today(&self) -> SystemTime {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.slept.lock().expect("no panic so far").push(time);
+    }
+
+    fn chance(&self) -> f64 {
+        1.0
+    }
+}
+
+fn seeded() -> (Registry, Image) {
+    let registry = Registry::start();
+    let image = amd();
+    registry.put_image("a", "1", &image);
+    (registry, image)
+}
+
+fn three(dial: &Arc<Dial>) -> Bench {
+    Plan::new().retries(3, Arc::clone(dial) as Arc<dyn Clock>).build()
+}
+
+fn later(status: u16, after: &str) -> Fault {
+    Fault::Status(status, String::new(), vec![("Retry-After".to_owned(), after.to_owned())])
+}
+
+/// What comes of a manifest asked for under this fault: its kind where it is an error, and what was slept.
+fn manifest_under(rule: Rule, fault: Fault) -> (Option<Kind>, usize, Vec<u128>) {
+    let (registry, _) = seeded();
+    registry.fault(rule, fault);
+    let dial = Dial::new();
+    let bench = three(&dial);
+    let failed = bench.manifest(&registry, "a:1").err().map(|error| error.kind);
+    let sent = registry.requests().len();
+    assert_eq!(bench.registry.requests(), u64::try_from(sent).expect("a few"), "each is counted");
+    (failed, sent, dial.slept())
+}
+
+#[test]
+fn what_passes_is_asked_again() {
+    let statuses = [408, 429, 500, 502, 503, 504].map(Fault::status);
+    let broken = [Fault::CloseBeforeRead, Fault::CloseAfterRead, Fault::CloseAfterEffect];
+    let short = [Fault::ShortBody(20), Fault::ShortBody(0), Fault::TruncatedChunk];
+    for fault in statuses.into_iter().chain(broken).chain(short) {
+        let found = manifest_under(Rule::any().times(2), fault.clone());
+        assert_eq!(found, (None, 3, vec![250, 500]), "{fault:?}");
+    }
+}
+
+#[test]
+fn what_lasts_is_not() {
+    let statuses = [400, 401, 403, 404, 405, 409, 410, 418, 501, 302, 204].map(Fault::status);
+    let wrong = [
+        Fault::WrongDigestHeader,
+        Fault::CorruptBody,
+        Fault::Html200,
+        Fault::GzipUnasked,
+        Fault::HugeHeaders,
+        Fault::EndlessBody,
+    ];
+    for fault in statuses.into_iter().chain(wrong) {
+        let (failed, sent, slept) = manifest_under(Rule::any(), fault.clone());
+        assert!(failed.is_some(), "{fault:?}");
+        assert_eq!((sent, slept), (1, vec![]), "{fault:?}");
+    }
+}
+
+#[test]
+fn tries_end_and_are_told() {
+    let (registry, _) = seeded();
+    registry.fault(Rule::any(), Fault::status(503));
+    let dial = Dial::new();
+    let error = three(&dial).manifest(&registry, "a:1").expect_err("it never answers");
+    assert_eq!((error.kind, error.tries, error.status), (Kind::Server, 4, Some(503)));
+    assert!(error.to_string().ends_with("503 Service Unavailable (tried 4 times)"), "{error}");
+    assert_eq!((registry.requests().len(), dial.slept()), (4, vec![250, 500, 1000]));
+}
+
+#[test]
+fn without_retries_everything_is_tried_once() {
+    for fault in [Fault::status(429), Fault::status(503), Fault::CloseAfterRead, later(429, "1")] {
+        let (registry, _) = seeded();
+        registry.fault(Rule::any(), fault);
+        let error = Bench::new().manifest(&registry, "a:1").expect_err("it does not answer");
+        assert_eq!((error.tries, registry.requests().len()), (1, 1), "{error}");
+        assert!(!error.to_string().contains("tried"), "{error}");
+    }
+}
+
+#[test]
+fn a_registry_that_is_just_being_started_is_waited_for_and_a_name_that_does_not_resolve_is_not() {
+    let dial = Dial::new();
+    let error = three(&dial).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+    assert_eq!((error.kind, error.tries, dial.slept().len()), (Kind::Connect, 4, 3));
+    let error = three(&dial).manifest_of("nowhere.invalid/x").expect_err("no such name");
+    assert_eq!((error.kind, error.tries, dial.slept().len()), (Kind::Resolve, 1, 3));
+}
+
+#[test]
+fn a_certificate_is_not_asked_to_become_a_better_one() {
+    let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
+    let dial = Dial::new();
+    let error = three(&dial).manifest(&registry, "a:1").expect_err("nobody stands for it");
+    assert_eq!((error.kind, error.tries, dial.slept()), (Kind::Certificate, 1, vec![]));
+    assert!(registry.requests().is_empty());
+}
+
+#[test]
+fn what_the_registry_asks_for_is_waited_for_and_told() {
+    for (after, slept, told) in [
+        ("12", 12_000, "waiting 12 s before attempt 2 of 4"),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", 60_000, "waiting 60 s before attempt 2 of 4"),
+        ("0", 250, ""),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", 250, ""),
+        ("in a while", 250, ""),
+    ] {
+        for status in [429, 503] {
+            let (registry, _) = seeded();
+            registry.fault(Rule::any().times(1), later(status, after));
+            let dial = Dial::new();
+            let bench = three(&dial);
+            bench.manifest(&registry, "a:1").expect("it answers the second time");
+            assert_eq!((registry.requests().len(), dial.slept()), (2, vec![slept]), "{status} {after}");
+            let notices = bench.notices();
+            assert_eq!(notices.len(), usize::from(!told.is_empty()), "{notices:?}");
+            let right = |line: &String| {
+                line.starts_with(&registry.host()) && line.contains(&status.to_string()) && line.ends_with(told)
+            };
+            assert!(notices.iter().all(right), "{notices:?}");
+        }
+    }
+}
+
+#[test]
+fn longer_than_there_is_time_for_is_not_waited_for() {
+    for (timeout, left) in [(None, "300 s"), (Some(Duration::from_secs(60)), "60 s")] {
+        let (registry, _) = seeded();
+        registry.fault(Rule::any(), later(429, "3600"));
+        let dial = Dial::new();
+        let plan = Plan::new().retries(3, Arc::clone(&dial) as Arc<dyn Clock>);
+        let bench = timeout.map_or_else(|| Plan::new().retries(3, Arc::clone(&dial) as _), |t| plan.timeout(t)).build();
+        let error = bench.manifest(&registry, "a:1").expect_err("an hour is too long");
+        let asked = format!("it asks to wait for 3600 s, and only {left} are left");
+        assert!(error.kind == Kind::RateLimited && error.detail.ends_with(&asked), "{error}");
+        assert_eq!((registry.requests().len(), dial.slept()), (1, vec![]));
+        // Nor does anybody else ask it in that time.
+        let error = bench.manifest(&registry, "a:1").expect_err("it wants to be left alone");
+        assert_eq!((error.kind, registry.requests().len()), (Kind::RateLimited, 1), "{error}");
+    }
+}
+
+#[test]
+fn too_many_requests_slow_that_registry_and_no_other() {
+    let ((busy, _), (idle, _)) = (seeded(), seeded());
+    busy.fault(Rule::any().times(2), later(429, "30"));
+    let dial = Dial::new();
+    let bench = Plan::new().retries(1, Arc::clone(&dial) as Arc<dyn Clock>).build();
+    let error = bench.manifest(&busy, "a:1").expect_err("it is too busy twice");
+    assert_eq!((error.kind, dial.slept()), (Kind::RateLimited, vec![30_000]));
+    bench.manifest(&idle, "a:1").expect("the other one is not busy");
+    assert_eq!(dial.slept(), [30_000], "and not waited for");
+    bench.manifest(&busy, "a:1").expect("it is no longer busy");
+    assert_eq!(dial.slept(), [30_000, 30_000], "the pause that it asked for the second time");
+}
+
+#[test]
+fn after_too_many_requests_fewer_are_sent_at_once() {
+    let (registry, _) = seeded();
+    let dial = Dial::new();
+    let bench = three(&dial);
+    bench.manifest(&registry, "a:1").expect("it is there");
+    registry.fault(Rule::any().times(1), later(429, "5"));
+    bench.manifest(&registry, "a:1").expect("it answers the second time");
+    registry.clear();
+    registry.fault(Rule::any().times(1), Fault::Hang);
+    let asked = thread::scope(|scope| {
+        let bench = &bench;
+        let registry = &registry;
+        scope.spawn(move || bench.manifest(registry, "a:1").expect("it is let go"));
+        registry.wait_until(|requests| requests.len() == 1);
+        let (begun, other) = mpsc::channel();
+        scope.spawn(move || {
+            begun.send(()).expect("somebody listens");
+            bench.manifest(registry, "a:1").expect("it is there")
+        });
+        other.recv().expect("it has begun");
+        let asked = registry.requests().len();
+        registry.release();
+        asked
+    });
+    assert_eq!((asked, registry.requests().len()), (1, 2));
+    let statuses: Vec<u16> = registry.requests().iter().map(|request| request.status).collect();
+    assert_eq!(statuses, [200, 200]);
+}
+
+#[test]
+fn writes_that_may_be_repeated_are() {
+    // What is cut on a connection that had been used before is sent over a new one at once.
+    for (fault, slept) in [(Fault::CloseAfterEffect, vec![250]), (Fault::status(502), vec![250, 250])] {
+        let (registry, image) = seeded();
+        let blob = digest(&registry.put_blob("b", b"hello"));
+        let dial = Dial::new();
+        let bench = three(&dial);
+        let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
+        registry.fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
+        registry.fault(Rule::on("POST", "mount=").times(1), fault.clone());
+        let tag = Name::Tag("2".to_owned());
+        let put = bench.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
+        assert_eq!(put.map(|digest| digest.to_string()), Ok(image.digest()), "{fault:?}");
+        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(Mount::Mounted), "{fault:?}");
+        assert_eq!((registry.requests().len(), dial.slept()), (4, slept), "{:?}", lines(&registry));
+    }
+}
+
+/// A registry with tokens, and a client that knows an identity token or a password for it.
+fn with_tokens(config: &str, dial: &Arc<Dial>) -> (Registry, Bench) {
+    let bearer = Bearer::new().user("me", "hunter2").refresh_token("identity");
+    let registry = Registry::builder().bearer(bearer).start();
+    registry.put_image("a", "1", &amd());
+    let config = format!(r#"{{"auths":{{"{}":{config}}}}}"#, registry.host());
+    let bench = Plan::new().config(&config).retries(3, Arc::clone(dial) as Arc<dyn Clock>).build();
+    (registry, bench)
+}
+
+const PASSWORD: &str = r#"{"username":"me","password":"hunter2"}"#;
+const IDENTITY: &str = r#"{"identitytoken":"identity"}"#;
+
+#[test]
+fn a_token_is_asked_for_again() {
+    let longest = vec![250, 500];
+    for (fault, slept) in [
+        (Fault::status(503), longest.clone()),
+        (Fault::status(429), longest.clone()),
+        (Fault::ShortBody(3), longest),
+        // The first went over a connection that had been used before, and is sent over a new one at once.
+        (Fault::CloseAfterRead, vec![250]),
+    ] {
+        let dial = Dial::new();
+        let (registry, bench) = with_tokens(PASSWORD, &dial);
+        registry.fault(Rule::on("GET", "/token").times(2), fault.clone());
+        bench.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let tokens = registry.requests().iter().filter(|request| request.is_token()).count();
+        assert_eq!((tokens, registry.requests().len(), dial.slept()), (3, 5, slept), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
+    let dial = Dial::new();
+    let (registry, bench) = with_tokens(PASSWORD, &dial);
+    registry.fault(Rule::on("GET", "/token"), later(503, "2"));
+    let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
+    assert_eq!((error.kind, error.tries), (Kind::Server, 4));
+    assert!(error.detail.starts_with("token server "), "{error}");
+    assert_eq!((registry.requests().len(), dial.slept()), (1 + 4, vec![2000, 2000, 2000]));
+    let notices = bench.notices();
+    assert_eq!(notices.len(), 3);
+    assert!(notices[0].starts_with("token server ") && !notices[0][1..].contains("token server"), "{notices:?}");
+}
+
+#[test]
+fn a_refresh_token_is_sent_once() {
+    for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::CloseAfterEffect] {
+        let dial = Dial::new();
+        let (registry, bench) = with_tokens(IDENTITY, &dial);
+        registry.fault(Rule::on("POST", "/token"), fault.clone());
+        let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
+        assert_eq!((error.tries, dial.slept()), (1, vec![]), "{fault:?}: {error}");
+        let posts = registry.requests().iter().filter(|request| request.method == "POST").count();
+        assert_eq!(posts, 1, "{fault:?}");
+    }
+}
+
+/// The error of a request that has a third of a second in all, under this fault.
+fn out_of_time(name: &str, fault: Fault) -> (Kind, String) {
+    let (registry, _) = seeded();
+    registry.fault(Rule::any(), fault);
+    let bench = Plan::new().timeout(Duration::from_millis(300)).build();
+    let error = bench.manifest(&registry, name).expect_err("there is no time for it");
+    (error.kind, error.detail)
+}
+
+#[test]
+fn one_that_does_not_answer_or_stops_in_the_middle_is_given_up_in_time() {
+    for fault in [Fault::Hang, Fault::Drip, Fault::StallAfter(20)] {
+        let found = out_of_time("a:1", fault.clone());
+        assert_eq!(found, (Kind::Timeout, "no whole answer within 300 ms".to_owned()), "{fault:?}");
+    }
+    // The words of a refusal are not waited for, but that it is one stands.
+    let (kind, words) = out_of_time("a:none", Fault::StallAfter(5));
+    assert_eq!(kind, Kind::NotFound, "{words}");
+}
+
+#[test]
+fn one_that_goes_on_dripping_is_given_up_in_time() {
+    let (registry, _) = seeded();
+    registry.fault(Rule::any(), Fault::Drip);
+    let bench = Plan::new().timeout(Duration::from_millis(300)).build();
+    let (over, is_over) = mpsc::channel::<()>();
+    let error = thread::scope(|scope| {
+        let registry = &registry;
+        // A byte now and then: the whole would take many times as long as there is.
+        scope.spawn(move || {
+            while is_over.recv_timeout(Duration::from_millis(20)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                registry.drip(1);
+            }
+        });
+        let error = bench.manifest(registry, "a:1").expect_err("there is no time for it");
+        drop(over);
+        error
+    });
+    assert_eq!((error.kind, error.detail.as_str()), (Kind::Timeout, "no whole answer within 300 ms"));
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_is_given_up_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let host = silent.local_addr().expect("it is bound");
+    let bench = Plan::new().timeout(Duration::from_millis(300)).build();
+    let error = bench.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
+    assert_eq!((error.kind, error.detail.as_str()), (Kind::Timeout, "no whole answer within 300 ms"));
+}
+
+#[test]
+fn the_program_sends_again_as_often_as_the_environment_says() {
+    let (registry, _) = seeded();
+    let sandbox = Sandbox::new();
+    let inspect = |retries: &str| {
+        registry.clear();
+        registry.clear_faults();
+        registry.fault(Rule::any().times(1), Fault::status(503));
+        let name = format!("{}/a:1", registry.host());
+        let command = sandbox.command(OURS).args(["inspect", &name]);
+        (command.env("DOCKER_MANIFEST_RETRIES", retries).run().code, registry.requests().len())
+    };
+    assert_eq!(inspect("0"), (1, 1));
+    let (code, requests) = inspect("1");
+    assert!(code == 0 && requests >= 2, "{code} {requests}");
+    assert_eq!(inspect(""), (0, requests), "an empty one is the default");
+}

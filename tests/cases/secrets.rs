@@ -1,0 +1,165 @@
+//! What is secret is shown to nobody, whatever a registry does with it: all that is said and traced is searched for it.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use docker_manifest::registry::Kind;
+use testkit::loopback::{Bearer, Fault, Registry, Rule};
+use testkit::sandbox::Sandbox;
+
+use super::OURS;
+use super::client_bench::{Bench, Plan, amd};
+
+const PASSWORD: &str = "hunter2-tops3cret";
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.a-registry-token-that-is-fairly-long.c2lnbmF0dXJl";
+
+fn login() -> String {
+    BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
+}
+
+/// The forms in which the secrets of these tests could be told.
+fn forms() -> [String; 4] {
+    [PASSWORD.to_owned(), login(), BASE64_STANDARD.encode(PASSWORD), TOKEN[..30].to_owned()]
+}
+
+#[track_caller]
+fn assert_silent(said: &str) {
+    for form in forms() {
+        assert!(!said.contains(&form), "{form} is told in:\n{said}");
+    }
+}
+
+/// Every way in which a registry can repeat this text.
+fn echoes(text: &str) -> Vec<Fault> {
+    let words = format!("I was sent {text} and refuse it");
+    let json = format!(r#"{{"errors":[{{"code":"DENIED","message":"{words}","detail":"{text}"}}]}}"#);
+    let header = |name: &str| vec![(name.to_owned(), text.to_owned())];
+    let html = format!("<html>\n<p>{words}</p>");
+    vec![
+        Fault::Status(403, json.clone(), vec![]),
+        Fault::Status(500, json, vec![]),
+        Fault::Status(400, format!(r#"{{"error":"{text}","error_description":"{words}"}}"#), vec![]),
+        Fault::Status(403, words.clone(), vec![]),
+        Fault::Status(404, html, vec![]),
+        Fault::Status(400, format!("{}{text}", "x".repeat(180)), vec![]),
+        Fault::Status(418, format!(r#"{{"message":"{}{text}"}}"#, "x".repeat(980)), vec![]),
+        Fault::Status(200, words, vec![]),
+        Fault::Status(200, format!("{}{text}", "x".repeat(55)), vec![]),
+        Fault::Status(200, "{}".to_owned(), header("Docker-Content-Digest")),
+        Fault::Status(200, "{}".to_owned(), header("Content-Type")),
+        Fault::Redirect { status: 302, location: format!("/v2/{}", text.replace(' ', "/")) },
+        Fault::Redirect { status: 302, location: format!("ftp://{}", text.replace(' ', "/")) },
+        Fault::Status(401, String::new(), vec![("WWW-Authenticate".to_owned(), format!("Bearer realm=\"{text}\""))]),
+    ]
+}
+
+/// What the client says, traces and returns when the registry repeats what it was sent.
+fn heard(registry: &Registry, bench: &Bench, fault: Fault) -> String {
+    registry.clear_faults();
+    registry.fault(Rule::any().authorized(), fault);
+    let outcome = bench.manifest(registry, "a:1");
+    let media_type = outcome.as_ref().map(|fetched| fetched.media_type.clone()).unwrap_or_default();
+    let error = outcome.err().map(|error| format!("{error}\n{error:?}")).unwrap_or_default();
+    [error, media_type, bench.trace().join("\n"), bench.notices().join("\n")].join("\n")
+}
+
+#[test]
+fn a_login_that_a_registry_repeats_is_not_told() {
+    let header = format!("Basic {}", login());
+    for text in [header.as_str(), PASSWORD, &forms()[2]] {
+        for fault in echoes(text) {
+            let registry = Registry::builder().basic("me", PASSWORD).start();
+            registry.put_image("a", "1", &amd());
+            let bench = Bench::with_login(&registry, "me", PASSWORD);
+            assert_silent(&heard(&registry, &bench, fault));
+        }
+    }
+}
+
+#[test]
+fn a_token_that_a_registry_repeats_is_not_told() {
+    for fault in echoes(&format!("Bearer {TOKEN}")).into_iter().chain(echoes(TOKEN)) {
+        let registry = Registry::builder().bearer(Bearer::new().registry_token(TOKEN)).start();
+        registry.put_image("a", "1", &amd());
+        let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{TOKEN}"}}}}}}"#, registry.host());
+        let said = heard(&registry, &Plan::new().config(&config).build(), fault);
+        assert_silent(&said);
+        assert!(!said.is_empty());
+    }
+}
+
+#[test]
+fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
+    for (entry, secret) in [
+        (format!(r#"{{"auth":"{}"}}"#, login()), format!("Basic {}", login())),
+        (format!(r#"{{"auth":"{}"}}"#, login()), PASSWORD.to_owned()),
+        (format!(r#"{{"identitytoken":"{TOKEN}"}}"#), TOKEN.to_owned()),
+    ] {
+        for status in [400, 401, 403, 429, 500] {
+            let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
+            let config = format!(r#"{{"auths":{{"{}":{entry}}}}}"#, registry.host());
+            let bench = Plan::new().config(&config).build();
+            let body = format!(r#"{{"details":"not with {secret}"}}"#);
+            registry.fault(Rule::on("*", "/token"), Fault::Status(status, body, vec![]));
+            let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
+            let said = format!("{error}\n{error:?}\n{}", bench.trace().join("\n"));
+            assert_silent(&said);
+            assert!(said.contains("[secret]"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_program_tells_nothing_either() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    registry.put_image("a", "1", &amd());
+    let sandbox = Sandbox::new();
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, registry.host(), login()));
+    let name = format!("{}/a:1", registry.host());
+    for fault in echoes(&format!("Basic {}", login())) {
+        registry.clear_faults();
+        registry.fault(Rule::any().authorized(), fault.clone());
+        let output = sandbox.command(OURS).args(["--debug", "inspect", &name]).run();
+        assert_silent(&output.err());
+        // A manifest is shown as it is, and this is one.
+        if output.code != 0 {
+            assert_silent(&output.out());
+        }
+    }
+    assert!(registry.requests().iter().any(|request| request.header("Authorization").is_some()));
+}
+
+#[test]
+fn a_login_that_is_given_goes_before_the_one_that_is_stored() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    registry.put_image("a", "1", &amd());
+    let wrong = BASE64_STANDARD.encode("other:wrong");
+    let plan = || Plan::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
+    plan().login("me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
+    let error = plan().build().manifest(&registry, "a:1").expect_err("the stored one is wrong");
+    assert_eq!(error.kind, Kind::LoginRefused);
+}
+
+/// The registry by a name that is not this machine's own.
+fn afar(registry: &Registry) -> String {
+    format!("0.0.0.0:{}/a:1", registry.port())
+}
+
+#[test]
+fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    registry.put_image("a", "1", &amd());
+    let plan = || Plan::new().login("me", PASSWORD);
+    let error = plan().build().manifest_of(&afar(&registry)).expect_err("it speaks plain HTTP");
+    assert_eq!((error.kind, registry.requests().len()), (Kind::PlainHttp, 0));
+    for bench in [plan().insecure().build(), plan().plain_http().build()] {
+        bench.manifest_of(&afar(&registry)).expect("the user wants it so");
+    }
+}
+
+#[test]
+fn where_plain_http_was_asked_for_nothing_else_is_tried() {
+    let registry = Registry::start();
+    registry.put_image("a", "1", &amd());
+    Plan::new().plain_http().build().manifest_of(&afar(&registry)).expect("it speaks plain HTTP");
+    assert_eq!((registry.connections(), registry.requests().len()), (1, 1), "no handshake came before");
+}
