@@ -40,9 +40,6 @@ fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefAr
 
 fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
     let flags = &args.entry;
-    if says_platform(flags) {
-        return Err(CommandError::ListHasNoPlatform { list: args.list.typed.clone() });
-    }
     context.store().change(list, &context.notice(), |before| {
         let missing = || CommandError::NotStored(list.to_string());
         let mut draft: Draft = before.cloned().ok_or_else(missing)?;
@@ -72,11 +69,11 @@ pub(super) fn says_anything(flags: &EntryFlags) -> bool {
 /// # Errors
 /// A pair of operating system and architecture that nobody knows, unless it is forced.
 pub(super) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<(), CommandError> {
-    let was_whole = entry.descriptor.has_platform();
     let mut platform = entry.descriptor.platform.take().unwrap_or_default();
     set_platform(&mut platform, flags);
-    let nothing_said = !says_platform(flags) && says_anything(flags) && !was_whole;
-    if !flags.force && !nothing_said && !platform.is_known() && !is_attestation(entry, flags) {
+    // Annotations alone say nothing of a platform, which an artifact or an attestation need not have.
+    let is_at_issue = says_platform(flags) || !says_anything(flags);
+    if is_at_issue && !flags.force && !platform.is_known() {
         return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone() });
     }
     entry.descriptor.platform = Some(platform);
@@ -87,11 +84,6 @@ pub(super) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<(), Comm
         entry.descriptor.artifact_type.clone_from(artifact_type);
     }
     Ok(())
-}
-
-/// An attestation runs nowhere, and may be annotated all the same.
-fn is_attestation(entry: &Entry, flags: &EntryFlags) -> bool {
-    entry.attests().is_some() && !says_platform(flags)
 }
 
 fn set_platform(platform: &mut Platform, flags: &EntryFlags) {

@@ -105,12 +105,6 @@ pub enum CommandError {
         /// The platforms that they have.
         there: Vec<String>,
     },
-    /// `annotate LIST` with a flag that only an image can have.
-    #[error("a platform is said of an image, not of the whole list {list}")]
-    ListHasNoPlatform {
-        /// As typed.
-        list: String,
-    },
     /// `remove`: the first digits of several digests.
     #[error("{word} may mean any of: {}", .meanings.join(", "))]
     Ambiguous {

@@ -63,7 +63,7 @@ struct Child {
 /// What a child turned out to be.
 enum Grown {
     Entry(Box<Entry>),
-    Index(Index),
+    Index(Box<Index>),
 }
 
 impl Gathering<'_> {
@@ -189,7 +189,10 @@ impl Gathering<'_> {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
             None => match fetch::manifest(self.registry, &child.reference)? {
                 Found::Image(schema, fetched) => (schema, fetched.bytes),
-                Found::List(fetched) => return Ok(Grown::Index(Index::decode(&fetched.bytes).map_err(served)?)),
+                Found::List(fetched) => {
+                    let index = Index::decode(&fetched.bytes).map_err(served)?;
+                    return Ok(Grown::Index(Box::new(index)));
+                }
             },
         };
         if descriptor.media_type.is_empty() {

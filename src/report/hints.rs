@@ -51,7 +51,6 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::TooDeep { .. } | CommandError::TooMany { .. } => {
             vec!["name the images that are wanted, as REPOSITORY@DIGEST".to_owned()]
         }
-        CommandError::ListHasNoPlatform { .. } => vec!["name the image behind the list".to_owned()],
         CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],
         CommandError::NotMounted { sources, .. } => vec![gone(sources)],
         CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound => vec![gone(sources)],

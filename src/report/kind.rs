@@ -75,7 +75,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
             FailureKind::Unsupported
         }
         CommandError::TooDeep { .. } | CommandError::TooMany { .. } => FailureKind::Unsupported,
-        CommandError::ListHasNoPlatform { .. } | CommandError::Ambiguous { .. } => FailureKind::Usage,
+        CommandError::Ambiguous { .. } => FailureKind::Usage,
         CommandError::Unbuilt(_) => FailureKind::Unsupported,
         CommandError::Empty(_) | CommandError::EmptyList(_) => FailureKind::Draft,
         CommandError::Served { source, .. } => of_served(source),

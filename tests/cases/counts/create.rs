@@ -58,10 +58,17 @@ fn what_the_draft_has_is_not_asked_for_again() {
     let world = World::new(3).created();
     let late = layered(&[b"late"]);
     world.registry.put_image("src/late", "1", &late);
-    let _ = world.create_command(&["--amend"]).arg(world.name("src/late:1")).run().success();
+    let _ = world.create_command(&["--amend", "--offline"]).arg(world.name("src/late:1")).run().success();
     let config = format!("GET /v2/src/late/blobs/{} 200", late.config_digest());
     assert_same(world.take_lines(), vec!["GET /v2/src/late/manifests/1 200".to_owned(), config]);
     // And where nothing is new, nothing is asked.
-    let _ = world.create_command(&["--amend"]).run().success();
+    let _ = world.create_command(&["--amend", "--offline"]).run().success();
     assert_eq!((world.take_lines(), world.registry.connections()), (vec![], 0));
+}
+
+#[test]
+fn a_look_at_a_tag_that_did_not_move_is_one_request() {
+    let world = World::new(3).created();
+    let _ = world.create_command(&["--amend"]).run().success();
+    assert_same(world.take_lines(), (0..3).map(|number| world.manifest_line(number)).collect());
 }
