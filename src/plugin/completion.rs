@@ -132,7 +132,7 @@ fn values(flag: &str, partial: &Partial, lists: &Lists<'_>) -> Candidates {
         "variant" => platform::known_variants(partial.value("arch")),
         "os-features" => vec!["win32k"],
         "os-version" | "features" | "tag" | "template" | "annotation" | "unset-annotation" | "artifact-type"
-        | "username" | "retries" | "timeout" | "older-than" => Vec::new(),
+        | "username" | "jobs" | "retries" | "timeout" | "older-than" => Vec::new(),
         _ => return (Vec::new(), Directive::Default),
     };
     (starting_with(&partial.typed, known), Directive::NoFileComp)

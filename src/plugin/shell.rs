@@ -54,7 +54,7 @@ function docker {
 "#;
 
 const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {
-    local line=${COMP_LINE:0:COMP_POINT} words=() cur lead= cut=
+    local line=${COMP_LINE:0:COMP_POINT} words=() cur lead= cut= files=
     COMPREPLY=()
     # Readline takes ':' and '=' for words of their own, so the line is split here, and a candidate gets only what
     # readline does not have before its own last word.
@@ -67,24 +67,32 @@ const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {
     case "$COMP_WORDBREAKS" in *:*) cut=${cur%"${cur##*:}"} ;; esac
     while IFS= read -r line; do
         case "$line" in
+            :0) files=1 ;;
             :[0-9]*) ;;
             *) COMPREPLY+=("$lead${line#"$cut"}") ;;
         esac
     done < <(command docker-manifest __completeNoDesc "${words[@]:1}" 2>/dev/null)
+    if [ -n "$files" ] && [ "${#COMPREPLY[@]}" -eq 0 ]; then
+        while IFS= read -r line; do COMPREPLY+=("$lead${line#"$cut"}"); done < <(compgen -f -- "$cur")
+        compopt -o filenames 2>/dev/null || true
+    fi
 }
 if type complete >/dev/null 2>&1; then complete -F __docker_manifest_complete docker-manifest; fi
 "#;
 
 const ZSH_COMPLETION: &str = r#"function __docker_manifest_complete {
-    local line
+    local line files=
     local -a found
     while IFS= read -r line; do
         case "$line" in
+            :0) files=1 ;;
             :[0-9]*) ;;
             *) found+=("$line") ;;
         esac
     done < <(command docker-manifest __completeNoDesc "${(@)words[2,CURRENT]}" 2>/dev/null)
-    compadd -- "${found[@]}"
+    # For --flag=value the value alone comes back.
+    compset -P '--*='
+    if [[ -n $files && ${#found} -eq 0 ]]; then _files; else compadd -- "${found[@]}"; fi
 }
 if (( ${+functions[compdef]} )); then compdef __docker_manifest_complete docker-manifest; fi
 "#;
@@ -122,7 +130,16 @@ function docker
 end
 function __docker_manifest_complete
     set -l words (commandline -opc)
-    command docker-manifest __complete $words[2..-1] (commandline -ct) 2>/dev/null | string match -v -r '^:[0-9]+$'
+    set -l current (commandline -ct)
+    set -l found (command docker-manifest __complete $words[2..-1] $current 2>/dev/null)
+    # For --flag=value the value alone comes back.
+    set -l lead (string match -r -- '^--[^=]*=' $current)
+    if test "$found" = :0
+        set found (__fish_complete_path (string replace -- "$lead" '' $current))
+    end
+    for line in $found
+        string match -q -r '^:[0-9]+$' -- $line; or printf '%s%s\n' "$lead" $line
+    end
 end
 complete -c docker-manifest -f -a '(__docker_manifest_complete)'
 "#;

@@ -125,10 +125,13 @@ fn bash_completes_the_program_itself() {
     let script = "c() { COMP_LINE=$1 COMP_POINT=${#1}; __docker_manifest_complete; echo \"${COMPREPLY[@]}\"; }
         c 'docker-manifest annotate --os l'; c 'docker-manifest annotate --os=l'; c 'docker-manifest pu'
         mkdir -p d/manifests/h-5_app-1; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest --config d rm '
+        touch lists.yaml; c 'docker-manifest apply -f l'; c 'docker-manifest push --digest-file=l'; c 'docker-manifest ls l'
         COMP_WORDBREAKS=' '; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest annotate --os=l'
+        c 'docker-manifest push --digest-file=l'
         complete -p docker-manifest";
     let output = stage.run(script, &[]).success();
-    let completed = "linux\nlinux\npush\n5/app:1\nh:5/app:1\nh:5/app:1\n--os=linux\n";
+    let completed = "linux\nlinux\npush\n5/app:1\nh:5/app:1\nlists.yaml\nlists.yaml\n\nh:5/app:1\n--os=linux\n\
+                     --digest-file=lists.yaml\n";
     assert_eq!(output.out(), format!("{completed}complete -F __docker_manifest_complete docker-manifest\n"));
 }
 
@@ -139,6 +142,11 @@ fn fish_completes_the_program_itself() {
     std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
     let output = stage.run("complete -C 'docker-manifest annotate --os l'", &[]).success();
     assert_eq!(output.out().trim_end(), "linux");
+    let script = "touch lists.yaml; complete -C 'docker-manifest apply -f li'
+        complete -C 'docker-manifest push --digest-file=li'; complete -C 'docker-manifest push --type=o'
+        complete -C 'docker-manifest ls li'";
+    let output = stage.run(script, &[]).success();
+    assert_eq!(output.out(), "lists.yaml\n--digest-file=lists.yaml\n--type=oci\n");
 }
 
 #[test]
