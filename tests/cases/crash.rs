@@ -4,6 +4,7 @@
 //! strace makes it so: a first run under it tells which calls touch the store, and then every one of these is, in a run
 //! of its own, the one that the process does not survive, or the one that fails.
 
+mod disk;
 mod driver;
 mod ground;
 mod power_loss;
