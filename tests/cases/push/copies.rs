@@ -44,7 +44,8 @@ fn a_second_push_is_one_look_and_asks_nothing_of_the_source() {
     world.created(&["%src/amd:1"]);
     let first = world.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
-    (world.to.clear(), world.from.clear());
+    world.to.clear();
+    world.from.clear();
     let second = world.push(&[]).success();
     assert_eq!((second.out(), second.err()), (first.out(), String::new()));
     assert_eq!((lines(&world.to), lines(&world.from)), (vec![format!("GET /v2/{TARGET}/manifests/1 200")], vec![]));

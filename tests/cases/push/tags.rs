@@ -37,7 +37,8 @@ fn a_tag_that_serves_the_list_spares_all_but_the_others() {
     world.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
     world.created(&["%src/amd:1"]);
     let _ = world.push(&[]).success();
-    (world.to.clear(), world.from.clear());
+    world.to.clear();
+    world.from.clear();
     let _ = world.push(&["-t", "2"]).success();
     assert_eq!((puts(&world.to), lines(&world.to).len(), lines(&world.from).len()), (vec!["2".into()], 3, 0));
 }
