@@ -90,6 +90,7 @@ mod cases {
     mod hostile_store;
     mod interop;
     mod plugin;
+    mod push;
     mod references;
     mod retries;
     mod scene;
