@@ -53,8 +53,7 @@ pub(super) fn publish(
         write(digest_file, published.digest.as_bytes())?;
         write(metadata_file, json::text(&published.metadata())?.as_bytes())?;
     }
-    // Not before: the first line of a failure is the failure.
-    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    published.warnings = warnings;
     Ok(published)
 }
 
@@ -65,6 +64,12 @@ pub(super) fn show(context: &Context, published: &Published, options: &Publish) 
         None if published.dry_run => Ok(context.streams.data(dry_run::text(published).as_bytes())?),
         None => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }
+}
+
+/// Tells on stderr what is odd about a list that was published. For the very end: the first line of a failure, whatever
+/// fails, is the failure.
+pub(super) fn warn(context: &Context, published: &Published) {
+    published.warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
 }
 
 fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {

@@ -14,7 +14,11 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let registry = context.registry(&args.network)?;
     let published = publish(context, &registry, jobs, &draft, &args.publish)?;
     publish::show(context, &published, &args.publish)?;
-    if args.purge && !published.dry_run { purge(context, target, &draft) } else { Ok(()) }
+    if args.purge && !published.dry_run {
+        purge(context, target, &draft)?;
+    }
+    publish::warn(context, &published);
+    Ok(())
 }
 
 /// Removes the draft that was pushed. One that somebody changed meanwhile is not that draft any more, and stays.

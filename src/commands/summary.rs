@@ -39,6 +39,9 @@ pub(super) struct Published {
     /// The children from other repositories, which docker prints.
     #[serde(skip)]
     pub(super) sent: Vec<Reference>,
+    /// A line for each thing that is odd about the list.
+    #[serde(skip)]
+    pub(super) warnings: Vec<String>,
 }
 
 /// One line of the list.
@@ -172,6 +175,7 @@ impl Published {
             copied: Copied::default(),
             dry_run: false,
             preview: None,
+            warnings: Vec::new(),
             sent: elsewhere.map(|child| at(&child.entry.descriptor.digest)).collect(),
         }
     }
