@@ -16,8 +16,6 @@ mod cases {
                 "--offline",
                 "--password-stdin",
                 "--platform",
-                "--quiet",
-                "-q",
                 "--replace",
                 "--retries",
                 "--timeout",
