@@ -87,6 +87,7 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod drafts;
     mod hostile_store;
     mod interop;
     mod plugin;
@@ -95,6 +96,7 @@ mod cases {
     mod scene;
     mod secrets;
     mod shell_init;
+    mod show;
     mod sources;
     mod tls;
     mod tls_docker;
