@@ -67,7 +67,7 @@ pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
             #[cfg(unix)]
             plugin::socket::watch(env);
             match args::parse(&called.name, words) {
-                Ok(Request::Run(command)) => verb(&context, &command).map(|()| 0),
+                Ok(Request::Run(command)) => verb(&context, &command),
                 Ok(Request::Help { text, asked: true }) => {
                     streams.data(text.as_bytes()).map(|()| 0).map_err(CommandError::from)
                 }
@@ -98,13 +98,14 @@ fn asks_for_json(action: &Action) -> bool {
     matches!(action, Action::Run(words) if report::wants_json(words))
 }
 
-fn verb(context: &Context, command: &Command) -> Result<(), CommandError> {
+/// Gives the exit code of what did not fail.
+fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let streams = &context.streams;
-    match command {
+    let done = match command {
         Command::Add(args) => commands::add(context, args),
         Command::Apply(args) => commands::apply(context, args),
         Command::Check(args) => commands::check(context, args),
-        Command::Exists(args) => commands::exists(context, args),
+        Command::Exists(args) => return commands::exists(context, args).map(|is_there| u8::from(!is_there)),
         Command::Export(args) => commands::export(context, args),
         Command::Ls(args) => commands::ls(context, args),
         Command::Platforms(args) => commands::platforms(context, args),
@@ -117,7 +118,8 @@ fn verb(context: &Context, command: &Command) -> Result<(), CommandError> {
         Command::Rm(args) => commands::rm(context, args),
         Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
         Command::Version => Ok(streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION")))?),
-    }
+    };
+    done.map(|()| 0)
 }
 
 fn fail(streams: &Streams, report: &Report) -> u8 {

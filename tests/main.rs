@@ -85,6 +85,7 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod drafts;
     mod hostile_store;
     mod interop;
     mod plugin;
@@ -94,6 +95,7 @@ mod cases {
     mod scene;
     mod secrets;
     mod shell_init;
+    mod show;
     mod sources;
     mod tls;
     mod tls_docker;

@@ -74,6 +74,10 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
         "rm" if is_on("all") && !scanned.words.is_empty() => {
             Err(FlagError::Conflict { one: spelt("all"), other: word("lists") })
         }
+        // An image of a list is looked for in drafts alone.
+        "inspect" if is_on("remote") && scanned.words.len() > 1 => {
+            Err(FlagError::Conflict { one: spelt("remote"), other: word("list") })
+        }
         "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
             Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
             None => Ok(()),

@@ -182,7 +182,7 @@ pub struct Exists {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::PRUNE)]
 pub struct Prune {
-    /// Only lists that were not changed for this long (12h, 30d, 2w)
+    /// Only lists that were not changed for this long (12h, 2w; default 30d)
     #[arg(long, value_name = "duration", value_parser = values::age)]
     pub older_than: Option<Duration>,
     /// Show what would be deleted, and delete nothing

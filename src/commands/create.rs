@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let Some((draft, moves)) = outcome else { return Ok(()) };
     tell(context, &moves);
     match args.format {
-        Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests()))?),
+        Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
 }

@@ -1,76 +1,188 @@
-//! A draft as `--format json` tells it: `create`, `ls` and `inspect` use the same words for the same things.
+//! Lists and images as `--format json` tells them: `create`, `ls`, `inspect` and `platforms` use the same words for the
+//! same things, and `push` (see `summary`) does too.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::document::{Draft, Entry};
+use crate::document::descriptor::Descriptor;
+use crate::document::entry::attested;
+use crate::document::{DocumentError, Draft, Entry};
+use crate::reference::Reference;
 
-/// A draft.
-#[derive(Debug, Serialize)]
+/// A list or an image under its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Listing {
-    reference: String,
-    entries: Vec<EntryListing>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    artifact_type: String,
+    pub(super) reference: String,
+    pub(super) digest: String,
+    /// Of the manifest, in bytes.
+    pub(super) size: u64,
+    pub(super) media_type: String,
+    /// Whether it is a draft, or in one; a draft has the digest that it would be pushed with.
+    pub(super) local: bool,
+    /// What an image runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    requests: Option<u64>,
+    pub(super) platform: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) artifact_type: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<BlobListing>,
+    /// What a list names, in its order; nothing for an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) platforms: Option<Vec<EntryListing>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) contents: Option<ContentsListing>,
+    /// HTTP requests that it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) requests: Option<u64>,
 }
 
-/// One image in it.
-#[derive(Debug, Serialize)]
+/// One line of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EntryListing {
-    reference: String,
-    digest: String,
-    media_type: String,
-    size: u64,
-    platform: Option<String>,
+    /// `linux/arm64/v8`; none where the list says nothing of one.
+    pub(super) platform: Option<String>,
+    pub(super) digest: String,
+    /// Of the manifest, in bytes.
+    pub(super) size: u64,
+    pub(super) media_type: String,
+    pub(super) reference: String,
+    /// The digest that it attests, if it is an attestation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    attests: Option<String>,
+    pub(super) attests: Option<String>,
+    /// The index that an entry of a draft was taken from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
+    pub(super) source: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    artifact_type: String,
+    pub(super) artifact_type: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
+    /// Whether the registry turned out not to have it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) missing: bool,
+    /// What it names itself, where it is an index and somebody has looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) platforms: Option<Vec<EntryListing>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) contents: Option<ContentsListing>,
+}
+
+/// What an image is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ContentsListing {
+    /// Of the configuration and all layers, in bytes.
+    pub(super) total_size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) config: Option<BlobListing>,
+    pub(super) layers: Vec<BlobListing>,
+}
+
+/// A blob, or a manifest of which nothing else is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BlobListing {
+    pub(super) digest: String,
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) media_type: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+// serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Listing {
+    /// What has this name; the descriptor's annotations and artifact type are the manifest's own.
+    pub(super) fn new(reference: &Reference, own: &Descriptor) -> Listing {
+        Listing {
+            reference: reference.to_string(),
+            digest: own.digest.to_string(),
+            size: own.size,
+            media_type: own.media_type.clone(),
+            local: false,
+            platform: platform(own),
+            artifact_type: own.artifact_type.clone(),
+            annotations: own.annotations.clone(),
+            subject: None,
+            platforms: None,
+            contents: None,
+            requests: None,
+        }
+    }
+
     /// The draft, and how many requests it took.
-    pub(super) fn of(draft: &Draft, requests: u64) -> Listing {
-        Listing { requests: Some(requests), ..Listing::stored(draft) }
+    ///
+    /// # Errors
+    /// As [`Draft::preview`].
+    pub(super) fn of(draft: &Draft, requests: u64) -> Result<Listing, DocumentError> {
+        Ok(Listing { requests: Some(requests), ..Listing::stored(draft)? })
     }
 
     /// A draft for which nobody was asked.
-    pub(super) fn stored(draft: &Draft) -> Listing {
-        Listing {
-            reference: draft.reference.to_string(),
-            entries: draft.entries().map(EntryListing::of).collect(),
-            annotations: draft.annotations.clone(),
+    ///
+    /// # Errors
+    /// As [`Draft::preview`].
+    pub(super) fn stored(draft: &Draft) -> Result<Listing, DocumentError> {
+        let list = draft.preview()?;
+        let own = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
+        Ok(Listing {
+            local: true,
             artifact_type: draft.artifact_type.clone(),
-            requests: None,
-        }
+            annotations: draft.annotations.clone(),
+            subject: draft.subject.as_ref().map(BlobListing::of),
+            platforms: Some(draft.entries().map(EntryListing::of).collect()),
+            ..Listing::new(&draft.reference, &own)
+        })
     }
 }
 
 impl EntryListing {
-    /// One entry.
+    /// One entry of a draft.
     pub(super) fn of(entry: &Entry) -> EntryListing {
-        let descriptor = &entry.descriptor;
+        let source = entry.source.as_ref().map(ToString::to_string);
+        EntryListing { source, ..EntryListing::line(&entry.reference, &entry.descriptor) }
+    }
+
+    /// One line of a list.
+    pub(super) fn line(reference: &Reference, line: &Descriptor) -> EntryListing {
         EntryListing {
-            reference: entry.reference.to_string(),
-            digest: descriptor.digest.to_string(),
-            media_type: descriptor.media_type.clone(),
-            size: descriptor.size,
-            platform: descriptor.platform.as_ref().filter(|_| descriptor.has_platform()).map(ToString::to_string),
-            attests: entry.attests().map(|digest| digest.to_string()),
-            source: entry.source.as_ref().map(ToString::to_string),
-            annotations: descriptor.annotations.clone(),
-            artifact_type: descriptor.artifact_type.clone(),
+            platform: platform(line),
+            digest: line.digest.to_string(),
+            size: line.size,
+            media_type: line.media_type.clone(),
+            reference: reference.to_string(),
+            attests: attested(line).map(|digest| digest.to_string()),
+            source: None,
+            artifact_type: line.artifact_type.clone(),
+            annotations: line.annotations.clone(),
+            missing: false,
+            platforms: None,
+            contents: None,
         }
     }
+}
+
+impl BlobListing {
+    /// A blob as its descriptor has it.
+    pub(super) fn of(blob: &Descriptor) -> BlobListing {
+        BlobListing {
+            digest: blob.digest.to_string(),
+            size: blob.size,
+            media_type: blob.media_type.clone(),
+            annotations: blob.annotations.clone(),
+        }
+    }
+}
+
+fn platform(line: &Descriptor) -> Option<String> {
+    line.platform.as_ref().filter(|_| line.has_platform()).map(ToString::to_string)
 }

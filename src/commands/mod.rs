@@ -181,7 +181,7 @@ pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
 }
 
 /// Tells by the exit code whether there is a draft.
-pub fn exists(context: &Context, args: &Exists) -> Result<(), CommandError> {
+pub fn exists(context: &Context, args: &Exists) -> Result<bool, CommandError> {
     exists::run(context, args)
 }
 

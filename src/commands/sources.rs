@@ -21,9 +21,9 @@ use crate::reference::Reference;
 use crate::registry::{Access, Registry};
 
 /// How deep indexes may lie in indexes.
-const DEPTH_MAX: usize = 8;
+pub(super) const DEPTH_MAX: usize = 8;
 /// How many manifests one command takes out of indexes.
-const CHILDREN_MAX: usize = 10_000;
+pub(super) const CHILDREN_MAX: usize = 10_000;
 
 /// A source as the registry serves it now.
 #[derive(Debug, Clone)]

@@ -1,8 +1,11 @@
 //! The two tools taking turns on one draft: whatever one has written the other must read and go on with, so every
 //! script is run with docker and ours alternating, in both orders, and must come out as if docker had done it all.
 
+use std::sync::Mutex;
+
 use super::differential::{
-    failures, ours, pair, report, script::Script, transcript::Transcript, undeclared, world::World,
+    DIFFERENCES, Difference, failures, ours, pair, report, script::Script, transcript::Transcript, undeclared,
+    world::World,
 };
 use testkit::sandbox::{Tool, on_path};
 use testkit::skip::skipped;
@@ -13,7 +16,7 @@ const fn s(name: &'static str, lines: &'static [&'static str]) -> Script {
 
 /// Every line is run by the other tool than the line before it.
 #[rustfmt::skip]
-const SCRIPTS: &[Script] = &[
+pub(crate) const SCRIPTS: &[Script] = &[
     s("whole-life", &[
         "create --insecure {T}/l:1 {R}/app:amd64 {R}/app:arm64", "annotate {T}/l:1 {R}/app:arm64 --variant v9",
         "create --insecure -a {T}/l:1 {R}/oci:amd64", "inspect {T}/l:1", "inspect {T}/l:1", "inspect -v {T}/l:1", "inspect -v {T}/l:1",
@@ -42,10 +45,18 @@ const SCRIPTS: &[Script] = &[
     s("same-repository-in-turns", &["create --insecure {R}/app:{N} {R}/app:amd64 {R}/app:arm64", "push --insecure {R}/app:{N}", "push --insecure {R}/app:{N}", "rm {R}/app:{N}", "inspect --insecure {R}/app:{N}", "inspect --insecure {R}/app:{N}"]),
 ];
 
-/// Two runs of one script: by docker alone and by the two in turns, against registries of their own.
-fn in_turns(one: &World, two: &World, script: &Script, tools: &[&Tool]) -> Option<String> {
+/// Two runs of one script: by docker alone and by the two in turns, against registries of their own. The deliberate
+/// differences that were not seen are put with the others.
+fn in_turns(
+    one: &World,
+    two: &World,
+    script: &Script,
+    tools: &[&Tool],
+    unseen: &Mutex<Vec<&'static Difference>>,
+) -> Option<String> {
     let want: Transcript = one.run(script, &[&Tool::Docker]);
-    let (rest, _) = undeclared(script.name, want.compare(&two.run(script, tools)));
+    let (rest, missed) = undeclared(script.name, want.compare(&two.run(script, tools)));
+    unseen.lock().expect("no panic holds it").extend(missed);
     report(&rest).map(|text| format!("  {} began\n{text}", tools[0].name()))
 }
 
@@ -54,11 +65,18 @@ fn docker_and_ours_take_turns_on_one_draft() {
     if !on_path("docker") {
         return skipped("drafts shared with docker", "docker is not on the PATH");
     }
+    let unseen = Mutex::new(Vec::new());
     for ours_first in [false, true] {
         let (one, two) = pair("drafts shared with docker");
         let ours = ours();
         let tools = if ours_first { [&ours, &Tool::Docker] } else { [&Tool::Docker, &ours] };
-        let failed = failures(SCRIPTS, |script| in_turns(&one, &two, script, &tools));
+        let failed = failures(SCRIPTS, |script| in_turns(&one, &two, script, &tools, &unseen));
         assert!(failed.is_empty(), "{} of {} scripts:\n\n{}\n", failed.len(), SCRIPTS.len(), failed.join("\n\n"));
+    }
+    // Each is ours in one of the two orders, and there it has to be seen.
+    let unseen = unseen.into_inner().expect("no panic holds it");
+    for difference in DIFFERENCES {
+        let times = unseen.iter().filter(|missed| **missed == difference).count();
+        assert!(times < 2, "declared but not seen: {} [{}]: {}", difference.script, difference.step, difference.why);
     }
 }

@@ -1,0 +1,45 @@
+//! `--format json`: one object with what was found out.
+
+use std::io;
+
+use crate::commands::inspect::node::{Contents, Inside, Node};
+use crate::commands::listing::{BlobListing, ContentsListing, EntryListing, Listing};
+use crate::output::json;
+
+/// The text; with the blobs of images, as far as they are known, where that `is_verbose`. What took no `requests` lies
+/// in the store.
+pub(super) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::Result<String> {
+    let listing = Listing {
+        local: requests.is_none(),
+        subject: node.subject.as_ref().map(BlobListing::of),
+        platforms: children(node, is_verbose),
+        // An image that is all there is to show is shown with its layers.
+        contents: node.contents().map(contents),
+        requests: Some(requests.unwrap_or_default()),
+        ..Listing::new(&node.reference, &node.line)
+    };
+    json::text(&listing)
+}
+
+fn children(node: &Node, is_verbose: bool) -> Option<Vec<EntryListing>> {
+    let Inside::List(children) = &node.inside else { return None };
+    Some(children.iter().map(|child| entry(child, is_verbose)).collect())
+}
+
+fn entry(node: &Node, is_verbose: bool) -> EntryListing {
+    EntryListing {
+        source: node.source.as_ref().map(ToString::to_string),
+        missing: node.inside == Inside::Missing,
+        platforms: children(node, is_verbose),
+        contents: node.contents().filter(|_| is_verbose).map(contents),
+        ..EntryListing::line(&node.reference, &node.line)
+    }
+}
+
+fn contents(contents: &Contents) -> ContentsListing {
+    ContentsListing {
+        total_size: contents.size(),
+        config: contents.config.as_ref().map(BlobListing::of),
+        layers: contents.layers.iter().map(BlobListing::of).collect(),
+    }
+}

@@ -1,0 +1,107 @@
+//! What lies in the store: a draft, or one image of it. No registry is asked.
+
+use std::collections::BTreeSet;
+
+use crate::args::{Inspect, PlatformArg};
+use crate::commands::complete;
+use crate::commands::error::CommandError;
+use crate::commands::inspect::node::Node;
+use crate::commands::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
+use crate::commands::{Context, parsed};
+use crate::document::{DocumentError, Draft, Entry, gojson};
+use crate::reference::Reference;
+use crate::store::{Store, StoreError};
+
+/// What was found.
+pub(super) enum Found {
+    /// A whole draft.
+    Draft(Draft),
+    /// One image of one, by the draft's name.
+    Entry(Reference, Box<Entry>),
+}
+
+/// Looks; `None` where the registry is to be asked.
+pub(super) fn look(context: &Context, args: &Inspect, image: &Reference) -> Result<Option<Found>, CommandError> {
+    let store = context.store();
+    match &args.list {
+        Some(list) => entry(&store, parsed(list)?, image).map(Some),
+        None if args.remote => Ok(None),
+        None => Ok(draft(&store, image)?.map(Found::Draft)),
+    }
+}
+
+/// A list that only shares its directory's name with this one is not this one.
+fn draft(store: &Store, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    match store.draft(list) {
+        Err(StoreError::NameTaken { .. }) => Ok(None),
+        found => Ok(found?),
+    }
+}
+
+fn entry(store: &Store, list: &Reference, image: &Reference) -> Result<Found, CommandError> {
+    let draft = store.draft(list)?;
+    let entry = draft.as_ref().and_then(|draft| draft.get(image));
+    let entry = entry.ok_or_else(|| CommandError::NotStored(image.to_string()))?;
+    Ok(Found::Entry(list.clone(), Box::new(entry.clone())))
+}
+
+/// The text to print for it.
+pub(super) fn shown(context: &Context, args: &Inspect, found: Found) -> Result<Vec<u8>, CommandError> {
+    let found = match &args.platform {
+        Some(wanted) => picked(context, found, wanted)?,
+        None => found,
+    };
+    match args.format {
+        Some(format) => formatted(context, format, args.verbose, &node(&found)?, None),
+        None => dockers(&found, args),
+    }
+}
+
+fn node(found: &Found) -> Result<Node, CommandError> {
+    match found {
+        Found::Draft(draft) => Node::of_draft(draft),
+        Found::Entry(_, entry) => Node::of_entry(entry),
+    }
+}
+
+/// The image for a platform.
+fn picked(context: &Context, found: Found, wanted: &PlatformArg) -> Result<Found, CommandError> {
+    let (list, entries): (&Reference, Vec<&Entry>) = match &found {
+        Found::Draft(draft) => (&draft.reference, draft.entries().collect()),
+        Found::Entry(list, entry) => (list, vec![entry]),
+    };
+    let images = entries.into_iter().filter(|entry| entry.attests().is_none());
+    let images: Vec<(&Entry, _)> =
+        images.filter_map(|entry| Some((entry, complete::machine(&entry.descriptor)?))).collect();
+    let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
+    let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
+    tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference).collect::<Vec<_>>());
+    match matching.first() {
+        Some(entry) => Ok(Found::Entry(list.clone(), Box::new((*entry).clone()))),
+        None => {
+            let there: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
+            Err(no_such_platform(wanted, list, there))
+        }
+    }
+}
+
+/// As docker prints it, or the bytes themselves.
+fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+    match found {
+        Found::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
+        Found::Draft(draft) => {
+            let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
+            Ok(if args.raw { list.bytes } else { line(list.bytes) })
+        }
+        Found::Entry(_, entry) if args.raw => Ok(entry.bytes()?.into_owned()),
+        Found::Entry(_, entry) if args.verbose => Ok(line(gojson::indent(&entry.encode()?, INDENTATION))),
+        Found::Entry(_, entry) => Ok(line(gojson::indent(&entry.payload()?, INDENTATION))),
+    }
+}
+
+/// Entries as docker prints an array of them.
+pub(super) fn array<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<Vec<u8>, DocumentError> {
+    let encoded: Vec<Vec<u8>> = entries.map(Entry::encode).collect::<Result<_, _>>()?;
+    let joined = [b"[".as_slice(), &encoded.join(&b','), b"]"].concat();
+    Ok(line(gojson::indent(&joined, INDENTATION)))
+}

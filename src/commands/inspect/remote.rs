@@ -1,0 +1,321 @@
+//! What a registry serves: one request for a manifest, and more only for what the list alone does not say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::args::{Inspect, InspectFormat, PlatformArg};
+use crate::commands::error::CommandError;
+use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::inspect::node::{Contents, Inside, Node};
+use crate::commands::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
+use crate::commands::sources::{CHILDREN_MAX, DEPTH_MAX};
+use crate::commands::{Context, complete, pool};
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::entry::attested;
+use crate::document::list::{self, Index};
+use crate::document::manifest::{self, Kind, Schema};
+use crate::document::{DocumentError, Entry, gojson, media_type};
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::registry::{Access, Fetched, Registry};
+
+/// An image that was served.
+struct Image {
+    reference: Reference,
+    schema: Schema,
+    fetched: Fetched,
+    /// What the list says of it that it was picked out of.
+    line: Option<Descriptor>,
+}
+
+/// What was served under the name that was asked for, or picked out of it.
+enum Served {
+    Image(Box<Image>),
+    List(Fetched),
+}
+
+/// Where it comes from.
+struct Client {
+    registry: Registry,
+    jobs: NonZeroUsize,
+}
+
+/// The text to print for it.
+pub(super) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
+    let client = Client { jobs: context.jobs(args.network.jobs)?, registry: context.registry(&args.network)? };
+    client.registry.announce(image.repository(), Access::Pull);
+    let served = match fetch::manifest(&client.registry, image)? {
+        Found::Image(schema, fetched) => {
+            Served::Image(Box::new(Image { reference: image.clone(), schema, fetched, line: None }))
+        }
+        Found::List(fetched) => Served::List(fetched),
+    };
+    let served = match &args.platform {
+        Some(wanted) => Served::Image(Box::new(client.picked(context, image, served, wanted)?)),
+        None => served,
+    };
+    let Some(format) = args.format else { return client.dockers(args, image, served) };
+    let node = match served {
+        Served::Image(served) => client.image(*served)?,
+        Served::List(fetched) => client.list(image, &fetched, args.verbose || format == InspectFormat::Tree)?,
+    };
+    formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
+}
+
+impl Client {
+    /// As docker prints it, or the bytes themselves.
+    fn dockers(&self, args: &Inspect, image: &Reference, served: Served) -> Result<Vec<u8>, CommandError> {
+        match served {
+            Served::Image(image) if args.raw => Ok(image.fetched.bytes),
+            Served::Image(image) if args.verbose => {
+                let platform = match image.line.as_ref().and_then(|line| line.platform.clone()) {
+                    Some(platform) => platform,
+                    None => Platforms::new(&self.registry).of(&image.reference, &image.fetched.bytes)?,
+                };
+                let Image { reference, schema, fetched, .. } = *image;
+                let wrong = wrong(&reference);
+                let entry = Entry::fetched(reference, schema, fetched.bytes, Some(platform));
+                Ok(line(gojson::indent(&entry.encode().map_err(wrong)?, INDENTATION)))
+            }
+            Served::Image(image) => Ok(line(gojson::indent(&image.fetched.bytes, INDENTATION))),
+            Served::List(fetched) if args.raw => Ok(fetched.bytes),
+            Served::List(fetched) if args.verbose => {
+                let index = Index::decode(&fetched.bytes).map_err(wrong(image))?;
+                let entries = self.children(image, &index.manifests)?;
+                local::array(entries.iter()).map_err(wrong(image))
+            }
+            Served::List(fetched) => {
+                // What is no list is not shown as one.
+                Index::decode(&fetched.bytes).map_err(wrong(image))?;
+                Ok(line(list::layout(&fetched.bytes).map_err(wrong(image))?))
+            }
+        }
+    }
+
+    /// The images of a list for docker's `-v`, each by its digest and asked for once, however often the list names it;
+    /// the platform is the list's, so no configuration is needed.
+    fn children(&self, list: &Reference, items: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
+        let distinct = distinct(items.iter());
+        let child = |item: &&Descriptor| match fetch::child(&self.registry, list.repository(), &item.digest)? {
+            Found::Image(schema, fetched) => Ok((schema, fetched.bytes)),
+            Found::List(_) => Err(CommandError::IsList(list.with_digest(&item.digest).to_string())),
+        };
+        let fetched = pool::in_order(self.jobs, &distinct, child).map_err(CommandError::of)?;
+        let fetched: BTreeMap<&Digest, (Schema, Vec<u8>)> =
+            distinct.iter().map(|item| &item.digest).zip(fetched).collect();
+        let entry = |item: &Descriptor| {
+            let (schema, bytes) = fetched.get(&item.digest)?;
+            let platform = item.platform.clone().unwrap_or_default();
+            Some(Entry::fetched(list.with_digest(&item.digest), *schema, bytes.clone(), Some(platform)))
+        };
+        Ok(items.iter().filter_map(entry).collect())
+    }
+
+    /// The image for a platform: the first line of the list that says so, else the first of what lies deeper, which is
+    /// asked for a level at a time.
+    fn picked(
+        &self,
+        context: &Context,
+        reference: &Reference,
+        served: Served,
+        wanted: &PlatformArg,
+    ) -> Result<Image, CommandError> {
+        let mut lines = match served {
+            Served::List(fetched) => Index::decode(&fetched.bytes).map_err(wrong(reference))?.manifests,
+            Served::Image(image) => {
+                let own = self.platform(reference, &image.fetched.bytes)?;
+                if own.as_ref().is_some_and(|own| own.matches(&wanted.parsed)) {
+                    return Ok(*image);
+                }
+                return Err(no_such_platform(wanted, reference, own.iter().map(ToString::to_string)));
+            }
+        };
+        let (mut there, mut total) = (BTreeSet::new(), 0);
+        for _ in 0..DEPTH_MAX {
+            lines.retain(|line| attested(line).is_none());
+            there.extend(lines.iter().filter_map(|line| Some(complete::machine(line)?.to_string())));
+            if let Some(line) = first_for(context, reference, &lines, wanted) {
+                return self.image_of(reference, line);
+            }
+            let deeper = distinct(lines.iter().filter(|line| is_list(line) || !line.has_platform()));
+            if deeper.is_empty() {
+                return Err(no_such_platform(wanted, reference, there));
+            }
+            total += deeper.len();
+            if total > CHILDREN_MAX {
+                return Err(CommandError::TooMany { list: reference.to_string(), most: CHILDREN_MAX });
+            }
+            let found = pool::in_order(self.jobs, &deeper, |line| self.deeper(reference, line));
+            lines = found.map_err(CommandError::of)?.into_iter().flatten().collect();
+        }
+        Err(CommandError::TooDeep { list: reference.to_string(), depth: DEPTH_MAX })
+    }
+
+    /// The lines of an index within a list, or the line of an image with the platform that the list did not say.
+    fn deeper(&self, list: &Reference, line: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::manifest(&self.registry, &reference)? {
+            Found::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
+            Found::Image(_, fetched) => {
+                // What runs nowhere is not looked into again.
+                let platform = self.platform(&reference, &fetched.bytes)?.filter(|own| *own != Platform::default());
+                Ok(platform.map(|own| Descriptor { platform: Some(own), ..line.clone() }).into_iter().collect())
+            }
+        }
+    }
+
+    fn image_of(&self, list: &Reference, line: &Descriptor) -> Result<Image, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::manifest(&self.registry, &reference)? {
+            Found::Image(schema, fetched) => Ok(Image { reference, schema, fetched, line: Some(line.clone()) }),
+            Found::List(_) => Err(CommandError::IsList(reference.to_string())),
+        }
+    }
+
+    /// What an image runs on by its configuration; nothing, and no request, for what is no image.
+    fn platform(&self, reference: &Reference, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
+        let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
+        config.map(|_| Platforms::new(&self.registry).of(reference, bytes)).transpose()
+    }
+
+    fn image(&self, image: Image) -> Result<Node, CommandError> {
+        let Image { reference, fetched, line, .. } = image;
+        let contents = Contents::of(&fetched.bytes).map_err(wrong(&reference))?;
+        let platform = match line.and_then(|line| line.platform) {
+            Some(platform) => Some(platform),
+            None => self.platform(&reference, &fetched.bytes)?,
+        };
+        let inside = Inside::Image(contents);
+        let mut node = Node::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+        node.line.platform = platform;
+        Ok(node)
+    }
+
+    /// A list; with what is in its images where that `is_deep`.
+    fn list(&self, reference: &Reference, fetched: &Fetched, is_deep: bool) -> Result<Node, CommandError> {
+        let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
+        let known = if is_deep { self.known(reference, &index)? } else { BTreeMap::new() };
+        let mut room = CHILDREN_MAX;
+        let children = nodes(reference, &index.manifests, &known, &mut room)?;
+        let inside = Inside::List(children);
+        Ok(Node::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+    }
+
+    /// All that lies below a list, a level at a time, each manifest once.
+    fn known(&self, list: &Reference, index: &Index) -> Result<BTreeMap<Digest, Known>, CommandError> {
+        let mut known = BTreeMap::new();
+        let mut lines = index.manifests.clone();
+        for _ in 0..DEPTH_MAX {
+            let is_new = |line: &&Descriptor| !known.contains_key(&line.digest) && can_be_shown(line);
+            let new = distinct(lines.iter().filter(is_new));
+            if new.is_empty() {
+                return Ok(known);
+            }
+            if known.len() + new.len() > CHILDREN_MAX {
+                return Err(CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX });
+            }
+            let found = pool::in_order(self.jobs, &new, |line| self.look_into(list, line)).map_err(CommandError::of)?;
+            let found: Vec<(Digest, Known)> = new.iter().map(|line| line.digest.clone()).zip(found).collect();
+            let below = found.iter().filter_map(|(_, known)| match known {
+                Known::List(lines) => Some(lines.iter().cloned()),
+                _ => None,
+            });
+            lines = below.flatten().collect();
+            known.extend(found);
+        }
+        Err(CommandError::TooDeep { list: list.to_string(), depth: DEPTH_MAX })
+    }
+
+    /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
+    fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::manifest(&self.registry, &reference) {
+            Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
+            Err(error) => Err(error),
+            Ok(Found::List(fetched)) => {
+                Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
+            }
+            Ok(Found::Image(_, fetched)) => {
+                let contents = Contents::of(&fetched.bytes).map_err(wrong(&reference))?;
+                // An attestation runs nowhere.
+                let is_told = line.has_platform() || attested(line).is_some();
+                let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
+                Ok(Known::Image(contents, platform))
+            }
+        }
+    }
+}
+
+/// What a manifest turned out to be.
+enum Known {
+    Missing,
+    /// With its platform, where the list did not say it.
+    Image(Contents, Option<Platform>),
+    List(Vec<Descriptor>),
+}
+
+/// The lines of a list with what is known of each; `room` is how many more may be told, since small indexes that name
+/// each other over and over can make a tree that has no end.
+fn nodes(
+    list: &Reference,
+    lines: &[Descriptor],
+    known: &BTreeMap<Digest, Known>,
+    room: &mut usize,
+) -> Result<Vec<Node>, CommandError> {
+    let too_many = || CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX };
+    let mut nodes = Vec::new();
+    for line in lines {
+        *room = room.checked_sub(1).ok_or_else(too_many)?;
+        let mut node = Node::listed(list.repository().at_digest(&line.digest), line.clone());
+        node.inside = match known.get(&line.digest) {
+            None => Inside::Unknown,
+            Some(Known::Missing) => Inside::Missing,
+            Some(Known::List(lines)) => Inside::List(self::nodes(list, lines, known, room)?),
+            Some(Known::Image(contents, platform)) => {
+                if !line.has_platform() {
+                    node.line.platform.clone_from(platform);
+                }
+                Inside::Image(contents.clone())
+            }
+        };
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// The first line for a platform.
+fn first_for<'a>(
+    context: &Context,
+    list: &Reference,
+    lines: &'a [Descriptor],
+    wanted: &PlatformArg,
+) -> Option<&'a Descriptor> {
+    let is_wanted =
+        |line: &&Descriptor| !is_list(line) && complete::machine(line).is_some_and(|own| own.matches(&wanted.parsed));
+    let matching = distinct(lines.iter().filter(is_wanted));
+    let names: Vec<Reference> = matching.iter().map(|line| list.repository().at_digest(&line.digest)).collect();
+    tell_of_others(context, wanted, &names.iter().collect::<Vec<_>>());
+    matching.first().copied()
+}
+
+fn is_list(line: &Descriptor) -> bool {
+    Kind::of(&line.media_type) == Some(Kind::List)
+}
+
+/// Whether a manifest of this type can be asked for; a line may leave the type out.
+fn can_be_shown(line: &Descriptor) -> bool {
+    line.media_type.is_empty() || Kind::of(&line.media_type).is_some()
+}
+
+/// The first line for each digest.
+fn distinct<'a>(lines: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a Descriptor> {
+    let mut seen = BTreeSet::new();
+    lines.filter(|line| seen.insert(&line.digest)).collect()
+}
+
+/// For `map_err`: a fault in what was served under this name.
+fn wrong(reference: &Reference) -> impl Fn(DocumentError) -> CommandError + 'static {
+    let reference = reference.to_string();
+    move |source| CommandError::Served { reference: reference.clone(), source }
+}

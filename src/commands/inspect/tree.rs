@@ -1,0 +1,97 @@
+//! `--format tree`: the index, its platforms, their layers with sizes; attestations below their image with what they
+//! state.
+
+use std::collections::BTreeMap;
+
+use crate::commands::inspect::node::{Contents, Inside, Node, beside, predicate};
+use crate::commands::inspect::short::Short;
+use crate::document::descriptor::Descriptor;
+use crate::output::{Tree, human};
+
+/// The tree; with whole digests, media types and annotations where that `is_verbose`.
+pub(super) fn of(node: &Node, is_verbose: bool) -> Tree {
+    let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
+    let drawing = Drawing { short, is_verbose };
+    let name = node.reference.to_string();
+    let what = node.platform().unwrap_or_else(|| node.kind());
+    let mut tree = Tree::new(drawing.label(&[&name, &what], node));
+    drawing.annotations(&mut tree, &node.line.annotations);
+    if let Some(subject) = &node.subject {
+        tree.push(Tree::new(drawing.blob("subject", subject)));
+    }
+    drawing.inside(&mut tree, node, &[]);
+    tree
+}
+
+struct Drawing {
+    short: Short,
+    is_verbose: bool,
+}
+
+impl Drawing {
+    /// One manifest of a list, with what attests it.
+    fn child(&self, node: &Node, attestations: &[&Node]) -> Tree {
+        let what = match (node.platform(), node.attests()) {
+            (_, Some(image)) => format!("attestation of {}", self.short.of(&image)),
+            (Some(platform), _) if node.children().is_empty() => platform,
+            (Some(platform), _) => format!("{} for {platform}", node.kind()),
+            (None, _) => node.kind(),
+        };
+        let mut tree = Tree::new(self.label(&[&what], node));
+        self.annotations(&mut tree, &node.line.annotations);
+        self.inside(&mut tree, node, attestations);
+        tree
+    }
+
+    /// What an image states of itself is not its platform's business: no configuration, and every layer by what it
+    /// says.
+    fn attestation(&self, node: &Node) -> Tree {
+        let mut tree = Tree::new(self.label(&["attestation"], node));
+        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
+            tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
+        }
+        tree
+    }
+
+    fn inside(&self, tree: &mut Tree, node: &Node, attestations: &[&Node]) {
+        if let Some(Contents { config, layers }) = node.contents() {
+            if let Some(config) = config {
+                tree.push(Tree::new(self.blob("config", config)));
+            }
+            for layer in layers {
+                let what = predicate(layer).unwrap_or(if layer.is_foreign() { "foreign layer" } else { "layer" });
+                tree.push(Tree::new(self.blob(what, layer)));
+            }
+        }
+        for (child, attestations) in beside(node.children()) {
+            tree.push(self.child(child, &attestations));
+        }
+        for attestation in attestations {
+            tree.push(self.attestation(attestation));
+        }
+    }
+
+    fn annotations(&self, tree: &mut Tree, annotations: &BTreeMap<String, String>) {
+        for (name, value) in annotations.iter().filter(|_| self.is_verbose) {
+            tree.push(Tree::new(format!("annotation  {name}={value}")));
+        }
+    }
+
+    /// What it is, its digest, and the size of all that it is made of.
+    fn label(&self, words: &[&str], node: &Node) -> String {
+        let size = match &node.inside {
+            Inside::Missing => Some("not in the registry".to_owned()),
+            Inside::Image(contents) => Some(human::size(contents.size())),
+            Inside::Unknown | Inside::List(_) => None,
+        };
+        let digest = self.short.of(&node.line.digest);
+        let parts = words.iter().copied().chain([digest]).chain(size.as_deref());
+        parts.collect::<Vec<_>>().join("  ")
+    }
+
+    fn blob(&self, what: &str, blob: &Descriptor) -> String {
+        let (digest, size) = (self.short.of(&blob.digest), human::size(blob.size));
+        let media_type = if self.is_verbose { format!("  {}", blob.media_type) } else { String::new() };
+        format!("{what}  {digest}  {size}{media_type}")
+    }
+}

@@ -1,0 +1,425 @@
+//! `inspect` in its own words (`--raw`, `--platform`, `--local`, `--remote`, `--format`), and `platforms`: what is shown,
+//! and what it takes to find out.
+
+use serde_json::{Value, json};
+use testkit::image::fixtures::{artifact, attestation_of, buildx_image, buildx_index, helm_chart};
+use testkit::image::{Image, Index, OCI_INDEX, OCI_MANIFEST};
+use testkit::loopback::{Recorded, Registry};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
+
+struct World {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl World {
+    fn new() -> World {
+        World { registry: Registry::start(), sandbox: Sandbox::new() }
+    }
+
+    /// With an index as buildx makes it under app:1.
+    fn with_index() -> (World, Index) {
+        let (world, index) = (World::new(), buildx_index(&PLATFORMS));
+        world.registry.put_index("app", "1", &index);
+        (world, index)
+    }
+
+    /// Also with a draft of the same name, made of one image alone, so that the two can be told apart.
+    fn with_draft() -> (World, Index) {
+        let (world, index) = World::with_index();
+        world.registry.put_image("src", "s390x", &buildx_image("linux/s390x"));
+        let _ = world.run(&["create", "@app:1", "@src:s390x"]).success();
+        (world, index)
+    }
+
+    fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.registry.host())
+    }
+
+    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
+    fn run(&self, args: &[&str]) -> Output {
+        self.registry.clear();
+        let args = args.iter().map(|word| match word.strip_prefix('@') {
+            Some(rest) => self.name(rest),
+            None => (*word).to_owned(),
+        });
+        self.sandbox.command(OURS).args(args).run()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_slice(&self.run(args).success().stdout).expect("JSON")
+    }
+
+    /// The text with the registry's own name made one that is always the same.
+    fn shown(&self, args: &[&str]) -> String {
+        self.run(args).success().out().replace(&self.registry.host(), "R")
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.registry.requests().iter().map(Recorded::line).collect()
+    }
+
+    fn config_requests(&self) -> usize {
+        self.requests().iter().filter(|line| line.contains("/blobs/")).count()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_remote_index_is_shown_whole() {
+    let world = World::new();
+    let image = buildx_image("linux/amd64");
+    let index = Index::oci().image(&image).artifact_type("x/y").subject(&image).annotation("k", "<v>").build();
+    world.registry.put_index("app", "1", &index);
+    let shown: Value = world.json(&["inspect", "@app:1"]);
+    assert_eq!(shown, serde_json::from_slice::<Value>(&index.manifest).unwrap());
+    assert_eq!(keys(&shown), ["schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations"]);
+    assert_eq!(world.requests().len(), 1);
+}
+
+#[test]
+fn raw_is_the_bytes_and_nothing_else() {
+    let (world, index) = World::with_index();
+    let shown = world.run(&["inspect", "--raw", "@app:1"]).success();
+    assert_eq!(text(&shown.stdout), text(&index.manifest));
+    assert_eq!(world.requests().len(), 1);
+    let child = world.run(&["inspect", "--raw", "--platform", "linux/arm64", "@app:1"]).success();
+    assert_eq!(text(&child.stdout), text(&index.images[1].manifest));
+    assert_eq!(world.requests().len(), 2);
+    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
+    let draft = world.run(&["inspect", "--raw", "@list:1"]).success();
+    let _ = world.run(&["push", "@list:1"]).success();
+    let (_, pushed) = world.registry.manifest("list", "1").expect("the list");
+    assert_eq!(text(&draft.stdout), text(&pushed));
+    let entry = world.name(&format!("app@{}", index.images[0].digest()));
+    let entry = world.run(&["inspect", "--raw", "@list:1", &entry]).success();
+    assert_eq!((text(&entry.stdout), world.requests()), (text(&index.images[0].manifest), vec![]));
+}
+
+#[test]
+fn a_platform_picks_a_child_which_is_shown_as_an_image() {
+    let (world, index) = World::with_index();
+    let shown = world.json(&["inspect", "--platform", "linux/amd64", "@app:1"]);
+    assert_eq!(shown, serde_json::from_slice::<Value>(&index.images[0].manifest).unwrap());
+    let digest = index.images[0].digest();
+    assert_eq!(world.requests(), ["GET /v2/app/manifests/1 200", &format!("GET /v2/app/manifests/{digest} 200")]);
+    let entry = world.json(&["inspect", "-v", "--platform", "linux/amd64", "@app:1"]);
+    assert_eq!(world.requests().len(), 2);
+    assert_eq!(entry["Ref"], world.name(&format!("app@{digest}")));
+    assert_eq!(entry["Descriptor"]["platform"], json!({"architecture": "amd64", "os": "linux"}));
+    let told = world.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
+    assert_eq!((told["platform"].as_str(), told["requests"].as_u64()), (Some("linux/amd64"), Some(2)));
+    // An image is asked what it runs on.
+    world.registry.put_image("one", "1", &buildx_image("linux/amd64"));
+    let _ = world.run(&["inspect", "--platform", "linux/amd64", "@one:1"]).success();
+    assert_eq!((world.requests().len(), world.config_requests()), (2, 1));
+    let refused = world.run(&["inspect", "--platform", "linux/arm64", "@one:1"]);
+    assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", world.name("one:1")));
+    assert!(refused.err().contains("hint: there is: linux/amd64\n"), "{}", refused.err());
+}
+
+#[test]
+fn a_platform_that_is_not_there_says_what_is() {
+    let (world, _) = World::with_draft();
+    for (flag, there) in [("--remote", "linux/amd64, linux/arm64/v8"), ("--local", "linux/s390x")] {
+        let refused = world.run(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
+        assert_eq!((refused.code, refused.out()), (1, String::new()));
+        let first = format!("no image for linux/riscv64 in {}", world.name("app:1"));
+        assert_eq!(refused.err(), format!("{first}\nhint: there is: {there}\n"));
+    }
+}
+
+#[test]
+fn of_several_images_for_a_platform_the_first_is_shown() {
+    let world = World::new();
+    let image = |number: u8| Image::oci().platform("linux", "amd64").layer([number]).build();
+    let index = Index::oci().image(&image(1)).image(&image(2)).image(&image(1)).build();
+    world.registry.put_index("app", "1", &index);
+    let shown = world.run(&["inspect", "--raw", "--platform", "linux/amd64", "@app:1"]).success();
+    assert_eq!(text(&shown.stdout), text(&image(1).manifest));
+    let name = |image: Image| world.name(&format!("app@{}", image.digest()));
+    let (one, two) = (name(image(1)), name(image(2)));
+    assert_eq!(shown.err(), format!("2 images for linux/amd64: {one}, {two}; this is the first, {one}\n"));
+    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
+    let shown = world.run(&["inspect", "--platform", "linux/amd64", "@list:1"]).success();
+    assert!(shown.err().starts_with("2 images for linux/amd64: "), "{}", shown.err());
+}
+
+#[test]
+fn nested_indexes_are_searched() {
+    let world = World::new();
+    let inner = Index::oci().image(&buildx_image("linux/s390x")).build();
+    let middle = Index::oci().index(&inner).image_with(&buildx_image("linux/ppc64le"), Value::Null, &[]).build();
+    let outer = Index::oci().image(&buildx_image("linux/amd64")).index(&middle).build();
+    world.registry.put_index("app", "1", &outer);
+    for (platform, requests, configs) in [("linux/amd64", 2, 0), ("linux/ppc64le", 6, 1), ("linux/s390x", 6, 1)] {
+        let shown = world.run(&["inspect", "--raw", "--platform", platform, "@app:1"]).success();
+        assert_eq!(text(&shown.stdout), text(&buildx_image(platform).manifest), "{platform}");
+        assert_eq!((world.requests().len(), world.config_requests()), (requests, configs), "{platform}");
+    }
+    let refused = world.run(&["inspect", "--platform", "linux/arm64", "@app:1"]);
+    assert!(refused.err().contains("there is: linux/amd64, linux/ppc64le, linux/s390x"), "{}", refused.err());
+}
+
+#[test]
+fn local_and_remote_choose() {
+    let (world, index) = World::with_draft();
+    let one = world.json(&["inspect", "@app:1"]);
+    assert_eq!((one["manifests"].as_array().unwrap().len(), world.requests()), (1, vec![]));
+    assert_eq!(world.json(&["inspect", "--local", "@app:1"]), one);
+    let served = world.run(&["inspect", "--remote", "--raw", "@app:1"]).success();
+    assert_eq!(text(&served.stdout), text(&index.manifest));
+    world.registry.put_index("app", "2", &index);
+    let refused = world.run(&["inspect", "--local", "@app:2"]);
+    assert_eq!((refused.code, world.requests()), (1, vec![]));
+    assert_eq!(refused.first_err_line(), format!("No such manifest: {}", world.name("app:2")));
+    let both = world.run(&["inspect", "--local", "--remote", "@app:1"]);
+    assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --local and --remote".to_owned()));
+    let both = world.run(&["inspect", "--remote", "@app:1", "@src:s390x"]);
+    assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --remote and MANIFEST_LIST".to_owned()));
+    // A draft that is broken is in nobody's way who does not ask for it.
+    let folder = world.sandbox.store().join(world.name("app:1").replace(':', "-").replace('/', "_"));
+    std::fs::write(folder.join("x"), "{").expect("a file in the draft");
+    assert_eq!(world.run(&["inspect", "@app:1"]).code, 1);
+    let _ = world.run(&["inspect", "--remote", "@app:1"]).success();
+}
+
+#[test]
+fn json_of_a_remote_index_is_one_request() {
+    let (world, index) = World::with_index();
+    let told = world.json(&["inspect", "--format", "json", "@app:1"]);
+    assert_eq!(world.requests().len(), 1);
+    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "requests"]);
+    assert_eq!(told["digest"], index.digest());
+    assert_eq!((&told["local"], &told["requests"], &told["mediaType"]), (&json!(false), &json!(1), &json!(OCI_INDEX)));
+    let arm = &index.images[1];
+    let reference = world.name(&format!("app@{}", arm.digest()));
+    let expected = json!({
+        "platform": "linux/arm64/v8", "digest": arm.digest(), "size": arm.manifest.len(), "mediaType": OCI_MANIFEST,
+        "reference": reference,
+    });
+    assert_eq!(told["platforms"][1], expected);
+    assert_eq!(told["platforms"][2]["attests"], index.images[0].digest());
+    let deep = world.json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    assert_eq!((world.requests().len(), deep["requests"].as_u64()), (5, Some(5)));
+    let layers = deep["platforms"][1]["layers"].as_array().expect("layers");
+    let size: usize = arm.blobs().iter().map(|blob| blob.len()).sum();
+    assert_eq!((layers.len(), &deep["platforms"][1]["totalSize"]), (2, &json!(size)));
+    let predicate = &deep["platforms"][2]["layers"][1]["annotations"]["in-toto.io/predicate-type"];
+    assert_eq!(predicate, "https://spdx.dev/Document");
+}
+
+#[test]
+fn json_uses_the_same_words_for_drafts_and_images() {
+    let (world, index) = World::with_index();
+    let told = world.json(&["create", "--format", "json", "@list:1", "@app:1"]);
+    assert_eq!((&told["local"], &told["requests"]), (&json!(true), &json!(5)));
+    let shown = world.json(&["inspect", "--format", "json", "@list:1"]);
+    assert_eq!((&shown["requests"], world.requests()), (&json!(0), vec![]));
+    for member in ["reference", "digest", "size", "mediaType", "local", "platforms"] {
+        assert_eq!(told[member], shown[member], "{member}");
+    }
+    let source = world.name(&format!("app:1@{}", index.digest()));
+    assert_eq!((&shown["platforms"][0]["source"], shown["platforms"].as_array().unwrap().len()), (&json!(source), 4));
+    let _ = world.run(&["push", "@list:1"]).success();
+    let remote = world.json(&["inspect", "--remote", "--format", "json", "@list:1"]);
+    assert_eq!(remote["digest"], shown["digest"]);
+    world.registry.put_image("one", "1", &buildx_image("linux/amd64"));
+    let one = world.json(&["inspect", "--format", "json", "@one:1"]);
+    let expected =
+        ["reference", "digest", "size", "mediaType", "local", "platform", "totalSize", "config", "layers", "requests"];
+    assert_eq!((keys(&one), world.requests().len()), (expected.to_vec(), 2));
+    let entry = world.name(&format!("app@{}", index.images[2].digest()));
+    let entry = world.json(&["inspect", "--format", "json", "@list:1", &entry]);
+    assert_eq!((&entry["digest"], &entry["local"]), (&json!(index.images[2].digest()), &json!(true)));
+}
+
+#[test]
+fn a_failure_under_json_is_an_object() {
+    let (world, _) = World::with_index();
+    let refused = world.run(&["inspect", "--format", "json", "--platform", "linux/riscv64", "@app:1"]);
+    let error: Value = serde_json::from_slice(&refused.stderr).expect("JSON");
+    assert_eq!((refused.code, &error["error"]["kind"]), (1, &json!("missing")), "{error}");
+}
+
+/// The first digits of a digest as they are shown.
+fn short(digest: &str) -> &str {
+    &digest[.."sha256:".len() + 12]
+}
+
+const TABLE: &str = include_str!("../fixtures/show/table.txt");
+const TABLE_VERBOSE: &str = include_str!("../fixtures/show/table-verbose.txt");
+
+#[test]
+fn a_table_has_attestations_beside_their_image() {
+    let (world, index) = World::with_index();
+    assert_eq!(world.shown(&["inspect", "--format", "table", "@app:1"]), TABLE);
+    assert_eq!(world.requests().len(), 1);
+    assert_eq!(world.shown(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
+    assert_eq!(world.requests().len(), 5);
+    // The same rows for a draft with no request, in the order of its names.
+    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
+    let draft = world.shown(&["inspect", "-v", "--format", "table", "@list:1"]);
+    assert_eq!(world.requests(), [""; 0]);
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&draft), sorted(TABLE_VERBOSE));
+    let position = |digest: &str| draft.lines().position(|line| line.contains(digest)).expect("a row");
+    for (image, attestation) in [(0, 2), (1, 3)] {
+        let [image, attestation] = [image, attestation].map(|number: usize| index.images[number].digest());
+        assert_eq!(position(&attestation), position(&image) + 1, "{draft}");
+    }
+    let image = world.shown(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
+    assert_eq!(image.lines().nth(1), TABLE.lines().nth(1));
+}
+
+const TREE: &str = include_str!("../fixtures/show/tree.txt");
+
+#[test]
+fn a_tree_goes_down_to_the_layers() {
+    let (mut world, index) = World::with_index();
+    let ascii = world.shown(&["inspect", "--format", "tree", "@app:1"]);
+    assert_eq!(world.requests().len(), 5, "the index and each child once");
+    world.sandbox.set("LANG", "C.UTF-8");
+    let unicode = world.shown(&["inspect", "--format", "tree", "@app:1"]);
+    assert_eq!(unicode, TREE);
+    let strokes = |text: &str| text.replace("├─", "|-").replace("└─", "`-").replace('│', "|");
+    assert_eq!(ascii, strokes(TREE));
+    // A draft of the same images says the same with no request, in the order of its names.
+    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
+    let draft = world.shown(&["inspect", "--format", "tree", "@list:1"]);
+    assert_eq!(world.requests(), [""; 0]);
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> =
+            text.lines().skip(1).map(|line| line.replace(['├', '└', '│', '─', ' '], "")).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&draft), sorted(&unicode));
+    let image = world.shown(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
+    assert_eq!(image.lines().count(), 4, "{image}");
+    assert!(image.starts_with(&format!("R/app@{}  linux/amd64  sha256:", index.images[0].digest())), "{image}");
+    let verbose = world.shown(&["inspect", "-v", "--format", "tree", "@app:1"]);
+    assert!(
+        verbose.contains("annotation  vnd.docker.reference.type=attestation-manifest")
+            || verbose.contains(&index.images[2].digest())
+    );
+    assert!(verbose.contains("application/vnd.oci.image.layer.v1.tar+gzip"), "{verbose}");
+}
+
+#[test]
+fn a_tree_of_odd_things_has_a_place_for_each() {
+    let world = World::new();
+    let (chart, notes) = (helm_chart("app", "1"), artifact("x/notes", b"notes"));
+    let (amd, gone) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
+    let orphan = attestation_of(&gone);
+    let about =
+        [("vnd.docker.reference.type", "attestation-manifest"), ("vnd.docker.reference.digest", &gone.digest())];
+    let inner = Index::oci().image(&amd).image_with(&orphan, Value::Null, &about.map(|(k, v)| (k, v))).build();
+    let stranger = json!({"mediaType": "application/x-thing", "digest": testkit::image::sha256(b"t"), "size": 1});
+    let absent = json!({"mediaType": OCI_MANIFEST, "digest": gone.digest(), "size": gone.manifest.len(),
+        "platform": {"os": "linux", "architecture": "riscv64"}});
+    let outer = Index::oci()
+        .image(&amd)
+        .index(&inner)
+        .index(&inner)
+        .image_with(&chart, Value::Null, &[])
+        .image_with(&notes, Value::Null, &[])
+        .child(stranger)
+        .child(absent)
+        .build();
+    // Not through `put_index`: what it names is not all there.
+    for image in [&amd, &chart, &notes, &orphan] {
+        world.registry.put_image("app", &image.digest(), image);
+    }
+    world.registry.put_manifest("app", &inner.digest(), OCI_INDEX, &inner.manifest);
+    world.registry.put_manifest("app", "1", OCI_INDEX, &outer.manifest);
+    let tree = world.shown(&["inspect", "--format", "tree", "@app:1"]);
+    let requests = world.requests();
+    // amd64, the inner index, the chart, the notes, the one that is gone; then the orphan within.
+    assert_eq!(requests.len(), 7, "{requests:?}");
+    assert_eq!(world.config_requests(), 0, "{requests:?}");
+    for (part, times) in [
+        (format!("linux/riscv64  {}  not in the registry", short(&gone.digest())), 1),
+        (format!("application/x-thing  {}", short(&testkit::image::sha256(b"t"))), 1),
+        (format!("attestation of {}", short(&gone.digest())), 2),
+        (format!("oci index  {}", short(&inner.digest())), 2),
+        (format!("linux/amd64  {}", short(&amd.digest())), 3),
+        ("artifact application/vnd.cncf.helm.config.v1+json".to_owned(), 1),
+        ("artifact application/vnd.oci.empty.v1+json".to_owned(), 1),
+    ] {
+        assert_eq!(tree.matches(&part).count(), times, "{part}\n{tree}");
+    }
+    let table = world.shown(&["inspect", "--format", "table", "@app:1"]);
+    assert_eq!((world.requests().len(), table.lines().count()), (1, 8), "{table}");
+    let told = world.json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    assert_eq!(
+        (&told["platforms"][6]["missing"], &told["platforms"][1]["platforms"][0]["platform"]),
+        (&json!(true), &json!("linux/amd64"))
+    );
+}
+
+#[test]
+fn indexes_that_multiply_are_refused() {
+    let world = World::new();
+    let mut index = Index::oci().image(&buildx_image("linux/amd64")).build();
+    for _ in 0..5 {
+        world.registry.put_manifest("app", &index.digest(), OCI_INDEX, &index.manifest);
+        let line = json!({"mediaType": OCI_INDEX, "digest": index.digest(), "size": index.manifest.len()});
+        index = (0..20).fold(Index::oci(), |outer, _| outer.child(line.clone())).build();
+    }
+    world.registry.put_image("app", "image", &buildx_image("linux/amd64"));
+    world.registry.put_manifest("app", "1", OCI_INDEX, &index.manifest);
+    let refused = world.run(&["inspect", "--format", "tree", "@app:1"]);
+    assert_eq!((refused.code, refused.out()), (1, String::new()));
+    assert!(refused.first_err_line().contains("to more than 10000"), "{}", refused.err());
+}
+
+#[test]
+fn platforms_are_told_in_mquerys_words() {
+    let (world, index) = World::with_index();
+    let shown = world.run(&["platforms", "@app:1"]).success();
+    let expected = format!(
+        "Image: {} (digest: {})\n * Manifest List: Yes (Image type: {OCI_INDEX})\n * Supported platforms:\n   - linux/amd64\n   - linux/arm64/v8\n",
+        world.name("app:1"),
+        index.digest()
+    );
+    assert_eq!((shown.out(), world.requests().len()), (expected, 1));
+    let image = Image::docker().platform("windows", "amd64").os_version("10.0.17763.2300").layer(b"w").build();
+    world.registry.put_image("win", "1", &image);
+    let shown = world.run(&["platforms", "@win:1"]).success();
+    let expected = format!(
+        "Image: {} (digest: {})\n * Manifest List: No (Image type: {})\n * Supports: windows/amd64:10.0.17763.2300\n",
+        world.name("win:1"),
+        image.digest(),
+        image.media_type
+    );
+    assert_eq!((shown.out(), world.requests().len()), (expected, 2));
+}
+
+#[test]
+fn platforms_are_told_as_json() {
+    let (world, index) = World::with_index();
+    let told = world.json(&["platforms", "--format", "json", "@app:1"]);
+    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "requests"]);
+    assert_eq!((&told["digest"], &told["requests"]), (&json!(index.digest()), &json!(1)));
+    let names: Vec<&str> =
+        told["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();
+    assert_eq!(names, PLATFORMS);
+    let refused = world.run(&["platforms", "@app:2"]);
+    assert_eq!((refused.code, refused.first_err_line()), (1, format!("no such manifest: {}", world.name("app:2"))));
+}
