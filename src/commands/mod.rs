@@ -17,7 +17,6 @@ mod inspect;
 mod listing;
 mod ls;
 mod manifest_tool;
-mod mquery_text;
 mod plan;
 mod platforms;
 mod pool;
