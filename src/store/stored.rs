@@ -60,13 +60,14 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<Stored>, S
 /// Whether the directory is still the one that `name` speaks of, holds nothing but entries, and nothing in it was
 /// changed at `older_than` or later.
 pub(super) fn may_go(paths: &Paths, name: &StoredName, older_than: Option<SystemTime>) -> Result<bool, StoreError> {
-    match look(paths, name) {
-        Ok(None) => Ok(false),
-        Ok(Some(stored)) => {
-            let is_the_same = (!stored.guessed).then_some(&stored.draft.reference) == name.known.as_ref();
+    match look(paths, name)? {
+        None => Ok(false),
+        Some(stored) => {
+            // Where nothing was known of it, not even a name, no other can have come in its place.
+            let is_the_same =
+                name.known.as_ref().is_none_or(|known| !stored.guessed && stored.draft.reference == *known);
             Ok(is_the_same && older_than.is_none_or(|limit| stored.modified < limit))
         }
-        Err(error) => Err(error),
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use docker_manifest::reference::Reference;
+use docker_manifest::store::{Store, StoreError};
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
@@ -50,6 +52,31 @@ impl Yard {
 
     fn amend(&self, list: &str, images: &[usize]) -> Run {
         self.ours(&["create", "--amend", list]).args(images.iter().map(|number| self.image(*number)))
+    }
+
+    /// Adds an image. Docker reads all entries for that, without a lock and only once, so that it may meet one that another
+    /// docker has half written, and gives up; that is docker's own, and all that it is forgiven here.
+    fn add(&self, tool: &Tool, list: &str, number: usize, retries: &AtomicUsize) {
+        const ATTEMPTS: usize = 100;
+        let image = self.image(number);
+        for _ in 0..ATTEMPTS {
+            let output = self.sandbox.tool(tool).args(["create", "--insecure", "--amend", list, &image]).run();
+            if output.code == 0 {
+                return;
+            }
+            assert_eq!(tool, &Tool::Docker, "{}", output.err());
+            assert!(output.err().contains("JSON") || output.err().contains("EOF"), "{}", output.err());
+            retries.fetch_add(1, Ordering::SeqCst);
+        }
+        panic!("docker could not add {image} in {ATTEMPTS} attempts");
+    }
+
+    /// The variant of an image in list 1, straight from its entry.
+    fn variant(&self, number: usize) -> String {
+        let folder = |name: &str| self.name(name).replace(':', "-").replace('/', "_");
+        let path = self.sandbox.store().join(folder("list:1")).join(folder(&format!("app:{number}")));
+        let entry: Value = serde_json::from_slice(&std::fs::read(path).expect("an entry")).expect("whole JSON");
+        entry["Descriptor"]["platform"]["variant"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The images of the draft by their names, each with its platform's variant.
@@ -113,6 +140,75 @@ fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
         return skipped("docker reads what many processes wrote", "docker is not on the PATH");
     }
     assert_eq!(yard.entries(&Tool::Docker, &list), expected);
+}
+
+/// Section "Locks", last paragraph: docker knows no lock, and yet nothing that it writes is lost to us, nor the other way
+/// round. Every process has an image of its own, so each change of it must stay until its own next one.
+#[test]
+fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
+    const WORKERS: usize = 64;
+    const CHANGES: usize = 32;
+    if !on_path("docker") {
+        return skipped("docker and ours change one draft at once", "docker is not on the PATH");
+    }
+    let yard = Yard::new(WORKERS);
+    let list = yard.name("list:1");
+    assert_calm(&yard.create(&list, &[0]).run());
+    let store = Store::new(&yard.sandbox.docker_config());
+    let reference = Reference::parse(&list).expect("a reference");
+    let (retries, annotated, working) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(WORKERS));
+    thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let (yard, list, retries, working) = (&yard, &list, &retries, &working);
+            scope.spawn(move || {
+                let _done = Done(working);
+                let tool = if worker % 2 == 0 { Tool::Docker } else { ours() };
+                yard.add(&tool, list, worker, retries);
+                for change in 0..CHANGES {
+                    let variant = format!("v{change}");
+                    let image = yard.image(worker);
+                    let run = yard.sandbox.tool(&tool).args(["annotate", list, &image, "--variant", &variant]);
+                    let output = run.run();
+                    assert_eq!(output.code, 0, "{} {worker}: {}", tool.name(), output.err());
+                    assert_eq!(yard.variant(worker), variant, "{} {worker} has lost a change", tool.name());
+                }
+            });
+        }
+        // And all the while the list itself is annotated, which docker has no place for.
+        while working.load(Ordering::SeqCst) > 0 {
+            let number = annotated.fetch_add(1, Ordering::SeqCst).to_string();
+            let changed = store.change(&reference, &|_| (), |before| {
+                let mut draft = before.cloned().expect("nobody removes it");
+                if let Some(last) = draft.annotations.insert("number".to_owned(), number.clone()) {
+                    assert_eq!(last.parse::<usize>().unwrap() + 1, number.parse::<usize>().unwrap(), "one was lost");
+                }
+                Ok::<_, StoreError>(Some(draft))
+            });
+            changed.expect("a store that works");
+        }
+    });
+    let last = format!("v{}", CHANGES - 1);
+    let expected: BTreeMap<String, String> = (0..WORKERS).map(|worker| (yard.image(worker), last.clone())).collect();
+    assert_eq!(yard.entries(&ours(), &list), expected);
+    assert_eq!(yard.entries(&Tool::Docker, &list), expected);
+    let annotated = annotated.into_inner();
+    let draft = store.draft(&reference).expect("a draft").expect("it is there");
+    assert_eq!(draft.annotations["number"], (annotated - 1).to_string());
+    println!(
+        "{} changes by {WORKERS} processes at a time and {annotated} of the list itself; docker met docker's half-written \
+         files {} times",
+        WORKERS * (CHANGES + 1),
+        retries.into_inner()
+    );
+}
+
+/// Counts a worker out however it ends, or whoever waits for all of them would wait forever.
+struct Done<'a>(&'a AtomicUsize);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Section "Writes": a new draft appears as a whole, so one of many makes it and the others find it made.

@@ -5,7 +5,6 @@ mod breaks;
 mod listing;
 mod memory;
 mod real;
-mod relay;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};

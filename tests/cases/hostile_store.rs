@@ -1,25 +1,23 @@
 //! What does not belong in the store is refused: not followed, not waited for, not changed. See `store-format.md`,
 //! "What does not belong".
 
+mod users;
+
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Run, Sandbox, on_path, tree};
+use testkit::sandbox::{Output, Run, Sandbox, tree};
 use testkit::skip::skipped;
 
 use super::OURS;
 
 /// Far more than any answer here takes, far less than forever.
 const GUARD: Duration = Duration::from_secs(30);
-/// Who runs the program where it must not be root, and somebody else; neither needs a name.
-const US: u32 = 40_001;
-const SOMEBODY: u32 = 40_002;
-
 /// A place in the store: its path, what belongs there, and whether commands that only read meet it.
 struct Place {
     path: &'static str,
@@ -209,93 +207,6 @@ fn the_configuration_directory_and_the_store_may_be_links() {
     let refused = yard.ours(&["create", "{LIST}", "{HOST}/app:0"]).run();
     assert_eq!(refused.code, 1);
     assert!(refused.first_err_line().contains(&yard.sandbox.store().display().to_string()), "{}", refused.err());
-}
-
-/// The program as `US`, in a home that is `US`'s.
-struct Users {
-    yard: Yard,
-    program: PathBuf,
-}
-
-impl Users {
-    /// `None`, said loudly, where the test may not change users.
-    fn new() -> Option<Self> {
-        let yard = Yard::new();
-        let root = yard.sandbox.path().to_owned();
-        let program = root.join("docker-manifest");
-        // Not by this process: a file that it had open for writing while it forks cannot be run.
-        let copied = std::process::Command::new("cp").arg(OURS).arg(&program).status();
-        assert!(copied.is_ok_and(|status| status.success()));
-        if !on_path("setpriv") || give(&root, US).is_err() {
-            skipped("another user's files in the store", "only root, with setpriv, can make them");
-            return None;
-        }
-        Some(Self { yard, program })
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let become_us = [format!("--reuid={US}"), format!("--regid={US}"), "--clear-groups".to_owned()];
-        let run = self.yard.sandbox.command("setpriv").args(become_us).arg(&self.program);
-        run.args(self.yard.words(args)).guard(GUARD).run()
-    }
-}
-
-/// Gives all that is below to a user.
-fn give(path: &Path, user: u32) -> std::io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(user), Some(user))?;
-    if !fs::symlink_metadata(path)?.is_dir() {
-        return Ok(());
-    }
-    fs::read_dir(path)?.try_for_each(|entry| give(&entry?.path(), user))
-}
-
-#[test]
-fn another_users_files_are_refused_and_roots_are_not() {
-    let Some(users) = Users::new() else { return };
-    let yard = &users.yard;
-    let _ = users.run(READERS[0]).success();
-    let mut tried = 0;
-    for place in &PLACES {
-        let path = yard.path(place.path);
-        if place.path == "{L}/zzz" {
-            continue;
-        }
-        for (owner, is_foreign) in [(SOMEBODY, true), (0, false)] {
-            yard.leave_staging();
-            give(&yard.path(".docker-manifest/staging"), US).expect("root may give away");
-            chown(&path, Some(owner), None).expect("root may give away");
-            for command in READERS {
-                tried += 1;
-                let output = users.run(command);
-                match is_foreign && place.met_by_readers {
-                    true => refusal(&output, &path, "belongs to another user").expect(place.path),
-                    false => assert_eq!(output.code, 0, "{}: {}", place.path, output.err()),
-                }
-            }
-            for command in WRITERS.iter().filter(|_| is_foreign) {
-                tried += 1;
-                refusal(&users.run(command), &path, "belongs to another user").expect(place.path);
-            }
-            if is_foreign {
-                // Root can read what anybody wrote.
-                let _ = yard.ours(READERS[0]).run().success();
-            }
-            chown(&path, Some(US), None).expect("root may give back");
-        }
-    }
-    println!("{tried} commands met what belongs to others");
-    for command in [WRITERS[0], WRITERS[1], WRITERS[2]] {
-        let _ = users.run(command).success();
-    }
-}
-
-/// `sudo docker manifest annotate` leaves a root's file in a user's folder: it is an entry like any other, also to change.
-#[test]
-fn an_entry_that_sudo_docker_wrote_can_be_changed_by_its_user() {
-    let Some(users) = Users::new() else { return };
-    chown(users.yard.path("{L}/{E}"), Some(0), Some(0)).expect("root may take");
-    let _ = users.run(&["annotate", "{LIST}", "{HOST}/app:0", "--variant", "v1"]).success();
-    assert_eq!(fs::metadata(users.yard.path("{L}/{E}")).expect("it is there").uid(), US);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use docker_manifest::registry::{Brought, Name};
 use testkit::client::Client;
 use testkit::real::RealRegistry;
+use testkit::relay::{Direction, Relay};
 use testkit::skip::skipped;
 
 use super::super::client_bench::{Bench, digest, reference};
-use super::relay::{Relay, Way};
 use super::{MIB, bring, noise, steady};
 
 /// Two of them; `None` and said so where there are none.
@@ -54,23 +54,24 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
     let size = 24 * MIB;
     let bytes = noise(size);
     let blob = digest(&Client::new(from.addr()).push_blob("source", &bytes));
-    for (number, way) in [Way::Up, Way::Down].into_iter().enumerate() {
-        let cut = |at| if way == at { 2 } else { 0 };
-        let down = Relay::start(from.addr(), Way::Down, 6 * MIB as u64, cut(Way::Down));
-        let up = Relay::start(to.addr(), Way::Up, 6 * MIB as u64, cut(Way::Up));
+    for (number, way) in [Direction::ToServer, Direction::ToClient].into_iter().enumerate() {
+        let (before_source, before_target) = (Relay::start(from.addr()), Relay::start(to.addr()));
+        let cut = if way == Direction::ToServer { &before_target } else { &before_source };
+        cut.cut_next(2, way, 6 * MIB as u64);
         let bench = steady().build();
         let repo = |relay: &Relay, path: String| reference(&format!("{}/{path}", relay.host())).repository().clone();
-        let (source, target) = (repo(&down, "source".to_owned()), repo(&up, format!("target{number}")));
+        let (source, target) =
+            (repo(&before_source, "source".to_owned()), repo(&before_target, format!("target{number}")));
         let copied = bring(&bench, &target, &[&source], &blob, Some(size));
         assert_eq!(copied, Ok(Brought::Copied(size as u64)), "{:#?}", bench.trace());
-        assert_eq!((down.cuts_left(), up.cuts_left()), (0, 0), "{way:?}");
+        assert_eq!(cut.cuts(), 2, "{way:?}");
         let (gets, patches) = (answers(&bench, "GET", "/source/blobs/"), answers(&bench, "PATCH", "/blobs/uploads/"));
         let last = patches.last().map(String::as_str);
         // This registry knows an upload no more once its connection broke, so all of it is sent again. What broke at the
         // source it does not notice.
         let (gets_then, patches_then) = match way {
-            Way::Up => (["200", "200", "200"], 3),
-            Way::Down => (["200", "206", "206"], 1),
+            Direction::ToServer => (["200", "200", "200"], 3),
+            Direction::ToClient => (["200", "206", "206"], 1),
         };
         assert_eq!(gets, gets_then, "{:#?}", bench.trace());
         assert_eq!((patches.len(), last), (patches_then, Some("202")), "{:#?}", bench.trace());

@@ -1,0 +1,206 @@
+//! A model of a disk: what is certainly there, what was asked for since, and the calls of a log that ask and that make
+//! certain.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file or a folder, whatever its name is.
+pub(super) type Node = usize;
+
+/// A name that came, went, or passed to another node.
+#[derive(Debug, Clone)]
+pub(super) struct Naming {
+    pub(super) folder: Node,
+    name: String,
+    node: Option<Node>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    Folder,
+    /// Bytes that are on the disk.
+    Whole(Vec<u8>),
+    /// Bytes that nobody synced: whatever is read there is wrong.
+    Torn(Vec<u8>),
+}
+
+/// A disk and what was asked of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk {
+    pub(super) contents: Vec<Content>,
+    /// What is certainly there.
+    pub(super) kept: BTreeMap<(Node, String), Node>,
+    /// What was asked for since and is not synced, in order.
+    pub(super) asked: Vec<Naming>,
+}
+
+pub(super) const ROOT: Node = 0;
+
+impl Disk {
+    /// A disk that holds what is below `path`, all of it synced.
+    pub(super) fn of(path: &Path) -> Disk {
+        let mut disk = Disk { contents: vec![Content::Folder], ..Disk::default() };
+        disk.load(path, ROOT);
+        disk
+    }
+
+    fn load(&mut self, path: &Path, folder: Node) {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let is_folder = path.is_dir();
+            let content = if is_folder { Content::Folder } else { Content::Whole(fs::read(&path).unwrap_or_default()) };
+            let node = self.add(content);
+            self.kept.insert((folder, name), node);
+            if is_folder {
+                self.load(&path, node);
+            }
+        }
+    }
+
+    fn add(&mut self, content: Content) -> Node {
+        self.contents.push(content);
+        self.contents.len() - 1
+    }
+
+    /// What programs see, which is all that was asked for.
+    pub(super) fn find(&self, path: &Path) -> Option<Node> {
+        let seen = self.with(|_| true);
+        path.iter().try_fold(ROOT, |folder, name| seen.get(&(folder, name.to_string_lossy().into_owned())).copied())
+    }
+
+    /// The names that are there if, of what is not certain, these came true.
+    pub(super) fn with(&self, came_true: impl Fn(usize) -> bool) -> BTreeMap<(Node, String), Node> {
+        let mut names = self.kept.clone();
+        for (_, naming) in self.asked.iter().enumerate().filter(|(number, _)| came_true(*number)) {
+            let place = (naming.folder, naming.name.clone());
+            match naming.node {
+                Some(node) => drop(names.insert(place, node)),
+                None => drop(names.remove(&place)),
+            }
+        }
+        names
+    }
+
+    fn ask(&mut self, path: &Path, node: Option<Node>) {
+        let (above, name) = (path.parent().expect("a parent"), path.file_name().expect("a name"));
+        let folder = self.find(above).unwrap_or_else(|| panic!("no folder {}", above.display()));
+        self.asked.push(Naming { folder, name: name.to_string_lossy().into_owned(), node });
+    }
+
+    fn sync(&mut self, path: &Path) {
+        let node = self.find(path).unwrap_or_else(|| panic!("nothing to sync at {}", path.display()));
+        if let Content::Torn(bytes) = &self.contents[node] {
+            self.contents[node] = Content::Whole(bytes.clone());
+        }
+        let sure = self.asked.iter().filter(|naming| naming.folder == node).cloned().collect::<Vec<_>>();
+        self.asked.retain(|naming| naming.folder != node);
+        for naming in sure {
+            let place = (naming.folder, naming.name);
+            match naming.node {
+                Some(node) => drop(self.kept.insert(place, node)),
+                None => drop(self.kept.remove(&place)),
+            }
+        }
+    }
+
+    /// Does what one call of the log did; whether it was one that asks for anything.
+    pub(super) fn play(&mut self, call: &Call) -> bool {
+        let path = |number: usize| call.path(number);
+        match call.name.as_str() {
+            "openat" if call.line.contains("O_CREAT") && self.find(&path(0)).is_none() => {
+                let node = self.add(Content::Torn(Vec::new()));
+                self.ask(&path(0), Some(node));
+            }
+            "mkdir" | "mkdirat" => {
+                let node = self.add(Content::Folder);
+                self.ask(&path(0), Some(node));
+            }
+            "rename" | "renameat" | "renameat2" => {
+                let node = self.find(&path(0));
+                self.ask(&path(0), None);
+                self.ask(&path(1), node);
+            }
+            "unlink" | "unlinkat" | "rmdir" => self.ask(&path(0), None),
+            "write" => {
+                let node = self.find(&path(0)).expect("an open file");
+                let mut bytes = match &self.contents[node] {
+                    Content::Whole(bytes) | Content::Torn(bytes) => bytes.clone(),
+                    Content::Folder => Vec::new(),
+                };
+                bytes.extend(call.bytes());
+                self.contents[node] = Content::Torn(bytes);
+            }
+            "fsync" | "fdatasync" => self.sync(&path(0)),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// A call that succeeded on something below the home.
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) line: String,
+    pub(super) home: PathBuf,
+}
+
+impl Call {
+    /// The texts in quotes, and for the calls that have only a descriptor or a name beside one, the descriptor's path.
+    fn path(&self, number: usize) -> PathBuf {
+        let quoted: Vec<Vec<u8>> = self.line.split('"').skip(1).step_by(2).map(unescaped).collect();
+        let described = self.line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path);
+        let described = described.map(|path| PathBuf::from(text(&unescaped(path))));
+        let path = match self.name.as_str() {
+            "write" | "fsync" | "fdatasync" => described.expect("a descriptor with its path"),
+            _ => {
+                let path = PathBuf::from(text(quoted.get(number).expect("a path")));
+                if path.is_absolute() { path } else { described.expect("a folder's descriptor").join(path) }
+            }
+        };
+        path.strip_prefix(&self.home).expect("only calls below the home are played").to_owned()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.line.split('"').nth(1).map(unescaped).unwrap_or_default()
+    }
+
+    pub(super) fn all(log: &str, home: &Path) -> Vec<Call> {
+        let mark: String = text_to_hex(home);
+        let calls = log.lines().filter(|line| line.contains(&mark) || line.contains(&home.display().to_string()));
+        let calls = calls.filter(|line| !line.contains(" = -1 "));
+        let call = |line: &str| {
+            let (name, _) = line.split_once('(')?;
+            Some(Call { name: name.to_owned(), line: line.to_owned(), home: home.to_owned() })
+        };
+        calls.filter_map(call).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn text_to_hex(path: &Path) -> String {
+    path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// strace's `\x2f`, or the letter itself.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let hex = rest.strip_prefix("\\x").and_then(|rest| u8::from_str_radix(rest.get(..2)?, 16).ok());
+        match hex {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &rest[4..];
+            }
+            None => {
+                bytes.extend(letter.to_string().bytes());
+                rest = &rest[letter.len_utf8()..];
+            }
+        }
+    }
+    bytes
+}

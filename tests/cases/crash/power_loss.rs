@@ -1,0 +1,236 @@
+//! What a disk may hold after a power loss: the calls of a change are recorded and played back on a model that keeps
+//! only what a sync has made sure of, and of the rest every subset. See `store-format.md`, "What a crash leaves".
+//!
+//! The model is POSIX's and harsher than any journal: a file's bytes are there once the file was synced, a name once its
+//! folder was; names that were not synced may be there or not, each for itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use serde_json::Value;
+use testkit::skip::skipped;
+
+use super::disk::{Call, Content, Disk, Node, ROOT};
+use super::ground::{Case, FORGET, Ground};
+use super::{ANNOTATE_THE_LIST, REPLACE, REPLACE_BACK, no_strace};
+
+/// A draft as it may be found: its entries, and what its side file says of it. `None` for no draft.
+type Found = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
+
+/// What the test knows of the store that it looks into.
+struct Look {
+    folder: String,
+    /// What the side file calls each folder that the list ever had.
+    identities: BTreeMap<Node, String>,
+}
+
+impl Look {
+    fn found(&self, disk: &Disk, names: &BTreeMap<(Node, String), Node>) -> Result<Found, String> {
+        let below = |folder: Node, name: &str| names.get(&(folder, name.to_owned())).copied();
+        let Some(store) = below(ROOT, "manifests") else { return Ok(None) };
+        let Some(folder) = below(store, &self.folder) else { return Ok(None) };
+        let whole = |node: Node| match &disk.contents[node] {
+            Content::Whole(bytes) => Ok(bytes.clone()),
+            other => Err(format!("{other:?} is in sight")),
+        };
+        let entries = names.iter().filter(|((above, _), _)| *above == folder);
+        let entries: Result<BTreeMap<_, _>, String> =
+            entries.map(|((_, name), node)| Ok((name.clone(), whole(*node)?))).collect();
+        let side = below(store, ".docker-manifest").and_then(|ours| below(ours, "lists"));
+        let side = side.and_then(|lists| below(lists, &self.folder)).map(whole).transpose()?;
+        let side: Option<Value> = side.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let speaks = |side: &Value| side["directory"].as_str() == self.identities.get(&folder).map(String::as_str);
+        let side = side.filter(speaks).map(|mut side| {
+            side["directory"].take();
+            side
+        });
+        Ok(Some((entries?, side)))
+    }
+}
+
+/// How the store names a folder in a side file.
+fn identity(path: &Path) -> Option<String> {
+    let metadata = fs::metadata(path).ok()?;
+    let born =
+        metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |t| t.as_nanos());
+    Some(format!("{}.{born}", metadata.ino()))
+}
+
+/// Whether a draft is the old one or the new one, or each part of it one of the two, and no older program in the wrong.
+fn is_allowed(found: &Found, old: &Found, new: &Found, by_entry: bool) -> bool {
+    if found == old || found == new {
+        return true;
+    }
+    let (Some((entries, side)), Some(old), Some(new), true) = (found, old, new, by_entry) else { return false };
+    let mut names = old.0.keys().chain(new.0.keys()).chain(entries.keys());
+    let is_beyond = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"Source\":");
+    let format = side.as_ref().map_or(0, |side| side["format"].as_u64().unwrap_or_default());
+    names.all(|name| [old.0.get(name), new.0.get(name)].contains(&entries.get(name)))
+        && (*side == old.1 || *side == new.1)
+        && (format == 2 || !entries.values().any(|bytes| is_beyond(bytes)))
+}
+
+impl Look {
+    /// At the store in this home, and with this folder for the list.
+    fn at(ground: &Ground) -> Look {
+        Look { folder: ground.folder(), identities: BTreeMap::new() }
+    }
+
+    /// Notes what the list's folder is called now.
+    fn note(&mut self, disk: &Disk, home: &Path) {
+        let list = Path::new("manifests").join(&self.folder);
+        if let (Some(node), Some(identity)) = (disk.find(&list), identity(&home.join(&list))) {
+            self.identities.insert(node, identity);
+        }
+    }
+
+    /// What a program sees.
+    fn seen(&self, disk: &Disk) -> Found {
+        self.found(disk, &disk.with(|_| true)).expect("what a program sees is whole")
+    }
+
+    /// The drafts that may be found, where each name that matters here and is not certain came true or did not.
+    fn possible(&self, disk: &Disk) -> Vec<Result<Found, String>> {
+        let mut matter: BTreeSet<Node> = self.identities.keys().copied().chain([ROOT]).collect();
+        for path in ["manifests", "manifests/.docker-manifest", "manifests/.docker-manifest/lists"] {
+            matter.extend(disk.find(Path::new(path)));
+        }
+        let open: Vec<usize> = (0..disk.asked.len()).filter(|at| matter.contains(&disk.asked[*at].folder)).collect();
+        assert!(open.len() <= 16, "too many names in the air to try them all: {}", open.len());
+        let subsets = 0..1_u32 << open.len();
+        let came_true =
+            |subset: u32, at: usize| open.iter().position(|open| *open == at).is_some_and(|bit| subset >> bit & 1 == 1);
+        subsets.map(|subset| self.found(disk, &disk.with(|at| came_true(subset, at)))).collect()
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
+fn check(case: &'static Case) {
+    if let Some(why) = no_strace() {
+        return skipped(&format!("a power loss at every step of {}", case.name), &why);
+    }
+    let ground = Ground::new(case);
+    let sandbox = ground.prepared();
+    let home = sandbox.docker_config();
+    let mut disk = Disk::of(&home);
+    let mut look = Look::at(&ground);
+    look.note(&disk, &home);
+    let old = look.seen(&disk);
+    let (output, log) = ground.traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
+    assert_eq!(output.code, 0, "{}", output.err());
+    let calls = Call::all(&log, &home);
+    // Once through to the end, for what is there then.
+    let mut last = disk.clone();
+    for call in &calls {
+        last.play(call);
+    }
+    look.note(&last, &home);
+    let new = look.seen(&last);
+    assert_ne!(old, new);
+    let (real, mut look_at_real) = (Disk::of(&home), Look::at(&ground));
+    look_at_real.note(&real, &home);
+    assert_eq!(look_at_real.seen(&real), new, "the model came out elsewhere than the disk");
+
+    let (mut played, mut tried, mut wrong, mut states) = (0, 0, Vec::new(), BTreeSet::new());
+    for call in &calls {
+        if !disk.play(call) {
+            continue;
+        }
+        played += 1;
+        for found in look.possible(&disk) {
+            tried += 1;
+            states.insert(format!("{found:?}"));
+            if !found.as_ref().is_ok_and(|found| is_allowed(found, &old, &new, case.by_entry)) {
+                let line: String = call.line.chars().take(300).collect();
+                wrong.push(format!("after {line}: {found:?}"));
+            }
+        }
+    }
+    for found in look.possible(&disk) {
+        tried += 1;
+        if found.as_ref() != Ok(&new) {
+            wrong.push(format!("after it said that it was done: {found:?}"));
+        }
+    }
+    println!("{}: {played} calls played, {tried} power losses, {} states of the draft", case.name, states.len());
+    assert!(wrong.is_empty(), "{} of {tried} went wrong, the first:\n{}", wrong.len(), wrong[0]);
+    assert!(tried > played && states.len() >= 2, "that can hardly be all");
+}
+
+#[test]
+fn a_new_draft_is_there_as_a_whole_or_not_at_all() {
+    check(&Case { name: "create", before: &[], command: "create {L} 0 1 2", by_entry: false });
+}
+
+#[test]
+fn a_new_draft_of_format_2_is_there_as_a_whole_or_not_at_all() {
+    check(&Case { name: "a new draft of format 2", before: &[], command: "@beyond-and-annotated", by_entry: false });
+}
+
+#[test]
+fn a_changed_entry_is_old_or_new() {
+    check(&Case {
+        name: "annotate",
+        before: &["create {L} 0 1 2"],
+        command: "annotate {L} 1 --variant v8",
+        by_entry: false,
+    });
+}
+
+#[test]
+fn the_first_change_of_dockers_draft_leaves_every_entry_old_or_new() {
+    check(&Case {
+        name: "create --amend of docker's draft",
+        before: &["create {L} 0 1 2", FORGET],
+        command: "create --amend {L} 0 3 4",
+        by_entry: true,
+    });
+}
+
+#[test]
+fn the_lists_own_annotations_are_old_or_new() {
+    check(&ANNOTATE_THE_LIST);
+}
+
+#[test]
+fn a_replaced_draft_has_every_entry_old_or_new_and_no_format_that_is_too_low() {
+    check(&REPLACE);
+    check(&REPLACE_BACK);
+}
+
+#[test]
+fn a_removed_draft_is_there_as_a_whole_or_gone() {
+    check(&Case { name: "rm", before: &["create {L} 0 1 2"], command: "rm {L}", by_entry: false });
+    check(&Case { name: "rm --all", before: &["@beyond-and-annotated"], command: "@remove", by_entry: false });
+}
+
+/// The model itself: what is not synced may be lost, and is then told from what may not.
+#[test]
+fn the_model_loses_what_was_not_synced() {
+    let call = |line: &str| Call { name: line.split('(').next().unwrap().into(), line: line.into(), home: "/h".into() };
+    let mut disk = Disk { contents: vec![Content::Folder], ..Disk::default() };
+    let look = Look { folder: "l".into(), identities: BTreeMap::new() };
+    for line in [
+        r#"mkdir("/h/manifests", 0755) = 0"#,
+        r#"fsync(3</h>) = 0"#,
+        r#"mkdir("/h/manifests/l", 0755) = 0"#,
+        r#"openat(AT_FDCWD</>, "/h/manifests/l/e", O_WRONLY|O_CREAT) = 3</h/manifests/l/e>"#,
+        r#"write(3</h/manifests/l/e>, "\x61\x62", 2) = 2"#,
+    ] {
+        assert!(disk.play(&call(line)), "{line}");
+    }
+    let names = |disk: &Disk, look: &Look| look.found(disk, &disk.with(|_| true));
+    assert!(names(&disk, &look).unwrap_err().contains("Torn"));
+    assert!(disk.play(&call(r#"fsync(3</h/manifests/l/e>) = 0"#)));
+    let whole = names(&disk, &look).unwrap().unwrap().0;
+    assert_eq!(whole, BTreeMap::from([("e".to_owned(), b"ab".to_vec())]));
+    // The folder's name and the file's are in the air, each for itself.
+    assert_eq!(look.found(&disk, &disk.kept).unwrap(), None);
+    assert_eq!(disk.asked.len(), 2);
+    assert!(disk.play(&call(r#"fsync(3</h/manifests>) = 0"#)));
+    assert_eq!(look.found(&disk, &disk.kept).unwrap().unwrap().0, BTreeMap::new());
+    assert!(!disk.play(&call(r#"flock(3</h/manifests/l/e>, LOCK_EX) = 0"#)));
+}
