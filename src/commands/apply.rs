@@ -85,8 +85,7 @@ impl Order<'_> {
         if let Some((_, twice)) = lists.iter().find(|(_, target)| !seen.insert(*target)) {
             return Err(CommandError::TargetTwice(twice.to_string()));
         }
-        let files =
-            [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
+        let files = [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
         match files.iter().find(|(_, file)| file.is_some()) {
             Some((flag, _)) if lists.len() > 1 => Err(CommandError::ManyLists { flag, number: lists.len() }),
             _ => Ok(lists),
@@ -138,8 +137,7 @@ impl Order<'_> {
         let options = options(self.flags, spec);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
         Plan::new(&draft, options.kind, &options.tags)?;
-        let wanted =
-            complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict };
+        let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict };
         complete::check(&draft, &wanted)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
@@ -189,10 +187,7 @@ fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
 
 /// The engine's flags for one list.
 fn options(flags: &Publish, spec: &Spec) -> Publish {
-    let required = |platform: &Platform| PlatformArg {
-        typed: platform.to_string(),
-        parsed: platform.clone(),
-    };
+    let required = |platform: &Platform| PlatformArg { typed: platform.to_string(), parsed: platform.clone() };
     Publish {
         kind: spec.form.unwrap_or_default(),
         tags: spec.tags.clone(),
@@ -221,7 +216,8 @@ fn settle(spec: &mut Spec, args: &Apply) {
 
 /// `--platforms`, `--template` and `--target`.
 fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
-    let targets: Vec<Reference> = args.targets.iter().map(|target| parsed(target).cloned()).collect::<Result<_, _>>()?;
+    let targets: Vec<Reference> =
+        args.targets.iter().map(|target| parsed(target).cloned()).collect::<Result<_, _>>()?;
     let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
     let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
     let spec = spec::from_args(&platforms, template, first)?;

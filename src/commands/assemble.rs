@@ -98,7 +98,9 @@ impl Found {
             }
             if spec.attestations.is_none() && !keeps && has_attestations(source) {
                 let image = &entry.image;
-                warnings.push(format!("the attestations of {image} are left out: a Docker manifest list has no place for them"));
+                warnings.push(format!(
+                    "the attestations of {image} are left out: a Docker manifest list has no place for them"
+                ));
             }
         }
         if !failures.is_empty() {

@@ -71,11 +71,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     let mut losses = Losses::default();
     losses.list(draft.subject.as_ref());
     let manifests = draft.entries().map(|entry| {
-        let digest = &entry.descriptor.digest;
-        let image = match entry.reference.digest() {
-            Some(_) => entry.reference.clone(),
-            None => entry.reference.with_digest(digest),
-        };
+        let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
         losses.line(&entry.descriptor);
         // What a registry said of an image itself, apply is told again.
         line(image, &entry.descriptor, entry.source.is_some())

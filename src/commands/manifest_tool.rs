@@ -26,12 +26,8 @@ pub(super) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
         Some(path) => path.clone(),
         None => context.config_dir.clone(),
     };
-    let context = &Context {
-        env: context.env.clone(),
-        config_dir,
-        debug: globals.debug,
-        streams: Arc::clone(&context.streams),
-    };
+    let context =
+        &Context { env: context.env.clone(), config_dir, debug: globals.debug, streams: Arc::clone(&context.streams) };
     let tool = Tool { context, globals };
     match command {
         ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),

@@ -282,12 +282,8 @@ fn choose(wanted: &Sources, source: &mut Source) {
     let is_image = |entry: &Entry| {
         entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| picks(wanted, platform))
     };
-    let images: BTreeSet<Digest> = source
-        .entries
-        .iter()
-        .filter(|entry| is_image(entry))
-        .map(|entry| entry.descriptor.digest.clone())
-        .collect();
+    let images: BTreeSet<Digest> =
+        source.entries.iter().filter(|entry| is_image(entry)).map(|entry| entry.descriptor.digest.clone()).collect();
     source.entries.retain(|entry| match entry.attests() {
         Some(digest) => images.contains(&digest),
         None => is_image(entry),

@@ -7,10 +7,10 @@ use std::num::NonZeroUsize;
 use serde_json::{Map, Value, json};
 
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::fetch::{self, Found};
 use crate::commands::pool;
 use crate::digest::Digest;
-use crate::document::descriptor::Descriptor;
+use crate::document::descriptor::{self, Descriptor};
 use crate::document::entry::attested;
 use crate::document::list::Index;
 use crate::document::manifest::{self, Kind};
@@ -53,8 +53,7 @@ pub(super) fn found<'a>(
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(registry, image)? {
         Found::Image(_, fetched) => {
-            let platform = Platforms::new(registry).of(image, &fetched.bytes)?;
-            let config = config(registry, image, &fetched.bytes)?;
+            let (config, platform) = config(registry, image, &fetched.bytes)?;
             Ok(Shown { name, fetched, content: Content::Image(config, platform) })
         }
         Found::List(fetched) => {
@@ -74,15 +73,16 @@ pub(super) fn found<'a>(
     }
 }
 
-fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<Value, CommandError> {
+/// An image's configuration, and the platform in it. What is no image need not have one that is JSON.
+fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     let config = manifest::config(manifest).map_err(served)?;
     let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
-    match gojson::parse(&bytes) {
-        Ok(config) => Ok(config),
-        // What is no image need not have a configuration that is JSON.
-        Err(_) if !media_type::is_image_config(&config.media_type) => Ok(Value::Null),
-        Err(error) => Err(served(DocumentError::from(error))),
+    let read = gojson::parse(&bytes).map_err(DocumentError::from);
+    let read = read.and_then(|value| descriptor::config_platform(&value).map(|platform| (value, platform)));
+    match read {
+        Err(_) if !media_type::is_image_config(&config.media_type) => Ok((Value::Null, Platform::default())),
+        read => read.map_err(served),
     }
 }
 
