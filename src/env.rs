@@ -35,6 +35,11 @@ impl Env {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The value of a variable that is set, be it empty: for variables that are the user's own.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
     /// Docker's configuration directory: `DOCKER_CONFIG`, else `.docker` in the home directory.
     ///
     /// A home that cannot be found gives `.docker` in the working directory, as docker has it.

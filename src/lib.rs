@@ -39,7 +39,7 @@ pub mod store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use args::{ArgsError, Command, Request};
+use args::{ArgsError, Command, Request, ToolRequest};
 use commands::{CommandError, Context};
 use env::Env;
 use output::Streams;
@@ -67,17 +67,18 @@ pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
             #[cfg(unix)]
             plugin::socket::watch(env);
             match args::parse(&called.name, words) {
-                Ok(Request::Run(command)) => verb(&context, &command),
-                Ok(Request::Help { text, asked: true }) => {
-                    streams.data(text.as_bytes()).map(|()| 0).map_err(CommandError::from)
-                }
-                Ok(Request::Help { text, asked: false }) => {
-                    streams.note(text.trim_end());
-                    Ok(0)
-                }
+                Ok(request) => requested(&context, request),
                 Err(error) => return fail(streams, &unparsed(&error, words)),
             }
         }
+        Action::Mquery(words) => match args::mquery(words) {
+            Ok(request) => requested(&context, request),
+            Err(error) => return fail(streams, &unparsed(&error, words)),
+        },
+        Action::ManifestTool(words) => match args::manifest_tool(words) {
+            Ok(request) => tool(&context, request),
+            Err(error) => return fail(streams, &report::tool_arguments(&error)),
+        },
     };
     match outcome {
         Ok(code) => code,
@@ -89,13 +90,34 @@ pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
     }
 }
 
+fn requested(context: &Context, request: Request) -> Result<u8, CommandError> {
+    match request {
+        Request::Run(command) => return verb(context, &command),
+        Request::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
+        Request::Help { text, asked: false } => context.streams.note(text.trim_end()),
+    }
+    Ok(0)
+}
+
+/// What manifest-tool is asked for; its exit codes are 0 and 1.
+fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
+    match request {
+        ToolRequest::Run(globals, command) => commands::manifest_tool(context, &globals, &command)?,
+        ToolRequest::Help(text) => context.streams.data(text.as_bytes())?,
+        ToolRequest::Version => {
+            context.streams.line(concat!("manifest-tool version ", env!("CARGO_PKG_VERSION"), " (docker-manifest)"))?;
+        }
+    }
+    Ok(0)
+}
+
 /// A command line that cannot be run, in the form that it asks for as far as it can be read.
 fn unparsed(error: &ArgsError, words: &[String]) -> Report {
     if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
 }
 
 fn asks_for_json(action: &Action) -> bool {
-    matches!(action, Action::Run(words) if report::wants_json(words))
+    matches!(action, Action::Run(words) | Action::Mquery(words) if report::wants_json(words))
 }
 
 /// Gives the exit code of what did not fail.

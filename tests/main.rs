@@ -72,6 +72,7 @@ mod cases {
         OWN_FLAGS.iter().any(|(name, flags)| *name == verb && flags.contains(&flag))
     }
 
+    mod apply;
     mod args;
     mod auth;
     mod beyond_docker;
@@ -88,6 +89,7 @@ mod cases {
     mod drafts;
     mod hostile_store;
     mod interop;
+    mod manifest_tool;
     mod plugin;
     mod push;
     mod references;

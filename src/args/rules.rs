@@ -66,7 +66,10 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
     if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| is_on(one) && is_on(other)) {
         return Err(FlagError::Conflict { one: spelt(one), other: spelt(other) });
     }
-    if let Some((flag, other)) = TOGETHER.iter().find(|(flag, other)| is_on(flag) && !is_on(other)) {
+    // What is required can stand in apply's file.
+    let is_elsewhere = |flag: &str| flag == "exact" && verb.get_name() == "apply" && is_on("file");
+    let lacks = |(flag, other): &&(&str, &str)| is_on(flag) && !is_on(other) && !is_elsewhere(flag);
+    if let Some((flag, other)) = TOGETHER.iter().find(lacks) {
         return Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
     }
     let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();

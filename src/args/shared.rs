@@ -45,8 +45,8 @@ pub struct Sources {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Kept {
     /// Attestations of the images: "keep" or "drop" (default "keep")
-    #[arg(long, value_name = "string", value_enum, default_value_t = Attestations::Keep, hide_default_value = true)]
-    pub attestations: Attestations,
+    #[arg(long, value_name = "string", value_enum)]
+    pub attestations: Option<Attestations>,
 }
 
 /// What a list says of one of its images, or (the last four) of itself.

@@ -1,9 +1,253 @@
-//! `apply`: not built yet.
+//! `apply`: makes and publishes the lists that specs describe, with no draft in between. All specs are read and
+//! checked, and the images of all of them are had, before anything is sent.
 
-use crate::args::Apply;
-use crate::commands::Context;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use crate::args::{self, Apply, PlatformArg, Publish, Sources};
+use crate::commands::assemble::{self, Wanted};
+use crate::commands::complete;
 use crate::commands::error::CommandError;
+use crate::commands::plan::Plan;
+use crate::commands::publish::{self, publish};
+use crate::commands::sources::Gathering;
+use crate::commands::summary::Published;
+use crate::commands::{Context, parsed};
+use crate::document::Draft;
+use crate::document::list::Form;
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::registry::{Access, Registry};
+use crate::spec::{self, Attestations, Spec};
 
-pub(super) fn run(_context: &Context, _args: &Apply) -> Result<(), CommandError> {
-    Err(CommandError::Unbuilt("apply"))
+/// One byte more than any spec has.
+const READ_MAX: u64 = (16 << 20) + 1;
+
+/// Standard input, as the name of a file.
+const STDIN: &str = "-";
+
+pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
+    let mut specs = if args.file.is_empty() { from_flags(args)? } else { read_all(context, args)? };
+    specs.iter_mut().for_each(|spec| settle(spec, args));
+    let flags = &args.publish;
+    let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft };
+    let lists = order.checked()?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = context.registry(&args.network)?;
+    let lists = order.make(context, &registry, jobs, &lists)?;
+    let mut told = Vec::new();
+    let outcome = publish_all(context, &registry, jobs, &lists, |published| {
+        if flags.format.is_none() {
+            publish::show(context, &published, flags)?;
+        }
+        told.push(published);
+        Ok(())
+    });
+    // What is published is told, whatever became of the rest.
+    if flags.format.is_some() && !told.is_empty() {
+        context.streams.json(&told)?;
+    }
+    outcome
+}
+
+/// What is to be made of specs.
+pub(super) struct Order<'a> {
+    /// The specs, with all that flags say in them.
+    pub(super) specs: &'a [Spec],
+    /// How they are published, but for what the specs say.
+    pub(super) flags: &'a Publish,
+    /// Whether images may be missing.
+    pub(super) ignore_missing: bool,
+    /// Whether the lists stay as drafts, too.
+    pub(super) keeps_drafts: bool,
+}
+
+/// A list that is ready to be published.
+pub(super) struct List {
+    draft: Draft,
+    options: Publish,
+    /// As the store is to have it.
+    stored: Option<Draft>,
+}
+
+impl Order<'_> {
+    /// The lists that there will be, each with its spec.
+    ///
+    /// # Errors
+    /// Two lists under one name, and a file for the result of one where there are several.
+    pub(super) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
+        let lists: Vec<(&Spec, &Reference)> =
+            self.specs.iter().flat_map(|spec| spec.targets.iter().map(move |target| (spec, target))).collect();
+        let mut seen = BTreeSet::new();
+        if let Some((_, twice)) = lists.iter().find(|(_, target)| !seen.insert(*target)) {
+            return Err(CommandError::TargetTwice(twice.to_string()));
+        }
+        let files = [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
+        match files.iter().find(|(_, file)| file.is_some()) {
+            Some((flag, _)) if lists.len() > 1 => Err(CommandError::ManyLists { flag, number: lists.len() }),
+            _ => Ok(lists),
+        }
+    }
+
+    /// Gets the images of all lists and makes these of them. Everything that can be known to be wrong is known then.
+    ///
+    /// # Errors
+    /// What registries say, and all that the lists lack.
+    pub(super) fn make(
+        &self,
+        context: &Context,
+        registry: &Registry,
+        jobs: NonZeroUsize,
+        lists: &[(&Spec, &Reference)],
+    ) -> Result<Vec<List>, CommandError> {
+        // One token is for the whole command.
+        let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
+        lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
+        let gathering = Gathering { registry, jobs, wanted: &Sources::default(), before: None };
+        let found = Wanted::of(self.specs).gather(&gathering, self.ignore_missing)?;
+        for image in found.missing() {
+            context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
+        }
+        let (mut made, mut failures) = (Vec::new(), Vec::new());
+        for spec in self.specs {
+            let parts = match found.parts(spec) {
+                Ok(parts) => parts,
+                Err(failure) => {
+                    failures.push(failure);
+                    continue;
+                }
+            };
+            for warning in &parts.warnings {
+                context.streams.note(format_args!("warning: {warning}"));
+            }
+            for target in &spec.targets {
+                match self.list(spec, parts.draft(spec, target)) {
+                    Ok(list) => made.push(list),
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        }
+        if failures.is_empty() { Ok(made) } else { Err(CommandError::of(failures)) }
+    }
+
+    fn list(&self, spec: &Spec, draft: Draft) -> Result<List, CommandError> {
+        let options = options(self.flags, spec);
+        // The engine checks the same again, for one list: none may go out before all are known to be right.
+        Plan::new(&draft, options.kind, &options.tags)?;
+        let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict };
+        complete::check(&draft, &wanted)?;
+        let is_stored = self.keeps_drafts && !self.flags.dry_run;
+        let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
+        Ok(List { draft, options, stored })
+    }
+}
+
+/// Publishes lists one after the other, and tells of each.
+///
+/// # Errors
+/// The first failure; where there are several lists, with what became of the others.
+pub(super) fn publish_all(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    lists: &[List],
+    mut tell: impl FnMut(Published) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    for (place, list) in lists.iter().enumerate() {
+        let published = publish(context, registry, jobs, &list.draft, &list.options);
+        let kept = || list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
+        if let Err(failure) = published.and_then(&mut tell).and_then(|()| kept()) {
+            let names = |lists: Option<&[List]>| {
+                lists.unwrap_or_default().iter().map(|list| list.draft.reference.to_string()).collect()
+            };
+            let (published, left) = (names(lists.get(..place)), names(lists.get(place..)));
+            let failure = Box::new(failure);
+            let is_one = lists.len() == 1;
+            return Err(if is_one { *failure } else { CommandError::Unfinished { failure, published, left } });
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a list as a draft, whatever was there under its name.
+fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
+    let mut replaced = false;
+    context.store().change(&draft.reference, &context.notice(), |before| {
+        replaced = before.is_some_and(|before| before != draft);
+        Ok::<_, CommandError>(Some(draft.clone()))
+    })?;
+    if replaced {
+        context.streams.note(format_args!("the draft {} is replaced", draft.reference));
+    }
+    Ok(())
+}
+
+/// The engine's flags for one list.
+fn options(flags: &Publish, spec: &Spec) -> Publish {
+    let required = |platform: &Platform| PlatformArg { typed: platform.to_string(), parsed: platform.clone() };
+    Publish {
+        kind: spec.form.unwrap_or_default(),
+        tags: spec.tags.clone(),
+        require: spec.require.iter().map(required).collect(),
+        ..flags.clone()
+    }
+}
+
+/// Flags go before what a spec says; tags and annotations are more of them.
+fn settle(spec: &mut Spec, args: &Apply) {
+    let flags = &args.publish;
+    if flags.kind != Form::Auto {
+        spec.form = Some(flags.kind);
+    }
+    spec.tags.extend(flags.tags.iter().cloned());
+    spec.annotations.extend(args.annotations.iter().cloned());
+    if !flags.require.is_empty() {
+        spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
+    }
+    spec.attestations = match args.sources.attestations {
+        Some(args::Attestations::Keep) => Some(Attestations::Keep),
+        Some(args::Attestations::Drop) => Some(Attestations::Drop),
+        None => spec.attestations,
+    };
+}
+
+/// `--platforms`, `--template` and `--target`.
+fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
+    let targets: Vec<Reference> =
+        args.targets.iter().map(|target| parsed(target).cloned()).collect::<Result<_, _>>()?;
+    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
+    let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
+    let spec = spec::from_args(&platforms, template, first)?;
+    Ok(vec![Spec { targets, ..spec }])
+}
+
+/// All files; what is wrong with any of them is said at once.
+fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> {
+    let (mut specs, mut failures) = (Vec::new(), Vec::new());
+    for file in &args.file {
+        match read(context, file) {
+            Ok(read) => specs.extend(read),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() { Ok(specs) } else { Err(CommandError::of(failures)) }
+}
+
+/// The specs of one file, or of stdin.
+///
+/// # Errors
+/// A file that cannot be read, and the first thing that is wrong in it.
+pub(super) fn read(context: &Context, file: &Path) -> Result<Vec<Spec>, CommandError> {
+    let name = file.display().to_string();
+    let mut bytes = Vec::new();
+    let read = match name.as_str() {
+        STDIN => io::stdin().take(READ_MAX).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(READ_MAX).read_to_end(&mut bytes)),
+    };
+    read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
+    let text = spec::decode(&bytes, &name)?;
+    Ok(spec::parse(text, &name, &|variable| context.env.variable(variable).map(str::to_owned))?)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::document::DocumentError;
 use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
+use crate::spec::{ArgumentsError, SpecError};
 use crate::store::StoreError;
 
 /// A verb's failure. References are texts here: normalised ones unless docker shows what was typed.
@@ -247,6 +248,47 @@ pub enum CommandError {
         /// Its value.
         value: String,
     },
+    /// A spec file that cannot be used.
+    #[error(transparent)]
+    Spec(Box<SpecError>),
+    /// `apply`: platforms, a template and targets that make no list.
+    #[error(transparent)]
+    SpecArguments(#[from] ArgumentsError),
+    /// A file that was named and cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `--ignore-missing`: no image of the list is there.
+    #[error("nothing to publish as {0}: not one of its images is there")]
+    NoneLeft(String),
+    /// A flag for one list where there are more.
+    #[error("{flag} is for one list, and there are {number}")]
+    ManyLists {
+        /// The flag.
+        flag: &'static str,
+        /// How many lists there are.
+        number: usize,
+    },
+    /// Two lists under one name.
+    #[error("{0} would be published twice")]
+    TargetTwice(String),
+    /// A failure while several lists were published.
+    #[error("{failure}")]
+    Unfinished {
+        /// What failed.
+        failure: Box<CommandError>,
+        /// The lists that are published.
+        published: Vec<String>,
+        /// The lists that are not, the one that failed first.
+        left: Vec<String>,
+    },
+    /// One image where a list is wanted.
+    #[error("{0} is no manifest list")]
+    NotAList(String),
     /// A verb that is not built yet.
     #[error("{0} is not built yet")]
     Unbuilt(&'static str),
@@ -296,6 +338,12 @@ fn incomplete(list: &str, missing: &[String], extra: &[String]) -> String {
 
 fn lines(errors: &[CommandError]) -> String {
     errors.iter().map(CommandError::to_string).collect::<Vec<_>>().join("\n")
+}
+
+impl From<SpecError> for CommandError {
+    fn from(error: SpecError) -> CommandError {
+        CommandError::Spec(Box::new(error))
+    }
 }
 
 impl From<StoreError> for CommandError {

@@ -1,9 +1,182 @@
-//! `export`: not built yet.
+//! `export`: a draft, or what a registry serves, as a spec that `apply` makes the same list of.
+//!
+//! Each image goes by its digest, so that the spec says the same tomorrow. What a spec has no place for is said on
+//! stderr.
 
 use crate::args::Export;
-use crate::commands::Context;
 use crate::commands::error::CommandError;
+use crate::commands::fetch::{self, Found};
+use crate::commands::result_files::ResultFile;
+use crate::commands::{Context, parsed};
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::list::{Form, Index};
+use crate::document::manifest::Kind;
+use crate::document::{Draft, media_type};
+use crate::platform::{self, Platform};
+use crate::reference::Reference;
+use crate::registry::Access;
+use crate::spec::{self, Spec, SpecEntry, Without};
+use crate::store::StoreError;
 
-pub(super) fn run(_context: &Context, _args: &Export) -> Result<(), CommandError> {
-    Err(CommandError::Unbuilt("export"))
+/// The operating system whose images have versions of it.
+const WINDOWS: &str = "windows";
+
+/// A spec, and what it does not say.
+struct Exported {
+    spec: Spec,
+    losses: Vec<String>,
+}
+
+pub(super) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
+    let list = parsed(&args.image)?;
+    let file = args.output.as_deref().map(ResultFile::prepare).transpose()?;
+    let stored = if args.remote { None } else { stored(context, list)? };
+    let Exported { spec, losses } = match stored {
+        Some(draft) => of_draft(&draft)?,
+        None if args.local => return Err(CommandError::NotStored(list.to_string())),
+        None => remote(context, list, args)?,
+    };
+    let text = spec::write(&spec);
+    for loss in losses.into_iter().chain(unreadable(&text, &spec)) {
+        context.streams.note(format_args!("warning: {loss}"));
+    }
+    match file {
+        Some(file) => file.write(text.as_bytes()),
+        None => Ok(context.streams.data(text.as_bytes())?),
+    }
+}
+
+/// A list that only shares its directory's name with this one is not this one.
+fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    match context.store().draft(list) {
+        Err(StoreError::NameTaken { .. }) => Ok(None),
+        found => Ok(found?),
+    }
+}
+
+/// What `apply` would not read back as it is, if there is such a thing: lists can say what no spec may.
+fn unreadable(text: &str, spec: &Spec) -> Option<String> {
+    match spec::parse(text, "the exported file", &|_| None) {
+        Ok(read) if read == std::slice::from_ref(spec) => None,
+        Ok(_) => Some("apply spells some platform of this list otherwise".to_owned()),
+        Err(error) => Some(format!("apply will refuse this: {error}")),
+    }
+}
+
+fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
+    if draft.is_empty() {
+        return Err(CommandError::Empty(draft.reference.to_string()));
+    }
+    let mut losses = Losses::default();
+    losses.list(draft.subject.as_ref());
+    let manifests = draft.entries().map(|entry| {
+        let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
+        losses.line(&entry.descriptor);
+        // What a registry said of an image itself, apply is told again.
+        line(image, &entry.descriptor, entry.source.is_some())
+    });
+    let spec = Spec {
+        targets: vec![draft.reference.clone()],
+        annotations: draft.annotations.clone(),
+        artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
+        manifests: manifests.collect(),
+        ..Spec::default()
+    };
+    Ok(Exported { spec, losses: losses.0 })
+}
+
+fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported, CommandError> {
+    let registry = context.registry(&args.network)?;
+    registry.announce(list.repository(), Access::Pull);
+    let fetched = match fetch::manifest(&registry, list)? {
+        Found::List(fetched) => fetched,
+        Found::Image(..) => return Err(CommandError::NotAList(list.to_string())),
+    };
+    let served = |source| CommandError::Served { reference: list.to_string(), source };
+    let index = Index::decode(&fetched.bytes).map_err(served)?;
+    let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
+    let mut losses = Losses::default();
+    losses.list(index.subject.as_ref());
+    let mut manifests = Vec::new();
+    for described in &index.manifests {
+        if losses.line(described) {
+            manifests.push(line(list.repository().at_digest(&described.digest), described, true));
+        }
+    }
+    if manifests.is_empty() {
+        return Err(CommandError::EmptyList(list.to_string()));
+    }
+    let spec = Spec {
+        targets: vec![list.clone()],
+        annotations: index.annotations,
+        artifact_type: Some(index.artifact_type).filter(|said| !said.is_empty()),
+        form: Some(if is_docker { Form::Docker } else { Form::Oci }),
+        manifests,
+        ..Spec::default()
+    };
+    Ok(Exported { spec, losses: losses.0 })
+}
+
+/// A line of a list. `is_listed`: it is a list that described it, and not the image itself, which may say more.
+fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
+    let platform = line.platform.clone().filter(|_| line.has_platform());
+    let without = match &platform {
+        Some(platform) if is_listed => without(platform),
+        _ => Without::default(),
+    };
+    SpecEntry {
+        image,
+        platform,
+        without,
+        annotations: line.annotations.clone(),
+        artifact_type: Some(line.artifact_type.clone()).filter(|said| !said.is_empty()),
+    }
+}
+
+/// The fields that the list leaves empty and an image of this platform may well have.
+fn without(platform: &Platform) -> Without {
+    let has_variants = !platform::known_variants(Some(&platform.architecture)).is_empty();
+    let is_windows = platform.os == WINDOWS;
+    Without {
+        variant: has_variants && platform.variant.is_empty(),
+        os_version: is_windows && platform.os_version.is_empty(),
+        os_features: is_windows && platform.os_features.is_empty(),
+    }
+}
+
+/// What a spec has no place for, in words.
+#[derive(Default)]
+struct Losses(Vec<String>);
+
+impl Losses {
+    fn list(&mut self, subject: Option<&Descriptor>) {
+        if let Some(subject) = subject {
+            self.0.push(format!("a spec has no place for the list's subject, {}", subject.digest));
+        }
+    }
+
+    /// What a line says beyond a spec; whether it can stand in one at all.
+    fn line(&mut self, line: &Descriptor) -> bool {
+        let digest: &Digest = &line.digest;
+        match Kind::of(&line.media_type) {
+            Some(Kind::List) => self.0.push(format!("{digest} is an index itself: apply takes it apart")),
+            Some(Kind::Image(_)) => {}
+            None if line.media_type.is_empty() => {}
+            None => {
+                self.0.push(format!("{digest} is left out: apply knows no {}", line.media_type));
+                return false;
+            }
+        }
+        if !line.urls.is_empty() {
+            self.0.push(format!("a spec has no place for the addresses of {digest}"));
+        }
+        if !line.data.is_empty() {
+            self.0.push(format!("a spec has no place for the content that is embedded for {digest}"));
+        }
+        if !line.has_platform() {
+            self.0.push(format!("the list does not say what {digest} runs on: apply asks the image"));
+        }
+        true
+    }
 }

@@ -4,6 +4,7 @@
 mod add;
 mod annotate;
 mod apply;
+mod assemble;
 mod check;
 mod complete;
 mod create;
@@ -15,6 +16,7 @@ mod fetch;
 mod inspect;
 mod listing;
 mod ls;
+mod manifest_tool;
 mod plan;
 mod platforms;
 mod pool;
@@ -29,6 +31,7 @@ mod served;
 mod sources;
 mod summary;
 mod tags;
+mod tool_inspect;
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -37,7 +40,7 @@ use std::sync::Arc;
 
 use crate::args::{
     Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Network, Platforms, Prune, Push, RefArg, Remove,
-    Rm,
+    Rm, ToolCommand, ToolGlobals,
 };
 use crate::env::Env;
 use crate::output::Streams;
@@ -81,6 +84,11 @@ impl Context {
     }
 
     fn registry(&self, network: &Network) -> Result<Registry, CommandError> {
+        self.client(network, false, login(network)?)
+    }
+
+    /// A client with this login, where there is one; `plain_http`: over plain HTTP alone.
+    fn client(&self, network: &Network, plain_http: bool, login: Option<Login>) -> Result<Registry, CommandError> {
         let streams = Arc::clone(&self.streams);
         let trace: Trace = Arc::new(move |line: &str| streams.note(line));
         Ok(Registry::new(Options {
@@ -89,8 +97,8 @@ impl Context {
             insecure: network.insecure,
             user_agent: concat!("docker-manifest/", env!("CARGO_PKG_VERSION")).to_owned(),
             trace: self.debug.then(|| Arc::clone(&trace)),
-            plain_http: false,
-            login: login(network)?,
+            plain_http,
+            login,
             retries: self.retries(network.retries)?,
             timeout: network.timeout,
             notice: trace,
@@ -173,6 +181,11 @@ pub fn add(context: &Context, args: &Add) -> Result<(), CommandError> {
 /// Makes and publishes what a file or a template describes.
 pub fn apply(context: &Context, args: &Apply) -> Result<(), CommandError> {
     apply::run(context, args)
+}
+
+/// Runs a command of manifest-tool's.
+pub fn manifest_tool(context: &Context, globals: &ToolGlobals, command: &ToolCommand) -> Result<(), CommandError> {
+    manifest_tool::run(context, globals, command)
 }
 
 /// Tries out what a registry can do.

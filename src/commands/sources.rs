@@ -50,6 +50,14 @@ pub(super) struct Gathering<'a> {
     pub(super) before: Option<&'a Draft>,
 }
 
+/// One source, and what is wanted of it.
+pub(super) struct Request<'a> {
+    /// The source.
+    pub(super) image: &'a RefArg,
+    /// Which platforms of an index, and whether attestations. A part of a platform that is empty is any.
+    pub(super) wanted: &'a Sources,
+}
+
 /// A manifest that an index names and that has to be had.
 struct Child {
     /// The place of the source that it belongs to.
@@ -69,39 +77,59 @@ enum Grown {
 impl Gathering<'_> {
     /// Gets all of them or nothing, each source once, in the order of `images`.
     pub(super) fn gather(&self, images: &[&RefArg]) -> Result<Vec<Source>, CommandError> {
-        self.announce(images);
+        let requests: Vec<Request<'_>> = images.iter().map(|image| Request { image, wanted: self.wanted }).collect();
+        let mut sources: Vec<Source> = self.gather_each(&requests, false)?.into_iter().flatten().collect();
+        sources.iter_mut().for_each(|source| choose(self.wanted, source));
+        self.check_platforms(&sources)?;
+        Ok(sources)
+    }
+
+    /// The same for sources of which something else is wanted each. An image that is named itself is what it is, and
+    /// whether an index has what was picked is left to the caller. With `ignore_missing`, `None` stands for a source
+    /// of which the registry says that it has none.
+    pub(super) fn gather_each(
+        &self,
+        requests: &[Request<'_>],
+        ignore_missing: bool,
+    ) -> Result<Vec<Option<Source>>, CommandError> {
+        self.announce(requests);
         let platforms = Platforms::new(self.registry);
-        let first = pool::in_order(self.jobs, images, |image| self.first(&platforms, parsed(image)?));
-        let mut sources = first.map_err(CommandError::of)?;
+        let first = |request: &Request<'_>| match self.first(&platforms, parsed(request.image)?) {
+            Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
+            found => found.map(Some),
+        };
+        let mut sources = pool::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
         let mut children = Vec::new();
-        for (place, source) in sources.iter().enumerate() {
-            if let Some(index) = &source.index {
-                children.extend(self.children(place, &source.reference, index));
+        for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
+            if let Some(Source { reference, index: Some(index), .. }) = source {
+                children.extend(lines(request.wanted, place, reference, index));
             }
         }
         let mut total = 0;
         for depth in 0.. {
             let Some(child) = children.first() else { break };
             total += children.len();
-            let of = |child: &Child| sources.get(child.source).map(|source| source.reference.to_string());
+            let source = |child: &Child| sources.get(child.source).and_then(Option::as_ref);
+            let of = |child: &Child| source(child).map(|source| source.reference.to_string());
             if depth >= DEPTH_MAX {
                 return Err(CommandError::TooDeep { list: of(child).unwrap_or_default(), depth: DEPTH_MAX });
             }
             if total > CHILDREN_MAX {
                 return Err(CommandError::TooMany { list: of(child).unwrap_or_default(), most: CHILDREN_MAX });
             }
-            children = self.grow(&platforms, &mut sources, &children)?;
+            children = self.grow(&platforms, requests, &mut sources, &children)?;
         }
-        for source in &mut sources {
-            self.choose(source);
+        for (source, request) in sources.iter_mut().zip(requests) {
+            let index = source.iter_mut().filter(|source| source.index.is_some());
+            index.for_each(|source| choose(request.wanted, source));
         }
-        self.check_platforms(&sources)?;
         Ok(sources)
     }
 
     /// Says what is going to be asked, so that one token and enough connections are there for it.
-    fn announce(&self, images: &[&RefArg]) {
-        let wanted: Vec<&Reference> = images.iter().filter_map(|image| image.parsed.as_ref().ok()).collect();
+    fn announce(&self, requests: &[Request<'_>]) {
+        let wanted: Vec<&Reference> =
+            requests.iter().filter_map(|request| request.image.parsed.as_ref().ok()).collect();
         for image in &wanted {
             self.registry.announce(image.repository(), Access::Pull);
             let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
@@ -135,47 +163,29 @@ impl Gathering<'_> {
         }
     }
 
-    /// What has to be had of an index: not what is known to be of no use.
-    fn children(&self, source: usize, list: &Reference, index: &Index) -> Vec<Child> {
-        let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
-        let is_wanted = |line: &Descriptor| {
-            is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| self.picks(own))
-        };
-        let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
-        let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
-        let is_needed = |line: &&Descriptor| match attested(line) {
-            Some(_) if self.wanted.attestations == Attestations::Drop => false,
-            Some(digest) => self.wanted.platforms.is_empty() || picked.contains(&digest),
-            None => picked.contains(&line.digest),
-        };
-        let mut seen = BTreeSet::new();
-        let lines = index.manifests.iter().filter(is_needed).filter(|line| seen.insert(&line.digest));
-        let child = |line: &Descriptor| Child {
-            source,
-            reference: list.repository().at_digest(&line.digest),
-            descriptor: line.clone(),
-        };
-        lines.map(child).collect()
-    }
-
     /// Gets these children, and gives the children of those that are indexes themselves.
     fn grow(
         &self,
         platforms: &Platforms<'_>,
-        sources: &mut [Source],
+        requests: &[Request<'_>],
+        sources: &mut [Option<Source>],
         children: &[Child],
     ) -> Result<Vec<Child>, CommandError> {
-        let names: Vec<Reference> = sources.iter().map(|source| source.reference.with_digest(&source.digest)).collect();
+        let name = |source: &Source| source.reference.with_digest(&source.digest);
+        let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
         let grown = pool::in_order(self.jobs, children, |child| match names.get(child.source) {
-            Some(name) => self.child(platforms, child, name),
-            None => Err(CommandError::EmptyList(child.reference.to_string())),
+            Some(Some(name)) => self.child(platforms, child, name),
+            _ => Err(CommandError::EmptyList(child.reference.to_string())),
         });
         let mut next = Vec::new();
         for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
-            match (grown, sources.get_mut(child.source)) {
-                (Grown::Entry(entry), Some(source)) => source.entries.push(*entry),
-                (Grown::Index(index), _) => next.extend(self.children(child.source, &child.reference, &index)),
-                (Grown::Entry(_), None) => {}
+            let wanted = requests.get(child.source).map(|request| request.wanted);
+            match (grown, sources.get_mut(child.source), wanted) {
+                (Grown::Entry(entry), Some(Some(source)), _) => source.entries.push(*entry),
+                (Grown::Index(index), _, Some(wanted)) => {
+                    next.extend(lines(wanted, child.source, &child.reference, &index));
+                }
+                _ => {}
             }
         }
         Ok(next)
@@ -206,27 +216,6 @@ impl Gathering<'_> {
         Ok(Grown::Entry(Box::new(entry)))
     }
 
-    fn picks(&self, platform: &Platform) -> bool {
-        self.wanted.platforms.is_empty() || self.wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed))
-    }
-
-    /// Leaves out what was not picked, now that every platform is known, and what attests it.
-    fn choose(&self, source: &mut Source) {
-        let is_image = |entry: &Entry| {
-            entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| self.picks(platform))
-        };
-        let images: BTreeSet<Digest> = source
-            .entries
-            .iter()
-            .filter(|entry| is_image(entry))
-            .map(|entry| entry.descriptor.digest.clone())
-            .collect();
-        source.entries.retain(|entry| match entry.attests() {
-            Some(digest) => self.wanted.platforms.is_empty() || images.contains(&digest),
-            None => is_image(entry),
-        });
-    }
-
     /// Every platform that was picked has to be there, and every source has to bring something.
     fn check_platforms(&self, sources: &[Source]) -> Result<(), CommandError> {
         let found: Vec<&Platform> = sources
@@ -250,8 +239,59 @@ impl Gathering<'_> {
     }
 }
 
+/// What has to be had of an index: not what is known to be of no use.
+fn lines(wanted: &Sources, source: usize, list: &Reference, index: &Index) -> Vec<Child> {
+    let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
+    let is_wanted = |line: &Descriptor| {
+        is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
+    };
+    let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
+    let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
+    let is_needed = |line: &&Descriptor| match attested(line) {
+        Some(_) if wanted.attestations == Attestations::Drop => false,
+        Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest),
+        None => picked.contains(&line.digest),
+    };
+    let mut seen = BTreeSet::new();
+    let lines = index.manifests.iter().filter(is_needed).filter(|line| seen.insert(&line.digest));
+    let child = |line: &Descriptor| Child {
+        source,
+        reference: list.repository().at_digest(&line.digest),
+        descriptor: line.clone(),
+    };
+    lines.map(child).collect()
+}
+
+fn picks(wanted: &Sources, platform: &Platform) -> bool {
+    wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+}
+
+/// Whether an image for `own` is what was picked. An operating system or an architecture that is left open is any.
+pub(super) fn is_picked(own: &Platform, pick: &Platform) -> bool {
+    let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
+    let os = or_own(&pick.os, &own.os);
+    let architecture = or_own(&pick.architecture, &own.architecture);
+    own.matches(&Platform { os, architecture, ..pick.clone() })
+}
+
+/// Leaves out what was not picked, now that every platform is known, and what attests it.
+fn choose(wanted: &Sources, source: &mut Source) {
+    if wanted.platforms.is_empty() {
+        return;
+    }
+    let is_image = |entry: &Entry| {
+        entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| picks(wanted, platform))
+    };
+    let images: BTreeSet<Digest> =
+        source.entries.iter().filter(|entry| is_image(entry)).map(|entry| entry.descriptor.digest.clone()).collect();
+    source.entries.retain(|entry| match entry.attests() {
+        Some(digest) => images.contains(&digest),
+        None => is_image(entry),
+    });
+}
+
 /// What the sources say that they have, for the message about what they have not.
-fn there(sources: &[Source]) -> Vec<String> {
+pub(super) fn there(sources: &[Source]) -> Vec<String> {
     let lines = sources.iter().filter_map(|source| source.index.as_ref()).flat_map(|index| &index.manifests);
     let listed = lines.filter(|line| attested(line).is_none()).filter_map(|line| line.platform.as_ref());
     let own = sources.iter().flat_map(|source| &source.entries);

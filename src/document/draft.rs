@@ -86,7 +86,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts an entry under the key that a store found it by.
+    /// Puts an entry under the key that a store found it by; or, in a draft that no store will see, under one that
+    /// says its place.
     pub fn insert_keyed(&mut self, key: String, entry: Entry) {
         self.entries.insert(key, entry);
     }

@@ -71,6 +71,15 @@ pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
     Descriptor::decode(config)
 }
 
+/// The layers of an image, in their order.
+///
+/// # Errors
+/// Where the manifest is not JSON or a descriptor in it is malformed.
+pub fn layers(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
+    let value = gojson::parse(manifest)?;
+    Members::of("Manifest", &value)?.array("layers")?.iter().map(Descriptor::decode).collect()
+}
+
 /// The descriptors of all blobs that an image needs: its configuration first, then its layers, as docker orders them.
 ///
 /// # Errors

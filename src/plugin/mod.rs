@@ -46,7 +46,15 @@ pub enum Action {
     },
     /// Run the verb and what follows it: [`args::parse`].
     Run(Vec<String>),
+    /// Be manifest-tool: [`args::manifest_tool`].
+    ManifestTool(Vec<String>),
+    /// Be mquery: [`args::mquery`].
+    Mquery(Vec<String>),
 }
+
+/// The names that a link to the program can have for it to be another one.
+const MANIFEST_TOOL: &str = "manifest-tool";
+const MQUERY: &str = "mquery";
 
 /// Takes an argument vector, the program's own name first, apart.
 ///
@@ -54,6 +62,11 @@ pub enum Action {
 pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
     let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program(path), words));
     let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, action };
+    match program.as_str() {
+        MANIFEST_TOOL => return Ok(alone(Action::ManifestTool(words.to_vec()))),
+        MQUERY => return Ok(alone(Action::Mquery(words.to_vec()))),
+        _ => {}
+    }
     if words.first().is_some_and(|word| word == METADATA_COMMAND) {
         return Ok(alone(Action::Metadata));
     }
@@ -224,6 +237,15 @@ mod tests {
         let error = parse(&["docker-manifest".to_owned(), "--bogus".to_owned()]).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.exit_code()), ("unknown flag: --bogus", 125));
         assert_eq!(error.usage().as_deref(), Some("Usage:  docker-manifest COMMAND"));
+    }
+
+    #[test]
+    fn a_link_by_another_programs_name_is_that_program() {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let tool = called(&["/usr/local/bin/manifest-tool", "--debug", "inspect", "alpine:3"]);
+        assert_eq!(tool.action, Action::ManifestTool(words(&["--debug", "inspect", "alpine:3"])));
+        assert_eq!(called(&["mquery.exe", "alpine:3"]).action, Action::Mquery(words(&["alpine:3"])));
+        assert_eq!(called(&["docker-manifest", "mquery"]).action, run(&["mquery"]));
     }
 
     #[test]

@@ -99,7 +99,9 @@ impl Credentials {
                 return Ok(credential);
             }
         }
-        let path = self.config_dir.join("config.json");
+        // manifest-tool's `--docker-cfg` may name the file itself.
+        let is_file = self.config_dir.is_file();
+        let path = if is_file { self.config_dir.clone() } else { self.config_dir.join("config.json") };
         let named = |why: String| format!("{}: {why}", path.display());
         let config = read_file(&path).map_err(named)?;
         let stored = from_auths(&config, key);

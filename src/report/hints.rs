@@ -61,7 +61,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Twice(_) => {
             vec!["take out what is too much with remove, or tell the images apart with annotate".to_owned()]
         }
-        CommandError::Halfway { failure, .. } => {
+        CommandError::ManyLists { .. } => {
+            vec!["--format json tells the digests of all, in their order".to_owned()]
+        }
+        CommandError::NotAList(image) => vec![format!("make a list of it with: create LIST {image}")],
+        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
             failure.each().iter().flat_map(|error| hints(error, certificates)).collect()
         }
         CommandError::ResultFile { .. } => vec!["name a file in a directory that is there and writable".to_owned()],

@@ -138,7 +138,15 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
     if let CommandError::Store(source) = error {
         failure.path = path(source).map(|path| path.display().to_string());
     }
-    if let CommandError::ResultFile { path, .. } = error {
+    if let CommandError::Spec(source) = error {
+        failure.path = Some(source.file.clone());
+    }
+    if let CommandError::Unfinished { failure: inner, .. } = error
+        && let CommandError::Several(errors) = &**inner
+    {
+        failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
+    }
+    if let CommandError::ResultFile { path, .. } | CommandError::Unreadable { path, .. } = error {
         failure.path = Some(path.display().to_string());
     }
     if let CommandError::Halfway { failure: inner, moved, left } = error {
@@ -173,7 +181,10 @@ fn reference(error: &CommandError) -> Option<&str> {
         | CommandError::Mount { target, .. }
         | CommandError::Copy { target, .. } => Some(target),
         CommandError::Gone { name, .. } => Some(name),
-        CommandError::Halfway { failure, .. } => failure.each().first().and_then(reference),
+        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
+            failure.each().first().and_then(reference)
+        }
+        CommandError::NoneLeft(list) | CommandError::NotAList(list) | CommandError::TargetTwice(list) => Some(list),
         _ => None,
     }
 }
@@ -188,7 +199,9 @@ fn exchange(error: &CommandError) -> Option<&RegistryError> {
         | CommandError::NotServed { source, .. }
         | CommandError::NotVerified { source, .. } => Some(source),
         CommandError::Registry(source) => Some(source),
-        CommandError::Halfway { failure, .. } => failure.each().first().and_then(exchange),
+        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
+            failure.each().first().and_then(exchange)
+        }
         _ => None,
     }
 }

@@ -13,6 +13,8 @@ use crate::store::StoreError;
 pub enum FailureKind {
     /// The command line, or an environment variable, makes no sense.
     Usage,
+    /// A file that describes lists, and that cannot be read or makes no sense.
+    Spec,
     /// A reference that is none.
     Reference,
     /// A login is wanted, or the one that there is was refused.
@@ -83,7 +85,13 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::TagName(_) => FailureKind::Usage,
         CommandError::Copy { source, .. } => of_registry(source),
         CommandError::Twice(_) => FailureKind::Conflict,
-        CommandError::Halfway { failure, .. } => kind(failure),
+        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => kind(failure),
+        CommandError::Spec(_) | CommandError::Unreadable { .. } => FailureKind::Spec,
+        CommandError::SpecArguments(_) | CommandError::ManyLists { .. } | CommandError::TargetTwice(_) => {
+            FailureKind::Usage
+        }
+        CommandError::NoneLeft(_) => FailureKind::Missing,
+        CommandError::NotAList(_) => FailureKind::Unsupported,
         CommandError::ResultFile { .. } => FailureKind::Output,
         CommandError::NotServed { source, .. }
         | CommandError::Mount { source, .. }

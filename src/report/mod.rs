@@ -75,7 +75,10 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 /// Several failures exit as they do alone if they agree, else as any failure does.
 fn exit_code(error: &CommandError) -> u8 {
     let each = error.each();
-    let is_incomplete = |error: &CommandError| matches!(error, CommandError::Incomplete { .. });
+    let is_incomplete = |error: &CommandError| match error {
+        CommandError::Unfinished { failure, .. } => matches!(**failure, CommandError::Incomplete { .. }),
+        error => matches!(error, CommandError::Incomplete { .. }),
+    };
     if !each.is_empty() && each.iter().all(is_incomplete) { INCOMPLETE } else { FAILURE }
 }
 
@@ -94,6 +97,11 @@ fn cause(error: &CommandError) -> Option<String> {
             let causes = failure.each().iter().filter_map(cause);
             Some(causes.chain([tags(moved, left)]).collect::<Vec<_>>().join("\n"))
         }
+        CommandError::Unfinished { failure, published, left } => {
+            let causes = failure.each().iter().filter_map(cause);
+            Some(causes.chain([lists(published, left)]).collect::<Vec<_>>().join("\n"))
+        }
+        CommandError::Spec(error) => Some(error.excerpt().to_owned()),
         _ => None,
     }
 }
@@ -103,6 +111,12 @@ fn tags(moved: &[String], left: &[String]) -> String {
     let moved = if moved.is_empty() { "none".to_owned() } else { moved.join(", ") };
     let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
     format!("  tags that moved: {moved}; tags that did not: {left}")
+}
+
+/// What a failure in the middle of several lists leaves behind.
+fn lists(published: &[String], left: &[String]) -> String {
+    let published = if published.is_empty() { "none".to_owned() } else { published.join(", ") };
+    format!("  lists that are published: {published}; lists that are not: {}", left.join(", "))
 }
 
 fn request(error: &RegistryError) -> Option<String> {

@@ -68,6 +68,7 @@ fn failures() -> Vec<CommandError> {
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
         CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned() },
         io::Error::other("full").into(),
+        crate::spec::parse("image: l\nmanifest: []\n", "l.yaml", &|_| None).unwrap_err().into(),
         CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),
     ]
 }

@@ -61,16 +61,30 @@ pub struct SpecEntry {
     /// The fields of its platform that the spec gives, as they are to be published; the others, which are empty here,
     /// come from the image. `None` where it gives none.
     pub platform: Option<Platform>,
+    /// The fields of its platform that are published empty, whatever the image says.
+    pub without: Without,
     /// Annotations of its line in the list, which only an OCI index has.
     pub annotations: BTreeMap<String, String>,
     /// The `artifactType` of its line in the list, which only an OCI index has.
     pub artifact_type: Option<String>,
 }
 
+/// Fields of a platform that a spec gives as empty: `variant: ""`, `osversion: ""`, `osfeatures: []`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Without {
+    /// No variant.
+    pub variant: bool,
+    /// No version of the operating system.
+    pub os_version: bool,
+    /// No features of the operating system.
+    pub os_features: bool,
+}
+
 impl SpecEntry {
     /// An entry that says no more than where the image is.
     pub fn new(image: Reference) -> SpecEntry {
-        SpecEntry { image, platform: None, annotations: BTreeMap::new(), artifact_type: None }
+        let without = Without::default();
+        SpecEntry { image, platform: None, without, annotations: BTreeMap::new(), artifact_type: None }
     }
 }
 

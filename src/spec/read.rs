@@ -6,7 +6,7 @@ use super::error::{Advice, Fault, SpecErrorKind};
 use super::platform::{self, Field};
 use super::reader::{Reader, Shape};
 use super::tree::{Content, Id, Tree};
-use super::{Attestations, Spec, SpecEntry};
+use super::{Attestations, Spec, SpecEntry, Without};
 use crate::document::list::Form;
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -84,17 +84,19 @@ impl Reader<'_> {
     fn entry(&self, id: Id) -> Result<SpecEntry, Fault> {
         let members = self.members(id, &ENTRY)?;
         let image = self.required(&members, "image", id, ENTRY.place)?;
+        let (platform, without) = self.optional(&members, "platform", Reader::platform)?;
         Ok(SpecEntry {
             image: self.reference(image, "`image`")?,
-            platform: self.optional(&members, "platform", Reader::platform)?,
+            platform,
+            without,
             annotations: self.optional(&members, "annotations", Reader::annotations)?,
             artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
         })
     }
 
-    fn platform(&self, id: Id) -> Result<Option<Platform>, Fault> {
+    fn platform(&self, id: Id) -> Result<(Option<Platform>, Without), Fault> {
         if let Content::Text { .. } = self.tree.node(id).content {
-            return self.platform_text(id, "`platform`").map(Some);
+            return Ok((Some(self.platform_text(id, "`platform`")?), Without::default()));
         }
         let members = self.members(id, &PLATFORM)?;
         let text = |key: &'static str| {
@@ -122,7 +124,14 @@ impl Reader<'_> {
             };
             self.fault(members.get(key).copied().unwrap_or(id), kind)
         })?;
-        Ok((platform != Platform::default()).then_some(platform))
+        // As it is written: an empty variable gives nothing, and takes nothing away.
+        let is_empty = |key: &str| members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
+        let without = Without {
+            variant: is_empty("variant") && platform.variant.is_empty(),
+            os_version: is_empty("os.version"),
+            os_features: is_empty("os.features"),
+        };
+        Ok(((platform != Platform::default()).then_some(platform), without))
     }
 
     fn platform_text(&self, id: Id, subject: &str) -> Result<Platform, Fault> {

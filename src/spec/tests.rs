@@ -409,6 +409,21 @@ fn a_typed_platform() -> impl Strategy<Value = Platform> {
     a_platform().prop_map(|platform| Platform::parse(&platform::shown(&platform)).unwrap())
 }
 
+#[test]
+fn what_is_written_empty_is_published_empty() {
+    let entry = |platform: &str| {
+        let env = |name: &str| (name == "V").then(String::new);
+        let text = format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
+        parse(&text, "f", &env).unwrap().remove(0).manifests.remove(0)
+    };
+    let all = Without { variant: true, os_version: true, os_features: true };
+    assert_eq!(entry("{os: linux, variant: \"\", os.version: '', osFeatures: []}").without, all);
+    assert_eq!(entry("{os: linux, variant: , osversion: ~, osfeatures: null}").without, Without::default());
+    assert_eq!(entry("{variant: \"${V:-}\", os: linux}").without, Without::default());
+    // The architecture's own name says one.
+    assert_eq!(entry("{os: linux, architecture: armhf, variant: \"\"}").without, Without::default());
+}
+
 /// Also with parts of it left out, and with features.
 fn a_partial_platform() -> impl Strategy<Value = Option<Platform>> {
     let features = || proptest::collection::vec(a_word(), 0..3);
@@ -443,8 +458,16 @@ fn an_artifact_type() -> impl Strategy<Value = Option<String>> {
 }
 
 fn an_entry() -> impl Strategy<Value = SpecEntry> {
-    (a_reference(), a_partial_platform(), some_annotations(), an_artifact_type()).prop_map(
-        |(image, platform, annotations, artifact_type)| SpecEntry { image, platform, annotations, artifact_type },
+    (a_reference(), a_partial_platform(), any::<[bool; 3]>(), some_annotations(), an_artifact_type()).prop_map(
+        |(image, platform, [variant, os_version, os_features], annotations, artifact_type)| {
+            let given = platform.clone().unwrap_or_default();
+            let without = Without {
+                variant: variant && given.variant.is_empty(),
+                os_version: os_version && given.os_version.is_empty(),
+                os_features: os_features && given.os_features.is_empty(),
+            };
+            SpecEntry { image, platform, without, annotations, artifact_type }
+        },
     )
 }
 

@@ -50,6 +50,15 @@ impl Node<'_> {
         }
     }
 
+    /// An empty text between quotes, or an empty list: not what is empty once its variables are filled in.
+    pub(super) fn is_written_empty(&self) -> bool {
+        match &self.content {
+            Content::Text { text, bare: false } => text.is_empty(),
+            Content::List(items) => items.is_empty(),
+            _ => false,
+        }
+    }
+
     /// What it is, for people.
     pub(super) fn noun(&self) -> &'static str {
         match self.content {

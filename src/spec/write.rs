@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Attestations, Spec, SpecEntry, platform};
+use super::{Attestations, Spec, SpecEntry, Without, platform};
 use crate::document::list::Form;
 use crate::platform::Platform;
 
@@ -47,9 +47,9 @@ pub fn write(spec: &Spec) -> String {
 fn entry(text: &mut String, entry: &SpecEntry) {
     const INDENT: &str = "    ";
     line(text, "  - ", "image", &scalar(&entry.image.to_string()));
-    if let Some(given) = &entry.platform {
+    if entry.platform.is_some() || entry.without != Without::default() {
         let _ = writeln!(text, "{INDENT}platform:");
-        fields(text, "      ", given);
+        fields(text, "      ", entry.platform.as_ref().unwrap_or(&Platform::default()), entry.without);
     }
     annotations(text, INDENT, &entry.annotations);
     if let Some(artifact_type) = &entry.artifact_type {
@@ -57,7 +57,7 @@ fn entry(text: &mut String, entry: &SpecEntry) {
     }
 }
 
-fn fields(text: &mut String, indent: &str, platform: &Platform) {
+fn fields(text: &mut String, indent: &str, platform: &Platform, without: Without) {
     for (key, value) in [
         ("architecture", &platform.architecture),
         ("os", &platform.os),
@@ -66,6 +66,15 @@ fn fields(text: &mut String, indent: &str, platform: &Platform) {
     ] {
         if !value.is_empty() {
             line(text, indent, key, &scalar(value));
+        }
+    }
+    for (key, empty, is_empty) in [
+        ("variant", "\"\"", without.variant),
+        ("osversion", "\"\"", without.os_version),
+        ("osfeatures", "[]", without.os_features),
+    ] {
+        if is_empty {
+            line(text, indent, key, empty);
         }
     }
     list(text, indent, "osfeatures", platform.os_features.iter().cloned());

@@ -1,0 +1,84 @@
+//! What the program does when it is called as `manifest-tool`: its commands, by our engine.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
+use crate::commands::apply::{self, Order, publish_all};
+use crate::commands::error::CommandError;
+use crate::commands::{Context, parsed, tool_inspect};
+use crate::document::list::Form;
+use crate::registry::{Login, Registry};
+use crate::spec::{self, Spec};
+
+/// Runs one of its commands. `context` is what the environment says; the flags go before it.
+///
+/// # Errors
+/// As our own verbs.
+pub(super) fn run(context: &Context, globals: &ToolGlobals, command: &ToolCommand) -> Result<(), CommandError> {
+    let config_dir = match &globals.docker_cfg {
+        // It was named, so that it is not there cannot mean that nobody is logged in.
+        Some(path) if !path.exists() => {
+            let source = io::ErrorKind::NotFound.into();
+            return Err(CommandError::Unreadable { path: path.clone(), source });
+        }
+        Some(path) => path.clone(),
+        None => context.config_dir.clone(),
+    };
+    let context =
+        &Context { env: context.env.clone(), config_dir, debug: globals.debug, streams: Arc::clone(&context.streams) };
+    let tool = Tool { context, globals };
+    match command {
+        ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),
+        ToolCommand::FromSpec { file, kind, ignore_missing } => {
+            tool.push(apply::read(context, file)?, *kind, *ignore_missing)
+        }
+        ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } => {
+            let platforms: Vec<&str> = platforms.iter().map(|platform| platform.typed.as_str()).collect();
+            let spec = spec::from_args(&platforms, template, parsed(target)?)?;
+            let annotations = annotations.iter().cloned().collect();
+            tool.push(vec![Spec { tags: tags.clone(), annotations, ..spec }], *kind, *ignore_missing)
+        }
+    }
+}
+
+struct Tool<'a> {
+    context: &'a Context,
+    globals: &'a ToolGlobals,
+}
+
+impl Tool<'_> {
+    fn registry(&self) -> Result<(Registry, NonZeroUsize), CommandError> {
+        let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
+        let login = username.clone().zip(password.clone()).map(|(username, password)| Login { username, password });
+        let network = Network { insecure: *insecure, ..Network::default() };
+        let registry = self.context.client(&network, *plain_http, login)?;
+        Ok((registry, self.context.jobs(None)?))
+    }
+
+    fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
+        let reference = parsed(image)?;
+        let (registry, jobs) = self.registry()?;
+        let shown = tool_inspect::found(&registry, jobs, &image.typed, reference)?;
+        // The configuration is a part of the JSON; in the text there is no place for it.
+        let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
+        Ok(self.context.streams.data(&text)?)
+    }
+
+    /// Publishes specs, and tells the digest and the size of each list, as manifest-tool does.
+    fn push(&self, mut specs: Vec<Spec>, kind: Form, ignore_missing: bool) -> Result<(), CommandError> {
+        for spec in &mut specs {
+            // Docker's list is what manifest-tool makes where nobody says anything.
+            spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
+        }
+        let flags = Publish::default();
+        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false };
+        let lists = order.checked()?;
+        let (registry, jobs) = self.registry()?;
+        let lists = order.make(self.context, &registry, jobs, &lists)?;
+        publish_all(self.context, &registry, jobs, &lists, |published| {
+            Ok(self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?)
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! A list that is exported and applied is that list.
+
+use serde_json::json;
+use testkit::image::{Image, Index};
+
+use super::{World, image, text};
+
+/// Exports `list`, applies it as `app:again` and compares what the registry has then.
+#[track_caller]
+fn round_trip(world: &World, flags: &[&str], list: (&str, &str)) -> String {
+    let name = format!("@{}:{}", list.0, list.1);
+    let exported = world.run(&[&["export"], flags, &[&name]].concat()).success();
+    assert_eq!(exported.err(), "");
+    let spec = exported.out().replacen(&world.name(&format!("{}:{}", list.0, list.1)), &world.name("app:again"), 1);
+    let _ = world.command(&["apply", "-f", "-"]).stdin(spec).run().success();
+    let (one, other) = (world.list(list.0, list.1), world.list("app", "again"));
+    assert_eq!(one, other, "{}", exported.out());
+    exported.out()
+}
+
+#[test]
+fn an_index_that_a_registry_serves() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64"), Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build());
+    let windows = Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["x"]).layer("w").build();
+    // The lists say less of two images than these do.
+    let bare = json!({ "architecture": "arm64", "os": "linux" });
+    let bare_windows = json!({ "architecture": "amd64", "os": "windows" });
+    let index = Index::oci()
+        .image_with(&arm, bare, &[("$of", "the entry: \"arm\"")])
+        .image(&amd)
+        .image(&windows)
+        .image_with(&windows, bare_windows, &[])
+        .attestation(&amd)
+        .annotation("org.example.k", "v: ${W}")
+        .artifact_type("application/vnd.example")
+        .build();
+    world.registry.put_index("src/multi", "1", &index);
+    world.registry.clear();
+    let spec = round_trip(&world, &["--remote"], ("src/multi", "1"));
+    assert!(spec.starts_with(&format!("image: \"{}\"\n", world.name("src/multi:1"))), "{spec}");
+    assert!(spec.contains(&format!("{}@{}", world.name("src/multi"), arm.digest())), "{spec}");
+    assert!(spec.contains("type: oci\n") && spec.contains("vnd.docker.reference.type"), "{spec}");
+    world.registry.clear();
+    let file = world.sandbox.path().join("spec.yaml");
+    let to_file = world.run(&["export", "@src/multi:1", "-o", &file.display().to_string()]).success();
+    assert_eq!((to_file.out(), std::fs::read_to_string(&file).expect("the file")), (String::new(), spec));
+    assert_eq!(world.requests().len(), 1, "a list is one request");
+}
+
+#[test]
+fn a_docker_list_with_features() {
+    let world = World::new();
+    let list = Index::docker().image_with_features(&image("amd64"), &["sse4"]).image(&image("s390x")).build();
+    world.registry.put_index("src/multi", "1", &list);
+    let spec = round_trip(&world, &[], ("src/multi", "1"));
+    assert!(spec.contains("type: docker\n") && spec.contains("features:\n        - sse4\n"), "{spec}");
+}
+
+#[test]
+fn a_draft() {
+    let world = World::with(&["amd64", "s390x"]);
+    let arm = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build();
+    let index = Index::oci().image_with(&arm, json!({ "architecture": "arm64", "os": "linux" }), &[]).build();
+    world.registry.put_index("src/multi", "1", &index);
+    let _ = world.run(&["create", "@app:1", "@src/amd64:1", "@src/s390x:1", "@src/multi:1"]).success();
+    let _ = world.run(&["annotate", "@app:1", "@src/s390x:1", "--annotation", "k=v", "--os-version", "9"]).success();
+    let _ = world.run(&["annotate", "@app:1", "--annotation", "of=the list"]).success();
+    let _ = world.run(&["push", "@app:1"]).success();
+    // A tag that moves is not what was put into the draft.
+    world.registry.put_image("src/amd64", "1", &image("riscv64"));
+    let spec = round_trip(&world, &["--local"], ("app", "1"));
+    assert!(spec.contains(&format!("{}@sha256:", world.name("src/amd64"))), "{spec}");
+    world.registry.clear();
+    let _ = world.run(&["export", "@app:1"]).success();
+    assert_eq!(world.requests(), [""; 0], "the draft goes first");
+    let missing = world.run(&["export", "--local", "@app:2"]);
+    assert_eq!(missing.first_err_line(), format!("No such manifest: {}", world.name("app:2")));
+}
+
+#[test]
+fn what_a_spec_has_no_place_for_is_said() {
+    let world = World::new();
+    let inner = Index::oci().image(&image("arm64")).build();
+    let other = json!({ "mediaType": "application/x", "digest": image("s390x").digest(), "size": 3 });
+    let index = Index::oci().subject(&image("amd64")).image(&image("amd64")).index(&inner).child(other).build();
+    world.registry.put_index("src/multi", "1", &index);
+    let exported = world.run(&["export", "@src/multi:1"]).success();
+    for said in [
+        format!("warning: a spec has no place for the list's subject, {}\n", image("amd64").digest()),
+        format!("warning: {} is an index itself: apply takes it apart\n", inner.digest()),
+        format!("warning: {} is left out: apply knows no application/x\n", image("s390x").digest()),
+    ] {
+        assert!(exported.err().contains(&said), "{}", exported.err());
+    }
+    let odd = json!({ "architecture": "holyc", "os": "templeos" });
+    let odd = Index::oci().image_with(&image("amd64"), odd, &[]).build();
+    world.registry.put_index("src/odd", "1", &odd);
+    let exported = world.run(&["export", "@src/odd:1"]).success();
+    assert!(exported.err().starts_with("warning: apply will refuse this: the exported file:"), "{}", exported.err());
+    assert!(text(&world.list("src/odd", "1")["manifests"][0]["platform"]["os"]) == "templeos");
+    world.registry.put_image("src/one", "1", &image("amd64"));
+    let refused = world.run(&["export", "@src/one:1"]);
+    assert_eq!(refused.first_err_line(), format!("{} is no manifest list", world.name("src/one:1")));
+}

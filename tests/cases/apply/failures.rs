@@ -1,0 +1,129 @@
+//! All is known to be right before anything is sent.
+
+use testkit::loopback::{Fault, Rule};
+
+use super::World;
+
+#[test]
+fn a_spec_that_is_wrong_is_shown_where() {
+    let world = World::with(&["amd64"]);
+    let good = world.sandbox.write("good.yaml", world.here("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
+    let bad = world.sandbox.write("bad.yaml", "image: app:1\nmanifests:\n  - image: a:1\n    platfrom: {os: linux}\n");
+    let (good, bad) = (good.display().to_string(), bad.display().to_string());
+    let refused = world.run(&["apply", "-f", &good, "-f", &bad]);
+    let expected = format!(
+        "{bad}:4:5: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?\n  4 |     platfrom: {{os: linux}}\n"
+    );
+    assert!(refused.code == 1 && refused.err().starts_with(&expected), "{}", refused.err());
+    assert!(refused.err().contains("^^^^^^^^"), "{}", refused.err());
+    assert_eq!((refused.out(), world.requests()), (String::new(), Vec::new()));
+    let json = world.run(&["apply", "--format=json", "-f", &bad]);
+    let failure: serde_json::Value = serde_json::from_slice(&json.stderr).expect("JSON");
+    assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &bad.as_str().into()));
+    for (spec, said) in [
+        ("image: a\nimage: b\nmanifests: [{image: c}]\n", "-:2:1: `image` is here a second time"),
+        ("image: a\nmanifests: []\n", "-:2:12: `manifests` is empty"),
+        ("image: a\nmanifests: [{image: c, platform: linux/amd46}]\n", "-:2:34: "),
+        ("image: a\nmanifests: [{image: \"${NOT_SET}\"}]\n", "-:2:22: the environment has no variable NOT_SET"),
+        ("\u{0}", "-:1:1: "),
+    ] {
+        let refused = world.apply(spec, &[]);
+        assert!(refused.code == 1 && refused.err().starts_with(said), "{spec}: {}", refused.err());
+    }
+    let none = world.run(&["apply", "-f", "/no/such/file"]);
+    assert_eq!(none.first_err_line(), "cannot read /no/such/file: No such file or directory (os error 2)");
+    assert_eq!(world.requests(), [""; 0]);
+}
+
+#[test]
+fn nothing_is_sent_unless_all_of_it_can_be() {
+    let world = World::with(&["amd64"]);
+    let good = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
+    for (bad, code) in [
+        ("image: '@app:2'\nmanifests: [{image: '@src/none:1'}]\n", 1),
+        ("image: '@app:2'\nrequire: [linux/arm64]\nmanifests: [{image: '@src/amd64:1'}]\n", 3),
+        ("image: '@app:2'\ntype: docker\nannotations: {k: v}\nmanifests: [{image: '@src/amd64:1'}]\n", 1),
+        (good, 1),
+    ] {
+        let refused = world.apply(&format!("{good}---\n{bad}"), &["--draft"]);
+        assert_eq!((refused.code, refused.out()), (code, String::new()), "{bad}: {}", refused.err());
+        assert_eq!(world.put_requests(), [""; 0], "{bad}");
+        assert!(world.has_no_drafts());
+    }
+    let twice = world.apply(&format!("{good}---\n{good}"), &[]);
+    assert_eq!(twice.first_err_line(), format!("{} would be published twice", world.name("app:1")));
+}
+
+#[test]
+fn what_is_required_may_stand_in_the_file() {
+    let world = World::with(&["amd64", "arm64"]);
+    let spec =
+        "image: '@app:1'\nrequire: [linux/amd64]\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
+    let refused = world.apply(spec, &["--exact"]);
+    let expected = format!("{} has more than was required: extra: linux/arm64", world.name("app:1"));
+    assert_eq!((refused.code, refused.first_err_line()), (3, expected));
+    let _ = world.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
+    let refused = world.apply(spec, &["--require", "linux/s390x"]);
+    assert_eq!(refused.code, 3);
+}
+
+#[test]
+fn only_what_the_registry_has_not_is_left_out() {
+    let world = World::with(&["amd64", "arm64"]);
+    let spec =
+        "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/none:1'}, {image: '@src/arm64:1'}]\n";
+    let refused = world.apply(spec, &[]);
+    assert_eq!(refused.first_err_line(), format!("no such manifest: {}", world.name("src/none:1")));
+    let applied = world.apply(spec, &["--ignore-missing"]).success();
+    assert_eq!(applied.err(), format!("warning: no such manifest: {}; it is left out\n", world.name("src/none:1")));
+    assert_eq!(world.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
+    for status in [401, 403, 500] {
+        world.registry.clear();
+        world.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
+        let failed = world.apply(spec, &["--ignore-missing", "--retries", "0"]);
+        assert_eq!((failed.code, world.put_requests()), (1, vec![]), "{status}");
+        assert!(!failed.first_err_line().contains("no such manifest"), "{status}: {}", failed.err());
+        world.registry.clear_faults();
+    }
+    // A blob that is gone is no image that is missing.
+    world.registry.fault(Rule::on("GET", "src/arm64/blobs").always(), Fault::status(404));
+    assert_eq!(world.apply(spec, &["--ignore-missing"]).code, 1);
+    world.registry.clear_faults();
+    let none = "image: '@app:1'\nmanifests: [{image: '@src/none:1'}, {image: '@src/none:2'}]\n";
+    let refused = world.apply(none, &["--ignore-missing"]);
+    let last = refused.err().lines().last().map(str::to_owned);
+    let expected = format!("nothing to publish as {}: not one of its images is there", world.name("app:1"));
+    assert_eq!((refused.code, last), (1, Some(expected)));
+}
+
+#[test]
+fn a_failure_between_lists_says_what_is_done() {
+    let world = World::with(&["amd64"]);
+    let spec = "image: ['@one:1', '@two:1', '@three:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
+    world.registry.fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
+    let failed = world.apply(spec, &["--draft"]);
+    let names = ["one:1", "two:1", "three:1"].map(|name| world.name(name));
+    let left = format!("  lists that are published: {}; lists that are not: {}, {}\n", names[0], names[1], names[2]);
+    assert!(failed.code == 1 && failed.err().contains(&left), "{}", failed.err());
+    assert!(failed.err().starts_with(&format!("failed to put manifest {}", names[1])), "{}", failed.err());
+    assert_eq!(failed.out().lines().count(), 2, "what is published is told");
+    let told = world.apply(spec, &["--format", "json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    assert_eq!(told.as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_file_for_one_digest_is_for_one_list() {
+    let world = World::with(&["amd64"]);
+    let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
+    let file = world.sandbox.path().join("digest").display().to_string();
+    for flag in ["--digest-file", "--metadata-file"] {
+        let refused = world.apply(spec, &[flag, &file]);
+        assert_eq!(refused.first_err_line(), format!("{flag} is for one list, and there are 2"));
+    }
+    assert_eq!(world.requests(), [""; 0]);
+    let one = spec.replace(", '@two:1'", "");
+    let applied = world.apply(&one, &["--digest-file", &file]).success();
+    let digest = std::fs::read_to_string(&file).expect("the file");
+    assert_eq!(applied.out().lines().last(), Some(digest.as_str()));
+}

@@ -1,0 +1,407 @@
+//! Called by another program's name: manifest-tool's command line, its output and its exit codes, and each of its known
+//! faults not repeated. A real manifest-tool is compared with where there is one.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
+use testkit::loopback::{Fault, Recorded, Registry, Rule};
+use testkit::sandbox::{Output, Run, Sandbox, find_on_path};
+use testkit::skip::skipped;
+
+use super::OURS;
+
+struct World {
+    registry: Registry,
+    sandbox: Sandbox,
+    tool: PathBuf,
+}
+
+impl World {
+    fn new() -> World {
+        World::of(Registry::start())
+    }
+
+    fn of(registry: Registry) -> World {
+        let sandbox = Sandbox::new();
+        let link = |name: &str| {
+            let link = sandbox.path().join(name);
+            std::os::unix::fs::symlink(OURS, &link).expect("a link");
+            link
+        };
+        link("mquery");
+        let tool = link("manifest-tool");
+        World { registry, sandbox, tool }
+    }
+
+    fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.registry.host())
+    }
+
+    /// `manifest-tool ARGS`; words that begin with `@` get the registry's host before them.
+    fn command(&self, args: &[&str]) -> Run {
+        let args = args.iter().map(|word| match word.strip_prefix('@') {
+            Some(rest) => self.name(rest),
+            None => (*word).to_owned(),
+        });
+        self.sandbox.command(&self.tool).args(args)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).run()
+    }
+
+    /// A spec file in which `@` is the registry.
+    fn spec(&self, text: &str) -> String {
+        let text = text.replace('@', &format!("{}/", self.registry.host()));
+        self.sandbox.write("list.yaml", text).display().to_string()
+    }
+
+    fn put(&self, repository: &str, tag: &str, architecture: &str) -> Image {
+        let image = Image::oci().platform("linux", architecture).layer(architecture).build();
+        self.registry.put_image(repository, tag, &image);
+        image
+    }
+
+    /// The line that a push of this list prints.
+    fn digest_line(&self, repository: &str, tag: &str) -> String {
+        let (_, bytes) = self.registry.manifest(repository, tag).expect("the list was pushed");
+        format!("Digest: {} {}\n", sha256(&bytes), bytes.len())
+    }
+
+    fn list(&self, repository: &str, tag: &str) -> Value {
+        serde_json::from_slice(&self.registry.manifest(repository, tag).expect("a list").1).expect("JSON")
+    }
+
+    fn requests(&self) -> Vec<String> {
+        let lines = self.registry.requests().iter().map(Recorded::line).collect();
+        self.registry.clear();
+        lines
+    }
+}
+
+const TWO: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: '@src:amd64'\n- image: '@src:arm64'\n  \
+                   platform: {architecture: arm64, os: linux, variant: v8}\n";
+
+#[test]
+fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
+    let world = World::new();
+    world.put("src", "amd64", "amd64");
+    world.put("src", "arm64", "arm64");
+    let spec = world.spec(TWO);
+    let pushed = world.run(&["push", "from-spec", &spec]).success();
+    assert_eq!((pushed.out(), pushed.err()), (world.digest_line("app", "1"), String::new()));
+    assert_eq!(world.registry.manifest("app", "1").expect("a list").0, DOCKER_LIST);
+    let mut tags = world.registry.tags("app");
+    tags.sort();
+    assert_eq!(tags, ["1", "1.0", "latest"]);
+    let platforms: Vec<Value> = world.list("app", "1")["manifests"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .map(|line| line["platform"].clone())
+        .collect();
+    let expected = [
+        json!({ "architecture": "amd64", "os": "linux" }),
+        json!({ "architecture": "arm64", "os": "linux", "variant": "v8" }),
+    ];
+    assert_eq!(platforms, expected);
+    assert!(!world.sandbox.store().exists(), "no draft is left");
+}
+
+#[test]
+fn arguments_are_pushed_as_an_index_with_annotations() {
+    let world = World::new();
+    world.put("app", "linux-amd64", "amd64");
+    world.put("app", "linux-armv7", "arm");
+    let template = world.name("app:OS-ARCHVARIANT");
+    let line = ["from-args", "--platforms", "linux/amd64,linux/arm/v7", "--template", &template, "--target", "@app:1"];
+    let line = [&["push", "--type", "oci"], &line[..], &["--tags", "a,b", "--annotations", "k=v,l=w"]].concat();
+    let pushed = world.run(&line).success();
+    assert_eq!(pushed.out(), world.digest_line("app", "1"));
+    let list = world.list("app", "a");
+    assert_eq!((&list["mediaType"], &list["annotations"]), (&json!(OCI_INDEX), &json!({ "k": "v", "l": "w" })));
+    assert_eq!(list["manifests"][1]["platform"], json!({ "architecture": "arm", "os": "linux", "variant": "v7" }));
+}
+
+#[test]
+fn what_is_missing_is_a_warning_if_that_is_asked_for() {
+    let world = World::new();
+    world.put("src", "amd64", "amd64");
+    let spec = world.spec(TWO);
+    let refused = world.run(&["push", "from-spec", &spec]);
+    assert_eq!((refused.code, refused.out()), (1, String::new()));
+    let pushed = world.run(&["push", "from-spec", "--ignore-missing", &spec]).success();
+    assert_eq!(pushed.out(), world.digest_line("app", "1"));
+    assert!(pushed.err().contains(&format!("warning: no such manifest: {}", world.name("src:arm64"))));
+    let none = world.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
+    assert_eq!(world.run(&["push", "from-spec", "--ignore-missing", &none]).code, 1);
+    assert!(world.registry.manifest("app", "2").is_none());
+}
+
+/// The faults of the original, in the order in which the reference lists them.
+mod faults {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_not_ignored() {
+        let world = World::new();
+        world.put("src", "amd64", "amd64");
+        let spec = world.spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
+        let refused = world.run(&["push", "from-spec", &spec]);
+        let expected =
+            format!("{spec}:4:3: unknown key `plattform` in an entry of `manifests`; did you mean `platform`?");
+        assert_eq!((refused.code, refused.first_err_line()), (1, expected));
+        assert_eq!(world.requests().iter().filter(|line| line.starts_with("PUT /v2/app")).count(), 0);
+    }
+
+    #[test]
+    fn a_failure_is_not_an_image_that_is_missing() {
+        let world = World::new();
+        world.put("src", "amd64", "amd64");
+        world.put("src", "arm64", "arm64");
+        let spec = world.spec(TWO);
+        for status in [401, 403, 500] {
+            world.registry.fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
+            let refused = world.command(&["push", "from-spec", "--ignore-missing", &spec]);
+            let refused = refused.env("DOCKER_MANIFEST_RETRIES", "0").run();
+            assert_eq!((refused.code, refused.out()), (1, String::new()), "{status}: {}", refused.err());
+            world.registry.clear_faults();
+        }
+        assert!(world.registry.manifest("app", "1").is_none());
+    }
+
+    #[test]
+    fn a_bad_type_is_not_docker() {
+        let world = World::new();
+        let spec = world.spec(TWO);
+        let refused = world.run(&["push", "--type", "orc", "from-spec", &spec]);
+        let expected = "invalid argument \"orc\" for \"--type\" flag: must be one of docker, oci";
+        assert_eq!((refused.code, refused.first_err_line().as_str()), (1, expected));
+        assert_eq!(world.requests(), [""; 0]);
+    }
+
+    #[test]
+    fn flags_behind_arguments_count() {
+        let world = World::new();
+        world.put("src", "amd64", "amd64");
+        let spec = world.spec(TWO);
+        let _ = world.run(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
+        assert_eq!(world.list("app", "1")["mediaType"], OCI_INDEX);
+        let raw = world.run(&["inspect", "@app:1", "--raw"]).success();
+        let raw: Value = serde_json::from_slice(&raw.stdout).expect("JSON");
+        assert_eq!(raw["name"], world.name("app:1"));
+    }
+
+    #[test]
+    fn an_entry_without_a_platform_is_shown() {
+        let world = World::new();
+        let image = Image::oci().platform("linux", "amd64").layer("l").build();
+        let index = Index::oci().image_with(&image, Value::Null, &[]).build();
+        world.registry.put_index("app", "1", &index);
+        let shown = world.run(&["inspect", "@app:1"]).success();
+        assert!(
+            shown.out().contains("[1] Platform:\n[1]    -      (no platform specified)\n[1] # Layers: 1\n"),
+            "{}",
+            shown.out()
+        );
+    }
+
+    #[test]
+    fn images_may_be_in_another_registry() {
+        let (world, other) = (World::new(), Registry::start());
+        let far = Image::docker().platform("linux", "amd64").layer("far").build();
+        other.put_image("far", "1", &far);
+        let spec = world.spec(&format!("image: '@app:1'\nmanifests: [{{image: '{}/far:1'}}]\n", other.host()));
+        let pushed = world.run(&["push", "from-spec", &spec]).success();
+        assert_eq!(pushed.out(), world.digest_line("app", "1"));
+        assert!(world.registry.has_blob("app", &far.config_digest()));
+    }
+
+    #[test]
+    fn an_index_brings_what_was_asked_for() {
+        let world = World::new();
+        let images = ["amd64", "arm64", "s390x"].map(|name| Image::oci().platform("linux", name).layer(name).build());
+        let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[1]).build();
+        world.registry.put_index("multi", "1", &index);
+        let spec = world
+            .spec("image: '@app:1'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: arm64}}]\n");
+        let pushed = world.run(&["push", "from-spec", &spec]).success();
+        let lines = world.list("app", "1")["manifests"].clone();
+        assert_eq!(lines.as_array().map(Vec::len), Some(1), "{lines}");
+        assert_eq!(lines[0]["digest"], images[1].digest());
+        // Docker's list cannot say that something is an attestation.
+        let said = format!("warning: the attestations of {} are left out", world.name("multi:1"));
+        assert!(pushed.err().starts_with(&said), "{}", pushed.err());
+        let _ = world.run(&["push", "--type=oci", "from-spec", &spec]).success();
+        assert_eq!(world.list("app", "1")["manifests"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn amd64_has_variants() {
+        let world = World::new();
+        world.put("app", "amd64v3", "amd64");
+        let template = world.name("app:ARCHVARIANT");
+        let args = ["push", "from-args", "--platforms=linux/amd64/v3", "--template", &template, "--target", "@app:1"];
+        let _ = world.run(&args).success();
+        assert_eq!(world.list("app", "1")["manifests"][0]["platform"]["variant"], "v3");
+    }
+
+    #[test]
+    fn an_empty_list_is_not_pushed() {
+        let world = World::new();
+        let spec = world.spec("image: '@app:1'\nmanifests: []\n");
+        let refused = world.run(&["push", "from-spec", &spec]);
+        assert_eq!((refused.code, refused.first_err_line()), (1, format!("{spec}:2:12: `manifests` is empty")));
+        assert_eq!(world.requests(), [""; 0]);
+    }
+}
+
+#[test]
+fn an_index_is_shown_as_the_original_shows_it() {
+    let world = World::new();
+    let arm = Image::oci().platform("linux", "arm").variant("v7").layer("one").layer("two").build();
+    let windows = Image::oci()
+        .platform("windows", "amd64")
+        .os_version("10.0.17763.1")
+        .os_features(&["win32k"])
+        .layer("w")
+        .build();
+    let index = Index::oci().image(&arm).image(&windows).attestation(&arm).build();
+    world.registry.put_index("t/app", "x", &index);
+    world.registry.clear();
+    let shown = world.run(&["inspect", "@t/app:x"]).success();
+    let [arm, windows, attestation] = [&index.images[0], &index.images[1], &index.images[2]];
+    let layer = |number: usize, bytes: &[u8]| {
+        let type_line = "                 type = application/vnd.oci.image.layer.v1.tar+gzip";
+        format!("     layer {number:02}: digest = {}\n{type_line}\n", sha256(bytes))
+    };
+    let expected = format!(
+        "Name:   {} (Type: {OCI_INDEX})\nDigest: {}\n * Contains 3 manifest references (2 images, 1 attestation):\n\
+         [1]     Type: {}\n[1]   Digest: {}\n[1]   Length: {}\n[1] Platform:\n[1]    -      OS: linux\n\
+         [1]    -    Arch: arm\n[1]    - Variant: v7\n[1] # Layers: 2\n{}{}\n\
+         [2]     Type: {}\n[2]   Digest: {}\n[2]   Length: {}\n[2] Platform:\n[2]    -      OS: windows\n\
+         [2]    - OS Vers: 10.0.17763.1\n[2]    - OS Feat: [win32k]\n[2]    -    Arch: amd64\n[2] # Layers: 1\n{}\n\
+         [3]     Type: {} (vnd.docker.reference.type=attestation-manifest)\n[3]   Digest: {}\n[3]   Length: {}\n\
+         [3]       >>> Attestation for digest: {}\n\n",
+        world.name("t/app:x"),
+        index.digest(),
+        arm.media_type,
+        arm.digest(),
+        arm.manifest.len(),
+        layer(1, b"one"),
+        layer(2, b"two"),
+        windows.media_type,
+        windows.digest(),
+        windows.manifest.len(),
+        layer(1, b"w"),
+        attestation.media_type,
+        attestation.digest(),
+        attestation.manifest.len(),
+        arm.digest(),
+    );
+    assert_eq!(shown.out(), expected);
+    assert_eq!(world.requests().len(), 4);
+    let raw = world.run(&["inspect", "--raw", "@t/app:x"]).success().out();
+    let value: Value = serde_json::from_str(&raw).expect("JSON");
+    assert_eq!(value["digest"], index.digest());
+    assert_eq!(value["manifests"][0], serde_json::from_slice::<Value>(&arm.manifest).expect("JSON"));
+    assert!(raw.starts_with("{\n    \"name\": "), "{raw}");
+}
+
+#[test]
+fn an_image_is_shown_as_the_original_shows_it() {
+    let world = World::new();
+    let image = Image::docker().platform("linux", "amd64").layer("one").layer("two").build();
+    world.registry.put_image("app", "1", &image);
+    let shown = world.run(&["inspect", "@app:1"]).success();
+    let expected = format!(
+        "Name: {} (Type: {})\n      Digest: {}\n        Size: {}\n          OS: linux\n        Arch: amd64\n    # Layers: 2\n      \
+         layer 01: digest = {}\n      layer 02: digest = {}\n",
+        world.name("app:1"),
+        image.media_type,
+        image.digest(),
+        image.manifest.len(),
+        sha256(b"one"),
+        sha256(b"two"),
+    );
+    assert_eq!(shown.out(), expected);
+    let raw: Value = serde_json::from_str(&world.run(&["inspect", "--raw", "@app:1"]).success().out()).expect("JSON");
+    assert_eq!((&raw["os"], &raw["config"]["digest"]), (&json!("linux"), &json!(image.config_digest())));
+    let expanded = world.run(&["inspect", "--raw", "--expand-config", "@app:1"]).success();
+    let expanded: Value = serde_json::from_str(&expanded.out()).expect("JSON");
+    assert_eq!(expanded["config"], serde_json::from_slice::<Value>(&image.config).expect("JSON"));
+}
+
+#[test]
+fn logins_come_from_flags_or_from_a_named_configuration() {
+    let world = World::of(Registry::builder().basic("me", "s3cret").start());
+    world.put("app", "1", "amd64");
+    let inspect = ["inspect", "@app:1"];
+    let refused = world.run(&inspect);
+    assert_eq!((refused.code, refused.out()), (1, String::new()));
+    let _ = world.run(&[&["--username", "me", "--password", "s3cret"], &inspect[..]].concat()).success();
+    let wrong = world.run(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
+    assert!(wrong.code == 1 && !wrong.err().contains("wr0ng"), "{}", wrong.err());
+    // "me:s3cret"
+    let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6czNjcmV0\"}}}}}}", world.registry.host());
+    let file = world.sandbox.write("own/auth.json", &config);
+    let folder = world.sandbox.write("folder/config.json", &config).parent().expect("its folder").to_owned();
+    for place in [file, folder] {
+        let _ = world.run(&[&["--docker-cfg", &place.display().to_string()], &inspect[..]].concat()).success();
+    }
+    let missing = world.run(&["--docker-cfg", "/no/such", "inspect", "@app:1"]);
+    assert_eq!((missing.code, missing.first_err_line().starts_with("cannot read /no/such: ")), (1, true));
+}
+
+#[test]
+fn plain_http_is_spoken_at_once() {
+    let world = World::new();
+    world.put("app", "1", "amd64");
+    world.registry.clear();
+    let _ = world.run(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
+    assert_eq!(world.requests().len(), 2);
+    let none = world.run(&["inspect", "@none:1"]);
+    assert_eq!((none.code, none.out()), (1, String::new()));
+    assert_eq!(none.first_err_line(), format!("no such manifest: {}", world.name("none:1")));
+    assert_eq!(world.run(&["bogus"]).code, 1);
+    assert!(world.run(&["--version"]).success().out().starts_with("manifest-tool version "));
+    assert!(world.run(&["--help"]).success().out().starts_with("Usage:  manifest-tool "));
+}
+
+#[test]
+fn a_link_named_mquery_is_mquery() {
+    let world = World::new();
+    let mquery =
+        |args: &[&str]| world.sandbox.command(world.sandbox.path().join("mquery")).args(args.iter().copied()).run();
+    assert!(mquery(&["--help"]).success().out().starts_with("Usage:  mquery [OPTIONS] IMAGE\n"));
+    let refused = mquery(&[]);
+    assert_eq!((refused.code, refused.first_err_line().as_str()), (1, "mquery: 'mquery' requires 1 argument"));
+}
+
+/// What both print and publish, the layout of the list's JSON aside: that is docker's with us.
+#[test]
+fn a_real_manifest_tool_does_the_same() {
+    let Some(real) = find_on_path("manifest-tool") else {
+        skipped("the live comparison with manifest-tool", "manifest-tool is not on the PATH");
+        return;
+    };
+    let world = World::new();
+    world.put("src", "amd64", "amd64");
+    world.put("src", "arm64", "arm64");
+    let spec = world.spec(TWO);
+    for kind in ["docker", "oci"] {
+        let push = ["--plain-http", "push", "--type", kind, "from-spec", &spec];
+        let theirs = world.sandbox.command(&real).args(push).run().success();
+        let their_list = world.list("app", "1");
+        assert!(theirs.out().starts_with("Digest: sha256:"), "{}", theirs.out());
+        let ours = world.run(&push).success();
+        assert_eq!(world.list("app", "1"), their_list);
+        assert_eq!(ours.out(), world.digest_line("app", "1"));
+        let name = world.name("app:1");
+        for inspect in [&["--plain-http", "inspect", &name][..], &["--plain-http", "inspect", "--raw", &name]] {
+            let theirs = world.sandbox.command(&real).args(inspect.iter().copied()).run().success();
+            assert_eq!(world.run(inspect).success().out(), theirs.out(), "{inspect:?}");
+        }
+    }
+}
