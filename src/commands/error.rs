@@ -213,6 +213,8 @@ pub enum CommandError {
     Put {
         /// The manifest.
         reference: String,
+        /// What it is.
+        media_type: String,
         /// The registry's answer.
         source: Box<RegistryError>,
     },
@@ -247,6 +249,17 @@ pub enum CommandError {
         /// Its value.
         value: String,
     },
+    /// `check`: what is neither a registry nor a repository.
+    #[error("cannot try things in {typed:?}: {why}")]
+    CheckTarget {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `check`: lists of neither form can be published.
+    #[error("{0} takes neither a Docker manifest list nor an OCI image index")]
+    Unpublishable(String),
     /// A verb that is not built yet.
     #[error("{0} is not built yet")]
     Unbuilt(&'static str),
