@@ -16,8 +16,6 @@ mod cases {
                 "--offline",
                 "--password-stdin",
                 "--platform",
-                "--quiet",
-                "-q",
                 "--replace",
                 "--retries",
                 "--timeout",
@@ -91,6 +89,7 @@ mod cases {
     mod hostile_store;
     mod interop;
     mod plugin;
+    mod push;
     mod references;
     mod retries;
     mod scene;

@@ -6,7 +6,7 @@ pub(super) const CREATE: &str = "\
 {name} create --amend --offline registry.example.com/app:1 registry.example.com/app:1-riscv64
 {name} create --replace registry.example.com/app:1 registry.example.com/app:1     # a pushed list, to edit it
 {name} create --platform linux/amd64,linux/arm64/v8 registry.example.com/app:1 alpine:3 --attestations drop
-{name} create --quiet --format json registry.example.com/app:1 other.example.com/app:1
+{name} create --format json registry.example.com/app:1 other.example.com/app:1
 {name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
 
@@ -18,7 +18,7 @@ pub(super) const ADD: &str = "\
 {name} add --features sse4 --annotation org.example.tier=base --unset-annotation org.example.old app:1 app:1-amd64
 {name} add --artifact-type application/vnd.example.chart registry.example.com/app:1 registry.example.com/chart:1
 {name} add --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
-{name} add --offline --quiet registry.example.com/app:1 registry.example.com/app:1-s390x
+{name} add --offline registry.example.com/app:1 registry.example.com/app:1-s390x
 {name} add --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
 

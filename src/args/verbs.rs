@@ -38,9 +38,6 @@ pub struct Create {
     /// Format of the result: "json" (default: docker's line)
     #[arg(long, value_name = "string", value_enum)]
     pub format: Option<Format>,
-    /// Show no progress
-    #[arg(short = 'q', long)]
-    pub quiet: bool,
 }
 
 /// `add`: more images for a draft.
@@ -65,9 +62,6 @@ pub struct Add {
     /// How registries are talked to.
     #[command(flatten)]
     pub network: Network,
-    /// Show no progress
-    #[arg(short = 'q', long)]
-    pub quiet: bool,
 }
 
 /// `annotate`: what the list says of one of its images, or of itself.

@@ -1,6 +1,6 @@
 //! `add`: more images for a draft that is there, described as the flags say.
 
-use crate::args::Add;
+use crate::args::{Add, RefArg};
 use crate::commands::annotate::{self, describe};
 use crate::commands::create::tell;
 use crate::commands::error::CommandError;
@@ -17,7 +17,10 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let registry = context.registry(&args.network)?;
     let jobs = context.jobs(args.network.jobs)?;
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
-    let found = gathering.gather(&sources::distinct(&args.images))?;
+    let images = sources::distinct(&args.images);
+    let is_asked =
+        |image: &&RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| refresh::knows(&before, name));
+    let found = gathering.gather(&images.into_iter().filter(is_asked).collect::<Vec<_>>())?;
     let originals = refresh::originals(&registry, &before, &found)?;
     let mut moves = Vec::new();
     let mut lines = Vec::new();

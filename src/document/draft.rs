@@ -135,17 +135,19 @@ impl Draft {
         List::of(self.index(Form::Auto), Form::Auto)
     }
 
-    /// The lines as they will be. Docker writes an empty platform where there is none; an index leaves it out.
+    /// The lines as they will be: what attests an image comes after all images, as BuildKit has it. Docker writes an empty platform where there is none; an index leaves it out.
     fn index(&self, form: Form) -> Index {
         let line = |entry: &Entry| {
             let platform = entry.descriptor.platform.clone().filter(|_| entry.descriptor.has_platform());
             let platform = if form == Form::Oci { platform } else { Some(platform.unwrap_or_default()) };
             Descriptor { platform, ..entry.descriptor.clone() }
         };
+        let (attestations, images): (Vec<&Entry>, Vec<&Entry>) =
+            self.entries().partition(|entry| entry.attests().is_some());
         Index {
             media_type: String::new(),
             artifact_type: self.artifact_type.clone(),
-            manifests: self.entries().map(line).collect(),
+            manifests: images.into_iter().chain(attestations).map(line).collect(),
             subject: self.subject.clone(),
             annotations: self.annotations.clone(),
         }
@@ -231,6 +233,11 @@ mod tests {
         draft.insert(image.clone()).unwrap();
         draft.insert(attestation.clone()).unwrap();
         assert_eq!(draft.attesting(&image.descriptor.digest), [attestation.reference.clone()]);
+        let mut late = entry("h.x/z:1", "linux");
+        late.descriptor.annotations.insert("late".into(), "1".into());
+        draft.insert(late).unwrap();
+        let shown = String::from_utf8(draft.preview().unwrap().bytes).unwrap();
+        assert!(shown.find("late") < shown.find("attestation-manifest"), "attestations stand last: {shown}");
         assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
         assert_eq!(draft.remove(&attestation.reference), None);
         assert!(draft.attesting(&image.descriptor.digest).is_empty());

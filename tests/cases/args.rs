@@ -234,3 +234,27 @@ Run 'docker-manifest push --help' for more information
     let version = sandbox.command(OURS).arg("--version").run().success();
     assert!(version.out().contains(env!("CARGO_PKG_VERSION")), "{}", version.out());
 }
+
+#[test]
+fn the_readme_speaks_of_every_verb_and_flag() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let syntax = docker_manifest::args::syntax();
+    let verbs: Vec<_> = syntax.get_subcommands().collect();
+    assert!(verbs.len() > 15, "{} verbs", verbs.len());
+    let mut missing = Vec::new();
+    for verb in verbs {
+        let name = verb.get_name();
+        if ![format!("`{name}"), format!(" {name} ")].iter().any(|words| readme.contains(words)) {
+            missing.push(name.to_owned());
+        }
+        for flag in verb.get_arguments().filter_map(|flag| flag.get_long()) {
+            let is_there = |part: &str| {
+                part.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|w| w == format!("--{flag}"))
+            };
+            if !is_there(&readme) {
+                missing.push(format!("{name} --{flag}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "the README does not speak of {missing:?}");
+}

@@ -1,6 +1,7 @@
 //! What each command asks of a registry, request by request: the protocol's own number and no more, whatever the
 //! timing, against a registry that keeps a record.
 
+mod copies;
 mod create;
 mod failures;
 mod insecure;

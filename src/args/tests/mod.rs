@@ -45,7 +45,6 @@ fn flags_stand_anywhere_until_two_dashes() {
         sources: Sources::default(),
         network: network(true),
         format: None,
-        quiet: false,
     });
     for line in [
         &["create", "-a", "--insecure", "l", "a", "b"][..],

@@ -91,7 +91,9 @@ impl Ground {
     pub(super) fn new(case: &'static Case) -> Self {
         let registry = Registry::start();
         for number in 0..IMAGES {
-            let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
+            // Unlike each other, or a push would have something to say of them.
+            let image = Image::docker().platform("linux", "amd64").variant(&format!("v{number}"));
+            let image = image.layer(format!("layer {number}")).build();
             registry.put_image("app", &number.to_string(), &image);
         }
         Self { registry, case, shown_to_docker: Default::default() }

@@ -1,0 +1,119 @@
+//! `push` beyond docker's: images from other registries, several tags, what must be there, dry runs, and results that
+//! programs read.
+
+mod copies;
+mod dry_run;
+mod real;
+mod refusals;
+mod results;
+mod tags;
+
+use serde_json::Value;
+use testkit::image::{Image, sha256};
+use testkit::loopback::{Recorded, Registry};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+/// The repository that lists are pushed to.
+const TARGET: &str = "dst/app";
+
+/// A registry to push to, another one to take images from, and a place to run in.
+struct World {
+    to: Registry,
+    from: Registry,
+    sandbox: Sandbox,
+}
+
+impl World {
+    fn new() -> World {
+        World::of(Registry::start())
+    }
+
+    fn of(to: Registry) -> World {
+        World { to, from: Registry::start(), sandbox: Sandbox::new() }
+    }
+
+    /// A word of a command line: `@x` is x in the registry that is pushed to, `%x` is x in the other one.
+    fn word(&self, word: &str) -> String {
+        match (word.strip_prefix('@'), word.strip_prefix('%')) {
+            (Some(rest), _) => format!("{}/{rest}", self.to.host()),
+            (_, Some(rest)) => format!("{}/{rest}", self.from.host()),
+            _ => word.to_owned(),
+        }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.sandbox.command(OURS).args(args.iter().map(|word| self.word(word))).run()
+    }
+
+    /// Makes the draft `@dst/app:1` of these images; the records are empty afterwards.
+    fn created(&self, images: &[&str]) {
+        let _ = self.run(&[&["create", "@dst/app:1"], images].concat()).success();
+        self.to.clear();
+        self.from.clear();
+    }
+
+    /// `push`, these flags and the draft.
+    fn push(&self, flags: &[&str]) -> Output {
+        self.run(&[&["push"], flags, &["@dst/app:1"]].concat())
+    }
+
+    /// What a push with `--format json` says.
+    fn pushed(&self, flags: &[&str]) -> Value {
+        let output = self.push(&[&["--format", "json"], flags].concat()).success();
+        serde_json::from_str(&output.out()).unwrap_or_else(|error| panic!("{error}: {}", output.out()))
+    }
+
+    /// The bytes and the digest of what a tag serves.
+    fn served(&self, tag: &str) -> (Vec<u8>, String) {
+        let (_, bytes) = self.to.manifest(TARGET, tag).unwrap_or_else(|| panic!("{tag} serves nothing"));
+        let digest = sha256(&bytes);
+        (bytes, digest)
+    }
+
+    /// The digests that the list under a tag names.
+    fn children(&self, tag: &str) -> Vec<String> {
+        let list: Value = serde_json::from_slice(&self.served(tag).0).expect("a list");
+        let lines = list["manifests"].as_array().expect("lines").iter();
+        lines.map(|line| line["digest"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Whether the target has the image, with all that it needs.
+    #[track_caller]
+    fn assert_whole(&self, image: &Image) {
+        let (_, bytes) = self.to.manifest(TARGET, &image.digest()).expect("the manifest is there");
+        assert_eq!(bytes, image.manifest);
+        for blob in image.blobs() {
+            assert!(self.to.has_blob(TARGET, &sha256(blob)), "{} is missing", sha256(blob));
+        }
+    }
+}
+
+fn image(architecture: &str, layers: &[&[u8]]) -> Image {
+    layers.iter().fold(Image::oci().platform("linux", architecture), |image, layer| image.layer(layer)).build()
+}
+
+/// `METHOD path status` of all requests, uploads without their names.
+fn lines(registry: &Registry) -> Vec<String> {
+    let shown = |request: &Recorded| match request.path.split_once("/blobs/uploads/") {
+        Some((before, after)) if !after.is_empty() && !after.starts_with('?') => {
+            format!("{} {before}/blobs/uploads/ID {}", request.method, request.status)
+        }
+        _ => request.line(),
+    };
+    registry.requests().iter().map(shown).collect()
+}
+
+/// The requests that change something.
+fn writes(registry: &Registry) -> Vec<String> {
+    let is_write = |line: &String| ["POST ", "PUT ", "PATCH ", "DELETE "].iter().any(|method| line.starts_with(method));
+    lines(registry).into_iter().filter(is_write).collect()
+}
+
+fn puts(registry: &Registry) -> Vec<String> {
+    let manifests = format!("/v2/{TARGET}/manifests/");
+    let puts = registry.requests();
+    let puts = puts.iter().filter(|request| request.method == "PUT");
+    puts.filter_map(|request| request.path.strip_prefix(&manifests).map(str::to_owned)).collect()
+}

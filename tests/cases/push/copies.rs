@@ -1,0 +1,178 @@
+//! Images from another registry: their blobs come across, each once, before anything names them.
+
+use std::thread;
+
+use testkit::image::fixtures::{buildx_index, windows_image};
+use testkit::image::{Image, sha256};
+use testkit::loopback::{Fault, Registry, Rule};
+
+use super::{TARGET, World, image, lines, puts, writes};
+
+const BASE: &[u8] = b"the base layer";
+
+fn line(output: &str, part: &str) -> usize {
+    output.lines().filter(|line| line.contains(part)).count()
+}
+
+#[test]
+fn images_come_from_another_registry_each_blob_once() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
+    world.from.put_image("src/amd", "1", &amd);
+    world.from.put_image("src/arm", "1", &arm);
+    world.created(&["%src/amd:1", "%src/arm:1"]);
+    let pushed = world.push(&[]).success();
+    world.assert_whole(&amd);
+    world.assert_whole(&arm);
+    assert_eq!(world.children("1"), [amd.digest(), arm.digest()]);
+    let repository = world.word("@dst/app");
+    let child = |image: &Image| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest());
+    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd), child(&arm), world.served("1").1));
+    // Five distinct blobs, a line each, as stderr is no terminal.
+    assert_eq!((line(&pushed.err(), "copied "), pushed.err().lines().count()), (5, 5), "{}", pushed.err());
+    let gets = lines(&world.from);
+    assert_eq!((gets.len(), line(&gets.join("\n"), "GET /v2/src/")), (5, 5), "{gets:#?}");
+    // The look; whether it is there, a POST and a PUT for each blob; two children and the list.
+    assert_eq!(lines(&world.to).len(), 1 + 3 * 5 + 3);
+    assert_eq!(world.to.open_uploads(), 0);
+}
+
+#[test]
+fn a_second_push_is_one_look_and_asks_nothing_of_the_source() {
+    let world = World::new();
+    world.from.put_image("src/amd", "1", &image("amd64", &[BASE]));
+    world.created(&["%src/amd:1"]);
+    let first = world.push(&["--quiet"]).success();
+    assert_eq!(first.err(), "");
+    world.to.clear();
+    world.from.clear();
+    let second = world.push(&[]).success();
+    assert_eq!((second.out(), second.err()), (first.out(), String::new()));
+    assert_eq!((lines(&world.to), lines(&world.from)), (vec![format!("GET /v2/{TARGET}/manifests/1 200")], vec![]));
+}
+
+#[test]
+fn what_the_target_has_is_not_copied() {
+    let world = World::new();
+    world.from.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
+    world.to.put_blob(TARGET, BASE);
+    world.created(&["%src/amd:1"]);
+    let pushed = world.pushed(&["--quiet"]);
+    assert_eq!((&pushed["copied"]["blobs"], &pushed["mounted"]), (&2.into(), &0.into()));
+    assert_eq!(pushed["requests"], lines(&world.to).len() + lines(&world.from).len());
+    assert!(!lines(&world.from).iter().any(|line| line.contains(&sha256(BASE))));
+}
+
+#[test]
+fn a_repository_of_the_same_registry_is_tried_first() {
+    let world = World::new();
+    let (near, far) = (image("amd64", &[BASE]), image("arm64", &[BASE]));
+    world.to.put_image("src/near", "1", &near);
+    world.from.put_image("src/far", "1", &far);
+    world.created(&["%src/far:1", "@src/near:1"]);
+    let pushed = world.pushed(&["--quiet"]);
+    world.assert_whole(&far);
+    assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&2.into(), &1.into()));
+    assert!(!lines(&world.from).iter().any(|line| line.contains(&sha256(BASE))));
+}
+
+#[test]
+fn a_mount_that_is_not_honoured_becomes_a_copy() {
+    let world = World::of(Registry::builder().without_mounts().start());
+    let near = image("amd64", &[BASE]);
+    world.to.put_image("src/near", "1", &near);
+    world.created(&["@src/near:1"]);
+    let pushed = world.pushed(&[]);
+    world.assert_whole(&near);
+    assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&0.into(), &2.into()));
+    assert_eq!(world.to.open_uploads(), 0);
+}
+
+#[test]
+fn a_blob_that_breaks_off_in_the_middle_arrives_all_the_same() {
+    let world = World::new();
+    let amd = image("amd64", &[&[7; 100_000]]);
+    world.from.put_image("src/amd", "1", &amd);
+    world.created(&["%src/amd:1"]);
+    let layer = sha256(&[7; 100_000]);
+    world.from.fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
+    world.to.fault(Rule::on("PUT", &format!("digest={}", amd.config_digest())).nth(1), Fault::CutRequestAfter(10));
+    let _ = world.push(&["--retries", "3"]).success();
+    world.assert_whole(&amd);
+    assert_eq!(world.to.open_uploads(), 0);
+}
+
+#[test]
+fn a_child_is_not_put_before_its_blobs_are_there() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
+    world.from.put_image("src/amd", "1", &amd);
+    world.from.put_image("src/arm", "1", &arm);
+    world.created(&["%src/amd:1", "%src/arm:1"]);
+    world.from.fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
+    thread::scope(|scope| {
+        let pushing = scope.spawn(|| world.push(&["--jobs", "8"]));
+        let amd_put = format!("/manifests/{}", amd.digest());
+        world.to.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
+        world.from.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
+        assert_eq!(puts(&world.to), [amd.digest()]);
+        world.from.release();
+        let _ = pushing.join().expect("it ends").success();
+    });
+    assert_eq!(puts(&world.to), [amd.digest(), arm.digest(), "1".to_owned()]);
+}
+
+#[test]
+fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
+    let world = World::new();
+    let amd = image("amd64", &[b"lost"]);
+    world.from.put_blob("src/amd", &amd.config);
+    world.from.put_manifest("src/amd", "1", &amd.media_type, &amd.manifest);
+    world.created(&["%src/amd:1"]);
+    let failed = world.push(&[]);
+    assert_eq!((failed.code, failed.out()), (1, String::new()));
+    let (blob, source) = (sha256(b"lost"), world.word("%src/amd"));
+    let first = format!("failed to copy blob {blob} from {source} to {}: ", world.word("@dst/app:1"));
+    let first_line = failed.err().lines().find(|line| !line.starts_with("copied ")).unwrap_or_default().to_owned();
+    assert!(first_line.starts_with(&first), "{}", failed.err());
+    assert!(failed.err().contains(&format!("hint: the blob is not in {source} any more: push")), "{}", failed.err());
+    assert_eq!((puts(&world.to), world.to.tags(TARGET), world.to.open_uploads()), (vec![], vec![], 0));
+}
+
+#[test]
+fn foreign_layers_stay_where_they_are() {
+    let world = World::new();
+    let windows = windows_image("10.0.20348.1");
+    world.from.put_image("win/far", "1", &windows);
+    world.to.put_image("win/near", "1", &windows);
+    let foreign = sha256(b"windows 10.0.20348.1");
+    world.created(&["%win/far:1"]);
+    let _ = world.push(&[]).success();
+    world.assert_whole(&windows);
+    assert!(!lines(&world.to).iter().chain(&lines(&world.from)).any(|line| line.contains(&foreign)));
+    // Within one registry it is tried, as docker does, and let go.
+    let _ = world.run(&["create", "@dst/near:1", "@win/near:1"]).success();
+    world.to.clear();
+    let _ = world.run(&["push", "@dst/near:1"]).success();
+    let tried: Vec<String> = lines(&world.to).into_iter().filter(|line| line.contains(&foreign)).collect();
+    assert_eq!(tried, [format!("POST /v2/dst/near/blobs/uploads/?mount={foreign}&from=win/near 202")]);
+    assert_eq!(world.to.open_uploads(), 0);
+}
+
+#[test]
+fn an_index_with_attestations_is_published_whole() {
+    let world = World::new();
+    let index = buildx_index(&["linux/amd64", "linux/arm64"]);
+    world.from.put_index("src/app", "1", &index);
+    world.created(&["%src/app:1"]);
+    let pushed = world.pushed(&["-q", "--type", "oci"]);
+    index.images.iter().for_each(|image| world.assert_whole(image));
+    let mut digests: Vec<String> = index.images.iter().map(Image::digest).collect();
+    digests.sort();
+    let mut found = world.children("1");
+    found.sort();
+    assert_eq!(found, digests);
+    let attesting = pushed["platforms"].as_array().expect("lines").iter().filter(|line| !line["attests"].is_null());
+    assert_eq!(attesting.count(), 2);
+    assert_eq!(writes(&world.from), [""; 0]);
+}

@@ -1,0 +1,110 @@
+//! `--dry-run`: what would happen, found out without changing anything.
+
+use serde_json::{Value, json};
+use testkit::image::{Index, sha256};
+use testkit::sandbox::tree;
+
+use super::{TARGET, World, image, lines, puts, writes};
+
+/// A draft of an image in place, one to mount and one to copy.
+fn world() -> World {
+    let world = World::new();
+    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    world.to.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
+    world.from.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
+    world.to.put_blob(TARGET, b"there");
+    world.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
+    world
+}
+
+fn line<'o>(output: &'o str, start: &str) -> &'o str {
+    output.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in\n{output}"))
+}
+
+#[test]
+fn it_says_what_would_be_sent_and_sends_nothing() {
+    let world = world();
+    let dry = world.push(&["--dry-run", "-t", "latest"]).success();
+    assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    let out = dry.out();
+    assert_eq!(out.lines().next(), Some(format!("Would push {}", world.word("@dst/app:1")).as_str()));
+    assert_eq!(out.matches("(new)").count(), 2, "{out}");
+    assert!(line(&out, "linux/amd64").ends_with("in place"), "{out}");
+    assert!(line(&out, "linux/arm64").contains(&format!("mount from {}", world.word("@src/arm"))), "{out}");
+    assert!(line(&out, "linux/s390x").contains(&format!("copy from {}", world.word("%src/s390x"))), "{out}");
+    line(&out, "Blobs to mount: 2, to copy: 2 (");
+    for platform in ["linux/amd64", "linux/arm64", "linux/s390x"] {
+        line(&out, &format!("+ {platform} sha256:"));
+    }
+    // What was said is what then happens.
+    let digest = line(&out, "digest:").split_whitespace().last().unwrap_or_default().to_owned();
+    let pushed = world.pushed(&["-q", "-t", "latest"]);
+    assert_eq!((&pushed["digest"], &pushed["mounted"]), (&json!(digest), &json!(2)));
+    assert_eq!(pushed["copied"]["blobs"], 2);
+    world.to.clear();
+    let again = world.push(&["--dry-run"]).success();
+    assert!(again.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", again.out());
+    assert_eq!(lines(&world.to), [format!("GET /v2/{TARGET}/manifests/1 200")]);
+}
+
+#[test]
+fn json_says_the_same() {
+    let world = world();
+    let old = image("386", &[b"old"]);
+    world.to.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
+    world.to.clear();
+    let dry = world.pushed(&["--dry-run", "-t", "2"]);
+    assert_eq!((&dry["dryRun"], &dry["unchanged"], &dry["mounted"]), (&json!(true), &json!(false), &json!(2)));
+    let config = image("s390x", &[b"s390x", b"there"]).config;
+    let bytes = config.len() + b"s390x".len();
+    assert_eq!(dry["copied"], json!({ "blobs": 2, "bytes": bytes }));
+    let from: Vec<&Value> = dry["platforms"].as_array().expect("lines").iter().map(|line| &line["from"]).collect();
+    let copy = json!({ "how": "copy", "repository": world.word("%src/s390x"), "bytes": bytes });
+    assert!(from.contains(&&copy), "{from:#?}");
+    assert!(from.contains(&&json!({ "how": "inPlace", "repository": world.word("@dst/app"), "bytes": 0 })));
+    let names = |of: &str| -> Vec<Value> {
+        dry["changes"][of].as_array().expect("lines").iter().map(|line| line["platform"].clone()).collect()
+    };
+    assert_eq!(names("added"), ["linux/amd64", "linux/s390x"]);
+    assert_eq!((names("removed"), names("changed")), (vec![json!("linux/386")], vec![json!("linux/arm64")]));
+    let (_, now) = world.served("1");
+    let expected = json!([
+        { "tag": "1", "change": "moved", "now": now },
+        { "tag": "2", "change": "new", "now": null },
+    ]);
+    assert_eq!(dry["tagChanges"], expected);
+    assert_eq!(dry["requests"], lines(&world.to).len() + lines(&world.from).len());
+    assert_eq!(puts(&world.to), [""; 0]);
+}
+
+#[test]
+fn what_is_not_there_any_more_is_told_all_at_once() {
+    let world = world();
+    let lost = image("ppc64le", &[b"lost"]);
+    world.from.put_blob("src/ppc", &lost.config);
+    world.from.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
+    let _ = world.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
+    // A registry without the child in place.
+    world.to.fault(
+        testkit::loopback::Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()),
+        testkit::loopback::Fault::status(404),
+    );
+    world.to.clear();
+    let failed = world.push(&["--dry-run"]);
+    assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
+    let manifest = format!("{}@{}", world.word("@dst/app"), image("amd64", &[b"amd"]).digest());
+    let blob = format!("{}@{}", world.word("%src/ppc"), sha256(b"lost"));
+    let said: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
+    assert_eq!(said, [format!("no such manifest: {manifest}"), format!("no such blob: {blob}")]);
+    assert_eq!(writes(&world.to), [""; 0]);
+}
+
+#[test]
+fn nothing_is_purged_or_written() {
+    let world = world();
+    let file = world.sandbox.path().join("digest");
+    let before = tree(&world.sandbox.store());
+    let _ = world.push(&["--dry-run", "--purge", "--digest-file", &file.display().to_string()]).success();
+    assert_eq!(tree(&world.sandbox.store()), before);
+    assert!(!file.exists());
+}

@@ -1,0 +1,90 @@
+//! What is refused before anything is sent: platforms that are missing, too many, or there twice; what the form cannot
+//! say.
+
+use super::{TARGET, World, image, lines};
+
+/// A draft for amd64, arm64 and an attestation.
+fn world() -> World {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
+    let index = testkit::image::Index::oci().image(&amd).image(&arm).attestation(&amd).build();
+    world.to.put_index(TARGET, "built", &index);
+    world.created(&["@dst/app:built"]);
+    world
+}
+
+#[track_caller]
+fn assert_refused(world: &World, flags: &[&str], code: i32, line: &str) {
+    let refused = world.push(flags);
+    assert_eq!((refused.code, refused.out()), (code, String::new()), "{}", refused.err());
+    assert_eq!(refused.first_err_line(), line.replace("LIST", &world.word("@dst/app:1")), "{}", refused.err());
+    assert_eq!(lines(&world.to), [""; 0]);
+}
+
+#[test]
+fn a_missing_platform_is_exit_code_3() {
+    let world = world();
+    let both = "linux/amd64,linux/arm64/v8";
+    assert_refused(
+        &world,
+        &["--require", "linux/amd64,linux/s390x", "--require", "linux/arm/v7"],
+        3,
+        "LIST is incomplete: linux/s390x, linux/arm/v7 are missing",
+    );
+    assert_refused(
+        &world,
+        &["--require", "linux/x86_64", "--exact"],
+        3,
+        "LIST has more than was required: extra: linux/arm64",
+    );
+    assert_refused(
+        &world,
+        &["--dry-run", "--require", "windows/amd64"],
+        3,
+        "LIST is incomplete: windows/amd64 is missing",
+    );
+    // The attestation is no platform.
+    let _ = world.push(&["--type", "oci", "--require", both, "--exact"]).success();
+    let json = world.push(&["--require", "linux/386", "--format", "json"]);
+    let error: serde_json::Value = serde_json::from_str(json.err().trim()).expect("JSON");
+    assert_eq!((json.code, &error["error"]["kind"]), (3, &"incomplete".into()));
+}
+
+#[test]
+fn a_platform_that_is_there_twice_is_a_warning() {
+    let world = World::new();
+    world.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
+    world.to.put_image(TARGET, "b", &image("amd64", &[b"b"]));
+    world.created(&["@dst/app:a", "@dst/app:b"]);
+    let (one, two) = (world.word("@dst/app:a"), world.word("@dst/app:b"));
+    let words = format!("2 images for linux/amd64: {one}, {two}");
+    assert_refused(&world, &["--strict"], 1, &words);
+    let pushed = world.push(&[]).success();
+    assert_eq!(pushed.err(), format!("warning: {words}\n"));
+    assert_eq!(pushed.out(), format!("{}\n", world.served("1").1));
+}
+
+#[test]
+fn a_form_that_cannot_say_it_is_refused_and_another_is_taken() {
+    let world = world();
+    let refused = world.push(&["--type", "docker"]);
+    assert!(refused.err().contains("hint: ") && refused.err().contains("--type oci"), "{}", refused.err());
+    assert_eq!((refused.code, lines(&world.to)), (1, vec![]));
+    let _ = world.push(&["--type", "oci"]).success();
+    let (media_type, _) = world.to.manifest(TARGET, "1").expect("it is there");
+    assert_eq!(media_type, testkit::image::OCI_INDEX);
+    let plain = World::new();
+    plain.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
+    plain.created(&["@dst/app:a"]);
+    let _ = plain.push(&["--type", "docker"]).success();
+    let (media_type, _) = plain.to.manifest(TARGET, "1").expect("it is there");
+    assert_eq!(media_type, testkit::image::DOCKER_LIST);
+}
+
+#[test]
+fn a_bad_tag_is_refused() {
+    let world = world();
+    let refused = world.push(&["-t", "fine,not/a/tag"]);
+    assert!(refused.code != 0 && refused.err().contains("not/a/tag"), "{}", refused.err());
+    assert_eq!(lines(&world.to), [""; 0]);
+}

@@ -1,0 +1,91 @@
+//! `--tag`: the list by its digest, then the fixed tags, then those that move; and what a failure leaves behind.
+
+use testkit::loopback::{Fault, Rule};
+
+use super::{TARGET, World, image, lines, puts};
+
+fn world() -> World {
+    let world = World::new();
+    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    world.created(&["@dst/app:amd"]);
+    world
+}
+
+#[test]
+fn tags_follow_the_digest_the_moving_ones_last() {
+    let world = world();
+    let pushed = world.push(&["-t", "latest,1.2.3", "--tag", "1.2", "-t", "latest"]).success();
+    let (_, digest) = world.served("1");
+    assert_eq!(puts(&world.to), [digest.as_str(), "1.2.3", "1", "latest", "1.2"]);
+    assert_eq!(pushed.out(), format!("{digest}\n"));
+    for tag in ["1.2.3", "latest", "1.2"] {
+        assert_eq!(world.served(tag), world.served("1"));
+    }
+    // One look each, and nothing to send.
+    world.to.clear();
+    let again = world.push(&["-t", "latest,1.2.3,1.2", "--verbose"]).success();
+    assert_eq!(again.out(), pushed.out());
+    let found = lines(&world.to);
+    assert!(found.len() == 4 && found.iter().all(|line| line.ends_with(" 200")), "{found:#?}");
+    let unchanged = again.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
+    assert_eq!((unchanged, again.err().lines().count()), (4, 4), "{}", again.err());
+}
+
+#[test]
+fn a_tag_that_serves_the_list_spares_all_but_the_others() {
+    let world = World::new();
+    world.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
+    world.created(&["%src/amd:1"]);
+    let _ = world.push(&[]).success();
+    world.to.clear();
+    world.from.clear();
+    let _ = world.push(&["-t", "2"]).success();
+    assert_eq!((puts(&world.to), lines(&world.to).len(), lines(&world.from).len()), (vec!["2".into()], 3, 0));
+}
+
+#[test]
+fn one_tag_that_is_the_lists_own_is_dockers_push() {
+    let world = world();
+    let _ = world.push(&["-t", "1"]).success();
+    assert_eq!(lines(&world.to), [format!("PUT /v2/{TARGET}/manifests/1 201")]);
+}
+
+#[test]
+fn a_failure_says_which_tags_moved() {
+    let world = world();
+    let _ = world.push(&["-t", "edge"]).success();
+    let (_, old) = world.served("1");
+    let _ = world.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--variant", "v2"]).success();
+    world.to.fault(Rule::on("PUT", "/manifests/edge"), Fault::status(403));
+    let failed = world.push(&["-t", "edge,2.0.0,latest"]);
+    assert_eq!((failed.code, failed.out()), (1, String::new()));
+    assert!(failed.first_err_line().starts_with(&format!("failed to put manifest {}: ", world.word("@dst/app:edge"))));
+    let said = "  tags that moved: 2.0.0, 1; tags that did not: edge, latest";
+    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+    assert_eq!((world.served("edge").1, world.served("1")), (old, world.served("2.0.0")));
+    assert!(world.to.manifest(TARGET, "latest").is_none());
+    let json = world.push(&["-t", "edge,latest", "--format", "json"]);
+    let error: serde_json::Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
+    assert_eq!(error["error"]["kind"], "denied");
+    assert_eq!(error["error"]["tags"], serde_json::json!({ "moved": [], "left": ["edge", "latest"] }));
+}
+
+#[test]
+fn a_failure_before_any_tag_says_so_too() {
+    let world = world();
+    world.to.fault(Rule::on("PUT", "/manifests/sha256:"), Fault::status(403));
+    let failed = world.push(&["-t", "2"]);
+    assert!(failed.err().contains("\n  tags that moved: none; tags that did not: 1, 2\n"), "{}", failed.err());
+    assert_eq!(world.to.tags(TARGET), ["amd"]);
+}
+
+#[test]
+fn a_list_under_a_digest_goes_by_its_digest() {
+    let world = world();
+    let list = format!("@dst/app@sha256:{}", "0".repeat(64));
+    let _ = world.run(&["create", &list, "@dst/app:amd"]).success();
+    world.to.clear();
+    let pushed = world.run(&["push", "-t", "x", &list]).success();
+    let digest = pushed.out().trim().to_owned();
+    assert_eq!(puts(&world.to), [digest.as_str(), "x"]);
+}
