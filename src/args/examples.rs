@@ -93,7 +93,8 @@ pub(super) const PLATFORMS: &str = "\
 {name} platforms --username me --password-stdin registry.example.com/app:1 <password.txt";
 
 pub(super) const CHECK: &str = "\
-{name} check registry.example.com/team/scratch
+{name} check registry.example.com/team/scratch     # and, for mounts, team/scratch-mount
+{name} check registry.example.com                  # in docker-manifest-check there
 {name} check --keep --format json registry.example.com/team/scratch
 {name} check --insecure --jobs 4 --retries 0 --timeout 30s localhost:5000
 {name} check --username me --password-stdin registry.example.com/team/scratch <password.txt";

@@ -266,7 +266,7 @@ pub struct Platforms {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::CHECK)]
 pub struct Check {
-    /// The registry, and the repository in it to try things in
+    /// The registry, and the repository in it to try things in (default "docker-manifest-check")
     #[arg(value_name = "REGISTRY[/REPOSITORY]", value_parser = values::word)]
     pub target: String,
     /// Format: "table" or "json" (default "table")

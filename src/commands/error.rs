@@ -214,6 +214,8 @@ pub enum CommandError {
     Put {
         /// The manifest.
         reference: String,
+        /// What it is.
+        media_type: String,
         /// The registry's answer.
         source: Box<RegistryError>,
     },
@@ -289,9 +291,17 @@ pub enum CommandError {
     /// One image where a list is wanted.
     #[error("{0} is no manifest list")]
     NotAList(String),
-    /// A verb that is not built yet.
-    #[error("{0} is not built yet")]
-    Unbuilt(&'static str),
+    /// `check`: what is neither a registry nor a repository.
+    #[error("cannot try things in {typed:?}: {why}")]
+    CheckTarget {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `check`: lists of neither form can be published.
+    #[error("{0} takes neither a Docker manifest list nor an OCI image index")]
+    Unpublishable(String),
     /// `--password-stdin`: nothing that is a password can be read.
     #[error("cannot read the password from standard input: {source}")]
     Password {

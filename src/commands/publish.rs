@@ -267,6 +267,10 @@ fn put(
         Some(tag) => Name::Tag(tag.to_owned()),
         None => Name::Digest(Digest::of(bytes)),
     };
-    let failed = |error| CommandError::Put { reference: shown.to_string(), source: Box::new(error) };
+    let failed = |error| CommandError::Put {
+        reference: shown.to_string(),
+        media_type: media_type.to_owned(),
+        source: Box::new(error),
+    };
     registry.put_manifest(reference.repository(), &name, media_type, bytes).map(|_| ()).map_err(failed)
 }

@@ -41,7 +41,7 @@ pub(super) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference
 }
 
 /// The list's repository with this tag, if it is one.
-fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
+pub(super) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
     let reference = Reference::parse(&format!("{}:{tag}", list.repository())).ok()?;
     let is_it =
         reference.repository() == list.repository() && reference.tag() == Some(tag) && reference.digest().is_none();

@@ -114,6 +114,18 @@ impl Registry {
         Err(outside(format!("status {} for a manifest to be deleted", reply.answer.status)))
     }
 
+    /// Takes a blob away. Most registries leave that to their garbage collection. One request.
+    pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
+        let target = format!("/v2/{}/blobs/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::PullPush)];
+        let reply = self.session.call(&ask(repository, "DELETE", &target, &[], &scopes))?;
+        if matches!(reply.answer.status, 200 | 202 | 204) {
+            return Ok(());
+        }
+        let outside = complaint(repository, &reply, Kind::Protocol);
+        Err(outside(format!("status {} for a blob to be deleted", reply.answer.status)))
+    }
+
     /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
     /// referrers API (404, or a web page as from a site that has one for every path). One request.
     pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {

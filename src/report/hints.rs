@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::args::Near;
 use crate::commands::CommandError;
-use crate::document::DocumentError;
+use crate::document::{DocumentError, media_type};
 use crate::registry::{Kind, RegistryError};
 use crate::store::StoreError;
 
@@ -52,8 +52,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec!["name the images that are wanted, as REPOSITORY@DIGEST".to_owned()]
         }
         CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],
-        CommandError::NotMounted { sources, .. } => vec![gone(sources)],
-        CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound => vec![gone(sources)],
+        CommandError::NotMounted { sources, source, .. } if !is_write(source) => vec![gone(sources)],
+        CommandError::NotMounted { source, .. } => registry_hints(source, certificates),
+        CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound && !is_write(source) => {
+            vec![gone(sources)]
+        }
         CommandError::Copy { source, .. } => registry_hints(source, certificates),
         CommandError::Gone { .. } => {
             vec!["push the image there again, or take it out of the list with remove".to_owned()]
@@ -73,8 +76,14 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Draft(source) => draft_hints(source),
         CommandError::Served { .. } => Vec::new(),
         CommandError::Store(source) => store_hints(source),
-        CommandError::NotServed { source, .. } => registry_hints(source, certificates),
-        CommandError::Put { source, .. } | CommandError::Mount { source, .. } => registry_hints(source, certificates),
+        CommandError::NotServed { source, .. } => {
+            vec![format!("check the name; if it is private, log in first with: docker login {}", source.registry)]
+        }
+        CommandError::Put { media_type, source, .. } => put_hints(media_type, source, certificates),
+        CommandError::Mount { source, .. } => registry_hints(source, certificates),
+        CommandError::Unpublishable(_) => {
+            vec!["the table has the registry's own words; those who run it may be able to let lists in".to_owned()]
+        }
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
             registry_hints(source, certificates)
         }
@@ -84,6 +93,41 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Advice on a manifest that a registry would not take.
+fn put_hints(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
+    let hint = match (error.kind, error.status) {
+        (Kind::Refused, Some(400 | 406 | 415 | 422)) => match media_type {
+            media_type::OCI_INDEX => {
+                "if it is the form that is refused, publish a Docker manifest list instead with --type docker"
+            }
+            media_type::DOCKER_LIST => {
+                "if it is the form that is refused, publish an OCI image index instead with --type oci"
+            }
+            media_type::OCI_MANIFEST => {
+                "if it is the form that is refused, build the image in Docker's (buildx: --output \
+                 type=image,push=true,oci-mediatypes=false)"
+            }
+            media_type::DOCKER_MANIFEST => {
+                "if it is the form that is refused, build the image in OCI's (buildx: --output \
+                 type=image,push=true,oci-mediatypes=true)"
+            }
+            _ => return Vec::new(),
+        },
+        (Kind::Verification, _) => {
+            "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to be \
+             trusted"
+        }
+        _ => return registry_hints(error, certificates),
+    };
+    vec![hint.to_owned()]
+}
+
+/// Whether the request was to change what a registry has.
+fn is_write(error: &RegistryError) -> bool {
+    let method = error.request.as_deref().and_then(|request| request.split_whitespace().next());
+    method.is_some_and(|method| !matches!(method, "GET" | "HEAD"))
 }
 
 /// Advice on a blob that is in none of the repositories that should have it.
@@ -159,6 +203,10 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let folder = certificates.join(registry);
     let folder = folder.display();
     let hint = match error.kind {
+        // Some answer so in the place of a 401 or a 403, and some want a repository to be made before it is filled.
+        Kind::NotFound if is_write(error) => format!(
+            "the repository may be private or not there yet: log in with docker login {registry}, or have it made first"
+        ),
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
@@ -192,7 +240,10 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
                 .to_owned()
         }
         Kind::Server => "the registry is at fault; trying again later may help".to_owned(),
-        Kind::TlsFiles | Kind::Refused | Kind::Protocol => return Vec::new(),
+        Kind::Protocol => {
+            format!("check that {registry} is a registry, and that no proxy or sign-in page answers in its place")
+        }
+        Kind::TlsFiles | Kind::Refused => return Vec::new(),
     };
     vec![hint]
 }

@@ -78,7 +78,8 @@ pub fn kind(error: &CommandError) -> FailureKind {
         }
         CommandError::TooDeep { .. } | CommandError::TooMany { .. } => FailureKind::Unsupported,
         CommandError::Ambiguous { .. } => FailureKind::Usage,
-        CommandError::Unbuilt(_) => FailureKind::Unsupported,
+        CommandError::Unpublishable(_) => FailureKind::Unsupported,
+        CommandError::CheckTarget { .. } => FailureKind::Reference,
         CommandError::Empty(_) | CommandError::EmptyList(_) => FailureKind::Draft,
         CommandError::Served { source, .. } => of_served(source),
         CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,

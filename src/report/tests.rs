@@ -24,7 +24,8 @@ fn answered(kind: Kind, status: u16) -> RegistryError {
 }
 
 fn put(source: RegistryError) -> CommandError {
-    CommandError::Put { reference: "h:5000/app:1".to_owned(), source: Box::new(source) }
+    let media_type = crate::document::media_type::OCI_INDEX.to_owned();
+    CommandError::Put { reference: "h:5000/app:1".to_owned(), media_type, source: Box::new(source) }
 }
 
 fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {

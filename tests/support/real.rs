@@ -61,13 +61,15 @@ pub struct RealConfig {
     pub tls: Option<Tls>,
     /// The address to listen on.
     pub addr: IpAddr,
+    /// Whether manifests and blobs can be deleted.
+    pub deletion: bool,
     /// The network namespace to run in (see [`crate::netns`]); None is the machine's own network.
     pub netns: Option<String>,
 }
 
 impl Default for RealConfig {
     fn default() -> Self {
-        Self { auth: Auth::None, tls: None, addr: IpAddr::V4(Ipv4Addr::LOCALHOST), netns: None }
+        Self { auth: Auth::None, tls: None, addr: IpAddr::V4(Ipv4Addr::LOCALHOST), deletion: true, netns: None }
     }
 }
 
@@ -75,10 +77,11 @@ impl RealConfig {
     fn yaml(&self, storage: &Path) -> String {
         let mut yaml = format!(
             "version: 0.1\nlog:\n  level: info\n  accesslog:\n    disabled: true\n\
-             storage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
+             storage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: {}\n\
              validation:\n  manifests:\n    urls:\n      allow: ['.*']\n\
              http:\n  addr: {}\n  secret: tests\n",
             path(storage),
+            self.deletion,
             quote(SocketAddr::new(self.addr, 0)),
         );
         if let Some(tls) = &self.tls {

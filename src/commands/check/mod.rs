@@ -1,0 +1,151 @@
+//! `check`: tries out what a registry can do, with images that it makes itself, and takes them away again.
+//!
+//! `samples` makes what is pushed (its layers by `archive`), `trials` pushes it and reads it back in the repositories of
+//! `place`, `verdict` says what came of it, `cleanup` goes by the
+//! `traces`.
+
+mod archive;
+mod cleanup;
+mod place;
+mod samples;
+mod traces;
+mod trials;
+mod verdict;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+use serde::Serialize;
+
+use crate::args::{Check as Args, ListFormat};
+use crate::commands::Context;
+use crate::commands::error::CommandError;
+use crate::output::Table;
+use cleanup::{Reasons, clean_up};
+use place::Place;
+use samples::Samples;
+use traces::Traces;
+use trials::Bench;
+use verdict::{Check, Found};
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), CommandError> {
+    let place = Place::parse(&args.target)?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = context.registry(&args.network)?;
+    let samples = Samples::new(&word())?;
+    let bench = Bench::new(&registry, jobs, &place, &samples);
+    let mut found = Found::default();
+    let outcome = bench.try_all(&mut found);
+    let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
+    let left = Left::new(&bench.traces(), &reasons, args.keep);
+    if let Some(note) = left.note(&place) {
+        context.streams.note(note);
+    }
+    outcome?;
+    show(context, args.format, &place, &found, &left, registry.requests())?;
+    if is_publishable(&found) { Ok(()) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
+}
+
+/// Another one each time.
+fn word() -> String {
+    // The standard library seeds its hashers at random; two checks at once get the same one in no lifetime.
+    format!("check-{:012x}", RandomState::new().build_hasher().finish() >> 16)
+}
+
+fn is_publishable(found: &Found) -> bool {
+    found.works(Check::DockerList) || found.works(Check::OciIndex)
+}
+
+/// What stays in the registry.
+#[derive(Serialize)]
+struct Left {
+    tags: Vec<String>,
+    manifests: Vec<String>,
+    blobs: Vec<String>,
+    /// The registry's words.
+    reasons: Vec<String>,
+    #[serde(skip)]
+    kept: bool,
+}
+
+impl Left {
+    fn new(traces: &Traces, reasons: &Reasons, kept: bool) -> Left {
+        Left {
+            tags: traces.tags(),
+            manifests: traces.manifests().iter().map(ToString::to_string).collect(),
+            blobs: traces.blobs().iter().map(|(place, digest)| place.at_digest(digest).to_string()).collect(),
+            reasons: reasons.iter().cloned().collect(),
+            kept,
+        }
+    }
+
+    /// One line about it for people, where there is something.
+    fn note(&self, place: &Place) -> Option<String> {
+        let number = |number: usize, what: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {what}")),
+            _ => Some(format!("{number} {what}s")),
+        };
+        let tags = (!self.tags.is_empty()).then(|| format!("the tags {}", self.tags.join(", ")));
+        let parts = [tags, number(self.manifests.len(), "manifest"), number(self.blobs.len(), "blob")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            return None;
+        }
+        let (verb, place) = (if self.kept { "kept in" } else { "left in" }, place.main());
+        let why = if self.reasons.is_empty() { String::new() } else { format!(" ({})", self.reasons.join("; ")) };
+        Some(format!("{verb} {place}: {}{why}", parts.join(", ")))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    repository: String,
+    mount_repository: String,
+    publishable: bool,
+    checks: Vec<Row<'a>>,
+    left: &'a Left,
+    requests: u64,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    check: Check,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'a str>,
+}
+
+fn show(
+    context: &Context,
+    format: ListFormat,
+    place: &Place,
+    found: &Found,
+    left: &Left,
+    requests: u64,
+) -> Result<(), CommandError> {
+    match format {
+        ListFormat::Table => {
+            let mut table = Table::new(&["check", "result", "remark"]);
+            for (check, verdict) in found.each() {
+                table.row([check.title(), verdict.title(), verdict.remark().unwrap_or_default()]);
+            }
+            Ok(context.streams.data(table.to_string().as_bytes())?)
+        }
+        ListFormat::Json => {
+            let checks = found.each().map(|(check, verdict)| {
+                let (result, remark) = (verdict.word(), verdict.remark());
+                Row { check, result, remark }
+            });
+            Ok(context.streams.json(&Told {
+                repository: place.main().to_string(),
+                mount_repository: place.mount().to_string(),
+                publishable: is_publishable(found),
+                checks: checks.collect(),
+                left,
+                requests,
+            })?)
+        }
+    }
+}

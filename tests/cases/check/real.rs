@@ -1,0 +1,59 @@
+//! The same with the real docker-registry.
+
+use testkit::real::{RealConfig, RealRegistry};
+use testkit::sandbox::Sandbox;
+use testkit::skip::skipped;
+
+use super::super::OURS;
+use super::{MAIN, STAND_IN, odd};
+
+fn start(deletion: bool) -> Option<RealRegistry> {
+    let started = RealRegistry::start(&RealConfig { deletion, ..RealConfig::default() });
+    started.map_err(|why| skipped("check against a real registry", &why)).ok()
+}
+
+/// Tags and manifests that the registry still knows, by the links that it keeps.
+fn links(registry: &RealRegistry) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![registry.storage()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.ends_with("link") && !path.to_string_lossy().contains("/index/") {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_registry_with_deletion_is_left_as_it_was() {
+    let Some(registry) = start(true) else { return };
+    let output = Sandbox::new().command(OURS).args(["check", &registry.host()]).run();
+    assert_eq!((output.code, output.err().as_str()), (0, ""));
+    let rows = odd(&output);
+    assert_eq!(rows[0], format!("referrers | works, but | {STAND_IN}"));
+    // It deletes by digests alone, and the tags go with them.
+    assert!(rows.len() == 2 && rows[1].starts_with("tag deletion | does not | DELETE "), "{rows:#?}");
+    assert_eq!(links(&registry), [""; 0]);
+}
+
+#[test]
+fn a_registry_without_deletion_is_told_of() {
+    let Some(registry) = start(false) else { return };
+    let output = Sandbox::new().command(OURS).args(["check", &registry.host()]).run();
+    let words = "DELETE 405: unsupported: The operation is unsupported.";
+    let expected = [
+        format!("referrers | works, but | {STAND_IN}"),
+        format!("tag deletion | does not | {words}"),
+        format!("manifest deletion | does not | {words}"),
+    ];
+    assert_eq!((output.code, odd(&output)), (0, expected.to_vec()));
+    let note = output.err();
+    assert!(note.starts_with(&format!("left in {}/{MAIN}: the tags check-", registry.host())), "{note}");
+    assert!(note.ends_with(&format!("15 manifests, 7 blobs ({words})\n")), "{note}");
+    assert!(!links(&registry).is_empty());
+}
