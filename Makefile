@@ -13,11 +13,12 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAM := $(TARGET)/release/docker-manifest
 BIN := $(DESTDIR)$(PREFIX)/bin
 PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
+LINKS := manifest-tool mquery
 
-.PHONY: help build test setup demo install uninstall lint fmt doc bench
+.PHONY: help build test setup demo install install-links uninstall lint fmt doc bench
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the release binary
 	$(CARGO) build --release
@@ -49,8 +50,19 @@ install: build ## Put the plugin and the program in place (PREFIX, DOCKER_CONFIG
 	@case ":$$PATH:" in *":$(BIN):"*) ;; *) echo "$(BIN) is not on your PATH yet." ;; esac
 	@echo "For docker manifest itself:  eval \"\$$(docker-manifest shell-init bash)\"  (or zsh, fish)"
 
-uninstall: ## Take both away again
+install-links: install ## The same, and links by the names of manifest-tool and mquery where nothing has these
+	@for name in $(LINKS); do \
+		link="$(BIN)/$$name"; \
+		if [ "$$(readlink "$$link")" = docker-manifest ]; then continue; fi; \
+		if [ -e "$$link" ] || [ -L "$$link" ]; then echo "$$link is there already, and stays what it is."; continue; fi; \
+		ln -s docker-manifest "$$link" && echo "$$link runs docker-manifest."; \
+	done
+
+uninstall: ## Take all of it away again
 	rm -f "$(BIN)/docker-manifest" "$(PLUGINS)/docker-manifests"
+	@for name in $(LINKS); do \
+		if [ "$$(readlink "$(BIN)/$$name")" = docker-manifest ]; then rm -f "$(BIN)/$$name"; fi; \
+	done
 
 lint: ## Check formatting, clippy and the documentation
 	$(CARGO) fmt --all --check

@@ -43,6 +43,18 @@ fn one_token_serves_a_create_and_one_a_push() {
 }
 
 #[test]
+fn one_token_serves_an_apply() {
+    let world = world(Bearer::new(), 5);
+    let images: String = (0..5).map(|number| format!("- image: '{}:1'\n", world.name(&source(number)))).collect();
+    let spec = format!("image: '{}'\nmanifests:\n{images}", world.list());
+    let applied = world.command(&["apply", "-f", "-", "--jobs", "1"]).stdin(spec).run().success();
+    let (tokens, refused, done) = take(&world);
+    assert_eq!((tokens.len(), refused), (1, 1));
+    assert_eq!(done, [world.create_lines(), world.push_lines(404, &[0, 1, 2, 3, 4])].concat());
+    assert_eq!(applied.out(), world.pushed());
+}
+
+#[test]
 fn one_job_is_refused_once() {
     let world = world(Bearer::new(), 5);
     let _ = world.create_command(&["--jobs", "1"]).run().success();
