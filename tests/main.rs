@@ -86,6 +86,7 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod habits;
     mod hostile_store;
     mod interop;
     mod plugin;
