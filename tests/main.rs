@@ -88,6 +88,7 @@ mod cases {
     mod crash;
     mod differential;
     mod drafts;
+    mod habits;
     mod hostile_store;
     mod interop;
     mod manifest_tool;

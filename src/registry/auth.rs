@@ -115,6 +115,13 @@ impl Authenticator {
         }
     }
 
+    /// Whether somebody is logged in there; credentials that cannot be read are nobody's here.
+    pub(super) fn has_login(&self, registry: &str) -> bool {
+        let desk = self.desk(registry);
+        let _turn = lock(&desk.turn);
+        self.credential(&desk, registry).is_ok_and(|credential| !credential.is_anonymous())
+    }
+
     /// What to send after a 401; `sent` is the header that was refused, if there was one.
     ///
     /// `Some` is to be sent again with the same request, `None` says that nothing is left to try and the 401 stands.

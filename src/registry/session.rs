@@ -99,6 +99,8 @@ pub(super) struct Session {
     exposed: bool,
     /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
     open: Mutex<BTreeSet<String>>,
+    /// Registries that do not ask for a login at their root: what they say is not there is not.
+    doorless: Mutex<BTreeSet<String>>,
     /// Exchanges at once that each registry has to expect and has not been prepared for yet.
     expected: Mutex<BTreeMap<String, usize>>,
 }
@@ -123,6 +125,7 @@ impl Session {
             exposed: insecure || plain_http,
             expected: Mutex::default(),
             open: Mutex::default(),
+            doorless: Mutex::default(),
         }
     }
 
@@ -236,6 +239,12 @@ impl Session {
         loop {
             rounds += 1;
             let reply = self.attempt(endpoint, first, call, sent.as_ref(), deadline)?;
+            if sent.is_none() && reply.answer.status == 404 && reply.is_home {
+                sent = self.known_at_the_door(endpoint, first, call, deadline)?;
+                if sent.is_some() {
+                    continue;
+                }
+            }
             if reply.answer.status != 401 || !reply.is_home {
                 self.took(call, sent.as_ref(), &reply);
                 return Ok(reply);
@@ -248,6 +257,29 @@ impl Session {
                 None => return Ok(reply),
             }
         }
+    }
+
+    /// What to send after a 404 to nobody in particular, where somebody is logged in: some registries hide what they have
+    /// from whom they do not know, and ask for a login at their root alone.
+    fn known_at_the_door(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        deadline: &Deadline,
+    ) -> Result<Option<Secret>, RegistryError> {
+        let registry = call.registry;
+        let is_idle = call.target == "/v2/" || self.is_open(registry) || lock(&self.doorless).contains(registry);
+        if is_idle || !self.authenticator.has_login(registry) {
+            return Ok(None);
+        }
+        let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, slot: None, ..*call };
+        let reply = self.attempt(endpoint, first, &ping, None, deadline)?;
+        if reply.answer.status != 401 || !reply.is_home {
+            lock(&self.doorless).insert(registry.to_owned());
+            return Ok(None);
+        }
+        self.login(endpoint, call, None, &reply, deadline)
     }
 
     fn attempt(

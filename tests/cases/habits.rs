@@ -1,0 +1,292 @@
+//! Registries that are not as the specification, or docker-registry, has them: our ordinary verbs with each. What does no
+//! harm changes nothing, not even the number of requests; what does is told in words that a user can act on.
+
+use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
+use testkit::loopback::{Bearer, Big, Builder, Recorded, Registry};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+/// A registry with a habit and two images of each form in it, another one that is as they should be with two more, and
+/// a place to run in.
+struct World {
+    odd: Registry,
+    plain: Registry,
+    sandbox: Sandbox,
+}
+
+fn image(builder: fn() -> testkit::image::ImageBuilder, architecture: &str, layer: &str) -> Image {
+    builder().platform("linux", architecture).layer(layer).build()
+}
+
+impl World {
+    fn new(habits: impl FnOnce(Builder) -> Builder) -> World {
+        let (odd, plain) = (habits(Registry::builder()).start(), Registry::start());
+        for (registry, place) in [(&odd, "odd"), (&plain, "plain")] {
+            for architecture in ["amd64", "arm64"] {
+                let layer = format!("{place} {architecture}");
+                registry.put_image(architecture, "docker", &image(Image::docker, architecture, &layer));
+                registry.put_image(architecture, "oci", &image(Image::oci, architecture, &layer));
+            }
+        }
+        World { odd, plain, sandbox: Sandbox::new() }
+    }
+
+    /// A word of a command line: `@x` is x in the registry with the habit, `%x` is x in the other one.
+    fn word(&self, word: &str) -> String {
+        match (word.strip_prefix('@'), word.strip_prefix('%')) {
+            (Some(rest), _) => format!("{}/{rest}", self.odd.host()),
+            (_, Some(rest)) => format!("{}/{rest}", self.plain.host()),
+            _ => word.to_owned(),
+        }
+    }
+
+    /// Runs a command line with blanks between its words.
+    fn run(&self, line: &str) -> Output {
+        self.sandbox.command(OURS).args(line.split_whitespace().map(|word| self.word(word))).run()
+    }
+
+    /// A failure in these words, each with its hint; nothing on stdout.
+    #[track_caller]
+    fn assert_fails(&self, line: &str, first: &str, hint: &str) {
+        let output = self.run(line);
+        let host = self.odd.host();
+        assert_eq!((output.code, output.out().as_str()), (1, ""), "{line}: {}", output.err());
+        let first = first.replace('@', &host);
+        assert!(output.first_err_line().starts_with(&first), "{line}: {}", output.err());
+        let hints: Vec<String> =
+            output.err().lines().filter_map(|line| line.strip_prefix("hint: ").map(str::to_owned)).collect();
+        assert_eq!(hints, [hint.replace('@', &host)], "{line}: {}", output.err());
+    }
+
+    /// All verbs with everything in its place: a list of images from here and one of images from there, both forms.
+    #[track_caller]
+    fn assert_works(&self) {
+        for form in ["docker", "oci"] {
+            for (place, list) in [("@", format!("@here/{form}:1")), ("%", format!("@there/{form}:1"))] {
+                let images = format!("{place}amd64:{form} {place}arm64:{form}");
+                let _ = self.run(&format!("create {list} {images}")).success();
+                let pushed = self.run(&format!("push {list}")).success();
+                let (_, bytes) = self.odd.manifest(&list[1..list.len() - 2], "1").expect("the list is there");
+                assert_eq!(pushed.out().lines().last(), Some(sha256(&bytes).as_str()));
+                let _ = self.run(&format!("rm {list}")).success();
+                let shown = self.run(&format!("inspect {list}")).success().out();
+                assert!(shown.contains("amd64") && shown.contains("arm64"), "{shown}");
+            }
+            assert!(self.run(&format!("inspect --verbose @amd64:{form}")).success().out().contains("amd64"));
+        }
+        assert_eq!(self.odd.open_uploads(), 0);
+    }
+}
+
+/// `METHOD path`, with what is different each time taken out, and sorted.
+fn asked(registry: &Registry) -> Vec<String> {
+    let line = |request: &Recorded| {
+        let path = request.path.split_once("/blobs/uploads/").filter(|(_, rest)| !rest.starts_with('?'));
+        let path = path.map_or(request.path.as_str(), |(before, _)| before);
+        format!("{} {path}", request.method)
+    };
+    let mut lines: Vec<String> = registry.requests().iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_does_no_harm_is_not_even_another_request() {
+    let ordinary = World::new(|habits| habits);
+    ordinary.assert_works();
+    let expected = asked(&ordinary.odd);
+    for (name, habits) in [
+        ("no Docker-Content-Digest", Builder::without_digest_header as fn(Builder) -> Builder),
+        ("relative Location", Builder::relative_locations),
+        ("chunks of 10 MiB at least", |habits| habits.chunk_min_length(10 << 20)),
+        ("no ranges", Builder::without_ranges),
+        ("no deletion", Builder::without_deletion),
+        ("pages of one tag", |habits| habits.page_limit(1).absolute_links()),
+        ("no referrers", Builder::without_referrers),
+        ("a web page for referrers", Builder::referrers_as_html),
+        ("no nested indexes", Builder::without_nested_indexes),
+        ("all of it", |habits| {
+            habits.without_digest_header().relative_locations().chunk_min_length(10 << 20).without_ranges()
+        }),
+    ] {
+        let world = World::new(habits);
+        world.assert_works();
+        assert_eq!(asked(&world.odd), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_mount_that_becomes_an_upload_is_gone_on_with() {
+    let world = World::new(|habits| habits.without_mounts().relative_locations());
+    world.assert_works();
+    let requests = world.odd.requests();
+    let mounts = requests.iter().filter(|request| request.path.contains("?mount=")).count();
+    assert!(mounts > 0 && requests.iter().all(|request| !request.path.contains("?mount=") || request.status == 202));
+    // Every blob needs one POST only: the upload in the place of the mount is the one that is used.
+    let from_here = requests.iter().filter(|request| request.line().starts_with("POST /v2/here/"));
+    assert!(from_here.clone().all(|request| request.path.contains("?mount=")) && from_here.count() > 0);
+}
+
+#[test]
+fn a_large_blob_goes_where_chunks_have_to_be_long() {
+    let world = World::new(|habits| habits.chunk_min_length(5 << 20).relative_locations());
+    let big = Big::new(12 << 20, 7);
+    let layer = world.plain.put_big("big", &big);
+    let base = image(Image::docker, "amd64", "base");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&base.manifest).expect("a manifest");
+    (manifest["layers"][0]["digest"], manifest["layers"][0]["size"]) = (layer.as_str().into(), big.size().into());
+    world.plain.put_blob("big", &base.config);
+    world.plain.put_manifest("big", "1", &base.media_type, manifest.to_string().as_bytes());
+    let _ = world.run("create @dst:1 %big:1").success();
+    let _ = world.run("push @dst:1").success();
+    assert_eq!(world.odd.blob_size("dst", &layer), Some(12 << 20));
+}
+
+#[test]
+fn a_list_with_a_subject_is_taken_with_and_without_an_oci_subject() {
+    for habits in [|habits: Builder| habits, Builder::without_referrers] {
+        let world = World::new(habits);
+        let amd = image(Image::oci, "amd64", "odd amd64");
+        let index = Index::oci().image(&amd).subject(&amd).build();
+        world.odd.put_index("amd64", "referring", &index);
+        let _ = world.run("create @dst:1 @amd64:referring").success();
+        let _ = world.run("push @dst:1").success();
+        let (media_type, bytes) = world.odd.manifest("dst", "1").expect("the list");
+        assert_eq!(media_type, OCI_INDEX);
+        let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        assert_eq!(list["manifests"][0]["digest"], amd.digest());
+    }
+}
+
+#[test]
+fn indexes_in_indexes_are_taken_apart_where_none_are_taken() {
+    let world = World::new(Builder::without_nested_indexes);
+    let inner = Index::oci().image(&image(Image::oci, "amd64", "a")).build();
+    let outer = Index::oci().index(&inner).image(&image(Image::oci, "arm64", "b")).build();
+    world.plain.put_index("nested", "1", &outer);
+    let _ = world.run("create @dst:1 %nested:1").success();
+    let _ = world.run("push @dst:1").success();
+    let shown = world.run("inspect --remote @dst:1").success().out();
+    assert!(shown.contains("amd64") && shown.contains("arm64") && shown.matches(OCI_INDEX).count() == 1, "{shown}");
+}
+
+#[test]
+fn a_list_that_is_stored_as_something_else_is_not_trusted() {
+    let world = World::new(Builder::other_digest_on_put);
+    let hint = "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to \
+                be trusted";
+    let _ = world.run("create @amd64:list @amd64:docker").success();
+    world.assert_fails(
+        "push @amd64:list",
+        "failed to put manifest @/amd64:list: it says that it stored sha256:0000",
+        hint,
+    );
+    let _ = world.run("create @dst:1 %amd64:oci").success();
+    world.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", hint);
+    assert_eq!(world.odd.tags("dst"), [""; 0], "the list is not sent after a child that went wrong");
+}
+
+#[test]
+fn who_refuses_one_form_of_list_is_given_the_other() {
+    for status in [400, 415] {
+        // Images of the other form are in both.
+        for (habits, form, refused, other, media_type, what) in [
+            (
+                (|habits, status| habits.without_oci(status)) as fn(Builder, u16) -> Builder,
+                "docker",
+                "oci",
+                "docker",
+                DOCKER_LIST,
+                "a Docker manifest list",
+            ),
+            (|habits, status| habits.without_docker(status), "oci", "docker", "oci", OCI_INDEX, "an OCI image index"),
+        ] {
+            let world = World::new(|builder| habits(builder, status));
+            let _ = world.run(&format!("create @dst:1 @amd64:{form} %arm64:{form}")).success();
+            let hint = format!("if it is the form that is refused, publish {what} instead with --type {other}");
+            let first = "failed to put manifest @/dst:1: manifest invalid: manifest invalid";
+            world.assert_fails(&format!("push -q --type {refused} @dst:1"), first, &hint);
+            assert_eq!(world.odd.tags("dst"), [""; 0]);
+            let _ = world.run(&format!("push --type {other} @dst:1")).success();
+            assert_eq!(world.odd.manifest("dst", "1").map(|(media_type, _)| media_type).as_deref(), Some(media_type));
+        }
+    }
+}
+
+#[test]
+fn who_refuses_one_form_of_image_wants_it_built_anew() {
+    for (habits, form, name, value) in [
+        ((|habits: Builder| habits.without_oci(415)) as fn(Builder) -> Builder, "oci", "Docker's", "false"),
+        (|habits| habits.without_docker(415), "docker", "OCI's", "true"),
+    ] {
+        let world = World::new(habits);
+        let _ = world.run(&format!("create @dst:1 %amd64:{form}")).success();
+        let hint = format!(
+            "if it is the form that is refused, build the image in {name} (buildx: --output \
+             type=image,push=true,oci-mediatypes={value})"
+        );
+        world.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", &hint);
+    }
+}
+
+#[test]
+fn a_login_goes_where_its_absence_is_a_404() {
+    for auth in ["basic", "bearer"] {
+        let world = World::new(|habits| match auth {
+            "basic" => habits.basic("me", "pw").hides_from_all(),
+            _ => habits.bearer(Bearer::new().user("me", "pw")).hides_from_all(),
+        });
+        // Nobody is told that there is something, and everybody what to do.
+        let read = "check the name; if it is private, log in first with: docker login @";
+        world.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", read);
+        world.assert_fails("inspect @amd64:docker", "no such manifest: @/amd64:docker", read);
+        let _ = world.run("create @dst:1 %amd64:docker %arm64:docker").success();
+        let write = "the repository may be private or not there yet: log in with docker login @, or have it made first";
+        world.assert_fails("push --jobs 1 @dst:1", "failed to copy blob sha256:", write);
+        let _ = world.run("rm @dst:1").success();
+        assert!(world.odd.requests().iter().all(|request| !request.path.starts_with("/v2/ ") && request.status == 404));
+        // Whoever is logged in gets in, as with docker, which asks at the door first.
+        world.odd.clear();
+        let login = serde_json::json!({"auths": {world.odd.host(): {"username": "me", "password": "pw"}}});
+        world.sandbox.write_config(&login.to_string());
+        world.assert_works();
+        let doors = |requests: &[Recorded]| requests.iter().filter(|request| request.path == "/v2/").count();
+        world.odd.clear();
+        let _ = world.run("create @two:1 @amd64:docker @arm64:docker").success();
+        assert!(doors(&world.odd.requests()) <= 2, "{:#?}", asked(&world.odd));
+        // What is really not there is a second question, not more.
+        world.odd.clear();
+        world.assert_fails("inspect @amd64:none", "no such manifest: @/amd64:none", read);
+        let lines: Vec<String> =
+            world.odd.requests().iter().filter(|request| !request.is_token()).map(Recorded::line).collect();
+        assert_eq!(lines, ["GET /v2/amd64/manifests/none 404", "GET /v2/ 401", "GET /v2/amd64/manifests/none 404"]);
+    }
+}
+
+#[test]
+fn a_login_elsewhere_does_not_cost_an_open_registry_a_request() {
+    let world = World::new(|habits| habits);
+    let login = serde_json::json!({"auths": {world.plain.host(): {"username": "me", "password": "pw"}}});
+    world.sandbox.write_config(&login.to_string());
+    assert_eq!(world.run("inspect @amd64:none").code, 1);
+    assert_eq!(asked(&world.odd), ["GET /v2/amd64/manifests/none"]);
+    // A login for a registry that wants none: one look at its door.
+    assert_eq!(world.run("create @dst:1 %amd64:none %arm64:none --jobs 1").code, 1);
+    assert_eq!(asked(&world.plain), ["GET /v2/", "GET /v2/amd64/manifests/none"]);
+}
+
+#[test]
+fn a_login_that_is_not_enough_and_meets_a_404_is_told_what_to_do() {
+    let bearer = Bearer::new().user("me", "pw").refuse("repository:amd64");
+    let world = World::new(|habits| habits.bearer(bearer).hides_from_known());
+    let login = serde_json::json!({"auths": {world.odd.host(): {"username": "me", "password": "pw"}}});
+    world.sandbox.write_config(&login.to_string());
+    let hint = "check the name; if it is private, log in first with: docker login @";
+    world.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", hint);
+    let _ = world.run("create @amd64:new %amd64:docker").success();
+    let hint = "the repository may be private or not there yet: log in with docker login @, or have it made first";
+    world.assert_fails("push --jobs 1 @amd64:new", "failed to copy blob sha256:", hint);
+    let _ = world.run("create @dst:1 @arm64:docker").success();
+    let _ = world.run("push @dst:1").success();
+}
