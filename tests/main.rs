@@ -85,6 +85,7 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod hostile_input;
     mod hostile_store;
     mod interop;
     mod plugin;
@@ -95,6 +96,7 @@ mod cases {
     mod secrets;
     mod shell_init;
     mod sources;
+    mod supply;
     mod tls;
     mod tls_docker;
 }
