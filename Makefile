@@ -15,7 +15,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
 LINKS := manifest-tool mquery
 
-.PHONY: help build test setup demo install install-links uninstall lint fmt doc bench
+.PHONY: help build test setup demo install install-links uninstall lint deny fuzz fmt doc bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,8 +66,15 @@ uninstall: ## Take all of it away again
 
 lint: ## Check formatting, clippy and the documentation
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+deny: ## Check licences, duplicates and sources of the dependencies; gets cargo-deny where there is none
+	@scripts/deny
+
+fuzz: ## Fuzz every parser of hostile input, a minute each; FUZZ_SECONDS, and TARGETS="spec index" for some
+	@scripts/fuzz $(TARGETS)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

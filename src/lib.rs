@@ -7,7 +7,7 @@
 //! go down only; modules on one line do not import each other. `tests/layers.rs` holds the code to it.
 //!
 //! ```text
-//! main → lib → plugin, report
+//! main → lib → plugin, report      (and fuzzing, in tests)
 //!               commands
 //!    args     store     registry     output
 //!      │        └────┬─────┘            │
@@ -25,6 +25,9 @@ pub mod commands;
 pub mod digest;
 pub mod document;
 pub mod env;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod output;
 pub mod platform;
 pub mod plugin;

@@ -2,7 +2,7 @@
 //! top-level module has its place.
 //!
 //! ```text
-//! main → lib → plugin, report
+//! main → lib → plugin, report      (and fuzzing, in tests)
 //!               commands
 //!    args     store     registry     output
 //!              spec
@@ -21,7 +21,7 @@ use std::path::Path;
 const PICTURE: [&[&str]; 9] = [
     &["main"],
     &["lib"],
-    &["plugin", "report"],
+    &["plugin", "report", "fuzzing"],
     &["commands"],
     &["args", "store", "registry", "output"],
     &["spec"],

@@ -89,6 +89,7 @@ mod cases {
     mod differential;
     mod drafts;
     mod habits;
+    mod hostile_input;
     mod hostile_store;
     mod interop;
     mod manifest_tool;
@@ -101,6 +102,7 @@ mod cases {
     mod shell_init;
     mod show;
     mod sources;
+    mod supply;
     mod tls;
     mod tls_docker;
 }

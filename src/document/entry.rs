@@ -195,6 +195,7 @@ impl Entry {
     /// # Errors
     /// Where the file is not JSON of that shape, or an old one's bytes do not hash to its digest.
     pub fn decode(file: &[u8]) -> Result<Entry, DocumentError> {
+        gojson::check_size(file)?;
         let file = gojson::with_whole_characters(file);
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(&file)?;
         let member = |name: &str| {

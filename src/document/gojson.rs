@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 /// Writes a value on one line as `json.Marshal` does.
@@ -17,12 +18,37 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(value).map(|bytes| compact(&bytes))
 }
 
+/// The most values that a document may have: one takes up to 200 times the memory of its text, and a list of 10,000
+/// images has 200,000.
+const VALUES_MAX: usize = 500_000;
+
+/// Refuses a document that would take far more memory than its text, before it is read.
+///
+/// # Errors
+/// More than half a million values.
+pub fn check_size(json: &[u8]) -> Result<(), serde_json::Error> {
+    // A value takes a byte and one that ends it.
+    if json.len() / 2 < VALUES_MAX {
+        return Ok(());
+    }
+    let mut scanner = Scanner::default();
+    let begins = |byte: &u8| {
+        scanner.step(*byte);
+        !scanner.in_string && matches!(byte, b',' | b'[' | b'{')
+    };
+    if json.iter().copied().filter(begins).count() < VALUES_MAX {
+        return Ok(());
+    }
+    Err(serde_json::Error::custom(format!("more than {VALUES_MAX} values")))
+}
+
 /// Reads a JSON document as Go does where serde_json is stricter: half of a surrogate pair is U+FFFD, and the last of a
 /// repeated member counts.
 ///
 /// # Errors
-/// What is no JSON, or is nested deeper than 128 levels.
+/// What is no JSON, is nested deeper than 128 levels, or has too many values.
 pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
+    check_size(json)?;
     serde_json::from_slice(&with_whole_characters(json))
 }
 
@@ -292,6 +318,16 @@ mod tests {
         let json = r#"{"a":"\ud83d\ude00","b":"\ud83d","c":"\ude00x","d":"\ud83d\ud83d\ude00","e":"\\ud83d"}"#;
         let expected = json!({"a": "😀", "b": "\u{fffd}", "c": "\u{fffd}x", "d": "\u{fffd}😀", "e": "\\ud83d"});
         assert_eq!(parse(json.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_would_take_much_memory_is_not_read() {
+        let zeros = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert!(parse(zeros(VALUES_MAX - 1).as_bytes()).is_ok());
+        let refused = |json: &str| parse(json.as_bytes()).unwrap_err().to_string();
+        assert_eq!(refused(&zeros(VALUES_MAX)), "more than 500000 values");
+        assert_eq!(refused(&format!("[{}]", vec!["{\"\":0}"; VALUES_MAX / 2].join(","))), "more than 500000 values");
+        assert!(parse(format!("\"{}\"", ",[{".repeat(VALUES_MAX)).as_bytes()).is_ok());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::error::{Kind, RegistryError};
 use super::helper::{self, Held};
 use super::options::Login;
+use crate::document::gojson;
 use crate::env::Env;
 use crate::secret::Secret;
 
@@ -105,22 +106,12 @@ impl Credentials {
         let named = |why: String| format!("{}: {why}", path.display());
         let config = read_file(&path).map_err(named)?;
         let stored = from_auths(&config, key);
-        match self.configured_helper(&config, key).map_err(named)? {
+        match configured_helper(&config, key).map_err(named)? {
             // The file's entry beside a helper is only a note that there is one, so a bad one does not matter.
             Some(name) => Ok(merge(stored.ok().flatten(), helper::get(&self.env, &name, key)?)),
             None if has_no_logins(&config) => Ok(self.default_helper(key)),
             None => Ok(stored.map_err(named)?.unwrap_or_default()),
         }
-    }
-
-    /// The helper for this key: `credHelpers` before `credsStore`. An empty name means the file itself.
-    fn configured_helper(&self, config: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
-        let own = object(config, "credHelpers")?.map(|helpers| exact_text(helpers, key)).transpose()?.flatten();
-        let name = match own {
-            Some(name) => name,
-            None => text(config, "credsStore")?,
-        };
-        Ok(Some(name).filter(|name| !name.is_empty()))
     }
 
     /// Where no login was ever written down, docker asks the platform's own helper if it is installed. Nobody chose
@@ -138,6 +129,16 @@ impl Credentials {
         }
         merge(None, helper::get(&self.env, name, key).unwrap_or_default())
     }
+}
+
+/// The helper for this key: `credHelpers` before `credsStore`. An empty name means the file itself.
+pub(super) fn configured_helper(config: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
+    let own = object(config, "credHelpers")?.map(|helpers| exact_text(helpers, key)).transpose()?.flatten();
+    let name = match own {
+        Some(name) => name,
+        None => text(config, "credsStore")?,
+    };
+    Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
 /// The file's entry with what a helper holds in the place of its user, password and identity token, as docker has it.
@@ -176,7 +177,8 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
 
 /// The first JSON value, which must be an object. Nothing at all is an empty one, and what follows is not looked at: so
 /// does Go's decoder read it.
-fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+pub(super) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    gojson::check_size(bytes).map_err(|error| error.to_string())?;
     match serde_json::Deserializer::from_slice(bytes).into_iter::<Value>().next() {
         None | Some(Ok(Value::Null)) => Ok(Map::new()),
         Some(Ok(Value::Object(object))) => Ok(object),
@@ -187,7 +189,7 @@ fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
 }
 
 /// The entry for a key, by the key itself or else by the host in its URL, as docker compares them.
-fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Option<Credential>, String> {
+pub(super) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Option<Credential>, String> {
     let Some(auths) = object(config, "auths")? else {
         return Ok(None);
     };

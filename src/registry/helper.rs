@@ -106,7 +106,8 @@ fn read_capped(mut from: impl Read) -> Vec<u8> {
     kept
 }
 
-fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<Held>, String> {
+/// What a helper that failed says: that it has nothing, or why, without what may be a secret.
+pub(super) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<Held>, String> {
     let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
     let (stdout, stderr) = (stdout.trim(), stderr.trim());
     if stdout == NOT_FOUND {
@@ -125,7 +126,8 @@ fn printable(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
 }
 
-fn held(stdout: &[u8]) -> Result<Held, String> {
+/// What stands in a helper's answer.
+pub(super) fn held(stdout: &[u8]) -> Result<Held, String> {
     #[derive(serde::Deserialize)]
     struct Answer {
         #[serde(rename = "Username", alias = "username", default)]

@@ -11,13 +11,15 @@ use super::error::{Kind, RegistryError};
 use super::session::{Call, Reply};
 use super::url::Url;
 use crate::digest::Digest;
-use crate::document::media_type;
+use crate::document::{gojson, media_type};
 use crate::reference::Repository;
 
 /// For answers whose body nobody reads, in bytes.
 const WORDLESS_MAX: u64 = 64 * 1024;
 /// One page of a list of tags, in bytes.
 const TAGS_MAX: u64 = 16 * 1024 * 1024;
+/// How many tags a list of tags has at most.
+const COUNT_MAX: usize = 1_000_000;
 /// How many pages a list of tags has at most.
 const PAGES_MAX: usize = 10_000;
 
@@ -87,9 +89,12 @@ impl Registry {
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
             let outside = complaint(repository, &reply, Kind::Protocol);
-            let page: Page = serde_json::from_slice(&reply.answer.body)
+            let page = Page::read(&reply.answer.body)
                 .map_err(|error| outside(format!("a list of tags that cannot be read: {error}")))?;
             tags.extend(page.tags.unwrap_or_default());
+            if tags.len() > COUNT_MAX {
+                return Err(outside(format!("a list of more than {COUNT_MAX} tags")));
+            }
             let Some(next) = self.next_page(&reply).map_err(&outside)? else { return Ok(tags) };
             if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
                 return Err(outside(format!("a list of tags without an end, after {} pages", seen.len())));
@@ -158,6 +163,13 @@ struct Page {
     tags: Option<Vec<String>>,
 }
 
+impl Page {
+    fn read(body: &[u8]) -> Result<Page, serde_json::Error> {
+        gojson::check_size(body)?;
+        serde_json::from_slice(body)
+    }
+}
+
 fn name_of(name: &Name) -> &str {
     match name {
         Name::Tag(tag) => tag,
@@ -186,7 +198,7 @@ fn ask<'a>(
 }
 
 /// The targets of a `Link` header (RFC 8288) that are the next page.
-fn next_links(value: &str) -> impl Iterator<Item = &str> {
+pub(super) fn next_links(value: &str) -> impl Iterator<Item = &str> {
     // A target may hold commas, so the parts are told by the angle brackets.
     value.split('<').skip(1).filter_map(|part| {
         let (target, parameters) = part.split_once('>')?;

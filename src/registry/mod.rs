@@ -28,6 +28,8 @@ mod endpoint;
 pub mod error;
 mod failure;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod helper;
 mod host;
 mod identity;

@@ -170,7 +170,7 @@ impl<'a> Uploads<'a> {
 }
 
 /// The last offset of `0-99` or `bytes=0-99`; `None` for any other form.
-fn last_of(range: &str) -> Option<u64> {
+pub(super) fn last_of(range: &str) -> Option<u64> {
     let range = range.strip_prefix("bytes=").or_else(|| range.strip_prefix("bytes ")).unwrap_or(range);
     range.strip_prefix("0-")?.parse().ok()
 }

@@ -117,7 +117,7 @@ pub enum SpecErrorKind {
     #[error("`{0}` is empty")]
     Empty(&'static str),
     /// No reference of an image.
-    #[error("{subject}: {} is no reference: {source}", shown(.text))]
+    #[error("{subject}: {} is no reference: {}", shown(.text), within(&.source.to_string(), 200))]
     Reference {
         /// What it is a value of.
         subject: String,
@@ -225,9 +225,13 @@ fn shown(text: &str) -> String {
 }
 
 fn clip(text: &str) -> String {
-    const LENGTH_MAX: usize = 100;
-    let mut clipped: String = text.chars().take(LENGTH_MAX).flat_map(places::printable).collect();
-    if text.chars().nth(LENGTH_MAX).is_some() {
+    within(text, 100)
+}
+
+/// A text without control characters, cut after so many characters.
+fn within(text: &str, length: usize) -> String {
+    let mut clipped: String = text.chars().take(length).flat_map(places::printable).collect();
+    if text.chars().nth(length).is_some() {
         clipped.push('…');
     }
     clipped

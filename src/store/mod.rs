@@ -8,6 +8,8 @@
 mod atomic;
 mod directory;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod lock;
 mod names;

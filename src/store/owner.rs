@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document::descriptor::Descriptor;
-use crate::document::gojson::Members;
+use crate::document::gojson::{self, Members};
 use crate::document::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 use crate::store::error::{PLACE, StoreError};
@@ -75,27 +75,44 @@ pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<Owner>, StoreErro
         }
         Err(error) => return Err(error),
     };
-    let Ok(value) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
-    let Some(format) = value.get("format").and_then(Value::as_u64) else { return Ok(None) };
+    let Some((format, value)) = formatted(&bytes) else { return Ok(None) };
     if format > BEYOND_DOCKER {
         return Err(StoreError::NewerFormat { path, format, known: BEYOND_DOCKER });
     }
-    let Ok(named) = Named::deserialize(&value) else { return Ok(None) };
-    let Ok(list) = Reference::parse_canonical(&named.list) else { return Ok(None) };
+    let Some(plain) = Owner::named(&value) else { return Ok(None) };
     let directory = match identity(&paths.list(name)) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("look at", &paths.list(name))(error)),
     };
-    if directory != named.directory {
+    if directory != plain.directory {
         return Ok(None);
     }
-    let plain = Owner::plain(list, directory);
     let owner = if format == BEYOND_DOCKER { plain.with_members(&value) } else { Ok(plain) };
     owner.map(Some).map_err(|source| StoreError::SideFile { path, source })
 }
 
+/// A side file's format and all that it says; `None` for what is none.
+fn formatted(bytes: &[u8]) -> Option<(u64, Value)> {
+    gojson::check_size(bytes).ok()?;
+    let value = serde_json::from_slice::<Value>(bytes).ok()?;
+    Some((value.get("format")?.as_u64()?, value))
+}
+
 impl Owner {
+    /// Reads a side file by itself, wherever it came from; `None` for one that nobody could use.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn decode(bytes: &[u8]) -> Option<Owner> {
+        let (format, value) = formatted(bytes).filter(|(format, _)| *format <= BEYOND_DOCKER)?;
+        let plain = Owner::named(&value)?;
+        if format == BEYOND_DOCKER { plain.with_members(&value).ok() } else { Some(plain) }
+    }
+
+    fn named(value: &Value) -> Option<Owner> {
+        let named = Named::deserialize(value).ok()?;
+        Some(Owner::plain(Reference::parse_canonical(&named.list).ok()?, named.directory))
+    }
+
     fn plain(list: Reference, directory: String) -> Owner {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
         Owner { list, format: PLAIN, directory, annotations, artifact_type, subject }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::registry::Kind;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
-use testkit::sandbox::Sandbox;
+use testkit::sandbox::{Sandbox, tree};
 
 use super::OURS;
 use super::client_bench::{Bench, Plan, amd};
@@ -162,4 +162,29 @@ fn where_plain_http_was_asked_for_nothing_else_is_tried() {
     registry.put_image("a", "1", &amd());
     Plan::new().plain_http().build().manifest_of(&afar(&registry)).expect("it speaks plain HTTP");
     assert_eq!((registry.connections(), registry.requests().len()), (1, 1), "no handshake came before");
+}
+
+/// Everything that is on disk after logins of both kinds: drafts, locks, and what lies where temporary files go.
+#[test]
+fn no_secret_stays_behind_in_a_file() {
+    let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
+    registry.put_image("a", "1", &amd());
+    let sandbox = Sandbox::new();
+    let temporary = sandbox.path().join("tmp");
+    std::fs::create_dir(&temporary).expect("a folder");
+    let host = registry.host();
+    let (list, image) = (format!("{host}/a:list"), format!("{host}/a:1"));
+    for words in [["create", &list, &image].as_slice(), &["push", &list], &["create", &list, &image]] {
+        let login = ["--username", "me", "--password-stdin"];
+        let run = sandbox.command(OURS).args(words.iter().chain(&login).copied()).stdin(PASSWORD);
+        let _ = run.env("TMPDIR", &temporary).run().success();
+    }
+    let secrets: Vec<String> = forms().into_iter().chain(registry.issued_tokens()).collect();
+    assert!(secrets.len() > forms().len(), "no token was given out");
+    let files = tree(sandbox.path());
+    assert!(files.keys().any(|path| path.contains(".docker-manifest/lists/")), "{:?}", files.keys());
+    for (path, (_, bytes)) in &files {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!secrets.iter().any(|secret| text.contains(secret.as_str())), "{path}");
+    }
 }

@@ -1,0 +1,335 @@
+//! Hostile input: one function for each parser of what others wrote, given to libFuzzer (`fuzz/`) and, with the files in
+//! `fuzz/corpus` and inputs that are too large to keep, to the tests below.
+//!
+//! No part of the program: it is there in tests and under the feature `fuzzing`. Each function takes any bytes at all
+//! and panics where its parser breaks a promise that can be checked cheaply: most often that what was read can be
+//! written and read again as the same value, or that a message fits on a line and repeats no secret.
+
+use crate::digest::Digest;
+use crate::document::list::{self, Form, Index, List};
+use crate::document::manifest::{self, Schema};
+use crate::document::{Entry, draft, gojson};
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::registry::fuzzing as registry;
+use crate::spec;
+use crate::store::StoredName;
+use crate::store::fuzzing as store;
+
+/// A function that takes hostile bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is that of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/corpus`.
+pub const TARGETS: [(&str, Target); 14] = [
+    ("challenge", registry::challenge),
+    ("config", registry::config),
+    ("entry", entry),
+    ("helper", registry::helper),
+    ("index", index),
+    ("link", registry::link),
+    ("location", registry::location),
+    ("manifest", manifest),
+    ("platform", platform),
+    ("reference", reference),
+    ("refusal", registry::refusal),
+    ("side_file", store::side_file),
+    ("spec", spec),
+    ("token", registry::token),
+];
+
+/// Runs the target of this name on these bytes.
+///
+/// # Panics
+/// Where the parser breaks a promise, and where there is no such target.
+pub fn run(name: &str, bytes: &[u8]) {
+    let found = TARGETS.iter().find(|(target, _)| *target == name);
+    let (_, target) = found.unwrap_or_else(|| panic!("no target {name}"));
+    target(bytes);
+}
+
+/// References and digests: what is shown is what is read, in full too, and by the name of its directory.
+fn reference(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(digest) = text.parse::<Digest>() {
+        assert_eq!(digest.as_str(), text);
+    }
+    if let Ok(reference) = Reference::parse_canonical(text) {
+        assert_eq!(reference.to_string(), text);
+    }
+    let named = StoredName { directory: text.to_owned(), known: None };
+    if let Some(list) = named.list() {
+        assert_eq!(draft::key(&list), text);
+    }
+    let Ok(reference) = Reference::parse(text) else { return };
+    let shown = reference.to_string();
+    assert_eq!(Reference::parse(&shown).as_ref(), Ok(&reference));
+    assert_eq!(Reference::parse_canonical(&shown).as_ref(), Ok(&reference));
+    let directory = draft::key(&reference);
+    assert!(!directory.starts_with('.') && !directory.contains(['/', '\\', ':']), "{directory:.200}");
+}
+
+/// Platforms as people type them: what is shown is what is read, and it is its own kind.
+fn platform(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Platform::parse(text) {
+        Ok(platform) => {
+            let shown = platform.to_string();
+            // What the operating system must have is not shown.
+            assert_eq!(Platform::parse(&shown), Ok(Platform { os_features: Vec::new(), ..platform.clone() }));
+            assert_eq!(platform.normalized().normalized(), platform.normalized());
+            assert!(platform.matches(&platform), "{shown}");
+            let _ = platform.check_words().map_err(|error| error.to_string());
+        }
+        Err(error) => assert!(error.to_string().contains("is not OS/ARCH")),
+    }
+}
+
+/// Spec files: what is read can be written and read again, and what cannot has a place in the text.
+fn spec(bytes: &[u8]) {
+    let text = match spec::decode(bytes, "f") {
+        Ok(text) => text,
+        Err(error) => return assert!(error.line > 0),
+    };
+    let variable = |name: &str| (name.len() % 2 == 1).then(|| "value".to_owned());
+    match spec::parse(text, "f", &variable) {
+        Ok(specs) => {
+            assert!(!specs.is_empty());
+            for spec in specs {
+                let written = spec::write(&spec);
+                let again = spec::parse(&written, "f", &|_| None);
+                assert_eq!(again.as_deref(), Ok([spec].as_slice()), "{written:.500}");
+            }
+        }
+        Err(error) => {
+            assert!(error.line > 0 && error.column > 0 && error.line <= text.len() + 1);
+            let said = error.to_string();
+            assert!(!said.contains(char::is_control) && said.len() <= 2000, "{said:.500?}");
+            assert!(error.excerpt().lines().count() == 2 && error.excerpt().len() <= 2000, "{said:.500?}");
+        }
+    }
+}
+
+/// Lists and indexes: what is read can be written and read again; the layout that is shown says all that came.
+fn index(bytes: &[u8]) {
+    if let Ok(index) = Index::decode(bytes) {
+        let written = index.encode().expect("an index can be written");
+        assert_eq!(Index::decode(&written).as_ref(), Ok(&index));
+        for form in [Form::Auto, Form::Docker, Form::Oci] {
+            let list = List::of(index.clone(), form).expect("a list can be written");
+            assert!(list.digest.verifies(&list.bytes));
+        }
+    }
+    let Ok(laid) = list::layout(bytes) else { return };
+    let said = gojson::parse(bytes).expect("it was read before");
+    let again = gojson::parse(&laid).expect("what is laid out is JSON");
+    assert_eq!(without_fractions(&again), without_fractions(&said));
+    assert!(without_fractions(&said) != said || list::layout(&laid).is_ok_and(|again| again == laid));
+}
+
+/// Fractions are no part of any document here, and shown as near as they can be.
+fn without_fractions(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Number(number) if number.is_f64() => Value::Null,
+        Value::Array(items) => items.iter().map(without_fractions).collect(),
+        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), without_fractions(value))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Image manifests: whatever bytes came are the bytes that are kept and sent on.
+fn manifest(bytes: &[u8]) {
+    if let (Ok(config), Ok(blobs)) = (manifest::config(bytes), manifest::blobs(bytes)) {
+        assert_eq!(blobs.first(), Some(&config));
+    }
+    if gojson::parse(bytes).is_err() {
+        return;
+    }
+    let compact = gojson::compact(bytes);
+    assert_eq!(gojson::compact(&compact), compact);
+    assert_eq!(gojson::compact(&gojson::indent(bytes, "   ")), compact);
+    for schema in [Schema::Docker, Schema::Oci] {
+        let reference = Reference::parse("h.x/a:1").expect("a reference");
+        let entry = Entry::fetched(reference, schema, bytes.to_vec(), None);
+        let file = entry.encode().expect("an entry can be written");
+        let again = Entry::decode(&file).expect("what was written is an entry");
+        assert_eq!((&again.reference, &again.descriptor), (&entry.reference, &entry.descriptor));
+        assert_eq!(again.bytes().as_deref(), Ok(bytes));
+    }
+}
+
+/// Store entries: what is read can be written, the same every time; what it gives to send has the digest that it says.
+fn entry(bytes: &[u8]) {
+    let Ok(entry) = Entry::decode(bytes) else { return };
+    let written = entry.encode().expect("an entry can be written");
+    let again = Entry::decode(&written).expect("what was written is an entry");
+    assert_eq!(again.encode().as_ref(), Ok(&written));
+    assert_eq!((&again.reference, &again.descriptor), (&entry.reference, &entry.descriptor));
+    assert_eq!(again.source, entry.source);
+    if let Ok(bytes) = entry.bytes() {
+        assert!(entry.descriptor.digest.verifies(&bytes));
+    }
+    let _ = (entry.blobs(), entry.attests());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+    }
+
+    fn names(folder: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let name = |entry: fs::DirEntry| entry.path().file_stem().unwrap().to_str().unwrap().to_owned();
+        entries.map(|entry| name(entry.unwrap())).collect()
+    }
+
+    /// The fuzzer's own workspace is not built here, so that its parts could be forgotten.
+    #[test]
+    fn every_target_has_its_program_and_its_corpus() {
+        let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(targets.len(), TARGETS.len());
+        assert_eq!(names(&folder("fuzz_targets")), targets);
+        assert_eq!(names(&folder("corpus")), targets);
+        let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
+        for name in &targets {
+            let program = fs::read_to_string(folder("fuzz_targets").join(format!("{name}.rs"))).unwrap();
+            assert!(program.contains(&format!("fuzzing::run(\"{name}\", bytes)")), "{name}");
+            assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_corpus() {
+        for (name, target) in TARGETS {
+            let mut files: Vec<PathBuf> =
+                fs::read_dir(folder("corpus").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+            files.sort();
+            assert!(files.len() >= 8, "{name} has {} files", files.len());
+            for file in files {
+                let bytes = fs::read(&file).unwrap();
+                assert!(bytes.len() <= 16 << 10, "{}", file.display());
+                said_of(&file.display().to_string(), || target(&bytes));
+            }
+        }
+    }
+
+    /// A parser that looked twice as long at each next byte would be at these for hours.
+    #[test]
+    fn what_is_too_large_to_keep() {
+        let count = 200_000;
+        let units = [
+            "[",
+            "{\"a\":",
+            "{\"a\":[",
+            "{\"\\ud800\":\"",
+            "\\",
+            "\\u",
+            "\"",
+            "a",
+            "A",
+            "9",
+            "-",
+            "_",
+            ".",
+            ":",
+            "/",
+            "@",
+            "%",
+            "=",
+            ",",
+            ";",
+            " ",
+            "\n",
+            "\r\n",
+            "\0",
+            "\u{2028}",
+            "<",
+            "<>",
+            "&a=",
+            "a=b,",
+            "a=\"",
+            "a b=",
+            "- ",
+            "- a\n",
+            "? ",
+            "&a ",
+            "*a ",
+            "${a",
+            "$",
+            "<<: ",
+            "!!",
+            "| ",
+            "[a, ",
+            "a: ",
+            "b, ",
+            "../",
+            "./",
+            "0-",
+            "(+",
+            "+",
+            "ü",
+        ];
+        for unit in units {
+            let text = unit.repeat(count / unit.len());
+            for (name, target) in TARGETS {
+                said_of(&format!("{name} with {unit:?}"), || target(text.as_bytes()));
+            }
+        }
+    }
+
+    /// The same, within what makes each document one of its kind.
+    #[test]
+    fn what_is_too_large_in_its_place() {
+        let (many, deep) = (50_000, "[".repeat(100_000));
+        let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let line = format!(r#"{{"mediaType":"m","size":0,"digest":"{digest}"}}"#);
+        let lines = vec![line; many / 10].join(",");
+        let pairs = |open: &str, of: &dyn Fn(usize) -> String, close: &str| {
+            let pairs = (0..many).map(of).collect::<Vec<_>>().join(",");
+            format!("{open}{pairs}{close}")
+        };
+        let inputs = [
+            ("index", format!(r#"{{"manifests":[{lines}]}}"#)),
+            ("index", format!(r#"{{"manifests":{deep}"#)),
+            ("index", pairs(r#"{"annotations":{"#, &|at| format!(r#""{at}":"""#), "}}")),
+            ("index", pairs("{", &|_| r#""manifests":null"#.to_owned(), "}")),
+            ("manifest", format!(r#"{{"config":{{"digest":"{digest}"}},"layers":[{lines}]}}"#)),
+            ("entry", pairs("{", &|at| format!(r#""{at}":0"#), r#","Ref":"h.x/a:1"}"#)),
+            (
+                "side_file",
+                pairs(
+                    r#"{"format":2,"list":"h.x/a:1","directory":"d","annotations":{"#,
+                    &|at| format!(r#""{at}":"""#),
+                    "}}",
+                ),
+            ),
+            ("config", pairs(r#"{"auths":{"#, &|at| format!(r#""https://h{at}/":{{"auth":"dTpw"}}"#), "}}")),
+            ("config", pairs(r#"{"auths":{"h:5000":{"#, &|at| format!(r#""{at}":null"#), "}}}")),
+            ("token", pairs("{", &|_| r#""token":"a""#.to_owned(), "}")),
+            ("token", format!(r#"{{"token":"{}","expires_in":1{}}}"#, "a".repeat(many), "0".repeat(300))),
+            ("refusal", pairs(r#"{"errors":["#, &|_| r#"{"code":"A","message":"m"}"#.to_owned(), "]}")),
+            ("helper", pairs("{", &|_| r#""Username":"a""#.to_owned(), "}")),
+            ("spec", pairs("{image: h/a, annotations: {", &|at| format!("k{at}: v"), "}, manifests: [{image: h/b}]}")),
+            ("spec", pairs("{image: h/a, manifests: [", &|_| "{image: h/b}".to_owned(), "]}")),
+            ("challenge", pairs("Bearer ", &|at| format!("p{at}=\"{at}\""), "")),
+            ("link", pairs("", &|at| format!("</{at}>; rel=x"), "")),
+        ];
+        for (name, text) in inputs {
+            let start: String = text.chars().take(60).collect();
+            said_of(&format!("{name} with {start}"), || run(name, text.as_bytes()));
+        }
+    }
+
+    /// Says of which input it was where the test fails: on one thread, so that a lock is no matter.
+    fn said_of(what: &str, test: impl FnOnce()) {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
+        assert!(outcome.is_ok(), "{what}");
+    }
+}

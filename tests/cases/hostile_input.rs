@@ -1,0 +1,130 @@
+//! Inputs of ten million entries, from the store, a registry and config.json: an error that can be acted on, within a
+//! bound on memory that the system enforces. What is hostile on a smaller scale is in `src/fuzzing.rs`.
+
+use std::fs;
+use std::time::Duration;
+
+use testkit::image::Image;
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+use super::client_bench::{Bench, reference};
+
+/// Far more than any answer here takes, far less than forever.
+const GUARD: Duration = Duration::from_secs(60);
+/// What the program may take of memory, in kB: the largest file that it reads twice, and some for itself.
+const MEMORY_MAX: u32 = 160 * 1024;
+const MANY: usize = 10_000_000;
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Runs the program with so much memory to write to and no more, in kB.
+fn within(memory: u32, sandbox: &Sandbox, args: &[&str]) -> Output {
+    let limited = format!("ulimit -d {memory} && exec \"$0\" \"$@\"");
+    sandbox.command("/bin/sh").args(["-c", &limited, OURS]).args(args.iter().copied()).guard(GUARD).run()
+}
+
+#[track_caller]
+fn refused(output: &Output, words: &[&str]) {
+    let said = output.err();
+    assert_eq!(output.code, 1, "{said:.2000}");
+    for word in words {
+        assert!(said.contains(word), "no {word} in {said:.2000}");
+    }
+    assert!(said.len() < 2000 && !said.contains("panicked"), "{said:.2000}");
+}
+
+fn many(item: &str, count: usize) -> String {
+    let mut text = format!("{item},").repeat(count);
+    text.pop();
+    text
+}
+
+/// A draft of one image; its list and the folder of its entries.
+fn drafted(registry: &Registry, sandbox: &Sandbox) -> (String, std::path::PathBuf) {
+    registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
+    let list = format!("{}/list:1", registry.host());
+    let _ = sandbox.command(OURS).args(["create", &list, &format!("{}/app:1", registry.host())]).run().success();
+    let folder = format!("{}_list-1", registry.host().replace(':', "-"));
+    (list, sandbox.store().join(folder))
+}
+
+#[test]
+fn ten_million_values_in_the_store_take_little_memory() {
+    let (registry, sandbox) = (Registry::start(), Sandbox::new());
+    let (list, folder) = drafted(&registry, &sandbox);
+    let entry = fs::read_dir(&folder).expect("a folder").next().expect("an entry").expect("an entry").path();
+    let good = fs::read_to_string(&entry).expect("an entry");
+    for item in ["\"\"", "{\"\":0}"] {
+        let bad = good.replacen("\"size\":", &format!("\"urls\":[{}],\"size\":", many(item, MANY / item.len() * 2)), 1);
+        fs::write(&entry, &bad).expect("a large entry");
+        let shown = within(MEMORY_MAX, &sandbox, &["inspect", &list]);
+        refused(&shown, &[&entry.display().to_string(), "more than 500000 values", "hint: "]);
+    }
+    fs::write(&entry, good).expect("the entry");
+
+    let side = sandbox.store().join(".docker-manifest/lists").join(folder.file_name().expect("a name"));
+    let said = fs::read_to_string(&side).expect("a side file");
+    let bad = said.replacen('{', &format!("{{\"x\":[{}],", many("0", MANY)), 1);
+    fs::write(&side, bad).expect("a large side file");
+    // One that nobody could use says nothing, as in a store that docker alone has written.
+    assert_eq!(within(MEMORY_MAX, &sandbox, &["inspect", &list]).code, 0);
+}
+
+#[test]
+fn ten_million_lines_of_an_index_take_little_memory() {
+    let (registry, sandbox) = (Registry::start(), Sandbox::new());
+    let index = |lines: usize| {
+        format!("{{\"schemaVersion\":2,\"mediaType\":\"{INDEX}\",\"manifests\":[{}]}}", many("{}", lines))
+    };
+    registry.put_manifest("app", "huge", INDEX, index(MANY).as_bytes());
+    registry.put_manifest("app", "large", INDEX, index(1_300_000).as_bytes());
+    for (tag, words) in [("huge", "4194304 bytes"), ("large", "more than 500000 values")] {
+        let shown = within(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:{tag}", registry.host())]);
+        refused(&shown, &[words]);
+    }
+}
+
+#[test]
+fn a_config_json_of_millions_of_values_is_refused_by_name() {
+    let (registry, sandbox) = (Registry::builder().basic("me", "password").start(), Sandbox::new());
+    registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
+    let image = format!("{}/app:1", registry.host());
+    for (count, words) in [(7_000_000, "more than 500000 values"), (MANY, "too large")] {
+        let config = sandbox.write_config(&format!("{{\"auths\":{{}},\"x\":[{}]}}", many("0", count)));
+        let shown = within(MEMORY_MAX, &sandbox, &["inspect", &image]);
+        refused(&shown, &[&config.display().to_string(), words]);
+    }
+}
+
+#[test]
+fn ten_million_tags_are_refused() {
+    let registry = Registry::start();
+    let page = |tags: usize| format!("{{\"tags\":[{}]}}", many("\"a\"", tags));
+    let next = |n: usize| ("Link".to_owned(), format!("</v2/app/tags/list?n={n}>; rel=\"next\""));
+    let bench = Bench::new();
+    let tags = || bench.registry.tags(reference(&format!("{}/app:1", registry.host())).repository());
+    for (count, words) in [(MANY, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
+        registry.clear_faults();
+        registry.fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));
+        let why = tags().expect_err("too many").detail;
+        assert!(why.contains(words), "{why:.200}");
+    }
+    // In pieces that are small enough each.
+    registry.clear_faults();
+    for n in 0..3 {
+        let answer = Fault::Status(200, page(400_000), vec![next(n)]);
+        registry.fault(Rule::on("GET", "tags/list").nth(n + 1), answer);
+    }
+    let why = tags().expect_err("too many").detail;
+    assert!(why.contains("more than 1000000 tags"), "{why:.200}");
+}
+
+/// The tests' own premise: a program that takes more is stopped.
+#[test]
+fn the_bound_on_memory_is_one() {
+    let sandbox = Sandbox::new();
+    assert_eq!(within(MEMORY_MAX, &sandbox, &["version"]).code, 0);
+    let starved = within(256, &sandbox, &["version"]);
+    assert!(starved.code != 0 && starved.out().is_empty(), "{}", starved.err());
+}
