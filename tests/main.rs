@@ -87,6 +87,7 @@ mod cases {
     mod counts;
     mod crash;
     mod differential;
+    mod fault_matrix;
     mod hostile_store;
     mod interop;
     mod plugin;

@@ -42,7 +42,7 @@ use crate::args::{
 use crate::env::Env;
 use crate::output::Streams;
 use crate::reference::Reference;
-use crate::registry::{Login, Options, Registry, Trace};
+use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
@@ -73,6 +73,8 @@ pub struct Context {
     pub debug: bool,
     /// Where output goes.
     pub streams: Arc<Streams>,
+    /// What retries wait by.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Context {
@@ -83,7 +85,7 @@ impl Context {
     fn registry(&self, network: &Network) -> Result<Registry, CommandError> {
         let streams = Arc::clone(&self.streams);
         let trace: Trace = Arc::new(move |line: &str| streams.note(line));
-        Ok(Registry::new(Options {
+        let options = Options {
             env: self.env.clone(),
             config_dir: self.config_dir.clone(),
             insecure: network.insecure,
@@ -94,7 +96,8 @@ impl Context {
             retries: self.retries(network.retries)?,
             timeout: network.timeout,
             notice: trace,
-        }))
+        };
+        Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
     }
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.
