@@ -49,17 +49,23 @@ use output::Streams;
 use plugin::Action;
 use plugin::completion::{self, Lists};
 use reference::Reference;
+use registry::{Clock, SystemClock};
 use report::Report;
 use store::Store;
 
 /// Runs the program: `argv` with the program's own name first. Gives the exit code, docker's where docker has one.
 pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
+    run_by(argv, env, streams, Arc::new(SystemClock))
+}
+
+/// The same with another clock for retries to wait by, such as a test's that does not wait.
+pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> u8 {
     let called = match plugin::parse(argv) {
         Ok(called) => called,
         Err(error) => return fail(&streams, &unparsed(&error, argv)),
     };
     let config_dir = called.config_dir.clone().unwrap_or_else(|| env.docker_config_dir());
-    let context = Context { env, config_dir, debug: called.debug, streams };
+    let context = Context { env, config_dir, debug: called.debug, streams, clock };
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &called.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),

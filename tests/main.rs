@@ -88,6 +88,7 @@ mod cases {
     mod crash;
     mod differential;
     mod drafts;
+    mod fault_matrix;
     mod habits;
     mod hostile_input;
     mod hostile_store;

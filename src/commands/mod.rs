@@ -45,7 +45,7 @@ use crate::args::{
 use crate::env::Env;
 use crate::output::Streams;
 use crate::reference::Reference;
-use crate::registry::{Login, Options, Registry, Trace};
+use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
@@ -76,6 +76,8 @@ pub struct Context {
     pub debug: bool,
     /// Where output goes.
     pub streams: Arc<Streams>,
+    /// What retries wait by.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Context {
@@ -91,7 +93,7 @@ impl Context {
     fn client(&self, network: &Network, plain_http: bool, login: Option<Login>) -> Result<Registry, CommandError> {
         let streams = Arc::clone(&self.streams);
         let trace: Trace = Arc::new(move |line: &str| streams.note(line));
-        Ok(Registry::new(Options {
+        let options = Options {
             env: self.env.clone(),
             config_dir: self.config_dir.clone(),
             insecure: network.insecure,
@@ -102,7 +104,8 @@ impl Context {
             retries: self.retries(network.retries)?,
             timeout: network.timeout,
             notice: trace,
-        }))
+        };
+        Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
     }
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.

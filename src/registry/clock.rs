@@ -21,7 +21,7 @@ pub trait Clock: Send + Sync {
 
 /// The system's clock.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct System;
+pub struct System;
 
 impl Clock for System {
     fn now(&self) -> Instant {

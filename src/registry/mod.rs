@@ -60,7 +60,7 @@ mod verifier;
 pub use auth::Access;
 pub use certs_d::folder as certificates_folder;
 pub use client::{Fetched, Mount, Name, Registry};
-pub use clock::Clock;
+pub use clock::{Clock, System as SystemClock};
 pub use copy::{Blob, Brought};
 pub use error::{Kind, RegistryError};
 pub use options::{Login, Options};

@@ -1,0 +1,1 @@
+//! What the matrix has found, each as a case by name.

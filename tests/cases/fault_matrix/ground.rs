@@ -1,0 +1,258 @@
+//! Two registries and a home: what one run has to itself, so that nothing of another's reaches it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use docker_manifest::env::Env;
+use docker_manifest::output::Streams;
+use docker_manifest::registry::Clock;
+use testkit::loopback::{Bearer, Registry};
+use testkit::sandbox::{Output, Sandbox, tree};
+
+use super::super::OURS;
+
+pub(super) const PASSWORD: &str = "tops3cret-of-the-matrix";
+pub(super) const REFRESH: &str = "refresh-token-of-the-matrix-long-enough";
+pub(super) const HELD: &str = "registry-token-of-the-matrix-long-enough";
+
+/// How one gets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Door {
+    /// Without anything.
+    Open,
+    /// With a password on every request.
+    Basic,
+    /// With tokens that a password gets.
+    Bearer,
+    /// With tokens that a refresh token gets.
+    Identity,
+    /// With a token that the user has.
+    Held,
+}
+
+impl Door {
+    pub(super) const ALL: [Door; 5] = [Door::Open, Door::Basic, Door::Bearer, Door::Identity, Door::Held];
+
+    fn registry(self) -> Registry {
+        let tokens = Bearer::new().user("me", PASSWORD).refresh_token(REFRESH).registry_token(HELD);
+        match self {
+            Door::Open => Registry::start(),
+            Door::Basic => Registry::builder().basic("me", PASSWORD).start(),
+            Door::Bearer | Door::Identity | Door::Held => Registry::builder().bearer(tokens.on_own_port()).start(),
+        }
+    }
+
+    /// What `config.json` has for a registry.
+    fn entry(self) -> String {
+        match self {
+            Door::Open | Door::Basic | Door::Bearer => format!(r#"{{"auth":"{}"}}"#, login()),
+            Door::Identity => format!(r#"{{"identitytoken":"{REFRESH}"}}"#),
+            Door::Held => format!(r#"{{"registrytoken":"{HELD}"}}"#),
+        }
+    }
+}
+
+fn login() -> String {
+    BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
+}
+
+/// One of the registries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    /// That of the list.
+    Target,
+    /// The other one.
+    Source,
+}
+
+impl Side {
+    pub(super) const BOTH: [Side; 2] = [Side::Target, Side::Source];
+}
+
+/// All that there is for one run.
+pub(super) struct Ground {
+    target: Registry,
+    source: Registry,
+    sandbox: Sandbox,
+}
+
+/// What is stored on this side and on the registries', with the hosts' names taken out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// The drafts, docker's files and ours, but for which of the directories of that name ours belong to.
+    pub(super) drafts: BTreeMap<String, String>,
+    /// The digest of each tag of the repositories that matter.
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+impl Ground {
+    pub(super) fn new(door: Door) -> Ground {
+        let ground = Ground { target: door.registry(), source: door.registry(), sandbox: Sandbox::in_memory() };
+        let entries = Side::BOTH.map(|side| format!(r#""{}":{}"#, ground.registry(side).host(), door.entry()));
+        ground.sandbox.write_config(&format!(r#"{{"auths":{{{}}}}}"#, entries.join(",")));
+        ground
+    }
+
+    pub(super) fn registry(&self, side: Side) -> &Registry {
+        match side {
+            Side::Target => &self.target,
+            Side::Source => &self.source,
+        }
+    }
+
+    /// A name in the list's registry.
+    pub(super) fn at(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.target.host())
+    }
+
+    /// A name in the other registry.
+    pub(super) fn afar(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.source.host())
+    }
+
+    /// Writes a file that a command reads.
+    pub(super) fn write(&self, name: &str, text: &str) -> String {
+        self.sandbox.write(name, text).to_string_lossy().into_owned()
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        vec![
+            ("HOME".to_owned(), text(self.sandbox.home())),
+            ("DOCKER_CONFIG".to_owned(), text(self.sandbox.docker_config())),
+            // Certificates and cgroups of this machine are not to be seen.
+            ("ROOTLESSKIT_STATE_DIR".to_owned(), text(self.sandbox.home())),
+            ("XDG_CONFIG_HOME".to_owned(), text(self.sandbox.home())),
+        ]
+    }
+
+    /// Runs the program in this process, where nobody waits before a request is sent again. A panic is code 101.
+    pub(super) fn run(&self, words: &[String]) -> Output {
+        let (out, err) = (Tape::default(), Tape::default());
+        let streams = Arc::new(Streams::new(out.clone(), err.clone()));
+        let argv: Vec<String> = [OURS.to_owned()].into_iter().chain(words.iter().cloned()).collect();
+        let env = Env::from_pairs(self.variables());
+        let run = AssertUnwindSafe(|| docker_manifest::run_by(&argv, env, streams, Hurried::new()));
+        let code = catch_unwind(run).map_or(101, i32::from);
+        Output { code, stdout: out.take(), stderr: err.take() }
+    }
+
+    /// Runs the program as its users do.
+    pub(super) fn run_program(&self, words: &[String]) -> Output {
+        let run = self.sandbox.command(OURS).args(words.iter().cloned());
+        self.variables().into_iter().fold(run, |run, (name, value)| run.env(name, value)).run()
+    }
+
+    /// Runs what has to work before the test begins.
+    pub(super) fn prepare(&self, words: &[&str]) {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let _ = self.run(&words).success();
+    }
+
+    /// Takes out of a text where it was made.
+    pub(super) fn anonymous(&self, text: &str) -> String {
+        let mut text = text.replace(&*self.sandbox.path().to_string_lossy(), "{dir}");
+        for side in Side::BOTH {
+            let host = self.registry(side).host();
+            text = text.replace(&host, &format!("{{{side:?}}}"));
+            text = text.replace(&host.replace(':', "-"), &format!("{{{side:?}-}}"));
+        }
+        text
+    }
+
+    pub(super) fn state(&self) -> State {
+        let mut drafts = BTreeMap::new();
+        for (name, folder) in [("docker", ""), ("ours", ".docker-manifest/lists")] {
+            for (path, (mode, bytes)) in tree(&self.sandbox.store().join(folder)) {
+                let text = self.anonymous(&String::from_utf8_lossy(&bytes));
+                let text = if name == "ours" { without_directory(&text) } else { text };
+                drafts.insert(self.anonymous(&format!("{name} {path} {mode:o}")), text);
+            }
+        }
+        let mut tags = BTreeMap::new();
+        for side in Side::BOTH {
+            for repository in super::commands::REPOSITORIES {
+                for tag in self.registry(side).tags(repository) {
+                    let found = self.registry(side).manifest(repository, &tag);
+                    let digest = found.map(|(_, bytes)| testkit::image::sha256(&bytes)).unwrap_or_default();
+                    tags.insert(format!("{side:?}/{repository}:{tag}"), digest);
+                }
+            }
+        }
+        State { drafts, tags }
+    }
+
+    /// Files that should not be there: what was on its way into the store.
+    pub(super) fn leftovers(&self) -> Vec<String> {
+        tree(&self.sandbox.store().join(".docker-manifest/staging")).into_keys().collect()
+    }
+
+    /// Everything that must not be told.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let given = [PASSWORD.to_owned(), login(), BASE64_STANDARD.encode(PASSWORD), REFRESH.into(), HELD.into()];
+        let issued = Side::BOTH.into_iter().flat_map(|side| self.registry(side).issued_tokens());
+        given.into_iter().chain(issued).collect()
+    }
+}
+
+/// One of our files without the number of docker's directory, which is another one in each run.
+fn without_directory(text: &str) -> String {
+    let mut file: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    file["directory"] = serde_json::Value::Null;
+    file.to_string()
+}
+
+/// What is written to it can be had back.
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<Vec<u8>>>);
+
+impl Tape {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Tape {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A clock on which pauses pass at once; they count for deadlines all the same.
+struct Hurried {
+    slept: Mutex<Duration>,
+}
+
+impl Hurried {
+    fn new() -> Arc<Hurried> {
+        Arc::new(Hurried { slept: Mutex::default() })
+    }
+}
+
+impl Clock for Hurried {
+    fn now(&self) -> Instant {
+        Instant::now() + *self.slept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn today(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        *self.slept.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}

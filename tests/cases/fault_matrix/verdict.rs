@@ -1,0 +1,129 @@
+//! What has to hold after a run, whatever the registries did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use testkit::loopback::Registry;
+use testkit::sandbox::Output;
+
+use super::commands::Command;
+use super::ground::{Ground, Side, State};
+
+type Texts = BTreeMap<String, String>;
+
+/// What a good registry makes of a command.
+#[derive(Clone, Debug)]
+pub(super) struct Clean {
+    pub(super) stdout: String,
+    pub(super) state: State,
+    pub(super) requests: [usize; 2],
+}
+
+impl Clean {
+    pub(super) fn requests(&self, side: Side) -> usize {
+        let [target, source] = self.requests;
+        if side == Side::Target { target } else { source }
+    }
+}
+
+/// All that is wrong with what came of a run.
+pub(super) fn verdict(
+    ground: &Ground,
+    command: &Command,
+    before: &State,
+    clean: &Clean,
+    output: &Output,
+    is_debug: bool,
+) -> Vec<String> {
+    let after = ground.state();
+    let mut wrong = secrets(ground, output);
+    wrong.extend(moved(ground, before, clean, &after));
+    wrong.extend(ground.leftovers().into_iter().map(|path| format!("left behind: {path}")));
+    if output.err().contains("panicked") {
+        wrong.push("a panic".to_owned());
+    }
+    match output.code {
+        0 => wrong.extend(success(ground, command, clean, output, &after)),
+        1 => wrong.extend(failure(ground, before, output, &after, is_debug)),
+        code => wrong.push(format!("exit code {code}")),
+    }
+    wrong
+}
+
+fn success(ground: &Ground, command: &Command, clean: &Clean, output: &Output, after: &State) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let stdout = ground.anonymous(&output.out());
+    if stdout != clean.stdout && !command.is_vague {
+        wrong.push(format!("it says that it worked, and prints {stdout:?} in place of {:?}", clean.stdout));
+    }
+    let drafts = differences(&clean.state.drafts, &after.drafts);
+    let tags = differences(&clean.state.tags, &after.tags);
+    wrong.extend(drafts.chain(tags).map(|difference| format!("it says that it worked, but {difference}")));
+    wrong
+}
+
+fn failure(ground: &Ground, before: &State, output: &Output, after: &State, is_debug: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !output.stdout.is_empty() {
+        wrong.push(format!("a failure, and {:?} on stdout", output.out()));
+    }
+    wrong.extend(differences(&before.drafts, &after.drafts).map(|difference| format!("a failure, and {difference}")));
+    let names = |text: &str| Side::BOTH.iter().any(|side| text.contains(&ground.registry(*side).host()));
+    // What is traced comes first. Docker has one line that names nothing but a digest.
+    let first = output.first_err_line();
+    let is_plain = is_debug || names(&first) || first.starts_with("manifest verification failed for digest sha256:");
+    if first.is_empty() || !is_plain || !names(&output.err()) {
+        wrong.push(format!("it does not say what it is about: {first:?}"));
+    }
+    wrong
+}
+
+/// How two collections of texts differ, in short.
+fn differences<'a>(one: &'a Texts, two: &'a Texts) -> impl Iterator<Item = String> + 'a {
+    let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != two.get(*name)).map(|name| match (one.get(name), two.get(name)) {
+        (Some(one), Some(two)) => {
+            let same = one.bytes().zip(two.bytes()).take_while(|(one, two)| one == two).count();
+            let part =
+                |text: &str| String::from_utf8_lossy(text.as_bytes().get(same..).unwrap_or_default()).to_string();
+            let short = |text: &str| part(text).chars().take(80).collect::<String>();
+            format!("{name} has {:?} in place of {:?} from byte {same} on", short(two), short(one))
+        }
+        (Some(_), None) => format!("{name} is missing"),
+        (None, _) => format!("{name} is new"),
+    })
+}
+
+fn secrets(ground: &Ground, output: &Output) -> Vec<String> {
+    let said = output.out() + &output.err();
+    let told = ground.secrets().into_iter().filter(|secret| said.contains(secret.as_str()));
+    told.map(|secret| format!("the secret {secret} is told")).collect()
+}
+
+/// Tags name what they named, or what they are to name; and then all of it is there.
+fn moved(ground: &Ground, before: &State, clean: &Clean, after: &State) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (tag, digest) in &after.tags {
+        if before.tags.get(tag) == Some(digest) {
+            continue;
+        }
+        if clean.state.tags.get(tag) != Some(digest) {
+            wrong.push(format!("the tag {tag} names {digest}"));
+        }
+        wrong.extend(missing(ground.registry(Side::Target), "team/app", digest).map(|what| format!("{tag}: {what}")));
+    }
+    wrong.extend(before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).map(|tag| format!("{tag} is gone")));
+    wrong
+}
+
+/// The first thing that a manifest names and that is not in the repository.
+pub(super) fn missing(registry: &Registry, repository: &str, digest: &str) -> Option<String> {
+    let Some((_, bytes)) = registry.manifest(repository, digest) else { return Some(format!("no manifest {digest}")) };
+    let manifest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let all = |member: &str| manifest[member].as_array().cloned().unwrap_or_default();
+    let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap_or_default().to_owned();
+    let child = all("manifests").iter().find_map(|child| missing(registry, repository, &digest(child)));
+    let blobs = all("layers").into_iter().chain(manifest.get("config").cloned());
+    let gone = |blob: &Value| !registry.has_blob(repository, &digest(blob));
+    child.or_else(|| blobs.filter(gone).map(|blob| format!("no blob {}", digest(&blob))).next())
+}
