@@ -26,8 +26,13 @@ pub(super) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
         Some(path) => path.clone(),
         None => context.config_dir.clone(),
     };
-    let context =
-        &Context { env: context.env.clone(), config_dir, debug: globals.debug, streams: Arc::clone(&context.streams) };
+    let context = &Context {
+        env: context.env.clone(),
+        config_dir,
+        debug: globals.debug,
+        streams: Arc::clone(&context.streams),
+        clock: Arc::clone(&context.clock),
+    };
     let tool = Tool { context, globals };
     match command {
         ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),
