@@ -243,12 +243,14 @@ pub enum CommandError {
     #[error("{}", lines(.0))]
     Several(Vec<CommandError>),
     /// An environment variable that makes no sense.
-    #[error("{name}={value:?} is not a whole number above zero")]
+    #[error("{name}={value:?} is not {wanted}")]
     Variable {
         /// The variable.
         name: &'static str,
         /// Its value.
         value: String,
+        /// What it should be.
+        wanted: &'static str,
     },
     /// A spec file that cannot be used.
     #[error(transparent)]

@@ -5,6 +5,7 @@ mod add;
 mod annotate;
 mod apply;
 mod assemble;
+mod changes;
 mod check;
 mod complete;
 mod create;
@@ -112,9 +113,7 @@ impl Context {
     fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
         match (flag, self.env.get(JOBS_VARIABLE)) {
             (Some(jobs), _) => Ok(jobs),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: JOBS_VARIABLE, value: text.to_owned() })
-            }
+            (None, Some(text)) => text.parse().map_err(|_| variable(JOBS_VARIABLE, text, "a whole number above zero")),
             (None, None) => Ok(JOBS),
         }
     }
@@ -123,9 +122,7 @@ impl Context {
     fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
         match (flag, self.env.get(RETRIES_VARIABLE)) {
             (Some(retries), _) => Ok(retries),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: RETRIES_VARIABLE, value: text.to_owned() })
-            }
+            (None, Some(text)) => text.parse().map_err(|_| variable(RETRIES_VARIABLE, text, "a whole number")),
             (None, None) => Ok(RETRIES),
         }
     }
@@ -134,6 +131,10 @@ impl Context {
     fn notice(&self) -> impl Fn(&str) {
         |line| self.streams.note(line)
     }
+}
+
+fn variable(name: &'static str, value: &str, wanted: &'static str) -> CommandError {
+    CommandError::Variable { name, value: value.to_owned(), wanted }
 }
 
 /// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's end.
