@@ -216,7 +216,7 @@ impl Client {
             Some(platform) => Some(platform),
             None => self.platform(&reference, &fetched.bytes)?,
         };
-        let inside = Inside::Image(contents);
+        let inside = Inside::Image(Box::new(contents));
         let mut node = Node::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
         node.line.platform = platform;
         Ok(node)
@@ -255,7 +255,7 @@ impl Client {
                 // An attestation runs nowhere.
                 let is_told = line.has_platform() || attested(line).is_some();
                 let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
-                Ok(Known::Image(contents, platform))
+                Ok(Known::Image(Box::new(contents), platform))
             }
         }
     }
@@ -297,7 +297,7 @@ fn too_many(list: &Reference) -> CommandError {
 enum Known {
     Missing,
     /// With its platform, where the list did not say it.
-    Image(Contents, Option<Platform>),
+    Image(Box<Contents>, Option<Platform>),
     List(Vec<Descriptor>),
 }
 
