@@ -5,6 +5,7 @@ mod add;
 mod annotate;
 mod apply;
 mod assemble;
+mod changes;
 mod check;
 mod complete;
 mod create;
