@@ -68,7 +68,7 @@ impl fmt::Display for Supported {
             return writeln!(f, " * Supports: {}", platform.as_deref().unwrap_or("-"));
         };
         writeln!(f, " * Supported platforms:")?;
-        let names = platforms.iter().filter_map(|image| image.platform.as_deref());
-        names.map(|name| writeln!(f, "   - {name}")).collect()
+        let mut names = platforms.iter().filter_map(|image| image.platform.as_deref());
+        names.try_for_each(|name| writeln!(f, "   - {name}"))
     }
 }
