@@ -50,7 +50,9 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     if flags.format.is_some() && !told.is_empty() {
         context.streams.json(&told)?;
     }
-    outcome
+    outcome?;
+    publish::warn(context, &told);
+    Ok(())
 }
 
 /// What is to be made of specs.
@@ -138,7 +140,7 @@ impl Order<'_> {
         // The engine checks the same again, for one list: none may go out before all are known to be right.
         Plan::new(&draft, options.kind, &options.tags)?;
         let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict };
-        complete::check(&draft, &wanted)?;
+        complete::check(&draft, &wanted).map_err(of_spec)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
         Ok(List { draft, options, stored })
@@ -183,6 +185,16 @@ fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
         context.streams.note(format_args!("the draft {} is replaced", draft.reference));
     }
     Ok(())
+}
+
+/// A failure of a list that is no draft.
+fn of_spec(failure: CommandError) -> CommandError {
+    match failure {
+        CommandError::Incomplete { list, missing, extra, .. } => {
+            CommandError::Incomplete { list, missing, extra, drafted: false }
+        }
+        other => other,
+    }
 }
 
 /// The engine's flags for one list.

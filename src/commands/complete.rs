@@ -37,7 +37,7 @@ pub(super) fn check(draft: &Draft, wanted: &Wanted<'_>) -> Result<Vec<String>, C
     let extra = there.iter().filter(|(_, platform)| is_extra(platform));
     let extra: Vec<String> = extra.map(|(_, platform)| platform.to_string()).collect();
     if !missing.is_empty() || !extra.is_empty() {
-        return Err(CommandError::Incomplete { list: draft.reference.to_string(), missing, extra });
+        return Err(CommandError::Incomplete { list: draft.reference.to_string(), missing, extra, drafted: true });
     }
     let twice = twice(&there);
     if wanted.strict && !twice.is_empty() {

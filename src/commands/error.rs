@@ -123,6 +123,8 @@ pub enum CommandError {
         missing: Vec<String>,
         /// The platforms that are there and were not to be.
         extra: Vec<String>,
+        /// Whether the list is a draft, which verbs can change.
+        drafted: bool,
     },
     /// A source that is a list where one image is wanted.
     #[error("{0} is a manifest list")]

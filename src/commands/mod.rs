@@ -199,7 +199,7 @@ pub fn manifest_tool(context: &Context, globals: &ToolGlobals, command: &ToolCom
 }
 
 /// Tries out what a registry can do.
-pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
+pub fn check(context: &Context, args: &Check) -> Result<u8, CommandError> {
     check::run(context, args)
 }
 

@@ -59,10 +59,10 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::Copy { source, .. } => registry_hints(source, certificates),
         CommandError::Gone { .. } => {
-            vec!["push the image there again, or take it out of the list with remove".to_owned()]
+            vec!["push the image there again, or take it out of the list".to_owned()]
         }
         CommandError::Twice(_) => {
-            vec!["take out what is too much with remove, or tell the images apart with annotate".to_owned()]
+            vec!["leave out what is too much, or tell the images apart by their variants or versions".to_owned()]
         }
         CommandError::ManyLists { .. } => {
             vec!["--format json tells the digests of all, in their order".to_owned()]
@@ -87,7 +87,12 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
             registry_hints(source, certificates)
         }
-        CommandError::Incomplete { list, missing, extra } => incomplete_hints(list, missing, extra),
+        CommandError::Incomplete { list, missing, extra, drafted: true } => incomplete_hints(list, missing, extra),
+        CommandError::Incomplete { missing, extra, drafted: false, .. } => {
+            let missing = (!missing.is_empty()).then_some("name an image for what is missing, or do not require it");
+            let extra = (!extra.is_empty()).then_some("leave out what is extra, or require it, too");
+            missing.into_iter().chain(extra).map(str::to_owned).collect()
+        }
         CommandError::Output(_) => {
             vec!["what the command changes is changed; only the telling of it failed".to_owned()]
         }
@@ -133,7 +138,7 @@ fn is_write(error: &RegistryError) -> bool {
 /// Advice on a blob that is in none of the repositories that should have it.
 fn gone(sources: &[String]) -> String {
     let sources = sources.join(" and ");
-    format!("the blob is not in {sources} any more: push the image there again, or take it out of the list with remove")
+    format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
 }
 
 fn incomplete_hints(list: &str, missing: &[String], extra: &[String]) -> Vec<String> {
@@ -150,8 +155,8 @@ fn incomplete_hints(list: &str, missing: &[String], extra: &[String]) -> Vec<Str
 fn draft_hints(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
-            "set them with annotate --os … --arch … LIST {image}, or publish an OCI index with --type oci, where an \
-             artifact needs none"
+            "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index with \
+             --type oci, where an artifact needs none"
         ),
         DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".to_owned(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
@@ -210,6 +215,7 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
+        Kind::GivenLoginRefused => "check --username, and the password that goes with it".to_owned(),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }

@@ -29,7 +29,12 @@ fn put(source: RegistryError) -> CommandError {
 }
 
 fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
-    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), missing: words(missing), extra: words(extra) }
+    CommandError::Incomplete {
+        list: "h:5000/app:1".to_owned(),
+        missing: words(missing),
+        extra: words(extra),
+        drafted: true,
+    }
 }
 
 fn taken() -> CommandError {
