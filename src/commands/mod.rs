@@ -49,7 +49,7 @@ use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
-pub use error::CommandError;
+pub use error::{CommandError, Made};
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
@@ -112,9 +112,11 @@ impl Context {
     fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
         match (flag, self.env.get(JOBS_VARIABLE)) {
             (Some(jobs), _) => Ok(jobs),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: JOBS_VARIABLE, value: text.to_owned() })
-            }
+            (None, Some(text)) => text.parse().map_err(|_| CommandError::Variable {
+                name: JOBS_VARIABLE,
+                value: text.to_owned(),
+                zero: false,
+            }),
             (None, None) => Ok(JOBS),
         }
     }
@@ -123,9 +125,11 @@ impl Context {
     fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
         match (flag, self.env.get(RETRIES_VARIABLE)) {
             (Some(retries), _) => Ok(retries),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: RETRIES_VARIABLE, value: text.to_owned() })
-            }
+            (None, Some(text)) => text.parse().map_err(|_| CommandError::Variable {
+                name: RETRIES_VARIABLE,
+                value: text.to_owned(),
+                zero: true,
+            }),
             (None, None) => Ok(RETRIES),
         }
     }
