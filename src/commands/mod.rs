@@ -51,7 +51,7 @@ use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
-pub use error::CommandError;
+pub use error::{CommandError, Made};
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
