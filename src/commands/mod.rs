@@ -5,6 +5,7 @@ mod add;
 mod annotate;
 mod apply;
 mod assemble;
+mod changes;
 mod check;
 mod complete;
 mod create;
@@ -50,7 +51,7 @@ use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
-pub use error::CommandError;
+pub use error::{CommandError, Made};
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
@@ -198,7 +199,7 @@ pub fn manifest_tool(context: &Context, globals: &ToolGlobals, command: &ToolCom
 }
 
 /// Tries out what a registry can do.
-pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
+pub fn check(context: &Context, args: &Check) -> Result<u8, CommandError> {
     check::run(context, args)
 }
 

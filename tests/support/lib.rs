@@ -9,6 +9,7 @@ pub mod image;
 mod line;
 pub mod link;
 pub mod loopback;
+pub mod memory;
 pub mod netns;
 pub mod real;
 pub mod relay;
