@@ -78,6 +78,10 @@ impl Registry {
     ///
     /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
     /// reference's digest and against what the registry says is their digest.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where there is none, [`Kind::Verification`] for bytes that are not what was asked for, and what
+    /// else stands in the way of an exchange.
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
         let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
@@ -98,6 +102,10 @@ impl Registry {
 
     /// Fetches a blob of at most `cap` bytes, following redirects. Its digest, and its size where one is given, are
     /// checked.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where it is not there, [`Kind::Verification`] for bytes that are not the blob, and what else stands
+    /// in the way of an exchange.
     pub fn blob(
         &self,
         repository: &Repository,
@@ -125,6 +133,9 @@ impl Registry {
 
     /// Mounts a blob of `source` into `target`, both in the same registry. One request where the registry does it;
     /// where it would rather have an upload, a second one cancels that.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange; that the registry would rather have an upload is none.
     pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<Mount, RegistryError> {
         let deadline = self.session.deadline();
         let uploads = Uploads::of(&self.session, target, &deadline);
@@ -140,6 +151,9 @@ impl Registry {
     }
 
     /// Uploads a small blob from memory and gives its digest, whether or not it is there already. Two requests.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and a registry that does not take it.
     pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(bytes);
         let deadline = self.session.deadline();
@@ -150,6 +164,10 @@ impl Registry {
 
     /// Puts these exact bytes under a tag or their digest and gives their digest, which the registry's own words must
     /// agree with. One request.
+    ///
+    /// # Errors
+    /// [`Kind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,
+    /// and what else stands in the way of an exchange.
     pub fn put_manifest(
         &self,
         target: &Repository,

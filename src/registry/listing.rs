@@ -24,6 +24,9 @@ const PAGES_MAX: usize = 10_000;
 impl Registry {
     /// The digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404. One
     /// request (HEAD), or a second one (GET) where the registry does not say the digest or does not take the first.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and a digest that is none.
     pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
         let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
         let accept = media_type::ACCEPTED.join(", ");
@@ -57,6 +60,9 @@ impl Registry {
     }
 
     /// Whether a repository has a blob. One request (HEAD).
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
         self.has_blob_for(repository, digest, Access::Pull)
     }
@@ -79,6 +85,9 @@ impl Registry {
     }
 
     /// The tags of a repository, in the registry's order. One request a page.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for a repository that the registry does not know; a list that is none, is too long or has no end.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let target = format!("/v2/{}/tags/list", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
@@ -103,6 +112,9 @@ impl Registry {
     }
 
     /// Takes a manifest away; by its tag only where the registry does that. One request.
+    ///
+    /// # Errors
+    /// A registry that does not delete, or has no such manifest, and what stands in the way of an exchange.
     pub fn delete_manifest(&self, repository: &Repository, name: &Name) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
@@ -119,6 +131,9 @@ impl Registry {
     }
 
     /// Takes a blob away. Most registries leave that to their garbage collection. One request.
+    ///
+    /// # Errors
+    /// A registry that does not delete, or has no such blob, and what stands in the way of an exchange.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
@@ -132,6 +147,9 @@ impl Registry {
 
     /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
     /// referrers API (404, or a web page as from a site that has one for every path). One request.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and an answer that is no manifest.
     pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
