@@ -223,7 +223,8 @@ fn table(published: &Published) -> Table {
                 (format!("{how} from {repository}"), human::size(*bytes))
             }
         };
-        table.row([image.platform.as_deref().unwrap_or("-"), &image.digest, &from, &bytes]);
+        let platform = if image.attests.is_some() { Some("attestation") } else { image.platform.as_deref() };
+        table.row([platform.unwrap_or("-"), &image.digest, &from, &bytes]);
     }
     table
 }

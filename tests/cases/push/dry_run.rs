@@ -138,6 +138,24 @@ fn what_is_not_there_any_more_is_told_all_at_once() {
 }
 
 #[test]
+fn an_attestation_is_called_one() {
+    let world = World::new();
+    let amd = image("amd64", &[b"amd"]);
+    let index = Index::oci().image(&amd).attestation(&amd).build();
+    world.from.put_index("src/built", "1", &index);
+    world.created(&["%src/built:1"]);
+    let out = world.push(&["--dry-run"]).success().out();
+    let rows: Vec<&str> = out.lines().filter(|line| line.contains(" copy from ")).collect();
+    let firsts: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(firsts, ["linux/amd64", "attestation"], "{out}");
+    assert!(!out.contains("unknown"), "{out}");
+    // Scripts are told what the list says.
+    let told = world.pushed(&["--dry-run"]);
+    assert_eq!(told["platforms"][1]["platform"], "unknown/unknown");
+    assert_eq!(told["platforms"][1]["attests"], amd.digest());
+}
+
+#[test]
 fn nothing_is_purged_or_written() {
     let world = world();
     let file = world.sandbox.path().join("digest");
