@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::args::{self, Apply, PlatformArg, Publish, Sources};
 use crate::commands::assemble::{self, Wanted};
 use crate::commands::complete;
-use crate::commands::error::CommandError;
+use crate::commands::error::{CommandError, Made};
 use crate::commands::plan::Plan;
 use crate::commands::publish::{self, publish};
 use crate::commands::sources::Gathering;
@@ -30,10 +30,11 @@ const READ_MAX: u64 = (16 << 20) + 1;
 const STDIN: &str = "-";
 
 pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
-    let mut specs = if args.file.is_empty() { from_flags(args)? } else { read_all(context, args)? };
+    let made = if args.file.is_empty() { Made::Flags } else { Made::File };
+    let mut specs = if made == Made::Flags { from_flags(args)? } else { read_all(context, args)? };
     specs.iter_mut().for_each(|spec| settle(spec, args));
     let flags = &args.publish;
-    let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft };
+    let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft, made };
     let lists = order.checked()?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network)?;
@@ -65,6 +66,8 @@ pub(super) struct Order<'a> {
     pub(super) ignore_missing: bool,
     /// Whether the lists stay as drafts, too.
     pub(super) keeps_drafts: bool,
+    /// Where the specs are from.
+    pub(super) made: Made,
 }
 
 /// A list that is ready to be published.
@@ -142,8 +145,9 @@ impl Order<'_> {
         if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
             return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
         }
-        let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict };
-        complete::check(&draft, &wanted).map_err(of_spec)?;
+        let made = self.made;
+        let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
+        complete::check(&draft, &wanted)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
         Ok(List { draft, options, stored })
@@ -188,16 +192,6 @@ fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
         context.streams.note(format_args!("the draft {} is replaced", draft.reference));
     }
     Ok(())
-}
-
-/// A failure of a list that is no draft.
-fn of_spec(failure: CommandError) -> CommandError {
-    match failure {
-        CommandError::Incomplete { list, missing, extra, .. } => {
-            CommandError::Incomplete { list, missing, extra, drafted: false }
-        }
-        other => other,
-    }
 }
 
 /// The engine's flags for one list.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::commands::apply::{self, Order, publish_all};
-use crate::commands::error::CommandError;
+use crate::commands::error::{CommandError, Made};
 use crate::commands::{Context, parsed, publish, tool_inspect};
 use crate::document::list::Form;
 use crate::registry::{Login, Registry};
@@ -76,7 +76,7 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();
-        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false };
+        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false, made: Made::File };
         let lists = order.checked()?;
         let (registry, jobs) = self.registry()?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;

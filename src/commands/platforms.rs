@@ -53,7 +53,7 @@ pub(super) fn listing(registry: &Registry, image: &RefArg) -> Result<Supported, 
     } else {
         own.platform = Some(fetch::Platforms::new(registry).of(reference, &served.bytes)?);
     }
-    let requests = Some(registry.requests().saturating_sub(before));
+    let requests = registry.requests().saturating_sub(before);
     let listing = Listing { platforms, requests, ..Listing::new(reference, &own) };
     Ok(Supported { typed: image.typed.clone(), listing })
 }

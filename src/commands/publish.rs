@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use crate::args::{Format, Publish};
 use crate::commands::complete::{self, Wanted};
-use crate::commands::error::CommandError;
+use crate::commands::error::{CommandError, Made};
 use crate::commands::plan::{Blob, Plan, Put, Step};
 use crate::commands::result_files::ResultFile;
 use crate::commands::served::{self, Now, Served};
@@ -34,7 +34,9 @@ pub(super) fn publish(
     options: &Publish,
 ) -> Result<Published, CommandError> {
     let plan = Plan::new(draft, options.kind, &options.tags)?;
-    let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict };
+    // What is no draft has been looked at before it came here.
+    let made = Made::Draft;
+    let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
     let warnings = complete::check(draft, &wanted)?;
     let file = |path: &Option<_>| path.as_deref().map(ResultFile::prepare).transpose();
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);

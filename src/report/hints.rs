@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::args::Near;
-use crate::commands::CommandError;
+use crate::commands::{CommandError, Made};
 use crate::document::{DocumentError, media_type};
 use crate::registry::{Kind, RegistryError};
 use crate::store::StoreError;
@@ -61,8 +61,14 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Gone { .. } => {
             vec!["push the image there again, or take it out of the list".to_owned()]
         }
-        CommandError::Twice(_) => {
-            vec!["leave out what is too much, or tell the images apart by their variants or versions".to_owned()]
+        CommandError::Twice { made: Made::Draft, .. } => {
+            vec!["take out what is too much with remove, or tell the images apart with annotate".to_owned()]
+        }
+        CommandError::Twice { made: Made::File, .. } => {
+            vec!["take out what is too much in the file, or tell the images apart there by their platform".to_owned()]
+        }
+        CommandError::Twice { made: Made::Flags, .. } => {
+            vec!["name each platform once in --platforms, or tell the images apart in a file (-f)".to_owned()]
         }
         CommandError::ManyLists { .. } => {
             vec!["--format json tells the digests of all, in their order".to_owned()]
@@ -88,12 +94,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
             registry_hints(source, certificates)
         }
-        CommandError::Incomplete { list, missing, extra, drafted: true } => incomplete_hints(list, missing, extra),
-        CommandError::Incomplete { missing, extra, drafted: false, .. } => {
-            let missing = (!missing.is_empty()).then_some("name an image for what is missing, or do not require it");
-            let extra = (!extra.is_empty()).then_some("leave out what is extra, or require it, too");
-            missing.into_iter().chain(extra).map(str::to_owned).collect()
-        }
+        CommandError::Incomplete { list, made, missing, extra } => incomplete_hints(list, *made, missing, extra),
         CommandError::Output(_) => {
             vec!["what the command changes is changed; only the telling of it failed".to_owned()]
         }
@@ -142,15 +143,22 @@ fn gone(sources: &[String]) -> String {
     format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
 }
 
-fn incomplete_hints(list: &str, missing: &[String], extra: &[String]) -> Vec<String> {
-    let mut hints = Vec::new();
-    if !missing.is_empty() {
-        hints.push(format!("add what is missing with: add {list} IMAGE"));
-    }
-    if !extra.is_empty() {
-        hints.push(format!("take out what is extra with: remove {list} {}", extra.join(" ")));
-    }
-    hints
+fn incomplete_hints(list: &str, made: Made, missing: &[String], extra: &[String]) -> Vec<String> {
+    let (add, take) = match made {
+        Made::Draft => (
+            format!("add what is missing with: add {list} IMAGE"),
+            format!("take out what is extra with: remove {list} {}", extra.join(" ")),
+        ),
+        Made::File => (
+            format!("add an image for what is missing to the manifests of {list} in its file"),
+            format!("take what is extra out of the manifests of {list} in its file, or require it as well"),
+        ),
+        Made::Flags => (
+            "add what is missing to --platforms".to_owned(),
+            "take what is extra out of --platforms, or require it as well".to_owned(),
+        ),
+    };
+    [(missing, add), (extra, take)].into_iter().filter(|(there, _)| !there.is_empty()).map(|(_, hint)| hint).collect()
 }
 
 fn draft_hints(error: &DocumentError) -> Vec<String> {

@@ -85,7 +85,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,
         CommandError::TagName(_) => FailureKind::Usage,
         CommandError::Copy { source, .. } => of_registry(source),
-        CommandError::Twice(_) => FailureKind::Conflict,
+        CommandError::Twice { .. } => FailureKind::Conflict,
         CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => kind(failure),
         CommandError::Spec(_) | CommandError::Unreadable { .. } => FailureKind::Spec,
         CommandError::SpecArguments(_) | CommandError::ManyLists { .. } | CommandError::TargetTwice(_) => {

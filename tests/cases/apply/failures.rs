@@ -2,7 +2,7 @@
 
 use testkit::loopback::{Fault, Rule};
 
-use super::World;
+use super::{World, image};
 
 #[test]
 fn a_spec_that_is_wrong_is_shown_where() {
@@ -62,11 +62,47 @@ fn what_is_required_may_stand_in_the_file() {
     let refused = world.apply(spec, &["--exact"]);
     let expected = format!("{} has more than was required: extra: linux/arm64", world.name("app:1"));
     assert_eq!((refused.code, refused.first_err_line()), (3, expected));
+    let there = format!("the manifests of {} in its file", world.name("app:1"));
+    let hint = format!("hint: take what is extra out of {there}, or require it as well");
+    assert_eq!(refused.err().lines().nth(1), Some(hint.as_str()));
     let _ = world.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
     let refused = world.apply(spec, &["--require", "linux/s390x"]);
-    assert_eq!(refused.code, 3);
-    // There is no draft that a verb could change.
-    let hint = "hint: name an image for what is missing, or do not require it";
+    let hint = format!("hint: add an image for what is missing to {there}");
+    assert_eq!((refused.code, refused.err().lines().nth(1)), (3, Some(hint.as_str())));
+}
+
+#[test]
+fn what_flags_make_is_mended_by_flags() {
+    let world = World::with(&["amd64", "arm64"]);
+    let apply = |platforms: &str, more: &[&str]| {
+        let target = world.name("app:1");
+        let template = world.name("src/ARCH:1");
+        let words = ["apply", "--platforms", platforms, "--template", &template, "--target", &target];
+        world.run(&[&words[..], more].concat())
+    };
+    for (platforms, require, code, hint) in [
+        ("linux/amd64", "linux/amd64,linux/arm64", 3, "add what is missing to --platforms"),
+        ("linux/amd64,linux/arm64", "linux/amd64", 3, "take what is extra out of --platforms, or require it as well"),
+    ] {
+        let refused = apply(platforms, &["--exact", "--require", require]);
+        assert_eq!(refused.code, code, "{}", refused.err());
+        assert_eq!(refused.err().lines().last(), Some(format!("hint: {hint}").as_str()));
+    }
+    assert_eq!(world.put_requests(), [""; 0]);
+}
+
+#[test]
+fn a_platform_that_is_there_twice_is_told_where_it_stands() {
+    let world = World::with(&["amd64"]);
+    world.registry.put_image("src/other", "1", &image("amd64"));
+    let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
+    let refused = world.apply(spec, &["--strict"]);
+    assert!(
+        refused.code == 1 && refused.first_err_line().starts_with("2 images for linux/amd64: "),
+        "{}",
+        refused.err()
+    );
+    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
     assert_eq!(refused.err().lines().last(), Some(hint));
 }
 
@@ -142,7 +178,7 @@ fn a_platform_that_is_there_twice_is_told_at_the_end() {
         assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
     }
     let refused = world.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
-    let hint = "hint: leave out what is too much, or tell the images apart by their variants or versions";
+    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
     assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
 }
 
