@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::digest::Digest;
 use crate::document::DocumentError;
 use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
@@ -287,6 +288,14 @@ pub enum CommandError {
     /// Two lists under one name.
     #[error("{0} would be published twice")]
     TargetTwice(String),
+    /// A list that is to go by a digest which is not its own.
+    #[error("{target} would be another list: its digest is {digest}")]
+    OtherDigest {
+        /// The name with the digest that was wanted.
+        target: String,
+        /// The digest that the list has.
+        digest: Digest,
+    },
     /// A failure while several lists were published.
     #[error("{failure}")]
     Unfinished {
