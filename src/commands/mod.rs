@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use crate::args::{
     Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Network, Platforms, Prune, Push, RefArg, Remove,
-    Rm, ToolCommand, ToolGlobals,
+    Rm, ToolCommand, ToolGlobals, values,
 };
 use crate::env::Env;
 use crate::output::Streams;
@@ -59,6 +59,9 @@ const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Where the default of how often a request is sent again can be set.
 const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
+
+/// Where the bound on one operation can be set.
+const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 
 /// How often a request is sent again that may be and that it may help.
 const RETRIES: u32 = 3;
@@ -101,8 +104,8 @@ impl Context {
             trace: self.debug.then(|| Arc::clone(&trace)),
             plain_http,
             login,
-            retries: self.retries(network.retries)?,
-            timeout: network.timeout,
+            retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
+            timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
             notice: trace,
         };
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
@@ -110,27 +113,22 @@ impl Context {
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.
     fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
-        match (flag, self.env.get(JOBS_VARIABLE)) {
-            (Some(jobs), _) => Ok(jobs),
-            (None, Some(text)) => text.parse().map_err(|_| CommandError::Variable {
-                name: JOBS_VARIABLE,
-                value: text.to_owned(),
-                zero: false,
-            }),
-            (None, None) => Ok(JOBS),
-        }
+        Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
     }
 
-    /// How often a request is sent again: the flag's, else the environment's, else ours.
-    fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
-        match (flag, self.env.get(RETRIES_VARIABLE)) {
-            (Some(retries), _) => Ok(retries),
-            (None, Some(text)) => text.parse().map_err(|_| CommandError::Variable {
-                name: RETRIES_VARIABLE,
-                value: text.to_owned(),
-                zero: true,
-            }),
-            (None, None) => Ok(RETRIES),
+    /// The flag's value, else that of an environment variable, which is read as the flag is.
+    fn setting<T>(
+        &self,
+        flag: Option<T>,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, CommandError> {
+        match (flag, self.env.get(name)) {
+            (None, Some(text)) => {
+                let read = read(text).map(Some);
+                read.map_err(|why| CommandError::Variable { name, value: text.to_owned(), why })
+            }
+            (flag, _) => Ok(flag),
         }
     }
 

@@ -38,11 +38,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), CommandError> {
     let outcome = bench.try_all(&mut found);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
     let left = Left::new(&bench.traces(), &reasons, args.keep);
+    let shown = outcome
+        .map_err(CommandError::from)
+        .and_then(|()| show(context, args.format, &place, &found, &left, registry.requests()));
     if let Some(note) = left.note(&place) {
         context.streams.note(note);
     }
-    outcome?;
-    show(context, args.format, &place, &found, &left, registry.requests())?;
+    shown?;
     if is_publishable(&found) { Ok(()) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
 }
 
