@@ -51,7 +51,9 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     if flags.format.is_some() && !told.is_empty() {
         context.streams.json(&told)?;
     }
-    outcome
+    outcome?;
+    publish::warn(context, &told);
+    Ok(())
 }
 
 /// What is to be made of specs.

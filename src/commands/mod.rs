@@ -5,6 +5,7 @@ mod add;
 mod annotate;
 mod apply;
 mod assemble;
+mod changes;
 mod check;
 mod complete;
 mod create;
@@ -194,7 +195,7 @@ pub fn manifest_tool(context: &Context, globals: &ToolGlobals, command: &ToolCom
 }
 
 /// Tries out what a registry can do.
-pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
+pub fn check(context: &Context, args: &Check) -> Result<u8, CommandError> {
     check::run(context, args)
 }
 

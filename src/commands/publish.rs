@@ -1,6 +1,7 @@
 //! Publishing a list: the blobs of images from elsewhere, then their manifests by digest from the bytes that came, then
 //! the list, so that no name ever serves what is not there.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::args::{Format, Publish};
@@ -68,10 +69,12 @@ pub(super) fn show(context: &Context, published: &Published, options: &Publish) 
     }
 }
 
-/// Tells on stderr what is odd about a list that was published. For the very end: the first line of a failure, whatever
+/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
 /// fails, is the failure.
-pub(super) fn warn(context: &Context, published: &Published) {
-    published.warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+pub(super) fn warn(context: &Context, published: &[Published]) {
+    // Several targets of one spec are one list.
+    let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
 }
 
 fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {

@@ -163,8 +163,8 @@ fn incomplete_hints(list: &str, made: Made, missing: &[String], extra: &[String]
 fn draft_hints(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
-            "set them with annotate --os … --arch … LIST {image}, or publish an OCI index with --type oci, where an \
-             artifact needs none"
+            "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index with \
+             --type oci, where an artifact needs none"
         ),
         DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".to_owned(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
@@ -223,6 +223,7 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
+        Kind::GivenLoginRefused => "check --username, and the password that goes with it".to_owned(),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }

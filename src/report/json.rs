@@ -36,6 +36,12 @@ struct Failure {
     request: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// In the file at `path`, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    /// In that line, in characters and counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
     /// Of [`FailureKind::Incomplete`]: the platforms that are not there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<String>,
@@ -108,6 +114,8 @@ impl Failure {
             status: None,
             request: None,
             path: None,
+            line: None,
+            column: None,
             missing: Vec::new(),
             extra: Vec::new(),
             tags: None,
@@ -139,7 +147,11 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
         failure.path = path(source).map(|path| path.display().to_string());
     }
     if let CommandError::Spec(source) = error {
+        // The line itself, with the place marked, is for people.
+        failure.causes.clear();
         failure.path = Some(source.file.clone());
+        failure.line = Some(source.line);
+        failure.column = Some(source.column);
     }
     if let CommandError::Unfinished { failure: inner, .. } = error
         && let CommandError::Several(errors) = &**inner

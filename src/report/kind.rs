@@ -110,7 +110,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
 fn of_registry(error: &RegistryError) -> FailureKind {
     match error.kind {
         Kind::NotFound => FailureKind::Missing,
-        Kind::Unauthorized | Kind::LoginRefused => FailureKind::Auth,
+        Kind::Unauthorized | Kind::LoginRefused | Kind::GivenLoginRefused => FailureKind::Auth,
         Kind::Forbidden => FailureKind::Denied,
         Kind::RateLimited => FailureKind::RateLimited,
         Kind::Refused => match error.status {

@@ -166,3 +166,44 @@ fn a_file_for_one_digest_is_for_one_list() {
     let digest = std::fs::read_to_string(&file).expect("the file");
     assert_eq!(applied.out().lines().last(), Some(digest.as_str()));
 }
+
+#[test]
+fn a_platform_that_is_there_twice_is_told_at_the_end() {
+    let world = World::with(&["amd64"]);
+    world.registry.put_image("src/other", "1", &super::image("amd64"));
+    let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
+    let twice = format!("2 images for linux/amd64: {}, {}", world.name("src/amd64:1"), world.name("src/other:1"));
+    for flags in [&[][..], &["--format", "json"], &["--dry-run"]] {
+        let applied = world.apply(spec, flags).success();
+        assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
+    }
+    let refused = world.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
+    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
+    assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
+}
+
+#[test]
+fn a_child_of_an_index_that_is_not_there_is_no_image_that_is_missing() {
+    let world = World::new();
+    let index = testkit::image::Index::oci().image(&super::image("amd64")).image(&super::image("arm64")).build();
+    world.registry.put_index("multi", "1", &index);
+    world.registry.fault(Rule::on("GET", &index.images[1].digest()).always(), Fault::status(404));
+    let refused = world.apply("image: '@app:1'\nmanifests: [{image: '@multi:1'}]\n", &["--ignore-missing"]);
+    assert_eq!((refused.code, world.put_requests()), (1, vec![]), "{}", refused.err());
+    assert!(refused.first_err_line().starts_with("no such manifest: "), "{}", refused.err());
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
+    let world = World::with(&["amd64", "arm64"]);
+    let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
+    for fault in [Fault::CloseAfterRead, Fault::ResetBeforeRead, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang]
+    {
+        world.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
+        let failed = world.apply(spec, &["--ignore-missing", "--retries", "0", "--timeout", "1s"]);
+        assert_eq!((failed.code, failed.out()), (1, String::new()), "{fault:?}: {}", failed.err());
+        assert!(!failed.err().contains("it is left out"), "{fault:?}: {}", failed.err());
+        world.registry.clear_faults();
+    }
+    assert!(world.registry.manifest("app", "1").is_none());
+}
