@@ -21,7 +21,7 @@ mod quote;
 mod rules;
 mod scan;
 mod shared;
-mod values;
+pub mod values;
 mod verbs;
 
 use clap::{CommandFactory, FromArgMatches, Parser};

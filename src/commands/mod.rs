@@ -38,12 +38,11 @@ mod tool_inspect;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::args::{
     Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Network, Platforms, Prune, Push, RefArg, Remove,
-    Rm, ToolCommand, ToolGlobals,
+    Rm, ToolCommand, ToolGlobals, values,
 };
 use crate::env::Env;
 use crate::output::Streams;
@@ -62,6 +61,9 @@ const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Where the default of how often a request is sent again can be set.
 const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
+
+/// Where the bound on one operation can be set.
+const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 
 /// How often a request is sent again that may be and that it may help.
 const RETRIES: u32 = 3;
@@ -104,8 +106,8 @@ impl Context {
             trace: self.debug.then(|| Arc::clone(&trace)),
             plain_http,
             login,
-            retries: self.retries(network.retries)?,
-            timeout: network.timeout,
+            retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
+            timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
             notice: trace,
         };
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
@@ -113,28 +115,22 @@ impl Context {
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.
     fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
-        self.number(flag, JOBS_VARIABLE, "a whole number above zero", JOBS)
+        Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
     }
 
-    /// How often a request is sent again: the flag's, else the environment's, else ours.
-    fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
-        self.number(flag, RETRIES_VARIABLE, "a whole number", RETRIES)
-    }
-
-    /// The flag's number, else the variable's, else the usual one; `wanted` is what the variable has to be.
-    fn number<T: FromStr>(
+    /// The flag's value, else that of an environment variable, which is read as the flag is.
+    fn setting<T>(
         &self,
         flag: Option<T>,
         name: &'static str,
-        wanted: &'static str,
-        usual: T,
-    ) -> Result<T, CommandError> {
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, CommandError> {
         match (flag, self.env.get(name)) {
-            (Some(number), _) => Ok(number),
             (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name, value: text.to_owned(), wanted })
+                let read = read(text).map(Some);
+                read.map_err(|why| CommandError::Variable { name, value: text.to_owned(), why })
             }
-            (None, None) => Ok(usual),
+            (flag, _) => Ok(flag),
         }
     }
 
