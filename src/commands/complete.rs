@@ -70,8 +70,21 @@ fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
         images.push(entry.reference.to_string());
     }
     let twice = images.into_values().filter(|(_, images)| images.len() > 1);
-    twice.map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), images.join(", "))).collect()
+    twice.map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images))).collect()
 }
+
+/// The names, as far as anybody wants to read.
+fn some(names: &[String]) -> String {
+    match names.get(..NAMES_MAX) {
+        Some(first) if names.len() > NAMES_MAX + 1 => {
+            format!("{} and {} more", first.join(", "), names.len() - NAMES_MAX)
+        }
+        _ => names.join(", "),
+    }
+}
+
+/// How many names a message has.
+const NAMES_MAX: usize = 8;
 
 type Key = (String, String, String, String, Vec<String>, Vec<String>);
 
@@ -125,6 +138,13 @@ mod tests {
         let refused = checked(&draft, &["linux/amd64", "linux/arm64"], true).unwrap_err();
         let CommandError::Incomplete { missing, extra, .. } = refused else { panic!("{refused}") };
         assert_eq!((missing, extra), (vec!["linux/arm64".to_owned()], vec!["linux/s390x".to_owned()]));
+    }
+
+    #[test]
+    fn a_message_names_some_and_counts_the_rest() {
+        let names = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(some(&names(9)), "0, 1, 2, 3, 4, 5, 6, 7, 8");
+        assert_eq!(some(&names(10)), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
     }
 
     #[test]
