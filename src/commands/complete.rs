@@ -70,21 +70,21 @@ fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
         images.push(entry.reference.to_string());
     }
     let twice = images.into_values().filter(|(_, images)| images.len() > 1);
-    twice.map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images))).collect()
+    twice
+        .map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images, NAMES_MAX)))
+        .collect()
 }
 
-/// The names, as far as anybody wants to read.
-fn some(names: &[String]) -> String {
-    match names.get(..NAMES_MAX) {
-        Some(first) if names.len() > NAMES_MAX + 1 => {
-            format!("{} and {} more", first.join(", "), names.len() - NAMES_MAX)
-        }
+/// How many names a warning has.
+const NAMES_MAX: usize = 8;
+
+/// The names, as far as anybody wants to read: `most`, and how many more there are.
+pub(super) fn some(names: &[String], most: usize) -> String {
+    match names.get(..most) {
+        Some(first) if names.len() > most + 1 => format!("{} and {} more", first.join(", "), names.len() - most),
         _ => names.join(", "),
     }
 }
-
-/// How many names a message has.
-const NAMES_MAX: usize = 8;
 
 type Key = (String, String, String, String, Vec<String>, Vec<String>);
 
@@ -143,8 +143,8 @@ mod tests {
     #[test]
     fn a_message_names_some_and_counts_the_rest() {
         let names = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
-        assert_eq!(some(&names(9)), "0, 1, 2, 3, 4, 5, 6, 7, 8");
-        assert_eq!(some(&names(10)), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
+        assert_eq!(some(&names(4), 3), "0, 1, 2, 3");
+        assert_eq!(some(&names(5), 3), "0, 1, 2 and 2 more");
     }
 
     #[test]
