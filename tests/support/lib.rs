@@ -8,6 +8,7 @@ pub mod client;
 pub mod image;
 pub mod link;
 pub mod loopback;
+pub mod memory;
 pub mod netns;
 pub mod real;
 pub mod relay;
