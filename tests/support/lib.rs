@@ -5,6 +5,7 @@
 
 pub mod certs;
 pub mod client;
+pub mod figures;
 pub mod image;
 pub mod link;
 pub mod loopback;
