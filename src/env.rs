@@ -5,13 +5,21 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
-/// A snapshot of environment variables and of where the user's home is.
-#[derive(Debug, Clone, Default)]
+/// A snapshot of environment variables and of where the user's home is. Shown for debugging without the variables'
+/// values, many a one of which is a secret.
+#[derive(Clone, Default)]
 pub struct Env {
     variables: BTreeMap<String, String>,
     home: Option<PathBuf>,
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env").field("variables", &self.variables.keys()).finish_non_exhaustive()
+    }
 }
 
 impl Env {
@@ -59,6 +67,12 @@ pub fn arguments() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_value_is_shown_for_debugging() {
+        let env = Env::from_pairs([("DOCKER_AUTH_CONFIG", "hunter2"), ("HOME", "/h")]);
+        assert_eq!(format!("{env:?}"), r#"Env { variables: ["DOCKER_AUTH_CONFIG", "HOME"], .. }"#);
+    }
 
     #[test]
     fn an_empty_variable_is_not_set() {

@@ -135,7 +135,7 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let done = match command {
         Command::Add(args) => commands::add(context, args),
         Command::Apply(args) => commands::apply(context, args),
-        Command::Check(args) => commands::check(context, args),
+        Command::Check(args) => return commands::check(context, args),
         Command::Exists(args) => return commands::exists(context, args).map(|is_there| u8::from(!is_there)),
         Command::Export(args) => commands::export(context, args),
         Command::Ls(args) => commands::ls(context, args),

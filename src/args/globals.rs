@@ -74,8 +74,3 @@ pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches)).unwrap_or_default();
     Ok(Head { globals, help, rest })
 }
-
-/// What docker's flags are, as clap's own description: completion reads it.
-pub fn globals_syntax() -> clap::Command {
-    Globals::command()
-}

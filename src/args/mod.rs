@@ -27,7 +27,7 @@ mod verbs;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
-pub use globals::{EngineFlags, Globals, Head, globals, globals_syntax};
+pub use globals::{EngineFlags, Globals, Head, globals};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{Kind, kind};

@@ -186,6 +186,9 @@ pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
 pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let later = |c: char| first(c) || matches!(c, '.' | '-');
+    if typed.is_empty() {
+        return Err("must not be empty");
+    }
     let is_tag = typed.len() <= 128 && typed.starts_with(first) && typed.chars().all(later);
     if is_tag { Ok(typed.to_owned()) } else { Err("not a tag: name it alone, without the repository") }
 }

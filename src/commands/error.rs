@@ -119,6 +119,8 @@ pub enum CommandError {
     Incomplete {
         /// The list.
         list: String,
+        /// What it is made from.
+        made: Made,
         /// The platforms that were required and are not there.
         missing: Vec<String>,
         /// The platforms that are there and were not to be.
@@ -179,8 +181,13 @@ pub enum CommandError {
     #[error("{0:?} is not a tag")]
     TagName(String),
     /// `--strict`: platforms that more than one image is for, a line for each.
-    #[error("{}", .0.join("\n"))]
-    Twice(Vec<String>),
+    #[error("{}", .twice.join("\n"))]
+    Twice {
+        /// What the list is made from.
+        made: Made,
+        /// The lines.
+        twice: Vec<String>,
+    },
     /// A failure while a list was published under several tags.
     #[error("{failure}")]
     Halfway {
@@ -243,12 +250,14 @@ pub enum CommandError {
     #[error("{}", lines(.0))]
     Several(Vec<CommandError>),
     /// An environment variable that makes no sense.
-    #[error("{name}={value:?} is not a whole number above zero")]
+    #[error("{name}={value:?} is not {wanted}")]
     Variable {
         /// The variable.
         name: &'static str,
         /// Its value.
         value: String,
+        /// What it has to be.
+        wanted: &'static str,
     },
     /// A spec file that cannot be used.
     #[error(transparent)]
@@ -311,6 +320,17 @@ pub enum CommandError {
     /// stdout cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+}
+
+/// What a list that is to be published is made from, and so where it can be mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// A draft.
+    Draft,
+    /// A file that describes it.
+    File,
+    /// Flags that name its platforms.
+    Flags,
 }
 
 impl CommandError {

@@ -5,6 +5,7 @@ mod add;
 mod annotate;
 mod apply;
 mod assemble;
+mod changes;
 mod check;
 mod complete;
 mod create;
@@ -36,6 +37,7 @@ mod tool_inspect;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::args::{
@@ -49,7 +51,7 @@ use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
-pub use error::CommandError;
+pub use error::{CommandError, Made};
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
@@ -110,23 +112,28 @@ impl Context {
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.
     fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
-        match (flag, self.env.get(JOBS_VARIABLE)) {
-            (Some(jobs), _) => Ok(jobs),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: JOBS_VARIABLE, value: text.to_owned() })
-            }
-            (None, None) => Ok(JOBS),
-        }
+        self.number(flag, JOBS_VARIABLE, "a whole number above zero", JOBS)
     }
 
     /// How often a request is sent again: the flag's, else the environment's, else ours.
     fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
-        match (flag, self.env.get(RETRIES_VARIABLE)) {
-            (Some(retries), _) => Ok(retries),
+        self.number(flag, RETRIES_VARIABLE, "a whole number", RETRIES)
+    }
+
+    /// The flag's number, else the variable's, else the usual one; `wanted` is what the variable has to be.
+    fn number<T: FromStr>(
+        &self,
+        flag: Option<T>,
+        name: &'static str,
+        wanted: &'static str,
+        usual: T,
+    ) -> Result<T, CommandError> {
+        match (flag, self.env.get(name)) {
+            (Some(number), _) => Ok(number),
             (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: RETRIES_VARIABLE, value: text.to_owned() })
+                text.parse().map_err(|_| CommandError::Variable { name, value: text.to_owned(), wanted })
             }
-            (None, None) => Ok(RETRIES),
+            (None, None) => Ok(usual),
         }
     }
 
@@ -192,7 +199,7 @@ pub fn manifest_tool(context: &Context, globals: &ToolGlobals, command: &ToolCom
 }
 
 /// Tries out what a registry can do.
-pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
+pub fn check(context: &Context, args: &Check) -> Result<u8, CommandError> {
     check::run(context, args)
 }
 

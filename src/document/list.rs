@@ -216,12 +216,12 @@ pub fn layout(bytes: &[u8]) -> Result<Vec<u8>, DocumentError> {
     Ok(gojson::indent(&gojson::encode(&value)?, INDENTATION))
 }
 
-/// Puts these members first, in this order; the rest stays as it is.
+/// Puts these members first, in this order; the rest stays in its own. (Plain `remove` would put the last in the gap.)
 fn order(value: &mut Value, names: &[&str]) {
     let Value::Object(map) = value else { return };
     let mut ordered = Map::with_capacity(map.len());
     for name in names {
-        if let Some((name, value)) = map.remove_entry(*name) {
+        if let Some((name, value)) = map.shift_remove_entry(*name) {
             ordered.insert(name, value);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::auth::{Access, Scope};
 use super::check::{announced_digest, complaint, is_html, manifest_type};
-use super::clock::{Clock, System};
+use super::clock::Clock;
 use super::error::{Kind, RegistryError};
 use super::options::Options;
 use super::session::{Call, Session};
@@ -51,12 +51,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Makes a client. Does no I/O.
-    pub fn new(options: Options) -> Registry {
-        Registry::with_clock(options, Arc::new(System))
-    }
-
-    /// The same with another clock to wait by; deadlines within a request go by the system's all the same.
+    /// Makes a client that waits by this clock; deadlines within a request go by the system's all the same. Does no I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
         Registry { session: Session::new(options, clock) }
     }

@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::proxy::ProxyUrl;
@@ -23,10 +21,8 @@ pub(super) struct Forward {
 impl Forward {
     /// For requests to `origin` (`http://h:5000`) through a proxy.
     pub(super) fn new(origin: String, proxy: &ProxyUrl) -> Forward {
-        let authorization = proxy.user.as_ref().map(|(user, password)| {
-            let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
-            Secret::new(format!("Proxy-Authorization: Basic {pair}\r\n"))
-        });
+        let field = |login: Secret| Secret::new(format!("Proxy-Authorization: {}\r\n", login.reveal()));
+        let authorization = proxy.login().map(field);
         Forward { origin, authorization }
     }
 

@@ -113,9 +113,11 @@ pub(super) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Optio
     if stdout == NOT_FOUND {
         return Ok(None);
     }
-    // JSON on stdout may hold a secret although the helper failed; only a message may be shown.
-    let words = [stdout, stderr].into_iter().find(|text| !text.is_empty() && !text.contains('{'));
-    match words {
+    // JSON, or the end of it, may hold a secret although the helper failed, and then stderr may repeat what is in it.
+    // A single word is no message either: only a sentence may be shown.
+    let is_json = [stdout, stderr].iter().any(|text| text.contains(['{', '}']) || text.contains("\":"));
+    let is_sentence = |text: &&str| text.split_whitespace().nth(1).is_some();
+    match [stdout, stderr].into_iter().filter(|_| !is_json).find(is_sentence) {
         Some(words) => Err(format!("{} ({status})", printable(words))),
         None => Err(format!("failed without a word ({status})")),
     }
@@ -200,6 +202,11 @@ pub(super) mod tests {
             r#"echo '{"Username":"u","Secret":["hunter2"]}'"#,
             r#"echo '"hunter2"'"#,
             "echo hunter2",
+            "echo hunter2; exit 1",
+            "echo hunter2 >&2; exit 1",
+            r#"echo ' "Secret": "hunter2" }'; exit 1"#,
+            r#"echo '"Secret":"hunter2"' >&2; exit 1"#,
+            r#"echo '{"Username":"u","Secret":"hunter2"}'; echo cannot store hunter2 >&2; exit 1"#,
         ] {
             let error = ask(script).unwrap_err();
             assert!(!error.contains("hunter2"), "{error}");

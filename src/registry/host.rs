@@ -33,21 +33,29 @@ pub(super) fn is_loopback_authority(authority: &str) -> bool {
     split(authority).is_some_and(|(host, _)| is_loopback(host))
 }
 
-/// Whether an address is one of the internet's, rather than of this machine, its network or none at all.
+/// Whether an address is one of the internet's, rather than of this machine, its network or none at all: by IANA's
+/// registries of special-purpose addresses. An IPv6 address that a gateway takes for an IPv4 one is as public as that.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
+            let [a, b, c, _] = v4.octets();
             let is_shared = a == 100 && (64..128).contains(&b);
-            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_shared || a == 0 || a >= 224)
+            let is_for_tests = a == 198 && (18..20).contains(&b) || v4.is_documentation();
+            let is_protocol = (a, b, c) == (192, 0, 0);
+            let is_inside = v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_shared;
+            !(is_inside || is_for_tests || is_protocol || a == 0 || a >= 224)
         }
-        IpAddr::V6(v6) => {
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-                || v6.is_multicast())
-        }
+        IpAddr::V6(v6) => match v6.segments() {
+            // RFC 4291's compatible addresses, `::` and `::1`; NAT64 (RFC 6052); 6to4 (RFC 3056).
+            [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+                let [a, b] = high.to_be_bytes();
+                let [c, d] = low.to_be_bytes();
+                is_public(IpAddr::from([a, b, c, d]))
+            }
+            // A network's own NAT64 (RFC 8215), and the site-local addresses that came before unique local ones.
+            [0x64, 0xff9b, 1, ..] | [0xfec0..=0xfeff, ..] => false,
+            _ => !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_multicast()),
+        },
     }
 }
 
@@ -97,10 +105,26 @@ mod tests {
             "fe80::1",
             "ff02::1",
             "::ffff:10.0.0.1",
+            "::10.0.0.1",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b:1::1",
+            "2002:a00:1::1",
+            "fec0::1",
+            "198.18.0.1",
+            "192.0.0.192",
+            "203.0.113.1",
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
-        for outside in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "192.169.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
+        for outside in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "192.169.0.1",
+            "2606:4700::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+        ] {
             assert!(is_public(outside.parse().unwrap()), "{outside}");
         }
     }

@@ -20,6 +20,7 @@ use super::spare::Spares;
 use super::tls::Tls;
 use super::url::Origin;
 use crate::env::Env;
+use crate::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// For each read or write: a body that moves may take as long as it likes.
@@ -49,6 +50,8 @@ pub(super) struct Line {
     identity: Option<Arc<Identity>>,
     /// Connections made ahead, where the origin is connected to directly.
     pub(super) spares: Option<Arc<Spares>>,
+    /// What the proxy in between is told to log in, as the value of a header: it may repeat that.
+    pub(super) proxy_login: Option<Secret>,
 }
 
 impl Lines {
@@ -103,6 +106,7 @@ impl Lines {
         connections.spares.clone_from(&spares);
         let mut names = Names { instead: None, reach };
         let mut tunnel = None;
+        let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
         if let Some(proxy) = proxy {
             // What is resolved from here on is the proxy, which stands wherever it likes. Who is beyond it is public.
             if let Reach::Home(homes, registry) = std::mem::take(&mut names.reach) {
@@ -120,7 +124,7 @@ impl Lines {
         }
         let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
         let agent = Agent::with_parts(self.config(tunnel), connections, names);
-        Ok(Line { agent, identity, spares })
+        Ok(Line { agent, identity, spares, proxy_login })
     }
 
     fn config(&self, tunnel: Option<Proxy>) -> ureq::config::Config {

@@ -5,6 +5,9 @@
 
 use std::net::IpAddr;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::host;
 use crate::env::Env;
 use crate::secret::Secret;
@@ -29,6 +32,15 @@ pub(super) struct ProxyUrl {
     pub(super) port: u16,
     /// User name and password for it, percent-decoded.
     pub(super) user: Option<(String, Secret)>,
+}
+
+impl ProxyUrl {
+    /// The value of `Proxy-Authorization`, where there is a user.
+    pub(super) fn login(&self) -> Option<Secret> {
+        let (user, password) = self.user.as_ref()?;
+        let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
+        Some(Secret::new(format!("Basic {pair}")))
+    }
 }
 
 /// The proxy for a target, `host` with or without brackets; `None` means to go there directly.

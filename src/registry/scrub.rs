@@ -1,10 +1,13 @@
 //! Takes out of what is shown whatever was sent in secret: a registry that repeats a header or a password in its error
 //! would otherwise have it printed.
+//!
+//! A secret comes back as it was sent, in base64, and each of these as it stands in an address (RFC 3986), a form, a JSON
+//! text or HTML; also with control characters in it, which are not shown.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 
 use super::error::RegistryError;
 use crate::secret::Secret;
@@ -25,13 +28,23 @@ impl Scrubber {
     pub(super) fn sent(&self, header: &Secret) {
         let value = header.reveal();
         let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
-        if !self.add(token) || !scheme.eq_ignore_ascii_case("basic") {
+        if !self.add(token) {
             return;
         }
         let login = BASE64_STANDARD.decode(token).ok().and_then(|login| String::from_utf8(login).ok());
-        if let Some((_, password)) = login.as_deref().and_then(|login| login.split_once(':')) {
+        let Some(login) = login.filter(|_| scheme.eq_ignore_ascii_case("basic")) else {
+            return self.add_encoded(token);
+        };
+        self.add_encoded(&login);
+        if let Some((_, password)) = login.split_once(':') {
             self.add(password);
-            self.add(&BASE64_STANDARD.encode(password));
+            self.add_encoded(password);
+        }
+    }
+
+    fn add_encoded(&self, secret: &str) {
+        for base64 in [&BASE64_STANDARD, &BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE, &BASE64_URL_SAFE_NO_PAD] {
+            self.add(&base64.encode(secret));
         }
     }
 
@@ -39,8 +52,9 @@ impl Scrubber {
     pub(super) fn sent_form(&self, form: &Secret) {
         let pairs = form.reveal().split('&').filter_map(|pair| pair.split_once('='));
         for (_, value) in pairs.filter(|(name, _)| *name == "refresh_token") {
-            if self.add(value) {
-                self.add(&decoded(value));
+            let token = decoded(value);
+            if self.add(value) && (token == value || self.add(&token)) {
+                self.add_encoded(&token);
             }
         }
     }
@@ -51,15 +65,30 @@ impl Scrubber {
         let is_new = !secret.is_empty() && !known.iter().any(|known| known.reveal() == secret);
         if is_new {
             known.push(Secret::new(secret));
-            // The login as a whole goes before what is part of it.
-            known.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
         }
         is_new
     }
 
     /// The text with a mark in the place of each secret.
     pub(super) fn clean(&self, text: &str) -> String {
-        self.lock().iter().fold(text.to_owned(), |text, secret| without(&text, secret.reveal()))
+        let known = self.lock();
+        let mut clean = String::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            // The login as a whole rather than what is part of it.
+            let length = match known.iter().map(|secret| told(rest, secret.reveal())).max() {
+                None | Some(0) => {
+                    clean.push(first);
+                    first.len_utf8()
+                }
+                Some(length) => {
+                    clean.push_str(MARK);
+                    length
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        clean
     }
 
     /// The error with nothing secret in it.
@@ -73,17 +102,62 @@ impl Scrubber {
     }
 }
 
-fn without(text: &str, secret: &str) -> String {
-    let beginning = if secret.len() >= LONG { secret.get(..BEGINNING).unwrap_or(secret) } else { secret };
-    let mut clean = String::new();
-    let mut rest = text;
-    while let Some((before, from)) = rest.find(beginning).and_then(|at| rest.split_at_checked(at)) {
-        clean.push_str(before);
-        clean.push_str(MARK);
-        let same = from.chars().zip(secret.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
-        rest = from.get(same..).unwrap_or_default();
+/// How much of the text's beginning, in bytes, tells the secret, or enough of a long one; 0 for none.
+fn told(text: &str, secret: &str) -> usize {
+    let least = if secret.len() >= LONG { BEGINNING } else { usize::MAX };
+    if secret.chars().next().is_none_or(|first| spellings(text, first).next().is_none()) {
+        return 0;
     }
-    clean + rest
+    let mut ends = vec![0];
+    for (count, c) in secret.chars().enumerate() {
+        let mut next: Vec<usize> = Vec::new();
+        for end in &ends {
+            let rest = text.get(*end..).unwrap_or_default();
+            // What is not shown does not part what is; but a secret does not begin with it.
+            let shown = if count == 0 { rest } else { rest.trim_start_matches(char::is_control) };
+            let skipped = rest.len() - shown.len();
+            next.extend(spellings(shown, c).map(|length| end + skipped + length));
+        }
+        next.sort_unstable();
+        next.dedup();
+        if next.is_empty() {
+            let enough = count >= least;
+            return ends.into_iter().max().filter(|_| enough).unwrap_or(0);
+        }
+        ends = next;
+    }
+    ends.into_iter().max().unwrap_or(0)
+}
+
+/// The lengths, in bytes, of all the spellings of this character that the text begins with.
+fn spellings(text: &str, c: char) -> impl Iterator<Item = usize> {
+    let starts = |spelling: &str| {
+        let same = text.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling));
+        same.then_some(spelling.len())
+    };
+    let literal = text.starts_with(c).then_some(c.len_utf8());
+    let special = match text.as_bytes().first() {
+        Some(b'%') => starts(&c.encode_utf8(&mut [0; 4]).bytes().map(|b| format!("%{b:02x}")).collect::<String>()),
+        Some(b'+') => (c == ' ').then_some(1),
+        Some(b'\\') => {
+            let units: String = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            starts(&units).or_else(|| text.get(1..)?.starts_with(c).then_some(1 + c.len_utf8()))
+        }
+        Some(b'&') => {
+            let name = match c {
+                '&' => "&amp;",
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '"' => "&quot;",
+                _ => "&apos;",
+            };
+            let named = starts(name).filter(|_| "&<>\"'".contains(c));
+            let number = u32::from(c);
+            named.or_else(|| starts(&format!("&#{number};"))).or_else(|| starts(&format!("&#x{number:x};")))
+        }
+        _ => None,
+    };
+    literal.into_iter().chain(special)
 }
 
 /// Undoes the encoding of a form's value, as far as it is one.
@@ -120,6 +194,46 @@ mod tests {
         }
         assert_eq!(scrubber.clean("nothing of it, me"), "nothing of it, me");
         assert!(!format!("{scrubber:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_goes_however_it_is_spelt() {
+        let scrubber = Scrubber::default();
+        let password = "pa ss/\"w\\ö&<>'rd~?";
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
+        let percent: String = password.bytes().map(|b| format!("%{b:02X}")).collect();
+        let login = format!("me:{password}");
+        for form in [
+            password.to_owned(),
+            "pa%20ss/%22w%5C%C3%B6&%3C%3E'rd~?".to_owned(),
+            "pa+ss%2f%22w%5c%c3%b6%26%3c%3e%27rd~%3f".to_owned(),
+            percent.to_lowercase(),
+            percent,
+            serde_json::json!(password).to_string().trim_matches('"').to_owned(),
+            r#"pa ss\/\"w\\\u00f6\u0026\u003c\u003e'rd~?"#.to_owned(),
+            "pa ss/&quot;w\\ö&amp;&lt;&gt;&#39;rd~?".to_owned(),
+            "pa ss/&#34;w\\&#xF6;&amp;&lt;&gt;&apos;rd~?".to_owned(),
+            "pa \u{7}ss/\"\u{1b}w\\ö&<>'rd~?".to_owned(),
+            BASE64_STANDARD_NO_PAD.encode(password),
+            BASE64_URL_SAFE.encode(password),
+            BASE64_STANDARD.encode(password).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"),
+            BASE64_URL_SAFE_NO_PAD.encode(&login),
+            BASE64_STANDARD_NO_PAD.encode(&login),
+        ] {
+            assert_eq!(scrubber.clean(&format!("<{form}>{form}")), "<[secret]>[secret]", "{form}");
+        }
+        assert_eq!(scrubber.clean("pa ss/\"w%"), "pa ss/\"w%");
+    }
+
+    #[test]
+    fn a_token_goes_in_base64_too() {
+        let scrubber = Scrubber::default();
+        let token = "eyJhbGciOiJFUzI1NiIs.payload.signature";
+        scrubber.sent(&Secret::new(format!("Bearer {token}")));
+        scrubber.sent_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
+        for form in [BASE64_STANDARD.encode(token), BASE64_URL_SAFE_NO_PAD.encode("a/b-refresh-token")] {
+            assert_eq!(scrubber.clean(&format!("<{form}>")), "<[secret]>");
+        }
     }
 
     #[test]

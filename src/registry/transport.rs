@@ -229,7 +229,11 @@ impl Transport {
     }
 
     fn line(&self, registry: &str, request: &Request<'_>) -> Result<Arc<Line>, Failure> {
-        self.lines.get(registry, &request.url.origin, request.guarded)
+        let line = self.lines.get(registry, &request.url.origin, request.guarded)?;
+        if let Some(login) = &line.proxy_login {
+            self.secrets.sent(login);
+        }
+        Ok(line)
     }
 }
 

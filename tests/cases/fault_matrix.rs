@@ -125,6 +125,6 @@ fn by_chance() {
 
 #[test]
 fn by_chance_with_the_program_itself() {
-    let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).as_program()).collect();
+    let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).by_program()).collect();
     run_all("by chance, the program itself", &cases, WAITING).show();
 }

@@ -380,3 +380,14 @@ fn the_program_sends_again_as_often_as_the_environment_says() {
     assert!(code == 0 && requests >= 2, "{code} {requests}");
     assert_eq!(inspect(""), (0, requests), "an empty one is the default");
 }
+
+#[test]
+fn an_environment_variable_that_is_no_number_is_refused() {
+    let sandbox = Sandbox::new();
+    for value in ["x", "-1", "1.5"] {
+        let refused = sandbox.command(OURS).args(["inspect", "h.invalid/a:1"]);
+        let refused = refused.env("DOCKER_MANIFEST_RETRIES", value).run();
+        let expected = format!("DOCKER_MANIFEST_RETRIES={value:?} is not a whole number\n");
+        assert_eq!((refused.code, refused.err()), (1, expected));
+    }
+}

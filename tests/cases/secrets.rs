@@ -174,7 +174,7 @@ fn no_secret_stays_behind_in_a_file() {
     std::fs::create_dir(&temporary).expect("a folder");
     let host = registry.host();
     let (list, image) = (format!("{host}/a:list"), format!("{host}/a:1"));
-    for words in [["create", &list, &image].as_slice(), &["push", &list], &["create", &list, &image]] {
+    for words in [["create", &list, &image].as_slice(), &["push", &list], &["create", "--replace", &list, &image]] {
         let login = ["--username", "me", "--password-stdin"];
         let run = sandbox.command(OURS).args(words.iter().chain(&login).copied()).stdin(PASSWORD);
         let _ = run.env("TMPDIR", &temporary).run().success();

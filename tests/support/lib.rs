@@ -9,6 +9,7 @@ pub mod figures;
 pub mod image;
 pub mod link;
 pub mod loopback;
+pub mod memory;
 pub mod netns;
 pub mod real;
 pub mod relay;

@@ -99,6 +99,7 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
         // A variant is one of its architecture.
         ("{architecture: arm64}", "linux/arm64"),
         ("linux/arm/v5", "linux/arm/v5"),
+        ("{architecture: arm, variant: 6}", "linux/arm/v6"),
     ] {
         let spec = format!("image: '@app:1'\nmanifests:\n- image: '@src/arm:1'\n  platform: {platform}\n");
         let _ = world.apply(&spec, &[]).success();
@@ -108,6 +109,8 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
         ("{os: windows, architecture: amd64}", "10.0.1", json!(["win32k"])),
         ("{osversion: '10.0.2', osfeatures: []}", "10.0.2", json!(null)),
         ("{os: linux}", "", json!(null)),
+        ("{os_version: '10.0.3', os_features: [a, b]}", "10.0.3", json!(["a", "b"])),
+        ("{os.version: 10.0.3, os.features: []}", "10.0.3", json!(null)),
         ("{features: [sse4]}", "10.0.1", json!(["win32k"])),
     ] {
         let spec = format!("image: '@app:2'\nmanifests:\n- image: '@src/windows:1'\n  platform: {platform}\n");

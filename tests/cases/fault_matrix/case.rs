@@ -136,7 +136,7 @@ impl Case {
     }
 
     /// By the program itself, which waits before it sends again.
-    pub(super) fn as_program(self) -> Case {
+    pub(super) fn by_program(self) -> Case {
         let retries = self.limits.retries.min(1);
         Case { is_program: true, ..self }.retries(retries)
     }

@@ -69,9 +69,11 @@ fn success(ground: &Ground, command: &Command, clean: &Clean, output: &Output, a
     wrong
 }
 
-/// Whether a line says that something is not known.
+/// Whether a line is about what a registry says that it has: who is told that it has nothing has to take its word, and
+/// who is told nothing says so.
 fn is_less(line: &str) -> bool {
-    ["not in the registry"].iter().any(|words| line.contains(words))
+    let words = ["not in the registry", "now is not known", "(new)", "Blobs to mount:", "copy from ", "Against what "];
+    line.starts_with("+ ") || words.iter().any(|words| line.contains(words))
 }
 
 /// Whether a table tells of the same things as another, be it otherwise.
