@@ -124,6 +124,12 @@ fn by_chance() {
 }
 
 #[test]
+fn by_chance_without_an_answer() {
+    let cases: Vec<Case> = (1..=RUNS / 10).map(|seed| Case::by_chance(seed).with_stalls()).collect();
+    run_all("by chance, some never answered", &cases, WAITING).show();
+}
+
+#[test]
 fn by_chance_with_the_program_itself() {
     let cases: Vec<Case> = (1..=60).map(|seed| Case::by_chance(seed).by_program()).collect();
     run_all("by chance, the program itself", &cases, WAITING).show();

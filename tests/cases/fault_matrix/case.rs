@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use testkit::loopback::{Chance, Fault, Redirected};
 use testkit::sandbox::Output;
 
-use super::commands::{COMMANDS, Command};
+use super::commands::{COMMANDS, Command, Says};
 use super::ground::{Door, Ground, Limits, Side};
 use super::verdict::{Clean, verdict};
 
@@ -74,8 +74,8 @@ pub(super) enum Plan {
     Nothing,
     /// The request of this number on this side.
     One { side: Side, number: usize, trouble: Trouble },
-    /// Whatever comes of the seed, on both sides.
-    Chance { seed: u64, one_in: u64 },
+    /// Whatever comes of the seed, on both sides; what does not answer only where the command has a time-out.
+    Chance { seed: u64, one_in: u64, stalls: bool },
     /// There is no token server.
     TokensDown(Side),
 }
@@ -156,7 +156,15 @@ impl Case {
         let one_in = [2, 4, 8, 16][dice(4)];
         let limits = Limits { retries: [0, 1, 3, 6][dice(4)], jobs: [1, 4, 16][dice(3)] };
         let is_debug = dice(2) == 0;
-        Case { limits, is_debug, ..Case::new(command, door, Plan::Chance { seed, one_in }) }
+        Case { limits, is_debug, ..Case::new(command, door, Plan::Chance { seed, one_in, stalls: false }) }
+    }
+
+    /// The same, and some requests are not answered.
+    pub(super) fn with_stalls(self) -> Case {
+        match self.plan {
+            Plan::Chance { seed, one_in, .. } => Case { plan: Plan::Chance { seed, one_in, stalls: true }, ..self },
+            _ => self,
+        }
     }
 
     fn words(&self, ground: &Ground, timeout: Option<&str>) -> Vec<String> {
@@ -178,7 +186,12 @@ impl Case {
 
     /// Runs it and judges it.
     pub(super) fn run(&self) -> Outcome {
-        if !self.stalls() {
+        let one_stalls = match &self.plan {
+            Plan::One { trouble: Trouble::Fault(fault), .. } => fault.stalls(),
+            Plan::Chance { stalls: true, .. } => return self.once(self.command.is_ours().then_some(TIMEOUTS[0])),
+            _ => false,
+        };
+        if !one_stalls {
             return self.once(None);
         }
         let mut outcome = Outcome::default();
@@ -191,16 +204,9 @@ impl Case {
         outcome
     }
 
-    fn stalls(&self) -> bool {
-        matches!(&self.plan, Plan::One { trouble: Trouble::Fault(fault), .. } if fault.stalls())
-    }
-
-    /// Whether an answer comes byte by byte, each in time.
-    fn drips(&self) -> Option<Side> {
-        match self.plan {
-            Plan::One { side, trouble: Trouble::Fault(Fault::Drip), .. } => Some(side),
-            _ => None,
-        }
+    /// Whether answers come byte by byte, each in time.
+    fn drips(&self) -> bool {
+        matches!(self.plan, Plan::One { trouble: Trouble::Fault(Fault::Drip), .. } | Plan::Chance { stalls: true, .. })
     }
 
     fn once(&self, timeout: Option<(&str, &str)>) -> Outcome {
@@ -231,12 +237,14 @@ impl Case {
             true => ground.run_program(program, words, self.limits),
             false => ground.run(program, words, self.limits),
         };
-        let Some(side) = self.drips() else { return run() };
+        if !self.drips() {
+            return run();
+        }
         thread::scope(|scope| {
             let (running, ended) = channel::<()>();
             scope.spawn(move || {
                 while ended.recv_timeout(DRIP) == Err(RecvTimeoutError::Timeout) {
-                    ground.registry(side).drip(1);
+                    Side::BOTH.iter().for_each(|side| ground.registry(*side).drip(1));
                 }
             });
             let output = run();
@@ -252,11 +260,13 @@ impl Case {
         output: &Output,
         timeout: Option<(&str, &str)>,
     ) -> Option<String> {
-        if struck.is_empty() && matches!(self.plan, Plan::One { .. }) {
+        if !matches!(self.plan, Plan::One { .. }) {
+            return None;
+        }
+        if struck.is_empty() {
             return Some("nothing struck".to_owned());
         }
-        let (_, shown) =
-            timeout.filter(|_| output.code != 0 && self.command.says != super::commands::Says::Findings)?;
+        let (_, shown) = timeout.filter(|_| output.code != 0 && self.command.says != Says::Findings)?;
         let in_time = format!("within {shown}");
         (!output.err().contains(&in_time)).then(|| format!("it did not give up because there was no answer {in_time}"))
     }
@@ -265,8 +275,10 @@ impl Case {
         match &self.plan {
             Plan::Nothing => {}
             Plan::One { side, number, trouble } => ground.registry(*side).fail_request(*number, trouble.fault()),
-            Plan::Chance { seed, one_in } => {
-                let faults: Vec<Fault> = Trouble::every(self.command).iter().map(Trouble::fault).collect();
+            Plan::Chance { seed, one_in, stalls } => {
+                let stalls = if *stalls && self.command.is_ours() { Trouble::stalls() } else { Vec::new() };
+                let troubles = Trouble::every(self.command).into_iter().chain(stalls);
+                let faults: Vec<Fault> = troubles.map(|trouble| trouble.fault()).collect();
                 for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
                     ground.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.clone()));
                 }
