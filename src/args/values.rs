@@ -193,6 +193,19 @@ pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
     if is_tag { Ok(typed.to_owned()) } else { Err("not a tag: name it alone, without the repository") }
 }
 
+/// The type of an artifact, a media type by RFC 6838, which the OCI specification asks for; empty for none.
+pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
+    let is_rest = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+    let is_name = |name: &str| {
+        name.len() <= 127 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_rest)
+    };
+    match typed.split_once('/') {
+        Some((kind, subtype)) if is_name(kind) && is_name(subtype) => Ok(typed.to_owned()),
+        None if typed.is_empty() => Ok(String::new()),
+        _ => Err("not a media type like application/vnd.example.app"),
+    }
+}
+
 /// A text that is not empty.
 pub(super) fn word(typed: &str) -> Result<String, &'static str> {
     if typed.is_empty() { Err("must not be empty") } else { Ok(typed.to_owned()) }
@@ -235,6 +248,17 @@ mod tests {
         assert_eq!(age("30d").map(|age| age.as_secs()), Ok(2_592_000));
         assert_eq!(age("0"), Ok(Duration::ZERO));
         assert!(age("30").is_err(), "an age needs its unit");
+    }
+
+    #[test]
+    fn an_artifact_type_is_a_media_type() {
+        for typed in ["", "application/vnd.example.app", "x/y", "application/vnd.cncf.helm.config.v1+json"] {
+            assert_eq!(artifact_type(typed).as_deref(), Ok(typed));
+        }
+        let long = format!("application/{}", "x".repeat(128));
+        for typed in ["x", "/", "x/", "/y", "a b/c", "a/b/c", "a/b; c=d", "a/b,c", "é/x", ".a/b", "a/b\n", &long] {
+            assert!(artifact_type(typed).is_err(), "{typed:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod inspect;
 mod listing;
 mod ls;
 mod manifest_tool;
+mod originals;
 mod plan;
 mod platforms;
 mod pool;

@@ -36,9 +36,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec![format!("there is no draft {list}: make it with create first")]
         }
         CommandError::Platform { .. } => {
-            vec!["use a pair of names that Go has, for example: --os linux --arch amd64".to_owned()]
+            let pair = "use a pair of names that Go has, for example: --os linux --arch amd64";
+            vec![format!("{pair}; --force sets any other")]
         }
-        CommandError::NotStored(_) | CommandError::Empty(_) => {
+        CommandError::Empty(list) => vec![format!("the draft has no images (any more): put some in with add {list} …")],
+        CommandError::NotStored(_) => {
             vec!["a draft is made with create, and lives until rm or push --purge".to_owned()]
         }
         CommandError::IsList(reference) => {

@@ -6,6 +6,9 @@ use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
 
+mod moves;
+mod shapes;
+
 struct World {
     registry: Registry,
     sandbox: Sandbox,

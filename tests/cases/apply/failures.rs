@@ -178,7 +178,7 @@ fn a_platform_that_is_there_twice_is_told_at_the_end() {
         assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
     }
     let refused = world.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
-    let hint = "hint: leave out what is too much, or tell the images apart by their variants or versions";
+    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
     assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
 }
 
