@@ -32,9 +32,9 @@ const BUSY: usize = 6;
 /// Runs that wait for a registry that does not answer: many at once.
 const WAITING: usize = 24;
 /// The faults are dealt out to so many requests of a command, in `make test`, and then to so many again.
-const PARTS: usize = 4;
+const PARTS: usize = 5;
 /// Each fault so often for a command is enough there.
-const ENOUGH: usize = 6;
+const ENOUGH: usize = 5;
 
 fn variable(name: &str) -> Option<u64> {
     Env::from_process().get(name).map(|text| text.parse().expect("a number"))

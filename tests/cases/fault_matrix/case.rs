@@ -277,8 +277,11 @@ impl Case {
             Plan::One { side, number, trouble } => ground.registry(*side).fail_request(*number, trouble.fault()),
             Plan::Chance { seed, one_in, stalls } => {
                 let stalls = if *stalls && self.command.is_ours() { Trouble::stalls() } else { Vec::new() };
-                let troubles = Trouble::every(self.command).into_iter().chain(stalls);
-                let faults: Vec<Fault> = troubles.map(|trouble| trouble.fault()).collect();
+                let others = Trouble::every(self.command);
+                // Three beside thirty would hardly ever come.
+                let many = stalls.iter().cycle().take(others.len()).cloned();
+                let troubles: Vec<Trouble> = many.chain(others.iter().cloned()).collect();
+                let faults: Vec<Fault> = troubles.iter().map(Trouble::fault).collect();
                 for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
                     ground.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.clone()));
                 }
