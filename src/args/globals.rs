@@ -64,6 +64,9 @@ pub struct Head {
 }
 
 /// Reads docker's flags at the head of `words`. `name` is the program's, for the error's texts.
+///
+/// # Errors
+/// A flag that docker does not have, or that has no value where it wants one.
 pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let command = Globals::command();
     let refused = |flag: FlagError| ArgsError::of_program(name, flag);

@@ -141,7 +141,10 @@ impl Order<'_> {
     fn list(&self, spec: &Spec, draft: Draft) -> Result<List, CommandError> {
         let options = options(self.flags, spec);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
-        Plan::new(&draft, options.kind, &options.tags)?;
+        let digest = Plan::new(&draft, options.kind, &options.tags)?.list.digest;
+        if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
+            return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
+        }
         let made = self.made;
         let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
         complete::check(&draft, &wanted)?;

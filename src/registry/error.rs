@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 /// What went wrong, as far as a user's next step depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The registry says that the manifest, blob or repository is not there (404).
     NotFound,

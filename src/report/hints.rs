@@ -75,6 +75,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ManyLists { .. } => {
             vec!["--format json tells the digests of all, in their order".to_owned()]
         }
+        CommandError::OtherDigest { .. } => vec!["name a tag, under which any list can go".to_owned()],
         CommandError::NotAList(image) => vec![format!("make a list of it with: create LIST {image}")],
         CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
             failure.each().iter().flat_map(|error| hints(error, certificates)).collect()
@@ -248,7 +249,10 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
             format!("put the pair into {folder}/ as client.cert and client.key")
         }
         Kind::Resolve => "check the name for typing errors, and the network".to_owned(),
-        Kind::Connect | Kind::Timeout => format!("check that {registry} is up and that this machine may reach it"),
+        Kind::Connect => format!("check that {registry} is up and that this machine may reach it"),
+        Kind::Timeout => format!(
+            "check that {registry} is up and that this machine may reach it, or give it more time with --timeout"
+        ),
         Kind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".to_owned(),
         Kind::Credentials => format!("mend it, or log in again with: docker login {registry}"),
         Kind::Verification => {

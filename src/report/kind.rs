@@ -68,7 +68,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         | CommandError::CreateListName { .. }
         | CommandError::AnnotateListName { .. }
         | CommandError::AnnotateImageName { .. } => FailureKind::Reference,
-        CommandError::Exists { .. } => FailureKind::Conflict,
+        CommandError::Exists { .. } | CommandError::OtherDigest { .. } => FailureKind::Conflict,
         CommandError::NotInList { .. } | CommandError::NotStored(_) | CommandError::NoSuchPlatform { .. } => {
             FailureKind::Missing
         }

@@ -7,6 +7,7 @@ pub mod certs;
 pub mod client;
 pub mod figures;
 pub mod image;
+mod line;
 pub mod link;
 pub mod loopback;
 pub mod memory;

@@ -42,14 +42,18 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let outcome = bench.try_all(&mut found);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
     let left = Left::new(&bench.traces(), &reasons, args.keep);
+    let was_stopped = interrupt.came();
+    let shown = match outcome {
+        Ok(()) if !was_stopped => show(context, args.format, &place, &found, &left, registry.requests()),
+        outcome => outcome.map_err(CommandError::from),
+    };
     if let Some(note) = left.note(&place) {
         context.streams.note(note);
     }
-    if interrupt.came() {
+    if was_stopped {
         return Ok(INTERRUPTED);
     }
-    outcome?;
-    show(context, args.format, &place, &found, &left, registry.requests())?;
+    shown?;
     if is_publishable(&found) { Ok(0) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
 }
 

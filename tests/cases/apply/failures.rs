@@ -207,3 +207,24 @@ fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
     }
     assert!(world.registry.manifest("app", "1").is_none());
 }
+
+#[test]
+fn a_digest_as_a_target_has_to_be_the_list_s() {
+    let world = World::with(&["amd64"]);
+    let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
+    let _ = world.apply(spec, &[]).success();
+    let (_, bytes) = world.registry.manifest("app", "1").expect("the list");
+    let digest = testkit::image::sha256(&bytes);
+    world.registry.clear();
+    let at = |target: &str, digest: &str| {
+        let spec = world.here(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
+        world.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
+    };
+    let other = format!("sha256:{}", "ab".repeat(32));
+    let refused = at("app", &other);
+    let expected = format!("{} would be another list: its digest is {digest}", world.name(&format!("app@{other}")));
+    assert_eq!((refused.code, refused.first_err_line()), (1, expected));
+    assert_eq!(world.put_requests(), [""; 0]);
+    let _ = at("copy/app", &digest).success();
+    assert_eq!(world.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
+}

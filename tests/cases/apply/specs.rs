@@ -170,6 +170,24 @@ fn several_targets_and_documents_are_told_as_one_array() {
     assert_eq!(one.as_array().map(Vec::len), Some(1));
 }
 
+/// The README shows a file with all that it may say; it is one.
+#[test]
+fn the_readme_s_file_is_one() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let begin = readme.find("    image: registry.example.com/app:1.2.3").expect("the file");
+    let lines = readme[begin..].lines().take_while(|line| line.starts_with("    "));
+    let text: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
+    let specs = docker_manifest::spec::parse(&text, "README.md", &|name| (name == "VERSION").then(|| "1.2.3".into()));
+    let specs = specs.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
+    let [spec] = specs.as_slice() else { panic!("{} documents", specs.len()) };
+    assert_eq!((spec.manifests.len(), spec.tags.len(), spec.require.len()), (3, 3, 2));
+    assert_eq!(spec.annotations["org.opencontainers.image.version"], "1.2.3");
+    // Every key that a spec and its entries may have is in it.
+    for key in ["artifactType", "type", "attestations", "require", "platform", "annotations", "tags"] {
+        assert!(text.contains(&format!("{key}:")), "{key}");
+    }
+}
+
 #[test]
 fn several_files_are_one_command() {
     let world = World::with(&["amd64", "arm64"]);
