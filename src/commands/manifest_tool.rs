@@ -9,6 +9,7 @@ use crate::commands::apply::{self, Order, publish_all};
 use crate::commands::error::CommandError;
 use crate::commands::{Context, parsed, tool_inspect};
 use crate::document::list::Form;
+use crate::reference::Reference;
 use crate::registry::{Login, Registry};
 use crate::spec::{self, Spec};
 
@@ -54,9 +55,14 @@ struct Tool<'a> {
 }
 
 impl Tool<'_> {
-    fn registry(&self) -> Result<(Registry, NonZeroUsize), CommandError> {
+    /// A client; the login is for the registry of `subject`, as it is for our own verbs.
+    fn registry(&self, subject: Option<&Reference>) -> Result<(Registry, NonZeroUsize), CommandError> {
         let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
-        let login = username.clone().zip(password.clone()).map(|(username, password)| Login { username, password });
+        let given = username.clone().zip(password.clone()).zip(subject);
+        let login = given.map(|((username, password), subject)| {
+            let registry = subject.repository().domain().to_owned();
+            Login { registry, username, password }
+        });
         let network = Network { insecure: *insecure, ..Network::default() };
         let registry = self.context.client(&network, *plain_http, login)?;
         Ok((registry, self.context.jobs(None)?))
@@ -64,7 +70,7 @@ impl Tool<'_> {
 
     fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
         let reference = parsed(image)?;
-        let (registry, jobs) = self.registry()?;
+        let (registry, jobs) = self.registry(Some(reference))?;
         let shown = tool_inspect::found(&registry, jobs, &image.typed, reference)?;
         // The configuration is a part of the JSON; in the text there is no place for it.
         let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
@@ -80,7 +86,7 @@ impl Tool<'_> {
         let flags = Publish::default();
         let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false };
         let lists = order.checked()?;
-        let (registry, jobs) = self.registry()?;
+        let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;
         publish_all(self.context, &registry, jobs, &lists, |published| {
             Ok(self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?)

@@ -31,7 +31,7 @@ use verdict::{Check, Found};
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), CommandError> {
     let place = Place::parse(&args.target)?;
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, place.main())?;
     let samples = Samples::new(&word())?;
     let bench = Bench::new(&registry, jobs, &place, &samples);
     let mut found = Found::default();
