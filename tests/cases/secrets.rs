@@ -1,5 +1,10 @@
 //! What is secret is shown to nobody, whatever a registry does with it: all that is said and traced is searched for it.
 
+mod everywhere;
+mod inside;
+mod places;
+mod processes;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::registry::Kind;
