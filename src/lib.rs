@@ -20,6 +20,23 @@
 //! reads the process's surroundings. A draft is a pure value ([`document::Draft`]), and the store is one narrow door
 //! ([`store::Store`]), so that drafts can one day live elsewhere too.
 
+// No input may bring the program down: what could panic is refused by `make lint`, and what truncates with it.
+#![cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    warn(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    ),
+    warn(clippy::missing_errors_doc)
+)]
+
 pub mod args;
 pub mod commands;
 pub mod digest;
@@ -135,7 +152,7 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let done = match command {
         Command::Add(args) => commands::add(context, args),
         Command::Apply(args) => commands::apply(context, args),
-        Command::Check(args) => commands::check(context, args),
+        Command::Check(args) => return commands::check(context, args),
         Command::Exists(args) => return commands::exists(context, args).map(|is_there| u8::from(!is_there)),
         Command::Export(args) => commands::export(context, args),
         Command::Ls(args) => commands::ls(context, args),

@@ -89,6 +89,9 @@ impl Reference {
     /// Reads a reference as a user types it: `alpine` is `docker.io/library/alpine:latest`.
     ///
     /// A reference with a digest gets no default tag; a tag beside a digest is kept.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the words of docker's own parser.
     pub fn parse(text: &str) -> Result<Reference, ReferenceError> {
         let mut reference = Reference::parse_normalized(text)?;
         if reference.tag.is_none() && reference.digest.is_none() {
@@ -98,6 +101,9 @@ impl Reference {
     }
 
     /// Reads a reference as the store holds it: already in full, with the tag or digest that it has.
+    ///
+    /// # Errors
+    /// As [`Reference::parse`], and [`ReferenceError::NotCanonical`] for a reference that is not in full.
     pub fn parse_canonical(text: &str) -> Result<Reference, ReferenceError> {
         let reference = Reference::parse_normalized(text)?;
         if reference.to_string() != text {
@@ -220,7 +226,7 @@ fn is_domain(text: &str) -> bool {
             (None, port)
         }
         None => match text.find(':') {
-            Some(at) => (Some(&text[..at]), &text[at..]),
+            Some(at) => text.split_at_checked(at).map_or((Some(text), ""), |(host, port)| (Some(host), port)),
             None => (Some(text), ""),
         },
     };

@@ -81,6 +81,7 @@ mod cases {
     mod client_bench;
     mod client_faults;
     mod client_tls;
+    mod coming_from;
     mod completion;
     mod concurrency;
     mod copy;

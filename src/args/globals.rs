@@ -64,6 +64,9 @@ pub struct Head {
 }
 
 /// Reads docker's flags at the head of `words`. `name` is the program's, for the error's texts.
+///
+/// # Errors
+/// A flag that docker does not have, or that has no value where it wants one.
 pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let command = Globals::command();
     let refused = |flag: FlagError| ArgsError::of_program(name, flag);
@@ -73,9 +76,4 @@ pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let matches = command.try_get_matches_from(scanned.flags());
     let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches)).unwrap_or_default();
     Ok(Head { globals, help, rest })
-}
-
-/// What docker's flags are, as clap's own description: completion reads it.
-pub fn globals_syntax() -> clap::Command {
-    Globals::command()
 }

@@ -21,13 +21,13 @@ mod quote;
 mod rules;
 mod scan;
 mod shared;
-mod values;
+pub mod values;
 mod verbs;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
-pub use globals::{EngineFlags, Globals, Head, globals, globals_syntax};
+pub use globals::{EngineFlags, Globals, Head, globals};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{Kind, kind};
@@ -67,6 +67,9 @@ pub fn syntax() -> clap::Command {
 /// Reads the verb and what follows it. `name` is how the program was called (`docker manifest`): texts use it.
 ///
 /// The order of the checks is docker's: flags, then a wish for help, then the verb's name, then the number of words.
+///
+/// # Errors
+/// A command line that cannot be run, with what docker says of it.
 pub fn parse(name: &str, words: &[String]) -> Result<Request, ArgsError> {
     let root = syntax();
     let called = help::Called { name, root: &root, is_verb: false };

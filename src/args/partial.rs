@@ -46,6 +46,9 @@ impl Partial {
 }
 
 /// Reads the words before the cursor (`before`) and the one at it (`current`); both without the program's name.
+///
+/// # Errors
+/// A flag before the cursor that the verb does not have, or whose value cannot be.
 pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     let root = syntax();
     let (verb, rest) = match scan::traverse(&root, before)? {

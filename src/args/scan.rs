@@ -10,6 +10,10 @@ use super::csv;
 use super::error::FlagError;
 use super::quote::quote;
 
+/// List flags that say something else when they are empty, and are so when a script's variable was not set:
+/// `--require "$PLATFORMS"` must not pass.
+const NEVER_EMPTY: [&str; 3] = ["platform", "require", "tag"];
+
 /// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -200,6 +204,8 @@ impl Scanned {
             Kind::Switch => Setting::Switch(switch(value, &shown(flag))?),
             Kind::Text => Setting::Values(vec![value.to_owned()]),
             Kind::Texts => Setting::Values(vec![value.to_owned()]),
+            // One empty value, for the value's own parser to refuse.
+            Kind::List if value.is_empty() && NEVER_EMPTY.contains(&name) => Setting::Values(vec![String::new()]),
             Kind::List => Setting::Values(csv::fields(value).map_err(|reason| invalid(value, &shown(flag), reason))?),
         };
         match (old, setting, kind(flag)) {

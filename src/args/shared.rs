@@ -77,7 +77,7 @@ pub struct EntryFlags {
     #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::word)]
     pub unset_annotations: Vec<String>,
     /// Set the type of the artifact; OCI only
-    #[arg(long, value_name = "string")]
+    #[arg(long, value_name = "string", value_parser = values::artifact_type)]
     pub artifact_type: Option<String>,
     /// Allow platforms that nobody knows
     #[arg(long)]

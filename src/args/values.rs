@@ -127,17 +127,17 @@ impl ValueEnum for Form {
 }
 
 /// A number of exchanges at once.
-pub(super) fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
+pub fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
     typed.parse().map_err(|_| "not a whole number above zero")
 }
 
 /// A number of times; none is one.
-pub(super) fn times(typed: &str) -> Result<u32, &'static str> {
+pub fn times(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
 /// A bound on time: [`span`], and a bare number is seconds. Zero would let nothing happen at all.
-pub(super) fn bound(typed: &str) -> Result<Duration, &'static str> {
+pub fn bound(typed: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
     let seconds = typed.parse().ok().map(Duration::from_secs);
     seconds.or_else(|| span(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
@@ -186,8 +186,24 @@ pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
 pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let later = |c: char| first(c) || matches!(c, '.' | '-');
+    if typed.is_empty() {
+        return Err("must not be empty");
+    }
     let is_tag = typed.len() <= 128 && typed.starts_with(first) && typed.chars().all(later);
     if is_tag { Ok(typed.to_owned()) } else { Err("not a tag: name it alone, without the repository") }
+}
+
+/// The type of an artifact, a media type by RFC 6838, which the OCI specification asks for; empty for none.
+pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
+    let is_rest = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+    let is_name = |name: &str| {
+        name.len() <= 127 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_rest)
+    };
+    match typed.split_once('/') {
+        Some((kind, subtype)) if is_name(kind) && is_name(subtype) => Ok(typed.to_owned()),
+        None if typed.is_empty() => Ok(String::new()),
+        _ => Err("not a media type like application/vnd.example.app"),
+    }
 }
 
 /// A text that is not empty.
@@ -232,6 +248,17 @@ mod tests {
         assert_eq!(age("30d").map(|age| age.as_secs()), Ok(2_592_000));
         assert_eq!(age("0"), Ok(Duration::ZERO));
         assert!(age("30").is_err(), "an age needs its unit");
+    }
+
+    #[test]
+    fn an_artifact_type_is_a_media_type() {
+        for typed in ["", "application/vnd.example.app", "x/y", "application/vnd.cncf.helm.config.v1+json"] {
+            assert_eq!(artifact_type(typed).as_deref(), Ok(typed));
+        }
+        let long = format!("application/{}", "x".repeat(128));
+        for typed in ["x", "/", "x/", "/y", "a b/c", "a/b/c", "a/b; c=d", "a/b,c", "é/x", ".a/b", "a/b\n", &long] {
+            assert!(artifact_type(typed).is_err(), "{typed:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::args::{Add, RefArg};
 use crate::commands::annotate::{self, describe};
 use crate::commands::create::tell;
 use crate::commands::error::CommandError;
+use crate::commands::originals::{self, Originals};
 use crate::commands::refresh;
 use crate::commands::sources::{self, Gathering, Source};
 use crate::commands::{Context, parsed};
@@ -19,9 +20,9 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
     let images = sources::distinct(&args.images);
     let is_asked =
-        |image: &&RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| refresh::knows(&before, name));
+        |image: &&RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| originals::knows(&before, name));
     let found = gathering.gather(&images.into_iter().filter(is_asked).collect::<Vec<_>>())?;
-    let originals = refresh::originals(&registry, &before, &found)?;
+    let originals = Originals::gather(&registry, &before, &found)?;
     let mut moves = Vec::new();
     let mut lines = Vec::new();
     store.change(list, &context.notice(), |before| {

@@ -89,8 +89,9 @@ pub(super) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<(), Comm
 fn set_platform(platform: &mut Platform, flags: &EntryFlags) {
     let (architecture, variant) = platform::typed_architecture(&flags.arch);
     let variant = if flags.variant.is_empty() { variant } else { flags.variant.clone() };
+    let os = platform::typed_operating_system(&flags.os);
     let words = [
-        (&flags.os, &mut platform.os),
+        (&os, &mut platform.os),
         (&architecture, &mut platform.architecture),
         (&variant, &mut platform.variant),
         (&flags.os_version, &mut platform.os_version),

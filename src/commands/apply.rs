@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::args::{self, Apply, PlatformArg, Publish, Sources};
 use crate::commands::assemble::{self, Wanted};
 use crate::commands::complete;
-use crate::commands::error::CommandError;
+use crate::commands::error::{CommandError, Made};
 use crate::commands::plan::Plan;
 use crate::commands::publish::{self, publish};
 use crate::commands::sources::Gathering;
@@ -30,10 +30,11 @@ const READ_MAX: u64 = (16 << 20) + 1;
 const STDIN: &str = "-";
 
 pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
-    let mut specs = if args.file.is_empty() { from_flags(args)? } else { read_all(context, args)? };
+    let made = if args.file.is_empty() { Made::Flags } else { Made::File };
+    let mut specs = if made == Made::Flags { from_flags(args)? } else { read_all(context, args)? };
     specs.iter_mut().for_each(|spec| settle(spec, args));
     let flags = &args.publish;
-    let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft };
+    let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft, made };
     let lists = order.checked()?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
@@ -50,7 +51,9 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     if flags.format.is_some() && !told.is_empty() {
         context.streams.json(&told)?;
     }
-    outcome
+    outcome?;
+    publish::warn(context, &told);
+    Ok(())
 }
 
 /// What is to be made of specs.
@@ -63,6 +66,8 @@ pub(super) struct Order<'a> {
     pub(super) ignore_missing: bool,
     /// Whether the lists stay as drafts, too.
     pub(super) keeps_drafts: bool,
+    /// Where the specs are from.
+    pub(super) made: Made,
 }
 
 /// A list that is ready to be published.
@@ -136,8 +141,12 @@ impl Order<'_> {
     fn list(&self, spec: &Spec, draft: Draft) -> Result<List, CommandError> {
         let options = options(self.flags, spec);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
-        Plan::new(&draft, options.kind, &options.tags)?;
-        let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict };
+        let digest = Plan::new(&draft, options.kind, &options.tags)?.list.digest;
+        if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
+            return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
+        }
+        let made = self.made;
+        let wanted = complete::Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
         complete::check(&draft, &wanted)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;

@@ -3,7 +3,7 @@
 //! The lines of a list stand in the spec's order, and what an index brings in the index's, its attestations among
 //! them; so the same spec and the same images always give the same bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::args::{Attestations, PlatformArg, RefArg, Sources};
 use crate::commands::error::CommandError;
@@ -217,21 +217,26 @@ fn taken(entry: &SpecEntry, source: &Source, keeps: bool) -> Result<Vec<Entry>, 
         });
     }
     let is_taken = |own: &&Entry| match own.attests() {
-        Some(digest) => keeps && (pick.is_none() || picked.contains(&digest)),
-        None => picked.contains(&own.descriptor.digest),
+        Some(digest) => keeps && (pick.is_none() || picked.values().any(|own| **own == digest)),
+        None => picked.contains_key(&own.reference),
     };
     let describe = |own: &Entry| if own.attests().is_some() { own.clone() } else { described(own, entry) };
     Ok(source.entries.iter().filter(is_taken).map(describe).collect())
 }
 
 /// The images of an index that an entry picks. Features decide only where there is an image that has them all.
-fn picked(entry: &SpecEntry, source: &Source, pick: Option<&PlatformArg>) -> BTreeSet<Digest> {
+fn picked<'a>(
+    entry: &SpecEntry,
+    source: &'a Source,
+    pick: Option<&PlatformArg>,
+) -> BTreeMap<&'a Reference, &'a Digest> {
     let images = source.entries.iter().filter(|own| own.attests().is_none());
-    let of = |wanted: &Platform| -> BTreeSet<Digest> {
+    let named = |own: &'a Entry| (&own.reference, &own.descriptor.digest);
+    let of = |wanted: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
         let is_it = |own: &&Entry| own.descriptor.platform.as_ref().is_some_and(|own| is_picked(own, wanted));
-        images.clone().filter(is_it).map(|own| own.descriptor.digest.clone()).collect()
+        images.clone().filter(is_it).map(named).collect()
     };
-    let Some(pick) = pick else { return images.map(|own| own.descriptor.digest.clone()).collect() };
+    let Some(pick) = pick else { return images.map(named).collect() };
     let exact = entry.platform.as_ref().map(&of).unwrap_or_default();
     if exact.is_empty() { of(&pick.parsed) } else { exact }
 }

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use crate::args::PlatformArg;
-use crate::commands::error::CommandError;
+use crate::commands::error::{CommandError, Made};
 use crate::document::descriptor::Descriptor;
 use crate::document::{Draft, Entry};
 use crate::platform::Platform;
 
 /// What attestations, and what is made for no machine, call their operating system.
 const NO_SYSTEM: &str = "unknown";
+
+/// How many images are named that are for the same platform.
+const SHOWN_MAX: usize = 8;
 
 /// What is asked of a draft.
 pub(super) struct Wanted<'a> {
@@ -20,6 +23,8 @@ pub(super) struct Wanted<'a> {
     pub(super) exact: bool,
     /// Whether a platform that is there twice is a failure.
     pub(super) strict: bool,
+    /// What the list is made from.
+    pub(super) made: Made,
 }
 
 /// Checks a draft and gives the warnings, a line for each platform that is there twice.
@@ -37,11 +42,11 @@ pub(super) fn check(draft: &Draft, wanted: &Wanted<'_>) -> Result<Vec<String>, C
     let extra = there.iter().filter(|(_, platform)| is_extra(platform));
     let extra: Vec<String> = extra.map(|(_, platform)| platform.to_string()).collect();
     if !missing.is_empty() || !extra.is_empty() {
-        return Err(CommandError::Incomplete { list: draft.reference.to_string(), missing, extra });
+        return Err(CommandError::Incomplete { list: draft.reference.to_string(), made: wanted.made, missing, extra });
     }
     let twice = twice(&there);
     if wanted.strict && !twice.is_empty() {
-        return Err(CommandError::Twice(twice));
+        return Err(CommandError::Twice { made: wanted.made, twice });
     }
     Ok(twice)
 }
@@ -70,7 +75,16 @@ fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
         images.push(entry.reference.to_string());
     }
     let twice = images.into_values().filter(|(_, images)| images.len() > 1);
-    twice.map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), images.join(", "))).collect()
+    twice.map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images))).collect()
+}
+
+/// The first few of these, and how many there are beside.
+fn some(images: &[String]) -> String {
+    let shown: Vec<&str> = images.iter().take(SHOWN_MAX).map(String::as_str).collect();
+    match images.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 type Key = (String, String, String, String, Vec<String>, Vec<String>);
@@ -104,7 +118,7 @@ mod tests {
     }
 
     fn checked(draft: &Draft, require: &[&str], exact: bool) -> Result<Vec<String>, CommandError> {
-        check(draft, &Wanted { require: &arguments(require), exact, strict: false })
+        check(draft, &Wanted { require: &arguments(require), exact, strict: false, made: Made::Draft })
     }
 
     #[test]
@@ -132,8 +146,13 @@ mod tests {
         let draft = draft(&["linux/arm64", "linux/amd64", "linux/aarch64/v8", "linux/arm/v6", "-", "-", "linux/arm64"]);
         let warnings = checked(&draft, &[], false).unwrap();
         assert_eq!(warnings, ["3 images for linux/arm64: h.x/app:i0, h.x/app:i2, h.x/app:i6"]);
-        let refused = check(&draft, &Wanted { require: &[], exact: false, strict: true }).unwrap_err();
+        let refused =
+            check(&draft, &Wanted { require: &[], exact: false, strict: true, made: Made::Draft }).unwrap_err();
         assert_eq!(refused.to_string(), warnings[0]);
+        let many = super::tests::draft(&["linux/amd64"; 10]);
+        let named: Vec<String> = (0..8).map(|number| format!("h.x/app:i{number}")).collect();
+        let line = format!("10 images for linux/amd64: {} and 2 more", named.join(", "));
+        assert_eq!(checked(&many, &[], false).unwrap(), [line]);
         // Windows images differ by their version alone.
         let windows = super::tests::draft(&["windows/amd64:10.0.17763.1", "windows/amd64:10.0.20348.1"]);
         assert_eq!(checked(&windows, &[], false).unwrap(), [""; 0]);

@@ -5,7 +5,8 @@ use crate::args::{Create, RefArg};
 use crate::commands::Context;
 use crate::commands::error::CommandError;
 use crate::commands::listing::Listing;
-use crate::commands::refresh::{self, Move, Originals};
+use crate::commands::originals::{self, Move, Originals};
+use crate::commands::refresh;
 use crate::commands::sources::{self, Gathering, Source};
 use crate::document::Draft;
 use crate::reference::Reference;
@@ -27,8 +28,8 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before };
     let found = gathering.gather(&images)?;
     let originals = match before {
-        Some(draft) => refresh::originals(&registry, draft, &found)?,
-        None => Originals::new(),
+        Some(draft) => Originals::gather(&registry, draft, &found)?,
+        None => Originals::default(),
     };
     let made = Made { args, found: &found, originals: &originals };
     let mut outcome = None;
@@ -57,7 +58,7 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
 /// wants to know.
 fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
     let Ok(image) = &image.parsed else { return true };
-    let is_known = before.is_some_and(|draft| refresh::knows(draft, image));
+    let is_known = before.is_some_and(|draft| originals::knows(draft, image));
     let is_fixed = image.tag().is_none() && before.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.offline || is_fixed))
 }

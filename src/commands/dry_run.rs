@@ -1,18 +1,18 @@
 //! `push --dry-run`: what a push would do, checked against the registries with requests that change nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
-use crate::commands::complete;
+use crate::commands::changes::{self, Changes};
 use crate::commands::error::CommandError;
 use crate::commands::plan::{Blob, Child, Plan, Put};
 use crate::commands::pool;
 use crate::commands::served::{self, Now, Served};
-use crate::commands::summary::{Change, Changes, Copied, How, Line, Moved, Origin, Preview, Published, TagChange};
+use crate::commands::summary::{Change, Copied, How, Origin, Preview, Published, TagChange};
 use crate::digest::Digest;
 use crate::document::Draft;
-use crate::document::descriptor::Descriptor;
+use crate::document::list::Index;
 use crate::output::{Table, human};
 use crate::reference::{Reference, Repository};
 use crate::registry::{Name, Registry};
@@ -66,7 +66,7 @@ pub(super) fn preview<'p>(
         image.from = Some(origin(plan, served, &present, child));
     }
     let (mounted, copied) = totals(plan, served, &present);
-    let preview = Some(Preview { tag_changes: tag_changes(plan, served), changes: changes(plan, served) });
+    let preview = Some(Preview { tag_changes: tag_changes(plan, served), changes: changes(plan, served)? });
     Ok(Published { mounted, copied, dry_run: true, preview, ..published })
 }
 
@@ -163,40 +163,18 @@ fn tag_changes(plan: &Plan<'_>, served: &Served) -> Vec<TagChange> {
     plan.tags.iter().zip(&served.tags).map(change).collect()
 }
 
-type Lines = BTreeMap<String, BTreeSet<String>>;
-
-fn changes(plan: &Plan<'_>, served: &Served) -> Changes {
-    let before = served.index().map(|index| index.manifests).unwrap_or_default();
-    differences(&lines(before.iter()), &lines(plan.children.iter().map(|child| &child.entry.descriptor)))
-}
-
-/// What is listed for each platform; attestations are their images' business.
-fn lines<'d>(descriptors: impl Iterator<Item = &'d Descriptor>) -> Lines {
-    let mut lines = Lines::new();
-    for descriptor in descriptors {
-        let platform = match complete::machine(descriptor) {
-            Some(platform) => platform.to_string(),
-            None if descriptor.has_platform() => continue,
-            None => "-".to_owned(),
-        };
-        lines.entry(platform).or_default().insert(descriptor.digest.to_string());
+/// Nothing, where it is not known what is served.
+fn changes(plan: &Plan<'_>, served: &Served) -> Result<Changes, CommandError> {
+    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag)).map(|(_, now)| now);
+    if own == Some(&Now::Unknown) {
+        return Ok(Changes::default());
     }
-    lines
-}
-
-fn differences(before: &Lines, after: &Lines) -> Changes {
-    let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
-    let only = |these: &Lines, those: &Lines| {
-        let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
-        alone.map(|(platform, digests)| Line { platform: platform.clone(), digests: texts(digests) }).collect()
-    };
-    let both = before.iter().filter_map(|(platform, from)| Some((platform, from, after.get(platform)?)));
-    let moved = both.filter(|(_, from, to)| from != to).map(|(platform, from, to)| Moved {
-        platform: platform.clone(),
-        from: texts(from),
-        to: texts(to),
-    });
-    Changes { added: only(after, before), removed: only(before, after), changed: moved.collect() }
+    let after = Index::decode(&plan.list.bytes)?;
+    let before = served
+        .own
+        .as_ref()
+        .map(|own| Index { media_type: own.media_type.clone(), ..served.index().unwrap_or_default() });
+    Ok(changes::between(before.as_ref(), &after))
 }
 
 /// A dry run as people read it.
@@ -228,7 +206,7 @@ pub(super) fn text(published: &Published) -> String {
         "\nBlobs to mount: {}, to copy: {blobs} ({})\n\n{}",
         published.mounted,
         human::size(bytes),
-        told(published, &preview.changes)
+        told(published, preview)
     );
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -245,68 +223,26 @@ fn table(published: &Published) -> Table {
                 (format!("{how} from {repository}"), human::size(*bytes))
             }
         };
-        table.row([image.platform.as_deref().unwrap_or("-"), &image.digest, &from, &bytes]);
+        let platform = if image.attests.is_some() { Some("attestation") } else { image.platform.as_deref() };
+        table.row([platform.unwrap_or("-"), &image.digest, &from, &bytes]);
     }
     table
 }
 
-/// The difference to what is served now, a line for each platform in which there is one.
-fn told(published: &Published, changes: &Changes) -> String {
+/// The difference to what is served now, a line for each.
+fn told(published: &Published, preview: &Preview) -> String {
     if published.unchanged {
         return "unchanged: nothing would be sent".to_owned();
     }
-    let line = |sign: &str, line: &Line| format!("{sign} {} {}", line.platform, line.digests.join(" "));
-    let moved = |line: &Moved| format!("~ {} {} -> {}", line.platform, line.from.join(" "), line.to.join(" "));
-    let added = changes.added.iter().map(|added| line("+", added));
-    let removed = changes.removed.iter().map(|removed| line("-", removed));
-    let lines: Vec<String> = added.chain(removed).chain(changes.changed.iter().map(moved)).collect();
-    if lines.is_empty() {
-        return format!("The platforms are those that {} serves now", published.reference);
-    }
-    format!("Against what {} serves now:\n{}", published.reference, lines.join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::platform::Platform;
-
-    fn descriptor(platform: &str, content: &str) -> Descriptor {
-        let platform = (!platform.is_empty()).then(|| Platform::parse(platform).unwrap());
-        Descriptor { platform, ..Descriptor::of("m", content.as_bytes()) }
-    }
-
-    fn named(lines: &[Line]) -> Vec<&str> {
-        lines.iter().map(|line| line.platform.as_str()).collect()
-    }
-
-    #[test]
-    fn platforms_are_compared_and_attestations_are_not() {
-        let before = [
-            descriptor("linux/amd64", "1"),
-            descriptor("linux/386", "1"),
-            descriptor("linux/arm64", "same"),
-            descriptor("unknown/unknown", "attestation of 1"),
-        ];
-        let after = [
-            descriptor("linux/arm64", "same"),
-            descriptor("linux/amd64", "2"),
-            descriptor("linux/s390x", "3"),
-            descriptor("unknown/unknown", "attestation of 2"),
-            descriptor("", "an artifact"),
-        ];
-        let found = differences(&lines(before.iter()), &lines(after.iter()));
-        assert_eq!(named(&found.added), ["-", "linux/s390x"]);
-        assert_eq!(named(&found.removed), ["linux/386"]);
-        let [moved] = &found.changed[..] else { panic!("{:?}", found.changed) };
-        let [one, two] = [&before[0], &after[1]].map(|line| vec![line.digest.to_string()]);
-        assert_eq!((moved.platform.as_str(), &moved.from, &moved.to), ("linux/amd64", &one, &two));
-    }
-
-    #[test]
-    fn the_order_of_two_images_for_one_platform_is_no_difference() {
-        let [one, two] = [descriptor("linux/amd64", "1"), descriptor("linux/amd64", "2")];
-        let found = differences(&lines([&one, &two].into_iter()), &lines([&two, &one].into_iter()));
-        assert_eq!(found, Changes::default());
+    let list = &published.reference;
+    let own = Reference::parse(list).ok();
+    let own = own.as_ref().and_then(Reference::tag);
+    let own = preview.tag_changes.iter().find(|change| Some(change.tag.as_str()) == own);
+    let lines = preview.changes.lines();
+    match own.map(|own| own.change) {
+        Some(Change::Unknown) => format!("What {list} serves now is not known"),
+        Some(Change::Unchanged) => format!("{list} serves this list now"),
+        _ if lines.is_empty() => format!("{list} serves a list now that says the same in other bytes"),
+        _ => format!("Against what {list} serves now:\n{}", lines.join("\n")),
     }
 }

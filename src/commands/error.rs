@@ -1,11 +1,13 @@
 //! Why a verb failed, as data. Where docker has a line for it, `Display` is docker's line.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
+use crate::digest::Digest;
 use crate::document::DocumentError;
 use crate::reference::ReferenceError;
-use crate::registry::RegistryError;
+use crate::registry::{Kind, RegistryError};
 use crate::spec::{ArgumentsError, SpecError};
 use crate::store::StoreError;
 
@@ -119,6 +121,8 @@ pub enum CommandError {
     Incomplete {
         /// The list.
         list: String,
+        /// What it is made from.
+        made: Made,
         /// The platforms that were required and are not there.
         missing: Vec<String>,
         /// The platforms that are there and were not to be.
@@ -156,7 +160,7 @@ pub enum CommandError {
         source: Box<RegistryError>,
     },
     /// A blob that could not be copied from another registry.
-    #[error("failed to copy blob {blob} from {} to {target}: {}", .sources.join(", "), answer(.source))]
+    #[error("failed to copy blob {blob} from {} to {target}: {}", .sources.join(", "), of_blob(blob, .source.to_string()))]
     Copy {
         /// The blob's digest.
         blob: String,
@@ -179,8 +183,13 @@ pub enum CommandError {
     #[error("{0:?} is not a tag")]
     TagName(String),
     /// `--strict`: platforms that more than one image is for, a line for each.
-    #[error("{}", .0.join("\n"))]
-    Twice(Vec<String>),
+    #[error("{}", .twice.join("\n"))]
+    Twice {
+        /// What the list is made from.
+        made: Made,
+        /// The lines.
+        twice: Vec<String>,
+    },
     /// A failure while a list was published under several tags.
     #[error("{failure}")]
     Halfway {
@@ -200,7 +209,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// The registry failed while mounting.
-    #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]
+    #[error("failed to mount blob {blob} to {target}: {}", of_blob(blob, answer(.source)))]
     Mount {
         /// The blob in its source repository.
         blob: String,
@@ -243,12 +252,14 @@ pub enum CommandError {
     #[error("{}", lines(.0))]
     Several(Vec<CommandError>),
     /// An environment variable that makes no sense.
-    #[error("{name}={value:?} is not a whole number above zero")]
+    #[error("{name}={value:?} is {why}")]
     Variable {
         /// The variable.
         name: &'static str,
         /// Its value.
         value: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// A spec file that cannot be used.
     #[error(transparent)]
@@ -278,6 +289,14 @@ pub enum CommandError {
     /// Two lists under one name.
     #[error("{0} would be published twice")]
     TargetTwice(String),
+    /// A list that is to go by a digest which is not its own.
+    #[error("{target} would be another list: its digest is {digest}")]
+    OtherDigest {
+        /// The name with the digest that was wanted.
+        target: String,
+        /// The digest that the list has.
+        digest: Digest,
+    },
     /// A failure while several lists were published.
     #[error("{failure}")]
     Unfinished {
@@ -313,13 +332,55 @@ pub enum CommandError {
     Output(#[from] io::Error),
 }
 
+/// What a list that is to be published is made from, and so where it can be mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// A draft.
+    Draft,
+    /// A file that describes it.
+    File,
+    /// Flags that name its platforms.
+    Flags,
+}
+
 impl CommandError {
-    /// One failure as itself, several as one; `failures` is never empty.
+    /// One failure as itself, several as one; `failures` is never empty. What is wrong with a registry or a repository
+    /// as a whole is told once, with the first request that met it.
     pub(super) fn of(mut failures: Vec<CommandError>) -> CommandError {
+        let mut seen = BTreeSet::new();
+        failures.retain(|failure| failure.whole().is_none_or(|whole| seen.insert(whole)));
         match failures.pop() {
             Some(only) if failures.is_empty() => only,
             last => CommandError::Several(failures.into_iter().chain(last).collect()),
         }
+    }
+
+    /// What all other requests there would fail with as well, where it is of that sort: the kind, and the place.
+    fn whole(&self) -> Option<(Kind, String)> {
+        let (CommandError::Registry(source)
+        | CommandError::Copy { source, .. }
+        | CommandError::Mount { source, .. }
+        | CommandError::Put { source, .. }) = self
+        else {
+            return None;
+        };
+        let request = source.request.as_deref().unwrap_or_default();
+        let repository = ["/blobs/", "/manifests/"].iter().find_map(|part| Some(request.split_once(part)?.0));
+        let place = match source.kind {
+            Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden => repository?.split_once(' ')?.1,
+            Kind::Connect
+            | Kind::Resolve
+            | Kind::Proxy
+            | Kind::PlainHttp
+            | Kind::Certificate
+            | Kind::CertificateUnfit
+            | Kind::ClientCertificate
+            | Kind::TlsFiles
+            | Kind::Credentials
+            | Kind::RateLimited => &source.registry,
+            _ => return None,
+        };
+        Some((source.kind, place.to_owned()))
     }
 
     /// The failures that this is made of, in their order.
@@ -334,6 +395,12 @@ impl CommandError {
 /// Docker's part of such a line: the registry's own words where it answered, else what happened.
 fn answer(error: &RegistryError) -> String {
     if error.status.is_some() { error.detail.clone() } else { error.to_string() }
+}
+
+/// What is said of a blob that has been named already: `blob` is its digest, or ends in it.
+fn of_blob(blob: &str, said: String) -> String {
+    let digest = blob.rsplit('@').next().unwrap_or(blob);
+    said.replacen(&format!("the blob {digest}: "), "", 1)
 }
 
 /// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.

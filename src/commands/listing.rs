@@ -35,9 +35,10 @@ pub(super) struct Listing {
     pub(super) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) contents: Option<ContentsListing>,
+    /// The name's own tag, if it has one.
+    pub(super) tags: Vec<String>,
     /// HTTP requests that it took.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) requests: Option<u64>,
+    pub(super) requests: u64,
 }
 
 /// One line of a list.
@@ -115,7 +116,8 @@ impl Listing {
             subject: None,
             platforms: None,
             contents: None,
-            requests: None,
+            tags: reference.tag().map(str::to_owned).into_iter().collect(),
+            requests: 0,
         }
     }
 
@@ -124,7 +126,7 @@ impl Listing {
     /// # Errors
     /// As [`Draft::preview`].
     pub(super) fn of(draft: &Draft, requests: u64) -> Result<Listing, DocumentError> {
-        Ok(Listing { requests: Some(requests), ..Listing::stored(draft)? })
+        Ok(Listing { requests, ..Listing::stored(draft)? })
     }
 
     /// A draft for which nobody was asked.

@@ -72,7 +72,7 @@ impl Row {
         let (guessed, directory) = (self.is_guessed(), name.directory.clone());
         Ok(match self {
             Row::Draft(_, stored) => Told::Draft {
-                listing: Listing::stored(&stored.draft)?,
+                listing: Box::new(Listing::stored(&stored.draft)?),
                 guessed,
                 directory,
                 entries: stored.draft.entries().count(),
@@ -92,7 +92,7 @@ impl Row {
 enum Told {
     Draft {
         #[serde(flatten)]
-        listing: Listing,
+        listing: Box<Listing>,
         guessed: bool,
         directory: String,
         /// How many manifests, attestations among them.

@@ -1,13 +1,12 @@
 //! What the program does when it is called as `manifest-tool`: its commands, by our engine.
 
-use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::commands::apply::{self, Order, publish_all};
-use crate::commands::error::CommandError;
-use crate::commands::{Context, parsed, tool_inspect};
+use crate::commands::error::{CommandError, Made};
+use crate::commands::{Context, parsed, publish, tool_inspect};
 use crate::document::list::Form;
 use crate::reference::Reference;
 use crate::registry::{Login, Registry};
@@ -20,11 +19,10 @@ use crate::spec::{self, Spec};
 pub(super) fn run(context: &Context, globals: &ToolGlobals, command: &ToolCommand) -> Result<(), CommandError> {
     let config_dir = match &globals.docker_cfg {
         // It was named, so that it is not there cannot mean that nobody is logged in.
-        Some(path) if !path.exists() => {
-            let source = io::ErrorKind::NotFound.into();
-            return Err(CommandError::Unreadable { path: path.clone(), source });
+        Some(path) => {
+            let unreadable = |source| CommandError::Unreadable { path: path.clone(), source };
+            path.metadata().map(|_| path.clone()).map_err(unreadable)?
         }
-        Some(path) => path.clone(),
         None => context.config_dir.clone(),
     };
     let context = &Context {
@@ -84,12 +82,17 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();
-        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false };
+        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false, made: Made::File };
         let lists = order.checked()?;
         let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;
+        let mut told = Vec::new();
         publish_all(self.context, &registry, jobs, &lists, |published| {
-            Ok(self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?)
-        })
+            self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
+            told.push(published);
+            Ok(())
+        })?;
+        publish::warn(self.context, &told);
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod add;
 mod annotate;
 mod apply;
 mod assemble;
+mod changes;
 mod check;
 mod complete;
 mod create;
@@ -17,6 +18,7 @@ mod inspect;
 mod listing;
 mod ls;
 mod manifest_tool;
+mod originals;
 mod plan;
 mod platforms;
 mod pool;
@@ -40,7 +42,7 @@ use std::sync::Arc;
 
 use crate::args::{
     Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Network, Platforms, Prune, Push, RefArg, Remove,
-    Rm, ToolCommand, ToolGlobals,
+    Rm, ToolCommand, ToolGlobals, values,
 };
 use crate::env::Env;
 use crate::output::Streams;
@@ -49,7 +51,7 @@ use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
 
-pub use error::CommandError;
+pub use error::{CommandError, Made};
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
@@ -59,6 +61,9 @@ const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Where the default of how often a request is sent again can be set.
 const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
+
+/// Where the bound on one operation can be set.
+const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 
 /// How often a request is sent again that may be and that it may help.
 const RETRIES: u32 = 3;
@@ -108,8 +113,8 @@ impl Context {
             trace: self.debug.then(|| Arc::clone(&trace)),
             plain_http,
             login,
-            retries: self.retries(network.retries)?,
-            timeout: network.timeout,
+            retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
+            timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
             notice: trace,
         };
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
@@ -117,23 +122,22 @@ impl Context {
 
     /// The bound on exchanges at once: the flag's, else the environment's, else ours.
     fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
-        match (flag, self.env.get(JOBS_VARIABLE)) {
-            (Some(jobs), _) => Ok(jobs),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: JOBS_VARIABLE, value: text.to_owned() })
-            }
-            (None, None) => Ok(JOBS),
-        }
+        Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
     }
 
-    /// How often a request is sent again: the flag's, else the environment's, else ours.
-    fn retries(&self, flag: Option<u32>) -> Result<u32, CommandError> {
-        match (flag, self.env.get(RETRIES_VARIABLE)) {
-            (Some(retries), _) => Ok(retries),
+    /// The flag's value, else that of an environment variable, which is read as the flag is.
+    fn setting<T>(
+        &self,
+        flag: Option<T>,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, CommandError> {
+        match (flag, self.env.get(name)) {
             (None, Some(text)) => {
-                text.parse().map_err(|_| CommandError::Variable { name: RETRIES_VARIABLE, value: text.to_owned() })
+                let read = read(text).map(Some);
+                read.map_err(|why| CommandError::Variable { name, value: text.to_owned(), why })
             }
-            (None, None) => Ok(RETRIES),
+            (flag, _) => Ok(flag),
         }
     }
 
@@ -159,76 +163,123 @@ fn parsed(argument: &RefArg) -> Result<&Reference, CommandError> {
 }
 
 /// Makes a draft of images, or adds images to one.
+///
+/// # Errors
+/// A draft that is there and may not be changed, an image that cannot be had or described; nothing is stored then.
 pub fn create(context: &Context, args: &Create) -> Result<(), CommandError> {
     create::run(context, args)
 }
 
 /// Changes what a draft says of one image.
+///
+/// # Errors
+/// An image that is not in the draft, a pair of names that nobody knows, and the store's.
 pub fn annotate(context: &Context, args: &Annotate) -> Result<(), CommandError> {
     annotate::run(context, args)
 }
 
 /// Shows a draft, one image of it, or what a registry serves.
+///
+/// # Errors
+/// Nothing of that name, and what the store or a registry says.
 pub fn inspect(context: &Context, args: &Inspect) -> Result<(), CommandError> {
     inspect::run(context, args)
 }
 
 /// Publishes a draft.
+///
+/// # Errors
+/// A draft that is not there, cannot become a list or is not what is required; what a registry says; an image or a blob
+/// that is not there.
 pub fn push(context: &Context, args: &Push) -> Result<(), CommandError> {
     push::run(context, args)
 }
 
 /// Deletes drafts.
+///
+/// # Errors
+/// Lists that there are no drafts of, in the order of the arguments, and the store's; the other drafts are deleted.
 pub fn rm(context: &Context, args: &Rm) -> Result<(), CommandError> {
     rm::run(context, args)
 }
 
 /// Adds images to a draft.
+///
+/// # Errors
+/// A draft that is not there, an image that cannot be had or described; nothing is stored then.
 pub fn add(context: &Context, args: &Add) -> Result<(), CommandError> {
     add::run(context, args)
 }
 
 /// Makes and publishes what a file or a template describes.
+///
+/// # Errors
+/// What is wrong with a file or the flags; an image that cannot be had; a list that is not what is required; what a
+/// registry says, with what was published before it.
 pub fn apply(context: &Context, args: &Apply) -> Result<(), CommandError> {
     apply::run(context, args)
 }
 
 /// Runs a command of manifest-tool's.
+///
+/// # Errors
+/// What [`apply`] and [`inspect`] say.
 pub fn manifest_tool(context: &Context, globals: &ToolGlobals, command: &ToolCommand) -> Result<(), CommandError> {
     manifest_tool::run(context, globals, command)
 }
 
 /// Tries out what a registry can do.
-pub fn check(context: &Context, args: &Check) -> Result<(), CommandError> {
+///
+/// # Errors
+/// Manifest lists cannot be published there, or nothing can be tried at all.
+pub fn check(context: &Context, args: &Check) -> Result<u8, CommandError> {
     check::run(context, args)
 }
 
 /// Tells by the exit code whether there is a draft.
+///
+/// # Errors
+/// A name that is none, and the store's.
 pub fn exists(context: &Context, args: &Exists) -> Result<bool, CommandError> {
     exists::run(context, args)
 }
 
 /// Writes a list as a file for `apply`.
+///
+/// # Errors
+/// Nothing of that name, one image where a list is wanted, and a file that cannot be written.
 pub fn export(context: &Context, args: &Export) -> Result<(), CommandError> {
     export::run(context, args)
 }
 
 /// Lists the drafts.
+///
+/// # Errors
+/// Drafts that cannot be read, once all others are told.
 pub fn ls(context: &Context, args: &Ls) -> Result<(), CommandError> {
     ls::run(context, args)
 }
 
 /// Shows what an image runs on.
+///
+/// # Errors
+/// Nothing of that name, and what a registry says.
 pub fn platforms(context: &Context, args: &Platforms) -> Result<(), CommandError> {
     platforms::run(context, args)
 }
 
 /// Deletes drafts that were not changed for a while.
+///
+/// # Errors
+/// Drafts that cannot be read or deleted; the others go.
 pub fn prune(context: &Context, args: &Prune) -> Result<(), CommandError> {
     prune::run(context, args)
 }
 
 /// Takes images out of a draft.
+///
+/// # Errors
+/// A draft or an image in it that is not there, and a word that may mean several; nothing is changed then.
 pub fn remove(context: &Context, args: &Remove) -> Result<(), CommandError> {
     remove::run(context, args)
 }

@@ -53,7 +53,7 @@ pub(super) fn listing(registry: &Registry, image: &RefArg) -> Result<Supported, 
     } else {
         own.platform = Some(fetch::Platforms::new(registry).of(reference, &served.bytes)?);
     }
-    let requests = Some(registry.requests().saturating_sub(before));
+    let requests = registry.requests().saturating_sub(before);
     let listing = Listing { platforms, requests, ..Listing::new(reference, &own) };
     Ok(Supported { typed: image.typed.clone(), listing })
 }
@@ -68,7 +68,7 @@ impl fmt::Display for Supported {
             return writeln!(f, " * Supports: {}", platform.as_deref().unwrap_or("-"));
         };
         writeln!(f, " * Supported platforms:")?;
-        let names = platforms.iter().filter_map(|image| image.platform.as_deref());
-        names.map(|name| writeln!(f, "   - {name}")).collect()
+        let mut names = platforms.iter().filter_map(|image| image.platform.as_deref());
+        names.try_for_each(|name| writeln!(f, "   - {name}"))
     }
 }

@@ -1,11 +1,12 @@
 //! Publishing a list: the blobs of images from elsewhere, then their manifests by digest from the bytes that came, then
 //! the list, so that no name ever serves what is not there.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::args::{Format, Publish};
 use crate::commands::complete::{self, Wanted};
-use crate::commands::error::CommandError;
+use crate::commands::error::{CommandError, Made};
 use crate::commands::plan::{Blob, Plan, Put, Step};
 use crate::commands::result_files::ResultFile;
 use crate::commands::served::{self, Now, Served};
@@ -33,7 +34,9 @@ pub(super) fn publish(
     options: &Publish,
 ) -> Result<Published, CommandError> {
     let plan = Plan::new(draft, options.kind, &options.tags)?;
-    let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict };
+    // What is no draft has been looked at before it came here.
+    let made = Made::Draft;
+    let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
     let warnings = complete::check(draft, &wanted)?;
     let file = |path: &Option<_>| path.as_deref().map(ResultFile::prepare).transpose();
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
@@ -66,10 +69,12 @@ pub(super) fn show(context: &Context, published: &Published, options: &Publish) 
     }
 }
 
-/// Tells on stderr what is odd about a list that was published. For the very end: the first line of a failure, whatever
+/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
 /// fails, is the failure.
-pub(super) fn warn(context: &Context, published: &Published) {
-    published.warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+pub(super) fn warn(context: &Context, published: &[Published]) {
+    // Several targets of one spec are one list.
+    let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
 }
 
 fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {

@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     if args.purge && !published.dry_run {
         purge(context, target, &draft)?;
     }
-    publish::warn(context, &published);
+    publish::warn(context, std::slice::from_ref(&published));
     Ok(())
 }
 

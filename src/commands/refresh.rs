@@ -4,120 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::args::{Attestations, Sources};
-use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::originals::{Move, Originals, former, moved, pairs};
 use crate::commands::sources::Source;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::list::Index;
 use crate::document::{DocumentError, Draft, Entry};
 use crate::platform::Platform;
-use crate::reference::Reference;
-use crate::registry::{Kind, Registry};
-
-/// What the source of an entry said of it when it was taken, by the entry's digest. Where it is not known any more,
-/// everything that an entry says is taken for the user's.
-pub(super) type Originals = BTreeMap<Digest, Descriptor>;
-
-/// A source that serves something else than it did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Move {
-    /// The tag that moved.
-    pub(super) reference: Reference,
-    /// What it named.
-    pub(super) old: Digest,
-    /// What it names now.
-    pub(super) new: Digest,
-}
-
-/// What a draft has of a source: the image of that name, or what was taken out of the index of that name.
-fn former<'a>(draft: &'a Draft, name: &Reference) -> Vec<&'a Entry> {
-    let same_tag = |source: &Reference| match name.tag() {
-        Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
-        None => source.repository() == name.repository() && source.digest() == name.digest(),
-    };
-    draft.entries().filter(|entry| entry.reference == *name || entry.source.as_ref().is_some_and(same_tag)).collect()
-}
-
-/// Whether the draft has anything of this source, so that it need not be asked for.
-pub(super) fn knows(draft: &Draft, name: &Reference) -> bool {
-    let former = former(draft, name);
-    !former.is_empty() && former.iter().all(|entry| entry.has_raw())
-}
-
-/// The entry of the draft that `new` takes the place of.
-fn predecessor<'a>(former: &[&'a Entry], taken: &BTreeSet<&Reference>, new: &Entry) -> Option<&'a Entry> {
-    let free = || former.iter().copied().filter(|old| !taken.contains(&old.reference));
-    let same_name = free().find(|old| old.reference == new.reference);
-    let platform = |entry: &Entry| {
-        let own = entry.descriptor.platform.as_ref().map(Platform::normalized).unwrap_or_default();
-        (own.os, own.architecture, own.variant)
-    };
-    let same_platform =
-        || free().find(|old| old.attests().is_none() && new.attests().is_none() && platform(old) == platform(new));
-    same_name.or_else(same_platform)
-}
-
-/// Whether the two say the same where a user can have said something.
-fn says_the_same(old: &Descriptor, new: &Descriptor) -> bool {
-    old.platform == new.platform && old.annotations == new.annotations && old.artifact_type == new.artifact_type
-}
-
-/// What the sources once said of the entries that are about to be replaced, as far as it matters and can be had.
-pub(super) fn originals(registry: &Registry, draft: &Draft, sources: &[Source]) -> Result<Originals, CommandError> {
-    let mut originals = Originals::new();
-    let platforms = Platforms::new(registry);
-    for source in sources {
-        let former = former(draft, &source.reference);
-        if moved(&former, source).is_none() {
-            continue;
-        }
-        let mut taken = BTreeSet::new();
-        for new in &source.entries {
-            let Some(old) = predecessor(&former, &taken, new) else { continue };
-            taken.insert(&old.reference);
-            let digest = &old.descriptor.digest;
-            if says_the_same(&old.descriptor, &new.descriptor) || originals.contains_key(digest) {
-                continue;
-            }
-            match original(registry, &platforms, old) {
-                Ok(Some(found)) => {
-                    originals.insert(digest.clone(), found);
-                }
-                Ok(None) => {}
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(originals)
-}
-
-fn is_gone(error: &CommandError) -> bool {
-    match error {
-        CommandError::NotServed { .. } => true,
-        CommandError::Registry(error) => error.kind == Kind::NotFound,
-        _ => false,
-    }
-}
-
-fn original(registry: &Registry, platforms: &Platforms<'_>, old: &Entry) -> Result<Option<Descriptor>, CommandError> {
-    let Some(list) = &old.source else {
-        let bytes = old.bytes()?;
-        let platform = platforms.of(&old.reference, &bytes)?;
-        let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
-        return Ok(Some(Descriptor { platform: Some(platform), ..plain }));
-    };
-    let Some(digest) = list.digest() else { return Ok(None) };
-    match fetch::manifest(registry, &list.repository().at_digest(digest))? {
-        Found::Image(..) => Ok(None),
-        Found::List(fetched) => {
-            let served = |source| CommandError::Served { reference: list.to_string(), source };
-            let index = Index::decode(&fetched.bytes).map_err(served)?;
-            Ok(index.manifests.into_iter().find(|line| line.digest == old.descriptor.digest))
-        }
-    }
-}
 
 /// `new` with what the user said of `old`: everything in which `old` differs from its `original`.
 fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
@@ -168,55 +61,95 @@ pub(super) fn merge(
     wanted: &Sources,
     originals: &Originals,
 ) -> Result<Option<Move>, DocumentError> {
-    let picked = |entry: &Entry| {
-        let platform = entry.descriptor.platform.as_ref();
-        let matches = |platform: &Platform| wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed));
-        wanted.platforms.is_empty() || platform.is_some_and(matches)
-    };
     let before = draft.clone();
-    let former = former(&before, &source.reference);
+    let former = former(&before, &source.reference, originals);
     let moved = moved(&former, source);
     let mut taken = BTreeSet::new();
-    for new in &source.entries {
-        let old = predecessor(&former, &taken, new);
+    for (new, old) in source.entries.iter().zip(pairs(&former, &source.entries, originals)) {
         taken.extend(old.map(|old| &old.reference));
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
-            Some(old) => {
-                let carried = carry(old, originals.get(&old.descriptor.digest), new.clone());
-                replace(draft, old, carried)?;
-            }
-            // The same image under another name is in the list already.
-            None if new.source.is_some() && draft.entries().any(|entry| is_same_image(entry, new)) => {}
-            None => draft.insert(new.clone())?,
+            Some(old) => replace(draft, old, carry(old, originals.of(old), new.clone()))?,
+            None => join(draft, new)?,
         }
     }
     for old in former.iter().filter(|old| !taken.contains(&old.reference)) {
+        let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
         let is_over = match old.attests() {
             Some(_) if wanted.attestations == Attestations::Drop => true,
-            // Its image is as it was, and is attested anew.
-            Some(digest) => moved.is_some() && source.entries.iter().any(|new| new.descriptor.digest == digest),
-            None => moved.is_some() && picked(old),
+            // Its image is as it was, and is attested anew; or it attests nothing that is there.
+            Some(digest) => moved.is_some() && (serves(digest.clone()) || !has(draft, &digest)),
+            None => moved.is_some() && is_picked(wanted, old),
         };
         if is_over {
             take_out(draft, old);
         }
     }
+    if let Some(old) = moved.as_ref().and_then(|moved| originals.index(&moved.old)) {
+        let is_all = former.len() == before.entries().count();
+        follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
+    }
     Ok(moved)
 }
 
-fn is_same_image(entry: &Entry, new: &Entry) -> bool {
-    entry.descriptor.digest == new.descriptor.digest && entry.reference.repository() == new.reference.repository()
+fn is_picked(wanted: &Sources, entry: &Entry) -> bool {
+    let matches = |platform: &Platform| wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed));
+    wanted.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }
 
-/// Whether the source names something else than when the draft's entries of it were taken.
-fn moved(former: &[&Entry], source: &Source) -> Option<Move> {
-    let known = |entry: &&Entry| match &entry.source {
-        Some(list) => list.digest().cloned(),
-        None => Some(entry.descriptor.digest.clone()),
+fn has(draft: &Draft, digest: &Digest) -> bool {
+    draft.entries().any(|entry| entry.descriptor.digest == *digest)
+}
+
+/// Puts in what the draft had nothing of, once: an image that is named and that an index has brought already goes by
+/// its name from then on, and one that an index brings stays as whoever named it has it.
+fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
+    let is_same = |entry: &&Entry| {
+        entry.descriptor.digest == new.descriptor.digest
+            && entry.reference.repository() == new.reference.repository()
+            && entry.reference != new.reference
     };
-    let old = former.iter().filter(|entry| entry.has_raw()).find_map(known).filter(|old| *old != source.digest)?;
-    Some(Move { reference: source.reference.clone(), old, new: source.digest.clone() })
+    let same: Vec<&Entry> = draft.entries().filter(is_same).collect();
+    if new.source.is_some() {
+        let says_as_much = |entry: &&Entry| {
+            let (one, other) = (&entry.descriptor, &new.descriptor);
+            one.platform == other.platform && one.annotations == other.annotations
+        };
+        let is_listed_again = new.reference.tag().is_some();
+        let is_there = if is_listed_again { same.iter().any(says_as_much) } else { !same.is_empty() };
+        return if is_there { Ok(()) } else { draft.insert(new.clone()) };
+    }
+    let unnamed = same.into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
+    match unnamed.cloned() {
+        Some(mut named) => {
+            draft.remove(&named.reference);
+            named.reference.clone_from(&new.reference);
+            named.source = None;
+            draft.insert(named)
+        }
+        None => draft.insert(new.clone()),
+    }
+}
+
+/// The list itself, where it says what the index said that it was made of: from now on what that says now.
+/// `is_all`: nothing else is in the list, so that what is new there is the list's, too.
+fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
+    let names: BTreeSet<&String> = old.annotations.keys().chain(new.annotations.keys()).collect();
+    for name in names {
+        let (was, is) = (old.annotations.get(name), new.annotations.get(name));
+        if draft.annotations.get(name) == was && (was.is_some() || is_all) {
+            match is {
+                Some(value) => drop(draft.annotations.insert(name.clone(), value.clone())),
+                None => drop(draft.annotations.remove(name)),
+            }
+        }
+    }
+    if draft.artifact_type == old.artifact_type && (is_all || !old.artifact_type.is_empty()) {
+        draft.artifact_type.clone_from(&new.artifact_type);
+    }
+    if draft.subject == old.subject && (is_all || old.subject.is_some()) {
+        draft.subject.clone_from(&new.subject);
+    }
 }
 
 /// Puts `new` where `old` was; what attested `old` attests nothing that is there.
@@ -233,7 +166,7 @@ fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentErr
 pub(super) fn take_out(draft: &mut Draft, entry: &Entry) -> Vec<Entry> {
     let digest = &entry.descriptor.digest;
     let mut gone: Vec<Entry> = draft.remove(&entry.reference).into_iter().collect();
-    if !draft.entries().any(|other| other.descriptor.digest == *digest) {
+    if !has(draft, digest) {
         for attestation in draft.attesting(digest) {
             gone.extend(draft.remove(&attestation));
         }

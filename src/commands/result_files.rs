@@ -1,12 +1,16 @@
 //! `--digest-file` and `--metadata-file`: written whole and only after a success, and known to be writable before
 //! anything is sent.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::commands::error::CommandError;
+
+/// As many links in a row as systems follow.
+const LINKS_MAX: usize = 40;
 
 /// A file that is ready to be written.
 pub(super) struct ResultFile {
@@ -66,6 +70,9 @@ impl Drop for ResultFile {
 }
 
 fn prepare(path: &Path) -> io::Result<Place> {
+    if let Some(name) = descriptor(path) {
+        return Ok(Place::Stream(stream(&name, path)?));
+    }
     // A link stays one: what it leads to is replaced.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(&target) {
@@ -85,6 +92,35 @@ fn prepare(path: &Path) -> io::Result<Place> {
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// The name of the open file of ours that the path leads to (`/dev/stdout`, `/dev/fd/3`). To replace the file behind it
+/// would take along what is printed there.
+fn descriptor(path: &Path) -> Option<OsString> {
+    let folders = ["/proc/self/fd", "/dev/fd"].map(fs::canonicalize);
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let folder = fs::canonicalize(path.parent()?).ok()?;
+        if folders.iter().flatten().any(|descriptors| *descriptors == folder) {
+            return path.file_name().map(ToOwned::to_owned);
+        }
+        path = folder.join(fs::read_link(&path).ok()?);
+    }
+    None
+}
+
+/// Our own streams are shared, so that nothing is written over what they print; any other file is written at its end.
+fn stream(name: &OsStr, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        match name.to_str() {
+            Some("1") => return Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+            Some("2") => return Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+            _ => {}
+        }
+    }
+    OpenOptions::new().append(true).open(path)
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> CommandError {
@@ -136,5 +172,22 @@ mod tests {
         assert!(link.is_symlink() && fs::read(&link).unwrap() == b"y");
         ResultFile::prepare(Path::new("/dev/null")).unwrap().write(b"y").unwrap();
         assert!(!Path::new("/dev/null").is_file());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_file_of_ours_is_written_to_and_not_replaced() {
+        use std::os::fd::AsRawFd;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "before\n").unwrap();
+        let open = File::open(&path).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(format!("/dev/fd/{}", open.as_raw_fd()), &link).unwrap();
+        ResultFile::prepare(&link).unwrap().write(b"after").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\nafter");
+        assert_eq!(descriptor(Path::new("/dev/stdout")).as_deref(), Some(OsStr::new("1")));
+        assert_eq!((descriptor(&path), descriptor(Path::new("/dev/null"))), (None, None));
     }
 }

@@ -103,5 +103,5 @@ fn other(registry: &Registry, plan: &Plan<'_>, tag: &Reference) -> Result<Now, C
 
 /// Whether it is only that we may not read.
 pub(super) fn is_untold(error: &RegistryError) -> bool {
-    matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden)
+    matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::GivenLoginRefused | Kind::Forbidden)
 }

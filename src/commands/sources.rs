@@ -36,6 +36,8 @@ pub(super) struct Source {
     pub(super) index: Option<Index>,
     /// What it brings into the draft.
     pub(super) entries: Vec<Entry>,
+    /// What it has images for, also those that were not picked.
+    pub(super) platforms: BTreeSet<String>,
 }
 
 /// Where sources come from, and what of them is wanted.
@@ -66,11 +68,13 @@ struct Child {
     reference: Reference,
     /// What the index says of it.
     descriptor: Descriptor,
+    /// What else the index says of it, where it lists it more than once.
+    again: Vec<Descriptor>,
 }
 
 /// What a child turned out to be.
 enum Grown {
-    Entry(Box<Entry>),
+    Entries(Vec<Entry>),
     Index(Box<Index>),
 }
 
@@ -120,6 +124,10 @@ impl Gathering<'_> {
             children = self.grow(&platforms, requests, &mut sources, &children)?;
         }
         for (source, request) in sources.iter_mut().zip(requests) {
+            if let Some(source) = source {
+                let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
+                source.platforms.extend(own);
+            }
             let index = source.iter_mut().filter(|source| source.index.is_some());
             index.for_each(|source| choose(request.wanted, source));
         }
@@ -149,7 +157,8 @@ impl Gathering<'_> {
                         Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
                     }
                 };
-                Ok(Source { reference: image.clone(), digest, index: None, entries: vec![entry] })
+                let (reference, platforms) = (image.clone(), BTreeSet::new());
+                Ok(Source { reference, digest, index: None, entries: vec![entry], platforms })
             }
             Found::List(fetched) => {
                 let served = |source| CommandError::Served { reference: image.to_string(), source };
@@ -157,8 +166,9 @@ impl Gathering<'_> {
                 if index.manifests.is_empty() {
                     return Err(CommandError::EmptyList(image.to_string()));
                 }
-                let digest = fetched.digest;
-                Ok(Source { reference: image.clone(), digest, index: Some(index), entries: Vec::new() })
+                let (reference, digest) = (image.clone(), fetched.digest);
+                let platforms = index.manifests.iter().filter_map(runs_on).collect();
+                Ok(Source { reference, digest, index: Some(index), entries: Vec::new(), platforms })
             }
         }
     }
@@ -181,8 +191,9 @@ impl Gathering<'_> {
         for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
             let wanted = requests.get(child.source).map(|request| request.wanted);
             match (grown, sources.get_mut(child.source), wanted) {
-                (Grown::Entry(entry), Some(Some(source)), _) => source.entries.push(*entry),
-                (Grown::Index(index), _, Some(wanted)) => {
+                (Grown::Entries(entries), Some(Some(source)), _) => source.entries.extend(entries),
+                (Grown::Index(index), Some(Some(source)), Some(wanted)) => {
+                    source.platforms.extend(index.manifests.iter().filter_map(runs_on));
                     next.extend(lines(wanted, child.source, &child.reference, &index));
                 }
                 _ => {}
@@ -193,7 +204,6 @@ impl Gathering<'_> {
 
     fn child(&self, platforms: &Platforms<'_>, child: &Child, source: &Reference) -> Result<Grown, CommandError> {
         let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
-        let mut descriptor = child.descriptor.clone();
         let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
         let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
@@ -205,15 +215,19 @@ impl Gathering<'_> {
                 }
             },
         };
-        if descriptor.media_type.is_empty() {
-            schema.media_type().clone_into(&mut descriptor.media_type);
+        let lines = std::iter::once((child.reference.clone(), &child.descriptor)).chain(listed_again(child, source));
+        let mut entries = Vec::new();
+        for (reference, line) in lines {
+            let mut descriptor = line.clone();
+            if descriptor.media_type.is_empty() {
+                schema.media_type().clone_into(&mut descriptor.media_type);
+            }
+            if !descriptor.has_platform() {
+                descriptor.platform = Some(platforms.of(&child.reference, &bytes)?);
+            }
+            entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
         }
-        if !descriptor.has_platform() {
-            descriptor.platform = Some(platforms.of(&child.reference, &bytes)?);
-        }
-        let entry =
-            Entry::listed(child.reference.clone(), schema, bytes, descriptor, source.clone()).map_err(served)?;
-        Ok(Grown::Entry(Box::new(entry)))
+        Ok(Grown::Entries(entries))
     }
 
     /// Every platform that was picked has to be there, and every source has to bring something.
@@ -228,6 +242,9 @@ impl Gathering<'_> {
         let without = |source: &&Source| source.entries.is_empty();
         let (platform, of) = match (missing, sources.iter().find(without)) {
             (Some(pick), _) => (pick.typed.clone(), sources),
+            (None, Some(source)) if self.wanted.platforms.is_empty() => {
+                return Err(CommandError::EmptyList(source.reference.to_string()));
+            }
             (None, Some(source)) => {
                 let picks: Vec<&str> = self.wanted.platforms.iter().map(|pick| pick.typed.as_str()).collect();
                 (picks.join(","), std::slice::from_ref(source))
@@ -239,6 +256,19 @@ impl Gathering<'_> {
     }
 }
 
+/// The names of the further lines that an index has for one image. Docker keeps one file for each name, so they get
+/// the index's tag beside the digest, and a number from the third on; who asks by such a name gets the same image.
+fn listed_again<'a>(child: &'a Child, source: &'a Reference) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
+    let repository = child.reference.repository();
+    let tag: String = source.tag().unwrap_or("index").chars().take(100).collect();
+    let names = (2_usize..).map(move |place| {
+        let number = if place == 2 { String::new() } else { format!("-{place}") };
+        let name = format!("{repository}:{tag}{number}@{}", child.descriptor.digest);
+        Reference::parse_canonical(&name).unwrap_or_else(|_| child.reference.clone())
+    });
+    names.zip(&child.again)
+}
+
 /// What has to be had of an index: not what is known to be of no use.
 fn lines(wanted: &Sources, source: usize, list: &Reference, index: &Index) -> Vec<Child> {
     let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
@@ -247,19 +277,28 @@ fn lines(wanted: &Sources, source: usize, list: &Reference, index: &Index) -> Ve
     };
     let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
     let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
+    // What it attests may be in an index that lies in this one.
+    let has_index = index.manifests.iter().any(is_index);
+    let is_elsewhere = |digest: &Digest| has_index && !index.manifests.iter().any(|line| line.digest == *digest);
     let is_needed = |line: &&Descriptor| match attested(line) {
         Some(_) if wanted.attestations == Attestations::Drop => false,
-        Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest),
+        Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
         None => picked.contains(&line.digest),
     };
-    let mut seen = BTreeSet::new();
-    let lines = index.manifests.iter().filter(is_needed).filter(|line| seen.insert(&line.digest));
-    let child = |line: &Descriptor| Child {
-        source,
-        reference: list.repository().at_digest(&line.digest),
-        descriptor: line.clone(),
-    };
-    lines.map(child).collect()
+    let mut children: Vec<Child> = Vec::new();
+    let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+    for line in index.manifests.iter().filter(is_needed) {
+        let place = *places.entry(&line.digest).or_insert(children.len());
+        match children.get_mut(place) {
+            Some(child) if child.descriptor == *line || child.again.contains(line) => {}
+            Some(child) => child.again.push(line.clone()),
+            None => {
+                let reference = list.repository().at_digest(&line.digest);
+                children.push(Child { source, reference, descriptor: line.clone(), again: Vec::new() });
+            }
+        }
+    }
+    children
 }
 
 fn picks(wanted: &Sources, platform: &Platform) -> bool {
@@ -290,14 +329,16 @@ fn choose(wanted: &Sources, source: &mut Source) {
     });
 }
 
-/// What the sources say that they have, for the message about what they have not.
+/// What the sources have images for, for the message about what they have not.
 pub(super) fn there(sources: &[Source]) -> Vec<String> {
-    let lines = sources.iter().filter_map(|source| source.index.as_ref()).flat_map(|index| &index.manifests);
-    let listed = lines.filter(|line| attested(line).is_none()).filter_map(|line| line.platform.as_ref());
-    let own = sources.iter().flat_map(|source| &source.entries);
-    let own = own.filter(|entry| entry.attests().is_none()).filter_map(|entry| entry.descriptor.platform.as_ref());
-    let names: BTreeSet<String> = listed.chain(own).map(ToString::to_string).collect();
-    names.into_iter().collect()
+    let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The platform that a line of an index, or an image, says it is for; attestations are for none.
+fn runs_on(own: &Descriptor) -> Option<String> {
+    let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
+    platform.map(ToString::to_string)
 }
 
 /// The first mention of each image; what is no reference is kept, for its error.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::commands::changes::Changes;
 use crate::commands::plan::Plan;
 use crate::digest::Digest;
 use crate::document::{Draft, Entry};
@@ -77,7 +78,7 @@ pub(super) struct Copied {
 pub(super) struct Preview {
     /// What each tag serves now.
     pub(super) tag_changes: Vec<TagChange>,
-    /// How the list's platforms differ from what its own name serves now.
+    /// How the list differs from what its own name serves now.
     pub(super) changes: Changes,
 }
 
@@ -121,29 +122,6 @@ pub(super) enum How {
     Mount,
     /// In another registry.
     Copy,
-}
-
-/// The platforms in which two lists differ, by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Changes {
-    pub(super) added: Vec<Line>,
-    pub(super) removed: Vec<Line>,
-    pub(super) changed: Vec<Moved>,
-}
-
-/// A platform and what is listed for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Line {
-    pub(super) platform: String,
-    pub(super) digests: Vec<String>,
-}
-
-/// A platform for which something else is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Moved {
-    pub(super) platform: String,
-    pub(super) from: Vec<String>,
-    pub(super) to: Vec<String>,
 }
 
 impl Published {

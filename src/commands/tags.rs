@@ -1,5 +1,5 @@
-//! The tags that a list is published under, and their order: those that stay where they are before those that move, so
-//! that whoever follows a moving tag finds the fixed ones there already.
+//! The tags that a list is published under, and their order: those that stay where they are before those that move, the
+//! most general last, so that whoever follows a moving tag finds the more exact ones there already.
 
 use std::collections::BTreeSet;
 
@@ -22,22 +22,22 @@ const COMMIT_PREFIXES: [&str; 3] = ["sha-", "git-", "g"];
 pub(super) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
-    let (mut fixed, mut moving) = (Vec::new(), Vec::new());
+    let mut tags = Vec::new();
     for tag in list.tag().into_iter().chain(more.iter().map(String::as_str)) {
         if !seen.insert(tag) {
             continue;
         }
         match tagged(list, tag) {
-            Some(reference) if is_fixed(tag) => fixed.push(reference),
-            Some(reference) => moving.push(reference),
+            Some(reference) => tags.push((mobility(tag), reference)),
             None => wrong.push(CommandError::TagName(tag.to_owned())),
         }
     }
     if !wrong.is_empty() {
         return Err(CommandError::of(wrong));
     }
-    fixed.append(&mut moving);
-    Ok(fixed)
+    // Stable: tags that move alike stay in the order of the command line.
+    tags.sort_by_key(|(mobility, _)| *mobility);
+    Ok(tags.into_iter().map(|(_, reference)| reference).collect())
 }
 
 /// The list's repository with this tag, if it is one.
@@ -48,18 +48,42 @@ pub(super) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
     is_it.then_some(reference)
 }
 
-/// Whether people expect a tag to name one thing for ever: a full version or a commit.
-fn is_fixed(tag: &str) -> bool {
-    is_version(tag) || is_commit(tag)
+/// How often people expect a tag to move; the least comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mobility {
+    /// It names one thing for ever: a full version or a commit.
+    Fixed,
+    /// `1.2`
+    Minor,
+    /// `1`
+    Major,
+    /// `edge`, `main`
+    Named,
+    /// What whoever names no tag gets.
+    Latest,
 }
 
-/// Three numbers, and behind them nothing, or whatever makes it more special: `1.2.3`, `v1.2.3-rc.1`.
-fn is_version(tag: &str) -> bool {
+fn mobility(tag: &str) -> Mobility {
+    if tag == "latest" {
+        return Mobility::Latest;
+    }
+    match numbers(tag) {
+        3.. => Mobility::Fixed,
+        _ if is_commit(tag) => Mobility::Fixed,
+        2 => Mobility::Minor,
+        1 => Mobility::Major,
+        _ => Mobility::Named,
+    }
+}
+
+/// How many numbers a version has, at most three; behind them may stand whatever makes it more special: `1.2.3`,
+/// `v1.2.3-rc.1`. None for what is no version.
+fn numbers(tag: &str) -> usize {
     let tag = tag.strip_prefix('v').unwrap_or(tag);
     let core = tag.split(['-', '_']).next().unwrap_or_default();
-    let numbers: Vec<&str> = core.split('.').collect();
+    let numbers: Vec<&str> = core.split('.').take(3).collect();
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    numbers.len() >= 3 && numbers.iter().take(3).all(is_number)
+    if numbers.iter().all(is_number) { numbers.len() } else { 0 }
 }
 
 fn is_commit(tag: &str) -> bool {
@@ -83,7 +107,7 @@ mod tests {
     #[test]
     fn what_moves_comes_last() {
         let found = order("h.x/app:latest", &["1", "1.2.3", "edge", "v1.2.3-rc.1", "1.2", "0a1b2c3", "main"]).unwrap();
-        assert_eq!(found, ["1.2.3", "v1.2.3-rc.1", "0a1b2c3", "latest", "1", "edge", "1.2", "main"]);
+        assert_eq!(found, ["1.2.3", "v1.2.3-rc.1", "0a1b2c3", "1.2", "1", "edge", "main", "latest"]);
         assert_eq!(order("h.x/app:1.2.3", &["latest", "1.2.3", "latest"]).unwrap(), ["1.2.3", "latest"]);
     }
 
@@ -99,12 +123,25 @@ mod tests {
         for tag in
             ["1.2.3", "v0.0.1", "1.2.3-alpine3.20", "10.20.30_1", "1.2.3.4", "deadbeef", "sha-0a1b2c3", "g1234567"]
         {
-            assert!(is_fixed(tag), "{tag}");
+            assert_eq!(mobility(tag), Mobility::Fixed, "{tag}");
         }
         let sha = ["ab".repeat(20), "ab".repeat(32)];
-        assert!(sha.iter().all(|sha| is_fixed(sha)));
-        for tag in ["1", "1.2", "v1", "latest", "1.2.x", "1.2.", "v1.2-3.4", "facade", "release", "sha-x", "DEADBEEF"] {
-            assert!(!is_fixed(tag), "{tag}");
+        assert!(sha.iter().all(|sha| mobility(sha) == Mobility::Fixed));
+        for (tag, found) in [
+            ("1", Mobility::Major),
+            ("1.2", Mobility::Minor),
+            ("v1", Mobility::Major),
+            ("1-alpine", Mobility::Major),
+            ("v1.2-3.4", Mobility::Minor),
+            ("latest", Mobility::Latest),
+            ("1.2.x", Mobility::Named),
+            ("1.2.", Mobility::Named),
+            ("facade", Mobility::Named),
+            ("release", Mobility::Named),
+            ("sha-x", Mobility::Named),
+            ("DEADBEEF", Mobility::Named),
+        ] {
+            assert_eq!(mobility(tag), found, "{tag}");
         }
     }
 

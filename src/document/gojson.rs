@@ -140,7 +140,7 @@ pub fn indent(json: &[u8], unit: &str) -> Vec<u8> {
             _ => {}
         }
     }
-    out.extend_from_slice(&json[body.len()..]);
+    out.extend_from_slice(json.get(body.len()..).unwrap_or_default());
     out
 }
 

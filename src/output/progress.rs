@@ -175,7 +175,8 @@ fn style(template: &str) -> ProgressStyle {
     style.progress_chars("=> ").tick_chars("|/-\\ ")
 }
 
-/// The talk of one blob. Dropped before it is [`Bar::copied`] or [`Bar::skipped`], the blob has failed.
+/// The talk of one blob. Dropped before it is [`Bar::copied`] or [`Bar::skipped`], the blob could not be
+/// copied; why is the error's to say.
 pub struct Bar {
     shared: Arc<Shared>,
     /// The first digits of the blob's digest.
@@ -212,11 +213,6 @@ impl Bar {
     /// The blob was there already, or was mounted: nothing to tell, and nothing left to do.
     pub fn skipped(mut self) {
         self.settle(self.size.unwrap_or_default());
-    }
-
-    /// The blob could not be copied. Why is the error's to say.
-    pub fn failed(self) {
-        drop(self);
     }
 
     fn settle(&mut self, bytes: u64) {

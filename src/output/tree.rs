@@ -54,13 +54,6 @@ impl Tree {
         self.branches.push(branch);
     }
 
-    /// Itself with one more branch below the others.
-    #[must_use]
-    pub fn with(mut self, branch: Tree) -> Tree {
-        self.push(branch);
-        self
-    }
-
     /// The drawing: a line for each label, every line with its newline.
     pub fn drawn(&self, strokes: Strokes) -> String {
         let mut text = format!("{}\n", self.label);
@@ -88,11 +81,17 @@ impl fmt::Display for Tree {
 mod tests {
     use super::*;
 
+    fn with<const N: usize>(label: &str, branches: [Tree; N]) -> Tree {
+        let mut tree = Tree::new(label);
+        branches.into_iter().for_each(|branch| tree.push(branch));
+        tree
+    }
+
     fn sample() -> Tree {
-        let amd64 = Tree::new("linux/amd64").with(Tree::new("layer 1")).with(Tree::new("layer 2"));
-        let mut arm64 = Tree::new("linux/arm64");
-        arm64.push(Tree::new("attestation").with(Tree::new("in-toto")));
-        Tree::new("app:1").with(amd64).with(arm64)
+        let leaf = |label: &str| with(label, []);
+        let amd64 = with("linux/amd64", [leaf("layer 1"), leaf("layer 2")]);
+        let arm64 = with("linux/arm64", [with("attestation", [leaf("in-toto")])]);
+        with("app:1", [amd64, arm64])
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::spelling::nearest;
 
 pub use known::{known_architectures, known_operating_systems, known_platforms, known_variants};
-pub use names::typed_architecture;
+pub use names::{typed_architecture, typed_operating_system};
 
 /// A platform in the OCI image specification's terms; also what docker's store and lists hold.
 ///

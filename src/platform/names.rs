@@ -86,6 +86,11 @@ pub fn typed_architecture(word: &str) -> (String, String) {
     }
 }
 
+/// What `annotate --os WORD` means: `macos` is `darwin`, and any other word is taken as it stands.
+pub fn typed_operating_system(word: &str) -> String {
+    if word == "macos" { "darwin".to_owned() } else { word.to_owned() }
+}
+
 /// Whether this may stand between the slashes of a platform.
 pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))

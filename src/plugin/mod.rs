@@ -58,7 +58,8 @@ const MQUERY: &str = "mquery";
 
 /// Takes an argument vector, the program's own name first, apart.
 ///
-/// Fails when a flag before the verb is none of docker's; docker refuses those itself before it calls a plugin.
+/// # Errors
+/// A flag before the verb that is none of docker's; docker refuses those itself before it calls a plugin.
 pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
     let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program(path), words));
     let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, action };

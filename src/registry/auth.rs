@@ -105,10 +105,12 @@ impl Authenticator {
         let state = lock(&desk.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
-                if refused || state.fixed.is_some() {
-                    Kind::LoginRefused
-                } else {
+                if !refused && state.fixed.is_none() {
                     Kind::Forbidden
+                } else if self.credentials.are_given() {
+                    Kind::GivenLoginRefused
+                } else {
+                    Kind::LoginRefused
                 }
             }
             _ => Kind::Unauthorized,

@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::answer::line;
+use super::call::Reply;
 use super::error::{Kind, RegistryError};
-use super::session::Reply;
 use super::transport::Answer;
 use crate::digest::Digest;
 use crate::document::{gojson, media_type};

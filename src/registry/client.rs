@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::auth::{Access, Scope};
+use super::call::{Call, Reply};
 use super::check::{announced_digest, complaint, is_html, manifest_type};
-use super::clock::{Clock, System};
+use super::clock::Clock;
 use super::error::{Kind, RegistryError};
 use super::options::Options;
-use super::session::{Call, Session};
+use super::session::Session;
 use super::upload::{ANSWER_MAX, Begun, Uploads};
 use crate::digest::Digest;
 use crate::document::media_type;
@@ -51,12 +52,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Makes a client. Does no I/O.
-    pub fn new(options: Options) -> Registry {
-        Registry::with_clock(options, Arc::new(System))
-    }
-
-    /// The same with another clock to wait by; deadlines within a request go by the system's all the same.
+    /// Makes a client that waits by this clock; deadlines within a request go by the system's all the same. Does no I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
         Registry { session: Session::new(options, clock) }
     }
@@ -82,6 +78,10 @@ impl Registry {
     ///
     /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
     /// reference's digest and against what the registry says is their digest.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where there is none, [`Kind::Verification`] for bytes that are not what was asked for, and what
+    /// else stands in the way of an exchange.
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
         let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
@@ -91,41 +91,21 @@ impl Registry {
         };
         let target = format!("/v2/{}/manifests/{name}", repository.path());
         let accept = media_type::ACCEPTED.join(", ");
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let reply = self.session.call(&Call {
-            registry: repository.domain(),
-            method: "GET",
-            target: &target,
             headers: &[("Accept", &accept)],
-            body: None,
-            scopes: &[Scope::repository(repository.path(), Access::Pull)],
             cap: MANIFEST_MAX,
-            deadline: None,
-            slot: None,
+            ..Call::new("GET", repository, &target, &scopes)
         })?;
-        let (wrong, outside) =
-            (complaint(repository, &reply, Kind::Verification), complaint(repository, &reply, Kind::Protocol));
-        if reply.answer.status != 200 {
-            return Err(outside(format!("status {} for a manifest", reply.answer.status)));
-        }
-        let announced = announced_digest(&reply.answer).map_err(&outside)?;
-        let media_type = reply.secrets.clean(&manifest_type(&reply.answer).map_err(&outside)?);
-        let bytes = reply.answer.body;
-        if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
-            // Docker's words, and what it does not say.
-            let found = Digest::of(&bytes);
-            return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
-        }
-        // A signed manifest of docker's first format has the digest of what was signed, not of its bytes.
-        let is_signed = media_type.ends_with("+prettyjws");
-        if let Some(announced) = announced.filter(|digest| !is_signed && !digest.verifies(&bytes)) {
-            return Err(wrong(format!("the bytes of {name} have the digest {}, not {announced}", Digest::of(&bytes))));
-        }
-        let digest = reference.digest().cloned().unwrap_or_else(|| Digest::of(&bytes));
-        Ok(Fetched { media_type, bytes, digest })
+        served(reference, name, reply)
     }
 
     /// Fetches a blob of at most `cap` bytes, following redirects. Its digest, and its size where one is given, are
     /// checked.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] where it is not there, [`Kind::Verification`] for bytes that are not the blob, and what else stands
+    /// in the way of an exchange.
     pub fn blob(
         &self,
         repository: &Repository,
@@ -134,16 +114,11 @@ impl Registry {
         cap: u64,
     ) -> Result<Vec<u8>, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let reply = self.session.call(&Call {
-            registry: repository.domain(),
-            method: "GET",
-            target: &target,
             headers: &[("Accept", "*/*")],
-            body: None,
-            scopes: &[Scope::repository(repository.path(), Access::Pull)],
             cap: size.map_or(cap, |size| size.min(cap)),
-            deadline: None,
-            slot: None,
+            ..Call::new("GET", repository, &target, &scopes)
         })?;
         let wrong = complaint(repository, &reply, Kind::Verification);
         let bytes = reply.answer.body;
@@ -158,6 +133,9 @@ impl Registry {
 
     /// Mounts a blob of `source` into `target`, both in the same registry. One request where the registry does it;
     /// where it would rather have an upload, a second one cancels that.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange; that the registry would rather have an upload is none.
     pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<Mount, RegistryError> {
         let deadline = self.session.deadline();
         let uploads = Uploads::of(&self.session, target, &deadline);
@@ -173,6 +151,9 @@ impl Registry {
     }
 
     /// Uploads a small blob from memory and gives its digest, whether or not it is there already. Two requests.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and a registry that does not take it.
     pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(bytes);
         let deadline = self.session.deadline();
@@ -183,6 +164,10 @@ impl Registry {
 
     /// Puts these exact bytes under a tag or their digest and gives their digest, which the registry's own words must
     /// agree with. One request.
+    ///
+    /// # Errors
+    /// [`Kind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,
+    /// and what else stands in the way of an exchange.
     pub fn put_manifest(
         &self,
         target: &Repository,
@@ -199,31 +184,57 @@ impl Registry {
             return Err(RegistryError::new(Kind::Verification, target.domain(), detail));
         }
         let path = format!("/v2/{}/manifests/{text}", target.path());
+        let scopes = [Scope::repository(target.path(), Access::PullPush)];
         let reply = self.session.call(&Call {
-            registry: target.domain(),
-            method: "PUT",
-            target: &path,
             headers: &[("Content-Type", media_type)],
             body: Some(bytes),
-            scopes: &[Scope::repository(target.path(), Access::PullPush)],
             cap: ANSWER_MAX,
-            deadline: None,
-            slot: None,
+            ..Call::new("PUT", target, &path, &scopes)
         })?;
-        let outside = complaint(target, &reply, Kind::Protocol);
-        if !matches!(reply.answer.status, 200..=202 | 204) {
-            return Err(outside(format!("status {} for a manifest that was put", reply.answer.status)));
+        stored(target, &digest, bytes, &reply).map(|()| digest)
+    }
+}
+
+/// What a registry has served as a manifest, checked against all that is known of it; `name` is how it was asked for.
+fn served(reference: &Reference, name: &str, reply: Reply) -> Result<Fetched, RegistryError> {
+    let repository = reference.repository();
+    let (wrong, outside) =
+        (complaint(repository, &reply, Kind::Verification), complaint(repository, &reply, Kind::Protocol));
+    if reply.answer.status != 200 {
+        return Err(outside(format!("status {} for a manifest", reply.answer.status)));
+    }
+    let announced = announced_digest(&reply.answer).map_err(&outside)?;
+    let media_type = reply.secrets.clean(&manifest_type(&reply.answer).map_err(&outside)?);
+    let bytes = reply.answer.body;
+    if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
+        // Docker's words, and what it does not say.
+        let found = Digest::of(&bytes);
+        return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
+    }
+    // A signed manifest of docker's first format has the digest of what was signed, not of its bytes.
+    let is_signed = media_type.ends_with("+prettyjws");
+    if let Some(announced) = announced.filter(|digest| !is_signed && !digest.verifies(&bytes)) {
+        return Err(wrong(format!("the bytes of {name} have the digest {}, not {announced}", Digest::of(&bytes))));
+    }
+    let digest = reference.digest().cloned().unwrap_or_else(|| Digest::of(&bytes));
+    Ok(Fetched { media_type, bytes, digest })
+}
+
+/// Whether the registry has taken these bytes for what they are.
+fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &Reply) -> Result<(), RegistryError> {
+    let outside = complaint(target, reply, Kind::Protocol);
+    if !matches!(reply.answer.status, 200..=202 | 204) {
+        return Err(outside(format!("status {} for a manifest that was put", reply.answer.status)));
+    }
+    if is_html(&reply.answer) {
+        return Err(outside("a web page for a manifest that was put".to_owned()));
+    }
+    match announced_digest(&reply.answer).map_err(outside)? {
+        // Under another algorithm it can still be checked, as the bytes are here.
+        Some(stored) if !stored.verifies(bytes) => {
+            let wrong = complaint(target, reply, Kind::Verification);
+            Err(wrong(format!("it says that it stored {stored}, not {digest}")))
         }
-        if is_html(&reply.answer) {
-            return Err(outside("a web page for a manifest that was put".to_owned()));
-        }
-        match announced_digest(&reply.answer).map_err(outside)? {
-            // Under another algorithm it can still be checked, as the bytes are here.
-            Some(stored) if !stored.verifies(bytes) => {
-                let wrong = complaint(target, &reply, Kind::Verification);
-                Err(wrong(format!("it says that it stored {stored}, not {digest}")))
-            }
-            _ => Ok(digest),
-        }
+        _ => Ok(()),
     }
 }

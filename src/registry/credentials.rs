@@ -80,6 +80,11 @@ impl Credentials {
         Credentials { given, ..self }
     }
 
+    /// Whether the login is the command line's.
+    pub(super) fn are_given(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// The credentials for a registry, by its host as references have it; anonymous where there are none.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 /// What went wrong, as far as a user's next step depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The registry says that the manifest, blob or repository is not there (404).
     NotFound,
@@ -16,6 +16,8 @@ pub enum Kind {
     Unauthorized,
     /// The registry, or its token server, refuses the credentials that there are (401).
     LoginRefused,
+    /// The same of the login that the command line gave.
+    GivenLoginRefused,
     /// The credentials are known and not enough (403).
     Forbidden,
     /// Too many requests (429).
@@ -142,6 +144,9 @@ impl Kind {
             Kind::Unauthorized => write!(f, "unauthorized: {registry} wants a login: {detail}"),
             Kind::LoginRefused => {
                 write!(f, "unauthorized: {registry} refuses the login that docker has for it: {detail}")
+            }
+            Kind::GivenLoginRefused => {
+                write!(f, "unauthorized: {registry} refuses the login that was given: {detail}")
             }
             Kind::Forbidden => write!(f, "denied: {registry} refuses access: {detail}"),
             Kind::RateLimited => write!(f, "too many requests: {registry} asks to slow down: {detail}"),

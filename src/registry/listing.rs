@@ -5,17 +5,15 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::auth::{Access, Scope};
+use super::call::{Call, Reply};
 use super::check::{announced_digest, complaint, is_html, manifest_type};
 use super::client::{Fetched, MANIFEST_MAX, Name, Registry};
 use super::error::{Kind, RegistryError};
-use super::session::{Call, Reply};
 use super::url::Url;
 use crate::digest::Digest;
 use crate::document::{gojson, media_type};
 use crate::reference::Repository;
 
-/// For answers whose body nobody reads, in bytes.
-const WORDLESS_MAX: u64 = 64 * 1024;
 /// One page of a list of tags, in bytes.
 const TAGS_MAX: u64 = 16 * 1024 * 1024;
 /// How many tags a list of tags has at most.
@@ -26,12 +24,15 @@ const PAGES_MAX: usize = 10_000;
 impl Registry {
     /// The digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404. One
     /// request (HEAD), or a second one (GET) where the registry does not say the digest or does not take the first.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and a digest that is none.
     pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
         let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
         let accept = media_type::ACCEPTED.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = ask(repository, "HEAD", &reference, &headers, &scopes);
+        let call = Call { headers: &headers, ..Call::new("HEAD", repository, &reference, &scopes) };
         match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Err(error) if error.status != Some(405) => return Err(error),
@@ -59,6 +60,9 @@ impl Registry {
     }
 
     /// Whether a repository has a blob. One request (HEAD).
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
         self.has_blob_for(repository, digest, Access::Pull)
     }
@@ -72,7 +76,8 @@ impl Registry {
     ) -> Result<bool, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), access)];
-        match self.session.call(&ask(repository, "HEAD", &target, &[("Accept", "*/*")], &scopes)) {
+        let call = Call { headers: &[("Accept", "*/*")], ..Call::new("HEAD", repository, &target, &scopes) };
+        match self.session.call(&call) {
             Ok(_) => Ok(true),
             Err(error) if error.status == Some(404) => Ok(false),
             Err(error) => Err(error),
@@ -80,11 +85,14 @@ impl Registry {
     }
 
     /// The tags of a repository, in the registry's order. One request a page.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for a repository that the registry does not know; a list that is none, is too long or has no end.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let target = format!("/v2/{}/tags/list", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", "application/json")];
-        let call = Call { cap: TAGS_MAX, ..ask(repository, "GET", &target, &accept, &scopes) };
+        let call = Call { headers: &accept, cap: TAGS_MAX, ..Call::new("GET", repository, &target, &scopes) };
         let mut reply = self.session.call(&call)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
@@ -104,10 +112,13 @@ impl Registry {
     }
 
     /// Takes a manifest away; by its tag only where the registry does that. One request.
+    ///
+    /// # Errors
+    /// A registry that does not delete, or has no such manifest, and what stands in the way of an exchange.
     pub fn delete_manifest(&self, repository: &Repository, name: &Name) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let reply = match self.session.call(&ask(repository, "DELETE", &target, &[], &scopes)) {
+        let reply = match self.session.call(&Call::new("DELETE", repository, &target, &scopes)) {
             // The answer to the first try was lost.
             Err(error) if error.status == Some(404) && error.tries > 1 => return Ok(()),
             outcome => outcome?,
@@ -120,10 +131,13 @@ impl Registry {
     }
 
     /// Takes a blob away. Most registries leave that to their garbage collection. One request.
+    ///
+    /// # Errors
+    /// A registry that does not delete, or has no such blob, and what stands in the way of an exchange.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let reply = self.session.call(&ask(repository, "DELETE", &target, &[], &scopes))?;
+        let reply = self.session.call(&Call::new("DELETE", repository, &target, &scopes))?;
         if matches!(reply.answer.status, 200 | 202 | 204) {
             return Ok(());
         }
@@ -133,11 +147,14 @@ impl Registry {
 
     /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
     /// referrers API (404, or a web page as from a site that has one for every path). One request.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and an answer that is no manifest.
     pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", media_type::OCI_INDEX)];
-        let call = Call { cap: MANIFEST_MAX, ..ask(repository, "GET", &target, &accept, &scopes) };
+        let call = Call { headers: &accept, cap: MANIFEST_MAX, ..Call::new("GET", repository, &target, &scopes) };
         let reply = match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Ok(reply) if is_html(&reply.answer) => return Ok(None),
@@ -174,26 +191,6 @@ fn name_of(name: &Name) -> &str {
     match name {
         Name::Tag(tag) => tag,
         Name::Digest(digest) => digest.as_str(),
-    }
-}
-
-fn ask<'a>(
-    repository: &'a Repository,
-    method: &'static str,
-    target: &'a str,
-    headers: &'a [(&'static str, &'a str)],
-    scopes: &'a [Scope],
-) -> Call<'a> {
-    Call {
-        registry: repository.domain(),
-        method,
-        target,
-        headers,
-        body: None,
-        scopes,
-        cap: WORDLESS_MAX,
-        deadline: None,
-        slot: None,
     }
 }
 

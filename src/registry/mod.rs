@@ -2,7 +2,7 @@
 //! building manifest lists needs.
 //!
 //! From the top: `client` is the public face, one method an operation, with `listing` for what only asks and `copy` for
-//! blobs that go from one registry to another (from `source` through `stream` into `upload`); `session` sends a request
+//! blobs that go from one registry to another (from `source` through `stream` into `upload`); `session` sends a `call`
 //! until it is answered (scheme, authorisation, redirects), at a `place` that the registry named too, and by way of
 //! `retry` again where that may help, at the `pace` that the registry bears; `endpoint` knows where a registry is and how
 //! it speaks; `transport` does one exchange, over the `line` to an origin; `connector` and `tls` make its connections.
@@ -15,6 +15,7 @@ mod answer;
 mod auth;
 mod body;
 mod cache;
+mod call;
 mod certs_d;
 mod challenge;
 mod check;

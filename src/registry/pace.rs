@@ -114,7 +114,7 @@ impl Paces {
         let pace = self.of(registry);
         let mut state = lock(&pace.state);
         let Some(end) = self.clock.now().checked_add(time) else { return true };
-        let is_news = state.told.is_none_or(|told| told + NEWS < end);
+        let is_news = state.told.is_none_or(|told| told.checked_add(NEWS).is_some_and(|told| told < end));
         if is_news {
             state.told = Some(end);
         }

@@ -4,10 +4,11 @@
 //! A place can be on any server. The registry's credentials go there only where it is the registry itself.
 
 use super::body::{Incoming, Outgoing, Slot};
+use super::call::{Call, Reply};
 use super::deadline::Deadline;
 use super::error::{Kind, RegistryError};
 use super::failure::Failure;
-use super::session::{Call, PING_MAX, Reply, Session};
+use super::session::Session;
 use super::transport::Request;
 use super::url::Url;
 
@@ -43,7 +44,7 @@ impl Session {
         let header = || self.authenticator.header(call.registry, call.scopes).filter(|_| is_home);
         let mut authorization = header();
         if is_home && authorization.is_none() && !self.is_open(call.registry) {
-            self.call(&Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call })?;
+            self.call(&call.ping())?;
             authorization = header();
         }
         let request = Request {

@@ -19,6 +19,8 @@ const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(10);
 /// Shorter waits are not worth a word.
 const TOLD: Duration = Duration::from_secs(1);
+/// With less time than this left another attempt would be over before it has begun.
+const LEAST: Duration = Duration::from_millis(100);
 /// How much of a registry's words is told, in characters.
 const WORDS_MAX: usize = 200;
 
@@ -78,7 +80,8 @@ pub(super) struct Retry<'a> {
 }
 
 impl Retry<'_> {
-    /// Waits before another attempt is made after this error, or gives the error back because none may be.
+    /// Waits before another attempt is made after this error, or gives the error back because none may be. One that has
+    /// been tried enough says so: nobody around this begins to count anew.
     pub(super) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.tries += 1;
         let error = RegistryError { tries: error.tries.max(self.tries), ..error };
@@ -100,10 +103,10 @@ impl Retry<'_> {
             self.policy.paces.slow(self.registry, wait);
         }
         if self.tries > self.policy.retries {
-            return Err(error);
+            return Err(error.with_again(Again::Never));
         }
-        if let Some(left) = self.deadline.left().filter(|left| *left <= wait) {
-            return Err(too_long(error, asked, left, self.deadline));
+        if let Some(left) = self.deadline.left().filter(|left| *left <= wait.saturating_add(LEAST)) {
+            return Err(too_long(error, asked, left, self.deadline).with_again(Again::Never));
         }
         self.tell(&error, wait);
         self.policy.clock.sleep(wait);
@@ -149,7 +152,7 @@ fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadl
     let detail = match (asked, deadline.missed()) {
         (_, Some(_)) if error.kind == Kind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
-        (Some(asked), None) if asked >= left => {
+        (Some(asked), None) if asked.saturating_add(LEAST) >= left => {
             format!("{}; it asks to wait for {}, and only {} are left", error.detail, shown(asked), shown(left))
         }
         _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),

@@ -1,3 +1,5 @@
+//! Tests of [`super`]: what is sent again, how often, and how long the waits are.
+
 use std::sync::Mutex;
 use std::time::SystemTime;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::answer;
 use super::auth::{Authenticator, Origin as Asker, Scope, TokenRequest};
-use super::body::Slot;
+use super::call::{Call, Reply};
 use super::challenge::Challenge;
 use super::clock::Clock;
 use super::credentials::Credentials;
@@ -18,9 +18,8 @@ use super::failure::Failure;
 use super::options::Options;
 use super::redirect;
 use super::retry::{Policy, Retry};
-use super::scrub::Scrubber;
 use super::token_server::TokenServer;
-use super::transport::{Answer, Request, Transport};
+use super::transport::{Request, Transport};
 use super::url::Url;
 use crate::secret::Secret;
 
@@ -29,62 +28,10 @@ const ROUNDS_MAX: usize = 4;
 /// A larger body is not sent before it is known whether the registry wants a login: a server that refuses early and
 /// hangs up takes its answer down with it.
 const BLIND_BODY_MAX: usize = 128 * 1024;
-pub(super) const PING_MAX: u64 = 64 * 1024;
 /// Nobody waits long for the answer to a courtesy.
 const COURTESY: Duration = Duration::from_secs(10);
 /// How long an operation may take, with everything, where the user has not said.
 const TOTAL: Duration = Duration::from_secs(5 * 60);
-
-/// One operation on a registry.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Call<'a> {
-    /// The registry, as references name it.
-    pub(super) registry: &'a str,
-    /// The method.
-    pub(super) method: &'static str,
-    /// The path, with its query.
-    pub(super) target: &'a str,
-    /// Header fields.
-    pub(super) headers: &'a [(&'static str, &'a str)],
-    /// The body.
-    pub(super) body: Option<&'a [u8]>,
-    /// What it needs to be allowed.
-    pub(super) scopes: &'a [Scope],
-    /// How large the answer may be, in bytes.
-    pub(super) cap: u64,
-    /// When the operation has to be over that this is part of, if it has a deadline of its own.
-    pub(super) deadline: Option<&'a Deadline>,
-    /// Where the body of a success goes, where it is to be read as it comes.
-    pub(super) slot: Option<&'a Slot>,
-}
-
-impl Call<'_> {
-    /// Whether it does no harm when it is sent twice: what is put under a digest or a tag is the same the second time, and
-    /// an upload that was begun for nothing the registry throws away.
-    pub(super) fn is_repeatable(&self) -> bool {
-        match self.method {
-            "GET" | "HEAD" | "DELETE" => true,
-            "PUT" => self.target.contains("/manifests/") && !self.target.contains("/blobs/uploads/"),
-            "POST" => self.body.is_some_and(<[u8]>::is_empty),
-            _ => false,
-        }
-    }
-}
-
-/// The answer to a call, and the request that it answers.
-#[derive(Debug)]
-pub(super) struct Reply {
-    /// The last answer, after redirects.
-    pub(super) answer: Answer,
-    /// Where it came from.
-    pub(super) url: Url,
-    /// The request as it may be shown: method and URL of the call.
-    pub(super) request: String,
-    /// Whether it came from the registry's own origin.
-    pub(super) is_home: bool,
-    /// What takes out of its words what was sent in secret.
-    pub(super) secrets: Arc<Scrubber>,
-}
 
 /// What all requests of a command share.
 pub(super) struct Session {
@@ -231,8 +178,7 @@ impl Session {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
         let is_blind = sent.is_none() && !self.is_open(call.registry);
         if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
-            let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, ..*call };
-            self.send_to(endpoint, first, &ping, deadline)?;
+            self.send_to(endpoint, first, &call.ping(), deadline)?;
             sent = self.authenticator.header(call.registry, call.scopes);
         }
         let mut rounds = 0;
@@ -269,12 +215,11 @@ impl Session {
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = call.registry;
-        let is_idle = call.target == "/v2/" || self.is_open(registry) || lock(&self.doorless).contains(registry);
+        let is_idle = call.is_ping() || self.is_open(registry) || lock(&self.doorless).contains(registry);
         if is_idle || !self.authenticator.has_login(registry) {
             return Ok(None);
         }
-        let ping = Call { method: "GET", target: "/v2/", headers: &[], body: None, cap: PING_MAX, slot: None, ..*call };
-        let reply = self.attempt(endpoint, first, &ping, None, deadline)?;
+        let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
         if reply.answer.status != 401 || !reply.is_home {
             lock(&self.doorless).insert(registry.to_owned());
             return Ok(None);

@@ -7,11 +7,12 @@ use std::io::Read;
 
 use super::auth::{Access, Scope};
 use super::body::Incoming;
+use super::call::{Call, Reply};
 use super::deadline::{Deadline, shown};
 use super::error::{Again, Kind, RegistryError};
 use super::failure::Failure;
 use super::retry::Retry;
-use super::session::{Call, Reply, Session};
+use super::session::Session;
 use crate::digest::Digest;
 use crate::reference::Repository;
 
@@ -76,16 +77,13 @@ impl<'a> Source<'a> {
         }
         let range = format!("bytes={at}-");
         let headers = [("Accept", "*/*"), ("Range", range.as_str())];
+        let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
+        let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
         let (reply, body) = self.session.download(&Call {
-            registry: self.repository.domain(),
-            method: "GET",
-            target: &format!("/v2/{}/blobs/{}", self.repository.path(), self.digest),
             headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
-            body: None,
-            scopes: &[Scope::repository(self.repository.path(), Access::Pull)],
             cap: u64::MAX,
             deadline: Some(self.deadline),
-            slot: None,
+            ..Call::new("GET", self.repository, &target, &scopes)
         })?;
         let stream = self.stream.insert(Stream { body, at: 0, request: reply.request.clone() });
         let extent = extent(&reply, &stream.body, at);

@@ -3,10 +3,11 @@
 
 use super::auth::{Access, Scope};
 use super::body::Outgoing;
+use super::call::{Call, Reply};
 use super::check::{announced_digest, complaint};
 use super::deadline::Deadline;
 use super::error::{Kind, RegistryError};
-use super::session::{Call, Reply, Session};
+use super::session::Session;
 use super::url::Url;
 use crate::digest::Digest;
 use crate::reference::Repository;
@@ -135,17 +136,8 @@ impl<'a> Uploads<'a> {
     }
 
     fn step(&self, method: &'static str) -> Call<'_> {
-        Call {
-            registry: self.target.domain(),
-            method,
-            target: "",
-            headers: &[],
-            body: None,
-            scopes: &self.scopes,
-            cap: ANSWER_MAX,
-            deadline: Some(self.deadline),
-            slot: None,
-        }
+        let (cap, deadline) = (ANSWER_MAX, Some(self.deadline));
+        Call { cap, deadline, ..Call::new(method, self.target, "", &self.scopes) }
     }
 
     fn place(&self, reply: &Reply) -> Result<Upload, String> {

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::args::Near;
-use crate::commands::CommandError;
+use crate::commands::{CommandError, Made};
 use crate::document::{DocumentError, media_type};
 use crate::registry::{Kind, RegistryError};
 use crate::store::StoreError;
@@ -36,9 +36,11 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec![format!("there is no draft {list}: make it with create first")]
         }
         CommandError::Platform { .. } => {
-            vec!["use a pair of names that Go has, for example: --os linux --arch amd64".to_owned()]
+            let pair = "use a pair of names that Go has, for example: --os linux --arch amd64";
+            vec![format!("{pair}; --force sets any other")]
         }
-        CommandError::NotStored(_) | CommandError::Empty(_) => {
+        CommandError::Empty(list) => vec![format!("the draft has no images (any more): put some in with add {list} …")],
+        CommandError::NotStored(_) => {
             vec!["a draft is made with create, and lives until rm or push --purge".to_owned()]
         }
         CommandError::IsList(reference) => {
@@ -59,14 +61,21 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::Copy { source, .. } => registry_hints(source, certificates),
         CommandError::Gone { .. } => {
-            vec!["push the image there again, or take it out of the list with remove".to_owned()]
+            vec!["push the image there again, or take it out of the list".to_owned()]
         }
-        CommandError::Twice(_) => {
+        CommandError::Twice { made: Made::Draft, .. } => {
             vec!["take out what is too much with remove, or tell the images apart with annotate".to_owned()]
+        }
+        CommandError::Twice { made: Made::File, .. } => {
+            vec!["take out what is too much in the file, or tell the images apart there by their platform".to_owned()]
+        }
+        CommandError::Twice { made: Made::Flags, .. } => {
+            vec!["name each platform once in --platforms, or tell the images apart in a file (-f)".to_owned()]
         }
         CommandError::ManyLists { .. } => {
             vec!["--format json tells the digests of all, in their order".to_owned()]
         }
+        CommandError::OtherDigest { .. } => vec!["name a tag, under which any list can go".to_owned()],
         CommandError::NotAList(image) => vec![format!("make a list of it with: create LIST {image}")],
         CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
             failure.each().iter().flat_map(|error| hints(error, certificates)).collect()
@@ -87,7 +96,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Registry(source) | CommandError::NotVerified { source, .. } => {
             registry_hints(source, certificates)
         }
-        CommandError::Incomplete { list, missing, extra } => incomplete_hints(list, missing, extra),
+        CommandError::Incomplete { list, made, missing, extra } => incomplete_hints(list, *made, missing, extra),
         CommandError::Output(_) => {
             vec!["what the command changes is changed; only the telling of it failed".to_owned()]
         }
@@ -133,25 +142,32 @@ fn is_write(error: &RegistryError) -> bool {
 /// Advice on a blob that is in none of the repositories that should have it.
 fn gone(sources: &[String]) -> String {
     let sources = sources.join(" and ");
-    format!("the blob is not in {sources} any more: push the image there again, or take it out of the list with remove")
+    format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
 }
 
-fn incomplete_hints(list: &str, missing: &[String], extra: &[String]) -> Vec<String> {
-    let mut hints = Vec::new();
-    if !missing.is_empty() {
-        hints.push(format!("add what is missing with: add {list} IMAGE"));
-    }
-    if !extra.is_empty() {
-        hints.push(format!("take out what is extra with: remove {list} {}", extra.join(" ")));
-    }
-    hints
+fn incomplete_hints(list: &str, made: Made, missing: &[String], extra: &[String]) -> Vec<String> {
+    let (add, take) = match made {
+        Made::Draft => (
+            format!("add what is missing with: add {list} IMAGE"),
+            format!("take out what is extra with: remove {list} {}", extra.join(" ")),
+        ),
+        Made::File => (
+            format!("add an image for what is missing to the manifests of {list} in its file"),
+            format!("take what is extra out of the manifests of {list} in its file, or require it as well"),
+        ),
+        Made::Flags => (
+            "add what is missing to --platforms".to_owned(),
+            "take what is extra out of --platforms, or require it as well".to_owned(),
+        ),
+    };
+    [(missing, add), (extra, take)].into_iter().filter(|(there, _)| !there.is_empty()).map(|(_, hint)| hint).collect()
 }
 
 fn draft_hints(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
-            "set them with annotate --os … --arch … LIST {image}, or publish an OCI index with --type oci, where an \
-             artifact needs none"
+            "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index with \
+             --type oci, where an artifact needs none"
         ),
         DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".to_owned(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
@@ -210,6 +226,7 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         Kind::NotFound => return Vec::new(),
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
+        Kind::GivenLoginRefused => "check --username, and the password that goes with it".to_owned(),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }
@@ -232,7 +249,10 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
             format!("put the pair into {folder}/ as client.cert and client.key")
         }
         Kind::Resolve => "check the name for typing errors, and the network".to_owned(),
-        Kind::Connect | Kind::Timeout => format!("check that {registry} is up and that this machine may reach it"),
+        Kind::Connect => format!("check that {registry} is up and that this machine may reach it"),
+        Kind::Timeout => format!(
+            "check that {registry} is up and that this machine may reach it, or give it more time with --timeout"
+        ),
         Kind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".to_owned(),
         Kind::Credentials => format!("mend it, or log in again with: docker login {registry}"),
         Kind::Verification => {

@@ -192,6 +192,7 @@ fn reference(error: &CommandError) -> Option<&str> {
         CommandError::NotMounted { target, .. }
         | CommandError::Mount { target, .. }
         | CommandError::Copy { target, .. } => Some(target),
+        CommandError::OtherDigest { target, .. } => Some(target),
         CommandError::Gone { name, .. } => Some(name),
         CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
             failure.each().first().and_then(reference)

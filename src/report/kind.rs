@@ -68,7 +68,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         | CommandError::CreateListName { .. }
         | CommandError::AnnotateListName { .. }
         | CommandError::AnnotateImageName { .. } => FailureKind::Reference,
-        CommandError::Exists { .. } => FailureKind::Conflict,
+        CommandError::Exists { .. } | CommandError::OtherDigest { .. } => FailureKind::Conflict,
         CommandError::NotInList { .. } | CommandError::NotStored(_) | CommandError::NoSuchPlatform { .. } => {
             FailureKind::Missing
         }
@@ -85,7 +85,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,
         CommandError::TagName(_) => FailureKind::Usage,
         CommandError::Copy { source, .. } => of_registry(source),
-        CommandError::Twice(_) => FailureKind::Conflict,
+        CommandError::Twice { .. } => FailureKind::Conflict,
         CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => kind(failure),
         CommandError::Spec(_) | CommandError::Unreadable { .. } => FailureKind::Spec,
         CommandError::SpecArguments(_) | CommandError::ManyLists { .. } | CommandError::TargetTwice(_) => {
@@ -110,7 +110,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
 fn of_registry(error: &RegistryError) -> FailureKind {
     match error.kind {
         Kind::NotFound => FailureKind::Missing,
-        Kind::Unauthorized | Kind::LoginRefused => FailureKind::Auth,
+        Kind::Unauthorized | Kind::LoginRefused | Kind::GivenLoginRefused => FailureKind::Auth,
         Kind::Forbidden => FailureKind::Denied,
         Kind::RateLimited => FailureKind::RateLimited,
         Kind::Refused => match error.status {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::args;
+use crate::commands::Made;
 use crate::document::DocumentError;
 use crate::registry::Kind;
 use crate::store::StoreError;
@@ -29,7 +30,8 @@ fn put(source: RegistryError) -> CommandError {
 }
 
 fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
-    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), missing: words(missing), extra: words(extra) }
+    let (missing, extra) = (words(missing), words(extra));
+    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), made: Made::Draft, missing, extra }
 }
 
 fn taken() -> CommandError {

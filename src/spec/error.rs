@@ -190,11 +190,19 @@ pub enum Advice {
 
 impl Advice {
     /// For a key that is unknown where it stands: a right one nearby, or the place where it would be right.
-    pub(super) fn for_key(key: &str, known: impl Iterator<Item = &'static str>) -> Advice {
-        match (belongs(key), nearest(key, known)) {
+    pub(super) fn for_key(key: &str, known: &[(&'static str, &'static str)]) -> Advice {
+        match (belongs(key), nearest(key, known.iter().map(|(written, _)| *written))) {
             (_, Some(word)) => Advice::Nearest(word.to_owned()),
             (Some(place), None) => Advice::Belongs(place),
-            (None, None) => Advice::None,
+            // Each once, by its own name.
+            (None, None) => {
+                Advice::OneOf(known.iter().map(|(_, meant)| *meant).fold(Vec::new(), |mut words, meant| {
+                    if !words.contains(&meant) {
+                        words.push(meant);
+                    }
+                    words
+                }))
+            }
         }
     }
 
@@ -202,7 +210,7 @@ impl Advice {
     pub(super) fn for_word(word: &str, known: &[&'static str]) -> Advice {
         match nearest(word, known.iter().copied()) {
             Some(word) => Advice::Nearest(word.to_owned()),
-            None if known.len() <= 4 => Advice::OneOf(known.to_vec()),
+            None if (1..=4).contains(&known.len()) => Advice::OneOf(known.to_vec()),
             None => Advice::None,
         }
     }
@@ -247,8 +255,8 @@ fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w s
 /// Where a key that stands at the wrong place would be right, for people.
 fn belongs(key: &str) -> Option<&'static str> {
     match key {
-        "architecture" | "os" | "variant" | "osversion" | "osVersion" | "os.version" | "osfeatures" | "osFeatures"
-        | "os.features" | "features" => Some("`platform`"),
+        "architecture" | "os" | "variant" | "osversion" | "osVersion" | "os.version" | "os_version" | "osfeatures"
+        | "osFeatures" | "os.features" | "os_features" | "features" => Some("`platform`"),
         "platform" => Some("an entry of `manifests`"),
         "image" | "images" | "tags" | "type" | "attestations" | "require" | "manifests" | "annotations"
         | "artifactType" => Some("the spec itself"),

@@ -1,6 +1,6 @@
 //! The spec file: a whole manifest list as one text, manifest-tool's YAML and what we add to it.
 //!
-//! A spec is a value ([`Spec`]); [`parse`] makes it of YAML or JSON and [`write`] turns it back. Nothing here opens a
+//! A spec is a value ([`Spec`]); [`parse`] makes it of YAML or JSON and [`write()`] turns it back. Nothing here opens a
 //! file, asks a registry or reads the environment: who calls brings the text and says what the variables are.
 //! `schemas/manifest-spec.schema.json` describes the same files for editors, and a test holds it against the parser.
 //!

@@ -1,10 +1,10 @@
 //! A platform as a spec gives it: in fields, any of which may be left out, or as one text.
 //!
-//! What is given is published as given, `v8` beside `arm64` too, as manifest-tool does; only other names for an
-//! architecture or an operating system (`x86_64`) become Go's.
+//! What is given is published as given, `v8` beside `arm64` too, as manifest-tool does; only other spellings (`x86_64`,
+//! the variant `8`) become Go's and OCI's.
 
 use super::error::{Advice, SpecErrorKind};
-use crate::platform::{Platform, known_architectures, known_operating_systems, typed_architecture};
+use crate::platform::{Platform, known_architectures, known_operating_systems, known_variants, typed_architecture};
 
 /// What an attestation in an index has for a platform, both as operating system and as architecture.
 const UNKNOWN: &str = "unknown";
@@ -31,9 +31,42 @@ pub(super) fn shown(platform: &Platform) -> String {
 /// that is in the name is one where none is given. A variant that is given stays as it is.
 pub(super) fn spelt(platform: Platform) -> Platform {
     let (architecture, said) = typed_architecture(&platform.architecture.to_lowercase());
-    let variant = if platform.variant.is_empty() { said } else { platform.variant.clone() };
+    let variant = match platform.variant.as_str() {
+        "" => said,
+        given => level(&architecture, given),
+    };
     let os = platform.normalized().os;
     Platform { os, architecture, variant, ..platform }
+}
+
+/// The variant as it is written: `v8` for `8` and `V8`.
+fn level(architecture: &str, given: &str) -> String {
+    let is_one = |variant: &str| variants(architecture).contains(&variant);
+    let lower = given.to_lowercase();
+    let with_letter = format!("v{lower}");
+    if is_one(&with_letter) {
+        with_letter
+    } else if is_one(&lower) {
+        lower
+    } else {
+        given.to_owned()
+    }
+}
+
+/// The variants of an architecture; none where nobody knows which there are.
+fn variants(architecture: &str) -> Vec<&'static str> {
+    let mut known = known_variants(Some(architecture));
+    if architecture == "amd64" {
+        known.insert(0, "v1");
+    }
+    known
+}
+
+/// Whether there is such a variant: `v9.2` is one where there is `v9`.
+fn is_variant(architecture: &str, variant: &str) -> bool {
+    let known = variants(architecture);
+    let (level, minor) = variant.split_once('.').unwrap_or((variant, "0"));
+    known.is_empty() || (known.contains(&level) && !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether there is such a platform, as far as it is given; an empty field is not.
@@ -61,9 +94,10 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, Sp
         let kind = SpecErrorKind::Pair { os: os.clone(), architecture: architecture.clone(), advice };
         return Err((Field::Architecture, kind));
     }
-    if !variant.is_empty() && !is_word(variant) {
-        let text = variant.clone();
-        let kind = SpecErrorKind::Word { subject: subject(), noun: "variant", text, advice: Advice::None };
+    let is_one = variant.is_empty() || (is_word(variant) && is_variant(architecture, variant));
+    if !is_one {
+        let advice = Advice::for_word(variant, &variants(architecture));
+        let kind = SpecErrorKind::Word { subject: subject(), noun: "variant", text: variant.clone(), advice };
         return Err((Field::Variant, kind));
     }
     Ok(())
@@ -87,7 +121,18 @@ mod tests {
 
     #[test]
     fn fields_are_spelt_as_one_text_is() {
-        for text in ["linux/amd64", "Linux/x86_64", "linux/armhf", "macos/AARCH64", "linux/arm64/v8", "linux/i386"] {
+        for text in [
+            "linux/amd64",
+            "Linux/x86_64",
+            "linux/armhf",
+            "macos/AARCH64",
+            "linux/arm64/v8",
+            "linux/i386",
+            "linux/arm64/8",
+            "linux/arm/V7",
+            "linux/amd64/V3",
+            "linux/aarch64/9",
+        ] {
             let mut parts = text.split('/').map(str::to_owned);
             let mut part = || parts.next().unwrap_or_default();
             let fields = Platform { os: part(), architecture: part(), variant: part(), ..Platform::default() };

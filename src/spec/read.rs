@@ -11,7 +11,7 @@ use crate::document::list::Form;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-const SPEC: Shape = Shape {
+pub(super) const SPEC: Shape = Shape {
     place: "a spec",
     keys: &[
         ("image", "image"),
@@ -26,7 +26,7 @@ const SPEC: Shape = Shape {
     ],
 };
 
-const ENTRY: Shape = Shape {
+pub(super) const ENTRY: Shape = Shape {
     place: "an entry of `manifests`",
     keys: &[
         ("image", "image"),
@@ -36,7 +36,7 @@ const ENTRY: Shape = Shape {
     ],
 };
 
-const PLATFORM: Shape = Shape {
+pub(super) const PLATFORM: Shape = Shape {
     place: "`platform`",
     keys: &[
         ("architecture", "architecture"),
@@ -45,9 +45,11 @@ const PLATFORM: Shape = Shape {
         ("osversion", "os.version"),
         ("os.version", "os.version"),
         ("osVersion", "os.version"),
+        ("os_version", "os.version"),
         ("osfeatures", "os.features"),
         ("os.features", "os.features"),
         ("osFeatures", "os.features"),
+        ("os_features", "os.features"),
         ("features", "features"),
     ],
 };

@@ -125,7 +125,7 @@ impl<'t> Reader<'t> {
         let mut first: HashMap<&str, (&str, usize)> = HashMap::new();
         for (key, at, value) in self.pairs(id, shape.place)? {
             let Some((_, meant)) = shape.keys.iter().find(|(written, _)| *written == key) else {
-                let advice = Advice::for_key(key, shape.keys.iter().map(|(written, _)| *written));
+                let advice = Advice::for_key(key, shape.keys);
                 let key = key.to_owned();
                 return Err(Fault { at, kind: SpecErrorKind::UnknownKey { key, place: shape.place, advice } });
             };

@@ -91,14 +91,13 @@ fn agree(schema: &Schema, value: &Value) -> bool {
     accepts
 }
 
-#[test]
-fn they_agree_on_each_key() {
-    let schema = Schema::new();
+/// What is accepted, and what is not.
+fn cases() -> (Vec<Value>, Vec<Value>) {
     let top = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a"}], key: value});
     let entry = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a", key: value}]});
     let field = |key: &str, value: Value| entry("platform", json!({ key: value }));
     let two = |one: &str, other: &str, value: Value| entry("platform", json!({one: value, other: value}));
-    let good = [
+    let good = vec![
         top("image", json!("r.x/a:1")),
         top("image", json!(["a", "b"])),
         top("image", json!(1)),
@@ -138,13 +137,15 @@ fn they_agree_on_each_key() {
         field("osversion", json!("1")),
         field("os.version", json!(10.0)),
         field("osVersion", json!(null)),
+        field("os_version", json!("1")),
+        field("os_features", json!(["a"])),
         field("osfeatures", json!(["a", 1])),
         field("os.features", json!([])),
         field("osFeatures", json!(null)),
         field("features", json!(["sse"])),
         two("osversion", "features", json!(null)),
     ];
-    let bad = [
+    let bad = vec![
         json!(null),
         json!("x"),
         json!([]),
@@ -153,6 +154,7 @@ fn they_agree_on_each_key() {
         json!({"manifests": [{"image": "a"}]}),
         json!({"image": "x", "images": "y", "manifests": [{"image": "a"}]}),
         json!({"image": null, "images": "y", "manifests": [{"image": "a"}]}),
+        json!({"images": {}, "manifests": [{"image": "a"}]}),
         top("Image", json!("x")),
         top("image", json!(null)),
         top("image", json!([])),
@@ -207,7 +209,11 @@ fn they_agree_on_each_key() {
         field("os", json!({})),
         field("variant", json!(["v8"])),
         field("osversion", json!([])),
-        field("os_version", json!("1")),
+        field("osVersion", json!([])),
+        field("os.version", json!({})),
+        field("os_version", json!([])),
+        field("os_features", json!("a")),
+        field("os-version", json!("1")),
         field("osfeatures", json!("a")),
         field("os.features", json!([null])),
         field("osFeatures", json!({})),
@@ -218,16 +224,95 @@ fn they_agree_on_each_key() {
         two("osfeatures", "osFeatures", json!([])),
         two("osfeatures", "os.features", json!([])),
         two("osFeatures", "os.features", json!(null)),
+        two("os_version", "os.version", json!("1")),
+        two("os_version", "osversion", json!(null)),
+        two("os_version", "osVersion", json!("1")),
+        two("os_features", "os.features", json!([])),
+        two("os_features", "osfeatures", json!(null)),
+        two("os_features", "osFeatures", json!([])),
     ];
-    for (cases, expected) in [(&good[..], true), (&bad[..], false)] {
+    (good, bad)
+}
+
+#[test]
+fn they_agree_on_each_key() {
+    let schema = Schema::new();
+    let (good, bad) = cases();
+    for (cases, expected) in [(&good, true), (&bad, false)] {
         for case in cases {
             assert_eq!(agree(&schema, case), expected, "{case}");
         }
     }
 }
 
+/// A key that one of the two has and the other has not is found whatever its values are.
+#[test]
+fn they_have_the_same_keys() {
+    use crate::spec::read::{ENTRY, PLATFORM, SPEC};
+    let schema = Schema::new().0;
+    for (pointer, shape) in
+        [("/properties", SPEC), ("/$defs/entry/properties", ENTRY), ("/$defs/platformFields/properties", PLATFORM)]
+    {
+        let mut in_schema: Vec<&str> =
+            schema.pointer(pointer).and_then(Value::as_object).unwrap().keys().map(String::as_str).collect();
+        let mut in_parser: Vec<&str> = shape.keys.iter().map(|(written, _)| *written).collect();
+        in_schema.sort_unstable();
+        in_parser.sort_unstable();
+        assert_eq!(in_schema, in_parser, "{pointer}");
+        assert!(in_parser.iter().all(|key| KEYS.contains(key)), "{pointer}");
+    }
+}
+
+/// The comparison can fail: whatever rule is taken out of the schema, and whatever key, the cases notice.
+#[test]
+fn no_rule_of_the_schema_is_idle() {
+    let whole = Schema::new();
+    let (good, bad) = cases();
+    let agrees =
+        |schema: &Schema| good.iter().all(|case| schema.accepts(case)) && bad.iter().all(|case| !schema.accepts(case));
+    assert!(agrees(&whole));
+    let mut rules = Vec::new();
+    collect(&whole.0, String::new(), &mut rules);
+    assert!(rules.len() > 60, "{rules:?}");
+    let mut idle = Vec::new();
+    for (pointer, name) in rules {
+        let mut less = whole.0.clone();
+        let _ = less.pointer_mut(&pointer).and_then(Value::as_object_mut).and_then(|rules| rules.shift_remove(&name));
+        if agrees(&Schema(less)) {
+            idle.push(format!("{pointer}/{name}"));
+        }
+    }
+    // What is no mapping is refused by the keys that must be there, or must not be there together, all the same.
+    assert_eq!(idle, ["/type", "/$defs/platformFields/type"], "no case needs these");
+}
+
+/// Every rule and every key of the schema, but for what is only told to people, by the place of what holds it.
+fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let deeper = format!("{pointer}/{}", name.replace('/', "~1"));
+                if ["$schema", "title", "description", "examples"].contains(&name.as_str()) {
+                    continue;
+                }
+                // Without these nothing can be read at all.
+                if name != "$defs" && !pointer.ends_with("/$defs") {
+                    rules.push((pointer.clone(), name.clone()));
+                }
+                collect(value, deeper, rules);
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                collect(item, format!("{pointer}/{place}"), rules);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Keys of all places, and some that are none's.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "image",
     "images",
     "tags",
@@ -244,9 +329,11 @@ const KEYS: [&str; 21] = [
     "osversion",
     "os.version",
     "osVersion",
+    "os_version",
     "osfeatures",
     "os.features",
     "osFeatures",
+    "os_features",
     "features",
     "typo",
 ];

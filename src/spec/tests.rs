@@ -77,6 +77,7 @@ fn other_spellings_and_forms_say_the_same() {
     for text in [
         "{image: x, manifests: [{image: a, platform: {os: windows, architecture: amd64, os.version: 10.0}}]}",
         "{image: x, manifests: [{image: a, platform: {os: Windows, architecture: x86_64, osVersion: 10.0}}]}",
+        "{image: x, manifests: [{image: a, platform: {os: windows, architecture: amd64, os_version: '10.0'}}]}",
         "{images: [x], manifests: [{image: a, platform: 'windows/amd64:10.0'}]}",
         "{image: [x], tags:, type: ~, manifests: [{image: a, platform: windows(10.0)/amd64, annotations: null}]}",
         "{\n\t\"image\": \"x\",\r\n\t\"manifests\": [\n\t\t{\"image\": \"\\u0061\", \"platform\": \"windows\\/amd64:10.0\"}]}",
@@ -101,6 +102,10 @@ fn a_part_of_a_platform_leaves_the_rest_to_the_image() {
     assert_eq!(platform("{variant: v8}")[0].platform, Some(Platform { variant: "v8".into(), ..Platform::default() }));
     assert_eq!(shown(platform("{architecture: 386, os: linux}")[0].platform.as_ref()), "linux/386");
     assert_eq!(shown(platform("{architecture: amd64, variant: v3}")[0].platform.as_ref()), "-/amd64/v3");
+    for known in ["linux/arm64/v9.2", "linux/amd64/v1", "linux/riscv64/rva22", "windows/arm64/v8"] {
+        assert_eq!(shown(platform(known)[0].platform.as_ref()), known);
+    }
+    assert_eq!(shown(platform("{architecture: arm64, variant: 8}")[0].platform.as_ref()), "-/arm64/v8");
     assert_eq!(shown(platform("unknown/unknown")[0].platform.as_ref()), "unknown/unknown");
 }
 
@@ -225,7 +230,14 @@ fn what_is_wrong_is_named_with_the_right_word() {
         // Keys.
         (top("tag: [a]"), "2:1: unknown key `tag` in a spec; did you mean `tags`?"),
         (top("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
-        (top("zzz: 1"), "2:1: unknown key `zzz` in a spec"),
+        (
+            top("zzz: 1"),
+            "2:1: unknown key `zzz` in a spec; there is image, tags, annotations, artifactType, type, attestations, require, manifests",
+        ),
+        (
+            entry("{zzz: 1}"),
+            "2:35: unknown key `zzz` in `platform`; there is architecture, os, variant, os.version, os.features, features",
+        ),
         (top("? [a]\n: b"), "2:3: a key has to be a word"),
         (top("'': b"), "2:1: a key has to be a word"),
         (top("image: y"), "2:1: `image` is here a second time; line 1 has it as `image`"),
@@ -276,6 +288,15 @@ fn what_is_wrong_is_named_with_the_right_word() {
         (entry("{architecture: x66, os: plan9}"), "2:49: `platform`: unknown architecture \"x66\""),
         (entry("solaris/s390x"), "2:34: no platform solaris/s390x; there is amd64"),
         (entry("{os: linux, variant: 'v 8'}"), "2:55: `platform`: unknown variant \"v 8\""),
+        (
+            entry("{os: linux, architecture: arm, variant: v77}"),
+            "2:74: `platform`: unknown variant \"v77\"; did you mean `v7`?",
+        ),
+        (
+            entry("{os: linux, architecture: amd64, variant: haswell}"),
+            "2:76: `platform`: unknown variant \"haswell\"; there is v1, v2, v3, v4",
+        ),
+        (entry("linux/arm64/v8.x"), "2:34: `platform`: unknown variant \"v8.x\"; there is v8, v9"),
         (entry("linux"), "2:34: `platform`: \"linux\" is no platform; write it as OS/ARCH or OS/ARCH/VARIANT"),
         (
             top("require: [linux/amd65]"),
@@ -390,17 +411,19 @@ fn a_reference() -> impl Strategy<Value = Reference> {
 
 fn a_platform() -> impl Strategy<Value = Platform> {
     let pair = prop_oneof![
-        Just(("linux", "arm64")),
-        Just(("linux", "386")),
-        Just(("windows", "amd64")),
-        Just(("unknown", "unknown"))
+        Just(("linux", "arm64", ["", "v8", "v9"])),
+        Just(("linux", "386", ["", "v1", "x"])),
+        Just(("windows", "amd64", ["", "v1", "v4"])),
+        Just(("unknown", "unknown", ["", "", "v8"]))
     ];
-    (pair, "(v[0-9])?", "([0-9]{1,3}\\.[0-9]{1,3})?").prop_map(|((os, architecture), variant, os_version)| Platform {
-        os: os.to_owned(),
-        architecture: architecture.to_owned(),
-        variant,
-        os_version,
-        ..Platform::default()
+    (pair, 0..3usize, "([0-9]{1,3}\\.[0-9]{1,3})?").prop_map(|((os, architecture, variants), place, os_version)| {
+        Platform {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variants[place].to_owned(),
+            os_version,
+            ..Platform::default()
+        }
     })
 }
 

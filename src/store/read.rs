@@ -117,6 +117,15 @@ fn read_once(
 /// such a directory.
 pub(super) fn entries(
     directory: &Path,
+    take: impl FnMut(String, Entry),
+    keep: impl FnMut(String, Vec<u8>, &Metadata),
+) -> Result<bool, StoreError> {
+    entries_within(DRAFT_LIMIT, directory, take, keep)
+}
+
+fn entries_within(
+    limit: u64,
+    directory: &Path,
     mut take: impl FnMut(String, Entry),
     mut keep: impl FnMut(String, Vec<u8>, &Metadata),
 ) -> Result<bool, StoreError> {
@@ -124,13 +133,13 @@ pub(super) fn entries(
         return Ok(false);
     }
     let Some(names) = directory::names(directory)? else { return Ok(false) };
-    let mut left = DRAFT_LIMIT;
+    let mut left = limit;
     for name in names {
         let path = directory.join(&name);
         let (bytes, metadata) = guard::read(&path, guard::FILE_LIMIT)?;
         left = left
             .checked_sub(bytes.len() as u64)
-            .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit: DRAFT_LIMIT })?;
+            .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit })?;
         let entry = Entry::decode(&bytes).map_err(|source| StoreError::Entry { path, source })?;
         take(name.clone(), entry);
         keep(name, bytes, &metadata);
@@ -152,4 +161,29 @@ pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path) ->
         Ok((name.clone(), bytes))
     });
     encoded.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::manifest::Schema;
+
+    #[test]
+    fn more_than_any_draft_has_is_not_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let image = Reference::parse("h.x/app:1").unwrap();
+        let entry = Entry::fetched(image, Schema::Oci, b"{}".to_vec(), None).encode().unwrap();
+        (0..3).for_each(|number| std::fs::write(directory.path().join(number.to_string()), &entry).unwrap());
+        let whole = 3 * entry.len() as u64;
+        let read = |limit| {
+            let mut taken = 0;
+            let outcome = entries_within(limit, directory.path(), |_, _| taken += 1, |_, _, _| ());
+            (taken, outcome.map_err(|error| error.to_string()))
+        };
+        assert_eq!(read(whole), (3, Ok(true)));
+        let (taken, outcome) = read(whole - 1);
+        assert_eq!(taken, 2, "the one beyond is read, as nobody knows its size before, but not understood");
+        let expected = StoreError::TooLarge { path: directory.path().to_owned(), limit: whole - 1 };
+        assert_eq!(outcome, Err(expected.to_string()));
+    }
 }

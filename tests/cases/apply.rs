@@ -37,16 +37,12 @@ impl World {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     /// A command whose words that begin with `@` get the registry's host before them.
     fn command(&self, args: &[&str]) -> Run {
-        let args = args.iter().map(|word| match word.strip_prefix('@') {
-            Some(rest) => self.name(rest),
-            None => (*word).to_owned(),
-        });
-        self.sandbox.command(OURS).args(args)
+        self.sandbox.command(OURS).args(self.registry.words(args))
     }
 
     fn run(&self, args: &[&str]) -> Output {

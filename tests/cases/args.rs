@@ -241,6 +241,8 @@ fn the_readme_speaks_of_every_verb_and_flag() {
     let syntax = docker_manifest::args::syntax();
     let verbs: Vec<_> = syntax.get_subcommands().collect();
     assert!(verbs.len() > 15, "{} verbs", verbs.len());
+    let examples: Vec<&str> = readme.lines().filter(|line| line.starts_with("    ")).collect();
+    let examples = examples.join("\n");
     let mut missing = Vec::new();
     for verb in verbs {
         let name = verb.get_name();
@@ -251,10 +253,27 @@ fn the_readme_speaks_of_every_verb_and_flag() {
             let is_there = |part: &str| {
                 part.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|w| w == format!("--{flag}"))
             };
-            if !is_there(&readme) {
+            if !is_there(&examples) {
                 missing.push(format!("{name} --{flag}"));
             }
         }
     }
-    assert!(missing.is_empty(), "the README does not speak of {missing:?}");
+    assert!(missing.is_empty(), "the README has no example of {missing:?}");
+}
+
+#[test]
+fn every_example_in_the_readme_is_a_command_line() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let readme = readme.replace("\\\n", " ");
+    let examples = readme.lines().filter_map(|line| line.strip_prefix("    docker-manifest "));
+    let mut number = 0;
+    for example in examples {
+        // What follows is the shell's.
+        let ends = |word: &&str| !["#", "|"].contains(word) && !word.starts_with(['<', '>']);
+        let words: Vec<String> = example.split_whitespace().take_while(ends).map(str::to_owned).collect();
+        let read = docker_manifest::args::parse("docker-manifest", &words);
+        assert!(matches!(read, Ok(docker_manifest::args::Request::Run(_))), "{example}: {read:?}");
+        number += 1;
+    }
+    assert!(number > 30, "{number} examples");
 }

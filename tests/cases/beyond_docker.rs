@@ -66,7 +66,7 @@ impl Scene {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     fn store(&self) -> Store {

@@ -1,6 +1,7 @@
 //! `check`: what is said of registries with all kinds of habits, and that nothing is left behind in any of them.
 
 mod doors;
+mod interrupt;
 mod real;
 
 use serde_json::Value;

@@ -108,10 +108,8 @@ impl Plan {
             timeout: self.timeout,
             notice: into(&notices),
         };
-        let registry = match self.clock {
-            Some(clock) => registry::Registry::with_clock(options, clock),
-            None => registry::Registry::new(options),
-        };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(registry::SystemClock));
+        let registry = registry::Registry::with_clock(options, clock);
         Bench { registry, trace, notices, _dir: self.dir }
     }
 }

@@ -35,7 +35,7 @@ impl Yard {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     fn image(&self, number: usize) -> String {

@@ -48,7 +48,7 @@ impl World {
 
     /// A name in the registry.
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     /// The list's name.

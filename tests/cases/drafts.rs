@@ -32,22 +32,17 @@ impl World {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
-    }
-
-    fn words(&self, args: &[&str]) -> Vec<String> {
-        let word = |word: &&str| word.strip_prefix('@').map_or((*word).to_owned(), |rest| self.name(rest));
-        args.iter().map(word).collect()
+        self.registry.name(rest)
     }
 
     /// Runs the program; words that begin with `@` get the registry's host before them.
     fn run(&self, args: &[&str]) -> Output {
-        self.sandbox.command(OURS).args(self.words(args)).run()
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
     }
 
     /// Runs docker itself.
     fn docker(&self, args: &[&str]) -> Output {
-        self.sandbox.tool(&Tool::Docker).args(self.words(args)).run().success()
+        self.sandbox.tool(&Tool::Docker).args(self.registry.words(args)).run().success()
     }
 
     fn draft(&self, list: &str, image: &str) {
@@ -214,7 +209,7 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     );
     let _ = world.run(&["rm", "--all"]).success();
     assert_eq!(world.names(), [""; 0]);
-    let gone = world.sandbox.tool(&Tool::Docker).args(["inspect"]).args(world.words(&["@app:1"])).run();
+    let gone = world.sandbox.tool(&Tool::Docker).args(["inspect"]).args(world.registry.words(&["@app:1"])).run();
     assert_eq!(gone.code, 1);
 }
 

@@ -52,7 +52,8 @@ impl World {
         let output = self.run(line);
         let host = self.odd.host();
         assert_eq!((output.code, output.out().as_str()), (1, ""), "{line}: {}", output.err());
-        let first = first.replace('@', &host);
+        // Not the one before a digest.
+        let first = first.replace("@/", &format!("{host}/"));
         assert!(output.first_err_line().starts_with(&first), "{line}: {}", output.err());
         let hints: Vec<String> =
             output.err().lines().filter_map(|line| line.strip_prefix("hint: ").map(str::to_owned)).collect();

@@ -1,12 +1,12 @@
 //! Called by another program's name: manifest-tool's command line, its output and its exit codes, and each of its known
 //! faults not repeated. A real manifest-tool is compared with where there is one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
 use testkit::loopback::{Fault, Recorded, Registry, Rule};
-use testkit::sandbox::{Output, Run, Sandbox, find_on_path};
+use testkit::sandbox::{Output, Run, Sandbox, find_on_path, write_script};
 use testkit::skip::skipped;
 
 use super::OURS;
@@ -35,16 +35,12 @@ impl World {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     /// `manifest-tool ARGS`; words that begin with `@` get the registry's host before them.
     fn command(&self, args: &[&str]) -> Run {
-        let args = args.iter().map(|word| match word.strip_prefix('@') {
-            Some(rest) => self.name(rest),
-            None => (*word).to_owned(),
-        });
-        self.sandbox.command(&self.tool).args(args)
+        self.sandbox.command(&self.tool).args(self.registry.words(args))
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -379,29 +375,109 @@ fn a_link_named_mquery_is_mquery() {
     assert_eq!((refused.code, refused.first_err_line().as_str()), (1, "mquery: 'mquery' requires 1 argument"));
 }
 
-/// What both print and publish, the layout of the list's JSON aside: that is docker's with us.
+/// What another program does otherwise than ours, the layout of the list's JSON aside: that is docker's with us.
+fn differences(world: &World, other: &Path) -> Vec<String> {
+    let both = |args: &[&str]| {
+        let theirs = world.sandbox.command(other).args(args.iter().copied()).run();
+        (theirs.code, theirs.out())
+    };
+    let mut found = Vec::new();
+    let mut compare = |what: &str, args: &[&str], theirs: String, ours: String| {
+        if theirs != ours {
+            found.push(format!("{what} of {}:\n{theirs}\nours:\n{ours}", args.join(" ")));
+        }
+    };
+    let (spec, template) = (world.spec(TWO), world.name("src:ARCH"));
+    let (target, name) = (world.name("app:1"), world.name("app:1"));
+    let from_args = ["--platforms", "linux/amd64,linux/arm64", "--template", &template, "--target", &target];
+    let missing = world.sandbox.write(
+        "missing.yaml",
+        format!(
+            "image: {target}\nmanifests: [{{image: {}}}, {{image: {}}}]\n",
+            world.name("src:amd64"),
+            world.name("src:no")
+        ),
+    );
+    let (missing, nowhere) = (missing.display().to_string(), world.name("app:none"));
+    for (kind, more) in [
+        ("docker", &["from-spec", spec.as_str()][..]),
+        ("oci", &["from-spec", &spec]),
+        ("docker", &[&["from-args"], &from_args[..]].concat()),
+        ("oci", &[&["from-args"], &from_args[..], &["--tags", "2,3", "--annotations", "k=v"]].concat()),
+        ("docker", &["from-spec", "--ignore-missing", &missing]),
+    ] {
+        let args = [&["--plain-http", "push", "--type", kind][..], more].concat();
+        let (code, line) = both(&args);
+        let (their_list, their_line) = (world.list("app", "1"), world.digest_line("app", "1"));
+        // The digest and the size are those of what was pushed.
+        compare("the line", &args, line, their_line);
+        let ours = world.run(&args);
+        compare("the exit code", &args, code.to_string(), ours.code.to_string());
+        compare("the line", &args, world.digest_line("app", "1"), ours.out());
+        compare("the list", &args, their_list.to_string(), world.list("app", "1").to_string());
+        for inspect in [&["inspect"][..], &["inspect", "--raw"], &["inspect", "--expand-config", "--raw"]] {
+            let args = [&["--plain-http"], inspect, &[&name]].concat();
+            let ((code, text), ours) = (both(&args), world.run(&args));
+            compare("the exit code", &args, code.to_string(), ours.code.to_string());
+            compare("the text", &args, text, ours.out());
+        }
+    }
+    let image = world.name("src:amd64");
+    for args in [
+        &["--plain-http", "inspect", &image][..],
+        &["--plain-http", "inspect", "--raw", &image],
+        &["--plain-http", "inspect", &nowhere],
+        &["--plain-http", "push", "from-spec", "/no/such/file"],
+        &["--plain-http", "push", "from-spec", &missing],
+    ] {
+        let ((code, text), ours) = (both(args), world.run(args));
+        compare("the exit code", args, code.to_string(), ours.code.to_string());
+        compare("the text", args, text, ours.out());
+    }
+    found
+}
+
+/// A world with the images of [`TWO`].
+fn with_two() -> World {
+    let world = World::new();
+    world.put("src", "amd64", "amd64");
+    world.put("src", "arm64", "arm64");
+    world
+}
+
 #[test]
 fn a_real_manifest_tool_does_the_same() {
     let Some(real) = find_on_path("manifest-tool") else {
         skipped("the live comparison with manifest-tool", "manifest-tool is not on the PATH");
         return;
     };
-    let world = World::new();
-    world.put("src", "amd64", "amd64");
-    world.put("src", "arm64", "arm64");
-    let spec = world.spec(TWO);
-    for kind in ["docker", "oci"] {
-        let push = ["--plain-http", "push", "--type", kind, "from-spec", &spec];
-        let theirs = world.sandbox.command(&real).args(push).run().success();
-        let their_list = world.list("app", "1");
-        assert!(theirs.out().starts_with("Digest: sha256:"), "{}", theirs.out());
-        let ours = world.run(&push).success();
-        assert_eq!(world.list("app", "1"), their_list);
-        assert_eq!(ours.out(), world.digest_line("app", "1"));
-        let name = world.name("app:1");
-        for inspect in [&["--plain-http", "inspect", &name][..], &["--plain-http", "inspect", "--raw", &name]] {
-            let theirs = world.sandbox.command(&real).args(inspect.iter().copied()).run().success();
-            assert_eq!(world.run(inspect).success().out(), theirs.out(), "{inspect:?}");
-        }
+    assert_eq!(differences(&with_two(), &real), [""; 0]);
+}
+
+/// The comparison is one: a program that does the same passes, and one that does any of it otherwise does not.
+#[test]
+fn a_manifest_tool_that_differs_is_found() {
+    let world = with_two();
+    let fake = |script: &str| {
+        let path = world.sandbox.path().join("fake");
+        write_script(&path, &format!("#!/bin/sh\n{}\n", script.replace("TOOL", &world.tool.display().to_string())));
+        differences(&world, &path)
+    };
+    assert_eq!(fake("exec TOOL \"$@\""), [""; 0]);
+    for (script, what) in [
+        ("TOOL \"$@\"; exit 0", "the exit code"),
+        ("out=$(TOOL \"$@\") || exit; printf '%s\\n' \"$out\" | sed s/Length:/Size:/", "the text"),
+        ("out=$(TOOL \"$@\") || exit; printf '%s\\n' \"$out\" | sed 's/^Digest: sha256:..../&0/'", "the line"),
+        (
+            "for word; do shift; [ \"$word\" = docker ] && word=oci; set -- \"$@\" \"$word\"; done; exec TOOL \"$@\"",
+            "the list",
+        ),
+        ("case \"$*\" in *expand-config*) set -- --plain-http inspect --raw \"$5\"; esac; exec TOOL \"$@\"", ""),
+        ("case \"$*\" in *\" inspect --raw \"*) echo '{}';; *) exec TOOL \"$@\";; esac", "the text"),
+    ] {
+        let found = fake(script);
+        // The configuration of a list is not shown, so that what leaves it out is no other program.
+        assert_eq!(found.is_empty(), what.is_empty(), "{script}: {found:#?}");
+        assert!(found.iter().any(|line| line.starts_with(what)) || what.is_empty(), "{script}: {found:#?}");
     }
 }

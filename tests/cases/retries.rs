@@ -1,6 +1,9 @@
 //! What is sent again, how often, after how long, and when it is over. Time is the test's own wherever something is
 //! waited for: nothing here takes as long as it says.
 
+mod bounds;
+mod verbs;
+
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -11,9 +14,7 @@ use docker_manifest::registry::{Clock, Kind, Mount, Name};
 use testkit::certs::self_signed_docs;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
-use testkit::sandbox::Sandbox;
 
-use super::OURS;
 use super::client_bench::{Bench, Plan, amd, digest, lines, repository};
 
 /// A clock that goes on by what is slept, and writes that down. Half of the jitter is 1, so waits are the longest.
@@ -361,22 +362,4 @@ fn a_handshake_that_does_not_go_on_is_given_up_in_time() {
     let bench = Plan::new().timeout(Duration::from_millis(300)).build();
     let error = bench.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
     assert_eq!((error.kind, error.detail.as_str()), (Kind::Timeout, "no whole answer within 300 ms"));
-}
-
-#[test]
-fn the_program_sends_again_as_often_as_the_environment_says() {
-    let (registry, _) = seeded();
-    let sandbox = Sandbox::new();
-    let inspect = |retries: &str| {
-        registry.clear();
-        registry.clear_faults();
-        registry.fault(Rule::any().times(1), Fault::status(503));
-        let name = format!("{}/a:1", registry.host());
-        let command = sandbox.command(OURS).args(["inspect", &name]);
-        (command.env("DOCKER_MANIFEST_RETRIES", retries).run().code, registry.requests().len())
-    };
-    assert_eq!(inspect("0"), (1, 1));
-    let (code, requests) = inspect("1");
-    assert!(code == 0 && requests >= 2, "{code} {requests}");
-    assert_eq!(inspect(""), (0, requests), "an empty one is the default");
 }

@@ -37,17 +37,13 @@ impl World {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
     fn run(&self, args: &[&str]) -> Output {
         self.registry.clear();
-        let args = args.iter().map(|word| match word.strip_prefix('@') {
-            Some(rest) => self.name(rest),
-            None => (*word).to_owned(),
-        });
-        self.sandbox.command(OURS).args(args).run()
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
     }
 
     fn json(&self, args: &[&str]) -> Value {
@@ -120,10 +116,12 @@ fn a_platform_picks_a_child_which_is_shown_as_an_image() {
     assert_eq!(entry["Descriptor"]["platform"], json!({"architecture": "amd64", "os": "linux"}));
     let told = world.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
     assert_eq!((told["platform"].as_str(), told["requests"].as_u64()), (Some("linux/amd64"), Some(2)));
-    // An image is asked what it runs on.
+    // An image is asked what it runs on, once.
     world.registry.put_image("one", "1", &buildx_image("linux/amd64"));
-    let _ = world.run(&["inspect", "--platform", "linux/amd64", "@one:1"]).success();
-    assert_eq!((world.requests().len(), world.config_requests()), (2, 1));
+    for more in [&[][..], &["-v"], &["--format", "json"], &["--format", "table"], &["--format", "tree"]] {
+        let _ = world.run(&[&["inspect", "--platform", "linux/amd64", "@one:1"], more].concat()).success();
+        assert_eq!((world.requests().len(), world.config_requests()), (2, 1), "{more:?}");
+    }
     let refused = world.run(&["inspect", "--platform", "linux/arm64", "@one:1"]);
     assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", world.name("one:1")));
     assert!(refused.err().contains("hint: there is: linux/amd64\n"), "{}", refused.err());
@@ -173,6 +171,26 @@ fn nested_indexes_are_searched() {
 }
 
 #[test]
+fn a_nested_index_stands_for_its_images_in_the_verbose_form() {
+    let world = World::new();
+    let image = |platform: &str| buildx_image(platform);
+    let inner = Index::oci().image(&image("linux/s390x")).image(&image("linux/arm64")).build();
+    let outer = Index::oci().image(&image("linux/amd64")).index(&inner).image(&image("linux/s390x")).build();
+    world.registry.put_index("app", "1", &outer);
+    let entries = world.json(&["inspect", "-v", "@app:1"]);
+    // The outer one, two images and the inner one, and what only that has.
+    assert_eq!((world.requests().len(), world.config_requests()), (5, 0));
+    let architectures: Vec<&str> = entries
+        .as_array()
+        .expect("entries")
+        .iter()
+        .map(|entry| entry["Descriptor"]["platform"]["architecture"].as_str().expect("a platform"))
+        .collect();
+    assert_eq!(architectures, ["amd64", "s390x", "arm64", "s390x"]);
+    assert_eq!(entries[2]["Ref"], world.name(&format!("app:1@{}", image("linux/arm64").digest())));
+}
+
+#[test]
 fn local_and_remote_choose() {
     let (world, index) = World::with_draft();
     let one = world.json(&["inspect", "@app:1"]);
@@ -200,7 +218,7 @@ fn json_of_a_remote_index_is_one_request() {
     let (world, index) = World::with_index();
     let told = world.json(&["inspect", "--format", "json", "@app:1"]);
     assert_eq!(world.requests().len(), 1);
-    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "requests"]);
+    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!(told["digest"], index.digest());
     assert_eq!((&told["local"], &told["requests"], &told["mediaType"]), (&json!(false), &json!(1), &json!(OCI_INDEX)));
     let arm = &index.images[1];
@@ -237,8 +255,19 @@ fn json_uses_the_same_words_for_drafts_and_images() {
     assert_eq!(remote["digest"], shown["digest"]);
     world.registry.put_image("one", "1", &buildx_image("linux/amd64"));
     let one = world.json(&["inspect", "--format", "json", "@one:1"]);
-    let expected =
-        ["reference", "digest", "size", "mediaType", "local", "platform", "totalSize", "config", "layers", "requests"];
+    let expected = [
+        "reference",
+        "digest",
+        "size",
+        "mediaType",
+        "local",
+        "platform",
+        "totalSize",
+        "config",
+        "layers",
+        "tags",
+        "requests",
+    ];
     assert_eq!((keys(&one), world.requests().len()), (expected.to_vec(), 2));
     let entry = world.name(&format!("app@{}", index.images[2].digest()));
     let entry = world.json(&["inspect", "--format", "json", "@list:1", &entry]);
@@ -321,6 +350,11 @@ fn a_tree_goes_down_to_the_layers() {
             || verbose.contains(&index.images[2].digest())
     );
     assert!(verbose.contains("application/vnd.oci.image.layer.v1.tar+gzip"), "{verbose}");
+    let typed = Index::oci().image(&index.images[0]).artifact_type("x/y").annotation("k", "v").build();
+    world.registry.put_index("app", "typed", &typed);
+    let typed = world.shown(&["inspect", "-v", "--format", "tree", "@app:typed"]);
+    let said: Vec<&str> = typed.lines().skip(1).take(2).collect();
+    assert_eq!(said, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
 }
 
 #[test]
@@ -417,7 +451,7 @@ fn platforms_are_told_in_mquerys_words() {
 fn platforms_are_told_as_json() {
     let (world, index) = World::with_index();
     let told = world.json(&["platforms", "--format", "json", "@app:1"]);
-    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "requests"]);
+    assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!((&told["digest"], &told["requests"]), (&json!(index.digest()), &json!(1)));
     let names: Vec<&str> =
         told["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();

@@ -6,6 +6,9 @@ use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
 
+mod moves;
+mod shapes;
+
 struct World {
     registry: Registry,
     sandbox: Sandbox,
@@ -17,16 +20,12 @@ impl World {
     }
 
     fn name(&self, rest: &str) -> String {
-        format!("{}/{rest}", self.registry.host())
+        self.registry.name(rest)
     }
 
     /// Runs the program; words that begin with `@` get the registry's host before them.
     fn run(&self, args: &[&str]) -> Output {
-        let args = args.iter().map(|word| match word.strip_prefix('@') {
-            Some(rest) => self.name(rest),
-            None => (*word).to_owned(),
-        });
-        self.sandbox.command(OURS).args(args).run()
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
     }
 
     /// The lines of what a push would send, as JSON.

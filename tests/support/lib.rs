@@ -6,8 +6,10 @@
 pub mod certs;
 pub mod client;
 pub mod image;
+mod line;
 pub mod link;
 pub mod loopback;
+pub mod memory;
 pub mod netns;
 pub mod real;
 pub mod relay;

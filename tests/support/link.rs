@@ -18,18 +18,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub use meter::Request;
 
+use crate::line::{CHUNK, Line, Pair, lock};
 use meter::{Meter, Seen};
-
-const CHUNK: usize = 64 * 1024;
 
 /// What crossed a link since it was started or last asked by [`Link::take`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,33 +66,14 @@ impl Counts {
 /// A running link; dropping it closes every connection that goes through it.
 #[derive(Debug)]
 pub struct Link {
-    addr: SocketAddr,
+    line: Line,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    target: SocketAddr,
     rtt: Duration,
-    ended: AtomicBool,
     counts: Mutex<Counts>,
-    /// The open connections, to be closed at the end; each takes itself out when it is over.
-    open: Mutex<BTreeMap<u64, Arc<Pair>>>,
-}
-
-/// The two sockets of one connection.
-#[derive(Debug)]
-struct Pair {
-    client: TcpStream,
-    server: TcpStream,
-}
-
-impl Pair {
-    fn close(&self) {
-        let _ = self.client.shutdown(Shutdown::Both);
-        let _ = self.server.shutdown(Shutdown::Both);
-    }
 }
 
 /// Bytes and the moment at which they may go on; none is the end of the direction.
@@ -103,42 +82,32 @@ struct Chunk {
     bytes: Vec<u8>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 impl Link {
     /// Starts a link to a server, with a listener on a free port of 127.0.0.1.
     ///
     /// # Errors
     /// When there is no port to listen on.
     pub fn start(target: SocketAddr, rtt: Duration) -> io::Result<Link> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            target,
-            rtt,
-            ended: AtomicBool::new(false),
-            counts: Mutex::default(),
-            open: Mutex::default(),
-        });
-        let acceptor = thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
-        });
-        Ok(Link { addr, shared, acceptor: Some(acceptor) })
+        let shared = Arc::new(Shared { rtt, counts: Mutex::default() });
+        let (noting, carrying) = (Arc::clone(&shared), Arc::clone(&shared));
+        let note = move || {
+            lock(&noting.counts).connections += 1;
+            Instant::now()
+        };
+        let line = Line::start(target, note, move |pair, accepted| carry(pair, accepted, &carrying))?;
+        Ok(Link { line, shared })
     }
 
     /// Where clients connect.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.line.addr()
     }
 
     /// The address as it stands in an image name.
     #[must_use]
     pub fn host(&self) -> String {
-        self.addr.to_string()
+        self.addr().to_string()
     }
 
     /// The time from a client's byte to the first byte that can answer it, the server's own time left out.
@@ -157,41 +126,6 @@ impl Link {
     #[must_use]
     pub fn take(&self) -> Counts {
         std::mem::take(&mut *lock(&self.shared.counts))
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
-        // The acceptor looks up when somebody comes.
-        drop(TcpStream::connect(self.addr));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-        for pair in lock(&self.shared.open).values() {
-            pair.close();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for (number, client) in (0..).zip(listener.incoming()) {
-        if shared.ended.load(Ordering::SeqCst) {
-            return;
-        }
-        let accepted = Instant::now();
-        let Ok(client) = client else { continue };
-        lock(&shared.counts).connections += 1;
-        // A server that does not answer shows to the client as a connection closed at once.
-        let Ok(server) = TcpStream::connect(shared.target) else { continue };
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let pair = Arc::new(Pair { client, server });
-        lock(&shared.open).insert(number, Arc::clone(&pair));
-        let shared = Arc::clone(shared);
-        thread::spawn(move || {
-            carry(&pair, accepted, &shared);
-            lock(&shared.open).remove(&number);
-        });
     }
 }
 

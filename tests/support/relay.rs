@@ -3,14 +3,12 @@
 //!
 //! It knows nothing of HTTP or TLS. It delays nothing (that is [`crate::link`]'s trade) and no clock is looked at.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
-const CHUNK: usize = 64 * 1024;
+use crate::line::{CHUNK, Line, Pair, lock};
 
 /// A way that bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,37 +44,14 @@ pub struct Carried {
 /// A running relay; dropping it ends every connection that goes through it.
 #[derive(Debug)]
 pub struct Relay {
-    addr: SocketAddr,
+    line: Line,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
-    target: SocketAddr,
-    ended: AtomicBool,
     cuts: Mutex<Vec<Cut>>,
     carried: Mutex<Vec<Carried>>,
-    open: Mutex<BTreeMap<usize, Arc<Pair>>>,
-}
-
-/// The two sockets of one connection.
-#[derive(Debug)]
-struct Pair {
-    client: TcpStream,
-    server: TcpStream,
-}
-
-impl Pair {
-    fn close(&self) {
-        // A side that is gone already is as good.
-        let _ = self.client.shutdown(Shutdown::Both);
-        let _ = self.server.shutdown(Shutdown::Both);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl Relay {
@@ -86,30 +61,32 @@ impl Relay {
     /// When there is no port to listen on.
     #[must_use]
     pub fn start(target: SocketAddr) -> Relay {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-        let addr = listener.local_addr().expect("a bound listener has an address");
-        let shared = Arc::new(Shared {
-            target,
-            ended: AtomicBool::new(false),
-            cuts: Mutex::default(),
-            carried: Mutex::default(),
-            open: Mutex::default(),
-        });
-        let accepting = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &accepting));
-        Relay { addr, shared, acceptor: Some(acceptor) }
+        let shared = Arc::new(Shared::default());
+        let (noting, carrying) = (Arc::clone(&shared), Arc::clone(&shared));
+        let note = move || {
+            let mut carried = lock(&noting.carried);
+            carried.push(Carried::default());
+            carried.len()
+        };
+        let carry = move |pair: &Pair, number| {
+            thread::scope(|scope| {
+                scope.spawn(|| carry(pair, Direction::ToServer, number, &carrying));
+                carry(pair, Direction::ToClient, number, &carrying);
+            });
+        };
+        Relay { line: Line::start(target, note, carry).expect("loopback has a free port"), shared }
     }
 
     /// Where clients connect.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.line.addr()
     }
 
     /// The address as it stands in an image name.
     #[must_use]
     pub fn host(&self) -> String {
-        self.addr.to_string()
+        self.addr().to_string()
     }
 
     /// Cuts the n-th connection (counted from 1 over the relay's life) once `after` bytes have gone in this direction,
@@ -134,47 +111,6 @@ impl Relay {
     #[must_use]
     pub fn cuts(&self) -> usize {
         self.connections().iter().filter(|carried| carried.cut).count()
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
-        // The acceptor looks up when somebody comes.
-        drop(TcpStream::connect(self.addr));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-        for pair in lock(&self.shared.open).values() {
-            pair.close();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for client in listener.incoming() {
-        if shared.ended.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(client) = client else { continue };
-        let number = {
-            let mut carried = lock(&shared.carried);
-            carried.push(Carried::default());
-            carried.len()
-        };
-        // A server that does not answer shows to the client as a connection closed at once.
-        let Ok(server) = TcpStream::connect(shared.target) else { continue };
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let pair = Arc::new(Pair { client, server });
-        lock(&shared.open).insert(number, Arc::clone(&pair));
-        let shared = Arc::clone(shared);
-        thread::spawn(move || {
-            thread::scope(|scope| {
-                scope.spawn(|| carry(&pair, Direction::ToServer, number, &shared));
-                carry(&pair, Direction::ToClient, number, &shared);
-            });
-            lock(&shared.open).remove(&number);
-        });
     }
 }
 

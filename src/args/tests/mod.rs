@@ -79,6 +79,26 @@ fn a_value_flag_takes_what_comes_next() {
 }
 
 #[test]
+fn an_empty_list_of_ours_is_a_variable_that_was_not_set() {
+    for (verb, flag, shown) in [
+        ("push", "--require=", "--require"),
+        ("push", "--tag=", "-t, --tag"),
+        ("create", "--platform=", "--platform"),
+        ("apply", "--require=", "--require"),
+    ] {
+        let words: &[&str] = match verb {
+            "create" => &[verb, flag, "l", "i"],
+            "push" => &[verb, flag, "l"],
+            _ => &[verb, flag, "-f", "l"],
+        };
+        let refused = fails(words);
+        let begin = format!("invalid argument \"\" for \"{shown}\" flag: ");
+        assert!(refused.to_string().starts_with(&begin), "{refused}");
+        assert_eq!(refused.exit_code(), 125);
+    }
+}
+
+#[test]
 fn inspect_has_its_optional_word_first() {
     for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
         let expected = Inspect {

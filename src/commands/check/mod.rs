@@ -1,11 +1,12 @@
 //! `check`: tries out what a registry can do, with images that it makes itself, and takes them away again.
 //!
 //! `samples` makes what is pushed (its layers by `archive`), `trials` pushes it and reads it back in the repositories of
-//! `place`, `verdict` says what came of it, `cleanup` goes by the
-//! `traces`.
+//! `place`, `verdict` says what came of it, `cleanup` goes by the `traces`, and `interrupt` makes sure that Ctrl-C does not
+//! keep it from doing so.
 
 mod archive;
 mod cleanup;
+mod interrupt;
 mod place;
 mod samples;
 mod traces;
@@ -22,28 +23,38 @@ use crate::commands::Context;
 use crate::commands::error::CommandError;
 use crate::output::Table;
 use cleanup::{Reasons, clean_up};
+use interrupt::{INTERRUPTED, Interrupt};
 use place::Place;
 use samples::Samples;
 use traces::Traces;
 use trials::Bench;
 use verdict::{Check, Found};
 
-pub(super) fn run(context: &Context, args: &Args) -> Result<(), CommandError> {
+/// Gives the exit code of what did not fail: 0, or an interrupted program's.
+pub(super) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let place = Place::parse(&args.target)?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, place.main())?;
     let samples = Samples::new(&word())?;
-    let bench = Bench::new(&registry, jobs, &place, &samples);
+    let interrupt = Interrupt::listen(&context.streams);
+    let bench = Bench::new(&registry, jobs, &place, &samples, &interrupt);
     let mut found = Found::default();
     let outcome = bench.try_all(&mut found);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
     let left = Left::new(&bench.traces(), &reasons, args.keep);
+    let was_stopped = interrupt.came();
+    let shown = match outcome {
+        Ok(()) if !was_stopped => show(context, args.format, &place, &found, &left, registry.requests()),
+        outcome => outcome.map_err(CommandError::from),
+    };
     if let Some(note) = left.note(&place) {
         context.streams.note(note);
     }
-    outcome?;
-    show(context, args.format, &place, &found, &left, registry.requests())?;
-    if is_publishable(&found) { Ok(()) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
+    if was_stopped {
+        return Ok(INTERRUPTED);
+    }
+    shown?;
+    if is_publishable(&found) { Ok(0) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
 }
 
 /// Another one each time.

@@ -93,7 +93,7 @@ impl Samples {
         let noted = lines.iter().map(|line| Descriptor { annotations: note("a line"), ..line.clone() }).collect();
         let annotated = Index { annotations: note("the index"), manifests: noted, ..Index::default() };
         let kind = ARTIFACT_TYPE.to_owned();
-        let typed = Index { artifact_type: kind, manifests: lines.clone(), ..Index::default() };
+        let typed = Index { artifact_type: kind, manifests: lines, ..Index::default() };
         let inner = Descriptor::of(oci.list.media_type, &oci.list.bytes);
         let nested = Index { manifests: vec![inner], ..Index::default() };
         let (referrer, subject) = referrer(&parts, &oci)?;

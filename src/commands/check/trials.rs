@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::interrupt::Interrupt;
 use super::place::Place;
 use super::samples::{ARTIFACT_TYPE, Document, Family, Samples};
 use super::traces::Traces;
@@ -41,13 +42,20 @@ pub(super) struct Bench<'a> {
     pub(super) place: &'a Place,
     /// What is pushed.
     pub(super) samples: &'a Samples,
+    interrupt: &'a Interrupt,
     traces: Mutex<Traces>,
 }
 
 impl<'a> Bench<'a> {
     /// A bench on which nothing was tried.
-    pub(super) fn new(registry: &'a Registry, jobs: NonZeroUsize, place: &'a Place, samples: &'a Samples) -> Bench<'a> {
-        Bench { registry, jobs, place, samples, traces: Mutex::default() }
+    pub(super) fn new(
+        registry: &'a Registry,
+        jobs: NonZeroUsize,
+        place: &'a Place,
+        samples: &'a Samples,
+        interrupt: &'a Interrupt,
+    ) -> Bench<'a> {
+        Bench { registry, jobs, place, samples, interrupt, traces: Mutex::default() }
     }
 
     /// What is there of ours, as far as it is known.
@@ -55,7 +63,7 @@ impl<'a> Bench<'a> {
         self.traces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries everything; what came of it is in `found` even where it cannot go on.
+    /// Tries everything; what came of it is in `found` even where it cannot go on. Ends early where it is interrupted.
     ///
     /// # Errors
     /// A blob that cannot be uploaded, as nothing at all can be tried then; later on, what is in the way of all that is
@@ -66,6 +74,7 @@ impl<'a> Bench<'a> {
             let verdicts = {
                 let so_far = &*found;
                 let work = |check: &Check| match so_far.misses(*check) {
+                    _ if self.interrupt.came() => Ok(Verdict::NotTried("interrupted".to_owned())),
                     Some(why) => Ok(Verdict::NotTried(why)),
                     None => settle(self.one(*check, so_far)),
                 };
@@ -83,6 +92,9 @@ impl<'a> Bench<'a> {
         self.registry.announce(target, Access::PullPush);
         self.registry.expect(target, self.samples.blobs.len().min(self.jobs.get()));
         let put = |blob: &Vec<u8>| {
+            if self.interrupt.came() {
+                return Ok(());
+            }
             let digest = self.registry.put_blob(target, blob)?;
             self.traces().blob(target, digest);
             Ok(())

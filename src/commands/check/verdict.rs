@@ -173,6 +173,7 @@ pub(super) fn is_in_the_way(error: &RegistryError) -> bool {
         Kind::NotFound
         | Kind::Unauthorized
         | Kind::LoginRefused
+        | Kind::GivenLoginRefused
         | Kind::Forbidden
         | Kind::Refused
         | Kind::Server

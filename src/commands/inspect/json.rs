@@ -15,7 +15,7 @@ pub(super) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::
         platforms: children(node, is_verbose),
         // An image that is all there is to show is shown with its layers.
         contents: node.contents().map(contents),
-        requests: Some(requests.unwrap_or_default()),
+        requests: requests.unwrap_or_default(),
         ..Listing::new(&node.reference, &node.line)
     };
     json::text(&listing)

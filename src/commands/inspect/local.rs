@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 /// What was found.
 pub(super) enum Found {
     /// A whole draft.
-    Draft(Draft),
+    Draft(Box<Draft>),
     /// One image of one, by the draft's name.
     Entry(Reference, Box<Entry>),
 }
@@ -26,7 +26,7 @@ pub(super) fn look(context: &Context, args: &Inspect, image: &Reference) -> Resu
     match &args.list {
         Some(list) => entry(&store, parsed(list)?, image).map(Some),
         None if args.remote => Ok(None),
-        None => Ok(draft(&store, image)?.map(Found::Draft)),
+        None => Ok(draft(&store, image)?.map(|draft| Found::Draft(Box::new(draft)))),
     }
 }
 

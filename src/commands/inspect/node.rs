@@ -37,7 +37,7 @@ pub(super) enum Inside {
     /// The list names it, and the registry does not have it.
     Missing,
     /// Blobs.
-    Image(Contents),
+    Image(Box<Contents>),
     /// Other manifests.
     List(Vec<Node>),
 }
@@ -115,7 +115,7 @@ impl Node {
 
     /// An entry of a draft.
     pub(super) fn of_entry(entry: &Entry) -> Result<Node, CommandError> {
-        let inside = Inside::Image(Contents::of(&entry.payload()?)?);
+        let inside = Inside::Image(Box::new(Contents::of(&entry.payload()?)?));
         let node = Node::listed(entry.reference.clone(), entry.descriptor.clone());
         Ok(Node { source: entry.source.clone(), inside, ..node })
     }

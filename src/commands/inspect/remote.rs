@@ -97,22 +97,50 @@ impl Client {
     }
 
     /// The images of a list for docker's `-v`, each by its digest and asked for once, however often the list names it;
-    /// the platform is the list's, so no configuration is needed.
-    fn children(&self, list: &Reference, items: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
-        let distinct = distinct(items.iter());
-        let child = |item: &&Descriptor| match fetch::child(&self.registry, list.repository(), &item.digest)? {
-            Found::Image(schema, fetched) => Ok((schema, fetched.bytes)),
-            Found::List(_) => Err(CommandError::IsList(list.with_digest(&item.digest).to_string())),
+    /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
+    fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
+        let look = |line: &Descriptor| match fetch::child(&self.registry, list.repository(), &line.digest)? {
+            Found::Image(schema, fetched) => Ok(Child::Image(schema, fetched.bytes)),
+            Found::List(fetched) => {
+                Index::decode(&fetched.bytes).map(|index| Child::List(index.manifests)).map_err(wrong(list))
+            }
         };
-        let fetched = pool::in_order(self.jobs, &distinct, child).map_err(CommandError::of)?;
-        let fetched: BTreeMap<&Digest, (Schema, Vec<u8>)> =
-            distinct.iter().map(|item| &item.digest).zip(fetched).collect();
-        let entry = |item: &Descriptor| {
-            let (schema, bytes) = fetched.get(&item.digest)?;
-            let platform = item.platform.clone().unwrap_or_default();
-            Some(Entry::fetched(list.with_digest(&item.digest), *schema, bytes.clone(), Some(platform)))
+        let below = |child: &Child| match child {
+            Child::List(lines) => lines.clone(),
+            Child::Image(..) => Vec::new(),
         };
-        Ok(items.iter().filter_map(entry).collect())
+        let children = self.levels(list, lines, |_| true, look, below)?;
+        let (mut entries, mut room) = (Vec::new(), CHILDREN_MAX);
+        flatten(list, lines, &children, &mut room, &mut entries)?;
+        Ok(entries)
+    }
+
+    /// What lies below a list, a level at a time, each manifest that `is_wanted` once.
+    fn levels<T: Send>(
+        &self,
+        list: &Reference,
+        lines: &[Descriptor],
+        is_wanted: impl Fn(&Descriptor) -> bool,
+        look: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
+        below: impl Fn(&T) -> Vec<Descriptor>,
+    ) -> Result<BTreeMap<Digest, T>, CommandError> {
+        let mut known = BTreeMap::new();
+        let mut lines = lines.to_vec();
+        for _ in 0..DEPTH_MAX {
+            let is_new = |line: &&Descriptor| !known.contains_key(&line.digest) && is_wanted(line);
+            let new = distinct(lines.iter().filter(is_new));
+            if new.is_empty() {
+                return Ok(known);
+            }
+            if known.len() + new.len() > CHILDREN_MAX {
+                return Err(too_many(list));
+            }
+            let found = pool::in_order(self.jobs, &new, |line| look(line)).map_err(CommandError::of)?;
+            let found: Vec<(Digest, T)> = new.iter().map(|line| line.digest.clone()).zip(found).collect();
+            lines = found.iter().flat_map(|(_, found)| below(found)).collect();
+            known.extend(found);
+        }
+        Err(CommandError::TooDeep { list: list.to_string(), depth: DEPTH_MAX })
     }
 
     /// The image for a platform: the first line of the list that says so, else the first of what lies deeper, which is
@@ -129,7 +157,9 @@ impl Client {
             Served::Image(image) => {
                 let own = self.platform(reference, &image.fetched.bytes)?;
                 if own.as_ref().is_some_and(|own| own.matches(&wanted.parsed)) {
-                    return Ok(*image);
+                    let Fetched { media_type, digest, bytes, .. } = &image.fetched;
+                    let line = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
+                    return Ok(Image { line: Some(Descriptor { platform: own, ..line }), ..*image });
                 }
                 return Err(no_such_platform(wanted, reference, own.iter().map(ToString::to_string)));
             }
@@ -147,7 +177,7 @@ impl Client {
             }
             total += deeper.len();
             if total > CHILDREN_MAX {
-                return Err(CommandError::TooMany { list: reference.to_string(), most: CHILDREN_MAX });
+                return Err(too_many(reference));
             }
             let found = pool::in_order(self.jobs, &deeper, |line| self.deeper(reference, line));
             lines = found.map_err(CommandError::of)?.into_iter().flatten().collect();
@@ -189,7 +219,7 @@ impl Client {
             Some(platform) => Some(platform),
             None => self.platform(&reference, &fetched.bytes)?,
         };
-        let inside = Inside::Image(contents);
+        let inside = Inside::Image(Box::new(contents));
         let mut node = Node::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
         node.line.platform = platform;
         Ok(node)
@@ -205,29 +235,13 @@ impl Client {
         Ok(Node::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
-    /// All that lies below a list, a level at a time, each manifest once.
+    /// All that lies below a list.
     fn known(&self, list: &Reference, index: &Index) -> Result<BTreeMap<Digest, Known>, CommandError> {
-        let mut known = BTreeMap::new();
-        let mut lines = index.manifests.clone();
-        for _ in 0..DEPTH_MAX {
-            let is_new = |line: &&Descriptor| !known.contains_key(&line.digest) && can_be_shown(line);
-            let new = distinct(lines.iter().filter(is_new));
-            if new.is_empty() {
-                return Ok(known);
-            }
-            if known.len() + new.len() > CHILDREN_MAX {
-                return Err(CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX });
-            }
-            let found = pool::in_order(self.jobs, &new, |line| self.look_into(list, line)).map_err(CommandError::of)?;
-            let found: Vec<(Digest, Known)> = new.iter().map(|line| line.digest.clone()).zip(found).collect();
-            let below = found.iter().filter_map(|(_, known)| match known {
-                Known::List(lines) => Some(lines.iter().cloned()),
-                _ => None,
-            });
-            lines = below.flatten().collect();
-            known.extend(found);
-        }
-        Err(CommandError::TooDeep { list: list.to_string(), depth: DEPTH_MAX })
+        let below = |known: &Known| match known {
+            Known::List(lines) => lines.clone(),
+            _ => Vec::new(),
+        };
+        self.levels(list, &index.manifests, can_be_shown, |line| self.look_into(list, line), below)
     }
 
     /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
@@ -244,17 +258,49 @@ impl Client {
                 // An attestation runs nowhere.
                 let is_told = line.has_platform() || attested(line).is_some();
                 let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
-                Ok(Known::Image(contents, platform))
+                Ok(Known::Image(Box::new(contents), platform))
             }
         }
     }
+}
+
+/// What a manifest for docker's `-v` is.
+enum Child {
+    Image(Schema, Vec<u8>),
+    List(Vec<Descriptor>),
+}
+
+/// The images of these lines in their order; `room` is how many more there may be.
+fn flatten(
+    list: &Reference,
+    lines: &[Descriptor],
+    children: &BTreeMap<Digest, Child>,
+    room: &mut usize,
+    entries: &mut Vec<Entry>,
+) -> Result<(), CommandError> {
+    for line in lines {
+        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
+        match children.get(&line.digest) {
+            Some(Child::Image(schema, bytes)) => {
+                let platform = line.platform.clone().unwrap_or_default();
+                entries.push(Entry::fetched(list.with_digest(&line.digest), *schema, bytes.clone(), Some(platform)));
+            }
+            Some(Child::List(lines)) => flatten(list, lines, children, room, entries)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn too_many(list: &Reference) -> CommandError {
+    CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }
 }
 
 /// What a manifest turned out to be.
 enum Known {
     Missing,
     /// With its platform, where the list did not say it.
-    Image(Contents, Option<Platform>),
+    Image(Box<Contents>, Option<Platform>),
     List(Vec<Descriptor>),
 }
 
@@ -266,10 +312,9 @@ fn nodes(
     known: &BTreeMap<Digest, Known>,
     room: &mut usize,
 ) -> Result<Vec<Node>, CommandError> {
-    let too_many = || CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX };
     let mut nodes = Vec::new();
     for line in lines {
-        *room = room.checked_sub(1).ok_or_else(too_many)?;
+        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
         let mut node = Node::listed(list.repository().at_digest(&line.digest), line.clone());
         node.inside = match known.get(&line.digest) {
             None => Inside::Unknown,

@@ -1,8 +1,6 @@
 //! `--format tree`: the index, its platforms, their layers with sizes; attestations below their image with what they
 //! state.
 
-use std::collections::BTreeMap;
-
 use crate::commands::inspect::node::{Contents, Inside, Node, beside, predicate};
 use crate::commands::inspect::short::Short;
 use crate::document::descriptor::Descriptor;
@@ -15,7 +13,7 @@ pub(super) fn of(node: &Node, is_verbose: bool) -> Tree {
     let name = node.reference.to_string();
     let what = node.platform().unwrap_or_else(|| node.kind());
     let mut tree = Tree::new(drawing.label(&[&name, &what], node));
-    drawing.annotations(&mut tree, &node.line.annotations);
+    drawing.said(&mut tree, &node.line);
     if let Some(subject) = &node.subject {
         tree.push(Tree::new(drawing.blob("subject", subject)));
     }
@@ -38,7 +36,7 @@ impl Drawing {
             (None, _) => node.kind(),
         };
         let mut tree = Tree::new(self.label(&[&what], node));
-        self.annotations(&mut tree, &node.line.annotations);
+        self.said(&mut tree, &node.line);
         self.inside(&mut tree, node, attestations);
         tree
     }
@@ -71,8 +69,15 @@ impl Drawing {
         }
     }
 
-    fn annotations(&self, tree: &mut Tree, annotations: &BTreeMap<String, String>) {
-        for (name, value) in annotations.iter().filter(|_| self.is_verbose) {
+    /// What is said of a manifest beside what the label has.
+    fn said(&self, tree: &mut Tree, line: &Descriptor) {
+        if !self.is_verbose {
+            return;
+        }
+        if !line.artifact_type.is_empty() {
+            tree.push(Tree::new(format!("artifact type  {}", line.artifact_type)));
+        }
+        for (name, value) in &line.annotations {
             tree.push(Tree::new(format!("annotation  {name}={value}")));
         }
     }

@@ -1,7 +1,7 @@
 //! A list that is exported and applied is that list.
 
 use serde_json::json;
-use testkit::image::{Image, Index};
+use testkit::image::{Image, Index, sha256};
 
 use super::{World, image, text};
 
@@ -70,6 +70,12 @@ fn a_draft() {
     // A tag that moves is not what was put into the draft.
     world.registry.put_image("src/amd64", "1", &image("riscv64"));
     let spec = round_trip(&world, &["--local"], ("app", "1"));
+    // What was pushed has docker's layout, so that it is the same to the byte, from the draft and from the registry.
+    let digest = |tag: &str| sha256(&world.registry.manifest("app", tag).expect("a list").1);
+    assert_eq!(digest("1"), digest("again"));
+    world.registry.put_image("app", "again", &image("s390x"));
+    let _ = round_trip(&world, &["--remote"], ("app", "1"));
+    assert_eq!(digest("1"), digest("again"));
     assert!(spec.contains(&format!("{}@sha256:", world.name("src/amd64"))), "{spec}");
     world.registry.clear();
     let _ = world.run(&["export", "@app:1"]).success();

@@ -2,7 +2,7 @@
 
 use testkit::loopback::{Fault, Rule};
 
-use super::World;
+use super::{World, image};
 
 #[test]
 fn a_spec_that_is_wrong_is_shown_where() {
@@ -62,9 +62,48 @@ fn what_is_required_may_stand_in_the_file() {
     let refused = world.apply(spec, &["--exact"]);
     let expected = format!("{} has more than was required: extra: linux/arm64", world.name("app:1"));
     assert_eq!((refused.code, refused.first_err_line()), (3, expected));
+    let there = format!("the manifests of {} in its file", world.name("app:1"));
+    let hint = format!("hint: take what is extra out of {there}, or require it as well");
+    assert_eq!(refused.err().lines().nth(1), Some(hint.as_str()));
     let _ = world.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
     let refused = world.apply(spec, &["--require", "linux/s390x"]);
-    assert_eq!(refused.code, 3);
+    let hint = format!("hint: add an image for what is missing to {there}");
+    assert_eq!((refused.code, refused.err().lines().nth(1)), (3, Some(hint.as_str())));
+}
+
+#[test]
+fn what_flags_make_is_mended_by_flags() {
+    let world = World::with(&["amd64", "arm64"]);
+    let apply = |platforms: &str, more: &[&str]| {
+        let target = world.name("app:1");
+        let template = world.name("src/ARCH:1");
+        let words = ["apply", "--platforms", platforms, "--template", &template, "--target", &target];
+        world.run(&[&words[..], more].concat())
+    };
+    for (platforms, require, code, hint) in [
+        ("linux/amd64", "linux/amd64,linux/arm64", 3, "add what is missing to --platforms"),
+        ("linux/amd64,linux/arm64", "linux/amd64", 3, "take what is extra out of --platforms, or require it as well"),
+    ] {
+        let refused = apply(platforms, &["--exact", "--require", require]);
+        assert_eq!(refused.code, code, "{}", refused.err());
+        assert_eq!(refused.err().lines().last(), Some(format!("hint: {hint}").as_str()));
+    }
+    assert_eq!(world.put_requests(), [""; 0]);
+}
+
+#[test]
+fn a_platform_that_is_there_twice_is_told_where_it_stands() {
+    let world = World::with(&["amd64"]);
+    world.registry.put_image("src/other", "1", &image("amd64"));
+    let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
+    let refused = world.apply(spec, &["--strict"]);
+    assert!(
+        refused.code == 1 && refused.first_err_line().starts_with("2 images for linux/amd64: "),
+        "{}",
+        refused.err()
+    );
+    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
+    assert_eq!(refused.err().lines().last(), Some(hint));
 }
 
 #[test]
@@ -126,4 +165,66 @@ fn a_file_for_one_digest_is_for_one_list() {
     let applied = world.apply(&one, &["--digest-file", &file]).success();
     let digest = std::fs::read_to_string(&file).expect("the file");
     assert_eq!(applied.out().lines().last(), Some(digest.as_str()));
+}
+
+#[test]
+fn a_platform_that_is_there_twice_is_told_at_the_end() {
+    let world = World::with(&["amd64"]);
+    world.registry.put_image("src/other", "1", &super::image("amd64"));
+    let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
+    let twice = format!("2 images for linux/amd64: {}, {}", world.name("src/amd64:1"), world.name("src/other:1"));
+    for flags in [&[][..], &["--format", "json"], &["--dry-run"]] {
+        let applied = world.apply(spec, flags).success();
+        assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
+    }
+    let refused = world.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
+    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
+    assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
+}
+
+#[test]
+fn a_child_of_an_index_that_is_not_there_is_no_image_that_is_missing() {
+    let world = World::new();
+    let index = testkit::image::Index::oci().image(&super::image("amd64")).image(&super::image("arm64")).build();
+    world.registry.put_index("multi", "1", &index);
+    world.registry.fault(Rule::on("GET", &index.images[1].digest()).always(), Fault::status(404));
+    let refused = world.apply("image: '@app:1'\nmanifests: [{image: '@multi:1'}]\n", &["--ignore-missing"]);
+    assert_eq!((refused.code, world.put_requests()), (1, vec![]), "{}", refused.err());
+    assert!(refused.first_err_line().starts_with("no such manifest: "), "{}", refused.err());
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
+    let world = World::with(&["amd64", "arm64"]);
+    let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
+    for fault in [Fault::CloseAfterRead, Fault::ResetBeforeRead, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang]
+    {
+        world.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
+        let failed = world.apply(spec, &["--ignore-missing", "--retries", "0", "--timeout", "1s"]);
+        assert_eq!((failed.code, failed.out()), (1, String::new()), "{fault:?}: {}", failed.err());
+        assert!(!failed.err().contains("it is left out"), "{fault:?}: {}", failed.err());
+        world.registry.clear_faults();
+    }
+    assert!(world.registry.manifest("app", "1").is_none());
+}
+
+#[test]
+fn a_digest_as_a_target_has_to_be_the_list_s() {
+    let world = World::with(&["amd64"]);
+    let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
+    let _ = world.apply(spec, &[]).success();
+    let (_, bytes) = world.registry.manifest("app", "1").expect("the list");
+    let digest = testkit::image::sha256(&bytes);
+    world.registry.clear();
+    let at = |target: &str, digest: &str| {
+        let spec = world.here(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
+        world.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
+    };
+    let other = format!("sha256:{}", "ab".repeat(32));
+    let refused = at("app", &other);
+    let expected = format!("{} would be another list: its digest is {digest}", world.name(&format!("app@{other}")));
+    assert_eq!((refused.code, refused.first_err_line()), (1, expected));
+    assert_eq!(world.put_requests(), [""; 0]);
+    let _ = at("copy/app", &digest).success();
+    assert_eq!(world.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
 }

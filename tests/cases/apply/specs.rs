@@ -99,6 +99,7 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
         // A variant is one of its architecture.
         ("{architecture: arm64}", "linux/arm64"),
         ("linux/arm/v5", "linux/arm/v5"),
+        ("{architecture: arm, variant: 6}", "linux/arm/v6"),
     ] {
         let spec = format!("image: '@app:1'\nmanifests:\n- image: '@src/arm:1'\n  platform: {platform}\n");
         let _ = world.apply(&spec, &[]).success();
@@ -108,6 +109,8 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
         ("{os: windows, architecture: amd64}", "10.0.1", json!(["win32k"])),
         ("{osversion: '10.0.2', osfeatures: []}", "10.0.2", json!(null)),
         ("{os: linux}", "", json!(null)),
+        ("{os_version: '10.0.3', os_features: [a, b]}", "10.0.3", json!(["a", "b"])),
+        ("{os.version: 10.0.3, os.features: []}", "10.0.3", json!(null)),
         ("{features: [sse4]}", "10.0.1", json!(["win32k"])),
     ] {
         let spec = format!("image: '@app:2'\nmanifests:\n- image: '@src/windows:1'\n  platform: {platform}\n");
@@ -165,6 +168,24 @@ fn several_targets_and_documents_are_told_as_one_array() {
     let one = world.apply(spec, &["--format", "json"]).success();
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
     assert_eq!(one.as_array().map(Vec::len), Some(1));
+}
+
+/// The README shows a file with all that it may say; it is one.
+#[test]
+fn the_readme_s_file_is_one() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let begin = readme.find("    image: registry.example.com/app:1.2.3").expect("the file");
+    let lines = readme[begin..].lines().take_while(|line| line.starts_with("    "));
+    let text: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
+    let specs = docker_manifest::spec::parse(&text, "README.md", &|name| (name == "VERSION").then(|| "1.2.3".into()));
+    let specs = specs.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
+    let [spec] = specs.as_slice() else { panic!("{} documents", specs.len()) };
+    assert_eq!((spec.manifests.len(), spec.tags.len(), spec.require.len()), (3, 3, 2));
+    assert_eq!(spec.annotations["org.opencontainers.image.version"], "1.2.3");
+    // Every key that a spec and its entries may have is in it.
+    for key in ["artifactType", "type", "attestations", "require", "platform", "annotations", "tags"] {
+        assert!(text.contains(&format!("{key}:")), "{key}");
+    }
 }
 
 #[test]

@@ -25,8 +25,8 @@ fn without_a_login_there_is_no_table() {
     let nobody = format!("log in with: docker login {host}");
     assert_plain_error(&world.check(), &format!("unauthorized: {host} wants a login: "), &nobody);
     let wrong = world.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
-    let again = format!("log in again with: docker login {host}");
-    assert_plain_error(&wrong, &format!("unauthorized: {host} refuses the login"), &again);
+    let again = "check --username, and the password that goes with it";
+    assert_plain_error(&wrong, &format!("unauthorized: {host} refuses the login that was given: "), again);
     world.registry.clear();
     let right = world.command(&["--username", "me", "--password-stdin"]).stdin("open sesame\n").run();
     assert_eq!((right.code, right.err().as_str(), odd(&right)), (0, "", vec![]));

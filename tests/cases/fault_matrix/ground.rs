@@ -116,11 +116,6 @@ impl Ground {
         format!("{}/{rest}", self.source.host())
     }
 
-    /// Writes a file that a command reads.
-    pub(super) fn write(&self, name: &str, text: &str) -> String {
-        self.sandbox.write(name, text).to_string_lossy().into_owned()
-    }
-
     fn variables(&self) -> Vec<(String, String)> {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         vec![

@@ -95,16 +95,12 @@ impl Case {
         Case { retries, ..self }
     }
 
-    pub(super) fn jobs(self, jobs: usize) -> Case {
-        Case { jobs, ..self }
-    }
-
     pub(super) fn timeout(self, timeout: &'static str) -> Case {
         Case { timeout: Some(timeout), ..self }
     }
 
     /// By the program itself, which waits before it sends again.
-    pub(super) fn as_program(self) -> Case {
+    pub(super) fn by_program(self) -> Case {
         Case { is_program: true, retries: self.retries.min(1), ..self }
     }
 
@@ -181,7 +177,7 @@ impl Case {
                 for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
                     let elsewhere = Fault::redirect_elsewhere(&format!("http://{}", ELSEWHERE.host()));
                     let faults = Fault::every().into_iter().chain([elsewhere]);
-                    let faults = faults.filter(|fault| !fault.stalls() && !(self.command.is_large && slow(fault)));
+                    let faults = faults.filter(|fault| !(fault.stalls() || self.command.is_large && slow(fault)));
                     ground.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.collect()));
                 }
             }

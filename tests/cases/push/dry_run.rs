@@ -78,6 +78,44 @@ fn json_says_the_same() {
 }
 
 #[test]
+fn what_the_list_says_beside_its_platforms_is_compared_too() {
+    let world = World::new();
+    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    world.created(&["@dst/app:amd"]);
+    let _ = world.push(&[]).success();
+    let _ = world.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
+    let dry = world.push(&["--dry-run"]).success().out();
+    let against = format!("\nAgainst what {} serves now:\n", world.word("@dst/app:1"));
+    assert!(dry.ends_with(&format!("{against}~ annotations.tier: none -> \"base\"\n")), "{dry}");
+    let details = &world.pushed(&["--dry-run"])["changes"]["details"];
+    let expected = json!([{ "digest": null, "member": "annotations.tier", "from": null, "to": "base" }]);
+    assert_eq!(details, &expected);
+    let docker = world.push(&["--dry-run", "--type", "docker"]);
+    assert_eq!(docker.code, 1, "{}", docker.out());
+    // The list itself moves nothing; another tag does.
+    let _ = world.push(&[]).success();
+    let dry = world.push(&["--dry-run", "-t", "2"]).success().out();
+    assert!(dry.ends_with(&format!("\n{} serves this list now\n", world.word("@dst/app:1"))), "{dry}");
+    // An image under the name is no list, and bytes in another layout are no other list.
+    let image = image("amd64", &[b"amd"]);
+    world.to.put_image(TARGET, "1", &image);
+    let dry = world.push(&["--dry-run"]).success().out();
+    let types = format!("~ mediaType: {:?} -> {:?}\n", image.media_type, testkit::image::OCI_INDEX);
+    assert!(dry.contains("\n+ linux/amd64 sha256:") && dry.ends_with(&types), "{dry}");
+}
+
+#[test]
+fn a_list_in_other_bytes_is_no_other_list() {
+    let world = World::new();
+    let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
+    world.to.put_index(TARGET, "1", &index);
+    world.created(&["@dst/app:1"]);
+    let dry = world.push(&["--dry-run"]).success().out();
+    let said = format!("\n{} serves a list now that says the same in other bytes\n", world.word("@dst/app:1"));
+    assert!(dry.contains("(moves here from ") && dry.ends_with(&said), "{dry}");
+}
+
+#[test]
 fn what_is_not_there_any_more_is_told_all_at_once() {
     let world = world();
     let lost = image("ppc64le", &[b"lost"]);
@@ -97,6 +135,24 @@ fn what_is_not_there_any_more_is_told_all_at_once() {
     let said: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
     assert_eq!(said, [format!("no such manifest: {manifest}"), format!("no such blob: {blob}")]);
     assert_eq!(writes(&world.to), [""; 0]);
+}
+
+#[test]
+fn an_attestation_is_called_one() {
+    let world = World::new();
+    let amd = image("amd64", &[b"amd"]);
+    let index = Index::oci().image(&amd).attestation(&amd).build();
+    world.from.put_index("src/built", "1", &index);
+    world.created(&["%src/built:1"]);
+    let out = world.push(&["--dry-run"]).success().out();
+    let rows: Vec<&str> = out.lines().filter(|line| line.contains(" copy from ")).collect();
+    let firsts: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(firsts, ["linux/amd64", "attestation"], "{out}");
+    assert!(!out.contains("unknown"), "{out}");
+    // Scripts are told what the list says.
+    let told = world.pushed(&["--dry-run"]);
+    assert_eq!(told["platforms"][1]["platform"], "unknown/unknown");
+    assert_eq!(told["platforms"][1]["attests"], amd.digest());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use testkit::image::sha256;
 use testkit::loopback::{Fault, Rule};
 
+use super::super::OURS;
 use super::{TARGET, World, image, lines, puts};
 
 fn world() -> World {
@@ -72,6 +73,18 @@ fn files_are_written_after_a_success() {
         "image.name": format!("{},{}", world.word("@dst/app:1"), world.word("@dst/app:2")),
     });
     assert_eq!(metadata, expected);
+}
+
+#[test]
+fn a_result_on_stdout_takes_nothing_away_that_is_printed_there() {
+    let world = world();
+    let log = world.sandbox.path().join("log");
+    let script = "exec \"$0\" push --digest-file /dev/stdout \"$1\" >\"$2\"";
+    let words = ["-c", script, OURS, &world.word("@dst/app:1"), &log.display().to_string()];
+    let _ = world.sandbox.command("/bin/sh").args(words).run().success();
+    let (_, digest) = world.served("1");
+    let written = fs::read_to_string(&log).expect("it is there");
+    assert!(written.starts_with(&digest) && written.ends_with(&format!("\n{digest}\n")), "{written}");
 }
 
 #[test]

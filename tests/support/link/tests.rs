@@ -1,5 +1,7 @@
 //! Of counts and bytes; how long anything takes is not asserted, since a busy machine takes as long as it likes.
 
+use std::net::{Ipv4Addr, TcpListener};
+
 use super::*;
 
 /// A server that answers every connection with what it was sent, and closes when the client has.

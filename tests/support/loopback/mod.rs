@@ -92,6 +92,17 @@ impl Registry {
         self.addr().to_string()
     }
 
+    /// The whole name of something here: `127.0.0.1:PORT/REST`.
+    pub fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.host())
+    }
+
+    /// The words of a command line, with the whole name in the place of each that begins with `@`.
+    pub fn words(&self, words: &[&str]) -> Vec<String> {
+        let named = |word: &&str| word.strip_prefix('@').map_or_else(|| (*word).to_owned(), |rest| self.name(rest));
+        words.iter().map(named).collect()
+    }
+
     /// `http://…` or `https://…`, without a path.
     pub fn url(&self) -> String {
         let scheme = if self.shared.storage.habits.https { "https" } else { "http" };

@@ -1,0 +1,66 @@
+//! Ctrl-C while a registry is tried out. The first one ends the trying, so that what was pushed can be taken away again;
+//! the second ends the program where it is, for a registry that does not answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::output::Streams;
+
+/// The exit code of a program that an interrupt ended.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Whether somebody wants it to end. Signals are listened to while this lives.
+pub(super) struct Interrupt {
+    came: Arc<AtomicBool>,
+    #[cfg(unix)]
+    handle: Option<signal_hook::iterator::Handle>,
+}
+
+impl Interrupt {
+    /// Listens from now on; where that cannot be had, a signal ends the program as always.
+    pub(super) fn listen(streams: &Arc<Streams>) -> Interrupt {
+        let came = Arc::default();
+        #[cfg(unix)]
+        let handle = told(streams, &came).ok();
+        #[cfg(not(unix))]
+        let _ = streams;
+        Interrupt {
+            came,
+            #[cfg(unix)]
+            handle,
+        }
+    }
+
+    /// Whether one came.
+    pub(super) fn came(&self) -> bool {
+        self.came.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            handle.close();
+        }
+    }
+}
+
+/// Sets `came` and says so at the first signal, and lets the second one do what it does to any program.
+#[cfg(unix)]
+fn told(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first one finds that none came.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(came))?;
+        signal_hook::flag::register(signal, Arc::clone(came))?;
+    }
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let (handle, streams) = (signals.handle(), Arc::clone(streams));
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+        if signals.forever().next().is_some() {
+            streams.note("interrupted: what was pushed is taken away again; once more ends this at once");
+        }
+    })?;
+    Ok(handle)
+}

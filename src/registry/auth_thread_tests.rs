@@ -1,0 +1,70 @@
+//! Tests of [`super::super`] with many threads at one registry's door.
+
+use std::sync::Barrier;
+
+use super::*;
+
+#[test]
+fn threads_that_are_refused_together_share_one_token() {
+    let (home, server, barrier) = (with_login(), generous(), Barrier::new(8));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                let header = home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
+                assert_eq!(header, some("Bearer t1"));
+                home.authenticator.accepted("h", &[push("a")], &Secret::new("Bearer t1"));
+                barrier.wait();
+                let header = home.ask(&SECURE, CHALLENGE, &[push("a")], Some("Bearer t1"), &server).unwrap();
+                assert_eq!(header, some("Bearer t2"));
+            });
+        }
+    });
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
+fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
+    let (home, asked) = (with_login(), AtomicUsize::new(0));
+    let challenges = Challenge::parse_all([CHALLENGE].into_iter());
+    let ask = |waiting: usize| {
+        let send = |_: &TokenRequest| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            // The time runs out when all the others have come.
+            while home.authenticator.desk("h").arrivals.load(Ordering::Relaxed) < waiting {
+                std::thread::yield_now();
+            }
+            Err(RegistryError::new(Kind::Timeout, "h", "no answer"))
+        };
+        home.authenticator.answer(&SECURE, &challenges, &[push("a")], None, &send).unwrap_err().kind
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(ask(4), Kind::Timeout));
+        }
+    });
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(ask(0), Kind::Timeout);
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "who comes later asks again");
+}
+
+#[test]
+fn threads_whose_tokens_are_never_good_all_come_to_an_end() {
+    let (home, server) = (with_login(), generous());
+    home.authenticator.announce("h", pull("b"));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut sent = None;
+                for _ in 0..4 {
+                    sent = home.ask(&SECURE, CHALLENGE, &[push("a")], sent.as_deref(), &server).unwrap();
+                    if sent.is_none() {
+                        return;
+                    }
+                }
+                panic!("still given tokens after four refusals");
+            });
+        }
+    });
+    assert_eq!(server.count(), 2);
+}

@@ -1,0 +1,76 @@
+//! Ctrl-C: what was pushed is taken away all the same, unless it comes twice.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+
+use testkit::loopback::{Fault, Rule};
+
+use super::World;
+
+/// A check whose program is running, killed where a test fails before its end.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Starts one, and waits until this request of it is there, which is not answered before the registry's release.
+    fn until(world: &World, method: &'static str, path: &'static str) -> Running {
+        world.registry.fault(Rule::on(method, path), Fault::Hang);
+        let mut command = world.command(&["--jobs", "1"]).to_command();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ours");
+        let running = Running(child);
+        world.registry.wait_until(|requests| {
+            requests.iter().any(|request| request.method == method && request.path.contains(path))
+        });
+        running
+    }
+
+    fn signal(&self, world: &World, signal: &str) {
+        let kill = world.sandbox.command("kill").args([signal.to_owned(), self.0.id().to_string()]).run();
+        assert_eq!(kill.code, 0, "{}", kill.err());
+    }
+}
+
+const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
+
+#[test]
+fn what_was_pushed_is_taken_away_all_the_same() {
+    for (signal, method, path) in
+        [("-INT", "PUT", "/manifests/check-"), ("-TERM", "PUT", "/blobs/uploads/"), ("-INT", "GET", "/tags/list")]
+    {
+        let world = World::new(|habits| habits);
+        let mut running = Running::until(&world, method, path);
+        running.signal(&world, signal);
+        let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
+        // It is said before the registry answers.
+        assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);
+        world.registry.release();
+        let code = running.0.wait().expect("its end").code();
+        let rest: Vec<String> = stderr.map(|line| line.expect("text")).collect();
+        assert_eq!((code, rest), (Some(130), vec![]), "{method} {path}");
+        let mut table = String::new();
+        running.0.stdout.take().expect("stdout").read_to_string(&mut table).expect("text");
+        assert_eq!(table, "", "half of it is no result");
+        world.assert_clean();
+        let puts = world.registry.requests().iter().filter(|request| request.method == "PUT").count();
+        assert!(puts < 6 + 6 + 2 + 6 || path == "/tags/list", "it went on trying: {puts}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let world = World::new(|habits| habits);
+    let mut running = Running::until(&world, "PUT", "/manifests/check-");
+    running.signal(&world, "-INT");
+    let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
+    assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);
+    running.signal(&world, "-INT");
+    let status = running.0.wait().expect("its end");
+    assert_eq!((status.code(), status.signal()), (None, Some(2)), "the registry has not answered yet");
+}

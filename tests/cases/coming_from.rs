@@ -1,0 +1,131 @@
+//! The README's table for those who come from another tool: what it says to type is what can be typed, and it does what
+//! the row says.
+
+use serde_json::{Value, json};
+use testkit::image::{Image, Index};
+use testkit::loopback::Registry;
+use testkit::sandbox::Sandbox;
+
+use super::OURS;
+use docker_manifest::args::{self, Request};
+
+/// The rows, as the cells of both columns.
+fn rows() -> Vec<(String, String)> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let table = readme.split_once("| there | here |\n| --- | --- |\n").expect("the table").1;
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    rows.map(|row| match row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().as_slice() {
+        [there, here] => ((*there).to_owned(), (*here).to_owned()),
+        other => panic!("{} columns: {row}", other.len()),
+    })
+    .collect()
+}
+
+/// What stands between backticks.
+fn commands(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// A word as somebody would type it in the place of the table's.
+fn typed(word: &str) -> String {
+    match word {
+        "LIST" | "BASE" => "h.example/app:1",
+        "A" | "B" | "REF" | "IMAGE" => "h.example/src:1",
+        "P" => "linux/arm64",
+        "D" => "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "T" => "h.example/src:OS-ARCH",
+        "O" => "linux",
+        "R" => "arm64",
+        "REGISTRY/REPOSITORY" => "h.example/scratch",
+        other => return other.to_owned(),
+    }
+    .to_owned()
+}
+
+#[test]
+fn every_tool_has_its_commands_in_the_table() {
+    let there: String = rows().into_iter().map(|(there, _)| there + "\n").collect();
+    for (tool, commands) in [
+        ("docker manifest", &["create", "annotate", "inspect", "push", "rm"][..]),
+        (
+            "manifest-tool",
+            &["inspect", "--raw", "--expand-config", "push from-spec", "push from-args", "--ignore-missing"],
+        ),
+        (
+            "manifest-tool",
+            &["--username", "--password", "--docker-cfg", "--insecure", "--plain-http", "--debug", "--type"],
+        ),
+        ("mquery", &["IMAGE"]),
+        ("crane", &["index append", "index filter", "index list", "--flatten", "--docker-empty-base", "--platform"]),
+        ("regctl", &["index create", "index add", "index delete", "--ref", "--digest", "--platform", "--media-type"]),
+        (
+            "regctl",
+            &["--annotation", "--artifact-type", "--desc-annotation", "--desc-platform", "--by-digest", "--subject"],
+        ),
+        ("regctl", &["--referrers", "--digest-tags", "--format"]),
+        ("docker buildx imagetools", &["create", "--append", "--annotation", "--dry-run", "--file", "--metadata-file"]),
+        (
+            "docker buildx imagetools",
+            &["--platform", "--prefer-index", "--progress", "-t", "inspect", "--raw", "--format"],
+        ),
+        (
+            "podman manifest",
+            &["create", "add", "annotate", "exists", "inspect", "push", "remove", "rm", "--index", "--all"],
+        ),
+        ("podman manifest", &["--amend", "--artifact", "--rm", "--digestfile", "--format", "--creds", "--tls-verify"]),
+    ] {
+        // From this tool's name to the next one's.
+        let rows = there.split_once(&format!("**{tool}**")).unwrap_or_else(|| panic!("no rows of {tool}")).1;
+        let rows = rows.split_once("**").map_or(rows, |(rows, _)| rows);
+        for command in commands {
+            let is_there = rows.split('`').skip(1).step_by(2).any(|code| {
+                let code = format!(" {code} ").replace('=', " ");
+                code.contains(&format!(" {command} "))
+            });
+            assert!(is_there, "{tool} {command} is not in the table");
+        }
+    }
+}
+
+#[test]
+fn what_the_table_says_to_type_can_be_typed() {
+    let verbs: Vec<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let mut number = 0;
+    for (there, here) in rows() {
+        assert!(!here.is_empty(), "{there}");
+        for command in commands(&here) {
+            let words: Vec<String> = command.split(' ').map(typed).collect();
+            if words.first().is_some_and(|first| first == "manifest-tool") {
+                assert!(args::manifest_tool(&words[1..]).is_ok(), "{command}");
+            } else if words.first().is_some_and(|first| first == "mquery") {
+                assert!(args::mquery(&words[1..]).is_ok(), "{command}");
+            } else if words.first().is_some_and(|first| verbs.contains(first)) {
+                let parsed = args::parse("docker-manifest", &words);
+                assert!(matches!(parsed, Ok(Request::Run(_))), "{command}: {parsed:?}");
+                number += 1;
+            } else {
+                let is_a_part = command.starts_with("--") || ["REPOSITORY@D", "jq"].contains(&command);
+                assert!(is_a_part, "{command} is neither a verb nor a flag: {here}");
+            }
+        }
+    }
+    assert!(number > 50, "{number} commands");
+}
+
+/// `crane index append BASE`, `regctl index add` and `imagetools create --append` leave what the index says of itself.
+#[test]
+fn an_index_that_is_added_to_keeps_what_it_says_of_itself() {
+    let (registry, sandbox) = (Registry::start(), Sandbox::new());
+    let image = |architecture: &str| Image::oci().platform("linux", architecture).layer(architecture).build();
+    let index = Index::oci().image(&image("amd64")).annotation("k", "v").artifact_type("application/x").build();
+    registry.put_index("app", "1", &index);
+    registry.put_image("src", "1", &image("arm64"));
+    let (list, new) = (format!("{}/app:1", registry.host()), format!("{}/src:1", registry.host()));
+    for command in [&["create", &list, &list][..], &["add", &list, &new], &["push", "--purge", &list]] {
+        let _ = sandbox.command(OURS).args(command.iter().copied()).run().success();
+    }
+    let (_, bytes) = registry.manifest("app", "1").expect("the list");
+    let pushed: Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert_eq!((&pushed["annotations"], &pushed["artifactType"]), (&json!({ "k": "v" }), &json!("application/x")));
+    assert_eq!(pushed["manifests"].as_array().map(Vec::len), Some(2));
+}

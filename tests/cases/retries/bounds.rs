@@ -1,0 +1,71 @@
+//! How often each operation is tried: as often as was said, whatever it is made of.
+
+use docker_manifest::document::media_type::DOCKER_MANIFEST;
+use docker_manifest::reference::Repository;
+use docker_manifest::registry::Name;
+use testkit::image::Image;
+use testkit::loopback::{Fault, Registry, Rule};
+
+use super::super::client_bench::{Bench, digest, lines, repository};
+use super::{Dial, seeded, three};
+
+/// Everything that a client can be asked to do, each once; whether it went well.
+fn operations(registry: &Registry, image: &Image) -> Vec<(&'static str, Box<dyn Fn(&Bench) -> bool>)> {
+    let (a, b) = (repository(registry, "a"), repository(registry, "b"));
+    let (blob, name) = (digest(&image.config_digest()), Name::Tag("1".to_owned()));
+    let by_digest = Name::Digest(digest(&image.digest()));
+    let (host, bytes) = (registry.host(), image.manifest.clone());
+    let again = |repository: &Repository| (repository.clone(), blob.clone(), name.clone());
+    let ((a1, blob1, name1), (a2, blob2, _), (a3, blob3, name3)) = (again(&a), again(&a), again(&a));
+    let (a4, a5, a6, a7, b1, b2, b3) = (a.clone(), a.clone(), a.clone(), a, b.clone(), b.clone(), b);
+    vec![
+        ("manifest", Box::new(move |bench| bench.manifest_of(&format!("{host}/a:1")).is_ok())),
+        ("has_manifest", Box::new(move |bench| bench.registry.has_manifest(&a1, &name1).is_ok())),
+        ("has_blob", Box::new(move |bench| bench.registry.has_blob(&a2, &blob1).is_ok())),
+        ("blob", Box::new(move |bench| bench.registry.blob(&a3, &blob2, None, 1 << 20).is_ok())),
+        (
+            "put_manifest",
+            Box::new(move |bench| bench.registry.put_manifest(&a4, &name3, DOCKER_MANIFEST, &bytes).is_ok()),
+        ),
+        ("put_blob", Box::new(move |bench| bench.registry.put_blob(&b1, b"small").is_ok())),
+        ("tags", Box::new(move |bench| bench.registry.tags(&a5).is_ok())),
+        ("delete_manifest", Box::new(move |bench| bench.registry.delete_manifest(&a6, &by_digest).is_ok())),
+        ("mount", Box::new(move |bench| bench.registry.mount(&b2, &a7, &blob3).is_ok())),
+        ("referrers", Box::new(move |bench| bench.registry.referrers(&b3, &blob).is_ok())),
+    ]
+}
+
+#[test]
+fn each_operation_is_tried_so_often_and_no_more() {
+    for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::ResetAfterRead] {
+        let (registry, image) = seeded();
+        for (name, operation) in operations(&registry, &image) {
+            registry.clear();
+            registry.clear_faults();
+            registry.fault(Rule::any(), fault.clone());
+            let dial = Dial::new();
+            let bench = three(&dial);
+            assert!(!operation(&bench), "{name}, {fault:?}");
+            let (sent, slept) = (registry.requests().len(), dial.slept());
+            assert_eq!((sent, slept), (4, vec![250, 500, 1000]), "{name}, {fault:?}: {:?}", lines(&registry));
+        }
+        for (name, operation) in operations(&registry, &image) {
+            registry.clear();
+            registry.clear_faults();
+            registry.fault(Rule::any().times(3), fault.clone());
+            assert!(operation(&three(&Dial::new())), "{name}, {fault:?}: {:?}", lines(&registry));
+        }
+    }
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_tried_so_often_and_no_more() {
+    let (registry, image) = seeded();
+    let operations = operations(&registry, &image);
+    drop(registry);
+    for (name, operation) in operations {
+        let dial = Dial::new();
+        assert!(!operation(&three(&dial)), "{name}");
+        assert_eq!(dial.slept(), [250, 500, 1000], "{name}");
+    }
+}

@@ -1,0 +1,180 @@
+//! Each verb that talks to a registry: as patient as its flags or the environment say, and never in silence for long.
+
+use std::io::{self, Write};
+use std::os::unix::fs::symlink;
+use std::sync::{Arc, Mutex};
+
+use docker_manifest::env::Env;
+use docker_manifest::output::Streams;
+use testkit::image::{Image, Index};
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::Sandbox;
+
+use super::super::OURS;
+use super::{Dial, later};
+
+/// What is run: the program's name, and its words, in which `@` stands before what is in the registry.
+type Line = (&'static str, &'static [&'static str]);
+
+const VERBS: [Line; 10] = [
+    ("docker-manifest", &["create", "@new:1", "@a:1"]),
+    ("docker-manifest", &["add", "@draft:1", "@b:1"]),
+    ("docker-manifest", &["inspect", "@list:1"]),
+    ("docker-manifest", &["inspect", "--verbose", "@a:1"]),
+    ("docker-manifest", &["push", "@draft:1"]),
+    ("docker-manifest", &["push", "--dry-run", "@draft:1"]),
+    ("docker-manifest", &["apply", "-f", "list.yaml"]),
+    ("docker-manifest", &["export", "@list:1"]),
+    ("docker-manifest", &["platforms", "@list:1"]),
+    ("docker-manifest", &["check", "@"]),
+];
+
+/// Those have no flags of ours.
+const LINKS: [Line; 3] = [
+    ("manifest-tool", &["inspect", "@list:1"]),
+    ("manifest-tool", &["push", "from-spec", "list.yaml"]),
+    ("mquery", &["@list:1"]),
+];
+
+/// A registry with two images and a list of them, a draft, and a file.
+struct World {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl World {
+    fn new() -> World {
+        let world = World { registry: Registry::start(), sandbox: Sandbox::new() };
+        let image = |name: &str| Image::docker().platform("linux", "amd64").layer(name).build();
+        for name in ["a", "b"] {
+            world.registry.put_image(name, "1", &image(name));
+        }
+        world.registry.put_index("list", "1", &Index::docker().image(&image("a")).build());
+        let host = world.registry.host();
+        world.sandbox.write("list.yaml", format!("image: {host}/new:1\nmanifests: [{{image: '{host}/a:1'}}]\n"));
+        let create = ["create".to_owned(), format!("{host}/draft:1"), format!("{host}/a:1")];
+        let _ = world.sandbox.command(OURS).args(create).run().success();
+        world.registry.clear();
+        world
+    }
+
+    fn words(&self, words: &[&str], flags: &[&str]) -> Vec<String> {
+        let host = self.registry.host();
+        let word = |word: &&str| match word.strip_prefix('@') {
+            Some("") => host.clone(),
+            Some(rest) => format!("{host}/{rest}"),
+            None if *word == "list.yaml" => self.sandbox.path().join(word).display().to_string(),
+            None => (*word).to_owned(),
+        };
+        let mut words: Vec<String> = words.iter().map(word).collect();
+        // Behind the verb.
+        words.splice(1..1, flags.iter().map(|flag| (*flag).to_owned()));
+        words
+    }
+
+    /// Runs it in this process, where nobody really waits: the exit code and what was said on stderr.
+    fn run(&self, line: Line, flags: &[&str], variables: &[(&str, &str)]) -> (u8, Vec<String>) {
+        let said = Tape::default();
+        let streams = Arc::new(Streams::new(io::sink(), said.clone()));
+        let text = |path: std::path::PathBuf| path.display().to_string();
+        let own = [
+            ("HOME", text(self.sandbox.home())),
+            ("DOCKER_CONFIG", text(self.sandbox.docker_config())),
+            ("ROOTLESSKIT_STATE_DIR", text(self.sandbox.home())),
+            ("XDG_CONFIG_HOME", text(self.sandbox.home())),
+        ];
+        let given = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let argv: Vec<String> = [line.0.to_owned()].into_iter().chain(self.words(line.1, flags)).collect();
+        let code = docker_manifest::run_by(&argv, Env::from_pairs(own.into_iter().chain(given)), streams, Dial::new());
+        let said = said.0.lock().expect("no panic so far").clone();
+        (code, String::from_utf8(said).expect("UTF-8").lines().map(str::to_owned).collect())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Tape {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic so far").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Every verb with the flag behind it, and every link, with the variable around it.
+fn each(flag: [&'static str; 2], variable: (&'static str, &'static str)) -> Vec<(Line, Vec<&'static str>, Vec<Pair>)> {
+    let verbs = VERBS.iter().map(|line| (*line, flag.to_vec(), vec![]));
+    verbs.chain(VERBS.iter().chain(&LINKS).map(|line| (*line, vec![], vec![variable]))).collect()
+}
+
+type Pair = (&'static str, &'static str);
+
+#[test]
+fn every_verb_tries_as_often_as_it_is_told_to() {
+    for (line, flags, variables) in each(["--retries", "2"], ("DOCKER_MANIFEST_RETRIES", "2")) {
+        let world = World::new();
+        world.registry.fault(Rule::any(), Fault::status(503));
+        let (code, said) = world.run(line, &flags, &variables);
+        assert_eq!(code, 1, "{line:?}: {said:?}");
+        assert!(said[0].ends_with("503 Service Unavailable (tried 3 times)"), "{line:?}: {said:?}");
+        assert_eq!(world.registry.requests().len(), 3, "{line:?}: {:?}", world.registry.requests());
+        assert!(said.iter().any(|line| line.starts_with("hint: ")), "{line:?}: {said:?}");
+    }
+}
+
+#[test]
+fn every_verb_says_once_what_it_waits_for() {
+    for line in VERBS.iter().chain(&LINKS) {
+        let world = World::new();
+        world.registry.fault(Rule::any().times(1), later(429, "30"));
+        let (code, said) = world.run(*line, &[], &[]);
+        let waits: Vec<&String> = said.iter().filter(|line| line.contains("waiting")).collect();
+        let [wait] = waits[..] else { panic!("{line:?}: {said:?}") };
+        let host = world.registry.host();
+        let expected = format!(
+            "{host}: received unexpected HTTP status: 429 Too Many Requests: waiting 30 s before attempt 2 of 4"
+        );
+        assert_eq!((code, wait), (0, &expected), "{line:?}: {said:?}");
+    }
+}
+
+#[test]
+fn every_verb_ends_in_the_time_that_it_is_given() {
+    std::thread::scope(|scope| {
+        for (line, flags, variables) in each(["--timeout", "300ms"], ("DOCKER_MANIFEST_TIMEOUT", "300ms")) {
+            scope.spawn(move || {
+                let world = World::new();
+                world.registry.fault(Rule::any(), Fault::Hang);
+                let link = world.sandbox.path().join(line.0);
+                symlink(OURS, &link).expect("a link");
+                let run = world.sandbox.command(&link).args(world.words(line.1, &flags));
+                let run = variables.iter().fold(run, |run, (name, value)| run.env(*name, *value));
+                let output = run.run();
+                let first = output.first_err_line();
+                assert!(first.ends_with("no whole answer within 300 ms"), "{line:?}: {}", output.err());
+                assert_eq!((output.code, output.out().as_str()), (1, ""), "{line:?}");
+                assert!(output.err().contains("\nhint: check that "), "{line:?}: {}", output.err());
+            });
+        }
+    });
+}
+
+#[test]
+fn an_environment_that_makes_no_sense_is_said_before_anything_is_sent() {
+    let world = World::new();
+    for (name, value, why) in [
+        ("DOCKER_MANIFEST_RETRIES", "many", "not a whole number"),
+        ("DOCKER_MANIFEST_TIMEOUT", "0", "not a time above zero like 30s, 5m or 1h30m"),
+        ("DOCKER_MANIFEST_JOBS", "0", "not a whole number above zero"),
+    ] {
+        let (code, said) = world.run(VERBS[0], &[], &[(name, value)]);
+        assert_eq!((code, said), (1, vec![format!("{name}={value:?} is {why}")]));
+        // A flag is not asked what the environment thinks, and an empty one is none.
+        let flags = ["--retries", "1", "--timeout", "1m", "--jobs", "1"];
+        assert_eq!(world.run(VERBS[2], &flags, &[(name, value)]).0, 0);
+        assert_eq!(world.run(VERBS[2], &[], &[(name, "")]).0, 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! `--amend` on what moved: who takes whose place, what of it was the user's, and what goes.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testkit::image::fixtures::windows_image;
+use testkit::image::{Image, Index};
+
+use super::{World, image, sorted, text};
+
+impl World {
+    fn amend(&self, list: &str, source: &str) -> String {
+        self.run(&["create", "--amend", list, source]).success().err()
+    }
+
+    /// The annotation `k` of each line, by digest.
+    fn noted(&self, list: &str, image: &Image) -> Value {
+        let lines = self.lines(list);
+        let line = lines.iter().find(|line| text(&line["digest"]) == image.digest());
+        line.unwrap_or_else(|| panic!("{} is not in {list}: {lines:?}", image.digest())).clone()
+    }
+
+    fn by_digest(&self, image: &Image) -> String {
+        self.name(&format!("app@{}", image.digest()))
+    }
+
+    fn pushed(&self, list: &str) -> Value {
+        let _ = self.run(&["push", &format!("@app:{list}")]).success();
+        let (_, bytes) = self.registry.manifest("app", list).expect("the list");
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
+
+    fn moved(&self, tag: &str, old: &Index, new: &Index) -> String {
+        format!("{} moved: {} → {}\n", self.name(&format!("app:{tag}")), old.digest(), new.digest())
+    }
+}
+
+#[test]
+fn each_build_of_windows_takes_its_own_place() {
+    let world = World::new();
+    let first = ["10.0.17763.1", "10.0.20348.1", "10.0.26100.1"].map(windows_image);
+    let second = ["10.0.26100.2", "10.0.17763.2", "10.0.20348.2"].map(windows_image);
+    let of = |images: &[Image; 3]| images.iter().fold(Index::docker(), |index, image| index.image(image)).build();
+    world.registry.put_index("app", "win", &of(&first));
+    let _ = world.run(&["create", "@app:1", "@app:win"]).success();
+    for (image, note) in first.iter().zip(["k=1", "k=2", "k=3"]) {
+        let _ = world.run(&["annotate", "@app:1", &world.by_digest(image), "--annotation", note]).success();
+    }
+    world.registry.put_index("app", "win", &of(&second));
+    assert_eq!(world.amend("@app:1", "@app:win"), world.moved("win", &of(&first), &of(&second)));
+    for (image, note) in second.iter().zip(["3", "1", "2"]) {
+        let line = world.noted("@app:1", image);
+        assert_eq!(text(&line["annotations"]["k"]), note);
+        assert_eq!(line["platform"], image.platform().expect("one"), "what nobody said is the image's own");
+    }
+    assert_eq!(world.lines("@app:1").len(), 3);
+}
+
+#[test]
+fn a_platform_that_the_user_changed_does_not_lose_its_image() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    world.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
+    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
+    let flags = ["annotate", "@app:1", &world.by_digest(&amd), "--variant", "v3", "--annotation", "k=v"];
+    let _ = world.run(&flags).success();
+    let rebuilt = image("amd64", "a, rebuilt");
+    let second = Index::oci().image(&rebuilt).image(&arm).attestation(&rebuilt).build();
+    world.registry.put_index("app", "multi", &second);
+    let _ = world.amend("@app:1", "@app:multi");
+    let line = world.noted("@app:1", &rebuilt);
+    assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v3".into(), "v".into()));
+    let all: Vec<&Image> = second.images.iter().collect();
+    assert_eq!(world.digests("@app:1"), sorted(&all));
+}
+
+#[test]
+fn what_the_list_says_of_itself_follows_its_index_but_for_what_the_user_said() {
+    let world = World::new();
+    let of =
+        |content: &str| Index::oci().image(&image("amd64", content)).artifact_type("a/one").annotation("same", "s");
+    let first = of("a").annotation("rev", "1").annotation("gone", "g").annotation("mine", "theirs").build();
+    world.registry.put_index("app", "multi", &first);
+    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
+    let _ = world.run(&["annotate", "@app:1", "--annotation", "mine=mine", "--annotation", "own=o"]).success();
+    let second = of("b").annotation("rev", "2").annotation("new", "n").annotation("mine", "theirs, too").build();
+    world.registry.put_index("app", "multi", &second);
+    let _ = world.amend("@app:1", "@app:multi");
+    let pushed = world.pushed("1");
+    assert_eq!(pushed["annotations"], json!({"same": "s", "rev": "2", "mine": "mine", "own": "o", "new": "n"}));
+    assert_eq!(pushed["artifactType"], "a/one");
+    // A list that is more than the index took nothing from it, and takes nothing now.
+    world.registry.put_image("app", "s390x", &image("s390x", "c"));
+    world.registry.put_index("app", "multi", &first);
+    let _ = world.run(&["create", "@app:2", "@app:multi", "@app:s390x"]).success();
+    world.registry.put_index("app", "multi", &second);
+    let _ = world.amend("@app:2", "@app:multi");
+    assert!(world.pushed("2").get("annotations").is_none());
+}
+
+/// Docker takes `Source` away from an entry that it annotates; see `store-format.md`, "What docker has no place for".
+#[test]
+fn an_entry_that_docker_has_annotated_still_follows_its_index() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    let first = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
+    world.registry.put_index("app", "multi", &first);
+    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
+    let _ = world.run(&["annotate", "@app:1", &world.by_digest(&amd), "--variant", "v2"]).success();
+    let file = |name: String| name.replace(':', "-").replace('/', "_");
+    let entry = world.sandbox.store().join(file(world.name("app:1"))).join(file(world.by_digest(&amd)));
+    let kept = fs::read_to_string(&entry).expect("the entry");
+    let (before, source) = kept.split_once(",\"Source\":").expect("what docker drops");
+    fs::write(&entry, format!("{before}}}")).expect("as docker leaves it");
+    assert!(source.contains("app:multi"), "{source}");
+    let rebuilt = image("amd64", "a, rebuilt");
+    let second = Index::oci().image(&rebuilt).image(&arm).attestation(&rebuilt).attestation(&arm).build();
+    world.registry.put_index("app", "multi", &second);
+    assert_eq!(world.amend("@app:1", "@app:multi"), world.moved("multi", &first, &second));
+    let all: Vec<&Image> = second.images.iter().collect();
+    assert_eq!(world.digests("@app:1"), sorted(&all));
+    assert_eq!(text(&world.noted("@app:1", &rebuilt)["platform"]["variant"]), "v2");
+}
+
+#[test]
+fn what_was_refreshed_in_part_is_refreshed_in_whole_later() {
+    let world = World::new();
+    let of = |content: &str| {
+        let images = ["amd64", "arm64", "s390x"].map(|own| image(own, content));
+        images.iter().fold(Index::oci(), |index, image| index.image(image).attestation(image)).build()
+    };
+    let (first, second) = (of("first"), of("second"));
+    let third = Index::oci().image(&second.images[0]).image(&second.images[2]).build();
+    world.registry.put_index("app", "multi", &first);
+    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
+    world.registry.put_index("app", "multi", &second);
+    let flags = ["create", "--amend", "@app:1", "@app:multi", "--platform", "linux/arm64"];
+    assert_eq!(world.run(&flags).success().err(), world.moved("multi", &first, &second));
+    let [amd, amd_note, arm, _, s390x, s390x_note] = &first.images[..] else { panic!("six") };
+    assert_ne!(arm.digest(), second.images[2].digest());
+    let mixed = [amd, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
+    assert_eq!(world.digests("@app:1"), sorted(&mixed));
+    // What the draft has of the first is told, and goes, also where the index is the second's or a third.
+    assert_eq!(world.amend("@app:1", "@app:multi"), world.moved("multi", &first, &second));
+    assert_eq!(world.digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
+    world.registry.put_index("app", "multi", &third);
+    assert_eq!(world.amend("@app:1", "@app:multi"), world.moved("multi", &second, &third));
+    assert_eq!(world.digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
+}
+
+#[test]
+fn a_tag_may_turn_from_an_image_into_an_index_and_back() {
+    let world = World::new();
+    let (old, arm) = (image("amd64", "old"), image("arm64", "b"));
+    let new = image("amd64", "new");
+    let index = Index::oci().image(&new).image(&arm).attestation(&new).annotation("of", "index").build();
+    world.registry.put_image("app", "it", &old);
+    let _ = world.run(&["create", "@app:1", "@app:it"]).success();
+    let _ = world.run(&["annotate", "@app:1", "@app:it", "--annotation", "k=v"]).success();
+    world.registry.put_index("app", "it", &index);
+    let line = format!("{} moved: {} → {}\n", world.name("app:it"), old.digest(), index.digest());
+    assert_eq!(world.amend("@app:1", "@app:it"), line);
+    assert_eq!(world.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    assert_eq!(text(&world.noted("@app:1", &new)["annotations"]["k"]), "v");
+    world.registry.put_image("app", "it", &old);
+    let line = format!("{} moved: {} → {}\n", world.name("app:it"), index.digest(), old.digest());
+    assert_eq!(world.amend("@app:1", "@app:it"), line);
+    assert_eq!(world.digests("@app:1"), [old.digest()]);
+    assert_eq!(text(&world.noted("@app:1", &old)["annotations"]["k"]), "v");
+}
+
+#[test]
+fn a_digest_never_moves() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    world.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).build());
+    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
+    let named = world.by_digest(&amd);
+    let added = world.run(&["add", "@app:1", &named, "--variant", "v2"]).success();
+    assert_eq!((added.out(), added.err()), (String::new(), String::new()));
+    assert_eq!(text(&world.noted("@app:1", &amd)["platform"]["variant"]), "v2");
+    assert_eq!(world.amend("@app:1", &named), "");
+    assert_eq!(world.digests("@app:1"), sorted(&[&amd, &arm]));
+}
+
+#[test]
+fn offline_asks_nothing_of_what_the_draft_has() {
+    let world = World::new();
+    let first = Index::oci().image(&image("amd64", "a")).build();
+    world.registry.put_index("app", "multi", &first);
+    world.registry.put_image("app", "s390x", &image("s390x", "c"));
+    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
+    world.registry.put_index("app", "multi", &Index::oci().image(&image("amd64", "b")).build());
+    world.registry.clear();
+    let offline = ["create", "--amend", "--offline", "@app:1", "@app:multi", "@app:s390x"];
+    assert_eq!(world.run(&offline).success().err(), "");
+    assert!(world.requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
+    assert_eq!(world.digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
+}
