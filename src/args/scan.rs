@@ -287,6 +287,8 @@ fn switch(value: &str, shown: &str) -> Result<bool, FlagError> {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => {
+            // `--password-stdin=PASSWORD`: docker has no such flag, and nobody is helped by reading it again.
+            let value = if shown == "--password-stdin" { "[secret]" } else { value };
             let reason = format!("strconv.ParseBool: parsing {}: invalid syntax", quote(value));
             Err(invalid(value, shown, reason))
         }

@@ -22,7 +22,7 @@ pub struct Network {
     /// Give up a request, retries included, after this time (30s, 5m)
     #[arg(long, value_name = "duration", value_parser = values::bound)]
     pub timeout: Option<Duration>,
-    /// Log in to the registries as this user
+    /// Log in to the registry as this user
     #[arg(long, value_name = "string", value_parser = values::word)]
     pub username: Option<String>,
     /// Read the user's password from standard input

@@ -15,7 +15,7 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let missing = || CommandError::NotStored(list.to_string());
     let store = context.store();
     let before = store.draft(list)?.ok_or_else(missing)?;
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
     let images = sources::distinct(&args.images);

@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft, made };
     let lists = order.checked()?;
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
     let lists = order.make(context, &registry, jobs, &lists)?;
     let mut told = Vec::new();
     let outcome = publish_all(context, &registry, jobs, &lists, |published| {

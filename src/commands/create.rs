@@ -21,7 +21,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let stored = store.draft(list)?;
     refuse_without_amend(args, list, stored.as_ref())?;
     let before = stored.as_ref().filter(|_| !args.replace);
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let images: Vec<&RefArg> =
         sources::distinct(&args.images).into_iter().filter(|image| asks(args, before, image)).collect();

@@ -87,7 +87,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
 }
 
 fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported, CommandError> {
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, list.repository())?;
     registry.announce(list.repository(), Access::Pull);
     let fetched = match fetch::manifest(&registry, list)? {
         Found::List(fetched) => fetched,

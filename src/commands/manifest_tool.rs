@@ -8,6 +8,7 @@ use crate::commands::apply::{self, Order, publish_all};
 use crate::commands::error::{CommandError, Made};
 use crate::commands::{Context, parsed, publish, tool_inspect};
 use crate::document::list::Form;
+use crate::reference::Reference;
 use crate::registry::{Login, Registry};
 use crate::spec::{self, Spec};
 
@@ -52,9 +53,14 @@ struct Tool<'a> {
 }
 
 impl Tool<'_> {
-    fn registry(&self) -> Result<(Registry, NonZeroUsize), CommandError> {
+    /// A client; the login is for the registry of `subject`, as it is for our own verbs.
+    fn registry(&self, subject: Option<&Reference>) -> Result<(Registry, NonZeroUsize), CommandError> {
         let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
-        let login = username.clone().zip(password.clone()).map(|(username, password)| Login { username, password });
+        let given = username.clone().zip(password.clone()).zip(subject);
+        let login = given.map(|((username, password), subject)| {
+            let registry = subject.repository().domain().to_owned();
+            Login { registry, username, password }
+        });
         let network = Network { insecure: *insecure, ..Network::default() };
         let registry = self.context.client(&network, *plain_http, login)?;
         Ok((registry, self.context.jobs(None)?))
@@ -62,7 +68,7 @@ impl Tool<'_> {
 
     fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
         let reference = parsed(image)?;
-        let (registry, jobs) = self.registry()?;
+        let (registry, jobs) = self.registry(Some(reference))?;
         let shown = tool_inspect::found(&registry, jobs, &image.typed, reference)?;
         // The configuration is a part of the JSON; in the text there is no place for it.
         let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
@@ -78,7 +84,7 @@ impl Tool<'_> {
         let flags = Publish::default();
         let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false, made: Made::File };
         let lists = order.checked()?;
-        let (registry, jobs) = self.registry()?;
+        let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;
         let mut told = Vec::new();
         publish_all(self.context, &registry, jobs, &lists, |published| {

@@ -46,7 +46,7 @@ use crate::args::{
 };
 use crate::env::Env;
 use crate::output::Streams;
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
 use crate::registry::{Clock, Login, Options, Registry, Trace};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -90,8 +90,15 @@ impl Context {
         Store::new(&self.config_dir)
     }
 
-    fn registry(&self, network: &Network) -> Result<Registry, CommandError> {
-        self.client(network, false, login(network)?)
+    /// A client. The login that was given is for the registry of `subject`, what the command is about: images that come
+    /// from elsewhere are somebody else's business, as are their logins.
+    fn registry<'a>(
+        &self,
+        network: &Network,
+        subject: impl Into<Option<&'a Repository>>,
+    ) -> Result<Registry, CommandError> {
+        let login = subject.into().map(|subject| login(network, subject)).transpose()?.flatten();
+        self.client(network, false, login)
     }
 
     /// A client with this login, where there is one; `plain_http`: over plain HTTP alone.
@@ -141,13 +148,13 @@ impl Context {
 }
 
 /// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's end.
-fn login(network: &Network) -> Result<Option<Login>, CommandError> {
+fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
     let read = io::stdin().take(PASSWORD_MAX).read_to_string(&mut password);
     read.map_err(|source| CommandError::Password { source })?;
     let password = Secret::new(password.trim_end_matches(['\r', '\n']));
-    Ok(Some(Login { username: username.clone(), password }))
+    Ok(Some(Login { registry: subject.domain().to_owned(), username: username.clone(), password }))
 }
 
 /// A reference that docker complains about in its own words alone.

@@ -22,7 +22,7 @@ pub(super) struct Supported {
 }
 
 pub(super) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, parsed(&args.image)?.repository())?;
     let supported = listing(&registry, &args.image)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(supported.to_string().as_bytes())?),

@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = parsed(&args.list)?;
     let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, target.repository())?;
     let published = publish(context, &registry, jobs, &draft, &args.publish)?;
     publish::show(context, &published, &args.publish)?;
     if args.purge && !published.dry_run {

@@ -75,7 +75,7 @@ impl Credentials {
         Credentials { env, config_dir, given: None }
     }
 
-    /// Uses this login for every registry, where there is one, and looks nowhere.
+    /// Uses this login for its registry, where there is one, and looks nowhere else for that.
     pub(super) fn given(self, given: Option<Login>) -> Credentials {
         Credentials { given, ..self }
     }
@@ -90,7 +90,7 @@ impl Credentials {
     /// # Errors
     /// [`Kind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
     pub(super) fn lookup(&self, registry: &str) -> Result<Credential, RegistryError> {
-        if let Some(Login { username, password }) = self.given.clone() {
+        if let Some(Login { username, password, .. }) = self.given.clone().filter(|given| given.registry == registry) {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
         }
         let key = if registry == HUB { HUB_KEY } else { registry };

@@ -33,9 +33,11 @@ pub struct Options {
     pub notice: Trace,
 }
 
-/// A user and a password.
+/// A user and a password for one registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
+    /// The registry, as references name it; no other one is sent the password.
+    pub registry: String,
     /// The user's name.
     pub username: String,
     /// The password, or a token that the registry takes for one.

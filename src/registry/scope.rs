@@ -40,7 +40,8 @@ impl Scope {
     /// The name may hold colons (a host's port). A text of another form is a resource without actions, so that it is
     /// asked for as it came.
     fn parse(text: &str) -> Scope {
-        let split = text.rsplit_once(':').filter(|(resource, _)| resource.contains(':'));
+        let has_both = |(resource, actions): &(&str, &str)| resource.contains(':') && actions.contains(|c| c != ',');
+        let split = text.rsplit_once(':').filter(has_both);
         let (resource, actions) = split.unwrap_or((text, ""));
         let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned).collect();
         Scope { resource: resource.to_owned(), actions }

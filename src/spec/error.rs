@@ -50,7 +50,7 @@ impl SpecError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecErrorKind {
     /// Neither YAML nor JSON. In the YAML parser's words.
-    #[error("{0}")]
+    #[error("{}", within(.0, 300))]
     Syntax(String),
     /// Not UTF-8.
     #[error("not UTF-8")]
@@ -65,7 +65,7 @@ pub enum SpecErrorKind {
     #[error("an alias inside of what it stands for")]
     Endless,
     /// A YAML tag other than `!!str`, `!!seq` and `!!map` where they fit.
-    #[error("the YAML tag {0} has no meaning here")]
+    #[error("the YAML tag {} has no meaning here", clip(.0))]
     Tag(String),
     /// `<<` with something that has no keys.
     #[error("`<<` takes a mapping or a list of mappings")]

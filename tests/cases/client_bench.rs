@@ -57,9 +57,10 @@ impl Plan {
         self
     }
 
-    /// With `--username` and its password.
-    pub(super) fn login(mut self, username: &str, password: &str) -> Plan {
-        self.login = Some(Login { username: username.to_owned(), password: Secret::new(password) });
+    /// With `--username` and its password, for this registry.
+    pub(super) fn login(mut self, registry: &str, username: &str, password: &str) -> Plan {
+        let (registry, username) = (registry.to_owned(), username.to_owned());
+        self.login = Some(Login { registry, username, password: Secret::new(password) });
         self
     }
 

@@ -1,5 +1,10 @@
 //! What is secret is shown to nobody, whatever a registry does with it: all that is said and traced is searched for it.
 
+mod everywhere;
+mod inside;
+mod places;
+mod processes;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::registry::Kind;
@@ -134,7 +139,7 @@ fn a_login_that_is_given_goes_before_the_one_that_is_stored() {
     registry.put_image("a", "1", &amd());
     let wrong = BASE64_STANDARD.encode("other:wrong");
     let plan = || Plan::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
-    plan().login("me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
+    plan().login(&registry.host(), "me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
     let error = plan().build().manifest(&registry, "a:1").expect_err("the stored one is wrong");
     assert_eq!(error.kind, Kind::LoginRefused);
 }
@@ -148,7 +153,7 @@ fn afar(registry: &Registry) -> String {
 fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
-    let plan = || Plan::new().login("me", PASSWORD);
+    let plan = || Plan::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
     let error = plan().build().manifest_of(&afar(&registry)).expect_err("it speaks plain HTTP");
     assert_eq!((error.kind, registry.requests().len()), (Kind::PlainHttp, 0));
     for bench in [plan().insecure().build(), plan().plain_http().build()] {

@@ -34,7 +34,7 @@ use verdict::{Check, Found};
 pub(super) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let place = Place::parse(&args.target)?;
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(&args.network)?;
+    let registry = context.registry(&args.network, place.main())?;
     let samples = Samples::new(&word())?;
     let interrupt = Interrupt::listen(&context.streams);
     let bench = Bench::new(&registry, jobs, &place, &samples, &interrupt);

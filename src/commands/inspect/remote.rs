@@ -43,7 +43,10 @@ struct Client {
 
 /// The text to print for it.
 pub(super) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
-    let client = Client { jobs: context.jobs(args.network.jobs)?, registry: context.registry(&args.network)? };
+    let client = Client {
+        jobs: context.jobs(args.network.jobs)?,
+        registry: context.registry(&args.network, image.repository())?,
+    };
     client.registry.announce(image.repository(), Access::Pull);
     let served = match fetch::manifest(&client.registry, image)? {
         Found::Image(schema, fetched) => {

@@ -1,0 +1,133 @@
+//! Where a login goes: to the registry that it is for, by host and port, and nowhere that a registry sends us.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use testkit::loopback::{Bearer, Fault, Recorded, Redirected, Registry, Rule};
+use testkit::sandbox::Sandbox;
+
+use super::everywhere::{PASSWORD, assert_silent, forms};
+use super::{Plan, amd};
+use crate::cases::OURS;
+use crate::cases::client_bench::repository;
+
+/// All that a server was sent, in one text.
+fn told(requests: &[Recorded]) -> String {
+    let told = |request: &Recorded| {
+        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        format!("{} {}\n{headers}{}\n", request.method, request.path, String::from_utf8_lossy(&request.body))
+    };
+    requests.iter().map(told).collect()
+}
+
+fn logged_in(registry: &Registry) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host()));
+    sandbox
+}
+
+/// Redirects, upload locations and next pages on another port, and on this machine by another name.
+#[test]
+fn nothing_secret_goes_where_a_registry_sends_us() {
+    let mut met = 0;
+    for basic in [true, false] {
+        for name in ["127.0.0.1", "localhost"] {
+            let elsewhere = Redirected::start();
+            let port = elsewhere.host().rsplit_once(':').map(|(_, port)| port.to_owned()).expect("a port");
+            let away = format!("http://{name}:{port}");
+            let header = |name: &str, value: String| vec![(name.to_owned(), value)];
+            let faults = [
+                ("GET", "/manifests/", Fault::redirect_elsewhere(&away)),
+                ("HEAD", "/", Fault::redirect_elsewhere(&away)),
+                ("GET", "/blobs/", Fault::redirect_elsewhere(&format!("http://me:x@{name}:{port}"))),
+                ("PUT", "/manifests/", Fault::redirect_elsewhere(&away)),
+                ("POST", "/uploads/", Fault::redirect_elsewhere(&away)),
+                ("POST", "/uploads/", Fault::Status(202, String::new(), header("Location", format!("{away}/u?x=y")))),
+                (
+                    "GET",
+                    "/tags/",
+                    Fault::Status(200, r#"{"tags":["a"]}"#.into(), header("Link", format!("<{away}/t>; rel=next"))),
+                ),
+                ("GET", "/v2/", Fault::redirect_elsewhere(&away)),
+                ("*", "/token", Fault::redirect_elsewhere(&away)),
+            ];
+            for (method, path, fault) in faults {
+                let builder = Registry::builder().without_mounts();
+                let bearer = Bearer::new().user("me", PASSWORD);
+                let registry = if basic { builder.basic("me", PASSWORD) } else { builder.bearer(bearer) }.start();
+                registry.put_image("app", "1", &amd());
+                let sandbox = logged_in(&registry);
+                let (list, image) = (format!("{}/list:1", registry.host()), format!("{}/app:1", registry.host()));
+                let run = |words: &[&str]| sandbox.command(OURS).arg("--debug").args(words.iter().copied()).run();
+                let _ = run(&["create", &list, &image]).success();
+                registry.fault(Rule::on(method, path), fault);
+                let check = format!("{}/scratch", registry.host());
+                for words in [&["inspect", &image][..], &["platforms", &image], &["push", &list], &["check", &check]] {
+                    let output = run(words);
+                    assert_silent(&(output.err() + &output.out()), &forms(PASSWORD), &format!("{words:?}"));
+                }
+                let config = format!(
+                    r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#,
+                    registry.host(),
+                    BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
+                );
+                let _ = Plan::new().config(&config).build().registry.tags(&repository(&registry, "app"));
+                let secrets: Vec<String> = forms(PASSWORD).into_iter().chain(registry.issued_tokens()).collect();
+                let requests = elsewhere.requests();
+                assert!(requests.iter().all(|request| request.header("Authorization").is_none()), "{method} {path}");
+                assert_silent(&told(&requests), &secrets, &format!("{method} {path}"));
+            }
+            met += elsewhere.requests().len();
+        }
+    }
+    assert!(met > 50, "only {met} requests went elsewhere");
+}
+
+/// A password that is given on the command line is for the registry of the list, and not for those of its images.
+#[test]
+fn a_login_that_is_given_is_for_one_registry() {
+    let (ours, theirs) =
+        (Registry::builder().basic("me", PASSWORD).start(), Registry::builder().basic("me", PASSWORD).start());
+    for registry in [&ours, &theirs] {
+        registry.put_image("app", "1", &amd());
+    }
+    let sandbox = Sandbox::new();
+    let tool = sandbox.path().join("manifest-tool");
+    std::os::unix::fs::symlink(OURS, &tool).expect("a link");
+    let (list, image) = (format!("{}/list:1", ours.host()), format!("{}/app:1", theirs.host()));
+    let spec = sandbox.write("list.yaml", format!("image: {list}\nmanifests: [{{image: '{image}'}}]\n"));
+    let spec = spec.to_str().expect("UTF-8");
+    let login = ["--username", "me", "--password-stdin"];
+    let with_login = |words: &[&str]| sandbox.command(OURS).args(words.iter().chain(&login).copied()).stdin(PASSWORD);
+    let by_tool = ["--username", "me", "--password", PASSWORD, "push", "from-spec", spec];
+    let runs = [
+        with_login(&["create", &list, &image]),
+        with_login(&["apply", "-f", spec]),
+        sandbox.command(&tool).args(by_tool),
+    ];
+    for run in runs {
+        let output = run.run();
+        assert_eq!(output.code, 1);
+        assert!(output.err().contains(&format!("{} wants a login", theirs.host())), "{}", output.err());
+    }
+    assert!(theirs.requests().iter().all(|request| request.header("Authorization").is_none()));
+    // Logged in there as docker keeps it, both are served, each by its own.
+    let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, theirs.host()));
+    for words in [&["create", &list, &image][..], &["push", &list]] {
+        let _ = with_login(words).run().success();
+    }
+}
+
+/// A key of config.json is a host and a port.
+#[test]
+fn a_login_for_another_port_is_not_sent() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
+    for key in ["127.0.0.1", "127.0.0.1:1", "localhost", "https://127.0.0.1/v1/"] {
+        let bench = Plan::new().config(&format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#)).build();
+        let error = bench.manifest(&registry, "a:1").expect_err("nobody is logged in");
+        assert_eq!(error.kind, docker_manifest::registry::Kind::Unauthorized, "{key}");
+    }
+    assert!(registry.requests().iter().all(|request| request.header("Authorization").is_none()));
+}
