@@ -142,7 +142,7 @@ pub fn times(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
-/// A bound on time: [`span`], and a bare number is seconds. Zero would let nothing happen at all.
+/// A bound on time, such as `30s` or `1h30m`; a bare number is seconds. Zero would let nothing happen at all.
 ///
 /// # Errors
 /// Any other text, in words for people.

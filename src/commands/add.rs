@@ -4,9 +4,9 @@ use crate::args::{Add, RefArg};
 use crate::commands::annotate::{self, describe};
 use crate::commands::create::tell;
 use crate::commands::error::CommandError;
-use crate::commands::originals::{self, Originals};
-use crate::commands::refresh;
-use crate::commands::sources::{self, Gathering, Source};
+use crate::commands::gathering::originals::{self, Originals};
+use crate::commands::gathering::refresh;
+use crate::commands::gathering::sources::{self, Gathering, Source};
 use crate::commands::{Context, parsed};
 use crate::document::Draft;
 

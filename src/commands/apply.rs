@@ -8,13 +8,13 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::args::{self, Apply, PlatformArg, Publish, Sources};
-use crate::commands::assemble::{self, Wanted};
 use crate::commands::complete;
 use crate::commands::error::{CommandError, Made};
-use crate::commands::plan::Plan;
-use crate::commands::publish::{self, publish};
-use crate::commands::sources::Gathering;
-use crate::commands::summary::Published;
+use crate::commands::gathering::assemble::{self, Wanted};
+use crate::commands::gathering::sources::Gathering;
+use crate::commands::publishing::plan::Plan;
+use crate::commands::publishing::publish::{self, publish};
+use crate::commands::publishing::summary::Published;
 use crate::commands::{Context, parsed};
 use crate::document::Draft;
 use crate::document::list::Form;

@@ -4,10 +4,10 @@
 use crate::args::{Create, RefArg};
 use crate::commands::Context;
 use crate::commands::error::CommandError;
+use crate::commands::gathering::originals::{self, Move, Originals};
+use crate::commands::gathering::refresh;
+use crate::commands::gathering::sources::{self, Gathering, Source};
 use crate::commands::listing::Listing;
-use crate::commands::originals::{self, Move, Originals};
-use crate::commands::refresh;
-use crate::commands::sources::{self, Gathering, Source};
 use crate::document::Draft;
 use crate::reference::Reference;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
+use crate::commands::wording::{answer, incomplete, lines, of_blob};
 use crate::digest::Digest;
 use crate::document::DocumentError;
 use crate::reference::ReferenceError;
@@ -390,31 +391,6 @@ impl CommandError {
             one => std::slice::from_ref(one),
         }
     }
-}
-
-/// Docker's part of such a line: the registry's own words where it answered, else what happened.
-fn answer(error: &RegistryError) -> String {
-    if error.status.is_some() { error.detail.clone() } else { error.to_string() }
-}
-
-/// What is said of a blob that has been named already: `blob` is its digest, or ends in it.
-fn of_blob(blob: &str, said: String) -> String {
-    let digest = blob.rsplit('@').next().unwrap_or(blob);
-    said.replacen(&format!("the blob {digest}: "), "", 1)
-}
-
-/// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.
-fn incomplete(list: &str, missing: &[String], extra: &[String]) -> String {
-    let verb = if missing.len() == 1 { "is" } else { "are" };
-    let missing = (!missing.is_empty()).then(|| format!("{} {verb} missing", missing.join(", ")));
-    let state = if missing.is_some() { "is incomplete" } else { "has more than was required" };
-    let extra = (!extra.is_empty()).then(|| format!("extra: {}", extra.join(", ")));
-    let parts: Vec<String> = missing.into_iter().chain(extra).collect();
-    format!("{list} {state}: {}", parts.join("; "))
-}
-
-fn lines(errors: &[CommandError]) -> String {
-    errors.iter().map(CommandError::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl From<SpecError> for CommandError {

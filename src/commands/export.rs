@@ -5,8 +5,8 @@
 
 use crate::args::Export;
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found};
-use crate::commands::result_files::ResultFile;
+use crate::commands::gathering::fetch::{self, Found};
+use crate::commands::publishing::result_files::ResultFile;
 use crate::commands::{Context, parsed};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::args::{Platforms, PlatformsFormat, RefArg};
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found};
+use crate::commands::gathering::fetch::{self, Found};
 use crate::commands::listing::{EntryListing, Listing};
 use crate::commands::{Context, complete, parsed};
 use crate::document::descriptor::Descriptor;

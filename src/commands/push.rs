@@ -2,7 +2,7 @@
 
 use crate::args::Push;
 use crate::commands::error::CommandError;
-use crate::commands::publish::{self, publish};
+use crate::commands::publishing::publish::{self, publish};
 use crate::commands::{Context, parsed};
 use crate::document::Draft;
 use crate::reference::Reference;

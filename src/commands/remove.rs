@@ -2,7 +2,7 @@
 
 use crate::args::Remove;
 use crate::commands::error::CommandError;
-use crate::commands::refresh::take_out;
+use crate::commands::gathering::refresh::take_out;
 use crate::commands::{Context, parsed};
 use crate::document::{Draft, Entry};
 use crate::platform::Platform;

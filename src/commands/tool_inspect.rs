@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use serde_json::{Map, Value, json};
 
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found};
+use crate::commands::gathering::fetch::{self, Found};
 use crate::commands::pool;
 use crate::digest::Digest;
 use crate::document::descriptor::{self, Descriptor};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::auth::Scope;
+use super::auth::authenticator::Scope;
 use super::body::Slot;
 use super::deadline::Deadline;
 use super::scrub::Scrubber;

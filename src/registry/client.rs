@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::auth::{Access, Scope};
+use super::auth::authenticator::{Access, Scope};
 use super::call::{Call, Reply};
 use super::check::{announced_digest, complaint, is_html, manifest_type};
 use super::clock::Clock;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::error::{Again, Kind, RegistryError};
-use super::verifier::{NoRoots, is_authority_objection};
+use super::trust::verifier::{NoRoots, is_authority_objection};
 
 /// One exchange that brought no answer.
 #[derive(Debug)]

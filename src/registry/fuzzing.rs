@@ -4,13 +4,13 @@
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 use super::answer;
-use super::challenge::Challenge;
-use super::credentials::{self, Credential};
-use super::helper;
+use super::auth::challenge::Challenge;
+use super::auth::credentials::{self, Credential};
+use super::auth::helper;
+use super::auth::scope::Scopes;
+use super::auth::token::{Realm, TokenReply};
 use super::host;
 use super::listing;
-use super::scope::Scopes;
-use super::token::{Realm, TokenReply};
 use super::transport::Answer;
 use super::upload;
 use super::url::{Origin, Url};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::auth::{Access, Scope};
+use super::auth::authenticator::{Access, Scope};
 use super::call::{Call, Reply};
 use super::check::{announced_digest, complaint, is_html, manifest_type};
 use super::client::{Fetched, MANIFEST_MAX, Name, Registry};

@@ -15,11 +15,11 @@ use ureq::http::{HeaderMap, Request as HttpRequest, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::body::{Incoming, Outgoing, Slot};
-use super::connector::take_connected;
+use super::connection::connector::take_connected;
+use super::connection::line::{Line, Lines};
 use super::deadline::{Deadline, shown};
 use super::error::Kind;
 use super::failure::{Failure, Hint};
-use super::line::{Line, Lines};
 use super::scrub::Scrubber;
 use super::url::{Origin, Url};
 use crate::env::Env;
@@ -304,7 +304,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::thread;
 
-    use super::super::spare::Spares;
+    use super::super::connection::spare::Spares;
     use super::*;
 
     /// What comes of an exchange over TLS whose spare connection is closed in the handshake. The connection after it

@@ -1,7 +1,7 @@
 //! Uploads of blobs, step by step, as the OCI distribution specification has them: begun with POST, sent with PATCH, and
 //! finished with PUT, each answer naming the place for the next step.
 
-use super::auth::{Access, Scope};
+use super::auth::authenticator::{Access, Scope};
 use super::body::Outgoing;
 use super::call::{Call, Reply};
 use super::check::{announced_digest, complaint};

@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 
 use crate::args::{Inspect, InspectFormat, PlatformArg};
 use crate::commands::error::CommandError;
-use crate::commands::fetch::{self, Found, Platforms};
+use crate::commands::gathering::fetch::{self, Found, Platforms};
+use crate::commands::gathering::sources::{CHILDREN_MAX, DEPTH_MAX};
 use crate::commands::inspect::node::{Contents, Inside, Node};
 use crate::commands::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
-use crate::commands::sources::{CHILDREN_MAX, DEPTH_MAX};
 use crate::commands::{Context, complete, pool};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;

@@ -1,0 +1,175 @@
+//! Putting a source into a draft that may know it already: what moved is replaced, what the user said of it stays, and
+//! what attested the replaced image goes with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::args::{Attestations, Sources};
+use crate::commands::gathering::originals::{Move, Originals, former, moved, pairs};
+use crate::commands::gathering::sources::Source;
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::list::Index;
+use crate::document::{DocumentError, Draft, Entry};
+use crate::platform::Platform;
+
+/// `new` with what the user said of `old`: everything in which `old` differs from its `original`.
+fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
+    fn keep<T: PartialEq + Clone>(old: &T, original: Option<&T>, new: &mut T) {
+        if original != Some(old) {
+            new.clone_from(old);
+        }
+    }
+    let empty = Platform::default();
+    let of = |descriptor: &Descriptor| descriptor.platform.clone().unwrap_or_else(|| empty.clone());
+    let (was, first) = (of(&old.descriptor), original.map(of));
+    let (first, mut now) = (first.as_ref(), of(&new.descriptor));
+    keep(&was.os, first.map(|first| &first.os), &mut now.os);
+    keep(&was.architecture, first.map(|first| &first.architecture), &mut now.architecture);
+    keep(&was.variant, first.map(|first| &first.variant), &mut now.variant);
+    keep(&was.os_version, first.map(|first| &first.os_version), &mut now.os_version);
+    keep(&was.os_features, first.map(|first| &first.os_features), &mut now.os_features);
+    keep(&was.features, first.map(|first| &first.features), &mut now.features);
+    if now != empty || new.descriptor.platform.is_some() {
+        new.descriptor.platform = Some(now);
+    }
+    keep(
+        &old.descriptor.artifact_type,
+        original.map(|original| &original.artifact_type),
+        &mut new.descriptor.artifact_type,
+    );
+    let first = original.map(|original| &original.annotations);
+    for (name, value) in &old.descriptor.annotations {
+        if first.and_then(|first| first.get(name)) != Some(value) {
+            new.descriptor.annotations.insert(name.clone(), value.clone());
+        }
+    }
+    for name in first.into_iter().flat_map(BTreeMap::keys) {
+        if !old.descriptor.annotations.contains_key(name) {
+            new.descriptor.annotations.remove(name);
+        }
+    }
+    new
+}
+
+/// Puts what a source brings into the draft. Gives the move, where the draft knew the source as something else.
+///
+/// # Errors
+/// Where docker's store has one file for two of the images.
+pub(in crate::commands) fn merge(
+    draft: &mut Draft,
+    source: &Source,
+    wanted: &Sources,
+    originals: &Originals,
+) -> Result<Option<Move>, DocumentError> {
+    let before = draft.clone();
+    let former = former(&before, &source.reference, originals);
+    let moved = moved(&former, source);
+    let mut taken = BTreeSet::new();
+    for (new, old) in source.entries.iter().zip(pairs(&former, &source.entries, originals)) {
+        taken.extend(old.map(|old| &old.reference));
+        match old {
+            Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
+            Some(old) => replace(draft, old, carry(old, originals.of(old), new.clone()))?,
+            None => join(draft, new)?,
+        }
+    }
+    for old in former.iter().filter(|old| !taken.contains(&old.reference)) {
+        let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
+        let is_over = match old.attests() {
+            Some(_) if wanted.attestations == Attestations::Drop => true,
+            // Its image is as it was, and is attested anew; or it attests nothing that is there.
+            Some(digest) => moved.is_some() && (serves(digest.clone()) || !has(draft, &digest)),
+            None => moved.is_some() && is_picked(wanted, old),
+        };
+        if is_over {
+            take_out(draft, old);
+        }
+    }
+    if let Some(old) = moved.as_ref().and_then(|moved| originals.index(&moved.old)) {
+        let is_all = former.len() == before.entries().count();
+        follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
+    }
+    Ok(moved)
+}
+
+fn is_picked(wanted: &Sources, entry: &Entry) -> bool {
+    let matches = |platform: &Platform| wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed));
+    wanted.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
+}
+
+fn has(draft: &Draft, digest: &Digest) -> bool {
+    draft.entries().any(|entry| entry.descriptor.digest == *digest)
+}
+
+/// Puts in what the draft had nothing of, once: an image that is named and that an index has brought already goes by
+/// its name from then on, and one that an index brings stays as whoever named it has it.
+fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
+    let is_same = |entry: &&Entry| {
+        entry.descriptor.digest == new.descriptor.digest
+            && entry.reference.repository() == new.reference.repository()
+            && entry.reference != new.reference
+    };
+    let same: Vec<&Entry> = draft.entries().filter(is_same).collect();
+    if new.source.is_some() {
+        let says_as_much = |entry: &&Entry| {
+            let (one, other) = (&entry.descriptor, &new.descriptor);
+            one.platform == other.platform && one.annotations == other.annotations
+        };
+        let is_listed_again = new.reference.tag().is_some();
+        let is_there = if is_listed_again { same.iter().any(says_as_much) } else { !same.is_empty() };
+        return if is_there { Ok(()) } else { draft.insert(new.clone()) };
+    }
+    let unnamed = same.into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
+    match unnamed.cloned() {
+        Some(mut named) => {
+            draft.remove(&named.reference);
+            named.reference.clone_from(&new.reference);
+            named.source = None;
+            draft.insert(named)
+        }
+        None => draft.insert(new.clone()),
+    }
+}
+
+/// The list itself, where it says what the index said that it was made of: from now on what that says now.
+/// `is_all`: nothing else is in the list, so that what is new there is the list's, too.
+fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
+    let names: BTreeSet<&String> = old.annotations.keys().chain(new.annotations.keys()).collect();
+    for name in names {
+        let (was, is) = (old.annotations.get(name), new.annotations.get(name));
+        if draft.annotations.get(name) == was && (was.is_some() || is_all) {
+            match is {
+                Some(value) => drop(draft.annotations.insert(name.clone(), value.clone())),
+                None => drop(draft.annotations.remove(name)),
+            }
+        }
+    }
+    if draft.artifact_type == old.artifact_type && (is_all || !old.artifact_type.is_empty()) {
+        draft.artifact_type.clone_from(&new.artifact_type);
+    }
+    if draft.subject == old.subject && (is_all || old.subject.is_some()) {
+        draft.subject.clone_from(&new.subject);
+    }
+}
+
+/// Puts `new` where `old` was; what attested `old` attests nothing that is there.
+fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentError> {
+    if old.descriptor.digest != new.descriptor.digest {
+        take_out(draft, old);
+    } else {
+        draft.remove(&old.reference);
+    }
+    draft.insert(new)
+}
+
+/// Takes an entry out, and what attests it if nothing of that digest is left. Gives all that went.
+pub(in crate::commands) fn take_out(draft: &mut Draft, entry: &Entry) -> Vec<Entry> {
+    let digest = &entry.descriptor.digest;
+    let mut gone: Vec<Entry> = draft.remove(&entry.reference).into_iter().collect();
+    if !has(draft, digest) {
+        for attestation in draft.attesting(digest) {
+            gone.extend(draft.remove(&attestation));
+        }
+    }
+    gone
+}

@@ -1,0 +1,348 @@
+//! What a source brings into a draft: one image, or the images of an index, which is taken apart.
+//!
+//! The sources are asked for at once, then the children of all indexes at once, then the children of indexes in them.
+//! A child is described as its index describes it. BuildKit's attestations come along with the image that they attest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::args::{Attestations, RefArg, Sources};
+use crate::commands::error::CommandError;
+use crate::commands::gathering::fetch::{self, Found, Platforms};
+use crate::commands::{parsed, pool};
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::entry::attested;
+use crate::document::list::Index;
+use crate::document::manifest::Kind;
+use crate::document::{Draft, Entry};
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::registry::{Access, Registry};
+
+/// How deep indexes may lie in indexes.
+pub(in crate::commands) const DEPTH_MAX: usize = 8;
+/// How many manifests one command takes out of indexes.
+pub(in crate::commands) const CHILDREN_MAX: usize = 10_000;
+
+/// A source as the registry serves it now.
+#[derive(Debug, Clone)]
+pub(in crate::commands) struct Source {
+    /// Its name, as it was asked for.
+    pub(in crate::commands) reference: Reference,
+    /// The digest of what the registry serves under that name.
+    pub(in crate::commands) digest: Digest,
+    /// The index, where it is one.
+    pub(in crate::commands) index: Option<Index>,
+    /// What it brings into the draft.
+    pub(in crate::commands) entries: Vec<Entry>,
+    /// What it has images for, also those that were not picked.
+    pub(in crate::commands) platforms: BTreeSet<String>,
+}
+
+/// Where sources come from, and what of them is wanted.
+pub(in crate::commands) struct Gathering<'a> {
+    /// The client.
+    pub(in crate::commands) registry: &'a Registry,
+    /// The bound on exchanges at once.
+    pub(in crate::commands) jobs: NonZeroUsize,
+    /// Which platforms, and whether attestations.
+    pub(in crate::commands) wanted: &'a Sources,
+    /// What is there already, and need not be fetched again.
+    pub(in crate::commands) before: Option<&'a Draft>,
+}
+
+/// One source, and what is wanted of it.
+pub(in crate::commands) struct Request<'a> {
+    /// The source.
+    pub(in crate::commands) image: &'a RefArg,
+    /// Which platforms of an index, and whether attestations. A part of a platform that is empty is any.
+    pub(in crate::commands) wanted: &'a Sources,
+}
+
+/// A manifest that an index names and that has to be had.
+struct Child {
+    /// The place of the source that it belongs to.
+    source: usize,
+    /// Its name: its digest in the index's repository.
+    reference: Reference,
+    /// What the index says of it.
+    descriptor: Descriptor,
+    /// What else the index says of it, where it lists it more than once.
+    again: Vec<Descriptor>,
+}
+
+/// What a child turned out to be.
+enum Grown {
+    Entries(Vec<Entry>),
+    Index(Box<Index>),
+}
+
+impl Gathering<'_> {
+    /// Gets all of them or nothing, each source once, in the order of `images`.
+    pub(in crate::commands) fn gather(&self, images: &[&RefArg]) -> Result<Vec<Source>, CommandError> {
+        let requests: Vec<Request<'_>> = images.iter().map(|image| Request { image, wanted: self.wanted }).collect();
+        let mut sources: Vec<Source> = self.gather_each(&requests, false)?.into_iter().flatten().collect();
+        sources.iter_mut().for_each(|source| choose(self.wanted, source));
+        self.check_platforms(&sources)?;
+        Ok(sources)
+    }
+
+    /// The same for sources of which something else is wanted each. An image that is named itself is what it is, and
+    /// whether an index has what was picked is left to the caller. With `ignore_missing`, `None` stands for a source
+    /// of which the registry says that it has none.
+    pub(in crate::commands) fn gather_each(
+        &self,
+        requests: &[Request<'_>],
+        ignore_missing: bool,
+    ) -> Result<Vec<Option<Source>>, CommandError> {
+        self.announce(requests);
+        let platforms = Platforms::new(self.registry);
+        let first = |request: &Request<'_>| match self.first(&platforms, parsed(request.image)?) {
+            Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
+            found => found.map(Some),
+        };
+        let mut sources = pool::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
+        let mut children = Vec::new();
+        for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
+            if let Some(Source { reference, index: Some(index), .. }) = source {
+                children.extend(lines(request.wanted, place, reference, index));
+            }
+        }
+        let mut total = 0;
+        for depth in 0.. {
+            let Some(child) = children.first() else { break };
+            total += children.len();
+            let source = |child: &Child| sources.get(child.source).and_then(Option::as_ref);
+            let of = |child: &Child| source(child).map(|source| source.reference.to_string());
+            if depth >= DEPTH_MAX {
+                return Err(CommandError::TooDeep { list: of(child).unwrap_or_default(), depth: DEPTH_MAX });
+            }
+            if total > CHILDREN_MAX {
+                return Err(CommandError::TooMany { list: of(child).unwrap_or_default(), most: CHILDREN_MAX });
+            }
+            children = self.grow(&platforms, requests, &mut sources, &children)?;
+        }
+        for (source, request) in sources.iter_mut().zip(requests) {
+            if let Some(source) = source {
+                let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
+                source.platforms.extend(own);
+            }
+            let index = source.iter_mut().filter(|source| source.index.is_some());
+            index.for_each(|source| choose(request.wanted, source));
+        }
+        Ok(sources)
+    }
+
+    /// Says what is going to be asked, so that one token and enough connections are there for it.
+    fn announce(&self, requests: &[Request<'_>]) {
+        let wanted: Vec<&Reference> =
+            requests.iter().filter_map(|request| request.image.parsed.as_ref().ok()).collect();
+        for image in &wanted {
+            self.registry.announce(image.repository(), Access::Pull);
+            let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
+            self.registry.expect(image.repository(), together.count().min(self.jobs.get()));
+        }
+    }
+
+    fn first(&self, platforms: &Platforms<'_>, image: &Reference) -> Result<Source, CommandError> {
+        match fetch::manifest(self.registry, image)? {
+            Found::Image(schema, fetched) => {
+                let digest = fetched.digest.clone();
+                let kept = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
+                let entry = match kept.filter(|entry| entry.descriptor.digest == digest) {
+                    Some(entry) => entry.clone(),
+                    None => {
+                        let platform = platforms.of(image, &fetched.bytes)?;
+                        Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
+                    }
+                };
+                let (reference, platforms) = (image.clone(), BTreeSet::new());
+                Ok(Source { reference, digest, index: None, entries: vec![entry], platforms })
+            }
+            Found::List(fetched) => {
+                let served = |source| CommandError::Served { reference: image.to_string(), source };
+                let index = Index::decode(&fetched.bytes).map_err(served)?;
+                if index.manifests.is_empty() {
+                    return Err(CommandError::EmptyList(image.to_string()));
+                }
+                let (reference, digest) = (image.clone(), fetched.digest);
+                let platforms = index.manifests.iter().filter_map(runs_on).collect();
+                Ok(Source { reference, digest, index: Some(index), entries: Vec::new(), platforms })
+            }
+        }
+    }
+
+    /// Gets these children, and gives the children of those that are indexes themselves.
+    fn grow(
+        &self,
+        platforms: &Platforms<'_>,
+        requests: &[Request<'_>],
+        sources: &mut [Option<Source>],
+        children: &[Child],
+    ) -> Result<Vec<Child>, CommandError> {
+        let name = |source: &Source| source.reference.with_digest(&source.digest);
+        let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
+        let grown = pool::in_order(self.jobs, children, |child| match names.get(child.source) {
+            Some(Some(name)) => self.child(platforms, child, name),
+            _ => Err(CommandError::EmptyList(child.reference.to_string())),
+        });
+        let mut next = Vec::new();
+        for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
+            let wanted = requests.get(child.source).map(|request| request.wanted);
+            match (grown, sources.get_mut(child.source), wanted) {
+                (Grown::Entries(entries), Some(Some(source)), _) => source.entries.extend(entries),
+                (Grown::Index(index), Some(Some(source)), Some(wanted)) => {
+                    source.platforms.extend(index.manifests.iter().filter_map(runs_on));
+                    next.extend(lines(wanted, child.source, &child.reference, &index));
+                }
+                _ => {}
+            }
+        }
+        Ok(next)
+    }
+
+    fn child(&self, platforms: &Platforms<'_>, child: &Child, source: &Reference) -> Result<Grown, CommandError> {
+        let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
+        let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
+        let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
+            Some((schema, bytes)) => (schema, bytes.into_owned()),
+            None => match fetch::manifest(self.registry, &child.reference)? {
+                Found::Image(schema, fetched) => (schema, fetched.bytes),
+                Found::List(fetched) => {
+                    let index = Index::decode(&fetched.bytes).map_err(served)?;
+                    return Ok(Grown::Index(Box::new(index)));
+                }
+            },
+        };
+        let lines = std::iter::once((child.reference.clone(), &child.descriptor)).chain(listed_again(child, source));
+        let mut entries = Vec::new();
+        for (reference, line) in lines {
+            let mut descriptor = line.clone();
+            if descriptor.media_type.is_empty() {
+                schema.media_type().clone_into(&mut descriptor.media_type);
+            }
+            if !descriptor.has_platform() {
+                descriptor.platform = Some(platforms.of(&child.reference, &bytes)?);
+            }
+            entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
+        }
+        Ok(Grown::Entries(entries))
+    }
+
+    /// Every platform that was picked has to be there, and every source has to bring something.
+    fn check_platforms(&self, sources: &[Source]) -> Result<(), CommandError> {
+        let found: Vec<&Platform> = sources
+            .iter()
+            .flat_map(|source| &source.entries)
+            .filter(|entry| entry.attests().is_none())
+            .filter_map(|entry| entry.descriptor.platform.as_ref())
+            .collect();
+        let missing = self.wanted.platforms.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed)));
+        let without = |source: &&Source| source.entries.is_empty();
+        let (platform, of) = match (missing, sources.iter().find(without)) {
+            (Some(pick), _) => (pick.typed.clone(), sources),
+            (None, Some(source)) if self.wanted.platforms.is_empty() => {
+                return Err(CommandError::EmptyList(source.reference.to_string()));
+            }
+            (None, Some(source)) => {
+                let picks: Vec<&str> = self.wanted.platforms.iter().map(|pick| pick.typed.as_str()).collect();
+                (picks.join(","), std::slice::from_ref(source))
+            }
+            (None, None) => return Ok(()),
+        };
+        let names: Vec<String> = of.iter().map(|source| source.reference.to_string()).collect();
+        Err(CommandError::NoSuchPlatform { platform, sources: names.join(", "), there: there(of) })
+    }
+}
+
+/// The names of the further lines that an index has for one image. Docker keeps one file for each name, so they get
+/// the index's tag beside the digest, and a number from the third on; who asks by such a name gets the same image.
+fn listed_again<'a>(child: &'a Child, source: &'a Reference) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
+    let repository = child.reference.repository();
+    let tag: String = source.tag().unwrap_or("index").chars().take(100).collect();
+    let names = (2_usize..).map(move |place| {
+        let number = if place == 2 { String::new() } else { format!("-{place}") };
+        let name = format!("{repository}:{tag}{number}@{}", child.descriptor.digest);
+        Reference::parse_canonical(&name).unwrap_or_else(|_| child.reference.clone())
+    });
+    names.zip(&child.again)
+}
+
+/// What has to be had of an index: not what is known to be of no use.
+fn lines(wanted: &Sources, source: usize, list: &Reference, index: &Index) -> Vec<Child> {
+    let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
+    let is_wanted = |line: &Descriptor| {
+        is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
+    };
+    let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
+    let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
+    // What it attests may be in an index that lies in this one.
+    let has_index = index.manifests.iter().any(is_index);
+    let is_elsewhere = |digest: &Digest| has_index && !index.manifests.iter().any(|line| line.digest == *digest);
+    let is_needed = |line: &&Descriptor| match attested(line) {
+        Some(_) if wanted.attestations == Attestations::Drop => false,
+        Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
+        None => picked.contains(&line.digest),
+    };
+    let mut children: Vec<Child> = Vec::new();
+    let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+    for line in index.manifests.iter().filter(is_needed) {
+        let place = *places.entry(&line.digest).or_insert(children.len());
+        match children.get_mut(place) {
+            Some(child) if child.descriptor == *line || child.again.contains(line) => {}
+            Some(child) => child.again.push(line.clone()),
+            None => {
+                let reference = list.repository().at_digest(&line.digest);
+                children.push(Child { source, reference, descriptor: line.clone(), again: Vec::new() });
+            }
+        }
+    }
+    children
+}
+
+fn picks(wanted: &Sources, platform: &Platform) -> bool {
+    wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+}
+
+/// Whether an image for `own` is what was picked. An operating system or an architecture that is left open is any.
+pub(in crate::commands) fn is_picked(own: &Platform, pick: &Platform) -> bool {
+    let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
+    let os = or_own(&pick.os, &own.os);
+    let architecture = or_own(&pick.architecture, &own.architecture);
+    own.matches(&Platform { os, architecture, ..pick.clone() })
+}
+
+/// Leaves out what was not picked, now that every platform is known, and what attests it.
+fn choose(wanted: &Sources, source: &mut Source) {
+    if wanted.platforms.is_empty() {
+        return;
+    }
+    let is_image = |entry: &Entry| {
+        entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| picks(wanted, platform))
+    };
+    let images: BTreeSet<Digest> =
+        source.entries.iter().filter(|entry| is_image(entry)).map(|entry| entry.descriptor.digest.clone()).collect();
+    source.entries.retain(|entry| match entry.attests() {
+        Some(digest) => images.contains(&digest),
+        None => is_image(entry),
+    });
+}
+
+/// What the sources have images for, for the message about what they have not.
+pub(in crate::commands) fn there(sources: &[Source]) -> Vec<String> {
+    let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The platform that a line of an index, or an image, says it is for; attestations are for none.
+fn runs_on(own: &Descriptor) -> Option<String> {
+    let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
+    platform.map(ToString::to_string)
+}
+
+/// The first mention of each image; what is no reference is kept, for its error.
+pub(in crate::commands) fn distinct(images: &[RefArg]) -> Vec<&RefArg> {
+    let mut seen: BTreeMap<&Reference, ()> = BTreeMap::new();
+    images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
+}

@@ -1,0 +1,308 @@
+//! From a draft to what publishing it takes: the list, the blobs and manifests that its repository may not have yet,
+//! and the tags. Pure, so that a dry run and a push cannot disagree.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::commands::error::CommandError;
+use crate::commands::publishing::tags;
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::list::{Form, List};
+use crate::document::{Draft, Entry};
+use crate::reference::{Reference, Repository};
+
+/// The operating system whose foreign layers may stay where they are.
+const WINDOWS: &str = "windows";
+
+/// All that publishing a draft may take.
+pub(in crate::commands) struct Plan<'a> {
+    /// The list's name.
+    pub(in crate::commands) target: &'a Reference,
+    /// The list itself.
+    pub(in crate::commands) list: List,
+    /// What it names, in its order.
+    pub(in crate::commands) children: Vec<Child<'a>>,
+    /// The distinct blobs of children from other repositories, in docker's order.
+    pub(in crate::commands) blobs: Vec<Blob<'a>>,
+    /// The distinct children from other repositories, in docker's order.
+    pub(in crate::commands) puts: Vec<Put<'a>>,
+    /// The tags in the order in which they are published; none where the list has nothing but a digest.
+    pub(in crate::commands) tags: Vec<Reference>,
+    /// Whether there are tags beside the list's own: then the list goes by its digest first.
+    pub(in crate::commands) has_more_tags: bool,
+}
+
+/// An image of the list.
+pub(in crate::commands) struct Child<'a> {
+    /// The image.
+    pub(in crate::commands) entry: &'a Entry,
+    /// The place among [`Plan::puts`] of one from another repository.
+    pub(in crate::commands) put: Option<usize>,
+}
+
+/// A blob that the target needs.
+pub(in crate::commands) struct Blob<'a> {
+    pub(in crate::commands) digest: Digest,
+    /// In bytes; `None` where manifests do not agree.
+    pub(in crate::commands) size: Option<u64>,
+    /// The repositories of the images that need it, each once, those in the target's registry first.
+    pub(in crate::commands) sources: Vec<&'a Repository>,
+    /// Whether docker lets it go where it cannot be mounted: a foreign layer of Windows images in the same registry.
+    pub(in crate::commands) may_stay: bool,
+}
+
+/// A manifest to be put under its digest.
+pub(in crate::commands) struct Put<'a> {
+    pub(in crate::commands) reference: Reference,
+    pub(in crate::commands) media_type: &'a str,
+    pub(in crate::commands) bytes: Cow<'a, [u8]>,
+    /// Where it comes from.
+    pub(in crate::commands) source: &'a Repository,
+    /// The places of its blobs among [`Plan::blobs`].
+    pub(in crate::commands) needs: BTreeSet<usize>,
+}
+
+/// One thing to send before the list.
+pub(in crate::commands) enum Step<'p, 'a> {
+    /// A blob to bring.
+    Blob(&'p Blob<'a>),
+    /// A manifest to put.
+    Put(&'p Put<'a>),
+}
+
+impl<'a> Plan<'a> {
+    /// Works out all of it; everything that can be known to be wrong is known then.
+    ///
+    /// # Errors
+    /// A draft with nothing in it or that cannot become a list of this form, and what is no tag.
+    pub(in crate::commands) fn new(
+        draft: &'a Draft,
+        form: Form,
+        more_tags: &[String],
+    ) -> Result<Plan<'a>, CommandError> {
+        let target = &draft.reference;
+        if draft.is_empty() {
+            return Err(CommandError::Empty(target.to_string()));
+        }
+        let tags = tags::ordered(target, more_tags)?;
+        let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
+        let list = draft.list(form)?;
+        let (children, blobs, puts) = (Vec::new(), Blobs::default(), Vec::new());
+        let mut plan = Plan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
+        plan.blobs = plan.add(draft, blobs)?;
+        Ok(plan)
+    }
+
+    fn add(&mut self, draft: &'a Draft, mut blobs: Blobs<'a>) -> Result<Vec<Blob<'a>>, CommandError> {
+        let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+        for entry in draft.entries() {
+            let source = entry.reference.repository();
+            if source == self.target.repository() {
+                self.children.push(Child { entry, put: None });
+                continue;
+            }
+            let needs = blobs.add(entry, self.target.repository())?;
+            let digest = &entry.descriptor.digest;
+            let bytes = entry.bytes()?;
+            let place = *places.entry(digest).or_insert(self.puts.len());
+            if place == self.puts.len() {
+                let reference = self.target.repository().at_digest(digest);
+                self.puts.push(Put { reference, media_type: entry.media_type(), bytes, source, needs });
+            }
+            self.children.push(Child { entry, put: Some(place) });
+        }
+        Ok(blobs.done(self.target.repository()))
+    }
+
+    /// The manifests that are left to put when these are there.
+    pub(in crate::commands) fn missing(&self, there: &BTreeSet<Digest>) -> impl Iterator<Item = &Put<'a>> {
+        self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !there.contains(digest)))
+    }
+
+    /// The work that is left when these manifests are there, with the places of the work that each piece needs.
+    pub(in crate::commands) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(Step<'_, 'a>, Vec<usize>)> {
+        let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();
+        let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let blobs = needed.iter().filter_map(|place| self.blobs.get(*place));
+        let blobs = blobs.map(|blob| (Step::Blob(blob), Vec::new()));
+        let puts = self.missing(there).map(|put| {
+            let needs = put.needs.iter().filter_map(|place| moved.get(place).copied()).collect();
+            (Step::Put(put), needs)
+        });
+        blobs.chain(puts).collect()
+    }
+
+    /// The list's own name: by its tag, or by its digest where it has none, as docker has it.
+    pub(in crate::commands) fn is_own(&self, tag: &Reference) -> bool {
+        tag.tag() == self.target.tag()
+    }
+}
+
+/// The blobs while they are collected.
+#[derive(Default)]
+struct Blobs<'a> {
+    blobs: Vec<Blob<'a>>,
+    places: BTreeMap<Digest, usize>,
+}
+
+impl<'a> Blobs<'a> {
+    /// Adds what an image needs and gives the places of it. Foreign layers stay where they are if the image comes from
+    /// another registry; within one, docker tries.
+    fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
+        let source = entry.reference.repository();
+        let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
+        let is_near = source.domain() == target.domain();
+        let mut needs = BTreeSet::new();
+        for descriptor in entry.blobs()? {
+            let is_foreign = descriptor.is_foreign();
+            if is_foreign && !is_near {
+                continue;
+            }
+            let Descriptor { digest, size, .. } = descriptor;
+            let may_stay = is_foreign && is_windows;
+            let place = *self.places.entry(digest.clone()).or_insert(self.blobs.len());
+            if place == self.blobs.len() {
+                self.blobs.push(Blob { digest, size: Some(size), sources: Vec::new(), may_stay });
+            }
+            if let Some(blob) = self.blobs.get_mut(place) {
+                blob.may_stay &= may_stay;
+                blob.size = blob.size.filter(|known| *known == size);
+                if !blob.sources.contains(&source) {
+                    blob.sources.push(source);
+                }
+            }
+            needs.insert(place);
+        }
+        Ok(needs)
+    }
+
+    fn done(mut self, target: &Repository) -> Vec<Blob<'a>> {
+        for blob in &mut self.blobs {
+            // Stable: within one registry they stay in docker's order.
+            blob.sources.sort_by_key(|source| source.domain() != target.domain());
+        }
+        self.blobs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::manifest::Schema;
+    use crate::platform::Platform;
+
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+
+    fn line(media_type: &str, content: &str) -> String {
+        let urls = if media_type == FOREIGN { r#","urls":["https://x.example/l"]"# } else { "" };
+        let digest = Digest::of(content.as_bytes());
+        format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}{urls}}}"#, content.len())
+    }
+
+    fn entry(reference: &str, platform: &str, layers: &[(&str, &str)]) -> Entry {
+        let layers: Vec<String> = layers.iter().map(|(media_type, content)| line(media_type, content)).collect();
+        let config = line("application/vnd.oci.image.config.v1+json", platform);
+        let manifest = format!(r#"{{"config":{config},"layers":[{}]}}"#, layers.join(","));
+        let platform = Some(Platform::parse(platform).unwrap());
+        Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
+    }
+
+    fn draft(entries: Vec<Entry>) -> Draft {
+        let mut draft = Draft::new(Reference::parse("h.x/app:1").unwrap());
+        entries.into_iter().for_each(|entry| draft.insert(entry).unwrap());
+        draft
+    }
+
+    fn names(blob: &Blob<'_>) -> Vec<String> {
+        blob.sources.iter().map(|source| source.to_string()).collect()
+    }
+
+    #[test]
+    fn each_blob_is_there_once_with_all_that_have_it_the_near_ones_first() {
+        let draft = draft(vec![
+            entry("a.x/far:1", "linux/amd64", &[(LAYER, "shared")]),
+            entry("h.x/near:1", "linux/arm64", &[(LAYER, "shared"), (LAYER, "own")]),
+            entry("h.x/app:there", "linux/s390x", &[(LAYER, "shared"), (LAYER, "there")]),
+        ]);
+        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let contents: Vec<Digest> =
+            ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::of(content.as_bytes())).into();
+        assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
+        assert_eq!(names(&plan.blobs[1]), ["h.x/near", "a.x/far"]);
+        assert_eq!(plan.children.iter().map(|child| child.put).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
+        let needs: Vec<Vec<usize>> = plan.steps(&BTreeSet::new()).into_iter().map(|(_, needs)| needs).collect();
+        assert_eq!(needs, [vec![], vec![], vec![], vec![], vec![0, 1], vec![1, 2, 3]]);
+        // The first child is there: so are its blobs, but not what the second needs.
+        let there = BTreeSet::from([plan.puts[0].reference.digest().unwrap().clone()]);
+        let needs: Vec<Vec<usize>> = plan.steps(&there).into_iter().map(|(_, needs)| needs).collect();
+        assert_eq!(needs, [vec![], vec![], vec![], vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn one_image_in_two_repositories_is_put_once() {
+        let image = |reference| entry(reference, "linux/amd64", &[(LAYER, "l")]);
+        let draft = draft(vec![image("h.x/b:1"), image("h.x/a:1")]);
+        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        assert_eq!((plan.puts.len(), plan.children.len()), (1, 2));
+        assert_eq!(names(&plan.blobs[0]), ["h.x/a", "h.x/b"]);
+    }
+
+    #[test]
+    fn foreign_layers_stay_across_registries_and_are_tried_within_one() {
+        let layers = [(FOREIGN, "theirs"), (LAYER, "ours")];
+        let across = draft(vec![entry("far.x/win:1", "windows/amd64", &layers)]);
+        let plan = Plan::new(&across, Form::Auto, &[]).unwrap();
+        assert_eq!(plan.blobs.len(), 2);
+        for (platform, may_stay) in [("windows/amd64", true), ("linux/amd64", false)] {
+            let near = draft(vec![entry("h.x/win:1", platform, &layers)]);
+            let plan = Plan::new(&near, Form::Auto, &[]).unwrap();
+            let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.may_stay).collect();
+            assert_eq!(found, [false, may_stay, false], "{platform}");
+        }
+        // One Linux image that needs it is enough.
+        let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
+        assert!(Plan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
+    }
+
+    #[test]
+    fn sizes_that_do_not_agree_are_not_known() {
+        let image = |reference: &str, size: &str| {
+            let config = line(LAYER, reference);
+            let layer = line(LAYER, "same").replace("\"size\":4", size);
+            let manifest = format!(r#"{{"config":{config},"layers":[{layer}]}}"#);
+            let platform = Some(Platform::parse("linux/amd64").unwrap());
+            Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
+        };
+        let draft = draft(vec![image("h.x/a:1", "\"size\":4"), image("h.x/b:1", "\"size\":5")]);
+        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let sizes: Vec<Option<u64>> = plan.blobs.iter().map(|blob| blob.size).collect();
+        assert_eq!(sizes, [Some(7), None, Some(7)]);
+    }
+
+    #[test]
+    fn the_same_draft_is_the_same_bytes() {
+        let make = || {
+            draft(vec![
+                entry("h.x/b:1", "linux/arm64", &[(LAYER, "b")]),
+                entry("a.x/a:1", "linux/amd64", &[(LAYER, "a")]),
+            ])
+        };
+        let (first, second) = (make(), make());
+        for form in [Form::Auto, Form::Docker, Form::Oci] {
+            let [first, second] = [&first, &second].map(|draft| Plan::new(draft, form, &[]).unwrap().list);
+            assert_eq!(first, second);
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_the_lists_own_is_not_one_more() {
+        let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
+        let more = |tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            Plan::new(&draft, Form::Auto, &tags).unwrap().has_more_tags
+        };
+        assert!(!more(&[]) && !more(&["1"]) && more(&["1", "2"]));
+    }
+}

@@ -1,0 +1,29 @@
+//! Lines of failures that are put together from parts, for [`super::error`].
+
+use crate::registry::RegistryError;
+
+/// Docker's part of such a line: the registry's own words where it answered, else what happened.
+pub(super) fn answer(error: &RegistryError) -> String {
+    if error.status.is_some() { error.detail.clone() } else { error.to_string() }
+}
+
+/// What is said of a blob that has been named already: `blob` is its digest, or ends in it.
+pub(super) fn of_blob(blob: &str, said: String) -> String {
+    let digest = blob.rsplit('@').next().unwrap_or(blob);
+    said.replacen(&format!("the blob {digest}: "), "", 1)
+}
+
+/// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.
+pub(super) fn incomplete(list: &str, missing: &[String], extra: &[String]) -> String {
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let missing = (!missing.is_empty()).then(|| format!("{} {verb} missing", missing.join(", ")));
+    let state = if missing.is_some() { "is incomplete" } else { "has more than was required" };
+    let extra = (!extra.is_empty()).then(|| format!("extra: {}", extra.join(", ")));
+    let parts: Vec<String> = missing.into_iter().chain(extra).collect();
+    format!("{list} {state}: {}", parts.join("; "))
+}
+
+/// Each on a line of its own.
+pub(super) fn lines(errors: &[impl ToString]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

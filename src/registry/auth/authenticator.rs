@@ -1,0 +1,349 @@
+//! Answers a registry's 401: Basic, or Bearer by the distribution token specification.
+//!
+//! Nothing is read or sent before a registry asks. The first token is asked for all that the command has announced, so
+//! that one serves it whole; where a registry or its token server will not have that, exactly what was challenged is
+//! asked for. What a token turned out to be good for is [`Cache`]'s to know.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::cache::Cache;
+use super::challenge::Challenge;
+use super::credentials::{Credential, Credentials};
+pub use super::scope::Access;
+pub(in crate::registry) use super::scope::Scope;
+use super::scope::Scopes;
+use super::token::{self, Grant, Realm};
+pub(in crate::registry) use super::token::{TokenReply, TokenRequest};
+use crate::registry::error::{Kind, RegistryError};
+use crate::registry::host;
+use crate::secret::Secret;
+
+/// Sends one request to a token server, without following redirects.
+type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenReply, RegistryError>;
+
+/// Who asks for a login.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::registry) struct Origin<'a> {
+    /// The registry's host as references have it; `docker.io` unmapped.
+    pub(in crate::registry) registry: &'a str,
+    /// Whether the request that was refused went over TLS.
+    pub(in crate::registry) https: bool,
+    /// Whether `--insecure` was given.
+    pub(in crate::registry) insecure: bool,
+}
+
+/// Answers registries' challenges for the time of one command.
+#[derive(Debug)]
+pub(in crate::registry) struct Authenticator {
+    credentials: Credentials,
+    desks: Mutex<BTreeMap<String, Arc<Desk>>>,
+}
+
+/// What is known of one registry.
+#[derive(Debug, Default)]
+struct Desk {
+    /// Held while a token is fetched, so that threads refused together cause one request and not one each.
+    turn: Mutex<()>,
+    /// How many have come for the turn so far.
+    arrivals: AtomicUsize,
+    /// Held for an instant only, never while something is sent.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    announced: Scopes,
+    credential: Option<Result<Credential, RegistryError>>,
+    /// The refresh token that a token server gave in the place of the stored one.
+    refresh: Option<Secret>,
+    /// A header that is good for everything: Basic, or the registry token of the configuration.
+    fixed: Option<Secret>,
+    cache: Cache,
+    /// Whether the token server has refused to give one token for all.
+    narrow: bool,
+    /// What the token server refused: to ask again only counts as one more failed login.
+    failures: Vec<(Scopes, RegistryError)>,
+    /// Why the token server did not answer the last time, and how many had come for the turn by then. To those it
+    /// happened to as well: one after the other, each would wait for it until its own time is up.
+    unanswered: Option<(usize, RegistryError)>,
+}
+
+impl Authenticator {
+    /// Starts with nothing asked and nothing looked up. Does no I/O.
+    pub(in crate::registry) fn new(credentials: Credentials) -> Authenticator {
+        Authenticator { credentials, desks: Mutex::default() }
+    }
+
+    /// Remembers that the command is going to need this scope; the first token asks for all of them.
+    pub(in crate::registry) fn announce(&self, registry: &str, scope: Scope) {
+        lock(&self.desk(registry).state).announced.add(&scope);
+    }
+
+    /// The `Authorization` header to send without being asked; `None` until the registry has asked once in this
+    /// command, and where no token at hand covers `needed`.
+    pub(in crate::registry) fn header(&self, registry: &str, needed: &[Scope]) -> Option<Secret> {
+        let desk = self.desk(registry);
+        let state = lock(&desk.state);
+        let cached = || state.cache.find(&Scopes::of(needed), Instant::now());
+        state.fixed.as_ref().or_else(cached).cloned()
+    }
+
+    /// Says that a request with this header was answered with something else than 401.
+    ///
+    /// It is what tells a token that has expired (another is asked for) from one that was never good (it is over).
+    pub(in crate::registry) fn accepted(&self, registry: &str, needed: &[Scope], header: &Secret) {
+        lock(&self.desk(registry).state).cache.accept(header, &Scopes::of(needed));
+    }
+
+    /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a token
+    /// that the login got: nobody is logged in, the login is wrong, or it is good and not enough.
+    pub(in crate::registry) fn unauthorized(&self, registry: &str, refused: bool) -> Kind {
+        let desk = self.desk(registry);
+        let state = lock(&desk.state);
+        match &state.credential {
+            Some(Ok(credential)) if !credential.is_anonymous() => {
+                if !refused && state.fixed.is_none() {
+                    Kind::Forbidden
+                } else if self.credentials.are_given() {
+                    Kind::GivenLoginRefused
+                } else {
+                    Kind::LoginRefused
+                }
+            }
+            _ => Kind::Unauthorized,
+        }
+    }
+
+    /// Whether somebody is logged in there; credentials that cannot be read are nobody's here.
+    pub(in crate::registry) fn has_login(&self, registry: &str) -> bool {
+        let desk = self.desk(registry);
+        let _turn = lock(&desk.turn);
+        self.credential(&desk, registry).is_ok_and(|credential| !credential.is_anonymous())
+    }
+
+    /// What to send after a 401; `sent` is the header that was refused, if there was one.
+    ///
+    /// `Some` is to be sent again with the same request, `None` says that nothing is left to try and the 401 stands.
+    /// For one request this ends after three answers at most per thread. One thread at a time fetches for a registry;
+    /// the others wait and find its token. `send` must not come back here.
+    ///
+    /// # Errors
+    /// [`Kind::Credentials`] where the configuration or a helper cannot be used, the token server's own failures, and
+    /// [`Kind::Protocol`] for a challenge that cannot or must not be followed.
+    pub(in crate::registry) fn answer(
+        &self,
+        origin: &Origin<'_>,
+        challenges: &[Challenge],
+        needed: &[Scope],
+        sent: Option<&Secret>,
+        send: Send<'_>,
+    ) -> Result<Option<Secret>, RegistryError> {
+        let by_scheme = |scheme| challenges.iter().find(|challenge| challenge.scheme == scheme);
+        let (bearer, basic) = (by_scheme("bearer"), by_scheme("basic"));
+        if bearer.is_none() && basic.is_none() {
+            return Ok(None);
+        }
+        let desk = self.desk(origin.registry);
+        let arrival = desk.arrivals.fetch_add(1, Ordering::Relaxed);
+        let _turn = lock(&desk.turn);
+        if let Some((_, error)) = lock(&desk.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived) {
+            return Err(error.clone());
+        }
+        let credential = self.credential(&desk, origin.registry)?;
+        let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
+            let header = credential.login().map(|(user, password)| token::basic(user, password.reveal()));
+            return fixed(&desk, origin, header, sent);
+        };
+        if let Some(token) = &credential.registry_token {
+            let unfit = || {
+                let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
+                RegistryError::new(Kind::Credentials, origin.registry, detail)
+            };
+            return fixed(&desk, origin, Some(token::bearer(token).ok_or_else(unfit)?), sent);
+        }
+        let realm = usable_realm(origin, challenge, &credential)?;
+        let desk = TokenDesk { desk: &desk, origin, realm, challenge, credential, send };
+        desk.answer(&Scopes::of(needed), sent)
+    }
+
+    fn desk(&self, registry: &str) -> Arc<Desk> {
+        let mut desks = lock(&self.desks);
+        Arc::clone(desks.entry(registry.to_owned()).or_default())
+    }
+
+    /// Looked up once a registry and command, while the turn is held: a helper may ask its user something.
+    fn credential(&self, desk: &Desk, registry: &str) -> Result<Credential, RegistryError> {
+        if let Some(known) = lock(&desk.state).credential.clone() {
+            return known;
+        }
+        let found = self.credentials.lookup(registry);
+        lock(&desk.state).credential = Some(found.clone());
+        found
+    }
+}
+
+/// A header that does not depend on what is asked for: it is tried once, and then sent with every request.
+fn fixed(
+    desk: &Desk,
+    origin: &Origin<'_>,
+    header: Option<Secret>,
+    sent: Option<&Secret>,
+) -> Result<Option<Secret>, RegistryError> {
+    let Some(header) = header.filter(|header| sent != Some(header)) else {
+        return Ok(None);
+    };
+    if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
+        let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
+        return Err(RegistryError::new(Kind::Protocol, origin.registry, detail));
+    }
+    lock(&desk.state).fixed = Some(header.clone());
+    Ok(Some(header))
+}
+
+/// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
+/// plain HTTP only within this machine. `--insecure` lifts both.
+fn usable_realm(origin: &Origin<'_>, challenge: &Challenge, credential: &Credential) -> Result<Realm, RegistryError> {
+    let refuse = |detail: String| RegistryError::new(Kind::Protocol, origin.registry, detail);
+    let text = challenge.parameter("realm").ok_or_else(|| refuse("its Bearer challenge has no realm".to_owned()))?;
+    let realm = Realm::parse(text).map_err(refuse)?;
+    let exposed = origin.https || !(credential.is_anonymous() || realm.is_loopback());
+    if !realm.https && !origin.insecure && exposed {
+        return Err(refuse(format!("it names a token server that speaks plain HTTP, {}", realm.host)));
+    }
+    Ok(realm)
+}
+
+/// One answer to one Bearer challenge, made while the registry's turn is held.
+struct TokenDesk<'a> {
+    desk: &'a Desk,
+    origin: &'a Origin<'a>,
+    realm: Realm,
+    challenge: &'a Challenge,
+    credential: Credential,
+    send: Send<'a>,
+}
+
+impl TokenDesk<'_> {
+    fn answer(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
+        let challenged = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
+        let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
+        let exact = challenged.unwrap_or_else(|| needed.clone());
+        let plan = {
+            let mut state = lock(&self.desk.state);
+            if let Some(sent) = sent {
+                let invalid = self.challenge.parameter("error") == Some("invalid_token");
+                state.cache.refuse(sent, needed, &want, invalid);
+            }
+            if let Some(header) = state.cache.find(&want, Instant::now()) {
+                return Ok(Some(header.clone()));
+            }
+            let announced = if state.narrow { want.clone() } else { state.announced.clone() };
+            state.cache.plan(&announced, &want, &exact)
+        };
+        let Some((last, wider)) = plan.split_last() else {
+            return Ok(None);
+        };
+        for scopes in wider {
+            match self.obtain(scopes, &want) {
+                Err(error) if self.may_be_too_much(&error) => lock(&self.desk.state).narrow = true,
+                other => return other.map(Some),
+            }
+        }
+        self.obtain(last, &want).map(Some)
+    }
+
+    /// Whether a token server may have refused because of one scope among several. A 401 to a login is about the
+    /// login: to repeat it could lock the user out.
+    fn may_be_too_much(&self, error: &RegistryError) -> bool {
+        match error.status {
+            Some(400 | 403 | 404) => error.kind != Kind::Unauthorized,
+            Some(401) => self.credential.is_anonymous(),
+            _ => false,
+        }
+    }
+
+    fn obtain(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
+        let known = |state: &State| state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, e)| e.clone());
+        if let Some(error) = known(&lock(&self.desk.state)) {
+            return Err(error);
+        }
+        let asked_at = Instant::now();
+        let granted = self.fetch(scopes);
+        let mut state = lock(&self.desk.state);
+        match granted {
+            Ok(Grant { header, lifetime, refresh }) => {
+                state.refresh = refresh.or_else(|| state.refresh.take());
+                state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
+                Ok(header)
+            }
+            Err(error) => {
+                if matches!(error.kind, Kind::Unauthorized | Kind::Forbidden) {
+                    state.failures.push((scopes.clone(), error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends to the token server, and notes for those who wait for the turn that there was no answer.
+    fn ask(&self, request: &TokenRequest) -> Result<TokenReply, RegistryError> {
+        (self.send)(request).inspect_err(|error| {
+            let arrived = self.desk.arrivals.load(Ordering::Relaxed);
+            lock(&self.desk.state).unanswered = Some((arrived, error.clone()));
+        })
+    }
+
+    /// Asks by OAuth2 where there is an identity token; servers that do not know that form answer 404 or 405, some 401.
+    fn fetch(&self, scopes: &Scopes) -> Result<Grant, RegistryError> {
+        let service = self.challenge.parameter("service");
+        let refreshed = lock(&self.desk.state).refresh.clone();
+        let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
+            let request = self.realm.get(service, scopes, &self.credential);
+            return self.granted(&request, &self.ask(&request)?, None);
+        };
+        let request = self.realm.refresh(service, scopes, &identity);
+        let reply = self.ask(&request)?;
+        if !matches!(reply.status, 401 | 404 | 405) {
+            return self.granted(&request, &reply, Some(&identity));
+        }
+        let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
+        let fallback = self.ask(&second)?;
+        // To a 401 the first answer says more: it is about the identity token that the user logged in with.
+        if reply.status == 401 && !fallback.is_success() {
+            return self.granted(&request, &reply, Some(&identity));
+        }
+        self.granted(&second, &fallback, Some(&identity))
+    }
+
+    fn granted(
+        &self,
+        request: &TokenRequest,
+        reply: &TokenReply,
+        identity: Option<&Secret>,
+    ) -> Result<Grant, RegistryError> {
+        let method = if request.form.is_some() { "POST" } else { "GET" };
+        let error = |kind, words: &str| {
+            RegistryError::new(kind, self.origin.registry, format!("token server {}: {words}", self.realm.host))
+                .at(format!("{method} {}", self.realm.shown()))
+                .with_status(reply.status)
+        };
+        if reply.is_success() {
+            return reply.grant().map_err(|why| error(Kind::Protocol, &why));
+        }
+        // A server may repeat what it was sent.
+        let secrets = self.credential.password.iter().chain(&self.credential.identity_token).chain(identity);
+        Err(error(reply.failure_kind(), &reply.words(secrets)))
+    }
+}
+
+/// A lock whose holder panicked is taken over: every change under it is whole at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "authenticator_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! Sends a request for a token, and again where that may help.
+
+use super::authenticator::{TokenReply, TokenRequest};
+use crate::registry::answer;
+use crate::registry::deadline::Deadline;
+use crate::registry::error::{Again, Kind, RegistryError};
+use crate::registry::failure::Failure;
+use crate::registry::redirect;
+use crate::registry::retry::Policy;
+use crate::registry::transport::{Answer, Request, Transport};
+use crate::registry::url::Url;
+
+const TOKEN_MAX: u64 = 1024 * 1024;
+
+/// Whatever token server a registry names.
+pub(in crate::registry) struct TokenServer<'a> {
+    pub(in crate::registry) transport: &'a Transport,
+    pub(in crate::registry) policy: &'a Policy,
+    /// Whether `--insecure` was given.
+    pub(in crate::registry) insecure: bool,
+}
+
+impl TokenServer<'_> {
+    /// Asks in the service of a registry. With credentials in the request, a redirect is an answer like any other. What
+    /// stays unanswered, or answered with what might have passed, is the error.
+    pub(in crate::registry) fn token(
+        &self,
+        registry: &str,
+        request: &TokenRequest,
+        deadline: &Deadline,
+    ) -> Result<TokenReply, RegistryError> {
+        let refuse =
+            |why: &str| RegistryError::new(Kind::Protocol, registry, format!("its token server's address is {why}"));
+        let url = Url::parse(&request.url).map_err(refuse)?;
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let post = Request {
+            method: if request.form.is_some() { "POST" } else { "GET" },
+            url: &url,
+            headers: if request.form.is_some() { &form } else { &[] },
+            authorization: request.authorization.as_ref(),
+            body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
+            cap: TOKEN_MAX,
+            // A refresh token may be good for one use.
+            repeatable: request.form.is_none(),
+            guarded: true,
+            deadline,
+        };
+        if let Some(form) = &request.form {
+            self.transport.secrets().sent_form(form);
+        }
+        let server = format!("token server {}", url.origin.authority());
+        let mut retry = self.policy.start(&server, post.repeatable, deadline);
+        loop {
+            let failed = match self.ask(registry, &post) {
+                Ok(answer) => {
+                    let again = answer::again(&answer);
+                    let reply = TokenReply { status: answer.status, body: answer.body };
+                    if again == Again::Never {
+                        return Ok(reply);
+                    }
+                    let said = format!("{server}: {}", reply.words(std::iter::empty()));
+                    let error = RegistryError::new(reply.failure_kind(), registry, said);
+                    error.with_status(reply.status).with_again(again)
+                }
+                Err(Failure { kind, detail, again, .. }) => {
+                    RegistryError::new(kind, registry, format!("{server}: {detail}")).with_again(again)
+                }
+            };
+            let failed = self.transport.secrets().clean_error(failed.at(format!("{} {url}", post.method)));
+            // What has been tried here is not tried once more by whoever wanted the token.
+            retry.wait(failed).map_err(|error| error.with_again(Again::Never))?;
+        }
+    }
+
+    fn ask(&self, registry: &str, request: &Request<'_>) -> Result<Answer, Failure> {
+        let send = |request: &Request<'_>| self.transport.exchange(registry, request);
+        if request.authorization.is_some() || request.body.is_some() {
+            return send(request);
+        }
+        redirect::follow(request, self.insecure, &send).map(|(answer, _)| answer)
+    }
+}
