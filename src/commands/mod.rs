@@ -10,6 +10,7 @@ mod create;
 pub mod error;
 mod exists;
 mod export;
+mod failures;
 mod gathering;
 mod inspect;
 mod listing;

@@ -18,6 +18,8 @@ mod variables;
 mod write;
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
 mod tests;

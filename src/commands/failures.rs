@@ -1,0 +1,55 @@
+//! Several failures as one, each thing that is wrong told once.
+
+use std::collections::BTreeSet;
+
+use crate::commands::error::CommandError;
+use crate::registry::Kind;
+
+impl CommandError {
+    /// One failure as itself, several as one; `failures` is never empty. What is wrong with a registry or a repository
+    /// as a whole is told once, with the first request that met it.
+    pub(super) fn of(mut failures: Vec<CommandError>) -> CommandError {
+        let mut seen = BTreeSet::new();
+        failures.retain(|failure| failure.whole().is_none_or(|whole| seen.insert(whole)));
+        match failures.pop() {
+            Some(only) if failures.is_empty() => only,
+            last => CommandError::Several(failures.into_iter().chain(last).collect()),
+        }
+    }
+
+    /// What all other requests there would fail with as well, where it is of that sort: the kind, and the place.
+    fn whole(&self) -> Option<(Kind, String)> {
+        let (CommandError::Registry(source)
+        | CommandError::Copy { source, .. }
+        | CommandError::Mount { source, .. }
+        | CommandError::Put { source, .. }) = self
+        else {
+            return None;
+        };
+        let request = source.request.as_deref().unwrap_or_default();
+        let repository = ["/blobs/", "/manifests/"].iter().find_map(|part| Some(request.split_once(part)?.0));
+        let place = match source.kind {
+            Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden => repository?.split_once(' ')?.1,
+            Kind::Connect
+            | Kind::Resolve
+            | Kind::Proxy
+            | Kind::PlainHttp
+            | Kind::Certificate
+            | Kind::CertificateUnfit
+            | Kind::ClientCertificate
+            | Kind::TlsFiles
+            | Kind::Credentials
+            | Kind::RateLimited => &source.registry,
+            _ => return None,
+        };
+        Some((source.kind, place.to_owned()))
+    }
+
+    /// The failures that this is made of, in their order.
+    pub fn each(&self) -> &[CommandError] {
+        match self {
+            CommandError::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+}

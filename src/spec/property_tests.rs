@@ -1,0 +1,163 @@
+//! The writer against the parser, and the parser against anything at all, by chance.
+
+use proptest::prelude::*;
+
+use super::tests::*;
+use super::*;
+
+fn a_word() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9._-]{1,12}", "\\PC{0,20}", any::<String>(), Just("null".to_owned()), Just("1.0".to_owned())]
+}
+
+fn a_reference() -> impl Strategy<Value = Reference> {
+    let digest = proptest::option::of("@sha256:[0-9a-f]{64}").prop_map(Option::unwrap_or_default);
+    ("([a-z]{1,5}\\.[a-z]{1,3}(:[0-9]{1,4})?/)?[a-z0-9]{1,8}(/[a-z]{1,5})?(:[\\w]{1,5})?", digest)
+        .prop_filter_map("no reference", |(name, digest)| Reference::parse(&format!("{name}{digest}")).ok())
+}
+
+fn a_platform() -> impl Strategy<Value = Platform> {
+    let pair = prop_oneof![
+        Just(("linux", "arm64", ["", "v8", "v9"])),
+        Just(("linux", "386", ["", "v1", "x"])),
+        Just(("windows", "amd64", ["", "v1", "v4"])),
+        Just(("unknown", "unknown", ["", "", "v8"]))
+    ];
+    (pair, 0..3usize, "([0-9]{1,3}\\.[0-9]{1,3})?").prop_map(|((os, architecture, variants), place, os_version)| {
+        Platform {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variants[place].to_owned(),
+            os_version,
+            ..Platform::default()
+        }
+    })
+}
+
+/// As it is read, in its one spelling.
+fn a_typed_platform() -> impl Strategy<Value = Platform> {
+    a_platform().prop_map(|platform| Platform::parse(&platform::shown(&platform)).unwrap())
+}
+
+#[test]
+fn what_is_written_empty_is_published_empty() {
+    let entry = |platform: &str| {
+        let env = |name: &str| (name == "V").then(String::new);
+        let text = format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
+        parse(&text, "f", &env).unwrap().remove(0).manifests.remove(0)
+    };
+    let all = Without { variant: true, os_version: true, os_features: true };
+    assert_eq!(entry("{os: linux, variant: \"\", os.version: '', osFeatures: []}").without, all);
+    assert_eq!(entry("{os: linux, variant: , osversion: ~, osfeatures: null}").without, Without::default());
+    assert_eq!(entry("{variant: \"${V:-}\", os: linux}").without, Without::default());
+    // The architecture's own name says one.
+    assert_eq!(entry("{os: linux, architecture: armhf, variant: \"\"}").without, Without::default());
+}
+
+/// Also with parts of it left out, and with features.
+fn a_partial_platform() -> impl Strategy<Value = Option<Platform>> {
+    let features = || proptest::collection::vec(a_word(), 0..3);
+    (a_platform(), any::<[bool; 2]>(), features(), features(), a_word()).prop_map(
+        |(mut platform, [os, architecture], os_features, features, version)| {
+            if os && platform.os != "unknown" {
+                platform.os.clear();
+            }
+            if architecture && platform.os != "unknown" {
+                platform.architecture.clear();
+            }
+            if !platform.os_version.is_empty() {
+                platform.os_version = version;
+            }
+            let platform = Platform { os_features, features, ..platform };
+            (platform != Platform::default()).then_some(platform)
+        },
+    )
+}
+
+fn some_annotations() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let key =
+        prop_oneof![a_word(), Just("<<".to_owned()), "[a-z\u{1}]{1,900}"].prop_filter("empty", |key| !key.is_empty());
+    proptest::collection::btree_map(key, a_word(), 0..4)
+}
+
+fn an_artifact_type() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(
+        "[a-z]{1,9}/[a-z0-9.+-]{0,3}[a-z]"
+            .prop_filter("grammar", |text| !text.contains("/.") && !text.contains("/-") && !text.contains("/+")),
+    )
+}
+
+fn an_entry() -> impl Strategy<Value = SpecEntry> {
+    (a_reference(), a_partial_platform(), any::<[bool; 3]>(), some_annotations(), an_artifact_type()).prop_map(
+        |(image, platform, [variant, os_version, os_features], annotations, artifact_type)| {
+            let given = platform.clone().unwrap_or_default();
+            let without = Without {
+                variant: variant && given.variant.is_empty(),
+                os_version: os_version && given.os_version.is_empty(),
+                os_features: os_features && given.os_features.is_empty(),
+            };
+            SpecEntry { image, platform, without, annotations, artifact_type }
+        },
+    )
+}
+
+fn a_spec() -> impl Strategy<Value = Spec> {
+    let form = prop_oneof![Just(None), Just(Some(Form::Auto)), Just(Some(Form::Docker)), Just(Some(Form::Oci))];
+    let attestations = prop_oneof![Just(None), Just(Some(Attestations::Keep)), Just(Some(Attestations::Drop))];
+    (
+        proptest::collection::vec(a_reference(), 1..3),
+        proptest::collection::vec("[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}", 0..3),
+        some_annotations(),
+        an_artifact_type(),
+        form,
+        attestations,
+        proptest::collection::vec(a_typed_platform(), 0..3),
+        proptest::collection::vec(an_entry(), 1..4),
+    )
+        .prop_map(|(targets, tags, annotations, artifact_type, form, attestations, require, manifests)| Spec {
+            targets,
+            tags,
+            annotations,
+            artifact_type,
+            form,
+            attestations,
+            require,
+            manifests,
+        })
+}
+
+/// YAML's own signs, which are syntax often enough.
+const NEAR: &str =
+    "([a-z]{1,3}|image|manifests|<<|: |:|- |\n|\n  |\r\n|\t|[\\[\\]{},&*!|>'\"%@`?#~$-]|\\$\\{|&a|\\*a|---\n| ){0,40}";
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_as_the_same(spec in a_spec()) {
+        let text = write(&spec);
+        let read = read(&text).unwrap_or_else(|error| panic!("{error}\n{}\nin\n{text}", error.excerpt()));
+        prop_assert_eq!(read, vec![spec], "{}", text);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(text) = decode(&bytes, "f") {
+            let _ = read(text);
+        }
+        let _ = read(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in NEAR) {
+        let _ = read(&text).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic(at in 0..FULL.len(), length in 0..9usize, put in NEAR) {
+        let end = (at + length).min(FULL.len());
+        let text = format!("{}{put}{}", &FULL[..at], &FULL[end..]);
+        if let Err(error) = read(&text) {
+            // A place in the text, and a caret in the line.
+            prop_assert!(error.line <= text.lines().count() + 1, "{}", error);
+            prop_assert!(error.excerpt().contains('^'));
+        }
+    }
+}
