@@ -15,7 +15,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
 LINKS := manifest-tool mquery
 
-.PHONY: help build test setup demo install install-links uninstall lint deny fuzz fmt doc bench
+.PHONY: help build test faults setup demo install install-links uninstall lint deny fuzz fmt doc bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: setup ## Run every test of the workspace; what was skipped is said at the 
 		echo; echo "Not everything was tested:"; sort -u "$$skips"; \
 	fi; \
 	exit $$status
+
+faults: setup ## Each request of each command with each fault, and a crash at each step; FAULT_RUNS=100000, FAULT_SEED=17
+	FAULTS_WHOLE=1 $(CARGO) test --locked --test cli -- --nocapture cases::fault_matrix:: cases::crash::
 
 demo: ## Show the main job on a registry of its own; REGISTRY=real takes docker-registry
 	$(CARGO) build --release

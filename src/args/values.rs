@@ -127,16 +127,25 @@ impl ValueEnum for Form {
 }
 
 /// A number of exchanges at once.
+///
+/// # Errors
+/// Any other text, in words for people.
 pub fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
     typed.parse().map_err(|_| "not a whole number above zero")
 }
 
 /// A number of times; none is one.
+///
+/// # Errors
+/// Any other text, in words for people.
 pub fn times(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
 /// A bound on time: [`span`], and a bare number is seconds. Zero would let nothing happen at all.
+///
+/// # Errors
+/// Any other text, in words for people.
 pub fn bound(typed: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
     let seconds = typed.parse().ok().map(Duration::from_secs);

@@ -75,13 +75,15 @@ fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
         images.push(entry.reference.to_string());
     }
     let twice = images.into_values().filter(|(_, images)| images.len() > 1);
-    twice.map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images))).collect()
+    twice
+        .map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images, SHOWN_MAX)))
+        .collect()
 }
 
-/// The first few of these, and how many there are beside.
-fn some(images: &[String]) -> String {
-    let shown: Vec<&str> = images.iter().take(SHOWN_MAX).map(String::as_str).collect();
-    match images.len().saturating_sub(shown.len()) {
+/// The first of these, `most` of them, and how many there are beside.
+pub(super) fn some(names: &[String], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+    match names.len().saturating_sub(shown.len()) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

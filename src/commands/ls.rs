@@ -135,6 +135,9 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
+/// How many platforms a row has; no image that people share has more.
+const PLATFORMS_MAX: usize = 16;
+
 /// What the images run on, each once; attestations run nowhere.
 fn platforms(draft: &Draft) -> String {
     let mut names: Vec<String> = Vec::new();
@@ -144,5 +147,5 @@ fn platforms(draft: &Draft) -> String {
             names.push(name);
         }
     }
-    names.join(", ")
+    complete::some(&names, PLATFORMS_MAX)
 }

@@ -54,9 +54,9 @@ impl Served {
     }
 }
 
-/// Looks: a GET of the own name, a HEAD of every other tag. Who may push but not pull is told nothing, and then all is
-/// sent. With children from the own repository alone, and one tag, there is nothing to spare, so nothing is asked
-/// unless `anyway`.
+/// Looks: a GET of the own name, a HEAD of every other tag. Who is logged in and may push but not pull is told nothing,
+/// and then all is sent. With children from the own repository alone, and one tag, there is nothing to spare, so nothing
+/// is asked unless `anyway`.
 pub(super) fn look(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -101,7 +101,7 @@ fn other(registry: &Registry, plan: &Plan<'_>, tag: &Reference) -> Result<Now, C
     }
 }
 
-/// Whether it is only that we may not read.
+/// Whether it is only that we may not read. Who is not logged in at all will not be let in to write either.
 pub(super) fn is_untold(error: &RegistryError) -> bool {
-    matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::GivenLoginRefused | Kind::Forbidden)
+    matches!(error.kind, Kind::LoginRefused | Kind::GivenLoginRefused | Kind::Forbidden)
 }

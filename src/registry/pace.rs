@@ -13,6 +13,8 @@ use super::error::{Kind, RegistryError};
 
 /// More than anybody has under way at once: a limit that has grown to this is none.
 const LIMIT_MAX: usize = 64;
+/// The longest that a registry is waited for where nothing else is a bound, as with a body that goes on moving.
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// A wait that ends so much later than the last that was told is told as well.
 const NEWS: Duration = Duration::from_secs(1);
 
@@ -71,7 +73,8 @@ impl Paces {
             let pause = state.pause.map(|until| until.saturating_duration_since(self.clock.now()));
             if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
                 drop(state);
-                if let Some(left) = deadline.left().filter(|left| *left <= pause) {
+                let left = deadline.left().unwrap_or(PAUSE_MAX);
+                if left <= pause {
                     return Err(too_late(registry, pause, left));
                 }
                 self.clock.sleep(pause);
@@ -147,11 +150,16 @@ impl Drop for Permit {
     }
 }
 
+/// That a registry asks for more time than there is.
+pub(super) fn longer(asked: Duration, left: Duration) -> String {
+    format!("it asks to wait for {}, and only {} are left", shown(asked), shown(left))
+}
+
 fn too_late(registry: &str, pause: Duration, left: Duration) -> RegistryError {
     let detail = if pause.is_zero() {
         "its turn did not come in time".to_owned()
     } else {
-        format!("it asks to wait for {}, and only {} are left", shown(pause), shown(left))
+        longer(pause, left)
     };
     RegistryError::new(Kind::RateLimited, registry, detail)
 }

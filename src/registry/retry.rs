@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::deadline::{Deadline, shown};
 use super::error::{After, Again, Kind, RegistryError};
-use super::pace::Paces;
+use super::pace::{PAUSE_MAX, Paces, longer};
 use super::transport::Trace;
 
 /// The longest first wait; each one after it may be twice as long.
@@ -105,7 +105,8 @@ impl Retry<'_> {
         if self.tries > self.policy.retries {
             return Err(error.with_again(Again::Never));
         }
-        if let Some(left) = self.deadline.left().filter(|left| *left <= wait.saturating_add(LEAST)) {
+        let left = self.deadline.left().unwrap_or(PAUSE_MAX);
+        if left <= wait.saturating_add(LEAST) {
             return Err(too_long(error, asked, left, self.deadline).with_again(Again::Never));
         }
         self.tell(&error, wait);
@@ -153,7 +154,7 @@ fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadl
         (_, Some(_)) if error.kind == Kind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
         (Some(asked), None) if asked.saturating_add(LEAST) >= left => {
-            format!("{}; it asks to wait for {}, and only {} are left", error.detail, shown(asked), shown(left))
+            format!("{}; {}", error.detail, longer(asked, left))
         }
         _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),
     };

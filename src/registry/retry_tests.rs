@@ -124,3 +124,13 @@ fn jitter_takes_away_half_at_most() {
     let _ = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(Again::Repeatable)));
     assert_eq!(clock.slept(), [125, 250]);
 }
+
+#[test]
+fn nobody_is_waited_for_without_end() {
+    let clock = Arc::new(Still::new(0.0));
+    let policy = Policy::new(2, Arc::new(|_: &str| {}), clock.clone());
+    let day = Again::Later(Some(After::Seconds(86_400)));
+    let refused = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(day)));
+    assert_eq!(refused.unwrap_err().detail, "gone; it asks to wait for 86400 s, and only 600 s are left");
+    assert_eq!(clock.slept(), [0; 0]);
+}

@@ -51,7 +51,7 @@ struct Failure {
     /// Of a list that was to get several tags: what became of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<Tags>,
-    /// Of [`FailureKind::Several`]: each of them.
+    /// Of several failures: each of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Failure>,
     exit_code: u8,
@@ -131,7 +131,7 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
         let message = errors.first().map(ToString::to_string).unwrap_or_default();
         let message = message.lines().next().unwrap_or_default();
         let errors = errors.iter().map(|error| failure(error, certificates)).collect();
-        return Failure { errors, exit_code, ..Failure::new(FailureKind::Several, message) };
+        return Failure { errors, exit_code, ..Failure::new(kind(error), message) };
     }
     let mut failure = Failure::new(kind(error), &error.to_string());
     failure.causes.extend(cause(error).iter().flat_map(|cause| cause.lines()).map(|line| line.trim().to_owned()));

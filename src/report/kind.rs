@@ -57,7 +57,7 @@ pub enum FailureKind {
     Unsupported,
     /// stdout, or a file that was to be written, cannot be written to.
     Output,
-    /// Several failures, each with its own kind.
+    /// Several failures of different kinds.
     Several,
 }
 
@@ -101,10 +101,17 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Registry(source) => of_registry(source),
         CommandError::Store(source) => of_store(source),
         CommandError::Draft(source) | CommandError::Preview(source) => of_draft(source),
-        CommandError::Several(_) => FailureKind::Several,
+        CommandError::Several(errors) => shared(errors),
         CommandError::Variable { .. } | CommandError::Password { .. } => FailureKind::Usage,
         CommandError::Output(_) => FailureKind::Output,
     }
+}
+
+/// The kind that all of them have, so that scripts can branch on it however many there are.
+fn shared(errors: &[CommandError]) -> FailureKind {
+    let mut kinds = errors.iter().map(kind);
+    let first = kinds.next();
+    first.filter(|first| kinds.all(|kind| kind == *first)).unwrap_or(FailureKind::Several)
 }
 
 fn of_registry(error: &RegistryError) -> FailureKind {

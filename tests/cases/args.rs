@@ -269,7 +269,7 @@ fn every_example_in_the_readme_is_a_command_line() {
     let mut number = 0;
     for example in examples {
         // What follows is the shell's.
-        let ends = |word: &&str| !["#", "|"].contains(word) && !word.starts_with(['<', '>']);
+        let ends = |word: &&str| !["#", "|", "||"].contains(word) && !word.starts_with(['<', '>']);
         let words: Vec<String> = example.split_whitespace().take_while(ends).map(str::to_owned).collect();
         let read = docker_manifest::args::parse("docker-manifest", &words);
         assert!(matches!(read, Ok(docker_manifest::args::Request::Run(_))), "{example}: {read:?}");

@@ -33,6 +33,7 @@ fn typed(word: &str) -> String {
         "A" | "B" | "REF" | "IMAGE" => "h.example/src:1",
         "P" => "linux/arm64",
         "D" => "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "TYPE" => "application/vnd.example.app",
         "T" => "h.example/src:OS-ARCH",
         "O" => "linux",
         "R" => "arm64",

@@ -2,17 +2,18 @@
 //! See `store-format.md`, "Writes" and "What a crash leaves".
 //!
 //! strace makes it so: a first run under it tells which calls touch the store, and then every one of these is, in a run
-//! of its own, the one that the process does not survive, or the one that fails.
+//! of its own, the one that the process does not survive, or the one that fails. Every verb that changes the store is
+//! here, in every way that it can change it.
 
 mod disk;
-mod driver;
 mod ground;
 mod power_loss;
 
+use testkit::figures::told;
 use testkit::sandbox::{Sandbox, on_path};
 use testkit::skip::skipped;
 
-use ground::{Case, FORGET, Ground, calls};
+use ground::{Case, FORGET, Ground, calls, marks};
 
 /// Why strace cannot be used here, if it cannot.
 fn no_strace() -> Option<String> {
@@ -24,7 +25,6 @@ fn no_strace() -> Option<String> {
     (tried.code != 0).then(|| format!("strace may not trace: {}", tried.first_err_line()))
 }
 
-#[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
 fn check(case: &'static Case) {
     let what = format!("a crash at every step of {}", case.name);
     if let Some(why) = no_strace() {
@@ -41,6 +41,7 @@ fn check(case: &'static Case) {
     let after = ground.state(&sandbox);
     assert_ne!(before, after);
     let calls = calls(&log, &sandbox.store());
+    let marks = marks(&calls, &sandbox.docker_config());
     let (mut kills, mut errors, mut wrong) = (0, 0, Vec::new());
     for call in &calls {
         let mut note = |how: &str, result: Result<(), String>| {
@@ -48,18 +49,19 @@ fn check(case: &'static Case) {
         };
         if call.changes() {
             kills += 1;
-            note("killed", ground.kill(call, &before, &after));
+            note("killed", ground.kill((call, &marks), &before, &after));
         }
         for error in call.errors() {
             errors += 1;
-            note(error, ground.fail(call, error, &before, &after));
+            note(error, ground.fail((call, &marks), error, &before, &after));
         }
         if call.name == "write" {
             errors += 1;
-            note("ENOSPC from here on", ground.fail(call, "ENOSPC+", &before, &after));
+            note("ENOSPC from here on", ground.fail((call, &marks), "ENOSPC+", &before, &after));
         }
     }
-    println!("{}: {} calls on the store, {kills} kills and {errors} errors tried", case.name, calls.len());
+    let number = calls.len();
+    told(&format!("crashes of {}: {number} calls on the store, {kills} kills and {errors} errors tried", case.name));
     assert!(wrong.is_empty(), "{} of {} went wrong:\n{}", wrong.len(), kills + errors, wrong.join("\n"));
     assert!(kills >= 10, "so few calls that write can hardly be all: {calls:?}");
 }
@@ -67,6 +69,11 @@ fn check(case: &'static Case) {
 #[test]
 fn a_new_list_is_there_as_a_whole_or_not_at_all() {
     check(&Case { name: "create", before: &[], command: "create {L} 0 1 2", by_entry: false });
+}
+
+#[test]
+fn a_new_list_that_docker_has_no_place_for_is_there_as_a_whole_or_not_at_all() {
+    check(&Case { name: "create of an index", before: &[], command: "create {L} {X} 3", by_entry: false });
 }
 
 #[test]
@@ -90,46 +97,6 @@ fn the_first_change_of_a_draft_that_docker_made_leaves_every_entry_old_or_new() 
 }
 
 #[test]
-fn annotating_leaves_the_entry_old_or_new() {
-    check(&Case {
-        name: "annotate",
-        before: &["create {L} 0 1 2"],
-        command: "annotate {L} 1 --variant v8",
-        by_entry: false,
-    });
-}
-
-#[test]
-fn removing_takes_a_list_away_as_a_whole() {
-    check(&Case { name: "rm", before: &["create {L} 0 1 2"], command: "rm {L}", by_entry: false });
-}
-
-#[test]
-fn purging_takes_a_list_away_as_a_whole() {
-    check(&Case { name: "push --purge", before: &["create {L} 0 1 2"], command: "push --purge {L}", by_entry: false });
-}
-
-#[test]
-fn annotating_the_list_itself_is_there_as_a_whole_or_not_at_all() {
-    check(&ANNOTATE_THE_LIST);
-}
-
-#[test]
-fn taking_the_lists_annotations_away_is_there_as_a_whole_or_not_at_all() {
-    check(&Case {
-        name: "format 2 to 1",
-        before: &["@plain", "@annotate-the-list"],
-        command: "@annotate-nothing",
-        by_entry: false,
-    });
-}
-
-#[test]
-fn a_new_draft_that_docker_has_no_place_for_is_there_as_a_whole_or_not_at_all() {
-    check(&Case { name: "a new draft of format 2", before: &[], command: "@beyond-and-annotated", by_entry: false });
-}
-
-#[test]
 fn replacing_a_whole_draft_by_one_of_format_2_leaves_every_entry_old_or_new() {
     check(&REPLACE);
 }
@@ -140,24 +107,110 @@ fn replacing_a_whole_draft_of_format_2_leaves_every_entry_old_or_new() {
 }
 
 #[test]
-fn removing_what_nobody_named_takes_it_away_as_a_whole() {
-    check(&Case { name: "rm --all", before: &["@beyond-and-annotated"], command: "@remove", by_entry: false });
+fn adding_leaves_every_entry_old_or_new() {
+    check(&ADD);
 }
 
-const ANNOTATE_THE_LIST: Case =
-    Case { name: "annotate of the list", before: &["@plain"], command: "@annotate-the-list", by_entry: false };
+#[test]
+fn taking_images_out_leaves_every_entry_old_or_new() {
+    check(&TAKE_OUT);
+}
 
-/// Every way that a file can go: one that goes, one that is replaced, one that comes, and the side file.
+#[test]
+fn annotating_leaves_the_entry_old_or_new() {
+    check(&Case {
+        name: "annotate",
+        before: &["create {L} 0 1 2"],
+        command: "annotate {L} 1 --variant v8",
+        by_entry: false,
+    });
+}
+
+#[test]
+fn annotating_with_what_docker_has_no_place_for_leaves_the_entry_old_or_new() {
+    check(&Case {
+        name: "annotate, format 1 to 2",
+        before: &["create {L} 0 1 2"],
+        command: "annotate {L} 1 --features sse4",
+        by_entry: true,
+    });
+}
+
+#[test]
+fn annotating_the_list_itself_is_there_as_a_whole_or_not_at_all() {
+    check(&ANNOTATE_THE_LIST);
+}
+
+#[test]
+fn taking_the_lists_annotations_away_is_there_as_a_whole_or_not_at_all() {
+    check(&Case {
+        name: "annotate, format 2 to 1",
+        before: &["create {L} 0 1 2", "annotate {L} --annotation k=v --artifact-type a/b"],
+        command: "annotate {L} --unset-annotation k --artifact-type=",
+        by_entry: false,
+    });
+}
+
+#[test]
+fn removing_takes_a_list_away_as_a_whole() {
+    check(&Case { name: "rm", before: &["create {L} 0 1 2"], command: "rm {L}", by_entry: false });
+}
+
+#[test]
+fn removing_what_nobody_named_takes_it_away_as_a_whole() {
+    check(&Case { name: "rm --all", before: &["create {L} {X} 3"], command: "rm --all", by_entry: false });
+}
+
+#[test]
+fn pruning_takes_a_list_away_as_a_whole() {
+    check(&Case { name: "prune", before: &["create {L} 0 1 2"], command: "prune --older-than 0s", by_entry: false });
+}
+
+#[test]
+fn purging_takes_a_list_away_as_a_whole() {
+    check(&Case { name: "push --purge", before: &["create {L} 0 1 2"], command: "push --purge {L}", by_entry: false });
+}
+
+#[test]
+fn applying_keeps_a_new_list_as_a_whole_or_not_at_all() {
+    check(&Case { name: "apply --draft", before: &[], command: "apply --draft -f {S}", by_entry: false });
+}
+
+#[test]
+fn applying_in_the_place_of_a_draft_leaves_every_entry_old_or_new() {
+    check(&APPLY);
+}
+
+const ANNOTATE_THE_LIST: Case = Case {
+    name: "annotate of the list",
+    before: &["create {L} 0 1 2"],
+    command: "annotate {L} --annotation k=v --artifact-type a/b",
+    by_entry: false,
+};
+
+/// Every way that a file can go: two that go, one that is replaced, some that come, and the side file.
 const REPLACE: Case = Case {
-    name: "a replacement, format 1 to 2",
-    before: &["@plain"],
-    command: "@beyond-and-annotated",
+    name: "create --replace, format 1 to 2",
+    before: &["create {L} 0 1 2", "annotate {L} 1 --variant v9"],
+    command: "create --replace {L} {X} 3 1",
     by_entry: true,
 };
 
 const REPLACE_BACK: Case = Case {
-    name: "a replacement, format 2 to 1",
-    before: &["@beyond-and-annotated"],
-    command: "@plain",
+    name: "create --replace, format 2 to 1",
+    before: &["create {L} {X} 3 1", "annotate {L} 1 --variant v9"],
+    command: "create --replace {L} 0 1 2",
+    by_entry: true,
+};
+
+const ADD: Case = Case { name: "add", before: &["create {L} 0 1 2"], command: "add {L} 3 {X}", by_entry: true };
+
+const TAKE_OUT: Case =
+    Case { name: "remove", before: &["create {L} 0 1 2 {X}"], command: "remove {L} linux/amd64", by_entry: true };
+
+const APPLY: Case = Case {
+    name: "apply --draft in the place of another",
+    before: &["create {L} 0 1 2", "annotate {L} 1 --variant v9"],
+    command: "apply --draft -f {S}",
     by_entry: true,
 };

@@ -176,7 +176,8 @@ fn a_broken_draft_has_a_row_and_the_rest_is_told() {
     assert_eq!((&rows[1]["reference"], &rows[3]["reference"]), (&json!(lists[1]), &Value::Null));
     assert_eq!(rows[2]["entries"], 4);
     let error: Value = serde_json::from_slice(&told.stderr).expect("JSON");
-    assert_eq!((told.code, &error["error"]["kind"]), (1, &json!("several")));
+    assert_eq!((told.code, &error["error"]["kind"]), (1, &json!("store")));
+    assert_eq!(error["error"]["errors"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

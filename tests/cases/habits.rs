@@ -291,3 +291,18 @@ fn a_login_that_is_not_enough_and_meets_a_404_is_told_what_to_do() {
     let _ = world.run("create @dst:1 @arm64:docker").success();
     let _ = world.run("push @dst:1").success();
 }
+
+#[test]
+fn a_login_that_is_missing_is_told_once_and_not_for_every_blob() {
+    // Anybody may look, so that the push goes as far as the blobs.
+    let world = World::new(|habits| habits.bearer(Bearer::new().anonymous_pull()));
+    let _ = world.run("create @dst:1 %amd64:docker %arm64:docker").success();
+    let failed = world.run("push @dst:1");
+    let (host, said) = (world.odd.host(), failed.err());
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("failed to ")).collect();
+    let [line] = lines[..] else { panic!("{said}") };
+    assert!(line.contains(&format!("/dst:1: unauthorized: {host} wants a login: ")), "{said}");
+    assert!(!line.contains("the blob"), "it is named already: {said}");
+    let hint = format!("hint: log in with: docker login {host}");
+    assert_eq!((failed.code, said.lines().last()), (1, Some(hint.as_str())));
+}

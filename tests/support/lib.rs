@@ -5,6 +5,7 @@
 
 pub mod certs;
 pub mod client;
+pub mod figures;
 pub mod image;
 mod line;
 pub mod link;

@@ -1,17 +1,20 @@
 //! One case of a crash test: what is there before, the command under strace, and what may be there afterwards.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
+use docker_manifest::env::Env;
 use docker_manifest::reference::Reference;
+use docker_manifest::registry::SystemClock;
 use docker_manifest::store::Store;
 use serde_json::Value;
-use testkit::image::Image;
+use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Run, Sandbox, Tool, on_path, tree};
+use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 
-use super::super::OURS;
-use super::driver;
+use super::super::{OURS, inside};
 
 /// The calls that change files. `?`: not every architecture has each of them.
 const CHANGES: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,?rename,?renameat,renameat2,\
@@ -28,8 +31,8 @@ const IMAGES: usize = 5;
 
 pub(super) type Tree = BTreeMap<String, (u32, Vec<u8>)>;
 
-/// A command under test: what is there before it, and itself. `{L}` is the list, a number an image; `@NAME` is one of
-/// [`driver::act`]'s changes, which no command line makes.
+/// A command under test: what is there before it, and itself. `{L}` is the list, a number an image, `{X}` an index, which
+/// a draft of format 1 has no place for, and `{S}` a spec of the list with an index and an annotation.
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) before: &'static [&'static str],
@@ -38,8 +41,8 @@ pub(super) struct Case {
     pub(super) by_entry: bool,
 }
 
-/// One call of the traced command on the store: its name, which of that name it was, which of all on the store, and
-/// its line in the log.
+/// One call of the traced command on the store: its name, which of that name on the store it was, which of all there,
+/// and its line in the log.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) name: String,
@@ -76,27 +79,36 @@ impl Call {
     }
 }
 
-/// With more than one worker it would depend on who is faster how many calls the main thread makes before the store's.
-const ONE_JOB: (&str, &str) = ("DOCKER_MANIFEST_JOBS", "1");
+/// Files below docker's folder that a call named, so that strace counts no others: what else a program looks at, and in
+/// which order, depends on which of its threads is faster.
+pub(super) type Marks = BTreeSet<String>;
+
+/// The environment of every run: nothing happens at once.
+const LIMITS: [(&str, &str); 2] = [("DOCKER_MANIFEST_JOBS", "1"), ("DOCKER_MANIFEST_RETRIES", "0")];
 
 /// A registry with a few images for all runs of a case.
 pub(super) struct Ground {
     registry: Registry,
     pub(super) case: &'static Case,
-    /// What docker has been shown already; it sees nothing but the tree.
-    shown_to_docker: std::cell::RefCell<BTreeSet<Vec<u8>>>,
+    /// The states that both tools have been shown already.
+    shown: RefCell<BTreeSet<String>>,
+}
+
+fn numbered(number: usize) -> Image {
+    // Unlike each other, or a push would have something to say of them.
+    let image = Image::docker().platform("linux", "amd64").variant(&format!("v{number}"));
+    image.layer(format!("layer {number}")).build()
 }
 
 impl Ground {
     pub(super) fn new(case: &'static Case) -> Self {
         let registry = Registry::start();
         for number in 0..IMAGES {
-            // Unlike each other, or a push would have something to say of them.
-            let image = Image::docker().platform("linux", "amd64").variant(&format!("v{number}"));
-            let image = image.layer(format!("layer {number}")).build();
-            registry.put_image("app", &number.to_string(), &image);
+            registry.put_image("app", &number.to_string(), &numbered(number));
         }
-        Self { registry, case, shown_to_docker: Default::default() }
+        let image = |architecture| Image::oci().platform("linux", architecture).layer(architecture).build();
+        registry.put_index("app", "index", &Index::oci().image(&image("s390x")).image(&image("ppc64le")).build());
+        Self { registry, case, shown: RefCell::default() }
     }
 
     fn list(&self) -> String {
@@ -112,55 +124,49 @@ impl Ground {
         format!("{}/app:{number}", self.registry.host())
     }
 
-    fn words(&self, line: &str) -> Vec<String> {
+    fn words(&self, sandbox: &Sandbox, line: &str) -> Vec<String> {
+        let spec = sandbox.path().join("list.yml").display().to_string();
+        let index = format!("{}/app:index", self.registry.host());
+        let names = [("{L}", self.list()), ("{X}", index), ("{S}", spec)];
         let word = |word: &str| match word.parse() {
             Ok(number) => self.image(number),
-            Err(_) => word.replace("{L}", &self.list()),
+            Err(_) => names.iter().fold(word.to_owned(), |word, (short, name)| word.replace(short, name)),
         };
         line.split(' ').map(word).collect()
     }
 
     /// A home with what is there before the command.
     pub(super) fn prepared(&self) -> Sandbox {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::in_memory();
+        let images: String =
+            ["1", "index", "3"].map(|tag| format!("- image: '{}/app:{tag}'\n", self.registry.host())).concat();
+        let says = "annotations: {a: b}\ntype: oci";
+        sandbox.write("list.yml", format!("image: '{}'\n{says}\nmanifests:\n{images}", self.list()));
         for line in self.case.before {
             if *line == FORGET {
                 std::fs::remove_dir_all(sandbox.store().join(".docker-manifest")).expect("our side of the store");
                 continue;
             }
-            let _ = self.run(&sandbox, line).run().success();
+            let _ = self.run(&sandbox, &self.words(&sandbox, line)).success();
         }
         sandbox
     }
 
-    fn run(&self, sandbox: &Sandbox, line: &str) -> Run {
-        match line.strip_prefix('@') {
-            Some(change) => driver::run(sandbox, change, &self.registry.host()),
-            None => sandbox.command(OURS).env(ONE_JOB.0, ONE_JOB.1).args(self.words(line)),
-        }
+    /// The program, in this process.
+    fn run(&self, sandbox: &Sandbox, words: &[String]) -> Output {
+        let home = [("HOME", sandbox.home()), ("DOCKER_CONFIG", sandbox.docker_config())];
+        let home = home.map(|(name, path)| (name, path.display().to_string()));
+        let limits = LIMITS.map(|(name, value)| (name, value.to_owned()));
+        inside::run(OURS, words, Env::from_pairs(home.into_iter().chain(limits)), Arc::new(SystemClock))
     }
 
     /// The command under strace, which writes what it sees to `log`; only the main thread, which alone writes.
     pub(super) fn traced(&self, sandbox: &Sandbox, options: &[String]) -> (Output, String) {
         let log = sandbox.path().join("strace.log");
-        let run = sandbox
-            .command("strace")
-            .env(ONE_JOB.0, ONE_JOB.1)
-            .arg("-qq")
-            .arg("-y")
-            .arg("-o")
-            .arg(&log)
-            .args(["-e", "signal=none"]);
-        let run = run.arg("-e").arg(format!("trace={CHANGES},{LOOKS},?clone,?clone3")).args(options);
-        let run = match self.case.command.strip_prefix('@') {
-            Some(change) => {
-                let (program, env) = driver::command(sandbox, change, &self.registry.host());
-                let run = run.arg(driver::NO_THREADS).arg("--").arg(program).args(driver::ARGUMENTS);
-                env.into_iter().fold(run, |run, (name, value)| run.env(name, value))
-            }
-            None => run.arg("--").arg(OURS).args(self.words(self.case.command)),
-        };
-        let output = run.run();
+        let run = sandbox.command("strace").arg("-qq").arg("-y").arg("-o").arg(&log).args(["-e", "signal=none"]);
+        let run = run.arg("-e").arg(format!("trace={CHANGES},{LOOKS}")).args(options);
+        let run = LIMITS.into_iter().fold(run, |run, (name, value)| run.env(name, value));
+        let output = run.arg("--").arg(OURS).args(self.words(sandbox, self.case.command)).run();
         (output, std::fs::read_to_string(&log).unwrap_or_default())
     }
 
@@ -181,22 +187,25 @@ impl Ground {
 
     /// What both tools say of the store is what lies there.
     fn check_readers(&self, sandbox: &Sandbox, there: &Tree) -> Result<(), String> {
-        let ours = Tool::Ours { binary: OURS.into() };
-        self.check_reader(sandbox, &ours, there)?;
-        let key = format!("{there:?}").into_bytes();
-        if on_path("docker") && self.shown_to_docker.borrow_mut().insert(key) {
-            self.check_reader(sandbox, &Tool::Docker, there)?;
+        if !self.shown.borrow_mut().insert(format!("{there:?}")) {
+            return Ok(());
+        }
+        self.check_reader("ours", &|words| self.run(sandbox, words), there)?;
+        if on_path("docker") {
+            let docker = |words: &[String]| sandbox.tool(&Tool::Docker).args(words.iter().cloned()).run();
+            self.check_reader("docker", &docker, there)?;
         }
         Ok(())
     }
 
-    fn check_reader(&self, sandbox: &Sandbox, tool: &Tool, there: &Tree) -> Result<(), String> {
+    fn check_reader(&self, tool: &str, run: &dyn Fn(&[String]) -> Output, there: &Tree) -> Result<(), String> {
         let list = self.list();
         let folder = self.folder() + "/";
-        let say = |what: &str, output: &Output| format!("{}: {what}: {} {}", tool.name(), output.code, output.err());
+        let say = |what: &str, output: &Output| format!("{tool}: {what}: {} {}", output.code, output.err());
+        let run = |words: &[&str]| run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         for number in 0..IMAGES {
             let image = self.image(number);
-            let shown = sandbox.tool(tool).args(["inspect", &list, &image]).run();
+            let shown = run(&["inspect", &list, &image]);
             let file = folder.clone() + &image.replace(':', "-").replace('/', "_");
             let fits = match there.contains_key(&file) {
                 true => shown.code == 0,
@@ -207,7 +216,7 @@ impl Ground {
             }
         }
         if there.contains_key(&folder) {
-            let shown = sandbox.tool(tool).args(["inspect", "-v", &list]).run();
+            let shown = run(&["inspect", "-v", &list]);
             let count = serde_json::from_slice::<Vec<serde_json::Value>>(&shown.stdout).map_or(0, |array| array.len());
             let entries = there.keys().filter(|name| name.starts_with(&folder) && **name != folder).count();
             if shown.code != 0 || count != entries {
@@ -219,10 +228,12 @@ impl Ground {
 
     /// The same command again, undisturbed, leads where it should have led at once.
     fn check_again(&self, sandbox: &Sandbox, there: &Tree, after: &Tree) -> Result<(), String> {
-        let again = self.run(sandbox, self.case.command).run();
+        let again = self.run(sandbox, &self.words(sandbox, self.case.command));
         let done_already = there == after
             && again.code == 1
-            && ["refusing to amend", "No such manifest"].iter().any(|line| again.err().starts_with(line));
+            && ["refusing to amend", "No such manifest", "manifest for image"]
+                .iter()
+                .any(|line| again.err().starts_with(line));
         let now = self.state(sandbox);
         if now != *after || !(again.code == 0 || done_already) || again.err().contains("waiting") {
             return Err(format!("run again: {} {} {:?}", again.code, again.err(), now.keys()));
@@ -239,7 +250,7 @@ impl Ground {
     }
 
     /// One run in which the call is the last thing that the process does not get done.
-    pub(super) fn kill(&self, call: &Call, before: &Tree, after: &Tree) -> Result<(), String> {
+    pub(super) fn kill(&self, call: (&Call, &Marks), before: &Tree, after: &Tree) -> Result<(), String> {
         let (sandbox, output) = self.disturbed(call, "signal=KILL", |calls| calls.len().checked_sub(1))?;
         let there = self.state(&sandbox);
         let by_entry = before.keys().chain(after.keys()).chain(there.keys()).all(|name| {
@@ -259,7 +270,7 @@ impl Ground {
     }
 
     /// One run in which the call fails, or, with a `+` at the error's end, it and all of its name after it.
-    pub(super) fn fail(&self, call: &Call, error: &str, before: &Tree, after: &Tree) -> Result<(), String> {
+    pub(super) fn fail(&self, call: (&Call, &Marks), error: &str, before: &Tree, after: &Tree) -> Result<(), String> {
         let injected = |calls: &[Call]| calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
         let (sandbox, output) = self.disturbed(call, &format!("error={error}"), injected)?;
         let (said, there) = (output.err(), self.state(&sandbox));
@@ -278,28 +289,24 @@ impl Ground {
         self.check_again(&sandbox, &there, after)
     }
 
-    /// Runs the command with `what` happening at the call: the home afterwards and what the command said.
-    ///
-    /// strace counts all calls of a name, also the few that belong to whichever thread comes first, and so may strike
-    /// beside the mark. `struck` finds in a log where it did; if that is elsewhere, it is tried again around there.
+    /// Runs the command with `what` happening at the call: the home afterwards and what the command said. `struck` finds
+    /// in a log where that was.
     fn disturbed(
         &self,
-        call: &Call,
+        (call, marks): (&Call, &Marks),
         what: &str,
         struck: impl Fn(&[Call]) -> Option<usize>,
     ) -> Result<(Sandbox, Output), String> {
-        let mut seen = Vec::new();
-        for offset in [0, 1, -1, 0, 1, -1, 2, -2, 0, 1, -1, 0] {
-            let Some(count) = call.count.checked_add_signed(offset).filter(|count| *count > 0) else { continue };
-            let sandbox = self.prepared();
-            let (output, log) = self.traced(&sandbox, &[inject(&call.name, count, what)]);
-            let place = struck(&calls(&log, &sandbox.store()));
-            if place == Some(call.place) {
-                return Ok((sandbox, output));
-            }
-            seen.push(place);
+        let sandbox = self.prepared();
+        let mut options = vec![inject(&call.name, call.count, what)];
+        let folder = sandbox.docker_config();
+        options.extend(marks.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", folder.display())]));
+        let (output, log) = self.traced(&sandbox, &options);
+        let calls = calls(&log, &sandbox.store());
+        match struck(&calls) {
+            Some(place) if place == call.place && calls[place].name == call.name => Ok((sandbox, output)),
+            place => Err(format!("strace hit {place:?}, and not the call, which is number {}", call.place)),
         }
-        Err(format!("strace never hit the call, which is number {} on the store, but {seen:?}", call.place))
     }
 }
 
@@ -313,13 +320,19 @@ fn inject(name: &str, count: usize, what: &str) -> String {
 pub(super) fn calls(log: &str, store: &Path) -> Vec<Call> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut calls = Vec::new();
-    for line in log.lines() {
+    for line in log.lines().filter(|line| line.contains(&store.display().to_string())) {
         let Some((name, _)) = line.split_once('(') else { continue };
         let count = counts.entry(name).or_default();
         *count += 1;
-        if line.contains(&store.display().to_string()) {
-            calls.push(Call { name: name.to_owned(), count: *count, place: calls.len(), line: line.to_owned() });
-        }
+        calls.push(Call { name: name.to_owned(), count: *count, place: calls.len(), line: line.to_owned() });
     }
     calls
+}
+
+/// The files of the store that the calls name, as they stand below docker's folder.
+pub(super) fn marks(calls: &[Call], folder: &Path) -> Marks {
+    let folder = folder.display().to_string();
+    let named = calls.iter().flat_map(|call| call.line.split(['"', '<', '>']));
+    let named = named.filter_map(|text| text.strip_prefix(&folder)).filter(|rest| rest.starts_with("/manifests"));
+    named.map(str::to_owned).collect()
 }

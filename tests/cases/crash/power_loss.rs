@@ -11,11 +11,12 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
+use testkit::figures::told;
 use testkit::skip::skipped;
 
 use super::disk::{Call, Content, Disk, Node, ROOT};
 use super::ground::{Case, FORGET, Ground};
-use super::{ANNOTATE_THE_LIST, REPLACE, REPLACE_BACK, no_strace};
+use super::{ADD, ANNOTATE_THE_LIST, APPLY, REPLACE, REPLACE_BACK, TAKE_OUT, no_strace};
 
 /// A draft as it may be found: its entries, and what its side file says of it. `None` for no draft.
 type Found = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
@@ -107,7 +108,6 @@ impl Look {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
 fn check(case: &'static Case) {
     if let Some(why) = no_strace() {
         return skipped(&format!("a power loss at every step of {}", case.name), &why);
@@ -155,9 +155,13 @@ fn check(case: &'static Case) {
             wrong.push(format!("after it said that it was done: {found:?}"));
         }
     }
-    println!("{}: {played} calls played, {tried} power losses, {} states of the draft", case.name, states.len());
+    let states = states.len();
+    told(&format!(
+        "power losses of {}: {played} calls played, {tried} losses, {states} states of the draft",
+        case.name
+    ));
     assert!(wrong.is_empty(), "{} of {tried} went wrong, the first:\n{}", wrong.len(), wrong[0]);
-    assert!(tried > played && states.len() >= 2, "that can hardly be all");
+    assert!(tried > played && states >= 2, "that can hardly be all");
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn a_new_draft_is_there_as_a_whole_or_not_at_all() {
 
 #[test]
 fn a_new_draft_of_format_2_is_there_as_a_whole_or_not_at_all() {
-    check(&Case { name: "a new draft of format 2", before: &[], command: "@beyond-and-annotated", by_entry: false });
+    check(&Case { name: "a new draft of format 2", before: &[], command: "create {L} {X} 3", by_entry: false });
 }
 
 #[test]
@@ -199,12 +203,19 @@ fn the_lists_own_annotations_are_old_or_new() {
 fn a_replaced_draft_has_every_entry_old_or_new_and_no_format_that_is_too_low() {
     check(&REPLACE);
     check(&REPLACE_BACK);
+    check(&APPLY);
+}
+
+#[test]
+fn images_that_come_and_go_have_every_entry_old_or_new() {
+    check(&ADD);
+    check(&TAKE_OUT);
 }
 
 #[test]
 fn a_removed_draft_is_there_as_a_whole_or_gone() {
     check(&Case { name: "rm", before: &["create {L} 0 1 2"], command: "rm {L}", by_entry: false });
-    check(&Case { name: "rm --all", before: &["@beyond-and-annotated"], command: "@remove", by_entry: false });
+    check(&Case { name: "rm --all", before: &["create {L} {X} 3"], command: "rm --all", by_entry: false });
 }
 
 /// The model itself: what is not synced may be lost, and is then told from what may not.

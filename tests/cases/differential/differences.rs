@@ -45,6 +45,9 @@ const HELP: &str = "`manifest help [VERB]` is help; docker's group has no such c
 const TODAY: &str =
     "annotate knows today's platforms too: loong64, mips, wasm, windows/arm64 and whatever else Go builds for";
 
+const ALIAS: &str = "annotate takes what kernels and compilers call a platform, and writes what images do: x86_64, aarch64, armv7l, macos; \
+     docker refuses them";
+
 const OLD: &str = "an old entry is pushed as the bytes that stand in it; docker re-indents them and gives up where the digest differs";
 const WORDS: &str = "a configuration that is not JSON is reported in our decoder's words";
 
@@ -116,6 +119,8 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("push-draft-to-hub-name", "inspect {N}/l:1", &[CODE, OUT, ERR], ELSEWHERE),
     d("create-twins", "push --insecure {T}/l:1", &[ERR], TWICE),
     d("hand-written-stored", "push --insecure {T}/l:1", &[ERR], TWICE),
+    d("push-artifacts", "push --insecure {T}/l:1", &[ERR], TWICE),
+    d("push-amended-by-digest", "push --insecure {T}/l:1", &[ERR], TWICE),
     d("push-configs-odd", "push --insecure {T}/l:1", &[ERR], TWICE),
     d("push-order-of-names", "push --insecure {T}/l:1", &[ERR], TWICE),
     d("twenty-images", "push --insecure --purge {T}/l:1", &[ERR], TWICE),
@@ -128,6 +133,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("foreign-keys-in-turns", "served", &[SERVED], NO_PLACE),
     d("odd-images-in-turns", "push --insecure {T}/l:1", &[ERR], TWICE),
     d("names-that-docker-mixes", "*", ALL, MIXED),
+    d("annotate-aliases", "*", ALL, ALIAS),
     d("annotate-platforms-linux", "*", &[CODE, OUT, ERR, TREE], TODAY),
     d("annotate-platforms-others", "*", &[CODE, OUT, ERR, TREE], TODAY),
     d("old-entry-oci-beside", "*", ALL, OLD),

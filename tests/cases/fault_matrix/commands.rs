@@ -1,23 +1,29 @@
-//! Every command that talks to a registry, and what it finds there.
+//! Every command that talks to a registry.
 
-use std::sync::LazyLock;
+use super::ground::Ground;
+use super::scenes::{self, TRIALS};
 
-use testkit::image::fixtures::buildx_index;
-use testkit::image::{Image, Index};
-use testkit::loopback::Big;
-
-use super::ground::{Ground, Side};
-
-/// The repositories that any command knows.
-pub(super) const REPOSITORIES: &[&str] = &["team/app", "team/amd", "team/arm", "team/both"];
+/// What a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// The very same where it works, nothing where it fails.
+    Exactly,
+    /// Less where it works and a registry tells less; nothing where it fails.
+    Less,
+    /// A line for each list that is published, also where another fails.
+    EachList,
+    /// What it found out, whatever that is.
+    Findings,
+}
 
 /// A command line and its world.
 pub(super) struct Command {
     pub(super) name: &'static str,
+    /// What the program is called by.
+    pub(super) program: &'static str,
     /// Whether there is a blob of megabytes.
     pub(super) is_large: bool,
-    /// Whether what is printed may say less where a registry tells less.
-    pub(super) is_vague: bool,
+    pub(super) says: Says,
     prepare: fn(&Ground),
     words: fn(&Ground) -> Vec<String>,
 }
@@ -32,121 +38,109 @@ impl Command {
     pub(super) fn words(&self, ground: &Ground) -> Vec<String> {
         (self.words)(ground)
     }
+
+    /// Whether it is ours, and so has our flags.
+    pub(super) fn is_ours(&self) -> bool {
+        self.program == OURS
+    }
+
+    const fn large(self) -> Command {
+        Command { is_large: true, ..self }
+    }
+
+    const fn saying(self, says: Says) -> Command {
+        Command { says, ..self }
+    }
+
+    const fn called(self, program: &'static str) -> Command {
+        Command { program, ..self }
+    }
 }
 
-/// What the registries serve, made once.
-struct Material {
-    amd: Image,
-    arm: Image,
-    newer: Image,
-    both: Index,
-    old: Index,
-    big: Big,
-    large: Image,
+const OURS: &str = "docker-manifest";
+
+const fn plain(name: &'static str, prepare: fn(&Ground), words: fn(&Ground) -> Vec<String>) -> Command {
+    Command { name, program: OURS, is_large: false, says: Says::Exactly, prepare, words }
 }
-
-/// More than what is sent in one request.
-const LARGE: u64 = 8 * 1024 * 1024 + 1;
-
-static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
-    let amd = Image::docker().platform("linux", "amd64").layer("shared").layer("amd").build();
-    let arm = Image::docker().platform("linux", "arm64").variant("v8").layer("shared").layer("arm").build();
-    let newer = Image::docker().platform("linux", "amd64").layer("shared").layer("newer").build();
-    let both = buildx_index(&["linux/amd64", "linux/arm64"]);
-    let old = Index::docker().image(&Image::docker().platform("linux", "s390x").layer("old").build()).build();
-    let big = Big::new(LARGE, 1);
-    let large = Image::oci().platform("linux", "amd64").layer_elsewhere(&big.digest(), big.size()).build();
-    Material { amd, arm, newer, both, old, big, large }
-});
 
 fn words(first: &[&str], names: impl IntoIterator<Item = String>) -> Vec<String> {
     first.iter().map(|word| (*word).to_owned()).chain(names).collect()
 }
 
-fn images(ground: &Ground) {
-    let target = ground.registry(Side::Target);
-    target.put_image("team/amd", "1", &MATERIAL.amd);
-    target.put_image("team/arm", "1", &MATERIAL.arm);
-    target.put_index("team/both", "1", &MATERIAL.both);
+/// One list under several tags, of an image in its registry and one in the other.
+fn spec(ground: &Ground) -> String {
+    let (list, near, afar) = (ground.list(), ground.at("team/amd:1"), ground.afar("team/arm:1"));
+    let manifests = format!("manifests: [{{image: '{near}'}}, {{image: '{afar}'}}]");
+    ground.write("list.yml", &format!("image: '{list}'\ntags: [one, two]\n{manifests}\n"))
 }
 
-/// The list that the tag names before.
-fn old_list(ground: &Ground) {
-    ground.registry(Side::Target).put_index("team/app", "1", &MATERIAL.old);
+/// Two lists, one of them of an index.
+fn specs(ground: &Ground) -> String {
+    let (one, two) = (ground.list(), ground.at("team/app:2"));
+    let [amd, arm, both] = ["amd:1", "arm:1", "both:1"].map(|rest| ground.at(&format!("team/{rest}")));
+    let first = format!("image: '{one}'\nmanifests: [{{image: '{amd}'}}, {{image: '{arm}'}}]\n");
+    let second = format!("image: '{two}'\nmanifests: [{{image: '{both}'}}]\n");
+    ground.write("lists.yml", &format!("{first}---\n{second}"))
 }
 
-fn list(ground: &Ground) -> String {
-    ground.at("team/app:1")
+/// `OS/ARCH` of each image of [`scenes::images_in_place`], and how their names come of them.
+fn template(ground: &Ground, target: &str) -> Vec<String> {
+    let template = ground.at("team/app:ARCH");
+    ["--platforms", "linux/amd64,linux/arm64", "--template", &template, target, &ground.list()]
+        .map(str::to_owned)
+        .into()
 }
 
-fn draft_of(ground: &Ground, images: &[String]) {
-    let list = list(ground);
-    let words: Vec<&str> = ["create", &list].into_iter().chain(images.iter().map(String::as_str)).collect();
-    ground.prepare(&words);
-}
-
-fn draft_in_place(ground: &Ground) {
-    old_list(ground);
-    ground.registry(Side::Target).put_image("team/app", "amd", &MATERIAL.amd);
-    ground.registry(Side::Target).put_image("team/app", "arm", &MATERIAL.arm);
-    draft_of(ground, &[ground.at("team/app:amd"), ground.at("team/app:arm")]);
-}
-
-fn draft_near(ground: &Ground) {
-    old_list(ground);
-    images(ground);
-    draft_of(ground, &[ground.at("team/amd:1"), ground.at("team/arm:1")]);
-}
-
-fn draft_afar(ground: &Ground) {
-    old_list(ground);
-    ground.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd);
-    ground.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
-    draft_of(ground, &[ground.afar("team/amd:1"), ground.afar("team/arm:1")]);
-}
-
-fn draft_of_large(ground: &Ground) {
-    old_list(ground);
-    let source = ground.registry(Side::Source);
-    source.put_image("team/amd", "1", &MATERIAL.large);
-    source.put_big("team/amd", &MATERIAL.big);
-    draft_of(ground, &[ground.afar("team/amd:1")]);
-}
-
-/// A draft with images that were described by hand, and whose tag has moved since.
-fn draft_that_is_behind(ground: &Ground) {
-    images(ground);
-    draft_of(ground, &[ground.at("team/amd:1"), ground.at("team/arm:1")]);
-    ground.prepare(&["annotate", &list(ground), &ground.at("team/amd:1"), "--os-version", "6.1"]);
-    ground.registry(Side::Target).put_image("team/amd", "1", &MATERIAL.newer);
-}
-
-fn draft_of_one(ground: &Ground) {
-    images(ground);
-    draft_of(ground, &[ground.at("team/amd:1")]);
-}
-
-/// One that is neither large nor vague.
-const fn plain(name: &'static str, prepare: fn(&Ground), words: fn(&Ground) -> Vec<String>) -> Command {
-    Command { name, is_large: false, is_vague: false, prepare, words }
-}
-
-/// All of them.
+/// All of them, but for those that [`super::verbs`] shows to ask nobody.
 pub(super) static COMMANDS: &[Command] = &[
-    plain("create", images, |g| words(&["create"], [list(g), g.at("team/amd:1"), g.at("team/arm:1")])),
-    plain("create of an index", images, |g| words(&["create"], [list(g), g.at("team/both:1")])),
-    plain("create --amend", draft_that_is_behind, |g| {
-        words(&["create", "--amend"], [list(g), g.at("team/amd:1"), g.at("team/both:1")])
+    plain("create", scenes::images, |g| words(&["create"], [g.list(), g.at("team/amd:1"), g.at("team/arm:1")])),
+    plain("create of an index", scenes::images, |g| words(&["create"], [g.list(), g.at("team/both:1")])),
+    plain("create --amend", scenes::draft_that_is_behind, |g| {
+        words(&["create", "--amend"], [g.list(), g.at("team/amd:1"), g.at("team/both:1")])
     }),
-    plain("add", draft_of_one, |g| words(&["add"], [list(g), g.at("team/arm:1"), g.at("team/both:1")])),
-    plain("inspect", images, |g| words(&["inspect"], [g.at("team/both:1")])),
-    plain("inspect -v of an image", images, |g| words(&["inspect", "-v"], [g.at("team/amd:1")])),
-    plain("inspect -v", images, |g| words(&["inspect", "-v"], [g.at("team/both:1")])),
-    plain("push in place", draft_in_place, |g| words(&["push"], [list(g)])),
-    plain("push --purge", draft_in_place, |g| words(&["push", "--purge"], [list(g)])),
-    plain("push with mounts", draft_near, |g| words(&["push"], [list(g)])),
-    plain("push with copies", draft_afar, |g| words(&["push"], [list(g)])),
-    Command { is_large: true, ..plain("push with a large copy", draft_of_large, |g| words(&["push"], [list(g)])) },
-    plain("push -t", draft_near, |g| words(&["push", "-t", "1.2.3", "-t", "latest"], [list(g)])),
-    Command { is_vague: true, ..plain("push --dry-run", draft_afar, |g| words(&["push", "--dry-run"], [list(g)])) },
+    plain("create --replace", scenes::draft_of_one, |g| {
+        words(&["create", "--replace", "--platform", "linux/arm64"], [g.list(), g.at("team/both:1")])
+    }),
+    plain("add", scenes::draft_of_one, |g| words(&["add"], [g.list(), g.at("team/arm:1"), g.at("team/both:1")])),
+    plain("inspect", scenes::images, |g| words(&["inspect"], [g.at("team/both:1")])),
+    plain("inspect -v of an image", scenes::images, |g| words(&["inspect", "-v"], [g.at("team/amd:1")])),
+    plain("inspect -v", scenes::images, |g| words(&["inspect", "-v"], [g.at("team/both:1")])),
+    plain("inspect --platform", scenes::images, |g| {
+        words(&["inspect", "--raw", "--platform", "linux/arm64"], [g.at("team/both:1")])
+    }),
+    plain("inspect --format table", scenes::images, |g| {
+        words(&["inspect", "--format", "table"], [g.at("team/both:1")])
+    }),
+    plain("inspect --format tree", scenes::images, |g| words(&["inspect", "--format", "tree"], [g.at("team/both:1")]))
+        .saying(Says::Less),
+    plain("platforms", scenes::images, |g| words(&["platforms"], [g.at("team/both:1")])),
+    plain("platforms of an image", scenes::images, |g| words(&["platforms"], [g.at("team/amd:1")])),
+    plain("export", scenes::images, |g| words(&["export", "--remote"], [g.at("team/both:1")])),
+    plain("push in place", scenes::draft_in_place, |g| words(&["push"], [g.list()])),
+    plain("push --purge", scenes::draft_in_place, |g| words(&["push", "--purge"], [g.list()])),
+    plain("push with mounts", scenes::draft_near, |g| words(&["push"], [g.list()])),
+    plain("push with copies", scenes::draft_afar, |g| words(&["push"], [g.list()])),
+    plain("push with a large copy", scenes::draft_of_large, |g| words(&["push"], [g.list()])).large(),
+    plain("push -t", scenes::draft_near, |g| words(&["push", "-t", "1.2.3", "-t", "latest"], [g.list()])),
+    plain("push --require", scenes::draft_in_place, |g| {
+        words(&["push", "--require", "linux/amd64,linux/arm64", "--exact", "--type", "oci"], [g.list()])
+    }),
+    plain("push --dry-run", scenes::draft_afar, |g| {
+        words(&["push", "--dry-run", "--require", "linux/amd64"], [g.list()])
+    })
+    .saying(Says::Less),
+    plain("apply of a file", scenes::images_everywhere, |g| words(&["apply", "-f"], [spec(g)])),
+    plain("apply of two lists", scenes::images, |g| words(&["apply", "--draft", "-f"], [specs(g)]))
+        .saying(Says::EachList),
+    plain("apply of a template", scenes::images_in_place, |g| words(&["apply"], template(g, "--target"))),
+    plain("check", scenes::nothing, |g| words(&["check"], [g.at(TRIALS)])).saying(Says::Findings),
+    plain("manifest-tool inspect", scenes::images, |g| words(&["inspect"], [g.at("team/both:1")]))
+        .called("manifest-tool"),
+    plain("manifest-tool push from-spec", scenes::images_everywhere, |g| words(&["push", "from-spec"], [spec(g)]))
+        .called("manifest-tool"),
+    plain("manifest-tool push from-args", scenes::images_in_place, |g| {
+        words(&["push", "from-args"], template(g, "--target"))
+    })
+    .called("manifest-tool"),
+    plain("mquery", scenes::images, |g| words(&[], [g.at("team/both:1")])).called("mquery"),
 ];

@@ -1,8 +1,7 @@
 //! Two registries and a home: what one run has to itself, so that nothing of another's reaches it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,12 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::env::Env;
-use docker_manifest::output::Streams;
 use docker_manifest::registry::Clock;
 use testkit::loopback::{Bearer, Registry};
 use testkit::sandbox::{Output, Sandbox, tree};
 
-use super::super::OURS;
+use super::super::{OURS, inside};
 
 pub(super) const PASSWORD: &str = "tops3cret-of-the-matrix";
 pub(super) const REFRESH: &str = "refresh-token-of-the-matrix-long-enough";
@@ -82,6 +80,15 @@ pub(super) struct Ground {
     sandbox: Sandbox,
 }
 
+/// What a command may do of its own accord.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Exchanges at once.
+    pub(super) jobs: usize,
+    /// How often a request is sent again.
+    pub(super) retries: u32,
+}
+
 /// What is stored on this side and on the registries', with the hosts' names taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -116,7 +123,18 @@ impl Ground {
         format!("{}/{rest}", self.source.host())
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
+    /// The list that the commands are about.
+    pub(super) fn list(&self) -> String {
+        self.at("team/app:1")
+    }
+
+    /// Writes a file that a command reads.
+    pub(super) fn write(&self, name: &str, text: &str) -> String {
+        self.sandbox.write(name, text).to_string_lossy().into_owned()
+    }
+
+    /// The program's environment. What it has no flags for, when it goes by another name, it is told here.
+    fn variables(&self, limits: Limits) -> Vec<(String, String)> {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         vec![
             ("HOME".to_owned(), text(self.sandbox.home())),
@@ -124,30 +142,28 @@ impl Ground {
             // Certificates and cgroups of this machine are not to be seen.
             ("ROOTLESSKIT_STATE_DIR".to_owned(), text(self.sandbox.home())),
             ("XDG_CONFIG_HOME".to_owned(), text(self.sandbox.home())),
+            ("DOCKER_MANIFEST_JOBS".to_owned(), limits.jobs.to_string()),
+            ("DOCKER_MANIFEST_RETRIES".to_owned(), limits.retries.to_string()),
         ]
     }
 
-    /// Runs the program in this process, where nobody waits before a request is sent again. A panic is code 101.
-    pub(super) fn run(&self, words: &[String]) -> Output {
-        let (out, err) = (Tape::default(), Tape::default());
-        let streams = Arc::new(Streams::new(out.clone(), err.clone()));
-        let argv: Vec<String> = [OURS.to_owned()].into_iter().chain(words.iter().cloned()).collect();
-        let env = Env::from_pairs(self.variables());
-        let run = AssertUnwindSafe(|| docker_manifest::run_by(&argv, env, streams, Hurried::new()));
-        let code = catch_unwind(run).map_or(101, i32::from);
-        Output { code, stdout: out.take(), stderr: err.take() }
+    /// Runs the program of this name in this process, where nobody waits before a request is sent again.
+    pub(super) fn run(&self, program: &str, words: &[String], limits: Limits) -> Output {
+        inside::run(program, words, Env::from_pairs(self.variables(limits)), Hurried::new())
     }
 
     /// Runs the program as its users do.
-    pub(super) fn run_program(&self, words: &[String]) -> Output {
-        let run = self.sandbox.command(OURS).args(words.iter().cloned());
-        self.variables().into_iter().fold(run, |run, (name, value)| run.env(name, value)).run()
+    pub(super) fn run_program(&self, program: &str, words: &[String], limits: Limits) -> Output {
+        let link = self.sandbox.path().join(program);
+        symlink(OURS, &link).expect("a link");
+        let run = self.sandbox.command(link).args(words.iter().cloned());
+        self.variables(limits).into_iter().fold(run, |run, (name, value)| run.env(name, value)).run()
     }
 
     /// Runs what has to work before the test begins.
     pub(super) fn prepare(&self, words: &[&str]) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let _ = self.run(&words).success();
+        let _ = self.run(OURS, &words, Limits { jobs: 1, retries: 0 }).success();
     }
 
     /// Takes out of a text where it was made.
@@ -172,7 +188,7 @@ impl Ground {
         }
         let mut tags = BTreeMap::new();
         for side in Side::BOTH {
-            for repository in super::commands::REPOSITORIES {
+            for repository in super::scenes::REPOSITORIES {
                 for tag in self.registry(side).tags(repository) {
                     let found = self.registry(side).manifest(repository, &tag);
                     let digest = found.map(|(_, bytes)| testkit::image::sha256(&bytes)).unwrap_or_default();
@@ -201,26 +217,6 @@ fn without_directory(text: &str) -> String {
     let mut file: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     file["directory"] = serde_json::Value::Null;
     file.to_string()
-}
-
-/// What is written to it can be had back.
-#[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
-
-impl Tape {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A clock on which pauses pass at once; they count for deadlines all the same.

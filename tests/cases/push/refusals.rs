@@ -1,6 +1,8 @@
 //! What is refused before anything is sent: platforms that are missing, too many, or there twice; what the form cannot
 //! say.
 
+use testkit::loopback::Registry;
+
 use super::{TARGET, World, image, lines};
 
 /// A draft for amd64, arm64 and an attestation.
@@ -87,4 +89,30 @@ fn a_bad_tag_is_refused() {
     let refused = world.push(&["-t", "fine,not/a/tag"]);
     assert!(refused.code != 0 && refused.err().contains("not/a/tag"), "{}", refused.err());
     assert_eq!(lines(&world.to), [""; 0]);
+}
+
+#[test]
+fn who_is_not_logged_in_is_told_once_and_before_anything_is_tried() {
+    let world = World::of(Registry::builder().basic("me", "secret").start());
+    world.from.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
+    world.created(&["%src/amd:1"]);
+    let refused = world.push(&["--format", "json"]);
+    let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
+    assert_eq!((refused.code, &error["error"]["kind"]), (1, &"auth".into()), "{error}");
+    assert_eq!(lines(&world.to), [format!("GET /v2/{TARGET}/manifests/1 401")]);
+    assert_eq!(lines(&world.from), [""; 0]);
+}
+
+#[test]
+fn failures_of_one_kind_are_of_that_kind() {
+    let world = World::new();
+    world.from.put_image("src/amd", "1", &image("amd64", &[b"a"]));
+    let refused = world.run(&["create", "--format", "json", "@dst/app:1", "%src/none:1", "%src/none:2"]);
+    let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
+    assert_eq!((refused.code, &error["error"]["kind"]), (1, &"missing".into()), "{error}");
+    assert_eq!(error["error"]["errors"].as_array().map(Vec::len), Some(2), "{error}");
+    let refused = world.run(&["create", "--format", "json", "@dst/app:1", "%src/none:1", "%src/None:2"]);
+    let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
+    let kinds = [&error["error"]["kind"], &error["error"]["errors"][0]["kind"], &error["error"]["errors"][1]["kind"]];
+    assert_eq!(kinds, ["several", "missing", "reference"], "{error}");
 }

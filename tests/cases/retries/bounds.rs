@@ -9,8 +9,11 @@ use testkit::loopback::{Fault, Registry, Rule};
 use super::super::client_bench::{Bench, digest, lines, repository};
 use super::{Dial, seeded, three};
 
-/// Everything that a client can be asked to do, each once; whether it went well.
-fn operations(registry: &Registry, image: &Image) -> Vec<(&'static str, Box<dyn Fn(&Bench) -> bool>)> {
+/// A name, and whether it went well.
+type Operation = (&'static str, Box<dyn Fn(&Bench) -> bool>);
+
+/// Everything that a client can be asked to do, each once.
+fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
     let (a, b) = (repository(registry, "a"), repository(registry, "b"));
     let (blob, name) = (digest(&image.config_digest()), Name::Tag("1".to_owned()));
     let by_digest = Name::Digest(digest(&image.digest()));

@@ -1,0 +1,299 @@
+//! One run: a command, how one gets in, and what goes wrong.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::loopback::{Chance, Fault, Redirected};
+use testkit::sandbox::Output;
+
+use super::commands::{COMMANDS, Command, Says};
+use super::ground::{Door, Ground, Limits, Side};
+use super::verdict::{Clean, verdict};
+
+/// What the user says where a registry does not answer. The first is enough for most commands; on a machine that has so
+/// much else to do that it runs out before the request is reached that is not answered, the next has its turn.
+const TIMEOUTS: [(&str, &str); 4] = [("300ms", "300 ms"), ("2s", "2 s"), ("10s", "10 s"), ("50s", "50 s")];
+/// How far apart the bytes of an answer are that drips: less than any limit on a single step.
+const DRIP: Duration = Duration::from_millis(20);
+
+/// What goes wrong with one request.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    Fault(Fault),
+    /// A redirect to a server that is nobody's registry.
+    Elsewhere,
+}
+
+impl Trouble {
+    fn fault(&self) -> Fault {
+        match self {
+            Trouble::Fault(fault) => fault.clone(),
+            Trouble::Elsewhere => Fault::redirect_elsewhere(&format!("http://{}", ELSEWHERE.host())),
+        }
+    }
+
+    /// All that can go wrong with one request of the command, but for what does not answer.
+    pub(super) fn every(command: &Command) -> Vec<Trouble> {
+        // Byte by byte is as good as not at all for what is large.
+        let is_slow = |fault: &Fault| command.is_large && *fault == Fault::Crumbs;
+        let faults = Fault::every().into_iter().filter(|fault| !fault.stalls() && !is_slow(fault));
+        faults.map(Trouble::Fault).chain([Trouble::Elsewhere]).collect()
+    }
+
+    /// What does not answer, or not to the end.
+    pub(super) fn stalls() -> Vec<Trouble> {
+        Fault::every().into_iter().filter(Fault::stalls).map(Trouble::Fault).collect()
+    }
+
+    /// What it is counted under.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Trouble::Fault(fault) => named(fault),
+            Trouble::Elsewhere => named(&self.fault()),
+        }
+    }
+}
+
+/// What a fault is counted under.
+pub(super) fn named(fault: &Fault) -> String {
+    match fault {
+        Fault::Redirect { location, .. } if location == "{path}" => "Redirect loop".to_owned(),
+        Fault::Redirect { .. } => "Redirect elsewhere".to_owned(),
+        Fault::Status(status, ..) => format!("Status {status}"),
+        _ => format!("{fault:?}").chars().take_while(|letter| letter.is_alphanumeric()).collect(),
+    }
+}
+
+/// What goes wrong in one run.
+#[derive(Clone, Debug)]
+pub(super) enum Plan {
+    /// Nothing.
+    Nothing,
+    /// The request of this number on this side.
+    One { side: Side, number: usize, trouble: Trouble },
+    /// Whatever comes of the seed, on both sides; what does not answer only where the command has a time-out.
+    Chance { seed: u64, one_in: u64, stalls: bool },
+    /// There is no token server.
+    TokensDown(Side),
+}
+
+/// One run.
+#[derive(Clone)]
+pub(super) struct Case {
+    pub(super) command: &'static Command,
+    door: Door,
+    plan: Plan,
+    limits: Limits,
+    is_debug: bool,
+    is_program: bool,
+}
+
+/// A server that is nobody's registry: whoever comes there is to bring no credentials.
+pub(super) static ELSEWHERE: LazyLock<Redirected> = LazyLock::new(Redirected::start);
+
+type CleanRuns = Mutex<BTreeMap<(&'static str, Door), Arc<Clean>>>;
+
+static CLEAN: LazyLock<CleanRuns> = LazyLock::new(Mutex::default);
+
+/// What a good registry makes of the command, found out once.
+pub(super) fn clean(command: &'static Command, door: Door) -> Arc<Clean> {
+    let mut known = CLEAN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.entry((command.name, door));
+    Arc::clone(known.or_insert_with(|| {
+        let ground = Ground::new(door);
+        command.prepare(&ground);
+        Side::BOTH.iter().for_each(|side| ground.registry(*side).clear());
+        let case = Case::new(command, door, Plan::Nothing);
+        let output = ground.run(command.program, &case.words(&ground, None), case.limits).success();
+        let requests = Side::BOTH.map(|side| ground.registry(side).requests().len());
+        Arc::new(Clean { stdout: ground.anonymous(&output.out()), state: ground.state(), requests })
+    }))
+}
+
+/// What came of a run.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// What struck.
+    pub(super) struck: Vec<(Side, usize, Fault)>,
+    pub(super) code: i32,
+    pub(super) wrong: Vec<String>,
+    pub(super) took: Duration,
+    /// All that was said.
+    pub(super) said: String,
+}
+
+impl Case {
+    /// Without retries, one request at a time.
+    pub(super) fn new(command: &'static Command, door: Door, plan: Plan) -> Case {
+        Case { command, door, plan, limits: Limits { jobs: 1, retries: 0 }, is_debug: false, is_program: false }
+    }
+
+    pub(super) fn retries(self, retries: u32) -> Case {
+        Case { limits: Limits { retries, ..self.limits }, ..self }
+    }
+
+    /// By the program itself, which waits before it sends again.
+    pub(super) fn by_program(self) -> Case {
+        let retries = self.limits.retries.min(1);
+        Case { is_program: true, ..self }.retries(retries)
+    }
+
+    /// Everything as the seed has it.
+    pub(super) fn by_chance(seed: u64) -> Case {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut dice = |sides: usize| {
+            // Xorshift's own constants; any that mix will do.
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
+        };
+        let command = &COMMANDS[dice(COMMANDS.len())];
+        let door = Door::ALL[dice(Door::ALL.len())];
+        let one_in = [2, 4, 8, 16][dice(4)];
+        let limits = Limits { retries: [0, 1, 3, 6][dice(4)], jobs: [1, 4, 16][dice(3)] };
+        let is_debug = dice(2) == 0;
+        Case { limits, is_debug, ..Case::new(command, door, Plan::Chance { seed, one_in, stalls: false }) }
+    }
+
+    /// The same, and some requests are not answered.
+    pub(super) fn with_stalls(self) -> Case {
+        match self.plan {
+            Plan::Chance { seed, one_in, .. } => Case { plan: Plan::Chance { seed, one_in, stalls: true }, ..self },
+            _ => self,
+        }
+    }
+
+    fn words(&self, ground: &Ground, timeout: Option<&str>) -> Vec<String> {
+        let mut words = self.command.words(ground);
+        let Limits { jobs, retries } = self.limits;
+        let (jobs, retries) = (jobs.to_string(), retries.to_string());
+        // Behind the verb.
+        if self.command.is_ours() {
+            words.splice(1..1, ["--jobs", &jobs, "--retries", &retries].map(str::to_owned));
+        }
+        if let Some(timeout) = timeout {
+            words.splice(1..1, ["--timeout", timeout].map(str::to_owned));
+        }
+        if self.is_debug && self.command.program != "mquery" {
+            words.insert(0, "--debug".to_owned());
+        }
+        words
+    }
+
+    /// Runs it and judges it.
+    pub(super) fn run(&self) -> Outcome {
+        let one_stalls = match &self.plan {
+            Plan::One { trouble: Trouble::Fault(fault), .. } => fault.stalls(),
+            Plan::Chance { stalls: true, .. } => return self.once(self.command.is_ours().then_some(TIMEOUTS[0])),
+            _ => false,
+        };
+        if !one_stalls {
+            return self.once(None);
+        }
+        let mut outcome = Outcome::default();
+        for timeout in TIMEOUTS {
+            outcome = self.once(Some(timeout));
+            if !outcome.struck.is_empty() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Whether answers come byte by byte, each in time.
+    fn drips(&self) -> bool {
+        matches!(self.plan, Plan::One { trouble: Trouble::Fault(Fault::Drip), .. } | Plan::Chance { stalls: true, .. })
+    }
+
+    fn once(&self, timeout: Option<(&str, &str)>) -> Outcome {
+        let clean = clean(self.command, self.door);
+        let ground = Ground::new(self.door);
+        self.command.prepare(&ground);
+        let before = ground.state();
+        Side::BOTH.iter().for_each(|side| ground.registry(*side).clear_faults());
+        self.arm(&ground);
+        let words = self.words(&ground, timeout.map(|(typed, _)| typed));
+        let begun = Instant::now();
+        let output = self.disturbed(&ground, &words);
+        let took = begun.elapsed();
+        let struck = |side| {
+            let struck: Vec<(usize, Fault)> = ground.registry(side).struck();
+            struck.into_iter().map(move |(number, fault)| (side, number, fault))
+        };
+        let struck: Vec<_> = Side::BOTH.into_iter().flat_map(struck).collect();
+        let mut wrong = verdict(&ground, self.command, &before, &clean, &output, self.is_debug);
+        wrong.extend(self.missed(&struck, &output, timeout));
+        let said = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
+        Outcome { struck, code: output.code, wrong, took, said: ground.anonymous(&said) }
+    }
+
+    fn disturbed(&self, ground: &Ground, words: &[String]) -> Output {
+        let program = self.command.program;
+        let run = || match self.is_program {
+            true => ground.run_program(program, words, self.limits),
+            false => ground.run(program, words, self.limits),
+        };
+        if !self.drips() {
+            return run();
+        }
+        thread::scope(|scope| {
+            let (running, ended) = channel::<()>();
+            scope.spawn(move || {
+                while ended.recv_timeout(DRIP) == Err(RecvTimeoutError::Timeout) {
+                    Side::BOTH.iter().for_each(|side| ground.registry(*side).drip(1));
+                }
+            });
+            let output = run();
+            drop(running);
+            output
+        })
+    }
+
+    /// A plan that was not carried out, or a command that gave up for another reason than that its time was over.
+    fn missed(
+        &self,
+        struck: &[(Side, usize, Fault)],
+        output: &Output,
+        timeout: Option<(&str, &str)>,
+    ) -> Option<String> {
+        if !matches!(self.plan, Plan::One { .. }) {
+            return None;
+        }
+        if struck.is_empty() {
+            return Some("nothing struck".to_owned());
+        }
+        let (_, shown) = timeout.filter(|_| output.code != 0 && self.command.says != Says::Findings)?;
+        let in_time = format!("within {shown}");
+        (!output.err().contains(&in_time)).then(|| format!("it did not give up because there was no answer {in_time}"))
+    }
+
+    fn arm(&self, ground: &Ground) {
+        match &self.plan {
+            Plan::Nothing => {}
+            Plan::One { side, number, trouble } => ground.registry(*side).fail_request(*number, trouble.fault()),
+            Plan::Chance { seed, one_in, stalls } => {
+                let stalls = if *stalls && self.command.is_ours() { Trouble::stalls() } else { Vec::new() };
+                let others = Trouble::every(self.command);
+                // Three beside thirty would hardly ever come.
+                let many = stalls.iter().cycle().take(others.len()).cloned();
+                let troubles: Vec<Trouble> = many.chain(others.iter().cloned()).collect();
+                let faults: Vec<Fault> = troubles.iter().map(Trouble::fault).collect();
+                for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
+                    ground.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.clone()));
+                }
+            }
+            Plan::TokensDown(side) => ground.registry(*side).stop_tokens(),
+        }
+    }
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Case { command, door, plan, limits: Limits { jobs, retries }, .. } = self;
+        write!(f, "{} ({door:?}, {retries} retries, {jobs} jobs): {plan:?}", command.name)
+    }
+}

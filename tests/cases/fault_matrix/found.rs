@@ -1,1 +1,0 @@
-//! What the matrix has found, each as a case by name.

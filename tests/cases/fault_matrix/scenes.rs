@@ -1,0 +1,123 @@
+//! What lies in the registries and in the store before a command is run.
+
+use std::sync::LazyLock;
+
+use testkit::image::fixtures::buildx_index;
+use testkit::image::{Image, Index};
+use testkit::loopback::Big;
+
+use super::ground::{Ground, Side};
+
+/// The repositories that any command knows.
+pub(super) const REPOSITORIES: &[&str] = &["team/app", "team/amd", "team/arm", "team/both"];
+/// The repository that a registry is tried out in.
+pub(super) const TRIALS: &str = "team/trials";
+
+/// What the registries serve, made once.
+struct Material {
+    amd: Image,
+    arm: Image,
+    newer: Image,
+    both: Index,
+    old: Index,
+    big: Big,
+    large: Image,
+}
+
+/// More than what is sent in one request.
+const LARGE: u64 = 8 * 1024 * 1024 + 1;
+
+static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
+    let amd = Image::docker().platform("linux", "amd64").layer("shared").layer("amd").build();
+    let arm = Image::docker().platform("linux", "arm64").variant("v8").layer("shared").layer("arm").build();
+    let newer = Image::docker().platform("linux", "amd64").layer("shared").layer("newer").build();
+    let both = buildx_index(&["linux/amd64", "linux/arm64"]);
+    let old = Index::docker().image(&Image::docker().platform("linux", "s390x").layer("old").build()).build();
+    let big = Big::new(LARGE, 1);
+    let large = Image::oci().platform("linux", "amd64").layer_elsewhere(&big.digest(), big.size()).build();
+    Material { amd, arm, newer, both, old, big, large }
+});
+
+/// Nothing at all.
+pub(super) fn nothing(_: &Ground) {}
+
+/// Two images and an index, beside the list.
+pub(super) fn images(ground: &Ground) {
+    let target = ground.registry(Side::Target);
+    target.put_image("team/amd", "1", &MATERIAL.amd);
+    target.put_image("team/arm", "1", &MATERIAL.arm);
+    target.put_index("team/both", "1", &MATERIAL.both);
+}
+
+/// The list that the tag names before.
+fn old_list(ground: &Ground) {
+    ground.registry(Side::Target).put_index("team/app", "1", &MATERIAL.old);
+}
+
+/// Two images in the list's own repository, under their architectures' names.
+pub(super) fn images_in_place(ground: &Ground) {
+    old_list(ground);
+    ground.registry(Side::Target).put_image("team/app", "amd64", &MATERIAL.amd);
+    ground.registry(Side::Target).put_image("team/app", "arm64", &MATERIAL.arm);
+}
+
+/// Two images in the other registry.
+pub(super) fn images_afar(ground: &Ground) {
+    old_list(ground);
+    ground.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd);
+    ground.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
+}
+
+/// One here and one there.
+pub(super) fn images_everywhere(ground: &Ground) {
+    images(ground);
+    images_afar(ground);
+}
+
+fn draft_of(ground: &Ground, images: &[String]) {
+    let list = ground.list();
+    let words: Vec<&str> = ["create", &list].into_iter().chain(images.iter().map(String::as_str)).collect();
+    ground.prepare(&words);
+}
+
+/// A draft whose images lie where the list goes.
+pub(super) fn draft_in_place(ground: &Ground) {
+    images_in_place(ground);
+    draft_of(ground, &[ground.at("team/app:amd64"), ground.at("team/app:arm64")]);
+}
+
+/// A draft whose images lie in the list's registry.
+pub(super) fn draft_near(ground: &Ground) {
+    old_list(ground);
+    images(ground);
+    draft_of(ground, &[ground.at("team/amd:1"), ground.at("team/arm:1")]);
+}
+
+/// A draft whose images lie in the other registry.
+pub(super) fn draft_afar(ground: &Ground) {
+    images_afar(ground);
+    draft_of(ground, &[ground.afar("team/amd:1"), ground.afar("team/arm:1")]);
+}
+
+/// A draft with a layer that is not sent in one request.
+pub(super) fn draft_of_large(ground: &Ground) {
+    old_list(ground);
+    let source = ground.registry(Side::Source);
+    source.put_image("team/amd", "1", &MATERIAL.large);
+    source.put_big("team/amd", &MATERIAL.big);
+    draft_of(ground, &[ground.afar("team/amd:1")]);
+}
+
+/// A draft with images that were described by hand, and whose tag has moved since.
+pub(super) fn draft_that_is_behind(ground: &Ground) {
+    images(ground);
+    draft_of(ground, &[ground.at("team/amd:1"), ground.at("team/arm:1")]);
+    ground.prepare(&["annotate", &ground.list(), &ground.at("team/amd:1"), "--os-version", "6.1"]);
+    ground.registry(Side::Target).put_image("team/amd", "1", &MATERIAL.newer);
+}
+
+/// A draft of one image.
+pub(super) fn draft_of_one(ground: &Ground) {
+    images(ground);
+    draft_of(ground, &[ground.at("team/amd:1")]);
+}

@@ -1,0 +1,53 @@
+//! No command is left out of the matrix: each is in it, or is seen to ask nobody.
+
+use std::collections::BTreeSet;
+
+use docker_manifest::args;
+
+use super::commands::COMMANDS;
+use super::ground::{Door, Ground, Limits, Side};
+use super::scenes;
+
+/// Those that ask no registry, as they are typed; `{L}` is a draft, `{I}` its one image.
+const LOCAL: &[&str] = &[
+    "annotate {L} {I} --variant v2",
+    "annotate {L} --annotation a=b",
+    "exists {L}",
+    "exists {L}-not",
+    "export --local {L}",
+    "inspect {L} {I}",
+    "inspect --local {L}",
+    "ls",
+    "prune --older-than 0 --dry-run",
+    "remove {L} linux/amd64",
+    "rm {L}",
+    "shell-init bash",
+    "version",
+    "__complete inspect 127",
+    "__complete annotate {L} 127",
+    "__complete remove {L} linux",
+];
+
+#[test]
+fn every_command_is_in_the_matrix_or_asks_no_registry() {
+    for line in LOCAL {
+        let ground = Ground::new(Door::Bearer);
+        scenes::draft_of_one(&ground);
+        Side::BOTH.iter().for_each(|side| ground.registry(*side).clear());
+        let (list, image) = (ground.list(), ground.at("team/amd:1"));
+        let words: Vec<String> =
+            line.split(' ').map(|word| word.replace("{L}", &list).replace("{I}", &image)).collect();
+        let output = ground.run("docker-manifest", &words, Limits { jobs: 1, retries: 0 });
+        let code = i32::from(line.ends_with("-not"));
+        assert_eq!(output.code, code, "{line}: {}", output.err());
+        let asked = Side::BOTH.map(|side| ground.registry(side).connections());
+        assert_eq!(asked, [0, 0], "{line}");
+    }
+    let ground = Ground::new(Door::Open);
+    let asking = COMMANDS.iter().filter(|command| command.is_ours());
+    let asking = asking.filter_map(|command| command.words(&ground).into_iter().next());
+    let local = LOCAL.iter().filter_map(|line| line.split(' ').next().map(str::to_owned));
+    let here: BTreeSet<String> = asking.chain(local).filter(|verb| verb != "__complete").collect();
+    let all: BTreeSet<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    assert_eq!(here, all);
+}

@@ -1,0 +1,40 @@
+//! The program run in this very process, for tests that run it thousands of times.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use docker_manifest::env::Env;
+use docker_manifest::output::Streams;
+use docker_manifest::registry::Clock;
+use testkit::sandbox::Output;
+
+/// Runs it by this name, in this environment, with retries that wait by this clock. A panic is code 101.
+pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Clock>) -> Output {
+    let (out, err) = (Tape::default(), Tape::default());
+    let streams = Arc::new(Streams::new(out.clone(), err.clone()));
+    let argv: Vec<String> = [program.to_owned()].into_iter().chain(words.iter().cloned()).collect();
+    let run = AssertUnwindSafe(|| docker_manifest::run_by(&argv, env, streams, clock));
+    let code = catch_unwind(run).map_or(101, i32::from);
+    Output { code, stdout: out.take(), stderr: err.take() }
+}
+
+/// What is written to it can be had back.
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<Vec<u8>>>);
+
+impl Tape {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Tape {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
