@@ -156,11 +156,7 @@ pub(super) fn longer(asked: Duration, left: Duration) -> String {
 }
 
 fn too_late(registry: &str, pause: Duration, left: Duration) -> RegistryError {
-    let detail = if pause.is_zero() {
-        "its turn did not come in time".to_owned()
-    } else {
-        longer(pause, left)
-    };
+    let detail = if pause.is_zero() { "its turn did not come in time".to_owned() } else { longer(pause, left) };
     RegistryError::new(Kind::RateLimited, registry, detail)
 }
 
