@@ -173,6 +173,10 @@ fn entry(bytes: &[u8]) {
 }
 
 #[cfg(test)]
+#[path = "fuzzing_limits_tests.rs"]
+mod limits_tests;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;

@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use testkit::image::Image;
-use testkit::loopback::{Fault, Registry, Rule};
-use testkit::sandbox::{Output, Sandbox};
+use testkit::loopback::{Bearer, Fault, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox, write_script};
 
 use super::OURS;
 use super::client_bench::{Bench, reference};
@@ -94,6 +94,66 @@ fn a_config_json_of_millions_of_values_is_refused_by_name() {
         let config = sandbox.write_config(&format!("{{\"auths\":{{}},\"x\":[{}]}}", many("0", count)));
         let shown = within(MEMORY_MAX, &sandbox, &["inspect", &image]);
         refused(&shown, &[&config.display().to_string(), words]);
+    }
+}
+
+/// What comes in a header, from a token server, in a refusal or from a helper.
+#[test]
+fn ten_million_of_whatever_is_said_take_little_memory() {
+    let header =
+        |status, name: &str, value: String| Fault::Status(status, String::new(), vec![(name.to_owned(), value)]);
+    let token = format!("{{\"x\":[{}],\"token\":\"a\"}}", many("0", MANY));
+    let errors = format!("{{\"errors\":[{}]}}", many("{\"code\":\"A\"}", MANY));
+    let challenge = format!("Bearer {}", many("a=b", MANY));
+    let said = [
+        ("inspect", Rule::on("GET", "/manifests/"), header(401, "WWW-Authenticate", challenge)),
+        ("inspect", Rule::on("GET", "/manifests/"), header(307, "Location", format!("/{}", "a/".repeat(MANY)))),
+        ("inspect", Rule::on("GET", "/manifests/"), header(429, "Retry-After", "9".repeat(MANY))),
+        ("inspect", Rule::on("GET", "/manifests/"), Fault::Status(403, errors, vec![])),
+        ("inspect", Rule::tokens(), Fault::Status(200, token, vec![])),
+        ("check", Rule::on("POST", "/uploads/"), header(202, "Location", format!("/?{}", "a=b&".repeat(MANY)))),
+        ("check", Rule::on("GET", "/tags/"), header(200, "Link", many("</a>; rel=next", MANY))),
+    ];
+    for (verb, rule, fault) in said {
+        let kind = format!("{verb} {rule:?}");
+        let builder = Registry::builder();
+        let is_of_tokens = kind.contains("/token");
+        let registry = if is_of_tokens { builder.bearer(Bearer::new().anonymous_pull()) } else { builder }.start();
+        registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
+        registry.fault(rule, fault);
+        let name = format!("{}/app{}", registry.host(), if verb == "check" { "" } else { ":1" });
+        let output = within(MEMORY_MAX, &Sandbox::new(), &[verb, &name]);
+        let said = output.err() + &output.out();
+        assert!(!said.contains("panicked") && said.len() < 8000, "{kind}: {said:.2000}");
+        // A check tells what does not work, and that tags cannot be listed keeps nobody from publishing.
+        assert!(output.code == 1 || kind.contains("/tags/"), "{kind}: {said}");
+        assert!(!registry.struck().is_empty(), "{kind}: it was never said");
+    }
+    let registry = Registry::builder().basic("me", "password").start();
+    let mut sandbox = Sandbox::new();
+    sandbox.write_config(r#"{"credsStore":"much"}"#);
+    let script = "#!/bin/sh\nprintf '{\"x\":['\nyes 0, | head -n 10000000\nprintf '0],\"Secret\":\"s\"}'\n";
+    write_script(&sandbox.path().join("docker-credential-much"), script);
+    sandbox.set("PATH", format!("{}:/usr/bin:/bin", sandbox.path().display()));
+    let shown = within(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
+    refused(&shown, &["docker-credential-much: its answer is not the JSON of credentials"]);
+}
+
+#[test]
+fn a_spec_of_ten_million_entries_is_refused() {
+    let sandbox = Sandbox::new();
+    let entries = [
+        format!("image: h.x/a\nmanifests: [{}]\n", many("{image: b}", MANY)),
+        format!("image: h.x/a\nmanifests:\n{}", "- \n".repeat(MANY)),
+        format!("image: h.x/a\nmanifests: [{}]\n", many("b", 7_000_000)),
+        format!("image: h.x/{}\nmanifests: [b]\n", "a".repeat(MANY)),
+        format!("image: h.x/a\nmanifests: {}", "[".repeat(MANY)),
+        format!("image: h.x/a\nannotations: {{{}}}\nmanifests: [b]\n", many("a: 1", 2_500_000)),
+    ];
+    for text in entries {
+        sandbox.write("spec.yaml", &text);
+        let run = within(MEMORY_MAX * 2, &sandbox, &["apply", "-f", "spec.yaml"]);
+        refused(&run, &["spec.yaml:"]);
     }
 }
 

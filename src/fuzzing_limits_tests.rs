@@ -1,0 +1,98 @@
+//! Each parser with as much as it can ever be given (or 4 MiB, a spec 1 MiB: enough for all that is counted) of what parsers choke on, in a
+//! process of its own whose memory is measured there. Whole files are for `tests/cases/hostile_input.rs`. Time is bounded by how much of it there is: a parser that took twice as long for each next byte would
+//! not come back.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// What one of the processes may take, in kB: a list of half a million values takes most of it.
+const PEAK_MAX: u64 = 96 * 1024;
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// The most that each parser is given by whoever reads for it, in bytes, where that is less; and how a document begins and ends in which what
+/// is hostile stands where it would be looked at.
+const DOORS: [(&str, usize, &str, &str); 14] = [
+    ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
+    ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),
+    ("entry", 4 * MIB, "{\"Ref\":\"h.x/a:1\",\"Descriptor\":{\"size\":", "}}"),
+    ("helper", MIB, "{\"Secret\":", "}"),
+    ("index", 4 * MIB, "{\"manifests\":", "}"),
+    ("link", 32 * KIB, "<", ">; rel=next"),
+    ("location", 32 * KIB, "/", ""),
+    ("manifest", 4 * MIB, "{\"layers\":", "}"),
+    ("platform", 128 * KIB, "linux/", ""),
+    ("reference", 128 * KIB, "h.x/", ":1"),
+    ("refusal", 64 * KIB, "{\"errors\":", "}"),
+    ("side_file", 4 * MIB, "{\"format\":2,\"list\":", "}"),
+    ("spec", MIB, "image: h.x/a\nmanifests: ", ""),
+    ("token", MIB, "{\"token\":", "}"),
+];
+
+/// What each gets: a beginning, what is repeated, and an end.
+const SHAPES: [(&str, &str, &str); 9] = [
+    ("", "[", ""),
+    ("", "{\"a\":", ""),
+    ("", "9", ""),
+    ("-0.", "9", "e99999999999"),
+    ("{", "\"a\":0,", "\"a\":0}"),
+    ("[", "null,", "null]"),
+    ("\"", "\\ud800", "\""),
+    ("[", "0,", "0]"),
+    ("{\"a\":0", ",\"a\":{\"\\ud800\":[null]}", "}"),
+];
+
+#[test]
+fn every_parser_has_a_door() {
+    assert_eq!(DOORS.map(|door| door.0), TARGETS.map(|target| target.0));
+}
+
+#[test]
+fn each_parser_keeps_within_its_memory() {
+    let this = std::env::current_exe().expect("this program");
+    let mut told = Vec::new();
+    for (name, ..) in DOORS {
+        let mut command = Command::new(&this);
+        command.args(["--exact", "fuzzing::limits_tests::one_parser", "--ignored", "--nocapture"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("piped").write_all(name.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{name}: {said:.2000}");
+        let peak = said.split("peak=").nth(1).and_then(|rest| rest.split(';').next()?.parse().ok());
+        told.push((name, peak.unwrap_or(u64::MAX)));
+    }
+    assert!(told.iter().all(|(_, peak)| (1..=PEAK_MAX).contains(peak)), "in kB: {told:?}");
+}
+
+/// Not a test of its own: what the one above runs, with a parser's name on its standard input.
+#[test]
+#[ignore = "each_parser_keeps_within_its_memory runs it"]
+#[allow(clippy::print_stdout, reason = "whoever runs it reads that")]
+fn one_parser() {
+    let mut name = String::new();
+    std::io::stdin().read_to_string(&mut name).expect("a name");
+    // Run by hand with all that is ignored, it has nothing to do.
+    let Some((name, most, begin, end)) = DOORS.into_iter().find(|door| door.0 == name) else { return };
+    for (first, unit, last) in SHAPES {
+        for (begin, end) in [("", ""), (begin, end)] {
+            let room = most - begin.len() - end.len() - first.len() - last.len();
+            let text = [begin, first, &unit.repeat(room / unit.len()), last, end].concat();
+            run(name, text.as_bytes());
+        }
+    }
+    println!("peak={};", peak());
+}
+
+/// The most memory that this process has had, in kB, without what is mapped of its own code.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux says so");
+    let field = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux says so");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    };
+    field("VmHWM:") - field("RssFile:")
+}
