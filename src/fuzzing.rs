@@ -173,7 +173,7 @@ fn entry(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "fuzzing_limits_tests.rs"]
+#[path = "fuzzing/limits_tests.rs"]
 mod limits_tests;
 
 #[cfg(test)]
