@@ -243,14 +243,16 @@ impl Sender<'_> {
             self.say(format_args!("put {by_digest}"));
         }
         for (tag, now) in tags.iter().zip(&served.tags) {
-            if *now == Now::This {
+            // Where an image of the list was gone, the list goes again too: some registries lose the one with the other.
+            let serves_it = *now == Now::This;
+            if serves_it && served.is_there {
                 self.say(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
             let shown = if self.plan.is_own(tag) { *target } else { tag };
             put(self.registry, tag, shown, list.media_type, &list.bytes)?;
             self.say(format_args!("put {tag} as {}", list.digest));
-            moved.extend(tag.tag().map(str::to_owned));
+            moved.extend(tag.tag().filter(|_| !serves_it).map(str::to_owned));
         }
         if tags.is_empty() && served.is_there {
             self.say(format_args!("unchanged: {target} is {}", list.digest));

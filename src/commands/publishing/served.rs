@@ -1,4 +1,5 @@
-//! One look at what a list's tags serve before it is published: what is there already is not sent again.
+//! One look at what a list's tags serve before it is published: what is there already is not sent again. That a list
+//! names an image does not say that the image is there: retention jobs delete what has no tag of its own.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -32,9 +33,9 @@ pub(in crate::commands) struct Served {
     pub(in crate::commands) tags: Vec<Now>,
     /// What the list's own name serves.
     pub(in crate::commands) own: Option<Fetched>,
-    /// Whether the list itself is there, and so all that it names.
+    /// Whether the list itself is there, and all that would be put for it.
     pub(in crate::commands) is_there: bool,
-    /// Manifests that the list now under the own name names: a registry takes no list before its children.
+    /// Manifests of the plan that the list now under one of its names names, and that are there.
     pub(in crate::commands) children: BTreeSet<Digest>,
 }
 
@@ -54,9 +55,12 @@ impl Served {
     }
 }
 
-/// Looks: a GET of the own name, a HEAD of every other tag. Who is logged in and may push but not pull is told nothing,
-/// and then all is sent. With children from the own repository alone, and one tag, there is nothing to spare, so nothing
-/// is asked unless `anyway`.
+/// Looks: a GET of the own name, a HEAD of every other tag, then a HEAD of every image that the plan would put and a list
+/// there names. Who is logged in and may push but not pull is told nothing, and then all is sent. With children from the
+/// own repository alone, and one tag, there is nothing to spare, so nothing is asked unless `anyway`.
+///
+/// # Errors
+/// What stands in the way of an exchange.
 pub(in crate::commands) fn look(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -71,11 +75,27 @@ pub(in crate::commands) fn look(
         if plan.is_own(tag) { Ok(own_now.clone()) } else { other(registry, plan, tag) }
     };
     let tags = pool::in_order(jobs, &plan.tags, now).map_err(CommandError::of)?;
-    let is_there = own_now == Now::This || tags.contains(&Now::This);
-    let mut served = Served { tags, own, is_there, children: BTreeSet::new() };
+    let is_served = own_now == Now::This || tags.contains(&Now::This);
+    let mut served = Served { tags, own, ..Served::default() };
     let lines = served.index().map(|index| index.manifests).unwrap_or_default();
-    served.children = lines.into_iter().map(|line| line.digest).collect();
+    let listed: BTreeSet<Digest> = lines.into_iter().map(|line| line.digest).collect();
+    let digests = plan.puts.iter().filter_map(|put| put.reference.digest());
+    let named: Vec<&Digest> = digests.filter(|digest| is_served || listed.contains(*digest)).collect();
+    let is_there = |digest: &&Digest| child(registry, plan, digest);
+    let found = pool::in_order(jobs, &named, is_there).map_err(CommandError::of)?;
+    served.is_there = is_served && found.iter().all(|is_there| *is_there);
+    served.children =
+        named.into_iter().zip(found).filter(|(_, found)| *found).map(|(named, _)| named.clone()).collect();
     Ok(served)
+}
+
+/// Whether a manifest is there that need not be put then.
+fn child(registry: &Registry, plan: &Plan<'_>, digest: &Digest) -> Result<bool, CommandError> {
+    match registry.has_manifest(plan.target.repository(), &Name::Digest(digest.clone())) {
+        Ok(found) => Ok(found.is_some()),
+        Err(error) if is_untold(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn own(registry: &Registry, plan: &Plan<'_>) -> Result<(Now, Option<Fetched>), CommandError> {

@@ -1,10 +1,11 @@
-//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest, and next to nothing when
-//! all of it is there.
+//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest, and where all of it is there
+//! one question for each.
 
+use testkit::client::Client;
 use testkit::image::sha256;
 use testkit::loopback::Registry;
 
-use super::{SHARED, TARGET, World, assert_same, index, layered, mount_line, own_layer, put_line, source};
+use super::{SHARED, TARGET, World, assert_same, head_line, index, layered, mount_line, own_layer, put_line, source};
 
 #[test]
 fn create_and_push_take_what_the_protocol_needs_and_one_look() {
@@ -38,16 +39,41 @@ fn requests_grow_in_a_straight_line() {
 }
 
 #[test]
-fn a_second_push_is_one_look() {
+fn a_second_push_is_one_look_and_one_for_each_child() {
     let world = World::new(5).created();
     let first = world.push_command(&[]).run().success();
     world.registry.clear();
     let second = world.push_command(&[]).run().success();
     assert_eq!(second, first);
-    assert_eq!(world.take_lines(), [format!("GET /v2/{TARGET}/manifests/1 200")]);
+    let heads = world.images.iter().map(|image| head_line(&image.digest(), 200));
+    let look: Vec<String> = [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(heads).collect();
+    assert_same(world.take_lines(), look);
     // The draft alone tells what to do: with --purge too.
     let third = world.push_command(&["--purge"]).run().success();
-    assert_eq!((third, world.take_lines().len()), (first, 1));
+    assert_eq!((third, world.take_lines().len()), (first, 1 + 5));
+}
+
+#[test]
+fn what_the_list_names_and_is_gone_is_sent_again() {
+    let world = World::new(5).created();
+    let first = world.push_command(&[]).run().success();
+    let path = format!("/v2/{TARGET}/manifests/{}", world.images[3].digest());
+    assert_eq!(Client::new(world.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
+    world.registry.clear();
+    let again = world.push_command(&["--jobs", "1"]).run().success();
+    assert_eq!(again, first);
+    let heads = (0..5).map(|number| head_line(&world.images[number].digest(), if number == 3 { 404 } else { 200 }));
+    let mut expected = world.push_lines(200, &[3]);
+    expected.splice(1..1, heads);
+    // The shared layer comes from the first image that has it.
+    assert_same(without_sources(world.take_lines()), without_sources(expected));
+    let _ = world.push_command(&[]).run().success();
+    assert_eq!(world.take_lines().len(), 1 + 5, "the list is whole again");
+}
+
+/// Without the repositories that blobs are mounted from.
+fn without_sources(lines: Vec<String>) -> Vec<String> {
+    lines.iter().map(|line| line.split("&from=").next().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
@@ -74,6 +100,8 @@ fn only_the_children_that_the_tag_does_not_list_are_sent() {
     let mut expected = world.push_lines(200, &[1, 2, 4]);
     expected.remove(2);
     expected.insert(1, mount_line(&sha256(SHARED), &source(0)));
+    // Of what the tag lists it is asked whether it is there: no, as a list is put without its images here.
+    expected.splice(1..1, [0, 3].map(|number| head_line(&world.images[number].digest(), 200)));
     assert_eq!(world.take_lines(), expected);
     assert_eq!(pushed.out(), world.pushed());
     let served: serde_json::Value =
