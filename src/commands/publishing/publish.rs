@@ -10,7 +10,7 @@ use crate::commands::error::{CommandError, Made};
 use crate::commands::publishing::dry_run;
 use crate::commands::publishing::plan::{Blob, Plan, Put, Step};
 use crate::commands::publishing::result_files::ResultFile;
-use crate::commands::publishing::served::{self, Now, Served};
+use crate::commands::publishing::served::{self, Need, Now, Served};
 use crate::commands::publishing::summary::{Copied, Published};
 use crate::commands::{Context, pool};
 use crate::digest::Digest;
@@ -43,8 +43,12 @@ pub(in crate::commands) fn publish(
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
     let before = registry.requests();
     announce(registry, jobs, &plan, options.dry_run);
-    let is_told = options.dry_run || options.verbose || options.format.is_some();
-    let served = served::look(registry, jobs, &plan, is_told)?;
+    let need = match options {
+        Publish { dry_run: true, .. } => Need::Preview,
+        Publish { verbose: true, .. } | Publish { format: Some(_), .. } => Need::Telling,
+        _ => Need::Sparing,
+    };
+    let served = served::look(registry, jobs, &plan, need)?;
     let mut published = if options.dry_run {
         dry_run::preview(registry, jobs, draft, &plan, &served)?
     } else {
