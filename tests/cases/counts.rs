@@ -153,10 +153,6 @@ fn mount_line(blob: &str, from: &str) -> String {
     format!("POST /v2/{TARGET}/blobs/uploads/?mount={blob}&from={from} 201")
 }
 
-fn head_line(digest: &str, status: u16) -> String {
-    format!("HEAD /v2/{TARGET}/manifests/{digest} {status}")
-}
-
 fn put_line(reference: &str) -> String {
     format!("PUT /v2/{TARGET}/manifests/{reference} 201")
 }

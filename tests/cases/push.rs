@@ -9,7 +9,6 @@ mod results;
 mod tags;
 
 use serde_json::Value;
-use testkit::client::Client;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Recorded, Registry};
 use testkit::sandbox::{Output, Sandbox};
@@ -64,14 +63,6 @@ impl World {
     fn pushed(&self, flags: &[&str]) -> Value {
         let output = self.push(&[&["--format", "json"], flags].concat()).success();
         serde_json::from_str(&output.out()).unwrap_or_else(|error| panic!("{error}: {}", output.out()))
-    }
-
-    /// Takes a manifest away from the target, as a retention job does; the records are empty afterwards.
-    fn delete(&self, digest: &str) {
-        let path = format!("/v2/{TARGET}/manifests/{digest}");
-        assert_eq!(Client::new(self.to.addr()).request("DELETE", &path, &[], b"").status, 202);
-        self.to.clear();
-        self.from.clear();
     }
 
     /// The bytes and the digest of what a tag serves.

@@ -111,9 +111,18 @@ fn send(
     let progress = Progress::new(&context.streams, options.quiet);
     let sender = Sender { context, registry, plan, progress, is_verbose: options.verbose };
     let mut moved = Vec::new();
-    let outcome = sender.children(jobs, served).and_then(|brought| sender.names(served, &mut moved).map(|()| brought));
+    let mut outcome = sender.all(jobs, served, &mut moved);
+    if moved.is_empty() && outcome.as_ref().is_err_and(|failure| plan.trusts(&served.children) && is_hole(failure)) {
+        sender.say(format_args!("not all that the list there names is there: all of it is sent"));
+        outcome = sender.all(jobs, &served.distrusted(), &mut moved);
+    }
     sender.progress.finish();
     outcome.map_err(|failure| if plan.has_more_tags { halfway(failure, plan, served, &moved) } else { failure })
+}
+
+/// Whether a registry may refuse a list because something that it names is not there.
+fn is_hole(failure: &CommandError) -> bool {
+    matches!(failure, CommandError::Put { source, .. } if matches!(source.status, Some(400 | 404)))
 }
 
 /// Which tags a failure left where they were.
@@ -141,6 +150,13 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
+    /// All of it; gives how many blobs were mounted, and how much was copied.
+    fn all(&self, jobs: NonZeroUsize, served: &Served, moved: &mut Vec<String>) -> Result<(u64, Copied), CommandError> {
+        let brought = self.children(jobs, served)?;
+        self.names(served, moved)?;
+        Ok(brought)
+    }
+
     /// Brings the blobs and puts the manifests that the list is going to name.
     fn children(&self, jobs: NonZeroUsize, served: &Served) -> Result<(u64, Copied), CommandError> {
         let (mut mounted, mut copied) = (0, Copied::default());
@@ -247,16 +263,14 @@ impl Sender<'_> {
             self.say(format_args!("put {by_digest}"));
         }
         for (tag, now) in tags.iter().zip(&served.tags) {
-            // Where an image of the list was gone, the list goes again too: some registries lose the one with the other.
-            let serves_it = *now == Now::This;
-            if serves_it && served.is_there {
+            if *now == Now::This {
                 self.say(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
             let shown = if self.plan.is_own(tag) { *target } else { tag };
             put(self.registry, tag, shown, list.media_type, &list.bytes)?;
             self.say(format_args!("put {tag} as {}", list.digest));
-            moved.extend(tag.tag().filter(|_| !serves_it).map(str::to_owned));
+            moved.extend(tag.tag().map(str::to_owned));
         }
         if tags.is_empty() && served.is_there {
             self.say(format_args!("unchanged: {target} is {}", list.digest));

@@ -1,5 +1,4 @@
-//! One look at what a list's tags serve before it is published: what is there already is not sent again. That a list
-//! names an image does not say that the image is there: retention jobs delete what has no tag of its own.
+//! One look at what a list's tags serve before it is published: what is there already is not sent again.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -33,9 +32,9 @@ pub(in crate::commands) struct Served {
     pub(in crate::commands) tags: Vec<Now>,
     /// What the list's own name serves.
     pub(in crate::commands) own: Option<Fetched>,
-    /// Whether the list itself is there, and all that would be put for it.
+    /// Whether the list itself is there, and so all that it names.
     pub(in crate::commands) is_there: bool,
-    /// Manifests of the plan that the list now under one of its names names, and that are there.
+    /// Manifests that the list now under the own name names: a registry takes no list before its children.
     pub(in crate::commands) children: BTreeSet<Digest>,
 }
 
@@ -43,6 +42,12 @@ impl Served {
     /// Whether nothing at all is left to be sent.
     pub(in crate::commands) fn is_done(&self) -> bool {
         self.is_there && self.tags.iter().all(|now| *now == Now::This)
+    }
+
+    /// The same with nothing taken for granted that was not asked after: retention jobs delete images that have no tag of
+    /// their own, and leave the list that names them.
+    pub(in crate::commands) fn distrusted(&self) -> Served {
+        Served { tags: self.tags.clone(), ..Served::default() }
     }
 
     /// What was served under the own name as a list.
@@ -66,9 +71,8 @@ pub(in crate::commands) enum Need {
     Preview,
 }
 
-/// Looks: a GET of the own name, a HEAD of every other tag, then a HEAD of every image that the plan would put and a list
-/// there names. Who is logged in and may push but not pull is told nothing, and then all is sent. With children from the
-/// own repository alone, and one tag, there is nothing to spare.
+/// Looks: a GET of the own name, a HEAD of every other tag. Who is logged in and may push but not pull is told nothing,
+/// and then all is sent. With children from the own repository alone, and one tag, there is nothing to spare.
 ///
 /// # Errors
 /// What stands in the way of an exchange, and for a preview what cannot be read.
@@ -86,27 +90,11 @@ pub(in crate::commands) fn look(
         if plan.is_own(tag) { Ok(own_now.clone()) } else { other(registry, plan, tag, need) }
     };
     let tags = pool::in_order(jobs, &plan.tags, now).map_err(CommandError::of)?;
-    let is_served = own_now == Now::This || tags.contains(&Now::This);
-    let mut served = Served { tags, own, ..Served::default() };
+    let is_there = own_now == Now::This || tags.contains(&Now::This);
+    let mut served = Served { tags, own, is_there, children: BTreeSet::new() };
     let lines = served.index().map(|index| index.manifests).unwrap_or_default();
-    let listed: BTreeSet<Digest> = lines.into_iter().map(|line| line.digest).collect();
-    let digests = plan.puts.iter().filter_map(|put| put.reference.digest());
-    let named: Vec<&Digest> = digests.filter(|digest| is_served || listed.contains(*digest)).collect();
-    let is_there = |digest: &&Digest| child(registry, plan, digest, need);
-    let found = pool::in_order(jobs, &named, is_there).map_err(CommandError::of)?;
-    served.is_there = is_served && found.iter().all(|is_there| *is_there);
-    served.children =
-        named.into_iter().zip(found).filter(|(_, found)| *found).map(|(named, _)| named.clone()).collect();
+    served.children = lines.into_iter().map(|line| line.digest).collect();
     Ok(served)
-}
-
-/// Whether a manifest is there that need not be put then.
-fn child(registry: &Registry, plan: &Plan<'_>, digest: &Digest, need: Need) -> Result<bool, CommandError> {
-    match registry.has_manifest(plan.target.repository(), &Name::Digest(digest.clone())) {
-        Ok(found) => Ok(found.is_some()),
-        Err(error) if is_let_go(&error, need) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn own(registry: &Registry, plan: &Plan<'_>, need: Need) -> Result<(Now, Option<Fetched>), CommandError> {

@@ -45,16 +45,7 @@ fn it_says_what_would_be_sent_and_sends_nothing() {
     world.to.clear();
     let again = world.push(&["--dry-run"]).success();
     assert!(again.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", again.out());
-    let asked = lines(&world.to);
-    assert_eq!(asked.first(), Some(&format!("GET /v2/{TARGET}/manifests/1 200")));
-    // What a push would not put it must find there.
-    let heads = asked.iter().filter(|line| line.starts_with("HEAD ") && line.ends_with(" 200"));
-    assert_eq!((heads.count(), asked.len()), (2, 3), "{asked:#?}");
-    let arm = image("arm64", &[b"arm"]).digest();
-    world.delete(&arm);
-    let dry = world.push(&["--dry-run"]).success().out();
-    assert!(line(&dry, "linux/arm64").contains(&format!("mount from {}", world.word("@src/arm"))), "{dry}");
-    assert!(line(&dry, "linux/s390x").ends_with("in place") && !dry.contains("nothing would be sent"), "{dry}");
+    assert_eq!(lines(&world.to), [format!("GET /v2/{TARGET}/manifests/1 200")]);
 }
 
 #[test]
