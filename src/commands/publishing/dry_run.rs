@@ -99,12 +99,17 @@ fn ask<'p>(registry: &Registry, plan: &Plan<'_>, question: &Question<'p>) -> Res
             Ok(if found.is_some() { Answer::Fine } else { gone("manifest", vec![format!("{repository}@{digest}")]) })
         }
         Question::Source(blob) => {
+            // As a push does: a source that gives no answer is none of those that have it.
+            let mut failed = None;
             for source in &blob.sources {
-                if registry.has_blob(source, &blob.digest)? {
-                    return Ok(Answer::Fine);
+                match registry.has_blob(source, &blob.digest) {
+                    Ok(true) => return Ok(Answer::Fine),
+                    Ok(false) => {}
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            Ok(gone("blob", blob.sources.iter().map(|source| format!("{source}@{}", blob.digest)).collect()))
+            let names = || blob.sources.iter().map(|source| format!("{source}@{}", blob.digest)).collect();
+            failed.map_or_else(|| Ok(gone("blob", names())), |error| Err(error.into()))
         }
         Question::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
             Ok(true) => Ok(Answer::InTarget(&blob.digest)),

@@ -10,7 +10,7 @@ use crate::commands::error::{CommandError, Made};
 use crate::commands::publishing::dry_run;
 use crate::commands::publishing::plan::{Blob, Plan, Put, Step};
 use crate::commands::publishing::result_files::ResultFile;
-use crate::commands::publishing::served::{self, Now, Served};
+use crate::commands::publishing::served::{self, Need, Now, Served};
 use crate::commands::publishing::summary::{Copied, Published};
 use crate::commands::{Context, pool};
 use crate::digest::Digest;
@@ -43,8 +43,12 @@ pub(in crate::commands) fn publish(
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
     let before = registry.requests();
     announce(registry, jobs, &plan, options.dry_run);
-    let is_told = options.dry_run || options.verbose || options.format.is_some();
-    let served = served::look(registry, jobs, &plan, is_told)?;
+    let need = match options {
+        Publish { dry_run: true, .. } => Need::Preview,
+        Publish { verbose: true, .. } | Publish { format: Some(_), .. } => Need::Telling,
+        _ => Need::Sparing,
+    };
+    let served = served::look(registry, jobs, &plan, need)?;
     let mut published = if options.dry_run {
         dry_run::preview(registry, jobs, draft, &plan, &served)?
     } else {
@@ -107,9 +111,18 @@ fn send(
     let progress = Progress::new(&context.streams, options.quiet);
     let sender = Sender { context, registry, plan, progress, is_verbose: options.verbose };
     let mut moved = Vec::new();
-    let outcome = sender.children(jobs, served).and_then(|brought| sender.names(served, &mut moved).map(|()| brought));
+    let mut outcome = sender.all(jobs, served, &mut moved);
+    if moved.is_empty() && outcome.as_ref().is_err_and(|failure| plan.trusts(&served.children) && is_hole(failure)) {
+        sender.say(format_args!("not all that the list there names is there: all of it is sent"));
+        outcome = sender.all(jobs, &served.distrusted(), &mut moved);
+    }
     sender.progress.finish();
     outcome.map_err(|failure| if plan.has_more_tags { halfway(failure, plan, served, &moved) } else { failure })
+}
+
+/// Whether a registry may refuse a list because something that it names is not there.
+fn is_hole(failure: &CommandError) -> bool {
+    matches!(failure, CommandError::Put { source, .. } if matches!(source.status, Some(400 | 404)))
 }
 
 /// Which tags a failure left where they were.
@@ -137,6 +150,13 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
+    /// All of it; gives how many blobs were mounted, and how much was copied.
+    fn all(&self, jobs: NonZeroUsize, served: &Served, moved: &mut Vec<String>) -> Result<(u64, Copied), CommandError> {
+        let brought = self.children(jobs, served)?;
+        self.names(served, moved)?;
+        Ok(brought)
+    }
+
     /// Brings the blobs and puts the manifests that the list is going to name.
     fn children(&self, jobs: NonZeroUsize, served: &Served) -> Result<(u64, Copied), CommandError> {
         let (mut mounted, mut copied) = (0, Copied::default());

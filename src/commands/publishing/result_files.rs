@@ -73,8 +73,8 @@ fn prepare(path: &Path) -> io::Result<Place> {
     if let Some(name) = descriptor(path) {
         return Ok(Place::Stream(stream(&name, path)?));
     }
-    // A link stays one: what it leads to is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A link stays one: what it leads to is replaced, or made where it is not there yet.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| end(path));
     match fs::metadata(&target) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(found) if !found.is_file() => return Ok(Place::Stream(OpenOptions::new().write(true).open(&target)?)),
@@ -92,6 +92,16 @@ fn prepare(path: &Path) -> io::Result<Place> {
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Where a chain of links ends whose last one leads to nothing.
+fn end(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(link) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(link);
+    }
+    path
 }
 
 /// The name of the open file of ours that the path leads to (`/dev/stdout`, `/dev/fd/3`). To replace the file behind it
@@ -172,6 +182,27 @@ mod tests {
         assert!(link.is_symlink() && fs::read(&link).unwrap() == b"y");
         ResultFile::prepare(Path::new("/dev/null")).unwrap().write(b"y").unwrap();
         assert!(!Path::new("/dev/null").is_file());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_what_is_not_there_yet_stays_one() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("results")).unwrap();
+        symlink("results/digest", at("near")).unwrap();
+        symlink(at("near"), at("far")).unwrap();
+        ResultFile::prepare(&at("far")).unwrap().write(b"x").unwrap();
+        assert!(at("far").is_symlink() && at("near").is_symlink());
+        assert_eq!(fs::read(at("results/digest")).unwrap(), b"x");
+        // One that goes in a circle leads nowhere, and one to a directory that is not there cannot be written.
+        symlink("circle", at("circle")).unwrap();
+        symlink("none/digest", at("nowhere")).unwrap();
+        for name in ["circle", "nowhere"] {
+            assert!(ResultFile::prepare(&at(name)).is_err() && at(name).is_symlink(), "{name}");
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -44,6 +44,12 @@ impl Served {
         self.is_there && self.tags.iter().all(|now| *now == Now::This)
     }
 
+    /// The same with nothing taken for granted that was not asked after: retention jobs delete images that have no tag of
+    /// their own, and leave the list that names them.
+    pub(in crate::commands) fn distrusted(&self) -> Served {
+        Served { tags: self.tags.clone(), ..Served::default() }
+    }
+
     /// What was served under the own name as a list.
     pub(in crate::commands) fn index(&self) -> Option<Index> {
         let own = self.own.as_ref()?;
@@ -54,21 +60,34 @@ impl Served {
     }
 }
 
+/// What the look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Need {
+    /// To spare requests: where there are none to spare, nothing is asked.
+    Sparing,
+    /// To tell what there was.
+    Telling,
+    /// To tell what would happen, which cannot be told where a registry gives no answer.
+    Preview,
+}
+
 /// Looks: a GET of the own name, a HEAD of every other tag. Who is logged in and may push but not pull is told nothing,
-/// and then all is sent. With children from the own repository alone, and one tag, there is nothing to spare, so nothing
-/// is asked unless `anyway`.
+/// and then all is sent. With children from the own repository alone, and one tag, there is nothing to spare.
+///
+/// # Errors
+/// What stands in the way of an exchange, and for a preview what cannot be read.
 pub(in crate::commands) fn look(
     registry: &Registry,
     jobs: NonZeroUsize,
     plan: &Plan<'_>,
-    anyway: bool,
+    need: Need,
 ) -> Result<Served, CommandError> {
-    if plan.puts.is_empty() && !plan.has_more_tags && !anyway {
+    if plan.puts.is_empty() && !plan.has_more_tags && need == Need::Sparing {
         return Ok(Served { tags: plan.tags.iter().map(|_| Now::Unknown).collect(), ..Served::default() });
     }
-    let (own_now, own) = own(registry, plan)?;
+    let (own_now, own) = own(registry, plan, need)?;
     let now = |tag: &Reference| {
-        if plan.is_own(tag) { Ok(own_now.clone()) } else { other(registry, plan, tag) }
+        if plan.is_own(tag) { Ok(own_now.clone()) } else { other(registry, plan, tag, need) }
     };
     let tags = pool::in_order(jobs, &plan.tags, now).map_err(CommandError::of)?;
     let is_there = own_now == Now::This || tags.contains(&Now::This);
@@ -78,11 +97,11 @@ pub(in crate::commands) fn look(
     Ok(served)
 }
 
-fn own(registry: &Registry, plan: &Plan<'_>) -> Result<(Now, Option<Fetched>), CommandError> {
+fn own(registry: &Registry, plan: &Plan<'_>, need: Need) -> Result<(Now, Option<Fetched>), CommandError> {
     let served = match registry.manifest(plan.target) {
         Ok(served) => served,
         Err(error) if error.kind == Kind::NotFound => return Ok((Now::Nothing, None)),
-        Err(error) if is_untold(&error) || error.kind == Kind::Verification => return Ok((Now::Unknown, None)),
+        Err(error) if is_let_go(&error, need) || error.kind == Kind::Verification => return Ok((Now::Unknown, None)),
         Err(error) => return Err(error.into()),
     };
     let is_this = served.digest == plan.list.digest && served.media_type == plan.list.media_type;
@@ -90,15 +109,22 @@ fn own(registry: &Registry, plan: &Plan<'_>) -> Result<(Now, Option<Fetched>), C
     Ok((now, Some(served)))
 }
 
-fn other(registry: &Registry, plan: &Plan<'_>, tag: &Reference) -> Result<Now, CommandError> {
+fn other(registry: &Registry, plan: &Plan<'_>, tag: &Reference, need: Need) -> Result<Now, CommandError> {
     let name = Name::Tag(tag.tag().unwrap_or_default().to_owned());
     match registry.has_manifest(plan.target.repository(), &name) {
         Ok(None) => Ok(Now::Nothing),
         Ok(Some(digest)) if digest == plan.list.digest => Ok(Now::This),
         Ok(Some(digest)) => Ok(Now::Other(digest)),
-        Err(error) if is_untold(&error) => Ok(Now::Unknown),
+        Err(error) if is_let_go(&error, need) => Ok(Now::Unknown),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether it can be published all the same. Docker never looks, so what is there and broken must not be what keeps it from
+/// being replaced.
+fn is_let_go(error: &RegistryError, need: Need) -> bool {
+    let is_broken = matches!(error.kind, Kind::Protocol | Kind::Refused | Kind::Server | Kind::Verification);
+    is_untold(error) || need != Need::Preview && is_broken
 }
 
 /// Whether it is only that we may not read. Who is not logged in at all will not be let in to write either.

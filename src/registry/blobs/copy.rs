@@ -197,8 +197,12 @@ impl Copy<'_> {
         Ok(false)
     }
 
+    /// Whether the target is known to have it. Who may push but not pull is not told, and then it is sent.
     fn is_there(&self, registry: &Registry) -> Result<bool, RegistryError> {
-        registry.has_blob_for(self.target, self.blob.digest, Access::PullPush)
+        match registry.has_blob_for(self.target, self.blob.digest, Access::PullPush) {
+            Err(error) if matches!(error.kind, Kind::Forbidden | Kind::LoginRefused) => Ok(false),
+            told => told,
+        }
     }
 
     /// Streams from one source until the blob is there, going on after a break as often as is worth it.

@@ -1,6 +1,7 @@
 //! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest, and next to nothing when
 //! all of it is there.
 
+use testkit::client::Client;
 use testkit::image::sha256;
 use testkit::loopback::Registry;
 
@@ -48,6 +49,25 @@ fn a_second_push_is_one_look() {
     // The draft alone tells what to do: with --purge too.
     let third = world.push_command(&["--purge"]).run().success();
     assert_eq!((third, world.take_lines().len()), (first, 1));
+}
+
+#[test]
+fn what_the_served_list_names_and_is_gone_is_sent_again_where_the_registry_misses_it() {
+    let world = World::new(5).created();
+    let _ = world.push_command(&[]).run().success();
+    // As a retention job does with what has no tag of its own.
+    let path = format!("/v2/{TARGET}/manifests/{}", world.images[3].digest());
+    assert_eq!(Client::new(world.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
+    let changed = ["annotate", &world.list(), &world.name(&format!("{}:1", source(0))), "--os-version", "1"];
+    let _ = world.command(&changed).run().success();
+    world.registry.clear();
+    let pushed = world.push_command(&["--jobs", "1"]).run().success();
+    assert_eq!(pushed.out(), world.pushed());
+    let mut expected = world.push_lines(200, &[0, 1, 2, 3, 4]);
+    expected.insert(1, put_line("1").replace(" 201", " 400"));
+    assert_same(world.take_lines(), expected);
+    let _ = world.push_command(&[]).run().success();
+    assert_eq!(world.take_lines().len(), 1);
 }
 
 #[test]

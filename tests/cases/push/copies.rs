@@ -176,3 +176,26 @@ fn an_index_with_attestations_is_published_whole() {
     assert_eq!(attesting.count(), 2);
     assert_eq!(writes(&world.from), [""; 0]);
 }
+
+/// Who may push but not pull gets no answer to whether a blob is there.
+#[test]
+fn a_blob_that_may_not_be_asked_after_is_sent() {
+    for status in [401, 403] {
+        let world = World::new();
+        let amd = image("amd64", &[b"amd"]);
+        world.from.put_image("src/amd", "1", &amd);
+        world.created(&["%src/amd:1"]);
+        world.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, world.to.host()));
+        for method in ["HEAD", "GET"] {
+            let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
+            let refusal = Fault::Status(status, String::new(), challenge);
+            world.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+        }
+        // Cut off in its last request as well, where it is asked after once more.
+        let config = format!("digest={}", amd.config_digest());
+        world.to.fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
+        let pushed = world.push(&["--quiet", "--retries", "2"]).success();
+        assert_eq!(pushed.out().lines().last(), Some(world.served("1").1.as_str()), "{status}");
+        world.assert_whole(&amd);
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use testkit::image::{Index, sha256};
+use testkit::loopback::{Fault, Rule};
 use testkit::sandbox::tree;
 
 use super::{TARGET, World, image, lines, puts, writes};
@@ -123,10 +124,7 @@ fn what_is_not_there_any_more_is_told_all_at_once() {
     world.from.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
     let _ = world.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
     // A registry without the child in place.
-    world.to.fault(
-        testkit::loopback::Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()),
-        testkit::loopback::Fault::status(404),
-    );
+    world.to.fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
     world.to.clear();
     let failed = world.push(&["--dry-run"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
@@ -163,4 +161,21 @@ fn nothing_is_purged_or_written() {
     let _ = world.push(&["--dry-run", "--purge", "--digest-file", &file.display().to_string()]).success();
     assert_eq!(tree(&world.sandbox.store()), before);
     assert!(!file.exists());
+}
+
+#[test]
+fn a_source_that_cannot_be_read_leaves_the_question_to_the_next() {
+    let world = World::new();
+    world.from.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
+    world.from.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
+    world.created(&["%src/amd:1", "%src/arm:1"]);
+    let shared = sha256(b"shared");
+    let locked = format!("/v2/src/amd/blobs/{shared}");
+    world.from.fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
+    let dry = world.push(&["--dry-run"]).success();
+    line(&dry.out(), "Blobs to mount: 0, to copy: 5 (");
+    // Where the other one does not have it, that one gives no answer is what there is to say.
+    world.from.fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
+    let failed = world.push(&["--dry-run"]);
+    assert!(failed.code == 1 && failed.err().contains(&locked), "{}", failed.err());
 }

@@ -89,3 +89,27 @@ fn a_list_under_a_digest_goes_by_its_digest() {
     let digest = pushed.out().trim().to_owned();
     assert_eq!(puts(&world.to), [digest.as_str(), "x"]);
 }
+
+/// Docker never looks.
+#[test]
+fn what_is_there_and_broken_does_not_keep_a_push_from_replacing_it() {
+    let faults = [Fault::status(500), Fault::status(418), Fault::Html200, Fault::WrongDigestHeader];
+    for (number, fault) in faults.into_iter().enumerate() {
+        let world = World::new();
+        world.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
+        world.created(&["%src/amd:1"]);
+        world.to.fault(Rule::on("GET", "/manifests/1").always(), fault.clone());
+        world.to.fault(Rule::on("HEAD", "/manifests/2").always(), fault);
+        let pushed = world.push(&["--retries", "0", "-t", "2", "--quiet"]).success();
+        let (_, digest) = world.served("1");
+        assert_eq!(
+            (pushed.out().lines().last(), world.served("2").1),
+            (Some(digest.as_str()), digest.clone()),
+            "{number}"
+        );
+        // What a dry run cannot find out it does not make up.
+        world.to.clear_faults();
+        world.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(500));
+        assert_eq!(world.push(&["--retries", "0", "--dry-run"]).code, 1);
+    }
+}
