@@ -279,9 +279,10 @@ fn put(
     media_type: &str,
     bytes: &[u8],
 ) -> Result<(), CommandError> {
-    let name = match reference.tag() {
-        Some(tag) => Name::Tag(tag.to_owned()),
-        None => Name::Digest(Digest::of(bytes)),
+    let name = match (reference.tag(), reference.digest()) {
+        (Some(tag), _) => Name::Tag(tag.to_owned()),
+        // Under its own algorithm: by that name the list names it.
+        (None, digest) => Name::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
     };
     let failed = |error| CommandError::Put {
         reference: shown.to_string(),
