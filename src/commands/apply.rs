@@ -41,11 +41,8 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let lists = order.make(context, &registry, jobs, &lists)?;
     let mut told = Vec::new();
     let outcome = publish_all(context, &registry, jobs, &lists, |published| {
-        if flags.format.is_none() {
-            publish::show(context, &published, flags)?;
-        }
-        told.push(published);
-        Ok(())
+        told.push(published.clone());
+        if flags.format.is_none() { publish::show(context, published, flags) } else { Ok(()) }
     });
     // What is published is told, whatever became of the rest.
     if flags.format.is_some() && !told.is_empty() {
@@ -163,16 +160,21 @@ pub(super) fn publish_all(
     registry: &Registry,
     jobs: NonZeroUsize,
     lists: &[List],
-    mut tell: impl FnMut(Published) -> Result<(), CommandError>,
+    mut tell: impl FnMut(&Published) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
-        let published = publish(context, registry, jobs, &list.draft, &list.options);
-        let kept = || list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
-        if let Err(failure) = published.and_then(&mut tell).and_then(|()| kept()) {
+        let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
+            let told = tell(published);
+            // What cannot be told is kept all the same.
+            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
+            told.and(kept)
+        });
+        if let Err(failure) = published {
+            let done = place + usize::from(matches!(failure, CommandError::Untold { .. }));
             let names = |lists: Option<&[List]>| {
                 lists.unwrap_or_default().iter().map(|list| list.draft.reference.to_string()).collect()
             };
-            let (published, left) = (names(lists.get(..place)), names(lists.get(place..)));
+            let (published, left) = (names(lists.get(..done)), names(lists.get(done..)));
             let failure = Box::new(failure);
             let is_one = lists.len() == 1;
             return Err(if is_one { *failure } else { CommandError::Unfinished { failure, published, left } });
