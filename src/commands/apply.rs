@@ -1,7 +1,7 @@
 //! `apply`: makes and publishes the lists that specs describe, with no draft in between. All specs are read and
 //! checked, and the images of all of them are had, before anything is sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -19,7 +19,7 @@ use crate::commands::{Context, parsed};
 use crate::document::Draft;
 use crate::document::list::Form;
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
 use crate::registry::{Access, Registry};
 use crate::spec::{self, Attestations, Spec};
 
@@ -79,13 +79,22 @@ impl Order<'_> {
     /// The lists that there will be, each with its spec.
     ///
     /// # Errors
-    /// Two lists under one name, and a file for the result of one where there are several.
+    /// Two lists under one name, tags of either among them, and a file for the result of one where there are several.
+    /// Several targets of one spec are one list, and may share a tag.
     pub(super) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
         let lists: Vec<(&Spec, &Reference)> =
             self.specs.iter().flat_map(|spec| spec.targets.iter().map(move |target| (spec, target))).collect();
         let mut seen = BTreeSet::new();
         if let Some((_, twice)) = lists.iter().find(|(_, target)| !seen.insert(*target)) {
             return Err(CommandError::TargetTwice(twice.to_string()));
+        }
+        let mut claims = BTreeMap::new();
+        for (number, spec) in self.specs.iter().enumerate() {
+            for (repository, tag) in names(spec) {
+                if *claims.entry((repository, tag)).or_insert(number) != number {
+                    return Err(CommandError::TargetTwice(format!("{repository}:{tag}")));
+                }
+            }
         }
         let files = [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
         match files.iter().find(|(_, file)| file.is_some()) {
@@ -149,6 +158,14 @@ impl Order<'_> {
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
         Ok(List { draft, options, stored })
     }
+}
+
+/// The tags that a spec publishes, each with its repository.
+fn names(spec: &Spec) -> impl Iterator<Item = (&Repository, &str)> {
+    spec.targets.iter().flat_map(|target| {
+        let tags = target.tag().into_iter().chain(spec.tags.iter().map(String::as_str));
+        tags.map(move |tag| (target.repository(), tag))
+    })
 }
 
 /// Publishes lists one after the other, and tells of each.
