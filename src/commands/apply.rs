@@ -1,7 +1,7 @@
 //! `apply`: makes and publishes the lists that specs describe, with no draft in between. All specs are read and
 //! checked, and the images of all of them are had, before anything is sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -19,7 +19,7 @@ use crate::commands::{Context, parsed};
 use crate::document::Draft;
 use crate::document::list::Form;
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
 use crate::registry::{Access, Registry};
 use crate::spec::{self, Attestations, Spec};
 
@@ -41,11 +41,8 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let lists = order.make(context, &registry, jobs, &lists)?;
     let mut told = Vec::new();
     let outcome = publish_all(context, &registry, jobs, &lists, |published| {
-        if flags.format.is_none() {
-            publish::show(context, &published, flags)?;
-        }
-        told.push(published);
-        Ok(())
+        told.push(published.clone());
+        if flags.format.is_none() { publish::show(context, published, flags) } else { Ok(()) }
     });
     // What is published is told, whatever became of the rest.
     if flags.format.is_some() && !told.is_empty() {
@@ -82,13 +79,22 @@ impl Order<'_> {
     /// The lists that there will be, each with its spec.
     ///
     /// # Errors
-    /// Two lists under one name, and a file for the result of one where there are several.
+    /// Two lists under one name, tags of either among them, and a file for the result of one where there are several.
+    /// Several targets of one spec are one list, and may share a tag.
     pub(super) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
         let lists: Vec<(&Spec, &Reference)> =
             self.specs.iter().flat_map(|spec| spec.targets.iter().map(move |target| (spec, target))).collect();
         let mut seen = BTreeSet::new();
         if let Some((_, twice)) = lists.iter().find(|(_, target)| !seen.insert(*target)) {
             return Err(CommandError::TargetTwice(twice.to_string()));
+        }
+        let mut claims = BTreeMap::new();
+        for (number, spec) in self.specs.iter().enumerate() {
+            for (repository, tag) in names(spec) {
+                if *claims.entry((repository, tag)).or_insert(number) != number {
+                    return Err(CommandError::TargetTwice(format!("{repository}:{tag}")));
+                }
+            }
         }
         let files = [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
         match files.iter().find(|(_, file)| file.is_some()) {
@@ -154,6 +160,14 @@ impl Order<'_> {
     }
 }
 
+/// The tags that a spec publishes, each with its repository.
+fn names(spec: &Spec) -> impl Iterator<Item = (&Repository, &str)> {
+    spec.targets.iter().flat_map(|target| {
+        let tags = target.tag().into_iter().chain(spec.tags.iter().map(String::as_str));
+        tags.map(move |tag| (target.repository(), tag))
+    })
+}
+
 /// Publishes lists one after the other, and tells of each.
 ///
 /// # Errors
@@ -163,16 +177,21 @@ pub(super) fn publish_all(
     registry: &Registry,
     jobs: NonZeroUsize,
     lists: &[List],
-    mut tell: impl FnMut(Published) -> Result<(), CommandError>,
+    mut tell: impl FnMut(&Published) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
-        let published = publish(context, registry, jobs, &list.draft, &list.options);
-        let kept = || list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
-        if let Err(failure) = published.and_then(&mut tell).and_then(|()| kept()) {
+        let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
+            let told = tell(published);
+            // What cannot be told is kept all the same.
+            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
+            told.and(kept)
+        });
+        if let Err(failure) = published {
+            let done = place + usize::from(matches!(failure, CommandError::Untold { .. }));
             let names = |lists: Option<&[List]>| {
                 lists.unwrap_or_default().iter().map(|list| list.draft.reference.to_string()).collect()
             };
-            let (published, left) = (names(lists.get(..place)), names(lists.get(place..)));
+            let (published, left) = (names(lists.get(..done)), names(lists.get(done..)));
             let failure = Box::new(failure);
             let is_one = lists.len() == 1;
             return Err(if is_one { *failure } else { CommandError::Unfinished { failure, published, left } });

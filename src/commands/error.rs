@@ -307,6 +307,16 @@ pub enum CommandError {
         /// The lists that are not, the one that failed first.
         left: Vec<String>,
     },
+    /// A failure after a list was published.
+    #[error("{failure}")]
+    Untold {
+        /// What failed.
+        failure: Box<CommandError>,
+        /// The list.
+        list: String,
+        /// Its digest.
+        digest: String,
+    },
     /// One image where a list is wanted.
     #[error("{0} is no manifest list")]
     NotAList(String),

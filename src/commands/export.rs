@@ -7,6 +7,7 @@ use crate::args::Export;
 use crate::commands::error::CommandError;
 use crate::commands::gathering::fetch::{self, Found};
 use crate::commands::publishing::result_files::ResultFile;
+use crate::commands::publishing::tags;
 use crate::commands::{Context, parsed};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
@@ -37,8 +38,17 @@ pub(super) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         None if args.local => return Err(CommandError::NotStored(list.to_string())),
         None => remote(context, list, args)?,
     };
-    let text = spec::write(&spec);
-    for loss in losses.into_iter().chain(unreadable(&text, &spec)) {
+    let mut text = spec::write(&spec);
+    let refused = unreadable(&text, &spec);
+    let untagged = spec.targets.iter().find(|target| target.tag().is_none());
+    if let Some(target) = untagged {
+        // `apply` says where it stands if nobody says what it is; it is the first name in the file.
+        text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
+    }
+    let unnamed = untagged.map(|target| {
+        format!("{target} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment")
+    });
+    for loss in losses.into_iter().chain(unnamed).chain(refused) {
         context.streams.note(format_args!("warning: {loss}"));
     }
     match file {
@@ -53,6 +63,12 @@ fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandE
         Err(StoreError::NameTaken { .. }) => Ok(None),
         found => Ok(found?),
     }
+}
+
+/// What `apply` is to publish the list as. What goes by a digest would have to be the same to the byte, and is seldom.
+fn target(list: &Reference) -> Reference {
+    let tagged = list.tag().and_then(|tag| tags::tagged(list, tag));
+    tagged.unwrap_or_else(|| list.clone())
 }
 
 /// What `apply` would not read back as it is, if there is such a thing: lists can say what no spec may.
@@ -77,7 +93,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         line(image, &entry.descriptor, entry.source.is_some())
     });
     let spec = Spec {
-        targets: vec![draft.reference.clone()],
+        targets: vec![target(&draft.reference)],
         annotations: draft.annotations.clone(),
         artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
         manifests: manifests.collect(),
@@ -108,7 +124,7 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
         return Err(CommandError::EmptyList(list.to_string()));
     }
     let spec = Spec {
-        targets: vec![list.clone()],
+        targets: vec![target(list)],
         annotations: index.annotations,
         artifact_type: Some(index.artifact_type).filter(|said| !said.is_empty()),
         form: Some(if is_docker { Form::Docker } else { Form::Oci }),

@@ -90,7 +90,7 @@ impl Tool<'_> {
         let mut told = Vec::new();
         publish_all(self.context, &registry, jobs, &lists, |published| {
             self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
-            told.push(published);
+            told.push(published.clone());
             Ok(())
         })?;
         publish::warn(self.context, &told);

@@ -3,6 +3,7 @@
 use crate::args::Push;
 use crate::commands::error::CommandError;
 use crate::commands::publishing::publish::{self, publish};
+use crate::commands::publishing::summary::Published;
 use crate::commands::{Context, parsed};
 use crate::document::Draft;
 use crate::reference::Reference;
@@ -12,8 +13,8 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;
-    let published = publish(context, &registry, jobs, &draft, &args.publish)?;
-    publish::show(context, &published, &args.publish)?;
+    let show = |published: &Published| publish::show(context, published, &args.publish);
+    let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
     if args.purge && !published.dry_run {
         purge(context, target, &draft)?;
     }

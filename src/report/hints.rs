@@ -77,7 +77,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::OtherDigest { .. } => vec!["name a tag, under which any list can go".to_owned()],
         CommandError::NotAList(image) => vec![format!("make a list of it with: create LIST {image}")],
-        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
+        CommandError::Halfway { failure, .. }
+        | CommandError::Unfinished { failure, .. }
+        | CommandError::Untold { failure, .. } => {
             failure.each().iter().flat_map(|error| hints(error, certificates)).collect()
         }
         CommandError::ResultFile { .. } => vec!["name a file in a directory that is there and writable".to_owned()],

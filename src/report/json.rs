@@ -153,12 +153,13 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
         failure.line = Some(source.line);
         failure.column = Some(source.column);
     }
-    if let CommandError::Unfinished { failure: inner, .. } = error
+    if let CommandError::Unfinished { failure: inner, .. } | CommandError::Untold { failure: inner, .. } = error
         && let CommandError::Several(errors) = &**inner
     {
         failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
     }
-    if let CommandError::ResultFile { path, .. } | CommandError::Unreadable { path, .. } = error {
+    let innermost = if let CommandError::Untold { failure, .. } = error { failure } else { error };
+    if let CommandError::ResultFile { path, .. } | CommandError::Unreadable { path, .. } = innermost {
         failure.path = Some(path.display().to_string());
     }
     if let CommandError::Halfway { failure: inner, moved, left } = error {
@@ -194,9 +195,9 @@ fn reference(error: &CommandError) -> Option<&str> {
         | CommandError::Copy { target, .. } => Some(target),
         CommandError::OtherDigest { target, .. } => Some(target),
         CommandError::Gone { name, .. } => Some(name),
-        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
-            failure.each().first().and_then(reference)
-        }
+        CommandError::Halfway { failure, .. }
+        | CommandError::Unfinished { failure, .. }
+        | CommandError::Untold { failure, .. } => failure.each().first().and_then(reference),
         CommandError::NoneLeft(list) | CommandError::NotAList(list) | CommandError::TargetTwice(list) => Some(list),
         _ => None,
     }
@@ -212,9 +213,9 @@ fn exchange(error: &CommandError) -> Option<&RegistryError> {
         | CommandError::NotServed { source, .. }
         | CommandError::NotVerified { source, .. } => Some(source),
         CommandError::Registry(source) => Some(source),
-        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => {
-            failure.each().first().and_then(exchange)
-        }
+        CommandError::Halfway { failure, .. }
+        | CommandError::Unfinished { failure, .. }
+        | CommandError::Untold { failure, .. } => failure.each().first().and_then(exchange),
         _ => None,
     }
 }

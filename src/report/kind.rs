@@ -86,7 +86,9 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::TagName(_) => FailureKind::Usage,
         CommandError::Copy { source, .. } => of_registry(source),
         CommandError::Twice { .. } => FailureKind::Conflict,
-        CommandError::Halfway { failure, .. } | CommandError::Unfinished { failure, .. } => kind(failure),
+        CommandError::Halfway { failure, .. }
+        | CommandError::Unfinished { failure, .. }
+        | CommandError::Untold { failure, .. } => kind(failure),
         CommandError::Spec(_) | CommandError::Unreadable { .. } => FailureKind::Spec,
         CommandError::SpecArguments(_) | CommandError::ManyLists { .. } | CommandError::TargetTwice(_) => {
             FailureKind::Usage

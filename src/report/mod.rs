@@ -101,6 +101,11 @@ fn cause(error: &CommandError) -> Option<String> {
             let causes = failure.each().iter().filter_map(cause);
             Some(causes.chain([lists(published, left)]).collect::<Vec<_>>().join("\n"))
         }
+        CommandError::Untold { failure, list, digest } => {
+            let causes = failure.each().iter().filter_map(cause);
+            let published = format!("  {list} is published all the same, with the digest {digest}");
+            Some(causes.chain([published]).collect::<Vec<_>>().join("\n"))
+        }
         CommandError::Spec(error) => Some(error.excerpt().to_owned()),
         _ => None,
     }
@@ -116,7 +121,8 @@ fn tags(moved: &[String], left: &[String]) -> String {
 /// What a failure in the middle of several lists leaves behind.
 fn lists(published: &[String], left: &[String]) -> String {
     let published = if published.is_empty() { "none".to_owned() } else { published.join(", ") };
-    format!("  lists that are published: {published}; lists that are not: {}", left.join(", "))
+    let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
+    format!("  lists that are published: {published}; lists that are not: {left}")
 }
 
 fn request(error: &RegistryError) -> Option<String> {

@@ -8,7 +8,7 @@ mod index;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 pub use index::{Index, IndexBuilder};
 
@@ -32,6 +32,12 @@ const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub fn sha256(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
+}
+
+/// The same under the longer algorithm that references may name.
+pub fn sha512(bytes: &[u8]) -> String {
+    let hex: String = Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha512:{hex}")
 }
 
 /// Which of the two families of media types a builder uses.

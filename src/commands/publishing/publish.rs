@@ -19,20 +19,23 @@ use crate::output::{Progress, json};
 use crate::reference::{Reference, Repository};
 use crate::registry::{self, Access, Brought, Kind, Mount, Name, Registry, RegistryError};
 
-/// Publishes a draft, or with `--dry-run` finds out what that would take.
+/// Publishes a draft, or with `--dry-run` finds out what that would take, and has `tell` tell of it before any file is
+/// written.
 ///
 /// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before anything
 /// is asked.
 ///
 /// # Errors
 /// [`CommandError::Incomplete`] and [`CommandError::Twice`] before any request; a draft that cannot become the list that
-/// is asked for; files that cannot be written; what a registry says.
+/// is asked for; files that cannot be written; what a registry says. [`CommandError::Untold`] where the list is published and only what
+/// comes after that failed.
 pub(in crate::commands) fn publish(
     context: &Context,
     registry: &Registry,
     jobs: NonZeroUsize,
     draft: &Draft,
     options: &Publish,
+    tell: impl FnOnce(&Published) -> Result<(), CommandError>,
 ) -> Result<Published, CommandError> {
     let plan = Plan::new(draft, options.kind, &options.tags)?;
     // What is no draft has been looked at before it came here.
@@ -57,12 +60,19 @@ pub(in crate::commands) fn publish(
     };
     published.unchanged = served.is_done();
     published.requests = registry.requests().saturating_sub(before);
-    if !options.dry_run {
-        write(digest_file, published.digest.as_bytes())?;
-        write(metadata_file, json::text(&published.metadata())?.as_bytes())?;
-    }
     published.warnings = warnings;
-    Ok(published)
+    if options.dry_run {
+        return tell(&published).map(|()| published);
+    }
+    let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
+    // One that fails is no reason to leave out the others.
+    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata()];
+    let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() {
+        return Ok(published);
+    }
+    let Published { reference: list, digest, .. } = published;
+    Err(CommandError::Untold { failure: Box::new(CommandError::of(failures)), list, digest })
 }
 
 /// Tells on stdout what came of it: docker's lines, unless something else was asked for.
@@ -293,9 +303,10 @@ fn put(
     media_type: &str,
     bytes: &[u8],
 ) -> Result<(), CommandError> {
-    let name = match reference.tag() {
-        Some(tag) => Name::Tag(tag.to_owned()),
-        None => Name::Digest(Digest::of(bytes)),
+    let name = match (reference.tag(), reference.digest()) {
+        (Some(tag), _) => Name::Tag(tag.to_owned()),
+        // Under its own algorithm: by that name the list names it.
+        (None, digest) => Name::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
     };
     let failed = |error| CommandError::Put {
         reference: shown.to_string(),

@@ -109,3 +109,29 @@ fn what_a_spec_has_no_place_for_is_said() {
     let refused = world.run(&["export", "@src/one:1"]);
     assert_eq!(refused.first_err_line(), format!("{} is no manifest list", world.name("src/one:1")));
 }
+
+#[test]
+fn what_goes_by_a_digest_gets_a_tag() {
+    let world = World::new();
+    let index = Index::oci().image(&image("amd64")).image(&image("arm64")).build();
+    world.registry.put_index("src/multi", "1", &index);
+    let digest = index.digest();
+    let exported = world.run(&["export", "--remote", &format!("@src/multi:1@{digest}")]).success();
+    let both = (exported.out(), exported.err());
+    let plain = world.run(&["export", "--remote", "@src/multi:1"]).success();
+    assert_eq!(both, (plain.out(), String::new()), "the tag is what apply publishes");
+    let name = format!("@src/multi@{digest}");
+    let exported = world.run(&["export", &name]).success();
+    let warning = format!(
+        "warning: {} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment\n",
+        world.name(&name[1..])
+    );
+    assert_eq!(exported.err(), warning);
+    let expected = plain.out().replacen(&world.name("src/multi:1"), &world.name("src/multi:${TAG}"), 1);
+    assert_eq!(exported.out(), expected);
+    let apply = || world.command(&["apply", "-f", "-"]).stdin(exported.out());
+    let refused = apply().run();
+    assert!(refused.first_err_line().contains(": the environment has no variable TAG;"), "{}", refused.err());
+    let _ = apply().env("TAG", "again").run().success();
+    assert_eq!(world.platforms("src/multi", "again"), ["linux/amd64", "linux/arm64"]);
+}

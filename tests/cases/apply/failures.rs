@@ -152,6 +152,44 @@ fn a_failure_between_lists_says_what_is_done() {
 }
 
 #[test]
+fn two_lists_are_not_published_under_one_tag() {
+    let world = World::with(&["amd64", "arm64"]);
+    let lists = |one: &str, other: &str| {
+        format!("{one}\nmanifests: [{{image: '@src/amd64:1'}}]\n---\n{other}\nmanifests: [{{image: '@src/arm64:1'}}]\n")
+    };
+    let said = format!("{} would be published twice", world.name("app:latest"));
+    for (one, other, flags) in [
+        ("image: '@app:1'\ntags: [latest]", "image: '@app:2'\ntags: [latest]", &[][..]),
+        ("image: '@app:1'\ntags: [latest]", "image: '@app'", &[]),
+        ("image: '@app:1'", "image: '@app:2'", &["-t", "latest"]),
+    ] {
+        let refused = world.apply(&lists(one, other), flags);
+        assert_eq!((refused.code, refused.first_err_line()), (1, said.clone()), "{one} {other}");
+    }
+    assert_eq!(world.requests(), [""; 0]);
+    // Targets of one spec are one list; another repository has tags of its own.
+    let one = "image: ['@app:1', '@app:2']\ntags: [latest]";
+    let _ = world.apply(&lists(one, "image: '@other:1'"), &["-t", "edge"]).success();
+    assert_eq!(world.platforms("app", "latest"), ["linux/amd64"]);
+    assert_eq!(world.platforms("other", "edge"), ["linux/arm64"]);
+}
+
+#[test]
+fn a_list_that_cannot_be_told_of_is_published() {
+    let world = World::with(&["amd64"]);
+    let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
+    let file = world.sandbox.write("spec.yaml", world.here(spec)).display().to_string();
+    let words = ["-c", "exec \"$0\" apply --draft -f \"$1\" >/dev/full", super::OURS, &file];
+    let failed = world.sandbox.command("/bin/sh").args(words).run();
+    let names = ["one:1", "two:1"].map(|name| world.name(name));
+    let said = format!("  lists that are published: {}; lists that are not: {}\n", names[0], names[1]);
+    assert!(failed.code == 1 && failed.err().contains(&said), "{}", failed.err());
+    assert!(failed.first_err_line().starts_with("cannot write the output: "), "{}", failed.err());
+    assert!(world.registry.manifest("one", "1").is_some() && world.registry.manifest("two", "1").is_none());
+    assert!(!world.has_no_drafts(), "what cannot be told is kept");
+}
+
+#[test]
 fn a_file_for_one_digest_is_for_one_list() {
     let world = World::with(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";

@@ -2,8 +2,9 @@
 
 use std::thread;
 
+use serde_json::json;
 use testkit::image::fixtures::{buildx_index, windows_image};
-use testkit::image::{Image, sha256};
+use testkit::image::{Image, Index, sha256, sha512};
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::{TARGET, World, image, lines, puts, writes};
@@ -198,4 +199,21 @@ fn a_blob_that_may_not_be_asked_after_is_sent() {
         assert_eq!(pushed.out().lines().last(), Some(world.served("1").1.as_str()), "{status}");
         world.assert_whole(&amd);
     }
+}
+
+#[test]
+fn an_image_goes_by_the_digest_that_the_list_names() {
+    let world = World::new();
+    let amd = image("amd64", &[b"amd"]);
+    let digest = sha512(&amd.manifest);
+    world.from.put_image("src/app", &digest, &amd);
+    let platform = json!({ "os": "linux", "architecture": "amd64" });
+    let size = amd.manifest.len();
+    let child = json!({ "mediaType": amd.media_type, "digest": digest, "size": size, "platform": platform });
+    world.from.put_index("src/app", "1", &Index::oci().child(child).build());
+    world.created(&["%src/app:1"]);
+    let _ = world.push(&[]).success();
+    assert_eq!(world.children("1"), [digest.clone()]);
+    assert_eq!(world.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd.manifest);
+    assert_eq!(puts(&world.to), [digest, "1".to_owned()]);
 }

@@ -84,7 +84,26 @@ fn a_result_on_stdout_takes_nothing_away_that_is_printed_there() {
     let _ = world.sandbox.command("/bin/sh").args(words).run().success();
     let (_, digest) = world.served("1");
     let written = fs::read_to_string(&log).expect("it is there");
-    assert!(written.starts_with(&digest) && written.ends_with(&format!("\n{digest}\n")), "{written}");
+    assert!(written.starts_with("Pushed ref ") && written.ends_with(&format!("\n{digest}\n{digest}")), "{written}");
+}
+
+/// The tag has moved by then, and what it serves must be known.
+#[test]
+fn a_result_that_cannot_be_written_keeps_no_other_back() {
+    let world = world();
+    let metadata = world.sandbox.path().join("metadata.json");
+    let flags = ["--digest-file", "/dev/full", "--metadata-file", &metadata.display().to_string()];
+    let failed = world.push(&flags);
+    let (_, digest) = world.served("1");
+    assert_eq!((failed.code, failed.out().lines().last()), (1, Some(digest.as_str())), "{}", failed.err());
+    assert!(failed.first_err_line().starts_with("cannot write /dev/full: "), "{}", failed.err());
+    let said = format!("  {} is published all the same, with the digest {digest}", world.word("@dst/app:1"));
+    assert_eq!(failed.err().lines().nth(1), Some(said.as_str()));
+    assert!(fs::read_to_string(&metadata).expect("it is written").contains(&digest));
+    let json = world.push(&[&["--format", "json"][..], &flags].concat());
+    let error: Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
+    assert_eq!((&error["error"]["kind"], &error["error"]["path"]), (&"output".into(), &"/dev/full".into()), "{error}");
+    assert_eq!(serde_json::from_slice::<Value>(&json.stdout).expect("JSON")["digest"], digest);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::habits::Habits;
 use super::http::{Head, Response};
 use super::storage::{Repo, State};
-use crate::image::{DOCKER_FOREIGN_LAYER, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256};
+use crate::image::{DOCKER_FOREIGN_LAYER, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, sha256, sha512};
 
 /// GET and HEAD by tag or digest.
 pub(crate) fn get(state: &State, head: &Head, repo: &str, reference: &str) -> Response {
@@ -63,7 +63,7 @@ pub(crate) fn check(
 ) -> Result<Option<String>, Box<Response>> {
     let refuse = |code: &str, message: &str, detail: Value| Box::new(Response::error(400, code, message, detail));
     let invalid = |detail: &str| refuse("MANIFEST_INVALID", "manifest invalid", json!(detail));
-    if reference.contains(':') && reference != sha256(bytes) {
+    if reference.contains(':') && ![sha256(bytes), sha512(bytes)].iter().any(|digest| digest == reference) {
         return Err(refuse("DIGEST_INVALID", "provided digest did not match uploaded content", Value::Null));
     }
     if !reference.contains(':') && !is_tag(reference) {
