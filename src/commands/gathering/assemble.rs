@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::args::{Attestations, PlatformArg, RefArg, Sources};
 use crate::commands::error::CommandError;
-use crate::commands::gathering::sources::{self, Gathering, Request, Source, is_picked};
+use crate::commands::gathering::children::is_picked;
+use crate::commands::gathering::sources::{self, Gathering, Request, Source};
 use crate::digest::Digest;
 use crate::document::entry::attested;
 use crate::document::list::{Form, Index};
