@@ -18,10 +18,10 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
-    let images = sources::distinct(&args.images);
     let is_asked =
-        |image: &&RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| originals::knows(&before, name));
-    let found = gathering.gather(&images.into_iter().filter(is_asked).collect::<Vec<_>>())?;
+        |image: &RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| originals::knows(&before, name));
+    let (images, kept) = originals::divided(Some(&before), sources::distinct(&args.images), is_asked);
+    let found = gathering.gather(&images, &kept)?;
     let originals = Originals::gather(&registry, &before, &found)?;
     let mut moves = Vec::new();
     let mut lines = Vec::new();

@@ -56,6 +56,14 @@ pub(in crate::commands) struct Request<'a> {
     pub(in crate::commands) wanted: &'a Sources,
 }
 
+/// A source that nobody is asked for, because the draft has it, and cannot have it wrong or may.
+pub(in crate::commands) struct Kept<'a> {
+    /// Its name.
+    pub(in crate::commands) reference: &'a Reference,
+    /// The draft's entries of it.
+    pub(in crate::commands) entries: Vec<&'a Entry>,
+}
+
 /// What a child turned out to be.
 enum Grown {
     Entries(Vec<Entry>),
@@ -63,12 +71,17 @@ enum Grown {
 }
 
 impl Gathering<'_> {
-    /// Gets all of them or nothing, each source once, in the order of `images`.
-    pub(in crate::commands) fn gather(&self, images: &[&RefArg]) -> Result<Vec<Source>, CommandError> {
+    /// Gets all of them or nothing, each source once, in the order of `images`. What was picked may also be in what is
+    /// `kept`.
+    pub(in crate::commands) fn gather(
+        &self,
+        images: &[&RefArg],
+        kept: &[Kept<'_>],
+    ) -> Result<Vec<Source>, CommandError> {
         let requests: Vec<Request<'_>> = images.iter().map(|image| Request { image, wanted: self.wanted }).collect();
         let mut sources: Vec<Source> = self.gather_each(&requests, false)?.into_iter().flatten().collect();
         sources.iter_mut().for_each(|source| choose(self.wanted, source));
-        self.check_platforms(&sources)?;
+        self.check_platforms(&sources, kept)?;
         Ok(sources)
     }
 
@@ -220,29 +233,37 @@ impl Gathering<'_> {
         Ok(Grown::Entries(entries))
     }
 
-    /// Every platform that was picked has to be there, and every source has to bring something.
-    fn check_platforms(&self, sources: &[Source]) -> Result<(), CommandError> {
-        let found: Vec<&Platform> = sources
-            .iter()
-            .flat_map(|source| &source.entries)
+    /// Every platform that was picked has to be there, and every source that was asked has to bring something.
+    fn check_platforms(&self, sources: &[Source], kept: &[Kept<'_>]) -> Result<(), CommandError> {
+        let picks = &self.wanted.platforms;
+        let asked = sources.iter().flat_map(|source| &source.entries);
+        let found: Vec<&Platform> = asked
+            .chain(kept.iter().flat_map(|kept| kept.entries.iter().copied()))
             .filter(|entry| entry.attests().is_none())
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
-        let missing = self.wanted.platforms.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed)));
-        let without = |source: &&Source| source.entries.is_empty();
-        let (platform, of) = match (missing, sources.iter().find(without)) {
-            (Some(pick), _) => (pick.typed.clone(), sources),
-            (None, Some(source)) if self.wanted.platforms.is_empty() => {
-                return Err(CommandError::EmptyList(source.reference.to_string()));
+        if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed))) {
+            let names = sources.iter().map(|source| &source.reference).chain(kept.iter().map(|kept| kept.reference));
+            let kept = kept.iter().flat_map(|kept| &kept.entries).filter_map(|entry| runs_on(&entry.descriptor));
+            let there: BTreeSet<String> = there(sources).into_iter().chain(kept).collect();
+            return Err(CommandError::NoSuchPlatform {
+                platform: pick.typed.clone(),
+                sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                there: there.into_iter().collect(),
+            });
+        }
+        match sources.iter().find(|source| source.entries.is_empty()) {
+            Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.reference.to_string())),
+            Some(source) => {
+                let picks: Vec<&str> = picks.iter().map(|pick| pick.typed.as_str()).collect();
+                Err(CommandError::NoSuchPlatform {
+                    platform: picks.join(","),
+                    sources: source.reference.to_string(),
+                    there: there(std::slice::from_ref(source)),
+                })
             }
-            (None, Some(source)) => {
-                let picks: Vec<&str> = self.wanted.platforms.iter().map(|pick| pick.typed.as_str()).collect();
-                (picks.join(","), std::slice::from_ref(source))
-            }
-            (None, None) => return Ok(()),
-        };
-        let names: Vec<String> = of.iter().map(|source| source.reference.to_string()).collect();
-        Err(CommandError::NoSuchPlatform { platform, sources: names.join(", "), there: there(of) })
+            None => Ok(()),
+        }
     }
 }
 

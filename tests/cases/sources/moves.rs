@@ -197,3 +197,25 @@ fn offline_asks_nothing_of_what_the_draft_has() {
     assert!(world.requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
     assert_eq!(world.digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
 }
+
+#[test]
+fn what_is_picked_may_be_in_what_the_draft_has() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    world.registry.put_image("app", &amd.digest(), &amd);
+    world.registry.put_image("app", "arm", &arm);
+    let named = world.by_digest(&amd);
+    let offline = ["create", "--amend", "--offline"];
+    for verb in [&["create"][..], &["create", "--amend"], &offline, &["add"], &["add", "--offline"]] {
+        let made = world.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
+        assert_eq!(made.err(), "", "{verb:?}");
+    }
+    let both = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
+    let _ = world.run(&both).success();
+    assert_eq!(world.digests("@app:1"), sorted(&[&amd, &arm]));
+    for verb in [&["create", "--amend"][..], &offline, &["add", "--offline"]] {
+        let refused = world.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
+        let lines = format!("no image for linux/riscv64 in {named}\nhint: there is: linux/amd64\n");
+        assert_eq!((refused.code, refused.err()), (1, lines), "{verb:?}");
+    }
+}
