@@ -219,3 +219,29 @@ fn what_is_picked_may_be_in_what_the_draft_has() {
         assert_eq!((refused.code, refused.err()), (1, lines), "{verb:?}");
     }
 }
+
+#[test]
+fn what_the_flags_of_add_say_reaches_images_by_whatever_name_they_are_there() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    let index = Index::oci().image(&amd).image(&arm).attestation(&amd).build();
+    world.registry.put_image("app", "amd", &amd);
+    world.registry.put_index("app", "multi", &index);
+    let _ = world.run(&["create", "@app:1", "@app:amd"]).success();
+    let _ = world.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
+    assert_eq!(world.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    let said = |image: &Image| text(&world.noted("@app:1", image)["annotations"]["k"]);
+    assert_eq!([said(&amd), said(&arm), said(&index.images[2])], ["v", "v", ""]);
+    world.registry.clear();
+    let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
+    let _ = world.run(&offline).success();
+    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!([said(&amd), said(&arm)], ["v", "w"], "what was not picked was not meant");
+    // Of two names by which the draft has it, the one that says what the index says is meant.
+    let again = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
+    world.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, again, &[]).build());
+    let _ = world.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
+    assert_eq!(world.digests("@app:2").len(), 2);
+    let _ = world.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
+    assert_eq!(text(&world.noted("@app:2", &amd)["annotations"]["k"]), "v");
+}
