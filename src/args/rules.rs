@@ -2,6 +2,8 @@
 //!
 //! A flag set to false (`--local=false`) is one that was not given.
 
+use std::path::{Component, Path};
+
 use clap::{Arg, Command};
 
 use super::error::{Count, FlagError};
@@ -10,6 +12,7 @@ use super::scan::Scanned;
 /// Flags of which only one may be given, whatever the verb.
 const EXCLUSIVE: &[(&str, &str)] = &[
     ("amend", "replace"),
+    ("offline", "replace"),
     ("local", "remote"),
     ("raw", "verbose"),
     ("raw", "format"),
@@ -72,15 +75,57 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
     if let Some((flag, other)) = TOGETHER.iter().find(lacks) {
         return Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
     }
+    values(scanned)?;
+    of_verb(verb, scanned)
+}
+
+/// Flags that exclude each other for some of their values.
+fn values(scanned: &Scanned) -> Result<(), FlagError> {
+    let unset = scanned.values("unset-annotation");
+    let keys = scanned.values("annotation").iter().filter_map(|pair| pair.split_once('=')).map(|(key, _)| key);
+    if let Some(key) = keys.into_iter().find(|key| unset.iter().any(|unset| unset == key)) {
+        let (one, other) = (format!("--annotation {key}"), format!("--unset-annotation {key}"));
+        return Err(FlagError::Conflict { one, other });
+    }
+    let [one, other] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
+    if let (Some(one), Some(other)) = (one, other)
+        && is_same_file(Path::new(one), Path::new(other))
+    {
+        let (one, other) = (format!("--digest-file {one}"), format!("--metadata-file {other}"));
+        return Err(FlagError::Conflict { one, other });
+    }
+    Ok(())
+}
+
+/// Whether two paths are spelt as the same file, of which the second to be written would replace the first. A device or
+/// a pipe, such as `/dev/stdout`, takes both.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let parts = |path: &Path| -> Vec<_> {
+        let parts = path.components().filter(|part| *part != Component::CurDir);
+        parts.map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let takes_both = |path: &Path| ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    !takes_both(one) && !parts(one).is_empty() && parts(one) == parts(other)
+}
+
+/// What a verb has to say of its flags and words.
+fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
+    let is_on = |flag: &str| scanned.is_on(flag);
+    let spelt = |flag: &str| format!("--{flag}");
     let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();
+    let conflict = |one: String, other: String| Err(FlagError::Conflict { one, other });
+    let standard_inputs = || scanned.values("file").iter().filter(|file| *file == "-").count();
     match verb.get_name() {
-        "rm" if is_on("all") && !scanned.words.is_empty() => {
-            Err(FlagError::Conflict { one: spelt("all"), other: word("lists") })
+        // There is nothing yet that need not be asked for.
+        "create" if is_on("offline") && !is_on("amend") => {
+            Err(FlagError::Needs { flag: spelt("offline"), other: spelt("amend") })
         }
+        "ls" if is_on("quiet") && scanned.values("format").last().is_some_and(|format| format == "json") => {
+            conflict(spelt("quiet"), "--format json".to_owned())
+        }
+        "rm" if is_on("all") && !scanned.words.is_empty() => conflict(spelt("all"), word("lists")),
         // An image of a list is looked for in drafts alone.
-        "inspect" if is_on("remote") && scanned.words.len() > 1 => {
-            Err(FlagError::Conflict { one: spelt("remote"), other: word("list") })
-        }
+        "inspect" if is_on("remote") && scanned.words.len() > 1 => conflict(spelt("remote"), word("list")),
         "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
             Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
             None => Ok(()),
@@ -89,9 +134,10 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
             let other = "--file, or --platforms with --template and --target".to_owned();
             Err(FlagError::Needs { flag: verb.get_name().to_owned(), other })
         }
-        "apply" if is_on("password-stdin") && scanned.values("file").contains(&"-".to_owned()) => {
-            Err(FlagError::Conflict { one: "--file -".to_owned(), other: spelt("password-stdin") })
+        "apply" if standard_inputs() > 0 && is_on("password-stdin") => {
+            conflict("--file -".to_owned(), spelt("password-stdin"))
         }
+        "apply" if standard_inputs() > 1 => conflict("--file -".to_owned(), "--file -".to_owned()),
         _ => Ok(()),
     }
 }

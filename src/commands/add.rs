@@ -1,14 +1,18 @@
 //! `add`: more images for a draft that is there, described as the flags say.
 
+use std::collections::BTreeSet;
+
 use crate::args::{Add, RefArg};
 use crate::commands::annotate::{self, describe};
 use crate::commands::create::tell;
 use crate::commands::error::CommandError;
+use crate::commands::gathering::children;
 use crate::commands::gathering::originals::{self, Originals};
 use crate::commands::gathering::refresh;
-use crate::commands::gathering::sources::{self, Gathering, Source};
+use crate::commands::gathering::sources::{self, Gathering};
 use crate::commands::{Context, parsed};
-use crate::document::Draft;
+use crate::document::{Draft, Entry};
+use crate::reference::Reference;
 
 pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = parsed(&args.list)?;
@@ -18,21 +22,26 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
-    let images = sources::distinct(&args.images);
     let is_asked =
-        |image: &&RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| originals::knows(&before, name));
-    let found = gathering.gather(&images.into_iter().filter(is_asked).collect::<Vec<_>>())?;
+        |image: &RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| originals::knows(&before, name));
+    let (images, kept) = originals::divided(Some(&before), sources::distinct(&args.images), is_asked);
+    let found = gathering.gather(&images, &kept)?;
     let originals = Originals::gather(&registry, &before, &found)?;
+    let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(args, entry));
+    let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
     let mut moves = Vec::new();
     let mut lines = Vec::new();
     store.change(list, &context.notice(), |before| {
         let before = before.ok_or_else(missing)?;
         let mut draft = before.clone();
         moves.clear();
+        let mut named = known.clone();
         for source in &found {
             moves.extend(refresh::merge(&mut draft, source, &args.sources, &originals)?);
-            set(&mut draft, source, args)?;
+            let images = source.entries.iter().filter(|entry| is_meant(args, entry));
+            named.extend(images.flat_map(|image| refresh::holders(&draft, image)));
         }
+        set(&mut draft, &named, args)?;
         lines = added(before, &draft);
         Ok::<_, CommandError>(Some(draft))
     })?;
@@ -43,13 +52,19 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What the flags say goes to every image that was named, not to what attests them.
-fn set(draft: &mut Draft, source: &Source, args: &Add) -> Result<(), CommandError> {
+/// Whether the flags speak of an entry of an image that was named: not of what attests it, or of what was not picked.
+fn is_meant(args: &Add, entry: &Entry) -> bool {
+    let platform = entry.descriptor.platform.as_ref();
+    entry.attests().is_none() && platform.is_none_or(|own| children::picks(&args.sources, own))
+}
+
+/// What the flags say goes to every image that was named, by whatever name the draft has it.
+fn set(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<(), CommandError> {
     if !annotate::says_anything(&args.entry) {
         return Ok(());
     }
-    for named in source.entries.iter().filter(|entry| entry.attests().is_none()) {
-        if let Some(mut entry) = draft.get(&named.reference).cloned() {
+    for name in named {
+        if let Some(mut entry) = draft.get(name).cloned() {
             describe(&mut entry, &args.entry)?;
             draft.insert(entry)?;
         }

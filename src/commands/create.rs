@@ -23,10 +23,9 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let before = stored.as_ref().filter(|_| !args.replace);
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
-    let images: Vec<&RefArg> =
-        sources::distinct(&args.images).into_iter().filter(|image| asks(args, before, image)).collect();
+    let (images, kept) = originals::divided(before, sources::distinct(&args.images), |image| asks(args, before, image));
     let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before };
-    let found = gathering.gather(&images)?;
+    let found = gathering.gather(&images, &kept)?;
     let originals = match before {
         Some(draft) => Originals::gather(&registry, draft, &found)?,
         None => Originals::default(),

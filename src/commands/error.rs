@@ -98,6 +98,14 @@ pub enum CommandError {
         /// The bound.
         most: usize,
     },
+    /// More bytes of manifests in indexes than a draft has room for.
+    #[error("{list} brings the manifests taken out of indexes to more than {most} bytes")]
+    TooLarge {
+        /// The list that was one too much.
+        list: String,
+        /// The bound.
+        most: u64,
+    },
     /// A platform that was picked and that no source has.
     #[error("no image for {platform} in {sources}")]
     NoSuchPlatform {

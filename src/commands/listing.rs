@@ -141,7 +141,7 @@ impl Listing {
             artifact_type: draft.artifact_type.clone(),
             annotations: draft.annotations.clone(),
             subject: draft.subject.as_ref().map(BlobListing::of),
-            platforms: Some(draft.entries().map(EntryListing::of).collect()),
+            platforms: Some(draft.listed().map(EntryListing::of).collect()),
             ..Listing::new(&draft.reference, &own)
         })
     }

@@ -13,7 +13,7 @@ use crate::document::media_type;
 use crate::platform::Platform;
 
 /// A descriptor with all the members that docker keeps; serialised in docker's order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// The content's media type; empty where a document leaves it out.

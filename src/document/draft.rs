@@ -12,7 +12,8 @@ use crate::document::media_type;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A named set of entries. Their order, which is the list's, is the byte order of their keys, as docker has it.
+/// A named set of entries. Their order is the byte order of their keys, as docker has it; in the list, what attests an
+/// image comes after all images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The list that this will become.
@@ -50,12 +51,19 @@ impl Draft {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
 
-    /// The entries in the list's order.
+    /// The entries in the order of their keys, as docker shows them.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
-    /// The entries with their keys, in the list's order.
+    /// The entries as the list has them: what attests an image comes after all images, as BuildKit has it.
+    pub fn listed(&self) -> impl Iterator<Item = &Entry> {
+        let (attestations, images): (Vec<&Entry>, Vec<&Entry>) =
+            self.entries().partition(|entry| entry.attests().is_some());
+        images.into_iter().chain(attestations)
+    }
+
+    /// The entries with their keys, in the order of these.
     pub fn keyed(&self) -> &BTreeMap<String, Entry> {
         &self.entries
     }
@@ -119,40 +127,47 @@ impl Draft {
         }
         self.entries().try_for_each(Entry::verify)?;
         let index = self.index(form);
-        let first = index.manifests.first().map(|line| line.media_type.as_str());
-        if form.media_type(first) == media_type::DOCKER_LIST
-            && let Some(what) = index.beyond_docker()
-        {
-            return Err(DocumentError::BeyondDocker { list: self.reference.to_string(), what });
+        match beyond(&index, form) {
+            Some(what) => Err(DocumentError::BeyondDocker { list: self.reference.to_string(), what }),
+            None => List::of(index, form),
         }
-        List::of(index, form)
     }
 
-    /// The list as `inspect` shows it, which an entry with no platform may stand in.
+    /// The list as `inspect` shows it, which an entry with no platform may stand in. Of what a Docker list has no place
+    /// for only an OCI index can be pushed, so that it is one here.
     ///
     /// # Errors
     /// None that a valid draft can cause.
     pub fn preview(&self) -> Result<List, DocumentError> {
-        List::of(self.index(Form::Auto), Form::Auto)
+        let index = self.index(Form::Auto);
+        match beyond(&index, Form::Auto) {
+            Some(_) => List::of(self.index(Form::Oci), Form::Oci),
+            None => List::of(index, Form::Auto),
+        }
     }
 
-    /// The lines as they will be: what attests an image comes after all images, as BuildKit has it. Docker writes an empty platform where there is none; an index leaves it out.
+    /// The list as it will be. Docker writes an empty platform where there is none; an index leaves it out.
     fn index(&self, form: Form) -> Index {
         let line = |entry: &Entry| {
             let platform = entry.descriptor.platform.clone().filter(|_| entry.descriptor.has_platform());
             let platform = if form == Form::Oci { platform } else { Some(platform.unwrap_or_default()) };
             Descriptor { platform, ..entry.descriptor.clone() }
         };
-        let (attestations, images): (Vec<&Entry>, Vec<&Entry>) =
-            self.entries().partition(|entry| entry.attests().is_some());
         Index {
             media_type: String::new(),
             artifact_type: self.artifact_type.clone(),
-            manifests: images.into_iter().chain(attestations).map(line).collect(),
+            manifests: self.listed().map(line).collect(),
             subject: self.subject.clone(),
             annotations: self.annotations.clone(),
         }
     }
+}
+
+/// What of a list that becomes one of Docker's has no place there, in words.
+fn beyond(index: &Index, form: Form) -> Option<String> {
+    let first = index.manifests.first().map(|line| line.media_type.as_str());
+    let is_dockers = form.media_type(first) == media_type::DOCKER_LIST;
+    if is_dockers { index.beyond_docker() } else { None }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub use names::{typed_architecture, typed_operating_system};
 /// A platform in the OCI image specification's terms; also what docker's store and lists hold.
 ///
 /// Serialised in docker's order, with what is empty left out but for architecture and operating system.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Platform {
     /// The CPU architecture by Go's name, for example `arm64`.
     pub architecture: String,

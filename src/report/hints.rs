@@ -50,7 +50,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec!["nothing there says what it runs on".to_owned()]
         }
         CommandError::NoSuchPlatform { there, .. } => vec![format!("there is: {}", there.join(", "))],
-        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => {
+        CommandError::TooDeep { .. } | CommandError::TooMany { .. } | CommandError::TooLarge { .. } => {
             vec!["name the images that are wanted, as REPOSITORY@DIGEST".to_owned()]
         }
         CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],

@@ -76,7 +76,9 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Platform { .. } | CommandError::IsList(_) | CommandError::NotAManifest { .. } => {
             FailureKind::Unsupported
         }
-        CommandError::TooDeep { .. } | CommandError::TooMany { .. } => FailureKind::Unsupported,
+        CommandError::TooDeep { .. } | CommandError::TooMany { .. } | CommandError::TooLarge { .. } => {
+            FailureKind::Unsupported
+        }
         CommandError::Ambiguous { .. } => FailureKind::Usage,
         CommandError::Unpublishable(_) => FailureKind::Unsupported,
         CommandError::CheckTarget { .. } => FailureKind::Reference,

@@ -28,6 +28,7 @@ use crate::reference::Reference;
 
 pub use error::StoreError;
 pub use names::StoredName;
+pub use read::DRAFT_LIMIT;
 pub use stored::Stored;
 
 use lock::Lock;

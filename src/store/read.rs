@@ -21,8 +21,8 @@ const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 /// No further attempt after this, however few there were: what takes so long to read is not about to become whole.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The most that is read of one draft, in bytes.
-const DRAFT_LIMIT: u64 = 256 << 20;
+/// The most that is read of one draft, in bytes of its files.
+pub const DRAFT_LIMIT: u64 = 256 << 20;
 
 /// A list as it was at one moment, with the bytes of its files.
 pub(super) struct Snapshot {

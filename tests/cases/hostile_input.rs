@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use testkit::image::Image;
+use testkit::image::{Image, OCI_INDEX, OCI_MANIFEST, sha256};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 
@@ -16,7 +16,6 @@ const GUARD: Duration = Duration::from_secs(60);
 /// What the program may take of memory, in kB: the largest file that it reads twice, and some for itself.
 const MEMORY_MAX: u32 = 160 * 1024;
 const MANY: usize = 10_000_000;
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Runs the program with so much memory to write to and no more, in kB.
 fn within(memory: u32, sandbox: &Sandbox, args: &[&str]) -> Output {
@@ -75,13 +74,48 @@ fn ten_million_values_in_the_store_take_little_memory() {
 fn ten_million_lines_of_an_index_take_little_memory() {
     let (registry, sandbox) = (Registry::start(), Sandbox::new());
     let index = |lines: usize| {
-        format!("{{\"schemaVersion\":2,\"mediaType\":\"{INDEX}\",\"manifests\":[{}]}}", many("{}", lines))
+        format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", many("{}", lines))
     };
-    registry.put_manifest("app", "huge", INDEX, index(MANY).as_bytes());
-    registry.put_manifest("app", "large", INDEX, index(1_300_000).as_bytes());
+    registry.put_manifest("app", "huge", OCI_INDEX, index(MANY).as_bytes());
+    registry.put_manifest("app", "large", OCI_INDEX, index(1_300_000).as_bytes());
     for (tag, words) in [("huge", "4194304 bytes"), ("large", "more than 500000 values")] {
         let shown = within(MEMORY_MAX, &sandbox, &["inspect", &format!("{}/app:{tag}", registry.host())]);
         refused(&shown, &[words]);
+    }
+}
+
+/// An index of 4 MiB can name one manifest of 4 MiB tens of thousands of times, each time saying something else of it.
+#[test]
+fn a_manifest_that_an_index_names_without_end_is_kept_a_bounded_number_of_times() {
+    let registry = Registry::start();
+    let of = |size: usize| {
+        let config = "{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"size\":2,\"digest\":\
+                      \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"}";
+        let head = format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{config},\"layers\":[]");
+        format!("{head},\"annotations\":{{\"x\":\"{}\"}}}}", "x".repeat(size))
+    };
+    let index = |image: &str, lines: usize| {
+        let (digest, size) = (sha256(image.as_bytes()), image.len());
+        let platform = "{\"os\":\"linux\",\"architecture\":\"amd64\"}";
+        let line = |n: usize| {
+            format!(
+                "{{\"mediaType\":\"{OCI_MANIFEST}\",\"digest\":\"{digest}\",\"size\":{size},\"platform\":{platform},\
+                 \"annotations\":{{\"n\":\"{n}\"}}}}"
+            )
+        };
+        let lines: Vec<String> = (0..lines).map(line).collect();
+        format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}", lines.join(","))
+    };
+    let cases = [("often", of(0), 15_000, "more than 10000\n"), ("much", of(4_000_000), 5_000, "100663296 bytes")];
+    for (tag, image, lines, words) in cases {
+        registry.put_manifest("app", &sha256(image.as_bytes()), OCI_MANIFEST, image.as_bytes());
+        registry.put_manifest("app", tag, OCI_INDEX, index(&image, lines).as_bytes());
+        let (source, list) = (format!("{}/app:{tag}", registry.host()), format!("{}/list:1", registry.host()));
+        let sandbox = Sandbox::new();
+        for args in [&["create", &list, &source][..], &["inspect", "-v", &source]] {
+            let run = within(MEMORY_MAX, &sandbox, args);
+            refused(&run, &["brings the manifests taken out of indexes to ", words, "hint: "]);
+        }
     }
 }
 

@@ -274,6 +274,60 @@ fn json_uses_the_same_words_for_drafts_and_images() {
     assert_eq!((&entry["digest"], &entry["local"]), (&json!(index.images[2].digest()), &json!(true)));
 }
 
+/// The digests of a draft's lines in the list that it becomes.
+fn previewed(world: &World, list: &str) -> Value {
+    let list: Value = serde_json::from_str(&world.shown(&["inspect", list])).expect("JSON");
+    list["manifests"].as_array().expect("lines").iter().map(|line| line["digest"].clone()).collect()
+}
+
+#[test]
+fn json_of_a_draft_has_the_order_that_the_list_has() {
+    let world = World::new();
+    let index = buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]);
+    world.registry.put_index("app", "1", &index);
+    let told = [
+        world.json(&["create", "--format", "json", "@l:1", "@app:1"]),
+        world.json(&["ls", "--format", "json"])[0].clone(),
+        world.json(&["inspect", "--local", "--format", "json", "@l:1"]),
+    ];
+    for told in told {
+        let lines = told["platforms"].as_array().expect("platforms").clone();
+        let digests: Value = lines.iter().map(|line| line["digest"].clone()).collect();
+        assert_eq!(digests, previewed(&world, "@l:1"), "{told}");
+        let attests: Vec<bool> = lines.iter().map(|line| line.get("attests").is_some()).collect();
+        assert_eq!(attests, [false, false, false, true, true, true], "{told}");
+    }
+    // By name, one of the attestations stands before one of the images.
+    let mut names: Vec<(String, bool)> = index
+        .images
+        .iter()
+        .map(|own| (own.digest(), own.platform().is_none_or(|own| own["os"] == "unknown")))
+        .collect();
+    names.sort();
+    assert!(!names.is_sorted_by_key(|(_, attests)| *attests), "{names:?}");
+}
+
+#[test]
+fn the_digest_of_a_draft_is_one_that_it_can_be_pushed_with() {
+    let world = World::new();
+    let plain = Image::docker().platform("linux", "amd64").build();
+    world.registry.put_image("app", "amd", &plain);
+    let _ = world.run(&["create", "@app:1", "@app:amd"]).success();
+    let told = || {
+        let raw = world.run(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
+        let told = world.json(&["inspect", "--local", "--format", "json", "@app:1"]);
+        assert_eq!(told["digest"], testkit::image::sha256(&raw));
+        assert_eq!(world.json(&["ls", "--format", "json"])[0]["digest"], told["digest"]);
+        told
+    };
+    let pushed =
+        |flags: &[&str]| -> Value { world.json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat()) };
+    assert_eq!(told()["digest"], pushed(&[])["digest"]);
+    let _ = world.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
+    assert_eq!(told()["mediaType"], OCI_INDEX);
+    assert_eq!(told()["digest"], pushed(&["--type", "oci"])["digest"]);
+}
+
 #[test]
 fn a_failure_under_json_is_an_object() {
     let (world, _) = World::with_index();

@@ -122,8 +122,29 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
 
 #[test]
 fn flags_that_do_not_go_together_are_refused() {
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 30] = [
         (&["create", "--amend", "--replace", "l", "i"], "conflicting flags: --amend and --replace"),
+        (&["create", "--offline", "--replace", "l", "i"], "conflicting flags: --offline and --replace"),
+        (&["create", "--offline", "l", "i"], "missing argument: --offline needs --amend"),
+        (
+            &["annotate", "l", "i", "--annotation", "a=b", "--annotation=k=v", "--unset-annotation", "k"],
+            "conflicting flags: --annotation k and --unset-annotation k",
+        ),
+        (
+            &["add", "l", "i", "--annotation", "k=v", "--unset-annotation", "k"],
+            "conflicting flags: --annotation k and --unset-annotation k",
+        ),
+        (
+            &["push", "--digest-file=f", "--metadata-file", "./f", "l"],
+            "conflicting flags: --digest-file f and --metadata-file ./f",
+        ),
+        (
+            &["apply", "-f", "x", "--digest-file=/a//f", "--metadata-file", "/a/f"],
+            "conflicting flags: --digest-file /a//f and --metadata-file /a/f",
+        ),
+        (&["ls", "-q", "--format", "json"], "conflicting flags: --quiet and --format json"),
+        (&["apply", "-f", "-", "--file=-"], "conflicting flags: --file - and --file -"),
+        (&["export", "--local", "--remote", "i"], "conflicting flags: --local and --remote"),
         (&["inspect", "--local", "i", "--remote"], "conflicting flags: --local and --remote"),
         (&["export", "--remote", "--local", "i"], "conflicting flags: --local and --remote"),
         (&["inspect", "--raw", "-v", "i"], "conflicting flags: --raw and --verbose"),
@@ -160,6 +181,13 @@ fn flags_that_do_not_go_together_are_refused() {
         &["apply", "-f", "-"],
         &["rm", "--all=false", "l"],
         &["push", "--exact=false", "l"],
+        &["create", "--offline=false", "--replace", "l", "i"],
+        &["add", "--offline", "l", "i"],
+        &["annotate", "l", "--annotation=a=k", "--unset-annotation=k"],
+        &["push", "--digest-file=f", "--metadata-file=g", "l"],
+        &["push", "--digest-file=/dev/stdout", "--metadata-file=/dev/stdout", "l"],
+        &["push", "--digest-file=a/f", "--metadata-file=f", "l"],
+        &["ls", "-q", "--format=table"],
     ] {
         run(line);
     }

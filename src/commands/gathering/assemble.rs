@@ -3,15 +3,17 @@
 //! The lines of a list stand in the spec's order, and what an index brings in the index's, its attestations among
 //! them; so the same spec and the same images always give the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::args::{Attestations, PlatformArg, RefArg, Sources};
 use crate::commands::error::CommandError;
-use crate::commands::gathering::sources::{self, Gathering, Request, Source, is_picked};
+use crate::commands::gathering::children::{self, is_picked};
+use crate::commands::gathering::sources::{self, Gathering, Request, Source};
 use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::list::{Form, Index};
-use crate::document::{DocumentError, Draft, Entry};
+use crate::document::{Draft, Entry};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::spec::{self, Spec, SpecEntry, Without};
@@ -158,7 +160,7 @@ impl Parts {
 }
 
 /// The same draft as a store keeps it: by the images' names. An image that stands in it more than once, for several
-/// platforms, goes by its digest the second time.
+/// platforms, goes by its digest the second time, and then as one that an index lists again, by the list's tag.
 ///
 /// # Errors
 /// Where docker's store has one file for two of the images.
@@ -167,20 +169,22 @@ pub(in crate::commands) fn storable(draft: &Draft) -> Result<Draft, CommandError
     stored.annotations.clone_from(&draft.annotations);
     stored.artifact_type.clone_from(&draft.artifact_type);
     stored.subject.clone_from(&draft.subject);
-    for entry in draft.entries() {
-        match stored.get(&entry.reference) {
-            Some(known) if known == entry => {}
-            None => stored.insert(entry.clone())?,
-            Some(known) => {
-                let holder = known.reference.to_string();
-                let mut again = entry.clone();
-                again.reference = entry.reference.repository().at_digest(&entry.descriptor.digest);
-                if stored.get(&again.reference).is_some() {
-                    return Err(DocumentError::KeyTaken { wanted: again.reference.to_string(), holder }.into());
-                }
-                stored.insert(again)?;
-            }
+    let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
+    // How many names of each image are taken for sure.
+    let mut places: BTreeMap<Reference, usize> = BTreeMap::new();
+    for entry in draft.entries().filter(|entry| seen.insert((&entry.reference, &entry.descriptor))) {
+        let mut named = entry.clone();
+        let digest = &entry.descriptor.digest;
+        let by_digest = entry.reference.repository().at_digest(digest);
+        let place = places.entry(by_digest.clone()).or_insert(0);
+        while stored.get(&named.reference).is_some() {
+            *place += 1;
+            named.reference = match *place {
+                1 => by_digest.clone(),
+                place => children::name_again(&by_digest, digest, draft.reference.tag(), place),
+            };
         }
+        stored.insert(named)?;
     }
     Ok(stored)
 }

@@ -1,6 +1,8 @@
 //! Images for a list: fetched, taken apart, looked at again.
 
 pub(super) mod assemble;
+pub(super) mod bounds;
+pub(super) mod children;
 pub(super) mod fetch;
 pub(super) mod originals;
 pub(super) mod refresh;

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::args::RefArg;
 use crate::commands::error::CommandError;
 use crate::commands::gathering::fetch::{self, Found, Platforms};
-use crate::commands::gathering::sources::Source;
+use crate::commands::gathering::sources::{Kept, Source};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::list::Index;
@@ -118,6 +119,20 @@ pub(in crate::commands) fn former<'a>(draft: &'a Draft, name: &Reference, origin
 pub(in crate::commands) fn knows(draft: &Draft, name: &Reference) -> bool {
     let former = former(draft, name, &Originals::default());
     !former.is_empty() && former.iter().all(|entry| entry.has_raw())
+}
+
+/// The images that are to be asked for, and, with the draft's entries of them, those that are not.
+pub(in crate::commands) fn divided<'a>(
+    before: Option<&'a Draft>,
+    images: Vec<&'a RefArg>,
+    is_asked: impl Fn(&RefArg) -> bool,
+) -> (Vec<&'a RefArg>, Vec<Kept<'a>>) {
+    let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
+    let kept = left.into_iter().filter_map(|image| {
+        let (reference, draft) = (image.parsed.as_ref().ok()?, before?);
+        Some(Kept { reference, entries: former(draft, reference, &Originals::default()) })
+    });
+    (asked, kept.collect())
 }
 
 /// Whether an entry may have come from an index in the repository of `name`, and says nothing of that any more.

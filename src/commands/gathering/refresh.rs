@@ -11,6 +11,7 @@ use crate::document::descriptor::Descriptor;
 use crate::document::list::Index;
 use crate::document::{DocumentError, Draft, Entry};
 use crate::platform::Platform;
+use crate::reference::Reference;
 
 /// `new` with what the user said of `old`: everything in which `old` differs from its `original`.
 fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
@@ -104,22 +105,10 @@ fn has(draft: &Draft, digest: &Digest) -> bool {
 /// Puts in what the draft had nothing of, once: an image that is named and that an index has brought already goes by
 /// its name from then on, and one that an index brings stays as whoever named it has it.
 fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
-    let is_same = |entry: &&Entry| {
-        entry.descriptor.digest == new.descriptor.digest
-            && entry.reference.repository() == new.reference.repository()
-            && entry.reference != new.reference
-    };
-    let same: Vec<&Entry> = draft.entries().filter(is_same).collect();
     if new.source.is_some() {
-        let says_as_much = |entry: &&Entry| {
-            let (one, other) = (&entry.descriptor, &new.descriptor);
-            one.platform == other.platform && one.annotations == other.annotations
-        };
-        let is_listed_again = new.reference.tag().is_some();
-        let is_there = if is_listed_again { same.iter().any(says_as_much) } else { !same.is_empty() };
-        return if is_there { Ok(()) } else { draft.insert(new.clone()) };
+        return if others(draft, new).is_empty() { draft.insert(new.clone()) } else { Ok(()) };
     }
-    let unnamed = same.into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
+    let unnamed = same(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
     match unnamed.cloned() {
         Some(mut named) => {
             draft.remove(&named.reference);
@@ -129,6 +118,39 @@ fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
         }
         None => draft.insert(new.clone()),
     }
+}
+
+/// The names by which the draft has what a source brings: its own, else those under which it was there already.
+pub(in crate::commands) fn holders(draft: &Draft, new: &Entry) -> Vec<Reference> {
+    match draft.get(&new.reference) {
+        Some(own) => vec![own.reference.clone()],
+        None => others(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
+    }
+}
+
+/// The entries that stand for a line of an index under other names: what says the same of the image; but for a line
+/// that is not the image's first, any that the image has, because users say of it what they like.
+fn others<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+    let says_as_much = |entry: &&Entry| {
+        let (one, other) = (&entry.descriptor, &new.descriptor);
+        one.platform == other.platform && one.annotations == other.annotations
+    };
+    let same = same(draft, new);
+    let is_listed_again = new.reference.tag().is_some();
+    if is_listed_again || same.iter().any(says_as_much) {
+        return same.into_iter().filter(|entry| says_as_much(entry)).collect();
+    }
+    same
+}
+
+/// The same image in the same repository by other names.
+fn same<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+    let is_same = |entry: &&Entry| {
+        entry.descriptor.digest == new.descriptor.digest
+            && entry.reference.repository() == new.reference.repository()
+            && entry.reference != new.reference
+    };
+    draft.entries().filter(is_same).collect()
 }
 
 /// The list itself, where it says what the index said that it was made of: from now on what that says now.

@@ -6,24 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::args::{Attestations, RefArg, Sources};
+use crate::args::{RefArg, Sources};
 use crate::commands::error::CommandError;
+use crate::commands::gathering::bounds::{DEPTH_MAX, Tally};
+use crate::commands::gathering::children::{Child, Within, picks};
 use crate::commands::gathering::fetch::{self, Found, Platforms};
 use crate::commands::{parsed, pool};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::list::Index;
-use crate::document::manifest::Kind;
 use crate::document::{Draft, Entry};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::registry::{Access, Registry};
-
-/// How deep indexes may lie in indexes.
-pub(in crate::commands) const DEPTH_MAX: usize = 8;
-/// How many manifests one command takes out of indexes.
-pub(in crate::commands) const CHILDREN_MAX: usize = 10_000;
 
 /// A source as the registry serves it now.
 #[derive(Debug, Clone)]
@@ -60,16 +56,12 @@ pub(in crate::commands) struct Request<'a> {
     pub(in crate::commands) wanted: &'a Sources,
 }
 
-/// A manifest that an index names and that has to be had.
-struct Child {
-    /// The place of the source that it belongs to.
-    source: usize,
-    /// Its name: its digest in the index's repository.
-    reference: Reference,
-    /// What the index says of it.
-    descriptor: Descriptor,
-    /// What else the index says of it, where it lists it more than once.
-    again: Vec<Descriptor>,
+/// A source that nobody is asked for, because the draft has it, and cannot have it wrong or may.
+pub(in crate::commands) struct Kept<'a> {
+    /// Its name.
+    pub(in crate::commands) reference: &'a Reference,
+    /// The draft's entries of it.
+    pub(in crate::commands) entries: Vec<&'a Entry>,
 }
 
 /// What a child turned out to be.
@@ -79,12 +71,17 @@ enum Grown {
 }
 
 impl Gathering<'_> {
-    /// Gets all of them or nothing, each source once, in the order of `images`.
-    pub(in crate::commands) fn gather(&self, images: &[&RefArg]) -> Result<Vec<Source>, CommandError> {
+    /// Gets all of them or nothing, each source once, in the order of `images`. What was picked may also be in what is
+    /// `kept`.
+    pub(in crate::commands) fn gather(
+        &self,
+        images: &[&RefArg],
+        kept: &[Kept<'_>],
+    ) -> Result<Vec<Source>, CommandError> {
         let requests: Vec<Request<'_>> = images.iter().map(|image| Request { image, wanted: self.wanted }).collect();
         let mut sources: Vec<Source> = self.gather_each(&requests, false)?.into_iter().flatten().collect();
         sources.iter_mut().for_each(|source| choose(self.wanted, source));
-        self.check_platforms(&sources)?;
+        self.check_platforms(&sources, kept)?;
         Ok(sources)
     }
 
@@ -103,25 +100,21 @@ impl Gathering<'_> {
             found => found.map(Some),
         };
         let mut sources = pool::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
-        let mut children = Vec::new();
+        let (mut children, mut tally) = (Vec::new(), Tally::default());
         for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
             if let Some(Source { reference, index: Some(index), .. }) = source {
-                children.extend(lines(request.wanted, place, reference, index));
+                let within = Within { place, source: reference, wanted: request.wanted };
+                children.extend(within.children(index, &mut tally)?);
             }
         }
-        let mut total = 0;
         for depth in 0.. {
             let Some(child) = children.first() else { break };
-            total += children.len();
-            let source = |child: &Child| sources.get(child.source).and_then(Option::as_ref);
-            let of = |child: &Child| source(child).map(|source| source.reference.to_string());
             if depth >= DEPTH_MAX {
-                return Err(CommandError::TooDeep { list: of(child).unwrap_or_default(), depth: DEPTH_MAX });
+                let source = sources.get(child.source).and_then(Option::as_ref);
+                let list = source.map(|source| source.reference.to_string()).unwrap_or_default();
+                return Err(CommandError::TooDeep { list, depth: DEPTH_MAX });
             }
-            if total > CHILDREN_MAX {
-                return Err(CommandError::TooMany { list: of(child).unwrap_or_default(), most: CHILDREN_MAX });
-            }
-            children = self.grow(&platforms, requests, &mut sources, &children)?;
+            children = self.grow(&platforms, requests, &mut sources, &children, &mut tally)?;
         }
         for (source, request) in sources.iter_mut().zip(requests) {
             if let Some(source) = source {
@@ -180,11 +173,13 @@ impl Gathering<'_> {
         requests: &[Request<'_>],
         sources: &mut [Option<Source>],
         children: &[Child],
+        tally: &mut Tally,
     ) -> Result<Vec<Child>, CommandError> {
         let name = |source: &Source| source.reference.with_digest(&source.digest);
         let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
+        let so_far: &Tally = tally;
         let grown = pool::in_order(self.jobs, children, |child| match names.get(child.source) {
-            Some(Some(name)) => self.child(platforms, child, name),
+            Some(Some(name)) => self.child(platforms, child, name, so_far),
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
         });
         let mut next = Vec::new();
@@ -194,7 +189,8 @@ impl Gathering<'_> {
                 (Grown::Entries(entries), Some(Some(source)), _) => source.entries.extend(entries),
                 (Grown::Index(index), Some(Some(source)), Some(wanted)) => {
                     source.platforms.extend(index.manifests.iter().filter_map(runs_on));
-                    next.extend(lines(wanted, child.source, &child.reference, &index));
+                    let within = Within { place: child.source, source: &source.reference, wanted };
+                    next.extend(within.children(&index, tally)?);
                 }
                 _ => {}
             }
@@ -202,7 +198,13 @@ impl Gathering<'_> {
         Ok(next)
     }
 
-    fn child(&self, platforms: &Platforms<'_>, child: &Child, source: &Reference) -> Result<Grown, CommandError> {
+    fn child(
+        &self,
+        platforms: &Platforms<'_>,
+        child: &Child,
+        source: &Reference,
+        tally: &Tally,
+    ) -> Result<Grown, CommandError> {
         let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
         let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
         let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
@@ -210,14 +212,15 @@ impl Gathering<'_> {
             None => match fetch::manifest(self.registry, &child.reference)? {
                 Found::Image(schema, fetched) => (schema, fetched.bytes),
                 Found::List(fetched) => {
+                    tally.keep(source, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
                     return Ok(Grown::Index(Box::new(index)));
                 }
             },
         };
-        let lines = std::iter::once((child.reference.clone(), &child.descriptor)).chain(listed_again(child, source));
+        tally.keep(source, &bytes, child.count())?;
         let mut entries = Vec::new();
-        for (reference, line) in lines {
+        for (reference, line) in child.lines(source) {
             let mut descriptor = line.clone();
             if descriptor.media_type.is_empty() {
                 schema.media_type().clone_into(&mut descriptor.media_type);
@@ -230,87 +233,38 @@ impl Gathering<'_> {
         Ok(Grown::Entries(entries))
     }
 
-    /// Every platform that was picked has to be there, and every source has to bring something.
-    fn check_platforms(&self, sources: &[Source]) -> Result<(), CommandError> {
-        let found: Vec<&Platform> = sources
-            .iter()
-            .flat_map(|source| &source.entries)
+    /// Every platform that was picked has to be there, and every source that was asked has to bring something.
+    fn check_platforms(&self, sources: &[Source], kept: &[Kept<'_>]) -> Result<(), CommandError> {
+        let picks = &self.wanted.platforms;
+        let asked = sources.iter().flat_map(|source| &source.entries);
+        let found: Vec<&Platform> = asked
+            .chain(kept.iter().flat_map(|kept| kept.entries.iter().copied()))
             .filter(|entry| entry.attests().is_none())
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
-        let missing = self.wanted.platforms.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed)));
-        let without = |source: &&Source| source.entries.is_empty();
-        let (platform, of) = match (missing, sources.iter().find(without)) {
-            (Some(pick), _) => (pick.typed.clone(), sources),
-            (None, Some(source)) if self.wanted.platforms.is_empty() => {
-                return Err(CommandError::EmptyList(source.reference.to_string()));
+        if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed))) {
+            let names = sources.iter().map(|source| &source.reference).chain(kept.iter().map(|kept| kept.reference));
+            let kept = kept.iter().flat_map(|kept| &kept.entries).filter_map(|entry| runs_on(&entry.descriptor));
+            let there: BTreeSet<String> = there(sources).into_iter().chain(kept).collect();
+            return Err(CommandError::NoSuchPlatform {
+                platform: pick.typed.clone(),
+                sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                there: there.into_iter().collect(),
+            });
+        }
+        match sources.iter().find(|source| source.entries.is_empty()) {
+            Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.reference.to_string())),
+            Some(source) => {
+                let picks: Vec<&str> = picks.iter().map(|pick| pick.typed.as_str()).collect();
+                Err(CommandError::NoSuchPlatform {
+                    platform: picks.join(","),
+                    sources: source.reference.to_string(),
+                    there: there(std::slice::from_ref(source)),
+                })
             }
-            (None, Some(source)) => {
-                let picks: Vec<&str> = self.wanted.platforms.iter().map(|pick| pick.typed.as_str()).collect();
-                (picks.join(","), std::slice::from_ref(source))
-            }
-            (None, None) => return Ok(()),
-        };
-        let names: Vec<String> = of.iter().map(|source| source.reference.to_string()).collect();
-        Err(CommandError::NoSuchPlatform { platform, sources: names.join(", "), there: there(of) })
-    }
-}
-
-/// The names of the further lines that an index has for one image. Docker keeps one file for each name, so they get
-/// the index's tag beside the digest, and a number from the third on; who asks by such a name gets the same image.
-fn listed_again<'a>(child: &'a Child, source: &'a Reference) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
-    let repository = child.reference.repository();
-    let tag: String = source.tag().unwrap_or("index").chars().take(100).collect();
-    let names = (2_usize..).map(move |place| {
-        let number = if place == 2 { String::new() } else { format!("-{place}") };
-        let name = format!("{repository}:{tag}{number}@{}", child.descriptor.digest);
-        Reference::parse_canonical(&name).unwrap_or_else(|_| child.reference.clone())
-    });
-    names.zip(&child.again)
-}
-
-/// What has to be had of an index: not what is known to be of no use.
-fn lines(wanted: &Sources, source: usize, list: &Reference, index: &Index) -> Vec<Child> {
-    let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
-    let is_wanted = |line: &Descriptor| {
-        is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
-    };
-    let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
-    let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
-    // What it attests may be in an index that lies in this one.
-    let has_index = index.manifests.iter().any(is_index);
-    let is_elsewhere = |digest: &Digest| has_index && !index.manifests.iter().any(|line| line.digest == *digest);
-    let is_needed = |line: &&Descriptor| match attested(line) {
-        Some(_) if wanted.attestations == Attestations::Drop => false,
-        Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
-        None => picked.contains(&line.digest),
-    };
-    let mut children: Vec<Child> = Vec::new();
-    let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
-    for line in index.manifests.iter().filter(is_needed) {
-        let place = *places.entry(&line.digest).or_insert(children.len());
-        match children.get_mut(place) {
-            Some(child) if child.descriptor == *line || child.again.contains(line) => {}
-            Some(child) => child.again.push(line.clone()),
-            None => {
-                let reference = list.repository().at_digest(&line.digest);
-                children.push(Child { source, reference, descriptor: line.clone(), again: Vec::new() });
-            }
+            None => Ok(()),
         }
     }
-    children
-}
-
-fn picks(wanted: &Sources, platform: &Platform) -> bool {
-    wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
-}
-
-/// Whether an image for `own` is what was picked. An operating system or an architecture that is left open is any.
-pub(in crate::commands) fn is_picked(own: &Platform, pick: &Platform) -> bool {
-    let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
-    let os = or_own(&pick.os, &own.os);
-    let architecture = or_own(&pick.architecture, &own.architecture);
-    own.matches(&Platform { os, architecture, ..pick.clone() })
 }
 
 /// Leaves out what was not picked, now that every platform is known, and what attests it.

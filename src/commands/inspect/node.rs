@@ -108,7 +108,7 @@ impl Node {
     /// A draft, as the list that it would become.
     pub(super) fn of_draft(draft: &Draft) -> Result<Node, CommandError> {
         let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
-        let children = draft.entries().map(Node::of_entry).collect::<Result<_, _>>()?;
+        let children = draft.listed().map(Node::of_entry).collect::<Result<_, _>>()?;
         let inside = Inside::List(children);
         Ok(Node::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside))
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use crate::args::{Inspect, InspectFormat, PlatformArg};
 use crate::commands::error::CommandError;
+use crate::commands::gathering::bounds::{CHILDREN_MAX, DEPTH_MAX, Tally};
 use crate::commands::gathering::fetch::{self, Found, Platforms};
-use crate::commands::gathering::sources::{CHILDREN_MAX, DEPTH_MAX};
 use crate::commands::inspect::node::{Contents, Inside, Node};
 use crate::commands::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
 use crate::commands::{Context, complete, pool};
@@ -99,9 +99,14 @@ impl Client {
     /// The images of a list for docker's `-v`, each by its digest and asked for once, however often the list names it;
     /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
     fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
+        let (had, mut shown) = (Tally::default(), Tally::default());
         let look = |line: &Descriptor| match fetch::child(&self.registry, list.repository(), &line.digest)? {
-            Found::Image(schema, fetched) => Ok(Child::Image(schema, fetched.bytes)),
+            Found::Image(schema, fetched) => {
+                had.keep(list, &fetched.bytes, 1)?;
+                Ok(Child::Image(schema, fetched.bytes))
+            }
             Found::List(fetched) => {
+                had.keep(list, &fetched.bytes, 1)?;
                 Index::decode(&fetched.bytes).map(|index| Child::List(index.manifests)).map_err(wrong(list))
             }
         };
@@ -110,8 +115,8 @@ impl Client {
             Child::Image(..) => Vec::new(),
         };
         let children = self.levels(list, lines, |_| true, look, below)?;
-        let (mut entries, mut room) = (Vec::new(), CHILDREN_MAX);
-        flatten(list, lines, &children, &mut room, &mut entries)?;
+        let mut entries = Vec::new();
+        flatten(list, lines, &children, &mut shown, &mut entries)?;
         Ok(entries)
     }
 
@@ -270,22 +275,23 @@ enum Child {
     List(Vec<Descriptor>),
 }
 
-/// The images of these lines in their order; `room` is how many more there may be.
+/// The images of these lines in their order, each as often as it is named.
 fn flatten(
     list: &Reference,
     lines: &[Descriptor],
     children: &BTreeMap<Digest, Child>,
-    room: &mut usize,
+    shown: &mut Tally,
     entries: &mut Vec<Entry>,
 ) -> Result<(), CommandError> {
     for line in lines {
-        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
+        shown.line(list)?;
         match children.get(&line.digest) {
             Some(Child::Image(schema, bytes)) => {
+                shown.keep(list, bytes, 1)?;
                 let platform = line.platform.clone().unwrap_or_default();
                 entries.push(Entry::fetched(list.with_digest(&line.digest), *schema, bytes.clone(), Some(platform)));
             }
-            Some(Child::List(lines)) => flatten(list, lines, children, room, entries)?,
+            Some(Child::List(lines)) => flatten(list, lines, children, shown, entries)?,
             None => {}
         }
     }

@@ -85,6 +85,57 @@ fn a_draft() {
 }
 
 #[test]
+fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
+    let world = World::with(&["amd64"]);
+    let amd = image("amd64");
+    let on = |variant: &str| json!({ "architecture": "amd64", "os": "linux", "variant": variant });
+    let index = Index::oci()
+        .image(&amd)
+        .image_with(&amd, on("v2"), &[])
+        .image_with(&amd, on("v3"), &[("k", "v")])
+        .image_with(&amd, on("v4"), &[])
+        .build();
+    world.registry.put_index("src/multi", "1", &index);
+    let spec = world.run(&["export", "--remote", "@src/multi:1"]).success().out();
+    let spec = spec.replacen(&world.name("src/multi:1"), &world.name("app:again"), 1);
+    let _ = world.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
+    let names = |list: &str| {
+        let told = world.run(&["inspect", "--local", "--format", "json", list]).success().out();
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        let lines = told["platforms"].as_array().expect("platforms").iter();
+        let mut names: Vec<(String, String)> =
+            lines.map(|line| (text(&line["platform"]), text(&line["reference"]))).collect();
+        names.sort();
+        names
+    };
+    let expected = |names: &[(&str, &str)]| -> Vec<(String, String)> {
+        let name = |rest: &str| world.name(&format!("{rest}@{}", amd.digest()));
+        names.iter().map(|(platform, rest)| ((*platform).to_owned(), name(rest))).collect()
+    };
+    let wanted = [
+        ("linux/amd64", "src/multi"),
+        ("linux/amd64/v2", "src/multi:again"),
+        ("linux/amd64/v3", "src/multi:again-3"),
+        ("linux/amd64/v4", "src/multi:again-4"),
+    ];
+    assert_eq!(names("@app:again"), expected(&wanted));
+    // The draft is that list: another push of it brings the same lines.
+    let mut before = world.lines("app", "again");
+    let _ = world.run(&["push", "@app:again"]).success();
+    let mut after = world.lines("app", "again");
+    before.sort();
+    after.sort();
+    assert_eq!(before, after);
+    // Named by its tag, it has its digest as a second name before that.
+    let entry = |variant: &str| format!("- image: @src/amd64:1\n  platform: {{variant: {variant}}}\n");
+    let spec = format!("image: @app:tags\nmanifests:\n{}{}{}", entry("v1"), entry("v2"), entry("v3"));
+    let _ = world.apply(&spec, &["--draft"]).success();
+    let tagged = ("linux/amd64/v1".to_owned(), world.name("src/amd64:1"));
+    let others = expected(&[("linux/amd64/v2", "src/amd64"), ("linux/amd64/v3", "src/amd64:tags")]);
+    assert_eq!(names("@app:tags"), [vec![tagged], others].concat());
+}
+
+#[test]
 fn what_a_spec_has_no_place_for_is_said() {
     let world = World::new();
     let inner = Index::oci().image(&image("arm64")).build();

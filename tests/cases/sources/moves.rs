@@ -197,3 +197,51 @@ fn offline_asks_nothing_of_what_the_draft_has() {
     assert!(world.requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
     assert_eq!(world.digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
 }
+
+#[test]
+fn what_is_picked_may_be_in_what_the_draft_has() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    world.registry.put_image("app", &amd.digest(), &amd);
+    world.registry.put_image("app", "arm", &arm);
+    let named = world.by_digest(&amd);
+    let offline = ["create", "--amend", "--offline"];
+    for verb in [&["create"][..], &["create", "--amend"], &offline, &["add"], &["add", "--offline"]] {
+        let made = world.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
+        assert_eq!(made.err(), "", "{verb:?}");
+    }
+    let both = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
+    let _ = world.run(&both).success();
+    assert_eq!(world.digests("@app:1"), sorted(&[&amd, &arm]));
+    for verb in [&["create", "--amend"][..], &offline, &["add", "--offline"]] {
+        let refused = world.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
+        let lines = format!("no image for linux/riscv64 in {named}\nhint: there is: linux/amd64\n");
+        assert_eq!((refused.code, refused.err()), (1, lines), "{verb:?}");
+    }
+}
+
+#[test]
+fn what_the_flags_of_add_say_reaches_images_by_whatever_name_they_are_there() {
+    let world = World::new();
+    let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
+    let index = Index::oci().image(&amd).image(&arm).attestation(&amd).build();
+    world.registry.put_image("app", "amd", &amd);
+    world.registry.put_index("app", "multi", &index);
+    let _ = world.run(&["create", "@app:1", "@app:amd"]).success();
+    let _ = world.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
+    assert_eq!(world.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    let said = |image: &Image| text(&world.noted("@app:1", image)["annotations"]["k"]);
+    assert_eq!([said(&amd), said(&arm), said(&index.images[2])], ["v", "v", ""]);
+    world.registry.clear();
+    let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
+    let _ = world.run(&offline).success();
+    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!([said(&amd), said(&arm)], ["v", "w"], "what was not picked was not meant");
+    // Of two names by which the draft has it, the one that says what the index says is meant.
+    let again = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
+    world.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, again, &[]).build());
+    let _ = world.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
+    assert_eq!(world.digests("@app:2").len(), 2);
+    let _ = world.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
+    assert_eq!(text(&world.noted("@app:2", &amd)["annotations"]["k"]), "v");
+}

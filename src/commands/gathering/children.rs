@@ -1,0 +1,124 @@
+//! What has to be had of an index, and the names that images go by which stand in a list more than once.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::args::{Attestations, Sources};
+use crate::commands::error::CommandError;
+use crate::commands::gathering::bounds::Tally;
+use crate::digest::Digest;
+use crate::document::descriptor::Descriptor;
+use crate::document::entry::attested;
+use crate::document::list::Index;
+use crate::document::manifest::Kind;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// A manifest that an index names and that has to be had.
+pub(in crate::commands) struct Child {
+    /// The place of the source that it belongs to.
+    pub(in crate::commands) source: usize,
+    /// Its name: its digest in the index's repository.
+    pub(in crate::commands) reference: Reference,
+    /// What the index says of it.
+    pub(in crate::commands) descriptor: Descriptor,
+    /// What else the index says of it, where it lists it more than once.
+    again: Vec<Descriptor>,
+}
+
+impl Child {
+    /// How many lines there are of it.
+    pub(in crate::commands) fn count(&self) -> usize {
+        1 + self.again.len()
+    }
+
+    /// Its lines, each with a name of its own. `source` is the index that was asked for.
+    pub(in crate::commands) fn lines<'a>(
+        &'a self,
+        source: &'a Reference,
+    ) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
+        let names = (2..).map(|place| name_again(&self.reference, &self.descriptor.digest, source.tag(), place));
+        std::iter::once((self.reference.clone(), &self.descriptor)).chain(names.zip(&self.again))
+    }
+}
+
+/// The name of the `place`th line (from 2 on) that a list has for one image. Docker keeps one file for each name, so it
+/// gets the list's tag beside the digest, and a number from the third on; who asks by such a name gets the same image.
+/// See `store-format.md`, "Names that docker mixes".
+pub(in crate::commands) fn name_again(
+    image: &Reference,
+    digest: &Digest,
+    tag: Option<&str>,
+    place: usize,
+) -> Reference {
+    let tag: String = tag.unwrap_or("index").chars().take(100).collect();
+    let number = if place == 2 { String::new() } else { format!("-{place}") };
+    let name = format!("{}:{tag}{number}@{digest}", image.repository());
+    Reference::parse_canonical(&name).unwrap_or_else(|_| image.repository().at_digest(digest))
+}
+
+/// An index that is about to be taken apart.
+pub(in crate::commands) struct Within<'a> {
+    /// The place of the source that it is, or lies in.
+    pub(in crate::commands) place: usize,
+    /// The name of that source.
+    pub(in crate::commands) source: &'a Reference,
+    /// What is wanted of it.
+    pub(in crate::commands) wanted: &'a Sources,
+}
+
+impl Within<'_> {
+    /// What has to be had of an index: not what is known to be of no use.
+    ///
+    /// # Errors
+    /// Where that is too much.
+    pub(in crate::commands) fn children(&self, index: &Index, tally: &mut Tally) -> Result<Vec<Child>, CommandError> {
+        let mut children: Vec<Child> = Vec::new();
+        let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+        let mut seen: HashSet<&Descriptor> = HashSet::new();
+        for line in self.needed(index).into_iter().filter(|line| seen.insert(line)) {
+            tally.line(self.source)?;
+            let place = *places.entry(&line.digest).or_insert(children.len());
+            match children.get_mut(place) {
+                Some(child) => child.again.push(line.clone()),
+                None => {
+                    let reference = self.source.repository().at_digest(&line.digest);
+                    children.push(Child { source: self.place, reference, descriptor: line.clone(), again: Vec::new() });
+                }
+            }
+        }
+        Ok(children)
+    }
+
+    fn needed<'a>(&self, index: &'a Index) -> Vec<&'a Descriptor> {
+        let wanted = self.wanted;
+        let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
+        let is_wanted = |line: &Descriptor| {
+            is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
+        };
+        let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
+        let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
+        // What it attests may be in an index that lies in this one.
+        let has_index = index.manifests.iter().any(is_index);
+        let here: BTreeSet<&Digest> = index.manifests.iter().map(|line| &line.digest).collect();
+        let is_elsewhere = |digest: &Digest| has_index && !here.contains(digest);
+        let is_needed = |line: &&Descriptor| match attested(line) {
+            Some(_) if wanted.attestations == Attestations::Drop => false,
+            Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
+            None => picked.contains(&line.digest),
+        };
+        index.manifests.iter().filter(is_needed).collect()
+    }
+}
+
+/// Whether an image for `platform` is wanted.
+pub(in crate::commands) fn picks(wanted: &Sources, platform: &Platform) -> bool {
+    wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+}
+
+/// Whether an image for `own` is what was picked. An operating system or an architecture that is left open is any.
+pub(in crate::commands) fn is_picked(own: &Platform, pick: &Platform) -> bool {
+    let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
+    let os = or_own(&pick.os, &own.os);
+    let architecture = or_own(&pick.architecture, &own.architecture);
+    own.matches(&Platform { os, architecture, ..pick.clone() })
+}
