@@ -95,6 +95,7 @@ mod cases {
     mod hostile_store;
     mod inside;
     mod interop;
+    mod lockout;
     mod manifest_tool;
     mod plugin;
     mod push;
