@@ -93,6 +93,7 @@ mod cases {
     mod habits;
     mod hostile_input;
     mod hostile_store;
+    mod hostile_words;
     mod inside;
     mod interop;
     mod lockout;
