@@ -46,6 +46,7 @@ pub mod env;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod output;
+pub mod plain;
 pub mod platform;
 pub mod plugin;
 pub mod reference;

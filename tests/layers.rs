@@ -8,7 +8,7 @@
 //!              spec
 //!              document
 //!              reference, platform
-//!              digest, secret, env, spelling
+//!              digest, secret, env, spelling, plain
 //! ```
 //!
 //! It reads paths, not types: every `crate::…`, `super::…` and (in main) `docker_manifest::…`, in `use` and elsewhere.
@@ -27,7 +27,7 @@ const PICTURE: [&[&str]; 9] = [
     &["spec"],
     &["document"],
     &["reference", "platform"],
-    &["digest", "secret", "env", "spelling"],
+    &["digest", "secret", "env", "spelling", "plain"],
 ];
 
 const CRATE: &str = "docker_manifest";

@@ -93,8 +93,10 @@ mod cases {
     mod habits;
     mod hostile_input;
     mod hostile_store;
+    mod hostile_words;
     mod inside;
     mod interop;
+    mod lockout;
     mod manifest_tool;
     mod plugin;
     mod push;

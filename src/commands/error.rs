@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::commands::wording::{answer, incomplete, lines, of_blob};
 use crate::digest::Digest;
 use crate::document::DocumentError;
+use crate::plain;
 use crate::reference::ReferenceError;
 use crate::registry::RegistryError;
 use crate::spec::{ArgumentsError, SpecError};
@@ -140,7 +141,7 @@ pub enum CommandError {
     #[error("{0} is a manifest list")]
     IsList(String),
     /// A media type that is no manifest's.
-    #[error("{reference} is not an image manifest or a manifest list: {media_type}")]
+    #[error("{reference} is not an image manifest or a manifest list: {}", plain::word(media_type))]
     NotAManifest {
         /// What was asked for.
         reference: String,
@@ -148,7 +149,7 @@ pub enum CommandError {
         media_type: String,
     },
     /// What a registry served is not the document that it should be.
-    #[error("{source}")]
+    #[error("{}", plain::word(&source.to_string()))]
     Served {
         /// What was asked for.
         reference: String,
@@ -251,10 +252,10 @@ pub enum CommandError {
     #[error(transparent)]
     Store(Box<StoreError>),
     /// A draft that cannot become a list.
-    #[error(transparent)]
+    #[error("{}", plain::word(&.0.to_string()))]
     Draft(Box<DocumentError>),
     /// A draft that cannot be shown as a list.
-    #[error("failed to assemble ManifestDescriptor: {0}")]
+    #[error("failed to assemble ManifestDescriptor: {}", plain::word(&.0.to_string()))]
     Preview(Box<DocumentError>),
     /// Several failures of one command, in the order of its arguments; never empty.
     #[error("{}", lines(.0))]

@@ -14,6 +14,7 @@ use crate::document::descriptor::Descriptor;
 use crate::document::list::{Form, Index};
 use crate::document::manifest::Kind;
 use crate::document::{Draft, media_type};
+use crate::plain;
 use crate::platform::{self, Platform};
 use crate::reference::Reference;
 use crate::registry::Access;
@@ -180,7 +181,7 @@ impl Losses {
             Some(Kind::Image(_)) => {}
             None if line.media_type.is_empty() => {}
             None => {
-                self.0.push(format!("{digest} is left out: apply knows no {}", line.media_type));
+                self.0.push(format!("{digest} is left out: apply knows no {}", plain::word(&line.media_type)));
                 return false;
             }
         }

@@ -10,6 +10,7 @@ use crate::commands::{Context, complete, parsed};
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::list::Index;
+use crate::plain;
 use crate::registry::{Access, Registry};
 
 /// What an image runs on. Displayed, it is mquery's listing, every line with its newline.
@@ -61,14 +62,15 @@ pub(super) fn listing(registry: &Registry, image: &RefArg) -> Result<Supported, 
 impl fmt::Display for Supported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Listing { digest, media_type, platform, platforms, .. } = &self.listing;
+        let media_type = plain::word(media_type);
         writeln!(f, "Image: {} (digest: {digest})", self.typed)?;
         let is_list = if platforms.is_some() { "Yes" } else { "No" };
         writeln!(f, " * Manifest List: {is_list} (Image type: {media_type})")?;
         let Some(platforms) = platforms else {
-            return writeln!(f, " * Supports: {}", platform.as_deref().unwrap_or("-"));
+            return writeln!(f, " * Supports: {}", plain::word(platform.as_deref().unwrap_or("-")));
         };
         writeln!(f, " * Supported platforms:")?;
         let mut names = platforms.iter().filter_map(|image| image.platform.as_deref());
-        names.try_for_each(|name| writeln!(f, "   - {name}"))
+        names.try_for_each(|name| writeln!(f, "   - {}", plain::word(name)))
     }
 }

@@ -15,6 +15,7 @@ use crate::document::entry::attested;
 use crate::document::list::Index;
 use crate::document::manifest::{self, Kind};
 use crate::document::{DocumentError, gojson, media_type};
+use crate::plain;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::registry::{Access, Fetched, Registry};
@@ -105,7 +106,7 @@ impl Shown<'_> {
         let attestations = lines.iter().filter(|line| attests(line)).count();
         let images = lines.len() - attestations;
         let (image, attestation) = (plural(images, "image"), plural(attestations, "attestation"));
-        let mut text = format!("Name:   {} (Type: {})\n", self.name, self.fetched.media_type);
+        let mut text = format!("Name:   {} (Type: {})\n", self.name, plain::word(&self.fetched.media_type));
         let _ = writeln!(text, "Digest: {}", self.fetched.digest);
         let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", lines.len());
         for (place, line) in lines.iter().enumerate() {
@@ -116,12 +117,12 @@ impl Shown<'_> {
 
     fn image(&self, platform: &Platform) -> Result<String, DocumentError> {
         let layers = manifest::layers(&self.fetched.bytes)?;
-        let mut text = format!("Name: {} (Type: {})\n", self.name, self.fetched.media_type);
+        let mut text = format!("Name: {} (Type: {})\n", self.name, plain::word(&self.fetched.media_type));
         for (label, value) in [
             ("Digest", self.fetched.digest.to_string()),
             ("Size", self.fetched.bytes.len().to_string()),
-            ("OS", platform.os.clone()),
-            ("Arch", platform.architecture.clone()),
+            ("OS", plain::word(&platform.os)),
+            ("Arch", plain::word(&platform.architecture)),
             ("# Layers", layers.len().to_string()),
         ] {
             let _ = writeln!(text, "{label:>12}: {value}");
@@ -137,9 +138,8 @@ impl Shown<'_> {
     pub(super) fn json(&self, expanded: bool) -> Result<Vec<u8>, CommandError> {
         let document = self.document(expanded).map_err(|error| self.failed(error))?;
         let compact = gojson::encode(&document).map_err(|error| self.failed(error.into()))?;
-        let mut text = gojson::indent(&compact, INDENTATION);
-        text.push(b'\n');
-        Ok(text)
+        let text = gojson::indent(&compact, INDENTATION);
+        Ok(format!("{}\n", plain::json(&String::from_utf8_lossy(&text))).into_bytes())
     }
 
     fn document(&self, expanded: bool) -> Result<Value, DocumentError> {
@@ -184,12 +184,13 @@ fn plural(number: usize, noun: &str) -> String {
 
 fn entry(text: &mut String, number: usize, line: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
     let attested = attested(line);
+    let media_type = plain::word(&line.media_type);
     let kind = if attested.is_some() { " (vnd.docker.reference.type=attestation-manifest)" } else { "" };
-    let _ = writeln!(text, "[{number}]     Type: {}{kind}", line.media_type);
+    let _ = writeln!(text, "[{number}]     Type: {media_type}{kind}");
     let _ = writeln!(text, "[{number}]   Digest: {}", line.digest);
     let _ = writeln!(text, "[{number}]   Length: {}", line.size);
     let Some(bytes) = bytes else {
-        let _ = writeln!(text, "Unknown media type for further display: {}", line.media_type);
+        let _ = writeln!(text, "Unknown media type for further display: {media_type}");
         return Ok(());
     };
     if let Some(digest) = attested {
@@ -201,7 +202,7 @@ fn entry(text: &mut String, number: usize, line: &Descriptor, bytes: Option<&[u8
     let _ = writeln!(text, "[{number}] # Layers: {}", layers.len());
     for (place, layer) in layers.iter().enumerate() {
         let _ = writeln!(text, "     layer {:02}: digest = {}", place + 1, layer.digest);
-        let _ = writeln!(text, "                 type = {}", layer.media_type);
+        let _ = writeln!(text, "                 type = {}", plain::word(&layer.media_type));
     }
     text.push('\n');
     Ok(())
@@ -224,7 +225,7 @@ fn platform(text: &mut String, number: usize, platform: Option<&Platform>) {
         ("Variant", &platform.variant, optional(&platform.variant)),
     ] {
         if is_said {
-            let _ = writeln!(text, "[{number}]    - {label:>7}: {value}");
+            let _ = writeln!(text, "[{number}]    - {label:>7}: {}", plain::word(value));
         }
     }
 }

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde::de::Error as _;
 use serde_json::{Map, Value};
 
+use crate::plain;
+
 /// Writes a value on one line as `json.Marshal` does.
 ///
 /// # Errors
@@ -273,7 +275,10 @@ impl<'a> Members<'a> {
     }
 
     fn wrong(&self, name: &str, found: &Value, wanted: &'static str) -> WrongType {
-        WrongType { found: type_name(found), place: format!("struct field {}.{name} of type {wanted}", self.what) }
+        WrongType {
+            found: type_name(found),
+            place: format!("struct field {}.{} of type {wanted}", self.what, plain::word(name)),
+        }
     }
 }
 

@@ -7,12 +7,14 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::plain;
+
 /// The text of `value`, with its newline.
 ///
 /// # Errors
 /// A value that has no JSON, such as a map whose keys are no texts: a fault in the struct, never in its content.
 pub fn text<T: Serialize + ?Sized>(value: &T) -> io::Result<String> {
-    let mut text = serde_json::to_string_pretty(value)?;
+    let mut text = plain::json(&serde_json::to_string_pretty(value)?);
     text.push('\n');
     Ok(text)
 }

@@ -15,9 +15,3 @@ pub use progress::{Bar, Progress};
 pub use streams::Streams;
 pub use table::Table;
 pub use tree::{Strokes, Tree};
-
-/// Text that may come from a registry, fit for one line of a terminal: what would move the cursor, colour what follows
-/// or end the line becomes `?`.
-fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
-}

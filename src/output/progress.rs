@@ -9,8 +9,9 @@ use std::sync::{Arc, Once, OnceLock};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Canvas;
-use super::{Streams, human, plain};
+use super::{Streams, human};
 use crate::digest::Digest;
+use crate::plain;
 
 /// How often a second the bars are drawn, at most.
 const DRAWINGS: u8 = 10;
@@ -88,7 +89,7 @@ impl Progress {
             shared: Arc::clone(&self.shared),
             digest: hex.chars().take(SHORT).collect(),
             size,
-            route: plain(route),
+            route: plain::word(route),
             position: AtomicU64::new(0),
             drawn: OnceLock::new(),
             settled: false,

@@ -11,6 +11,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 
 use super::json;
+use crate::plain;
 
 type Sink = Mutex<Box<dyn Write + Send>>;
 
@@ -63,12 +64,12 @@ impl Streams {
         })
     }
 
-    /// Writes one line of data to stdout.
+    /// Writes one line of data to stdout, or some; nothing in it steers a terminal.
     ///
     /// # Errors
     /// As [`Streams::data`].
     pub fn line(&self, text: impl fmt::Display) -> io::Result<()> {
-        self.data(format!("{text}\n").as_bytes())
+        self.data(plain::talk(&format!("{text}\n")).as_bytes())
     }
 
     /// Writes `value` to stdout as `--format json` has it: see [`json`].
@@ -79,9 +80,9 @@ impl Streams {
         self.data(json::text(value)?.as_bytes())
     }
 
-    /// Writes one line of talk to stderr. A failure is dropped: there is nowhere left to report it.
+    /// Writes talk to stderr, nothing of which steers a terminal. A failure is dropped: there is nowhere left to report it.
     pub fn note(&self, text: impl fmt::Display) {
-        let line = format!("{text}\n");
+        let line = plain::talk(&format!("{text}\n"));
         self.without_bars(|| {
             let mut err = lock(&self.err);
             let _ = err.write_all(line.as_bytes());

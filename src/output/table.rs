@@ -4,7 +4,7 @@ use std::fmt;
 
 use console::measure_text_width;
 
-use super::plain;
+use crate::plain;
 
 /// Blanks between a column and the next.
 const GAP: usize = 3;
@@ -27,7 +27,7 @@ impl Table {
     /// Adds a row below the others; one that is too short is filled with nothing. Control characters in it are shown
     /// as `?`: what a registry says must not steer the terminal.
     pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(|cell| plain(cell.as_ref())).collect());
+        self.rows.push(cells.into_iter().map(|cell| plain::word(cell.as_ref())).collect());
     }
 
     fn widths(&self) -> Vec<usize> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::plain;
+use crate::plain;
 
 /// What the lines are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Tree {
 impl Tree {
     /// A tree of one line. Control characters in it are shown as `?`: what a registry says must not steer the terminal.
     pub fn new(label: impl AsRef<str>) -> Tree {
-        Tree { label: plain(label.as_ref()), branches: Vec::new() }
+        Tree { label: plain::word(label.as_ref()), branches: Vec::new() }
     }
 
     /// Adds a branch below the others.

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::plain;
 use crate::spelling::nearest;
 
 pub use known::{known_architectures, known_operating_systems, known_platforms, known_variants};
@@ -151,19 +152,19 @@ fn version_matches(own: &str, wanted: &str) -> bool {
 }
 
 /// `linux/arm64/v8`, `windows/amd64:10.0.17763.2300`; a word that is not said is `-`, and so is a platform that says
-/// nothing at all.
+/// nothing at all. What could steer a terminal, and so cannot be typed, is shown as `?`.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = |word: &str| if word.is_empty() { "-".to_owned() } else { word.to_owned() };
+        let word = |word: &str| if word.is_empty() { "-".to_owned() } else { plain::line(word) };
         if self.os.is_empty() && self.architecture.is_empty() {
             return f.write_str("-");
         }
         write!(f, "{}/{}", word(&self.os), word(&self.architecture))?;
         if !self.variant.is_empty() {
-            write!(f, "/{}", self.variant)?;
+            write!(f, "/{}", plain::line(&self.variant))?;
         }
         if !self.os_version.is_empty() {
-            write!(f, ":{}", self.os_version)?;
+            write!(f, ":{}", plain::line(&self.os_version))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use ureq::http::StatusCode;
 
 use super::error::{After, Again, Kind, RegistryError};
 use super::transport::Answer;
+use crate::plain;
 
 const WORDS_MAX: usize = 1000;
 const TEXT_MAX: usize = 200;
@@ -112,7 +113,7 @@ fn untagged(text: &str) -> String {
 
 /// On one line, without control characters, at most so many characters.
 pub(super) fn line(text: &str, max: usize) -> String {
-    let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control());
+    let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| plain::is_plain(*c));
     flat.take(max).collect::<String>().trim().to_owned()
 }
 

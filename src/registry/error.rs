@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::plain;
+
 /// What went wrong, as far as a user's next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -131,8 +133,7 @@ impl RegistryError {
 impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the other side's words. What to do next is `report`'s to say.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (registry, detail) = (&self.registry, &self.detail);
-        self.kind.write(f, registry, detail)?;
+        self.kind.write(f, &self.registry, &plain::word(&self.detail))?;
         if self.tries > 1 { write!(f, " (tried {} times)", self.tries) } else { Ok(()) }
     }
 }

@@ -46,8 +46,9 @@ pub(super) struct Session {
     exposed: bool,
     /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
     open: Mutex<BTreeSet<String>>,
-    /// Registries that do not ask for a login at their root: what they say is not there is not.
-    doorless: Mutex<BTreeSet<String>>,
+    /// Registries that do not ask for a login at their root, or for one that nobody has: what they say is not there is
+    /// not. Each is found out by one request at a time.
+    doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
     /// Exchanges at once that each registry has to expect and has not been prepared for yet.
     expected: Mutex<BTreeMap<String, usize>>,
 }
@@ -72,7 +73,7 @@ impl Session {
             exposed: insecure || plain_http,
             expected: Mutex::default(),
             open: Mutex::default(),
-            doorless: Mutex::default(),
+            doors: Mutex::default(),
         }
     }
 
@@ -175,6 +176,18 @@ impl Session {
         call: &Call<'_>,
         deadline: &Deadline,
     ) -> Result<Reply, RegistryError> {
+        let outcome = self.send_rounds(endpoint, first, call, deadline);
+        self.authenticator.leave(call.registry, outcome.as_ref().err());
+        outcome
+    }
+
+    fn send_rounds(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        deadline: &Deadline,
+    ) -> Result<Reply, RegistryError> {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
         let is_blind = sent.is_none() && !self.is_open(call.registry);
         if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
@@ -215,15 +228,24 @@ impl Session {
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = call.registry;
-        let is_idle = call.is_ping() || self.is_open(registry) || lock(&self.doorless).contains(registry);
-        if is_idle || !self.authenticator.has_login(registry) {
+        if call.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
             return Ok(None);
         }
+        let door = Arc::clone(lock(&self.doors).entry(registry.to_owned()).or_default());
+        let mut is_settled = lock(&door);
+        if *is_settled {
+            return Ok(None);
+        }
+        if let Some(header) = self.authenticator.header(registry, call.scopes) {
+            return Ok(Some(header));
+        }
+        // No login is looked for before the registry has asked for one.
         let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
-        if reply.answer.status != 401 || !reply.is_home {
-            lock(&self.doorless).insert(registry.to_owned());
+        *is_settled = reply.answer.status != 401 || !reply.is_home || !self.authenticator.has_login(registry);
+        if *is_settled {
             return Ok(None);
         }
+        drop(is_settled);
         self.login(endpoint, call, None, &reply, deadline)
     }
 
@@ -251,6 +273,10 @@ impl Session {
 
     /// Notes what it took for the registry to take a request.
     pub(super) fn took(&self, call: &Call<'_>, sent: Option<&Secret>, reply: &Reply) {
+        if reply.is_home && matches!(reply.answer.status, 429 | 500..) {
+            // A server that is at its end may not have looked at the login.
+            self.authenticator.leave(call.registry, None);
+        }
         match sent {
             Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
             None if call.method != "GET" && call.method != "HEAD" && reply.answer.is_success() => {

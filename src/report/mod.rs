@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::args::{ArgsError, ToolError};
 use crate::commands::CommandError;
+use crate::plain;
 use crate::registry::RegistryError;
 
 pub use json::{arguments as arguments_json, command as json, wants_json};
@@ -69,7 +70,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
         }
     }
     lines.extend(advice.into_iter().map(|hint| format!("hint: {hint}")));
-    Report { text: lines.join("\n"), exit_code: exit_code(error) }
+    Report { text: plain::talk(&lines.join("\n")), exit_code: exit_code(error) }
 }
 
 /// Several failures exit as they do alone if they agree, else as any failure does.
@@ -126,7 +127,7 @@ fn lists(published: &[String], left: &[String]) -> String {
 }
 
 fn request(error: &RegistryError) -> Option<String> {
-    let request = error.request.as_ref()?;
+    let request = plain::word(error.request.as_ref()?);
     Some(match error.status {
         Some(status) => format!("  {request} was answered with status {status}"),
         None => format!("  at {request}"),

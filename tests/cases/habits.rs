@@ -266,15 +266,39 @@ fn a_login_goes_where_its_absence_is_a_404() {
 }
 
 #[test]
-fn a_login_elsewhere_does_not_cost_an_open_registry_a_request() {
+fn a_missing_manifest_costs_one_look_at_the_door_where_there_may_be_a_login() {
     let world = World::new(|habits| habits);
-    let login = serde_json::json!({"auths": {world.plain.host(): {"username": "me", "password": "pw"}}});
-    world.sandbox.write_config(&login.to_string());
     assert_eq!(world.run("inspect @amd64:none").code, 1);
     assert_eq!(asked(&world.odd), ["GET /v2/amd64/manifests/none"]);
-    // A login for a registry that wants none: one look at its door.
-    assert_eq!(world.run("create @dst:1 %amd64:none %arm64:none --jobs 1").code, 1);
-    assert_eq!(asked(&world.plain), ["GET /v2/", "GET /v2/amd64/manifests/none"]);
+    // The configuration is not read before the registry asks for a login, which it does not: a broken one is no matter.
+    world.sandbox.write_config("{ not JSON");
+    world.odd.clear();
+    assert_eq!(world.run("inspect @amd64:none").code, 1);
+    assert_eq!(asked(&world.odd), ["GET /v2/", "GET /v2/amd64/manifests/none"]);
+    // One look, however many are missing.
+    for jobs in ["1", "8"] {
+        world.plain.clear();
+        assert_eq!(
+            world.run(&format!("create @dst:1 %amd64:none %arm64:none %amd64:no %arm64:no --jobs {jobs}")).code,
+            1
+        );
+        let looks = world.plain.requests().iter().filter(|request| request.path == "/v2/").count();
+        assert_eq!(looks, 1, "{jobs} jobs: {:#?}", asked(&world.plain));
+    }
+}
+
+#[test]
+fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
+    let mut world = World::new(|habits| habits);
+    let bin = world.sandbox.path().join("bin");
+    std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
+    let asked = world.sandbox.path().join("asked");
+    let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", asked.display());
+    testkit::sandbox::write_script(&bin.join("docker-credential-test"), &script);
+    world.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    world.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    assert_eq!(world.run("inspect @amd64:none").code, 1);
+    assert!(!asked.exists(), "nobody has asked for a login");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::list::{Form, Index};
 use crate::document::{Draft, Entry};
+use crate::plain;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::spec::{self, Spec, SpecEntry, Without};
@@ -120,7 +121,7 @@ impl Found {
         if spec.form == Some(Form::Docker)
             && let Some(index) = base.take_if(|index| !index.annotations.is_empty() || index.subject.is_some())
         {
-            let names: Vec<&str> = index.annotations.keys().map(String::as_str).collect();
+            let names: Vec<String> = index.annotations.keys().map(|name| plain::word(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
             warnings.push(format!(
                 "what the index says of itself is left out, a Docker manifest list has no place for it: {}{subject}",

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::list::Index;
+use crate::plain;
 
 /// What differs between two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -59,8 +60,11 @@ pub(in crate::commands) fn between(before: Option<&Index>, after: &Index) -> Cha
 impl Changes {
     /// A line for each of them, as people read it.
     pub(in crate::commands) fn lines(&self) -> Vec<String> {
-        let line = |sign: &str, line: &Line| format!("{sign} {} {}", line.platform, line.digests.join(" "));
-        let moved = |line: &Moved| format!("~ {} {} -> {}", line.platform, line.from.join(" "), line.to.join(" "));
+        let line =
+            |sign: &str, line: &Line| format!("{sign} {} {}", plain::word(&line.platform), line.digests.join(" "));
+        let moved = |line: &Moved| {
+            format!("~ {} {} -> {}", plain::word(&line.platform), line.from.join(" "), line.to.join(" "))
+        };
         let added = self.added.iter().map(|added| line("+", added));
         let removed = self.removed.iter().map(|removed| line("-", removed));
         let changed = self.changed.iter().map(moved);
@@ -70,10 +74,13 @@ impl Changes {
 
 impl Detail {
     fn line(&self) -> String {
-        let value = |value: &Option<String>| value.as_ref().map_or("none".to_owned(), |value| format!("{value:?}"));
+        let value = |value: &Option<String>| {
+            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", plain::start(value)))
+        };
         let about = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
         // A name that somebody made up must not steer the terminal.
-        let member = self.member.escape_debug();
+        let member = plain::start(&self.member);
+        let member = member.escape_debug();
         match (&self.from, &self.to) {
             (None, None) => format!("~ {about}{member}"),
             (from, to) => format!("~ {about}{member}: {} -> {}", value(from), value(to)),

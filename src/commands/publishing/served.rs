@@ -121,9 +121,10 @@ fn other(registry: &Registry, plan: &Plan<'_>, tag: &Reference, need: Need) -> R
 }
 
 /// Whether it can be published all the same. Docker never looks, so what is there and broken must not be what keeps it from
-/// being replaced.
+/// being replaced. A registry that is busy or away (502, 503, 504) is no such tag.
 fn is_let_go(error: &RegistryError, need: Need) -> bool {
-    let is_broken = matches!(error.kind, Kind::Protocol | Kind::Refused | Kind::Server | Kind::Verification);
+    let is_broken =
+        matches!(error.kind, Kind::Protocol | Kind::Refused | Kind::Verification) || error.status == Some(500);
     is_untold(error) || need != Need::Preview && is_broken
 }
 

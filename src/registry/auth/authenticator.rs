@@ -4,7 +4,7 @@
 //! that one serves it whole; where a registry or its token server will not have that, exactly what was challenged is
 //! asked for. What a token turned out to be good for is [`Cache`]'s to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::cache::Cache;
 use super::challenge::Challenge;
 use super::credentials::{Credential, Credentials};
+use super::fixed::Fixed;
 pub use super::scope::Access;
 pub(in crate::registry) use super::scope::Scope;
 use super::scope::Scopes;
@@ -49,6 +50,8 @@ struct Desk {
     turn: Mutex<()>,
     /// How many have come for the turn so far.
     arrivals: AtomicUsize,
+    /// A header that is good for everything: Basic, or the registry token of the configuration.
+    fixed: Fixed,
     /// Held for an instant only, never while something is sent.
     state: Mutex<State>,
 }
@@ -59,13 +62,15 @@ struct State {
     credential: Option<Result<Credential, RegistryError>>,
     /// The refresh token that a token server gave in the place of the stored one.
     refresh: Option<Secret>,
-    /// A header that is good for everything: Basic, or the registry token of the configuration.
-    fixed: Option<Secret>,
     cache: Cache,
     /// Whether the token server has refused to give one token for all.
     narrow: bool,
     /// What the token server refused: to ask again only counts as one more failed login.
     failures: Vec<(Scopes, RegistryError)>,
+    /// The token servers that have given a token, and those that refused the login before they gave one: it is not tried
+    /// there for anything else either.
+    granted: BTreeSet<String>,
+    refused: BTreeMap<String, RegistryError>,
     /// Why the token server did not answer the last time, and how many had come for the turn by then. To those it
     /// happened to as well: one after the other, each would wait for it until its own time is up.
     unanswered: Option<(usize, RegistryError)>,
@@ -86,16 +91,22 @@ impl Authenticator {
     /// command, and where no token at hand covers `needed`.
     pub(in crate::registry) fn header(&self, registry: &str, needed: &[Scope]) -> Option<Secret> {
         let desk = self.desk(registry);
-        let state = lock(&desk.state);
-        let cached = || state.cache.find(&Scopes::of(needed), Instant::now());
-        state.fixed.as_ref().or_else(cached).cloned()
+        desk.fixed.good().or_else(|| lock(&desk.state).cache.find(&Scopes::of(needed), Instant::now()).cloned())
     }
 
     /// Says that a request with this header was answered with something else than 401.
     ///
     /// It is what tells a token that has expired (another is asked for) from one that was never good (it is over).
     pub(in crate::registry) fn accepted(&self, registry: &str, needed: &[Scope], header: &Secret) {
-        lock(&self.desk(registry).state).cache.accept(header, &Scopes::of(needed));
+        let desk = self.desk(registry);
+        desk.fixed.accept(header);
+        lock(&desk.state).cache.accept(header, &Scopes::of(needed));
+    }
+
+    /// Says that this thread's request is over, and how where it failed: a login that it had on trial and of which nothing
+    /// was learned is for others to try.
+    pub(in crate::registry) fn leave(&self, registry: &str, failure: Option<&RegistryError>) {
+        self.desk(registry).fixed.leave(failure);
     }
 
     /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a token
@@ -105,9 +116,9 @@ impl Authenticator {
         let state = lock(&desk.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
-                if !refused && state.fixed.is_none() {
+                if !refused && !desk.fixed.was_tried() {
                     Kind::Forbidden
-                } else if self.credentials.are_given() {
+                } else if self.credentials.are_given(registry) {
                     Kind::GivenLoginRefused
                 } else {
                     Kind::LoginRefused
@@ -115,6 +126,11 @@ impl Authenticator {
             }
             _ => Kind::Unauthorized,
         }
+    }
+
+    /// Whether somebody may be logged in there, by what can be told without reading anything.
+    pub(in crate::registry) fn may_have_login(&self, registry: &str) -> bool {
+        self.credentials.may_know(registry)
     }
 
     /// Whether somebody is logged in there; credentials that cannot be read are nobody's here.
@@ -148,13 +164,14 @@ impl Authenticator {
         }
         let desk = self.desk(origin.registry);
         let arrival = desk.arrivals.fetch_add(1, Ordering::Relaxed);
-        let _turn = lock(&desk.turn);
+        let turn = lock(&desk.turn);
         if let Some((_, error)) = lock(&desk.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived) {
             return Err(error.clone());
         }
         let credential = self.credential(&desk, origin.registry)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| token::basic(user, password.reveal()));
+            drop(turn);
             return fixed(&desk, origin, header, sent);
         };
         if let Some(token) = &credential.registry_token {
@@ -162,7 +179,9 @@ impl Authenticator {
                 let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
                 RegistryError::new(Kind::Credentials, origin.registry, detail)
             };
-            return fixed(&desk, origin, Some(token::bearer(token).ok_or_else(unfit)?), sent);
+            let header = token::bearer(token).ok_or_else(unfit)?;
+            drop(turn);
+            return fixed(&desk, origin, Some(header), sent);
         }
         let realm = usable_realm(origin, challenge, &credential)?;
         let desk = TokenDesk { desk: &desk, origin, realm, challenge, credential, send };
@@ -185,22 +204,24 @@ impl Authenticator {
     }
 }
 
-/// A header that does not depend on what is asked for: it is tried once, and then sent with every request.
+/// A header that does not depend on what is asked for: it is tried once, and then sent with every request. Not while the
+/// turn is held, which whoever is trying it may need.
 fn fixed(
     desk: &Desk,
     origin: &Origin<'_>,
     header: Option<Secret>,
     sent: Option<&Secret>,
 ) -> Result<Option<Secret>, RegistryError> {
-    let Some(header) = header.filter(|header| sent != Some(header)) else {
+    let Some(header) = header else { return Ok(None) };
+    if sent == Some(&header) {
+        desk.fixed.refuse();
         return Ok(None);
-    };
+    }
     if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
         return Err(RegistryError::new(Kind::Protocol, origin.registry, detail));
     }
-    lock(&desk.state).fixed = Some(header.clone());
-    Ok(Some(header))
+    desk.fixed.take(&header)
 }
 
 /// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
@@ -266,7 +287,10 @@ impl TokenDesk<'_> {
     }
 
     fn obtain(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
-        let known = |state: &State| state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, e)| e.clone());
+        let known = |state: &State| {
+            let same = state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
+            same.or_else(|| state.refused.get(&self.realm.host)).cloned()
+        };
         if let Some(error) = known(&lock(&self.desk.state)) {
             return Err(error);
         }
@@ -276,10 +300,16 @@ impl TokenDesk<'_> {
         match granted {
             Ok(Grant { header, lifetime, refresh }) => {
                 state.refresh = refresh.or_else(|| state.refresh.take());
+                state.granted.insert(self.realm.host.clone());
                 state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
                 Ok(header)
             }
             Err(error) => {
+                // To one that has taken the login before, it was not about the login.
+                let is_login = error.kind == Kind::Unauthorized && !self.credential.is_anonymous();
+                if is_login && !state.granted.contains(&self.realm.host) {
+                    state.refused.insert(self.realm.host.clone(), error.clone());
+                }
                 if matches!(error.kind, Kind::Unauthorized | Kind::Forbidden) {
                     state.failures.push((scopes.clone(), error.clone()));
                 }

@@ -5,6 +5,8 @@ use std::fs;
 use super::*;
 use crate::env::Env;
 
+#[path = "authenticator_refusal_tests.rs"]
+mod refusals;
 #[path = "authenticator_thread_tests.rs"]
 mod threads;
 
@@ -251,8 +253,11 @@ fn basic_is_sent_unasked_from_then_on_and_a_refusal_is_the_end() {
     let basic = "Basic dTpodW50ZXIy";
     let ask = |sent| home.ask(&SECURE, "Basic realm=x", &[push("a")], sent, &server).unwrap();
     assert_eq!(ask(None), some(basic));
+    assert_eq!(home.header(&[pull("anything")]), None, "nobody knows yet whether it is good");
+    home.authenticator.accepted("h", &[push("a")], &Secret::new(basic));
     assert_eq!(home.header(&[pull("anything")]), some(basic));
     assert_eq!(ask(Some(basic)), None);
+    assert_eq!(ask(None), some(basic), "it was not enough for one thing, and is good for others");
     assert_eq!(server.count(), 0);
     assert_eq!(self::home("{}").ask(&SECURE, "Basic realm=x", &[], None, &server).unwrap(), None);
 }
@@ -261,6 +266,7 @@ fn basic_is_sent_unasked_from_then_on_and_a_refusal_is_the_end() {
 fn a_registry_token_is_sent_as_it_is() {
     let (home, server) = (home(r#"{"auths":{"h":{"registrytoken":"reg"}}}"#), generous());
     assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer reg"));
+    home.authenticator.accepted("h", &[push("a")], &Secret::new("Bearer reg"));
     assert_eq!(home.header(&[pull("b")]), some("Bearer reg"));
     assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], Some("Bearer reg"), &server).unwrap(), None);
     assert_eq!(server.count(), 0);

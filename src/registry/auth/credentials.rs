@@ -80,9 +80,27 @@ impl Credentials {
         Credentials { given, ..self }
     }
 
-    /// Whether the login is the command line's.
-    pub(in crate::registry) fn are_given(&self) -> bool {
-        self.given.is_some()
+    /// Whether this registry's login is the command line's.
+    pub(in crate::registry) fn are_given(&self, registry: &str) -> bool {
+        self.given_for(registry).is_some()
+    }
+
+    fn given_for(&self, registry: &str) -> Option<&Login> {
+        self.given.as_ref().filter(|given| given.registry == registry)
+    }
+
+    /// Whether there is any place that may know a login for this registry. No file is opened and no helper is run.
+    pub(in crate::registry) fn may_know(&self, registry: &str) -> bool {
+        self.are_given(registry)
+            || self.env.get(VARIABLE).is_some()
+            || self.config_file().exists()
+            || self.default_helper_name().is_some()
+    }
+
+    /// manifest-tool's `--docker-cfg` may name the file itself.
+    fn config_file(&self) -> PathBuf {
+        let is_file = self.config_dir.is_file();
+        if is_file { self.config_dir.clone() } else { self.config_dir.join("config.json") }
     }
 
     /// The credentials for a registry, by its host as references have it; anonymous where there are none.
@@ -90,7 +108,7 @@ impl Credentials {
     /// # Errors
     /// [`Kind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
     pub(in crate::registry) fn lookup(&self, registry: &str) -> Result<Credential, RegistryError> {
-        if let Some(Login { username, password, .. }) = self.given.clone().filter(|given| given.registry == registry) {
+        if let Some(Login { username, password, .. }) = self.given_for(registry).cloned() {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
         }
         let key = if registry == HUB { HUB_KEY } else { registry };
@@ -105,9 +123,7 @@ impl Credentials {
                 return Ok(credential);
             }
         }
-        // manifest-tool's `--docker-cfg` may name the file itself.
-        let is_file = self.config_dir.is_file();
-        let path = if is_file { self.config_dir.clone() } else { self.config_dir.join("config.json") };
+        let path = self.config_file();
         let named = |why: String| format!("{}: {why}", path.display());
         let config = read_file(&path).map_err(named)?;
         let stored = from_auths(&config, key);
@@ -122,17 +138,20 @@ impl Credentials {
     /// Where no login was ever written down, docker asks the platform's own helper if it is installed. Nobody chose
     /// that one, so its failures mean no more than that nothing is known.
     fn default_helper(&self, key: &str) -> Credential {
+        let held = self.default_helper_name().map(|name| helper::get(&self.env, name, key).unwrap_or_default());
+        held.map(|held| merge(None, held)).unwrap_or_default()
+    }
+
+    /// The platform's own helper, where it is installed.
+    fn default_helper_name(&self) -> Option<&'static str> {
         let name = match std::env::consts::OS {
             "macos" => "osxkeychain",
             "windows" => "wincred",
             "linux" if helper::find_program(&self.env, "pass").is_some() => "pass",
             "linux" => "secretservice",
-            _ => return Credential::default(),
+            _ => return None,
         };
-        if helper::find(&self.env, name).is_none() {
-            return Credential::default();
-        }
-        merge(None, helper::get(&self.env, name, key).unwrap_or_default())
+        helper::find(&self.env, name).map(|_| name)
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod authenticator;
 pub(super) mod cache;
 pub(super) mod challenge;
 pub(super) mod credentials;
+mod fixed;
 pub(super) mod helper;
 pub(super) mod scope;
 pub(super) mod token;

@@ -12,9 +12,10 @@ use crate::registry::host;
 pub(in crate::registry) struct Homes(Mutex<BTreeMap<String, bool>>);
 
 impl Homes {
-    /// Notes what kind of address a registry has.
+    /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise the
+    /// next time, to be let in.
     pub(in crate::registry) fn note(&self, registry: &str, is_public: bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), is_public);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(registry.to_owned()).or_default() |= is_public;
     }
 
     /// Whether the registry is on the internet, as far as is known.
@@ -74,6 +75,8 @@ mod tests {
         assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()));
         assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34", "::1"])), Some("::1".parse().unwrap()));
         assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34"])), None);
+        assert_eq!(home.forbidden(&inside), None);
+        assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()), "its name server has changed its mind");
         assert_eq!(Reach::Guarded(homes, "other".to_owned()).forbidden(&inside), None);
     }
 }

