@@ -121,10 +121,13 @@ fn other(registry: &Registry, plan: &Plan<'_>, tag: &Reference, need: Need) -> R
 }
 
 /// Whether it can be published all the same. Docker never looks, so what is there and broken must not be what keeps it from
-/// being replaced. A registry that is busy or away (502, 503, 504) is no such tag.
+/// being replaced. 502, 503 and 504 are about the registry, which would take nothing else either.
 fn is_let_go(error: &RegistryError, need: Need) -> bool {
-    let is_broken =
-        matches!(error.kind, Kind::Protocol | Kind::Refused | Kind::Verification) || error.status == Some(500);
+    let is_broken = match error.kind {
+        Kind::Protocol | Kind::Refused | Kind::Verification => true,
+        Kind::Server => !matches!(error.status, Some(502..=504)),
+        _ => false,
+    };
     is_untold(error) || need != Need::Preview && is_broken
 }
 

@@ -213,7 +213,7 @@ fn an_image_goes_by_the_digest_that_the_list_names() {
     world.from.put_index("src/app", "1", &Index::oci().child(child).build());
     world.created(&["%src/app:1"]);
     let _ = world.push(&[]).success();
-    assert_eq!(world.children("1"), [digest.clone()]);
+    assert_eq!(world.children("1"), std::slice::from_ref(&digest));
     assert_eq!(world.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd.manifest);
     assert_eq!(puts(&world.to), [digest, "1".to_owned()]);
 }
