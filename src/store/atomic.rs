@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::store::directory;
-use crate::store::error::{PLACE, StoreError};
+use crate::store::error::{PLACE, StoreError, TAKE};
+use crate::store::folder::Folder;
 use crate::store::lock::Lock;
 use crate::store::paths::Paths;
 
@@ -16,55 +17,109 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// One file that becomes another, `None` for no file.
 pub(super) struct Step<'a> {
-    pub(super) place: PathBuf,
+    pub(super) name: &'a str,
     pub(super) before: Option<&'a [u8]>,
     pub(super) after: Option<&'a [u8]>,
 }
 
-/// Steps after which these folders are synced, before anything else happens.
+/// Steps in one folder, which is synced after them, and then those above it that it may be new in.
 pub(super) struct Stage<'a> {
+    pub(super) folder: &'a Folder,
     pub(super) steps: Vec<Step<'a>>,
-    pub(super) sync: Vec<PathBuf>,
+    pub(super) above: &'a [PathBuf],
 }
+
+/// A step that can be taken, and taken back, by nothing but renames: those need no room on the disk.
+struct Staged<'a> {
+    folder: &'a Folder,
+    step: &'a Step<'a>,
+    new: PathBuf,
+    old: PathBuf,
+}
+
+/// Steps that were taken, in order.
+#[derive(Default)]
+pub(super) struct Moved<'a>(Vec<Staged<'a>>);
 
 /// Takes one step after the other. Everything is staged before anything is moved; a failure takes all steps back.
-pub(super) fn replace(lock: &Lock, stages: &[Stage<'_>]) -> Result<(), StoreError> {
-    let mut staged = Vec::new();
-    for step in stages.iter().flat_map(|stage| &stage.steps) {
-        let path = lock.staging()?.join(staged.len().to_string());
-        if let Some(bytes) = step.after {
-            write_file(&path, bytes).inspect_err(|_| clear(lock))?;
-        }
-        staged.push(path);
-    }
-    let mut taken = Vec::new();
-    let mut staged = staged.iter();
-    let moved = stages.iter().try_for_each(|stage| {
-        for (step, staged) in stage.steps.iter().zip(&mut staged) {
-            take(step, staged)?;
-            taken.push(step);
-        }
-        stage.sync.iter().filter(|_| !stage.steps.is_empty()).try_for_each(|path| directory::sync(path))
+pub(super) fn replace<'a>(lock: &Lock, stages: &'a [Stage<'a>]) -> Result<Moved<'a>, StoreError> {
+    let mut moved = Moved::default();
+    let done = stage(lock, stages).and_then(|staged| {
+        let mut staged = staged.into_iter();
+        stages.iter().filter(|stage| !stage.steps.is_empty()).try_for_each(|stage| {
+            for staged in staged.by_ref().take(stage.steps.len()) {
+                staged.take()?;
+                moved.0.push(staged);
+            }
+            stage.folder.sync()?;
+            stage.above.iter().try_for_each(|path| directory::sync(path))
+        })
     });
-    moved.inspect_err(|_| {
-        taken.into_iter().rev().for_each(|step| take_back(lock, step));
-        clear(lock);
-    })
-}
-
-fn take(step: &Step<'_>, staged: &Path) -> Result<(), StoreError> {
-    match step.after {
-        Some(_) => fs::rename(staged, &step.place).map_err(StoreError::io(PLACE, &step.place)),
-        None => remove_file(&step.place),
+    match done {
+        Ok(()) => Ok(moved),
+        Err(error) => {
+            moved.take_back(lock);
+            Err(error)
+        }
     }
 }
 
-/// The way back after a failure half-way. What fails here cannot be mended; the error that led here is the one to tell.
-pub(super) fn take_back(lock: &Lock, step: &Step<'_>) {
-    let _ = match step.before {
-        Some(bytes) => replace_file(lock, &step.place, bytes),
-        None => remove_file(&step.place),
-    };
+fn stage<'a>(lock: &Lock, stages: &'a [Stage<'a>]) -> Result<Vec<Staged<'a>>, StoreError> {
+    let steps = stages.iter().flat_map(|stage| stage.steps.iter().map(|step| (stage.folder, step)));
+    let staged = steps.enumerate().map(|(number, (folder, step))| {
+        let below = lock.staging()?;
+        let (new, old) = (below.join(number.to_string()), below.join(format!("{number}.old")));
+        let staged = Staged { folder, step, new, old };
+        staged.prepare()?;
+        Ok(staged)
+    });
+    staged.collect()
+}
+
+impl Staged<'_> {
+    fn prepare(&self) -> Result<(), StoreError> {
+        let (Some(bytes), name) = (self.step.after, self.step.name) else { return Ok(()) };
+        write_file(&self.new, bytes)?;
+        let Some(before) = self.step.before else { return Ok(()) };
+        match self.folder.link_out(name, &self.old) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StoreError::io(PLACE, &self.folder.file(name))(error))
+            }
+            // Not every filesystem has links, and not every file may have one.
+            Err(_) => write_file(&self.old, before),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn take(&self) -> Result<(), StoreError> {
+        let (name, path) = (self.step.name, self.folder.file(self.step.name));
+        match self.step.after {
+            Some(_) => self.folder.take_in(&self.new, name).map_err(StoreError::io(PLACE, &path)),
+            None => self.folder.give_out(name, &self.old).map_err(StoreError::io(TAKE, &path)),
+        }
+    }
+
+    fn take_back(&self) -> io::Result<()> {
+        match self.step.before {
+            Some(_) => self.folder.take_in(&self.old, self.step.name),
+            None => self.folder.remove(self.step.name),
+        }
+    }
+}
+
+impl Moved<'_> {
+    /// The way back after a failure, here or later. What fails now cannot be mended; the error that led here is the one
+    /// to tell.
+    pub(super) fn take_back(self, lock: &Lock) {
+        for staged in self.0.iter().rev() {
+            let _ = staged.take_back();
+        }
+        for (number, staged) in self.0.iter().enumerate() {
+            let is_last = self.0.get(number + 1).is_none_or(|next| !std::ptr::eq(next.folder, staged.folder));
+            let _ = if is_last { staged.folder.sync() } else { Ok(()) };
+        }
+        clear(lock);
+    }
 }
 
 /// Stages a list with all its files, synced: the folder that only needs its name.
@@ -79,44 +134,54 @@ pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Resu
 }
 
 /// Gives a staged list its name.
-pub(super) fn place_directory(paths: &Paths, lock: &Lock, staged: &Path, target: &Path) -> Result<(), StoreError> {
-    let placed = fs::rename(staged, target).map_err(StoreError::io(PLACE, target)).and_then(|()| {
-        let synced = directory::sync(paths.root()).and_then(|()| directory::sync_above(paths.root()));
-        synced.inspect_err(|_| {
-            let _ = fs::rename(target, staged);
-        })
-    });
-    placed.inspect_err(|_| clear(lock))
+pub(super) fn place_directory(paths: &Paths, staged: &Path, target: &Path) -> Result<(), StoreError> {
+    fs::rename(staged, target).map_err(StoreError::io(PLACE, target))?;
+    let synced = directory::sync(paths.root()).and_then(|()| directory::sync_above(paths.root()));
+    synced.inspect_err(|_| {
+        let _ = fs::rename(target, staged);
+    })
 }
 
-/// Takes a list away: out of docker's sight by one rename, then off the disk together with its side file, where what
-/// resists is left for the next holder of the lock to clear: the list is gone all the same.
-pub(super) fn remove_directory(paths: &Paths, lock: &Lock, target: &Path, side: &Path) -> Result<(), StoreError> {
-    let away = lock.staging()?.join("removed");
-    match fs::rename(target, &away) {
+/// Takes the list in directory `name` away: out of docker's sight by one rename, then off the disk together with its
+/// side file, where what resists is left for the next holder of the lock to clear: the list is gone all the same.
+///
+/// Docker knows no lock, so that only what is out of its sight can be looked at for good: what `is_still` does not find
+/// there as it was goes back, and that is a race.
+pub(super) fn remove_directory(
+    paths: &Paths,
+    lock: &Lock,
+    name: &str,
+    is_still: impl FnOnce(&Path) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let (target, away) = (paths.list(name), lock.staging()?.join("removed"));
+    match fs::rename(&target, &away) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        done => done.map_err(StoreError::io("remove", target))?,
+        done => done.map_err(StoreError::io(TAKE, &target))?,
     }
-    directory::sync(paths.root()).inspect_err(|_| {
-        let _ = fs::rename(&away, target);
+    let checked = is_still(&away).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
+    checked.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
+        put_back(&away, &target);
+        let _ = directory::sync(paths.root());
     })?;
-    let _ = fs::remove_file(side);
+    let _ = fs::remove_file(paths.owner(name));
     let _ = fs::remove_dir_all(&away);
     Ok(())
 }
 
-fn replace_file(lock: &Lock, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let staged = lock.staging()?.join("file");
-    write_file(&staged, bytes)?;
-    fs::rename(&staged, path).map_err(StoreError::io("write", path))?;
-    directory::sync_above(path)
-}
-
-fn remove_file(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
-        _ => Ok(()),
+/// Puts a list back in its place. Where docker has made a folder there since, it was not done with the list, as each of
+/// its writes makes the folder that it needs: then its newer files stay and the others come to them.
+fn put_back(away: &Path, target: &Path) {
+    if fs::rename(away, target).is_ok() {
+        return;
     }
+    for name in directory::names(away).ok().flatten().unwrap_or_default() {
+        let (from, to) = (away.join(&name), target.join(&name));
+        // Unlike a rename, a link replaces nothing.
+        if fs::hard_link(&from, &to).is_err() && !to.exists() {
+            let _ = fs::rename(from, to);
+        }
+    }
+    let _ = fs::remove_dir_all(away);
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

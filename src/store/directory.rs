@@ -1,9 +1,10 @@
 //! Folders: made so that they outlast a power loss, synced, and listed within bounds. See `store-format.md`, "Paths"
 //! and "What does not belong".
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use crate::store::error::StoreError;
 use crate::store::guard;
@@ -57,7 +58,12 @@ fn above(path: &Path) -> Option<&Path> {
 
 /// Filesystems that cannot sync a folder say so with `InvalidInput` or `Unsupported`, and need none.
 pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
-    match File::open(path).and_then(|directory| directory.sync_all()) {
+    synced(File::open(path).and_then(|directory| directory.sync_all()), path)
+}
+
+/// What came of a sync of the folder at `path`.
+pub(super) fn synced(done: io::Result<()>, path: &Path) -> Result<(), StoreError> {
+    match done {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         done => done.map_err(StoreError::io("sync", path)),
     }
@@ -66,6 +72,23 @@ pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
 /// The same for the folder that it is in.
 pub(super) fn sync_above(path: &Path) -> Result<(), StoreError> {
     above(path).map_or(Ok(()), sync)
+}
+
+/// What stays with a folder when it is renamed and ends with it: its inode and, as inodes are used again, its birth.
+pub(super) fn identity(metadata: &Metadata) -> String {
+    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let born = born.map_or(0, |duration| duration.as_nanos());
+    format!("{}.{born}", inode(metadata))
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> u64 {
+    0
 }
 
 /// The names in a folder, sorted by bytes; `None` where there is no such folder.

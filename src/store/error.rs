@@ -116,17 +116,25 @@ impl StoreError {
         move |source| StoreError::Io { what, path: path.to_owned(), source }
     }
 
+    /// What is at `path` is no longer what was read there.
+    pub(super) fn race(path: &Path) -> StoreError {
+        let source = io::Error::new(io::ErrorKind::ResourceBusy, "another program has changed it meanwhile");
+        StoreError::Io { what: PLACE, path: path.to_owned(), source }
+    }
+
     /// Whether a client that takes no lock changed the list between our look and our write.
     pub(super) fn is_race(&self) -> bool {
-        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound};
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound, ResourceBusy};
         match self {
             StoreError::Io { what, source, .. } => {
-                *what == PLACE && matches!(source.kind(), NotFound | AlreadyExists | DirectoryNotEmpty)
+                let is_race = matches!(source.kind(), NotFound | AlreadyExists | DirectoryNotEmpty | ResourceBusy);
+                is_race && (*what == PLACE || *what == TAKE)
             }
             _ => false,
         }
     }
 }
 
-/// The verb of the one step that a race can break: moving what is staged to its place.
+/// The verbs of the steps that a race can break: moving what is staged to its place, and taking away what is there.
 pub(super) const PLACE: &str = "move into place";
+pub(super) const TAKE: &str = "remove";

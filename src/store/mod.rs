@@ -8,6 +8,7 @@
 mod atomic;
 mod directory;
 mod error;
+mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod guard;
@@ -97,7 +98,7 @@ impl Store {
     /// A store that cannot be read.
     pub fn names(&self) -> Result<Vec<StoredName>, StoreError> {
         let named = stored::visible(&self.paths)?.into_iter().map(|directory| {
-            let known = owner::read(&self.paths, &directory).ok().flatten().map(|owner| owner.list);
+            let known = owner::look(&self.paths, &directory).ok().and_then(|look| look.owner).map(|owner| owner.list);
             StoredName { directory, known }
         });
         Ok(named.collect())
@@ -125,16 +126,20 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let directory = &name.directory;
         // What will not go needs no lock, and makes no directories for one.
-        if !name.is_a_step_down() || !stored::may_go(&self.paths, name, older_than)? {
+        if !name.is_a_step_down() || stored::may_go(&self.paths, name, older_than)?.is_none() {
             return Ok(false);
         }
         let list = name.list().map_or_else(|| directory.clone(), |list| list.to_string());
         let lock = Lock::acquire(&self.paths, directory, &list, notice)?;
-        let may_go = stored::may_go(&self.paths, name, older_than)?;
-        if may_go {
-            atomic::remove_directory(&self.paths, &lock, &self.paths.list(directory), &self.paths.owner(directory))?;
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let Some(seen) = stored::may_go(&self.paths, name, older_than)? else { return Ok(false) };
+            match atomic::remove_directory(&self.paths, &lock, directory, |away| seen.is_still(away)) {
+                Err(error) if error.is_race() => last = Some(error),
+                done => return done.map(|()| true),
+            }
         }
-        Ok(may_go)
+        Err(last.unwrap_or(StoreError::Busy { list }))
     }
 
     /// Whether there is a directory `name`; one that cannot be looked at is not taken for one that is not there.

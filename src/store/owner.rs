@@ -3,10 +3,8 @@
 //! has no place for".
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +13,8 @@ use crate::document::descriptor::Descriptor;
 use crate::document::gojson::{self, Members};
 use crate::document::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
-use crate::store::error::{PLACE, StoreError};
+use crate::store::directory;
+use crate::store::error::StoreError;
 use crate::store::guard;
 use crate::store::paths::Paths;
 
@@ -55,10 +54,30 @@ struct File<'a> {
     subject: Option<&'a Descriptor>,
 }
 
-/// Who owns the directory `name`, if it is there and we wrote down whose it is.
+/// A look at the directory of a list and at its side file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Which directory it is that is there, if any.
+    pub(super) identity: Option<String>,
+    /// What the side file says of that one.
+    pub(super) owner: Option<Owner>,
+}
+
+/// Looks which directory `name` is, if it is there, and who owns it, if we wrote that down.
 ///
 /// A side file that speaks of a directory since removed, by docker say, speaks of nobody.
-pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<Owner>, StoreError> {
+pub(super) fn look(paths: &Paths, name: &str) -> Result<Look, StoreError> {
+    let noted = noted(paths, name)?;
+    let identity = identity(&paths.list(name))?;
+    let noted = noted.filter(|(_, _, plain)| identity.as_ref() == Some(&plain.directory));
+    let Some((format, value, plain)) = noted else { return Ok(Look { identity, owner: None }) };
+    let owner = if format == BEYOND_DOCKER { plain.with_members(&value) } else { Ok(plain) };
+    let owner = owner.map_err(|source| StoreError::SideFile { path: paths.owner(name), source })?;
+    Ok(Look { identity, owner: Some(owner) })
+}
+
+/// What the side file says, of whatever directory: its format, all of it, and what every format has.
+fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Owner)>, StoreError> {
     let path = paths.owner(name);
     for folder in [paths.side(), paths.owners()] {
         if guard::directory(&folder)?.is_none() {
@@ -68,28 +87,27 @@ pub(super) fn read(paths: &Paths, name: &str) -> Result<Option<Owner>, StoreErro
     let bytes = match guard::read(&path, guard::FILE_LIMIT) {
         Ok((bytes, _)) => bytes,
         // A name over the filesystem's limit has no directory either; whoever makes one is told then.
-        Err(StoreError::Io { source, .. })
-            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) =>
-        {
-            return Ok(None);
-        }
+        Err(StoreError::Io { source, .. }) if is_nowhere(&source) => return Ok(None),
         Err(error) => return Err(error),
     };
     let Some((format, value)) = formatted(&bytes) else { return Ok(None) };
     if format > BEYOND_DOCKER {
         return Err(StoreError::NewerFormat { path, format, known: BEYOND_DOCKER });
     }
-    let Some(plain) = Owner::named(&value) else { return Ok(None) };
-    let directory = match identity(&paths.list(name)) {
-        Ok(directory) => directory,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(StoreError::io("look at", &paths.list(name))(error)),
-    };
-    if directory != plain.directory {
-        return Ok(None);
+    Ok(Owner::named(&value).map(|plain| (format, value, plain)))
+}
+
+/// Which directory it is; `None` where there is none, nor can be.
+pub(super) fn identity(path: &Path) -> Result<Option<String>, StoreError> {
+    match path.symlink_metadata() {
+        Ok(metadata) => Ok(Some(directory::identity(&metadata))),
+        Err(error) if is_nowhere(&error) => Ok(None),
+        Err(error) => Err(StoreError::io("look at", path)(error)),
     }
-    let owner = if format == BEYOND_DOCKER { plain.with_members(&value) } else { Ok(plain) };
-    owner.map(Some).map_err(|source| StoreError::SideFile { path, source })
+}
+
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename)
 }
 
 /// A side file's format and all that it says; `None` for what is none.
@@ -129,18 +147,16 @@ impl Owner {
         Ok(Owner { format: BEYOND_DOCKER, annotations, artifact_type, subject, ..self })
     }
 
-    /// What there is to write down of `draft`, kept for `list` in a directory that is there, at its place or not yet.
-    pub(super) fn of(list: &Reference, draft: &Draft, directory: &Path) -> Result<Owner, StoreError> {
-        // Docker may have taken the directory away since it was read.
-        let directory = identity(directory).map_err(StoreError::io(PLACE, directory))?;
+    /// What there is to write down of `draft`, kept for `list` in the directory of that identity.
+    pub(super) fn of(list: &Reference, draft: &Draft, directory: String) -> Owner {
         let beyond = draft.says_more() || draft.entries().any(is_beyond_docker);
-        Ok(Owner {
+        Owner {
             format: if beyond { BEYOND_DOCKER } else { PLAIN },
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
             ..Owner::plain(list.clone(), directory)
-        })
+        }
     }
 
     /// Lets the draft say what is written down here of the list itself.
@@ -175,22 +191,4 @@ impl Owner {
 /// Whether a program that knows only docker's members would lose something of this entry by changing it.
 fn is_beyond_docker(entry: &Entry) -> bool {
     entry.source.is_some() || entry.descriptor.platform.as_ref().is_some_and(|platform| !platform.features.is_empty())
-}
-
-/// What stays with a directory when it is renamed and ends with it: its inode and, as inodes are used again, its birth.
-fn identity(directory: &Path) -> io::Result<String> {
-    let metadata = fs::symlink_metadata(directory)?;
-    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let born = born.map_or(0, |duration| duration.as_nanos());
-    Ok(format!("{}.{born}", inode(&metadata)))
-}
-
-#[cfg(unix)]
-fn inode(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &fs::Metadata) -> u64 {
-    0
 }

@@ -13,7 +13,7 @@ use crate::store::atomic::Files;
 use crate::store::directory;
 use crate::store::error::StoreError;
 use crate::store::guard;
-use crate::store::owner::{self, Owner};
+use crate::store::owner::{self, Look, Owner};
 use crate::store::paths::Paths;
 
 /// How often a file that makes no sense is read again, and how long between: docker's write takes far less.
@@ -24,11 +24,32 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The most that is read of one draft, in bytes of its files.
 pub const DRAFT_LIMIT: u64 = 256 << 20;
 
-/// A list as it was at one moment, with the bytes of its files.
+/// A list as it was at one moment, with what it was read from.
 pub(super) struct Snapshot {
     pub(super) draft: Draft,
-    pub(super) files: Files,
     pub(super) owner: Option<Owner>,
+    pub(super) seen: Seen,
+}
+
+/// A directory and the bytes of its files, for whoever must know later that nothing has become of them since.
+pub(super) struct Seen {
+    pub(super) identity: String,
+    pub(super) files: Files,
+}
+
+impl Seen {
+    /// Whether this directory is the one that was read, with what was in it then. Wherever it lies by now.
+    pub(super) fn is_still(&self, directory: &Path) -> Result<bool, StoreError> {
+        let names = directory::names(directory)?.unwrap_or_default();
+        if owner::identity(directory)?.as_ref() != Some(&self.identity) || !names.iter().eq(self.files.keys()) {
+            return Ok(false);
+        }
+        let mut files = self.files.iter().map(|(name, bytes)| {
+            let (found, _) = guard::read(&directory.join(name), guard::FILE_LIMIT)?;
+            Ok(found == *bytes)
+        });
+        files.try_fold(true, |same, file| Ok(same && file?))
+    }
 }
 
 /// The list in directory `name`, or `None` where there is none.
@@ -41,14 +62,17 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
         })?;
         Ok(draft.map(|draft| (draft, files)))
     })?;
-    Ok(found.map(|(owner, (draft, files))| Snapshot { draft: told(owner.as_ref(), draft), files, owner }))
+    Ok(found.map(|Settled { look: Look { identity, owner }, found: (draft, files) }| {
+        let seen = Seen { identity: identity.unwrap_or_default(), files };
+        Snapshot { draft: told(owner.as_ref(), draft), owner, seen }
+    }))
 }
 
 /// The same without the files' bytes, of which a large list has many.
 pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let checked = |owner: &Owner| owner.check(list, &paths.list(name));
     let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
-    Ok(found.map(|(owner, draft)| told(owner.as_ref(), draft)))
+    Ok(found.map(|Settled { look, found }| told(look.owner.as_ref(), found)))
 }
 
 fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
@@ -58,22 +82,30 @@ fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
     draft
 }
 
-/// Reads a list's directory between two looks at its side file that say the same, so that both belong together.
+/// What was read of a list's directory, and what was seen of it and of its side file around that.
+pub(super) struct Settled<T> {
+    pub(super) look: Look,
+    pub(super) found: T,
+}
+
+/// Reads a list's directory between two looks at it and its side file that say the same, so that all belongs together.
 pub(super) fn settled<T>(
     paths: &Paths,
     name: &str,
     check: impl Fn(&Owner) -> Result<(), StoreError>,
     mut read: impl FnMut() -> Result<Option<T>, StoreError>,
-) -> Result<Option<(Option<Owner>, T)>, StoreError> {
-    let mut before = owner::read(paths, name)?;
-    before.as_ref().map_or(Ok(()), &check)?;
+) -> Result<Option<Settled<T>>, StoreError> {
+    let mut before = owner::look(paths, name)?;
+    before.owner.as_ref().map_or(Ok(()), &check)?;
     let mut attempt = 0;
     loop {
         let Some(found) = again(&mut read)? else { return Ok(None) };
-        let after = owner::read(paths, name)?;
-        after.as_ref().map_or(Ok(()), &check)?;
+        let after = owner::look(paths, name)?;
+        after.owner.as_ref().map_or(Ok(()), &check)?;
         if after == before || attempt == ATTEMPTS {
-            return Ok(Some((after, found)));
+            // Of the two directories, if they still differ, the one that a change is then refused for.
+            let look = Look { identity: before.identity, ..after };
+            return Ok(Some(Settled { look, found }));
         }
         before = after;
         attempt += 1;
@@ -151,7 +183,7 @@ fn entries_within(
 pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path) -> Result<Files, StoreError> {
     let kept = |name: &String, entry: &Entry| {
         let before = before.filter(|before| before.draft.keyed().get(name) == Some(entry))?;
-        before.files.get(name).cloned()
+        before.seen.files.get(name).cloned()
     };
     let encoded = after.keyed().iter().map(|(name, entry)| {
         let bytes = match kept(name, entry) {

@@ -14,6 +14,8 @@ use crate::platform::Platform;
 
 #[path = "beyond_tests.rs"]
 mod beyond;
+#[path = "race_tests.rs"]
+mod races;
 #[path = "stored_tests.rs"]
 mod stored_drafts;
 

@@ -1,23 +1,25 @@
 //! What a change writes, and in which order: the side file so that no lower format number ever stands beside an entry
 //! that needs the higher one, the entries one by one, a new list as a whole. See `store-format.md`, "Writes".
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::document::Draft;
 use crate::reference::Reference;
 use crate::store::atomic::{self, Files, Stage, Step};
 use crate::store::directory;
 use crate::store::error::StoreError;
+use crate::store::folder::Folder;
 use crate::store::guard;
 use crate::store::lock::Lock;
-use crate::store::owner::Owner;
+use crate::store::owner::{self, Owner};
 use crate::store::paths::Paths;
 use crate::store::read::{self, Snapshot};
 
 /// A side file on its way.
 struct SideFile {
-    place: PathBuf,
-    sync: Vec<PathBuf>,
+    folder: Folder,
+    name: String,
+    above: Vec<PathBuf>,
     before: Option<Vec<u8>>,
     after: Vec<u8>,
 }
@@ -33,16 +35,13 @@ impl SideFile {
         };
         let after = owner.encode().map_err(StoreError::io("write", &place))?;
         // The folders above too: a process that was killed may have made them without syncing them.
-        let sync = vec![paths.owners(), paths.side(), paths.root().to_owned()];
-        Ok(SideFile { place, sync, before, after })
-    }
-
-    fn step(&self) -> Step<'_> {
-        Step { place: self.place.clone(), before: self.before.as_deref(), after: Some(&self.after) }
+        let above = vec![paths.side(), paths.root().to_owned()];
+        Ok(SideFile { folder: Folder::open(&paths.owners())?, name: name.to_owned(), above, before, after })
     }
 
     fn stage(&self) -> Stage<'_> {
-        Stage { steps: vec![self.step()], sync: self.sync.clone() }
+        let step = Step { name: &self.name, before: self.before.as_deref(), after: Some(&self.after) };
+        Stage { folder: &self.folder, steps: vec![step], above: &self.above }
     }
 }
 
@@ -58,38 +57,42 @@ pub(super) fn write(
     let target = paths.list(name);
     match (before, after) {
         (None, None) => Ok(()),
-        (Some(_), None) => atomic::remove_directory(paths, lock, &target, &paths.owner(name)),
+        (Some(before), None) => atomic::remove_directory(paths, lock, name, |away| before.seen.is_still(away)),
         (None, Some(after)) => {
             let files = read::encode(None, after, &target)?;
             let staged = atomic::stage_directory(paths, lock, &files)?;
-            let side = SideFile::new(paths, name, &Owner::of(list, after, &staged)?)?;
-            atomic::replace(lock, &[side.stage()])?;
-            atomic::place_directory(paths, lock, &staged, &target)
-                .inspect_err(|_| atomic::take_back(lock, &side.step()))
+            let identity = owner::identity(&staged)?.unwrap_or_default();
+            let side = SideFile::new(paths, name, &Owner::of(list, after, identity))?;
+            let stages = [side.stage()];
+            let moved = atomic::replace(lock, &stages)?;
+            atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
         }
         (Some(before), Some(after)) => {
             let files = read::encode(Some(before), after, &target)?;
-            let owner = Owner::of(list, after, &target)?;
+            // What was made of one folder goes to that one alone, and so does what is written down of it.
+            let folder = Folder::open(&target)?;
+            folder.check(&before.seen.identity)?;
+            let owner = Owner::of(list, after, before.seen.identity.clone());
             let format_falls = before.owner.as_ref().is_some_and(|before| before.format > owner.format);
             let is_written_down = before.owner.as_ref() == Some(&owner);
             let side = if is_written_down { None } else { Some(SideFile::new(paths, name, &owner)?) };
             let mut stages: Vec<Stage<'_>> = side.iter().map(SideFile::stage).collect();
-            let entries = Stage { steps: entries(&target, &before.files, &files), sync: vec![target] };
+            let entries = Stage { folder: &folder, steps: entries(&before.seen.files, &files), above: &[] };
             stages.insert(if format_falls { 0 } else { stages.len() }, entries);
-            atomic::replace(lock, &stages)
+            atomic::replace(lock, &stages).map(drop)
         }
     }
 }
 
 /// The files that differ, then those that go.
-fn entries<'a>(target: &Path, before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
+fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
     let changed = after.iter().map(|(name, bytes)| Step {
-        place: target.join(name),
+        name,
         before: before.get(name).map(Vec::as_slice),
         after: Some(bytes),
     });
     let changed = changed.filter(|step| step.before != step.after);
     let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
-    let removed = removed.map(|(name, bytes)| Step { place: target.join(name), before: Some(bytes), after: None });
+    let removed = removed.map(|(name, bytes)| Step { name, before: Some(bytes), after: None });
     changed.chain(removed).collect()
 }

@@ -13,7 +13,7 @@ use testkit::figures::told;
 use testkit::sandbox::{Sandbox, on_path};
 use testkit::skip::skipped;
 
-use ground::{Case, FORGET, Ground, calls, marks};
+use ground::{Case, FORGET, Failure, Ground, calls, marks};
 
 /// Why strace cannot be used here, if it cannot.
 fn no_strace() -> Option<String> {
@@ -53,11 +53,13 @@ fn check(case: &'static Case) {
         }
         for error in call.errors() {
             errors += 1;
-            note(error, ground.fail((call, &marks), error, &before, &after));
+            let failure = Failure::Once(error);
+            note(error, ground.fail((call, &marks), failure, &before, &after));
         }
         if call.name == "write" {
             errors += 1;
-            note("ENOSPC from here on", ground.fail((call, &marks), "ENOSPC+", &before, &after));
+            let failure = Failure::FromHereOn("ENOSPC");
+            note("ENOSPC from here on", ground.fail((call, &marks), failure, &before, &after));
         }
     }
     let number = calls.len();
@@ -179,6 +181,38 @@ fn applying_keeps_a_new_list_as_a_whole_or_not_at_all() {
 #[test]
 fn applying_in_the_place_of_a_draft_leaves_every_entry_old_or_new() {
     check(&APPLY);
+}
+
+/// What brings old files back must need no room: each step after the last thing that was staged fails, on a disk that
+/// has taken all of that and takes no more.
+#[test]
+fn a_disk_that_is_full_by_then_leaves_the_draft_as_it_was() {
+    if let Some(why) = no_strace() {
+        return skipped("failures half-way on a full disk", &why);
+    }
+    for case in [&REPLACE, &REPLACE_BACK, &ADD, &TAKE_OUT, &ANNOTATE_THE_LIST] {
+        let ground = Ground::new(case);
+        let sandbox = ground.prepared();
+        let before = ground.state(&sandbox);
+        let (output, log) = ground.traced(&sandbox, &[]);
+        assert_eq!(output.code, 0, "{}", output.err());
+        let (after, calls) = (ground.state(&sandbox), calls(&log, &sandbox.store()));
+        let marks = marks(&calls, &sandbox.docker_config());
+        let stages = ["write", "link", "mkdir"];
+        let last = calls.iter().rposition(|call| stages.iter().any(|name| call.name.starts_with(name)));
+        let last = last.expect("a staged file");
+        let steps = calls[last + 1..].iter().filter(|call| call.changes());
+        let (mut tried, mut wrong) = (0, Vec::new());
+        for call in steps {
+            tried += 1;
+            let done = ground.fail((call, &marks), Failure::OnFullDisk("EIO"), &before, &after);
+            let done = done.and_then(|()| ground.fail_without_room(call));
+            wrong.extend(done.err().map(|why| format!("{}\n  {why}", call.line)));
+        }
+        told(&format!("failures of {} on a full disk: {tried}", case.name));
+        assert!(wrong.is_empty(), "{}: {} of {tried} went wrong:\n{}", case.name, wrong.len(), wrong.join("\n"));
+        assert!(tried >= 4, "a rename and a sync for each of the stages at least");
+    }
 }
 
 const ANNOTATE_THE_LIST: Case = Case {

@@ -121,6 +121,10 @@ impl Disk {
                 self.ask(&path(0), None);
                 self.ask(&path(1), node);
             }
+            "link" | "linkat" => {
+                let node = self.find(&path(0));
+                self.ask(&path(1), node);
+            }
             "unlink" | "unlinkat" | "rmdir" => self.ask(&path(0), None),
             "write" => {
                 let node = self.find(&path(0)).expect("an open file");
@@ -149,7 +153,13 @@ impl Call {
     /// The texts in quotes, and for the calls that have only a descriptor or a name beside one, the descriptor's path.
     fn path(&self, number: usize) -> PathBuf {
         let quoted: Vec<Vec<u8>> = self.line.split('"').skip(1).step_by(2).map(unescaped).collect();
-        let described = self.line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path);
+        // What stands before the text, or before the first of them: with two texts, each has its own.
+        let place = self.line.match_indices('"').nth(number * 2).map_or(self.line.len(), |(place, _)| place);
+        let described = match self.name.as_str() {
+            "write" | "fsync" | "fdatasync" => self.line.split_once('<'),
+            _ => self.line.split_at(place).0.rsplit_once('<'),
+        };
+        let described = described.and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path);
         let described = described.map(|path| PathBuf::from(text(&unescaped(path))));
         let path = match self.name.as_str() {
             "write" | "fsync" | "fdatasync" => described.expect("a descriptor with its path"),

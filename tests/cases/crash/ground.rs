@@ -48,6 +48,8 @@ pub(super) struct Call {
     pub(super) name: String,
     count: usize,
     place: usize,
+    /// How many writes to the store came before it.
+    writes: usize,
     pub(super) line: String,
 }
 
@@ -76,6 +78,28 @@ impl Call {
             errors.push("ENOLCK");
         }
         errors
+    }
+}
+
+/// How a call fails, with which error.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failure {
+    /// This one alone.
+    Once(&'static str),
+    /// It and all of its name after it.
+    FromHereOn(&'static str),
+    /// This one, on a disk that from then on has no room for anything that is written.
+    OnFullDisk(&'static str),
+}
+
+impl Failure {
+    fn injected(self, call: &Call) -> Vec<String> {
+        let one = |error| inject(&call.name, call.count, &format!("error={error}"));
+        match self {
+            Failure::Once(error) => vec![one(error)],
+            Failure::FromHereOn(error) => vec![one(error) + "+"],
+            Failure::OnFullDisk(error) => vec![one(error), inject("write", call.writes + 1, "error=ENOSPC") + "+"],
+        }
     }
 }
 
@@ -251,7 +275,8 @@ impl Ground {
 
     /// One run in which the call is the last thing that the process does not get done.
     pub(super) fn kill(&self, call: (&Call, &Marks), before: &Tree, after: &Tree) -> Result<(), String> {
-        let (sandbox, output) = self.disturbed(call, "signal=KILL", |calls| calls.len().checked_sub(1))?;
+        let kill = vec![inject(&call.0.name, call.0.count, "signal=KILL")];
+        let (sandbox, output) = self.disturbed(call, kill, |calls| calls.len().checked_sub(1))?;
         let there = self.state(&sandbox);
         let by_entry = before.keys().chain(after.keys()).chain(there.keys()).all(|name| {
             let found = there.get(name);
@@ -269,17 +294,23 @@ impl Ground {
         self.check_again(&sandbox, &there, after)
     }
 
-    /// One run in which the call fails, or, with a `+` at the error's end, it and all of its name after it.
-    pub(super) fn fail(&self, call: (&Call, &Marks), error: &str, before: &Tree, after: &Tree) -> Result<(), String> {
+    /// One run in which the call fails.
+    pub(super) fn fail(
+        &self,
+        call: (&Call, &Marks),
+        failure: Failure,
+        before: &Tree,
+        after: &Tree,
+    ) -> Result<(), String> {
         let injected = |calls: &[Call]| calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
-        let (sandbox, output) = self.disturbed(call, &format!("error={error}"), injected)?;
+        let (sandbox, output) = self.disturbed(call, failure.injected(call.0), injected)?;
         let (said, there) = (output.err(), self.state(&sandbox));
         let path = sandbox.store().display().to_string();
         let fits = match output.code {
             // What failed was not needed, tidying up for instance.
             0 => there == *after,
             // On a disk that takes no more, strace's refuses the error's own line too.
-            1 => there == *before && (error.ends_with('+') || output.first_err_line().contains(&path)),
+            1 => there == *before && (!matches!(failure, Failure::Once(_)) || output.first_err_line().contains(&path)),
             _ => false,
         };
         if !fits || said.contains("panicked") {
@@ -289,16 +320,36 @@ impl Ground {
         self.check_again(&sandbox, &there, after)
     }
 
-    /// Runs the command with `what` happening at the call: the home afterwards and what the command said. `struck` finds
+    /// Whether nothing on the way back from the call's failure asks for room on the disk: a new file, a name or bytes.
+    /// strace looks at every path here, as nobody knows those that are new.
+    pub(super) fn fail_without_room(&self, call: &Call) -> Result<(), String> {
+        let sandbox = self.prepared();
+        let (_, log) = self.traced(&sandbox, &Failure::Once("EIO").injected(call));
+        let store = sandbox.store().display().to_string();
+        let calls = calls(&log, &sandbox.store());
+        let struck = calls.iter().position(|call| call.line.ends_with("(INJECTED)"));
+        if struck != Some(call.place) {
+            return Err(format!("strace hit {struck:?}, and not the call, which is number {}", call.place));
+        }
+        let asks = |later: &&Call| match later.name.as_str() {
+            "openat" => later.changes(),
+            // Not the error's own line, which names the path.
+            "write" | "writev" | "pwrite64" => later.line.contains(&format!("<{store}")),
+            name => name.starts_with("link") || name.starts_with("mkdir"),
+        };
+        let later = calls.get(call.place + 1..).unwrap_or_default();
+        later.iter().find(asks).map_or(Ok(()), |later| Err(format!("and then it needs {}", later.line)))
+    }
+
+    /// Runs the command with what strace's `options` make happen at the call: the home afterwards and what the command said. `struck` finds
     /// in a log where that was.
     fn disturbed(
         &self,
         (call, marks): (&Call, &Marks),
-        what: &str,
+        mut options: Vec<String>,
         struck: impl Fn(&[Call]) -> Option<usize>,
     ) -> Result<(Sandbox, Output), String> {
         let sandbox = self.prepared();
-        let mut options = vec![inject(&call.name, call.count, what)];
         let folder = sandbox.docker_config();
         options.extend(marks.iter().flat_map(|mark| ["-P".to_owned(), format!("{}{mark}", folder.display())]));
         let (output, log) = self.traced(&sandbox, &options);
@@ -312,8 +363,7 @@ impl Ground {
 
 /// strace's option for the `count`th call of a name.
 fn inject(name: &str, count: usize, what: &str) -> String {
-    let (what, on) = what.strip_suffix('+').map_or((what, ""), |what| (what, "+"));
-    format!("-einject={name}:{what}:when={count}{on}")
+    format!("-einject={name}:{what}:when={count}")
 }
 
 /// The calls on files of the store, out of all that the log has.
@@ -322,9 +372,10 @@ pub(super) fn calls(log: &str, store: &Path) -> Vec<Call> {
     let mut calls = Vec::new();
     for line in log.lines().filter(|line| line.contains(&store.display().to_string())) {
         let Some((name, _)) = line.split_once('(') else { continue };
+        let writes = counts.get("write").copied().unwrap_or_default();
         let count = counts.entry(name).or_default();
         *count += 1;
-        calls.push(Call { name: name.to_owned(), count: *count, place: calls.len(), line: line.to_owned() });
+        calls.push(Call { name: name.to_owned(), count: *count, place: calls.len(), writes, line: line.to_owned() });
     }
     calls
 }
