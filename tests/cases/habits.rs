@@ -270,12 +270,15 @@ fn a_missing_manifest_costs_one_look_at_the_door_where_there_may_be_a_login() {
     let world = World::new(|habits| habits);
     assert_eq!(world.run("inspect @amd64:none").code, 1);
     assert_eq!(asked(&world.odd), ["GET /v2/amd64/manifests/none"]);
-    // The configuration is not read before the registry asks for a login, which it does not: a broken one is no matter.
-    world.sandbox.write_config("{ not JSON");
-    world.odd.clear();
-    assert_eq!(world.run("inspect @amd64:none").code, 1);
-    assert_eq!(asked(&world.odd), ["GET /v2/", "GET /v2/amd64/manifests/none"]);
+    // Nor where it is another registry that somebody logged in to, or a configuration that is broken: nobody needs it.
+    for config in [r#"{"auths": {"other.test": {}}, "credsStore": "none"}"#, "{ not JSON"] {
+        world.sandbox.write_config(config);
+        world.odd.clear();
+        assert_eq!(world.run("inspect @amd64:none").code, 1);
+        assert_eq!(asked(&world.odd), ["GET /v2/amd64/manifests/none"], "{config}");
+    }
     // One look, however many are missing.
+    world.sandbox.write_config(&serde_json::json!({"auths": {world.plain.host(): {}}}).to_string());
     for jobs in ["1", "8"] {
         world.plain.clear();
         assert_eq!(
@@ -296,7 +299,8 @@ fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
     let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", asked.display());
     testkit::sandbox::write_script(&bin.join("docker-credential-test"), &script);
     world.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
-    world.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    let config = serde_json::json!({"credsStore": "test", "auths": {world.odd.host(): {}}});
+    world.sandbox.write_config(&config.to_string());
     assert_eq!(world.run("inspect @amd64:none").code, 1);
     assert!(!asked.exists(), "nobody has asked for a login");
 }

@@ -89,12 +89,19 @@ impl Credentials {
         self.given.as_ref().filter(|given| given.registry == registry)
     }
 
-    /// Whether there is any place that may know a login for this registry. No file is opened and no helper is run.
+    /// Whether a login for this registry was ever written down, as `docker login` does with a helper too. No helper is
+    /// run, and what cannot be read is for [`Credentials::lookup`] to tell.
     pub(in crate::registry) fn may_know(&self, registry: &str) -> bool {
+        let key = if registry == HUB { HUB_KEY } else { registry };
+        let is_named = |config: &Map<String, Value>| {
+            let auths = object(config, "auths").ok().flatten();
+            let helpers = object(config, "credHelpers").ok().flatten();
+            auths.is_some_and(|auths| auth_of(auths, key).is_some()) || helpers.is_some_and(|own| own.contains_key(key))
+        };
+        let variable = self.env.get(VARIABLE).and_then(|text| read_object(text.as_bytes()).ok());
         self.are_given(registry)
-            || self.env.get(VARIABLE).is_some()
-            || self.config_file().exists()
-            || self.default_helper_name().is_some()
+            || variable.is_some_and(|config| is_named(&config))
+            || read_file(&self.config_file()).is_ok_and(|config| is_named(&config))
     }
 
     /// manifest-tool's `--docker-cfg` may name the file itself.
@@ -212,13 +219,17 @@ pub(in crate::registry) fn read_object(bytes: &[u8]) -> Result<Map<String, Value
     }
 }
 
+fn auth_of<'a>(auths: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    let by_host = || auths.iter().find(|(name, _)| hostname(name) == key).map(|(_, entry)| entry);
+    auths.get(key).or_else(by_host)
+}
+
 /// The entry for a key, by the key itself or else by the host in its URL, as docker compares them.
 pub(in crate::registry) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Option<Credential>, String> {
     let Some(auths) = object(config, "auths")? else {
         return Ok(None);
     };
-    let by_host = || auths.iter().find(|(name, _)| hostname(name) == key).map(|(_, entry)| entry);
-    match auths.get(key).or_else(by_host) {
+    match auth_of(auths, key) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(Credential::default())),
         Some(Value::Object(entry)) => read_entry(entry).map(Some).map_err(|why| format!("auths {key:?}: {why}")),
