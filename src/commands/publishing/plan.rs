@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
 
     fn add(&mut self, draft: &'a Draft, mut blobs: Blobs<'a>) -> Result<Vec<Blob<'a>>, CommandError> {
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
-        for entry in draft.entries() {
+        for entry in draft.listed() {
             let source = entry.reference.repository();
             if source == self.target.repository() {
                 self.children.push(Child { entry, put: None });

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use testkit::image::fixtures::buildx_index;
 use testkit::image::sha256;
 use testkit::loopback::{Fault, Rule};
 
@@ -149,4 +150,16 @@ fn verbose_tells_what_was_done() {
     ];
     expected.sort();
     assert_eq!(said, expected);
+}
+
+#[test]
+fn platforms_are_told_in_the_list_s_order() {
+    let world = World::new();
+    world.from.put_index("src/multi", "1", &buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]));
+    world.created(&["%src/multi:1"]);
+    let pushed: Value =
+        serde_json::from_str(&world.push(&["--type", "oci", "--format", "json"]).success().out()).unwrap();
+    let told = pushed["platforms"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap().to_owned());
+    let (told, listed) = (told.collect::<Vec<_>>(), world.children("1"));
+    assert_eq!((told.len(), told), (6, listed));
 }
