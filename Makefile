@@ -41,8 +41,8 @@ faults: setup ## Each request of each command with each fault, and a crash at ea
 	FAULTS_WHOLE=1 $(CARGO) test --locked --test cli -- --nocapture cases::fault_matrix:: cases::crash::
 
 demo: ## Show the main job on a registry of its own; REGISTRY=real takes docker-registry
-	$(CARGO) build --release
-	$(CARGO) run --release --example demo -- $(PROGRAM) $(if $(filter real,$(REGISTRY)),--real)
+	$(CARGO) build --release --locked --package docker-manifest --package demo
+	@"$(TARGET)/release/demo" "$(PROGRAM)" $(if $(filter real,$(REGISTRY)),--real)
 
 install: build ## Put the plugin and the program in place (PREFIX, DOCKER_CONFIG)
 	install -d "$(BIN)" "$(PLUGINS)"

@@ -3,6 +3,7 @@
 //!
 //! It knows nothing of the crate under test, so that a fault there cannot hide here.
 
+#[cfg(feature = "certificates")]
 pub mod certs;
 pub mod client;
 pub mod figures;
@@ -17,4 +18,5 @@ pub mod relay;
 pub mod sandbox;
 pub mod skip;
 pub mod storage;
+#[cfg(feature = "certificates")]
 pub mod token;
