@@ -1,19 +1,18 @@
 //! A draft: the manifest list that a user builds entry by entry before pushing it. A pure value; where it is kept is
 //! the store's business alone, so that another store can hold the same drafts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::Entry;
 use crate::document::error::DocumentError;
-use crate::document::list::{Form, Index, List};
-use crate::document::media_type;
+use crate::document::source::{self, Carried, SourceIndex};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A named set of entries. Their order is the byte order of their keys, as docker has it; in the list, what attests an
-/// image comes after all images.
+/// A named set of entries. [`Draft::entries`] gives them in the byte order of their keys, as docker has it, and
+/// [`Draft::listed`] in the order of the list. See `store-format.md`, "Order and form".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The list that this will become.
@@ -24,7 +23,40 @@ pub struct Draft {
     pub artifact_type: String,
     /// What the list itself refers to. Only an OCI index has one.
     pub subject: Option<Descriptor>,
+    /// The index whose form the list has, where it was made of one.
+    pub source: Option<SourceIndex>,
+    /// The order of the list: keys of entries and of what is carried. Empty for docker's order: the byte order of the
+    /// keys, attestations last. A key without an entry is passed over; an entry that is not named stands after the last
+    /// image.
+    pub order: Vec<String>,
+    /// What the list names that is neither an image nor an index.
+    pub carried: Vec<Carried>,
+    /// By the key of an entry the platform that was read from the image because the index did not say one.
+    pub platforms: BTreeMap<String, Platform>,
     entries: BTreeMap<String, Entry>,
+}
+
+/// One thing that the list of a draft names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// An entry, with its key.
+    Entry(&'a str, &'a Entry),
+    /// A descriptor that is published as it is.
+    Carried(&'a Carried),
+}
+
+impl<'a> Line<'a> {
+    /// Its name in the order of the draft.
+    pub fn key(&self) -> &'a str {
+        match self {
+            Line::Entry(key, _) => key,
+            Line::Carried(carried) => carried.key(),
+        }
+    }
+
+    fn is_image(&self) -> bool {
+        matches!(self, Line::Entry(_, entry) if entry.attests().is_none())
+    }
 }
 
 /// The name under which docker keeps a reference, of a list or of an entry: `:` becomes `-` and `/` becomes `_`.
@@ -42,6 +74,10 @@ impl Draft {
             annotations: BTreeMap::new(),
             artifact_type: String::new(),
             subject: None,
+            source: None,
+            order: Vec::new(),
+            carried: Vec::new(),
+            platforms: BTreeMap::new(),
             entries: BTreeMap::new(),
         }
     }
@@ -56,11 +92,46 @@ impl Draft {
         self.entries.values()
     }
 
-    /// The entries as the list has them: what attests an image comes after all images, as BuildKit has it.
+    /// Whether the draft has what only format 3 of the store has a place for.
+    pub fn has_form(&self) -> bool {
+        self.source.is_some() || !self.order.is_empty() || !self.carried.is_empty() || !self.platforms.is_empty()
+    }
+
+    /// The entries as the list has them.
     pub fn listed(&self) -> impl Iterator<Item = &Entry> {
-        let (attestations, images): (Vec<&Entry>, Vec<&Entry>) =
-            self.entries().partition(|entry| entry.attests().is_some());
-        images.into_iter().chain(attestations)
+        self.lines().into_iter().filter_map(|line| match line {
+            Line::Entry(_, entry) => Some(entry),
+            Line::Carried(_) => None,
+        })
+    }
+
+    /// All that the list names, in its order.
+    pub fn lines(&self) -> Vec<Line<'_>> {
+        let carried: BTreeMap<&str, &Carried> = self.carried.iter().map(|carried| (carried.key(), carried)).collect();
+        let mut unnamed: BTreeMap<&str, &Entry> =
+            self.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
+        let mut lines = Vec::new();
+        for key in &self.order {
+            match (unnamed.remove_entry(key.as_str()), carried.get(key.as_str())) {
+                (Some((key, entry)), _) => lines.push(Line::Entry(key, entry)),
+                (None, Some(carried)) => lines.push(Line::Carried(carried)),
+                (None, None) => {}
+            }
+        }
+        let named: BTreeSet<&str> = self.order.iter().map(String::as_str).collect();
+        lines.extend(self.carried.iter().filter(|carried| !named.contains(carried.key())).map(Line::Carried));
+        let last_image = lines.iter().rposition(Line::is_image).map_or(0, |place| place + 1);
+        let unnamed = unnamed.into_iter().map(|(key, entry)| Line::Entry(key, entry));
+        let (images, attestations): (Vec<_>, Vec<_>) = unnamed.partition(Line::is_image);
+        lines.splice(last_image..last_image, images);
+        lines.extend(attestations);
+        lines
+    }
+
+    /// Gives the list an order of its own: these keys first, then whatever they do not name, as it stands now.
+    pub fn arrange(&mut self, keys: impl IntoIterator<Item = String>) {
+        let now: Vec<String> = self.lines().iter().map(|line| line.key().to_owned()).collect();
+        self.order = source::distinct(keys.into_iter().chain(now));
     }
 
     /// The entries with their keys, in the order of these.
@@ -90,7 +161,34 @@ impl Draft {
                 holder: holder.reference.to_string(),
             });
         }
+        if !self.order.is_empty() && !self.entries.contains_key(&key) {
+            self.order.retain(|other| *other != key);
+            let is_image = |key: &String| self.entries.get(key).is_some_and(|entry| entry.attests().is_none());
+            let last_image = self.order.iter().rposition(is_image).map_or(0, |place| place + 1);
+            let place = if entry.attests().is_none() { last_image } else { self.order.len() };
+            self.order.insert(place, key.clone());
+        }
         self.entries.insert(key, entry);
+        Ok(())
+    }
+
+    /// Puts an entry where `old` is, in the order too, and takes `old` out.
+    ///
+    /// # Errors
+    /// As [`Draft::insert`].
+    pub fn replace(&mut self, old: &Reference, entry: Entry) -> Result<(), DocumentError> {
+        let (was, is) = (key(old), key(&entry.reference));
+        self.insert(entry)?;
+        if was != is {
+            self.entries.remove(&was);
+            self.platforms.remove(&was);
+            if self.order.contains(&was) {
+                self.order.retain(|key| *key != is);
+            }
+            if let Some(place) = self.order.iter_mut().find(|key| **key == was) {
+                *place = is;
+            }
+        }
         Ok(())
     }
 
@@ -103,7 +201,16 @@ impl Draft {
     /// Takes out the entry of `image`, if it is there.
     pub fn remove(&mut self, image: &Reference) -> Option<Entry> {
         self.get(image)?;
-        self.entries.remove(&key(image))
+        let key = key(image);
+        let entry = self.entries.remove(&key)?;
+        self.order.retain(|other| *other != key);
+        self.platforms.remove(&key);
+        // A draft of plain images alone stands in docker's order.
+        if self.source.is_none() && self.carried.is_empty() && self.entries().all(|entry| entry.source.is_none()) {
+            self.order.clear();
+            self.platforms.clear();
+        }
+        Some(entry)
     }
 
     /// The images that attest the manifest with this digest.
@@ -111,63 +218,6 @@ impl Draft {
         let attesting = self.entries().filter(|entry| entry.attests().as_ref() == Some(digest));
         attesting.map(|entry| entry.reference.clone()).collect()
     }
-
-    /// The list that a push of this draft sends.
-    ///
-    /// # Errors
-    /// An entry with no platform, unless an OCI index is asked for; one with half a platform; bytes that are not what
-    /// their entry says they are; what a Docker list has no place for.
-    pub fn list(&self, form: Form) -> Result<List, DocumentError> {
-        for entry in self.entries() {
-            let half = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
-            let none_is_fine = form == Form::Oci && !entry.descriptor.has_platform();
-            if !none_is_fine && entry.descriptor.platform.as_ref().is_none_or(half) {
-                return Err(DocumentError::NoPlatform(entry.reference.to_string()));
-            }
-        }
-        self.entries().try_for_each(Entry::verify)?;
-        let index = self.index(form);
-        match beyond(&index, form) {
-            Some(what) => Err(DocumentError::BeyondDocker { list: self.reference.to_string(), what }),
-            None => List::of(index, form),
-        }
-    }
-
-    /// The list as `inspect` shows it, which an entry with no platform may stand in. Of what a Docker list has no place
-    /// for only an OCI index can be pushed, so that it is one here.
-    ///
-    /// # Errors
-    /// None that a valid draft can cause.
-    pub fn preview(&self) -> Result<List, DocumentError> {
-        let index = self.index(Form::Auto);
-        match beyond(&index, Form::Auto) {
-            Some(_) => List::of(self.index(Form::Oci), Form::Oci),
-            None => List::of(index, Form::Auto),
-        }
-    }
-
-    /// The list as it will be. Docker writes an empty platform where there is none; an index leaves it out.
-    fn index(&self, form: Form) -> Index {
-        let line = |entry: &Entry| {
-            let platform = entry.descriptor.platform.clone().filter(|_| entry.descriptor.has_platform());
-            let platform = if form == Form::Oci { platform } else { Some(platform.unwrap_or_default()) };
-            Descriptor { platform, ..entry.descriptor.clone() }
-        };
-        Index {
-            media_type: String::new(),
-            artifact_type: self.artifact_type.clone(),
-            manifests: self.listed().map(line).collect(),
-            subject: self.subject.clone(),
-            annotations: self.annotations.clone(),
-        }
-    }
-}
-
-/// What of a list that becomes one of Docker's has no place there, in words.
-fn beyond(index: &Index, form: Form) -> Option<String> {
-    let first = index.manifests.first().map(|line| line.media_type.as_str());
-    let is_dockers = form.media_type(first) == media_type::DOCKER_LIST;
-    if is_dockers { index.beyond_docker() } else { None }
 }
 
 #[cfg(test)]
@@ -204,39 +254,6 @@ mod tests {
     }
 
     #[test]
-    fn a_list_needs_platforms_unless_it_is_an_index() {
-        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
-        draft.insert(entry("h.x/a:1", "")).unwrap();
-        let refused = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
-        assert_eq!(draft.list(Form::Auto).unwrap_err().to_string(), refused);
-        assert!(draft.preview().is_ok());
-        // Half a platform is none, in either form.
-        assert_eq!(draft.list(Form::Oci).unwrap_err().to_string(), refused);
-        let mut artifact = entry("h.x/a:1", "");
-        artifact.descriptor.platform = Some(Platform::default());
-        draft.insert(artifact).unwrap();
-        assert_eq!(draft.list(Form::Docker).unwrap_err().to_string(), refused);
-        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
-        assert!(!list.contains("platform"), "{list}");
-        draft.insert(entry("h.x/a:1", "linux")).unwrap();
-        draft.insert(entry("g.x/a:1", "linux")).unwrap();
-        assert!(draft.list(Form::Auto).is_ok());
-    }
-
-    #[test]
-    fn nothing_is_dropped_in_silence() {
-        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
-        draft.insert(entry("h.x/a:1", "linux")).unwrap();
-        draft.annotations.insert("k".into(), "v".into());
-        assert_eq!(
-            draft.list(Form::Auto).unwrap_err().to_string(),
-            "h.x/l:latest would be a Docker manifest list, which has no place for the annotation k of the list"
-        );
-        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
-        assert!(list.contains("\"annotations\""), "{list}");
-    }
-
-    #[test]
     fn attestations_are_found_by_what_they_attest() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         let image = entry("h.x/a:1", "linux");
@@ -257,6 +274,38 @@ mod tests {
         assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
         assert_eq!(draft.remove(&attestation.reference), None);
         assert!(draft.attesting(&image.descriptor.digest).is_empty());
+    }
+
+    #[test]
+    fn what_is_added_later_stands_behind_the_images() {
+        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
+        let attestation = |reference: &str| {
+            let mut entry = entry(reference, "unknown");
+            let digest = Digest::of(b"x").to_string();
+            let notes =
+                [("vnd.docker.reference.type", "attestation-manifest"), ("vnd.docker.reference.digest", &digest)];
+            entry.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            entry
+        };
+        for image in ["h.x/z:1", "h.x/y:1"] {
+            draft.insert(entry(image, "linux")).unwrap();
+        }
+        draft.insert(attestation("h.x/att:1")).unwrap();
+        draft.arrange(["h.x_z-1", "h.x_gone-1", "h.x_y-1", "h.x_att-1"].map(str::to_owned));
+        let shown = |draft: &Draft| {
+            draft.listed().map(|entry| entry.reference.to_string().replace("h.x/", "")).collect::<Vec<_>>().join(" ")
+        };
+        draft.insert(entry("h.x/b:1", "linux")).unwrap();
+        draft.insert(entry("h.x/a:1", "linux")).unwrap();
+        draft.insert(attestation("h.x/0:1")).unwrap();
+        assert_eq!(shown(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
+        // What docker adds is not named, and an entry that takes another's place takes its place in the order.
+        draft.insert_keyed("h.x_c-1".to_owned(), entry("h.x/c:1", "linux"));
+        draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux")).unwrap();
+        assert_eq!(shown(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");
+        draft.replace(&Reference::parse("h.x/y:1").unwrap(), entry("h.x/y:1", "linux")).unwrap();
+        draft.replace(&Reference::parse("h.x/0:2").unwrap(), entry("h.x/b:1", "linux")).unwrap();
+        assert_eq!(shown(&draft), "b:1 y:1 a:1 c:1 att:1 0:1");
     }
 
     proptest! {

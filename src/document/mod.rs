@@ -11,6 +11,8 @@ pub mod gojson;
 pub mod list;
 pub mod manifest;
 pub mod media_type;
+mod rendering;
+pub mod source;
 
 pub use draft::Draft;
 pub use entry::Entry;

@@ -3,6 +3,8 @@
 use super::*;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
+use crate::document::draft::Line;
+use crate::document::source::{Carried, SourceIndex};
 
 const SIDE: &str = "manifests/.docker-manifest/lists/h.x_l-latest";
 
@@ -136,4 +138,81 @@ fn a_damaged_side_file_of_a_draft_that_is_there_is_named_and_not_overwritten() {
     // Of format 1 nobody has written such members, so nothing is lost.
     fs::write(home.path().join(SIDE), good.replace("\"format\":2", "\"format\":1")).unwrap();
     assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().says_more());
+}
+
+/// A draft of one index, with everything that format 3 has.
+fn formed(draft: &mut Draft) {
+    draft.insert(listed("h.x/b")).unwrap();
+    draft.insert(listed("h.x/a")).unwrap();
+    let index = |raw: &[u8]| SourceIndex {
+        media_type: "m".into(),
+        digest: Digest::of(raw),
+        raw: raw.to_vec(),
+        nested: Vec::new(),
+    };
+    draft.source = Some(SourceIndex { nested: vec![index(b"inner")], ..index(b"{ }") });
+    let descriptor =
+        serde_json::json!({"x": 1, "mediaType": "of/none", "digest": Digest::of(b"d").as_str(), "size": 1});
+    let source = reference("h.x/index:1").with_digest(&Digest::of(b"{ }"));
+    draft.carried = vec![Carried::new(descriptor, source, Some(b"d".to_vec())).unwrap()];
+    draft.platforms = [("h.x_b-latest".to_owned(), Platform::parse("linux/arm").unwrap())].into();
+    draft.arrange(["h.x_b-latest".to_owned(), Digest::of(b"d").to_string()]);
+}
+
+#[test]
+fn the_order_and_the_form_of_an_index_are_kept_as_format_3() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[]).unwrap();
+    alter(&store, formed);
+    assert_eq!(side(&home)["format"], 3);
+    assert_eq!(side(&home)["source"]["raw"], "eyB9");
+    assert_eq!(side(&home)["order"], serde_json::json!(["h.x_b-latest", Digest::of(b"d").as_str(), "h.x_a-latest"]));
+    let read = store.draft(&reference("h.x/l")).unwrap().unwrap();
+    let mut expected = Draft::new(reference("h.x/l"));
+    formed(&mut expected);
+    assert_eq!(read.source, expected.source);
+    assert_eq!(
+        (&read.order, &read.carried, &read.platforms),
+        (&expected.order, &expected.carried, &expected.platforms)
+    );
+    let order: Vec<&str> = read.lines().iter().map(Line::key).collect();
+    assert_eq!(order, read.order);
+    // Older formats have none of it.
+    let text = fs::read_to_string(home.path().join(SIDE)).unwrap();
+    for older in ["\"format\":1", "\"format\":2"] {
+        fs::write(home.path().join(SIDE), text.replace("\"format\":3", older)).unwrap();
+        assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().has_form(), "{older}");
+    }
+}
+
+#[test]
+fn an_index_whose_bytes_are_not_its_own_is_damage() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[]).unwrap();
+    alter(&store, formed);
+    let text = fs::read_to_string(home.path().join(SIDE)).unwrap();
+    for (good, bad) in
+        [("eyB9", "e30="), ("eyB9", "?"), ("\"order\":[", "\"order\":[1,"), ("\"size\":1}", "\"size\":-1}")]
+    {
+        assert!(text.contains(good), "{good}");
+        let damaged = text.replace(good, bad);
+        fs::write(home.path().join(SIDE), damaged).unwrap();
+        let read = store.draft(&reference("h.x/l"));
+        assert!(matches!(read, Err(StoreError::SideFile { .. })), "{bad}: {read:?}");
+    }
+    fs::write(home.path().join(SIDE), text.replace("\"format\":3", "\"format\":4")).unwrap();
+    assert!(matches!(store.draft(&reference("h.x/l")), Err(StoreError::NewerFormat { .. })));
+}
+
+#[test]
+fn a_draft_without_anything_from_an_index_has_no_order_of_its_own() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/z", "amd64")]).unwrap();
+    alter(&store, |draft| {
+        draft.insert(listed("h.x/b")).unwrap();
+        draft.arrange(["h.x_z-latest".to_owned()]);
+    });
+    assert_eq!(side(&home)["format"], 3);
+    alter(&store, |draft| drop(draft.remove(&reference("h.x/b"))));
+    assert_eq!(side(&home)["format"], 1);
 }

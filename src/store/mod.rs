@@ -9,6 +9,7 @@ mod atomic;
 mod directory;
 mod error;
 mod folder;
+mod form;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod guard;

@@ -15,10 +15,13 @@ use crate::document::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 use crate::store::directory;
 use crate::store::error::StoreError;
+use crate::store::form::{self, Form};
 use crate::store::guard;
 use crate::store::paths::Paths;
 
-/// The highest format that this version reads: what the side file or an entry says goes beyond docker's.
+/// The highest format that this version reads: the list has an order or a form of its own.
+const FORMED: u64 = 3;
+/// The format of a draft of which the side file or an entry says more than docker's can.
 const BEYOND_DOCKER: u64 = 2;
 /// The format of every other draft.
 const PLAIN: u64 = 1;
@@ -32,6 +35,7 @@ pub(super) struct Owner {
     annotations: BTreeMap<String, String>,
     artifact_type: String,
     subject: Option<Descriptor>,
+    form: Form,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +56,8 @@ struct File<'a> {
     artifact_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a Descriptor>,
+    #[serde(flatten)]
+    form: form::Members<'a>,
 }
 
 /// A look at the directory of a list and at its side file.
@@ -71,7 +77,7 @@ pub(super) fn look(paths: &Paths, name: &str) -> Result<Look, StoreError> {
     let identity = identity(&paths.list(name))?;
     let noted = noted.filter(|(_, _, plain)| identity.as_ref() == Some(&plain.directory));
     let Some((format, value, plain)) = noted else { return Ok(Look { identity, owner: None }) };
-    let owner = if format == BEYOND_DOCKER { plain.with_members(&value) } else { Ok(plain) };
+    let owner = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
     let owner = owner.map_err(|source| StoreError::SideFile { path: paths.owner(name), source })?;
     Ok(Look { identity, owner: Some(owner) })
 }
@@ -91,8 +97,8 @@ fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Owner)>, Store
         Err(error) => return Err(error),
     };
     let Some((format, value)) = formatted(&bytes) else { return Ok(None) };
-    if format > BEYOND_DOCKER {
-        return Err(StoreError::NewerFormat { path, format, known: BEYOND_DOCKER });
+    if format > FORMED {
+        return Err(StoreError::NewerFormat { path, format, known: FORMED });
     }
     Ok(Owner::named(&value).map(|plain| (format, value, plain)))
 }
@@ -121,9 +127,9 @@ impl Owner {
     /// Reads a side file by itself, wherever it came from; `None` for one that nobody could use.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn decode(bytes: &[u8]) -> Option<Owner> {
-        let (format, value) = formatted(bytes).filter(|(format, _)| *format <= BEYOND_DOCKER)?;
+        let (format, value) = formatted(bytes).filter(|(format, _)| *format <= FORMED)?;
         let plain = Owner::named(&value)?;
-        if format == BEYOND_DOCKER { plain.with_members(&value).ok() } else { Some(plain) }
+        if format > PLAIN { plain.with_members(format, &value).ok() } else { Some(plain) }
     }
 
     fn named(value: &Value) -> Option<Owner> {
@@ -133,10 +139,10 @@ impl Owner {
 
     fn plain(list: Reference, directory: String) -> Owner {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
-        Owner { list, format: PLAIN, directory, annotations, artifact_type, subject }
+        Owner { list, format: PLAIN, directory, annotations, artifact_type, subject, form: Form::default() }
     }
 
-    fn with_members(self, value: &Value) -> Result<Owner, DocumentError> {
+    fn with_members(self, format: u64, value: &Value) -> Result<Owner, DocumentError> {
         let members = Members::of("SideFile", value)?;
         let annotations = match members.get("annotations") {
             Some(annotations) => BTreeMap::deserialize(annotations)?,
@@ -144,17 +150,25 @@ impl Owner {
         };
         let subject = members.get("subject").map(Descriptor::decode).transpose()?;
         let artifact_type = members.string("artifactType")?;
-        Ok(Owner { format: BEYOND_DOCKER, annotations, artifact_type, subject, ..self })
+        let form = if format >= FORMED { Form::decode(&members)? } else { Form::default() };
+        Ok(Owner { format, annotations, artifact_type, subject, form, ..self })
     }
 
     /// What there is to write down of `draft`, kept for `list` in the directory of that identity.
     pub(super) fn of(list: &Reference, draft: &Draft, directory: String) -> Owner {
-        let beyond = draft.says_more() || draft.entries().any(is_beyond_docker);
+        let format = if draft.has_form() {
+            FORMED
+        } else if draft.says_more() || draft.entries().any(is_beyond_docker) {
+            BEYOND_DOCKER
+        } else {
+            PLAIN
+        };
         Owner {
-            format: if beyond { BEYOND_DOCKER } else { PLAIN },
+            format,
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
+            form: Form::of(draft),
             ..Owner::plain(list.clone(), directory)
         }
     }
@@ -164,6 +178,7 @@ impl Owner {
         draft.annotations.clone_from(&self.annotations);
         draft.artifact_type.clone_from(&self.artifact_type);
         draft.subject.clone_from(&self.subject);
+        self.form.tell(draft);
     }
 
     /// Refuses a list that is not the owner.
@@ -183,6 +198,7 @@ impl Owner {
             annotations: &self.annotations,
             artifact_type: &self.artifact_type,
             subject: self.subject.as_ref(),
+            form: self.form.members(),
         };
         Ok(serde_json::to_vec(&file)?)
     }

@@ -215,10 +215,10 @@ fn a_later_format_is_left_alone() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
-    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":3");
+    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":4");
     fs::write(&side, text).unwrap();
     let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
-    assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 3, known: 2, .. }))));
+    assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 4, known: 3, .. }))));
 }
 
 /// Section "Readers": half a file is read again, and named when it stays so.
