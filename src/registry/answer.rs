@@ -7,6 +7,7 @@ use serde_json::Value;
 use ureq::http::StatusCode;
 
 use super::error::{After, Again, Kind, RegistryError};
+use super::scrub::Scrubber;
 use super::transport::Answer;
 use crate::plain;
 
@@ -22,7 +23,7 @@ pub(super) fn refusal(registry: &str, request: &str, answer: &Answer) -> Registr
 /// Whether the same request may be answered otherwise another time, and when.
 pub(super) fn again(answer: &Answer) -> Again {
     match answer.status {
-        408 | 429 | 500 | 502..=504 => Again::Later(answer.header("Retry-After").and_then(after)),
+        408 | 429 | 500 | 502..=504 => Again::Later(answer.header("Retry-After").as_deref().and_then(after)),
         _ => Again::Never,
     }
 }
@@ -49,7 +50,7 @@ fn kind(status: u16) -> Kind {
 }
 
 fn words(answer: &Answer) -> String {
-    let said = structured(&answer.body).map(|words| line(&words, WORDS_MAX));
+    let said = structured(&answer.body, &answer.secrets).map(|words| line(&words, WORDS_MAX));
     if let Some(words) = said.filter(|words| !words.is_empty()) {
         return words;
     }
@@ -58,19 +59,20 @@ fn words(answer: &Answer) -> String {
     if let Some(reason) = reason {
         words = format!("{words} {reason}");
     }
-    let text = String::from_utf8_lossy(&answer.body);
-    match first_line(&text) {
+    // Before it is cut short: half a secret is not found.
+    match first_line(&answer.quote(&String::from_utf8_lossy(&answer.body))) {
         Some(line) => format!("{words}: {line}"),
         None => words,
     }
 }
 
 /// What a JSON body says of the failure, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker
-/// Hub's `details`, and the near misses that proxies send. As long as it came; [`line`] makes it fit to be shown.
-pub(super) fn structured(body: &[u8]) -> Option<String> {
+/// Hub's `details`, and the near misses that proxies send. As long as it came, without secrets; [`line`] makes it fit to
+/// be shown.
+pub(super) fn structured(body: &[u8], secrets: &Scrubber) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {
-        value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(str::to_owned)
+        value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(|text| secrets.clean(text))
     };
     let pair = |code: Option<String>, message: Option<String>| match (code, message) {
         (Some(code), Some(message)) => Some(format!("{code}: {message}")),
@@ -123,8 +125,12 @@ mod tests {
 
     use super::*;
 
+    fn empty(status: u16) -> Answer {
+        Answer { status, headers: Default::default(), body: Vec::new(), secrets: Default::default() }
+    }
+
     fn said(status: u16, body: &str) -> String {
-        words(&Answer { status, headers: Default::default(), body: body.as_bytes().to_vec() })
+        words(&Answer { body: body.as_bytes().to_vec(), ..empty(status) })
     }
 
     #[test]
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn only_some_statuses_pass() {
-        let again = |status| again(&Answer { status, headers: Default::default(), body: Vec::new() });
+        let again = |status| again(&empty(status));
         for status in [408, 429, 500, 502, 503, 504] {
             assert_eq!(again(status), Again::Later(None), "{status}");
         }

@@ -1,11 +1,8 @@
 //! What is asked of a registry, and what came of it.
 
-use std::sync::Arc;
-
 use super::auth::authenticator::Scope;
 use super::body::Slot;
 use super::deadline::Deadline;
-use super::scrub::Scrubber;
 use super::transport::Answer;
 use super::url::Url;
 use crate::reference::Repository;
@@ -83,6 +80,4 @@ pub(super) struct Reply {
     pub(super) request: String,
     /// Whether it came from the registry's own origin.
     pub(super) is_home: bool,
-    /// What takes out of its words what was sent in secret.
-    pub(super) secrets: Arc<Scrubber>,
 }

@@ -1,7 +1,5 @@
 //! What an answer that is a success has to look like, and the words for one that does not.
 
-use std::sync::Arc;
-
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -24,23 +22,20 @@ pub(super) fn complaint<'a>(
     reply: &Reply,
     kind: Kind,
 ) -> impl Fn(String) -> RegistryError + use<'a> {
-    let (request, status, secrets) = (reply.request.clone(), reply.answer.status, Arc::clone(&reply.secrets));
-    move |detail| {
-        let error = RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status);
-        secrets.clean_error(error)
-    }
+    let (request, status) = (reply.request.clone(), reply.answer.status);
+    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
 }
 
 /// The digest that the registry says the content has, where it says so.
 pub(super) fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
     let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
-    let parsed = text.parse().map(Some);
-    parsed.map_err(|error| format!("a Docker-Content-Digest that is none ({error}): {}", line(text, SHOWN_MAX)))
+    let shown = || line(&answer.quote(&text), SHOWN_MAX);
+    text.parse().map(Some).map_err(|error| format!("a Docker-Content-Digest that is none ({error}): {}", shown()))
 }
 
 /// Whether it is a web page, as from a network that wants its users to sign in.
 pub(super) fn is_html(answer: &Answer) -> bool {
-    answer.header("Content-Type").is_some_and(|value| media_type::essence(value).eq_ignore_ascii_case("text/html"))
+    answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
 }
 
 /// The media type of a manifest; the error says that it is none.
@@ -50,11 +45,13 @@ pub(super) fn manifest_type(answer: &Answer) -> Result<String, String> {
     }
     let is_object = answer.body.trim_ascii_start().starts_with(b"{");
     if !is_object || serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
-        let start = line(&String::from_utf8_lossy(&answer.body), SHOWN_MAX);
+        let start = line(&answer.quote(&String::from_utf8_lossy(&answer.body)), SHOWN_MAX);
         return Err(format!("no JSON object where a manifest should be: {start:?}"));
     }
-    let served = answer.header("Content-Type").map(media_type::essence).unwrap_or_default().to_ascii_lowercase();
-    if !GENERIC_TYPES.contains(&served.as_str()) {
+    let served = answer.header("Content-Type").unwrap_or_default();
+    let served = media_type::essence(&served).to_ascii_lowercase();
+    // Without a slash it is no media type, and says as little.
+    if served.contains('/') && !GENERIC_TYPES.contains(&served.as_str()) {
         return Ok(served);
     }
     let manifest = gojson::parse(&answer.body).unwrap_or_default();

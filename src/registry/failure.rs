@@ -24,6 +24,8 @@ pub(super) struct Failure {
     pub(super) again: Again,
     /// Whether a byte of a request was, or may have been, sent.
     pub(super) sent: bool,
+    /// Whether the detail has words of the peer's in it, which may repeat a secret.
+    pub(super) quotes: bool,
 }
 
 /// What a failure says about another attempt.
@@ -44,7 +46,7 @@ pub(super) enum Hint {
 impl Failure {
     /// A failure that no other attempt would cure, of a request that was sent.
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Failure {
-        Failure { kind, detail: detail.into(), hint: Hint::None, again: Again::Never, sent: true }
+        Failure { kind, detail: detail.into(), hint: Hint::None, again: Again::Never, sent: true, quotes: false }
     }
 
     /// A failure before anything was sent.
@@ -59,6 +61,10 @@ impl Failure {
 
     fn hinting(self, hint: Hint) -> Failure {
         Failure { hint, ..self }
+    }
+
+    fn quoting(self) -> Failure {
+        Failure { quotes: true, ..self }
     }
 
     /// The error to report, of a registry and a request.
@@ -78,11 +84,13 @@ impl Failure {
                 Failure::unsent(Kind::Timeout, timed_out(step)).passing()
             }
             ureq::Error::Timeout(step) => Failure::new(Kind::Timeout, timed_out(step)),
-            ureq::Error::ConnectProxyFailed(why) => Failure::unsent(Kind::Proxy, why).hinting(Hint::NoListener),
+            ureq::Error::ConnectProxyFailed(why) => {
+                Failure::unsent(Kind::Proxy, why).hinting(Hint::NoListener).quoting()
+            }
             ureq::Error::HostNotFound => Failure::unsent(Kind::Resolve, "it has no address"),
             ureq::Error::LargeResponseHeader(..) => Failure::new(Kind::Protocol, "the head of its answer is too large"),
-            ureq::Error::Protocol(error) => Failure::new(Kind::Protocol, format!("not HTTP/1.1: {error}")),
-            error => Failure::new(Kind::Protocol, error.to_string()),
+            ureq::Error::Protocol(error) => Failure::new(Kind::Protocol, format!("not HTTP/1.1: {error}")).quoting(),
+            error => Failure::new(Kind::Protocol, error.to_string()).quoting(),
         }
     }
 

@@ -11,6 +11,7 @@ use super::auth::scope::Scopes;
 use super::auth::token::{Realm, TokenReply};
 use super::host;
 use super::listing;
+use super::scrub::Scrubber;
 use super::transport::Answer;
 use super::upload;
 use super::url::{Origin, Url};
@@ -108,7 +109,7 @@ pub(crate) fn link(bytes: &[u8]) {
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
         let reply = TokenReply { status, body: bytes.to_vec() };
-        message(&reply.words(std::iter::empty()));
+        message(&reply.words(&Scrubber::default()));
         reply.failure_kind();
         match reply.grant() {
             Ok(grant) => {
@@ -130,7 +131,8 @@ pub(crate) fn refusal(bytes: &[u8]) {
         if let Ok(after) = HeaderValue::from_bytes(after) {
             headers.insert("Retry-After", after);
         }
-        let error = answer::refusal("h", "GET https://h/v2/", &Answer { status, headers, body: body.to_vec() });
+        let answer = Answer { status, headers, body: body.to_vec(), secrets: Default::default() };
+        let error = answer::refusal("h", "GET https://h/v2/", &answer);
         message(&error.detail);
     }
 }

@@ -98,7 +98,8 @@ impl Registry {
         loop {
             let outside = complaint(repository, &reply, Kind::Protocol);
             let page = Page::read(&reply.answer.body)
-                .map_err(|error| outside(format!("a list of tags that cannot be read: {error}")))?;
+                .map_err(|error| reply.answer.quote(&error.to_string()))
+                .map_err(|why| outside(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > COUNT_MAX {
                 return Err(outside(format!("a list of more than {COUNT_MAX} tags")));
@@ -161,14 +162,13 @@ impl Registry {
             outcome => outcome?,
         };
         let media_type = manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
-        let media_type = reply.secrets.clean(&media_type);
         let bytes = reply.answer.body;
         Ok(Some(Fetched { media_type, digest: Digest::of(&bytes), bytes }))
     }
 
     fn next_page(&self, reply: &Reply) -> Result<Option<Url>, String> {
-        let links = reply.answer.headers.get_all("Link").iter().filter_map(|value| value.to_str().ok());
-        let Some(next) = links.flat_map(next_links).next() else { return Ok(None) };
+        let links: Vec<_> = reply.answer.fields("Link").collect();
+        let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
         let place = self.session.place(reply, next);
         place.map(Some).map_err(|why| format!("a Link to its next page that is unusable: {why}"))
     }

@@ -30,7 +30,8 @@ impl Session {
         }
         let own = self.deadline();
         let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
-        let failed = |failure: Failure| failure.into_error(call.registry, format!("{} {url}", call.method));
+        let failed =
+            |failure: Failure| failure.into_error(call.registry, format!("{} {}", call.method, self.shown(url)));
         self.retrying(call.registry, here.is_repeatable(), &deadline, |_| {
             let followed = self.follow(&here, url.clone(), None, &deadline);
             self.judge(&here, followed.map(|reply| Reply { is_home: false, ..reply }).map_err(failed))
@@ -58,11 +59,10 @@ impl Session {
             guarded: false,
             deadline: call.deadline.unwrap_or(&Deadline::NONE),
         };
-        let shown = format!("{} {url}", call.method);
+        let shown = format!("{} {}", call.method, self.shown(url));
         let answered = self.transport.upload(call.registry, &request, body);
         let answer = answered.map_err(|failure| failure.into_error(call.registry, shown.clone()))?;
-        let secrets = self.transport.secrets().clone();
-        let reply = Reply { answer, url: url.clone(), request: shown, is_home, secrets };
+        let reply = Reply { answer, url: url.clone(), request: shown, is_home };
         if is_home && reply.answer.status != 401 {
             self.took(call, authorization.as_ref(), &reply);
         }
@@ -74,9 +74,14 @@ impl Session {
     pub(super) fn place(&self, reply: &Reply, location: &str) -> Result<Url, String> {
         let url = reply.url.join(location)?;
         if reply.url.origin.https && !url.origin.https && !self.insecure {
-            return Err(format!("from https to {}", url.origin));
+            return Err(format!("from https to {}", reply.answer.quote(&url.origin.to_string())));
         }
         Ok(url)
+    }
+
+    /// A URL as it may stand in a message.
+    pub(super) fn shown(&self, url: &Url) -> String {
+        self.transport.secrets().url(url)
     }
 
     /// Whether a URL is the registry's own, so that credentials for the registry may be sent there.

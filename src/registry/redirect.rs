@@ -18,17 +18,20 @@ pub(super) fn follow(
     send: &dyn Fn(&Request<'_>) -> Result<Answer, Failure>,
 ) -> Result<(Answer, Url), Failure> {
     let mut url = request.url.clone();
-    for hop in 0..=REDIRECTS_MAX {
+    let mut place = None;
+    for _ in 0..=REDIRECTS_MAX {
         let is_home = url.origin == request.url.origin;
         let authorization = request.authorization.filter(|_| is_home);
-        let answer =
-            send(&Request { url: &url, authorization, ..*request }).map_err(|failure| away(failure, hop, &url))?;
+        let sent = send(&Request { url: &url, authorization, ..*request });
+        let answer = sent.map_err(|failure| away(failure, place.as_deref()))?;
         if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return Ok((answer, url));
         }
         url = next(request, &url, &answer, insecure)?;
+        place = Some(answer.quote(&url.origin.to_string()));
     }
-    Err(Failure::new(Kind::Protocol, format!("more than {REDIRECTS_MAX} redirects, the last one to {}", url.origin)))
+    let last = place.unwrap_or_default();
+    Err(Failure::new(Kind::Protocol, format!("more than {REDIRECTS_MAX} redirects, the last one to {last}")))
 }
 
 fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Result<Url, Failure> {
@@ -37,20 +40,18 @@ fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Re
     if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
         return Err(refuse("that cannot be followed with the same method"));
     }
-    let location = answer.header("Location").ok_or_else(|| refuse("without a readable Location"))?;
-    let next = url.join(location).map_err(|why| refuse(&format!("to somewhere unusable: {why}")))?;
+    let location = answer.location().ok_or_else(|| refuse("without a readable Location"))?;
+    let next = url.join(&location).map_err(|why| refuse(&format!("to somewhere unusable: {why}")))?;
     if url.origin.https && !next.origin.https && !insecure {
-        return Err(refuse(&format!("from https to {}", next.origin)));
+        return Err(refuse(&format!("from https to {}", answer.quote(&next.origin.to_string()))));
     }
     Ok(next)
 }
 
 /// What fails after a redirect says nothing about the registry's own scheme, and is said of whom it was.
-fn away(failure: Failure, hop: usize, url: &Url) -> Failure {
-    if hop == 0 {
-        return failure;
-    }
-    let detail = format!("redirected to {}: {}", url.origin, failure.detail);
+fn away(failure: Failure, place: Option<&str>) -> Failure {
+    let Some(place) = place else { return failure };
+    let detail = format!("redirected to {place}: {}", failure.detail);
     Failure { detail, hint: Hint::None, ..failure }
 }
 
@@ -65,7 +66,7 @@ mod tests {
     fn answer(status: u16, location: &str) -> Answer {
         let mut headers = ureq::http::HeaderMap::new();
         headers.insert("Location", location.parse().expect("a header value"));
-        Answer { status, headers, body: Vec::new() }
+        Answer { status, headers, body: Vec::new(), secrets: Default::default() }
     }
 
     /// Follows from https://h/a; each request is noted with whether it had credentials.

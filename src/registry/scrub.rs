@@ -1,5 +1,9 @@
-//! Takes out of what is shown whatever was sent in secret: a registry that repeats a header or a password in its error
-//! would otherwise have it printed.
+//! Redacts what is shown: a registry that repeats a header or a password in its error would otherwise have it printed.
+//!
+//! Text from outside is redacted once, where it is put into a message. What the user typed, URLs that are built here,
+//! digests, media types and JSON that is still to be parsed are never redacted: what is decided by a text needs it as it
+//! came. A secret of eight bytes or more is taken out wherever it stands. A shorter one may be a part of any word, so it is
+//! taken out only where a credential stands: in the user information of a URL and as the value of an `Authorization`.
 //!
 //! A secret comes back as it was sent, in base64, and each of these as it stands in an address (RFC 3986), a form, a JSON
 //! text or HTML; also with control characters in it, which are not shown.
@@ -9,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 
-use super::error::RegistryError;
+use super::url::Url;
 use crate::secret::Secret;
 
 /// What stands for a secret.
@@ -19,64 +23,92 @@ const MARK: &str = "[secret]";
 const LONG: usize = 20;
 const BEGINNING: usize = 12;
 
+/// A secret at least this long, in bytes, is taken out wherever it stands.
+const ANYWHERE: usize = 8;
+
 /// All secrets that were sent in a command.
 #[derive(Debug, Default)]
-pub(super) struct Scrubber(Mutex<Vec<Secret>>);
+pub(in crate::registry) struct Scrubber(Mutex<Vec<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    secret: Secret,
+    /// Whether it is taken out wherever it stands.
+    anywhere: bool,
+}
 
 impl Scrubber {
     /// Remembers the value of an `Authorization` header: the token, or the login encoded and not.
-    pub(super) fn sent(&self, header: &Secret) {
+    pub(in crate::registry) fn sent(&self, header: &Secret) {
         let value = header.reveal();
         let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
-        if !self.add(token) {
+        let login = BASE64_STANDARD.decode(token).ok().and_then(|login| String::from_utf8(login).ok());
+        let login = login.filter(|_| scheme.eq_ignore_ascii_case("basic"));
+        if !self.add(token, login.is_some()) {
             return;
         }
-        let login = BASE64_STANDARD.decode(token).ok().and_then(|login| String::from_utf8(login).ok());
-        let Some(login) = login.filter(|_| scheme.eq_ignore_ascii_case("basic")) else {
-            return self.add_encoded(token);
+        let Some(login) = login else {
+            return self.add_encoded(token, false);
         };
-        self.add_encoded(&login);
+        // Nothing but a login is spelt like this, however short it is.
+        self.add_encoded(&login, true);
         if let Some((_, password)) = login.split_once(':') {
-            self.add(password);
-            self.add_encoded(password);
+            self.add(password, false);
+            self.add_encoded(password, false);
         }
     }
 
-    fn add_encoded(&self, secret: &str) {
+    fn add_encoded(&self, secret: &str, anywhere: bool) {
+        if secret.is_empty() || secret.ends_with(':') {
+            return;
+        }
         for base64 in [&BASE64_STANDARD, &BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE, &BASE64_URL_SAFE_NO_PAD] {
-            self.add(&base64.encode(secret));
+            self.add(&base64.encode(secret), anywhere);
         }
     }
 
     /// Remembers the form of a token request: its refresh token, encoded and not.
-    pub(super) fn sent_form(&self, form: &Secret) {
+    pub(in crate::registry) fn sent_form(&self, form: &Secret) {
         let pairs = form.reveal().split('&').filter_map(|pair| pair.split_once('='));
         for (_, value) in pairs.filter(|(name, _)| *name == "refresh_token") {
             let token = decoded(value);
-            if self.add(value) && (token == value || self.add(&token)) {
-                self.add_encoded(&token);
+            if self.add(value, false) && (token == value || self.add(&token, false)) {
+                self.add_encoded(&token, false);
             }
         }
     }
 
     /// Whether it was not known before.
-    fn add(&self, secret: &str) -> bool {
+    fn add(&self, secret: &str, anywhere: bool) -> bool {
         let mut known = self.lock();
-        let is_new = !secret.is_empty() && !known.iter().any(|known| known.reveal() == secret);
+        let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
         if is_new {
-            known.push(Secret::new(secret));
+            let anywhere = anywhere || secret.len() >= ANYWHERE;
+            known.push(Known { secret: Secret::new(secret), anywhere });
         }
         is_new
     }
 
-    /// The text with a mark in the place of each secret.
-    pub(super) fn clean(&self, text: &str) -> String {
+    /// A URL as it may stand in a message: redacted where a server has named it.
+    pub(in crate::registry) fn url(&self, url: &Url) -> String {
+        let shown = url.to_string();
+        if url.is_named() { self.clean(&shown) } else { shown }
+    }
+
+    /// A text from outside with a mark in the place of each secret.
+    pub(in crate::registry) fn clean(&self, text: &str) -> String {
         let known = self.lock();
         let mut clean = String::new();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
+            let before = text.get(..text.len() - rest.len()).unwrap_or_default();
+            let redacted = |known: &Known| {
+                let length = told(rest, known.secret.reveal());
+                let after = rest.get(length..).unwrap_or_default();
+                if length > 0 && (known.anywhere || is_credential(before, after)) { length } else { 0 }
+            };
             // The login as a whole rather than what is part of it.
-            let length = match known.iter().map(|secret| told(rest, secret.reveal())).max() {
+            let length = match known.iter().map(redacted).max() {
                 None | Some(0) => {
                     clean.push(first);
                     first.len_utf8()
@@ -91,15 +123,44 @@ impl Scrubber {
         clean
     }
 
-    /// The error with nothing secret in it.
-    pub(super) fn clean_error(&self, error: RegistryError) -> RegistryError {
-        let (detail, request) = (self.clean(&error.detail), error.request.as_deref().map(|text| self.clean(text)));
-        RegistryError { detail, request, ..error }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Secret>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether what stands between the two is in the place of a credential.
+fn is_credential(before: &str, after: &str) -> bool {
+    is_user_information(before, after) || is_authorization(before, after)
+}
+
+/// `//user:SECRET@host`, or `//SECRET@host`.
+fn is_user_information(before: &str, after: &str) -> bool {
+    let Some((_, user)) = before.rsplit_once("//") else { return false };
+    let is_user = !user.contains(|c: char| c.is_whitespace() || "/?#@<>\"".contains(c));
+    is_user && (user.is_empty() || user.ends_with(':')) && after.starts_with('@')
+}
+
+/// `Authorization: SECRET`, with a scheme or without, however the field is written down; `Bearer SECRET` anywhere.
+fn is_authorization(before: &str, after: &str) -> bool {
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+    if after.starts_with(goes_on) {
+        return false;
+    }
+    let ends_with = |text: &str, word: &str| {
+        let start = text.len().checked_sub(word.len()).and_then(|at| text.split_at_checked(at));
+        start.is_some_and(|(start, end)| end.eq_ignore_ascii_case(word) && !start.ends_with(char::is_alphanumeric))
+    };
+    let Some(field) = before.strip_suffix(' ').filter(|text| text.ends_with(char::is_alphanumeric)) else {
+        return is_field(before, ends_with);
+    };
+    let scheme = field.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+    ends_with(field, "bearer") || is_field(scheme, ends_with)
+}
+
+/// Whether the text ends with the name of the field and what parts it from its value.
+fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
+    let name = before.trim_end_matches([' ', '\t', ':', '=', '"', '\'', '\\', '[']);
+    name.len() < before.len() && ends_with(name, "authorization")
 }
 
 /// How much of the text's beginning, in bytes, tells the secret, or enough of a long one; 0 for none.
@@ -252,6 +313,48 @@ mod tests {
         scrubber.sent(&Secret::new("Basic "));
         scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:"))));
         assert_eq!(scrubber.clean("ab"), "ab");
+    }
+
+    #[test]
+    fn a_short_secret_goes_only_where_a_credential_stands() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:app"))));
+        scrubber.sent(&Secret::new("Bearer v2"));
+        for (said, shown) in [
+            ("app/app: no app for me at h:5000/team/app, try v2/app", None),
+            ("no Basic app, and a bearer", None),
+            ("//app/x@y and http://h/app@sha256:x", None),
+            ("see https://me:app@h/app", Some("see https://me:[secret]@h/app")),
+            ("see //app@h and http://v2@h/v2/", Some("see //[secret]@h and http://[secret]@h/v2/")),
+            ("https://app:app@h", Some("https://app:[secret]@h")),
+            ("Authorization: app", Some("Authorization: [secret]")),
+            ("AUTHORIZATION=app", Some("AUTHORIZATION=[secret]")),
+            (r#"{"Authorization": ["Basic app"]}"#, Some(r#"{"Authorization": ["Basic [secret]"]}"#)),
+            ("not with Bearer v2, nor bearer v2.1 of v2", Some("not with Bearer [secret], nor bearer v2.1 of v2")),
+            ("I got bWU6YXBw and bWU6YXBw=", Some("I got [secret] and [secret]=")),
+        ] {
+            assert_eq!(scrubber.clean(said), shown.unwrap_or(said));
+        }
+    }
+
+    #[test]
+    fn eight_bytes_are_enough_to_go_anywhere() {
+        for (password, goes) in [("manifes", false), ("manifest", true), ("äöüß", true), ("äöü", false)] {
+            let scrubber = Scrubber::default();
+            scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
+            let said = format!("x{password}x");
+            assert_eq!(scrubber.clean(&said), if goes { "x[secret]x" } else { said.as_str() }, "{password}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_redacted_only_where_a_server_has_named_it() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:manifests"))));
+        let named = Url::parse("https://h/v2/a/manifests/1").unwrap();
+        assert_eq!(scrubber.url(&named), "https://h/v2/a/[secret]/1");
+        let built = Url::new(named.origin, "/v2/a/manifests/1");
+        assert_eq!(scrubber.url(&built), "https://h/v2/a/manifests/1");
     }
 
     #[test]

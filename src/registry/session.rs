@@ -62,10 +62,12 @@ impl Session {
     pub(super) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
         let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, notice } =
             options;
+        let transport = Transport::new(env.clone(), insecure, &user_agent, trace);
+        let credentials = Credentials::new(env, config_dir).given(login);
         Session {
-            transport: Transport::new(env.clone(), insecure, &user_agent, trace),
             endpoints: Endpoints::new(insecure, plain_http),
-            authenticator: Authenticator::new(Credentials::new(env, config_dir).given(login)),
+            authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
+            transport,
             policy: Policy::new(retries, notice, Arc::clone(&clock)),
             clock,
             timeout,
@@ -103,8 +105,7 @@ impl Session {
     }
 
     /// Makes attempts (numbered from 1) until one succeeds or another cannot help, at the pace that the registry bears.
-    /// `repeatable` says that an attempt does no harm when it is made again after it has had its effect. What the error
-    /// says is free of secrets.
+    /// `repeatable` says that an attempt does no harm when it is made again after it has had its effect.
     ///
     /// An attempt may make calls, which then repeat on their own: its own failures are those that no call repeats.
     pub(super) fn retrying<T>(
@@ -112,10 +113,9 @@ impl Session {
         registry: &str,
         repeatable: bool,
         deadline: &Deadline,
-        mut attempt: impl FnMut(u32) -> Result<T, RegistryError>,
+        attempt: impl FnMut(u32) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let clean = |error| self.transport.secrets().clean_error(error);
-        self.policy.run(registry, repeatable, deadline, |number| attempt(number).map_err(clean))
+        self.policy.run(registry, repeatable, deadline, attempt)
     }
 
     /// Begins the tries of an operation that repeats by a loop of its own.
@@ -144,7 +144,8 @@ impl Session {
             Ok(reply) => {
                 let error = answer::refusal(call.registry, &reply.request, &reply.answer);
                 if !reply.is_home {
-                    let detail = format!("redirected to {}: {}", reply.url.origin, error.detail);
+                    let place = reply.answer.quote(&reply.url.origin.to_string());
+                    let detail = format!("redirected to {place}: {}", error.detail);
                     return Err(RegistryError { detail, ..error });
                 }
                 (error, false)
@@ -296,8 +297,8 @@ impl Session {
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.exposed };
-        let values = reply.answer.headers.get_all("WWW-Authenticate").iter();
-        let challenges = Challenge::parse_all(values.filter_map(|value| value.to_str().ok()));
+        let values: Vec<_> = reply.answer.fields("WWW-Authenticate").collect();
+        let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
         let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
         let send = |request: &TokenRequest| server.token(call.registry, request, deadline);
         self.authenticator.answer(&asker, &challenges, call.scopes, sent, &send)
@@ -328,8 +329,7 @@ impl Session {
         };
         let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
-        let secrets = Arc::clone(self.transport.secrets());
-        Ok(Reply { answer, request: format!("{} {url}", call.method), url: last, is_home, secrets })
+        Ok(Reply { answer, request: format!("{} {}", call.method, self.shown(&url)), url: last, is_home })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.

@@ -5,13 +5,15 @@
 //! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but for
 //! those of blobs on their way from one registry to another, which are read and sent as they come.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, Request as HttpRequest, Response};
+use ureq::http::response::Parts;
+use ureq::http::{HeaderMap, HeaderValue, Request as HttpRequest, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::body::{Incoming, Outgoing, Slot};
@@ -56,7 +58,7 @@ pub(super) struct Request<'a> {
     pub(super) deadline: &'a Deadline,
 }
 
-/// What was answered. Shown for debugging without header fields and body, which may hold a token.
+/// What was answered, byte for byte. Shown for debugging without header fields and body, which may hold a token.
 pub(super) struct Answer {
     /// The HTTP status.
     pub(super) status: u16,
@@ -64,6 +66,8 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The body; of anything but a success (2xx) only its beginning.
     pub(super) body: Vec<u8>,
+    /// What [`Answer::quote`] takes out.
+    pub(super) secrets: Arc<Scrubber>,
 }
 
 impl fmt::Debug for Answer {
@@ -73,15 +77,47 @@ impl fmt::Debug for Answer {
 }
 
 impl Answer {
-    /// A header field's first value, if it is text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok().map(str::trim).filter(|value| !value.is_empty())
+    /// A header field's first value; `None` where it is empty.
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        match field_text(self.headers.get(name)?) {
+            Cow::Borrowed(text) => Some(Cow::Borrowed(text.trim())),
+            Cow::Owned(text) => Some(Cow::Owned(text.trim().to_owned())),
+        }
+        .filter(|value| !value.is_empty())
+    }
+
+    /// All values of a header field, in their order.
+    pub(super) fn fields(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+        self.headers.get_all(name).iter().map(field_text)
+    }
+
+    /// The `Location`, with every byte that cannot stand in a URL percent-encoded: the bytes are the server's own.
+    pub(super) fn location(&self) -> Option<String> {
+        let bytes = self.headers.get("Location")?.as_bytes().trim_ascii();
+        let encoded = |byte: &u8| match byte {
+            b' '..=b'~' => char::from(*byte).to_string(),
+            other => format!("%{other:02X}"),
+        };
+        Some(bytes.iter().map(encoded).collect::<String>()).filter(|location| !location.is_empty())
+    }
+
+    /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an answer
+    /// is redacted, because what is decided by its texts needs them as they came.
+    pub(super) fn quote(&self, text: &str) -> String {
+        self.secrets.clean(text)
     }
 
     /// Whether the request did what it was sent for.
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+}
+
+/// A field's value as text. RFC 9110, 5.5, allows bytes above 0x7f without saying what they mean: UTF-8, where they are
+/// that, and Latin-1, which every byte sequence is.
+fn field_text(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), Cow::Borrowed)
 }
 
 /// All connections of a command.
@@ -117,7 +153,7 @@ impl Transport {
     ///
     /// A connection from the pool that turns out to be dead is replaced, where the request may be repeated.
     pub(super) fn exchange(&self, registry: &str, request: &Request<'_>) -> Result<Answer, Failure> {
-        self.repeat(registry, request, &|agent| read(run(agent, request, None)?, request.cap))
+        self.repeat(registry, request, &|agent| self.read(run(agent, request, None)?, request.cap))
     }
 
     /// The same, but the body of a success is not read: it is put into the slot, in the place of what was there.
@@ -125,10 +161,10 @@ impl Transport {
         self.repeat(registry, request, &|agent| {
             let response = run(agent, request, None)?;
             if !response.status().is_success() {
-                return read(response, request.cap);
+                return self.read(response, request.cap);
             }
             let (parts, body) = response.into_parts();
-            let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new() };
+            let answer = self.head(parts);
             plain(&answer)?;
             slot.replace(Some(Incoming::new(body)));
             Ok(answer)
@@ -143,7 +179,7 @@ impl Transport {
         body: &mut Outgoing<'_>,
     ) -> Result<Answer, Failure> {
         let line = self.line(registry, request)?;
-        self.once(request, || read(run(&line.agent, request, Some(body))?, request.cap))
+        self.once(request, || self.read(run(&line.agent, request, Some(body))?, request.cap))
     }
 
     fn repeat(
@@ -183,29 +219,19 @@ impl Transport {
         }
         let begun = Instant::now();
         let mut outcome = send();
-        match &mut outcome {
-            Ok(answer) if !answer.is_success() => self.clean(&mut answer.body),
-            Err(failure) if failure.kind == Kind::Timeout => {
-                if let Some(total) = request.deadline.missed() {
-                    *failure = Failure { sent: failure.sent, ..late(total) };
-                }
+        if let Err(failure) = &mut outcome {
+            if let Some(total) = request.deadline.missed().filter(|_| failure.kind == Kind::Timeout) {
+                *failure = Failure { sent: failure.sent, ..late(total) };
             }
-            _ => {}
+            if failure.quotes || request.url.is_named() {
+                failure.detail = self.secrets.clean(&failure.detail);
+            }
         }
         if outcome.as_ref().map_or_else(|failure| failure.sent, |_| true) {
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
         self.tell(request, &outcome, begun);
         outcome
-    }
-
-    /// Before anything of an error's text is cut short: half a secret is not found.
-    fn clean(&self, body: &mut Vec<u8>) {
-        let Ok(text) = std::str::from_utf8(body) else { return };
-        let clean = self.secrets.clean(text);
-        if clean != text {
-            *body = clean.into_bytes();
-        }
     }
 
     /// Begins to make connections to an origin ahead of their use, unless it is reached through a proxy.
@@ -219,13 +245,38 @@ impl Transport {
 
     fn tell(&self, request: &Request<'_>, outcome: &Result<Answer, Failure>, begun: Instant) {
         let Some(trace) = &self.trace else { return };
-        let (method, url, time) = (request.method, request.url, begun.elapsed().as_millis());
+        let (method, url, time) = (request.method, self.secrets.url(request.url), begun.elapsed().as_millis());
         let line = match outcome {
             Ok(answer) => format!("{method} {url}: {} in {time} ms", answer.status),
             Err(failure) => format!("{method} {url}: {} in {time} ms", failure.detail),
         };
-        // A registry can have us ask for whatever it likes.
-        trace(&self.secrets.clean(&line));
+        trace(&line);
+    }
+
+    fn read(&self, response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
+        let (parts, body) = response.into_parts();
+        let mut answer = self.head(parts);
+        if !answer.is_success() {
+            // Its status stands, whatever becomes of its words.
+            let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
+            return Ok(answer);
+        }
+        let too_large = || Failure::new(Kind::Protocol, format!("its answer is larger than {cap} bytes"));
+        if body.content_length().is_some_and(|length| length > cap) {
+            return Err(too_large());
+        }
+        plain(&answer)?;
+        let mut reader = body.into_reader().take(cap.saturating_add(1));
+        reader.read_to_end(&mut answer.body).map_err(Failure::of_body)?;
+        if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
+            return Err(too_large());
+        }
+        Ok(answer)
+    }
+
+    fn head(&self, parts: Parts) -> Answer {
+        let secrets = Arc::clone(&self.secrets);
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new(), secrets }
     }
 
     fn line(&self, registry: &str, request: &Request<'_>) -> Result<Arc<Line>, Failure> {
@@ -269,32 +320,11 @@ fn within<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Du
     agent.configure_request(request).timeout_global(left).build()
 }
 
-fn read(response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
-    let (parts, body) = response.into_parts();
-    let mut answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new() };
-    if !answer.is_success() {
-        // Its status stands, whatever becomes of its words.
-        let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
-        return Ok(answer);
-    }
-    let too_large = || Failure::new(Kind::Protocol, format!("its answer is larger than {cap} bytes"));
-    if body.content_length().is_some_and(|length| length > cap) {
-        return Err(too_large());
-    }
-    plain(&answer)?;
-    let mut reader = body.into_reader().take(cap.saturating_add(1));
-    reader.read_to_end(&mut answer.body).map_err(Failure::of_body)?;
-    if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
-        return Err(too_large());
-    }
-    Ok(answer)
-}
-
 /// Refuses an answer whose body has been packed: its bytes would not be those that digests are about.
 fn plain(answer: &Answer) -> Result<(), Failure> {
     let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };
-    let encoding: String = encoding.chars().filter(char::is_ascii_graphic).take(20).collect();
+    let encoding: String = answer.quote(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
     Err(Failure::new(Kind::Protocol, format!("its answer is packed with {encoding}, which was not asked for")))
 }
 
@@ -386,10 +416,32 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_read_whatever_bytes_are_in_them() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("A", &b" caf\xc3\xa9 "[..]),
+            ("B", b"caf\xe9"),
+            ("C", b"  "),
+            ("Location", b"/caf\xe9/\xc3\xa9 %41\t?x"),
+            ("D", b"\x7e\x80\xff"),
+        ] {
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers.append("B", HeaderValue::from_bytes(b"x").unwrap());
+        let answer = Answer { status: 200, headers, body: Vec::new(), secrets: Arc::default() };
+        assert_eq!(answer.header("A").as_deref(), Some("café"));
+        assert_eq!(answer.header("B").as_deref(), Some("café"));
+        assert_eq!((answer.header("C"), answer.header("E")), (None, None));
+        assert_eq!(answer.header("D").as_deref(), Some("~\u{80}ÿ"));
+        assert_eq!(answer.fields("B").collect::<Vec<_>>(), ["café", "x"]);
+        assert_eq!(answer.location().as_deref(), Some("/caf%E9/%C3%A9 %41%09?x"), "the bytes are the server's");
+    }
+
+    #[test]
     fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
         let mut headers = HeaderMap::new();
         headers.insert("X-Echo", "hunter2".parse().unwrap());
-        let answer = Answer { status: 200, headers, body: b"hunter2".to_vec() };
+        let answer = Answer { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
         assert_eq!(format!("{answer:?}"), "Answer { status: 200, .. }");
     }
 }

@@ -122,7 +122,7 @@ impl<'a> Uploads<'a> {
             }
             outcome => outcome?,
         };
-        let Some(last) = reply.answer.header("Range").and_then(last_of) else { return Ok(None) };
+        let Some(last) = reply.answer.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
         let next = self.place(&reply).unwrap_or_else(|_| upload.clone());
         // `0-0` is said of nothing as well as of one byte.
         Ok((last > 0).then(|| (last.saturating_add(1), next)))
@@ -141,8 +141,8 @@ impl<'a> Uploads<'a> {
     }
 
     fn place(&self, reply: &Reply) -> Result<Upload, String> {
-        let location = reply.answer.header("Location").ok_or("no Location for an upload")?;
-        let url = self.session.place(reply, location);
+        let location = reply.answer.location().ok_or("no Location for an upload")?;
+        let url = self.session.place(reply, &location);
         url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
     }
 

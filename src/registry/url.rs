@@ -48,17 +48,30 @@ impl fmt::Display for Origin {
 }
 
 /// A full URL. Displayed, for debugging too, without the query values that could be secrets.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct Url {
     /// Scheme, host and port.
     pub(super) origin: Origin,
     target: String,
+    /// Whether a server has named it, rather than that it was built here.
+    named: bool,
+}
+
+impl PartialEq for Url {
+    fn eq(&self, other: &Url) -> bool {
+        (&self.origin, &self.target) == (&other.origin, &other.target)
+    }
 }
 
 impl Url {
+    /// Whether a server has named it: then it may repeat a secret.
+    pub(super) fn is_named(&self) -> bool {
+        self.named
+    }
+
     /// A path on a server; `target` begins with a slash and may have a query.
     pub(super) fn new(origin: Origin, target: impl Into<String>) -> Url {
-        Url { origin, target: target.into() }
+        Url { origin, target: target.into(), named: false }
     }
 
     /// Reads an absolute http or https URL. The error says what is wrong with it, without its text.
@@ -74,7 +87,7 @@ impl Url {
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let origin = Origin::of_authority(https, authority).ok_or("a URL whose host or port cannot be read")?;
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Ok(Url { origin, target: encode(&format!("{slash}{target}")) })
+        Ok(Url { origin, target: encode(&format!("{slash}{target}")), named: true })
     }
 
     /// Reads a `Location` that was answered to a request for this URL.
@@ -95,7 +108,7 @@ impl Url {
             Some('?') => format!("{path}{relative}"),
             Some(_) => merge(path, relative),
         };
-        Ok(Url { origin: self.origin.clone(), target: encode(&target) })
+        Ok(Url { origin: self.origin.clone(), target: encode(&target), named: true })
     }
 
     /// The path with its query, for the request line and nothing else.
@@ -106,7 +119,7 @@ impl Url {
     /// The same URL with one more query parameter; `pair` is `name=value`, encoded where it has to be.
     pub(super) fn with_query(&self, pair: &str) -> Url {
         let separator = if self.target.contains('?') { '&' } else { '?' };
-        Url { origin: self.origin.clone(), target: format!("{}{separator}{pair}", self.target) }
+        Url { target: format!("{}{separator}{pair}", self.target), ..self.clone() }
     }
 
     /// The URL in full, for the request line and nothing else.

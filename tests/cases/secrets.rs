@@ -4,6 +4,7 @@ mod everywhere;
 mod inside;
 mod places;
 mod processes;
+mod shown;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -20,6 +20,7 @@ use super::token::{self, Grant, Realm};
 pub(in crate::registry) use super::token::{TokenReply, TokenRequest};
 use crate::registry::error::{Kind, RegistryError};
 use crate::registry::host;
+use crate::registry::scrub::Scrubber;
 use crate::secret::Secret;
 
 /// Sends one request to a token server, without following redirects.
@@ -40,6 +41,7 @@ pub(in crate::registry) struct Origin<'a> {
 #[derive(Debug)]
 pub(in crate::registry) struct Authenticator {
     credentials: Credentials,
+    secrets: Arc<Scrubber>,
     desks: Mutex<BTreeMap<String, Arc<Desk>>>,
 }
 
@@ -77,9 +79,9 @@ struct State {
 }
 
 impl Authenticator {
-    /// Starts with nothing asked and nothing looked up. Does no I/O.
-    pub(in crate::registry) fn new(credentials: Credentials) -> Authenticator {
-        Authenticator { credentials, desks: Mutex::default() }
+    /// Starts with nothing asked and nothing looked up; what is quoted is rid of these secrets. Does no I/O.
+    pub(in crate::registry) fn new(credentials: Credentials, secrets: Arc<Scrubber>) -> Authenticator {
+        Authenticator { credentials, secrets, desks: Mutex::default() }
     }
 
     /// Remembers that the command is going to need this scope; the first token asks for all of them.
@@ -183,8 +185,8 @@ impl Authenticator {
             drop(turn);
             return fixed(&desk, origin, Some(header), sent);
         }
-        let realm = usable_realm(origin, challenge, &credential)?;
-        let desk = TokenDesk { desk: &desk, origin, realm, challenge, credential, send };
+        let realm = usable_realm(origin, challenge, &credential, &self.secrets)?;
+        let desk = TokenDesk { desk: &desk, origin, realm, challenge, credential, send, secrets: &self.secrets };
         desk.answer(&Scopes::of(needed), sent)
     }
 
@@ -226,13 +228,19 @@ fn fixed(
 
 /// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
 /// plain HTTP only within this machine. `--insecure` lifts both.
-fn usable_realm(origin: &Origin<'_>, challenge: &Challenge, credential: &Credential) -> Result<Realm, RegistryError> {
+fn usable_realm(
+    origin: &Origin<'_>,
+    challenge: &Challenge,
+    credential: &Credential,
+    secrets: &Scrubber,
+) -> Result<Realm, RegistryError> {
     let refuse = |detail: String| RegistryError::new(Kind::Protocol, origin.registry, detail);
     let text = challenge.parameter("realm").ok_or_else(|| refuse("its Bearer challenge has no realm".to_owned()))?;
     let realm = Realm::parse(text).map_err(refuse)?;
     let exposed = origin.https || !(credential.is_anonymous() || realm.is_loopback());
     if !realm.https && !origin.insecure && exposed {
-        return Err(refuse(format!("it names a token server that speaks plain HTTP, {}", realm.host)));
+        let host = secrets.clean(&realm.host);
+        return Err(refuse(format!("it names a token server that speaks plain HTTP, {host}")));
     }
     Ok(realm)
 }
@@ -245,6 +253,7 @@ struct TokenDesk<'a> {
     challenge: &'a Challenge,
     credential: Credential,
     send: Send<'a>,
+    secrets: &'a Scrubber,
 }
 
 impl TokenDesk<'_> {
@@ -332,40 +341,34 @@ impl TokenDesk<'_> {
         let refreshed = lock(&self.desk.state).refresh.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
             let request = self.realm.get(service, scopes, &self.credential);
-            return self.granted(&request, &self.ask(&request)?, None);
+            return self.granted(&request, &self.ask(&request)?);
         };
         let request = self.realm.refresh(service, scopes, &identity);
         let reply = self.ask(&request)?;
         if !matches!(reply.status, 401 | 404 | 405) {
-            return self.granted(&request, &reply, Some(&identity));
+            return self.granted(&request, &reply);
         }
         let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
         let fallback = self.ask(&second)?;
         // To a 401 the first answer says more: it is about the identity token that the user logged in with.
         if reply.status == 401 && !fallback.is_success() {
-            return self.granted(&request, &reply, Some(&identity));
+            return self.granted(&request, &reply);
         }
-        self.granted(&second, &fallback, Some(&identity))
+        self.granted(&second, &fallback)
     }
 
-    fn granted(
-        &self,
-        request: &TokenRequest,
-        reply: &TokenReply,
-        identity: Option<&Secret>,
-    ) -> Result<Grant, RegistryError> {
+    fn granted(&self, request: &TokenRequest, reply: &TokenReply) -> Result<Grant, RegistryError> {
         let method = if request.form.is_some() { "POST" } else { "GET" };
         let error = |kind, words: &str| {
-            RegistryError::new(kind, self.origin.registry, format!("token server {}: {words}", self.realm.host))
-                .at(format!("{method} {}", self.realm.shown()))
+            let host = self.secrets.clean(&self.realm.host);
+            RegistryError::new(kind, self.origin.registry, format!("token server {host}: {words}"))
+                .at(format!("{method} {}", self.secrets.clean(self.realm.shown())))
                 .with_status(reply.status)
         };
         if reply.is_success() {
             return reply.grant().map_err(|why| error(Kind::Protocol, &why));
         }
-        // A server may repeat what it was sent.
-        let secrets = self.credential.password.iter().chain(&self.credential.identity_token).chain(identity);
-        Err(error(reply.failure_kind(), &reply.words(secrets)))
+        Err(error(reply.failure_kind(), &reply.words(self.secrets)))
     }
 }
 

@@ -60,11 +60,11 @@ fn home(config: &str) -> Home {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config).unwrap();
     let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned());
-    Home { _folder: folder, authenticator: Authenticator::new(credentials) }
+    Home { _folder: folder, authenticator: Authenticator::new(credentials, Arc::default()) }
 }
 
 fn with_login() -> Home {
-    home(r#"{"auths":{"h":{"username":"u","password":"hunter2"}}}"#)
+    home(r#"{"auths":{"h":{"username":"u","password":"hunter22"}}}"#)
 }
 
 const SECURE: Origin<'static> = Origin { registry: "h", https: true, insecure: false };
@@ -88,8 +88,12 @@ impl Home {
     ) -> Result<Option<String>, RegistryError> {
         let challenges = Challenge::parse_all([challenge].into_iter());
         let sent = sent.map(Secret::new);
-        let answer =
-            self.authenticator.answer(origin, &challenges, needed, sent.as_ref(), &|request| server.send(request))?;
+        let answer = self.authenticator.answer(origin, &challenges, needed, sent.as_ref(), &|request| {
+            // As the transport does.
+            request.authorization.iter().for_each(|header| self.authenticator.secrets.sent(header));
+            request.form.iter().for_each(|form| self.authenticator.secrets.sent_form(form));
+            server.send(request)
+        })?;
         Ok(answer.map(|header| header.reveal().to_owned()))
     }
 
@@ -113,7 +117,7 @@ fn nothing_is_sent_before_the_registry_asks_and_one_token_serves_all_that_was_an
     assert_eq!(server.scopes(), [[A, "repository:b:pull"]]);
     let request = lock(&server.requests)[0].clone();
     assert!(request.url.starts_with("https://auth.example/token?account=u&"), "{}", request.url);
-    assert_eq!(request.authorization, Some(token::basic("u", "hunter2")));
+    assert_eq!(request.authorization, Some(token::basic("u", "hunter22")));
     assert_eq!(home.header(&[push("a"), pull("b")]), some("Bearer t1"));
     assert_eq!(home.header(&[pull("c")]), None);
     assert_eq!(home.authenticator.header("other", &[pull("a")]), None);
@@ -163,7 +167,7 @@ fn a_token_server_that_will_not_give_all_is_asked_for_what_is_needed() {
 
 #[test]
 fn a_wrong_login_is_tried_once_in_a_command() {
-    let server = Server::new(|_, _| (401, r#"{"details":"incorrect password hunter2"}"#.to_owned()));
+    let server = Server::new(|_, _| (401, r#"{"details":"incorrect password hunter22"}"#.to_owned()));
     let home = with_login();
     home.authenticator.announce("h", pull("b"));
     for _ in 0..3 {
@@ -203,7 +207,7 @@ fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
     let home = with_login();
     assert!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).is_err());
     assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
-    let server = Server::new(|_, _| (200, "hunter2".to_owned()));
+    let server = Server::new(|_, _| (200, "hunter22".to_owned()));
     let error = with_login().ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
     assert_eq!(
         (error.kind, error.detail.as_str()),
@@ -213,21 +217,21 @@ fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
 
 #[test]
 fn an_identity_token_goes_by_post_and_falls_back_to_get() {
-    let config = r#"{"auths":{"h":{"identitytoken":"hunter2"}}}"#;
+    let config = r#"{"auths":{"h":{"identitytoken":"hunter22"}}}"#;
     let server = generous();
     assert_eq!(home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t1"));
     let form = lock(&server.requests)[0].form.clone().unwrap();
-    assert!(form.reveal().contains("refresh_token=hunter2") && form.reveal().contains("grant_type=refresh_token"));
+    assert!(form.reveal().contains("refresh_token=hunter22") && form.reveal().contains("grant_type=refresh_token"));
     for refused in [401, 404, 405] {
         let server = Server::new(|request, _| match request.form {
             Some(_) => (refused, String::new()),
             None => (200, r#"{"token":"t"}"#.to_owned()),
         });
         assert_eq!(home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
-        assert_eq!(lock(&server.requests)[1].authorization, Some(token::basic("", "hunter2")));
+        assert_eq!(lock(&server.requests)[1].authorization, Some(token::basic("", "hunter22")));
     }
     let server = Server::new(|request, _| match request.form {
-        Some(_) => (401, r#"{"error":"invalid_grant","error_description":"hunter2 has run out"}"#.to_owned()),
+        Some(_) => (401, r#"{"error":"invalid_grant","error_description":"hunter22 has run out"}"#.to_owned()),
         None => (400, String::new()),
     });
     let error = home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
@@ -250,7 +254,7 @@ fn a_rotated_refresh_token_is_used_from_then_on() {
 #[test]
 fn basic_is_sent_unasked_from_then_on_and_a_refusal_is_the_end() {
     let (home, server) = (with_login(), generous());
-    let basic = "Basic dTpodW50ZXIy";
+    let basic = "Basic dTpodW50ZXIyMg==";
     let ask = |sent| home.ask(&SECURE, "Basic realm=x", &[push("a")], sent, &server).unwrap();
     assert_eq!(ask(None), some(basic));
     assert_eq!(home.header(&[pull("anything")]), None, "nobody knows yet whether it is good");
@@ -280,7 +284,7 @@ fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
     let both = format!("Basic realm=x, {CHALLENGE}");
     assert_eq!(with_login().ask(&SECURE, &both, &[], None, &server).unwrap(), some("Bearer t1"));
     let broken = "Bearer service=s, Basic realm=x";
-    assert_eq!(with_login().ask(&SECURE, broken, &[], None, &server).unwrap(), some("Basic dTpodW50ZXIy"));
+    assert_eq!(with_login().ask(&SECURE, broken, &[], None, &server).unwrap(), some("Basic dTpodW50ZXIyMg=="));
     for challenge in ["Negotiate", "", "Digest realm=x"] {
         assert_eq!(with_login().ask(&SECURE, challenge, &[], None, &server).unwrap(), None, "{challenge}");
     }
@@ -309,7 +313,7 @@ fn credentials_do_not_leave_over_plain_http() {
         (origin("localhost:5000", false, false), "Basic realm=x", true, true),
     ];
     for (origin, challenge, login, followed) in rows {
-        let entry = r#"{"username":"u","password":"hunter2"}"#;
+        let entry = r#"{"username":"u","password":"hunter22"}"#;
         let config = format!(r#"{{"auths":{{"h":{entry},"localhost:5000":{entry}}}}}"#);
         let (home, server) = (home(if login { &config } else { "{}" }), generous());
         let answer = home.ask(&origin, challenge, &[], None, &server);
@@ -328,7 +332,7 @@ fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
     use crate::registry::auth::helper::tests::helper;
     let (folder, env) = helper("t", "echo x >>\"${0%/*}/calls\"; echo no keychain; exit 1");
     fs::write(folder.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
-    let authenticator = Authenticator::new(Credentials::new(env, folder.path().to_owned()));
+    let authenticator = Authenticator::new(Credentials::new(env, folder.path().to_owned()), Arc::default());
     assert_eq!(authenticator.header("h", &[]), None);
     assert!(!folder.path().join("calls").exists());
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
@@ -353,5 +357,8 @@ fn nothing_shows_a_secret() {
     let (home, server) = (with_login(), generous());
     home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap();
     let shown = format!("{:?} {:?}", home.authenticator, lock(&server.requests));
-    assert!(!shown.contains("hunter2") && !shown.contains("dTpodW50ZXIy") && !shown.contains("Bearer t1"), "{shown}");
+    assert!(
+        !shown.contains("hunter22") && !shown.contains("dTpodW50ZXIyMg==") && !shown.contains("Bearer t1"),
+        "{shown}"
+    );
 }

@@ -14,6 +14,7 @@ use super::scope::Scopes;
 use crate::registry::answer;
 use crate::registry::error::Kind;
 use crate::registry::host;
+use crate::registry::scrub::Scrubber;
 use crate::secret::Secret;
 
 /// Docker's own; some servers bind refresh tokens to the client that they were given to.
@@ -227,10 +228,8 @@ impl TokenReply {
     }
 
     /// The server's own words for a failure, in one line and without these secrets, or its status.
-    pub(in crate::registry) fn words<'a>(&self, secrets: impl Iterator<Item = &'a Secret>) -> String {
-        // Before it is cut short: half a secret would not be found.
-        let without = |words: String| secrets.fold(words, |words, secret| words.replace(secret.reveal(), "[secret]"));
-        let words = answer::structured(&self.body).map(without);
+    pub(in crate::registry) fn words(&self, secrets: &Scrubber) -> String {
+        let words = answer::structured(&self.body, secrets);
         let words = words.map(|words| answer::line(&words, WORDS_MAX)).filter(|words| !words.is_empty());
         words.unwrap_or_else(|| format!("HTTP status {}", self.status))
     }

@@ -45,10 +45,12 @@ impl TokenServer<'_> {
             guarded: true,
             deadline,
         };
+        let secrets = self.transport.secrets();
         if let Some(form) = &request.form {
-            self.transport.secrets().sent_form(form);
+            secrets.sent_form(form);
         }
-        let server = format!("token server {}", url.origin.authority());
+        // A registry has named it.
+        let server = format!("token server {}", secrets.clean(&url.origin.authority()));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
             let failed = match self.ask(registry, &post) {
@@ -58,7 +60,7 @@ impl TokenServer<'_> {
                     if again == Again::Never {
                         return Ok(reply);
                     }
-                    let said = format!("{server}: {}", reply.words(std::iter::empty()));
+                    let said = format!("{server}: {}", reply.words(secrets));
                     let error = RegistryError::new(reply.failure_kind(), registry, said);
                     error.with_status(reply.status).with_again(again)
                 }
@@ -66,7 +68,7 @@ impl TokenServer<'_> {
                     RegistryError::new(kind, registry, format!("{server}: {detail}")).with_again(again)
                 }
             };
-            let failed = self.transport.secrets().clean_error(failed.at(format!("{} {url}", post.method)));
+            let failed = failed.at(format!("{} {}", post.method, secrets.url(&url)));
             // What has been tried here is not tried once more by whoever wanted the token.
             retry.wait(failed).map_err(|error| error.with_again(Again::Never))?;
         }

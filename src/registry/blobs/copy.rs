@@ -86,7 +86,7 @@ impl Registry {
         if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
         }
-        brought.map_err(|error| named(self.session.transport.secrets().clean_error(error), blob.digest))
+        brought.map_err(|error| named(error, blob.digest))
     }
 }
 

@@ -165,7 +165,7 @@ fn extent(reply: &Reply, body: &Incoming, from: u64) -> Result<(u64, Option<u64>
     match reply.answer.status {
         200 => Ok((0, body.length)),
         206 => {
-            let range = reply.answer.header("Content-Range").and_then(range_of);
+            let range = reply.answer.header("Content-Range").as_deref().and_then(range_of);
             let (first, total) = range.ok_or("a part of a blob that does not say which")?;
             if first != from {
                 return Err(format!("the part of a blob from byte {first} on, not the one from {from} on"));

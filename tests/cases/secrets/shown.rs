@@ -1,0 +1,88 @@
+//! What is shown is redacted, and what is computed with is not: a password that is a part of an ordinary word changes
+//! nothing, and does not show itself by what is missing.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::Sandbox;
+
+use super::amd;
+use crate::cases::OURS;
+
+/// Parts of media types, of JSON, of addresses and of names, short and long.
+const WORDS: &[&str] = &["docker", "app", "image", "json", "v2", "m", "{", "manifest", "application", "schemaVersion"];
+
+fn logged_in(registry: &Registry, password: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let auth = BASE64_STANDARD.encode(format!("me:{password}"));
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host()));
+    sandbox
+}
+
+#[test]
+fn a_password_that_is_a_part_of_a_word_changes_nothing() {
+    for password in WORDS {
+        let registry = Registry::builder().basic("me", password).start();
+        registry.put_image("team/app", "1", &amd());
+        let sandbox = logged_in(&registry, password);
+        let (list, image) = (format!("{}/team/app:list", registry.host()), format!("{}/team/app:1", registry.host()));
+        for words in [
+            &["inspect", &image][..],
+            &["create", &list, &image],
+            &["push", "--format", "json", "--tag", "other", &list],
+            &["inspect", "--remote", "--format", "json", &list],
+            &["platforms", &list],
+        ] {
+            let output = sandbox.command(OURS).args(words.iter().copied()).run();
+            assert_eq!(output.code, 0, "{password}: {words:?}: {}", output.err());
+            assert!(!(output.out() + &output.err()).contains("[secret]"), "{password}: {words:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_typed_and_what_is_built_of_it_are_shown_whole() {
+    for password in ["app", "team/application", "manifests"] {
+        let registry = Registry::builder().basic("me", password).start();
+        registry.put_image("team/application", "1", &amd());
+        let name = format!("{}/team/application:none", registry.host());
+        let output = logged_in(&registry, password).command(OURS).args(["--debug", "inspect", &name]).run();
+        assert_eq!(output.code, 1, "{}", output.out());
+        let request = format!("http://{}/v2/team/application/manifests/none", registry.host());
+        assert!(output.err().contains(&name) && output.err().contains(&request), "{password}: {}", output.err());
+        assert!(!output.err().contains("team/["), "{password}: {}", output.err());
+    }
+}
+
+#[test]
+fn a_short_password_is_hidden_where_a_credential_stands() {
+    let registry = Registry::builder().basic("me", "app").start();
+    let name = format!("{}/team/app:1", registry.host());
+    let login = BASE64_STANDARD.encode("me:app");
+    for (said, shown) in [
+        ("no app at https://me:app@h/app".to_owned(), "no app at https://me:[secret]@h/app"),
+        (format!("Authorization: Basic {login} is no app"), "Authorization: Basic [secret] is no app"),
+        (format!("who is {login}?"), "who is [secret]?"),
+        ("Authorization: app".to_owned(), "Authorization: [secret]"),
+    ] {
+        registry.clear_faults();
+        let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"{said}"}}]}}"#);
+        registry.fault(Rule::any().authorized(), Fault::Status(403, body, vec![]));
+        let output = logged_in(&registry, "app").command(OURS).args(["--debug", "inspect", &name]).run();
+        assert!(output.err().contains(shown), "{said}: {}", output.err());
+        assert!(!output.err().contains(&login), "{said}: {}", output.err());
+    }
+}
+
+/// The words of a refusal are read before anything is redacted.
+#[test]
+fn a_refusal_is_understood_whatever_the_password_is() {
+    for password in ["errors", "\"message\"", "\":[{\"code", "\"errors\":"] {
+        let registry = Registry::builder().basic("me", password).start();
+        let body = r#"{"errors":[{"code":"DENIED","message":"not yours"}]}"#.to_owned();
+        registry.fault(Rule::any().authorized(), Fault::Status(403, body, vec![]));
+        let name = format!("{}/team/app:1", registry.host());
+        let output = logged_in(&registry, password).command(OURS).args(["inspect", &name]).run();
+        assert!(output.err().contains("denied: not yours"), "{password}: {}", output.err());
+    }
+}
