@@ -74,7 +74,7 @@ fn no_dependency_asks_for_a_newer_compiler_than_we_do() {
 fn no_code_of_ours_is_unsafe() {
     let read = |path: &str| std::fs::read_to_string(root().join(path)).expect(path);
     assert!(read("Cargo.toml").contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
-    for member in ["Cargo.toml", "tests/support/Cargo.toml"] {
+    for member in ["Cargo.toml", "examples/demo/Cargo.toml", "tests/support/Cargo.toml"] {
         assert!(read(member).contains("[lints]\nworkspace = true\n"), "{member}");
     }
     assert!(read("fuzz/Cargo.toml").contains("[lints.rust]\nunsafe_code = \"deny\"\n"));

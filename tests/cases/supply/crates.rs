@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{cargo, collect, crates, root};
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
-const OURS: [&str; 3] = ["docker-manifest", "docker-manifest-fuzz", "testkit"];
+const OURS: [&str; 4] = ["demo", "docker-manifest", "docker-manifest-fuzz", "testkit"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -170,9 +170,10 @@ fn features_are_asked_for_by_name() {
 fn every_dependency_is_used() {
     for (ours, dependency) in dependencies() {
         let folders: &[&str] = match (ours.as_str(), dependency["kind"].as_str()) {
-            ("docker-manifest", Some(_)) => &["src", "tests/cases", "benches", "examples"],
+            ("docker-manifest", Some(_)) => &["src", "tests/cases", "benches"],
             ("docker-manifest", None) => &["src"],
             ("testkit", _) => &["tests/support"],
+            ("demo", _) => &["examples/demo"],
             _ => &["fuzz/fuzz_targets"],
         };
         let mut sources = String::new();
