@@ -98,6 +98,7 @@ mod cases {
     mod interop;
     mod lockout;
     mod manifest_tool;
+    mod names;
     mod plugin;
     mod push;
     mod references;

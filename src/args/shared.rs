@@ -19,7 +19,7 @@ pub struct Network {
     /// Send a request again this often when a registry is busy (default 3)
     #[arg(long, value_name = "int", value_parser = values::times)]
     pub retries: Option<u32>,
-    /// Give up a request, retries included, after this time (30s, 5m)
+    /// Give up a request, retries included, after this time (30s, 5m; a bare number is seconds)
     #[arg(long, value_name = "duration", value_parser = values::bound)]
     pub timeout: Option<Duration>,
     /// Log in to the registry as this user

@@ -152,10 +152,15 @@ pub fn bound(typed: &str) -> Result<Duration, &'static str> {
     seconds.or_else(|| span(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
 }
 
-/// An age: [`span`], and a bare zero.
-pub(super) fn age(typed: &str) -> Result<Duration, &'static str> {
+/// An age: [`span`], and a bare zero. What another bare number would count is not guessed.
+pub(super) fn age(typed: &str) -> Result<Duration, String> {
+    const WANTED: &str = "not a time like 12h, 30d or 2w";
     let zero = (typed == "0").then_some(Duration::ZERO);
-    zero.or_else(|| span(typed)).ok_or("not a time like 12h, 30d or 2w")
+    zero.or_else(|| span(typed)).ok_or_else(|| {
+        let in_days = format!("{typed}d");
+        let is_number = typed.bytes().all(|byte| byte.is_ascii_digit()) && span(&in_days).is_some();
+        if is_number { format!("{WANTED}; did you mean {in_days}?") } else { WANTED.to_owned() }
+    })
 }
 
 /// Numbers with a unit each: `ms`, `s`, `m`, `h`, `d`, `w`.
@@ -256,7 +261,11 @@ mod tests {
         }
         assert_eq!(age("30d").map(|age| age.as_secs()), Ok(2_592_000));
         assert_eq!(age("0"), Ok(Duration::ZERO));
-        assert!(age("30").is_err(), "an age needs its unit");
+        let wanted = "not a time like 12h, 30d or 2w";
+        assert_eq!(age("30"), Err(format!("{wanted}; did you mean 30d?")), "an age needs its unit");
+        for typed in ["", "x", "30y", "-30", "99999999999999999999"] {
+            assert_eq!(age(typed), Err(wanted.to_owned()), "{typed:?}");
+        }
     }
 
     #[test]

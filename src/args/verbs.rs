@@ -86,7 +86,7 @@ pub struct Remove {
     /// The list to take from
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
     pub list: RefArg,
-    /// Images, digests (or seven hexadecimal digits of one, or more) or platforms
+    /// Images, indexes that images came from, platforms, or digests (seven hexadecimal digits of one, or more)
     #[arg(value_name = "MANIFEST|DIGEST|PLATFORM", required = true, num_args = 1..)]
     pub what: Vec<String>,
 }

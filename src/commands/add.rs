@@ -29,8 +29,7 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let originals = Originals::gather(&registry, &before, &found)?;
     let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(args, entry));
     let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
-    let mut moves = Vec::new();
-    let mut lines = Vec::new();
+    let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
     store.change(list, &context.notice(), |before| {
         let before = before.ok_or_else(missing)?;
         let mut draft = before.clone();
@@ -41,11 +40,12 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
             let images = source.entries.iter().filter(|entry| is_meant(args, entry));
             named.extend(images.flat_map(|image| refresh::holders(&draft, image)));
         }
-        set(&mut draft, &named, args)?;
+        notes = set(&mut draft, &named, args)?;
         lines = added(before, &draft);
         Ok::<_, CommandError>(Some(draft))
     })?;
     tell(context, &moves);
+    notes.iter().for_each(|note| context.streams.note(note));
     for line in lines {
         context.streams.line(line)?;
     }
@@ -58,18 +58,20 @@ fn is_meant(args: &Add, entry: &Entry) -> bool {
     entry.attests().is_none() && platform.is_none_or(|own| children::picks(&args.sources, own))
 }
 
-/// What the flags say goes to every image that was named, by whatever name the draft has it.
-fn set(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<(), CommandError> {
+/// Sets what the flags say of every image that was named, by whatever name the draft has it. Returns what is to be told
+/// of it.
+fn set(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<BTreeSet<String>, CommandError> {
+    let mut notes = BTreeSet::new();
     if !annotate::says_anything(&args.entry) {
-        return Ok(());
+        return Ok(notes);
     }
     for name in named {
         if let Some(mut entry) = draft.get(name).cloned() {
-            describe(&mut entry, &args.entry)?;
+            notes.extend(describe(&mut entry, &args.entry)?);
             draft.insert(entry)?;
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
 fn added(before: &Draft, after: &Draft) -> Vec<String> {

@@ -58,7 +58,7 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
 fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
     let Ok(image) = &image.parsed else { return true };
     let is_known = before.is_some_and(|draft| originals::knows(draft, image));
-    let is_fixed = image.tag().is_none() && before.is_some_and(|draft| draft.get(image).is_some());
+    let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.offline || is_fixed))
 }
 

@@ -57,6 +57,18 @@ pub enum CommandError {
         list: String,
         /// Whether there is a draft of that name at all.
         drafted: bool,
+        /// What was probably meant.
+        near: Option<String>,
+    },
+    /// `inspect LIST IMAGE`: the image is not in the draft.
+    #[error("No such manifest: {image}")]
+    NotStoredIn {
+        /// The image.
+        image: String,
+        /// The draft.
+        list: String,
+        /// What was probably meant.
+        near: Option<String>,
     },
     /// `annotate`: a pair that docker does not know.
     #[error("manifest entry for image has unsupported os/arch combination: {os}/{arch}")]
@@ -65,6 +77,8 @@ pub enum CommandError {
         os: String,
         /// The flag's value as typed.
         arch: String,
+        /// The flags that were probably meant.
+        near: Vec<String>,
     },
     /// No draft, or no such image in it.
     #[error("No such manifest: {0}")]
@@ -117,7 +131,17 @@ pub enum CommandError {
         /// The platforms that they have.
         there: Vec<String>,
     },
-    /// `remove`: the first digits of several digests.
+    /// A name of several images where one is wanted.
+    #[error("{word} is {} images of {list}: {}", .images.len(), .images.join(", "))]
+    SeveralImages {
+        /// As typed.
+        word: String,
+        /// The draft.
+        list: String,
+        /// The images, with what they run on.
+        images: Vec<String>,
+    },
+    /// The first digits of several digests.
     #[error("{word} may mean any of: {}", .meanings.join(", "))]
     Ambiguous {
         /// As typed.

@@ -14,6 +14,7 @@ mod failures;
 mod gathering;
 mod inspect;
 mod listing;
+mod lookup;
 mod ls;
 mod manifest_tool;
 mod platforms;

@@ -74,7 +74,9 @@ impl Registry {
         self.session.expect(repository.domain(), exchanges);
     }
 
-    /// Fetches a manifest by its tag, or by its digest where the reference has no tag, as docker does. One request.
+    /// Fetches a manifest by its digest, or by its tag where the reference has no digest. One request.
+    ///
+    /// A tag beside a digest tells readers what was meant. It may have moved since, or be gone.
     ///
     /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
     /// reference's digest and against what the registry says is their digest.
@@ -85,8 +87,8 @@ impl Registry {
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
         let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
-            (Some(tag), _) => tag,
-            (None, Some(digest)) => digest.as_str(),
+            (_, Some(digest)) => digest.as_str(),
+            (Some(tag), None) => tag,
             (None, None) => "latest",
         };
         let target = format!("/v2/{}/manifests/{name}", repository.path());

@@ -31,9 +31,17 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Exists { list } => {
             vec![format!("{list} is a draft already: add --amend to add to it, or remove it first with rm")]
         }
-        CommandError::NotInList { list, drafted: true, .. } => vec![format!("inspect {list} shows what is in it")],
+        CommandError::NotInList { near: Some(near), .. } | CommandError::NotStoredIn { near: Some(near), .. } => {
+            vec![format!("did you mean '{near}'?")]
+        }
+        CommandError::NotInList { list, drafted: true, .. } | CommandError::NotStoredIn { list, .. } => {
+            vec![format!("inspect {list} shows what is in it")]
+        }
         CommandError::NotInList { list, drafted: false, .. } => {
             vec![format!("there is no draft {list}: make it with create first")]
+        }
+        CommandError::Platform { near, .. } if !near.is_empty() => {
+            vec![format!("did you mean '{}'? --force sets any other pair", near.join(" "))]
         }
         CommandError::Platform { .. } => {
             let pair = "use a pair of names that Go has, for example: --os linux --arch amd64";
@@ -54,6 +62,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec!["name the images that are wanted, as REPOSITORY@DIGEST".to_owned()]
         }
         CommandError::Ambiguous { .. } => vec!["give more digits".to_owned()],
+        CommandError::SeveralImages { .. } => {
+            vec!["name one of them by its reference, its digest or its platform".to_owned()]
+        }
         CommandError::NotMounted { sources, source, .. } if !is_write(source) => vec![gone(sources)],
         CommandError::NotMounted { source, .. } => registry_hints(source, certificates),
         CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound && !is_write(source) => {

@@ -182,7 +182,8 @@ fn reference(error: &CommandError) -> Option<&str> {
         | CommandError::AnnotateListName { typed, .. }
         | CommandError::AnnotateImageName { typed, .. } => Some(typed),
         CommandError::Exists { list } | CommandError::Incomplete { list, .. } => Some(list),
-        CommandError::NotInList { image, .. } => Some(image),
+        CommandError::NotInList { image, .. } | CommandError::NotStoredIn { image, .. } => Some(image),
+        CommandError::SeveralImages { word, .. } => Some(word),
         CommandError::NotStored(reference) | CommandError::Empty(reference) | CommandError::IsList(reference) => {
             Some(reference)
         }

@@ -69,9 +69,10 @@ pub fn kind(error: &CommandError) -> FailureKind {
         | CommandError::AnnotateListName { .. }
         | CommandError::AnnotateImageName { .. } => FailureKind::Reference,
         CommandError::Exists { .. } | CommandError::OtherDigest { .. } => FailureKind::Conflict,
-        CommandError::NotInList { .. } | CommandError::NotStored(_) | CommandError::NoSuchPlatform { .. } => {
-            FailureKind::Missing
-        }
+        CommandError::NotInList { .. }
+        | CommandError::NotStored(_)
+        | CommandError::NotStoredIn { .. }
+        | CommandError::NoSuchPlatform { .. } => FailureKind::Missing,
         CommandError::Incomplete { .. } => FailureKind::Incomplete,
         CommandError::Platform { .. } | CommandError::IsList(_) | CommandError::NotAManifest { .. } => {
             FailureKind::Unsupported
@@ -79,7 +80,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::TooDeep { .. } | CommandError::TooMany { .. } | CommandError::TooLarge { .. } => {
             FailureKind::Unsupported
         }
-        CommandError::Ambiguous { .. } => FailureKind::Usage,
+        CommandError::Ambiguous { .. } | CommandError::SeveralImages { .. } => FailureKind::Usage,
         CommandError::Unpublishable(_) => FailureKind::Unsupported,
         CommandError::CheckTarget { .. } => FailureKind::Reference,
         CommandError::Empty(_) | CommandError::EmptyList(_) => FailureKind::Draft,

@@ -69,7 +69,7 @@ fn failures() -> Vec<CommandError> {
         exchange(Kind::Credentials).into(),
         unreadable(),
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
-        CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned() },
+        CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned(), near: Vec::new() },
         io::Error::other("full").into(),
         crate::spec::parse("image: l\nmanifest: []\n", "l.yaml", &|_| None).unwrap_err().into(),
         CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),

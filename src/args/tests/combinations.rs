@@ -108,7 +108,10 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
         ),
         (&["push", "--timeout=0", "l"], "\"0\" for \"--timeout\" flag: not a time above zero like 30s, 5m or 1h30m"),
         (&["push", "--retries=-1", "l"], "\"-1\" for \"--retries\" flag: not a whole number"),
-        (&["prune", "--older-than=30"], "\"30\" for \"--older-than\" flag: not a time like 12h, 30d or 2w"),
+        (
+            &["prune", "--older-than=30"],
+            "\"30\" for \"--older-than\" flag: not a time like 12h, 30d or 2w; did you mean 30d?",
+        ),
         (&["annotate", "l", "--annotation", "x"], "\"x\" for \"--annotation\" flag: not KEY=VALUE"),
         (&["push", "--digest-file=", "l"], "\"\" for \"--digest-file\" flag: must not be empty"),
         (&["push", "--exact=x", "l"], "\"x\" for \"--exact\" flag: strconv.ParseBool: parsing \"x\": invalid syntax"),

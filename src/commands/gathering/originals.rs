@@ -118,7 +118,12 @@ pub(in crate::commands) fn former<'a>(draft: &'a Draft, name: &Reference, origin
 /// Whether the draft has anything of this source, so that it need not be asked for.
 pub(in crate::commands) fn knows(draft: &Draft, name: &Reference) -> bool {
     let former = former(draft, name, &Originals::default());
-    !former.is_empty() && former.iter().all(|entry| entry.has_raw())
+    // A name with a tag and a digest finds what was taken from that tag at any time.
+    let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
+        (Some(digest), Some(index)) => index.digest() == Some(digest),
+        _ => true,
+    };
+    !former.is_empty() && former.iter().all(|entry| entry.has_raw() && is_it(entry))
 }
 
 /// The images that are to be asked for, and, with the draft's entries of them, those that are not.

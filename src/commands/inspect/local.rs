@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::args::{Inspect, PlatformArg};
+use crate::args::{Inspect, PlatformArg, RefArg};
 use crate::commands::complete;
 use crate::commands::error::CommandError;
 use crate::commands::inspect::node::Node;
 use crate::commands::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
-use crate::commands::{Context, parsed};
+use crate::commands::{Context, lookup, parsed};
 use crate::document::{DocumentError, Draft, Entry, gojson};
 use crate::reference::Reference;
 use crate::store::{Store, StoreError};
@@ -21,12 +21,12 @@ pub(super) enum Found {
 }
 
 /// Looks; `None` where the registry is to be asked.
-pub(super) fn look(context: &Context, args: &Inspect, image: &Reference) -> Result<Option<Found>, CommandError> {
+pub(super) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, CommandError> {
     let store = context.store();
     match &args.list {
-        Some(list) => entry(&store, parsed(list)?, image).map(Some),
+        Some(list) => entry(&store, list, &args.image).map(Some),
         None if args.remote => Ok(None),
-        None => Ok(draft(&store, image)?.map(|draft| Found::Draft(Box::new(draft)))),
+        None => Ok(draft(&store, parsed(&args.image)?)?.map(|draft| Found::Draft(Box::new(draft)))),
     }
 }
 
@@ -38,11 +38,23 @@ fn draft(store: &Store, list: &Reference) -> Result<Option<Draft>, CommandError>
     }
 }
 
-fn entry(store: &Store, list: &Reference, image: &Reference) -> Result<Found, CommandError> {
-    let draft = store.draft(list)?;
-    let entry = draft.as_ref().and_then(|draft| draft.get(image));
-    let entry = entry.ok_or_else(|| CommandError::NotStored(image.to_string()))?;
-    Ok(Found::Entry(list.clone(), Box::new(entry.clone())))
+fn entry(store: &Store, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
+    // Docker reads the image's name first. What is no name may still be the digits of a digest.
+    let list = match parsed(list) {
+        Ok(list) => list,
+        Err(error) => return Err(parsed(image).err().unwrap_or(error)),
+    };
+    let Some(draft) = store.draft(list)? else {
+        return Err(CommandError::NotStored(parsed(image)?.to_string()));
+    };
+    if let Some(entry) = lookup::entry(&draft, &image.typed)? {
+        return Ok(Found::Entry(list.clone(), Box::new(entry.clone())));
+    }
+    Err(CommandError::NotStoredIn {
+        image: parsed(image)?.to_string(),
+        list: list.to_string(),
+        near: lookup::nearest_to(&draft, &image.typed),
+    })
 }
 
 /// The text to print for it.

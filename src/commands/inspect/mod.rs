@@ -23,11 +23,10 @@ use node::Node;
 const INDENTATION: &str = "\t";
 
 pub(super) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
-    let image = parsed(&args.image)?;
-    let text = match local::look(context, args, image)? {
+    let text = match local::look(context, args)? {
         Some(found) => local::shown(context, args, found)?,
-        None if args.local => return Err(CommandError::NotStored(image.to_string())),
-        None => remote::shown(context, args, image)?,
+        None if args.local => return Err(CommandError::NotStored(parsed(&args.image)?.to_string())),
+        None => remote::shown(context, args, parsed(&args.image)?)?,
     };
     Ok(context.streams.data(&text)?)
 }

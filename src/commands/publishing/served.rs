@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use crate::commands::error::CommandError;
 use crate::commands::pool;
 use crate::commands::publishing::plan::Plan;
+use crate::commands::publishing::tags;
 use crate::digest::Digest;
 use crate::document::list::Index;
 use crate::document::manifest;
@@ -98,7 +99,9 @@ pub(in crate::commands) fn look(
 }
 
 fn own(registry: &Registry, plan: &Plan<'_>, need: Need) -> Result<(Now, Option<Fetched>), CommandError> {
-    let served = match registry.manifest(plan.target) {
+    // A name with a tag and a digest is fetched by its digest, and here it is the tag that matters.
+    let tag = plan.target.tag().and_then(|tag| tags::tagged(plan.target, tag));
+    let served = match registry.manifest(tag.as_ref().unwrap_or(plan.target)) {
         Ok(served) => served,
         Err(error) if error.kind == Kind::NotFound => return Ok((Now::Nothing, None)),
         Err(error) if is_let_go(&error, need) || error.kind == Kind::Verification => return Ok((Now::Unknown, None)),

@@ -68,6 +68,14 @@ const TWICE: &str = "a platform that a list has twice is warned of on stderr";
 
 const AGAIN: &str = "create --amend looks at the registry again, and tells of a tag that moved; docker keeps the old image (--offline does that here)";
 
+const BY_DIGEST: &str = "a name with a tag and a digest is fetched by its digest, as docker pull has it: the tag may have moved on or \
+     be gone; docker manifest asks for the tag";
+
+const NOTHING_SAID: &str = "annotate without a flag warns on stderr that nothing was changed; docker says nothing";
+
+const VARIANT: &str = "a variant of arm or arm64 that is a bare number gets its `v`, and stderr says so, because no runtime knows \
+     it otherwise; docker writes the number";
+
 const fn d(script: &'static str, step: &'static str, what: &'static [What], why: &'static str) -> Difference {
     Difference { script, step, what, why }
 }
@@ -127,6 +135,12 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("amend-moved-tag", "create --insecure -a {T}/l:1 {T}/a:t", &[ERR, TREE], AGAIN),
     d("amend-moved-tag", "inspect -v {T}/l:1", &[OUT, TREE], AGAIN),
     d("push-own-tag-as-source", "create --insecure -a {T}/a:1 {T}/a:1", &[ERR, TREE], AGAIN),
+    d("create-digest-of-nothing", "create --insecure {T}/l:1 {R}/app:amd64@{D:app:arm64}", &[CODE, OUT, ERR, TREE], BY_DIGEST),
+    d("create-of-a-moved-tag", "*", ALL, BY_DIGEST),
+    d("inspect-by-digest", "inspect --insecure -v {R}/app:whatever@{D:app:amd64}", &[CODE, OUT, ERR], BY_DIGEST),
+    d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64", &[ERR], NOTHING_SAID),
+    d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= --os-features=", &[ERR], NOTHING_SAID),
+    d("annotate-variant-number", "*", ALL, VARIANT),
     // Of `interop`: what one of the two tools does when it is its turn.
     d("foreign-keys-in-turns", "inspect {T}/l:1", &[OUT], AS_IT_IS),
     d("foreign-keys-in-turns", "push --insecure {T}/l:1", &[CODE, OUT, ERR], NO_PLACE),
