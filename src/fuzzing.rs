@@ -12,7 +12,7 @@ use crate::document::{Entry, draft, gojson};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::registry::fuzzing as registry;
-use crate::spec;
+use crate::spec::{self, Dialect, Parsed};
 use crate::store::StoredName;
 use crate::store::fuzzing as store;
 
@@ -91,12 +91,14 @@ fn spec(bytes: &[u8]) {
         Err(error) => return assert!(error.line > 0),
     };
     let variable = |name: &str| (name.len() % 2 == 1).then(|| "value".to_owned());
-    match spec::parse(text, "f", &variable) {
-        Ok(specs) => {
+    let theirs = spec::parse(text, "f", Dialect::ManifestTool, &variable);
+    match spec::parse(text, "f", Dialect::Ours, &variable) {
+        Ok(Parsed { specs, .. }) => {
             assert!(!specs.is_empty());
+            assert_eq!(theirs.map(|read| read.specs.len()), Ok(specs.len()), "manifest-tool's rules refuse no more");
             for spec in specs {
                 let written = spec::write(&spec);
-                let again = spec::parse(&written, "f", &|_| None);
+                let again = spec::parse(&written, "f", Dialect::Ours, &|_| None).map(|read| read.specs);
                 assert_eq!(again.as_deref(), Ok([spec].as_slice()), "{written:.500}");
             }
         }

@@ -119,7 +119,9 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
 
 fn requested(context: &Context, request: Request) -> Result<u8, CommandError> {
     match request {
-        Request::Run(command) => return verb(context, &command),
+        Request::Run { command, debug } => {
+            return verb(&Context { debug: context.debug || debug, ..context.clone() }, &command);
+        }
         Request::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
         Request::Help { text, asked: false } => context.streams.note(text.trim_end()),
     }

@@ -112,6 +112,11 @@ impl Reference {
         Ok(reference)
     }
 
+    /// Whether the text names a repository only, with neither a tag nor a digest.
+    pub fn names_repository_only(text: &str) -> bool {
+        Reference::parse_normalized(text).is_ok_and(|read| read.tag.is_none() && read.digest.is_none())
+    }
+
     fn parse_normalized(text: &str) -> Result<Reference, ReferenceError> {
         if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(ReferenceError::ImageId(text.to_owned()));

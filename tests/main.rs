@@ -111,4 +111,5 @@ mod cases {
     mod supply;
     mod tls;
     mod tls_docker;
+    mod tool_specs;
 }

@@ -10,6 +10,30 @@ pub(super) fn fields(value: &str) -> Result<Vec<String>, String> {
     Reader { lines: lines(value), line: 0 }.record()
 }
 
+/// The same for a list flag that docker does not have: blanks and line breaks around commas do not count, and a line
+/// break separates values too, so that a list can be given as a build tool prints it. Quotes keep what is in them.
+///
+/// The error is Go's text, with its column in the text without those blanks.
+pub(super) fn trimmed_fields(value: &str) -> Result<Vec<String>, String> {
+    let mut lines: Vec<&str> = Vec::new();
+    for part in split_outside_quotes(value, ',') {
+        let before = lines.len();
+        lines.extend(split_outside_quotes(part, '\n').map(str::trim).filter(|line| !line.is_empty()));
+        if lines.len() == before {
+            lines.push("");
+        }
+    }
+    fields(&lines.join(","))
+}
+
+fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |letter| {
+        is_quoted ^= letter == '"';
+        !is_quoted && letter == separator
+    })
+}
+
 /// The lines with their ends; CR LF is LF, and a CR before the very end is dropped.
 fn lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -152,6 +176,29 @@ mod tests {
         fn map_strings(&self) -> Vec<String> {
             self.iter().map(ToString::to_string).collect()
         }
+    }
+
+    #[test]
+    fn blanks_around_the_commas_of_our_own_lists_do_not_count() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("", &[]),
+            (" \n ", &[]),
+            ("a", &["a"]),
+            (" a , b\t", &["a", "b"]),
+            ("a,\n b,\r\n\tc\n", &["a", "b", "c"]),
+            ("a\nb\r\n\r\nc", &["a", "b", "c"]),
+            ("a,,b", &["a", "", "b"]),
+            ("a, ,b", &["a", "", "b"]),
+            ("a,", &["a", ""]),
+            (" \" a, b \" , c", &[" a, b ", "c"]),
+            ("\"k=1\n2\"\nl=3", &["k=1\n2", "l=3"]),
+            ("\"a\"\"b\", c d", &["a\"b", "c d"]),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(trimmed_fields(value).as_deref(), Ok(expected.map_strings().as_slice()), "{value:?}");
+        }
+        let bare = "parse error on line 1, column 2: bare \" in non-quoted-field";
+        assert_eq!(trimmed_fields("a\"b"), Err(bare.to_owned()));
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) const EXISTS: &str = "\
 
 pub(super) const PRUNE: &str = "\
 {name} prune --older-than 30d --dry-run
-{name} prune --older-than 12h";
+{name} prune --force --older-than 12h";
 
 pub(super) const APPLY: &str = "\
 {name} apply --file lists.yaml

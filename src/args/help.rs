@@ -28,7 +28,7 @@ const OVERVIEW_EXAMPLES: &str = "\
 
 /// Docker's own options, which stand before the command. Under docker they are docker's to explain.
 const GLOBAL_OPTIONS: &str = "
-Global Options (before the command):
+Global Options (before the command; --debug may stand behind it too):
       --config string   Location of client config files
   -D, --debug           Enable debug mode
 ";

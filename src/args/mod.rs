@@ -42,7 +42,12 @@ pub use verbs::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run a verb.
-    Run(Box<Command>),
+    Run {
+        /// The verb.
+        command: Box<Command>,
+        /// `--debug` behind the verb; docker's own stands before it.
+        debug: bool,
+    },
     /// Print this text and exit with 0.
     Help {
         /// The whole text, newline at its end.
@@ -74,7 +79,7 @@ pub fn parse(name: &str, words: &[String]) -> Result<Request, ArgsError> {
     let root = syntax();
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
-        return Ok(Request::Run(Box::new(Command::Version)));
+        return Ok(Request::Run { command: Box::new(Command::Version), debug: false });
     }
     read(&called, words)
 }
@@ -97,7 +102,9 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<Request, ArgsErro
         scan::Found::Help(topic) => return called.topic(topic),
         scan::Found::Nothing => return no_verb(called, words),
     };
-    let scanned = scan::scan(verb, rest, wants_help).map_err(|flag| called.flag_error(Some(verb), flag))?;
+    let scanned = scan::scan(&with_debug(verb), rest, wants_help);
+    let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
+    let debug = scanned.take_switch(DEBUG);
     if scanned.help {
         return Ok(Request::Help { text: called.verb(verb), asked: true });
     }
@@ -107,7 +114,16 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<Request, ArgsErro
     rules::check(verb, &scanned).map_err(|flag| called.flag_error(Some(verb), flag))?;
     let matches = root.clone().try_get_matches_from(scanned.normal_form(verb));
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
-    command.map(|command| Request::Run(Box::new(command))).map_err(|error| called.value_error(verb, &error))
+    let command = command.map_err(|error| called.value_error(verb, &error))?;
+    Ok(Request::Run { command: Box::new(command), debug })
+}
+
+const DEBUG: &str = "debug";
+
+/// The verb with docker's own `--debug`, which means the same behind the verb as before it. Help shows it in one place.
+fn with_debug(verb: &clap::Command) -> clap::Command {
+    let debug = clap::Arg::new(DEBUG).short('D').long(DEBUG).action(clap::ArgAction::SetTrue);
+    verb.clone().arg(debug)
 }
 
 /// There is no verb: an unknown flag, a wish for help, a word that is no verb, or nothing at all.

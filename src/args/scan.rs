@@ -14,6 +14,9 @@ use super::quote::quote;
 /// `--require "$PLATFORMS"` must not pass.
 const NEVER_EMPTY: [&str; 3] = ["platform", "require", "tag"];
 
+/// List flags that docker has too: their values are pflag's, blanks and all.
+const DOCKERS_LISTS: [&str; 1] = ["os-features"];
+
 /// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -204,9 +207,7 @@ impl Scanned {
             Kind::Switch => Setting::Switch(switch(value, &shown(flag))?),
             Kind::Text => Setting::Values(vec![value.to_owned()]),
             Kind::Texts => Setting::Values(vec![value.to_owned()]),
-            // One empty value, for the value's own parser to refuse.
-            Kind::List if value.is_empty() && NEVER_EMPTY.contains(&name) => Setting::Values(vec![String::new()]),
-            Kind::List => Setting::Values(csv::fields(value).map_err(|reason| invalid(value, &shown(flag), reason))?),
+            Kind::List => Setting::Values(list(name, value).map_err(|reason| invalid(value, &shown(flag), reason))?),
         };
         match (old, setting, kind(flag)) {
             (Some(Setting::Values(values)), Setting::Values(more), Kind::Texts | Kind::List) => values.extend(more),
@@ -266,10 +267,24 @@ impl Scanned {
         self.flags.iter().any(|(set, setting)| set == name && !matches!(setting, Setting::Switch(false)))
     }
 
+    /// Whether a switch was set, which is none of the verb's own afterwards.
+    pub(super) fn take_switch(&mut self, name: &str) -> bool {
+        let is_on = self.is_on(name);
+        self.flags.retain(|(set, _)| set != name);
+        is_on
+    }
+
     /// Whether a flag was set, to whatever.
     pub(super) fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, _)| set == name)
     }
+}
+
+/// The values of a list flag. A list that must not be empty is one empty value then, which the value's parser refuses.
+fn list(name: &str, value: &str) -> Result<Vec<String>, String> {
+    let values = if DOCKERS_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
+    let is_refused = values.is_empty() && NEVER_EMPTY.contains(&name);
+    Ok(if is_refused { vec![String::new()] } else { values })
 }
 
 /// A flag as pflag's messages name it: `-a, --amend`.

@@ -47,6 +47,7 @@ impl PlatformArg {
     /// # Errors
     /// Another form, or a word that is in no pair of operating system and architecture, with the nearest right one.
     pub fn new(typed: &str) -> Result<PlatformArg, PlatformError> {
+        let typed = typed.trim();
         let parsed = Platform::parse(typed)?;
         parsed.check_words()?;
         Ok(PlatformArg { typed: typed.to_owned(), parsed })

@@ -188,6 +188,9 @@ pub struct Prune {
     /// Show what would be deleted, and delete nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Accepted for scripts: prune never asks for confirmation
+    #[arg(short = 'f', long)]
+    pub force: bool,
 }
 
 /// `apply`: makes and publishes what a file, or a template, describes.

@@ -7,7 +7,8 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use crate::args::{self, Apply, PlatformArg, Publish, Sources};
+use crate::args::{self, Apply, PlatformArg, Publish, RefArg, Sources};
+use crate::commands::Context;
 use crate::commands::complete;
 use crate::commands::error::{CommandError, Made};
 use crate::commands::gathering::assemble::{self, Wanted};
@@ -15,13 +16,13 @@ use crate::commands::gathering::sources::Gathering;
 use crate::commands::publishing::plan::Plan;
 use crate::commands::publishing::publish::{self, publish};
 use crate::commands::publishing::summary::Published;
-use crate::commands::{Context, parsed};
+use crate::commands::publishing::tags;
 use crate::document::Draft;
 use crate::document::list::Form;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 use crate::registry::{Access, Registry};
-use crate::spec::{self, Attestations, Spec};
+use crate::spec::{self, Attestations, Dialect, Parsed, Spec, Target};
 
 /// One byte more than any spec has.
 const READ_MAX: u64 = (16 << 20) + 1;
@@ -34,7 +35,8 @@ pub(super) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let mut specs = if made == Made::Flags { from_flags(args)? } else { read_all(context, args)? };
     specs.iter_mut().for_each(|spec| settle(spec, args));
     let flags = &args.publish;
-    let order = Order { specs: &specs, flags, ignore_missing: args.ignore_missing, keeps_drafts: args.draft, made };
+    let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
+    let order = Order { specs: &specs, flags, ignore_missing, keeps_drafts, made, untagged };
     let lists = order.checked()?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
@@ -65,6 +67,17 @@ pub(super) struct Order<'a> {
     pub(super) keeps_drafts: bool,
     /// Where the specs are from.
     pub(super) made: Made,
+    /// What a target without a tag is published as.
+    pub(super) untagged: Untagged,
+}
+
+/// What a target without a tag is published as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Untagged {
+    /// By its digest and under the tags that are named: `latest` stays where it is.
+    ByDigest,
+    /// The same where tags are named, else as `latest`.
+    Latest,
 }
 
 /// A list that is ready to be published.
@@ -82,15 +95,17 @@ impl Order<'_> {
     /// Two lists under one name, tags of either among them, and a file for the result of one where there are several.
     /// Several targets of one spec are one list, and may share a tag.
     pub(super) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
-        let lists: Vec<(&Spec, &Reference)> =
-            self.specs.iter().flat_map(|spec| spec.targets.iter().map(move |target| (spec, target))).collect();
-        let mut seen = BTreeSet::new();
-        if let Some((_, twice)) = lists.iter().find(|(_, target)| !seen.insert(*target)) {
-            return Err(CommandError::TargetTwice(twice.to_string()));
-        }
-        let mut claims = BTreeMap::new();
+        let (mut lists, mut seen, mut claims) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
         for (number, spec) in self.specs.iter().enumerate() {
-            for (repository, tag) in names(spec) {
+            for target in &spec.targets {
+                // By their digests, lists of several specs can be in one repository.
+                let owner = self.is_by_digest(spec, target).then_some(number);
+                if !seen.insert((owner, &target.reference)) {
+                    return Err(CommandError::TargetTwice(target.to_string()));
+                }
+                lists.push((spec, &target.reference));
+            }
+            for (repository, tag) in self.names(spec) {
                 if *claims.entry((repository, tag)).or_insert(number) != number {
                     return Err(CommandError::TargetTwice(format!("{repository}:{tag}")));
                 }
@@ -135,7 +150,7 @@ impl Order<'_> {
                 context.streams.note(format_args!("warning: {warning}"));
             }
             for target in &spec.targets {
-                match self.list(spec, parts.draft(spec, target)) {
+                match self.list(spec, target, parts.draft(spec, &self.name(spec, target))) {
                     Ok(list) => made.push(list),
                     Err(failure) => failures.push(failure),
                 }
@@ -144,7 +159,28 @@ impl Order<'_> {
         if failures.is_empty() { Ok(made) } else { Err(CommandError::of(failures)) }
     }
 
-    fn list(&self, spec: &Spec, draft: Draft) -> Result<List, CommandError> {
+    /// Whether a target goes by its digest and the tags that are named.
+    fn is_by_digest(&self, spec: &Spec, target: &Target) -> bool {
+        target.is_untagged && (self.untagged == Untagged::ByDigest || !spec.tags.is_empty())
+    }
+
+    /// What the list is called until its digest is known, and in the store. It is one of the tags that it is going to have.
+    fn name(&self, spec: &Spec, target: &Target) -> Reference {
+        let first = spec.tags.first().filter(|_| self.is_by_digest(spec, target));
+        let tagged = first.and_then(|tag| tags::tagged(&target.reference, tag));
+        tagged.unwrap_or_else(|| target.reference.clone())
+    }
+
+    /// The tags that a spec publishes, each with its repository.
+    fn names<'s>(&'s self, spec: &'s Spec) -> impl Iterator<Item = (&'s Repository, &'s str)> {
+        spec.targets.iter().flat_map(move |target| {
+            let own = target.reference.tag().filter(|_| !self.is_by_digest(spec, target));
+            let tags = own.into_iter().chain(spec.tags.iter().map(String::as_str));
+            tags.map(move |tag| (target.reference.repository(), tag))
+        })
+    }
+
+    fn list(&self, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
         let options = options(self.flags, spec);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
         let digest = Plan::new(&draft, options.kind, &options.tags)?.list.digest;
@@ -156,16 +192,11 @@ impl Order<'_> {
         complete::check(&draft, &wanted)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
+        if self.is_by_digest(spec, target) {
+            draft.reference = target.reference.repository().at_digest(&digest);
+        }
         Ok(List { draft, options, stored })
     }
-}
-
-/// The tags that a spec publishes, each with its repository.
-fn names(spec: &Spec) -> impl Iterator<Item = (&Repository, &str)> {
-    spec.targets.iter().flat_map(|target| {
-        let tags = target.tag().into_iter().chain(spec.tags.iter().map(String::as_str));
-        tags.map(move |tag| (target.repository(), tag))
-    })
 }
 
 /// Publishes lists one after the other, and tells of each.
@@ -244,19 +275,23 @@ fn settle(spec: &mut Spec, args: &Apply) {
 
 /// `--platforms`, `--template` and `--target`.
 fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
-    let targets: Vec<Reference> =
-        args.targets.iter().map(|target| parsed(target).cloned()).collect::<Result<_, _>>()?;
+    let targets: Vec<Target> = args.targets.iter().map(target).collect::<Result<_, _>>()?;
     let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
     let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
     let spec = spec::from_args(&platforms, template, first)?;
     Ok(vec![Spec { targets, ..spec }])
 }
 
+/// A target of the command line.
+pub(super) fn target(argument: &RefArg) -> Result<Target, CommandError> {
+    Target::parse(&argument.typed).map_err(CommandError::Reference)
+}
+
 /// All files; what is wrong with any of them is said at once.
 fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> {
     let (mut specs, mut failures) = (Vec::new(), Vec::new());
     for file in &args.file {
-        match read(context, file) {
+        match read(context, file, Dialect::Ours) {
             Ok(read) => specs.extend(read),
             Err(failure) => failures.push(failure),
         }
@@ -264,11 +299,11 @@ fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> 
     if failures.is_empty() { Ok(specs) } else { Err(CommandError::of(failures)) }
 }
 
-/// The specs of one file, or of stdin.
+/// The specs of one file, or of stdin. Warnings go to stderr.
 ///
 /// # Errors
 /// A file that cannot be read, and the first thing that is wrong in it.
-pub(super) fn read(context: &Context, file: &Path) -> Result<Vec<Spec>, CommandError> {
+pub(super) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<Vec<Spec>, CommandError> {
     let name = file.display().to_string();
     let mut bytes = Vec::new();
     let read = match name.as_str() {
@@ -277,5 +312,8 @@ pub(super) fn read(context: &Context, file: &Path) -> Result<Vec<Spec>, CommandE
     };
     read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
     let text = spec::decode(&bytes, &name)?;
-    Ok(spec::parse(text, &name, &|variable| context.env.variable(variable).map(str::to_owned))?)
+    let variable = |name: &str| context.env.variable(name).map(str::to_owned);
+    let Parsed { specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    Ok(specs)
 }

@@ -18,7 +18,7 @@ use crate::plain;
 use crate::platform::{self, Platform};
 use crate::reference::Reference;
 use crate::registry::Access;
-use crate::spec::{self, Spec, SpecEntry, Without};
+use crate::spec::{self, Dialect, Spec, SpecEntry, Without};
 use crate::store::StoreError;
 
 /// The operating system whose images have versions of it.
@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     };
     let mut text = spec::write(&spec);
     let refused = unreadable(&text, &spec);
-    let untagged = spec.targets.iter().find(|target| target.tag().is_none());
+    let untagged = spec.targets.iter().map(|target| &target.reference).find(|target| target.tag().is_none());
     if let Some(target) = untagged {
         // `apply` says where it stands if nobody says what it is; it is the first name in the file.
         text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
@@ -74,8 +74,8 @@ fn target(list: &Reference) -> Reference {
 
 /// What `apply` would not read back as it is, if there is such a thing: lists can say what no spec may.
 fn unreadable(text: &str, spec: &Spec) -> Option<String> {
-    match spec::parse(text, "the exported file", &|_| None) {
-        Ok(read) if read == std::slice::from_ref(spec) => None,
+    match spec::parse(text, "the exported file", Dialect::Ours, &|_| None) {
+        Ok(read) if read.specs == std::slice::from_ref(spec) => None,
         Ok(_) => Some("apply spells some platform of this list otherwise".to_owned()),
         Err(error) => Some(format!("apply will refuse this: {error}")),
     }
@@ -94,7 +94,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         line(image, &entry.descriptor, entry.source.is_some())
     });
     let spec = Spec {
-        targets: vec![target(&draft.reference)],
+        targets: vec![target(&draft.reference).into()],
         annotations: draft.annotations.clone(),
         artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
         manifests: manifests.collect(),
@@ -125,7 +125,7 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
         return Err(CommandError::EmptyList(list.to_string()));
     }
     let spec = Spec {
-        targets: vec![target(list)],
+        targets: vec![target(list).into()],
         annotations: index.annotations,
         artifact_type: Some(index.artifact_type).filter(|said| !said.is_empty()),
         form: Some(if is_docker { Form::Docker } else { Form::Oci }),

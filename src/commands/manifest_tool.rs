@@ -1,17 +1,16 @@
 //! What the program does when it is called as `manifest-tool`: its commands, by our engine.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use crate::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
-use crate::commands::apply::{self, Order, publish_all};
+use crate::commands::apply::{self, Order, Untagged, publish_all};
 use crate::commands::error::{CommandError, Made};
 use crate::commands::publishing::publish;
 use crate::commands::{Context, parsed, tool_inspect};
 use crate::document::list::Form;
 use crate::reference::Reference;
 use crate::registry::{Login, Registry};
-use crate::spec::{self, Spec};
+use crate::spec::{self, Dialect, Spec};
 
 /// Runs one of its commands. `context` is what the environment says; the flags go before it.
 ///
@@ -26,22 +25,16 @@ pub(super) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
         }
         None => context.config_dir.clone(),
     };
-    let context = &Context {
-        env: context.env.clone(),
-        config_dir,
-        debug: globals.debug,
-        streams: Arc::clone(&context.streams),
-        clock: Arc::clone(&context.clock),
-    };
+    let context = &Context { config_dir, debug: globals.debug, ..context.clone() };
     let tool = Tool { context, globals };
     match command {
         ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),
         ToolCommand::FromSpec { file, kind, ignore_missing } => {
-            tool.push(apply::read(context, file)?, *kind, *ignore_missing)
+            tool.push(apply::read(context, file, Dialect::ManifestTool)?, *kind, *ignore_missing)
         }
         ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } => {
             let platforms: Vec<&str> = platforms.iter().map(|platform| platform.typed.as_str()).collect();
-            let spec = spec::from_args(&platforms, template, parsed(target)?)?;
+            let spec = spec::from_args(&platforms, template, &apply::target(target)?)?;
             let annotations = annotations.iter().cloned().collect();
             tool.push(vec![Spec { tags: tags.clone(), annotations, ..spec }], *kind, *ignore_missing)
         }
@@ -83,7 +76,8 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();
-        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts: false, made: Made::File };
+        let (keeps_drafts, made, untagged) = (false, Made::File, Untagged::ByDigest);
+        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts, made, untagged };
         let lists = order.checked()?;
         let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;

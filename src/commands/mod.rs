@@ -64,6 +64,7 @@ const RETRIES: u32 = 3;
 const PASSWORD_MAX: u64 = 64 * 1024;
 
 /// What every verb needs to know of its surroundings.
+#[derive(Clone)]
 pub struct Context {
     /// The process's environment.
     pub env: Env,

@@ -22,6 +22,8 @@ use crate::registry::{Access, Fetched, Registry};
 
 /// The largest configuration that is read, in bytes.
 const CONFIG_CAP: u64 = 4 << 20;
+/// What we say of a document beside its own members. The publisher's members of these names are left out.
+const OURS: [&str; 4] = ["name", "digest", "os", "architecture"];
 /// How manifest-tool indents JSON.
 const INDENTATION: &str = "    ";
 
@@ -152,7 +154,7 @@ impl Shown<'_> {
             document.extend(said.map(|(name, value)| (name.to_owned(), json!(value))));
         }
         let Value::Object(members) = gojson::parse(&self.fetched.bytes)? else { return Ok(Value::Object(document)) };
-        for (name, value) in members {
+        for (name, value) in members.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
             let value = match &self.content {
                 Content::List(index, manifests) if name == "manifests" => children(index, manifests)?,
                 Content::Image(config, _) if name == "config" && expanded => config.clone(),
@@ -167,7 +169,13 @@ impl Shown<'_> {
 /// The manifests of a list's images; of what is none, the descriptor.
 fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Value, DocumentError> {
     let child = |line: &Descriptor| match manifests.get(&line.digest) {
-        Some(bytes) => Ok(gojson::parse(bytes)?),
+        Some(bytes) => {
+            let mut manifest = gojson::parse(bytes)?;
+            if let Value::Object(members) = &mut manifest {
+                members.retain(|name, _| !OURS.contains(&name.as_str()));
+            }
+            Ok(manifest)
+        }
         None => Ok(serde_json::to_value(line)?),
     };
     index.manifests.iter().map(child).collect::<Result<Vec<Value>, DocumentError>>().map(Value::Array)

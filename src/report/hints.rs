@@ -29,7 +29,7 @@ pub(super) fn meant(near: &Near) -> String {
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     match error {
         CommandError::Exists { list } => {
-            vec![format!("{list} is a draft already: add --amend to add to it, or remove it first with rm")]
+            vec![format!("{list} is a draft already: add --amend to add to it, or --replace to start it over")]
         }
         CommandError::NotInList { near: Some(near), .. } | CommandError::NotStoredIn { near: Some(near), .. } => {
             vec![format!("did you mean '{near}'?")]

@@ -10,6 +10,7 @@ use crate::args;
 use crate::commands::Made;
 use crate::document::DocumentError;
 use crate::registry::Kind;
+use crate::spec::Dialect;
 use crate::store::StoreError;
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -71,7 +72,7 @@ fn failures() -> Vec<CommandError> {
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
         CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned(), near: Vec::new() },
         io::Error::other("full").into(),
-        crate::spec::parse("image: l\nmanifest: []\n", "l.yaml", &|_| None).unwrap_err().into(),
+        crate::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Ours, &|_| None).unwrap_err().into(),
         CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),
     ]
 }

@@ -1,6 +1,6 @@
 //! A spec from a few words instead of a file: manifest-tool's `from-args`.
 
-use super::{Spec, SpecEntry, SpecErrorKind, platform};
+use super::{Spec, SpecEntry, SpecErrorKind, Target, platform};
 use crate::platform::Platform;
 use crate::reference::{Reference, ReferenceError};
 
@@ -36,7 +36,7 @@ const PLACEHOLDERS: [&str; 3] = ["ARCH", "OS", "VARIANT"];
 ///
 /// # Errors
 /// See [`ArgumentsError`]. A template without placeholders is one only for several platforms.
-pub fn from_args(platforms: &[&str], template: &str, target: &Reference) -> Result<Spec, ArgumentsError> {
+pub fn from_args(platforms: &[&str], template: &str, target: &Target) -> Result<Spec, ArgumentsError> {
     if platforms.is_empty() {
         return Err(ArgumentsError::NoPlatforms);
     }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn images(platforms: &[&str], template: &str) -> Result<Vec<String>, ArgumentsError> {
-        let target = Reference::parse("r.x/list:1").unwrap();
+        let target = Target::parse("r.x/list:1").unwrap();
         let spec = from_args(platforms, template, &target)?;
         assert_eq!(spec.targets, [target]);
         Ok(spec.manifests.iter().map(|entry| entry.image.to_string()).collect())
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_platforms_are_published_as_typed() {
-        let spec = from_args(&["linux/arm64/v8"], "i:ARCH", &Reference::parse("l").unwrap()).unwrap();
+        let spec = from_args(&["linux/arm64/v8"], "i:ARCH", &Target::parse("l").unwrap()).unwrap();
         let platform = spec.manifests[0].platform.as_ref().unwrap();
         assert_eq!((platform.architecture.as_str(), platform.variant.as_str()), ("arm64", "v8"));
     }

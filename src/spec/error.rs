@@ -167,6 +167,9 @@ pub enum SpecErrorKind {
         /// The text, with variables filled in.
         text: String,
     },
+    /// A version of the operating system that no host has.
+    #[error("`osversion`: {} is not a version such as 10.0.17763.1, so no host will match it", shown(.0))]
+    OsVersion(String),
     /// A variable that the environment has not, and no default.
     #[error("the environment has no variable {0}; ${{{0}:-default}} does without it")]
     Unset(String),
@@ -186,11 +189,19 @@ pub enum Advice {
     OneOf(Vec<&'static str>),
     /// The key is right elsewhere: there, for people.
     Belongs(&'static str),
+    /// The image says it itself.
+    FromImage,
+    /// The key is not used: a warning.
+    Skipped,
 }
 
 impl Advice {
     /// For a key that is unknown where it stands: a right one nearby, or the place where it would be right.
     pub(super) fn for_key(key: &str, known: &[(&'static str, &'static str)]) -> Advice {
+        // Specs for manifest-tool, which ignores it, have `version: 1809` in platforms.
+        if key == "version" {
+            return Advice::FromImage;
+        }
         match (belongs(key), nearest(key, known.iter().map(|(written, _)| *written))) {
             (_, Some(word)) => Advice::Nearest(word.to_owned()),
             (Some(place), None) => Advice::Belongs(place),
@@ -223,6 +234,8 @@ impl fmt::Display for Advice {
             Advice::Nearest(word) => write!(f, "; did you mean `{word}`?"),
             Advice::OneOf(words) => write!(f, "; there is {}", words.join(", ")),
             Advice::Belongs(place) => write!(f, "; it belongs in {place}"),
+            Advice::FromImage => f.write_str("; leave it out: an image says its own version"),
+            Advice::Skipped => f.write_str("; it is skipped"),
         }
     }
 }

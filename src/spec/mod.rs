@@ -18,6 +18,8 @@ mod variables;
 mod write;
 
 #[cfg(test)]
+mod dialect_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod schema_tests;
@@ -25,6 +27,7 @@ mod schema_tests;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 pub use arguments::{ArgumentsError, from_args};
 pub use error::{Advice, SpecError, SpecErrorKind};
@@ -32,13 +35,13 @@ pub use write::write;
 
 use crate::document::list::Form;
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, ReferenceError};
 
 /// A list to be made and published: one document of a spec file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spec {
     /// Where the list is published, each with all of `tags`; at least one where it was parsed.
-    pub targets: Vec<Reference>,
+    pub targets: Vec<Target>,
     /// More tags for the list, in each target's repository.
     pub tags: Vec<String>,
     /// The list's own annotations, which only an OCI index has.
@@ -53,6 +56,39 @@ pub struct Spec {
     pub require: Vec<Platform>,
     /// What the list holds, in order; at least one where it was parsed.
     pub manifests: Vec<SpecEntry>,
+}
+
+/// Where a list is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The name. Its tag is `latest` where neither a tag nor a digest was given.
+    pub reference: Reference,
+    /// Whether neither a tag nor a digest was given.
+    pub is_untagged: bool,
+}
+
+impl Target {
+    /// Reads a target as a user types it.
+    ///
+    /// # Errors
+    /// What is wrong with the reference.
+    pub fn parse(text: &str) -> Result<Target, ReferenceError> {
+        let reference = Reference::parse(text)?;
+        Ok(Target { reference, is_untagged: Reference::names_repository_only(text) })
+    }
+}
+
+impl From<Reference> for Target {
+    fn from(reference: Reference) -> Target {
+        Target { reference, is_untagged: false }
+    }
+}
+
+/// As it is typed: a repository only where neither a tag nor a digest was given.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_untagged { self.reference.repository().fmt(f) } else { self.reference.fmt(f) }
+    }
 }
 
 /// One image of a list.
@@ -102,6 +138,24 @@ pub enum Attestations {
 /// The longest text that is read, in bytes; a spec of 10,000 entries has two million.
 const TEXT_MAX: usize = 16 << 20;
 
+/// Whose rules a spec file is read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Ours. An unknown key is an error, unless it begins with `x-`. A field that is given as empty is published empty.
+    Ours,
+    /// manifest-tool's. It skips unknown keys, of which we warn. A field that is given as empty comes from the image.
+    ManifestTool,
+}
+
+/// A spec file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// One spec a document.
+    pub specs: Vec<Spec>,
+    /// What is probably a mistake, in the order of the file.
+    pub warnings: Vec<SpecError>,
+}
+
 /// Reads a spec file: YAML or JSON, one spec a document.
 ///
 /// `file` is its name for errors, `-` for instance. `env` gives the value of an environment variable, for `${VAR}` and
@@ -109,13 +163,19 @@ const TEXT_MAX: usize = 16 << 20;
 ///
 /// # Errors
 /// The first thing that is wrong, with its place; see [`SpecErrorKind`].
-pub fn parse(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Spec>, SpecError> {
+pub fn parse(
+    text: &str,
+    file: &str,
+    dialect: Dialect,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Parsed, SpecError> {
     let fault = |fault: error::Fault| SpecError::new(fault, file, text);
     if text.len() > TEXT_MAX {
         return Err(fault(error::Fault { at: 0..0, kind: SpecErrorKind::TooLarge }));
     }
     let tree = tree::Tree::parse(text).map_err(fault)?;
-    read::specs(&tree, env).map_err(fault)
+    let (specs, warnings) = read::specs(&tree, dialect, env).map_err(fault)?;
+    Ok(Parsed { specs, warnings: warnings.into_iter().map(fault).collect() })
 }
 
 /// The text of a spec file's bytes, which have to be UTF-8.

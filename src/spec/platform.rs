@@ -103,6 +103,12 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, Sp
     Ok(())
 }
 
+/// Whether it is numbers with dots between them, at least two of them: `10.0.17763.1`.
+pub(super) fn is_dotted_number(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.contains('.') && text.split('.').all(is_number)
+}
+
 /// Containerd's grammar for a part of a platform.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))

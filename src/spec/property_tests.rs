@@ -15,6 +15,13 @@ fn a_reference() -> impl Strategy<Value = Reference> {
         .prop_filter_map("no reference", |(name, digest)| Reference::parse(&format!("{name}{digest}")).ok())
 }
 
+fn a_target() -> impl Strategy<Value = Target> {
+    (a_reference(), any::<bool>()).prop_map(|(reference, is_untagged)| {
+        let is_latest = reference.tag() == Some("latest") && reference.digest().is_none();
+        Target { reference, is_untagged: is_untagged && is_latest }
+    })
+}
+
 fn a_platform() -> impl Strategy<Value = Platform> {
     let pair = prop_oneof![
         Just(("linux", "arm64", ["", "v8", "v9"])),
@@ -43,7 +50,7 @@ fn what_is_written_empty_is_published_empty() {
     let entry = |platform: &str| {
         let env = |name: &str| (name == "V").then(String::new);
         let text = format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
-        parse(&text, "f", &env).unwrap().remove(0).manifests.remove(0)
+        parse(&text, "f", Dialect::Ours, &env).unwrap().specs.remove(0).manifests.remove(0)
     };
     let all = Without { variant: true, os_version: true, os_features: true };
     assert_eq!(entry("{os: linux, variant: \"\", os.version: '', osFeatures: []}").without, all);
@@ -104,7 +111,7 @@ fn a_spec() -> impl Strategy<Value = Spec> {
     let form = prop_oneof![Just(None), Just(Some(Form::Auto)), Just(Some(Form::Docker)), Just(Some(Form::Oci))];
     let attestations = prop_oneof![Just(None), Just(Some(Attestations::Keep)), Just(Some(Attestations::Drop))];
     (
-        proptest::collection::vec(a_reference(), 1..3),
+        proptest::collection::vec(a_target(), 1..3),
         proptest::collection::vec("[A-Za-z0-9_][A-Za-z0-9_.-]{0,5}", 0..3),
         some_annotations(),
         an_artifact_type(),

@@ -6,7 +6,7 @@ use super::error::{Advice, Fault, SpecErrorKind};
 use super::platform::{self, Field};
 use super::reader::{Reader, Shape};
 use super::tree::{Content, Id, Tree};
-use super::{Attestations, Spec, SpecEntry, Without};
+use super::{Attestations, Dialect, Spec, SpecEntry, Target, Without};
 use crate::document::list::Form;
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -54,13 +54,18 @@ pub(super) const PLATFORM: Shape = Shape {
     ],
 };
 
-/// Reads each document as a spec.
-pub(super) fn specs(tree: &Tree<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Spec>, Fault> {
+/// Reads each document as a spec. Gives the warnings too.
+pub(super) fn specs(
+    tree: &Tree<'_>,
+    dialect: Dialect,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Vec<Spec>, Vec<Fault>), Fault> {
     if tree.documents.is_empty() {
         return Err(Fault { at: 0..0, kind: SpecErrorKind::NoSpec });
     }
-    let reader = Reader::new(tree, env);
-    tree.documents.iter().map(|document| reader.spec(*document)).collect()
+    let reader = Reader::new(tree, dialect, env);
+    let specs = tree.documents.iter().map(|document| reader.spec(*document)).collect::<Result<_, _>>()?;
+    Ok((specs, reader.warnings()))
 }
 
 impl Reader<'_> {
@@ -69,7 +74,7 @@ impl Reader<'_> {
         let targets = self.required(&members, "image", id, "a spec")?;
         let manifests = self.required(&members, "manifests", id, "a spec")?;
         Ok(Spec {
-            targets: self.one_or_more(targets, "image", |reader, id| reader.reference(id, "`image`"))?,
+            targets: self.one_or_more(targets, "image", Reader::target)?,
             tags: self
                 .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
             annotations: self.optional(&members, "annotations", Reader::annotations)?,
@@ -126,8 +131,15 @@ impl Reader<'_> {
             };
             self.fault(members.get(key).copied().unwrap_or(id), kind)
         })?;
-        // As it is written: an empty variable gives nothing, and takes nothing away.
-        let is_empty = |key: &str| members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
+        if let Some(id) = members.get("os.version") {
+            self.check_os_version(*id, &platform);
+        }
+        // As it is written: an empty variable gives nothing, and takes nothing away. manifest-tool does not tell an empty
+        // field from one that is left out.
+        let is_empty = |key: &str| {
+            let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
+            is_written_empty && self.dialect == Dialect::Ours
+        };
         let without = Without {
             variant: is_empty("variant") && platform.variant.is_empty(),
             os_version: is_empty("os.version"),
@@ -142,7 +154,22 @@ impl Reader<'_> {
             return Err(self.fault(id, SpecErrorKind::PlatformForm { subject: subject.to_owned(), text }));
         };
         platform::check(&platform, subject).map_err(|(_, kind)| self.fault(id, kind))?;
+        self.check_os_version(id, &platform);
         Ok(platform)
+    }
+
+    /// Warns of a version that no host can have: Windows compares the numbers of `10.0.17763.1` with its own.
+    fn check_os_version(&self, id: Id, platform: &Platform) {
+        let version = &platform.os_version;
+        if !version.is_empty() && !platform::is_dotted_number(version) {
+            self.warn(self.fault(id, SpecErrorKind::OsVersion(version.clone())));
+        }
+    }
+
+    fn target(&self, id: Id) -> Result<Target, Fault> {
+        let text = self.text(id, "`image`")?;
+        Target::parse(&text)
+            .map_err(|source| self.fault(id, SpecErrorKind::Reference { subject: "`image`".to_owned(), text, source }))
     }
 
     fn reference(&self, id: Id, subject: &str) -> Result<Reference, Fault> {

@@ -1,12 +1,12 @@
 //! Reads a tree by what a place takes: texts, lists and mappings of known keys, each error with its place.
 
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use super::error::{Advice, Fault, SpecErrorKind};
 use super::tree::{Content, Id, Tree};
-use super::variables;
+use super::{Dialect, variables};
 
 /// What a mapping takes: its name for people, and its keys, each as written and as meant.
 pub(super) struct Shape {
@@ -18,6 +18,12 @@ pub(super) struct Shape {
 const BUDGET: usize = 64 << 20;
 const NODE_COST: usize = 16;
 
+/// What a key begins with that is the user's own, for anchors above all.
+const OWN_KEY: &str = "x-";
+
+/// More warnings help nobody.
+const WARNINGS_MAX: usize = 100;
+
 /// How deep `<<` may lead.
 const MERGES_MAX: usize = 16;
 
@@ -26,16 +32,32 @@ pub(super) type Members = HashMap<&'static str, Id>;
 
 pub(super) struct Reader<'t> {
     pub(super) tree: &'t Tree<'t>,
+    pub(super) dialect: Dialect,
     env: &'t dyn Fn(&str) -> Option<String>,
     left: Cell<usize>,
+    /// One for each place.
+    warnings: RefCell<BTreeMap<usize, Fault>>,
 }
 
 /// A key, its place, and its value.
 type Pair<'t> = (&'t str, Range<usize>, Id);
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(tree: &'t Tree<'t>, env: &'t dyn Fn(&str) -> Option<String>) -> Reader<'t> {
-        Reader { tree, env, left: Cell::new(BUDGET) }
+    pub(super) fn new(tree: &'t Tree<'t>, dialect: Dialect, env: &'t dyn Fn(&str) -> Option<String>) -> Reader<'t> {
+        Reader { tree, dialect, env, left: Cell::new(BUDGET), warnings: RefCell::default() }
+    }
+
+    /// Keeps a warning. What an alias brings to several places is one mistake.
+    pub(super) fn warn(&self, warning: Fault) {
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < WARNINGS_MAX {
+            warnings.entry(warning.at.start).or_insert(warning);
+        }
+    }
+
+    /// The warnings in the order of their places.
+    pub(super) fn warnings(self) -> Vec<Fault> {
+        self.warnings.into_inner().into_values().collect()
     }
 
     /// One item by itself, or a list of at least one.
@@ -125,9 +147,8 @@ impl<'t> Reader<'t> {
         let mut first: HashMap<&str, (&str, usize)> = HashMap::new();
         for (key, at, value) in self.pairs(id, shape.place)? {
             let Some((_, meant)) = shape.keys.iter().find(|(written, _)| *written == key) else {
-                let advice = Advice::for_key(key, shape.keys);
-                let key = key.to_owned();
-                return Err(Fault { at, kind: SpecErrorKind::UnknownKey { key, place: shape.place, advice } });
+                self.unknown_key(key, at, shape)?;
+                continue;
             };
             if let Some((as_key, offset)) = first.insert(meant, (key, at.start)) {
                 return Err(Fault { at, kind: duplicate(key, as_key, offset) });
@@ -137,6 +158,21 @@ impl<'t> Reader<'t> {
             }
         }
         Ok(members)
+    }
+
+    /// A key that the place does not take: an error, a warning, or one for the user's own anchors.
+    fn unknown_key(&self, key: &str, at: Range<usize>, shape: &Shape) -> Result<(), Fault> {
+        let is_own = key.starts_with(OWN_KEY);
+        let fault = |advice| {
+            let key = key.to_owned();
+            Fault { at, kind: SpecErrorKind::UnknownKey { key, place: shape.place, advice } }
+        };
+        match self.dialect {
+            Dialect::ManifestTool => self.warn(fault(Advice::Skipped)),
+            Dialect::Ours if is_own => {}
+            Dialect::Ours => return Err(fault(Advice::for_key(key, shape.keys))),
+        }
+        Ok(())
     }
 
     /// The pairs of a mapping, each key once: its own, then those that `<<` brings and it has not.

@@ -55,9 +55,11 @@ impl Schema {
             "properties" => value.as_object().is_none_or(|it| {
                 it.iter().all(|(key, value)| rule.get(key).is_none_or(|rule| self.valid(rule, value)))
             }),
+            "patternProperties" => rule == &json!({"^x-": true}),
             "additionalProperties" => value.as_object().is_none_or(|it| {
-                let mut others =
-                    it.iter().filter(|(key, _)| schema.get("properties").is_none_or(|p| p.get(key).is_none()));
+                let is_own = |key: &str| schema.contains_key("patternProperties") && key.starts_with("x-");
+                let is_known = |key: &String| schema.get("properties").is_some_and(|p| p.get(key).is_some());
+                let mut others = it.iter().filter(|(key, _)| !is_known(key) && !is_own(key));
                 match rule {
                     Value::Bool(allowed) => *allowed || others.next().is_none(),
                     rule => others.all(|(_, value)| self.valid(rule, value)),
@@ -81,7 +83,9 @@ fn kind(value: &Value) -> &'static str {
 
 /// What the parser says; JSON is YAML.
 fn parser(value: &Value) -> Result<(), String> {
-    super::parse(&value.to_string(), "json", &|_| None).map(|_| ()).map_err(|error| error.to_string())
+    super::parse(&value.to_string(), "json", super::Dialect::Ours, &|_| None)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -144,6 +148,9 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
         field("osFeatures", json!(null)),
         field("features", json!(["sse"])),
         two("osversion", "features", json!(null)),
+        top("x-common", json!({"os": 1})),
+        entry("x-", json!(null)),
+        field("x-y", json!([])),
     ];
     let bad = vec![
         json!(null),
@@ -156,6 +163,7 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
         json!({"image": null, "images": "y", "manifests": [{"image": "a"}]}),
         json!({"images": {}, "manifests": [{"image": "a"}]}),
         top("Image", json!("x")),
+        top("X-common", json!(1)),
         top("image", json!(null)),
         top("image", json!([])),
         top("image", json!([null])),

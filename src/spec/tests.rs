@@ -1,5 +1,6 @@
 //! The parser against good specs, bad ones, and what is no spec at all.
 
+use super::dialect_tests::target;
 use super::*;
 
 pub(super) fn environment(name: &str) -> Option<String> {
@@ -12,7 +13,7 @@ pub(super) fn environment(name: &str) -> Option<String> {
 }
 
 pub(super) fn read(text: &str) -> Result<Vec<Spec>, SpecError> {
-    parse(text, "spec.yaml", &environment)
+    parse(text, "spec.yaml", Dialect::Ours, &environment).map(|parsed| parsed.specs)
 }
 
 pub(super) fn one(text: &str) -> Spec {
@@ -49,7 +50,7 @@ manifests:
 #[test]
 fn every_key_is_read() {
     let spec = one(FULL);
-    assert_eq!(spec.targets, [reference("reg/repo:tag")]);
+    assert_eq!(spec.targets, [target("reg/repo:tag")]);
     assert_eq!(spec.tags, ["1.0", "1"]);
     let annotations = [("k", "v"), ("k 2", "v: 2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(spec.annotations, BTreeMap::from(annotations));
@@ -83,13 +84,13 @@ fn other_spellings_and_forms_say_the_same() {
         "%YAML 1.2\n---\nimage: !!str x\nmanifests: !!seq\n- &a !!map {image: a, platform: windows/amd64:10.0}\n...\n",
     ] {
         let spec = one(text);
-        assert_eq!(spec.targets, [reference("x")], "{text}");
+        assert_eq!(spec.targets, [target("x")], "{text}");
         assert_eq!(spec.manifests[0].image, reference("a"), "{text}");
         assert_eq!(shown(spec.manifests[0].platform.as_ref()), "windows/amd64:10.0", "{text}");
         assert_eq!(spec, Spec { targets: spec.targets.clone(), manifests: spec.manifests.clone(), ..Spec::default() });
     }
     let targets = one("{image: [x:1, y/z], manifests: [{image: a}]}").targets;
-    assert_eq!(targets, [reference("x:1"), reference("y/z")]);
+    assert_eq!(targets, [target("x:1"), target("y/z")]);
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn several_documents_are_several_specs() {
     let specs =
         read("---\nimage: x\nmanifests: [{image: a}]\n---\n# nothing\n---\nimage: y\nmanifests: [{image: b}]\n---\n")
             .unwrap();
-    assert_eq!(specs.iter().map(|spec| spec.targets[0].clone()).collect::<Vec<_>>(), [reference("x"), reference("y")]);
+    assert_eq!(specs.iter().map(|spec| spec.targets[0].clone()).collect::<Vec<_>>(), [target("x"), target("y")]);
 }
 
 #[test]
@@ -163,7 +164,7 @@ manifests:
   - image: '${REGISTRY}/app:a'
     platform: {os: \"${EMPTY:-linux}\", architecture: arm, variant: \"${EMPTY}\"}
 ");
-    assert_eq!(spec.targets, [reference("r.x:5000/app:v1")]);
+    assert_eq!(spec.targets, [target("r.x:5000/app:v1")]);
     assert_eq!(spec.tags, ["1.0"]);
     let annotations: Vec<_> = spec.annotations.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(annotations, ["${KEY}=$5", "b=x\n- y: [", "c=", "d=$"]);

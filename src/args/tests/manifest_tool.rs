@@ -195,7 +195,9 @@ fn help_is_there_for_each_command() {
 
 #[test]
 fn mquery_is_platforms_under_a_name_of_its_own() {
-    let Ok(Request::Run(command)) = mquery(&words(&["alpine:3", "--format=json", "--insecure"])) else { panic!() };
+    let Ok(Request::Run { command, .. }) = mquery(&words(&["alpine:3", "--format=json", "--insecure"])) else {
+        panic!()
+    };
     let expected = Platforms { image: RefArg::new("alpine:3"), format: PlatformsFormat::Json, network: network(true) };
     assert_eq!(*command, Command::Platforms(expected));
     let error = mquery(&[]).unwrap_err();

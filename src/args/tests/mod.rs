@@ -11,7 +11,7 @@ fn words(line: &[&str]) -> Vec<String> {
 
 fn run(line: &[&str]) -> Command {
     match parse("docker manifest", &words(line)) {
-        Ok(Request::Run(command)) => *command,
+        Ok(Request::Run { command, debug: false }) => *command,
         other => panic!("{line:?}: {other:?}"),
     }
 }

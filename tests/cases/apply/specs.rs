@@ -1,5 +1,6 @@
 //! What a spec says is what is published.
 
+use docker_manifest::spec::Dialect;
 use serde_json::json;
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX};
 use testkit::loopback::Registry;
@@ -177,9 +178,11 @@ fn the_readme_s_file_is_one() {
     let begin = readme.find("    image: registry.example.com/app:1.2.3").expect("the file");
     let lines = readme[begin..].lines().take_while(|line| line.starts_with("    "));
     let text: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
-    let specs = docker_manifest::spec::parse(&text, "README.md", &|name| (name == "VERSION").then(|| "1.2.3".into()));
-    let specs = specs.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
-    let [spec] = specs.as_slice() else { panic!("{} documents", specs.len()) };
+    let version = |name: &str| (name == "VERSION").then(|| "1.2.3".into());
+    let parsed = docker_manifest::spec::parse(&text, "README.md", Dialect::Ours, &version);
+    let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
+    assert_eq!(parsed.warnings, []);
+    let [spec] = parsed.specs.as_slice() else { panic!("{} documents", parsed.specs.len()) };
     assert_eq!((spec.manifests.len(), spec.tags.len(), spec.require.len()), (3, 3, 2));
     assert_eq!(spec.annotations["org.opencontainers.image.version"], "1.2.3");
     // Every key that a spec and its entries may have is in it.

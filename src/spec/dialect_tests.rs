@@ -1,0 +1,112 @@
+//! What manifest-tool's rules and ours make of the same file, and what both warn of.
+
+use super::*;
+
+pub(super) fn target(text: &str) -> Target {
+    Target::parse(text).unwrap()
+}
+
+fn read(text: &str, dialect: Dialect) -> Result<Parsed, String> {
+    parse(text, "f", dialect, &|_| None).map_err(|error| error.to_string())
+}
+
+fn warnings(parsed: &Parsed) -> Vec<String> {
+    parsed.warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_target_knows_whether_a_tag_was_given() {
+    let digest = format!("r.x/a@sha256:{}", "ab".repeat(32));
+    for (text, is_untagged, shown) in [
+        ("a", true, "docker.io/library/a"),
+        ("r.x:5000/a", true, "r.x:5000/a"),
+        ("r.x/a:latest", false, "r.x/a:latest"),
+        (&digest, false, &digest),
+    ] {
+        let target = target(text);
+        assert_eq!((target.is_untagged, target.to_string().as_str()), (is_untagged, shown), "{text}");
+        assert_eq!(Target::parse(&target.to_string()), Ok(target));
+    }
+}
+
+const STRAY: &str = "image: l
+variant: v7
+x-common: &c {os: windows, features: []}
+manifests:
+- image: i
+  sha: abc
+  platform: {<<: *c, architecture: amd64, version: 1809}
+";
+
+#[test]
+fn manifest_tool_skips_unknown_keys_and_we_warn() {
+    let parsed = read(STRAY, Dialect::ManifestTool).unwrap();
+    assert_eq!(
+        warnings(&parsed),
+        [
+            "f:2:1: unknown key `variant` in a spec; it is skipped",
+            "f:3:1: unknown key `x-common` in a spec; it is skipped",
+            "f:6:3: unknown key `sha` in an entry of `manifests`; it is skipped",
+            "f:7:43: unknown key `version` in `platform`; it is skipped",
+        ]
+    );
+    let platform = parsed.specs[0].manifests[0].platform.clone().unwrap();
+    assert_eq!(platform.to_string(), "windows/amd64");
+}
+
+#[test]
+fn apply_refuses_unknown_keys_but_for_the_users_own() {
+    let refused = read(STRAY, Dialect::Ours).unwrap_err();
+    assert_eq!(refused, "f:2:1: unknown key `variant` in a spec; it belongs in `platform`");
+    let without = |lines: &[&str]| lines.iter().fold(STRAY.to_owned(), |text, line| text.replace(line, ""));
+    let refused = read(&without(&["variant: v7\n", "  sha: abc\n"]), Dialect::Ours).unwrap_err();
+    // Not `osversion: 1809`: no host matches that.
+    let expected = "f:5:43: unknown key `version` in `platform`; leave it out: an image says its own version";
+    assert_eq!(refused, expected);
+    let parsed = read(&without(&["variant: v7\n", "  sha: abc\n", ", version: 1809"]), Dialect::Ours).unwrap();
+    assert_eq!(warnings(&parsed), [""; 0]);
+    let everywhere = "{image: l, x-: 1, manifests: [{image: i, x-a: [], platform: {os: linux, x-b: {}}}]}";
+    assert!(read(everywhere, Dialect::Ours).is_ok());
+    assert!(read(&everywhere.replace("x-b", "X-b"), Dialect::Ours).is_err());
+}
+
+#[test]
+fn a_version_that_no_host_has_is_warned_of() {
+    let spec = |platform: &str| format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
+    for (platform, column, version) in [
+        ("{os: windows, architecture: amd64, osversion: 1809}", 59, "1809"),
+        ("{os: windows, architecture: amd64, os.version: ltsc2022}", 60, "ltsc2022"),
+        ("{os: windows, architecture: amd64, osVersion: 10.0.}", 59, "10.0."),
+        ("windows/amd64:1809", 13, "1809"),
+    ] {
+        for dialect in [Dialect::Ours, Dialect::ManifestTool] {
+            let parsed = read(&spec(platform), dialect).unwrap();
+            let expected = format!(
+                "f:4:{column}: `osversion`: \"{version}\" is not a version such as 10.0.17763.1, so no host will match it"
+            );
+            assert_eq!(warnings(&parsed), [expected], "{platform}");
+            assert_eq!(parsed.specs[0].manifests[0].platform.as_ref().unwrap().os_version, version);
+        }
+    }
+    for version in ["10.0", "10.0.17763.2300", "''"] {
+        let parsed = read(&spec(&format!("{{os: windows, osversion: {version}}}")), Dialect::Ours).unwrap();
+        assert_eq!(warnings(&parsed), [""; 0], "{version}");
+    }
+}
+
+#[test]
+fn an_empty_field_comes_from_the_image_by_manifest_tools_rules() {
+    let text = "{image: l, manifests: [{image: i, platform: {variant: '', osversion: \"\", osfeatures: []}}]}";
+    let without = |dialect| read(text, dialect).unwrap().specs[0].manifests[0].without;
+    assert_eq!(without(Dialect::ManifestTool), Without::default());
+    assert_eq!(without(Dialect::Ours), Without { variant: true, os_version: true, os_features: true });
+}
+
+#[test]
+fn many_warnings_are_bounded() {
+    let keys: String = (0..1000).map(|key| format!("k{key}: 1\n")).collect();
+    let parsed = read(&format!("image: l\nmanifests: [{{image: i}}]\n{keys}"), Dialect::ManifestTool).unwrap();
+    assert_eq!(parsed.warnings.len(), 100);
+    let lines: Vec<usize> = parsed.warnings.iter().map(|warning| warning.line).collect();
+    assert_eq!(lines, (3..103).collect::<Vec<_>>());
+}
