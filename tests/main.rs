@@ -84,6 +84,7 @@ mod cases {
     mod coming_from;
     mod completion;
     mod concurrency;
+    mod contradictions;
     mod copy;
     mod counts;
     mod crash;

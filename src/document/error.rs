@@ -16,6 +16,20 @@ pub enum DocumentError {
     /// A member that must be there is not.
     #[error("{0} is missing")]
     Missing(&'static str),
+    /// A document with the members of an index, served as a manifest.
+    #[error("manifest: expected manifest but found index")]
+    IndexAsManifest,
+    /// A document with the members of a manifest, served as an index. Docker's words.
+    #[error("index: expected index but found manifest")]
+    ManifestAsIndex,
+    /// A document that calls itself something else than the registry does.
+    #[error("it is served as {served}, but its mediaType is {said}")]
+    TwoTypes {
+        /// The registry's Content-Type.
+        served: &'static str,
+        /// The document's `mediaType`.
+        said: &'static str,
+    },
     /// A member that is no reference.
     #[error("{0}")]
     Reference(#[from] ReferenceError),

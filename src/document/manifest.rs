@@ -35,6 +35,35 @@ impl Kind {
     }
 }
 
+/// The media type of a document that a registry served: that of the answer, if we know it, else what the document says,
+/// else what it looks like. `None` if it is neither a manifest nor an index.
+///
+/// # Errors
+/// A document that is a manifest to one client and an index to another (CVE-2021-41190): because it has the members of
+/// both, or because the answer and the document name different types. Docker refuses these too.
+pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static str>, DocumentError> {
+    let served = media_type::known(content_type);
+    // What is not JSON, or not an object, is reported by whoever reads it.
+    let Ok(value) = gojson::parse(bytes) else { return Ok(served) };
+    let Ok(members) = Members::of("Manifest", &value) else { return Ok(served) };
+    let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
+    let (is_list, is_image) = (has(&["manifests"]), has(&["config", "layers", "fsLayers"]));
+    let said = members.string("mediaType").unwrap_or_default();
+    let by_name = match (served, media_type::known(&said)) {
+        (Some(served), Some(said)) if served != said => return Err(DocumentError::TwoTypes { served, said }),
+        (served, said) => served.or(said),
+    };
+    match by_name.and_then(Kind::of) {
+        None if is_list && is_image => Err(DocumentError::ManifestAsIndex),
+        Some(Kind::List) if is_image => Err(DocumentError::ManifestAsIndex),
+        Some(Kind::Image(_)) if is_list => Err(DocumentError::IndexAsManifest),
+        None if !said.is_empty() || has(&["fsLayers"]) => Ok(None),
+        None if is_list => Ok(Some(media_type::OCI_INDEX)),
+        None if has(&["config"]) => Ok(Some(media_type::OCI_MANIFEST)),
+        _ => Ok(by_name),
+    }
+}
+
 impl Schema {
     /// The member of a store entry that holds a manifest of this form.
     pub fn member(self) -> &'static str {
@@ -89,4 +118,61 @@ pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let members = Members::of("Manifest", &value)?;
     let config = members.get("config").into_iter();
     config.chain(members.array("layers")?).map(Descriptor::decode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+
+    const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+    fn document(media_type: &str, members: &str) -> String {
+        format!("{{\"mediaType\":\"{media_type}\",{members}\"schemaVersion\":2}}")
+    }
+
+    const IMAGE: &str = r#""config":{},"layers":[],"#;
+    const LIST: &str = r#""manifests":[],"#;
+
+    #[test]
+    fn the_answer_and_the_document_have_to_agree() {
+        for (served, said, members, found) in [
+            (OCI_INDEX, OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
+            (OCI_INDEX, "", LIST, Ok(Some(OCI_INDEX))),
+            ("application/vnd.oci.image.index.v1+json; charset=utf-8", OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
+            (DOCKER_MANIFEST, "application/x", IMAGE, Ok(Some(DOCKER_MANIFEST))),
+            // An index that names its manifests with null, or in other letters, as Go reads it.
+            (OCI_MANIFEST, "", r#""config":{},"manifests":null,"#, Ok(Some(OCI_MANIFEST))),
+            (OCI_MANIFEST, "", r#""Manifests":[],"#, Err(DocumentError::IndexAsManifest)),
+            (OCI_MANIFEST, OCI_MANIFEST, LIST, Err(DocumentError::IndexAsManifest)),
+            (OCI_INDEX, OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
+            (OCI_INDEX, "", r#""manifests":[],"layers":[],"#, Err(DocumentError::ManifestAsIndex)),
+            (DOCKER_LIST, "", r#""manifests":[],"fsLayers":[],"#, Err(DocumentError::ManifestAsIndex)),
+            (DOCKER_LIST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: DOCKER_LIST, said: OCI_INDEX })),
+            (OCI_MANIFEST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: OCI_MANIFEST, said: OCI_INDEX })),
+        ] {
+            assert_eq!(served_type(served, document(said, members).as_bytes()), found, "{served} {said} {members}");
+        }
+    }
+
+    #[test]
+    fn by_any_other_answer_the_document_decides() {
+        for served in ["", "application/json", "text/plain; charset=utf-8", "application/octet-stream"] {
+            for (said, members, found) in [
+                (DOCKER_LIST, LIST, Ok(Some(DOCKER_LIST))),
+                (DOCKER_MANIFEST, IMAGE, Ok(Some(DOCKER_MANIFEST))),
+                ("", LIST, Ok(Some(OCI_INDEX))),
+                ("", IMAGE, Ok(Some(OCI_MANIFEST))),
+                ("", r#""fsLayers":[],"#, Ok(None)),
+                (SCHEMA_1, IMAGE, Ok(None)),
+                ("", "", Ok(None)),
+                ("", r#""manifests":[],"config":{},"#, Err(DocumentError::ManifestAsIndex)),
+                (OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
+            ] {
+                assert_eq!(served_type(served, document(said, members).as_bytes()), found, "{served} {said} {members}");
+            }
+            assert_eq!(served_type(served, b"<html>"), Ok(None));
+        }
+        assert_eq!(served_type(OCI_INDEX, b"[]"), Ok(Some(OCI_INDEX)));
+    }
 }

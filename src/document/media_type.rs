@@ -12,6 +12,12 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// All that a manifest request accepts, the form in which an `Accept` header lists it.
 pub const ACCEPTED: [&str; 4] = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST, OCI_INDEX];
 
+/// The type of a manifest or an index that this is, without parameters, if we know it.
+pub fn known(content_type: &str) -> Option<&'static str> {
+    let essence = essence(content_type);
+    ACCEPTED.into_iter().find(|known| *known == essence)
+}
+
 /// Whether layers of this media type may stay at an address of their own: docker's foreign ones and the OCI image
 /// specification's non-distributable ones.
 pub fn is_foreign(media_type: &str) -> bool {

@@ -164,6 +164,9 @@ fn of_draft(error: &DocumentError) -> FailureKind {
         DocumentError::Json(_)
         | DocumentError::Type(_)
         | DocumentError::Missing(_)
+        | DocumentError::IndexAsManifest
+        | DocumentError::ManifestAsIndex
+        | DocumentError::TwoTypes { .. }
         | DocumentError::Reference(_)
         | DocumentError::Digest(..)
         | DocumentError::Size(_)
@@ -186,6 +189,9 @@ fn of_served(error: &DocumentError) -> FailureKind {
         DocumentError::Json(_)
         | DocumentError::Type(_)
         | DocumentError::Missing(_)
+        | DocumentError::IndexAsManifest
+        | DocumentError::ManifestAsIndex
+        | DocumentError::TwoTypes { .. }
         | DocumentError::Reference(_)
         | DocumentError::Digest(..)
         | DocumentError::Size(_)

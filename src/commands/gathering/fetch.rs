@@ -26,8 +26,13 @@ pub(in crate::commands) enum Found {
 
 /// Asks a registry for whatever it has under `reference`: one request.
 pub(in crate::commands) fn manifest(registry: &Registry, reference: &Reference) -> Result<Found, CommandError> {
-    let fetched = registry.manifest(reference).map_err(|error| not_served(reference, error))?;
-    match Kind::of(&fetched.media_type) {
+    let mut fetched = registry.manifest(reference).map_err(|error| not_served(reference, error))?;
+    let served = |source| CommandError::Served { reference: reference.to_string(), source };
+    let served_type = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)?;
+    if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
+        found.clone_into(&mut fetched.media_type);
+    }
+    match served_type.and_then(Kind::of) {
         Some(Kind::Image(schema)) => Ok(Found::Image(schema, fetched)),
         Some(Kind::List) => Ok(Found::List(fetched)),
         None => Err(CommandError::NotAManifest { reference: reference.to_string(), media_type: fetched.media_type }),

@@ -1,0 +1,123 @@
+//! Documents that one client takes for an index and another for a manifest (CVE-2021-41190), and answers whose type says
+//! nothing of the document.
+
+use serde_json::{Value, json};
+use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_MANIFEST};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct World {
+    registry: Registry,
+    sandbox: Sandbox,
+    image: Image,
+    index: Index,
+}
+
+impl World {
+    fn new() -> World {
+        let (registry, sandbox) = (Registry::start(), Sandbox::new());
+        let image = Image::oci().platform("linux", "amd64").layer("l").build();
+        registry.put_image("app", "image", &image);
+        let index = Index::oci().image(&image).build();
+        World { registry, sandbox, image, index }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
+    }
+
+    /// The image's manifest with the members of an index too.
+    fn both(&self, media_type: Option<&str>) -> Vec<u8> {
+        let mut both: Value = serde_json::from_slice(&self.image.manifest).expect("JSON");
+        let index: Value = serde_json::from_slice(&self.index.manifest).expect("JSON");
+        both["manifests"] = index["manifests"].clone();
+        both["mediaType"] = json!(media_type);
+        serde_json::to_vec(&both).expect("bytes")
+    }
+}
+
+#[test]
+fn a_document_that_is_two_things_is_refused_by_every_command() {
+    let world = World::new();
+    let index = "index: expected index but found manifest";
+    let manifest = "manifest: expected manifest but found index";
+    let other = format!("it is served as {DOCKER_LIST}, but its mediaType is {OCI_INDEX}");
+    for (tag, served, bytes, said) in [
+        ("index", OCI_INDEX, world.both(Some(OCI_INDEX)), index),
+        ("manifest", OCI_MANIFEST, world.both(Some(OCI_MANIFEST)), manifest),
+        ("bare", OCI_INDEX, world.both(None), index),
+        ("unknown", "application/json", world.both(None), index),
+        ("family", DOCKER_LIST, world.index.manifest.clone(), other.as_str()),
+    ] {
+        world.registry.put_manifest("app", tag, served, &bytes);
+        let name = format!("@app:{tag}");
+        let full = world.registry.name(&format!("app:{tag}"));
+        let new = format!("@new:{tag}");
+        for command in [
+            &["inspect", &name][..],
+            &["inspect", "--raw", &name],
+            &["inspect", "--format", "tree", &name],
+            &["platforms", &name],
+            &["export", &name],
+            &["create", &new, &name],
+            &["apply", "--platforms", "linux/amd64", "--template", &full, "--target", &new],
+        ] {
+            let refused = world.run(command);
+            assert_eq!((refused.code, refused.out(), refused.first_err_line().as_str()), (1, String::new(), said));
+            assert!(refused.err().contains(&full), "{command:?}: {}", refused.err());
+        }
+    }
+    assert!(!world.sandbox.store().exists(), "no draft was made");
+    assert_eq!(world.registry.tags("new"), [""; 0]);
+}
+
+#[test]
+fn an_entry_that_is_two_things_is_refused_too() {
+    let world = World::new();
+    let both = world.both(Some(OCI_MANIFEST));
+    let digest = world.registry.put_manifest("app", "both", OCI_MANIFEST, &both);
+    let entry = json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": both.len(),
+        "platform": {"os": "linux", "architecture": "amd64"}});
+    world.registry.put_index("app", "list", &Index::oci().child(entry).build());
+    let refused = world.run(&["create", "@app:new", "@app:list"]);
+    assert_eq!((refused.code, refused.first_err_line().as_str()), (1, "manifest: expected manifest but found index"));
+}
+
+#[test]
+fn by_an_unknown_type_the_document_decides() {
+    let world = World::new();
+    let docker = Image::docker().platform("linux", "arm64").layer("d").build();
+    world.registry.put_image("app", "docker", &docker);
+    let without = |bytes: &[u8]| {
+        let mut document: Value = serde_json::from_slice(bytes).expect("JSON");
+        document.as_object_mut().expect("members").remove("mediaType");
+        serde_json::to_vec(&document).expect("bytes")
+    };
+    let (bare_image, bare_index) = (without(&world.image.manifest), without(&world.index.manifest));
+    for (place, (bytes, media_type)) in [
+        (&world.image.manifest, OCI_MANIFEST),
+        (&bare_image, OCI_MANIFEST),
+        (&docker.manifest, DOCKER_MANIFEST),
+        (&world.index.manifest, OCI_INDEX),
+        (&bare_index, OCI_INDEX),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (number, served) in ["application/json", "application/octet-stream", "text/plain"].iter().enumerate() {
+            let name = format!("@app:odd-{place}-{number}");
+            world.registry.put_manifest("app", &name[5..], served, bytes);
+            let shown = world.run(&["inspect", "--format", "json", &name]).success();
+            let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+            assert_eq!(shown["mediaType"], media_type, "{served}");
+            let list = format!("@new:{place}-{number}");
+            let _ = world.run(&["create", &list, &name]).success();
+        }
+    }
+    world.registry.put_manifest("app", "neither", "application/json", b"{}");
+    let refused = world.run(&["inspect", "@app:neither"]);
+    let expected = "is not an image manifest or a manifest list: application/json";
+    assert!(refused.first_err_line().ends_with(expected), "{}", refused.err());
+}
