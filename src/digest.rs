@@ -65,6 +65,11 @@ impl Digest {
         hasher.finish() == *self
     }
 
+    /// The name of the algorithm.
+    pub fn algorithm(&self) -> &str {
+        self.text.split(':').next().unwrap_or_default()
+    }
+
     /// The digest as text, `algorithm:hex`.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::commands::missing_child::MissingChild;
 use crate::commands::wording::{answer, incomplete, lines, of_blob};
 use crate::digest::Digest;
 use crate::document::DocumentError;
@@ -91,6 +92,9 @@ pub enum CommandError {
         /// The registry's answer.
         source: Box<RegistryError>,
     },
+    /// An image that a list names and its registry does not have.
+    #[error(transparent)]
+    MissingChild(Box<MissingChild>),
     /// `push` of a draft with nothing in it.
     #[error("{0} not found")]
     Empty(String),

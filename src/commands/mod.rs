@@ -17,6 +17,7 @@ mod listing;
 mod lookup;
 mod ls;
 mod manifest_tool;
+mod missing_child;
 mod platforms;
 mod pool;
 mod prune;
@@ -44,6 +45,7 @@ use crate::secret::Secret;
 use crate::store::Store;
 
 pub use error::{CommandError, Made};
+pub use missing_child::{MissingChild, NamedBy};
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";

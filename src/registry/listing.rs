@@ -59,6 +59,46 @@ impl Registry {
         }
     }
 
+    /// Whether a repository serves the manifest that a list names by this digest and media type. One request (HEAD), or a
+    /// second one (GET) where the registry does not take the first.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and an answer about another manifest.
+    pub fn has_child(&self, repository: &Repository, digest: &Digest, media_type: &str) -> Result<bool, RegistryError> {
+        let target = format!("/v2/{}/manifests/{digest}", repository.path());
+        let is_extra = !media_type::ACCEPTED.contains(&media_type) && is_header_word(media_type);
+        let accept: Vec<&str> = media_type::ACCEPTED.into_iter().chain(is_extra.then_some(media_type)).collect();
+        let accept = accept.join(", ");
+        let headers = [("Accept", accept.as_str())];
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let call = Call { headers: &headers, ..Call::new("HEAD", repository, &target, &scopes) };
+        let mut outcome = self.session.call(&call);
+        let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
+        if is_fetched {
+            outcome = self.session.call(&Call { method: "GET", cap: MANIFEST_MAX, ..call });
+        }
+        let reply = match outcome {
+            Err(error) if error.status == Some(404) => return Ok(false),
+            outcome => outcome?,
+        };
+        if is_html(&reply.answer) {
+            return Err(complaint(repository, &reply, Kind::Protocol)(
+                "a web page where a manifest should be".to_owned(),
+            ));
+        }
+        let announced = announced_digest(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        // Digests of two algorithms cannot be compared.
+        let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
+        let wrong = complaint(repository, &reply, Kind::Verification);
+        match announced.filter(is_other) {
+            Some(other) => Err(wrong(format!("it says that the manifest {digest} has the digest {other}"))),
+            None if is_fetched && !digest.verifies(&reply.answer.body) => {
+                Err(wrong(format!("the bytes of {digest} have the digest {}", Digest::of(&reply.answer.body))))
+            }
+            None => Ok(true),
+        }
+    }
+
     /// Whether a repository has a blob. One request (HEAD).
     ///
     /// # Errors
@@ -185,6 +225,11 @@ impl Page {
         gojson::check_size(body)?;
         serde_json::from_slice(body)
     }
+}
+
+/// Whether a text can stand in a header as one word.
+fn is_header_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 fn name_of(name: &Name) -> &str {

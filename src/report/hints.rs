@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::args::Near;
-use crate::commands::{CommandError, Made};
+use crate::commands::{CommandError, Made, NamedBy};
 use crate::document::{DocumentError, media_type};
 use crate::registry::{Kind, RegistryError};
 use crate::store::StoreError;
@@ -71,7 +71,13 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             vec![gone(sources)]
         }
         CommandError::Copy { source, .. } => registry_hints(source, certificates),
-        CommandError::Gone { .. } => {
+        CommandError::MissingChild(missing) if missing.named_by == NamedBy::Published => {
+            vec![
+                "push that image again, or name the platforms that you want with --platform (in a file: platform)"
+                    .to_owned(),
+            ]
+        }
+        CommandError::Gone { .. } | CommandError::MissingChild(_) => {
             vec!["push the image there again, or take it out of the list".to_owned()]
         }
         CommandError::Twice { made: Made::Draft, .. } => {

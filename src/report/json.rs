@@ -172,6 +172,9 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
         failure.missing.clone_from(missing);
         failure.extra.clone_from(extra);
     }
+    if let CommandError::MissingChild(missing) = error {
+        failure.missing.clone_from(&missing.platforms);
+    }
     failure
 }
 
@@ -184,6 +187,7 @@ fn reference(error: &CommandError) -> Option<&str> {
         CommandError::Exists { list } | CommandError::Incomplete { list, .. } => Some(list),
         CommandError::NotInList { image, .. } | CommandError::NotStoredIn { image, .. } => Some(image),
         CommandError::SeveralImages { word, .. } => Some(word),
+        CommandError::MissingChild(missing) => Some(&missing.list),
         CommandError::NotStored(reference) | CommandError::Empty(reference) | CommandError::IsList(reference) => {
             Some(reference)
         }
@@ -214,6 +218,7 @@ fn exchange(error: &CommandError) -> Option<&RegistryError> {
         | CommandError::NotServed { source, .. }
         | CommandError::NotVerified { source, .. } => Some(source),
         CommandError::Registry(source) => Some(source),
+        CommandError::MissingChild(missing) => missing.source.as_ref(),
         CommandError::Halfway { failure, .. }
         | CommandError::Unfinished { failure, .. }
         | CommandError::Untold { failure, .. } => failure.each().first().and_then(exchange),

@@ -23,7 +23,7 @@ pub enum FailureKind {
     Denied,
     /// The manifest, draft or image is not there.
     Missing,
-    /// `--require` or `--exact` are not met.
+    /// `--require` or `--exact` are not met, or an image that a list names is not in the registry.
     Incomplete,
     /// The registry asks to slow down.
     RateLimited,
@@ -73,7 +73,7 @@ pub fn kind(error: &CommandError) -> FailureKind {
         | CommandError::NotStored(_)
         | CommandError::NotStoredIn { .. }
         | CommandError::NoSuchPlatform { .. } => FailureKind::Missing,
-        CommandError::Incomplete { .. } => FailureKind::Incomplete,
+        CommandError::Incomplete { .. } | CommandError::MissingChild(_) => FailureKind::Incomplete,
         CommandError::Platform { .. } | CommandError::IsList(_) | CommandError::NotAManifest { .. } => {
             FailureKind::Unsupported
         }

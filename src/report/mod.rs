@@ -92,6 +92,7 @@ fn cause(error: &CommandError) -> Option<String> {
         | CommandError::NotMounted { source, .. }
         | CommandError::NotServed { source, .. } => request(source),
         CommandError::Registry(source) => request(source),
+        CommandError::MissingChild(missing) => missing.causes().or_else(|| missing.source.as_ref().and_then(request)),
         CommandError::NotVerified { source, .. } => Some(format!("  {source}")),
         CommandError::Served { reference, .. } => Some(format!("  in what the registry serves for {reference}")),
         CommandError::Halfway { failure, moved, left } => {

@@ -153,6 +153,11 @@ fn mount_line(blob: &str, from: &str) -> String {
     format!("POST /v2/{TARGET}/blobs/uploads/?mount={blob}&from={from} 201")
 }
 
+/// A look for a child that is there.
+fn head_line(digest: &str) -> String {
+    format!("HEAD /v2/{TARGET}/manifests/{digest} 200")
+}
+
 fn put_line(reference: &str) -> String {
     format!("PUT /v2/{TARGET}/manifests/{reference} 201")
 }

@@ -3,6 +3,7 @@
 
 mod copies;
 mod dry_run;
+mod missing;
 mod real;
 mod refusals;
 mod results;

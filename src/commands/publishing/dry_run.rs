@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use crate::commands::error::CommandError;
+use crate::commands::missing_child::NamedBy;
 use crate::commands::pool;
 use crate::commands::publishing::changes::{self, Changes};
 use crate::commands::publishing::plan::{Blob, Child, Plan, Put};
@@ -48,7 +49,8 @@ pub(in crate::commands) fn preview<'p>(
     let questions = questions(plan, served);
     let answers =
         pool::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
-    let (mut missing, mut present) = (Vec::new(), BTreeSet::new());
+    let mut missing: Vec<CommandError> = served.failure(plan, NamedBy::Previewed).into_iter().collect();
+    let mut present = BTreeSet::new();
     for answer in answers {
         match answer {
             Answer::Fine => {}
@@ -72,7 +74,7 @@ pub(in crate::commands) fn preview<'p>(
 
 /// The manifests that are left to be put.
 fn missing<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'p Put<'p>> {
-    plan.missing(&served.children).filter(|_| !served.is_there)
+    plan.missing(&served.children)
 }
 
 fn needed<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'p Blob<'p>> {
@@ -81,14 +83,11 @@ fn needed<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'
 }
 
 fn questions<'p>(plan: &'p Plan<'p>, served: &'p Served) -> Vec<Question<'p>> {
-    let in_place = plan.children.iter().filter(|child| child.put.is_none() && !served.is_there);
-    let digests: BTreeSet<&Digest> = in_place.map(|child| &child.entry.descriptor.digest).collect();
-    let in_place = digests.into_iter().map(|digest| Question::Manifest(plan.target.repository(), digest));
     let manifests =
         missing(plan, served).filter_map(|put| Some(Question::Manifest(put.source, put.reference.digest()?)));
     let sources = needed(plan, served).filter(|blob| !blob.may_stay).map(Question::Source);
     let targets = needed(plan, served).filter(|blob| !is_near(plan, blob)).map(Question::Target);
-    in_place.chain(manifests).chain(sources).chain(targets).collect()
+    manifests.chain(sources).chain(targets).collect()
 }
 
 fn ask<'p>(registry: &Registry, plan: &Plan<'_>, question: &Question<'p>) -> Result<Answer<'p>, CommandError> {
@@ -127,7 +126,7 @@ fn is_near(plan: &Plan<'_>, blob: &Blob<'_>) -> bool {
 
 fn origin(plan: &Plan<'_>, served: &Served, present: &BTreeSet<&Digest>, child: &Child<'_>) -> Origin {
     let put = child.put.and_then(|place| plan.puts.get(place));
-    let is_there = served.is_there || served.children.contains(&child.entry.descriptor.digest);
+    let is_there = served.children.contains(&child.entry.descriptor.digest);
     let Some(put) = put.filter(|_| !is_there) else {
         return Origin { how: How::InPlace, repository: plan.target.repository().to_string(), bytes: 0 };
     };

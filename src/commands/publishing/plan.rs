@@ -120,11 +120,6 @@ impl<'a> Plan<'a> {
         self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !there.contains(digest)))
     }
 
-    /// Whether any manifest is left out because these are there.
-    pub(in crate::commands) fn trusts(&self, there: &BTreeSet<Digest>) -> bool {
-        self.puts.iter().filter_map(|put| put.reference.digest()).any(|digest| there.contains(digest))
-    }
-
     /// The work that is left when these manifests are there, with the places of the work that each piece needs.
     pub(in crate::commands) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(Step<'_, 'a>, Vec<usize>)> {
         let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();

@@ -7,10 +7,11 @@ use std::num::NonZeroUsize;
 use crate::args::{Format, Publish};
 use crate::commands::complete::{self, Wanted};
 use crate::commands::error::{CommandError, Made};
+use crate::commands::missing_child::NamedBy;
 use crate::commands::publishing::dry_run;
 use crate::commands::publishing::plan::{Blob, Plan, Put, Step};
 use crate::commands::publishing::result_files::ResultFile;
-use crate::commands::publishing::served::{self, Need, Now, Served};
+use crate::commands::publishing::served::{self, Now, Served};
 use crate::commands::publishing::summary::{Copied, Published};
 use crate::commands::{Context, pool};
 use crate::digest::Digest;
@@ -46,21 +47,17 @@ pub(in crate::commands) fn publish(
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
     let before = registry.requests();
     announce(registry, jobs, &plan, options.dry_run);
-    let need = match options {
-        Publish { dry_run: true, .. } => Need::Preview,
-        Publish { verbose: true, .. } | Publish { format: Some(_), .. } => Need::Telling,
-        _ => Need::Sparing,
-    };
-    let served = served::look(registry, jobs, &plan, need)?;
+    let served = served::look(registry, jobs, &plan, options.dry_run)?;
     let mut published = if options.dry_run {
         dry_run::preview(registry, jobs, draft, &plan, &served)?
     } else {
+        served.failure(&plan, NamedBy::Pushed).map_or(Ok(()), Err)?;
         let (mounted, copied) = send(context, registry, jobs, &plan, &served, options)?;
         Published { mounted, copied, ..Published::of(draft, &plan) }
     };
-    published.unchanged = served.is_done();
+    published.unchanged = served.is_done(&plan);
     published.requests = registry.requests().saturating_sub(before);
-    published.warnings = warnings;
+    published.warnings = warnings.into_iter().chain(served.unchecked(&plan)).collect();
     if options.dry_run {
         return tell(&published).map(|()| published);
     }
@@ -106,7 +103,8 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &Plan<'_>, is_dry_run
     for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
         registry.announce(source, Access::Pull);
     }
-    registry.expect(target, plan.blobs.len().min(jobs.get()));
+    let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
+    registry.expect(target, plan.blobs.len().max(in_place + plan.tags.len()).min(jobs.get()));
 }
 
 /// Sends what is not there yet; gives how many blobs were mounted, and how much was copied.
@@ -121,18 +119,9 @@ fn send(
     let progress = Progress::new(&context.streams, options.quiet);
     let sender = Sender { context, registry, plan, progress, is_verbose: options.verbose };
     let mut moved = Vec::new();
-    let mut outcome = sender.all(jobs, served, &mut moved);
-    if moved.is_empty() && outcome.as_ref().is_err_and(|failure| plan.trusts(&served.children) && is_hole(failure)) {
-        sender.say(format_args!("not all that the list there names is there: all of it is sent"));
-        outcome = sender.all(jobs, &served.distrusted(), &mut moved);
-    }
+    let outcome = sender.all(jobs, served, &mut moved);
     sender.progress.finish();
     outcome.map_err(|failure| if plan.has_more_tags { halfway(failure, plan, served, &moved) } else { failure })
-}
-
-/// Whether a registry may refuse a list because something that it names is not there.
-fn is_hole(failure: &CommandError) -> bool {
-    matches!(failure, CommandError::Put { source, .. } if matches!(source.status, Some(400 | 404)))
 }
 
 /// Which tags a failure left where they were.
@@ -170,11 +159,8 @@ impl Sender<'_> {
     /// Brings the blobs and puts the manifests that the list is going to name.
     fn children(&self, jobs: NonZeroUsize, served: &Served) -> Result<(u64, Copied), CommandError> {
         let (mut mounted, mut copied) = (0, Copied::default());
-        if served.is_there {
-            return Ok((mounted, copied));
-        }
         let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
-        for (put, _) in there.filter(|(_, digest)| served.children.contains(*digest)) {
+        for (put, _) in there.filter(|(_, digest)| !served.is_there && served.children.contains(*digest)) {
             self.say(format_args!("already there: {}", put.reference));
         }
         let steps = self.plan.steps(&served.children);

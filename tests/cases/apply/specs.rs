@@ -40,7 +40,7 @@ fn one_apply_asks_what_create_and_push_ask_and_leaves_no_draft() {
     // A second time there is nothing to send.
     let again = world.apply(&five("@app:1"), &[]).success();
     assert_eq!(again.out(), applied.out());
-    assert_eq!(world.requests().len(), 10 + 1);
+    assert_eq!(world.requests().len(), 10 + 1 + 5);
 }
 
 #[test]

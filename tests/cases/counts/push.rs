@@ -1,11 +1,11 @@
-//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest, and next to nothing when
-//! all of it is there.
+//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest that is sent and one HEAD for
+//! each that is there already.
 
 use testkit::client::Client;
 use testkit::image::sha256;
 use testkit::loopback::Registry;
 
-use super::{SHARED, TARGET, World, assert_same, index, layered, mount_line, own_layer, put_line, source};
+use super::{SHARED, TARGET, World, assert_same, head_line, index, layered, mount_line, own_layer, put_line, source};
 
 #[test]
 fn create_and_push_take_what_the_protocol_needs_and_one_look() {
@@ -38,36 +38,77 @@ fn requests_grow_in_a_straight_line() {
     assert_eq!(count(500), (2 * 500, 3 * 500 + 3));
 }
 
-#[test]
-fn a_second_push_is_one_look() {
-    let world = World::new(5).created();
-    let first = world.push_command(&[]).run().success();
-    world.registry.clear();
-    let second = world.push_command(&[]).run().success();
-    assert_eq!(second, first);
-    assert_eq!(world.take_lines(), [format!("GET /v2/{TARGET}/manifests/1 200")]);
-    // The draft alone tells what to do: with --purge too.
-    let third = world.push_command(&["--purge"]).run().success();
-    assert_eq!((third, world.take_lines().len()), (first, 1));
+/// What a push of a list takes that is there as a whole: a look at the tag, and one for each image.
+fn unchanged_lines(world: &World) -> Vec<String> {
+    let look = format!("GET /v2/{TARGET}/manifests/1 200");
+    [look].into_iter().chain(world.images.iter().map(|image| head_line(&image.digest()))).collect()
 }
 
 #[test]
-fn what_the_served_list_names_and_is_gone_is_sent_again_where_the_registry_misses_it() {
+fn a_second_push_is_one_look_at_the_tag_and_one_for_each_image() {
+    let world = World::new(5).created();
+    let first = world.push_command(&[]).run().success();
+    world.registry.clear();
+    let second = world.push_command(&["--jobs", "1"]).run().success();
+    assert_eq!(second, first);
+    assert_eq!(world.take_lines(), unchanged_lines(&world));
+    // The draft alone tells what to do: with --purge too.
+    let third = world.push_command(&["--purge"]).run().success();
+    assert_eq!((third, world.take_lines().len()), (first, 1 + 5));
+}
+
+/// Deletes an image by its digest, as a retention job does with what has no tag of its own.
+fn delete(world: &World, digest: &str) {
+    let path = format!("/v2/{TARGET}/manifests/{digest}");
+    assert_eq!(Client::new(world.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
+    world.registry.clear();
+}
+
+/// What sending the image in `missing` alone takes where the others are there.
+fn mending_lines(world: &World, missing: usize) -> Vec<String> {
+    let image = &world.images[missing];
+    let look = |image: &testkit::image::Image| match image.digest() == world.images[missing].digest() {
+        true => head_line(&image.digest()).replace(" 200", " 404"),
+        false => head_line(&image.digest()),
+    };
+    let blobs = [image.config_digest(), sha256(SHARED), sha256(&own_layer(missing))];
+    let looks = [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(world.images.iter().map(look));
+    let mounts = blobs.iter().map(|blob| mount_line(blob, &source(missing)));
+    looks.chain(mounts).chain([put_line(&image.digest())]).collect()
+}
+
+#[test]
+fn an_image_of_the_published_list_that_is_gone_is_sent_again() {
+    let world = World::new(5).created();
+    let first = world.push_command(&[]).run().success();
+    delete(&world, &world.images[3].digest());
+    let pushed = world.push_command(&["--jobs", "1", "--format", "json"]).run().success();
+    let mut expected = mending_lines(&world, 3);
+    // The first image that has the shared layer may lend it as well as the one that is sent.
+    expected.iter_mut().for_each(|line| {
+        if line.contains(&sha256(SHARED)) {
+            *line = mount_line(&sha256(SHARED), &source(0));
+        }
+    });
+    assert_same(world.take_lines(), expected);
+    let told: serde_json::Value = serde_json::from_str(&pushed.out()).expect("JSON");
+    assert_eq!(told["unchanged"], false, "{told}");
+    assert!(world.registry.manifest(TARGET, &world.images[3].digest()).is_some());
+    assert_eq!((world.push_command(&[]).run().success(), world.take_lines().len()), (first, 1 + 5));
+}
+
+#[test]
+fn what_the_served_list_names_and_is_gone_is_sent_before_a_changed_list() {
     let world = World::new(5).created();
     let _ = world.push_command(&[]).run().success();
-    // As a retention job does with what has no tag of its own.
-    let path = format!("/v2/{TARGET}/manifests/{}", world.images[3].digest());
-    assert_eq!(Client::new(world.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
     let changed = ["annotate", &world.list(), &world.name(&format!("{}:1", source(0))), "--os-version", "1"];
     let _ = world.command(&changed).run().success();
-    world.registry.clear();
+    delete(&world, &world.images[0].digest());
     let pushed = world.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(pushed.out(), world.pushed());
-    let mut expected = world.push_lines(200, &[0, 1, 2, 3, 4]);
-    expected.insert(1, put_line("1").replace(" 201", " 400"));
+    let mut expected = mending_lines(&world, 0);
+    expected.push(put_line("1"));
     assert_same(world.take_lines(), expected);
-    let _ = world.push_command(&[]).run().success();
-    assert_eq!(world.take_lines().len(), 1);
 }
 
 #[test]
@@ -94,6 +135,8 @@ fn only_the_children_that_the_tag_does_not_list_are_sent() {
     let mut expected = world.push_lines(200, &[1, 2, 4]);
     expected.remove(2);
     expected.insert(1, mount_line(&sha256(SHARED), &source(0)));
+    // What the tag lists is looked for all the same.
+    expected.splice(1..1, [0, 3].map(|number| head_line(&world.images[number].digest())));
     assert_eq!(world.take_lines(), expected);
     assert_eq!(pushed.out(), world.pushed());
     let served: serde_json::Value =
@@ -114,19 +157,20 @@ fn an_image_under_the_tag_says_nothing_of_the_children() {
 #[test]
 fn children_of_the_target_repository_are_neither_mounted_nor_put() {
     let world = World::new(0);
-    let images: Vec<String> = (0..5)
-        .map(|number| {
-            let tag = format!("part{number}");
-            world.registry.put_image(TARGET, &tag, &layered(&[SHARED, &own_layer(number)]));
-            world.name(&format!("{TARGET}:{tag}"))
-        })
-        .collect();
-    let _ = world.create_command(&[]).args(images).run().success();
+    let images: Vec<_> = (0..5).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
+    let tags: Vec<String> = (0..5).map(|number| format!("part{number}")).collect();
+    images.iter().zip(&tags).for_each(|(image, tag)| {
+        world.registry.put_image(TARGET, tag, image);
+    });
+    let named = tags.iter().map(|tag| world.name(&format!("{TARGET}:{tag}")));
+    let _ = world.create_command(&[]).args(named).run().success();
     assert_eq!(world.take_lines().len(), 10);
-    let first = world.push_command(&[]).run().success();
-    assert_eq!(world.take_lines(), [put_line("1")]);
-    let second = world.push_command(&[]).run().success();
-    assert_eq!((second, world.take_lines()), (first, vec![put_line("1")]));
+    let first = world.push_command(&["--jobs", "1"]).run().success();
+    let looks: Vec<String> = images.iter().map(|image| head_line(&image.digest())).collect();
+    let look = |status: u16| vec![format!("GET /v2/{TARGET}/manifests/1 {status}")];
+    assert_eq!(world.take_lines(), [&look(404)[..], &looks, &[put_line("1")]].concat());
+    let second = world.push_command(&["--jobs", "1"]).run().success();
+    assert_eq!((second, world.take_lines()), (first, [look(200), looks].concat()));
 }
 
 #[test]

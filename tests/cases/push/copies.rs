@@ -39,9 +39,10 @@ fn images_come_from_another_registry_each_blob_once() {
 }
 
 #[test]
-fn a_second_push_is_one_look_and_asks_nothing_of_the_source() {
+fn a_second_push_looks_and_asks_nothing_of_the_source() {
     let world = World::new();
-    world.from.put_image("src/amd", "1", &image("amd64", &[BASE]));
+    let amd = image("amd64", &[BASE]);
+    world.from.put_image("src/amd", "1", &amd);
     world.created(&["%src/amd:1"]);
     let first = world.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
@@ -49,7 +50,9 @@ fn a_second_push_is_one_look_and_asks_nothing_of_the_source() {
     world.from.clear();
     let second = world.push(&[]).success();
     assert_eq!((second.out(), second.err()), (first.out(), String::new()));
-    assert_eq!((lines(&world.to), lines(&world.from)), (vec![format!("GET /v2/{TARGET}/manifests/1 200")], vec![]));
+    let looks =
+        [("GET", "1"), ("HEAD", &amd.digest())].map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
+    assert_eq!((lines(&world.to), lines(&world.from)), (looks.to_vec(), vec![]));
 }
 
 #[test]

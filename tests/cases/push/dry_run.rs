@@ -45,7 +45,9 @@ fn it_says_what_would_be_sent_and_sends_nothing() {
     world.to.clear();
     let again = world.push(&["--dry-run"]).success();
     assert!(again.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", again.out());
-    assert_eq!(lines(&world.to), [format!("GET /v2/{TARGET}/manifests/1 200")]);
+    let asked = lines(&world.to);
+    assert_eq!((asked.len(), &asked[0]), (1 + 3, &format!("GET /v2/{TARGET}/manifests/1 200")), "{asked:#?}");
+    assert!(asked[1..].iter().all(|line| line.starts_with("HEAD ") && line.ends_with(" 200")), "{asked:#?}");
 }
 
 #[test]
@@ -131,7 +133,11 @@ fn what_is_not_there_any_more_is_told_all_at_once() {
     let manifest = format!("{}@{}", world.word("@dst/app"), image("amd64", &[b"amd"]).digest());
     let blob = format!("{}@{}", world.word("%src/ppc"), sha256(b"lost"));
     let said: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
-    assert_eq!(said, [format!("no such manifest: {manifest}"), format!("no such blob: {blob}")]);
+    let list = world.word("@dst/app:1");
+    assert_eq!(
+        said,
+        [format!("no such manifest: {manifest} (linux/amd64), which {list} names"), format!("no such blob: {blob}")]
+    );
     assert_eq!(writes(&world.to), [""; 0]);
 }
 
