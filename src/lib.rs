@@ -61,7 +61,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use args::{ArgsError, Command, Request, ToolRequest};
-use commands::{CommandError, Context};
+use commands::{CommandError, Context, Stop};
 use env::Env;
 use output::Streams;
 use plugin::Action;
@@ -83,7 +83,7 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
         Err(error) => return fail(&streams, &unparsed(&error, argv)),
     };
     let config_dir = called.config_dir.clone().unwrap_or_else(|| env.docker_config_dir());
-    let context = Context { env, config_dir, debug: called.debug, streams, clock };
+    let context = Context { env, config_dir, debug: called.debug, streams, clock, stop: Stop::default() };
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &called.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
@@ -92,7 +92,7 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
         }
         Action::Run(words) => {
             #[cfg(unix)]
-            plugin::socket::watch(env);
+            plugin::socket::watch(env, &context.stop);
             match args::parse(&called.name, words) {
                 Ok(request) => requested(&context, request),
                 Err(error) => return fail(streams, &unparsed(&error, words)),

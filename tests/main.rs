@@ -88,6 +88,7 @@ mod cases {
     mod copy;
     mod counts;
     mod crash;
+    mod damaged_entries;
     mod differential;
     mod drafts;
     mod fault_matrix;

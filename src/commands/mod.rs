@@ -25,6 +25,7 @@ mod publishing;
 mod push;
 mod remove;
 mod rm;
+mod stop;
 mod tool_inspect;
 mod wording;
 
@@ -46,6 +47,7 @@ use crate::store::Store;
 
 pub use error::{CommandError, Made};
 pub use missing_child::{MissingChild, NamedBy};
+pub use stop::Stop;
 
 /// Where the default bound on exchanges at once can be set.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
@@ -78,6 +80,8 @@ pub struct Context {
     pub streams: Arc<Streams>,
     /// What retries wait by.
     pub clock: Arc<dyn Clock>,
+    /// Who handles a request of docker's to stop.
+    pub stop: Stop,
 }
 
 impl Context {

@@ -6,12 +6,14 @@
 pub mod human;
 pub mod json;
 mod progress;
+mod steps;
 mod streams;
 mod table;
 pub mod terminal;
 mod tree;
 
 pub use progress::{Bar, Progress};
+pub use steps::Steps;
 pub use streams::Streams;
 pub use table::Table;
 pub use tree::{Strokes, Tree};

@@ -1,27 +1,33 @@
 //! The stop socket: docker holds one end, and closes it when it wants the plugin to end.
 //!
 //! Docker does so when it is told to stop and the plugin does not share its terminal, so that the signal reaches docker
-//! alone. Every change of the store is atomic, so the process may end at any point.
+//! alone. Every change of the store is atomic, so the process may end at any point. A command that has something to clean
+//! up handles the request itself ([`Stop`]).
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use crate::commands::Stop;
 use crate::env::Env;
 
 /// The exit code of a program that an interrupt ended, which docker's own plugins use too.
 const INTERRUPTED: i32 = 130;
 
-/// Ends this process when docker closes the socket that it named in `DOCKER_CLI_PLUGIN_SOCKET`.
+/// Ends this process when docker closes the socket that it named in `DOCKER_CLI_PLUGIN_SOCKET`, unless the command that
+/// runs handles the request.
 ///
 /// Without such a name, or with one that nobody listens at, does nothing: then nobody wants to stop us that way.
-pub fn watch(env: &Env) {
+pub fn watch(env: &Env, stop: &Stop) {
     let Some(address) = env.get("DOCKER_CLI_PLUGIN_SOCKET") else { return };
     if let Ok(socket) = connect(address) {
+        let stop = stop.clone();
         // Without a thread to watch there is still the work to do.
         let _ = thread::Builder::new().name("stop-socket".to_owned()).spawn(move || {
             wait_for_end(socket);
-            std::process::exit(INTERRUPTED);
+            if !stop.request() {
+                std::process::exit(INTERRUPTED);
+            }
         });
     }
 }
@@ -94,7 +100,7 @@ mod tests {
     #[test]
     fn nobody_listening_is_no_error() {
         assert!(connect("/nonexistent/socket").is_err());
-        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]));
-        watch(&Env::default());
+        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]), &Stop::default());
+        watch(&Env::default(), &Stop::default());
     }
 }

@@ -13,6 +13,8 @@ use crate::reference::Repository;
 
 /// How much of what a registry sent is shown, in characters.
 const SHOWN_MAX: usize = 80;
+/// Content types that say nothing of what a manifest is.
+const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
 
 /// Makes errors about an answer that came and is not right.
 pub(super) fn complaint<'a>(
@@ -36,8 +38,8 @@ pub(super) fn is_html(answer: &Answer) -> bool {
     answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
 }
 
-/// The media type of a manifest: the answer's if we know it, else the one that the document names, if it names one. The
-/// error says that it is no manifest.
+/// The media type of a manifest: the answer's, unless that says nothing and the document names one. The error says that it
+/// is no manifest.
 pub(super) fn manifest_type(answer: &Answer) -> Result<String, String> {
     if is_html(answer) {
         return Err("a web page where a manifest should be".to_owned());
@@ -49,7 +51,8 @@ pub(super) fn manifest_type(answer: &Answer) -> Result<String, String> {
     }
     let served = answer.header("Content-Type").unwrap_or_default();
     let served = media_type::essence(&served).to_ascii_lowercase();
-    if media_type::known(&served).is_some() {
+    // Without a slash it is no media type, and says as little.
+    if served.contains('/') && !GENERIC_TYPES.contains(&served.as_str()) {
         return Ok(served);
     }
     let manifest = gojson::parse(&answer.body).unwrap_or_default();

@@ -106,7 +106,7 @@ fn by_an_unknown_type_the_document_decides() {
     .into_iter()
     .enumerate()
     {
-        for (number, served) in ["application/json", "application/octet-stream", "text/plain"].iter().enumerate() {
+        for (number, served) in ["application/json", "application/vnd.example+json", "text/plain"].iter().enumerate() {
             let name = format!("@app:odd-{place}-{number}");
             world.registry.put_manifest("app", &name[5..], served, bytes);
             let shown = world.run(&["inspect", "--format", "json", &name]).success();

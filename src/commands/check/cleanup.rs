@@ -19,6 +19,7 @@ pub(super) fn clean_up(bench: &Bench<'_>, found: &Found) -> Reasons {
     if bench.traces().is_empty() {
         return reasons;
     }
+    bench.steps.begin("cleaning up");
     let cleaner = Cleaner { bench, found };
     if let Err(error) = cleaner.all(&mut reasons) {
         reasons.insert(words(&error));

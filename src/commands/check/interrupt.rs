@@ -1,31 +1,41 @@
-//! Ctrl-C while a registry is tried out. The first one ends the trying, so that what was pushed can be taken away again;
-//! the second ends the program where it is, for a registry that does not answer.
+//! Ctrl-C while a registry is tried out, or docker's request to stop. The first one ends the trying, so that what was
+//! pushed can be taken away again; the second ends the program where it is, for a registry that does not answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::commands::Stop;
 use crate::output::Streams;
 
 /// The exit code of a program that an interrupt ended.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Whether somebody wants it to end. Signals are listened to while this lives.
+const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
+
+/// Whether somebody wants it to end. Signals, and requests of docker's, are listened to while this lives.
 pub(super) struct Interrupt {
     came: Arc<AtomicBool>,
+    stop: Stop,
     #[cfg(unix)]
     handle: Option<signal_hook::iterator::Handle>,
 }
 
 impl Interrupt {
     /// Listens from now on; where that cannot be had, a signal ends the program as always.
-    pub(super) fn listen(streams: &Arc<Streams>) -> Interrupt {
-        let came = Arc::default();
+    pub(super) fn listen(streams: &Arc<Streams>, stop: &Stop) -> Interrupt {
+        let came: Arc<AtomicBool> = Arc::default();
         #[cfg(unix)]
         let handle = told(streams, &came).ok();
-        #[cfg(not(unix))]
-        let _ = streams;
+        let (flag, talk) = (Arc::clone(&came), Arc::clone(streams));
+        stop.handle_by(move || {
+            // A signal that came as well has said so.
+            if !flag.swap(true, Ordering::SeqCst) {
+                talk.note(NOTE);
+            }
+        });
         Interrupt {
             came,
+            stop: stop.clone(),
             #[cfg(unix)]
             handle,
         }
@@ -37,9 +47,10 @@ impl Interrupt {
     }
 }
 
-#[cfg(unix)]
 impl Drop for Interrupt {
     fn drop(&mut self) {
+        self.stop.release();
+        #[cfg(unix)]
         if let Some(handle) = &self.handle {
             handle.close();
         }
@@ -59,7 +70,7 @@ fn told(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signa
     let (handle, streams) = (signals.handle(), Arc::clone(streams));
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         if signals.forever().next().is_some() {
-            streams.note("interrupted: what was pushed is taken away again; once more ends this at once");
+            streams.note(NOTE);
         }
     })?;
     Ok(handle)

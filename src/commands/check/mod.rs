@@ -13,6 +13,7 @@ mod traces;
 mod trials;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
@@ -21,13 +22,14 @@ use serde::Serialize;
 use crate::args::{Check as Args, ListFormat};
 use crate::commands::Context;
 use crate::commands::error::CommandError;
-use crate::output::Table;
+use crate::output::{Steps, Table};
+use crate::reference::Repository;
 use cleanup::{Reasons, clean_up};
 use interrupt::{INTERRUPTED, Interrupt};
 use place::Place;
 use samples::Samples;
 use traces::Traces;
-use trials::Bench;
+use trials::{Bench, NUMBER};
 use verdict::{Check, Found};
 
 /// Gives the exit code of what did not fail: 0, or an interrupted program's.
@@ -36,12 +38,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, place.main())?;
     let samples = Samples::new(&word())?;
-    let interrupt = Interrupt::listen(&context.streams);
-    let bench = Bench::new(&registry, jobs, &place, &samples, &interrupt);
+    let interrupt = Interrupt::listen(&context.streams, &context.stop);
+    let steps = Steps::new(&context.streams, NUMBER);
+    let bench = Bench::new(&registry, jobs, &place, &samples, &interrupt, &steps);
     let mut found = Found::default();
     let outcome = bench.try_all(&mut found);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
     let left = Left::new(&bench.traces(), &reasons, args.keep);
+    drop(steps);
     let was_stopped = interrupt.came();
     let shown = match outcome {
         Ok(()) if !was_stopped => show(context, args.format, &place, &found, &left, registry.requests()),
@@ -77,6 +81,8 @@ struct Left {
     reasons: Vec<String>,
     #[serde(skip)]
     kept: bool,
+    #[serde(skip)]
+    blobs_by_repository: BTreeMap<Repository, usize>,
 }
 
 impl Left {
@@ -87,10 +93,14 @@ impl Left {
             blobs: traces.blobs().iter().map(|(place, digest)| place.at_digest(digest).to_string()).collect(),
             reasons: reasons.iter().cloned().collect(),
             kept,
+            blobs_by_repository: traces.blobs().into_iter().fold(BTreeMap::new(), |mut blobs, (repository, _)| {
+                *blobs.entry(repository).or_default() += 1;
+                blobs
+            }),
         }
     }
 
-    /// One line about it for people, where there is something.
+    /// One line about it for people, where there is something, by repository.
     fn note(&self, place: &Place) -> Option<String> {
         let number = |number: usize, what: &str| match number {
             0 => None,
@@ -98,14 +108,18 @@ impl Left {
             _ => Some(format!("{number} {what}s")),
         };
         let tags = (!self.tags.is_empty()).then(|| format!("the tags {}", self.tags.join(", ")));
-        let parts = [tags, number(self.manifests.len(), "manifest"), number(self.blobs.len(), "blob")];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let blobs = |repository| number(self.blobs_by_repository.get(repository).copied().unwrap_or_default(), "blob");
+        let main = [tags, number(self.manifests.len(), "manifest"), blobs(place.main())];
+        let main: Vec<String> = main.into_iter().flatten().collect();
+        let main = (!main.is_empty()).then(|| format!("in {}: {}", place.main(), main.join(", ")));
+        let mount = blobs(place.mount()).map(|blobs| format!("in {}: {blobs}", place.mount()));
+        let parts: Vec<String> = [main, mount].into_iter().flatten().collect();
         if parts.is_empty() {
             return None;
         }
-        let (verb, place) = (if self.kept { "kept in" } else { "left in" }, place.main());
+        let verb = if self.kept { "kept" } else { "left" };
         let why = if self.reasons.is_empty() { String::new() } else { format!(" ({})", self.reasons.join("; ")) };
-        Some(format!("{verb} {place}: {}{why}", parts.join(", ")))
+        Some(format!("{verb} {}{why}", parts.join("; ")))
     }
 }
 

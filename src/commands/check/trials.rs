@@ -7,11 +7,12 @@ use super::interrupt::Interrupt;
 use super::place::Place;
 use super::samples::{ARTIFACT_TYPE, Document, Family, Samples};
 use super::traces::Traces;
-use super::verdict::{Check, Found, Verdict, settle};
+use super::verdict::{Check, Found, Verdict, settle, takes_no_blobs, words};
 use crate::commands::pool;
 use crate::commands::publishing::tags;
 use crate::digest::Digest;
 use crate::document::list::Index;
+use crate::output::Steps;
 use crate::reference::{Reference, Repository};
 use crate::registry::{Access, Kind, Mount, Name, Registry, RegistryError};
 
@@ -33,6 +34,9 @@ const ROUNDS: [&[Check]; 4] = [
     &[Check::TagListing, Check::ManifestDeletion],
 ];
 
+/// How many there are.
+pub(super) const NUMBER: usize = 13;
+
 /// A registry that things are tried in.
 pub(super) struct Bench<'a> {
     /// The client.
@@ -44,6 +48,8 @@ pub(super) struct Bench<'a> {
     /// What is pushed.
     pub(super) samples: &'a Samples,
     interrupt: &'a Interrupt,
+    /// Says what is tried now.
+    pub(super) steps: &'a Steps,
     traces: Mutex<Traces>,
 }
 
@@ -55,8 +61,9 @@ impl<'a> Bench<'a> {
         place: &'a Place,
         samples: &'a Samples,
         interrupt: &'a Interrupt,
+        steps: &'a Steps,
     ) -> Bench<'a> {
-        Bench { registry, jobs, place, samples, interrupt, traces: Mutex::default() }
+        Bench { registry, jobs, place, samples, interrupt, steps, traces: Mutex::default() }
     }
 
     /// What is there of ours, as far as it is known.
@@ -67,17 +74,27 @@ impl<'a> Bench<'a> {
     /// Tries everything; what came of it is in `found` even where it cannot go on. Ends early where it is interrupted.
     ///
     /// # Errors
-    /// A blob that cannot be uploaded, as nothing at all can be tried then; later on, what is in the way of all that is
-    /// left.
+    /// What is in the way of all that is left. A registry that takes no blobs at all is told of in `found`.
     pub(super) fn try_all(&self, found: &mut Found) -> Result<(), RegistryError> {
-        self.upload()?;
+        match self.upload() {
+            Err(error) if takes_no_blobs(&error) => found.add([(Check::Upload, Verdict::Fails(words(&error)))]),
+            outcome => outcome?,
+        }
         for round in ROUNDS {
             let verdicts = {
                 let so_far = &*found;
-                let work = |check: &Check| match so_far.misses(*check) {
+                let verdict = |check: &Check| match so_far.misses(*check) {
                     _ if self.interrupt.came() => Ok(Verdict::NotTried("interrupted".to_owned())),
                     Some(why) => Ok(Verdict::NotTried(why)),
-                    None => settle(self.one(*check, so_far)),
+                    None => {
+                        self.steps.begin(check.title());
+                        settle(self.one(*check, so_far))
+                    }
+                };
+                let work = |check: &Check| {
+                    let verdict = verdict(check);
+                    self.steps.done();
+                    verdict
                 };
                 pool::in_order(self.jobs, round, work).map_err(first)?
             };
@@ -89,6 +106,7 @@ impl<'a> Bench<'a> {
     /// Uploads all blobs, the first one alone: it may have to find out how the registry speaks and to log in, and where
     /// it fails the others would fail alike.
     fn upload(&self) -> Result<(), RegistryError> {
+        self.steps.begin(Check::Upload.title());
         let target = self.place.main();
         self.registry.announce(target, Access::PullPush);
         self.registry.expect(target, self.samples.blobs.len().min(self.jobs.get()));
@@ -108,6 +126,7 @@ impl<'a> Bench<'a> {
     fn one(&self, check: Check, found: &Found) -> Tried {
         let samples = self.samples;
         match check {
+            Check::Upload => self.upload().map(|()| Verdict::Works),
             Check::DockerImages => self.images(&samples.docker),
             Check::OciImages => self.images(&samples.oci),
             Check::DockerList => self.tagged("docker", &samples.docker.list),

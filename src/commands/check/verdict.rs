@@ -10,6 +10,8 @@ use crate::registry::{Kind, RegistryError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Check {
+    /// Blobs can be pushed. It is told only where they cannot, which is the end of everything else.
+    Upload,
     /// Images in Docker's form, by their digests.
     DockerImages,
     /// Docker's list.
@@ -42,6 +44,7 @@ impl Check {
     /// As people read it.
     pub(super) fn title(self) -> &'static str {
         match self {
+            Check::Upload => "blob upload",
             Check::DockerImages => "Docker images",
             Check::DockerList => "Docker manifest list",
             Check::OciImages => "OCI images",
@@ -61,7 +64,7 @@ impl Check {
     /// What it needs, any of which will do; nothing where this is empty.
     fn needs(self) -> &'static [Check] {
         match self {
-            Check::DockerImages | Check::OciImages | Check::Mount => &[],
+            Check::Upload | Check::DockerImages | Check::OciImages | Check::Mount => &[],
             Check::DockerList => &[Check::DockerImages],
             Check::OciIndex | Check::Referrers => &[Check::OciImages],
             Check::Annotations | Check::ArtifactType | Check::NestedIndex => &[Check::OciIndex],
@@ -149,6 +152,9 @@ impl Found {
 
     /// Why a check cannot be tried, if so.
     pub(super) fn misses(&self, check: Check) -> Option<String> {
+        if self.failure(Check::Upload).is_some() {
+            return Some(format!("it takes: {}", Check::Upload.title()));
+        }
         let needs = check.needs();
         if needs.is_empty() || needs.iter().any(|need| self.works(*need)) {
             return None;
@@ -191,6 +197,14 @@ pub(super) fn is_in_the_way(error: &RegistryError) -> bool {
         | Kind::Proxy
         | Kind::Credentials => true,
     }
+}
+
+/// Whether a registry that refuses a blob so takes none at all: it is read-only, or a cache. Who is not logged in, or may
+/// not push there, has an error to mend.
+pub(super) fn takes_no_blobs(error: &RegistryError) -> bool {
+    // A token server is asked with GET.
+    let is_upload = error.request.as_deref().is_some_and(|request| !request.starts_with("GET "));
+    is_upload && (error.kind == Kind::Refused || (error.kind == Kind::Forbidden && error.status == Some(403)))
 }
 
 /// What was asked and the registry's own words: `PUT 400: manifest invalid: manifest invalid`.

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
 use testkit::loopback::{Fault, Rule};
+use testkit::sandbox::Run;
 
 use super::World;
 
@@ -21,8 +22,12 @@ impl Drop for Running {
 impl Running {
     /// Starts one, and waits until this request of it is there, which is not answered before the registry's release.
     fn until(world: &World, method: &'static str, path: &'static str) -> Running {
+        Running::of(world, world.command(&["--jobs", "1"]), method, path)
+    }
+
+    fn of(world: &World, run: Run, method: &'static str, path: &'static str) -> Running {
         world.registry.fault(Rule::on(method, path), Fault::Hang);
-        let mut command = world.command(&["--jobs", "1"]).to_command();
+        let mut command = run.to_command();
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ours");
         let running = Running(child);
         world.registry.wait_until(|requests| {
@@ -61,6 +66,28 @@ fn what_was_pushed_is_taken_away_all_the_same() {
         let puts = world.registry.requests().iter().filter(|request| request.method == "PUT").count();
         assert!(puts < 6 + 6 + 2 + 6 || path == "/tags/list", "it went on trying: {puts}");
     }
+}
+
+#[test]
+fn docker_s_request_to_stop_is_an_interrupt_too() {
+    let world = World::new(|habits| habits);
+    let path = world.sandbox.path().join("stop");
+    let stop = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let mut running = Running::of(
+        &world,
+        world.command(&["--jobs", "1"]).env("DOCKER_CLI_PLUGIN_SOCKET", &path),
+        "PUT",
+        "/manifests/check-",
+    );
+    let (docker, _) = stop.accept().expect("the program");
+    drop(docker);
+    let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
+    assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);
+    world.registry.release();
+    let code = running.0.wait().expect("its end").code();
+    let rest: Vec<String> = stderr.map(|line| line.expect("text")).collect();
+    assert_eq!((code, rest), (Some(130), vec![]));
+    world.assert_clean();
 }
 
 #[test]

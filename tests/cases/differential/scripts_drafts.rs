@@ -74,7 +74,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
     s("edited-bad-ref", &["create --insecure {T}/l:1 {R}/app:amd64", "!edit {S}_{N}_l-1/{S}_app-amd64 app:amd64\" => App::\"", "inspect -v {T}/l:1", "annotate {T}/l:1 {R}/app:amd64 --variant v1", "push --insecure {T}/l:1"]),
     s("edited-truncated", &["create --insecure {T}/l:1 {R}/app:amd64 {R}/app:arm64", "!file {S}_{N}_l-1/{S}_app-arm64 {\"Ref\":\"", "inspect {T}/l:1", "inspect {T}/l:1 {R}/app:arm64", "annotate {T}/l:1 {R}/app:arm64 --os linux", "push --insecure {T}/l:1", "create --insecure -a {T}/l:1 {R}/app:arm64", "rm {T}/l:1"]),
     s("edited-empty-file", &["!file {S}_{N}_l-1/{S}_app-arm64 ", "inspect {T}/l:1", "annotate {T}/l:1 {R}/app:arm64 --os linux", "rm {T}/l:1"]),
-    s("edited-not-an-object", &["!file {S}_{N}_l-1/{S}_app-arm64 []", "inspect {T}/l:1", "!file {S}_{N}_l-1/{S}_app-arm64 null", "inspect {T}/l:1", "!file {S}_{N}_l-1/{S}_app-arm64 {}", "inspect {T}/l:1", "inspect -v {T}/l:1"]),
+    s("edited-not-an-object", &["!file {S}_{N}_l-1/{S}_app-arm64 []", "inspect {T}/l:1"]),
     s("edited-wrong-types", &["create --insecure {T}/l:1 {R}/app:amd64", "!edit {S}_{N}_l-1/{S}_app-amd64 \"os\":\"linux\" => \"os\":7", "inspect {T}/l:1", "push --insecure {T}/l:1", "create --insecure -a {T}/l:1 {R}/app:amd64"]),
     s("empty-list-directory", &["!mkdir {S}_{N}_l-1", "inspect {T}/l:1", "inspect --insecure {T}/l:1", "push --insecure {T}/l:1", "annotate {T}/l:1 {R}/app:amd64", "create --insecure {T}/l:1 {R}/app:amd64", "create --insecure -a {T}/l:1 {R}/app:arm64", "rm {T}/l:1"]),
     s("last-entry-gone", &["create --insecure {T}/l:1 {R}/app:amd64", "!rm {S}_{N}_l-1/{S}_app-amd64", "push --insecure {T}/l:1", "inspect --insecure {T}/l:1", "rm {T}/l:1"]),

@@ -1,0 +1,101 @@
+//! What a command that takes long is doing now: one line on a terminal, nothing elsewhere.
+
+use std::sync::Arc;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Streams;
+use super::terminal::Canvas;
+
+/// How often a second the line is drawn, at most.
+const DRAWINGS: u8 = 10;
+
+/// The steps of a command. Every method can be called by any thread at any time. Dropped, it leaves no line behind.
+pub struct Steps {
+    streams: Arc<Streams>,
+    line: Option<(MultiProgress, ProgressBar)>,
+}
+
+impl Steps {
+    /// A line for so many steps, if stderr is a terminal.
+    pub fn new(streams: &Arc<Streams>, number: usize) -> Steps {
+        let line = streams.stderr_is_terminal().then(|| {
+            let canvas = Box::new(Canvas::new(streams.stderr()));
+            let multi = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(canvas, DRAWINGS));
+            streams.set_bars(Some(multi.clone()));
+            let bar = multi.add(ProgressBar::new(number as u64));
+            let style = ProgressStyle::with_template("[{pos}/{len}] {wide_msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            (multi, bar)
+        });
+        Steps { streams: Arc::clone(streams), line }
+    }
+
+    /// Shows what is done now.
+    pub fn begin(&self, what: &str) {
+        if let Some((_, bar)) = &self.line {
+            bar.set_message(what.to_owned());
+        }
+    }
+
+    /// One step is done.
+    pub fn done(&self) {
+        if let Some((_, bar)) = &self.line {
+            bar.inc(1);
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some((multi, bar)) = &self.line {
+            self.streams.set_bars(None);
+            multi.remove(bar);
+            // The canvas cannot fail.
+            let _ = multi.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Screen {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_shows_the_step_and_nothing_else_does() {
+        for is_terminal in [true, false] {
+            let screen = Screen::default();
+            let streams = Arc::new(Streams::new(io::sink(), screen.clone()).with_terminal(is_terminal));
+            let steps = Steps::new(&streams, 13);
+            steps.begin("OCI images");
+            assert_eq!(screen.text().contains("[0/13] OCI images"), is_terminal, "{:?}", screen.text());
+            steps.done();
+            drop(steps);
+            streams.note("the end");
+            assert!(screen.text().ends_with("the end\n"), "{:?}", screen.text());
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Registries that take nothing: read-only ones, and caches of others.
+
+use testkit::loopback::{Fault, Rule};
+
+use super::{TITLES, World, columns};
+
+#[test]
+fn a_registry_that_takes_no_blobs_has_its_table() {
+    for (status, code, words) in [
+        (405, "UNSUPPORTED", "unsupported: a cache"),
+        (400, "DENIED", "denied: a cache"),
+        (403, "DENIED", "denied: a cache"),
+    ] {
+        let world = World::new(|habits| habits);
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"a cache"}}]}}"#);
+        world.registry.fault(Rule::on("POST", "/blobs/uploads/").always(), Fault::Status(status, body, vec![]));
+        let output = world.check();
+        let table = output.out();
+        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(columns).collect();
+        let refused = format!("POST {status}: {words}");
+        assert_eq!(rows.first(), Some(&vec!["blob upload", "does not", refused.as_str()]), "{table}{}", output.err());
+        let others: Vec<Vec<&str>> =
+            TITLES.iter().map(|title| vec![*title, "not tried", "it takes: blob upload"]).collect();
+        assert_eq!(rows.get(1..), Some(others.as_slice()));
+        assert_eq!(output.code, 1);
+        let end = " takes neither a Docker manifest list nor an OCI image index";
+        assert!(output.first_err_line().ends_with(end), "{}", output.err());
+        let asked = world.registry.requests().iter().filter(|request| request.method != "GET").count();
+        assert_eq!(asked, 1, "who takes no blob is asked nothing more");
+    }
+}

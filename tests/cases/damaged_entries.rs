@@ -1,0 +1,30 @@
+//! Entries of a draft that hold JSON and no image. They are tried on this program alone.
+
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Sandbox, tree};
+
+use super::OURS;
+
+#[test]
+fn an_entry_that_holds_no_image_is_named_by_its_file() {
+    for text in ["null", "{}", "{\"Ref\":null}", "{\"Descriptor\":{}}"] {
+        let (registry, sandbox) = (Registry::start(), Sandbox::new());
+        for name in ["amd64", "arm64"] {
+            registry.put_image("app", name, &Image::docker().platform("linux", name).layer(name).build());
+        }
+        let run = |words: &[&str]| sandbox.command(OURS).args(registry.words(words)).run();
+        let _ = run(&["create", "@app:1", "@app:amd64", "@app:arm64"]).success();
+        let files = tree(&sandbox.store());
+        let entry = files.keys().find(|path| path.ends_with("app-arm64")).expect("the entry");
+        std::fs::write(sandbox.store().join(entry), text).expect("a damaged entry");
+        for words in
+            [&["inspect", "@app:1"][..], &["push", "@app:1"], &["annotate", "@app:1", "@app:amd64", "--os", "linux"]]
+        {
+            let refused = run(words);
+            assert_eq!((refused.code, refused.out()), (1, String::new()), "{text} {words:?}");
+            assert!(refused.err().contains(entry.as_str()), "{text} {words:?}: {}", refused.err());
+        }
+        assert_eq!(registry.tags("app").len(), 2, "nothing was pushed");
+    }
+}
