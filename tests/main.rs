@@ -99,6 +99,7 @@ mod cases {
     mod inside;
     mod interop;
     mod lockout;
+    mod logins;
     mod manifest_tool;
     mod names;
     mod plugin;

@@ -29,8 +29,11 @@ impl CommandError {
         let request = source.request.as_deref().unwrap_or_default();
         let repository = ["/blobs/", "/manifests/"].iter().find_map(|part| Some(request.split_once(part)?.0));
         let place = match source.kind {
-            Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden => repository?.split_once(' ')?.1,
-            Kind::Connect
+            Kind::Unauthorized | Kind::Forbidden => repository?.split_once(' ')?.1,
+            // A login is a registry's, whatever was asked for with it.
+            Kind::LoginRefused
+            | Kind::GivenLoginRefused
+            | Kind::Connect
             | Kind::Resolve
             | Kind::Proxy
             | Kind::PlainHttp

@@ -65,7 +65,7 @@ const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 const RETRIES: u32 = 3;
 
 /// More than any password, in bytes.
-const PASSWORD_MAX: u64 = 64 * 1024;
+const PASSWORD_MAX: usize = 1024 * 1024;
 
 /// What every verb needs to know of its surroundings.
 #[derive(Clone)]
@@ -150,9 +150,18 @@ impl Context {
 fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
-    let read = io::stdin().take(PASSWORD_MAX).read_to_string(&mut password);
+    let most = u64::try_from(PASSWORD_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let read = io::stdin().take(most).read_to_string(&mut password);
+    let refuse = |why| CommandError::Password { source: io::Error::new(io::ErrorKind::InvalidData, why) };
+    if password.len() > PASSWORD_MAX {
+        return Err(refuse("it is longer than 1 MiB"));
+    }
     read.map_err(|source| CommandError::Password { source })?;
-    let password = Secret::new(password.trim_end_matches(['\r', '\n']));
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    let password = Secret::new(password);
     Ok(Some(Login { registry: subject.domain().to_owned(), username: username.clone(), password }))
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Option<&'a Deadline>,
     /// Where the body of a success goes, where it is to be read as it comes.
     pub(super) slot: Option<&'a Slot>,
+    /// Whether it is the look at a tag before a push, which an account that may only push is refused.
+    pub(super) is_look: bool,
 }
 
 impl<'a> Call<'a> {
@@ -44,12 +46,32 @@ impl<'a> Call<'a> {
         scopes: &'a [Scope],
     ) -> Call<'a> {
         let (registry, cap) = (repository.domain(), WORDLESS_MAX);
-        Call { registry, method, target, headers: &[], body: None, scopes, cap, deadline: None, slot: None }
+        Call {
+            registry,
+            method,
+            target,
+            headers: &[],
+            body: None,
+            scopes,
+            cap,
+            deadline: None,
+            slot: None,
+            is_look: false,
+        }
     }
 
     /// A question at the registry's root, which costs little and needs the same login.
     pub(super) fn ping(&self) -> Call<'a> {
-        Call { method: "GET", target: ROOT, headers: &[], body: None, cap: WORDLESS_MAX, slot: None, ..*self }
+        Call {
+            method: "GET",
+            target: ROOT,
+            headers: &[],
+            body: None,
+            cap: WORDLESS_MAX,
+            slot: None,
+            is_look: false,
+            ..*self
+        }
     }
 
     /// Whether it is such a question.

@@ -85,6 +85,19 @@ impl Registry {
     /// [`Kind::NotFound`] where there is none, [`Kind::Verification`] for bytes that are not what was asked for, and what
     /// else stands in the way of an exchange.
     pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
+        self.fetch(reference, false)
+    }
+
+    /// The same as the look at a tag before a push: where an account that may push but not pull is refused, its login is
+    /// tried once more.
+    ///
+    /// # Errors
+    /// Those of [`Registry::manifest`].
+    pub fn look(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
+        self.fetch(reference, true)
+    }
+
+    fn fetch(&self, reference: &Reference, is_look: bool) -> Result<Fetched, RegistryError> {
         let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
             (_, Some(digest)) => digest.as_str(),
@@ -97,6 +110,7 @@ impl Registry {
         let reply = self.session.call(&Call {
             headers: &[("Accept", &accept)],
             cap: MANIFEST_MAX,
+            is_look,
             ..Call::new("GET", repository, &target, &scopes)
         })?;
         served(reference, name, reply)

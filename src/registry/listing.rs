@@ -28,11 +28,23 @@ impl Registry {
     /// # Errors
     /// What stands in the way of an exchange, and a digest that is none.
     pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
+        self.digest_of(repository, name, false)
+    }
+
+    /// The same as the look at a tag before a push; see [`Registry::look`].
+    ///
+    /// # Errors
+    /// Those of [`Registry::has_manifest`].
+    pub fn look_at_tag(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, RegistryError> {
+        self.digest_of(repository, &Name::Tag(tag.to_owned()), true)
+    }
+
+    fn digest_of(&self, repository: &Repository, name: &Name, is_look: bool) -> Result<Option<Digest>, RegistryError> {
         let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
         let accept = media_type::ACCEPTED.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = Call { headers: &headers, ..Call::new("HEAD", repository, &reference, &scopes) };
+        let call = Call { headers: &headers, is_look, ..Call::new("HEAD", repository, &reference, &scopes) };
         match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Err(error) if error.status != Some(405) => return Err(error),
@@ -60,7 +72,8 @@ impl Registry {
     }
 
     /// Whether a repository serves the manifest that a list names by this digest and media type. One request (HEAD), or a
-    /// second one (GET) where the registry does not take the first.
+    /// second one (GET) where the registry does not take the first. It is a part of the look before a push; see
+    /// [`Registry::look`].
     ///
     /// # Errors
     /// What stands in the way of an exchange, and an answer about another manifest.
@@ -71,7 +84,7 @@ impl Registry {
         let accept = accept.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = Call { headers: &headers, ..Call::new("HEAD", repository, &target, &scopes) };
+        let call = Call { headers: &headers, is_look: true, ..Call::new("HEAD", repository, &target, &scopes) };
         let mut outcome = self.session.call(&call);
         let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
         if is_fetched {

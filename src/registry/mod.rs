@@ -29,6 +29,7 @@ mod host;
 mod listing;
 mod options;
 mod pace;
+mod permission;
 mod place;
 mod redirect;
 mod retry;

@@ -28,6 +28,8 @@ const ROUNDS_MAX: usize = 4;
 /// A larger body is not sent before it is known whether the registry wants a login: a server that refuses early and
 /// hangs up takes its answer down with it.
 const BLIND_BODY_MAX: usize = 128 * 1024;
+/// A server whose limit is 8 KiB for all of a head may refuse an `Authorization` that is longer than this.
+const HEADER_LONG: usize = 4096;
 /// Nobody waits long for the answer to a courtesy.
 const COURTESY: Duration = Duration::from_secs(10);
 /// How long an operation may take, with everything, where the user has not said.
@@ -53,6 +55,18 @@ pub(super) struct Session {
     expected: Mutex<BTreeMap<String, usize>>,
 }
 
+/// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of the
+/// body, and a 400 can mean anything, unless the header is larger than many a server takes.
+fn is_too_large(call: &Call<'_>, reply: &Reply, header: &Secret) -> bool {
+    let is_long = header.reveal().len() > HEADER_LONG;
+    match reply.answer.status {
+        414 | 431 => true,
+        413 => is_long || call.body.is_none_or(<[u8]>::is_empty),
+        400 => is_long,
+        _ => false,
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -63,7 +77,7 @@ impl Session {
         let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, notice } =
             options;
         let transport = Transport::new(env.clone(), insecure, &user_agent, trace);
-        let credentials = Credentials::new(env, config_dir).given(login);
+        let credentials = Credentials::new(env, config_dir, Arc::clone(&notice)).given(login);
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
             authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
@@ -205,6 +219,12 @@ impl Session {
                     continue;
                 }
             }
+            if let Some(header) = sent.as_ref().filter(|header| reply.is_home && is_too_large(call, &reply, header))
+                && self.authenticator.is_too_wide(call.registry, call.scopes, header)
+            {
+                sent = self.authenticator.header(call.registry, call.scopes);
+                continue;
+            }
             if reply.answer.status != 401 || !reply.is_home {
                 self.took(call, sent.as_ref(), &reply);
                 return Ok(reply);
@@ -242,7 +262,9 @@ impl Session {
         }
         // No login is looked for before the registry has asked for one.
         let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
-        *is_settled = reply.answer.status != 401 || !reply.is_home || !self.authenticator.has_login(registry);
+        *is_settled = reply.answer.status != 401
+            || !reply.is_home
+            || !self.authenticator.has_login(registry, self.left(deadline));
         if *is_settled {
             return Ok(None);
         }
@@ -287,6 +309,12 @@ impl Session {
         }
     }
 
+    /// How much is left of the time that the user has set: our own limit is not one for a helper, which may wait for its
+    /// user to unlock a keychain.
+    fn left(&self, deadline: &Deadline) -> Option<Duration> {
+        self.timeout.and_then(|_| deadline.left())
+    }
+
     /// What to send after the registry's 401; `None` where nothing is left to try.
     fn login(
         &self,
@@ -296,7 +324,13 @@ impl Session {
         reply: &Reply,
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
-        let asker = Asker { registry: call.registry, https: endpoint.is_https(), insecure: self.exposed };
+        let asker = Asker {
+            registry: call.registry,
+            https: endpoint.is_https(),
+            insecure: self.exposed,
+            is_look: call.is_look,
+            left: self.left(deadline),
+        };
         let values: Vec<_> = reply.answer.fields("WWW-Authenticate").collect();
         let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
         let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };

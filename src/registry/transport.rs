@@ -237,7 +237,7 @@ impl Transport {
     /// Begins to make connections to an origin ahead of their use, unless it is reached through a proxy.
     pub(super) fn prepare(&self, registry: &str, origin: &Origin, count: usize) {
         // A line that cannot be set up is reported by the exchange that needs it.
-        let Ok(line) = self.lines.get(registry, origin, false) else { return };
+        let Ok(line) = self.lines.get(registry, origin, false, 0) else { return };
         if let Some(spares) = line.spares.as_ref().filter(|_| count > 0) {
             spares.open(&origin.host, origin.port, count);
         }
@@ -280,7 +280,9 @@ impl Transport {
     }
 
     fn line(&self, registry: &str, request: &Request<'_>) -> Result<Arc<Line>, Failure> {
-        let line = self.lines.get(registry, &request.url.origin, request.guarded)?;
+        let header = request.authorization.map_or(0, |header| header.reveal().len());
+        let longest = header.max(request.url.target().len());
+        let line = self.lines.get(registry, &request.url.origin, request.guarded, longest)?;
         if let Some(login) = &line.proxy_login {
             self.secrets.sent(login);
         }

@@ -13,6 +13,15 @@ use super::client_bench::{Bench, Plan, amd};
 
 const HERE: &[&str] = &["127.0.0.1", "0.0.0.0"];
 
+/// The registry by a name that is not this machine's own: for those certs.d is not opened.
+fn host(registry: &Registry) -> String {
+    format!("0.0.0.0:{}", registry.port())
+}
+
+fn afar(registry: &Registry) -> String {
+    format!("{}/a:1", host(registry))
+}
+
 fn serve(pair: &Pair, clients: Option<&Authority>) -> Registry {
     let registry = Registry::builder().tls(pair.server_config(clients)).start();
     registry.put_image("a", "1", &amd());
@@ -28,13 +37,13 @@ fn plain() -> Registry {
 /// The client with these files in the registry's folder of certs.d.
 fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Bench {
     let plan = Plan::new();
-    write(&plan.certs_d(&registry.host()));
+    write(&plan.certs_d(&host(registry)));
     plan.build()
 }
 
 /// Why the manifest was not got, all that is said of it.
 fn refused(bench: &Bench, registry: &Registry) -> (Kind, String) {
-    let error = bench.manifest(registry, "a:1").expect_err("it must be refused");
+    let error = bench.manifest_of(&afar(registry)).expect_err("it must be refused");
     assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
     (error.kind, error.to_string())
 }
@@ -45,7 +54,7 @@ fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
     let registry = serve(&authority.server(HERE), None);
     assert_eq!(refused(&Bench::new(), &registry).0, Kind::Certificate);
     let plan = Plan::new();
-    authority.write(&plan.certs_d("127.0.0.1:1"), "ca.crt");
+    authority.write(&plan.certs_d("0.0.0.0:1"), "ca.crt");
     assert_eq!(refused(&plan.build(), &registry).0, Kind::Certificate);
     let bench = with_files(&registry, |folder| {
         write_pem(folder, "a.crt", "rubbish");
@@ -53,7 +62,7 @@ fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
         authority.write(folder, "c.crt");
     });
     for _ in 0..2 {
-        bench.manifest(&registry, "a:1").expect("the authority is known");
+        bench.manifest_of(&afar(&registry)).expect("the authority is known");
     }
     assert_eq!(registry.requests()[0].connection, registry.requests()[1].connection);
 }
@@ -67,7 +76,7 @@ fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_da
     };
     let good = self_signed_docs(HERE);
     let (bench, registry) = trust(&good, &good);
-    bench.manifest(&registry, "a:1").expect("the certificate itself lies in certs.d");
+    bench.manifest_of(&afar(&registry)).expect("the certificate itself lies in certs.d");
     let expired = expired_self_signed_docs(HERE);
     let elsewhere = self_signed_docs(&["elsewhere.test"]);
     for (served, known, wanted, word) in [
@@ -93,7 +102,7 @@ fn names_and_dates_are_checked() {
         let (kind, text) = refused(&bench, &registry);
         assert_eq!(kind, Kind::CertificateUnfit, "{text}");
         assert!(text.contains(word), "{text}");
-        Plan::new().insecure().build().manifest(&registry, "a:1").expect("--insecure does not look");
+        Plan::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure does not look");
     }
 }
 
@@ -114,7 +123,7 @@ fn a_client_pair_is_shown_where_it_is_asked_for() {
     assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, Kind::ClientCertificate);
     // Of several, the one whose authority the server names.
     let bench = with_pairs(&[stranger(), ("b", clients.client("me"))]);
-    bench.manifest(&registry, "a:1").expect("the pair opens the door");
+    bench.manifest_of(&afar(&registry)).expect("the pair opens the door");
 }
 
 #[test]
@@ -164,7 +173,8 @@ fn plain_http_is_for_loopback_and_for_insecure() {
 #[test]
 fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
     let registry = serve(&Authority::new("nobody").server(HERE), None);
-    assert_eq!(refused(&Bench::new(), &registry).0, Kind::Certificate);
+    let error = Bench::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
+    assert_eq!((error.kind, registry.requests().len()), (Kind::Certificate, 0));
 }
 
 #[test]
@@ -177,9 +187,9 @@ fn a_redirect_from_https_to_http_is_for_insecure_only() {
     let location = format!("http://{}{{path}}", elsewhere.host());
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
     let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    assert_eq!(bench.manifest(&registry, "a:1").map_err(|error| error.kind), Err(Kind::Protocol));
+    assert_eq!(bench.manifest_of(&afar(&registry)).map_err(|error| error.kind), Err(Kind::Protocol));
     assert!(elsewhere.requests().is_empty());
-    Plan::new().insecure().build().manifest(&registry, "a:1").expect("--insecure allows it");
+    Plan::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure allows it");
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn the_registrys_authorities_count_where_it_redirects_to() {
     registry
         .fault(Rule::any(), Fault::Redirect { status: 302, location: format!("https://{}{{path}}", elsewhere.host()) });
     let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    bench.manifest(&registry, "a:1").expect("one authority for the house");
+    bench.manifest_of(&afar(&registry)).expect("one authority for the house");
 }
 
 #[test]
@@ -209,9 +219,9 @@ fn a_client_pair_is_not_shown_where_it_redirects_to() {
         servers.write(&plan.certs_d(host), "ca.crt");
         clients.client("me").write(&plan.certs_d(host), "me.cert", "me.key");
     };
-    show(&registry.host());
+    show(&host(&registry));
     let bench = plan.build();
-    let error = bench.manifest(&registry, "a:1").expect_err("the pair is the registry's alone");
+    let error = bench.manifest_of(&afar(&registry)).expect_err("the pair is the registry's alone");
     assert_eq!(error.kind, Kind::ClientCertificate, "{error}");
     assert_eq!((registry.requests().len(), elsewhere.requests().len()), (1, 0));
 }
@@ -264,7 +274,7 @@ fn tunnel_once(listener: &TcpListener, status: &str) -> String {
 fn https_goes_through_a_proxy_by_connect() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(HERE), None);
-    let host = format!("0.0.0.0:{}", registry.port());
+    let host = host(&registry);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let proxy = std::thread::spawn(move || (tunnel_once(&listener, "200 OK"), tunnel_once(&listener, "407 No")));

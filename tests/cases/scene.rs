@@ -42,7 +42,12 @@ impl Scene {
     pub(crate) fn https(pair: &Pair, clients: Option<&Authority>) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         // The registry reads the files as it starts, and never again.
-        Self::start(Door::Open, Some(tls_files(dir.path(), pair, clients)), None)
+        Self::start(Door::Open, Some(tls_files(dir.path(), pair, clients)), None).map(Self::afar)
+    }
+
+    /// The same by a name that is not this machine's own: for those certs.d is not opened.
+    pub(crate) fn afar(self) -> Self {
+        Self { host: self.host.replace("127.0.0.1", "0.0.0.0"), ..self }
     }
 
     /// With HTTPS where `tls` is given, and in a network namespace where one is given.

@@ -1,5 +1,5 @@
 //! HTTPS with a real docker-registry on loopback: which certificates are believed, and what is said of the others.
-//! Docker reads no certs.d for loopback names and we do; `tls_docker` compares the two where docker reads it too.
+//! Neither docker nor we read certs.d for loopback names, so it is called 0.0.0.0; `tls_docker` compares the two.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use testkit::skip::skipped;
 
 use super::scene::{Door, Scene, assert_first_line, assert_refused, tls_files};
 
-const HERE: &[&str] = &["127.0.0.1", "localhost"];
+const HERE: &[&str] = &["0.0.0.0", "127.0.0.1", "localhost"];
 
 /// A scene whose server's certificate is of this authority, which lies in certs.d.
 fn trusted(authority: &Authority, pair: &Pair, clients: Option<&Authority>) -> Option<Scene> {
@@ -48,7 +48,7 @@ fn an_authority_in_certs_d_of_another_port_is_not_believed() {
     let authority = Authority::new("house");
     let Some(mut scene) = Scene::https(&authority.server(HERE), None) else { return };
     let folder = scene.certs_d();
-    authority.write(&folder.with_file_name("127.0.0.1:1"), "ca.crt");
+    authority.write(&folder.with_file_name("0.0.0.0:1"), "ca.crt");
     assert_first_line(&scene.create(), &["certificate"]);
 }
 
@@ -200,12 +200,31 @@ fn ssl_cert_file_names_the_systems_roots() {
     scene.create_and_push();
 }
 
+/// As in Go: each variable stands for its half of the system's authorities, and one that is empty is not set.
+#[test]
+fn ssl_cert_dir_names_the_systems_folders_and_leaves_the_file() {
+    let authority = Authority::new("house");
+    let Some(mut scene) = Scene::https(&authority.server(HERE), None) else { return };
+    let folder = scene.sandbox.path().join("roots");
+    let file = authority.write(&folder, "any-name");
+    scene.sandbox.set("SSL_CERT_DIR", format!("/none:{}", folder.display()));
+    for missing in ["", "/none/of/it"] {
+        scene.sandbox.set("SSL_CERT_FILE", missing);
+        let _ = scene.create().success();
+        let _ = std::fs::remove_dir_all(scene.sandbox.store());
+    }
+    scene.sandbox.set("SSL_CERT_DIR", "/none");
+    assert_first_line(&scene.create(), &["certificate"]);
+    scene.sandbox.set("SSL_CERT_FILE", file);
+    let _ = scene.create().success();
+}
+
 #[test]
 fn credentials_go_over_https_too() {
     let authority = Authority::new("house");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tls = tls_files(dir.path(), &authority.server(HERE), None);
-    let Some(mut scene) = Scene::start(Door::Htpasswd, Some(tls), None) else { return };
+    let Some(mut scene) = Scene::start(Door::Htpasswd, Some(tls), None).map(Scene::afar) else { return };
     authority.write(&scene.certs_d(), "ca.crt");
     let (user, password) = (testkit::real::HTPASSWD_USER, testkit::real::HTPASSWD_PASSWORD);
     let entry = serde_json::json!({ "username": user, "password": password });
@@ -226,15 +245,15 @@ fn files_made_by_openssl_as_documented_work() {
         assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
     };
     openssl(
-        "req -newkey rsa:2048 -nodes -sha256 -keyout domain.key -addext subjectAltName=IP:127.0.0.1 -x509 -days 365 \
-         -out domain.crt -subj /CN=127.0.0.1",
+        "req -newkey rsa:2048 -nodes -sha256 -keyout domain.key -addext subjectAltName=IP:0.0.0.0 -x509 -days 365 \
+         -out domain.crt -subj /CN=0.0.0.0",
     );
     openssl("genrsa -traditional -out client.key 2048");
     openssl("req -new -x509 -text -key client.key -out client.cert -subj /CN=me");
     let file = |name: &str| dir.path().join(name);
     let tls =
         testkit::real::Tls { cert: file("domain.crt"), key: file("domain.key"), client_ca: Some(file("client.cert")) };
-    let Some(mut scene) = Scene::start(Door::Open, Some(tls), None) else { return };
+    let Some(mut scene) = Scene::start(Door::Open, Some(tls), None).map(Scene::afar) else { return };
     let folder = scene.certs_d();
     for (from, to) in [("domain.crt", "ca.crt"), ("client.cert", "client.cert"), ("client.key", "client.key")] {
         fs::copy(file(from), folder.join(to)).expect("a copy");

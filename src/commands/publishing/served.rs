@@ -19,7 +19,7 @@ use crate::document::descriptor::Descriptor;
 use crate::document::list::Index;
 use crate::document::manifest;
 use crate::reference::Reference;
-use crate::registry::{Fetched, Kind, Name, Registry, RegistryError};
+use crate::registry::{Fetched, Kind, Registry, RegistryError};
 
 /// What one tag serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,7 +261,7 @@ impl Looker<'_> {
         let target = self.plan.target;
         // A name with a tag and a digest is fetched by its digest, and here it is the tag that matters.
         let tag = target.tag().and_then(|tag| tags::tagged(target, tag));
-        let served = match self.registry.manifest(tag.as_ref().unwrap_or(target)) {
+        let served = match self.registry.look(tag.as_ref().unwrap_or(target)) {
             Ok(served) => served,
             Err(error) if error.kind == Kind::NotFound => return Ok((Now::Nothing, None)),
             Err(error) if self.is_let_go(&error) || error.kind == Kind::Verification => {
@@ -276,8 +276,7 @@ impl Looker<'_> {
     }
 
     fn tag(&self, tag: &Reference) -> Result<Now, CommandError> {
-        let name = Name::Tag(tag.tag().unwrap_or_default().to_owned());
-        match self.registry.has_manifest(self.plan.target.repository(), &name) {
+        match self.registry.look_at_tag(self.plan.target.repository(), tag.tag().unwrap_or_default()) {
             Ok(None) => Ok(Now::Nothing),
             Ok(Some(digest)) if digest == self.plan.list.digest => Ok(Now::This),
             Ok(Some(digest)) => Ok(Now::Other(digest)),
@@ -292,7 +291,7 @@ impl Looker<'_> {
         let is_index = manifest::Kind::of(&descriptor.media_type) == Some(manifest::Kind::List);
         // What an index names that can be sent is known from its own bytes.
         let found = if is_index && !is_sendable {
-            self.registry.manifest(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
+            self.registry.look(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
         } else {
             let found = self.registry.has_child(repository, &descriptor.digest, &descriptor.media_type);
             found.map(|is_there| if is_there { Presence::Present } else { Presence::Missing })

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::cache::Cache;
 use super::challenge::Challenge;
@@ -23,6 +23,11 @@ use crate::registry::host;
 use crate::registry::scrub::Scrubber;
 use crate::secret::Secret;
 
+/// As much as one token request asks for: nginx refuses request lines, and headers such as the token is sent in, of more
+/// than 8 KiB.
+const SCOPES_MAX: usize = 50;
+const URL_MAX: usize = 4096;
+
 /// Sends one request to a token server, without following redirects.
 type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenReply, RegistryError>;
 
@@ -35,6 +40,10 @@ pub(in crate::registry) struct Origin<'a> {
     pub(in crate::registry) https: bool,
     /// Whether `--insecure` was given.
     pub(in crate::registry) insecure: bool,
+    /// Whether the request is the look at a tag before a push.
+    pub(in crate::registry) is_look: bool,
+    /// How much is left of the time that the user has set, for a helper.
+    pub(in crate::registry) left: Option<Duration>,
 }
 
 /// Answers registries' challenges for the time of one command.
@@ -65,8 +74,10 @@ struct State {
     /// The refresh token that a token server gave in the place of the stored one.
     refresh: Option<Secret>,
     cache: Cache,
-    /// Whether the token server has refused to give one token for all.
+    /// Whether the token server has refused to give one token for all, or the registry to take it.
     narrow: bool,
+    /// Tokens for several repositories that were too large for the registry.
+    too_large: Vec<Secret>,
     /// What the token server refused: to ask again only counts as one more failed login.
     failures: Vec<(Scopes, RegistryError)>,
     /// The token servers that have given a token, and those that refused the login before they gave one: it is not tried
@@ -105,6 +116,18 @@ impl Authenticator {
         lock(&desk.state).cache.accept(header, &Scopes::of(needed));
     }
 
+    /// Says that a request with this header was refused as too large. True if that was a token for more than was needed:
+    /// from now on there is one a repository.
+    pub(in crate::registry) fn is_too_wide(&self, registry: &str, needed: &[Scope], header: &Secret) -> bool {
+        let desk = self.desk(registry);
+        let mut state = lock(&desk.state);
+        let wide = state.cache.forget_wide(&Scopes::of(needed));
+        state.too_large.extend(wide);
+        let is_wide = state.too_large.contains(header);
+        state.narrow |= is_wide;
+        is_wide
+    }
+
     /// Says that this thread's request is over, and how where it failed: a login that it had on trial and of which nothing
     /// was learned is for others to try.
     pub(in crate::registry) fn leave(&self, registry: &str, failure: Option<&RegistryError>) {
@@ -112,13 +135,14 @@ impl Authenticator {
     }
 
     /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a token
-    /// that the login got: nobody is logged in, the login is wrong, or it is good and not enough.
+    /// that the login got: nobody is logged in, the login is wrong, or it is good and not enough. A login that any request
+    /// was accepted with is good.
     pub(in crate::registry) fn unauthorized(&self, registry: &str, refused: bool) -> Kind {
         let desk = self.desk(registry);
         let state = lock(&desk.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
-                if !refused && !desk.fixed.was_tried() {
+                if !refused && !desk.fixed.is_refused() {
                     Kind::Forbidden
                 } else if self.credentials.are_given(registry) {
                     Kind::GivenLoginRefused
@@ -136,10 +160,10 @@ impl Authenticator {
     }
 
     /// Whether somebody is logged in there; credentials that cannot be read are nobody's here.
-    pub(in crate::registry) fn has_login(&self, registry: &str) -> bool {
+    pub(in crate::registry) fn has_login(&self, registry: &str, left: Option<Duration>) -> bool {
         let desk = self.desk(registry);
         let _turn = lock(&desk.turn);
-        self.credential(&desk, registry).is_ok_and(|credential| !credential.is_anonymous())
+        self.credential(&desk, registry, left).is_ok_and(|credential| !credential.is_anonymous())
     }
 
     /// What to send after a 401; `sent` is the header that was refused, if there was one.
@@ -170,7 +194,7 @@ impl Authenticator {
         if let Some((_, error)) = lock(&desk.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived) {
             return Err(error.clone());
         }
-        let credential = self.credential(&desk, origin.registry)?;
+        let credential = self.credential(&desk, origin.registry, origin.left)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| token::basic(user, password.reveal()));
             drop(turn);
@@ -196,11 +220,11 @@ impl Authenticator {
     }
 
     /// Looked up once a registry and command, while the turn is held: a helper may ask its user something.
-    fn credential(&self, desk: &Desk, registry: &str) -> Result<Credential, RegistryError> {
+    fn credential(&self, desk: &Desk, registry: &str, left: Option<Duration>) -> Result<Credential, RegistryError> {
         if let Some(known) = lock(&desk.state).credential.clone() {
             return known;
         }
-        let found = self.credentials.lookup(registry);
+        let found = self.credentials.lookup(registry, left);
         lock(&desk.state).credential = Some(found.clone());
         found
     }
@@ -216,14 +240,14 @@ fn fixed(
 ) -> Result<Option<Secret>, RegistryError> {
     let Some(header) = header else { return Ok(None) };
     if sent == Some(&header) {
-        desk.fixed.refuse();
+        desk.fixed.refuse(origin.is_look);
         return Ok(None);
     }
     if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
         return Err(RegistryError::new(Kind::Protocol, origin.registry, detail));
     }
-    desk.fixed.take(&header)
+    desk.fixed.take(&header, origin.is_look)
 }
 
 /// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
@@ -270,7 +294,7 @@ impl TokenDesk<'_> {
             if let Some(header) = state.cache.find(&want, Instant::now()) {
                 return Ok(Some(header.clone()));
             }
-            let announced = if state.narrow { want.clone() } else { state.announced.clone() };
+            let announced = if state.narrow { want.clone() } else { self.at_once(&state, &want) };
             state.cache.plan(&announced, &want, &exact)
         };
         let Some((last, wider)) = plan.split_last() else {
@@ -285,11 +309,35 @@ impl TokenDesk<'_> {
         self.obtain(last, &want).map(Some)
     }
 
-    /// Whether a token server may have refused because of one scope among several. A 401 to a login is about the
+    /// What is wanted and announced, as far as one request holds it. Where it does not hold all, what a token at hand is
+    /// good for is left out.
+    fn at_once(&self, state: &State, want: &Scopes) -> Scopes {
+        let service = self.challenge.parameter("service");
+        let fits = |scopes: &Scopes| {
+            scopes.len() <= SCOPES_MAX && self.realm.get(service, scopes, &self.credential).url.len() <= URL_MAX
+        };
+        let all = state.announced.union(want);
+        if fits(&all) {
+            return all;
+        }
+        let now = Instant::now();
+        let missing = state.announced.each().filter(|scopes| state.cache.find(scopes, now).is_none());
+        let mut scopes = want.clone();
+        for more in missing {
+            let more = scopes.union(&more);
+            if !fits(&more) {
+                break;
+            }
+            scopes = more;
+        }
+        scopes
+    }
+
+    /// Whether a token server may have refused because of one scope among several, or because of how many there are. A 401 to a login is about the
     /// login: to repeat it could lock the user out.
     fn may_be_too_much(&self, error: &RegistryError) -> bool {
         match error.status {
-            Some(400 | 403 | 404) => error.kind != Kind::Unauthorized,
+            Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != Kind::Unauthorized,
             Some(401) => self.credential.is_anonymous(),
             _ => false,
         }

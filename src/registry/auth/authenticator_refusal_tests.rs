@@ -42,7 +42,7 @@ fn whose_login_was_refused_is_told_by_the_registry_it_was_given_for() {
     let entry = r#"{"username":"u","password":"hunter2"}"#;
     fs::write(folder.path().join("config.json"), format!(r#"{{"auths":{{"h":{entry},"other":{entry}}}}}"#)).unwrap();
     let login = Login { registry: "h".to_owned(), username: "u".to_owned(), password: Secret::new("p") };
-    let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned());
+    let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
     let authenticator = Authenticator::new(credentials.given(Some(login)), Arc::default());
     for (registry, kind) in [("h", Kind::GivenLoginRefused), ("other", Kind::LoginRefused)] {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());

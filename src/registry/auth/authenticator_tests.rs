@@ -59,7 +59,7 @@ struct Home {
 fn home(config: &str) -> Home {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config).unwrap();
-    let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned());
+    let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
     Home { _folder: folder, authenticator: Authenticator::new(credentials, Arc::default()) }
 }
 
@@ -67,7 +67,7 @@ fn with_login() -> Home {
     home(r#"{"auths":{"h":{"username":"u","password":"hunter22"}}}"#)
 }
 
-const SECURE: Origin<'static> = Origin { registry: "h", https: true, insecure: false };
+const SECURE: Origin<'static> = Origin { registry: "h", https: true, insecure: false, is_look: false, left: None };
 
 fn push(path: &str) -> Scope {
     Scope::repository(path, Access::PullPush)
@@ -297,7 +297,7 @@ fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
 fn credentials_do_not_leave_over_plain_http() {
     let plain = CHALLENGE.replace("https:", "http:");
     let local = plain.replace("auth.example", "127.0.0.1:5001");
-    let origin = |registry, https, insecure| Origin { registry, https, insecure };
+    let origin = |registry, https, insecure| Origin { registry, https, insecure, is_look: false, left: None };
     // Who asks, by what, whether there is a login, and whether it is followed.
     let rows = [
         (origin("h", true, false), plain.as_str(), true, false),
@@ -332,7 +332,8 @@ fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
     use crate::registry::auth::helper::tests::helper;
     let (folder, env) = helper("t", "echo x >>\"${0%/*}/calls\"; echo no keychain; exit 1");
     fs::write(folder.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
-    let authenticator = Authenticator::new(Credentials::new(env, folder.path().to_owned()), Arc::default());
+    let authenticator =
+        Authenticator::new(Credentials::new(env, folder.path().to_owned(), Arc::new(|_| ())), Arc::default());
     assert_eq!(authenticator.header("h", &[]), None);
     assert!(!folder.path().join("calls").exists());
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());

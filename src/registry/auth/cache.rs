@@ -82,6 +82,12 @@ impl Cache {
         }
     }
 
+    /// Forgets every token that was asked for more resources than are needed; gives them back.
+    pub(in crate::registry) fn forget_wide(&mut self, needed: &Scopes) -> Vec<Secret> {
+        let is_wide = |token: &mut Cached| token.asked.len() > needed.len();
+        self.tokens.extract_if(.., is_wide).map(|token| token.header).collect()
+    }
+
     /// What to ask a token server for to get `want`, the first choice first; nothing where all was tried.
     ///
     /// First all that the command is going to need, unless a token for more than `exact` was refused for this; then

@@ -4,20 +4,26 @@
 //! (`credsStore`), then the `auths` of `config.json`. What docker passes over in silence (a file that is no JSON, a
 //! helper that fails) is an error here, but only once a registry asks for a login: nothing is read before that.
 
+use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::helper::{self, Held};
+use super::config_json::{self, Tree};
+use super::helper::{self, Held, Unusable};
 use crate::document::gojson;
 use crate::env::Env;
 use crate::registry::error::{Kind, RegistryError};
 use crate::registry::options::Login;
+use crate::registry::permission;
+use crate::registry::transport::Trace;
 use crate::secret::Secret;
 
 const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
@@ -62,17 +68,34 @@ impl Credential {
 }
 
 /// Where the docker client's credentials are looked for.
-#[derive(Debug)]
 pub(in crate::registry) struct Credentials {
     env: Env,
     config_dir: PathBuf,
     given: Option<Login>,
+    notice: Trace,
+    /// Whether it was told that config.json may not be read.
+    is_told: AtomicBool,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("config_dir", &self.config_dir).finish_non_exhaustive()
+    }
+}
+
+/// Why config.json gives no logins.
+enum Unread {
+    /// The system does not let it be read: as if there were none, which is told.
+    Unreadable(String),
+    /// It is not what it should be.
+    Broken(String),
 }
 
 impl Credentials {
-    /// Looks in this configuration directory and this environment. Does no I/O.
-    pub(in crate::registry) fn new(env: Env, config_dir: PathBuf) -> Credentials {
-        Credentials { env, config_dir, given: None }
+    /// Looks in this configuration directory and this environment. Does no I/O. A file that may not be read is told with
+    /// `notice`.
+    pub(in crate::registry) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> Credentials {
+        Credentials { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
     }
 
     /// Uses this login for its registry, where there is one, and looks nowhere else for that.
@@ -110,19 +133,24 @@ impl Credentials {
         if is_file { self.config_dir.clone() } else { self.config_dir.join("config.json") }
     }
 
-    /// The credentials for a registry, by its host as references have it; anonymous where there are none.
+    /// The credentials for a registry, by its host as references have it; anonymous where there are none, and where
+    /// config.json may not be read, which docker also goes on after. A helper has as long as is `left`.
     ///
     /// # Errors
     /// [`Kind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
-    pub(in crate::registry) fn lookup(&self, registry: &str) -> Result<Credential, RegistryError> {
+    pub(in crate::registry) fn lookup(
+        &self,
+        registry: &str,
+        left: Option<Duration>,
+    ) -> Result<Credential, RegistryError> {
         if let Some(Login { username, password, .. }) = self.given_for(registry).cloned() {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
         }
         let key = if registry == HUB { HUB_KEY } else { registry };
-        self.find(key).map_err(|detail| RegistryError::new(Kind::Credentials, registry, detail))
+        self.find(key, left).map_err(|detail| RegistryError::new(Kind::Credentials, registry, detail))
     }
 
-    fn find(&self, key: &str) -> Result<Credential, String> {
+    fn find(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
         if let Some(text) = self.env.get(VARIABLE) {
             let named = |why: String| format!("{VARIABLE}: {why}");
             let config = read_object(text.as_bytes()).map_err(named)?;
@@ -132,21 +160,37 @@ impl Credentials {
         }
         let path = self.config_file();
         let named = |why: String| format!("{}: {why}", path.display());
-        let config = read_file(&path).map_err(named)?;
+        let config = match read_file(&path) {
+            Ok(config) => config,
+            Err(Unread::Broken(why)) => return Err(named(why)),
+            Err(Unread::Unreadable(why)) => {
+                if !self.is_told.swap(true, Ordering::Relaxed) {
+                    (self.notice)(&format!("warning: {}; going on without logins", named(why)));
+                }
+                return Ok(Credential::default());
+            }
+        };
         let stored = from_auths(&config, key);
         match configured_helper(&config, key).map_err(named)? {
             // The file's entry beside a helper is only a note that there is one, so a bad one does not matter.
-            Some(name) => Ok(merge(stored.ok().flatten(), helper::get(&self.env, &name, key)?)),
-            None if has_no_logins(&config) => Ok(self.default_helper(key)),
+            Some(name) => {
+                let held = helper::get(&self.env, &name, key, left).map_err(|unusable| unusable.why)?;
+                Ok(merge(stored.ok().flatten(), held))
+            }
+            None if has_no_logins(&config) => self.default_helper(key, left),
             None => Ok(stored.map_err(named)?.unwrap_or_default()),
         }
     }
 
     /// Where no login was ever written down, docker asks the platform's own helper if it is installed. Nobody chose
-    /// that one, so its failures mean no more than that nothing is known.
-    fn default_helper(&self, key: &str) -> Credential {
-        let held = self.default_helper_name().map(|name| helper::get(&self.env, name, key).unwrap_or_default());
-        held.map(|held| merge(None, held)).unwrap_or_default()
+    /// that one, so its failures mean no more than that nothing is known, unless the time is up.
+    fn default_helper(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
+        let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
+        match helper::get(&self.env, name, key, left) {
+            Ok(held) => Ok(merge(None, held)),
+            Err(Unusable { why, is_late: true }) => Err(why),
+            Err(_) => Ok(Credential::default()),
+        }
     }
 
     /// The platform's own helper, where it is installed.
@@ -190,30 +234,31 @@ fn has_no_logins(config: &Map<String, Value>) -> bool {
     empty("auths") && empty("credHelpers")
 }
 
-fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
+fn read_file(path: &Path) -> Result<Map<String, Value>, Unread> {
+    let unreadable = |error: io::Error| Unread::Unreadable(permission::explain(path, &error));
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(unreadable(error)),
     };
     // A FIFO would be waited for, and a directory's error says less.
     if !metadata.is_file() {
-        return Err("not a file".to_owned());
+        return Err(Unread::Broken("not a file".to_owned()));
     }
     if metadata.len() > FILE_MAX {
-        return Err("too large to be docker's configuration".to_owned());
+        return Err(Unread::Broken("too large to be docker's configuration".to_owned()));
     }
-    read_object(&fs::read(path).map_err(|error| error.to_string())?)
+    read_object(&fs::read(path).map_err(unreadable)?).map_err(Unread::Broken)
 }
 
 /// The first JSON value, which must be an object. Nothing at all is an empty one, and what follows is not looked at: so
-/// does Go's decoder read it.
+/// does Go's decoder read it. What is given twice is merged as Go does (see [`Tree`]).
 pub(in crate::registry) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     gojson::check_size(bytes).map_err(|error| error.to_string())?;
-    match serde_json::Deserializer::from_slice(bytes).into_iter::<Value>().next() {
-        None | Some(Ok(Value::Null)) => Ok(Map::new()),
-        Some(Ok(Value::Object(object))) => Ok(object),
-        Some(Ok(_)) => Err("not a JSON object".to_owned()),
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<Tree>().next() {
+        None | Some(Ok(Tree::Other(Value::Null))) => Ok(Map::new()),
+        Some(Ok(Tree::Object(members))) => Ok(config_json::merged(members)),
+        Some(Ok(Tree::Other(_))) => Err("not a JSON object".to_owned()),
         // Reading into a Value can only fail in the grammar, and such messages quote nothing of the text.
         Some(Err(error)) => Err(format!("not JSON: {error}")),
     }

@@ -1,5 +1,7 @@
 //! Tests of [`super`], apart from it because each needs a configuration of its own.
 
+use std::sync::{Arc, Mutex};
+
 use base64::prelude::BASE64_STANDARD;
 
 use super::*;
@@ -19,7 +21,11 @@ fn no_env() -> Env {
 
 fn lookup(env: Env, text: &str, registry: &str) -> Result<Credential, RegistryError> {
     let folder = config(text);
-    Credentials::new(env, folder.path().to_owned()).lookup(registry)
+    quiet(env, folder.path()).lookup(registry, None)
+}
+
+fn quiet(env: Env, folder: &Path) -> Credentials {
+    Credentials::new(env, folder.to_owned(), Arc::new(|line| panic!("{line}")))
 }
 
 fn login(username: &str, password: &str) -> Credential {
@@ -33,8 +39,8 @@ fn auth(username: &str, password: &str) -> String {
 #[test]
 fn a_file_that_is_missing_or_has_nothing_means_anonymous() {
     let folder = tempfile::tempdir().unwrap();
-    let credentials = Credentials::new(no_env(), folder.path().join("none"));
-    assert!(credentials.lookup("h").unwrap().is_anonymous());
+    let credentials = quiet(no_env(), &folder.path().join("none"));
+    assert!(credentials.lookup("h", None).unwrap().is_anonymous());
     for text in ["", " \n", "null", "{}", r#"{"auths":null}"#, r#"{"auths":{"h":null}}"#, r#"{"auths":{"h":{}}}"#] {
         assert!(lookup(no_env(), text, "h").unwrap().is_anonymous(), "{text}");
     }
@@ -120,7 +126,7 @@ fn what_cannot_be_read_is_an_error_that_names_the_file_and_no_secret() {
     }
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("config.json")).unwrap();
-    let error = Credentials::new(no_env(), folder.path().to_owned()).lookup("h").unwrap_err();
+    let error = quiet(no_env(), folder.path()).lookup("h", None).unwrap_err();
     assert!(error.detail.ends_with("config.json: not a file"), "{error}");
 }
 
@@ -193,4 +199,57 @@ fn with_no_logins_at_all_the_platforms_own_helper_is_asked_and_may_fail() {
     assert!(lookup(env.clone(), r#"{"auths":{"x":{}}}"#, "h").unwrap().is_anonymous());
     add_helper(folder.path(), "secretservice", "echo no bus; exit 1");
     assert!(lookup(env, "{}", "h").unwrap().is_anonymous());
+}
+
+#[test]
+fn what_is_given_twice_is_merged_as_go_merges_it() {
+    for (text, host, expected) in [
+        (r#"{"auths":{"a":{"username":"u","password":"1"}},"auths":{"b":{"username":"v","password":"2"}}}"#, "a", "u1"),
+        (r#"{"auths":{"a":{"username":"u","password":"1"}},"AUTHS":{"b":{"username":"v","password":"2"}}}"#, "b", "v2"),
+        (r#"{"auths":{"a":{"username":"u","password":"1"}},"auths":{"a":{"username":"v"}}}"#, "a", ""),
+        (r#"{"auths":{"a":{"username":"u","password":"1"}},"auths":null}"#, "a", ""),
+        (r#"{"auths":null,"auths":{"a":{"username":"u","password":"1"}}}"#, "a", "u1"),
+        (r#"{"auths":{"a":{"username":"u","password":"1"},"a":null}}"#, "a", ""),
+        (r#"{"auths":{"a":{"username":"u","password":"1","Password":"2","password":null}}}"#, "a", "u2"),
+    ] {
+        let credential = lookup(no_env(), text, host).unwrap();
+        let login = credential.login().map(|(user, password)| format!("{user}{}", password.reveal()));
+        assert_eq!(login.unwrap_or_default(), expected, "{text}");
+    }
+    let twice = read_object(br#"{"credHelpers":{"a":"x"},"credsStore":"y","credHelpers":{"b":"z"},"credsStore":null}"#);
+    let helper = |key| configured_helper(twice.as_ref().unwrap(), key).unwrap();
+    assert_eq!([helper("a"), helper("b"), helper("c")], ["x", "z", "y"].map(|name| Some(name.to_owned())));
+    for text in [r#"{"auths":5,"auths":{"a":{}}}"#, r#"{"auths":{"a":{}},"auths":[]}"#] {
+        assert!(lookup(no_env(), text, "a").unwrap_err().detail.ends_with("\"auths\" is not an object"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_told_once_and_means_anonymous() {
+    let folder = tempfile::tempdir().unwrap();
+    // A name that is too long is as unreadable as a file without rights, for root as well.
+    let path = folder.path().join("x".repeat(300));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&told);
+    let notice = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
+    let credentials = Credentials::new(no_env(), path.clone(), notice);
+    for registry in ["a", "b", "docker.io"] {
+        assert!(credentials.lookup(registry, None).unwrap().is_anonymous());
+        assert!(!credentials.may_know(registry));
+    }
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with(&format!("warning: {}/config.json: ", path.display())), "{told:?}");
+    assert!(told[0].ends_with("; going on without logins"), "{told:?}");
+}
+
+#[test]
+fn a_helper_that_nobody_chose_is_an_error_only_where_the_time_is_up() {
+    let (folder, env) = helper("secretservice", "PATH=/usr/bin:/bin; exec sleep 600");
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let error = quiet(env, folder.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
+    assert_eq!(error.kind, Kind::Credentials);
+    assert!(error.detail.contains("docker-credential-secretservice: gave no answer within"), "{}", error.detail);
 }

@@ -7,8 +7,11 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use crate::env::Env;
+use crate::registry::deadline::shown;
 use crate::secret::Secret;
 
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -51,48 +54,97 @@ fn is_executable(file: &Path) -> bool {
 
 /// Asks a helper for what it holds for `server`; `None` where it says that it has nothing.
 ///
-/// The error is one line that names the helper and holds no secret. There is no time limit: a helper may be waiting
-/// for its user to unlock a keychain.
-pub(in crate::registry) fn get(env: &Env, name: &str, server: &str) -> Result<Option<Held>, String> {
+/// The error is one line that names the helper and holds no secret. There is no time limit but the user's own, of which
+/// `left` is left: a helper may be waiting for its user to unlock a keychain. One that takes longer is ended.
+pub(in crate::registry) fn get(
+    env: &Env,
+    name: &str,
+    server: &str,
+    left: Option<Duration>,
+) -> Result<Option<Held>, Unusable> {
     if !is_name(name) {
-        return Err(format!("{:?} is not a credential helper's name", printable(name)));
+        return Err(Unusable::failed(format!("{:?} is not a credential helper's name", printable(name))));
     }
     let Some(program) = find(env, name) else {
-        return Err(format!("credential helper docker-credential-{name} is not in PATH"));
+        return Err(Unusable::failed(format!("credential helper docker-credential-{name} is not in PATH")));
     };
-    run(&program, server).map_err(|why| format!("credential helper docker-credential-{name}: {why}"))
+    run(&program, server, left).map_err(|Unusable { why, is_late }| Unusable {
+        why: format!("credential helper docker-credential-{name}: {why}"),
+        is_late,
+    })
+}
+
+/// Why a helper gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::registry) struct Unusable {
+    /// One line, without secrets.
+    pub(in crate::registry) why: String,
+    /// Whether it took longer than there was time.
+    pub(in crate::registry) is_late: bool,
+}
+
+impl Unusable {
+    fn failed(why: impl Into<String>) -> Unusable {
+        Unusable { why: why.into(), is_late: false }
+    }
 }
 
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-fn run(program: &Path, server: &str) -> Result<Option<Held>, String> {
+fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<Held>, Unusable> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("cannot be run: {error}"))?;
+        .map_err(|error| Unusable::failed(format!("cannot be run: {error}")))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    // Both pipes are emptied at once, or a helper that fills the other one would wait for ever.
-    let (stdout, stderr) = std::thread::scope(|scope| {
-        // Where the system has no thread for it, stderr is closed and goes unread.
-        let read = move || stderr.map(read_capped).unwrap_or_default();
-        let reader = std::thread::Builder::new().spawn_scoped(scope, read).ok();
-        let stdout = stdout.map(read_capped).unwrap_or_default();
-        (stdout, reader.and_then(|reader| reader.join().ok()).unwrap_or_default())
-    });
-    let status = child.wait().map_err(|error| error.to_string())?;
+    // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their own:
+    // what a helper has started may keep a pipe open after the helper was ended.
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let until = left.and_then(|left| Instant::now().checked_add(left));
+    let outcome = received(&stdout, until).and_then(|stdout| Some((stdout, received(&stderr, until)?)));
+    let Some((stdout, stderr)) = outcome else {
+        let _ = child.kill();
+        let _ = child.wait();
+        let why = format!("gave no answer within the {} that were left of --timeout", shown(left.unwrap_or_default()));
+        return Err(Unusable { why, is_late: true });
+    };
+    let status = child.wait().map_err(|error| Unusable::failed(error.to_string()))?;
     if !status.success() {
-        return failed(&stdout, &stderr, &status.to_string());
+        return failed(&stdout, &stderr, &status.to_string()).map_err(Unusable::failed);
     }
     match written {
         // A helper that answers without reading has closed the pipe; its answer counts.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("does not take the server's name: {error}")),
-        _ => held(&stdout).map(Some),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Unusable::failed(format!("does not take the server's name: {error}")))
+        }
+        _ => held(&stdout).map(Some).map_err(Unusable::failed),
+    }
+}
+
+/// Reads a pipe to its end by a thread of its own. Where the system has no thread for it, the pipe is closed and goes
+/// unread.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    if let Some(pipe) = pipe {
+        // If the time is up, no receiver is left to take what comes.
+        let read = move || drop(sender.send(read_capped(pipe)));
+        drop(std::thread::Builder::new().spawn(read));
+    }
+    receiver
+}
+
+/// What a reader has read, which is nothing where there is none; `None` when the time is up.
+fn received(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
+    let Some(until) = until else { return Some(reader.recv().unwrap_or_default()) };
+    match reader.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        Ok(bytes) => Some(bytes),
+        Err(RecvTimeoutError::Disconnected) => Some(Vec::new()),
+        Err(RecvTimeoutError::Timeout) => None,
     }
 }
 
@@ -171,7 +223,7 @@ pub(in crate::registry) mod tests {
 
     fn ask(script: &str) -> Result<Option<Held>, String> {
         let (_folder, env) = helper("t", script);
-        get(&env, "t", "h:5000")
+        get(&env, "t", "h:5000", None).map_err(|unusable| unusable.why)
     }
 
     #[test]
@@ -222,11 +274,25 @@ pub(in crate::registry) mod tests {
     }
 
     #[test]
+    fn one_that_takes_too_long_is_ended_and_named_also_where_a_child_of_it_goes_on() {
+        for script in ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exec sleep 600"] {
+            let (_folder, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
+            let unusable = get(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
+            assert!(unusable.is_late, "{script}");
+            let why =
+                "credential helper docker-credential-t: gave no answer within the 300 ms that were left of --timeout";
+            assert_eq!(unusable.why, why);
+        }
+        let (_folder, env) = helper("t", r#"printf '{"Username":"u","Secret":"s"}'"#);
+        assert!(get(&env, "t", "h", Some(Duration::from_secs(600))).unwrap().is_some());
+    }
+
+    #[test]
     fn one_that_is_not_there_or_no_name_at_all() {
         let (folder, env) = helper("t", "exit 0");
-        assert!(get(&env, "other", "h").unwrap_err().contains("docker-credential-other is not in PATH"));
+        assert!(get(&env, "other", "h", None).unwrap_err().why.contains("docker-credential-other is not in PATH"));
         for name in ["", "../t", "a/b", "t ", "t;x", "é", "t\0", "\\t"] {
-            assert!(get(&env, name, "h").unwrap_err().contains("not a credential helper's name"), "{name:?}");
+            assert!(get(&env, name, "h", None).unwrap_err().why.contains("not a credential helper's name"), "{name:?}");
         }
         fs::write(folder.path().join("docker-credential-plain"), "x").unwrap();
         assert_eq!(find(&env, "plain"), None);
@@ -238,6 +304,6 @@ pub(in crate::registry) mod tests {
         let (_folder, env) = helper("t", "");
         let file = find(&env, "t").unwrap();
         fs::write(&file, "#!/does/not/exist\n").unwrap();
-        assert!(get(&env, "t", "h").unwrap_err().contains("cannot be run"));
+        assert!(get(&env, "t", "h", None).unwrap_err().why.contains("cannot be run"));
     }
 }

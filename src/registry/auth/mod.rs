@@ -3,6 +3,7 @@
 pub(super) mod authenticator;
 pub(super) mod cache;
 pub(super) mod challenge;
+mod config_json;
 pub(super) mod credentials;
 mod fixed;
 pub(super) mod helper;

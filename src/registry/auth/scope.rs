@@ -89,6 +89,16 @@ impl Scopes {
         })
     }
 
+    /// How many resources are in it.
+    pub(in crate::registry) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Each resource's scope as a set of its own.
+    pub(in crate::registry) fn each(&self) -> impl Iterator<Item = Scopes> + '_ {
+        self.0.iter().map(|(resource, actions)| Scopes(BTreeMap::from([(resource.clone(), actions.clone())])))
+    }
+
     /// Whether there is nothing in it.
     pub(in crate::registry) fn is_empty(&self) -> bool {
         self.0.is_empty()

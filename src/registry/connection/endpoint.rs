@@ -25,10 +25,10 @@ pub(in crate::registry) fn origin(registry: &str, https: bool) -> Option<Origin>
     Origin::of_authority(https, authority(registry))
 }
 
-/// The names of the registry's folders in certs.d.
-pub(in crate::registry) fn certs_d_names(registry: &str) -> Vec<String> {
-    let called = authority(registry);
-    if called == registry { vec![registry.to_owned()] } else { vec![registry.to_owned(), called.to_owned()] }
+/// The name of a registry's folder in certs.d; `None` where docker has none: for Docker Hub and names of this machine.
+pub(in crate::registry) fn certs_d_name(registry: &str) -> Option<String> {
+    let is_hub = registry == DOCKER_HUB || registry == DOCKER_HUB_HOST;
+    (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())
 }
 
 /// The turn of the first exchange with a registry, while it lasts.

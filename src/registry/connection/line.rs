@@ -31,13 +31,17 @@ const IDLE_CONNECTIONS: usize = 64;
 const HEAD_MAX: usize = 32 * 1024;
 const BUFFER_IN: usize = 64 * 1024;
 const BUFFER_OUT: usize = 32 * 1024;
+/// The HTTP library sends no line that does not fit into its buffer, and a token may be long.
+const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
+/// A head whose longest line is longer needs the large buffer.
+const LINE_MAX: usize = 16 * 1024;
 
 /// The lines of a command: one for each origin and registry in whose service it is called.
 pub(in crate::registry) struct Lines {
     env: Env,
     user_agent: String,
     tls: Tls,
-    open: Mutex<BTreeMap<(String, Origin, bool), Arc<Line>>>,
+    open: Mutex<BTreeMap<(String, Origin, bool, bool), Arc<Line>>>,
     spares: Mutex<BTreeMap<(String, u16), Arc<Spares>>>,
     homes: Arc<Homes>,
 }
@@ -64,12 +68,13 @@ impl Lines {
     }
 
     /// The line to an origin in the service of a registry. `guarded` is whether the registry has named the origin and
-    /// must not name one in a private network.
+    /// must not name one in a private network, and `longest` how long the longest line of a request's head is.
     pub(in crate::registry) fn get(
         &self,
         registry: &str,
         origin: &Origin,
         guarded: bool,
+        longest: usize,
     ) -> Result<Arc<Line>, Failure> {
         let at_home = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
         let reach = || (Arc::clone(&self.homes), registry.to_owned());
@@ -78,25 +83,26 @@ impl Lines {
             (false, true) => Reach::Guarded(reach().0, reach().1),
             (false, false) => Reach::Anywhere,
         };
-        let key = (registry.to_owned(), origin.clone(), guarded && !at_home);
+        let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
+        let key = (registry.to_owned(), origin.clone(), guarded && !at_home, longest > LINE_MAX);
         let mut lines = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get(&key) {
             return Ok(Arc::clone(line));
         }
-        let line = Arc::new(self.open(registry, origin, reach)?);
+        let line = Arc::new(self.open(registry, origin, reach, buffer)?);
         lines.insert(key, Arc::clone(&line));
         Ok(line)
     }
 
     /// Sets up the connections to an origin, without making one.
-    fn open(&self, registry: &str, origin: &Origin, reach: Reach) -> Result<Line, Failure> {
+    fn open(&self, registry: &str, origin: &Origin, reach: Reach, buffer: usize) -> Result<Line, Failure> {
         let files = |why: String| Failure::unsent(Kind::TlsFiles, why);
         let mut connections = Connections::default();
         if origin.https {
-            let trusted = endpoint::certs_d_names(registry);
+            let trusted = endpoint::certs_d_name(registry);
             let at_home = endpoint::origin(registry, true).as_ref() == Some(origin);
-            let own = if at_home { trusted.clone() } else { vec![origin.authority()] };
-            connections.tls = Some(self.tls.setup(&own, &trusted).map_err(files)?);
+            let own = if at_home { trusted.clone() } else { endpoint::certs_d_name(&origin.authority()) };
+            connections.tls = Some(self.tls.setup(own.as_slice(), trusted.as_slice()).map_err(files)?);
         }
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
         let proxy = found.map_err(|why| Failure::unsent(Kind::Proxy, why))?;
@@ -128,11 +134,11 @@ impl Lines {
             }
         }
         let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
-        let agent = Agent::with_parts(self.config(tunnel), connections, names);
+        let agent = Agent::with_parts(self.config(tunnel, buffer), connections, names);
         Ok(Line { agent, identity, spares, proxy_login })
     }
 
-    fn config(&self, tunnel: Option<Proxy>) -> ureq::config::Config {
+    fn config(&self, tunnel: Option<Proxy>, buffer: usize) -> ureq::config::Config {
         Agent::config_builder()
             .proxy(tunnel)
             .http_status_as_error(false)
@@ -149,7 +155,7 @@ impl Lines {
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .max_response_header_size(HEAD_MAX)
             .input_buffer_size(BUFFER_IN)
-            .output_buffer_size(BUFFER_OUT)
+            .output_buffer_size(buffer)
             .build()
     }
 }

@@ -1,5 +1,7 @@
 //! Per-host certificates as docker keeps them: `/etc/docker/certs.d/HOST[:PORT]/`.
 //!
+//! As with docker, the folder is not opened for Docker Hub, for names of this machine, and with `--insecure`.
+//!
 //! `*.crt` are authorities; what in them is no certificate is passed over, as docker does. `NAME.cert` and `NAME.key`
 //! are a client's pair; there a missing half, or a file that cannot be used, is an error that names the file.
 
@@ -16,6 +18,7 @@ use rustls::{Error, InconsistentKeys};
 
 use super::identity::issuer;
 use crate::env::Env;
+use crate::registry::permission;
 
 /// What lies in one host's folder.
 #[derive(Debug, Default)]
@@ -43,7 +46,7 @@ impl HostFiles {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(HostFiles::default());
             }
-            Err(error) => return Err(format!("{}: {error}", folder.display())),
+            Err(error) => return Err(format!("{}: {}", folder.display(), permission::explain(folder, &error))),
         };
         let mut files = HostFiles::default();
         for name in &names {
@@ -82,7 +85,7 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    fs::read(path).map_err(|error| format!("{}: {}", path.display(), permission::explain(path, &error)))
 }
 
 fn certificates(pem: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>> {

@@ -2,5 +2,6 @@
 
 pub(super) mod certs_d;
 pub(super) mod identity;
+mod system_roots;
 pub(super) mod tls;
 pub(super) mod verifier;

@@ -16,7 +16,8 @@ use rustls::{ClientConfig, ClientConnection};
 
 use super::certs_d::{self, HostFiles};
 use super::identity::Identity;
-use super::verifier::{Checked, SystemRoots, Unchecked};
+use super::system_roots::SystemRoots;
+use super::verifier::{Checked, Unchecked};
 use crate::env::Env;
 
 /// Makes TLS configurations. Reads nothing until asked for one.
@@ -42,16 +43,17 @@ impl Tls {
         Tls {
             folder: certs_d::folder(env),
             insecure,
-            system: Arc::default(),
+            system: Arc::new(SystemRoots::new(env)),
             provider: Arc::new(rustls::crypto::ring::default_provider()),
         }
     }
 
     /// The setup for one host. `own` are the names of its folders in certs.d, `trusted` those of the registry in whose
-    /// service it is called. The error is text that names the file.
+    /// service it is called; with `--insecure` none is opened. The error is text that names the file.
     pub(in crate::registry) fn setup(&self, own: &[String], trusted: &[String]) -> Result<TlsSetup, String> {
         let mut authorities = Vec::new();
         let mut pairs = Vec::new();
+        let (own, trusted) = if self.insecure { (&[][..], &[][..]) } else { (own, trusted) };
         for name in own {
             let files = HostFiles::read(&self.folder.join(name), &self.provider)?;
             authorities.extend(files.authorities);

@@ -15,6 +15,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
+use super::system_roots::SystemRoots;
+
 /// There is no authority to check a certificate against. The text says why.
 #[derive(Debug)]
 pub(in crate::registry) struct NoRoots(pub(in crate::registry) String);
@@ -26,21 +28,6 @@ impl fmt::Display for NoRoots {
 }
 
 impl std::error::Error for NoRoots {}
-
-/// The system's certificate authorities, read when first wanted.
-#[derive(Debug, Default)]
-pub(in crate::registry) struct SystemRoots(OnceLock<(Vec<CertificateDer<'static>>, String)>);
-
-impl SystemRoots {
-    /// The certificates, and what went wrong with others.
-    fn load(&self) -> &(Vec<CertificateDer<'static>>, String) {
-        self.0.get_or_init(|| {
-            let found = rustls_native_certs::load_native_certs();
-            let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-            (found.certs, errors.join("; "))
-        })
-    }
-}
 
 /// Checks chain, name and dates.
 #[derive(Debug)]

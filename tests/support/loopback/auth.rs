@@ -187,7 +187,8 @@ impl Guard {
             }
         }
         let mut issued = lock(&self.issued);
-        let token = format!("opaque-token-{:04}-not-for-any-log", issued.tokens.len() + 1);
+        let padding = "x".repeat(bearer.padding);
+        let token = format!("opaque-token-{:04}-not-for-any-log{padding}", issued.tokens.len() + 1);
         issued.tokens.insert(token.clone(), Token { granted, expired: false });
         Ok(token)
     }

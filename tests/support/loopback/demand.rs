@@ -36,6 +36,7 @@ pub struct Bearer {
     pub(super) post_status: Option<u16>,
     pub(super) anonymous_pull: bool,
     pub(super) lenient_mounts: bool,
+    pub(super) padding: usize,
     pub(super) field: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) service: String,
@@ -61,6 +62,7 @@ impl Bearer {
             post_status: None,
             anonymous_pull: false,
             lenient_mounts: false,
+            padding: 0,
             field: None,
             realm: None,
             service: "loopback registry".into(),
@@ -113,6 +115,12 @@ impl Bearer {
     /// Asking for this scope is answered 403 DENIED by the token endpoint.
     pub fn deny(mut self, scope: &str) -> Bearer {
         self.denied.push(scope.into());
+        self
+    }
+
+    /// Gives out tokens that are so many bytes longer.
+    pub fn padding(mut self, bytes: usize) -> Bearer {
+        self.padding = bytes;
         self
     }
 

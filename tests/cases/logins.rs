@@ -1,0 +1,233 @@
+//! Logins that are right but not for everything, that are wrong, too long, or cannot be had.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use docker_manifest::registry::{Access, Kind};
+use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox, write_script};
+
+use super::OURS;
+use super::client_bench::{Bench, Plan, amd, repository};
+
+const PASSWORD: &str = "a-long-password";
+
+fn basic_401() -> Fault {
+    let challenge = ("WWW-Authenticate".to_owned(), "Basic realm=\"r\"".to_owned());
+    let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"project not found"}]}"#;
+    Fault::Status(401, body.to_owned(), vec![challenge])
+}
+
+fn logged_in(registry: &Registry, password: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let auth = BASE64_STANDARD.encode(format!("me:{password}"));
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host()));
+    sandbox
+}
+
+fn ours(sandbox: &Sandbox, words: &[&str]) -> Output {
+    sandbox.command(OURS).args(words.iter().copied()).run()
+}
+
+fn carried(registry: &Registry) -> Vec<Recorded> {
+    registry.requests().into_iter().filter(|request| request.header("Authorization").is_some()).collect()
+}
+
+/// A draft of an image of another repository, with no request made yet but those for it.
+fn draft(registry: &Registry, sandbox: &Sandbox) -> String {
+    registry.put_image("one/app", "1", &amd());
+    let (list, image) = (format!("{}/two/app:1", registry.host()), format!("{}/one/app:1", registry.host()));
+    let _ = ours(sandbox, &["create", &list, &image]).success();
+    list
+}
+
+#[test]
+fn a_401_to_a_mount_is_about_the_mount_once_the_login_was_accepted() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    let sandbox = logged_in(&registry, PASSWORD);
+    let list = draft(&registry, &sandbox);
+    registry.fault(Rule::on("POST", "mount=").authorized(), basic_401());
+    let _ = ours(&sandbox, &["push", &list]).success();
+    assert!(registry.requests().iter().any(|request| request.line().contains("mount=")));
+    let _ = ours(&sandbox, &["inspect", "--remote", &list]).success();
+}
+
+#[test]
+fn an_account_that_may_push_but_not_pull_pushes() {
+    for tags in [&[][..], &["--tag", "two", "--tag", "three"]] {
+        let registry = Registry::builder().basic("me", PASSWORD).start();
+        let sandbox = logged_in(&registry, PASSWORD);
+        let list = draft(&registry, &sandbox);
+        for method in ["GET", "HEAD"] {
+            registry.fault(Rule::on(method, "/two/app/manifests/").authorized(), basic_401());
+        }
+        let output = ours(&sandbox, &[&["push", &list], tags].concat());
+        assert_eq!(output.code, 0, "{tags:?}: {}", output.err());
+    }
+}
+
+#[test]
+fn a_wrong_password_goes_with_one_further_request_after_the_look_at_the_tag_and_then_no_more() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    let list = draft(&registry, &logged_in(&registry, PASSWORD));
+    let sandbox = logged_in(&registry, PASSWORD);
+    let _ = draft(&registry, &sandbox);
+    let wrong = BASE64_STANDARD.encode("me:another-password");
+    sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
+    let before = carried(&registry).len();
+    let output = ours(&sandbox, &["push", "--tag", "other", &list]);
+    assert_eq!(output.code, 1, "{}", output.out());
+    let lines: Vec<_> = carried(&registry).into_iter().skip(before).map(|request| request.line()).collect();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(
+        lines[0].contains("GET /v2/two/app/manifests/1") && !lines[1].contains("/two/app/manifests/"),
+        "{lines:#?}"
+    );
+    assert_eq!(output.err().matches("hint: log in again").count(), 1, "{}", output.err());
+}
+
+#[test]
+fn a_refused_login_is_told_once_whatever_the_number_of_images() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    let token = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
+    for registry in [registry, token] {
+        let names: Vec<_> = (0..20).map(|number| format!("{}/r{number}:1", registry.host())).collect();
+        let list = format!("{}/app:1", registry.host());
+        let words: Vec<_> = ["create", &list].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let stored = ours(&logged_in(&registry, "wrong-password"), &words);
+        let given = ["--username", "me", "--password-stdin"];
+        let given =
+            Sandbox::new().command(OURS).args(words.iter().chain(&given).copied()).stdin("wrong-password").run();
+        for output in [stored, given] {
+            assert_eq!(output.err().matches("refuses the login").count(), 1, "{}", output.err());
+        }
+        assert_eq!(carried(&registry).len(), 2, "once for each command");
+    }
+}
+
+#[test]
+fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent() {
+    let long = "x".repeat(200_000);
+    let registry = Registry::builder().basic("me", &long).start();
+    registry.put_image("app", "1", &amd());
+    let sandbox = Sandbox::new();
+    let name = format!("{}/app:1", registry.host());
+    let words = ["inspect", "--username", "me", "--password-stdin", &name];
+    let with = |password: &str| sandbox.command(OURS).args(words).stdin(password).run();
+    for (password, why) in [("", "it is empty"), ("\r\n", "it is empty"), (&"x".repeat(2 << 20), "longer than 1 MiB")] {
+        let output = with(password);
+        assert!(output.code == 1 && output.err().contains(why), "{}", output.err());
+    }
+    assert_eq!(registry.requests().len(), 0);
+    let _ = with(&long).success();
+    let token = Registry::builder().bearer(Bearer::new().registry_token(&long)).start();
+    token.put_image("app", "1", &amd());
+    let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{long}"}}}}}}"#, token.host());
+    assert!(Plan::new().config(&config).build().manifest(&token, "app:1").is_ok());
+}
+
+#[test]
+fn a_helper_is_ended_when_the_time_is_up_and_named() {
+    let registry = Registry::builder().basic("me", PASSWORD).start();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("PATH", format!("{}:/usr/bin:/bin", sandbox.path().display()));
+    sandbox.write_config(r#"{"credsStore":"slow"}"#);
+    write_script(&sandbox.path().join("docker-credential-slow"), "#!/bin/sh\nexec sleep 600\n");
+    let name = format!("{}/app:1", registry.host());
+    let output = ours(&sandbox, &["inspect", "--timeout", "1s", &name]);
+    assert!(output.code == 1 && output.first_err_line().contains("docker-credential-slow"), "{}", output.err());
+    assert!(output.err().contains("--timeout"), "{}", output.err());
+}
+
+#[test]
+fn a_config_json_that_cannot_be_read_is_told_in_a_line_and_means_nobody() {
+    let open = Registry::builder().bearer(Bearer::new().anonymous_pull()).start();
+    let shut = Registry::builder().basic("me", PASSWORD).start();
+    for (registry, code) in [(&open, 0), (&shut, 1)] {
+        registry.put_image("app", "1", &amd());
+        let sandbox = Sandbox::new();
+        let path = sandbox.write_config("{}");
+        std::fs::remove_file(&path).expect("it is there");
+        std::os::unix::fs::symlink("config.json", &path).expect("a link to itself");
+        let output = ours(&sandbox, &["inspect", &format!("{}/app:1", registry.host())]);
+        assert_eq!(output.code, code, "{}", output.err());
+        let told = output.err().lines().filter(|line| line.contains("going on without logins")).count();
+        assert_eq!(told, 1, "{}", output.err());
+        assert_eq!(code == 1, output.err().contains("wants a login"), "{}", output.err());
+        assert_eq!(carried(registry).iter().filter(|request| request.is_token()).count(), 0);
+    }
+}
+
+#[test]
+fn certs_d_is_opened_only_where_docker_opens_it() {
+    let registry = Registry::start();
+    registry.put_image("app", "1", &amd());
+    let afar = format!("0.0.0.0:{}", registry.port());
+    let plan = |host: &str| {
+        let plan = Plan::new();
+        let folder = plan.certs_d(host);
+        std::fs::create_dir_all(folder.parent().expect("certs.d")).expect("a folder");
+        std::os::unix::fs::symlink(folder.file_name().expect("a name"), &folder).expect("a link to itself");
+        plan
+    };
+    assert!(plan(&registry.host()).build().manifest(&registry, "app:1").is_ok());
+    assert!(plan(&afar).insecure().build().manifest_of(&format!("{afar}/app:1")).is_ok());
+    let error = plan(&afar).build().manifest_of(&format!("{afar}/app:1")).expect_err("it cannot be read");
+    assert_eq!(error.kind, Kind::TlsFiles);
+    assert!(error.detail.contains(&format!("certs.d/{afar}: ")), "{}", error.detail);
+    for hub in ["docker.io", "registry-1.docker.io"] {
+        let bench = plan(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
+        let error = bench.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
+        assert_eq!(error.kind, Kind::Proxy, "{hub}: {}", error.detail);
+    }
+}
+
+/// As many repositories as a large list has, each of which is fetched from once.
+fn fetch_all(registry: &Registry, count: usize) {
+    let names: Vec<_> = (0..count).map(|number| format!("team/repository-{number:03}")).collect();
+    names.iter().for_each(|name| drop(registry.put_image(name, "1", &amd())));
+    let bench = Bench::with_login(registry, "me", PASSWORD);
+    names.iter().for_each(|name| bench.registry.announce(&repository(registry, name), Access::Pull));
+    for name in &names {
+        assert!(bench.manifest(registry, &format!("{name}:1")).is_ok(), "{name}");
+    }
+}
+
+fn tokens(registry: &Registry) -> Vec<Recorded> {
+    registry.requests().into_iter().filter(Recorded::is_token).collect()
+}
+
+#[test]
+fn one_token_request_asks_for_no_more_than_servers_take() {
+    let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
+    fetch_all(&registry, 150);
+    let lines: Vec<_> = tokens(&registry).iter().map(Recorded::line).collect();
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for line in lines {
+        assert!(line.matches("scope=").count() <= 50 && line.len() <= 4096, "{line}");
+    }
+}
+
+#[test]
+fn a_token_or_a_request_for_one_that_is_too_large_makes_it_one_a_repository() {
+    let padded = || Registry::builder().bearer(Bearer::new().user("me", PASSWORD).padding(4096)).start();
+    let short = || Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
+    let manifests = || Rule::on("GET", "/manifests/").authorized().nth(1);
+    for status in [413, 414, 431] {
+        let registry = short();
+        registry.fault(Rule::tokens().nth(1), Fault::status(status));
+        fetch_all(&registry, 4);
+        assert_eq!(tokens(&registry).len(), 5, "{status}");
+    }
+    for (registry, status) in [(short(), 413), (short(), 414), (short(), 431), (padded(), 400)] {
+        registry.fault(manifests(), Fault::status(status));
+        fetch_all(&registry, 4);
+        let asked: Vec<_> = tokens(&registry).iter().map(|request| request.line().matches("scope=").count()).collect();
+        assert_eq!(asked, [4, 1, 1, 1, 1], "{status}");
+    }
+    // A 400 to a short header is about something else.
+    let registry = short();
+    registry.put_image("app", "1", &amd());
+    registry.fault(manifests(), Fault::status(400));
+    let error = Bench::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
+    assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(Kind::Refused), 1));
+}
