@@ -5,8 +5,9 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A snapshot of environment variables and of where the user's home is. Shown for debugging without the variables'
 /// values, many a one of which is a secret.
@@ -14,6 +15,10 @@ use std::path::PathBuf;
 pub struct Env {
     variables: BTreeMap<String, String>,
     home: Option<PathBuf>,
+    /// Variables whose value is not UTF-8, which a path need not be.
+    odd_variables: BTreeMap<String, OsString>,
+    /// Arguments, and values in them, that are not UTF-8, by what they are read as.
+    odd_arguments: BTreeMap<String, OsString>,
 }
 
 impl fmt::Debug for Env {
@@ -23,19 +28,23 @@ impl fmt::Debug for Env {
 }
 
 impl Env {
-    /// Reads the process's own. A variable that is not UTF-8 is read lossily: nothing here could use it otherwise.
+    /// Reads the process's own. A variable that is not UTF-8 is read lossily, unless it is asked for as a path.
     pub fn from_process() -> Env {
         let variables = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
-        Env { variables, home: directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()) }
+        let is_odd = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        let odd_variables =
+            std::env::vars_os().filter(|(_, value)| value.to_str().is_none()).filter_map(is_odd).collect();
+        let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+        Env { variables, home, odd_variables, odd_arguments: odd(std::env::args_os().skip(1)) }
     }
 
     /// An environment made of these variables; `HOME` among them is the home directory.
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Env {
         let variables: BTreeMap<String, String> = pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
         let home = variables.get("HOME").map(PathBuf::from);
-        Env { variables, home }
+        Env { variables, home, ..Env::default() }
     }
 
     /// The value of a variable that is set and not empty: docker treats an empty one as not set.
@@ -48,15 +57,51 @@ impl Env {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// The value of a variable that names a file or a directory, as it is, UTF-8 or not.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.odd_variables.get(name).map(PathBuf::from).or_else(|| self.get(name).map(PathBuf::from))
+    }
+
+    /// A path of the command line as it was typed. [`arguments`] reads what is not UTF-8 lossily.
+    pub fn typed<'a>(&'a self, read: &'a Path) -> &'a Path {
+        read.to_str().and_then(|text| self.odd_arguments.get(text)).map_or(read, Path::new)
+    }
+
     /// Docker's configuration directory: `DOCKER_CONFIG`, else `.docker` in the home directory.
     ///
     /// A home that cannot be found gives `.docker` in the working directory, as docker has it.
     pub fn docker_config_dir(&self) -> PathBuf {
-        match self.get("DOCKER_CONFIG") {
-            Some(dir) => PathBuf::from(dir),
+        match self.path("DOCKER_CONFIG") {
+            Some(dir) => dir,
             None => self.home.clone().unwrap_or_default().join(".docker"),
         }
     }
+}
+
+/// What of these words is not UTF-8, by what it is read as: a word, or the value in `--flag=value` or `-fvalue`.
+fn odd(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> {
+    let mut odd = BTreeMap::new();
+    for word in words.into_iter().filter(|word| word.to_str().is_none()) {
+        for value in values(&word).into_iter().chain([word.as_os_str()]) {
+            odd.insert(value.to_string_lossy().into_owned(), value.to_owned());
+        }
+    }
+    odd
+}
+
+/// The values that a flag can have in itself.
+#[cfg(unix)]
+fn values(word: &OsStr) -> Vec<&OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = word.as_bytes();
+    let after_equals = bytes.iter().position(|byte| *byte == b'=').and_then(|at| bytes.get(at + 1..));
+    let after_letter = bytes.strip_prefix(b"-").and_then(|rest| rest.get(1..));
+    after_equals.into_iter().chain(after_letter).map(OsStr::from_bytes).collect()
+}
+
+#[cfg(not(unix))]
+fn values(_: &OsStr) -> Vec<&OsStr> {
+    Vec::new()
 }
 
 /// The process's arguments, the program's own name first; what is not UTF-8 is read lossily.
@@ -72,6 +117,24 @@ mod tests {
     fn no_value_is_shown_for_debugging() {
         let env = Env::from_pairs([("DOCKER_AUTH_CONFIG", "hunter2"), ("HOME", "/h")]);
         assert_eq!(format!("{env:?}"), r#"Env { variables: ["DOCKER_AUTH_CONFIG", "HOME"], .. }"#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_utf_8_is_used_as_it_is() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let word = |text: &[u8]| OsString::from_vec(text.to_vec());
+        let arguments = odd([word(b"plain"), word(b"a\xff"), word(b"--config=/c\xff"), word(b"-f\xfe/x")]);
+        let env = Env { odd_arguments: arguments, ..Env::default() };
+        for (read, typed) in [("a\u{fffd}", b"a\xff".as_slice()), ("/c\u{fffd}", b"/c\xff"), ("\u{fffd}/x", b"\xfe/x")]
+        {
+            assert_eq!(env.typed(Path::new(read)), Path::new(&word(typed)));
+        }
+        assert_eq!(env.typed(Path::new("plain")), Path::new("plain"));
+        let odd_variables = BTreeMap::from([("DOCKER_CONFIG".to_owned(), word(b"/d\xff"))]);
+        let env = Env { odd_variables, ..Env::from_pairs([("DOCKER_CONFIG", "/d\u{fffd}")]) };
+        assert_eq!(env.docker_config_dir(), PathBuf::from(word(b"/d\xff")));
     }
 
     #[test]

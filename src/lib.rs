@@ -82,7 +82,8 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
         Ok(called) => called,
         Err(error) => return fail(&streams, &unparsed(&error, argv)),
     };
-    let config_dir = called.config_dir.clone().unwrap_or_else(|| env.docker_config_dir());
+    let config_dir =
+        called.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
     let context = Context { env, config_dir, debug: called.debug, streams, clock, stop: Stop::default() };
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &called.action {

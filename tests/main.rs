@@ -98,6 +98,7 @@ mod cases {
     mod hostile_words;
     mod inside;
     mod interop;
+    mod layered;
     mod lockout;
     mod logins;
     mod manifest_tool;

@@ -28,7 +28,8 @@ pub(super) const ANNOTATE: &str = "\
 {name} annotate --arch armv7l --features neon registry.example.com/app:1 registry.example.com/app:1-armhf
 {name} annotate --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
 {name} annotate registry.example.com/app:1 --annotation org.opencontainers.image.version=1     # the list itself
-{name} annotate registry.example.com/app:1 --artifact-type application/vnd.example.app --unset-annotation org.example.old";
+{name} annotate registry.example.com/app:1 --artifact-type application/vnd.example.app --unset-annotation org.example.old
+{name} annotate --timeout 30s registry.example.com/app:1 registry.example.com/app:1-arm64 --variant v8";
 
 pub(super) const INSPECT: &str = "\
 {name} inspect registry.example.com/app:1
@@ -51,12 +52,12 @@ pub(super) const PUSH: &str = "\
 
 pub(super) const RM: &str = "\
 {name} rm registry.example.com/app:1 registry.example.com/app:2
-{name} rm --all";
+{name} rm --all --timeout 30s";
 
 pub(super) const REMOVE: &str = "\
 {name} remove registry.example.com/app:1 registry.example.com/app:1-s390x
 {name} remove registry.example.com/app:1 linux/arm/v7 windows/amd64
-{name} remove registry.example.com/app:1 sha256:1f8d42c";
+{name} remove --timeout 30s registry.example.com/app:1 sha256:1f8d42c";
 
 pub(super) const LS: &str = "\
 {name} ls
@@ -68,7 +69,7 @@ pub(super) const EXISTS: &str = "\
 
 pub(super) const PRUNE: &str = "\
 {name} prune --older-than 30d --dry-run
-{name} prune --force --older-than 12h";
+{name} prune --force --older-than 12h --timeout 5s";
 
 pub(super) const APPLY: &str = "\
 {name} apply --file lists.yaml

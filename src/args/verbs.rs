@@ -77,6 +77,9 @@ pub struct Annotate {
     /// What the list says.
     #[command(flatten)]
     pub entry: EntryFlags,
+    /// Give up waiting for another docker-manifest after this time (30s, 5m)
+    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    pub timeout: Option<Duration>,
 }
 
 /// `remove`: fewer images in a draft.
@@ -89,6 +92,9 @@ pub struct Remove {
     /// Images, indexes that images came from, platforms, or digests (seven hexadecimal digits of one, or more)
     #[arg(value_name = "MANIFEST|DIGEST|PLATFORM", required = true, num_args = 1..)]
     pub what: Vec<String>,
+    /// Give up waiting for another docker-manifest after this time (30s, 5m)
+    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    pub timeout: Option<Duration>,
 }
 
 /// `inspect`: shows a draft, one image of it, or what a registry serves.
@@ -155,6 +161,9 @@ pub struct Rm {
     /// Delete every local manifest list
     #[arg(long)]
     pub all: bool,
+    /// Give up waiting for another docker-manifest after this time (30s, 5m)
+    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    pub timeout: Option<Duration>,
 }
 
 /// `ls`: the drafts that there are.
@@ -191,6 +200,9 @@ pub struct Prune {
     /// Accepted for scripts: prune never asks for confirmation
     #[arg(short = 'f', long)]
     pub force: bool,
+    /// Give up waiting for another docker-manifest after this time (30s, 5m)
+    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    pub timeout: Option<Duration>,
 }
 
 /// `apply`: makes and publishes what a file, or a template, describes.

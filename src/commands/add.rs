@@ -17,7 +17,7 @@ use crate::reference::Reference;
 pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = parsed(&args.list)?;
     let missing = || CommandError::NotStored(list.to_string());
-    let store = context.store();
+    let store = context.store_within(args.network.timeout)?;
     let before = store.draft(list)?.ok_or_else(missing)?;
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;

@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
 
 fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
     let mut notes = Vec::new();
-    context.store().change(list, &context.notice(), |before| {
+    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
         let mut entry = wanted(before, args, typed)?.clone();
         notes = describe(&mut entry, &args.entry)?;
         // `wanted` found it, so there is a draft.
@@ -55,7 +55,7 @@ fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Res
 
 fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
     let flags = &args.entry;
-    context.store().change(list, &context.notice(), |before| {
+    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
         let missing = || CommandError::NotStored(list.to_string());
         let mut draft: Draft = before.cloned().ok_or_else(missing)?;
         draft.annotations.extend(flags.annotations.iter().cloned());

@@ -304,6 +304,7 @@ fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> 
 /// # Errors
 /// A file that cannot be read, and the first thing that is wrong in it.
 pub(super) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<Vec<Spec>, CommandError> {
+    let file = context.env.typed(file);
     let name = file.display().to_string();
     let mut bytes = Vec::new();
     let read = match name.as_str() {

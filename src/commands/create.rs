@@ -17,10 +17,11 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         .parsed
         .as_ref()
         .map_err(|source| CommandError::CreateListName { typed: args.list.typed.clone(), source: source.clone() })?;
-    let store = context.store();
-    let stored = store.draft(list)?;
+    let store = context.store_within(args.network.timeout)?;
+    // What is to go need not be readable.
+    let stored = if args.replace { None } else { store.draft(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
-    let before = stored.as_ref().filter(|_| !args.replace);
+    let before = stored.as_ref();
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let (images, kept) = originals::divided(before, sources::distinct(&args.images), |image| asks(args, before, image));
@@ -32,12 +33,18 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     };
     let made = Made { args, found: &found, originals: &originals };
     let mut outcome = None;
-    store.change(list, &context.notice(), |before| {
-        refuse_without_amend(args, list, before)?;
-        let (draft, moves) = made.draft(list, before.filter(|_| !args.replace))?;
-        outcome = Some((draft.clone(), moves));
-        Ok::<_, CommandError>(Some(draft))
-    })?;
+    if args.replace {
+        let (draft, moves) = made.draft(list, None)?;
+        store.replace(&draft, &context.notice())?;
+        outcome = Some((draft, moves));
+    } else {
+        store.change(list, &context.notice(), |before| {
+            refuse_without_amend(args, list, before)?;
+            let (draft, moves) = made.draft(list, before)?;
+            outcome = Some((draft.clone(), moves));
+            Ok::<_, CommandError>(Some(draft))
+        })?;
+    }
     let Some((draft, moves)) = outcome else { return Ok(()) };
     tell(context, &moves);
     match args.format {
@@ -48,7 +55,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
     match draft {
-        Some(_) if !args.amend && !args.replace => Err(CommandError::Exists { list: list.to_string() }),
+        Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string() }),
         _ => Ok(()),
     }
 }

@@ -32,7 +32,7 @@ struct Exported {
 
 pub(super) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
     let list = parsed(&args.image)?;
-    let file = args.output.as_deref().map(ResultFile::prepare).transpose()?;
+    let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()?;
     let stored = if args.remote { None } else { stored(context, list)? };
     let Exported { spec, losses } = match stored {
         Some(draft) => of_draft(&draft)?,

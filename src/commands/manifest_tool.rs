@@ -20,8 +20,9 @@ pub(super) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
     let config_dir = match &globals.docker_cfg {
         // It was named, so that it is not there cannot mean that nobody is logged in.
         Some(path) => {
-            let unreadable = |source| CommandError::Unreadable { path: path.clone(), source };
-            path.metadata().map(|_| path.clone()).map_err(unreadable)?
+            let path = context.env.typed(path);
+            let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
+            path.metadata().map(|_| path.to_owned()).map_err(unreadable)?
         }
         None => context.config_dir.clone(),
     };

@@ -33,6 +33,7 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::args::{
     Add, Annotate, Apply, Check, Create, Exists, Export, Inspect, Ls, Network, Platforms, Prune, Push, RefArg, Remove,
@@ -87,6 +88,11 @@ pub struct Context {
 impl Context {
     fn store(&self) -> Store {
         Store::new(&self.config_dir)
+    }
+
+    /// The store, where waiting for another process ends with the flag's time, or the environment's.
+    fn store_within(&self, timeout: Option<Duration>) -> Result<Store, CommandError> {
+        Ok(self.store().waiting(self.setting(timeout, TIMEOUT_VARIABLE, values::bound)?))
     }
 
     /// A client. The login that was given is for the registry of `subject`, what the command is about: images that come

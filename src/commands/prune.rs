@@ -1,35 +1,42 @@
-//! `prune`: drafts that nobody has changed for a while go. What cannot be looked at stays and is told, and the rest
-//! goes all the same.
+//! `prune`: drafts that nobody has changed for a while go, whether they can be read or not, and what killed processes
+//! left. What is in use and what is no draft stays and is told, and the rest goes all the same.
 
 use std::time::{Duration, SystemTime};
 
 use crate::args::Prune;
-use crate::commands::Context;
 use crate::commands::error::CommandError;
+use crate::commands::{Context, rm};
 use crate::output::human;
-use crate::store::{Store, Stored, StoredName};
+use crate::store::{Removable, Store, StoreError, StoredName};
 
 /// The age from which a draft goes where no other is given; the help text names it.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(super) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
-    let store = context.store();
+    let store = context.store().waiting(Some(args.timeout.unwrap_or_default()));
     let now = SystemTime::now();
     // An age from before all time is nobody's.
     let limit = now.checked_sub(args.older_than.unwrap_or(AGE));
-    let (mut bytes, mut failures) = (0_u64, Vec::new());
+    let (mut bytes, mut failures) = (0_u64, Vec::<CommandError>::new());
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
     for name in store.names()? {
         match limit.map_or(Ok(None), |limit| prune(context, &store, &name, limit, args.dry_run)) {
             Ok(Some(gone)) => {
                 bytes = bytes.saturating_add(gone.bytes);
                 let age = human::ago(now.duration_since(gone.modified).unwrap_or_default());
-                let (list, size) = (&gone.draft.reference, human::size(gone.bytes));
+                let (list, size) = (&gone.list, human::size(gone.bytes));
                 context.streams.line(format_args!("{verb} {list} (changed {age}, {size})"))?;
             }
             Ok(None) => {}
-            Err(failure) => failures.push(failure),
+            Err(StoreError::InUse { list, holder, .. }) => {
+                let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
+                context.streams.note(format_args!("skipping {list}: another docker-manifest{process} is using it"));
+            }
+            Err(failure) => failures.push(failure.into()),
         }
+    }
+    if !args.dry_run {
+        rm::sweep(context, &store);
     }
     let total = if args.dry_run { "Total reclaimable space" } else { "Total reclaimed space" };
     context.streams.line(format_args!("{total}: {}", human::size(bytes)))?;
@@ -43,8 +50,8 @@ fn prune(
     name: &StoredName,
     limit: SystemTime,
     is_dry_run: bool,
-) -> Result<Option<Stored>, CommandError> {
-    let Some(stored) = store.stored(name)?.filter(|stored| stored.modified < limit) else { return Ok(None) };
-    let goes = is_dry_run || store.remove(name, Some(limit), &context.notice())?;
-    Ok(goes.then_some(stored))
+) -> Result<Option<Removable>, StoreError> {
+    let Some(old) = store.removable(name)?.filter(|draft| draft.modified < limit) else { return Ok(None) };
+    let goes = is_dry_run || store.remove_stored(name, Some(limit), &context.notice())?;
+    Ok(goes.then_some(old))
 }

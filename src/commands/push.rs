@@ -16,16 +16,16 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let show = |published: &Published| publish::show(context, published, &args.publish);
     let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
     if args.purge && !published.dry_run {
-        purge(context, target, &draft)?;
+        purge(context, args, target, &draft)?;
     }
     publish::warn(context, std::slice::from_ref(&published));
     Ok(())
 }
 
 /// Removes the draft that was pushed. One that somebody changed meanwhile is not that draft any more, and stays.
-fn purge(context: &Context, target: &Reference, pushed: &Draft) -> Result<(), CommandError> {
+fn purge(context: &Context, args: &Push, target: &Reference, pushed: &Draft) -> Result<(), CommandError> {
     let mut changed = false;
-    context.store().change(target, &context.notice(), |before| {
+    context.store_within(args.network.timeout)?.change(target, &context.notice(), |before| {
         changed = before.is_some_and(|draft| draft != pushed);
         Ok::<_, CommandError>(before.filter(|_| changed).cloned())
     })?;

@@ -9,7 +9,7 @@ use crate::document::{Draft, Entry};
 pub(super) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = parsed(&args.list)?;
     let (mut gone, mut several) = (Vec::new(), Vec::new());
-    context.store().change(list, &context.notice(), |before| {
+    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
         let mut draft = before.cloned().ok_or_else(|| CommandError::NotStored(list.to_string()))?;
         gone.clear();
         several.clear();

@@ -6,9 +6,11 @@ use crate::commands::{Context, parsed};
 use crate::store::{Store, StoredName};
 
 pub(super) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
-    let store = context.store();
+    let store = context.store_within(args.timeout)?;
     let failures: Vec<CommandError> = if args.all {
-        store.names()?.iter().filter_map(|name| remove_stored(context, &store, name).err()).collect()
+        let failures = store.names()?.iter().filter_map(|name| remove_stored(context, &store, name).err()).collect();
+        sweep(context, &store);
+        failures
     } else {
         args.lists.iter().filter_map(|list| remove(context, &store, list).err()).collect()
     };
@@ -17,14 +19,19 @@ pub(super) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
 
 fn remove(context: &Context, store: &Store, list: &RefArg) -> Result<(), CommandError> {
     let list = parsed(list)?;
-    store.change(list, &context.notice(), |before| match before {
-        Some(_) => Ok(None),
-        None => Err(CommandError::NotStored(list.to_string())),
-    })
+    let is_removed = store.remove(list, &context.notice())?;
+    if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
+}
+
+/// Clears what killed processes left. The drafts are gone whether that works or not.
+pub(super) fn sweep(context: &Context, store: &Store) {
+    if let Err(error) = store.sweep() {
+        context.streams.note(format_args!("warning: {error}"));
+    }
 }
 
 /// One that somebody else has removed meanwhile is gone all the same.
 fn remove_stored(context: &Context, store: &Store, name: &StoredName) -> Result<(), CommandError> {
-    store.remove(name, None, &context.notice())?;
+    store.remove_stored(name, None, &context.notice())?;
     Ok(())
 }

@@ -213,6 +213,19 @@ fn store_hints(error: &StoreError) -> Vec<String> {
         StoreError::SideFile { path, .. } => {
             format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())
         }
+        StoreError::Stray { path, .. } => format!(
+            "docker has made the draft anew, or it is a copy that docker has changed: delete {} to go on without what it \
+             says, or make the draft anew with create --replace",
+            path.display()
+        ),
+        StoreError::LockedOut { path, .. } => {
+            format!("make it yours: sudo chown \"$USER\" {}", path.display())
+        }
+        StoreError::InUse { holder: Some(process), .. } => {
+            format!("look what process {process} is doing, or wait longer with --timeout")
+        }
+        StoreError::InUse { holder: None, .. } => "wait longer with --timeout".to_owned(),
+        StoreError::NoEntry { path } => format!("look what {} is, and move it away", path.display()),
         StoreError::Misplaced { path, .. } | StoreError::TooLarge { path, .. } | StoreError::TooMany { path, .. } => {
             format!("docker-manifest did not put it there; look what {} is, and move it away", path.display())
         }

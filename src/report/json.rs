@@ -238,6 +238,10 @@ fn path(error: &StoreError) -> Option<&Path> {
         | StoreError::Foreign { path, .. }
         | StoreError::TooLarge { path, .. }
         | StoreError::TooMany { path, .. }
+        | StoreError::LockedOut { path, .. }
+        | StoreError::InUse { path, .. }
+        | StoreError::NoEntry { path }
+        | StoreError::Stray { path, .. }
         | StoreError::Nameless { path } => Some(path),
         StoreError::Busy { .. } => None,
     }

@@ -152,8 +152,11 @@ fn of_store(error: &StoreError) -> FailureKind {
         | StoreError::Foreign { .. }
         | StoreError::TooLarge { .. }
         | StoreError::TooMany { .. }
-        | StoreError::Nameless { .. } => FailureKind::Store,
-        StoreError::NameTaken { .. } | StoreError::Busy { .. } => FailureKind::Conflict,
+        | StoreError::Nameless { .. }
+        | StoreError::LockedOut { .. }
+        | StoreError::NoEntry { .. } => FailureKind::Store,
+        StoreError::NameTaken { .. } | StoreError::Busy { .. } | StoreError::Stray { .. } => FailureKind::Conflict,
+        StoreError::InUse { .. } => FailureKind::Timeout,
         StoreError::NewerFormat { .. } => FailureKind::Unsupported,
     }
 }

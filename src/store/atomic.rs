@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::store::directory;
 use crate::store::error::{PLACE, StoreError, TAKE};
 use crate::store::folder::Folder;
+use crate::store::guard;
 use crate::store::lock::Lock;
 use crate::store::paths::Paths;
 
@@ -20,6 +21,9 @@ pub(super) struct Step<'a> {
     pub(super) name: &'a str,
     pub(super) before: Option<&'a [u8]>,
     pub(super) after: Option<&'a [u8]>,
+    /// Whether the step is only taken where the file is still what it was before: it changes nothing that a user said,
+    /// and what docker wrote meanwhile must not be lost for it.
+    pub(super) if_unchanged: bool,
 }
 
 /// Steps in one folder, which is synced after them, and then those above it that it may be new in.
@@ -94,8 +98,31 @@ impl Staged<'_> {
     fn take(&self) -> Result<(), StoreError> {
         let (name, path) = (self.step.name, self.folder.file(self.step.name));
         match self.step.after {
+            Some(_) if self.step.if_unchanged => self.take_if_unchanged(),
             Some(_) => self.folder.take_in(&self.new, name).map_err(StoreError::io(PLACE, &path)),
             None => self.folder.give_out(name, &self.old).map_err(StoreError::io(TAKE, &path)),
+        }
+    }
+
+    /// Docker writes in place, so that what it has begun to write before our rename is seen in the old file after it.
+    fn take_if_unchanged(&self) -> Result<(), StoreError> {
+        let path = self.folder.file(self.step.name);
+        if !self.is_unchanged(&path)? {
+            return Ok(());
+        }
+        self.folder.take_in(&self.new, self.step.name).map_err(StoreError::io(PLACE, &path))?;
+        let unchanged = self.is_unchanged(&self.old);
+        if !matches!(unchanged, Ok(true)) {
+            self.folder.take_in(&self.old, self.step.name).map_err(StoreError::io(PLACE, &path))?;
+        }
+        unchanged.map(drop)
+    }
+
+    fn is_unchanged(&self, path: &Path) -> Result<bool, StoreError> {
+        match guard::read(path, guard::FILE_LIMIT) {
+            Ok((bytes, _)) => Ok(Some(bytes.as_slice()) == self.step.before),
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -151,29 +178,76 @@ pub(super) fn remove_directory(
     paths: &Paths,
     lock: &Lock,
     name: &str,
-    is_still: impl FnOnce(&Path) -> Result<bool, StoreError>,
+    is_still: impl Fn(&Path) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
-    let (target, away) = (paths.list(name), lock.staging()?.join("removed"));
-    match fs::rename(&target, &away) {
+    let (target, away) = (paths.list(name), lock.away()?);
+    match fs::rename(&target, away) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            take_apart(paths, lock, &target, is_still)?;
+            finish(paths, name, away);
+            return Ok(());
+        }
         done => done.map_err(StoreError::io(TAKE, &target))?,
     }
-    let checked = is_still(&away).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
+    let checked = is_still(away).and_then(|same| if same { Ok(()) } else { Err(StoreError::race(&target)) });
     checked.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
-        put_back(&away, &target);
+        put_back(away, &target);
         let _ = directory::sync(paths.root());
     })?;
-    let _ = fs::remove_file(paths.owner(name));
-    let _ = fs::remove_dir_all(&away);
+    finish(paths, name, away);
     Ok(())
+}
+
+fn finish(paths: &Paths, name: &str, away: &Path) {
+    let _ = fs::remove_file(paths.owner(name));
+    let _ = fs::remove_dir_all(away);
+}
+
+/// Takes the files out of a directory one by one and then the directory away, where a directory cannot be renamed: on
+/// overlayfs one of a lower layer. Each file is there or gone at every instant, as when docker removes a list. What is
+/// found changed afterwards goes back, and that is a race.
+fn take_apart(
+    paths: &Paths,
+    lock: &Lock,
+    target: &Path,
+    is_still: impl Fn(&Path) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let files = contents(target)?;
+    if !is_still(target)? {
+        return Err(StoreError::race(target));
+    }
+    let away = lock.staging()?;
+    let moved = files.keys().try_for_each(|name| {
+        let from = target.join(name);
+        fs::rename(&from, away.join(name)).map_err(StoreError::io(TAKE, &from))
+    });
+    let checked = moved.and_then(|()| if contents(away)? == files { Ok(()) } else { Err(StoreError::race(target)) });
+    let removed = checked.and_then(|()| fs::remove_dir(target).map_err(StoreError::io(TAKE, target)));
+    removed.and_then(|()| directory::sync(paths.root())).inspect_err(|_| {
+        let _ = fs::create_dir(target);
+        return_files(away, target);
+        let _ = directory::sync(target).and_then(|()| directory::sync(paths.root()));
+    })
+}
+
+/// The files of a directory with their bytes; `None` for the bytes of one that cannot be read.
+fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, StoreError> {
+    let names = directory::names(directory)?.unwrap_or_default();
+    let read = |name: &String| guard::read(&directory.join(name), guard::FILE_LIMIT).ok().map(|(bytes, _)| bytes);
+    Ok(names.into_iter().map(|name| (name.clone(), read(&name))).collect())
 }
 
 /// Puts a list back in its place. Where docker has made a folder there since, it was not done with the list, as each of
 /// its writes makes the folder that it needs: then its newer files stay and the others come to them.
 fn put_back(away: &Path, target: &Path) {
-    if fs::rename(away, target).is_ok() {
-        return;
+    if fs::rename(away, target).is_err() {
+        return_files(away, target);
     }
+}
+
+/// Moves files to where there are none of their names.
+fn return_files(away: &Path, target: &Path) {
     for name in directory::names(away).ok().flatten().unwrap_or_default() {
         let (from, to) = (away.join(&name), target.join(&name));
         // Unlike a rename, a link replaces nothing.

@@ -32,22 +32,29 @@ fn listed(image: &str) -> Entry {
 }
 
 #[test]
-fn what_the_list_itself_says_is_kept_beside_it_and_no_entry_is_touched() {
+fn what_the_list_itself_says_is_kept_beside_it_and_the_entries_bear_its_mark() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let root = home.path().join("manifests");
     let before = visible(&root);
     assert_eq!(side(&home)["format"], 1);
-    let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(root.join(name)).unwrap());
-    let entry_before = inode("h.x_l-latest/h.x_a-latest");
     alter(&store, |draft| {
         draft.annotations = [("<k>".to_owned(), "\u{2028}&".to_owned()), ("a".to_owned(), String::new())].into();
         draft.artifact_type = "a/b".into();
         draft.subject = Some(Descriptor::of("m", b"subject"));
     });
-    assert_eq!(visible(&root), before);
-    assert_eq!(inode("h.x_l-latest/h.x_a-latest"), entry_before);
     assert_eq!(side(&home)["format"], 2);
+    let mark = side(&home)["mark"].as_str().unwrap().to_owned();
+    assert_eq!(mark.len(), 32);
+    let marked = format!(",\"Mark\":\"{mark}\"}}");
+    let unmarked: BTreeMap<PathBuf, Vec<u8>> = visible(&root)
+        .into_iter()
+        .map(|(path, bytes)| {
+            let text = String::from_utf8(bytes).unwrap();
+            (path, (text.strip_suffix(&marked).unwrap().to_owned() + "}").into_bytes())
+        })
+        .collect();
+    assert_eq!(unmarked, before);
     assert_eq!(side(&home)["annotations"], serde_json::json!({"a": "", "<k>": "\u{2028}&"}));
     let draft = store.draft(&reference("h.x/l")).unwrap().unwrap();
     assert_eq!(draft.annotations["<k>"], "\u{2028}&");
@@ -55,6 +62,15 @@ fn what_the_list_itself_says_is_kept_beside_it_and_no_entry_is_touched() {
     // A change of the entries leaves them alone, and what goes away takes the format with it.
     add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
     assert_eq!(store.draft(&reference("h.x/l")).unwrap().unwrap().annotations, draft.annotations);
+    assert!(visible(&root).values().all(|bytes| String::from_utf8_lossy(bytes).ends_with(&marked)));
+    // What docker could have made has no mark.
+    alter(&store, |draft| {
+        draft.annotations.clear();
+        draft.artifact_type.clear();
+        draft.subject = None;
+    });
+    assert_eq!((&side(&home)["format"], side(&home).get("mark")), (&serde_json::json!(1), None));
+    assert!(!visible(&root).values().any(|bytes| String::from_utf8_lossy(bytes).contains("Mark")));
     alter(&store, |draft| *draft = Draft::new(draft.reference.clone()));
     assert_eq!(side(&home)["format"], 1);
     assert_eq!(side(&home).as_object().unwrap().len(), 3);
@@ -88,7 +104,7 @@ fn an_entry_that_an_older_program_would_cut_short_raises_the_format_while_it_is_
 }
 
 #[test]
-fn a_folder_that_docker_made_anew_has_none_of_what_the_old_one_said() {
+fn a_folder_that_docker_made_anew_is_not_taken_for_the_old_one() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     alter(&store, |draft| {
@@ -100,9 +116,67 @@ fn a_folder_that_docker_made_anew_has_none_of_what_the_old_one_said() {
     assert!(store.draft(&reference("h.x/l")).unwrap().is_none());
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("h.x_a-latest"), file).unwrap();
+    let entry_file = folder.join("h.x_a-latest");
+    let bytes = entry("h.x/a", "amd64").encode().unwrap();
+    fs::write(&entry_file, bytes).unwrap();
+    // Whether it says of itself what the old one said is not known: it is shown, and not changed or published.
+    assert!(matches!(store.draft(&reference("h.x/l")), Err(StoreError::Stray { .. })));
+    let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
+    assert!(matches!(refused, Err(Failure::Store(StoreError::Stray { .. }))), "{refused:?}");
+    let (shown, doubt) = store.shown(&reference("h.x/l")).unwrap().unwrap();
+    assert!(!shown.says_more() && doubt.is_some());
+    // One way out is a draft made anew, the other to delete what was written down.
+    let side_file = home.path().join(SIDE);
+    let kept = fs::read(&side_file).unwrap();
+    store.replace(&shown, &silent).unwrap();
     assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().says_more());
+    fs::write(&side_file, kept).unwrap();
+    assert!(store.draft(&reference("h.x/l")).is_err());
+    fs::remove_file(&side_file).unwrap();
     add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
     assert_eq!(side(&home)["format"], 1);
+}
+
+/// A copy by `cp -a`, `tar` or the cache of a CI, and a directory that gets another inode on overlayfs.
+#[test]
+fn a_copy_is_known_by_its_mark_also_where_docker_has_changed_entries() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
+    alter(&store, |draft| drop(draft.annotations.insert("k".into(), "v".into())));
+    let (folder, aside) = (home.path().join("manifests/h.x_l-latest"), home.path().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let docker = entry("h.x/a", "arm64").encode().unwrap();
+    fs::write(folder.join("h.x_a-latest"), docker).unwrap();
+    fs::copy(aside.join("h.x_b-latest"), folder.join("h.x_b-latest")).unwrap();
+    assert_eq!(store.draft(&reference("h.x/l")).unwrap().unwrap().annotations["k"], "v");
+    assert_eq!(store.names().unwrap()[0].known, Some(reference("h.x/l")));
+    add(&store, "h.x/l", &[entry("h.x/c", "amd64")]).unwrap();
+    let mark = format!("\"Mark\":{}", side(&home)["mark"]);
+    let bears = |name: &str| fs::read_to_string(folder.join(name)).unwrap().contains(&mark);
+    assert_eq!([bears("h.x_a-latest"), bears("h.x_b-latest"), bears("h.x_c-latest")], [true; 3]);
+    // Where docker has changed all of them, by the inode alone, the next change marks them again.
+    for name in ["h.x_b-latest", "h.x_c-latest"] {
+        fs::write(folder.join(name), entry(&name.replace('_', "/").replace("-latest", ""), "arm64").encode().unwrap())
+            .unwrap();
+    }
+    alter(&store, |draft| drop(draft.annotations.insert("k".into(), "w".into())));
+    assert_eq!([bears("h.x_a-latest"), bears("h.x_b-latest"), bears("h.x_c-latest")], [true; 3]);
+}
+
+/// A mark is nothing that a user said: where docker is writing an entry, docker's stays.
+#[test]
+fn marking_an_entry_loses_nothing_of_dockers() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
+    let path = home.path().join("manifests/h.x_l-latest/h.x_a-latest");
+    let docker = entry("h.x/a", "arm64").encode().unwrap();
+    alter(&store, |draft| {
+        fs::write(&path, &docker).unwrap();
+        draft.annotations.insert("k".into(), "v".into());
+    });
+    assert_eq!(fs::read(&path).unwrap(), docker);
+    assert!(fs::read_to_string(path.with_file_name("h.x_b-latest")).unwrap().contains("Mark"));
 }
 
 #[test]

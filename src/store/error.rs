@@ -34,6 +34,32 @@ pub enum StoreError {
         /// The operating system's words.
         source: io::Error,
     },
+    /// The file of a lock that we may not open.
+    #[error("cannot open {}, which belongs to user number {user}: {source}", path.display())]
+    LockedOut {
+        /// The lock file.
+        path: PathBuf,
+        /// Whom it belongs to.
+        user: u32,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// Another process holds the lock, and the time to wait for it is over.
+    #[error("another docker-manifest{} is still busy with {list}", process(*holder))]
+    InUse {
+        /// The list.
+        list: String,
+        /// The lock file.
+        path: PathBuf,
+        /// The number of the process that holds it, where that is known.
+        holder: Option<u32>,
+    },
+    /// A file in a list's folder that is no entry of a list.
+    #[error("{} is no entry of a manifest list", path.display())]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+    },
     /// Docker's naming gives two lists the same directory, and the other one has it.
     #[error("manifest list {wanted} cannot be kept beside {holder}: docker's store has one directory for both, {}", path.display())]
     NameTaken {
@@ -61,6 +87,19 @@ pub enum StoreError {
         path: PathBuf,
         /// What is wrong with it.
         source: DocumentError,
+    },
+    /// The side file speaks of the list, and it is not known whether of the draft that is there.
+    #[error(
+        "{} says more of manifest list {list}, of a draft that was in another folder than {} is now",
+        path.display(), folder.display()
+    )]
+    Stray {
+        /// The list.
+        list: String,
+        /// The side file.
+        path: PathBuf,
+        /// The list's folder.
+        folder: PathBuf,
     },
     /// Something else stands where a file or a folder of the store should be.
     #[error("{} is {found}, where {wanted} of the store should be", path.display())]
@@ -108,6 +147,10 @@ pub enum StoreError {
         /// The list.
         list: String,
     },
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or(String::new(), |pid| format!(" (process {pid})"))
 }
 
 impl StoreError {

@@ -38,6 +38,13 @@ pub(super) fn open(options: &mut OpenOptions, what: &'static str, path: &Path) -
     Ok((file, metadata))
 }
 
+/// What is known of a regular file of ours, whether it can be read or not.
+pub(super) fn file(path: &Path) -> Result<Metadata, StoreError> {
+    let metadata = fs::symlink_metadata(path).map_err(StoreError::io("look at", path))?;
+    check(path, &metadata, FileType::is_file, "a file")?;
+    Ok(metadata)
+}
+
 /// What is known of a folder of ours; `None` where nothing is there, nor can be.
 pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
     let metadata = match fs::symlink_metadata(path) {

@@ -46,16 +46,26 @@ pub(super) fn guess_among<'a>(
     })
 }
 
-/// Takes every `_` for a `/`, the last `-` for the tag's `:`, and digits behind a `-` in the host for its port.
+/// Whether a reference can have this name, so that a file of this name can be its entry.
+pub(super) fn is_of_a_reference(name: &str) -> bool {
+    guess(name).is_some()
+}
+
+/// Takes every `_` before the tag for a `/`, the last `-` that gives a reference for the tag's `:`, and digits behind a
+/// `-` in the host for its port. Whatever reference has this directory, one is found.
 fn guess(directory: &str) -> Option<Reference> {
-    let name = match directory.split_once('@') {
-        Some((name, digest)) => format!("{name}@{}", last_is_colon(digest)?),
-        None => last_is_colon(directory)?,
+    let (name, digest) = match directory.split_once('@') {
+        Some((name, digest)) => (name, format!("@{}", last_is_colon(digest)?)),
+        None => (directory, String::new()),
     };
-    let (host, path) = name.split_once('_')?;
+    let (host, rest) = name.split_once('_')?;
+    let host = host_and_port(host);
     // A path cannot have two `/` in a row, but it can have two `_`.
-    let path = path.replace("__", "\0").replace('_', "/").replace('\0', "__");
-    fits(directory, &format!("{}/{path}", host_and_port(host)))
+    let path = |path: &str| path.replace("__", "\0").replace('_', "/").replace('\0', "__");
+    let splits = rest.rmatch_indices('-').filter_map(|(at, _)| Some((rest.get(..at)?, rest.get(at + 1..)?)));
+    let tagged = splits.map(|(before, tag)| format!("{}:{tag}", path(before)));
+    let untagged = (!digest.is_empty()).then(|| path(rest));
+    tagged.chain(untagged).find_map(|name| fits(directory, &format!("{host}/{name}{digest}")))
 }
 
 fn host_and_port(host: &str) -> String {
@@ -103,6 +113,7 @@ mod tests {
             "h.x/a__b/c:1",
             "[::1]:5000/a:1",
             "[::1]/a:1",
+            "h.x/a:linux_amd64",
             &digest,
         ] {
             let name = StoredName { directory: directory(list), known: None };

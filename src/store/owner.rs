@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use crate::store::directory;
 use crate::store::error::StoreError;
 use crate::store::form::{self, Form};
 use crate::store::guard;
+use crate::store::mark;
 use crate::store::paths::Paths;
 
 /// The highest format that this version reads: the list has an order or a form of its own.
@@ -36,6 +38,8 @@ pub(super) struct Owner {
     artifact_type: String,
     subject: Option<Descriptor>,
     form: Form,
+    /// What the entries bear too, so that a copy of the directory is known again; empty for format 1.
+    pub(super) mark: String,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +62,8 @@ struct File<'a> {
     subject: Option<&'a Descriptor>,
     #[serde(flatten)]
     form: form::Members<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    mark: &'a str,
 }
 
 /// A look at the directory of a list and at its side file.
@@ -67,6 +73,9 @@ pub(super) struct Look {
     pub(super) identity: Option<String>,
     /// What the side file says of that one.
     pub(super) owner: Option<Owner>,
+    /// The list of a side file that says something of another directory, so that it is not known whether it says that
+    /// of this one too.
+    pub(super) stray: Option<Reference>,
 }
 
 /// Looks which directory `name` is, if it is there, and who owns it, if we wrote that down.
@@ -75,11 +84,37 @@ pub(super) struct Look {
 pub(super) fn look(paths: &Paths, name: &str) -> Result<Look, StoreError> {
     let noted = noted(paths, name)?;
     let identity = identity(&paths.list(name))?;
-    let noted = noted.filter(|(_, _, plain)| identity.as_ref() == Some(&plain.directory));
-    let Some((format, value, plain)) = noted else { return Ok(Look { identity, owner: None }) };
+    let Some(found) = &identity else { return Ok(Look { identity, owner: None, stray: None }) };
+    let Some((format, value, plain)) = noted else { return Ok(Look { identity, owner: None, stray: None }) };
+    let fits = plain.directory == *found;
+    if !fits && format == PLAIN {
+        return Ok(Look { identity, owner: None, stray: None });
+    }
+    let list = plain.list.clone();
     let owner = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
     let owner = owner.map_err(|source| StoreError::SideFile { path: paths.owner(name), source })?;
-    Ok(Look { identity, owner: Some(owner) })
+    if fits || mark::is_borne_in(&paths.list(name), &owner.mark) {
+        Ok(Look { identity, owner: Some(owner), stray: None })
+    } else {
+        Ok(Look { identity, owner: None, stray: Some(list) })
+    }
+}
+
+/// The same for a removal, which needs no more of the side file than which list it speaks of.
+pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Owner>), StoreError> {
+    let noted = noted(paths, name)?;
+    let identity = identity(&paths.list(name))?;
+    let is_borne = |value: &Value| {
+        let mark = value.get("mark").and_then(Value::as_str).unwrap_or_default();
+        mark::is_borne_in(&paths.list(name), mark)
+    };
+    let noted = noted.filter(|(_, value, plain)| identity.as_ref() == Some(&plain.directory) || is_borne(value));
+    Ok((identity, noted.map(|(format, _, plain)| Owner { format, ..plain })))
+}
+
+/// When the side file was written.
+pub(super) fn written(paths: &Paths, name: &str) -> Option<SystemTime> {
+    paths.owner(name).symlink_metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 /// What the side file says, of whatever directory: its format, all of it, and what every format has.
@@ -139,7 +174,16 @@ impl Owner {
 
     fn plain(list: Reference, directory: String) -> Owner {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
-        Owner { list, format: PLAIN, directory, annotations, artifact_type, subject, form: Form::default() }
+        Owner {
+            list,
+            format: PLAIN,
+            directory,
+            annotations,
+            artifact_type,
+            subject,
+            form: Form::default(),
+            mark: String::new(),
+        }
     }
 
     fn with_members(self, format: u64, value: &Value) -> Result<Owner, DocumentError> {
@@ -151,11 +195,13 @@ impl Owner {
         let subject = members.get("subject").map(Descriptor::decode).transpose()?;
         let artifact_type = members.string("artifactType")?;
         let form = if format >= FORMED { Form::decode(&members)? } else { Form::default() };
-        Ok(Owner { format, annotations, artifact_type, subject, form, ..self })
+        let mark = Some(members.string("mark")?).filter(|mark| mark::is_one(mark)).unwrap_or_default();
+        Ok(Owner { format, annotations, artifact_type, subject, form, mark, ..self })
     }
 
-    /// What there is to write down of `draft`, kept for `list` in the directory of that identity.
-    pub(super) fn of(list: &Reference, draft: &Draft, directory: String) -> Owner {
+    /// What there is to write down of `draft`, kept for `list` in the directory of that identity; `before` was written
+    /// down until now. Where more is said than docker's format can, there is a mark: the one from before, or a new one.
+    pub(super) fn of(list: &Reference, draft: &Draft, directory: String, before: Option<&Owner>) -> Owner {
         let format = if draft.has_form() {
             FORMED
         } else if draft.says_more() || draft.entries().any(is_beyond_docker) {
@@ -163,14 +209,22 @@ impl Owner {
         } else {
             PLAIN
         };
+        let mark = before.map(|before| before.mark.clone()).filter(|mark| !mark.is_empty());
+        let mark = if format > PLAIN { mark.unwrap_or_else(mark::new) } else { String::new() };
         Owner {
             format,
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
             form: Form::of(draft),
+            mark,
             ..Owner::plain(list.clone(), directory)
         }
+    }
+
+    /// The same of a directory of that identity.
+    pub(super) fn in_directory(self, directory: String) -> Owner {
+        Owner { directory, ..self }
     }
 
     /// Lets the draft say what is written down here of the list itself.
@@ -199,6 +253,7 @@ impl Owner {
             artifact_type: &self.artifact_type,
             subject: self.subject.as_ref(),
             form: self.form.members(),
+            mark: &self.mark,
         };
         Ok(serde_json::to_vec(&file)?)
     }

@@ -22,7 +22,7 @@ impl Paths {
         self.root.join(name)
     }
 
-    /// The file whose lock guards a list. Never deleted: a lock on a deleted file guards nothing.
+    /// The file whose lock guards a list.
     pub(super) fn lock(&self, name: &str) -> PathBuf {
         self.locks().join(name)
     }
@@ -42,7 +42,11 @@ impl Paths {
 
     /// Files on their way to their place. On the same filesystem as the lists, so that a rename is atomic.
     pub(super) fn staging(&self, name: &str) -> PathBuf {
-        self.side().join("staging").join(name)
+        self.staging_area().join(name)
+    }
+
+    pub(super) fn staging_area(&self) -> PathBuf {
+        self.side().join("staging")
     }
 
     /// Ours. No reference can be named so, and docker never lists the root.

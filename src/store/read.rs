@@ -13,6 +13,7 @@ use crate::store::atomic::Files;
 use crate::store::directory;
 use crate::store::error::StoreError;
 use crate::store::guard;
+use crate::store::mark;
 use crate::store::owner::{self, Look, Owner};
 use crate::store::paths::Paths;
 
@@ -54,15 +55,19 @@ impl Seen {
 
 /// The list in directory `name`, or `None` where there is none.
 pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
-    let checked = |owner: &Owner| owner.check(list, &paths.list(name));
-    let found = settled(paths, name, checked, || {
-        let mut files = Files::new();
-        let draft = read_once(&paths.list(name), list, |name, bytes, _| {
-            files.insert(name, bytes);
-        })?;
-        Ok(draft.map(|draft| (draft, files)))
-    })?;
-    Ok(found.map(|Settled { look: Look { identity, owner }, found: (draft, files) }| {
+    let found = settled(
+        paths,
+        name,
+        |look| check(paths, name, list, look),
+        || {
+            let mut files = Files::new();
+            let draft = read_once(&paths.list(name), list, |name, bytes, _| {
+                files.insert(name, bytes);
+            })?;
+            Ok(draft.map(|draft| (draft, files)))
+        },
+    )?;
+    Ok(found.map(|Settled { look: Look { identity, owner, .. }, found: (draft, files) }| {
         let seen = Seen { identity: identity.unwrap_or_default(), files };
         Snapshot { draft: told(owner.as_ref(), draft), owner, seen }
     }))
@@ -70,9 +75,38 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
 
 /// The same without the files' bytes, of which a large list has many.
 pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
-    let checked = |owner: &Owner| owner.check(list, &paths.list(name));
-    let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
+    let found = settled(
+        paths,
+        name,
+        |look| check(paths, name, list, look),
+        || read_once(&paths.list(name), list, |_, _, _| ()),
+    )?;
     Ok(found.map(|Settled { look, found }| told(look.owner.as_ref(), found)))
+}
+
+/// The same for those who only show it: the entries, also where it is not known whether the side file speaks of them;
+/// and then, as an error, what is wrong.
+pub(super) fn shown(
+    paths: &Paths,
+    name: &str,
+    list: &Reference,
+) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
+    let checked = |look: &Look| look.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, &paths.list(name)));
+    let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
+    Ok(found.map(|Settled { look, found }| (told(look.owner.as_ref(), found), check(paths, name, list, &look).err())))
+}
+
+/// Refuses a list that has not this directory, and one of which it is not known what it says of itself.
+fn check(paths: &Paths, name: &str, list: &Reference, look: &Look) -> Result<(), StoreError> {
+    if let Some(owner) = &look.owner {
+        return owner.check(list, &paths.list(name));
+    }
+    match &look.stray {
+        Some(stray) if stray == list => {
+            Err(StoreError::Stray { list: list.to_string(), path: paths.owner(name), folder: paths.list(name) })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
@@ -92,16 +126,16 @@ pub(super) struct Settled<T> {
 pub(super) fn settled<T>(
     paths: &Paths,
     name: &str,
-    check: impl Fn(&Owner) -> Result<(), StoreError>,
+    check: impl Fn(&Look) -> Result<(), StoreError>,
     mut read: impl FnMut() -> Result<Option<T>, StoreError>,
 ) -> Result<Option<Settled<T>>, StoreError> {
     let mut before = owner::look(paths, name)?;
-    before.owner.as_ref().map_or(Ok(()), &check)?;
+    check(&before)?;
     let mut attempt = 0;
     loop {
         let Some(found) = again(&mut read)? else { return Ok(None) };
         let after = owner::look(paths, name)?;
-        after.owner.as_ref().map_or(Ok(()), &check)?;
+        check(&after)?;
         if after == before || attempt == ATTEMPTS {
             // Of the two directories, if they still differ, the one that a change is then refused for.
             let look = Look { identity: before.identity, ..after };
@@ -179,8 +213,9 @@ fn entries_within(
     Ok(true)
 }
 
-/// The files that a draft is kept in. An entry that is as it was keeps the bytes that it was read from.
-pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path) -> Result<Files, StoreError> {
+/// The files that a draft is kept in, those that are written with this mark. An entry that is as it was keeps the bytes
+/// that it was read from.
+pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, mark: &str) -> Result<Files, StoreError> {
     let kept = |name: &String, entry: &Entry| {
         let before = before.filter(|before| before.draft.keyed().get(name) == Some(entry))?;
         before.seen.files.get(name).cloned()
@@ -188,7 +223,10 @@ pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path) ->
     let encoded = after.keyed().iter().map(|(name, entry)| {
         let bytes = match kept(name, entry) {
             Some(bytes) => bytes,
-            None => entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?,
+            None => {
+                let bytes = entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?;
+                mark::marked(bytes, mark)
+            }
         };
         Ok((name.clone(), bytes))
     });

@@ -53,7 +53,7 @@ fn the_name_of_dockers_draft_is_guessed_from_its_entries_first() {
         forget(&home);
         let stored = store.stored(&only(&store)).unwrap().unwrap();
         assert_eq!((stored.draft.reference.to_string().as_str(), stored.guessed), (guessed, true));
-        assert!(store.remove(&only(&store), None, &silent).unwrap());
+        assert!(store.remove_stored(&only(&store), None, &silent).unwrap());
         assert!(store.names().unwrap().is_empty());
     }
 }
@@ -64,11 +64,11 @@ fn only_what_is_old_enough_goes() {
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let name = only(&store);
     let modified = store.stored(&name).unwrap().unwrap().modified;
-    assert!(!store.remove(&name, Some(modified), &silent).unwrap());
+    assert!(!store.remove_stored(&name, Some(modified), &silent).unwrap());
     assert!(images(&store, "h.x/l").is_some());
-    assert!(store.remove(&name, Some(modified + Duration::from_nanos(1)), &silent).unwrap());
+    assert!(store.remove_stored(&name, Some(modified + Duration::from_nanos(1)), &silent).unwrap());
     assert!(images(&store, "h.x/l").is_none());
-    assert!(!store.remove(&name, None, &silent).unwrap(), "it is gone already");
+    assert!(!store.remove_stored(&name, None, &silent).unwrap(), "it is gone already");
     assert!(store.stored(&name).unwrap().is_none());
 }
 
@@ -80,7 +80,7 @@ fn a_folder_that_is_another_lists_by_now_stays() {
     fs::remove_dir_all(home.path().join("manifests/h.x_a_b-1")).unwrap();
     forget(&home);
     add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap();
-    assert!(!store.remove(&name, None, &silent).unwrap());
+    assert!(!store.remove_stored(&name, None, &silent).unwrap());
     assert!(images(&store, "h.x/a/b:1").is_some());
 }
 
@@ -100,7 +100,7 @@ fn what_is_not_known_to_be_a_draft_stays_and_is_named() {
         put();
         let before = visible(&root);
         for refused in [
-            store.remove(&only(&store), None, &silent).map(drop).unwrap_err(),
+            store.remove_stored(&only(&store), None, &silent).map(drop).unwrap_err(),
             store.stored(&only(&store)).map(drop).unwrap_err(),
         ] {
             assert!(refused.to_string().contains(&root.join(path).display().to_string()), "{refused}");
@@ -110,7 +110,7 @@ fn what_is_not_known_to_be_a_draft_stays_and_is_named() {
     }
     for nameless in ["backup", "h.x_A-1"] {
         fs::create_dir(root.join(nameless)).unwrap();
-        assert!(matches!(store.remove(&only(&store), None, &silent), Err(StoreError::Nameless { .. })));
+        assert!(matches!(store.remove_stored(&only(&store), None, &silent), Err(StoreError::Nameless { .. })));
         fs::remove_dir(root.join(nameless)).unwrap();
     }
 }
@@ -123,7 +123,7 @@ fn a_name_that_leads_elsewhere_is_nobodys() {
     for name in ["", ".", "..", "../manifests/h.x_l-latest", ".docker-manifest", "h.x_l-latest/h.x_a-latest", "/"] {
         let name = StoredName { directory: name.to_owned(), known: None };
         assert!(store.stored(&name).unwrap().is_none(), "{name:?}");
-        assert!(!store.remove(&name, None, &silent).unwrap(), "{name:?}");
+        assert!(!store.remove_stored(&name, None, &silent).unwrap(), "{name:?}");
     }
     assert_eq!(visible(home.path()), before);
 }
@@ -140,5 +140,72 @@ fn every_draft_is_listed_whatever_its_side_file_says() {
     let known: Vec<bool> = names.iter().map(|name| name.known.is_some()).collect();
     assert_eq!(known, [false, true]);
     assert!(matches!(store.stored(&names[0]), Err(StoreError::NewerFormat { format: 9, .. })));
-    assert!(matches!(store.remove(&names[0], None, &silent), Err(StoreError::NewerFormat { .. })));
+    assert!(matches!(store.remove_stored(&names[0], None, &silent), Err(StoreError::NewerFormat { .. })));
+}
+
+/// Section "What does not belong": what is an entry by its name goes, whatever is in it.
+#[test]
+fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
+    let (home, store) = store();
+    let folder = home.path().join("manifests/h.x_l-latest");
+    let list = reference("h.x/l");
+    for bad in ["", "null", "{", "{}}"] {
+        let broken = || {
+            add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
+            fs::write(folder.join("h.x_b-latest"), bad).unwrap();
+            assert!(store.draft(&list).is_err());
+        };
+        broken();
+        assert!(store.remove(&list, &silent).unwrap() && !folder.exists());
+        assert!(!store.remove(&list, &silent).unwrap());
+        broken();
+        assert_eq!(store.removable(&only(&store)).unwrap().unwrap().list, list);
+        assert!(store.remove_stored(&only(&store), None, &silent).unwrap() && !folder.exists());
+        broken();
+        let mut draft = Draft::new(list.clone());
+        draft.insert(entry("h.x/c", "amd64")).unwrap();
+        store.replace(&draft, &silent).unwrap();
+        assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/c:latest"]);
+        store.remove(&list, &silent).unwrap();
+    }
+    // A side file that is damaged is in nobody's way either.
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
+    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":2,\"annotations\":1");
+    fs::write(&side, text).unwrap();
+    assert!(matches!(store.draft(&list), Err(StoreError::SideFile { .. })));
+    assert!(store.remove(&list, &silent).unwrap() && !side.exists());
+    // Anything else stays.
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let refused = store.remove(&list, &silent).unwrap_err();
+    assert_eq!(refused.to_string(), format!("{} is no entry of a manifest list", folder.join("notes.txt").display()));
+    assert!(store.replace(&Draft::new(list.clone()), &silent).is_err());
+    assert!(folder.join("notes.txt").exists() && folder.join("h.x_a-latest").exists());
+}
+
+/// Section "What a crash leaves": what nobody will name again does not stay for ever.
+#[test]
+fn what_killed_processes_left_is_swept_and_what_is_in_use_stays() {
+    let (home, store) = store();
+    let ours = home.path().join("manifests/.docker-manifest");
+    for list in ["h.x/gone", "h.x/here", "h.x/busy"] {
+        add(&store, list, &[entry("h.x/a", "amd64")]).unwrap();
+    }
+    for list in ["gone", "busy"] {
+        fs::remove_dir_all(home.path().join(format!("manifests/h.x_{list}-latest"))).unwrap();
+    }
+    let held = Lock::acquire(&store.paths, "h.x_busy-latest", &"busy", &silent, None).unwrap();
+    for list in ["gone", "here", "never"] {
+        fs::create_dir_all(ours.join(format!("staging/h.x_{list}-latest/removed"))).unwrap();
+    }
+    store.sweep().unwrap();
+    let names = |folder: &str| directory::names(&ours.join(folder)).unwrap().unwrap();
+    assert_eq!(names("staging"), [""; 0]);
+    assert_eq!(names("lists"), ["h.x_busy-latest", "h.x_here-latest"]);
+    assert_eq!(names("locks"), ["h.x_busy-latest", "h.x_here-latest"]);
+    drop(held);
+    store.sweep().unwrap();
+    assert_eq!(names("locks"), ["h.x_here-latest"]);
+    assert_eq!(images(&store, "h.x/here").unwrap(), ["h.x/a:latest"]);
 }

@@ -159,7 +159,7 @@ fn a_failed_change_leaves_the_draft_as_it_was() {
     // A directory where the last entry has to go makes its rename, and only that, fail.
     fs::create_dir_all(root.join("h.x_l-latest/h.x_z-latest/x")).unwrap();
     let attempt = {
-        let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent).unwrap();
+        let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
         let mut after = Draft::new(list.clone());
         for entry in [entry("h.x/a", "arm64"), entry("h.x/b", "amd64"), entry("h.x/z", "amd64")] {
             after.insert(entry).unwrap();
@@ -253,7 +253,7 @@ fn a_second_change_waits_and_says_so() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let list = reference("h.x/l");
-    let held = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent).unwrap();
+    let held = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
     fs::write(held.staging().unwrap().join("left-over"), b"x").unwrap();
     let (waiting, wait) = mpsc::channel();
     let second = thread::spawn({
@@ -309,4 +309,46 @@ fn a_name_over_the_filesystems_limit_is_an_error_with_its_path() {
     assert!(images(&store, &list).is_none());
     let refused = add(&store, &list, &[entry("h.x/a", "amd64")]).unwrap_err();
     assert!(matches!(&refused, Failure::Store(StoreError::Io { .. })), "{refused}");
+}
+
+/// Section "Locks": a wait that ends names the holder, and a wait of no time does not wait.
+#[test]
+fn a_wait_for_a_lock_ends_and_names_its_holder() {
+    let (_home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let _held = Lock::acquire(&store.paths, "h.x_l-latest", &"it", &silent, None).unwrap();
+    for (limit, notices) in [(Duration::from_millis(30), 1), (Duration::ZERO, 0)] {
+        let told = RefCell::new(0);
+        let impatient = store.clone().waiting(Some(limit));
+        let refused = impatient.remove(&reference("h.x/l"), &|_| *told.borrow_mut() += 1).unwrap_err();
+        let expected =
+            format!("another docker-manifest (process {}) is still busy with h.x/l:latest", std::process::id());
+        assert_eq!((refused.to_string(), told.into_inner()), (expected, notices));
+    }
+    assert!(images(&store, "h.x/l").is_some());
+}
+
+/// Section "Locks": who waits for a lock whose file is deleted gets the lock of the next one.
+#[cfg(unix)]
+#[test]
+fn a_lock_on_a_deleted_file_is_not_one() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (_home, store) = store();
+    let take = |notice: &dyn Fn(&str)| Lock::acquire(&store.paths, "h.x_l-latest", &"it", notice, None).unwrap();
+    let held = take(&silent);
+    let (waiting, wait) = mpsc::channel();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            let lock = take(&|_| waiting.send(()).unwrap());
+            let path = store.paths.lock("h.x_l-latest");
+            let metadata = fs::metadata(&path).unwrap();
+            assert_eq!((metadata.nlink(), metadata.mode() & 0o777), (1, 0o600));
+            assert_eq!(fs::read_to_string(path).unwrap(), std::process::id().to_string());
+            drop(lock);
+        });
+        wait.recv().unwrap();
+        held.discard().unwrap();
+        second.join().unwrap();
+    });
 }

@@ -1,7 +1,7 @@
 //! What a change writes, and in which order: the side file so that no lower format number ever stands beside an entry
 //! that needs the higher one, the entries one by one, a new list as a whole. See `store-format.md`, "Writes".
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::document::Draft;
 use crate::reference::Reference;
@@ -11,6 +11,7 @@ use crate::store::error::StoreError;
 use crate::store::folder::Folder;
 use crate::store::guard;
 use crate::store::lock::Lock;
+use crate::store::mark;
 use crate::store::owner::{self, Owner};
 use crate::store::paths::Paths;
 use crate::store::read::{self, Snapshot};
@@ -40,7 +41,8 @@ impl SideFile {
     }
 
     fn stage(&self) -> Stage<'_> {
-        let step = Step { name: &self.name, before: self.before.as_deref(), after: Some(&self.after) };
+        let step =
+            Step { name: &self.name, before: self.before.as_deref(), after: Some(&self.after), if_unchanged: false };
         Stage { folder: &self.folder, steps: vec![step], above: &self.above }
     }
 }
@@ -54,34 +56,72 @@ pub(super) fn write(
     before: Option<&Snapshot>,
     after: Option<&Draft>,
 ) -> Result<(), StoreError> {
-    let target = paths.list(name);
     match (before, after) {
         (None, None) => Ok(()),
         (Some(before), None) => atomic::remove_directory(paths, lock, name, |away| before.seen.is_still(away)),
-        (None, Some(after)) => {
-            let files = read::encode(None, after, &target)?;
-            let staged = atomic::stage_directory(paths, lock, &files)?;
-            let identity = owner::identity(&staged)?.unwrap_or_default();
-            let side = SideFile::new(paths, name, &Owner::of(list, after, identity))?;
-            let stages = [side.stage()];
-            let moved = atomic::replace(lock, &stages)?;
-            atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
-        }
-        (Some(before), Some(after)) => {
-            let files = read::encode(Some(before), after, &target)?;
-            // What was made of one folder goes to that one alone, and so does what is written down of it.
-            let folder = Folder::open(&target)?;
-            folder.check(&before.seen.identity)?;
-            let owner = Owner::of(list, after, before.seen.identity.clone());
-            let format_falls = before.owner.as_ref().is_some_and(|before| before.format > owner.format);
-            let is_written_down = before.owner.as_ref() == Some(&owner);
-            let side = if is_written_down { None } else { Some(SideFile::new(paths, name, &owner)?) };
-            let mut stages: Vec<Stage<'_>> = side.iter().map(SideFile::stage).collect();
-            let entries = Stage { folder: &folder, steps: entries(&before.seen.files, &files), above: &[] };
-            stages.insert(if format_falls { 0 } else { stages.len() }, entries);
-            atomic::replace(lock, &stages).map(drop)
+        (None, Some(after)) => make(paths, lock, name, list, after),
+        (Some(before), Some(after)) => alter(paths, lock, name, list, before, after),
+    }
+}
+
+/// A list where none is: it appears as a whole.
+fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
+    let target = paths.list(name);
+    // Its identity is known once it is staged; what else is written down does not depend on it.
+    let owner = Owner::of(list, after, String::new(), None);
+    let files = read::encode(None, after, &target, &owner.mark)?;
+    let staged = atomic::stage_directory(paths, lock, &files)?;
+    let owner = owner.in_directory(owner::identity(&staged)?.unwrap_or_default());
+    let side = SideFile::new(paths, name, &owner)?;
+    let stages = [side.stage()];
+    let moved = atomic::replace(lock, &stages)?;
+    atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
+}
+
+/// A list that is there becomes another, entry by entry.
+fn alter(
+    paths: &Paths,
+    lock: &Lock,
+    name: &str,
+    list: &Reference,
+    before: &Snapshot,
+    after: &Draft,
+) -> Result<(), StoreError> {
+    let target = paths.list(name);
+    let known = before.owner.as_ref();
+    let owner = Owner::of(list, after, before.seen.identity.clone(), known);
+    let files = read::encode(Some(before), after, &target, &owner.mark)?;
+    let marks = marks(before, after, &files, &owner.mark, &target)?;
+    // What was made of one folder goes to that one alone, and so does what is written down of it.
+    let folder = Folder::open(&target)?;
+    folder.check(&before.seen.identity)?;
+    let format_falls = known.is_some_and(|before| before.format > owner.format);
+    let side = if known == Some(&owner) { None } else { Some(SideFile::new(paths, name, &owner)?) };
+    let mut stages: Vec<Stage<'_>> = side.iter().map(SideFile::stage).collect();
+    let mut steps = entries(&before.seen.files, &files);
+    steps.extend(marks.iter().map(|(name, bytes)| Step {
+        name,
+        before: before.seen.files.get(name).map(Vec::as_slice),
+        after: Some(bytes),
+        if_unchanged: true,
+    }));
+    let entries = Stage { folder: &folder, steps, above: &[] };
+    stages.insert(if format_falls { 0 } else { stages.len() }, entries);
+    atomic::replace(lock, &stages).map(drop)
+}
+
+/// The entries that stay as they are and yet get the mark, or lose it because there is none now.
+fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &Path) -> Result<Files, StoreError> {
+    let is_due = !mark.is_empty() || before.owner.as_ref().is_some_and(|owner| !owner.mark.is_empty());
+    let mut marks = Files::new();
+    for (name, entry) in after.keyed().iter().filter(|_| is_due) {
+        let (old, new) = (before.seen.files.get(name), files.get(name));
+        if old.is_some_and(|old| new == Some(old) && mark::of(old) != mark) {
+            let bytes = entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?;
+            marks.insert(name.clone(), mark::marked(bytes, mark));
         }
     }
+    Ok(marks)
 }
 
 /// The files that differ, then those that go.
@@ -90,9 +130,10 @@ fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
         name,
         before: before.get(name).map(Vec::as_slice),
         after: Some(bytes),
+        if_unchanged: false,
     });
     let changed = changed.filter(|step| step.before != step.after);
     let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
-    let removed = removed.map(|(name, bytes)| Step { name, before: Some(bytes), after: None });
+    let removed = removed.map(|(name, bytes)| Step { name, before: Some(bytes), after: None, if_unchanged: false });
     changed.chain(removed).collect()
 }

@@ -139,17 +139,17 @@ fn annotating_with_what_docker_has_no_place_for_leaves_the_entry_old_or_new() {
 }
 
 #[test]
-fn annotating_the_list_itself_is_there_as_a_whole_or_not_at_all() {
+fn annotating_the_list_itself_leaves_every_entry_old_or_new() {
     check(&ANNOTATE_THE_LIST);
 }
 
 #[test]
-fn taking_the_lists_annotations_away_is_there_as_a_whole_or_not_at_all() {
+fn taking_the_lists_annotations_away_leaves_every_entry_old_or_new() {
     check(&Case {
         name: "annotate, format 2 to 1",
         before: &["create {L} 0 1 2", "annotate {L} --annotation k=v --artifact-type a/b"],
         command: "annotate {L} --unset-annotation k --artifact-type=",
-        by_entry: false,
+        by_entry: true,
     });
 }
 
@@ -219,7 +219,7 @@ const ANNOTATE_THE_LIST: Case = Case {
     name: "annotate of the list",
     before: &["create {L} 0 1 2"],
     command: "annotate {L} --annotation k=v --artifact-type a/b",
-    by_entry: false,
+    by_entry: true,
 };
 
 /// Every way that a file can go: two that go, one that is replaced, some that come, and the side file.

@@ -24,27 +24,36 @@ pub(super) enum Found {
 pub(super) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, CommandError> {
     let store = context.store();
     match &args.list {
-        Some(list) => entry(&store, list, &args.image).map(Some),
+        Some(list) => entry(context, &store, list, &args.image).map(Some),
         None if args.remote => Ok(None),
-        None => Ok(draft(&store, parsed(&args.image)?)?.map(|draft| Found::Draft(Box::new(draft)))),
+        None => Ok(draft(context, &store, parsed(&args.image)?)?.map(|draft| Found::Draft(Box::new(draft)))),
     }
 }
 
 /// A list that only shares its directory's name with this one is not this one.
-fn draft(store: &Store, list: &Reference) -> Result<Option<Draft>, CommandError> {
-    match store.draft(list) {
+fn draft(context: &Context, store: &Store, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    match read(context, store, list) {
         Err(StoreError::NameTaken { .. }) => Ok(None),
         found => Ok(found?),
     }
 }
 
-fn entry(store: &Store, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
+/// Reads a draft. Where it is not known what it says of itself, it is shown without that, and a line says so.
+fn read(context: &Context, store: &Store, list: &Reference) -> Result<Option<Draft>, StoreError> {
+    let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
+    if let Some(doubt) = doubt {
+        context.streams.note(format_args!("warning: {doubt}, and nothing of that is shown"));
+    }
+    Ok(Some(draft))
+}
+
+fn entry(context: &Context, store: &Store, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
     // Docker reads the image's name first. What is no name may still be the digits of a digest.
     let list = match parsed(list) {
         Ok(list) => list,
         Err(error) => return Err(parsed(image).err().unwrap_or(error)),
     };
-    let Some(draft) = store.draft(list)? else {
+    let Some(draft) = read(context, store, list)? else {
         return Err(CommandError::NotStored(parsed(image)?.to_string()));
     };
     if let Some(entry) = lookup::entry(&draft, &image.typed)? {

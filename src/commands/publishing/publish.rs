@@ -43,7 +43,9 @@ pub(in crate::commands) fn publish(
     let made = Made::Draft;
     let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
     let warnings = complete::check(draft, &wanted)?;
-    let file = |path: &Option<_>| path.as_deref().map(ResultFile::prepare).transpose();
+    let file = |path: &Option<std::path::PathBuf>| {
+        path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()
+    };
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
     let before = registry.requests();
     announce(registry, jobs, &plan, options.dry_run);

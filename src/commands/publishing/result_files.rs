@@ -20,7 +20,10 @@ pub(in crate::commands) struct ResultFile {
 }
 
 enum Place {
-    /// A file beside the one that it becomes.
+    /// A file without a name, which nothing is left of where the process ends before it is done.
+    #[cfg(target_os = "linux")]
+    Unnamed { file: File, target: PathBuf },
+    /// A file beside the one that it becomes, on systems and filesystems that know no other.
     Staged { file: File, staged: PathBuf, target: PathBuf },
     /// A pipe or a device, which cannot be replaced.
     Stream(File),
@@ -53,6 +56,12 @@ impl ResultFile {
                 file.sync_all()?;
                 fs::rename(staged, target)?;
             }
+            #[cfg(target_os = "linux")]
+            Place::Unnamed { file, target } => {
+                file.write_all(bytes)?;
+                file.sync_all()?;
+                name(file, target)?;
+            }
             Place::Stream(file) => file.write_all(bytes)?,
             Place::Done => {}
         }
@@ -82,16 +91,63 @@ fn prepare(path: &Path) -> io::Result<Place> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
+    #[cfg(target_os = "linux")]
+    if let Some(file) = unnamed(&target) {
+        return Ok(Place::Unnamed { file, target });
+    }
+    let (file, staged) = beside(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
+    Ok(Place::Staged { file, staged, target })
+}
+
+/// Makes something beside a file, under the first name that is free; what was made, and the name.
+fn beside<T>(target: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = target.parent().unwrap_or(Path::new(""));
     for number in 0_u32.. {
         let staged = folder.join(format!(".{}.{}-{number}", name.to_string_lossy(), process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&staged) {
+        match make(&staged) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            opened => return Ok(Place::Staged { file: opened?, staged, target }),
+            made => return Ok((made?, staged)),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// A file without a name in the folder of `target`; `None` where the filesystem has no such files, or they could get no
+/// name later.
+#[cfg(target_os = "linux")]
+fn unnamed(target: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    target.file_name()?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The bits are those of the system's C header, an `int`.
+    let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
+    let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o666).open(folder).ok()?;
+    opened_path(&file).exists().then_some(file)
+}
+
+/// Gives an unnamed file its name, in the place of the file that has it.
+#[cfg(target_os = "linux")]
+fn name(file: &File, target: &Path) -> io::Result<()> {
+    let opened = opened_path(file);
+    let link = |to: &Path| -> io::Result<()> {
+        use rustix::fs::{AtFlags, CWD, linkat};
+        Ok(linkat(CWD, &opened, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+    };
+    match link(target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let ((), staged) = beside(target, link)?;
+            fs::rename(&staged, target).inspect_err(|_| {
+                let _ = fs::remove_file(&staged);
+            })
+        }
+        done => done,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn opened_path(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
 }
 
 /// Where a chain of links ends whose last one leads to nothing.
@@ -155,6 +211,10 @@ mod tests {
         fs::write(&path, "before, and longer").unwrap();
         let file = ResultFile::prepare(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before, and longer");
+        // A process that ends now leaves nothing behind, whatever ends it.
+        if cfg!(target_os = "linux") {
+            assert_eq!(names(folder.path()), ["digest"]);
+        }
         drop(file);
         assert_eq!((names(folder.path()), fs::read_to_string(&path).unwrap().len()), (vec!["digest".into()], 18));
         ResultFile::prepare(&path).unwrap().write(b"sha256:ab").unwrap();

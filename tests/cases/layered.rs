@@ -1,0 +1,179 @@
+//! Drafts on overlayfs, the root of every container, and on a disk that is full. See `store-format.md`, "The mark" and
+//! "Writes". Everything is mounted in a namespace of one shell alone, which needs root.
+
+use serde_json::Value;
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox, on_path};
+use testkit::skip::skipped;
+
+use super::OURS;
+
+/// A registry with two images, and a home whose `disk` is mounted by each shell for itself.
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+/// A draft of a lower layer, seen through overlayfs as the next step of a container build sees it.
+const LAYERS: &str = r#"
+    mount -t tmpfs disk "$DISK"
+    cd "$DISK"
+    mkdir lower upper work merged
+    export DOCKER_CONFIG="$DISK/lower"
+    for tag in 1 2 3 4 5; do
+        "$OURS" create "$AT/list:$tag" "$AT/app:amd64" "$AT/app:arm64" >&2
+        "$OURS" annotate "$AT/list:$tag" --annotation own=kept
+    done
+    mount -t overlay overlay -o "lowerdir=lower,upperdir=upper,workdir=work" merged
+    export DOCKER_CONFIG="$DISK/merged"
+    STORE="$DISK/merged/manifests"
+"#;
+
+impl Fixture {
+    /// `None`, said loudly, where nothing can be mounted.
+    fn new(what: &str) -> Option<Self> {
+        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        for architecture in ["amd64", "arm64"] {
+            let image = Image::oci().platform("linux", architecture).layer(architecture).build();
+            fixture.registry.put_image("app", architecture, &image);
+        }
+        std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a folder");
+        let probe = fixture.shell("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
+        if probe.code != 0 {
+            skipped(what, &format!("only root can mount, in a namespace of its own: {}", probe.first_err_line()));
+            return None;
+        }
+        Some(fixture)
+    }
+
+    /// Runs a script that ends at its first failure, in a mount namespace of its own.
+    fn shell(&self, script: &str) -> Output {
+        let run = self.sandbox.command("unshare").args(["--mount", "--propagation", "private", "sh", "-euc", script]);
+        let disk = self.sandbox.path().join("disk").display().to_string();
+        run.env("DISK", disk).env("OURS", OURS).env("AT", self.registry.host()).run()
+    }
+
+    fn layers(&self, script: &str) -> Output {
+        self.shell(&format!("{LAYERS}\n{script}"))
+    }
+}
+
+#[test]
+fn a_draft_of_a_lower_layer_can_be_changed_pushed_and_removed() {
+    let Some(fixture) = Fixture::new("drafts on overlayfs") else { return };
+    let output = fixture.layers(
+        r#"
+        "$OURS" annotate "$AT/list:1" "$AT/app:arm64" --annotation image=x
+        "$OURS" annotate "$AT/list:1" --annotation more=kept
+        "$OURS" push "$AT/list:1" >&2
+        "$OURS" push --purge "$AT/list:2" >&2
+        "$OURS" rm "$AT/list:3"
+        "$OURS" ls --quiet
+        "$OURS" prune --older-than 0s >&2
+        ls -A "$STORE" "$STORE/.docker-manifest/staging" "$STORE/.docker-manifest/lists"
+        "#,
+    );
+    assert_eq!(output.code, 0, "{}", output.err());
+    let host = fixture.registry.host();
+    let left: Vec<String> = ["1", "4", "5"].map(|tag| format!("{host}/list:{tag}\n")).into();
+    let text = output.out();
+    let rest = text.strip_prefix(&left.concat()).unwrap_or_else(|| panic!("{text}"));
+    let names: Vec<&str> = rest.lines().filter(|line| !line.is_empty() && !line.ends_with(':')).collect();
+    assert_eq!(names, [".docker-manifest"], "nothing is left: {rest}");
+    for (tag, annotations) in
+        [("1", serde_json::json!({"own": "kept", "more": "kept"})), ("2", serde_json::json!({"own": "kept"}))]
+    {
+        let (_, bytes) = fixture.registry.manifest("list", tag).expect("it was pushed");
+        let served: Value = serde_json::from_slice(&bytes).expect("a list");
+        assert_eq!(served["annotations"], annotations);
+    }
+}
+
+/// A removal that is killed before any of its renames leaves a draft with whole entries, and the same command again
+/// completes it.
+#[test]
+fn a_removal_in_a_lower_layer_that_is_killed_leaves_whole_entries() {
+    let what = "kills of a removal on overlayfs";
+    let Some(fixture) = Fixture::new(what) else { return };
+    if !on_path("strace") {
+        return skipped(what, "strace is not on the PATH");
+    }
+    let mut kills = 0;
+    for count in 1..=9 {
+        for call in ["rename", "unlink,unlinkat,rmdir", "fsync"] {
+            let output = fixture.layers(&format!(
+                r#"
+                strace -qq -o /dev/null -f -e trace={call} -P "$STORE" -P "$STORE"/*list-3 -P "$STORE"/*list-3/*amd64 \
+                    -P "$STORE"/*list-3/*arm64 -e "inject={call}:signal=KILL:when={count}" "$OURS" rm "$AT/list:3" || echo killed
+                if "$OURS" exists "$AT/list:3"; then
+                    "$OURS" inspect -v "$AT/list:3" >/dev/null
+                    "$OURS" inspect --local --format json "$AT/list:3" | grep -q '"own": *"kept"' || test -z "$(ls "$STORE"/*list-3)"
+                    "$OURS" rm "$AT/list:3"
+                fi
+                "$OURS" exists "$AT/list:3" && exit 9
+                "$OURS" exists "$AT/list:4"
+                "#
+            ));
+            assert_eq!(output.code, 0, "{call} {count}: {}", output.err());
+            kills += usize::from(output.out().contains("killed"));
+        }
+    }
+    assert!(kills >= 5, "{kills}");
+}
+
+/// Docker removes what it put there; what it removed and made anew is not taken for the old draft.
+#[test]
+fn docker_and_ours_share_a_draft_of_a_lower_layer() {
+    let what = "docker and ours on overlayfs";
+    let Some(fixture) = Fixture::new(what) else { return };
+    if !on_path("docker") {
+        return skipped(what, "docker is not on the PATH");
+    }
+    let output = fixture.layers(
+        r#"
+        docker manifest annotate "$AT/list:1" "$AT/app:arm64" --variant v8
+        "$OURS" push "$AT/list:1" >&2
+        docker manifest rm "$AT/list:2"
+        docker manifest create --insecure "$AT/list:2" "$AT/app:amd64" >&2
+        "$OURS" inspect "$AT/list:2" >/dev/null
+        "$OURS" push "$AT/list:2" && exit 9
+        "$OURS" create --replace "$AT/list:2" "$AT/app:amd64" >&2
+        "$OURS" push "$AT/list:2" >&2
+        "#,
+    );
+    assert_eq!(output.code, 0, "{}", output.err());
+    let served = |tag: &str| -> Value {
+        serde_json::from_slice(&fixture.registry.manifest("list", tag).expect("pushed").1).expect("a list")
+    };
+    assert_eq!(served("1")["annotations"], serde_json::json!({"own": "kept"}));
+    assert_eq!(served("2").get("annotations"), None);
+    let doubts: Vec<String> =
+        output.err().lines().filter(|line| line.contains("says more of manifest list")).map(str::to_owned).collect();
+    assert!(doubts.len() == 2 && doubts[0].starts_with("warning: "), "{}", output.err());
+}
+
+#[test]
+fn removals_work_on_a_full_disk() {
+    let Some(fixture) = Fixture::new("removals on a full disk") else { return };
+    let output = fixture.shell(
+        r#"
+        mount -t tmpfs -o size=1m disk "$DISK"
+        export DOCKER_CONFIG="$DISK"
+        for tag in 1 2 3 4; do
+            "$OURS" create "$AT/list:$tag" "$AT/app:amd64" "$AT/app:arm64" >&2
+        done
+        rm -r "$DISK"/manifests/.docker-manifest/staging
+        dd if=/dev/zero of="$DISK/full" bs=4096 2>/dev/null || true
+        ! echo x >"$DISK/more"
+        ! "$OURS" annotate "$AT/list:1" "$AT/app:arm64" --variant v8
+        "$OURS" rm "$AT/list:1"
+        dd if=/dev/zero of="$DISK/full" bs=4096 2>/dev/null || true
+        "$OURS" push --purge "$AT/list:2" >&2
+        dd if=/dev/zero of="$DISK/full" bs=4096 2>/dev/null || true
+        "$OURS" prune --older-than 0s >&2
+        "$OURS" ls --quiet
+        "#,
+    );
+    assert_eq!((output.code, output.out().as_str()), (0, ""), "{}", output.err());
+}
