@@ -70,6 +70,16 @@ impl Digest {
         self.text.split(':').next().unwrap_or_default()
     }
 
+    /// Whether the two are of one algorithm, so that they can be compared: one content has many digests.
+    pub fn is_comparable(&self, other: &Digest) -> bool {
+        self.algorithm == other.algorithm
+    }
+
+    /// Whether it is of sha256, the algorithm that [`Digest::of`] computes.
+    pub fn is_canonical(&self) -> bool {
+        self.algorithm == Algorithm::Sha256
+    }
+
     /// The digest as text, `algorithm:hex`.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -91,6 +91,7 @@ mod cases {
     mod damaged_entries;
     mod differential;
     mod drafts;
+    mod error_data;
     mod fault_matrix;
     mod habits;
     mod hostile_input;
@@ -105,6 +106,7 @@ mod cases {
     mod names;
     mod plugin;
     mod push;
+    mod rate_limits;
     mod references;
     mod retries;
     mod scene;

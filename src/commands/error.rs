@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::commands::missing_child::MissingChild;
-use crate::commands::wording::{answer, incomplete, lines, of_blob};
+use crate::commands::wording::{answer, incomplete, lines};
 use crate::digest::Digest;
 use crate::document::DocumentError;
 use crate::plain;
@@ -19,6 +19,14 @@ pub enum CommandError {
     /// A reference that is none, where docker adds nothing.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// A name that was typed and is no reference, where docker adds nothing.
+    #[error("{source}")]
+    Typed {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        source: ReferenceError,
+    },
     /// `create`: the list's name.
     #[error("error parsing name for manifest list {typed}: {source}")]
     CreateListName {
@@ -197,7 +205,7 @@ pub enum CommandError {
         source: Box<RegistryError>,
     },
     /// A blob that could not be copied from another registry.
-    #[error("failed to copy blob {blob} from {} to {target}: {}", .sources.join(", "), of_blob(blob, .source.to_string()))]
+    #[error("failed to copy blob {blob} from {} to {target}: {source}", .sources.join(", "))]
     Copy {
         /// The blob's digest.
         blob: String,
@@ -246,7 +254,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// The registry failed while mounting.
-    #[error("failed to mount blob {blob} to {target}: {}", of_blob(blob, answer(.source)))]
+    #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]
     Mount {
         /// The blob in its source repository.
         blob: String,
@@ -268,6 +276,10 @@ pub enum CommandError {
     /// What a registry served does not hash to the digest that was asked for.
     #[error("manifest verification failed for digest {digest}")]
     NotVerified {
+        /// What was asked for.
+        reference: String,
+        /// Whether it was asked for by its tag, beside which the digest stands.
+        by_tag: bool,
         /// The digest that the reference names.
         digest: String,
         /// What came instead.

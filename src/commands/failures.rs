@@ -26,10 +26,10 @@ impl CommandError {
         else {
             return None;
         };
-        let request = source.request.as_deref().unwrap_or_default();
-        let repository = ["/blobs/", "/manifests/"].iter().find_map(|part| Some(request.split_once(part)?.0));
         let place = match source.kind {
-            Kind::Unauthorized | Kind::Forbidden => repository?.split_once(' ')?.1,
+            Kind::Unauthorized | Kind::Forbidden => {
+                format!("{}/{}", source.registry, source.request.as_ref()?.repository.as_ref()?)
+            }
             // A login is a registry's, whatever was asked for with it.
             Kind::LoginRefused
             | Kind::GivenLoginRefused
@@ -42,10 +42,13 @@ impl CommandError {
             | Kind::ClientCertificate
             | Kind::TlsFiles
             | Kind::Credentials
-            | Kind::RateLimited => &source.registry,
+            | Kind::RateLimited => {
+                let given = source.address().filter(|address| address.is_given());
+                given.map_or(&source.registry, |address| &address.origin).clone()
+            }
             _ => return None,
         };
-        Some((source.kind, place.to_owned()))
+        Some((source.kind, place))
     }
 
     /// The failures that this is made of, in their order.

@@ -173,7 +173,8 @@ fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, Comma
 
 /// A reference that docker complains about in its own words alone.
 fn parsed(argument: &RefArg) -> Result<&Reference, CommandError> {
-    argument.parsed.as_ref().map_err(|error| CommandError::Reference(error.clone()))
+    let typed = || argument.typed.clone();
+    argument.parsed.as_ref().map_err(|error| CommandError::Typed { typed: typed(), source: error.clone() })
 }
 
 /// Makes a draft of images, or adds images to one.

@@ -1,16 +1,11 @@
 //! Lines of failures that are put together from parts, for [`super::error`].
 
-use crate::registry::RegistryError;
+use crate::registry::{Address, RegistryError};
 
 /// Docker's part of such a line: the registry's own words where it answered, else what happened.
 pub(super) fn answer(error: &RegistryError) -> String {
-    if error.status.is_some() { error.detail.clone() } else { error.to_string() }
-}
-
-/// What is said of a blob that has been named already: `blob` is its digest, or ends in it.
-pub(super) fn of_blob(blob: &str, said: String) -> String {
-    let digest = blob.rsplit('@').next().unwrap_or(blob);
-    said.replacen(&format!("the blob {digest}: "), "", 1)
+    let is_given = error.address().is_some_and(Address::is_given);
+    if error.status.is_some() && !is_given { error.detail.clone() } else { error.to_string() }
 }
 
 /// `app:1 is incomplete: linux/arm64 is missing; extra: linux/386`.

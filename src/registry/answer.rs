@@ -6,18 +6,66 @@
 use serde_json::Value;
 use ureq::http::StatusCode;
 
-use super::error::{After, Again, Kind, RegistryError};
+use super::error::{After, Again, ErrorBody, FailedRequest, Kind, RegistryError};
 use super::scrub::Scrubber;
 use super::transport::Answer;
 use crate::plain;
 
 const WORDS_MAX: usize = 1000;
 const TEXT_MAX: usize = 200;
+/// Characters of one error code, and codes of one answer.
+const CODE_MAX: usize = 60;
+const CODES_MAX: usize = 100;
 
 /// The error that an answer which is no success amounts to.
-pub(super) fn refusal(registry: &str, request: &str, answer: &Answer) -> RegistryError {
-    let status = answer.status;
-    RegistryError::new(kind(status), registry, words(answer)).at(request).with_status(status).with_again(again(answer))
+pub(super) fn refusal(registry: &str, request: FailedRequest, answer: &Answer) -> RegistryError {
+    let (status, words) = (answer.status, words(answer));
+    let kind = if status == 403 && is_quota(&words) { Kind::Quota } else { kind(status) };
+    let error = RegistryError::new(kind, registry, words).at(request).with_status(status);
+    error.with_body(error_body(&answer.body, &answer.secrets)).with_again(again(answer))
+}
+
+/// Whether a refusal is for want of room. There is no error code for it: Harbor, Quay and Docker's own registry-like
+/// services answer DENIED and say it in the message alone.
+fn is_quota(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["quota", "storage limit", "exceed the configured upper limit"].iter().any(|said| words.contains(said))
+}
+
+/// The codes and details of a body as the distribution specification has it.
+fn error_body(body: &[u8], secrets: &Scrubber) -> ErrorBody {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let codes = errors.iter().filter_map(|error| error.get("code")?.as_str());
+    let codes =
+        codes.map(|code| line(&secrets.clean(code).to_ascii_uppercase(), CODE_MAX)).filter(|code| !code.is_empty());
+    let mut details: Vec<String> = Vec::new();
+    for error in errors {
+        let detail = error.get("detail").and_then(shown_detail);
+        // Many registries repeat the message there.
+        let is_new = |detail: &String| error.get("message").and_then(Value::as_str) != Some(detail);
+        // Before it is cut short: half a secret is not found.
+        let detail = detail.filter(is_new).map(|detail| secrets.clean(&detail));
+        details.extend(detail.filter(|detail| !details.contains(detail)));
+    }
+    let detail = line(&details.join("; "), WORDS_MAX);
+    ErrorBody { codes: codes.take(CODES_MAX).collect(), detail: Some(detail).filter(|detail| !detail.is_empty()) }
+}
+
+/// A `detail` member as text: any JSON may stand there, and what is empty says nothing.
+fn shown_detail(detail: &Value) -> Option<String> {
+    match detail {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) if items.is_empty() => None,
+        Value::Object(members) if members.is_empty() => None,
+        // An object that holds nothing but a message.
+        Value::Object(members) if members.len() == 1 => match members.get("message") {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => Some(detail.to_string()),
+        },
+        other => Some(other.to_string()),
+    }
 }
 
 /// Whether the same request may be answered otherwise another time, and when.
@@ -42,6 +90,7 @@ fn kind(status: u16) -> Kind {
         401 => Kind::Unauthorized,
         403 => Kind::Forbidden,
         404 => Kind::NotFound,
+        407 => Kind::Proxy,
         429 => Kind::RateLimited,
         400..=499 => Kind::Refused,
         500..=599 => Kind::Server,

@@ -1,10 +1,14 @@
 //! What is asked of a registry, and what came of it.
 
+use std::fmt;
+
 use super::auth::authenticator::Scope;
 use super::body::Slot;
 use super::deadline::Deadline;
+use super::error::FailedRequest;
 use super::transport::Answer;
 use super::url::Url;
+use crate::digest::Digest;
 use crate::reference::Repository;
 
 /// For answers whose body nobody reads, in bytes.
@@ -35,10 +39,18 @@ pub(super) struct Call<'a> {
     pub(super) slot: Option<&'a Slot>,
     /// Whether it is the look at a tag before a push, which an account that may only push is refused.
     pub(super) is_look: bool,
+    /// The repository that it is about; `None` for the registry as a whole.
+    pub(super) repository: Option<&'a str>,
+    /// The tag or digest of the manifest that it is about.
+    pub(super) reference: Option<&'a str>,
+    /// The blob that it is about.
+    pub(super) blob: Option<&'a Digest>,
+    /// Whether it does no harm when it is sent again after it may have had its effect. Only the caller knows.
+    pub(super) is_repeatable: bool,
 }
 
 impl<'a> Call<'a> {
-    /// A call with nothing in its head or its body, of whose answer nobody needs the body.
+    /// A call with nothing in its head or its body, of whose answer nobody needs the body. It is sent once.
     pub(super) fn new(
         method: &'static str,
         repository: &'a Repository,
@@ -46,6 +58,7 @@ impl<'a> Call<'a> {
         scopes: &'a [Scope],
     ) -> Call<'a> {
         let (registry, cap) = (repository.domain(), WORDLESS_MAX);
+        let repository = Some(repository.path());
         Call {
             registry,
             method,
@@ -57,6 +70,10 @@ impl<'a> Call<'a> {
             deadline: None,
             slot: None,
             is_look: false,
+            repository,
+            reference: None,
+            blob: None,
+            is_repeatable: false,
         }
     }
 
@@ -70,6 +87,10 @@ impl<'a> Call<'a> {
             cap: WORDLESS_MAX,
             slot: None,
             is_look: false,
+            repository: None,
+            reference: None,
+            blob: None,
+            is_repeatable: true,
             ..*self
         }
     }
@@ -79,14 +100,13 @@ impl<'a> Call<'a> {
         self.target == ROOT
     }
 
-    /// Whether it does no harm when it is sent twice: what is put under a digest or a tag is the same the second time, and
-    /// an upload that was begun for nothing the registry throws away.
-    pub(super) fn is_repeatable(&self) -> bool {
-        match self.method {
-            "GET" | "HEAD" | "DELETE" => true,
-            "PUT" => self.target.contains("/manifests/") && !self.target.contains("/blobs/uploads/"),
-            "POST" => self.body.is_some_and(<[u8]>::is_empty),
-            _ => false,
+    /// The request as an error shows it, sent to `url`, which is fit to be shown.
+    pub(super) fn shown(&self, url: impl fmt::Display) -> FailedRequest {
+        FailedRequest {
+            repository: self.repository.map(str::to_owned),
+            reference: self.reference.map(str::to_owned),
+            blob: self.blob.map(ToString::to_string),
+            ..FailedRequest::new(self.method, url)
         }
     }
 }
@@ -99,7 +119,7 @@ pub(super) struct Reply {
     /// Where it came from.
     pub(super) url: Url,
     /// The request as it may be shown: method and URL of the call.
-    pub(super) request: String,
+    pub(super) request: FailedRequest,
     /// Whether it came from the registry's own origin.
     pub(super) is_home: bool,
 }

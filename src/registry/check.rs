@@ -7,7 +7,7 @@ use super::answer::line;
 use super::call::Reply;
 use super::error::{Kind, RegistryError};
 use super::transport::Answer;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestError};
 use crate::document::{gojson, media_type};
 use crate::reference::Repository;
 
@@ -26,11 +26,22 @@ pub(super) fn complaint<'a>(
     move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
 }
 
-/// The digest that the registry says the content has, where it says so.
+/// The digest that the registry says the content has, where it says so. One of an algorithm that cannot be computed here
+/// says nothing.
 pub(super) fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
     let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
     let shown = || line(&answer.quote(&text), SHOWN_MAX);
-    text.parse().map(Some).map_err(|error| format!("a Docker-Content-Digest that is none ({error}): {}", shown()))
+    match text.parse() {
+        Err(DigestError::Unsupported) => Ok(None),
+        Err(error) => Err(format!("a Docker-Content-Digest that is none ({error}): {}", shown())),
+        Ok(digest) => Ok(Some(digest)),
+    }
+}
+
+/// The digest that an answer announces, where it is not the expected one. A registry may answer with its canonical digest
+/// of another algorithm (distribution-spec, "Pushing manifests"): whether that one is right cannot be told from here.
+pub(super) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
+    announced.filter(|announced| announced.is_comparable(expected) && announced != expected)
 }
 
 /// Whether it is a web page, as from a network that wants its users to sign in.

@@ -111,6 +111,8 @@ impl Registry {
             headers: &[("Accept", &accept)],
             cap: MANIFEST_MAX,
             is_look,
+            reference: Some(name),
+            is_repeatable: true,
             ..Call::new("GET", repository, &target, &scopes)
         })?;
         served(reference, name, reply)
@@ -134,6 +136,8 @@ impl Registry {
         let reply = self.session.call(&Call {
             headers: &[("Accept", "*/*")],
             cap: size.map_or(cap, |size| size.min(cap)),
+            blob: Some(digest),
+            is_repeatable: true,
             ..Call::new("GET", repository, &target, &scopes)
         })?;
         let wrong = complaint(repository, &reply, Kind::Verification);
@@ -205,6 +209,9 @@ impl Registry {
             headers: &[("Content-Type", media_type)],
             body: Some(bytes),
             cap: ANSWER_MAX,
+            reference: Some(text),
+            // What is put under a digest or a tag is the same the second time.
+            is_repeatable: true,
             ..Call::new("PUT", target, &path, &scopes)
         })?;
         stored(target, &digest, bytes, &reply).map(|()| digest)

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::error::{Again, Kind, RegistryError};
+use super::error::{Address, Again, FailedRequest, Kind, RegistryError};
 use super::trust::verifier::{NoRoots, is_authority_objection};
 
 /// One exchange that brought no answer.
@@ -26,6 +26,10 @@ pub(super) struct Failure {
     pub(super) sent: bool,
     /// Whether the detail has words of the peer's in it, which may repeat a secret.
     pub(super) quotes: bool,
+    /// The status with which a proxy refused to connect.
+    pub(super) status: Option<u16>,
+    /// The server that was tried, where that is not the one of the request's URL.
+    pub(super) address: Option<Address>,
 }
 
 /// What a failure says about another attempt.
@@ -46,7 +50,16 @@ pub(super) enum Hint {
 impl Failure {
     /// A failure that no other attempt would cure, of a request that was sent.
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Failure {
-        Failure { kind, detail: detail.into(), hint: Hint::None, again: Again::Never, sent: true, quotes: false }
+        Failure {
+            kind,
+            detail: detail.into(),
+            hint: Hint::None,
+            again: Again::Never,
+            sent: true,
+            quotes: false,
+            status: None,
+            address: None,
+        }
     }
 
     /// A failure before anything was sent.
@@ -68,8 +81,16 @@ impl Failure {
     }
 
     /// The error to report, of a registry and a request.
-    pub(super) fn into_error(self, registry: &str, request: impl Into<String>) -> RegistryError {
-        RegistryError::new(self.kind, registry, self.detail).at(request).with_again(self.again)
+    pub(super) fn into_error(self, registry: &str, request: FailedRequest) -> RegistryError {
+        let address = self.address.or(request.address);
+        let request = FailedRequest { address, ..request };
+        let error = RegistryError::new(self.kind, registry, self.detail).at(request).with_again(self.again);
+        RegistryError { status: self.status, ..error }
+    }
+
+    /// This failure over plain HTTP, or the one over TLS before it where nobody listens in the clear.
+    pub(super) fn or_nobody(self, secure: Failure) -> Failure {
+        if self.hint == Hint::NoListener && secure.hint != Hint::NoTls { secure } else { self }
     }
 
     /// Sorts an error of an exchange.
@@ -85,7 +106,9 @@ impl Failure {
             }
             ureq::Error::Timeout(step) => Failure::new(Kind::Timeout, timed_out(step)),
             ureq::Error::ConnectProxyFailed(why) => {
-                Failure::unsent(Kind::Proxy, why).hinting(Hint::NoListener).quoting()
+                // The library has the status in its text alone: `proxy server responded 407/407`.
+                let status = why.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
+                Failure { status, ..Failure::unsent(Kind::Proxy, why).hinting(Hint::NoListener).quoting() }
             }
             ureq::Error::HostNotFound => Failure::unsent(Kind::Resolve, "it has no address"),
             ureq::Error::LargeResponseHeader(..) => Failure::new(Kind::Protocol, "the head of its answer is too large"),

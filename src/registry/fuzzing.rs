@@ -9,6 +9,7 @@ use super::auth::credentials::{self, Credential};
 use super::auth::helper;
 use super::auth::scope::Scopes;
 use super::auth::token::{Realm, TokenReply};
+use super::error::FailedRequest;
 use super::host;
 use super::listing;
 use super::scrub::Scrubber;
@@ -131,9 +132,11 @@ pub(crate) fn refusal(bytes: &[u8]) {
         if let Ok(after) = HeaderValue::from_bytes(after) {
             headers.insert("Retry-After", after);
         }
+        let request = FailedRequest::new("GET", "https://h/v2/");
         let answer = Answer { status, headers, body: body.to_vec(), secrets: Default::default() };
-        let error = answer::refusal("h", "GET https://h/v2/", &answer);
+        let error = answer::refusal("h", request, &answer);
         message(&error.detail);
+        error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| message(text));
     }
 }
 

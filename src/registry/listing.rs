@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::auth::authenticator::{Access, Scope};
 use super::call::{Call, Reply};
-use super::check::{announced_digest, complaint, is_html, manifest_type};
+use super::check::{announced_digest, complaint, contradiction, is_html, manifest_type};
 use super::client::{Fetched, MANIFEST_MAX, Name, Registry};
-use super::error::{Kind, RegistryError};
+use super::error::{AddressSource, Kind, RegistryError};
 use super::url::Url;
 use crate::digest::Digest;
 use crate::document::{gojson, media_type};
@@ -22,11 +22,12 @@ const COUNT_MAX: usize = 1_000_000;
 const PAGES_MAX: usize = 10_000;
 
 impl Registry {
-    /// The digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404. One
-    /// request (HEAD), or a second one (GET) where the registry does not say the digest or does not take the first.
+    /// The sha256 digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404.
+    /// One request (HEAD), or a second one (GET) where the registry does not say the digest, says one of another
+    /// algorithm for a tag, or does not take the first.
     ///
     /// # Errors
-    /// What stands in the way of an exchange, and a digest that is none.
+    /// What stands in the way of an exchange, a digest that is none, and one that is not what was asked for.
     pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
         self.digest_of(repository, name, false)
     }
@@ -44,15 +45,28 @@ impl Registry {
         let accept = media_type::ACCEPTED.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = Call { headers: &headers, is_look, ..Call::new("HEAD", repository, &reference, &scopes) };
+        let call = Call {
+            headers: &headers,
+            is_look,
+            reference: Some(text),
+            is_repeatable: true,
+            ..Call::new("HEAD", repository, &reference, &scopes)
+        };
         match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Err(error) if error.status != Some(405) => return Err(error),
             Err(_) => {}
             Ok(reply) => {
                 let outside = complaint(repository, &reply, Kind::Protocol);
-                if let Some(digest) = announced_digest(&reply.answer).map_err(outside)? {
-                    return Ok(Some(digest));
+                match (name, announced_digest(&reply.answer).map_err(outside)?) {
+                    (Name::Digest(digest), announced @ Some(_)) => {
+                        let Some(found) = contradiction(announced, digest) else { return Ok(Some(digest.clone())) };
+                        let wrong = complaint(repository, &reply, Kind::Verification);
+                        return Err(wrong(format!("it says that it has {found} under {digest}")));
+                    }
+                    // One of another algorithm could not be compared with what is pushed.
+                    (Name::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
+                    _ => {}
                 }
             }
         }
@@ -129,7 +143,12 @@ impl Registry {
     ) -> Result<bool, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), access)];
-        let call = Call { headers: &[("Accept", "*/*")], ..Call::new("HEAD", repository, &target, &scopes) };
+        let call = Call {
+            headers: &[("Accept", "*/*")],
+            blob: Some(digest),
+            is_repeatable: true,
+            ..Call::new("HEAD", repository, &target, &scopes)
+        };
         match self.session.call(&call) {
             Ok(_) => Ok(true),
             Err(error) if error.status == Some(404) => Ok(false),
@@ -145,7 +164,12 @@ impl Registry {
         let target = format!("/v2/{}/tags/list", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", "application/json")];
-        let call = Call { headers: &accept, cap: TAGS_MAX, ..Call::new("GET", repository, &target, &scopes) };
+        let call = Call {
+            headers: &accept,
+            cap: TAGS_MAX,
+            is_repeatable: true,
+            ..Call::new("GET", repository, &target, &scopes)
+        };
         let mut reply = self.session.call(&call)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
@@ -161,7 +185,7 @@ impl Registry {
             if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
                 return Err(outside(format!("a list of tags without an end, after {} pages", seen.len())));
             }
-            reply = self.session.call_at(&call, &next)?;
+            reply = self.session.call_at(&call, &next, AddressSource::NextPage)?;
         }
     }
 
@@ -172,7 +196,12 @@ impl Registry {
     pub fn delete_manifest(&self, repository: &Repository, name: &Name) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let reply = match self.session.call(&Call::new("DELETE", repository, &target, &scopes)) {
+        let call = Call {
+            reference: Some(name_of(name)),
+            is_repeatable: true,
+            ..Call::new("DELETE", repository, &target, &scopes)
+        };
+        let reply = match self.session.call(&call) {
             // The answer to the first try was lost.
             Err(error) if error.status == Some(404) && error.tries > 1 => return Ok(()),
             outcome => outcome?,
@@ -191,7 +220,9 @@ impl Registry {
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let reply = self.session.call(&Call::new("DELETE", repository, &target, &scopes))?;
+        let call =
+            Call { blob: Some(digest), is_repeatable: true, ..Call::new("DELETE", repository, &target, &scopes) };
+        let reply = self.session.call(&call)?;
         if matches!(reply.answer.status, 200 | 202 | 204) {
             return Ok(());
         }
@@ -208,7 +239,13 @@ impl Registry {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", media_type::OCI_INDEX)];
-        let call = Call { headers: &accept, cap: MANIFEST_MAX, ..Call::new("GET", repository, &target, &scopes) };
+        let call = Call {
+            headers: &accept,
+            cap: MANIFEST_MAX,
+            reference: Some(digest.as_str()),
+            is_repeatable: true,
+            ..Call::new("GET", repository, &target, &scopes)
+        };
         let reply = match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Ok(reply) if is_html(&reply.answer) => return Ok(None),

@@ -44,7 +44,7 @@ pub use auth::authenticator::Access;
 pub use blobs::copy::{Blob, Brought};
 pub use client::{Fetched, Mount, Name, Registry};
 pub use clock::{Clock, System as SystemClock};
-pub use error::{Kind, RegistryError};
+pub use error::{Address, AddressSource, ErrorBody, FailedRequest, Kind, RegistryError};
 pub use options::{Login, Options};
 pub use transport::Trace;
 pub use trust::certs_d::folder as certificates_folder;

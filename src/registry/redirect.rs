@@ -4,7 +4,7 @@
 //! method stays (307, 308). `Authorization` goes to the origin that it is for and nowhere else, and nothing goes from
 //! https to http.
 
-use super::error::Kind;
+use super::error::{Address, AddressSource, Kind};
 use super::failure::{Failure, Hint};
 use super::transport::{Answer, Request};
 use super::url::Url;
@@ -51,8 +51,8 @@ fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Re
 /// What fails after a redirect says nothing about the registry's own scheme, and is said of whom it was.
 fn away(failure: Failure, place: Option<&str>) -> Failure {
     let Some(place) = place else { return failure };
-    let detail = format!("redirected to {place}: {}", failure.detail);
-    Failure { detail, hint: Hint::None, ..failure }
+    let address = Address { origin: place.to_owned(), source: AddressSource::Redirect };
+    Failure { hint: Hint::None, address: Some(address), ..failure }
 }
 
 #[cfg(test)]

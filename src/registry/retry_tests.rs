@@ -70,14 +70,14 @@ fn what_may_not_be_repeated_is_repeated_only_where_nothing_was_sent() {
 fn what_a_registry_asks_is_heeded_in_both_forms_and_told() {
     let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1012);
     for after in [After::Seconds(12), After::At(date)] {
-        let run = failing(1, None, true, &refused(429, Some(after)));
+        let run = failing(1, Some(20), true, &refused(429, Some(after)));
         assert_eq!(run.slept, [12_000]);
-        assert_eq!(run.told, ["h:5000: busy: waiting 12 s before attempt 2 of 2"]);
+        assert_eq!(run.told, ["h:5000: busy: waiting 12 s before the next attempt"]);
     }
     let past = After::At(SystemTime::UNIX_EPOCH);
     for soon in [After::Seconds(0), past] {
-        let run = failing(1, None, true, &refused(503, Some(soon)));
-        assert_eq!((run.slept, run.told), (vec![250], vec![]), "never sooner than by itself");
+        let run = failing(1, Some(1), true, &refused(503, Some(soon)));
+        assert_eq!((run.slept, run.told), (vec![250, 500], vec![]), "never sooner than by itself");
     }
 }
 

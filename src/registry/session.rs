@@ -12,11 +12,12 @@ use super::auth::credentials::Credentials;
 use super::auth::token_server::TokenServer;
 use super::call::{Call, Reply};
 use super::clock::Clock;
-use super::connection::endpoint::{Endpoint, Endpoints, Turn};
+use super::connection::endpoint::{self, Endpoint, Endpoints, Turn};
 use super::deadline::Deadline;
-use super::error::{Kind, RegistryError};
+use super::error::{Address, AddressSource, FailedRequest, Kind, RegistryError};
 use super::failure::Failure;
 use super::options::Options;
+use super::pace::Permit;
 use super::redirect;
 use super::retry::{Policy, Retry};
 use super::transport::{Request, Transport};
@@ -132,6 +133,11 @@ impl Session {
         self.policy.run(registry, repeatable, deadline, attempt)
     }
 
+    /// Waits until one more request may be sent to a registry: it may have asked to be left alone for a while.
+    pub(super) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
+        self.policy.enter(registry, deadline)
+    }
+
     /// Begins the tries of an operation that repeats by a loop of its own.
     pub(super) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
         self.policy.start(registry, repeatable, deadline)
@@ -145,7 +151,7 @@ impl Session {
         // Not before it is this call's turn: whoever waited for a registry that does not answer has its own time.
         let own = if call.slot.is_some() { self.open_ended() } else { self.deadline() };
         let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
-        self.retrying(call.registry, call.is_repeatable(), &deadline, |_| {
+        self.retrying(call.registry, call.is_repeatable, &deadline, |_| {
             let mut turn = first.take();
             self.judge(call, self.send_to(&endpoint, &mut turn, call, &deadline))
         })
@@ -156,11 +162,10 @@ impl Session {
         let (error, by_token_server) = match outcome {
             Ok(reply) if reply.answer.is_success() => return Ok(reply),
             Ok(reply) => {
-                let error = answer::refusal(call.registry, &reply.request, &reply.answer);
-                if !reply.is_home {
-                    let place = reply.answer.quote(&reply.url.origin.to_string());
-                    let detail = format!("redirected to {place}: {}", error.detail);
-                    return Err(RegistryError { detail, ..error });
+                let is_home = reply.is_home;
+                let error = answer::refusal(call.registry, reply.request, &reply.answer);
+                if !is_home {
+                    return Err(error);
                 }
                 (error, false)
             }
@@ -280,13 +285,17 @@ impl Session {
         sent: Option<&Secret>,
         deadline: &Deadline,
     ) -> Result<Reply, RegistryError> {
-        let last = RefCell::new(String::new());
+        let last = RefCell::new(None);
         let attempt = endpoint.attempt(first, |origin| {
             let url = Url::new(origin.clone(), call.target);
-            last.replace(format!("{} {url}", call.method));
+            let address = endpoint::address(call.registry, origin);
+            last.replace(Some(FailedRequest { address, ..call.shown(self.shown(&url)) }));
             self.follow(call, url, sent, deadline)
         });
-        attempt.map_err(|failure| failure.into_error(call.registry, last.into_inner()))
+        attempt.map_err(|failure| {
+            let unsent = || FailedRequest::new(call.method, call.target);
+            failure.into_error(call.registry, last.into_inner().unwrap_or_else(unsent))
+        })
     }
 
     /// Whether the registry has taken a write from nobody in particular.
@@ -353,7 +362,7 @@ impl Session {
             authorization,
             body: call.body,
             cap: call.cap,
-            repeatable: call.is_repeatable(),
+            repeatable: call.is_repeatable,
             guarded: false,
             deadline,
         };
@@ -363,7 +372,13 @@ impl Session {
         };
         let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
-        Ok(Reply { answer, request: format!("{} {}", call.method, self.shown(&url)), url: last, is_home })
+        let redirected = || {
+            let origin = answer.quote(&last.origin.to_string());
+            Address { origin, source: AddressSource::Redirect }
+        };
+        let address = (!is_home).then(redirected);
+        let request = FailedRequest { address, ..call.shown(self.shown(&url)) };
+        Ok(Reply { answer, request, url: last, is_home })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.

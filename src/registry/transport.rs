@@ -261,7 +261,7 @@ impl Transport {
             let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
             return Ok(answer);
         }
-        let too_large = || Failure::new(Kind::Protocol, format!("its answer is larger than {cap} bytes"));
+        let too_large = || Failure::new(Kind::TooLarge, format!("its answer is larger than {cap} bytes"));
         if body.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
         }

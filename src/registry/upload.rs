@@ -4,9 +4,9 @@
 use super::auth::authenticator::{Access, Scope};
 use super::body::Outgoing;
 use super::call::{Call, Reply};
-use super::check::{announced_digest, complaint};
+use super::check::{announced_digest, complaint, contradiction};
 use super::deadline::Deadline;
-use super::error::{Kind, RegistryError};
+use super::error::{AddressSource, Kind, RegistryError};
 use super::session::Session;
 use super::url::Url;
 use crate::digest::Digest;
@@ -51,17 +51,24 @@ impl<'a> Uploads<'a> {
         let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", self.target.path(), source.path());
         let [own] = self.scopes.clone();
         let scopes = [own, Scope::repository(source.path(), Access::Pull)];
-        let reply =
-            self.session.call(&Call { target: &path, scopes: &scopes, body: Some(&[]), ..self.step("POST") })?;
+        // A mount that was made is made; an upload that was begun for nothing is thrown away by the registry.
+        let reply = self.session.call(&Call {
+            target: &path,
+            scopes: &scopes,
+            body: Some(&[]),
+            blob: Some(digest),
+            is_repeatable: true,
+            ..self.step("POST")
+        })?;
         match reply.answer.status {
             201 => {
                 let outside = complaint(self.target, &reply, Kind::Protocol);
-                match announced_digest(&reply.answer).map_err(outside)? {
-                    Some(mounted) if mounted != *digest => {
+                match contradiction(announced_digest(&reply.answer).map_err(outside)?, digest) {
+                    Some(mounted) => {
                         let wrong = complaint(self.target, &reply, Kind::Verification);
                         Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
                     }
-                    _ => Ok(Begun::Mounted),
+                    None => Ok(Begun::Mounted),
                 }
             }
             202 => Ok(Begun::Upload(self.place(&reply).ok())),
@@ -72,7 +79,8 @@ impl<'a> Uploads<'a> {
     /// Begins an upload. One request.
     pub(super) fn begin(&self) -> Result<Upload, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/", self.target.path());
-        let reply = self.session.call(&Call { target: &path, body: Some(&[]), ..self.step("POST") })?;
+        let call = Call { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
+        let reply = self.session.call(&call)?;
         let outside = complaint(self.target, &reply, Kind::Protocol);
         if reply.answer.status != 202 {
             return Err(outside(format!("status {} for an upload to begin", reply.answer.status)));
@@ -101,21 +109,24 @@ impl<'a> Uploads<'a> {
         body: &mut Outgoing<'_>,
     ) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
-        let reply = self.session.upload(&Call { headers: &[BYTES], ..self.step("PUT") }, &url, body)?;
+        let call = Call { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
+        let reply = self.session.upload(&call, &url, body)?;
         self.stored(&reply, digest)
     }
 
     /// Finishes an upload with these bytes: all of the blob or, after a PATCH, none.
     pub(super) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
-        let call = Call { headers: &[BYTES], body: Some(bytes), ..self.step("PUT") };
-        let reply = self.session.call_at(&call, &url)?;
+        // Not repeatable: once it had its effect the upload is gone.
+        let call = Call { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
+        let reply = self.session.call_at(&call, &url, AddressSource::Upload)?;
         self.stored(&reply, digest)
     }
 
     /// How many bytes of an upload have arrived, and where to go on; `None` where that cannot be known for sure.
     pub(super) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
-        let reply = match self.session.call_at(&self.step("GET"), &upload.url) {
+        let call = Call { is_repeatable: true, ..self.step("GET") };
+        let reply = match self.session.call_at(&call, &upload.url, AddressSource::Upload) {
             // An upload that is not known any more, or a registry that does not say.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
                 return Ok(None);
@@ -151,12 +162,12 @@ impl<'a> Uploads<'a> {
         if !matches!(reply.answer.status, 200 | 201 | 204) {
             return Err(outside(format!("status {} for a blob that was put", reply.answer.status)));
         }
-        match announced_digest(&reply.answer).map_err(outside)? {
-            Some(stored) if stored != *digest => {
+        match contradiction(announced_digest(&reply.answer).map_err(outside)?, digest) {
+            Some(stored) => {
                 let wrong = complaint(self.target, reply, Kind::Verification);
                 Err(wrong(format!("it says that it stored {stored}, not {digest}")))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -122,6 +122,11 @@ impl Url {
         Url { target: format!("{}{separator}{pair}", self.target), ..self.clone() }
     }
 
+    /// The same URL at another origin.
+    pub(super) fn at(&self, origin: Origin) -> Url {
+        Url { origin, ..self.clone() }
+    }
+
     /// The URL in full, for the request line and nothing else.
     pub(super) fn reveal(&self) -> String {
         format!("{}{}", self.origin, self.target)

@@ -8,10 +8,11 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::reference;
 use crate::args::Near;
 use crate::commands::{CommandError, Made, NamedBy};
 use crate::document::{DocumentError, media_type};
-use crate::registry::{Kind, RegistryError};
+use crate::registry::{Address, AddressSource, Kind, RegistryError};
 use crate::store::StoreError;
 
 /// What a word that nobody knows was probably meant to be.
@@ -28,6 +29,10 @@ pub(super) fn meant(near: &Near) -> String {
 /// Advice for one failure; `certificates` is the folder that certificates for registries are read from.
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     match error {
+        CommandError::Typed { typed, .. }
+        | CommandError::CreateListName { typed, .. }
+        | CommandError::AnnotateListName { typed, .. }
+        | CommandError::AnnotateImageName { typed, .. } => reference::typed(typed),
         CommandError::Exists { list } => {
             vec![format!("{list} is a draft already: add --amend to add to it, or --replace to start it over")]
         }
@@ -65,9 +70,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::SeveralImages { .. } => {
             vec!["name one of them by its reference, its digest or its platform".to_owned()]
         }
-        CommandError::NotMounted { sources, source, .. } if !is_write(source) => vec![gone(sources)],
+        CommandError::NotMounted { sources, source, .. } if !source.is_write() => vec![gone(sources)],
         CommandError::NotMounted { source, .. } => registry_hints(source, certificates),
-        CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound && !is_write(source) => {
+        CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound && !source.is_write() => {
             vec![gone(sources)]
         }
         CommandError::Copy { source, .. } => registry_hints(source, certificates),
@@ -104,9 +109,8 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Draft(source) => draft_hints(source),
         CommandError::Served { .. } => Vec::new(),
         CommandError::Store(source) => store_hints(source),
-        CommandError::NotServed { source, .. } => {
-            vec![format!("check the name; if it is private, log in first with: docker login {}", source.registry)]
-        }
+        CommandError::NotServed { reference, source } => not_served(reference, source),
+        CommandError::NotVerified { reference, by_tag: true, .. } => vec![reference::moved(reference)],
         CommandError::Put { media_type, source, .. } => put_hints(media_type, source, certificates),
         CommandError::Mount { source, .. } => registry_hints(source, certificates),
         CommandError::Unpublishable(_) => {
@@ -123,10 +127,66 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     }
 }
 
+/// Advice on a manifest that a registry says it has not.
+fn not_served(reference: &str, error: &RegistryError) -> Vec<String> {
+    let request = error.request.as_ref();
+    let path = request.and_then(|request| request.repository.as_deref()).unwrap_or_default();
+    let other = reference::of_another_kind(&error.registry, path);
+    let has_both =
+        reference.split_once('@').is_some_and(|(name, _)| name.rsplit('/').next().unwrap_or(name).contains(':'));
+    let moved = has_both.then(|| reference::moved(reference));
+    let check =
+        || vec![format!("check the name; if it is private, log in first with: docker login {}", error.registry)];
+    other.or(moved).map_or_else(check, |hint| vec![hint])
+}
+
+/// Error codes of the distribution specification that say something other than that the form is refused.
+const ABOUT_SOMETHING_ELSE: [&str; 18] = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_UNKNOWN",
+    "MANIFEST_UNVERIFIED",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "PAGINATION_NUMBER_INVALID",
+    "RANGE_INVALID",
+    "SIZE_INVALID",
+    "TAG_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNAVAILABLE",
+    "UNKNOWN",
+];
+
+/// Whether a registry may have refused a manifest for its media type.
+fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
+    let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
+    if error.kind != Kind::Refused || has(&ABOUT_SOMETHING_ELSE) {
+        return false;
+    }
+    match error.status {
+        Some(415) => true,
+        Some(405) => [media_type::OCI_INDEX, media_type::DOCKER_LIST].contains(&media_type),
+        // No code, or one that is not known.
+        Some(400 | 406 | 422) => true,
+        _ => has(&["MANIFEST_INVALID", "UNSUPPORTED"]),
+    }
+}
+
 /// Advice on a manifest that a registry would not take.
 fn put_hints(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
+    let has = |code: &str| error.codes().iter().any(|known| known == code);
     let hint = match (error.kind, error.status) {
-        (Kind::Refused, Some(400 | 406 | 415 | 422)) => match media_type {
+        _ if has("MANIFEST_BLOB_UNKNOWN") || has("BLOB_UNKNOWN") || has("MANIFEST_UNKNOWN") => {
+            "the repository does not have all that the manifest names: push that again, or take it out of the list; \
+             push --dry-run says what is missing"
+        }
+        _ if has("TAG_INVALID") => "the tag may be one that the registry does not take, or does not let move",
+        (Kind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
             media_type::OCI_INDEX => {
                 "if it is the form that is refused, publish a Docker manifest list instead with --type docker"
             }
@@ -141,7 +201,7 @@ fn put_hints(media_type: &str, error: &RegistryError, certificates: &Path) -> Ve
                 "if it is the form that is refused, build the image in OCI's (buildx: --output \
                  type=image,push=true,oci-mediatypes=true)"
             }
-            _ => return Vec::new(),
+            _ => return registry_hints(error, certificates),
         },
         (Kind::Verification, _) => {
             "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to be \
@@ -149,13 +209,8 @@ fn put_hints(media_type: &str, error: &RegistryError, certificates: &Path) -> Ve
         }
         _ => return registry_hints(error, certificates),
     };
-    vec![hint.to_owned()]
-}
-
-/// Whether the request was to change what a registry has.
-fn is_write(error: &RegistryError) -> bool {
-    let method = error.request.as_deref().and_then(|request| request.split_whitespace().next());
-    method.is_some_and(|method| !matches!(method, "GET" | "HEAD"))
+    let more = if error.status == Some(405) { registry_hints(error, certificates) } else { Vec::new() };
+    more.into_iter().chain([hint.to_owned()]).collect()
 }
 
 /// Advice on a blob that is in none of the repositories that should have it.
@@ -248,11 +303,44 @@ fn store_hints(error: &StoreError) -> Vec<String> {
 
 fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
-    let folder = certificates.join(registry);
+    let given = error.address().filter(|address| address.is_given());
+    let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
+    // Docker Hub asks for a login where it knows no repository.
+    if matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound)
+        && let Some(hint) = reference::of_another_kind(registry, path)
+    {
+        return vec![hint];
+    }
+    // The server that did not convince may be another one than the registry.
+    let host = given.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
+    let folder = certificates.join(host);
     let folder = folder.display();
     let hint = match error.kind {
+        Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given.is_some() => {
+            return vec![of_address(registry, given)];
+        }
+        Kind::NoHost => reference::UNDERSCORE.to_owned(),
+        Kind::Quota => format!("delete images that nobody needs from {registry}, or have the quota raised"),
+        Kind::ByteOrderMark => {
+            "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".to_owned()
+        }
+        Kind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
+            "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists".to_owned()
+        }
+        Kind::TooLarge => return Vec::new(),
+        Kind::Proxy if error.status == Some(407) => {
+            "the proxy wants a login: give it as HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for plain HTTP)"
+                .to_owned()
+        }
+        Kind::Refused if error.status == Some(405) && error.is_write() => {
+            format!("{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it")
+        }
+        Kind::Refused if error.status == Some(413) => {
+            "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most".to_owned()
+        }
+
         // Some answer so in the place of a 401 or a 403, and some want a repository to be made before it is filled.
-        Kind::NotFound if is_write(error) => format!(
+        Kind::NotFound if error.is_write() => format!(
             "the repository may be private or not there yet: log in with docker login {registry}, or have it made first"
         ),
         Kind::NotFound => return Vec::new(),
@@ -264,7 +352,7 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         }
         Kind::RateLimited => "wait before trying again; a login usually raises the limit".to_owned(),
         Kind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
-        Kind::Certificate => match junk(&certificates.join(registry)) {
+        Kind::Certificate => match junk(&certificates.join(host)) {
             Some(file) => format!(
                 "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or add \
                  --insecure to skip the check",
@@ -298,6 +386,22 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         Kind::TlsFiles | Kind::Refused => return Vec::new(),
     };
     vec![hint]
+}
+
+/// Advice on an address that a registry gave and that does not answer.
+fn of_address(registry: &str, address: Option<&Address>) -> String {
+    match address.map(|address| address.source) {
+        Some(AddressSource::Upload | AddressSource::NextPage) => format!(
+            "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it is \
+             called (the Host and X-Forwarded-Proto headers)"
+        ),
+        Some(AddressSource::TokenServer) => {
+            format!(
+                "{registry} gives its logins to that server: check that it is up and that this machine may reach it"
+            )
+        }
+        _ => format!("{registry} sends its clients there: check that this machine may reach that address"),
+    }
 }
 
 /// The first `*.crt` of a registry's folder, where there are such files and none of them holds a certificate: they are

@@ -35,6 +35,22 @@ struct Failure {
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    /// The repository's path in its registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob: Option<String>,
+    /// The server that was tried, where it is not simply what the registry's name says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// The registry's own error codes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    codes: Vec<String>,
+    /// What the registry said in the `detail` of its error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     /// In the file at `path`, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +129,12 @@ impl Failure {
             registry: None,
             status: None,
             request: None,
+            method: None,
+            repository: None,
+            blob: None,
+            address: None,
+            codes: Vec::new(),
+            detail: None,
             path: None,
             line: None,
             column: None,
@@ -141,7 +163,15 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
     if let Some(source) = exchange(error) {
         failure.registry = Some(source.registry.clone());
         failure.status = source.status;
-        failure.request.clone_from(&source.request);
+        failure.codes = source.codes().to_vec();
+        failure.detail = source.body.as_ref().and_then(|body| body.detail.clone());
+        if let Some(request) = &source.request {
+            failure.request = Some(request.to_string());
+            failure.method = Some(request.method);
+            failure.repository.clone_from(&request.repository);
+            failure.blob.clone_from(&request.blob);
+            failure.address = request.address.as_ref().map(|address| address.origin.clone());
+        }
     }
     if let CommandError::Store(source) = error {
         failure.path = path(source).map(|path| path.display().to_string());
@@ -181,7 +211,8 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
 /// What the failure is about: the manifest, else the list, as the text has it.
 fn reference(error: &CommandError) -> Option<&str> {
     match error {
-        CommandError::CreateListName { typed, .. }
+        CommandError::Typed { typed, .. }
+        | CommandError::CreateListName { typed, .. }
         | CommandError::AnnotateListName { typed, .. }
         | CommandError::AnnotateImageName { typed, .. } => Some(typed),
         CommandError::Exists { list } | CommandError::Incomplete { list, .. } => Some(list),
@@ -205,6 +236,16 @@ fn reference(error: &CommandError) -> Option<&str> {
         | CommandError::Untold { failure, .. } => failure.each().first().and_then(reference),
         CommandError::NoneLeft(list) | CommandError::NotAList(list) | CommandError::TargetTwice(list) => Some(list),
         _ => None,
+    }
+}
+
+/// The exchanges with registries that the failure comes from.
+pub(super) fn exchanges(error: &CommandError) -> Vec<&RegistryError> {
+    match error {
+        CommandError::Halfway { failure, .. }
+        | CommandError::Unfinished { failure, .. }
+        | CommandError::Untold { failure, .. } => failure.each().iter().flat_map(exchanges).collect(),
+        one => exchange(one).into_iter().collect(),
     }
 }
 

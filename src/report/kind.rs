@@ -65,6 +65,7 @@ pub enum FailureKind {
 pub fn kind(error: &CommandError) -> FailureKind {
     match error {
         CommandError::Reference(_)
+        | CommandError::Typed { .. }
         | CommandError::CreateListName { .. }
         | CommandError::AnnotateListName { .. }
         | CommandError::AnnotateImageName { .. } => FailureKind::Reference,
@@ -123,7 +124,7 @@ fn of_registry(error: &RegistryError) -> FailureKind {
     match error.kind {
         Kind::NotFound => FailureKind::Missing,
         Kind::Unauthorized | Kind::LoginRefused | Kind::GivenLoginRefused => FailureKind::Auth,
-        Kind::Forbidden => FailureKind::Denied,
+        Kind::Forbidden | Kind::Quota => FailureKind::Denied,
         Kind::RateLimited => FailureKind::RateLimited,
         Kind::Refused => match error.status {
             Some(405) => FailureKind::Unsupported,
@@ -133,12 +134,12 @@ fn of_registry(error: &RegistryError) -> FailureKind {
         Kind::Server => FailureKind::Server,
         Kind::PlainHttp => FailureKind::PlainHttp,
         Kind::Certificate | Kind::CertificateUnfit | Kind::ClientCertificate | Kind::TlsFiles => FailureKind::Tls,
-        Kind::Resolve | Kind::Connect => FailureKind::Network,
+        Kind::NoHost | Kind::Resolve | Kind::Connect => FailureKind::Network,
         Kind::Timeout => FailureKind::Timeout,
         Kind::Proxy => FailureKind::Proxy,
-        Kind::Credentials => FailureKind::Credentials,
+        Kind::Credentials | Kind::ByteOrderMark => FailureKind::Credentials,
         Kind::Verification => FailureKind::Verification,
-        Kind::Protocol => FailureKind::Protocol,
+        Kind::Protocol | Kind::TooLarge => FailureKind::Protocol,
     }
 }
 

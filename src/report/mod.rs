@@ -6,6 +6,7 @@
 mod hints;
 mod json;
 mod kind;
+mod reference;
 
 use std::path::Path;
 
@@ -62,6 +63,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
     for error in error.each() {
         lines.push(error.to_string());
         lines.extend(cause(error));
+        lines.extend(details(error).map(|detail| format!("  detail: {detail}")));
         for hint in hints(error, certificates) {
             // Each hint once, however many failures it is for.
             if !advice.contains(&hint) {
@@ -127,8 +129,14 @@ fn lists(published: &[String], left: &[String]) -> String {
     format!("  lists that are published: {published}; lists that are not: {left}")
 }
 
+/// What the registry said in the `detail` of its error, of each exchange that failed.
+fn details(error: &CommandError) -> impl Iterator<Item = String> {
+    let exchanges = json::exchanges(error);
+    exchanges.into_iter().filter_map(|source| Some(plain::word(source.body.as_ref()?.detail.as_ref()?)))
+}
+
 fn request(error: &RegistryError) -> Option<String> {
-    let request = plain::word(error.request.as_ref()?);
+    let request = plain::word(&error.request.as_ref()?.to_string());
     Some(match error.status {
         Some(status) => format!("  {request} was answered with status {status}"),
         None => format!("  at {request}"),

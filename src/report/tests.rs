@@ -9,7 +9,7 @@ use super::*;
 use crate::args;
 use crate::commands::Made;
 use crate::document::DocumentError;
-use crate::registry::Kind;
+use crate::registry::{FailedRequest, Kind};
 use crate::spec::Dialect;
 use crate::store::StoreError;
 
@@ -22,7 +22,7 @@ fn exchange(kind: Kind) -> RegistryError {
 }
 
 fn answered(kind: Kind, status: u16) -> RegistryError {
-    exchange(kind).at("GET https://h:5000/v2/app/manifests/1").with_status(status)
+    exchange(kind).at(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
 }
 
 fn put(source: RegistryError) -> CommandError {
@@ -58,7 +58,7 @@ fn failures() -> Vec<CommandError> {
         incomplete(&["linux/arm64"], &["linux/386"]),
         answered(Kind::RateLimited, 429).into(),
         taken(),
-        exchange(Kind::Resolve).at("GET https://h:5000/v2/").into(),
+        exchange(Kind::Resolve).at(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
         exchange(Kind::Timeout).into(),
         exchange(Kind::Certificate).into(),
         exchange(Kind::PlainHttp).into(),

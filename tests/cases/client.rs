@@ -49,7 +49,10 @@ fn what_is_not_there_is_said_in_the_registrys_words() {
     assert_eq!((error.kind, error.status), (Kind::NotFound, Some(404)));
     assert_eq!(error.registry, registry.host());
     assert!(error.detail.contains("unknown: "), "{}", error.detail);
-    assert_eq!(error.request, Some(format!("GET http://{}/v2/a/manifests/1", registry.host())));
+    let request = error.request.as_ref().expect("one was sent");
+    assert_eq!(request.to_string(), format!("GET http://{}/v2/a/manifests/1", registry.host()));
+    assert_eq!((request.repository.as_deref(), request.reference.as_deref()), (Some("a"), Some("1")));
+    assert_eq!((&request.blob, &request.address), (&None, &None));
 }
 
 #[test]
@@ -62,8 +65,8 @@ fn a_blob_is_checked_for_digest_size_and_cap() {
     assert_eq!(get(None, 5), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(5), 100), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(6), 100).map_err(|e| e.kind), Err(Kind::Verification));
-    assert_eq!(get(Some(4), 100).map_err(|e| e.kind), Err(Kind::Protocol));
-    assert_eq!(get(None, 4).map_err(|e| e.kind), Err(Kind::Protocol));
+    assert_eq!(get(Some(4), 100).map_err(|e| e.kind), Err(Kind::TooLarge));
+    assert_eq!(get(None, 4).map_err(|e| e.kind), Err(Kind::TooLarge));
     registry.fault(Rule::any(), Fault::CorruptBody);
     assert_eq!(get(Some(5), 100).map_err(|e| e.kind), Err(Kind::Verification));
 }

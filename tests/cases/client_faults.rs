@@ -1,7 +1,7 @@
 //! The registry client against registries, and what stands between, that do what they should not.
 
 use docker_manifest::document::media_type::DOCKER_MANIFEST;
-use docker_manifest::registry::{Kind, Mount, Name};
+use docker_manifest::registry::{AddressSource, Kind, Mount, Name};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 
@@ -36,7 +36,7 @@ fn each_fault_is_an_error_of_its_kind_and_nothing_hangs() {
         (Fault::Html200, Kind::Protocol, "web page", 1),
         (Fault::GzipUnasked, Kind::Protocol, "gzip", 1),
         (Fault::HugeHeaders, Kind::Protocol, "too large", 1),
-        (Fault::EndlessBody, Kind::Protocol, "larger than", 1),
+        (Fault::EndlessBody, Kind::TooLarge, "larger than", 1),
         (loops, Kind::Protocol, "more than 10 redirects", 11),
         (busy, Kind::Server, "received unexpected HTTP status: 503 Service Unavailable: Busy", 1),
         (Fault::status(401), Kind::Unauthorized, "401 Unauthorized", 1),
@@ -84,7 +84,9 @@ fn a_refusal_after_a_redirect_says_whose_it_is() {
     elsewhere.fault(Rule::any(), Fault::status(403));
     let error = Bench::new().manifest(&registry, "a:1").expect_err("the other one refuses");
     assert_eq!(error.kind, Kind::Forbidden);
-    assert!(error.detail.starts_with(&format!("redirected to {}: ", elsewhere.url())), "{error}");
+    let said =
+        format!("denied: {} (where {} redirected the request) refuses access: ", elsewhere.url(), registry.host());
+    assert!(error.to_string().starts_with(&said), "{error}");
 }
 
 #[test]
@@ -173,8 +175,10 @@ fn a_redirect_into_nothing_says_where_it_led() {
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
     let error = Bench::new().manifest(&registry, "a:1").expect_err("nothing listens there");
     assert_eq!(error.kind, Kind::Connect);
-    assert!(error.detail.contains("redirected to http://127.0.0.1:1: "), "{error}");
-    assert!(!error.to_string().contains("hunter2"));
+    let said = format!("cannot reach http://127.0.0.1:1 (where {} redirected the request): ", registry.host());
+    assert!(error.to_string().starts_with(&said), "{error}");
+    assert_eq!(error.address().map(|address| address.source), Some(AddressSource::Redirect));
+    assert!(!error.to_string().contains("hunter2") && !format!("{error:?}").contains("hunter2"));
     assert_eq!(registry.requests().len(), 1, "the registry's own scheme is not in doubt");
 }
 
@@ -218,7 +222,7 @@ fn nothing_listens() {
         assert!(error.to_string().contains("refused"), "{error}");
     }
     let error = Bench::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
-    assert_eq!(error.kind, Kind::Resolve);
+    assert_eq!(error.kind, Kind::NoHost);
     let error = Bench::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
     assert_eq!(error.kind, Kind::Resolve, "{error}");
 }

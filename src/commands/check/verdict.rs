@@ -181,21 +181,25 @@ pub(super) fn is_in_the_way(error: &RegistryError) -> bool {
         | Kind::LoginRefused
         | Kind::GivenLoginRefused
         | Kind::Forbidden
+        | Kind::Quota
         | Kind::Refused
         | Kind::Server
         | Kind::Verification
-        | Kind::Protocol => false,
+        | Kind::Protocol
+        | Kind::TooLarge => false,
         Kind::RateLimited
         | Kind::PlainHttp
         | Kind::Certificate
         | Kind::CertificateUnfit
         | Kind::ClientCertificate
         | Kind::TlsFiles
+        | Kind::NoHost
         | Kind::Resolve
         | Kind::Connect
         | Kind::Timeout
         | Kind::Proxy
-        | Kind::Credentials => true,
+        | Kind::Credentials
+        | Kind::ByteOrderMark => true,
     }
 }
 
@@ -203,13 +207,13 @@ pub(super) fn is_in_the_way(error: &RegistryError) -> bool {
 /// not push there, has an error to mend.
 pub(super) fn takes_no_blobs(error: &RegistryError) -> bool {
     // A token server is asked with GET.
-    let is_upload = error.request.as_deref().is_some_and(|request| !request.starts_with("GET "));
+    let is_upload = error.request.as_deref().is_some_and(|request| request.method != "GET");
     is_upload && (error.kind == Kind::Refused || (error.kind == Kind::Forbidden && error.status == Some(403)))
 }
 
 /// What was asked and the registry's own words: `PUT 400: manifest invalid: manifest invalid`.
 pub(super) fn words(error: &RegistryError) -> String {
-    let method = error.request.as_deref().and_then(|request| request.split_whitespace().next());
+    let method = error.request.as_ref().map(|request| request.method);
     let status = error.status.map(|status| status.to_string());
     let before = [method.map(str::to_owned), status].into_iter().flatten().collect::<Vec<_>>().join(" ");
     if before.is_empty() { error.detail.clone() } else { format!("{before}: {}", error.detail) }
@@ -218,6 +222,7 @@ pub(super) fn words(error: &RegistryError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::FailedRequest;
 
     #[test]
     fn what_is_needed_is_any_of_a_few() {
@@ -232,7 +237,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_verdict_and_a_dead_line_is_not() {
-        let error = |kind| RegistryError::new(kind, "h", "the words").at("PUT https://h/v2/").with_status(400);
+        let put = FailedRequest::new("PUT", "https://h/v2/");
+        let error = |kind| RegistryError::new(kind, "h", "the words").at(put.clone()).with_status(400);
         let verdict = settle(Err(error(Kind::Refused)));
         assert_eq!(verdict, Ok(Verdict::Fails("PUT 400: the words".to_owned())));
         assert!(settle(Err(error(Kind::Connect))).is_err());

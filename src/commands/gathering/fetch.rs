@@ -96,7 +96,12 @@ fn not_served(reference: &Reference, error: registry::RegistryError) -> CommandE
             CommandError::NotServed { reference: reference.to_string(), source: Box::new(error) }
         }
         registry::Kind::Verification => match reference.digest() {
-            Some(digest) => CommandError::NotVerified { digest: digest.to_string(), source: Box::new(error) },
+            Some(digest) => CommandError::NotVerified {
+                reference: reference.to_string(),
+                by_tag: reference.tag().is_some(),
+                digest: digest.to_string(),
+                source: Box::new(error),
+            },
             None => error.into(),
         },
         _ => error.into(),

@@ -18,7 +18,7 @@ pub(in crate::registry) use super::scope::Scope;
 use super::scope::Scopes;
 use super::token::{self, Grant, Realm};
 pub(in crate::registry) use super::token::{TokenReply, TokenRequest};
-use crate::registry::error::{Kind, RegistryError};
+use crate::registry::error::{FailedRequest, Kind, RegistryError};
 use crate::registry::host;
 use crate::registry::scrub::Scrubber;
 use crate::secret::Secret;
@@ -409,8 +409,9 @@ impl TokenDesk<'_> {
         let method = if request.form.is_some() { "POST" } else { "GET" };
         let error = |kind, words: &str| {
             let host = self.secrets.clean(&self.realm.host);
+            let url = self.secrets.clean(self.realm.shown());
             RegistryError::new(kind, self.origin.registry, format!("token server {host}: {words}"))
-                .at(format!("{method} {}", self.secrets.clean(self.realm.shown())))
+                .at(FailedRequest::new(method, url))
                 .with_status(reply.status)
         };
         if reply.is_success() {

@@ -175,7 +175,8 @@ fn a_wrong_login_is_tried_once_in_a_command() {
         assert_eq!((error.kind, error.status), (Kind::Unauthorized, Some(401)));
         assert_eq!(error.registry, "h");
         assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
-        assert_eq!(error.request.as_deref(), Some("GET https://auth.example/token"));
+        let request = error.request.as_ref().map(ToString::to_string);
+        assert_eq!(request.as_deref(), Some("GET https://auth.example/token"));
     }
     assert_eq!(server.count(), 1);
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -147,7 +147,17 @@ impl Credentials {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
         }
         let key = if registry == HUB { HUB_KEY } else { registry };
-        self.find(key, left).map_err(|detail| RegistryError::new(Kind::Credentials, registry, detail))
+        self.find(key, left).map_err(|detail| {
+            let kind = if self.has_byte_order_mark() { Kind::ByteOrderMark } else { Kind::Credentials };
+            RegistryError::new(kind, registry, detail)
+        })
+    }
+
+    /// Whether config.json begins with one; editors on Windows write it.
+    fn has_byte_order_mark(&self) -> bool {
+        let mut start = [0; 3];
+        let read = fs::File::open(self.config_file()).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start == *b"\xef\xbb\xbf"
     }
 
     fn find(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {

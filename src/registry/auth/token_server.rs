@@ -3,7 +3,7 @@
 use super::authenticator::{TokenReply, TokenRequest};
 use crate::registry::answer;
 use crate::registry::deadline::Deadline;
-use crate::registry::error::{Again, Kind, RegistryError};
+use crate::registry::error::{Address, AddressSource, Again, FailedRequest, Kind, RegistryError};
 use crate::registry::failure::Failure;
 use crate::registry::redirect;
 use crate::registry::retry::Policy;
@@ -51,6 +51,7 @@ impl TokenServer<'_> {
         }
         // A registry has named it.
         let server = format!("token server {}", secrets.clean(&url.origin.authority()));
+        let shown = FailedRequest::new(post.method, secrets.url(&url));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
             let failed = match self.ask(registry, &post) {
@@ -62,13 +63,18 @@ impl TokenServer<'_> {
                     }
                     let said = format!("{server}: {}", reply.words(secrets));
                     let error = RegistryError::new(reply.failure_kind(), registry, said);
-                    error.with_status(reply.status).with_again(again)
+                    error.at(shown.clone()).with_status(reply.status).with_again(again)
                 }
-                Err(Failure { kind, detail, again, .. }) => {
-                    RegistryError::new(kind, registry, format!("{server}: {detail}")).with_again(again)
+                Err(failure) => {
+                    let source = failure.address.as_ref().map_or(AddressSource::TokenServer, |address| address.source);
+                    let address = failure
+                        .address
+                        .clone()
+                        .unwrap_or_else(|| Address { origin: secrets.clean(&url.origin.to_string()), source });
+                    let request = FailedRequest { address: Some(address), ..shown.clone() };
+                    failure.into_error(registry, request)
                 }
             };
-            let failed = failed.at(format!("{} {}", post.method, secrets.url(&url)));
             // What has been tried here is not tried once more by whoever wanted the token.
             retry.wait(failed).map_err(|error| error.with_again(Again::Never))?;
         }

@@ -86,7 +86,7 @@ impl Registry {
         if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
         }
-        brought.map_err(|error| named(error, blob.digest))
+        brought.map_err(|error| error.of_blob(blob.digest))
     }
 }
 
@@ -220,8 +220,13 @@ impl Copy<'_> {
             if !self.may_go_on(&fault) {
                 return Err(fault);
             }
+            let is_limited = fault.error.is_rate_limit();
             let again = if fault.error.again == Again::Never { Again::Repeatable } else { fault.error.again };
             retry.wait(fault.error.with_again(again)).map_err(Fault::target)?;
+            if is_limited {
+                self.go_back();
+                continue;
+            }
             let before = self.arrived;
             if self.catch_up(registry).map_err(Fault::target)? {
                 return Ok(());
@@ -238,6 +243,15 @@ impl Copy<'_> {
         let is_curable = matches!(error.status, Some(401 | 404 | 416)) || error.again != Again::Never;
         let is_mixed_up = self.is_resumed && self.step == Step::Commit && error.kind == Kind::Refused;
         fault.is_break && (is_break(error.kind) || is_curable || is_mixed_up)
+    }
+
+    /// Goes back to where the upload was before a request that a rate limit refused: that request had no effect.
+    fn go_back(&mut self) {
+        self.step = Step::Around;
+        if self.tally.at() > self.arrived {
+            self.tally.rewind(self.arrived);
+        }
+        (self.progress)(self.arrived);
     }
 
     /// Finds out after a break where to go on. True if the blob has got there all the same.
@@ -278,6 +292,8 @@ impl Copy<'_> {
 
     /// One try, from where the upload has got to.
     fn attempt(&mut self, source: &mut Source<'_>) -> Result<(), Fault> {
+        // A pause that the target asked for is over before the source is opened, which does not wait for that.
+        drop(self.session.enter(self.target.domain(), self.deadline).map_err(Fault::target)?);
         // Before the source is opened: logins at the target are over before any of the blob flows.
         let upload = match self.upload.take() {
             Some(upload) => upload,
@@ -328,12 +344,4 @@ impl Copy<'_> {
 /// Whether the connection broke or stood still.
 fn is_break(kind: Kind) -> bool {
     matches!(kind, Kind::Connect | Kind::Timeout)
-}
-
-fn named(error: RegistryError, digest: &Digest) -> RegistryError {
-    if error.detail.contains(digest.as_str()) {
-        return error;
-    }
-    let detail = format!("the blob {digest}: {}", error.detail);
-    RegistryError { detail, ..error }
 }

@@ -11,13 +11,16 @@ use crate::registry::auth::authenticator::{Access, Scope};
 use crate::registry::body::Incoming;
 use crate::registry::call::{Call, Reply};
 use crate::registry::deadline::{Deadline, shown};
-use crate::registry::error::{Again, Kind, RegistryError};
+use crate::registry::error::{Again, FailedRequest, Kind, RegistryError};
 use crate::registry::failure::Failure;
 use crate::registry::retry::Retry;
 use crate::registry::session::Session;
 
 /// A connection that brought so many bytes before it broke was worth the try.
 const MOVED: u64 = 1024 * 1024;
+/// A blob of at most so many bytes is kept until it has arrived: a target that refuses it for now, because there are too
+/// many requests, gets it again without another request to its source.
+const KEPT_MAX: u64 = 1024 * 1024;
 /// For bytes that nobody wants, of a registry that serves a blob from its beginning only.
 const SCRATCH: usize = 64 * 1024;
 
@@ -29,6 +32,8 @@ pub(in crate::registry) struct Source<'a> {
     /// How long it is, where the descriptor or the registry says so.
     length: Option<u64>,
     stream: Option<Stream>,
+    /// The beginning of a small blob, as far as it has been read.
+    kept: Vec<u8>,
     deadline: &'a Deadline,
     retry: Retry<'a>,
     /// Where the stream was at its last break.
@@ -39,7 +44,7 @@ pub(in crate::registry) struct Source<'a> {
 struct Stream {
     body: Incoming,
     at: u64,
-    request: String,
+    request: FailedRequest,
 }
 
 impl<'a> Source<'a> {
@@ -52,7 +57,17 @@ impl<'a> Source<'a> {
         deadline: &'a Deadline,
     ) -> Source<'a> {
         let retry = session.retry(repository.domain(), true, deadline);
-        Source { session, repository, digest, length: size, stream: None, deadline, retry, broke_at: 0 }
+        Source {
+            session,
+            repository,
+            digest,
+            length: size,
+            stream: None,
+            kept: Vec::new(),
+            deadline,
+            retry,
+            broke_at: 0,
+        }
     }
 
     /// How long the blob is, in bytes, where that is known.
@@ -72,7 +87,7 @@ impl<'a> Source<'a> {
     /// Opens the blob from this byte on, unless that is where it is already. One request, and what its answer is short
     /// of is read and dropped later.
     pub(in crate::registry) fn open(&mut self, at: u64) -> Result<(), RegistryError> {
-        if self.stream.as_ref().is_some_and(|stream| stream.at <= at) {
+        if self.stream.as_ref().is_some_and(|stream| stream.at <= at) || self.is_kept() {
             return Ok(());
         }
         let range = format!("bytes={at}-");
@@ -83,6 +98,8 @@ impl<'a> Source<'a> {
             headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
             cap: u64::MAX,
             deadline: Some(self.deadline),
+            blob: Some(self.digest),
+            is_repeatable: true,
             ..Call::new("GET", self.repository, &target, &scopes)
         })?;
         let stream = self.stream.insert(Stream { body, at: 0, request: reply.request.clone() });
@@ -103,6 +120,9 @@ impl<'a> Source<'a> {
     /// Reads from this byte on; 0 is the end. After a break it is opened anew, as often as is worth it.
     pub(in crate::registry) fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         let is_past = self.length.is_some_and(|length| at >= length);
+        if self.is_kept() && self.stream.as_ref().is_none_or(|stream| stream.at != at) {
+            return Ok(self.read_kept(at, buffer));
+        }
         loop {
             if is_past && self.stream.is_none() {
                 return Ok(0);
@@ -110,7 +130,10 @@ impl<'a> Source<'a> {
             self.open(at)?;
             let failure = match self.read_some(at, buffer) {
                 Ok(0) if !is_past && self.length.is_some() => ended_early(),
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    self.keep(at, buffer.get(..count).unwrap_or_default());
+                    return Ok(count);
+                }
                 // All of it has come, however that ended.
                 Err(_) if is_past => return Ok(0),
                 Err(failure) => failure,
@@ -123,6 +146,27 @@ impl<'a> Source<'a> {
             self.broke_at = at;
             self.retry.wait(error)?;
         }
+    }
+
+    /// Whether all of the blob is here.
+    fn is_kept(&self) -> bool {
+        self.length.is_some_and(|length| length > 0 && u64::try_from(self.kept.len()) == Ok(length))
+    }
+
+    fn keep(&mut self, at: u64, bytes: &[u8]) {
+        let is_small = self.length.is_some_and(|length| length <= KEPT_MAX);
+        if is_small && u64::try_from(self.kept.len()) == Ok(at) {
+            self.kept.extend_from_slice(bytes);
+        }
+    }
+
+    fn read_kept(&self, at: u64, buffer: &mut [u8]) -> usize {
+        let rest = usize::try_from(at).ok().and_then(|at| self.kept.get(at..)).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        count
     }
 
     fn broken(&self, failure: Failure) -> RegistryError {

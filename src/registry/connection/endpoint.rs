@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::registry::error::{Kind, RegistryError};
+use crate::registry::error::{Address, AddressSource, Kind, RegistryError};
 use crate::registry::failure::{Failure, Hint};
 use crate::registry::host;
 use crate::registry::url::Origin;
@@ -23,6 +23,12 @@ fn authority(registry: &str) -> &str {
 /// The origin of a registry; `None` where its name holds no usable host and port.
 pub(in crate::registry) fn origin(registry: &str, https: bool) -> Option<Origin> {
     Origin::of_authority(https, authority(registry))
+}
+
+/// The address of a registry that is called by another name than its own.
+pub(in crate::registry) fn address(registry: &str, origin: &Origin) -> Option<Address> {
+    let is_elsewhere = authority(registry) != registry;
+    is_elsewhere.then(|| Address { origin: origin.to_string(), source: AddressSource::Name })
 }
 
 /// The name of a registry's folder in certs.d; `None` where docker has none: for Docker Hub and names of this machine.
@@ -78,7 +84,7 @@ impl Endpoints {
     pub(in crate::registry) fn of(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
         if registry.is_empty() {
             let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
-            return Err(RegistryError::new(Kind::Resolve, "the image", detail));
+            return Err(RegistryError::new(Kind::NoHost, "", detail));
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(endpoint) = known.get(registry) {
@@ -247,7 +253,7 @@ mod tests {
         for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
             assert_eq!(
                 Endpoints::new(false, false).of(name).map(|_| ()).map_err(|e| e.kind),
-                Err(Kind::Resolve),
+                Err(if name.is_empty() { Kind::NoHost } else { Kind::Resolve }),
                 "{name}"
             );
         }

@@ -135,7 +135,7 @@ fn every_verb_says_once_what_it_waits_for() {
         let [wait] = waits[..] else { panic!("{line:?}: {said:?}") };
         let host = world.registry.host();
         let expected = format!(
-            "{host}: received unexpected HTTP status: 429 Too Many Requests: waiting 30 s before attempt 2 of 4"
+            "{host}: received unexpected HTTP status: 429 Too Many Requests: waiting 30 s before the next attempt"
         );
         assert_eq!((code, wait), (0, &expected), "{line:?}: {said:?}");
     }

@@ -9,6 +9,7 @@ use super::auth::Guard;
 use super::demand::{Auth, Bearer};
 use super::habits::Habits;
 use super::http::{Connection, Head};
+use super::limit::Limit;
 use super::serve::Server;
 use super::storage::Storage;
 use super::{Faults, Gate, Registry, Shared};
@@ -19,11 +20,12 @@ pub struct Builder {
     tls: Option<Arc<ServerConfig>>,
     address: &'static str,
     pub(super) habits: Habits,
+    pub(super) limit: Option<Limit>,
 }
 
 impl Builder {
     pub(super) fn new() -> Builder {
-        Builder { auth: Auth::None, tls: None, address: "127.0.0.1:0", habits: Habits::default() }
+        Builder { auth: Auth::None, tls: None, address: "127.0.0.1:0", habits: Habits::default(), limit: None }
     }
 
     /// Demands this of clients.
@@ -70,6 +72,7 @@ impl Builder {
             storage: Storage { habits: self.habits.clone(), state: Mutex::default() },
             faults: Faults::default(),
             gate: Gate::default(),
+            limit: self.limit.clone(),
         });
         let serve = |listener| {
             let handling = Arc::clone(&shared);

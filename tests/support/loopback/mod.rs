@@ -14,6 +14,7 @@ mod faults;
 mod gate;
 mod habits;
 mod http;
+mod limit;
 mod manifest;
 mod record;
 mod route;
@@ -43,6 +44,7 @@ use blob::Blob;
 use gate::Gate;
 use habits::Hides;
 use http::{Connection, Head, Request, Response};
+use limit::Limit;
 use record::Log;
 use route::Route;
 use rule::Faults;
@@ -64,6 +66,7 @@ struct Shared {
     storage: Storage,
     faults: Faults,
     gate: Gate,
+    limit: Option<Limit>,
 }
 
 impl Registry {
@@ -266,7 +269,7 @@ impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<Next> {
         let visit = self.gate.visit();
         // Before it is announced: whoever waits for it may let others come, which must not be struck in its place.
-        let fault = self.faults.pick(&head);
+        let fault = self.faults.pick(&head).or_else(|| self.limit.as_ref().and_then(Limit::refuses));
         let serial = self.log.arrived(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),

@@ -1,0 +1,92 @@
+//! Advice on names: what people type in the place of an image's.
+
+/// A host with an underscore.
+pub(super) const UNDERSCORE: &str = "a host name may not have an underscore: docker reads the name as one without a host; \
+                                     call the registry by another name or by its address";
+
+/// Names of places that other tools (skopeo, buildx, podman) take beside registries.
+const TRANSPORTS: [&str; 9] = [
+    "oci",
+    "oci-archive",
+    "oci-layout",
+    "dir",
+    "docker-archive",
+    "docker-daemon",
+    "containers-storage",
+    "ocidir",
+    "ostree",
+];
+
+/// Advice on a text that is no reference.
+pub(super) fn typed(text: &str) -> Vec<String> {
+    let lower = text.to_ascii_lowercase();
+    let scheme = ["https://", "http://", "docker://"].into_iter().find(|scheme| lower.starts_with(scheme));
+    if let Some(scheme) = scheme {
+        let rest = text.get(scheme.len()..).unwrap_or_default();
+        return vec![format!("an image's name has no scheme: write {rest} instead")];
+    }
+    if let Some(transport) = text.split_once(':').map(|(first, _)| first).filter(|first| TRANSPORTS.contains(first)) {
+        return vec![of_transport(transport)];
+    }
+    if ["./", "../", "/", "~"].iter().any(|start| text.starts_with(start)) {
+        return vec!["that is a path; images are named as REGISTRY/REPOSITORY:TAG".to_owned()];
+    }
+    let host = text.split_once('/').map(|(host, _)| host);
+    if host.is_some_and(|host| host.contains('_') && host.contains(['.', ':'])) {
+        return vec![UNDERSCORE.to_owned()];
+    }
+    Vec::new()
+}
+
+/// Advice on a name that is a reference and was probably meant to be something else: `oci:dir` is the tag `dir` of
+/// `docker.io/library/oci`, and `my_registry/app` a repository of Docker Hub's.
+pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
+    if registry != "docker.io" {
+        return None;
+    }
+    if let Some(transport) = path.strip_prefix("library/").filter(|name| TRANSPORTS.contains(name)) {
+        return Some(of_transport(transport));
+    }
+    let first = path.split_once('/').map(|(first, _)| first)?;
+    first.contains('_').then(|| {
+        format!("docker reads {first}/… as a repository on Docker Hub; a registry's host has a dot or a port, and no underscore")
+    })
+}
+
+fn of_transport(transport: &str) -> String {
+    format!("{transport}: is not read here; only images in registries can be named: push it to one first")
+}
+
+/// Advice on a name with tag and digest whose tag does not lead to that digest.
+pub(super) fn moved(reference: &str) -> String {
+    let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
+    let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);
+    format!("the tag may have moved: name {name} for what it is now, or {repository}@{digest} for that manifest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_in_the_place_of_a_name_is_recognised() {
+        for (text, hint) in [
+            ("https://h:5000/app:1", "write h:5000/app:1 instead"),
+            ("docker://alpine", "write alpine instead"),
+            ("oci:./dir", "oci: is not read here"),
+            ("./dir", "that is a path"),
+            ("../dir/x", "that is a path"),
+            ("my_registry:5000/app", "may not have an underscore"),
+        ] {
+            let hints = typed(text);
+            assert!(hints.len() == 1 && hints.iter().all(|one| one.contains(hint)), "{text}: {hints:?}");
+        }
+        assert_eq!(typed("h:5000/Upper"), Vec::<String>::new());
+        assert_eq!(typed("h:5000/my_app:bad tag"), Vec::<String>::new());
+        assert!(of_another_kind("docker.io", "library/oci").is_some_and(|hint| hint.starts_with("oci: ")));
+        assert!(of_another_kind("docker.io", "my_registry/app").is_some_and(|hint| hint.contains("Docker Hub")));
+        assert_eq!(of_another_kind("docker.io", "library/my_app"), None);
+        assert_eq!(of_another_kind("h:5000", "library/oci"), None);
+        assert!(moved("h:5000/app:1@sha256:0").contains("or h:5000/app@sha256:0 for"));
+    }
+}

@@ -1,0 +1,143 @@
+//! Registries that answer so many requests a second: all of it arrives, nothing is copied twice, and nothing is given up
+//! that there is time for. Time is the tests' own.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use docker_manifest::env::Env;
+use docker_manifest::registry::{Blob, Brought, Clock, Kind};
+use testkit::image::Image;
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::client_bench::{Plan, digest, repository};
+use super::inside;
+
+/// A clock that stands still but for those who sleep by it. Who sleep together wake together.
+struct Shared {
+    now: Mutex<Instant>,
+    start: Instant,
+}
+
+impl Shared {
+    fn new() -> Arc<Shared> {
+        let start = Instant::now();
+        Arc::new(Shared { now: Mutex::new(start), start })
+    }
+
+    fn passed(&self) -> Duration {
+        self.now() - self.start
+    }
+}
+
+impl Clock for Shared {
+    fn now(&self) -> Instant {
+        *self.now.lock().expect("no panic so far")
+    }
+
+    fn today(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn sleep(&self, time: Duration) {
+        let end = self.now() + time;
+        {
+            let mut now = self.now.lock().expect("no panic so far");
+            *now = end.max(*now);
+        }
+        std::thread::yield_now();
+    }
+
+    fn chance(&self) -> f64 {
+        1.0
+    }
+}
+
+/// A registry that answers 20 requests a second.
+fn limited(clock: &Arc<Shared>) -> Registry {
+    let clock = Arc::clone(clock);
+    Registry::builder().limited(20, move || clock.now()).start()
+}
+
+fn run(sandbox: &Sandbox, clock: &Arc<Shared>, words: &[String]) -> Output {
+    let home = sandbox.path().display().to_string();
+    let env = Env::from_pairs([("HOME", home.clone()), ("DOCKER_CONFIG", home)]);
+    inside::run("docker-manifest", words, env, Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+#[test]
+fn five_images_are_copied_between_registries_with_the_defaults() {
+    let clock = Shared::new();
+    let (from, to, sandbox) = (limited(&clock), limited(&clock), Sandbox::new());
+    let mut create = vec!["create".to_owned(), to.name("app:1")];
+    let mut blobs = 0;
+    for arch in ["amd64", "arm64", "386", "s390x", "ppc64le"] {
+        let image = (0..3)
+            .fold(Image::docker().platform("linux", arch), |image, layer| image.layer(&format!("{arch} {layer}")));
+        let image = image.build();
+        blobs += image.blobs().len();
+        from.put_image("app", arch, &image);
+        create.push(from.name(&format!("app:{arch}")));
+    }
+    let _ = run(&sandbox, &clock, &create).success();
+    from.clear();
+    let _ = run(&sandbox, &clock, &["push".to_owned(), to.name("app:1")]).success();
+    let (_, list) = to.manifest("app", "1").expect("it was pushed");
+    assert!(String::from_utf8_lossy(&list).contains("ppc64le"));
+    let refused = |registry: &Registry| registry.requests().iter().filter(|request| request.status == 429).count();
+    assert!(refused(&to) > 0, "the limit was met");
+    let gets: Vec<_> = from.requests().into_iter().filter(|request| request.method == "GET").collect();
+    let served = gets.iter().filter(|request| request.status == 200 && request.path.contains("/blobs/")).count();
+    assert_eq!(served, blobs, "each blob is taken from its source once");
+    let begun = to.requests().iter().filter(|request| request.method == "POST" && request.status == 202).count();
+    assert_eq!((begun, to.open_uploads()), (blobs, 0), "a refused PUT is repeated on its upload session");
+    assert!(clock.passed() < Duration::from_secs(60), "{:?}", clock.passed());
+}
+
+#[test]
+fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
+    let clock = Shared::new();
+    let (from, to) = (Registry::start(), Registry::start());
+    for (method, size) in [("PUT", 3000), ("PATCH", 9 << 20), ("PUT", 9 << 20)] {
+        let bytes = vec![7; size];
+        let blob = digest(&from.put_blob("b", &bytes));
+        let after = vec![("Retry-After".to_owned(), "2".to_owned())];
+        // More often than a request is repeated otherwise.
+        to.fault(Rule::on(method, "/uploads/").times(5), Fault::Status(429, String::new(), after));
+        let plan = Plan::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
+        let bench = plan.build();
+        let (target, source) = (repository(&to, &format!("{}-{size}", method.to_lowercase())), repository(&from, "b"));
+        to.clear();
+        from.clear();
+        let wanted = Blob { digest: &blob, size: None };
+        let brought = bench.registry.bring_blob(&target, &[&source], &wanted, &|_| {});
+        assert_eq!(brought, Ok(Brought::Copied(size as u64)), "{method} {size}");
+        let count = |method: &str| to.requests().iter().filter(|request| request.method == method).count();
+        assert_eq!(count("POST"), 1, "{method} {size}");
+        assert_eq!((count("DELETE"), count("GET")), (0, 0), "{method} {size}");
+        if size == 3000 {
+            assert_eq!(from.requests().len(), 1, "a small blob is not asked for again");
+        }
+        to.clear_faults();
+    }
+}
+
+#[test]
+fn waiting_for_a_limit_does_not_use_up_the_tries_and_ends_with_the_time() {
+    let clock = Shared::new();
+    let registry = Registry::start();
+    registry.put_image("a", "1", &Image::docker().platform("linux", "amd64").build());
+    let bench = || Plan::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
+    // Without Retry-After the waits double up to half a minute.
+    registry.fault(Rule::any().times(9), Fault::status(429));
+    bench().build().manifest(&registry, "a:1").expect("it answers in the end");
+    let doubled = [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].map(Duration::from_millis);
+    assert_eq!((registry.requests().len(), clock.passed()), (10, doubled.iter().sum()));
+
+    registry.clear();
+    registry.clear_faults();
+    registry.fault(Rule::any(), Fault::status(429));
+    let error = bench().timeout(Duration::from_secs(20)).build().manifest(&registry, "a:1").expect_err("it never does");
+    assert_eq!((error.kind, registry.requests().len()), (Kind::RateLimited, 7), "{error}");
+    assert!(error.detail.ends_with("are left"), "{error}");
+}

@@ -1,0 +1,41 @@
+//! A rate limit: so many requests a second, by a clock that is the test's own.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::Builder;
+use super::faults::Fault;
+use super::lock;
+
+/// Tells the time.
+type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// How many requests are answered in each second. The others get 429 with `Retry-After: 1`, and nothing is done.
+#[derive(Clone)]
+pub(crate) struct Limit {
+    per_second: usize,
+    now: Now,
+    /// When the current second began, and how many requests came in it.
+    window: Arc<Mutex<Option<(Instant, usize)>>>,
+}
+
+impl Limit {
+    /// The refusal of a request that has just come; `None` where it is one of the first.
+    pub(crate) fn refuses(&self) -> Option<Fault> {
+        let now = (self.now)();
+        let mut window = lock(&self.window);
+        let (begun, came) = window.filter(|(begun, _)| now < *begun + Duration::from_secs(1)).unwrap_or((now, 0));
+        *window = Some((begun, came + 1));
+        let body = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests"}]}"#.to_owned();
+        let after = vec![("Retry-After".to_owned(), "1".to_owned())];
+        (came >= self.per_second).then_some(Fault::Status(429, body, after))
+    }
+}
+
+impl Builder {
+    /// Answers so many requests a second, by this clock.
+    pub fn limited(mut self, per_second: usize, now: impl Fn() -> Instant + Send + Sync + 'static) -> Builder {
+        self.limit = Some(Limit { per_second, now: Arc::new(now), window: Arc::default() });
+        self
+    }
+}
