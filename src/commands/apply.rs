@@ -27,6 +27,9 @@ use crate::spec::{self, Attestations, Dialect, Parsed, Spec, Target};
 /// One byte more than any spec has.
 const READ_MAX: u64 = (16 << 20) + 1;
 
+/// With more images a list is larger than what registries take, however short its entries are.
+const IMAGES_MAX: usize = 20_000;
+
 /// Standard input, as the name of a file.
 const STDIN: &str = "-";
 
@@ -92,11 +95,16 @@ impl Order<'_> {
     /// The lists that there will be, each with its spec.
     ///
     /// # Errors
-    /// Two lists under one name, tags of either among them, and a file for the result of one where there are several.
+    /// A spec with too many images; two lists under one name, tags of either among them; a file for the result of one list
+    /// where there are several.
     /// Several targets of one spec are one list, and may share a tag.
     pub(super) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
         let (mut lists, mut seen, mut claims) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
         for (number, spec) in self.specs.iter().enumerate() {
+            if let (true, Some(target)) = (spec.manifests.len() > IMAGES_MAX, spec.targets.first()) {
+                let (list, number) = (target.to_string(), spec.manifests.len());
+                return Err(CommandError::TooManyImages { list, number, most: IMAGES_MAX });
+            }
             for target in &spec.targets {
                 // By their digests, lists of several specs can be in one repository.
                 let owner = self.is_by_digest(spec, target).then_some(number);

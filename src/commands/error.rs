@@ -338,6 +338,26 @@ pub enum CommandError {
     /// Two lists under one name.
     #[error("{0} would be published twice")]
     TargetTwice(String),
+    /// A list that is larger than what registries take, in bytes.
+    #[error("{list} has {size} bytes, and registries take manifests of up to {most} bytes (4 MiB)")]
+    ListTooLarge {
+        /// The list.
+        list: String,
+        /// Its size.
+        size: u64,
+        /// The bound.
+        most: u64,
+    },
+    /// A spec with more images than any list can have.
+    #[error("{list} has {number} images, and a list may have up to {most}")]
+    TooManyImages {
+        /// The list.
+        list: String,
+        /// How many it has.
+        number: usize,
+        /// The bound.
+        most: usize,
+    },
     /// A list that is to go by a digest which is not its own.
     #[error("{target} would be another list: its digest is {digest}")]
     OtherDigest {

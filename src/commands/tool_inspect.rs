@@ -62,12 +62,12 @@ pub(super) fn found<'a>(
         Found::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
             let is_image = |line: &&Descriptor| matches!(Kind::of(&line.media_type), Some(Kind::Image(_)));
-            let mut images: Vec<&Digest> = index.manifests.iter().filter(is_image).map(|line| &line.digest).collect();
-            images.sort();
-            images.dedup();
+            let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
+            images.sort_by_key(|line| &line.digest);
+            images.dedup_by_key(|line| &line.digest);
             registry.expect(image.repository(), images.len().min(jobs.get()));
-            let child = |digest: &&Digest| match fetch::child(registry, image.repository(), digest)? {
-                Found::Image(_, fetched) | Found::List(fetched) => Ok(((*digest).clone(), fetched.bytes)),
+            let child = |line: &&Descriptor| match fetch::listed(registry, image, line)? {
+                Found::Image(_, fetched) | Found::List(fetched) => Ok((line.digest.clone(), fetched.bytes)),
             };
             let manifests = pool::in_order(jobs, &images, child).map_err(CommandError::of)?;
             let manifests = manifests.into_iter().collect();

@@ -97,6 +97,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ManyLists { .. } => {
             vec!["--format json tells the digests of all, in their order".to_owned()]
         }
+        CommandError::ListTooLarge { .. } => vec!["shorten its annotations, or leave images out".to_owned()],
         CommandError::OtherDigest { .. } => vec!["name a tag, under which any list can go".to_owned()],
         CommandError::NotAList(image) => vec![format!("make a list of it with: create LIST {image}")],
         CommandError::Halfway { failure, .. }

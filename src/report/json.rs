@@ -230,6 +230,7 @@ fn reference(error: &CommandError) -> Option<&str> {
         | CommandError::Mount { target, .. }
         | CommandError::Copy { target, .. } => Some(target),
         CommandError::OtherDigest { target, .. } => Some(target),
+        CommandError::ListTooLarge { list, .. } | CommandError::TooManyImages { list, .. } => Some(list),
         CommandError::Gone { name, .. } => Some(name),
         CommandError::Halfway { failure, .. }
         | CommandError::Unfinished { failure, .. }

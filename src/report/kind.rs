@@ -84,7 +84,10 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::Ambiguous { .. } | CommandError::SeveralImages { .. } => FailureKind::Usage,
         CommandError::Unpublishable(_) => FailureKind::Unsupported,
         CommandError::CheckTarget { .. } => FailureKind::Reference,
-        CommandError::Empty(_) | CommandError::EmptyList(_) => FailureKind::Draft,
+        CommandError::Empty(_)
+        | CommandError::EmptyList(_)
+        | CommandError::ListTooLarge { .. }
+        | CommandError::TooManyImages { .. } => FailureKind::Draft,
         CommandError::Served { source, .. } => of_served(source),
         CommandError::NotMounted { .. } | CommandError::Gone { .. } => FailureKind::Missing,
         CommandError::TagName(_) => FailureKind::Usage,

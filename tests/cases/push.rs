@@ -1,6 +1,7 @@
 //! `push` beyond docker's: images from other registries, several tags, what must be there, dry runs, and results that
 //! programs read.
 
+mod bounds;
 mod copies;
 mod dry_run;
 mod missing;

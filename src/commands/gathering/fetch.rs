@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commands::error::CommandError;
+use crate::commands::missing_child::{MissingChild, NamedBy};
 use crate::digest::Digest;
-use crate::document::descriptor;
+use crate::document::descriptor::{self, Descriptor};
 use crate::document::manifest::{self, Kind, Schema};
 use crate::document::{DocumentError, gojson, media_type};
 use crate::platform::Platform;
@@ -46,6 +47,25 @@ pub(in crate::commands) fn child(
     digest: &Digest,
 ) -> Result<Found, CommandError> {
     manifest(registry, &repository.at_digest(digest))
+}
+
+/// Asks a registry for a manifest that the published list `list` names.
+///
+/// # Errors
+/// [`CommandError::MissingChild`] where the registry has the list and not this.
+pub(in crate::commands) fn listed(
+    registry: &Registry,
+    list: &Reference,
+    line: &Descriptor,
+) -> Result<Found, CommandError> {
+    child(registry, list.repository(), &line.digest).map_err(|error| match error {
+        CommandError::NotServed { source, .. } => {
+            let lines = std::slice::from_ref(line);
+            let missing = MissingChild::new(list, list.repository(), lines, NamedBy::Published);
+            MissingChild { source: Some(*source), ..missing }.into()
+        }
+        error => error,
+    })
 }
 
 /// The platforms of images, read from their configurations as docker reads them, each configuration once.

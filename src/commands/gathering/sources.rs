@@ -209,7 +209,7 @@ impl Gathering<'_> {
         let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
         let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
-            None => match fetch::manifest(self.registry, &child.reference)? {
+            None => match fetch::listed(self.registry, source, &child.descriptor)? {
                 Found::Image(schema, fetched) => (schema, fetched.bytes),
                 Found::List(fetched) => {
                     tally.keep(source, &fetched.bytes, 1)?;

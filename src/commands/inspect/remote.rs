@@ -100,7 +100,7 @@ impl Client {
     /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
     fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
         let (had, mut shown) = (Tally::default(), Tally::default());
-        let look = |line: &Descriptor| match fetch::child(&self.registry, list.repository(), &line.digest)? {
+        let look = |line: &Descriptor| match fetch::listed(&self.registry, list, line)? {
             Found::Image(schema, fetched) => {
                 had.keep(list, &fetched.bytes, 1)?;
                 Ok(Child::Image(schema, fetched.bytes))
@@ -193,7 +193,7 @@ impl Client {
     /// The lines of an index within a list, or the line of an image with the platform that the list did not say.
     fn deeper(&self, list: &Reference, line: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
-        match fetch::manifest(&self.registry, &reference)? {
+        match fetch::listed(&self.registry, list, line)? {
             Found::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
             Found::Image(_, fetched) => {
                 // What runs nowhere is not looked into again.
@@ -205,7 +205,7 @@ impl Client {
 
     fn image_of(&self, list: &Reference, line: &Descriptor) -> Result<Image, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
-        match fetch::manifest(&self.registry, &reference)? {
+        match fetch::listed(&self.registry, list, line)? {
             Found::Image(schema, fetched) => Ok(Image { reference, schema, fetched, line: Some(line.clone()) }),
             Found::List(_) => Err(CommandError::IsList(reference.to_string())),
         }

@@ -15,6 +15,10 @@ use crate::reference::{Reference, Repository};
 /// The operating system whose foreign layers may stay where they are.
 const WINDOWS: &str = "windows";
 
+/// The size of a manifest that every registry takes (distribution-spec), in bytes. A larger one could be published here and
+/// there, and read nowhere.
+const LIST_MAX: u64 = 4 * 1024 * 1024;
+
 /// All that publishing a draft may take.
 pub(in crate::commands) struct Plan<'a> {
     /// The list's name.
@@ -88,6 +92,10 @@ impl<'a> Plan<'a> {
         let tags = tags::ordered(target, more_tags)?;
         let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
         let list = draft.list(form)?;
+        let size = list.bytes.len() as u64;
+        if size > LIST_MAX {
+            return Err(CommandError::ListTooLarge { list: target.to_string(), size, most: LIST_MAX });
+        }
         let (children, blobs, puts) = (Vec::new(), Blobs::default(), Vec::new());
         let mut plan = Plan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
         plan.blobs = plan.add(draft, blobs)?;

@@ -266,7 +266,13 @@ impl Sender<'_> {
                 continue;
             }
             let shown = if self.plan.is_own(tag) { *target } else { tag };
-            put(self.registry, tag, shown, list.media_type, &list.bytes)?;
+            if let Err(failure) = put(self.registry, tag, shown, list.media_type, &list.bytes) {
+                if !is_refusal(&failure) || !self.is_this_now(tag) {
+                    return Err(failure);
+                }
+                self.say(format_args!("unchanged: {tag} is {}", list.digest));
+                continue;
+            }
             self.say(format_args!("put {tag} as {}", list.digest));
             moved.extend(tag.tag().map(str::to_owned));
         }
@@ -276,11 +282,26 @@ impl Sender<'_> {
         Ok(())
     }
 
+    /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses even
+    /// what changes nothing, and another run may have put the same list meanwhile.
+    fn is_this_now(&self, tag: &Reference) -> bool {
+        let name = Name::Tag(tag.tag().unwrap_or_default().to_owned());
+        let found = self.registry.has_manifest(tag.repository(), &name);
+        // The failure to put it is what counts, not that of this look.
+        found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
+    }
+
     fn say(&self, line: std::fmt::Arguments<'_>) {
         if self.is_verbose {
             self.context.streams.note(line);
         }
     }
+}
+
+/// Whether the registry would not take what was put, as opposed to failing or not knowing who puts it.
+fn is_refusal(failure: &CommandError) -> bool {
+    let is_it = |status| matches!(status, 400..=499) && !matches!(status, 401 | 429);
+    matches!(failure, CommandError::Put { source, .. } if source.status.is_some_and(is_it))
 }
 
 /// Puts a manifest under the reference's tag, or its own digest where there is none; a failure shows `shown`.
