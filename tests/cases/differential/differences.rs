@@ -98,6 +98,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("edited-empty-file", "*", &[ERR], DAMAGED),
     d("edited-empty-file", "rm {T}/l:1", &[CODE, TREE], REMOVED),
     d("edited-truncated", "rm {T}/l:1", &[CODE, TREE], REMOVED),
+    d("old-entry-reindented", "rm {T}/l:1", &[CODE, ERR, TREE], REMOVED),
     d("edited-truncated", "*", &[ERR], DAMAGED),
     d("edited-wrong-types", "*", &[ERR], DAMAGED),
     d("old-entry-reindented", "inspect {T}/l:1", &[ERR], DAMAGED),
