@@ -104,6 +104,7 @@ mod cases {
     mod logins;
     mod manifest_tool;
     mod names;
+    mod platforms;
     mod plugin;
     mod push;
     mod rate_limits;

@@ -12,6 +12,9 @@ use crate::platform::Platform;
 /// What attestations, and what is made for no machine, call their operating system.
 const NO_SYSTEM: &str = "unknown";
 
+/// The variants of 32-bit ARM, the one that is preferred first.
+const ARM_VARIANTS: [&str; 3] = ["v7", "v6", "v5"];
+
 /// How many images are named that are for the same platform.
 const SHOWN_MAX: usize = 8;
 
@@ -64,6 +67,21 @@ fn platform_of(entry: &Entry) -> Option<&Platform> {
 pub(super) fn machine(line: &Descriptor) -> Option<&Platform> {
     let platform = line.platform.as_ref()?;
     (line.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
+}
+
+/// Of images that match a platform those that suit it best. A 32-bit ARM without a variant is v7, then v6, then v5, as
+/// containerd and skopeo have it. Several images are left where they suit it alike.
+pub(super) fn preferred<'a, T: Copy>(
+    matching: Vec<T>,
+    wanted: &Platform,
+    line: impl Fn(T) -> &'a Descriptor,
+) -> Vec<T> {
+    let rank = |image: &T| match machine(line(*image)).map(Platform::normalized).unwrap_or_default() {
+        Platform { architecture, .. } if architecture != "arm" || !wanted.variant.is_empty() => 0,
+        Platform { variant, .. } => ARM_VARIANTS.iter().position(|own| *own == variant).unwrap_or(ARM_VARIANTS.len()),
+    };
+    let best = matching.iter().map(rank).min();
+    matching.into_iter().filter(|image| Some(rank(image)) == best).collect()
 }
 
 /// A line for each platform that more than one image is for.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::{DocumentError, Draft, Entry};
+use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// A list or an image under its name.
@@ -30,7 +31,7 @@ pub(super) struct Listing {
     pub(super) annotations: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subject: Option<BlobListing>,
-    /// What a list names, in its order; nothing for an image.
+    /// What a list names, in its order; of an image, itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -45,8 +46,11 @@ pub(super) struct Listing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EntryListing {
-    /// `linux/arm64/v8`; none where the list says nothing of one.
+    /// `linux/arm64/v8`; none where it is not known.
     pub(super) platform: Option<String>,
+    /// The same in parts.
+    #[serde(flatten)]
+    pub(super) parts: PlatformListing,
     pub(super) digest: String,
     /// Of the manifest, in bytes.
     pub(super) size: u64,
@@ -70,6 +74,22 @@ pub(super) struct EntryListing {
     pub(super) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) contents: Option<ContentsListing>,
+}
+
+/// The parts of a platform; those that are not known are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PlatformListing {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) os: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) architecture: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) variant: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) os_version: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) os_features: Vec<String>,
 }
 
 /// What an image is made of.
@@ -154,10 +174,17 @@ impl EntryListing {
         EntryListing { source, ..EntryListing::line(&entry.reference, &entry.descriptor) }
     }
 
+    /// An image that is no list, as the one entry of a list that it would be.
+    pub(super) fn alone(reference: &Reference, image: &Descriptor) -> EntryListing {
+        // What a manifest says of itself is told once.
+        EntryListing::line(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
+    }
+
     /// One line of a list.
     pub(super) fn line(reference: &Reference, line: &Descriptor) -> EntryListing {
         EntryListing {
             platform: platform(line),
+            parts: PlatformListing::of(line),
             digest: line.digest.to_string(),
             size: line.size,
             media_type: line.media_type.clone(),
@@ -170,6 +197,14 @@ impl EntryListing {
             platforms: None,
             contents: None,
         }
+    }
+}
+
+impl PlatformListing {
+    fn of(line: &Descriptor) -> PlatformListing {
+        let Platform { os, architecture, variant, os_version, os_features, .. } =
+            line.platform.clone().unwrap_or_default();
+        PlatformListing { os, architecture, variant, os_version, os_features }
     }
 }
 

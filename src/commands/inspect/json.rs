@@ -12,7 +12,7 @@ pub(super) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::
     let listing = Listing {
         local: requests.is_none(),
         subject: node.subject.as_ref().map(BlobListing::of),
-        platforms: children(node, is_verbose),
+        platforms: children(node, is_verbose).or_else(|| Some(vec![alone(node, requests.is_none())])),
         // An image that is all there is to show is shown with its layers.
         contents: node.contents().map(contents),
         requests: requests.unwrap_or_default(),
@@ -24,6 +24,13 @@ pub(super) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::
 fn children(node: &Node, is_verbose: bool) -> Option<Vec<EntryListing>> {
     let Inside::List(children) = &node.inside else { return None };
     Some(children.iter().map(|child| entry(child, is_verbose)).collect())
+}
+
+/// An image as the one entry of a list that it would be: a draft's by its name, a registry's by its digest.
+fn alone(node: &Node, is_local: bool) -> EntryListing {
+    let by_digest = node.reference.repository().at_digest(&node.line.digest);
+    let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.line);
+    EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }
 }
 
 fn entry(node: &Node, is_verbose: bool) -> EntryListing {

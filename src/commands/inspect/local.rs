@@ -96,6 +96,7 @@ fn picked(context: &Context, found: Found, wanted: &PlatformArg) -> Result<Found
         images.filter_map(|entry| Some((entry, complete::machine(&entry.descriptor)?))).collect();
     let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
     let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
+    let matching = complete::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);
     tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference).collect::<Vec<_>>());
     match matching.first() {
         Some(entry) => Ok(Found::Entry(list.clone(), Box::new((*entry).clone()))),

@@ -5,8 +5,8 @@
 
 mod json;
 mod local;
-mod node;
-mod remote;
+pub(super) mod node;
+pub(super) mod remote;
 mod short;
 mod table;
 mod tree;

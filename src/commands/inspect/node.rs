@@ -19,9 +19,9 @@ const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 /// A manifest. At the top, the annotations and the artifact type in `line` are the manifest's own; below that they are
 /// those of its line in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) reference: Reference,
-    pub(super) line: Descriptor,
+pub(in crate::commands) struct Node {
+    pub(in crate::commands) reference: Reference,
+    pub(in crate::commands) line: Descriptor,
     /// The index that an entry of a draft was taken from.
     pub(super) source: Option<Reference>,
     /// What the manifest refers to; known at the top alone.
@@ -121,7 +121,7 @@ impl Node {
     }
 
     /// What is below it, where it is a list and somebody has looked.
-    pub(super) fn children(&self) -> &[Node] {
+    pub(in crate::commands) fn children(&self) -> &[Node] {
         match &self.inside {
             Inside::List(children) => children,
             _ => &[],
@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// The digest of the image that it attests, if it is an attestation.
-    pub(super) fn attests(&self) -> Option<Digest> {
+    pub(in crate::commands) fn attests(&self) -> Option<Digest> {
         attested(&self.line)
     }
 

@@ -36,19 +36,18 @@ enum Served {
 }
 
 /// Where it comes from.
-struct Client {
-    registry: Registry,
+struct Client<'a> {
+    registry: &'a Registry,
     jobs: NonZeroUsize,
 }
 
 /// The text to print for it.
 pub(super) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
-    let client = Client {
-        jobs: context.jobs(args.network.jobs)?,
-        registry: context.registry(&args.network, image.repository())?,
-    };
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = &context.registry(&args.network, image.repository())?;
+    let client = Client { registry, jobs };
     client.registry.announce(image.repository(), Access::Pull);
-    let served = match fetch::manifest(&client.registry, image)? {
+    let served = match fetch::manifest(client.registry, image)? {
         Found::Image(schema, fetched) => {
             Served::Image(Box::new(Image { reference: image.clone(), schema, fetched, line: None }))
         }
@@ -66,7 +65,22 @@ pub(super) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
     formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
 }
 
-impl Client {
+/// A list with what lies below it. Where that is not `is_deep`, only those entries are looked into that do not say what
+/// they run on.
+///
+/// # Errors
+/// What is no list, and what the registry says.
+pub(in crate::commands) fn list(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    reference: &Reference,
+    fetched: &Fetched,
+    is_deep: bool,
+) -> Result<Node, CommandError> {
+    Client { registry, jobs }.list(reference, fetched, is_deep)
+}
+
+impl Client<'_> {
     /// As docker prints it, or the bytes themselves.
     fn dockers(&self, args: &Inspect, image: &Reference, served: Served) -> Result<Vec<u8>, CommandError> {
         match served {
@@ -74,7 +88,7 @@ impl Client {
             Served::Image(image) if args.verbose => {
                 let platform = match image.line.as_ref().and_then(|line| line.platform.clone()) {
                     Some(platform) => platform,
-                    None => Platforms::new(&self.registry).of(&image.reference, &image.fetched.bytes)?,
+                    None => Platforms::new(self.registry).of(&image.reference, &image.fetched.bytes)?,
                 };
                 let Image { reference, schema, fetched, .. } = *image;
                 let wrong = wrong(&reference);
@@ -100,7 +114,7 @@ impl Client {
     /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
     fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
         let (had, mut shown) = (Tally::default(), Tally::default());
-        let look = |line: &Descriptor| match fetch::listed(&self.registry, list, line)? {
+        let look = |line: &Descriptor| match fetch::listed(self.registry, list, line)? {
             Found::Image(schema, fetched) => {
                 had.keep(list, &fetched.bytes, 1)?;
                 Ok(Child::Image(schema, fetched.bytes))
@@ -193,7 +207,7 @@ impl Client {
     /// The lines of an index within a list, or the line of an image with the platform that the list did not say.
     fn deeper(&self, list: &Reference, line: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
-        match fetch::listed(&self.registry, list, line)? {
+        match fetch::listed(self.registry, list, line)? {
             Found::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
             Found::Image(_, fetched) => {
                 // What runs nowhere is not looked into again.
@@ -205,7 +219,7 @@ impl Client {
 
     fn image_of(&self, list: &Reference, line: &Descriptor) -> Result<Image, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
-        match fetch::listed(&self.registry, list, line)? {
+        match fetch::listed(self.registry, list, line)? {
             Found::Image(schema, fetched) => Ok(Image { reference, schema, fetched, line: Some(line.clone()) }),
             Found::List(_) => Err(CommandError::IsList(reference.to_string())),
         }
@@ -214,7 +228,7 @@ impl Client {
     /// What an image runs on by its configuration; nothing, and no request, for what is no image.
     fn platform(&self, reference: &Reference, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
         let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
-        config.map(|_| Platforms::new(&self.registry).of(reference, bytes)).transpose()
+        config.map(|_| Platforms::new(self.registry).of(reference, bytes)).transpose()
     }
 
     fn image(&self, image: Image) -> Result<Node, CommandError> {
@@ -233,26 +247,28 @@ impl Client {
     /// A list; with what is in its images where that `is_deep`.
     fn list(&self, reference: &Reference, fetched: &Fetched, is_deep: bool) -> Result<Node, CommandError> {
         let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
-        let known = if is_deep { self.known(reference, &index)? } else { BTreeMap::new() };
+        let known = self.known(reference, &index, is_deep)?;
         let mut room = CHILDREN_MAX;
         let children = nodes(reference, &index.manifests, &known, &mut room)?;
         let inside = Inside::List(children);
         Ok(Node::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
-    /// All that lies below a list.
-    fn known(&self, list: &Reference, index: &Index) -> Result<BTreeMap<Digest, Known>, CommandError> {
+    /// All that lies below a list, or, where that is not `is_deep`, below what does not say what it runs on.
+    fn known(&self, list: &Reference, index: &Index, is_deep: bool) -> Result<BTreeMap<Digest, Known>, CommandError> {
+        let is_told = |line: &Descriptor| line.has_platform() || attested(line).is_some();
+        let is_wanted = |line: &Descriptor| can_be_shown(line) && (is_deep || !is_told(line));
         let below = |known: &Known| match known {
             Known::List(lines) => lines.clone(),
             _ => Vec::new(),
         };
-        self.levels(list, &index.manifests, can_be_shown, |line| self.look_into(list, line), below)
+        self.levels(list, &index.manifests, is_wanted, |line| self.look_into(list, line), below)
     }
 
     /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
     fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
-        match fetch::manifest(&self.registry, &reference) {
+        match fetch::manifest(self.registry, &reference) {
             Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
             Err(error) => Err(error),
             Ok(Found::List(fetched)) => {
@@ -347,7 +363,7 @@ fn first_for<'a>(
 ) -> Option<&'a Descriptor> {
     let is_wanted =
         |line: &&Descriptor| !is_list(line) && complete::machine(line).is_some_and(|own| own.matches(&wanted.parsed));
-    let matching = distinct(lines.iter().filter(is_wanted));
+    let matching = complete::preferred(distinct(lines.iter().filter(is_wanted)), &wanted.parsed, |line| line);
     let names: Vec<Reference> = matching.iter().map(|line| list.repository().at_digest(&line.digest)).collect();
     tell_of_others(context, wanted, &names.iter().collect::<Vec<_>>());
     matching.first().copied()

@@ -1,0 +1,147 @@
+//! What an image runs on, where its list does not say it: `platforms`, `inspect` and `create` agree, and read
+//! configurations only then. The shape of it in JSON.
+
+use serde_json::{Value, json};
+use testkit::image::fixtures::{artifact, buildx_image, buildx_index};
+use testkit::image::{Image, Index};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
+    }
+
+    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
+    fn run(&self, args: &[&str]) -> Output {
+        self.registry.clear();
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_slice(&self.run(args).success().stdout).expect("JSON")
+    }
+
+    /// How many requests there were, and how many of them were for configurations.
+    fn requests(&self) -> (usize, usize) {
+        let requests = self.registry.requests();
+        (requests.len(), requests.iter().filter(|request| request.path.contains("/blobs/")).count())
+    }
+}
+
+/// All platforms in a value, at any depth, in their order; null where one is not known.
+fn platforms(value: &Value) -> Vec<Value> {
+    let entries = value["platforms"].as_array().cloned().unwrap_or_default();
+    let of = |entry: &Value| match entry.get("platforms") {
+        Some(_) => platforms(entry),
+        None => vec![entry["platform"].clone()],
+    };
+    entries.iter().flat_map(of).collect()
+}
+
+#[test]
+fn commands_agree_on_what_a_list_does_not_say() {
+    let fixture = Fixture::new();
+    let (amd, arm, s390x) = (buildx_image("linux/amd64"), buildx_image("linux/arm64"), buildx_image("linux/s390x"));
+    let inner = Index::oci().image(&amd).build();
+    let nested = Index::oci().index(&inner).image_with(&arm, Value::Null, &[]).image(&s390x).build();
+    let bare = Index::oci().image_with(&amd, Value::Null, &[]).image_with(&arm, Value::Null, &[]).build();
+    fixture.registry.put_index("app", "nested", &nested);
+    fixture.registry.put_index("app", "bare", &bare);
+    for (tag, wanted, requests) in [
+        // The list, the inner one, the image without a platform and its configuration.
+        ("nested", &["linux/amd64", "linux/arm64", "linux/s390x"][..], (4, 1)),
+        ("bare", &["linux/amd64", "linux/arm64"], (5, 2)),
+    ] {
+        let name = format!("@app:{tag}");
+        let told = fixture.run(&["platforms", &name]).success().out();
+        let lines: Vec<&str> = told.lines().skip(3).map(|line| line.trim_start_matches("   - ")).collect();
+        assert_eq!((lines.as_slice(), fixture.requests()), (wanted, requests), "{tag}");
+        let told = fixture.json(&["platforms", "--format", "json", &name]);
+        assert_eq!((json!(platforms(&told)), fixture.requests()), (json!(wanted), requests), "{tag}");
+        let shown = fixture.json(&["inspect", "--format", "json", &name]);
+        assert_eq!((json!(platforms(&shown)), fixture.requests()), (json!(wanted), requests), "{tag}");
+        let table = fixture.run(&["inspect", "--format", "table", &name]).success().out();
+        assert!(wanted.iter().all(|platform| table.contains(platform)), "{table}");
+        let mut made = platforms(&fixture.json(&["create", "--replace", "--format", "json", "@list:1", &name]));
+        made.sort_by_key(Value::to_string);
+        assert_eq!(json!(made), json!(wanted), "{tag}");
+        for platform in wanted {
+            let _ = fixture.run(&["inspect", "--remote", "--platform", platform, &name]).success();
+        }
+    }
+}
+
+#[test]
+fn what_nothing_tells_is_unknown() {
+    let fixture = Fixture::new();
+    let (amd, notes) = (buildx_image("linux/amd64"), artifact("x/notes", b"notes"));
+    let index = Index::oci().image(&amd).image_with(&notes, Value::Null, &[]).build();
+    fixture.registry.put_index("app", "1", &index);
+    let told = fixture.run(&["platforms", "@app:1"]).success().out();
+    assert!(told.ends_with(" * Supported platforms:\n   - linux/amd64\n   - unknown\n"), "{told}");
+    for verb in ["platforms", "inspect"] {
+        let told = fixture.json(&[verb, "--format", "json", "@app:1"]);
+        assert_eq!(platforms(&told), [json!("linux/amd64"), Value::Null], "{verb}");
+        assert!(told["platforms"][1].get("os").is_none(), "{told}");
+    }
+    fixture.registry.put_image("app", "notes", &notes);
+    let told = fixture.run(&["platforms", "@app:notes"]).success().out();
+    assert!(told.ends_with(" * Supports: unknown\n"), "{told}");
+    let told = fixture.json(&["platforms", "--format", "json", "@app:notes"]);
+    assert_eq!(platforms(&told), [Value::Null]);
+    // An attestation runs nowhere.
+    fixture.registry.put_index("app", "attested", &buildx_index(&["linux/amd64"]));
+    assert_eq!(platforms(&fixture.json(&["platforms", "--format", "json", "@app:attested"])), [json!("linux/amd64")]);
+}
+
+#[test]
+fn json_always_has_platforms_and_their_parts() {
+    let fixture = Fixture::new();
+    let image = Image::docker().platform("windows", "amd64").os_version("10.0.20348.1").os_features(&["win32k"]);
+    let image = image.layer(b"w").build();
+    fixture.registry.put_image("win", "1", &image);
+    let entry = json!({
+        "platform": "windows/amd64:10.0.20348.1", "os": "windows", "architecture": "amd64",
+        "osVersion": "10.0.20348.1", "osFeatures": ["win32k"], "digest": image.digest(),
+        "size": image.manifest.len(), "mediaType": image.media_type,
+        "reference": fixture.registry.name(&format!("win@{}", image.digest())),
+    });
+    for verb in ["platforms", "inspect"] {
+        let told = fixture.json(&[verb, "--format", "json", "@win:1"]);
+        assert_eq!(told["platforms"], json!([entry]), "{verb}");
+        assert_eq!(told["platform"], entry["platform"], "{verb}");
+    }
+    let _ = fixture.run(&["create", "@list:1", "@win:1"]).success();
+    let list = fixture.json(&["inspect", "--format", "json", "@list:1"]);
+    let own = fixture.json(&["inspect", "--format", "json", "@list:1", "@win:1"]);
+    assert_eq!(own["platforms"], list["platforms"]);
+    assert_eq!(own["platforms"][0]["osFeatures"], json!(["win32k"]));
+}
+
+#[test]
+fn an_arm_without_a_variant_is_the_best_that_there_is() {
+    let fixture = Fixture::new();
+    let image = |platform: &str| buildx_image(platform);
+    for (there, picked) in [
+        (&["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"][..], "linux/arm/v7"),
+        (&["linux/arm/v5", "linux/arm/v6", "linux/arm/v8"], "linux/arm/v6"),
+        (&["linux/arm64", "linux/arm/v5"], "linux/arm/v5"),
+        (&["linux/arm/v6", "linux/arm"], "linux/arm"),
+    ] {
+        let index = there.iter().fold(Index::oci(), |index, own| index.image(&image(own))).build();
+        fixture.registry.put_index("app", "1", &index);
+        let shown = fixture.run(&["inspect", "--raw", "--platform", "linux/arm", "@app:1"]).success();
+        assert_eq!((shown.err(), shown.stdout), (String::new(), image(picked).manifest), "{there:?}");
+        let _ = fixture.run(&["create", "--replace", "@list:1", "@app:1"]).success();
+        let shown = fixture.run(&["inspect", "--raw", "--platform", "linux/arm", "@list:1"]).success();
+        assert_eq!(shown.stdout, image(picked).manifest, "{there:?}");
+    }
+}
