@@ -10,6 +10,7 @@ use docker_manifest::output::{Streams, terminal};
 fn main() -> ExitCode {
     let env = Env::from_process();
     let draws = io::stderr().is_terminal() && terminal::can_draw(&env);
-    let streams = Arc::new(Streams::new(io::stdout(), io::stderr()).with_terminal(draws));
+    let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(draws);
+    let streams = Arc::new(streams.with_width(terminal::stdout_width()));
     ExitCode::from(docker_manifest::run(&env::arguments(), env, streams))
 }

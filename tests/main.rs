@@ -109,6 +109,7 @@ mod cases {
     mod push;
     mod rate_limits;
     mod references;
+    mod remote_digest;
     mod retries;
     mod scene;
     mod secrets;

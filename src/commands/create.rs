@@ -10,6 +10,7 @@ use crate::commands::gathering::sources::{self, Gathering, Source};
 use crate::commands::listing::Listing;
 use crate::document::Draft;
 use crate::reference::Reference;
+use crate::registry::{Name, Registry};
 
 pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> {
     let list = args
@@ -32,6 +33,8 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         None => Originals::default(),
     };
     let made = Made { args, found: &found, originals: &originals };
+    let is_published =
+        args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
     let mut outcome = None;
     if args.replace {
         let (draft, moves) = made.draft(list, None)?;
@@ -47,6 +50,12 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     }
     let Some((draft, moves)) = outcome else { return Ok(()) };
     tell(context, &moves);
+    if is_published {
+        context.streams.note(format_args!(
+            "{list} is published, but there was no draft of it to amend: this one has only the images that were named. \
+             A draft of what is published is made with: create {list} {list}"
+        ));
+    }
     match args.format {
         Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
@@ -58,6 +67,21 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
         Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string() }),
         _ => Ok(()),
     }
+}
+
+/// Whether the list is one of its own sources.
+fn names_itself(args: &Create, list: &Reference) -> bool {
+    args.images.iter().any(|image| image.parsed.as_ref() == Ok(list))
+}
+
+/// Whether the registry has the list. A registry that does not say so is no reason to fail.
+fn is_there(registry: &Registry, list: &Reference) -> bool {
+    let name = match (list.tag(), list.digest()) {
+        (Some(tag), _) => Name::Tag(tag.to_owned()),
+        (None, Some(digest)) => Name::Digest(digest.clone()),
+        (None, None) => return false,
+    };
+    registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
 }
 
 /// Whether a registry has to be asked for an image: not where the draft has it and it cannot have moved, or nobody
@@ -89,6 +113,9 @@ impl Made<'_> {
         let mut moves = Vec::new();
         for source in self.found {
             moves.extend(refresh::merge(&mut draft, source, &self.args.sources, self.originals)?);
+            if source.reference == *list && list.tag().is_some() {
+                draft.remote_digest = Some(source.digest.clone());
+            }
         }
         Ok((draft, moves))
     }

@@ -31,7 +31,10 @@ pub(super) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     rows.sort_by_cached_key(Row::name);
     match args.format {
         _ if args.quiet => rows.iter().filter_map(Row::list).try_for_each(|list| context.streams.line(list))?,
-        ListFormat::Table => context.streams.data(table(&rows).to_string().as_bytes())?,
+        ListFormat::Table => {
+            let table = table(&rows).within(context.streams.width());
+            context.streams.data(table.to_string().as_bytes())?;
+        }
         ListFormat::Json => context.streams.json(&rows.iter().map(Row::told).collect::<Result<Vec<_>, _>>()?)?,
     }
     if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }

@@ -5,6 +5,7 @@ use crate::commands::error::CommandError;
 use crate::commands::publishing::publish::{self, publish};
 use crate::commands::publishing::summary::Published;
 use crate::commands::{Context, parsed};
+use crate::digest::Digest;
 use crate::document::Draft;
 use crate::reference::Reference;
 
@@ -17,9 +18,26 @@ pub(super) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
+    } else if !published.dry_run {
+        remember(context, args, target, &published);
     }
     publish::warn(context, std::slice::from_ref(&published));
     Ok(())
+}
+
+/// Writes down what the list's tag has now. The list is published whether that can be done or not.
+fn remember(context: &Context, args: &Push, target: &Reference, published: &Published) {
+    let Some(digest) = target.tag().and_then(|_| published.digest.parse::<Digest>().ok()) else { return };
+    let change = |before: Option<&Draft>| {
+        let mut draft = before.cloned();
+        draft.iter_mut().for_each(|draft| draft.remote_digest = Some(digest.clone()));
+        Ok::<_, CommandError>(draft)
+    };
+    let store = context.store_within(args.network.timeout);
+    let written = store.and_then(|store| store.change(target, &context.notice(), change));
+    if let Err(error) = written {
+        context.streams.note(format_args!("{target} is published, but the draft does not say so: {error}"));
+    }
 }
 
 /// Removes the draft that was pushed. One that somebody changed meanwhile is not that draft any more, and stays.

@@ -33,6 +33,8 @@ pub struct Draft {
     pub carried: Vec<Carried>,
     /// By the key of an entry the platform that was read from the image because the index did not say one.
     pub platforms: BTreeMap<String, Platform>,
+    /// The digest that the list's tag had in its registry when the draft was made from that list, or was pushed.
+    pub remote_digest: Option<Digest>,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -78,6 +80,7 @@ impl Draft {
             order: Vec::new(),
             carried: Vec::new(),
             platforms: BTreeMap::new(),
+            remote_digest: None,
             entries: BTreeMap::new(),
         }
     }

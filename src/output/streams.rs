@@ -23,6 +23,7 @@ pub struct Streams {
     out: Sink,
     err: SharedSink,
     stderr_is_terminal: bool,
+    width: Option<usize>,
     bars: Mutex<Option<MultiProgress>>,
 }
 
@@ -33,6 +34,7 @@ impl Streams {
             out: Mutex::new(Box::new(out)),
             err: Arc::new(Mutex::new(Box::new(err))),
             stderr_is_terminal: false,
+            width: None,
             bars: Mutex::default(),
         }
     }
@@ -41,6 +43,17 @@ impl Streams {
     #[must_use]
     pub fn with_terminal(self, stderr_is_terminal: bool) -> Streams {
         Streams { stderr_is_terminal, ..self }
+    }
+
+    /// The same streams, where stdout is a terminal with so many columns.
+    #[must_use]
+    pub fn with_width(self, width: Option<usize>) -> Streams {
+        Streams { width, ..self }
+    }
+
+    /// The columns of the terminal that stdout is, if it is one.
+    pub fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// Whether stderr is a terminal to draw on.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use console::measure_text_width;
+use console::{measure_text_width, truncate_str};
 
 use crate::plain;
 
@@ -16,12 +16,20 @@ const NARROWEST: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    /// The columns of the terminal, where it has to fit one.
+    room: Option<usize>,
 }
 
 impl Table {
     /// A table with these headers and no rows yet.
     pub fn new(headers: &[&str]) -> Table {
-        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()] }
+        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], room: None }
+    }
+
+    /// The same table for a terminal with so many columns; without a number every cell is shown whole.
+    #[must_use]
+    pub fn within(self, room: Option<usize>) -> Table {
+        Table { room, ..self }
     }
 
     /// Adds a row below the others; one that is too short is filled with nothing. Control characters in it are shown
@@ -38,7 +46,20 @@ impl Table {
                 *width = (*width).max(measure_text_width(cell) + GAP);
             }
         }
+        if let Some(room) = self.room {
+            shrink(&mut widths, room);
+        }
         widths
+    }
+}
+
+/// Takes from the widest columns until they fit, or none is wider than it has to be. The last one needs no gap.
+fn shrink(widths: &mut [usize], room: usize) {
+    let mut over = widths.iter().sum::<usize>().saturating_sub(room.saturating_add(GAP));
+    while over > 0 {
+        let Some(widest) = widths.iter_mut().rev().max().filter(|widest| **widest > NARROWEST) else { return };
+        *widest -= 1;
+        over -= 1;
     }
 }
 
@@ -48,8 +69,9 @@ impl fmt::Display for Table {
         for row in &self.rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(cell);
-                line.extend(std::iter::repeat_n(' ', width.saturating_sub(measure_text_width(cell))));
+                let cell = truncate_str(cell, width.saturating_sub(GAP).max(NARROWEST - GAP), "...");
+                line.push_str(&cell);
+                line.extend(std::iter::repeat_n(' ', width.saturating_sub(measure_text_width(&cell))));
             }
             writeln!(f, "{}", line.trim_end())?;
         }
@@ -90,6 +112,23 @@ b
         let mut table = Table::new(&["a", "b"]);
         table.row(["\u{1b}[31m\n", "c"]);
         assert_eq!(table.to_string(), "A         B\n?[31m?    c\n");
+    }
+
+    #[test]
+    fn a_table_fits_its_terminal() {
+        let mut table = Table::new(&["name", "digest", "size"]);
+        table.row(["docker.io/library/app:1", "sha256:0123456789", "12 kB"]);
+        table.row(["a", "b", "c"]);
+        let whole = table.to_string();
+        assert_eq!(table.clone().within(Some(200)).to_string(), whole);
+        assert_eq!(table.clone().within(None).to_string(), whole);
+        for room in [30, 40, 45, 50] {
+            let text = table.clone().within(Some(room)).to_string();
+            assert!(text.lines().all(|line| line.len() <= room), "{room}:\n{text}");
+            assert!(text.contains("12 kB") && text.contains("..."), "{room}:\n{text}");
+        }
+        // There is a bound below which nothing could be read.
+        assert!(table.within(Some(1)).to_string().contains("dock..."));
     }
 
     #[test]

@@ -22,6 +22,13 @@ pub fn is_utf8(env: &Env) -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
+/// The columns of the terminal that stdout is; none where it is something else.
+pub fn stdout_width() -> Option<usize> {
+    let stdout = console::Term::stdout();
+    let size = if stdout.is_term() { stdout.size_checked() } else { None };
+    size.map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
+}
+
 /// The terminal behind stderr as indicatif draws on it.
 ///
 /// What is drawn goes out through the same sink as all other talk, in one piece a drawing. It never fails: a terminal

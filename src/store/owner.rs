@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::gojson::{self, Members};
 use crate::document::{DocumentError, Draft, Entry};
@@ -34,6 +35,7 @@ pub(super) struct Owner {
     pub(super) list: Reference,
     pub(super) format: u64,
     directory: String,
+    remote_digest: Option<Digest>,
     annotations: BTreeMap<String, String>,
     artifact_type: String,
     subject: Option<Descriptor>,
@@ -54,6 +56,8 @@ struct File<'a> {
     format: u64,
     list: String,
     directory: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_digest: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -169,21 +173,15 @@ impl Owner {
 
     fn named(value: &Value) -> Option<Owner> {
         let named = Named::deserialize(value).ok()?;
-        Some(Owner::plain(Reference::parse_canonical(&named.list).ok()?, named.directory))
+        let remote_digest = value.get("remoteDigest").and_then(Value::as_str).and_then(|digest| digest.parse().ok());
+        let plain = Owner::plain(Reference::parse_canonical(&named.list).ok()?, named.directory);
+        Some(Owner { remote_digest, ..plain })
     }
 
     fn plain(list: Reference, directory: String) -> Owner {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
-        Owner {
-            list,
-            format: PLAIN,
-            directory,
-            annotations,
-            artifact_type,
-            subject,
-            form: Form::default(),
-            mark: String::new(),
-        }
+        let (format, remote_digest, form, mark) = (PLAIN, None, Form::default(), String::new());
+        Owner { list, format, directory, remote_digest, annotations, artifact_type, subject, form, mark }
     }
 
     fn with_members(self, format: u64, value: &Value) -> Result<Owner, DocumentError> {
@@ -213,6 +211,7 @@ impl Owner {
         let mark = if format > PLAIN { mark.unwrap_or_else(mark::new) } else { String::new() };
         Owner {
             format,
+            remote_digest: draft.remote_digest.clone(),
             annotations: draft.annotations.clone(),
             artifact_type: draft.artifact_type.clone(),
             subject: draft.subject.clone(),
@@ -232,6 +231,7 @@ impl Owner {
         draft.annotations.clone_from(&self.annotations);
         draft.artifact_type.clone_from(&self.artifact_type);
         draft.subject.clone_from(&self.subject);
+        draft.remote_digest.clone_from(&self.remote_digest);
         self.form.tell(draft);
     }
 
@@ -249,6 +249,7 @@ impl Owner {
             format: self.format,
             list: self.list.to_string(),
             directory: &self.directory,
+            remote_digest: self.remote_digest.as_ref().map(Digest::as_str),
             annotations: &self.annotations,
             artifact_type: &self.artifact_type,
             subject: self.subject.as_ref(),

@@ -356,13 +356,15 @@ fn a_table_has_attestations_beside_their_image() {
     // The same rows for a draft with no request, in the order of its names.
     let _ = world.run(&["create", "@list:1", "@app:1"]).success();
     let draft = world.shown(&["inspect", "-v", "--format", "table", "@list:1"]);
+    let (head, draft) = draft.split_once("\n\n").expect("a head");
+    assert!(head.starts_with("draft  R/list:1  sha256:") && head.lines().count() == 1, "{head}");
     assert_eq!(world.requests(), [""; 0]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
         lines
     };
-    assert_eq!(sorted(&draft), sorted(TABLE_VERBOSE));
+    assert_eq!(sorted(draft), sorted(TABLE_VERBOSE));
     let position = |digest: &str| draft.lines().position(|line| line.contains(digest)).expect("a row");
     for (image, attestation) in [(0, 2), (1, 3)] {
         let [image, attestation] = [image, attestation].map(|number: usize| index.images[number].digest());
@@ -397,6 +399,7 @@ fn a_tree_goes_down_to_the_layers() {
         lines
     };
     assert_eq!(sorted(&draft), sorted(&unicode));
+    assert!(draft.starts_with("R/list:1  draft  oci index  sha256:"), "{draft}");
     let image = world.shown(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(image.lines().count(), 4, "{image}");
     assert!(image.starts_with(&format!("R/app@{}  linux/amd64  sha256:", index.images[0].digest())), "{image}");
@@ -411,6 +414,33 @@ fn a_tree_goes_down_to_the_layers() {
     let typed = world.shown(&["inspect", "-v", "--format", "tree", "@app:typed"]);
     let said: Vec<&str> = typed.lines().skip(1).take(2).collect();
     assert_eq!(said, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
+}
+
+#[test]
+fn trees_and_tables_show_what_is_said() {
+    let (world, index) = World::with_index();
+    let platform = json!({"os": "linux", "architecture": "amd64"});
+    let told = Index::oci()
+        .image_with(&index.images[0], platform, &[("tier", "base"), ("owner", "me")])
+        .image(&index.images[1])
+        .artifact_type("x/y")
+        .subject(&index.images[1])
+        .annotation("k", "v")
+        .build();
+    world.registry.put_index("app", "told", &told);
+    let subject = index.images[1].digest();
+    let _ = world.run(&["create", "@list:told", "@app:told"]).success();
+    for list in ["@app:told", "@list:told"] {
+        let tree = world.shown(&["inspect", "--format", "tree", list]);
+        let table = world.shown(&["inspect", "--format", "table", list]);
+        for line in ["artifact type  x/y", "annotation  k=v"] {
+            assert!(tree.contains(line) && table.contains(line), "{line}\n{tree}\n{table}");
+        }
+        assert!(tree.contains(&format!("subject  {}", short(&subject))), "{tree}");
+        assert!(table.contains(&format!("subject  {subject}")), "{table}");
+        assert!(tree.contains("annotation  tier=base") && table.contains("owner=me, tier=base"), "{tree}\n{table}");
+        assert!(table.contains("ANNOTATIONS"), "{table}");
+    }
 }
 
 #[test]

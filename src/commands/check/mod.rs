@@ -156,7 +156,7 @@ fn show(
             for (check, verdict) in found.each() {
                 table.row([check.title(), verdict.title(), verdict.remark().unwrap_or_default()]);
             }
-            Ok(context.streams.data(table.to_string().as_bytes())?)
+            Ok(context.streams.data(table.within(context.streams.width()).to_string().as_bytes())?)
         }
         ListFormat::Json => {
             let checks = found.each().map(|(check, verdict)| {

@@ -41,7 +41,10 @@ fn formatted(
 ) -> Result<Vec<u8>, CommandError> {
     let text = match format {
         InspectFormat::Json => json::text(node, is_verbose, requests)?,
-        InspectFormat::Table => table::of(node, is_verbose).to_string(),
+        InspectFormat::Table => {
+            let rows = table::of(node, is_verbose).within(context.streams.width());
+            format!("{}{rows}", table::head(node))
+        }
         InspectFormat::Tree => {
             let strokes = Strokes::of_locale(terminal::is_utf8(&context.env));
             tree::of(node, is_verbose).drawn(strokes)

@@ -16,6 +16,9 @@ use crate::reference::Reference;
 /// The annotation by which BuildKit says what a layer of an attestation is.
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
+/// What the annotations begin with by which BuildKit marks an attestation.
+const REFERENCE: &str = "vnd.docker.reference.";
+
 /// A manifest. At the top, the annotations and the artifact type in `line` are the manifest's own; below that they are
 /// those of its line in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(in crate::commands) struct Node {
     pub(in crate::commands) line: Descriptor,
     /// The index that an entry of a draft was taken from.
     pub(super) source: Option<Reference>,
+    /// Whether it is a draft, of which a registry need not have anything.
+    pub(super) is_draft: bool,
     /// What the manifest refers to; known at the top alone.
     pub(super) subject: Option<Descriptor>,
     pub(super) inside: Inside,
@@ -95,7 +100,7 @@ impl Head {
 impl Node {
     /// A manifest of which only its line is known.
     pub(super) fn listed(reference: Reference, line: Descriptor) -> Node {
-        Node { reference, line, source: None, subject: None, inside: Inside::Unknown }
+        Node { reference, line, source: None, is_draft: false, subject: None, inside: Inside::Unknown }
     }
 
     /// A manifest that is here, with what it says of itself.
@@ -110,7 +115,8 @@ impl Node {
         let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
         let children = draft.listed().map(Node::of_entry).collect::<Result<_, _>>()?;
         let inside = Inside::List(children);
-        Ok(Node::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside))
+        let top = Node::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside);
+        Ok(Node { is_draft: true, ..top })
     }
 
     /// An entry of a draft.
@@ -162,6 +168,12 @@ impl Node {
             (None, _) if self.line.media_type.is_empty() => "unknown".to_owned(),
             (None, _) => self.line.media_type.clone(),
         }
+    }
+
+    /// The annotations that are not shown in another way: BuildKit's mark of an attestation is.
+    pub(super) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
+        let is_shown = self.attests().is_some();
+        self.line.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
     }
 
     /// Every digest in it.

@@ -1,5 +1,5 @@
 //! `--format tree`: the index, its platforms, their layers with sizes; attestations below their image with what they
-//! state.
+//! state. What a list says of a manifest stands below it: artifact type, annotations, subject.
 
 use crate::commands::inspect::node::{Contents, Inside, Node, beside, predicate};
 use crate::commands::inspect::short::Short;
@@ -12,8 +12,10 @@ pub(super) fn of(node: &Node, is_verbose: bool) -> Tree {
     let drawing = Drawing { short, is_verbose };
     let name = node.reference.to_string();
     let what = node.platform().unwrap_or_else(|| node.kind());
-    let mut tree = Tree::new(drawing.label(&[&name, &what], node));
-    drawing.said(&mut tree, &node.line);
+    let words = [name.as_str(), "draft", what.as_str()];
+    let words: Vec<&str> = words.into_iter().filter(|word| node.is_draft || *word != "draft").collect();
+    let mut tree = Tree::new(drawing.label(&words, node));
+    drawing.said(&mut tree, node);
     if let Some(subject) = &node.subject {
         tree.push(Tree::new(drawing.blob("subject", subject)));
     }
@@ -36,7 +38,7 @@ impl Drawing {
             (None, _) => node.kind(),
         };
         let mut tree = Tree::new(self.label(&[&what], node));
-        self.said(&mut tree, &node.line);
+        self.said(&mut tree, node);
         self.inside(&mut tree, node, attestations);
         tree
     }
@@ -45,6 +47,7 @@ impl Drawing {
     /// says.
     fn attestation(&self, node: &Node) -> Tree {
         let mut tree = Tree::new(self.label(&["attestation"], node));
+        self.said(&mut tree, node);
         for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
             tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
         }
@@ -70,14 +73,12 @@ impl Drawing {
     }
 
     /// What is said of a manifest beside what the label has.
-    fn said(&self, tree: &mut Tree, line: &Descriptor) {
-        if !self.is_verbose {
-            return;
+    fn said(&self, tree: &mut Tree, node: &Node) {
+        if !node.line.artifact_type.is_empty() {
+            tree.push(Tree::new(format!("artifact type  {}", node.line.artifact_type)));
         }
-        if !line.artifact_type.is_empty() {
-            tree.push(Tree::new(format!("artifact type  {}", line.artifact_type)));
-        }
-        for (name, value) in &line.annotations {
+        let annotations = node.line.annotations.iter().filter(|_| self.is_verbose);
+        for (name, value) in annotations.chain(node.annotations().filter(|_| !self.is_verbose)) {
             tree.push(Tree::new(format!("annotation  {name}={value}")));
         }
     }

@@ -54,7 +54,9 @@ pub(in crate::commands) struct Detail {
 pub(in crate::commands) fn between(before: Option<&Index>, after: &Index) -> Changes {
     let lines = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
     let changes = differences(&lines(before), &lines(Some(after)));
-    Changes { details: before.map(|before| details(before, after)).unwrap_or_default(), ..changes }
+    let mut details = before.map(|before| details(before, after)).unwrap_or_default();
+    details.extend(of_one_alone(before.unwrap_or(&Index::default()), after));
+    Changes { details, ..changes }
 }
 
 impl Changes {
@@ -143,6 +145,22 @@ fn details(before: &Index, after: &Index) -> Vec<Detail> {
         details.push(Detail { digest: None, member: "order".to_owned(), from: None, to: None });
     }
     details
+}
+
+/// What is said of images that only one of the two names: annotations, artifact type, attestations.
+fn of_one_alone(before: &Index, after: &Index) -> Vec<Detail> {
+    let (old, new) = (by_digest(before), by_digest(after));
+    let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Said {
+        let images = lines.get(digest).into_iter().flatten().filter(|line| attested(line).is_none());
+        let is_told = |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
+        let mut said: Said = images.flat_map(|line| of_line(line)).filter(is_told).collect();
+        said.extend(attestations(index, digest));
+        said
+    };
+    let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
+    let alone = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
+    let told = |digest| told_differently(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
+    alone.flat_map(told).collect()
 }
 
 fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
@@ -251,6 +269,33 @@ mod tests {
         assert_eq!((found.added.len(), found.removed.len(), found.changed.len()), (0, 0, 0));
         assert_eq!(found.lines(), ["~ order"]);
         assert_eq!(between(Some(&index(&[])), &index(&[])), Changes::default());
+    }
+
+    #[test]
+    fn what_is_said_of_new_and_removed_images_is_told() {
+        let (mut old, new) = (descriptor("linux/amd64", "1"), descriptor("linux/arm64", "2"));
+        old.annotations.insert("tier".into(), "base".into());
+        let before = index(&[old.clone(), attestation(&old, "old")]);
+        let after = index(&[new.clone(), attestation(&new, "new")]);
+        let (gone, come) = (&old.digest, &new.digest);
+        let attested = |content: &[u8]| format!("{:?}", Digest::of(content).to_string());
+        let mut expected = vec![
+            format!("~ {gone} annotations.tier: \"base\" -> none"),
+            format!("~ {gone} attestations: {} -> none", attested(b"old")),
+            format!("~ {come} attestations: none -> {}", attested(b"new")),
+        ];
+        expected.sort();
+        let details = |before: Option<&Index>| {
+            let found = between(before, &after);
+            let mut lines: Vec<String> = found.details.iter().map(Detail::line).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(details(Some(&before)), expected);
+        assert_eq!(
+            details(None),
+            expected.iter().filter(|line| line.contains(come.as_str())).cloned().collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn changes(plan: &Plan<'_>, served: &Served) -> Result<Changes, CommandError> {
 }
 
 /// A dry run as people read it.
-pub(in crate::commands) fn text(published: &Published) -> String {
+pub(in crate::commands) fn text(published: &Published, room: Option<usize>) -> String {
     let mut text = format!("Would push {}\n", published.reference);
     for (name, value) in [
         ("digest", published.digest.clone()),
@@ -203,7 +203,7 @@ pub(in crate::commands) fn text(published: &Published) -> String {
         };
         let _ = writeln!(text, "{:<12}{tag} ({state})", "tag:");
     }
-    let _ = write!(text, "\n{}", table(published));
+    let _ = write!(text, "\n{}", table(published).within(room));
     let Copied { blobs, bytes } = published.copied;
     let _ = writeln!(
         text,

@@ -8,14 +8,15 @@ use crate::args::{Format, Publish};
 use crate::commands::complete::{self, Wanted};
 use crate::commands::error::{CommandError, Made};
 use crate::commands::missing_child::NamedBy;
-use crate::commands::publishing::dry_run;
 use crate::commands::publishing::plan::{Blob, Plan, Put, Step};
 use crate::commands::publishing::result_files::ResultFile;
 use crate::commands::publishing::served::{self, Now, Served};
 use crate::commands::publishing::summary::{Copied, Published};
+use crate::commands::publishing::{changes, dry_run};
 use crate::commands::{Context, pool};
 use crate::digest::Digest;
 use crate::document::Draft;
+use crate::document::list::Index;
 use crate::output::{Progress, json};
 use crate::reference::{Reference, Repository};
 use crate::registry::{self, Access, Brought, Kind, Mount, Name, Registry, RegistryError};
@@ -50,6 +51,7 @@ pub(in crate::commands) fn publish(
     let before = registry.requests();
     announce(registry, jobs, &plan, options.dry_run);
     let served = served::look(registry, jobs, &plan, options.dry_run)?;
+    let overwritten = overwritten(draft, &plan, &served);
     let mut published = if options.dry_run {
         dry_run::preview(registry, jobs, draft, &plan, &served)?
     } else {
@@ -59,7 +61,7 @@ pub(in crate::commands) fn publish(
     };
     published.unchanged = served.is_done(&plan);
     published.requests = registry.requests().saturating_sub(before);
-    published.warnings = warnings.into_iter().chain(served.unchecked(&plan)).collect();
+    published.warnings = warnings.into_iter().chain(served.unchecked(&plan)).chain(overwritten).collect();
     if options.dry_run {
         return tell(&published).map(|()| published);
     }
@@ -74,6 +76,20 @@ pub(in crate::commands) fn publish(
     Err(CommandError::Untold { failure: Box::new(CommandError::of(failures)), list, digest })
 }
 
+/// A line where somebody else has changed what the list's tag serves since the draft was made from it, or pushed.
+fn overwritten(draft: &Draft, plan: &Plan<'_>, served: &Served) -> Option<String> {
+    let known = draft.remote_digest.as_ref()?;
+    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
+    let Some((tag, Now::Other(digest))) = own.filter(|(_, now)| **now != Now::Other(known.clone())) else {
+        return None;
+    };
+    let after = Index::decode(&plan.list.bytes).ok()?;
+    let gone = changes::between(served.index().as_ref(), &after).removed;
+    let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
+    let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };
+    Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
+}
+
 /// Tells on stdout what came of it: docker's lines, unless something else was asked for.
 pub(in crate::commands) fn show(
     context: &Context,
@@ -82,7 +98,9 @@ pub(in crate::commands) fn show(
 ) -> Result<(), CommandError> {
     match options.format {
         Some(Format::Json) => Ok(context.streams.json(published)?),
-        None if published.dry_run => Ok(context.streams.data(dry_run::text(published).as_bytes())?),
+        None if published.dry_run => {
+            Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
+        }
         None => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }
 }
