@@ -76,6 +76,7 @@ mod cases {
     mod args;
     mod auth;
     mod beyond_docker;
+    mod carried_over;
     mod check;
     mod client;
     mod client_bench;

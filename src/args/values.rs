@@ -52,6 +52,15 @@ impl PlatformArg {
         parsed.check_words()?;
         Ok(PlatformArg { typed: typed.to_owned(), parsed })
     }
+
+    /// Reads a platform that a list may have, whether anybody knows it or not.
+    ///
+    /// # Errors
+    /// Another form.
+    pub fn any(typed: &str) -> Result<PlatformArg, PlatformError> {
+        let typed = typed.trim();
+        Ok(PlatformArg { typed: typed.to_owned(), parsed: Platform::parse(typed)? })
+    }
 }
 
 /// How a result is told to a program.

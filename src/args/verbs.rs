@@ -117,7 +117,7 @@ pub struct Inspect {
     #[arg(long)]
     pub raw: bool,
     /// Show the image for this platform
-    #[arg(long, value_name = "string", value_parser = PlatformArg::new)]
+    #[arg(long, value_name = "string", value_parser = PlatformArg::any)]
     pub platform: Option<PlatformArg>,
     /// Look in local lists alone
     #[arg(long)]

@@ -21,7 +21,8 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let before = store.draft(list)?.ok_or_else(missing)?;
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
-    let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before: Some(&before) };
+    let (wanted, targets) = (&args.sources, vec![list.repository()]);
+    let gathering = Gathering { registry: &registry, jobs, wanted, before: Some(&before), targets };
     let is_asked =
         |image: &RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| originals::knows(&before, name));
     let (images, kept) = originals::divided(Some(&before), sources::distinct(&args.images), is_asked);
@@ -44,7 +45,7 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         lines = added(before, &draft);
         Ok::<_, CommandError>(Some(draft))
     })?;
-    tell(context, &moves);
+    tell(context, &moves, &found);
     notes.iter().for_each(|note| context.streams.note(note));
     for line in lines {
         context.streams.line(line)?;

@@ -140,13 +140,26 @@ impl Order<'_> {
         // One token is for the whole command.
         let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
         lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
-        let gathering = Gathering { registry, jobs, wanted: &Sources::default(), before: None };
+        let targets = lists.iter().map(|(_, target)| target.repository()).collect();
+        let gathering = Gathering { registry, jobs, wanted: &Sources::default(), before: None, targets };
         let found = Wanted::of(self.specs).gather(&gathering, self.ignore_missing)?;
         for image in found.missing() {
             context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
         }
         let (mut made, mut failures) = (Vec::new(), Vec::new());
         for spec in self.specs {
+            let own = spec.source.as_ref().map(Reference::repository);
+            let other =
+                lists.iter().filter(|(list, _)| std::ptr::eq(*list, spec)).map(|(_, target)| target.repository());
+            let form = assemble::form_of(registry, spec, other.into_iter().find(|target| Some(*target) != own))?;
+            if let (Some(source), None) = (&spec.source, &form) {
+                context
+                    .streams
+                    .note(format_args!("warning: {source} is not there any more: what only it says is left out"));
+            }
+            for left_out in form.iter().flat_map(|form| &form.left_out) {
+                context.streams.note(format_args!("warning: {left_out}"));
+            }
             let parts = match found.parts(spec) {
                 Ok(parts) => parts,
                 Err(failure) => {
@@ -158,7 +171,7 @@ impl Order<'_> {
                 context.streams.note(format_args!("warning: {warning}"));
             }
             for target in &spec.targets {
-                match self.list(spec, target, parts.draft(spec, &self.name(spec, target))) {
+                match self.list(spec, target, parts.draft(spec, &self.name(spec, target), form.as_ref())) {
                     Ok(list) => made.push(list),
                     Err(failure) => failures.push(failure),
                 }

@@ -26,7 +26,8 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let (images, kept) = originals::divided(before, sources::distinct(&args.images), |image| asks(args, before, image));
-    let gathering = Gathering { registry: &registry, jobs, wanted: &args.sources, before };
+    let gathering =
+        Gathering { registry: &registry, jobs, wanted: &args.sources, before, targets: vec![list.repository()] };
     let found = gathering.gather(&images, &kept)?;
     let originals = match before {
         Some(draft) => Originals::gather(&registry, draft, &found)?,
@@ -49,7 +50,7 @@ pub(super) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         })?;
     }
     let Some((draft, moves)) = outcome else { return Ok(()) };
-    tell(context, &moves);
+    tell(context, &moves, &found);
     if is_published {
         context.streams.note(format_args!(
             "{list} is published, but there was no draft of it to amend: this one has only the images that were named. \
@@ -93,8 +94,11 @@ fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
     !(is_known && (args.offline || is_fixed))
 }
 
-/// Tells which tags name something else than when the draft was made.
-pub(super) fn tell(context: &Context, moves: &[Move]) {
+/// Tells which tags name something else than when the draft was made, and what could not come along.
+pub(super) fn tell(context: &Context, moves: &[Move], found: &[Source]) {
+    for left_out in found.iter().flat_map(|source| &source.left_out) {
+        context.streams.note(format_args!("warning: {left_out}"));
+    }
     for Move { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
     }
@@ -117,16 +121,23 @@ impl Made<'_> {
                 draft.remote_digest = Some(source.digest.clone());
             }
         }
+        if before.is_none() {
+            refresh::arrange(&mut draft, self.found);
+        }
         Ok((draft, moves))
     }
 
-    /// A new draft. Where it is made of one index, it is to be that index again: what that says of itself comes along.
+    /// A new draft. Where it is made of one index, or of the one that it is to replace, it is to be that index again: what
+    /// that says of itself comes along.
     fn empty(&self, list: &Reference) -> Draft {
         let mut draft = Draft::new(list.clone());
-        if let [Source { index: Some(index), .. }] = self.found {
+        let own = self.found.iter().find(|source| source.reference == *list);
+        let only = self.found.first().filter(|_| self.found.len() == 1);
+        if let Some(Source { index: Some(index), form, .. }) = only.or(own) {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);
+            draft.source.clone_from(form);
         }
         draft
     }

@@ -11,6 +11,8 @@ use crate::commands::publishing::tags;
 use crate::commands::{Context, parsed};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
+use crate::document::draft::Line;
+use crate::document::entry::attested;
 use crate::document::list::{Form, Index};
 use crate::document::manifest::Kind;
 use crate::document::{Draft, media_type};
@@ -85,22 +87,35 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     if draft.is_empty() {
         return Err(CommandError::Empty(draft.reference.to_string()));
     }
-    let mut losses = Losses::default();
+    let is_it = |reference: &&Reference| draft.source.as_ref().map(|form| &form.digest) == reference.digest();
+    let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it).cloned();
+    let mut losses = Losses { has_source: source.is_some(), told: Vec::new() };
     losses.list(draft.subject.as_ref());
-    let manifests = draft.entries().map(|entry| {
+    let manifests = draft.lines().into_iter().filter_map(|named| {
+        let Line::Entry(key, entry) = named else {
+            if let Line::Carried(carried) = named {
+                losses.line(&carried.descriptor);
+            }
+            return None;
+        };
         let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
         losses.line(&entry.descriptor);
-        // What a registry said of an image itself, apply is told again.
-        line(image, &entry.descriptor, entry.source.is_some())
+        // What a registry said of an image itself, apply is told again; and what its index does not say, apply is not.
+        let mut described = entry.descriptor.clone();
+        if losses.has_source && draft.platforms.get(key) == described.platform.as_ref() {
+            described.platform = None;
+        }
+        Some(line(image, &described, entry.source.is_some()))
     });
     let spec = Spec {
         targets: vec![target(&draft.reference).into()],
+        source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?))),
         annotations: draft.annotations.clone(),
         artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
         manifests: manifests.collect(),
         ..Spec::default()
     };
-    Ok(Exported { spec, losses: losses.0 })
+    Ok(Exported { spec, losses: losses.told })
 }
 
 fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported, CommandError> {
@@ -113,8 +128,11 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     let served = |source| CommandError::Served { reference: list.to_string(), source };
     let index = Index::decode(&fetched.bytes).map_err(served)?;
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
-    let mut losses = Losses::default();
+    let mut losses = Losses { has_source: true, told: Vec::new() };
     losses.list(index.subject.as_ref());
+    let has_attestations = index.manifests.iter().any(|line| attested(line).is_some());
+    let source = is_special(&index, &fetched.bytes, is_docker);
+    let source = source.then(|| list.repository().at_digest(&fetched.digest));
     let mut manifests = Vec::new();
     for described in &index.manifests {
         if losses.line(described) {
@@ -126,26 +144,42 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     }
     let spec = Spec {
         targets: vec![target(list).into()],
+        source,
+        attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
         annotations: index.annotations,
         artifact_type: Some(index.artifact_type).filter(|said| !said.is_empty()),
         form: Some(if is_docker { Form::Docker } else { Form::Oci }),
         manifests,
         ..Spec::default()
     };
-    Ok(Exported { spec, losses: losses.0 })
+    Ok(Exported { spec, losses: losses.told })
+}
+
+/// Whether a spec alone would make another list of this: where the document is not as we write it, or it has what a spec
+/// has no place for.
+fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
+    let is_odd = |line: &Descriptor| {
+        let is_image = matches!(Kind::of(&line.media_type), Some(Kind::Image(_)));
+        !is_image || !line.urls.is_empty() || !line.data.is_empty() || !line.has_platform()
+    };
+    let is_beyond = is_docker && index.beyond_docker().is_some();
+    let is_ours = index.encode().is_ok_and(|own| own == bytes);
+    !is_ours || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_odd)
 }
 
 /// A line of a list. `is_listed`: it is a list that described it, and not the image itself, which may say more.
 fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
     let platform = line.platform.clone().filter(|_| line.has_platform());
+    let force = platform.as_ref().is_some_and(spec::needs_force);
     let without = match &platform {
-        Some(platform) if is_listed => without(platform),
+        Some(platform) if is_listed && !force => without(platform),
         _ => Without::default(),
     };
     SpecEntry {
         image,
         platform,
         without,
+        force,
         annotations: line.annotations.clone(),
         artifact_type: Some(line.artifact_type.clone()).filter(|said| !said.is_empty()),
     }
@@ -163,13 +197,16 @@ fn without(platform: &Platform) -> Without {
 }
 
 /// What a spec has no place for, in words.
-#[derive(Default)]
-struct Losses(Vec<String>);
+struct Losses {
+    /// Whether the spec names the index that has it.
+    has_source: bool,
+    told: Vec<String>,
+}
 
 impl Losses {
     fn list(&mut self, subject: Option<&Descriptor>) {
-        if let Some(subject) = subject {
-            self.0.push(format!("a spec has no place for the list's subject, {}", subject.digest));
+        if let Some(subject) = subject.filter(|_| !self.has_source) {
+            self.told.push(format!("a spec has no place for the list's subject, {}", subject.digest));
         }
     }
 
@@ -177,22 +214,27 @@ impl Losses {
     fn line(&mut self, line: &Descriptor) -> bool {
         let digest: &Digest = &line.digest;
         match Kind::of(&line.media_type) {
-            Some(Kind::List) => self.0.push(format!("{digest} is an index itself: apply takes it apart")),
+            Some(Kind::List) if self.has_source => {}
+            Some(Kind::List) => self.told.push(format!("{digest} is an index itself: apply takes it apart")),
             Some(Kind::Image(_)) => {}
             None if line.media_type.is_empty() => {}
+            None if self.has_source => return false,
             None => {
-                self.0.push(format!("{digest} is left out: apply knows no {}", plain::word(&line.media_type)));
+                self.told.push(format!("{digest} is left out: apply knows no {}", plain::word(&line.media_type)));
                 return false;
             }
         }
+        if self.has_source {
+            return true;
+        }
         if !line.urls.is_empty() {
-            self.0.push(format!("a spec has no place for the addresses of {digest}"));
+            self.told.push(format!("a spec has no place for the addresses of {digest}"));
         }
         if !line.data.is_empty() {
-            self.0.push(format!("a spec has no place for the content that is embedded for {digest}"));
+            self.told.push(format!("a spec has no place for the content that is embedded for {digest}"));
         }
         if !line.has_platform() {
-            self.0.push(format!("the list does not say what {digest} runs on: apply asks the image"));
+            self.told.push(format!("the list does not say what {digest} runs on: apply asks the image"));
         }
         true
     }

@@ -144,7 +144,7 @@ impl Draft {
 
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.carried.is_empty()
     }
 
     /// The entry of `image`.
@@ -216,10 +216,12 @@ impl Draft {
         Some(entry)
     }
 
-    /// The images that attest the manifest with this digest.
-    pub fn attesting(&self, digest: &Digest) -> Vec<Reference> {
-        let attesting = self.entries().filter(|entry| entry.attests().as_ref() == Some(digest));
-        attesting.map(|entry| entry.reference.clone()).collect()
+    /// What belongs to the manifest with this digest: what attests it, or refers to it as its subject.
+    pub fn belonging(&self, digest: &Digest) -> Vec<Reference> {
+        let belongs =
+            |entry: &&Entry| entry.attests().as_ref() == Some(digest) || entry.subject().as_ref() == Some(digest);
+        let belonging = self.entries().filter(belongs);
+        belonging.map(|entry| entry.reference.clone()).collect()
     }
 }
 
@@ -268,7 +270,7 @@ mod tests {
         attestation.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value)).into();
         draft.insert(image.clone()).unwrap();
         draft.insert(attestation.clone()).unwrap();
-        assert_eq!(draft.attesting(&image.descriptor.digest), [attestation.reference.clone()]);
+        assert_eq!(draft.belonging(&image.descriptor.digest), [attestation.reference.clone()]);
         let mut late = entry("h.x/z:1", "linux");
         late.descriptor.annotations.insert("late".into(), "1".into());
         draft.insert(late).unwrap();
@@ -276,7 +278,7 @@ mod tests {
         assert!(shown.find("late") < shown.find("attestation-manifest"), "attestations stand last: {shown}");
         assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
         assert_eq!(draft.remove(&attestation.reference), None);
-        assert!(draft.attesting(&image.descriptor.digest).is_empty());
+        assert!(draft.belonging(&image.descriptor.digest).is_empty());
     }
 
     #[test]

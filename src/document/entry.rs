@@ -89,6 +89,34 @@ impl Entry {
         attested(&self.descriptor)
     }
 
+    /// The manifest that this one refers to as its subject.
+    pub fn subject(&self) -> Option<Digest> {
+        manifest::subject(&self.payload().ok()?)
+    }
+
+    /// The artifact type that somebody gave it: not the one that its manifest has, nor the media type of its
+    /// configuration, which say nothing new.
+    pub fn given_artifact_type(&self) -> &str {
+        let given = self.descriptor.artifact_type.as_str();
+        let is_own = |payload: Cow<'_, [u8]>| manifest::own_types(&payload).iter().any(|own| own == given);
+        if given.is_empty() || self.payload().is_ok_and(is_own) { "" } else { given }
+    }
+
+    /// Its descriptor for a new line of a list. In an OCI index it has the artifact type that the manifest says of
+    /// itself; a Docker list needs none that says nothing new.
+    pub fn described(&self, is_oci: bool) -> Descriptor {
+        let mut descriptor = self.descriptor.clone();
+        if !is_oci {
+            self.given_artifact_type().clone_into(&mut descriptor.artifact_type);
+        } else if descriptor.artifact_type.is_empty()
+            && let Ok(payload) = self.payload()
+        {
+            let [own, _] = manifest::own_types(&payload);
+            descriptor.artifact_type = own;
+        }
+        descriptor
+    }
+
     /// Whether the bytes that the registry served are here, so that nothing need be fetched again.
     pub fn has_raw(&self) -> bool {
         self.raw.is_some()

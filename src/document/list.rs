@@ -56,6 +56,8 @@ pub struct List {
     pub bytes: Vec<u8>,
     /// The digest of the bytes.
     pub digest: Digest,
+    /// Why the list has another form than it had or than docker would give it, for the user.
+    pub note: Option<String>,
 }
 
 /// A list as a value.
@@ -183,6 +185,14 @@ impl Serialize for Line<'_> {
     }
 }
 
+/// One line of a list on one line of text, as docker orders its members.
+///
+/// # Errors
+/// None that a valid value can cause.
+pub(super) fn encode_line(line: &Descriptor) -> Result<Vec<u8>, DocumentError> {
+    Ok(gojson::encode(&Line(line))?)
+}
+
 impl List {
     /// The list that this index is, its media type decided by `form`.
     ///
@@ -193,7 +203,7 @@ impl List {
         let media_type = form.media_type(first);
         media_type.clone_into(&mut index.media_type);
         let bytes = index.encode()?;
-        Ok(List { media_type, digest: Digest::of(&bytes), bytes })
+        Ok(List { media_type, digest: Digest::of(&bytes), bytes, note: None })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Image manifests: which kind a document is, and which blobs it needs.
 
+use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::error::DocumentError;
 use crate::document::gojson::{self, Members};
@@ -118,6 +119,24 @@ pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let members = Members::of("Manifest", &value)?;
     let config = members.get("config").into_iter();
     config.chain(members.array("layers")?).map(Descriptor::decode).collect()
+}
+
+/// What an image manifest says of its own kind: its `artifactType`, and the media type of its configuration. Empty
+/// where it does not say, or is no manifest.
+pub fn own_types(manifest: &[u8]) -> [String; 2] {
+    let Ok(value) = gojson::parse(manifest) else { return Default::default() };
+    let Ok(members) = Members::of("Manifest", &value) else { return Default::default() };
+    let artifact_type = members.string("artifactType").unwrap_or_default();
+    let config = members.get("config").and_then(|config| Members::of("Descriptor", config).ok());
+    let config = config.and_then(|config| config.string("mediaType").ok()).unwrap_or_default();
+    [artifact_type, config]
+}
+
+/// The digest of the manifest that this one refers to, if it is a manifest and refers to one.
+pub fn subject(manifest: &[u8]) -> Option<Digest> {
+    let value = gojson::parse(manifest).ok()?;
+    let subject = Members::of("Manifest", &value).ok()?.get("subject")?;
+    Descriptor::decode(subject).ok().map(|subject| subject.digest)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod descriptor;
 pub mod draft;
+mod editing;
 pub mod entry;
 pub mod error;
 pub mod gojson;

@@ -44,6 +44,8 @@ pub struct Spec {
     pub targets: Vec<Target>,
     /// More tags for the list, in each target's repository.
     pub tags: Vec<String>,
+    /// The index whose form the list has: what a spec has no words for is taken from it.
+    pub source: Option<Reference>,
     /// The list's own annotations, which only an OCI index has.
     pub annotations: BTreeMap<String, String>,
     /// The list's `artifactType`, which only an OCI index has.
@@ -101,6 +103,8 @@ pub struct SpecEntry {
     pub platform: Option<Platform>,
     /// The fields of its platform that are published empty, whatever the image says.
     pub without: Without,
+    /// Whether the platform is published exactly as it is written, known or not, with nothing from the image.
+    pub force: bool,
     /// Annotations of its line in the list, which only an OCI index has.
     pub annotations: BTreeMap<String, String>,
     /// The `artifactType` of its line in the list, which only an OCI index has.
@@ -122,8 +126,13 @@ impl SpecEntry {
     /// An entry that says no more than where the image is.
     pub fn new(image: Reference) -> SpecEntry {
         let without = Without::default();
-        SpecEntry { image, platform: None, without, annotations: BTreeMap::new(), artifact_type: None }
+        SpecEntry { image, platform: None, without, force: false, annotations: BTreeMap::new(), artifact_type: None }
     }
+}
+
+/// Whether a platform has to be forced to be published as it is: nobody knows it, or it is usually spelt otherwise.
+pub fn needs_force(given: &Platform) -> bool {
+    platform::check(given, "").is_err() || platform::spelt(given.clone()) != *given
 }
 
 /// What becomes of the attestations that an index has for its images.

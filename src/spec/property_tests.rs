@@ -102,7 +102,7 @@ fn an_entry() -> impl Strategy<Value = SpecEntry> {
                 os_version: os_version && given.os_version.is_empty(),
                 os_features: os_features && given.os_features.is_empty(),
             };
-            SpecEntry { image, platform, without, annotations, artifact_type }
+            SpecEntry { image, platform, without, force: false, annotations, artifact_type }
         },
     )
 }
@@ -121,6 +121,7 @@ fn a_spec() -> impl Strategy<Value = Spec> {
         proptest::collection::vec(an_entry(), 1..4),
     )
         .prop_map(|(targets, tags, annotations, artifact_type, form, attestations, require, manifests)| Spec {
+            source: None,
             targets,
             tags,
             annotations,

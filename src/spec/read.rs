@@ -17,6 +17,7 @@ pub(super) const SPEC: Shape = Shape {
         ("image", "image"),
         ("images", "image"),
         ("tags", "tags"),
+        ("source", "source"),
         ("annotations", "annotations"),
         ("artifactType", "artifactType"),
         ("type", "type"),
@@ -51,6 +52,7 @@ pub(super) const PLATFORM: Shape = Shape {
         ("osFeatures", "os.features"),
         ("os_features", "os.features"),
         ("features", "features"),
+        ("force", "force"),
     ],
 };
 
@@ -77,6 +79,7 @@ impl Reader<'_> {
             targets: self.one_or_more(targets, "image", Reader::target)?,
             tags: self
                 .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
+            source: self.optional(&members, "source", |reader, id| reader.reference(id, "`source`").map(Some))?,
             annotations: self.optional(&members, "annotations", Reader::annotations)?,
             artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
             form: self.optional(&members, "type", Reader::form)?,
@@ -91,19 +94,20 @@ impl Reader<'_> {
     fn entry(&self, id: Id) -> Result<SpecEntry, Fault> {
         let members = self.members(id, &ENTRY)?;
         let image = self.required(&members, "image", id, ENTRY.place)?;
-        let (platform, without) = self.optional(&members, "platform", Reader::platform)?;
+        let (platform, without, force) = self.optional(&members, "platform", Reader::platform)?;
         Ok(SpecEntry {
             image: self.reference(image, "`image`")?,
             platform,
             without,
+            force,
             annotations: self.optional(&members, "annotations", Reader::annotations)?,
             artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
         })
     }
 
-    fn platform(&self, id: Id) -> Result<(Option<Platform>, Without), Fault> {
+    fn platform(&self, id: Id) -> Result<(Option<Platform>, Without, bool), Fault> {
         if let Content::Text { .. } = self.tree.node(id).content {
-            return Ok((Some(self.platform_text(id, "`platform`")?), Without::default()));
+            return Ok((Some(self.platform_text(id, "`platform`")?), Without::default(), false));
         }
         let members = self.members(id, &PLATFORM)?;
         let text = |key: &'static str| {
@@ -115,14 +119,21 @@ impl Reader<'_> {
                 reader.list(id, &format!("`{key}`"), |reader, id| reader.text(id, item))
             })
         };
-        let platform = platform::spelt(Platform {
+        let force: bool = self.optional(&members, "force", |reader, id| {
+            reader.word(id, "force", "choice", &[("true", true), ("false", false)])
+        })?;
+        let platform = Platform {
             architecture: text("architecture")?,
             os: text("os")?,
             os_version: text("os.version")?,
             os_features: texts("os.features", "an item of `os.features`")?,
             variant: text("variant")?,
             features: texts("features", "an item of `features`")?,
-        });
+        };
+        if force {
+            return Ok(((platform != Platform::default()).then_some(platform), Without::default(), true));
+        }
+        let platform = platform::spelt(platform);
         platform::check(&platform, "`platform`").map_err(|(field, kind)| {
             let key = match field {
                 Field::Os => "os",
@@ -145,7 +156,7 @@ impl Reader<'_> {
             os_version: is_empty("os.version"),
             os_features: is_empty("os.features"),
         };
-        Ok(((platform != Platform::default()).then_some(platform), without))
+        Ok(((platform != Platform::default()).then_some(platform), without, false))
     }
 
     fn platform_text(&self, id: Id, subject: &str) -> Result<Platform, Fault> {

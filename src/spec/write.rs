@@ -17,6 +17,9 @@ pub fn write(spec: &Spec) -> String {
         targets => list(&mut text, "", "image", targets.iter().map(ToString::to_string)),
     }
     list(&mut text, "", "tags", spec.tags.iter().cloned());
+    if let Some(source) = &spec.source {
+        line(&mut text, "", "source", &scalar(&source.to_string()));
+    }
     annotations(&mut text, "", &spec.annotations);
     if let Some(artifact_type) = &spec.artifact_type {
         line(&mut text, "", "artifactType", &scalar(artifact_type));
@@ -47,9 +50,12 @@ pub fn write(spec: &Spec) -> String {
 fn entry(text: &mut String, entry: &SpecEntry) {
     const INDENT: &str = "    ";
     line(text, "  - ", "image", &scalar(&entry.image.to_string()));
-    if entry.platform.is_some() || entry.without != Without::default() {
+    if entry.platform.is_some() || entry.without != Without::default() || entry.force {
         let _ = writeln!(text, "{INDENT}platform:");
         fields(text, "      ", entry.platform.as_ref().unwrap_or(&Platform::default()), entry.without);
+        if entry.force {
+            line(text, "      ", "force", "true");
+        }
     }
     annotations(text, INDENT, &entry.annotations);
     if let Some(artifact_type) = &entry.artifact_type {

@@ -214,7 +214,7 @@ fn referrer(parts: &[Part], oci: &Family) -> Result<(Document, Digest), Document
 }
 
 fn index(index: Index, form: Form, rank: u8) -> Result<Document, DocumentError> {
-    let List { media_type, bytes, digest } = List::of(index, form)?;
+    let List { media_type, bytes, digest, .. } = List::of(index, form)?;
     Ok(Document { media_type, bytes, digest, rank })
 }
 

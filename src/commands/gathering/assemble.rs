@@ -3,7 +3,7 @@
 //! The lines of a list stand in the spec's order, and what an index brings in the index's, its attestations among
 //! them; so the same spec and the same images always give the same bytes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::args::{Attestations, PlatformArg, RefArg, Sources};
 use crate::commands::error::CommandError;
@@ -11,12 +11,15 @@ use crate::commands::gathering::children::{self, is_picked};
 use crate::commands::gathering::sources::{self, Gathering, Request, Source};
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
+use crate::document::draft::{self, Line};
 use crate::document::entry::attested;
 use crate::document::list::{Form, Index};
-use crate::document::{Draft, Entry};
+use crate::document::source::{Carried, SourceIndex};
+use crate::document::{Draft, Entry, media_type};
 use crate::plain;
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, Repository};
+use crate::registry::Registry;
 use crate::spec::{self, Spec, SpecEntry, Without};
 
 /// The sources of several specs, each once.
@@ -35,8 +38,14 @@ pub(in crate::commands) struct Found(BTreeMap<Reference, Option<Source>>);
 pub(in crate::commands) struct Parts {
     /// Its lines, in order.
     entries: Vec<Entry>,
-    /// The one index that it is made of as a whole, if that is all.
-    base: Option<Index>,
+    /// The one index that it is made of, if that is all.
+    base: Option<Source>,
+    /// The order of that, where the list is all of it.
+    whole: Option<Vec<String>>,
+    /// What the indexes name that the spec takes as they are, and is no image.
+    carried: Vec<Carried>,
+    /// The indexes that the spec names, and those that lie in them.
+    nested: Vec<SourceIndex>,
     /// What has to be said to whoever published it.
     pub(in crate::commands) warnings: Vec<String>,
 }
@@ -117,9 +126,15 @@ impl Found {
             let target = spec.targets.first().map(ToString::to_string);
             return Err(CommandError::NoneLeft(target.unwrap_or_default()));
         }
+        let entries = merged(entries);
         let mut base = self.base(spec).cloned();
+        let whole = base.as_ref().and_then(|base| whole(base, &entries));
+        let carried = self.carried(spec, whole.is_some());
+        let used: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let used = used.into_iter().filter_map(|image| self.0.get(image)?.as_ref());
+        warnings.extend(used.flat_map(|source| source.left_out.clone()));
         if spec.form == Some(Form::Docker)
-            && let Some(index) = base.take_if(|index| !index.annotations.is_empty() || index.subject.is_some())
+            && let Some(Source { index: Some(index), .. }) = base.take_if(|base| is_beyond_docker(base))
         {
             let names: Vec<String> = index.annotations.keys().map(|name| plain::word(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
@@ -128,35 +143,131 @@ impl Found {
                 names.join(", ")
             ));
         }
-        Ok(Parts { entries, base, warnings })
+        let images: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let forms = images.into_iter().filter_map(|image| self.0.get(image)?.as_ref()?.form.clone());
+        let nested = forms.flat_map(|mut form| {
+            let inner = std::mem::take(&mut form.nested);
+            std::iter::once(form).chain(inner)
+        });
+        Ok(Parts { entries, base, whole, carried, nested: nested.collect(), warnings })
     }
 
-    /// The index, where the spec is that index and no part of it: what that says of itself comes along.
-    fn base(&self, spec: &Spec) -> Option<&Index> {
-        match spec.manifests.as_slice() {
-            [only] if only.platform.is_none() => self.0.get(&only.image)?.as_ref()?.index.as_ref(),
-            _ => None,
+    /// What indexes name that is no image: of one that the spec takes without a platform, or all of.
+    fn carried(&self, spec: &Spec, is_whole: bool) -> Vec<Carried> {
+        let mut carried: Vec<Carried> = Vec::new();
+        for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
+            let own = self.0.get(&entry.image).and_then(Option::as_ref).into_iter().flat_map(|source| &source.carried);
+            for own in own {
+                if !carried.iter().any(|other| other.descriptor.digest == own.descriptor.digest) {
+                    carried.push(own.clone());
+                }
+            }
         }
+        carried
+    }
+
+    /// The index, where the spec is made of it alone: what that says of itself comes along.
+    fn base(&self, spec: &Spec) -> Option<&Source> {
+        let first = spec.manifests.first()?;
+        let is_alone = spec.manifests.iter().all(|entry| entry.image == first.image);
+        self.0.get(&first.image)?.as_ref().filter(|source| is_alone && source.index.is_some() && spec.source.is_none())
     }
 }
 
 impl Parts {
-    /// The draft that is published as `target`.
-    pub(in crate::commands) fn draft(&self, spec: &Spec, target: &Reference) -> Draft {
+    /// The draft that is published as `target`. `form`: the index that the spec names as its source.
+    pub(in crate::commands) fn draft(&self, spec: &Spec, target: &Reference, form: Option<&Source>) -> Draft {
         let mut draft = Draft::new(target.clone());
-        if let Some(base) = &self.base {
-            draft.annotations.clone_from(&base.annotations);
-            draft.artifact_type.clone_from(&base.artifact_type);
-            draft.subject.clone_from(&base.subject);
+        if let Some(Source { index: Some(index), form, .. }) = &self.base {
+            draft.annotations.clone_from(&index.annotations);
+            draft.artifact_type.clone_from(&index.artifact_type);
+            draft.subject.clone_from(&index.subject);
+            draft.source.clone_from(form);
         }
         draft.annotations.extend(spec.annotations.clone());
         if let Some(artifact_type) = &spec.artifact_type {
             draft.artifact_type.clone_from(artifact_type);
         }
+        let derived = self.base.as_ref().map(|base| &base.derived);
+        let mut keys = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            draft.insert_keyed(format!("{place:08}"), entry.clone());
+            let key = format!("{place:08}");
+            if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
+                draft.platforms.insert(key.clone(), platform.clone());
+            }
+            keys.insert(draft::key(&entry.reference), key.clone());
+            draft.order.push(key.clone());
+            draft.insert_keyed(key, entry.clone());
+        }
+        draft.carried.clone_from(&self.carried);
+        if let Some(form) = form {
+            self.follow(&mut draft, form);
+        }
+        if let Some(order) = &self.whole {
+            draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
         }
         draft
+    }
+}
+
+impl Parts {
+    /// Lets a draft have the form of the index that its spec names: the spec says what the images are, and the index what
+    /// a spec has no words for.
+    fn follow(&self, draft: &mut Draft, form: &Source) {
+        let Some(Source { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
+        draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });
+        draft.subject.clone_from(&index.subject);
+        let mut lines: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
+        for line in &index.manifests {
+            lines.entry(&line.digest).or_default().push_back(line);
+        }
+        let mut platforms = BTreeMap::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let Some(line) = lines.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front) else { continue };
+            let (key, mut entry) = (format!("{place:08}"), entry.clone());
+            entry.descriptor.urls.clone_from(&line.urls);
+            entry.descriptor.data.clone_from(&line.data);
+            if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !line.has_platform()) {
+                platforms.insert(key.clone(), platform.clone());
+            }
+            draft.insert_keyed(key, entry);
+        }
+        draft.platforms.extend(platforms);
+        // What is carried stands in front of what it stood in front of.
+        let mut order = Vec::new();
+        let mut carried: VecDeque<(usize, &Carried)> = form
+            .carried
+            .iter()
+            .filter_map(|own| {
+                let place = index.manifests.iter().position(|line| line.digest == own.descriptor.digest)?;
+                Some((place, own))
+            })
+            .collect();
+        for (key, entry) in self.entries.iter().enumerate() {
+            let place = index.manifests.iter().position(|line| line.digest == entry.descriptor.digest);
+            while let Some((_, own)) = carried.pop_front_if(|(own, _)| place.is_some_and(|place| *own < place)) {
+                order.push(own.key().to_owned());
+            }
+            order.push(format!("{key:08}"));
+        }
+        draft.carried.clone_from(&form.carried);
+        draft.order = order;
+    }
+}
+
+/// The index that a spec names as the source of its list; `None` where the spec names none or it is not there.
+///
+/// # Errors
+/// What the registry says, and what is no index.
+pub(in crate::commands) fn form_of(
+    registry: &Registry,
+    spec: &Spec,
+    target: Option<&Repository>,
+) -> Result<Option<Source>, CommandError> {
+    let Some(name) = &spec.source else { return Ok(None) };
+    match sources::index_of(registry, name, target) {
+        Err(CommandError::NotServed { .. }) => Ok(None),
+        found => found.map(Some),
     }
 }
 
@@ -170,10 +281,20 @@ pub(in crate::commands) fn storable(draft: &Draft) -> Result<Draft, CommandError
     stored.annotations.clone_from(&draft.annotations);
     stored.artifact_type.clone_from(&draft.artifact_type);
     stored.subject.clone_from(&draft.subject);
+    stored.source.clone_from(&draft.source);
+    stored.carried.clone_from(&draft.carried);
+    let mut order = Vec::new();
     let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
     // How many names of each image are taken for sure.
     let mut places: BTreeMap<Reference, usize> = BTreeMap::new();
-    for entry in draft.entries().filter(|entry| seen.insert((&entry.reference, &entry.descriptor))) {
+    for line in draft.lines() {
+        let Line::Entry(key, entry) = line else {
+            order.push(line.key().to_owned());
+            continue;
+        };
+        if !seen.insert((&entry.reference, &entry.descriptor)) {
+            continue;
+        }
         let mut named = entry.clone();
         let digest = &entry.descriptor.digest;
         let by_digest = entry.reference.repository().at_digest(digest);
@@ -185,9 +306,51 @@ pub(in crate::commands) fn storable(draft: &Draft) -> Result<Draft, CommandError
                 place => children::name_again(&by_digest, digest, draft.reference.tag(), place),
             };
         }
+        let name = draft::key(&named.reference);
+        if let Some(platform) = draft.platforms.get(key) {
+            stored.platforms.insert(name.clone(), platform.clone());
+        }
+        order.push(name);
         stored.insert(named)?;
     }
+    // A draft of plain images has docker's order, and so has docker.
+    if stored.source.is_some() || !stored.carried.is_empty() || stored.entries().any(|entry| entry.source.is_some()) {
+        stored.order = order;
+    }
     Ok(stored)
+}
+
+/// One image that is listed more than once for one platform is one entry.
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut merged: Vec<Entry> = Vec::new();
+    let mut places: HashMap<(Repository, Digest, Option<Platform>), usize> = HashMap::new();
+    for entry in entries {
+        let descriptor = &entry.descriptor;
+        let repository = entry.reference.repository().clone();
+        let key = (repository, descriptor.digest.clone(), descriptor.platform.clone());
+        let place = *places.entry(key).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(first) => first.descriptor.annotations.extend(entry.descriptor.annotations),
+            None => merged.push(entry),
+        }
+    }
+    merged
+}
+
+/// The order of an index, where these entries are all that it brings.
+fn whole(base: &Source, entries: &[Entry]) -> Option<Vec<String>> {
+    let there: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
+    let is_whole = base.is_whole
+        && base.entries.len() == there.len()
+        && base.entries.iter().all(|own| there.contains(&own.reference));
+    is_whole.then(|| base.order.clone())
+}
+
+/// Whether an index says of itself what a Docker list cannot hold, and that is no Docker list.
+fn is_beyond_docker(base: &Source) -> bool {
+    let is_docker = base.form.as_ref().is_some_and(|form| form.media_type == media_type::DOCKER_LIST);
+    let says_more = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
+    !is_docker && base.index.as_ref().is_some_and(says_more)
 }
 
 /// What becomes of attestations. In Docker's list, where they have no place, they stay behind unless somebody asks.
@@ -212,12 +375,13 @@ fn has_attestations(source: &Source) -> bool {
 
 /// What an entry of a spec takes of its source, described as it says.
 fn taken(entry: &SpecEntry, source: &Source, keeps: bool) -> Result<Vec<Entry>, CommandError> {
+    let parents = source.parents();
     if source.index.is_none() {
         let own = source.entries.iter().map(|own| described(own, entry));
         return Ok(own.filter(|own| keeps || own.attests().is_none()).collect());
     }
     let pick = pick(entry);
-    let picked = picked(entry, source, pick.as_ref());
+    let picked = picked(entry, source, pick.as_ref(), &parents);
     if let (true, Some(pick)) = (picked.is_empty(), &pick) {
         return Err(CommandError::NoSuchPlatform {
             platform: pick.typed.clone(),
@@ -225,11 +389,22 @@ fn taken(entry: &SpecEntry, source: &Source, keeps: bool) -> Result<Vec<Entry>, 
             there: sources::there(std::slice::from_ref(source)),
         });
     }
-    let is_taken = |own: &&Entry| match own.attests() {
-        Some(digest) => keeps && (pick.is_none() || picked.values().any(|own| **own == digest)),
+    let mut digests: BTreeSet<&Digest> = picked.values().copied().collect();
+    // A signature may belong to an attestation.
+    loop {
+        let before = digests.len();
+        let belongs = |own: &&Entry| parents.get(&own.reference).is_some_and(|parent| digests.contains(parent));
+        let more: Vec<&Digest> = source.entries.iter().filter(belongs).map(|own| &own.descriptor.digest).collect();
+        digests.extend(more);
+        if digests.len() == before {
+            break;
+        }
+    }
+    let is_taken = |own: &&Entry| match parents.get(&own.reference) {
+        Some(parent) => keeps && (pick.is_none() || digests.contains(parent)),
         None => picked.contains_key(&own.reference),
     };
-    let describe = |own: &Entry| if own.attests().is_some() { own.clone() } else { described(own, entry) };
+    let describe = |own: &Entry| if parents.contains_key(&own.reference) { own.clone() } else { described(own, entry) };
     Ok(source.entries.iter().filter(is_taken).map(describe).collect())
 }
 
@@ -238,8 +413,9 @@ fn picked<'a>(
     entry: &SpecEntry,
     source: &'a Source,
     pick: Option<&PlatformArg>,
+    parents: &BTreeMap<Reference, Digest>,
 ) -> BTreeMap<&'a Reference, &'a Digest> {
-    let images = source.entries.iter().filter(|own| own.attests().is_none());
+    let images = source.entries.iter().filter(|own| !parents.contains_key(&own.reference));
     let named = |own: &'a Entry| (&own.reference, &own.descriptor.digest);
     let of = |wanted: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
         let is_it = |own: &&Entry| own.descriptor.platform.as_ref().is_some_and(|own| is_picked(own, wanted));
@@ -254,7 +430,9 @@ fn picked<'a>(
 fn described(own: &Entry, entry: &SpecEntry) -> Entry {
     let mut described = own.clone();
     let line = &mut described.descriptor;
-    if entry.platform.is_some() || entry.without != Without::default() {
+    if entry.force {
+        line.platform.clone_from(&entry.platform);
+    } else if entry.platform.is_some() || entry.without != Without::default() {
         let given = entry.platform.clone().unwrap_or_default();
         line.platform = Some(overridden(line.platform.take().unwrap_or_default(), given, entry.without));
     }

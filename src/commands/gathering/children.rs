@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::args::{Attestations, Sources};
 use crate::commands::error::CommandError;
 use crate::commands::gathering::bounds::Tally;
+use crate::commands::gathering::carried::is_unknown;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
@@ -93,9 +94,11 @@ impl Within<'_> {
         let wanted = self.wanted;
         let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
         let is_wanted = |line: &Descriptor| {
-            is_index(line) || !line.has_platform() || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
+            // What says nothing of a platform may be an image, or belong to one by its subject.
+            is_index(line) || !names_machine(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
         };
-        let images = index.manifests.iter().filter(|line| attested(line).is_none() && is_wanted(line));
+        let known = || index.manifests.iter().filter(|line| !is_unknown(line));
+        let images = known().filter(|line| attested(line).is_none() && is_wanted(line));
         let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
         // What it attests may be in an index that lies in this one.
         let has_index = index.manifests.iter().any(is_index);
@@ -106,8 +109,14 @@ impl Within<'_> {
             Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
             None => picked.contains(&line.digest),
         };
-        index.manifests.iter().filter(is_needed).collect()
+        known().filter(is_needed).collect()
     }
+}
+
+/// Whether a line says what its image runs on.
+fn names_machine(line: &Descriptor) -> bool {
+    let is_unknown = |own: &Platform| own.os == "unknown" || own.architecture == "unknown";
+    line.has_platform() && !line.platform.as_ref().is_some_and(is_unknown)
 }
 
 /// Whether an image for `platform` is wanted.

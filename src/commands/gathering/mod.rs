@@ -2,6 +2,7 @@
 
 pub(super) mod assemble;
 pub(super) mod bounds;
+pub(super) mod carried;
 pub(super) mod children;
 pub(super) mod fetch;
 pub(super) mod originals;

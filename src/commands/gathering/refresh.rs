@@ -9,7 +9,7 @@ use crate::commands::gathering::sources::Source;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::list::Index;
-use crate::document::{DocumentError, Draft, Entry};
+use crate::document::{DocumentError, Draft, Entry, draft};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -63,6 +63,9 @@ pub(in crate::commands) fn merge(
     originals: &Originals,
 ) -> Result<Option<Move>, DocumentError> {
     let before = draft.clone();
+    if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
+        draft.arrange([]);
+    }
     let former = former(&before, &source.reference, originals);
     let moved = moved(&former, source);
     let mut taken = BTreeSet::new();
@@ -70,14 +73,33 @@ pub(in crate::commands) fn merge(
         taken.extend(old.map(|old| &old.reference));
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
-            Some(old) => replace(draft, old, carry(old, originals.of(old), new.clone()))?,
-            None => join(draft, new)?,
+            Some(old) => {
+                replace(draft, old, carry(old, originals.of(old), new.clone()))?;
+                if moved.is_some() {
+                    derive(draft, source, new);
+                }
+            }
+            None => {
+                join(draft, new)?;
+                derive(draft, source, new);
+            }
+        }
+    }
+    draft.carried.retain(|carried| moved.as_ref().is_none_or(|moved| carried.source.digest() != Some(&moved.old)));
+    for carried in &source.carried {
+        if !draft.carried.iter().any(|own| own.descriptor.digest == carried.descriptor.digest) {
+            draft.carried.push(carried.clone());
         }
     }
     for old in former.iter().filter(|old| !taken.contains(&old.reference)) {
         let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
         let is_over = match old.attests() {
             Some(_) if wanted.attestations == Attestations::Drop => true,
+            None if wanted.attestations == Attestations::Drop
+                && old.subject().is_some_and(|subject| has(draft, &subject)) =>
+            {
+                true
+            }
             // Its image is as it was, and is attested anew; or it attests nothing that is there.
             Some(digest) => moved.is_some() && (serves(digest.clone()) || !has(draft, &digest)),
             None => moved.is_some() && is_picked(wanted, old),
@@ -90,7 +112,51 @@ pub(in crate::commands) fn merge(
         let is_all = former.len() == before.entries().count();
         follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
     }
+    if let Some(moved) = &moved
+        && draft.source.as_ref().is_some_and(|own| own.digest == moved.old)
+    {
+        draft.source.clone_from(&source.form);
+        follow_order(draft, source);
+    }
     Ok(moved)
+}
+
+/// Remembers that the platform of a new entry is not the index's word.
+fn derive(draft: &mut Draft, source: &Source, new: &Entry) {
+    let key = draft::key(&new.reference);
+    match source.derived.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
+        Some(platform) => drop(draft.platforms.insert(key, platform.clone())),
+        None => drop(draft.platforms.remove(&key)),
+    }
+}
+
+/// The order of a new draft: that of the sources, each in its own. A draft of plain images has docker's.
+pub(in crate::commands) fn arrange(draft: &mut Draft, found: &[Source]) {
+    if found.iter().all(|source| source.index.is_none()) {
+        return;
+    }
+    let mut keys = Vec::new();
+    for source in found {
+        let entries: BTreeMap<String, &Entry> =
+            source.entries.iter().map(|entry| (draft::key(&entry.reference), entry)).collect();
+        for key in &source.order {
+            match entries.get(key) {
+                Some(entry) => keys.extend(holders(draft, entry).iter().map(draft::key)),
+                None => keys.push(key.clone()),
+            }
+        }
+    }
+    draft.arrange(keys);
+}
+
+/// Where the index that a draft has the form of has moved on, its order is the draft's, at the place where it began.
+fn follow_order(draft: &mut Draft, source: &Source) {
+    let own: BTreeSet<&String> = source.order.iter().collect();
+    let first = draft.order.iter().position(|key| own.contains(key)).unwrap_or(draft.order.len());
+    let (before, after) = draft.order.split_at(first);
+    let others = |keys: &[String]| keys.iter().filter(|key| !own.contains(key)).cloned().collect::<Vec<_>>();
+    let keys = [others(before), source.order.clone(), others(after)].concat();
+    draft.arrange(keys);
 }
 
 fn is_picked(wanted: &Sources, entry: &Entry) -> bool {
@@ -111,10 +177,10 @@ fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
     let unnamed = same(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
     match unnamed.cloned() {
         Some(mut named) => {
-            draft.remove(&named.reference);
+            let old = named.reference.clone();
             named.reference.clone_from(&new.reference);
             named.source = None;
-            draft.insert(named)
+            draft.replace(&old, named)
         }
         None => draft.insert(new.clone()),
     }
@@ -176,21 +242,28 @@ fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
 
 /// Puts `new` where `old` was; what attested `old` attests nothing that is there.
 fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentError> {
-    if old.descriptor.digest != new.descriptor.digest {
-        take_out(draft, old);
-    } else {
-        draft.remove(&old.reference);
+    let digest = &old.descriptor.digest;
+    let is_other = *digest != new.descriptor.digest;
+    draft.replace(&old.reference, new)?;
+    if is_other && !has(draft, digest) {
+        for belonging in draft.belonging(digest) {
+            draft.remove(&belonging);
+        }
     }
-    draft.insert(new)
+    Ok(())
 }
 
-/// Takes an entry out, and what attests it if nothing of that digest is left. Gives all that went.
+/// Takes an entry out, and what belongs to it if nothing of that digest is left. Gives all that went.
 pub(in crate::commands) fn take_out(draft: &mut Draft, entry: &Entry) -> Vec<Entry> {
-    let digest = &entry.descriptor.digest;
     let mut gone: Vec<Entry> = draft.remove(&entry.reference).into_iter().collect();
-    if !has(draft, digest) {
-        for attestation in draft.attesting(digest) {
-            gone.extend(draft.remove(&attestation));
+    // What belongs to something that has gone goes too, a signature of an attestation say.
+    let mut next = 0;
+    while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
+        next += 1;
+        if !has(draft, &digest) {
+            for belonging in draft.belonging(&digest) {
+                gone.extend(draft.remove(&belonging));
+            }
         }
     }
     gone

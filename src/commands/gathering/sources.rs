@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::args::{RefArg, Sources};
+use crate::args::{Attestations, RefArg, Sources};
 use crate::commands::error::CommandError;
 use crate::commands::gathering::bounds::{DEPTH_MAX, Tally};
+use crate::commands::gathering::carried;
 use crate::commands::gathering::children::{Child, Within, picks};
 use crate::commands::gathering::fetch::{self, Found, Platforms};
 use crate::commands::{parsed, pool};
@@ -16,10 +17,11 @@ use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
 use crate::document::entry::attested;
 use crate::document::list::Index;
-use crate::document::{Draft, Entry};
+use crate::document::source::{Carried, SourceIndex};
+use crate::document::{Draft, Entry, draft, media_type};
 use crate::platform::Platform;
-use crate::reference::Reference;
-use crate::registry::{Access, Registry};
+use crate::reference::{Reference, Repository};
+use crate::registry::{Access, Fetched, Registry};
 
 /// A source as the registry serves it now.
 #[derive(Debug, Clone)]
@@ -34,6 +36,48 @@ pub(in crate::commands) struct Source {
     pub(in crate::commands) entries: Vec<Entry>,
     /// What it has images for, also those that were not picked.
     pub(in crate::commands) platforms: BTreeSet<String>,
+    /// The index's bytes, and those of the indexes in it.
+    pub(in crate::commands) form: Option<SourceIndex>,
+    /// What the index names that is neither an image nor an index.
+    pub(in crate::commands) carried: Vec<Carried>,
+    /// The platforms that the index does not say, read from the images.
+    pub(in crate::commands) derived: BTreeMap<Reference, Platform>,
+    /// The order of what it brings: keys of a draft.
+    pub(in crate::commands) order: Vec<String>,
+    /// Whether every image of the index is among the entries.
+    pub(in crate::commands) is_whole: bool,
+    /// What cannot come along, for the user.
+    pub(in crate::commands) left_out: Vec<String>,
+}
+
+impl Source {
+    /// What belongs to another manifest of this source, with that one's digest: what attests it, or refers to it as its
+    /// subject.
+    pub(in crate::commands) fn parents(&self) -> BTreeMap<Reference, Digest> {
+        let there: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
+        let parent = |entry: &Entry| {
+            let subject = || entry.subject().filter(|subject| there.contains(subject));
+            Some((entry.reference.clone(), entry.attests().or_else(subject)?))
+        };
+        self.entries.iter().filter_map(parent).collect()
+    }
+
+    /// Nothing yet.
+    fn new(reference: &Reference, digest: &Digest) -> Source {
+        Source {
+            reference: reference.clone(),
+            digest: digest.clone(),
+            index: None,
+            entries: Vec::new(),
+            platforms: BTreeSet::new(),
+            form: None,
+            carried: Vec::new(),
+            derived: BTreeMap::new(),
+            order: Vec::new(),
+            is_whole: true,
+            left_out: Vec::new(),
+        }
+    }
 }
 
 /// Where sources come from, and what of them is wanted.
@@ -46,6 +90,8 @@ pub(in crate::commands) struct Gathering<'a> {
     pub(in crate::commands) wanted: &'a Sources,
     /// What is there already, and need not be fetched again.
     pub(in crate::commands) before: Option<&'a Draft>,
+    /// The repositories of the lists that are made of them.
+    pub(in crate::commands) targets: Vec<&'a Repository>,
 }
 
 /// One source, and what is wanted of it.
@@ -66,8 +112,8 @@ pub(in crate::commands) struct Kept<'a> {
 
 /// What a child turned out to be.
 enum Grown {
-    Entries(Vec<Entry>),
-    Index(Box<Index>),
+    Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
+    Index(Box<Index>, SourceIndex),
 }
 
 impl Gathering<'_> {
@@ -120,6 +166,8 @@ impl Gathering<'_> {
             if let Some(source) = source {
                 let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
                 source.platforms.extend(own);
+                let target = self.targets.iter().copied().find(|target| *target != source.reference.repository());
+                carried::arrange(self.registry, source, request.wanted, target)?;
             }
             let index = source.iter_mut().filter(|source| source.index.is_some());
             index.for_each(|source| choose(request.wanted, source));
@@ -150,8 +198,8 @@ impl Gathering<'_> {
                         Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
                     }
                 };
-                let (reference, platforms) = (image.clone(), BTreeSet::new());
-                Ok(Source { reference, digest, index: None, entries: vec![entry], platforms })
+                let order = vec![draft::key(image)];
+                Ok(Source { entries: vec![entry], order, ..Source::new(image, &digest) })
             }
             Found::List(fetched) => {
                 let served = |source| CommandError::Served { reference: image.to_string(), source };
@@ -159,9 +207,10 @@ impl Gathering<'_> {
                 if index.manifests.is_empty() {
                     return Err(CommandError::EmptyList(image.to_string()));
                 }
-                let (reference, digest) = (image.clone(), fetched.digest);
                 let platforms = index.manifests.iter().filter_map(runs_on).collect();
-                Ok(Source { reference, digest, index: Some(index), entries: Vec::new(), platforms })
+                let digest = fetched.digest.clone();
+                let form = Some(form(fetched));
+                Ok(Source { index: Some(index), platforms, form, ..Source::new(image, &digest) })
             }
         }
     }
@@ -186,8 +235,14 @@ impl Gathering<'_> {
         for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
             let wanted = requests.get(child.source).map(|request| request.wanted);
             match (grown, sources.get_mut(child.source), wanted) {
-                (Grown::Entries(entries), Some(Some(source)), _) => source.entries.extend(entries),
-                (Grown::Index(index), Some(Some(source)), Some(wanted)) => {
+                (Grown::Entries(entries, derived), Some(Some(source)), _) => {
+                    source.entries.extend(entries);
+                    source.derived.extend(derived);
+                }
+                (Grown::Index(index, nested), Some(Some(source)), Some(wanted)) => {
+                    if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
+                        form.nested.push(nested);
+                    }
                     source.platforms.extend(index.manifests.iter().filter_map(runs_on));
                     let within = Within { place: child.source, source: &source.reference, wanted };
                     next.extend(within.children(&index, tally)?);
@@ -214,23 +269,25 @@ impl Gathering<'_> {
                 Found::List(fetched) => {
                     tally.keep(source, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
-                    return Ok(Grown::Index(Box::new(index)));
+                    return Ok(Grown::Index(Box::new(index), form(fetched)));
                 }
             },
         };
         tally.keep(source, &bytes, child.count())?;
-        let mut entries = Vec::new();
+        let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
         for (reference, line) in child.lines(source) {
             let mut descriptor = line.clone();
             if descriptor.media_type.is_empty() {
                 schema.media_type().clone_into(&mut descriptor.media_type);
             }
             if !descriptor.has_platform() {
-                descriptor.platform = Some(platforms.of(&child.reference, &bytes)?);
+                let platform = platforms.of(&child.reference, &bytes)?;
+                derived.insert(reference.clone(), platform.clone());
+                descriptor.platform = Some(platform);
             }
             entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
         }
-        Ok(Grown::Entries(entries))
+        Ok(Grown::Entries(entries, derived))
     }
 
     /// Every platform that was picked has to be there, and every source that was asked has to bring something.
@@ -252,7 +309,7 @@ impl Gathering<'_> {
                 there: there.into_iter().collect(),
             });
         }
-        match sources.iter().find(|source| source.entries.is_empty()) {
+        match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
             Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.reference.to_string())),
             Some(source) => {
                 let picks: Vec<&str> = picks.iter().map(|pick| pick.typed.as_str()).collect();
@@ -267,20 +324,68 @@ impl Gathering<'_> {
     }
 }
 
-/// Leaves out what was not picked, now that every platform is known, and what attests it.
+/// An index alone, without its images. `target`: a repository that what it carries has to be sent to.
+///
+/// # Errors
+/// What the registry says, and what is no index.
+pub(in crate::commands) fn index_of(
+    registry: &Registry,
+    name: &Reference,
+    target: Option<&Repository>,
+) -> Result<Source, CommandError> {
+    let Found::List(fetched) = fetch::manifest(registry, name)? else {
+        return Err(CommandError::NotAList(name.to_string()));
+    };
+    let served = |source| CommandError::Served { reference: name.to_string(), source };
+    let index = Some(Index::decode(&fetched.bytes).map_err(served)?);
+    let digest = fetched.digest.clone();
+    let mut source = Source { index, form: Some(form(fetched)), ..Source::new(name, &digest) };
+    let target = target.filter(|target| *target != name.repository());
+    carried::arrange(registry, &mut source, &Sources::default(), target)?;
+    Ok(source)
+}
+
+/// An index as it was served.
+fn form(fetched: Fetched) -> SourceIndex {
+    let media_type = media_type::essence(&fetched.media_type).to_owned();
+    SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
+}
+
+/// Leaves out what was not picked, now that every platform is known, and what belongs to it: attestations, and what
+/// refers to it as its subject.
 fn choose(wanted: &Sources, source: &mut Source) {
-    if wanted.platforms.is_empty() {
+    let is_dropped = wanted.attestations == Attestations::Drop;
+    if wanted.platforms.is_empty() && !is_dropped {
         return;
     }
+    let parents = source.parents();
     let is_image = |entry: &Entry| {
-        entry.attests().is_none() && entry.descriptor.platform.as_ref().is_none_or(|platform| picks(wanted, platform))
+        let is_picked = entry.descriptor.platform.as_ref().is_none_or(|platform| picks(wanted, platform));
+        !parents.contains_key(&entry.reference) && is_picked
     };
-    let images: BTreeSet<Digest> =
-        source.entries.iter().filter(|entry| is_image(entry)).map(|entry| entry.descriptor.digest.clone()).collect();
-    source.entries.retain(|entry| match entry.attests() {
-        Some(digest) => images.contains(&digest),
-        None => is_image(entry),
-    });
+    let images = source.entries.iter().filter(|entry| is_image(entry));
+    let mut kept: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
+    let belongs = |entry: &Entry, kept: &BTreeSet<Digest>| {
+        parents.get(&entry.reference).is_some_and(|parent| !is_dropped && kept.contains(parent))
+    };
+    // A signature may belong to an attestation.
+    loop {
+        let before = kept.len();
+        let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &kept)).collect();
+        kept.extend(more.into_iter().map(|entry| entry.descriptor.digest.clone()));
+        if kept.len() == before {
+            break;
+        }
+    }
+    let stays: BTreeSet<Reference> = source
+        .entries
+        .iter()
+        .filter(|entry| is_image(entry) || belongs(entry, &kept))
+        .map(|entry| entry.reference.clone())
+        .collect();
+    let before = source.entries.len();
+    source.entries.retain(|entry| stays.contains(&entry.reference));
+    source.is_whole &= source.entries.len() == before;
 }
 
 /// What the sources have images for, for the message about what they have not.

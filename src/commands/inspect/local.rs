@@ -8,7 +8,7 @@ use crate::commands::error::CommandError;
 use crate::commands::inspect::node::Node;
 use crate::commands::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
 use crate::commands::{Context, lookup, parsed};
-use crate::document::{DocumentError, Draft, Entry, gojson};
+use crate::document::{DocumentError, Draft, Entry, gojson, list};
 use crate::reference::Reference;
 use crate::store::{Store, StoreError};
 
@@ -113,7 +113,12 @@ fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
         Found::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
         Found::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
-            Ok(if args.raw { list.bytes } else { line(list.bytes) })
+            Ok(match args.raw {
+                true => list.bytes,
+                // An index has a layout of its own.
+                false if draft.source.is_some() => line(list::layout(&list.bytes)?),
+                false => line(list.bytes),
+            })
         }
         Found::Entry(_, entry) if args.raw => Ok(entry.bytes()?.into_owned()),
         Found::Entry(_, entry) if args.verbose => Ok(line(gojson::indent(&entry.encode()?, INDENTATION))),

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands::error::CommandError;
+use crate::commands::gathering::carried;
 use crate::commands::publishing::tags;
 use crate::digest::Digest;
 use crate::document::descriptor::Descriptor;
-use crate::document::list::{Form, List};
+use crate::document::list::{Form, Index, List};
 use crate::document::{Draft, Entry};
 use crate::reference::{Reference, Repository};
 
@@ -65,6 +66,8 @@ pub(in crate::commands) struct Put<'a> {
     pub(in crate::commands) source: &'a Repository,
     /// The places of its blobs among [`Plan::blobs`].
     pub(in crate::commands) needs: BTreeSet<usize>,
+    /// Whether it is an index in the list, which has to wait for all manifests before it.
+    pub(in crate::commands) is_index: bool,
 }
 
 /// One thing to send before the list.
@@ -116,11 +119,55 @@ impl<'a> Plan<'a> {
             let place = *places.entry(digest).or_insert(self.puts.len());
             if place == self.puts.len() {
                 let reference = self.target.repository().at_digest(digest);
-                self.puts.push(Put { reference, media_type: entry.media_type(), bytes, source, needs });
+                let media_type = entry.media_type();
+                self.puts.push(Put { reference, media_type, bytes, source, needs, is_index: false });
             }
             self.children.push(Child { entry, put: Some(place) });
         }
+        self.add_carried(draft, &mut blobs)?;
+        self.add_nested(draft)?;
         Ok(blobs.done(self.target.repository()))
+    }
+
+    /// What an index in another repository names and is no image. What could not be had is not in the draft any more.
+    fn add_carried(&mut self, draft: &'a Draft, blobs: &mut Blobs<'a>) -> Result<(), CommandError> {
+        for carried in &draft.carried {
+            let (source, target) = (carried.source.repository(), self.target.repository());
+            let Some(raw) = carried.raw.as_ref().filter(|_| source != target) else { continue };
+            let needs = blobs.add_all(carried::blobs(raw)?, source, target, false);
+            let reference = target.at_digest(&carried.descriptor.digest);
+            let media_type = carried.descriptor.media_type.as_str();
+            let bytes = Cow::Borrowed(raw.as_slice());
+            self.puts.push(Put { reference, media_type, bytes, source, needs, is_index: false });
+        }
+        Ok(())
+    }
+
+    /// The indexes that lie in the list, the innermost first.
+    fn add_nested(&mut self, draft: &'a Draft) -> Result<(), CommandError> {
+        let Some(form) = draft.source.as_ref().filter(|form| !form.nested.is_empty()) else { return Ok(()) };
+        let is_it = |source: &&Reference| source.digest() == Some(&form.digest);
+        let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it);
+        let source = source.map_or(self.target.repository(), Reference::repository);
+        if source == self.target.repository() {
+            return Ok(());
+        }
+        let mut named: BTreeSet<Digest> = lines_of(&self.list.bytes)?;
+        let mut nested = Vec::new();
+        // An index stands in front of those that lie in it.
+        for inner in &form.nested {
+            if named.remove(&inner.digest) {
+                named.extend(lines_of(&inner.raw)?);
+                nested.push(inner);
+            }
+        }
+        for inner in nested.into_iter().rev() {
+            let reference = self.target.repository().at_digest(&inner.digest);
+            let bytes = Cow::Borrowed(inner.raw.as_slice());
+            let needs = BTreeSet::new();
+            self.puts.push(Put { reference, media_type: &inner.media_type, bytes, source, needs, is_index: true });
+        }
+        Ok(())
     }
 
     /// The manifests that are left to put when these are there.
@@ -134,9 +181,10 @@ impl<'a> Plan<'a> {
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let blobs = needed.iter().filter_map(|place| self.blobs.get(*place));
         let blobs = blobs.map(|blob| (Step::Blob(blob), Vec::new()));
-        let puts = self.missing(there).map(|put| {
-            let needs = put.needs.iter().filter_map(|place| moved.get(place).copied()).collect();
-            (Step::Put(put), needs)
+        let puts = self.missing(there).enumerate().map(|(before, put)| {
+            let blobs = put.needs.iter().filter_map(|place| moved.get(place).copied());
+            let manifests = if put.is_index { before } else { 0 };
+            (Step::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
         });
         blobs.chain(puts).collect()
     }
@@ -158,11 +206,21 @@ impl<'a> Blobs<'a> {
     /// Adds what an image needs and gives the places of it. Foreign layers stay where they are if the image comes from
     /// another registry; within one, docker tries.
     fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
-        let source = entry.reference.repository();
         let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
+        Ok(self.add_all(entry.blobs()?, entry.reference.repository(), target, is_windows))
+    }
+
+    /// The same for blobs that are in `source`.
+    fn add_all(
+        &mut self,
+        blobs: Vec<Descriptor>,
+        source: &'a Repository,
+        target: &Repository,
+        is_windows: bool,
+    ) -> BTreeSet<usize> {
         let is_near = source.domain() == target.domain();
         let mut needs = BTreeSet::new();
-        for descriptor in entry.blobs()? {
+        for descriptor in blobs {
             let is_foreign = descriptor.is_foreign();
             if is_foreign && !is_near {
                 continue;
@@ -182,7 +240,7 @@ impl<'a> Blobs<'a> {
             }
             needs.insert(place);
         }
-        Ok(needs)
+        needs
     }
 
     fn done(mut self, target: &Repository) -> Vec<Blob<'a>> {
@@ -192,6 +250,11 @@ impl<'a> Blobs<'a> {
         }
         self.blobs
     }
+}
+
+/// What a list names.
+fn lines_of(list: &[u8]) -> Result<BTreeSet<Digest>, CommandError> {
+    Ok(Index::decode(list)?.manifests.into_iter().map(|line| line.digest).collect())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::digest::Digest;
 use crate::document::Draft;
 use crate::document::list::Index;
 use crate::output::{Progress, json};
+use crate::plain;
 use crate::reference::{Reference, Repository};
 use crate::registry::{self, Access, Brought, Kind, Mount, Name, Registry, RegistryError};
 
@@ -42,6 +43,9 @@ pub(in crate::commands) fn publish(
     let plan = Plan::new(draft, options.kind, &options.tags)?;
     // What is no draft has been looked at before it came here.
     let made = Made::Draft;
+    if let Some(note) = &plan.list.note {
+        context.streams.note(format_args!("{}", plain::line(note)));
+    }
     let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
     let warnings = complete::check(draft, &wanted)?;
     let file = |path: &Option<std::path::PathBuf>| {

@@ -113,6 +113,11 @@ fn a_list_in_other_bytes_is_no_other_list() {
     let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
     world.to.put_index(TARGET, "1", &index);
     world.created(&["@dst/app:1"]);
+    // A draft of that index is that index; one of its image is not.
+    let dry = world.push(&["--dry-run"]).success().out();
+    assert!(dry.contains(&index.digest()) && !dry.contains("(moves here from "), "{dry}");
+    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    world.created(&["--replace", "@dst/app:amd"]);
     let dry = world.push(&["--dry-run"]).success().out();
     let said = format!("\n{} serves a list now that says the same in other bytes\n", world.word("@dst/app:1"));
     assert!(dry.contains("(moves here from ") && dry.ends_with(&said), "{dry}");
