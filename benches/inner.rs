@@ -7,8 +7,8 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use docker_manifest::digest::Digest;
-use docker_manifest::document::list::{Form, Index, List};
-use docker_manifest::document::{Draft, Entry, gojson};
+use docker_manifest::model::index::{Form, Index, List};
+use docker_manifest::model::{Draft, Entry, json};
 use docker_manifest::platform::Platform;
 use docker_manifest::reference::Reference;
 use testkit::image::Image;
@@ -33,7 +33,7 @@ fn entry(number: usize) -> Entry {
     let image = Image::docker().platform("linux", architecture).variant(&variant).layer(b"shared").layer(own).build();
     let reference = Reference::parse(&format!("127.0.0.1:5000/seed/image-{number}:1")).expect("a reference");
     let platform = Platform { os: "linux".into(), architecture: architecture.into(), variant, ..Platform::default() };
-    let schema = docker_manifest::document::manifest::Schema::Docker;
+    let schema = docker_manifest::model::manifest::Schema::Docker;
     Entry::fetched(reference, schema, image.manifest, Some(platform))
 }
 
@@ -101,8 +101,8 @@ fn hash_a_list_of_1000(bencher: Bencher) {
 
 #[divan::bench]
 fn indent_a_list_of_1000(bencher: Bencher) {
-    let line = gojson::compact(&list().bytes);
-    bencher.counter(BytesCount::of_slice(&line)).bench(|| gojson::indent(black_box(&line), "   "));
+    let line = json::compact(&list().bytes);
+    bencher.counter(BytesCount::of_slice(&line)).bench(|| json::indent(black_box(&line), "   "));
 }
 
 #[divan::bench(args = REFERENCES)]

@@ -5,16 +5,16 @@
 //! and panics where its parser breaks a promise that can be checked cheaply: most often that what was read can be
 //! written and read again as the same value, or that a message fits on a line and repeats no secret.
 
+use crate::content::registry::fuzzing as registry;
 use crate::digest::Digest;
-use crate::document::list::{self, Form, Index, List};
-use crate::document::manifest::{self, Schema};
-use crate::document::{Entry, draft, gojson};
+use crate::drafts::docker_dir::StoredName;
+use crate::drafts::docker_dir::fuzzing as store;
+use crate::model::index::{self, Form, Index, List};
+use crate::model::manifest::{self, Schema};
+use crate::model::spec::{self, Dialect, Parsed};
+use crate::model::{Entry, draft, json};
 use crate::platform::Platform;
 use crate::reference::Reference;
-use crate::registry::fuzzing as registry;
-use crate::spec::{self, Dialect, Parsed};
-use crate::store::StoredName;
-use crate::store::fuzzing as store;
 
 /// A function that takes hostile bytes.
 pub type Target = fn(&[u8]);
@@ -121,11 +121,11 @@ fn index(bytes: &[u8]) {
             assert!(list.digest.verifies(&list.bytes));
         }
     }
-    let Ok(laid) = list::layout(bytes) else { return };
-    let said = gojson::parse(bytes).expect("it was read before");
-    let again = gojson::parse(&laid).expect("what is laid out is JSON");
+    let Ok(laid) = index::layout(bytes) else { return };
+    let said = json::parse(bytes).expect("it was read before");
+    let again = json::parse(&laid).expect("what is laid out is JSON");
     assert_eq!(without_fractions(&again), without_fractions(&said));
-    assert!(without_fractions(&said) != said || list::layout(&laid).is_ok_and(|again| again == laid));
+    assert!(without_fractions(&said) != said || index::layout(&laid).is_ok_and(|again| again == laid));
 }
 
 /// Fractions are no part of any document here, and shown as near as they can be.
@@ -144,12 +144,12 @@ fn manifest(bytes: &[u8]) {
     if let (Ok(config), Ok(blobs)) = (manifest::config(bytes), manifest::blobs(bytes)) {
         assert_eq!(blobs.first(), Some(&config));
     }
-    if gojson::parse(bytes).is_err() {
+    if json::parse(bytes).is_err() {
         return;
     }
-    let compact = gojson::compact(bytes);
-    assert_eq!(gojson::compact(&compact), compact);
-    assert_eq!(gojson::compact(&gojson::indent(bytes, "   ")), compact);
+    let compact = json::compact(bytes);
+    assert_eq!(json::compact(&compact), compact);
+    assert_eq!(json::compact(&json::indent(bytes, "   ")), compact);
     for schema in [Schema::Docker, Schema::Oci] {
         let reference = Reference::parse("h.x/a:1").expect("a reference");
         let entry = Entry::fetched(reference, schema, bytes.to_vec(), None);

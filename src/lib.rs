@@ -3,22 +3,22 @@
 //!
 //! # The picture
 //!
-//! Data flows one way: argv → [`args`] → [`mod@reference`] → [`store`] / [`registry`] → [`document`] → [`output`]. Imports
-//! go down only; modules on one line do not import each other. `tests/layers.rs` holds the code to it.
+//! Data flows one way: argv → [`cli`] → [`core`] → [`content`] and [`drafts`] → wire. Imports go down only; modules on one
+//! line do not import each other. `tests/layers.rs` enforces it, and compares this picture with its table.
 //!
 //! ```text
-//! main → lib → plugin, report      (and fuzzing, in tests)
-//!               commands
-//!    args     store     registry     output
-//!      │        └────┬─────┘            │
-//!      │  spec ─→ document ─────────────┘
-//!      └──→ reference, platform ←── document
-//!           digest, secret, env, spelling          leaves
+//! main                                                entry
+//! lib, fuzzing                                        dispatch; what fuzzers call
+//! cli                                                 argv, help, completion, docker's plugin protocol, rendering
+//! core                                                what a user wants done: no argv, no terminal
+//! drafts                                              where drafts are kept: docker's folder
+//! content                                             where images are read from and written to: registries
+//! auth                                                challenges, tokens, credentials
+//! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction
+//! model                                               documents and specs as values
+//! reference, platform                                 leaves that parse names
+//! digest, secret, env, sanitize, suggest              leaves
 //! ```
-//!
-//! Only [`commands`] knows both the store and the registry; only [`report`] knows every error; only [`env`](mod@env)
-//! reads the process's surroundings. A draft is a pure value ([`document::Draft`]), and the store is one narrow door
-//! ([`store::Store`]), so that drafts can one day live elsewhere too.
 
 // No input may bring the program down: what could panic is refused by `make lint`, and what truncates with it.
 #![cfg_attr(
@@ -37,167 +37,22 @@
     warn(clippy::missing_errors_doc)
 )]
 
-pub mod args;
-pub mod commands;
+pub mod auth;
+pub mod cli;
+pub mod content;
+pub mod core;
 pub mod digest;
-pub mod document;
+pub mod drafts;
 pub mod env;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod output;
-pub mod plain;
+pub mod model;
+pub mod net;
 pub mod platform;
-pub mod plugin;
 pub mod reference;
-pub mod registry;
-pub mod report;
+pub mod sanitize;
 pub mod secret;
-pub mod spec;
-pub mod spelling;
-pub mod store;
+pub mod suggest;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use args::{ArgsError, Command, Request, ToolRequest};
-use commands::{CommandError, Context, Stop};
-use env::Env;
-use output::Streams;
-use plugin::Action;
-use plugin::completion::{self, Lists};
-use reference::Reference;
-use registry::{Clock, SystemClock};
-use report::Report;
-use store::Store;
-
-/// Runs the program: `argv` with the program's own name first. Gives the exit code, docker's where docker has one.
-pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
-    run_by(argv, env, streams, Arc::new(SystemClock))
-}
-
-/// The same with another clock for retries to wait by, such as a test's that does not wait.
-pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> u8 {
-    let called = match plugin::parse(argv) {
-        Ok(called) => called,
-        Err(error) => return fail(&streams, &unparsed(&error, argv)),
-    };
-    let config_dir =
-        called.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
-    let context = Context { env, config_dir, debug: called.debug, streams, clock, stop: Stop::default() };
-    let (streams, env) = (&context.streams, &context.env);
-    let outcome = match &called.action {
-        Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
-        Action::Complete { words, with_descriptions } => {
-            complete(&Store::new(&context.config_dir), streams, words, *with_descriptions)
-        }
-        Action::Run(words) => {
-            #[cfg(unix)]
-            plugin::socket::watch(env, &context.stop);
-            match args::parse(&called.name, words) {
-                Ok(request) => requested(&context, request),
-                Err(error) => return fail(streams, &unparsed(&error, words)),
-            }
-        }
-        Action::Mquery(words) => match args::mquery(words) {
-            Ok(request) => requested(&context, request),
-            Err(error) => return fail(streams, &unparsed(&error, words)),
-        },
-        Action::ManifestTool(words) => match args::manifest_tool(words) {
-            Ok(request) => tool(&context, request),
-            Err(error) => return fail(streams, &report::tool_arguments(&error)),
-        },
-    };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            let certificates = registry::certificates_folder(env);
-            let report = if asks_for_json(&called.action) { report::json } else { report::command };
-            fail(streams, &report(&error, &certificates))
-        }
-    }
-}
-
-fn requested(context: &Context, request: Request) -> Result<u8, CommandError> {
-    match request {
-        Request::Run { command, debug } => {
-            return verb(&Context { debug: context.debug || debug, ..context.clone() }, &command);
-        }
-        Request::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
-        Request::Help { text, asked: false } => context.streams.note(text.trim_end()),
-    }
-    Ok(0)
-}
-
-/// What manifest-tool is asked for; its exit codes are 0 and 1.
-fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
-    match request {
-        ToolRequest::Run(globals, command) => commands::manifest_tool(context, &globals, &command)?,
-        ToolRequest::Help(text) => context.streams.data(text.as_bytes())?,
-        ToolRequest::Version => {
-            context.streams.line(concat!("manifest-tool version ", env!("CARGO_PKG_VERSION"), " (docker-manifest)"))?;
-        }
-    }
-    Ok(0)
-}
-
-/// A command line that cannot be run, in the form that it asks for as far as it can be read.
-fn unparsed(error: &ArgsError, words: &[String]) -> Report {
-    if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
-}
-
-fn asks_for_json(action: &Action) -> bool {
-    matches!(action, Action::Run(words) | Action::Mquery(words) if report::wants_json(words))
-}
-
-/// Gives the exit code of what did not fail.
-fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
-    let streams = &context.streams;
-    let done = match command {
-        Command::Add(args) => commands::add(context, args),
-        Command::Apply(args) => commands::apply(context, args),
-        Command::Check(args) => return commands::check(context, args),
-        Command::Exists(args) => return commands::exists(context, args).map(|is_there| u8::from(!is_there)),
-        Command::Export(args) => commands::export(context, args),
-        Command::Ls(args) => commands::ls(context, args),
-        Command::Platforms(args) => commands::platforms(context, args),
-        Command::Prune(args) => commands::prune(context, args),
-        Command::Remove(args) => commands::remove(context, args),
-        Command::Create(args) => commands::create(context, args),
-        Command::Annotate(args) => commands::annotate(context, args),
-        Command::Inspect(args) => commands::inspect(context, args),
-        Command::Push(args) => commands::push(context, args),
-        Command::Rm(args) => commands::rm(context, args),
-        Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
-        Command::Version => Ok(streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION")))?),
-    };
-    done.map(|()| 0)
-}
-
-fn fail(streams: &Streams, report: &Report) -> u8 {
-    streams.note(&report.text);
-    report.exit_code
-}
-
-/// A store that cannot be read completes to nothing: a shell has no place for an error.
-fn complete(store: &Store, streams: &Streams, words: &[String], with_descriptions: bool) -> Result<u8, CommandError> {
-    let names = || {
-        let names = store.names().unwrap_or_default();
-        names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()
-    };
-    let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.draft(&list).ok().flatten());
-    let entries = |list: &str| {
-        draft(list).iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
-    };
-    let platforms = |list: &str| {
-        let draft = draft(list);
-        let said =
-            draft.iter().flat_map(|draft| draft.entries()).filter_map(|entry| entry.descriptor.platform.as_ref());
-        said.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
-    };
-    let lists = Lists { names: &names, entries: &entries, platforms: &platforms };
-    let answer = completion::answer(words, with_descriptions, &lists);
-    streams.note(answer.stderr.trim_end());
-    streams.data(answer.stdout.as_bytes())?;
-    Ok(answer.exit_code)
-}
+pub use cli::dispatch::{run, run_by};

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use docker_manifest::cli::output::{Streams, terminal};
 use docker_manifest::env::{self, Env};
-use docker_manifest::output::{Streams, terminal};
 
 fn main() -> ExitCode {
     let env = Env::from_process();

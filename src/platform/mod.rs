@@ -10,8 +10,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::plain;
-use crate::spelling::nearest;
+use crate::sanitize;
+use crate::suggest::nearest;
 
 pub use known::{known_architectures, known_operating_systems, known_platforms, known_variants};
 pub use names::{typed_architecture, typed_operating_system};
@@ -155,16 +155,16 @@ fn version_matches(own: &str, wanted: &str) -> bool {
 /// nothing at all. What could steer a terminal, and so cannot be typed, is shown as `?`.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = |word: &str| if word.is_empty() { "-".to_owned() } else { plain::line(word) };
+        let word = |word: &str| if word.is_empty() { "-".to_owned() } else { sanitize::line(word) };
         if self.os.is_empty() && self.architecture.is_empty() {
             return f.write_str("-");
         }
         write!(f, "{}/{}", word(&self.os), word(&self.architecture))?;
         if !self.variant.is_empty() {
-            write!(f, "/{}", plain::line(&self.variant))?;
+            write!(f, "/{}", sanitize::line(&self.variant))?;
         }
         if !self.os_version.is_empty() {
-            write!(f, ":{}", plain::line(&self.os_version))?;
+            write!(f, ":{}", sanitize::line(&self.os_version))?;
         }
         Ok(())
     }

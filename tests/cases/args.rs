@@ -238,7 +238,7 @@ Run 'docker-manifest push --help' for more information
 #[test]
 fn the_readme_speaks_of_every_verb_and_flag() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
-    let syntax = docker_manifest::args::syntax();
+    let syntax = docker_manifest::cli::args::syntax();
     let verbs: Vec<_> = syntax.get_subcommands().collect();
     assert!(verbs.len() > 15, "{} verbs", verbs.len());
     let examples: Vec<&str> = readme.lines().filter(|line| line.starts_with("    ")).collect();
@@ -271,8 +271,8 @@ fn every_example_in_the_readme_is_a_command_line() {
         // What follows is the shell's.
         let ends = |word: &&str| !["#", "|", "||"].contains(word) && !word.starts_with(['<', '>']);
         let words: Vec<String> = example.split_whitespace().take_while(ends).map(str::to_owned).collect();
-        let read = docker_manifest::args::parse("docker-manifest", &words);
-        assert!(matches!(read, Ok(docker_manifest::args::Request::Run { .. })), "{example}: {read:?}");
+        let read = docker_manifest::cli::args::parse("docker-manifest", &words);
+        assert!(matches!(read, Ok(docker_manifest::cli::args::Request::Run { .. })), "{example}: {read:?}");
         number += 1;
     }
     assert!(number > 30, "{number} examples");

@@ -4,12 +4,12 @@
 use std::fs;
 
 use docker_manifest::digest::Digest;
-use docker_manifest::document::descriptor::Descriptor;
-use docker_manifest::document::manifest::Schema;
-use docker_manifest::document::{DocumentError, Draft, Entry};
+use docker_manifest::drafts::docker_dir::{Store, StoreError};
+use docker_manifest::model::descriptor::Descriptor;
+use docker_manifest::model::manifest::Schema;
+use docker_manifest::model::{DocumentError, Draft, Entry};
 use docker_manifest::platform::Platform;
 use docker_manifest::reference::Reference;
-use docker_manifest::store::{Store, StoreError};
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::loopback::Registry;

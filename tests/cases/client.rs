@@ -1,7 +1,9 @@
 //! The registry client by itself, against a registry that counts: requests and their order, one operation at a time.
 
-use docker_manifest::document::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_MANIFEST};
-use docker_manifest::registry::{Access, Kind, Mount, Name};
+use docker_manifest::auth::Access;
+use docker_manifest::content::registry::{Mount, Name};
+use docker_manifest::model::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_MANIFEST};
+use docker_manifest::net::Kind;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 

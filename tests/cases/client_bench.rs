@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
+use docker_manifest::content::registry::{self, Fetched};
 use docker_manifest::digest::Digest;
 use docker_manifest::env::Env;
+use docker_manifest::net::{Clock, Login, Options, RegistryError, Trace};
 use docker_manifest::reference::{Reference, Repository};
-use docker_manifest::registry::{self, Clock, Fetched, Login, Options, RegistryError, Trace};
 use docker_manifest::secret::Secret;
 use testkit::image::Image;
 use testkit::loopback::Registry;
@@ -108,7 +109,7 @@ impl Plan {
             timeout: self.timeout,
             notice: into(&notices),
         };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(registry::SystemClock));
+        let clock = self.clock.unwrap_or_else(|| Arc::new(docker_manifest::net::SystemClock));
         let registry = registry::Registry::with_clock(options, clock);
         Bench { registry, trace, notices, _dir: self.dir }
     }

@@ -1,7 +1,8 @@
 //! The registry client against registries, and what stands between, that do what they should not.
 
-use docker_manifest::document::media_type::DOCKER_MANIFEST;
-use docker_manifest::registry::{AddressSource, Kind, Mount, Name};
+use docker_manifest::content::registry::{Mount, Name};
+use docker_manifest::model::media_type::DOCKER_MANIFEST;
+use docker_manifest::net::{AddressSource, Kind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 

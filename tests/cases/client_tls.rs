@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
-use docker_manifest::registry::Kind;
+use docker_manifest::net::Kind;
 use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 

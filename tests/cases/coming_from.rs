@@ -7,7 +7,7 @@ use testkit::loopback::Registry;
 use testkit::sandbox::Sandbox;
 
 use super::OURS;
-use docker_manifest::args::{self, Request};
+use docker_manifest::cli::args::{self, Request};
 
 /// The rows, as the cells of both columns.
 fn rows() -> Vec<(String, String)> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use docker_manifest::drafts::docker_dir::{Store, StoreError};
 use docker_manifest::reference::Reference;
-use docker_manifest::store::{Store, StoreError};
 use serde_json::Value;
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};

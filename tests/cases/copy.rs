@@ -11,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use docker_manifest::content::registry::{Blob, Brought};
 use docker_manifest::digest::Digest;
+use docker_manifest::net::{Clock, Kind, RegistryError};
 use docker_manifest::reference::Repository;
-use docker_manifest::registry::{Blob, Brought, Clock, Kind, RegistryError};
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 
 use super::client_bench::{Bench, Plan, digest, repository};

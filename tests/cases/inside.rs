@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use docker_manifest::cli::output::Streams;
 use docker_manifest::env::Env;
-use docker_manifest::output::Streams;
-use docker_manifest::registry::Clock;
+use docker_manifest::net::Clock;
 use testkit::sandbox::Output;
 
 /// Runs it by this name, in this environment, with retries that wait by this clock. A panic is code 101.

@@ -1,6 +1,6 @@
 //! A wrong login is sent once a command, however many requests are refused together: registries lock accounts.
 
-use docker_manifest::registry::Kind;
+use docker_manifest::net::Kind;
 use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 
 use super::client_bench::{Bench, Plan, amd};

@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use docker_manifest::registry::{Access, Kind};
+use docker_manifest::auth::Access;
+use docker_manifest::net::Kind;
 use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use docker_manifest::content::registry::{Blob, Brought};
 use docker_manifest::env::Env;
-use docker_manifest::registry::{Blob, Brought, Clock, Kind};
+use docker_manifest::net::{Clock, Kind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};

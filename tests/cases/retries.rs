@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use docker_manifest::document::media_type::DOCKER_MANIFEST;
-use docker_manifest::registry::{Clock, Kind, Mount, Name};
+use docker_manifest::content::registry::{Mount, Name};
+use docker_manifest::model::media_type::DOCKER_MANIFEST;
+use docker_manifest::net::{Clock, Kind};
 use testkit::certs::self_signed_docs;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};

@@ -8,7 +8,7 @@ mod shown;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use docker_manifest::registry::Kind;
+use docker_manifest::net::Kind;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, tree};
 

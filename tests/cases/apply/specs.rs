@@ -1,6 +1,6 @@
 //! What a spec says is what is published.
 
-use docker_manifest::spec::Dialect;
+use docker_manifest::model::spec::Dialect;
 use serde_json::json;
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX};
 use testkit::loopback::Registry;
@@ -179,7 +179,7 @@ fn the_readme_s_file_is_one() {
     let lines = readme[begin..].lines().take_while(|line| line.starts_with("    "));
     let text: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
     let version = |name: &str| (name == "VERSION").then(|| "1.2.3".into());
-    let parsed = docker_manifest::spec::parse(&text, "README.md", Dialect::Ours, &version);
+    let parsed = docker_manifest::model::spec::parse(&text, "README.md", Dialect::Ours, &version);
     let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
     assert_eq!(parsed.warnings, []);
     let [spec] = parsed.specs.as_slice() else { panic!("{} documents", parsed.specs.len()) };

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use docker_manifest::registry::{Blob, Kind};
+use docker_manifest::content::registry::Blob;
+use docker_manifest::net::Kind;
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_bench::Plan;

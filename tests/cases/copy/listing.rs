@@ -1,7 +1,8 @@
 //! Questions about what a registry has, small uploads and deletions.
 
-use docker_manifest::document::media_type::OCI_INDEX;
-use docker_manifest::registry::{Kind, Name};
+use docker_manifest::content::registry::Name;
+use docker_manifest::model::media_type::OCI_INDEX;
+use docker_manifest::net::Kind;
 use testkit::image::sha256;
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
-use docker_manifest::registry::{Blob, Brought};
+use docker_manifest::content::registry::{Blob, Brought};
 use testkit::loopback::{Big, Fault, Registry, Rule};
 use testkit::memory::peak_kb;
 

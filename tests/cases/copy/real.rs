@@ -1,6 +1,6 @@
 //! Between two real docker-registry instances, with the connection cut in the middle.
 
-use docker_manifest::registry::{Brought, Name};
+use docker_manifest::content::registry::{Brought, Name};
 use testkit::client::Client;
 use testkit::real::RealRegistry;
 use testkit::relay::{Direction, Relay};

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use docker_manifest::drafts::docker_dir::Store;
 use docker_manifest::env::Env;
+use docker_manifest::net::SystemClock;
 use docker_manifest::reference::Reference;
-use docker_manifest::registry::SystemClock;
-use docker_manifest::store::Store;
 use serde_json::Value;
 use testkit::image::{Image, Index};
 use testkit::loopback::Registry;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::env::Env;
-use docker_manifest::registry::Clock;
+use docker_manifest::net::Clock;
 use testkit::loopback::{Bearer, Registry};
 use testkit::sandbox::{Output, Sandbox, tree};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use docker_manifest::args;
+use docker_manifest::cli::args;
 
 use super::commands::COMMANDS;
 use super::ground::{Door, Ground, Limits, Side};

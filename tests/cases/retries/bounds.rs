@@ -1,8 +1,8 @@
 //! How often each operation is tried: as often as was said, whatever it is made of.
 
-use docker_manifest::document::media_type::DOCKER_MANIFEST;
+use docker_manifest::content::registry::Name;
+use docker_manifest::model::media_type::DOCKER_MANIFEST;
 use docker_manifest::reference::Repository;
-use docker_manifest::registry::Name;
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::sync::{Arc, Mutex};
 
+use docker_manifest::cli::output::Streams;
 use docker_manifest::env::Env;
-use docker_manifest::output::Streams;
 use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::Sandbox;

@@ -1,0 +1,213 @@
+//! The tokens of one registry and what became of them.
+//!
+//! A token is asked for a set of scopes, but what it is good for is only seen when it is used: a server may grant less
+//! than was asked. So for every token it is noted what it was accepted for and what it was refused for, and a refusal
+//! of one thing does not cost a token that is good for another. Pure: time is given in.
+
+use std::time::{Duration, Instant};
+
+use crate::auth::scope::Scopes;
+use crate::secret::Secret;
+
+/// A token is not sent in the last part of its life: a tenth of it, at most this much.
+const MARGIN_MAX: Duration = Duration::from_secs(10);
+
+/// One registry's tokens, the newest last.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    tokens: Vec<Cached>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    header: Secret,
+    /// What the token server was asked for.
+    asked: Scopes,
+    /// `asked`, and what the token was fetched to answer: a registry may ask for less than the request needs.
+    covers: Scopes,
+    expires: Instant,
+    /// Sets that it was accepted for, and sets that it was refused for.
+    accepted: Vec<Scopes>,
+    refused: Vec<Scopes>,
+}
+
+impl Cached {
+    fn is_refused_for(&self, want: &Scopes) -> bool {
+        self.refused.iter().any(|refused| want.covers(refused))
+    }
+}
+
+impl Cache {
+    /// Adds a token, as the header to send it in.
+    pub(crate) fn insert(&mut self, header: Secret, asked: Scopes, want: &Scopes, now: Instant, lifetime: Duration) {
+        let margin = (lifetime / 10).min(MARGIN_MAX);
+        let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
+        let covers = asked.union(want);
+        self.tokens.push(Cached { header, asked, covers, expires, accepted: Vec::new(), refused: Vec::new() });
+    }
+
+    /// A token to send for `want`: not expired, asked for all of it, and not refused for it.
+    pub(crate) fn find(&self, want: &Scopes, now: Instant) -> Option<&Secret> {
+        let good = |token: &&Cached| token.covers.covers(want) && now < token.expires && !token.is_refused_for(want);
+        self.tokens.iter().rev().find(good).map(|token| &token.header)
+    }
+
+    /// Notes that a token was accepted for `want`.
+    pub(crate) fn accept(&mut self, header: &Secret, want: &Scopes) {
+        let Some(token) = self.tokens.iter_mut().find(|token| token.header == *header) else { return };
+        if !token.accepted.iter().any(|accepted| accepted.covers(want)) {
+            token.accepted.push(want.clone());
+        }
+    }
+
+    /// Notes that a token was refused for `want`.
+    ///
+    /// One that was accepted for the same before has expired, and so has one that was accepted for anything and is now
+    /// called `invalid` as a whole: it is forgotten, so that another like it can be asked for.
+    pub(crate) fn refuse(&mut self, header: &Secret, needed: &Scopes, want: &Scopes, invalid: bool) {
+        let Some(at) = self.tokens.iter().position(|token| token.header == *header) else { return };
+        let Some(token) = self.tokens.get_mut(at) else { return };
+        let was_good = token.accepted.iter().any(|accepted| accepted.covers(needed));
+        if was_good || (invalid && !token.accepted.is_empty()) {
+            self.tokens.remove(at);
+        } else {
+            token.refused.push(want.clone());
+        }
+    }
+
+    /// Forgets every token that was asked for more resources than are needed; gives them back.
+    pub(crate) fn forget_wide(&mut self, needed: &Scopes) -> Vec<Secret> {
+        let is_wide = |token: &mut Cached| token.asked.len() > needed.len();
+        self.tokens.extract_if(.., is_wide).map(|token| token.header).collect()
+    }
+
+    /// What to ask a token server for to get `want`, the first choice first; nothing where all was tried.
+    ///
+    /// First all that the command is going to need, unless a token for more than `exact` was refused for this; then
+    /// exactly what the registry's challenge says, unless that was refused too.
+    pub(crate) fn plan(&self, announced: &Scopes, want: &Scopes, exact: &Scopes) -> Vec<Scopes> {
+        let refused =
+            |scopes: &Scopes| self.tokens.iter().any(|token| token.is_refused_for(want) && token.asked.covers(scopes));
+        let exact_refused = self.tokens.iter().any(|token| token.is_refused_for(want) && token.asked == *exact);
+        let wide = announced.union(want);
+        let mut plan = Vec::new();
+        if !exact_refused && !refused(exact) && wide != *exact {
+            plan.push(wide);
+        }
+        if !exact_refused {
+            plan.push(exact.clone());
+        }
+        plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "repository:a:pull";
+    const B: &str = "repository:b:pull";
+    const AB: &str = "repository:a:pull repository:b:pull";
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn set(text: &str) -> Scopes {
+        Scopes::parse(text)
+    }
+
+    fn token(name: &str) -> Secret {
+        Secret::new(name)
+    }
+
+    fn cache(tokens: &[(&str, &str)]) -> (Cache, Instant) {
+        let (mut cache, now) = (Cache::default(), Instant::now());
+        for (name, scopes) in tokens {
+            cache.insert(token(name), set(scopes), &set(scopes), now, MINUTE);
+        }
+        (cache, now)
+    }
+
+    fn plan(cache: &Cache, announced: &str, want: &str) -> Vec<String> {
+        cache.plan(&set(announced), &set(want), &set(want)).iter().map(Scopes::to_string).collect()
+    }
+
+    #[test]
+    fn a_token_is_found_for_what_it_covers_until_shortly_before_its_end() {
+        let (cache, now) = cache(&[("t", AB)]);
+        assert_eq!(cache.find(&set(A), now), Some(&token("t")));
+        assert_eq!(cache.find(&set("repository:a:push"), now), None);
+        assert!(cache.find(&set(A), now + Duration::from_secs(53)).is_some());
+        assert!(cache.find(&set(A), now + Duration::from_secs(54)).is_none());
+    }
+
+    #[test]
+    fn the_first_token_is_for_all_and_a_refusal_makes_it_exact_and_a_second_one_ends_it() {
+        let (mut cache, now) = cache(&[]);
+        assert_eq!(plan(&cache, AB, A), [AB, A]);
+        assert_eq!(plan(&cache, A, A), [A]);
+        cache.insert(token("wide"), set(AB), &set(A), now, MINUTE);
+        cache.refuse(&token("wide"), &set(A), &set(A), false);
+        assert_eq!(cache.find(&set(A), now), None);
+        assert_eq!(cache.find(&set(B), now), Some(&token("wide")));
+        assert_eq!(plan(&cache, AB, A), [A]);
+        cache.insert(token("exact"), set(A), &set(A), now, MINUTE);
+        cache.refuse(&token("exact"), &set(A), &set(A), false);
+        assert!(plan(&cache, AB, A).is_empty());
+        assert_eq!(plan(&cache, AB, B), [AB, B]);
+    }
+
+    #[test]
+    fn a_token_that_was_good_has_expired_and_is_asked_for_again_as_wide_as_before() {
+        let (mut cache, now) = cache(&[("t", AB)]);
+        cache.accept(&token("t"), &set(A));
+        cache.refuse(&token("t"), &set(A), &set(A), false);
+        assert_eq!(cache.find(&set(B), now), None);
+        assert_eq!(plan(&cache, AB, A), [AB, A]);
+    }
+
+    #[test]
+    fn good_for_one_repository_is_not_good_for_the_other() {
+        let (mut cache, now) = cache(&[("t", AB)]);
+        cache.accept(&token("t"), &set(A));
+        cache.refuse(&token("t"), &set(B), &set(B), false);
+        assert_eq!(cache.find(&set(A), now), Some(&token("t")));
+        assert_eq!(plan(&cache, AB, B), [B]);
+        // Unless the registry says that the token as a whole is no good.
+        cache.refuse(&token("t"), &set(B), &set(B), true);
+        assert_eq!(cache.find(&set(A), now), None);
+        assert_eq!(plan(&cache, AB, B), [AB, B]);
+    }
+
+    #[test]
+    fn a_fresh_token_that_is_called_invalid_is_not_asked_for_again() {
+        let (mut cache, _) = cache(&[("t", A)]);
+        cache.refuse(&token("t"), &set(A), &set(A), true);
+        assert!(plan(&cache, A, A).is_empty());
+    }
+
+    #[test]
+    fn what_is_refused_for_two_together_stays_good_for_one() {
+        let (mut cache, now) = cache(&[("t", AB)]);
+        cache.refuse(&token("t"), &set(AB), &set(AB), false);
+        assert_eq!(cache.find(&set(A), now), Some(&token("t")));
+        assert_eq!(cache.find(&set(AB), now), None);
+        assert!(plan(&cache, AB, AB).is_empty());
+    }
+
+    #[test]
+    fn a_token_stands_for_what_it_was_fetched_to_answer() {
+        let (mut cache, now) = cache(&[]);
+        cache.insert(token("t"), set(A), &set(AB), now, MINUTE);
+        assert_eq!(cache.find(&set(AB), now), Some(&token("t")));
+        assert_eq!(cache.plan(&set(AB), &set(AB), &set(A)), [set(AB), set(A)]);
+        cache.refuse(&token("t"), &set(AB), &set(AB), false);
+        assert!(cache.plan(&set(AB), &set(AB), &set(A)).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_header_changes_nothing() {
+        let (mut cache, now) = cache(&[("t", A)]);
+        cache.refuse(&token("x"), &set(A), &set(A), true);
+        cache.accept(&token("x"), &set(A));
+        assert_eq!(cache.find(&set(A), now), Some(&token("t")));
+    }
+}

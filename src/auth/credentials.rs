@@ -1,0 +1,356 @@
+//! Finds a registry's credentials where the docker client keeps them.
+//!
+//! In docker's order: `DOCKER_AUTH_CONFIG`, then the registry's own helper (`credHelpers`), then the default helper
+//! (`credsStore`), then the `auths` of `config.json`. What docker passes over in silence (a file that is no JSON, a
+//! helper that fails) is an error here, but only once a registry asks for a login: nothing is read before that.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+
+use crate::auth::config_json::{self, Tree};
+use crate::auth::helper::{self, Held, Unusable};
+use crate::env::Env;
+use crate::model::json;
+use crate::net::error::{Kind, RegistryError};
+use crate::net::options::Login;
+use crate::net::permission;
+use crate::net::transport::Trace;
+use crate::secret::Secret;
+
+const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
+const HUB: &str = "docker.io";
+const HUB_KEY: &str = "https://index.docker.io/v1/";
+/// The user name that marks an identity token in a helper.
+const TOKEN_USER: &str = "<token>";
+/// A config.json of more bytes than this is not one.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Standard base64 with padding; the bits after the last byte are not looked at, as in Go.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// What is known for one registry. All empty is anonymous.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Credential {
+    /// The user's name; empty where there is only a token.
+    pub(crate) username: String,
+    /// The password that belongs to it.
+    pub(crate) password: Option<Secret>,
+    /// A refresh token, to be changed for access tokens.
+    pub(crate) identity_token: Option<Secret>,
+    /// An access token, to be sent to the registry as it is.
+    pub(crate) registry_token: Option<Secret>,
+}
+
+impl Credential {
+    /// User name and password, where there are both: docker sends neither alone.
+    pub(crate) fn login(&self) -> Option<(&str, &Secret)> {
+        self.password.as_ref().filter(|_| !self.username.is_empty()).map(|password| (self.username.as_str(), password))
+    }
+
+    /// Whether there is nothing to log in with.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.login().is_none() && self.identity_token.is_none() && self.registry_token.is_none()
+    }
+}
+
+/// Where the docker client's credentials are looked for.
+pub(crate) struct Credentials {
+    env: Env,
+    config_dir: PathBuf,
+    given: Option<Login>,
+    notice: Trace,
+    /// Whether it was told that config.json may not be read.
+    is_told: AtomicBool,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("config_dir", &self.config_dir).finish_non_exhaustive()
+    }
+}
+
+/// Why config.json gives no logins.
+enum Unread {
+    /// The system does not let it be read: as if there were none, which is told.
+    Unreadable(String),
+    /// It is not what it should be.
+    Broken(String),
+}
+
+impl Credentials {
+    /// Looks in this configuration directory and this environment. Does no I/O. A file that may not be read is told with
+    /// `notice`.
+    pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> Credentials {
+        Credentials { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
+    }
+
+    /// Uses this login for its registry, where there is one, and looks nowhere else for that.
+    pub(crate) fn given(self, given: Option<Login>) -> Credentials {
+        Credentials { given, ..self }
+    }
+
+    /// Whether this registry's login is the command line's.
+    pub(crate) fn are_given(&self, registry: &str) -> bool {
+        self.given_for(registry).is_some()
+    }
+
+    fn given_for(&self, registry: &str) -> Option<&Login> {
+        self.given.as_ref().filter(|given| given.registry == registry)
+    }
+
+    /// Whether a login for this registry was ever written down, as `docker login` does with a helper too. No helper is
+    /// run, and what cannot be read is for [`Credentials::lookup`] to tell.
+    pub(crate) fn may_know(&self, registry: &str) -> bool {
+        let key = if registry == HUB { HUB_KEY } else { registry };
+        let is_named = |config: &Map<String, Value>| {
+            let auths = object(config, "auths").ok().flatten();
+            let helpers = object(config, "credHelpers").ok().flatten();
+            auths.is_some_and(|auths| auth_of(auths, key).is_some()) || helpers.is_some_and(|own| own.contains_key(key))
+        };
+        let variable = self.env.get(VARIABLE).and_then(|text| read_object(text.as_bytes()).ok());
+        self.are_given(registry)
+            || variable.is_some_and(|config| is_named(&config))
+            || read_file(&self.config_file()).is_ok_and(|config| is_named(&config))
+    }
+
+    /// manifest-tool's `--docker-cfg` may name the file itself.
+    fn config_file(&self) -> PathBuf {
+        let is_file = self.config_dir.is_file();
+        if is_file { self.config_dir.clone() } else { self.config_dir.join("config.json") }
+    }
+
+    /// The credentials for a registry, by its host as references have it; anonymous where there are none, and where
+    /// config.json may not be read, which docker also goes on after. A helper has as long as is `left`.
+    ///
+    /// # Errors
+    /// [`Kind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
+    pub(crate) fn lookup(&self, registry: &str, left: Option<Duration>) -> Result<Credential, RegistryError> {
+        if let Some(Login { username, password, .. }) = self.given_for(registry).cloned() {
+            return Ok(Credential { username, password: Some(password), ..Credential::default() });
+        }
+        let key = if registry == HUB { HUB_KEY } else { registry };
+        self.find(key, left).map_err(|detail| {
+            let kind = if self.has_byte_order_mark() { Kind::ByteOrderMark } else { Kind::Credentials };
+            RegistryError::new(kind, registry, detail)
+        })
+    }
+
+    /// Whether config.json begins with one; editors on Windows write it.
+    fn has_byte_order_mark(&self) -> bool {
+        let mut start = [0; 3];
+        let read = fs::File::open(self.config_file()).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start == *b"\xef\xbb\xbf"
+    }
+
+    fn find(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
+        if let Some(text) = self.env.get(VARIABLE) {
+            let named = |why: String| format!("{VARIABLE}: {why}");
+            let config = read_object(text.as_bytes()).map_err(named)?;
+            if let Some(credential) = from_auths(&config, key).map_err(named)? {
+                return Ok(credential);
+            }
+        }
+        let path = self.config_file();
+        let named = |why: String| format!("{}: {why}", path.display());
+        let config = match read_file(&path) {
+            Ok(config) => config,
+            Err(Unread::Broken(why)) => return Err(named(why)),
+            Err(Unread::Unreadable(why)) => {
+                if !self.is_told.swap(true, Ordering::Relaxed) {
+                    (self.notice)(&format!("warning: {}; going on without logins", named(why)));
+                }
+                return Ok(Credential::default());
+            }
+        };
+        let stored = from_auths(&config, key);
+        match configured_helper(&config, key).map_err(named)? {
+            // The file's entry beside a helper is only a note that there is one, so a bad one does not matter.
+            Some(name) => {
+                let held = helper::get(&self.env, &name, key, left).map_err(|unusable| unusable.why)?;
+                Ok(merge(stored.ok().flatten(), held))
+            }
+            None if has_no_logins(&config) => self.default_helper(key, left),
+            None => Ok(stored.map_err(named)?.unwrap_or_default()),
+        }
+    }
+
+    /// Where no login was ever written down, docker asks the platform's own helper if it is installed. Nobody chose
+    /// that one, so its failures mean no more than that nothing is known, unless the time is up.
+    fn default_helper(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
+        let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
+        match helper::get(&self.env, name, key, left) {
+            Ok(held) => Ok(merge(None, held)),
+            Err(Unusable { why, is_late: true }) => Err(why),
+            Err(_) => Ok(Credential::default()),
+        }
+    }
+
+    /// The platform's own helper, where it is installed.
+    fn default_helper_name(&self) -> Option<&'static str> {
+        let name = match std::env::consts::OS {
+            "macos" => "osxkeychain",
+            "windows" => "wincred",
+            "linux" if helper::find_program(&self.env, "pass").is_some() => "pass",
+            "linux" => "secretservice",
+            _ => return None,
+        };
+        helper::find(&self.env, name).map(|_| name)
+    }
+}
+
+/// The helper for this key: `credHelpers` before `credsStore`. An empty name means the file itself.
+pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
+    let own = object(config, "credHelpers")?.map(|helpers| exact_text(helpers, key)).transpose()?.flatten();
+    let name = match own {
+        Some(name) => name,
+        None => text(config, "credsStore")?,
+    };
+    Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
+/// The file's entry with what a helper holds in the place of its user, password and identity token, as docker has it.
+fn merge(stored: Option<Credential>, held: Option<Held>) -> Credential {
+    let registry_token = stored.and_then(|credential| credential.registry_token);
+    let Some(Held { username, secret }) = held else {
+        return Credential { registry_token, ..Credential::default() };
+    };
+    let secret = Some(secret).filter(|secret| !secret.reveal().is_empty());
+    if username == TOKEN_USER {
+        return Credential { identity_token: secret, registry_token, ..Credential::default() };
+    }
+    Credential { username, password: secret, registry_token, identity_token: None }
+}
+
+fn has_no_logins(config: &Map<String, Value>) -> bool {
+    let empty = |name| object(config, name).is_ok_and(|map| map.is_none_or(Map::is_empty));
+    empty("auths") && empty("credHelpers")
+}
+
+fn read_file(path: &Path) -> Result<Map<String, Value>, Unread> {
+    let unreadable = |error: io::Error| Unread::Unreadable(permission::explain(path, &error));
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    // A FIFO would be waited for, and a directory's error says less.
+    if !metadata.is_file() {
+        return Err(Unread::Broken("not a file".to_owned()));
+    }
+    if metadata.len() > FILE_MAX {
+        return Err(Unread::Broken("too large to be docker's configuration".to_owned()));
+    }
+    read_object(&fs::read(path).map_err(unreadable)?).map_err(Unread::Broken)
+}
+
+/// The first JSON value, which must be an object. Nothing at all is an empty one, and what follows is not looked at: so
+/// does Go's decoder read it. What is given twice is merged as Go does (see [`Tree`]).
+pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    json::check_size(bytes).map_err(|error| error.to_string())?;
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<Tree>().next() {
+        None | Some(Ok(Tree::Other(Value::Null))) => Ok(Map::new()),
+        Some(Ok(Tree::Object(members))) => Ok(config_json::merged(members)),
+        Some(Ok(Tree::Other(_))) => Err("not a JSON object".to_owned()),
+        // Reading into a Value can only fail in the grammar, and such messages quote nothing of the text.
+        Some(Err(error)) => Err(format!("not JSON: {error}")),
+    }
+}
+
+fn auth_of<'a>(auths: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    let by_host = || auths.iter().find(|(name, _)| hostname(name) == key).map(|(_, entry)| entry);
+    auths.get(key).or_else(by_host)
+}
+
+/// The entry for a key, by the key itself or else by the host in its URL, as docker compares them.
+pub(crate) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Option<Credential>, String> {
+    let Some(auths) = object(config, "auths")? else {
+        return Ok(None);
+    };
+    match auth_of(auths, key) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(Credential::default())),
+        Some(Value::Object(entry)) => read_entry(entry).map(Some).map_err(|why| format!("auths {key:?}: {why}")),
+        Some(_) => Err(format!("auths {key:?}: not an object")),
+    }
+}
+
+fn read_entry(entry: &Map<String, Value>) -> Result<Credential, String> {
+    let secret = |name| Ok::<_, String>(Some(text(entry, name)?).filter(|text| !text.is_empty()).map(Secret::new));
+    let mut credential = Credential {
+        username: text(entry, "username")?,
+        password: secret("password")?,
+        identity_token: secret("identitytoken")?,
+        registry_token: secret("registrytoken")?,
+    };
+    let auth = text(entry, "auth")?;
+    if !auth.is_empty() {
+        let (username, password) = decode_auth(&auth).ok_or("\"auth\" is not the base64 of user:password")?;
+        credential.username = username;
+        credential.password = Some(password).filter(|password| !password.reveal().is_empty());
+    }
+    Ok(credential)
+}
+
+/// `user:password` out of base64; line breaks within and NULs around the password are docker's to allow.
+fn decode_auth(auth: &str) -> Option<(String, Secret)> {
+    let bytes = BASE64.decode(auth.replace(['\r', '\n'], "")).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (username, password) = text.split_once(':').filter(|(username, _)| !username.is_empty())?;
+    Some((username.to_owned(), Secret::new(password.trim_matches('\0'))))
+}
+
+/// A registry's host out of a key, which may be the URL that old clients wrote.
+fn hostname(key: &str) -> &str {
+    let stripped = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    stripped.split('/').next().unwrap_or_default()
+}
+
+/// A member by its name, or by its name in another case: Go's decoder takes both.
+fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let other_case = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    map.get(name).or_else(other_case).filter(|value| !value.is_null())
+}
+
+fn object<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, String> {
+    match member(map, name) {
+        None => Ok(None),
+        Some(value) => value.as_object().map(Some).ok_or_else(|| format!("{name:?} is not an object")),
+    }
+}
+
+/// A member's text; empty where it is missing.
+fn text(map: &Map<String, Value>, name: &str) -> Result<String, String> {
+    match member(map, name) {
+        None => Ok(String::new()),
+        Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| format!("{name:?} is not a string")),
+    }
+}
+
+/// The text under a key that is data and no name, so its case counts.
+fn exact_text(map: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
+    match map.get(key) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(String::new())),
+        Some(value) => {
+            value.as_str().map(|name| Some(name.to_owned())).ok_or_else(|| format!("{key:?} is not a string"))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -1,0 +1,304 @@
+//! Runs docker's credential helpers, `docker-credential-NAME get`.
+//!
+//! The protocol is docker-credential-helpers': the server's address on stdin, a JSON object on stdout; a failure is an
+//! exit code and a message on stdout. Docker swallows every failure; here only "not found" means that there is nothing.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::env::Env;
+use crate::net::deadline::shown;
+use crate::secret::Secret;
+
+const NOT_FOUND: &str = "credentials not found in native keychain";
+const OUTPUT_MAX: u64 = 1 << 20;
+const WORDS_MAX: usize = 200;
+
+/// What a helper holds for a server. The user name `<token>` means that the secret is an identity token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The user's name.
+    pub(crate) username: String,
+    /// The password or token.
+    pub(crate) secret: Secret,
+}
+
+/// The file of the helper `docker-credential-NAME`, by the environment's `PATH`; `None` where there is none.
+pub(crate) fn find(env: &Env, name: &str) -> Option<PathBuf> {
+    find_program(env, &format!("docker-credential-{name}"))
+}
+
+/// An executable file by the environment's `PATH`. Relative folders in it are passed over, as Go does.
+pub(crate) fn find_program(env: &Env, name: &str) -> Option<PathBuf> {
+    let path = env.get("PATH").unwrap_or_default();
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+        .find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Asks a helper for what it holds for `server`; `None` where it says that it has nothing.
+///
+/// The error is one line that names the helper and holds no secret. There is no time limit but the user's own, of which
+/// `left` is left: a helper may be waiting for its user to unlock a keychain. One that takes longer is ended.
+pub(crate) fn get(env: &Env, name: &str, server: &str, left: Option<Duration>) -> Result<Option<Held>, Unusable> {
+    if !is_name(name) {
+        return Err(Unusable::failed(format!("{:?} is not a credential helper's name", printable(name))));
+    }
+    let Some(program) = find(env, name) else {
+        return Err(Unusable::failed(format!("credential helper docker-credential-{name} is not in PATH")));
+    };
+    run(&program, server, left).map_err(|Unusable { why, is_late }| Unusable {
+        why: format!("credential helper docker-credential-{name}: {why}"),
+        is_late,
+    })
+}
+
+/// Why a helper gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unusable {
+    /// One line, without secrets.
+    pub(crate) why: String,
+    /// Whether it took longer than there was time.
+    pub(crate) is_late: bool,
+}
+
+impl Unusable {
+    fn failed(why: impl Into<String>) -> Unusable {
+        Unusable { why: why.into(), is_late: false }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<Held>, Unusable> {
+    let mut child = Command::new(program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Unusable::failed(format!("cannot be run: {error}")))?;
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
+    // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their own:
+    // what a helper has started may keep a pipe open after the helper was ended.
+    let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let until = left.and_then(|left| Instant::now().checked_add(left));
+    let outcome = received(&stdout, until).and_then(|stdout| Some((stdout, received(&stderr, until)?)));
+    let Some((stdout, stderr)) = outcome else {
+        let _ = child.kill();
+        let _ = child.wait();
+        let why = format!("gave no answer within the {} that were left of --timeout", shown(left.unwrap_or_default()));
+        return Err(Unusable { why, is_late: true });
+    };
+    let status = child.wait().map_err(|error| Unusable::failed(error.to_string()))?;
+    if !status.success() {
+        return failed(&stdout, &stderr, &status.to_string()).map_err(Unusable::failed);
+    }
+    match written {
+        // A helper that answers without reading has closed the pipe; its answer counts.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Unusable::failed(format!("does not take the server's name: {error}")))
+        }
+        _ => held(&stdout).map(Some).map_err(Unusable::failed),
+    }
+}
+
+/// Reads a pipe to its end by a thread of its own. Where the system has no thread for it, the pipe is closed and goes
+/// unread.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    if let Some(pipe) = pipe {
+        // If the time is up, no receiver is left to take what comes.
+        let read = move || drop(sender.send(read_capped(pipe)));
+        drop(std::thread::Builder::new().spawn(read));
+    }
+    receiver
+}
+
+/// What a reader has read, which is nothing where there is none; `None` when the time is up.
+fn received(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
+    let Some(until) = until else { return Some(reader.recv().unwrap_or_default()) };
+    match reader.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        Ok(bytes) => Some(bytes),
+        Err(RecvTimeoutError::Disconnected) => Some(Vec::new()),
+        Err(RecvTimeoutError::Timeout) => None,
+    }
+}
+
+/// Everything that comes, of which the first megabyte is kept.
+fn read_capped(mut from: impl Read) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let whole = from.by_ref().take(OUTPUT_MAX).read_to_end(&mut kept);
+    if whole.is_ok() {
+        let _ = std::io::copy(&mut from, &mut std::io::sink());
+    }
+    kept
+}
+
+/// What a helper that failed says: that it has nothing, or why, without what may be a secret.
+pub(crate) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<Held>, String> {
+    let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
+    let (stdout, stderr) = (stdout.trim(), stderr.trim());
+    if stdout == NOT_FOUND {
+        return Ok(None);
+    }
+    // JSON, or the end of it, may hold a secret although the helper failed, and then stderr may repeat what is in it.
+    // A single word is no message either: only a sentence may be shown.
+    let is_json = [stdout, stderr].iter().any(|text| text.contains(['{', '}']) || text.contains("\":"));
+    let is_sentence = |text: &&str| text.split_whitespace().nth(1).is_some();
+    match [stdout, stderr].into_iter().filter(|_| !is_json).find(is_sentence) {
+        Some(words) => Err(format!("{} ({status})", printable(words))),
+        None => Err(format!("failed without a word ({status})")),
+    }
+}
+
+/// The first line, without control characters, at most 200 characters of it.
+fn printable(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+}
+
+/// What stands in a helper's answer.
+pub(crate) fn held(stdout: &[u8]) -> Result<Held, String> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        #[serde(rename = "Username", alias = "username", default)]
+        username: Option<String>,
+        #[serde(rename = "Secret", alias = "secret", default)]
+        secret: Option<String>,
+    }
+    // serde's message may quote the answer, and the answer is the secret.
+    let answer: Answer = serde_json::Deserializer::from_slice(stdout)
+        .into_iter()
+        .next()
+        .and_then(Result::ok)
+        .ok_or_else(|| "its answer is not the JSON of credentials".to_owned())?;
+    let secret = Secret::new(answer.secret.unwrap_or_default());
+    Ok(Held { username: answer.username.unwrap_or_default(), secret })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A folder with one helper in it, a shell script, and the environment whose `PATH` is that folder.
+    pub(crate) fn helper(name: &str, script: &str) -> (tempfile::TempDir, Env) {
+        let folder = tempfile::tempdir().unwrap();
+        add_helper(folder.path(), name, script);
+        let env = Env::from_pairs([("PATH", folder.path().to_str().unwrap())]);
+        (folder, env)
+    }
+
+    /// Adds one more program. Another process writes it: a file that this one still had open for writing when a test
+    /// beside it forks could not be executed.
+    pub(crate) fn add_helper(folder: &Path, name: &str, script: &str) {
+        let text = format!("#!/bin/sh\n{script}\n");
+        let file = folder.join(format!("docker-credential-{name}"));
+        let mut writer = Command::new("/bin/sh");
+        writer.args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh"]).arg(text).arg(file);
+        assert!(writer.status().unwrap().success());
+    }
+
+    fn ask(script: &str) -> Result<Option<Held>, String> {
+        let (_folder, env) = helper("t", script);
+        get(&env, "t", "h:5000", None).map_err(|unusable| unusable.why)
+    }
+
+    #[test]
+    fn the_server_goes_in_and_the_credentials_come_out() {
+        let script = r#"read -r server || true
+            printf '{"ServerURL":"%s","Username":"%s","Secret":"%s"}' "$server" "$1" "pw-$server""#;
+        let held = ask(script).unwrap().unwrap();
+        assert_eq!((held.username.as_str(), held.secret.reveal()), ("get", "pw-h:5000"));
+        assert!(!format!("{held:?}").contains("pw-"));
+    }
+
+    #[test]
+    fn one_that_has_nothing_says_so_and_any_other_failure_is_told() {
+        assert_eq!(ask("echo credentials not found in native keychain; exit 1"), Ok(None));
+        let told = ask("echo 'pass not initialized'; echo noise >&2; exit 1").unwrap_err();
+        assert_eq!(told, "credential helper docker-credential-t: pass not initialized (exit status: 1)");
+        let told = ask("printf 'no\\033[31m account\\nmore' >&2; exit 3").unwrap_err();
+        assert_eq!(told, "credential helper docker-credential-t: no[31m account (exit status: 3)");
+        let told = ask("exit 2").unwrap_err();
+        assert_eq!(told, "credential helper docker-credential-t: failed without a word (exit status: 2)");
+        assert!(ask("kill -9 $$").unwrap_err().contains("signal: 9"));
+    }
+
+    #[test]
+    fn secrets_in_what_it_prints_are_never_repeated() {
+        for script in [
+            r#"echo '{"Username":"u","Secret":"hunter2"}'; exit 1"#,
+            r#"echo '{"Username":"u","Secret":["hunter2"]}'"#,
+            r#"echo '"hunter2"'"#,
+            "echo hunter2",
+            "echo hunter2; exit 1",
+            "echo hunter2 >&2; exit 1",
+            r#"echo ' "Secret": "hunter2" }'; exit 1"#,
+            r#"echo '"Secret":"hunter2"' >&2; exit 1"#,
+            r#"echo '{"Username":"u","Secret":"hunter2"}'; echo cannot store hunter2 >&2; exit 1"#,
+        ] {
+            let error = ask(script).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_helper_that_does_not_read_or_talks_much_does_not_block() {
+        let answer = r#"printf '{"Username":"u","Secret":"s"}'"#;
+        assert_eq!(ask(&format!("exec <&-; {answer}")).unwrap().unwrap().username, "u");
+        let noisy = format!("i=0; while [ $i -lt 3000 ]; do echo {} >&2; i=$((i+1)); done; {answer}", "x".repeat(100));
+        assert_eq!(ask(&noisy).unwrap().unwrap().secret.reveal(), "s");
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_ended_and_named_also_where_a_child_of_it_goes_on() {
+        for script in ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exec sleep 600"] {
+            let (_folder, env) = helper("t", &format!("PATH=/usr/bin:/bin; {script}"));
+            let unusable = get(&env, "t", "h", Some(Duration::from_millis(300))).unwrap_err();
+            assert!(unusable.is_late, "{script}");
+            let why =
+                "credential helper docker-credential-t: gave no answer within the 300 ms that were left of --timeout";
+            assert_eq!(unusable.why, why);
+        }
+        let (_folder, env) = helper("t", r#"printf '{"Username":"u","Secret":"s"}'"#);
+        assert!(get(&env, "t", "h", Some(Duration::from_secs(600))).unwrap().is_some());
+    }
+
+    #[test]
+    fn one_that_is_not_there_or_no_name_at_all() {
+        let (folder, env) = helper("t", "exit 0");
+        assert!(get(&env, "other", "h", None).unwrap_err().why.contains("docker-credential-other is not in PATH"));
+        for name in ["", "../t", "a/b", "t ", "t;x", "é", "t\0", "\\t"] {
+            assert!(get(&env, name, "h", None).unwrap_err().why.contains("not a credential helper's name"), "{name:?}");
+        }
+        fs::write(folder.path().join("docker-credential-plain"), "x").unwrap();
+        assert_eq!(find(&env, "plain"), None);
+        assert_eq!(find(&Env::from_pairs([("PATH", "relative:.")]), "t"), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_run_is_told() {
+        let (_folder, env) = helper("t", "");
+        let file = find(&env, "t").unwrap();
+        fs::write(&file, "#!/does/not/exist\n").unwrap();
+        assert!(get(&env, "t", "h", None).unwrap_err().why.contains("cannot be run"));
+    }
+}

@@ -1,0 +1,160 @@
+//! What a token is for: the `scope` values of the distribution token specification, and sets of them.
+//!
+//! Tokens are cached by what they cover, so scopes are compared as sets of actions and not as texts:
+//! `repository:a:push,pull` and `repository:a:pull,push` are one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What a command is going to do in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read manifests and blobs.
+    Pull,
+    /// Read, upload, mount and tag.
+    PullPush,
+}
+
+/// One resource and the actions wanted on it: `repository:library/alpine:pull,push`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    resource: String,
+    actions: BTreeSet<String>,
+}
+
+impl Scope {
+    /// The scope of a repository, by its path within its registry.
+    pub(crate) fn repository(path: &str, access: Access) -> Scope {
+        let actions: &[&str] = match access {
+            Access::Pull => &["pull"],
+            Access::PullPush => &["pull", "push"],
+        };
+        Scope {
+            resource: format!("repository:{path}"),
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        }
+    }
+
+    /// Reads one scope as a challenge states it, `TYPE:NAME:ACTION,ACTION`.
+    ///
+    /// The name may hold colons (a host's port). A text of another form is a resource without actions, so that it is
+    /// asked for as it came.
+    fn parse(text: &str) -> Scope {
+        let has_both = |(resource, actions): &(&str, &str)| resource.contains(':') && actions.contains(|c| c != ',');
+        let split = text.rsplit_once(':').filter(has_both);
+        let (resource, actions) = split.unwrap_or((text, ""));
+        let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned).collect();
+        Scope { resource: resource.to_owned(), actions }
+    }
+}
+
+/// A set of scopes with at most one entry a resource, in a fixed order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
+
+impl Scopes {
+    /// The set of these scopes; several of one resource become one with all their actions.
+    pub(crate) fn of<'a>(scopes: impl IntoIterator<Item = &'a Scope>) -> Scopes {
+        let mut set = Scopes::default();
+        for scope in scopes {
+            set.add(scope);
+        }
+        set
+    }
+
+    /// Reads a challenge's `scope` parameter: scopes with spaces between them.
+    pub(crate) fn parse(text: &str) -> Scopes {
+        let scopes: Vec<Scope> = text.split_whitespace().map(Scope::parse).collect();
+        Scopes::of(&scopes)
+    }
+
+    /// Adds a scope's actions to those of its resource.
+    pub(crate) fn add(&mut self, scope: &Scope) {
+        self.0.entry(scope.resource.clone()).or_default().extend(scope.actions.iter().cloned());
+    }
+
+    /// This set and the other's together.
+    pub(crate) fn union(&self, other: &Scopes) -> Scopes {
+        let mut both = self.clone();
+        for (resource, actions) in &other.0 {
+            both.0.entry(resource.clone()).or_default().extend(actions.iter().cloned());
+        }
+        both
+    }
+
+    /// Whether everything in `other` is in this set too. The action `*` stands for every action.
+    pub(crate) fn covers(&self, other: &Scopes) -> bool {
+        other.0.iter().all(|(resource, wanted)| {
+            self.0.get(resource).is_some_and(|held| held.contains("*") || held.is_superset(wanted))
+        })
+    }
+
+    /// How many resources are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Each resource's scope as a set of its own.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Scopes> + '_ {
+        self.0.iter().map(|(resource, actions)| Scopes(BTreeMap::from([(resource.clone(), actions.clone())])))
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The scopes as a token server takes them, one text a resource.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().map(|(resource, actions)| {
+            if actions.is_empty() {
+                return resource.clone();
+            }
+            let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
+            format!("{resource}:{}", actions.join(","))
+        })
+    }
+}
+
+impl fmt::Display for Scopes {
+    /// All of them in one text, with spaces between, as the OAuth2 form has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.texts().collect::<Vec<_>>().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_of_one_repository_become_one_and_the_text_has_a_fixed_order() {
+        let scopes = Scopes::of(&[
+            Scope::repository("z", Access::Pull),
+            Scope::repository("a/b", Access::PullPush),
+            Scope::repository("a/b", Access::Pull),
+        ]);
+        assert_eq!(scopes.to_string(), "repository:a/b:pull,push repository:z:pull");
+        assert_eq!(scopes, Scopes::parse("  repository:a/b:push,pull repository:z:pull "));
+    }
+
+    #[test]
+    fn a_set_covers_what_it_holds_and_no_more() {
+        let push = Scopes::of(&[Scope::repository("a", Access::PullPush)]);
+        let pull = Scopes::of(&[Scope::repository("a", Access::Pull)]);
+        let other = Scopes::of(&[Scope::repository("b", Access::Pull)]);
+        assert!(push.covers(&pull));
+        assert!(!pull.covers(&push));
+        assert!(!push.covers(&other));
+        assert!(push.union(&other).covers(&other));
+        assert!(Scopes::parse("repository:a:*").covers(&push));
+        assert!(pull.covers(&Scopes::default()));
+    }
+
+    #[test]
+    fn a_name_may_hold_colons_and_an_odd_scope_is_kept_as_it_came() {
+        assert!(Scopes::parse("repository:h:5000/a:pull").0.contains_key("repository:h:5000/a"));
+        assert_eq!(Scopes::parse("registry:catalog:* aws x:y").to_string(), "aws registry:catalog:* x:y");
+        assert!(Scopes::parse("").is_empty());
+    }
+}

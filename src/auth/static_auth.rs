@@ -1,0 +1,228 @@
+//! A header that does not depend on what is asked for: Basic, or a registry token.
+//!
+//! It is tried by one request alone. All others that want it wait until the registry has answered that one, so that a wrong
+//! password arrives once however many requests were refused together, and no account is locked by our trying.
+//!
+//! A header that any request was accepted with is right, and a later 401 refuses that request alone. There is one
+//! exception before that: an account that may push but not pull is refused at the look at the tag, with a 401 at some
+//! registries. After a refused look exactly one further request tries the header, and that is not another look.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use crate::net::error::{Again, RegistryError};
+use crate::secret::Secret;
+
+/// What is known of a registry's fixed header.
+#[derive(Debug, Default)]
+pub(crate) struct Fixed {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    verdict: Verdict,
+    /// How many trials had ended without an answer so far, and what became of the last.
+    unanswered: (usize, Option<RegistryError>),
+}
+
+#[derive(Debug, Default)]
+enum Verdict {
+    /// It was never tried, or the trial told nothing.
+    #[default]
+    Open,
+    /// This thread has it, and is to say what came of it.
+    OnTrial {
+        /// The thread.
+        holder: ThreadId,
+        /// Whether this is the second trial, after a refused look.
+        is_last: bool,
+    },
+    /// The registry refused it for a look at a tag: one further request may try it.
+    Doubted,
+    /// The registry took it.
+    Good(Secret),
+    /// The registry refused it: it is not sent again.
+    Refused,
+}
+
+impl Fixed {
+    /// The header, where it is known to be good.
+    pub(crate) fn good(&self) -> Option<Secret> {
+        match &self.lock().verdict {
+            Verdict::Good(header) => Some(header.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether it was refused before any request was accepted with it.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.lock().verdict, Verdict::Doubted | Verdict::Refused)
+    }
+
+    /// The header, to be sent by the caller, for a look at a tag or for something else; `None` where it was refused.
+    /// Waits for the trial of another thread.
+    ///
+    /// # Errors
+    /// Another thread's trial got no answer: what that one was told. To try it after the other would be to wait as long
+    /// once more.
+    pub(crate) fn take(&self, header: &Secret, is_look: bool) -> Result<Option<Secret>, RegistryError> {
+        let own = thread::current().id();
+        let mut state = self.lock();
+        let before = state.unanswered.0;
+        loop {
+            match &state.verdict {
+                Verdict::Good(good) => return Ok(Some(good.clone())),
+                Verdict::Refused => return Ok(None),
+                Verdict::Doubted if is_look => return Ok(None),
+                Verdict::OnTrial { holder, .. } if *holder == own => return Ok(Some(header.clone())),
+                Verdict::OnTrial { .. } => {}
+                Verdict::Open | Verdict::Doubted => {
+                    if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
+                        return Err(error.clone());
+                    }
+                    let is_last = matches!(state.verdict, Verdict::Doubted);
+                    state.verdict = Verdict::OnTrial { holder: own, is_last };
+                    return Ok(Some(header.clone()));
+                }
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that the registry took it.
+    pub(crate) fn accept(&self, header: &Secret) {
+        let mut state = self.lock();
+        if matches!(state.verdict, Verdict::OnTrial { holder, .. } if holder == thread::current().id()) {
+            state.verdict = Verdict::Good(header.clone());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Says that it was answered with a 401, to a look at a tag or to something else. One that was good before is good
+    /// still: it was not enough for this.
+    pub(crate) fn refuse(&self, is_look: bool) {
+        let mut state = self.lock();
+        state.verdict = match state.verdict {
+            Verdict::Good(_) => return,
+            Verdict::OnTrial { is_last: false, .. } if is_look => Verdict::Doubted,
+            _ => Verdict::Refused,
+        };
+        self.changed.notify_all();
+    }
+
+    /// Ends this thread's trial, where there still is one: nothing was learned, and why where there was no answer.
+    pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
+        let mut state = self.lock();
+        state.verdict = match state.verdict {
+            Verdict::OnTrial { holder, is_last } if holder == thread::current().id() => {
+                if is_last {
+                    Verdict::Doubted
+                } else {
+                    Verdict::Open
+                }
+            }
+            _ => return,
+        };
+        if let Some(failure) = failure {
+            // Of those who wait nothing was sent but what was refused.
+            let again = if failure.again == Again::Repeatable { Again::Unsent } else { failure.again };
+            state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_again(again)));
+        }
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::net::error::Kind;
+
+    fn header() -> Secret {
+        Secret::new("Basic x")
+    }
+
+    /// What eight threads get while another has it on trial, which ends so once they have all begun.
+    fn waiting(end: impl FnOnce(&Fixed)) -> (Vec<Result<bool, Kind>>, Fixed) {
+        let (fixed, begun) = (Fixed::default(), AtomicUsize::new(0));
+        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
+        let got = thread::scope(|scope| {
+            let take = || {
+                begun.fetch_add(1, Ordering::Relaxed);
+                let got = fixed.take(&header(), false).map(|header| header.is_some()).map_err(|error| error.kind);
+                fixed.leave(None);
+                got
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+            while begun.load(Ordering::Relaxed) < 8 {
+                thread::yield_now();
+            }
+            end(&fixed);
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        (got, fixed)
+    }
+
+    #[test]
+    fn what_was_refused_is_given_to_nobody_else() {
+        let (got, fixed) = waiting(|fixed| fixed.refuse(false));
+        assert_eq!(got, [Ok(false); 8]);
+        assert_eq!((fixed.good(), fixed.is_refused()), (None, true));
+        assert_eq!(fixed.take(&header(), false), Ok(None));
+    }
+
+    #[test]
+    fn what_was_taken_is_given_to_all_and_a_later_refusal_does_not_change_that() {
+        let (got, fixed) = waiting(|fixed| fixed.accept(&header()));
+        assert_eq!(got, [Ok(true); 8]);
+        fixed.refuse(false);
+        assert_eq!((fixed.good(), fixed.is_refused()), (Some(header()), false));
+    }
+
+    #[test]
+    fn a_trial_that_told_nothing_goes_to_the_next() {
+        let (got, fixed) = waiting(|fixed| fixed.leave(None));
+        assert_eq!(got, [Ok(true); 8]);
+        assert!(!fixed.is_refused());
+    }
+
+    #[test]
+    fn after_a_refused_look_one_further_request_has_it_that_is_no_look() {
+        let (got, fixed) = waiting(|fixed| fixed.refuse(true));
+        // The others are tried one after the other, and none of them tells anything.
+        assert_eq!(got, [Ok(true); 8]);
+        assert!(fixed.is_refused());
+        assert_eq!(fixed.take(&header(), true), Ok(None), "another look would tell no more");
+        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
+        fixed.refuse(true);
+        assert_eq!(fixed.take(&header(), false), Ok(None), "the second refusal is the last");
+        let fixed = Fixed::default();
+        assert_eq!(fixed.take(&header(), true), Ok(Some(header())));
+        fixed.refuse(true);
+        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
+        fixed.accept(&header());
+        assert_eq!((fixed.good(), fixed.is_refused()), (Some(header()), false));
+    }
+
+    #[test]
+    fn only_who_has_it_can_end_the_trial() {
+        let fixed = Fixed::default();
+        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
+        assert_eq!(fixed.take(&header(), false), Ok(Some(header())), "its own thread need not wait");
+        thread::scope(|scope| {
+            scope.spawn(|| fixed.leave(None));
+            scope.spawn(|| fixed.accept(&header()));
+        });
+        assert!(fixed.good().is_none());
+        let error = RegistryError::new(Kind::Timeout, "h", "no answer");
+        fixed.leave(Some(&error));
+        assert_eq!(fixed.take(&header(), false), Ok(Some(header())), "who comes later tries again");
+    }
+}

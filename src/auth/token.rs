@@ -1,0 +1,239 @@
+//! Requests to token servers and their answers: the distribution token specification (GET) and its OAuth2 form (POST).
+//!
+//! Pure: nothing is sent from here. The body of every answer may hold a token, so of an answer only a server's own
+//! words for a failure ever leave this module as plain text.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+
+use crate::auth::credentials::Credential;
+use crate::auth::scope::Scopes;
+use crate::net::error::Kind;
+use crate::net::host;
+use crate::net::redact::Scrubber;
+use crate::net::refusal;
+use crate::secret::Secret;
+
+/// Docker's own; some servers bind refresh tokens to the client that they were given to.
+const CLIENT_ID: &str = "docker";
+/// How long a token lives whose server does not say, and the least that is believed, as the specification has it.
+const LIFETIME_MIN: u64 = 60;
+const LIFETIME_MAX: u64 = 24 * 60 * 60;
+const WORDS_MAX: usize = 200;
+
+/// One request to a token server: a POST where there is a form, else a GET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenRequest {
+    /// The realm with its query. No secret is in it.
+    pub(crate) url: String,
+    /// The value of the `Authorization` header.
+    pub(crate) authorization: Option<Secret>,
+    /// The body of a POST, `application/x-www-form-urlencoded`.
+    pub(crate) form: Option<Secret>,
+}
+
+/// What a token server answered. Without Debug, as the body may be a token.
+#[derive(Clone)]
+pub(crate) struct TokenReply {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body, capped by whoever read it.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Where a challenge sends for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Realm {
+    url: String,
+    /// The host with its port, as the URL has it.
+    pub(crate) host: String,
+    /// Whether it is spoken to over TLS.
+    pub(crate) https: bool,
+}
+
+/// A token as it was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// The token as the value of an `Authorization` header.
+    pub(crate) header: Secret,
+    /// How long it is good for, from when it was asked for.
+    pub(crate) lifetime: Duration,
+    /// A refresh token to use from now on.
+    pub(crate) refresh: Option<Secret>,
+}
+
+impl Realm {
+    /// Reads a challenge's `realm`. The error says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Realm, String> {
+        if text.contains(|c: char| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(c)) {
+            return Err("the realm of its challenge is not a URL".to_owned());
+        }
+        let (url, _) = text.split_once('#').unwrap_or((text, ""));
+        let (scheme, rest) = url.split_once("://").ok_or("the realm of its challenge is not a full URL")?;
+        let https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("the realm of its challenge is neither https:// nor http://".to_owned()),
+        };
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        if authority.contains('@') || host::split(authority).is_none() {
+            return Err("the realm of its challenge names no host that can be used".to_owned());
+        }
+        Ok(Realm { url: url.to_owned(), host: authority.to_owned(), https })
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        host::is_loopback_authority(&self.host)
+    }
+
+    /// The URL for an error's text: without its query.
+    pub(crate) fn shown(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
+    }
+
+    /// Asks by GET, with the credential's user and password if it has them.
+    pub(crate) fn get(&self, service: Option<&str>, scopes: &Scopes, credential: &Credential) -> TokenRequest {
+        let login = credential.login();
+        self.get_as(service, scopes, login.map(|(user, password)| (user, password.reveal())))
+    }
+
+    /// Asks by GET with the identity token in the place of a password, for servers without the OAuth2 form.
+    pub(crate) fn get_with_identity(
+        &self,
+        service: Option<&str>,
+        scopes: &Scopes,
+        credential: &Credential,
+        identity: &Secret,
+    ) -> TokenRequest {
+        let login = credential.login().map(|(user, password)| (user, password.reveal()));
+        self.get_as(service, scopes, login.or(Some((&credential.username, identity.reveal()))))
+    }
+
+    fn get_as(&self, service: Option<&str>, scopes: &Scopes, login: Option<(&str, &str)>) -> TokenRequest {
+        let mut query = Query::default();
+        if let Some((user, _)) = login.filter(|(user, _)| !user.is_empty()) {
+            query.add("account", user);
+        }
+        for scope in scopes.texts() {
+            query.add("scope", &scope);
+        }
+        if let Some(service) = service {
+            query.add("service", service);
+        }
+        let joint = match self.url.split_once('?') {
+            _ if query.0.is_empty() => "",
+            None => "?",
+            Some((_, "")) => "",
+            Some(_) => "&",
+        };
+        TokenRequest {
+            url: format!("{}{joint}{}", self.url, query.0),
+            authorization: login.map(|(user, password)| basic(user, password)),
+            form: None,
+        }
+    }
+
+    /// Asks by POST with a refresh token, as OAuth2 has it.
+    pub(crate) fn refresh(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
+        let mut query = Query::default();
+        query.add("grant_type", "refresh_token");
+        query.add("client_id", CLIENT_ID);
+        query.add("service", service.unwrap_or_default());
+        query.add("scope", &scopes.to_string());
+        query.add("refresh_token", identity.reveal());
+        TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(query.0)) }
+    }
+}
+
+/// The value of an `Authorization` header for a user and a password.
+pub(crate) fn basic(user: &str, password: &str) -> Secret {
+    Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
+}
+
+/// The value of an `Authorization` header for a token, where the token is one that a header can carry.
+pub(crate) fn bearer(token: &Secret) -> Option<Secret> {
+    let text = token.reveal();
+    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| Secret::new(format!("Bearer {text}")))
+}
+
+#[derive(Default)]
+struct Query(String);
+
+impl Query {
+    fn add(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => self.0.push(char::from(byte)),
+                b' ' => self.0.push('+'),
+                _ => self.0.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+}
+
+impl TokenReply {
+    /// Whether a token should be in it.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The token of a success; the error says what is wrong with the answer, and nothing of what is in it.
+    pub(crate) fn grant(&self) -> Result<Grant, String> {
+        let body: Value = serde_json::from_slice(&self.body).map_err(|_| "its answer is not JSON".to_owned())?;
+        let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let token = text("access_token").or_else(|| text("token")).ok_or("there is no token in its answer")?;
+        let header = bearer(&Secret::new(token)).ok_or("the token in its answer cannot stand in a header")?;
+        let seconds = body.get("expires_in").and_then(seconds).unwrap_or(0).clamp(LIFETIME_MIN, LIFETIME_MAX);
+        Ok(Grant { header, lifetime: Duration::from_secs(seconds), refresh: text("refresh_token").map(Secret::new) })
+    }
+
+    /// What kind of failure this is for the registry's user.
+    ///
+    /// A 404 is not "no such manifest" here, and an OAuth2 server says 400 to a refresh token that has run out.
+    pub(crate) fn failure_kind(&self) -> Kind {
+        match self.status {
+            401 => Kind::Unauthorized,
+            400 if self.oauth_error() == Some("invalid_grant".to_owned()) => Kind::Unauthorized,
+            403 => Kind::Forbidden,
+            429 => Kind::RateLimited,
+            400..=499 => Kind::Refused,
+            500..=599 => Kind::Server,
+            _ => Kind::Protocol,
+        }
+    }
+
+    fn oauth_error(&self) -> Option<String> {
+        let body: Value = serde_json::from_slice(&self.body).ok()?;
+        body.get("error").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// The server's own words for a failure, in one line and without these secrets, or its status.
+    pub(crate) fn words(&self, secrets: &Scrubber) -> String {
+        let words = refusal::structured(&self.body, secrets);
+        let words = words.map(|words| refusal::line(&words, WORDS_MAX)).filter(|words| !words.is_empty());
+        words.unwrap_or_else(|| format!("HTTP status {}", self.status))
+    }
+}
+
+/// A number of seconds; some servers write it as a text.
+fn seconds(value: &Value) -> Option<u64> {
+    let whole = || value.as_f64().filter(|seconds| *seconds > 0.0).map(|seconds| seconds.min(1e9).trunc());
+    value
+        .as_u64()
+        .or_else(|| whole().and_then(|seconds| format!("{seconds:.0}").parse().ok()))
+        .or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

@@ -1,0 +1,90 @@
+//! Sends a request for a token, and again where that may help.
+
+use crate::auth::authenticator::{TokenReply, TokenRequest};
+use crate::net::deadline::Deadline;
+use crate::net::error::{Address, AddressSource, Again, FailedRequest, Kind, RegistryError};
+use crate::net::failure::Failure;
+use crate::net::redirect;
+use crate::net::refusal;
+use crate::net::retry::Policy;
+use crate::net::transport::{Answer, Request, Transport};
+use crate::net::url::Url;
+
+const TOKEN_MAX: u64 = 1024 * 1024;
+
+/// Whatever token server a registry names.
+pub(crate) struct TokenServer<'a> {
+    pub(crate) transport: &'a Transport,
+    pub(crate) policy: &'a Policy,
+    /// Whether `--insecure` was given.
+    pub(crate) insecure: bool,
+}
+
+impl TokenServer<'_> {
+    /// Asks in the service of a registry. With credentials in the request, a redirect is an answer like any other. What
+    /// stays unanswered, or answered with what might have passed, is the error.
+    pub(crate) fn token(
+        &self,
+        registry: &str,
+        request: &TokenRequest,
+        deadline: &Deadline,
+    ) -> Result<TokenReply, RegistryError> {
+        let refuse =
+            |why: &str| RegistryError::new(Kind::Protocol, registry, format!("its token server's address is {why}"));
+        let url = Url::parse(&request.url).map_err(refuse)?;
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let post = Request {
+            method: if request.form.is_some() { "POST" } else { "GET" },
+            url: &url,
+            headers: if request.form.is_some() { &form } else { &[] },
+            authorization: request.authorization.as_ref(),
+            body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
+            cap: TOKEN_MAX,
+            // A refresh token may be good for one use.
+            repeatable: request.form.is_none(),
+            guarded: true,
+            deadline,
+        };
+        let secrets = self.transport.secrets();
+        if let Some(form) = &request.form {
+            secrets.sent_form(form);
+        }
+        // A registry has named it.
+        let server = format!("token server {}", secrets.clean(&url.origin.authority()));
+        let shown = FailedRequest::new(post.method, secrets.url(&url));
+        let mut retry = self.policy.start(&server, post.repeatable, deadline);
+        loop {
+            let failed = match self.ask(registry, &post) {
+                Ok(answer) => {
+                    let again = refusal::again(&answer);
+                    let reply = TokenReply { status: answer.status, body: answer.body };
+                    if again == Again::Never {
+                        return Ok(reply);
+                    }
+                    let said = format!("{server}: {}", reply.words(secrets));
+                    let error = RegistryError::new(reply.failure_kind(), registry, said);
+                    error.at(shown.clone()).with_status(reply.status).with_again(again)
+                }
+                Err(failure) => {
+                    let source = failure.address.as_ref().map_or(AddressSource::TokenServer, |address| address.source);
+                    let address = failure
+                        .address
+                        .clone()
+                        .unwrap_or_else(|| Address { origin: secrets.clean(&url.origin.to_string()), source });
+                    let request = FailedRequest { address: Some(address), ..shown.clone() };
+                    failure.into_error(registry, request)
+                }
+            };
+            // What has been tried here is not tried once more by whoever wanted the token.
+            retry.wait(failed).map_err(|error| error.with_again(Again::Never))?;
+        }
+    }
+
+    fn ask(&self, registry: &str, request: &Request<'_>) -> Result<Answer, Failure> {
+        let send = |request: &Request<'_>| self.transport.exchange(registry, request);
+        if request.authorization.is_some() || request.body.is_some() {
+            return send(request);
+        }
+        redirect::follow(request, self.insecure, &send).map(|(answer, _)| answer)
+    }
+}

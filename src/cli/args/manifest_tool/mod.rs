@@ -1,0 +1,280 @@
+//! manifest-tool's command line, as people type it today (v2.2): for when the program is called by that name.
+//!
+//! Its flags are read as everywhere else (`scan`), with three habits of its own: a long flag may have one dash, flags
+//! of the whole program may stand anywhere and not only before the command, and every error is exit code 1. What it
+//! ignores in silence is an error here: flags that do not exist, a type that is none, words too many.
+
+mod lines;
+
+use clap::{Args, CommandFactory, FromArgMatches};
+
+use lines::{FromArgsLine, FromSpecLine, InspectLine, PushFlags, ToolForm};
+
+use super::error::{ArgsErrorKind, FlagError};
+use super::help::{bad_value, option_table, usage_words};
+use super::scan::{self, Kind};
+use crate::model::index::Form;
+use crate::suggest::nearest;
+
+pub use lines::{ToolCommand, ToolGlobals, ToolRequest};
+
+/// What every text calls the program.
+const NAME: &str = "manifest-tool";
+
+/// A command line of manifest-tool's that cannot be run: exit code 1, as its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct ToolError {
+    /// What is wrong.
+    pub kind: ToolErrorKind,
+    /// The usage line of the command that it is wrong for.
+    pub usage: String,
+    /// What was probably meant.
+    pub near: Option<String>,
+}
+
+/// What is wrong with a command line of manifest-tool's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ToolErrorKind {
+    /// A flag that there is not, one without its value, or with a value that is none.
+    #[error(transparent)]
+    Flag(#[from] FlagError),
+    /// A word that is no command.
+    #[error("unknown command: {0}")]
+    Command(String),
+    /// `push` without a way to.
+    #[error("push wants from-spec or from-args")]
+    Way,
+    /// A flag, or a word, that the command cannot do without.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// A word that is not what it should be.
+    #[error("{0}")]
+    Word(String),
+    /// A word too many.
+    #[error("unexpected argument: {0}")]
+    Extra(String),
+}
+
+/// Reads manifest-tool's arguments, without the program's name.
+///
+/// # Errors
+/// Whatever cannot be understood; nothing is ignored.
+pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
+    let commands = commands();
+    let words = two_dashes(&commands, words);
+    let path = path(&commands, &words);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match *path.as_slice() {
+        ["help" | "h", ref topic @ ..] => help(&commands, topic),
+        [] if is_there(&words, &["--version", "-v"]) => Ok(ToolRequest::Version),
+        [] => no_command(&commands, &words),
+        ["push"] | ["push", "help" | "h"] => {
+            let asked = is_there(&words, &["--help", "-h"]) || path.len() == 2;
+            if asked { help(&commands, &["push"]) } else { Err(error(&commands, "push", ToolErrorKind::Way)) }
+        }
+        [name, ..] => {
+            let name = if name == "push" { path.join(" ") } else { name.to_owned() };
+            match commands.iter().find(|command| command.get_name() == name) {
+                Some(command) => run(&commands, command, &words),
+                None => Err(error(&commands, "", ToolErrorKind::Command(name))),
+            }
+        }
+    }
+}
+
+fn commands() -> [clap::Command; 3] {
+    [InspectLine::command(), FromArgsLine::command(), FromSpecLine::command()]
+}
+
+/// Every flag of every command.
+fn flag<'a>(commands: &'a [clap::Command], long: &str) -> Option<&'a clap::Arg> {
+    commands.iter().flat_map(clap::Command::get_arguments).find(|flag| flag.get_long() == Some(long))
+}
+
+/// Go's flag package takes `-raw` for `--raw`. A value that begins with a dash stays as it is.
+fn two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
+    let mut is_value = false;
+    let mut ended = false;
+    let mut spelt = Vec::new();
+    for word in words {
+        ended |= word == "--" && !is_value;
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
+        let (long, value) = name.split_once('=').map_or((name, None), |(long, value)| (long, Some(value)));
+        let known = flag(commands, long).filter(|_| !is_value && !ended);
+        let is_help = ["help", "version"].contains(&long) && !is_value && !ended;
+        spelt.push(if known.is_some() || is_help { format!("--{name}") } else { word.clone() });
+        is_value = known.is_some_and(|flag| value.is_none() && scan::kind(flag) != Kind::Switch);
+    }
+    spelt
+}
+
+/// The words that say which command is meant: one, or `push` and a way to.
+fn path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    let mut is_value = false;
+    for word in words {
+        let wanted =
+            if path.first().is_some_and(|first| first == "push" || first == "help" || first == "h") { 2 } else { 1 };
+        if std::mem::take(&mut is_value) || path.len() >= wanted {
+            continue;
+        }
+        match word.strip_prefix("--") {
+            Some(name) => is_value = flag(commands, name).is_some_and(|flag| scan::kind(flag) != Kind::Switch),
+            None if word.starts_with('-') => {}
+            None => path.push(word.clone()),
+        }
+    }
+    path
+}
+
+fn is_there(words: &[String], flags: &[&str]) -> bool {
+    words.iter().any(|word| flags.contains(&word.as_str()))
+}
+
+/// Only flags, or nothing: help, unless a flag is wrong.
+fn no_command(commands: &[clap::Command], words: &[String]) -> Result<ToolRequest, ToolError> {
+    let all = commands.iter().flat_map(clap::Command::get_arguments).filter(|flag| flag.get_long().is_some());
+    let mut whole = clap::Command::new("");
+    for flag in all {
+        if whole.get_arguments().all(|known| known.get_id() != flag.get_id()) {
+            whole = whole.arg(flag.clone());
+        }
+    }
+    scan::scan(&whole, words, false).map_err(|flag| error(commands, "", flag.into()))?;
+    help(commands, &[])
+}
+
+fn run(commands: &[clap::Command], command: &clap::Command, words: &[String]) -> Result<ToolRequest, ToolError> {
+    let name = command.get_name();
+    let refused = |kind: ToolErrorKind| error(commands, name, kind);
+    let mut scanned = scan::scan(command, words, false).map_err(|flag| refused(flag.into()))?;
+    if scanned.help {
+        return Ok(ToolRequest::Help(command_help(command)));
+    }
+    scanned.words.drain(..name.split(' ').count().min(scanned.words.len()));
+    let wanted: Vec<&clap::Arg> = command.get_positionals().collect();
+    if let Some(extra) = scanned.words.get(wanted.len()) {
+        return Err(refused(ToolErrorKind::Extra(extra.clone())));
+    }
+    if let Some(missing) = wanted.get(scanned.words.len()) {
+        let name = missing.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+        return Err(refused(ToolErrorKind::Missing(name.unwrap_or_default())));
+    }
+    let is_missing = |flag: &&clap::Arg| {
+        flag.get_long().is_some_and(|long| flag.is_required_set() && scanned.values(long).is_empty())
+    };
+    if let Some(flag) = command.get_arguments().find(is_missing) {
+        return Err(refused(ToolErrorKind::Missing(scan::shown(flag))));
+    }
+    for (flag, other) in [("username", "password"), ("password", "username")] {
+        if scanned.is_on(flag) && !scanned.is_on(other) {
+            let (flag, other) = (format!("--{flag}"), format!("--{other}"));
+            return Err(refused(FlagError::Needs { flag, other }.into()));
+        }
+    }
+    let mut normal = scanned.flags();
+    normal.push("--".to_owned());
+    normal.append(&mut scanned.words);
+    typed(command, normal).map_err(|error| {
+        refused(match bad_value(command, &error) {
+            ArgsErrorKind::Flag(flag) => flag.into(),
+            other => ToolErrorKind::Word(other.to_string()),
+        })
+    })
+}
+
+/// The typed values of a command line in normal form.
+fn typed(command: &clap::Command, normal: Vec<String>) -> Result<ToolRequest, clap::Error> {
+    let matches = command.clone().try_get_matches_from(normal)?;
+    let form = |kind| if kind == ToolForm::Oci { Form::Oci } else { Form::Docker };
+    let (globals, run) = match command.get_name() {
+        "inspect" => {
+            let InspectLine { globals, raw, expand_config, image } = InspectLine::from_arg_matches(&matches)?;
+            (globals, ToolCommand::Inspect { image, raw, expand_config })
+        }
+        "push from-spec" => {
+            let FromSpecLine { globals, push, file } = FromSpecLine::from_arg_matches(&matches)?;
+            let PushFlags { kind, ignore_missing } = push;
+            (globals, ToolCommand::FromSpec { file, kind: form(kind), ignore_missing })
+        }
+        _ => {
+            let line = FromArgsLine::from_arg_matches(&matches)?;
+            let FromArgsLine { globals, push, platforms, template, target, tags, annotations } = line;
+            let PushFlags { kind, ignore_missing } = push;
+            let kind = form(kind);
+            (globals, ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing })
+        }
+    };
+    Ok(ToolRequest::Run(globals, Box::new(run)))
+}
+
+/// `name` is the command's; empty for the whole program's, `push` for both ways to push.
+fn error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> ToolError {
+    let own = commands.iter().filter(|command| command.get_name().starts_with(name));
+    let near = match &kind {
+        ToolErrorKind::Flag(FlagError::Unknown(typed)) => {
+            let flags = own.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
+            nearest(typed, flags).map(|flag| format!("--{flag}"))
+        }
+        ToolErrorKind::Command(typed) => match typed.strip_prefix("push ") {
+            Some(way) => nearest(way, ["from-args", "from-spec"]).map(|way| format!("push {way}")),
+            None => nearest(typed, ["inspect", "push", "help"]).map(str::to_owned),
+        },
+        _ => None,
+    };
+    let usage = match commands.iter().find(|command| command.get_name() == name) {
+        Some(command) => usage(command),
+        None if name == "push" => format!("{NAME} push [OPTIONS] from-spec|from-args ..."),
+        None => format!("{NAME} [OPTIONS] COMMAND"),
+    };
+    ToolError { kind, usage, near }
+}
+
+impl ToolError {
+    /// Where to read more.
+    pub fn hint(&self) -> String {
+        format!("Run '{NAME} --help' for more information")
+    }
+}
+
+fn usage(command: &clap::Command) -> String {
+    format!("{NAME} {} [OPTIONS]{}", command.get_name(), usage_words(command, clap::Arg::is_required_set))
+}
+
+fn command_help(command: &clap::Command) -> String {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let examples: String = examples.lines().map(|line| format!("  {}\n", line.replace("{name}", NAME))).collect();
+    format!("Usage:  {}\n\n{about}\n{}\nExamples:\n{examples}", usage(command), option_table(command))
+}
+
+fn help(commands: &[clap::Command], topic: &[&str]) -> Result<ToolRequest, ToolError> {
+    let name = topic.join(" ");
+    let named: Vec<&clap::Command> = match name.as_str() {
+        "" => commands.iter().collect(),
+        name => commands
+            .iter()
+            .filter(|command| command.get_name().split(' ').next() == topic.first().copied())
+            .filter(|command| command.get_name().starts_with(name))
+            .collect(),
+    };
+    match named.as_slice() {
+        [] => Err(error(commands, "", ToolErrorKind::Command(name))),
+        [only] => Ok(ToolRequest::Help(command_help(only))),
+        several => {
+            let mut text = if name.is_empty() {
+                format!("Usage:  {NAME} [OPTIONS] COMMAND\n\nShow and push images for several platforms\n\nCommands:\n")
+            } else {
+                format!("Usage:  {NAME} push [OPTIONS] from-spec|from-args ...\n\nPush a manifest list\n\nCommands:\n")
+            };
+            for command in several {
+                let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+                text.push_str(&format!("  {:14}  {about}\n", command.get_name()));
+            }
+            text.push_str(&option_table(&ToolGlobals::augment_args(clap::Command::new("")).disable_help_flag(true)));
+            text.push_str(&format!("\nRun '{NAME} COMMAND --help' for more information on a command.\n"));
+            Ok(ToolRequest::Help(text))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Flags that several verbs share, each in the words that its help has.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::values::{self, Attestations, Format, PlatformArg};
+use crate::model::index::Form;
+
+/// How registries are talked to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct Network {
+    /// Allow communication with an insecure registry
+    #[arg(long)]
+    pub insecure: bool,
+    /// Exchanges with registries at once, at most (default 16)
+    #[arg(long, value_name = "int", value_parser = values::jobs)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Send a request again this often when a registry is busy (default 3)
+    #[arg(long, value_name = "int", value_parser = values::times)]
+    pub retries: Option<u32>,
+    /// Give up a request, retries included, after this time (30s, 5m; a bare number is seconds)
+    #[arg(long, value_name = "duration", value_parser = values::bound)]
+    pub timeout: Option<Duration>,
+    /// Log in to the registry as this user
+    #[arg(long, value_name = "string", value_parser = values::word)]
+    pub username: Option<String>,
+    /// Read the user's password from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// What is taken from an image that is an index.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct Sources {
+    /// Take only these platforms from the images
+    #[arg(long = "platform", value_name = "strings", value_parser = PlatformArg::new)]
+    pub platforms: Vec<PlatformArg>,
+    /// Attestations of the images: "keep" or "drop" (default "keep")
+    #[arg(long, value_name = "string", value_enum, default_value_t = Attestations::Keep, hide_default_value = true)]
+    pub attestations: Attestations,
+}
+
+/// [`Sources`] where the platforms are named in another way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct Kept {
+    /// Attestations of the images: "keep" or "drop" (default "keep")
+    #[arg(long, value_name = "string", value_enum)]
+    pub attestations: Option<Attestations>,
+}
+
+/// What a list says of one of its images, or (the last four) of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct EntryFlags {
+    /// Set operating system
+    #[arg(long, value_name = "string", default_value = "")]
+    pub os: String,
+    /// Set architecture
+    #[arg(long, value_name = "string", default_value = "")]
+    pub arch: String,
+    /// Set architecture variant
+    #[arg(long, value_name = "string", default_value = "")]
+    pub variant: String,
+    /// Set operating system version
+    #[arg(long, value_name = "string", default_value = "")]
+    pub os_version: String,
+    /// Set operating system feature
+    #[arg(long, value_name = "strings")]
+    pub os_features: Vec<String>,
+    /// Set CPU feature
+    #[arg(long, value_name = "strings")]
+    pub features: Vec<String>,
+    /// Set an annotation (KEY=VALUE); OCI only
+    #[arg(long = "annotation", value_name = "stringArray", value_parser = values::pair)]
+    pub annotations: Vec<(String, String)>,
+    /// Take the annotation of this key away
+    #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::word)]
+    pub unset_annotations: Vec<String>,
+    /// Set the type of the artifact; OCI only
+    #[arg(long, value_name = "string", value_parser = values::artifact_type)]
+    pub artifact_type: Option<String>,
+    /// Allow platforms that nobody knows
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How a list is published, and how that is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct Publish {
+    /// Form of the list: "auto", "docker" or "oci" (default "auto")
+    #[arg(long = "type", value_name = "string", value_enum, default_value_t = Form::Auto, hide_default_value = true)]
+    pub kind: Form,
+    /// More tags for the list, in the same repository
+    #[arg(short = 't', long = "tag", value_name = "strings", value_parser = values::tag)]
+    pub tags: Vec<String>,
+    /// Refuse (exit code 3) unless the list has these platforms
+    #[arg(long, value_name = "strings", value_parser = PlatformArg::new)]
+    pub require: Vec<PlatformArg>,
+    /// Refuse (exit code 3) platforms that are not required, too
+    #[arg(long)]
+    pub exact: bool,
+    /// Refuse a list that has a platform twice
+    #[arg(long)]
+    pub strict: bool,
+    /// Check and show what would be sent, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Tell what was sent and what was there already
+    #[arg(long)]
+    pub verbose: bool,
+    /// Format of the result: "json" (default: docker's lines)
+    #[arg(long, value_name = "string", value_enum)]
+    pub format: Option<Format>,
+    /// Write the digest of the list to this file
+    #[arg(long, value_name = "string", value_parser = values::path)]
+    pub digest_file: Option<PathBuf>,
+    /// Write the result as JSON to this file
+    #[arg(long, value_name = "string", value_parser = values::path)]
+    pub metadata_file: Option<PathBuf>,
+    /// Show no progress
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+}

@@ -1,0 +1,281 @@
+//! The flags that docker does not have: their values, which go together, and what a slip of the finger is answered.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::cli::report;
+use crate::model::index::Form;
+
+fn push(line: &[&str]) -> Push {
+    match run(line) {
+        Command::Push(push) => push,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+fn apply(line: &[&str]) -> Apply {
+    match run(line) {
+        Command::Apply(apply) => apply,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+fn typed(platforms: &[PlatformArg]) -> Vec<&str> {
+    platforms.iter().map(|platform| platform.typed.as_str()).collect()
+}
+
+#[test]
+fn lists_are_csv_and_add_up_and_others_are_taken_as_they_stand() {
+    let pushed =
+        push(&["push", "-t", "a,b", "l", "--tag=c", "--require", "linux/amd64,linux/aarch64", "--require=linux/arm"]);
+    assert_eq!(pushed.publish.tags, ["a", "b", "c"]);
+    assert_eq!(typed(&pushed.publish.require), ["linux/amd64", "linux/aarch64", "linux/arm"]);
+    assert_eq!(pushed.publish.require[1].parsed.to_string(), "linux/arm64");
+    let annotated = annotate(&["annotate", "--annotation", "a=b,c=d", "l", "--annotation=e=", "i", "--features=x,y"]);
+    assert_eq!(annotated.entry.annotations, [("a".into(), "b,c=d".into()), ("e".into(), String::new())]);
+    assert_eq!(annotated.entry.features, ["x", "y"]);
+    let applied = apply(&["apply", "-f", "a,b.yaml", "--file=-"]);
+    assert_eq!(applied.file, [PathBuf::from("a,b.yaml"), PathBuf::from("-")]);
+}
+
+#[test]
+fn values_have_types_and_defaults() {
+    let plain = push(&["push", "l"]);
+    assert_eq!((plain.publish, plain.network, plain.purge), (Publish::default(), Network::default(), false));
+    let full = push(&[
+        "push",
+        "-qp",
+        "--type",
+        "oci",
+        "--retries=0",
+        "--timeout",
+        "1m30s",
+        "--format=json",
+        "--digest-file",
+        "d",
+        "--metadata-file=m",
+        "--strict",
+        "--dry-run",
+        "--exact",
+        "--require=linux/386",
+        "l",
+        "--username",
+        "me",
+        "--password-stdin",
+    ]);
+    assert_eq!(full.publish.kind, Form::Oci);
+    assert_eq!(full.publish.format, Some(Format::Json));
+    assert_eq!(full.publish.digest_file, Some(PathBuf::from("d")));
+    assert_eq!(full.publish.metadata_file, Some(PathBuf::from("m")));
+    assert!(full.purge && full.publish.quiet && full.publish.exact && full.publish.strict && full.publish.dry_run);
+    assert_eq!((full.network.retries, full.network.timeout), (Some(0), Some(Duration::from_secs(90))));
+    assert_eq!((full.network.username.as_deref(), full.network.password_stdin), (Some("me"), true));
+    let Command::Create(create) = run(&["create", "l", "i", "--attestations=drop", "--platform", "linux/arm/7"]) else {
+        panic!("not create")
+    };
+    assert_eq!(create.sources.attestations, Attestations::Drop);
+    assert_eq!(create.sources.platforms[0].parsed.variant, "v7");
+    let Command::Prune(prune) = run(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
+    assert_eq!(prune.older_than, Some(Duration::from_secs(30 * 24 * 60 * 60)));
+    let Command::Ls(ls) = run(&["ls"]) else { panic!("not ls") };
+    assert_eq!(ls, Ls { quiet: false, format: ListFormat::Table });
+    let Command::Inspect(inspect) = run(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
+        panic!("not inspect")
+    };
+    assert_eq!((inspect.format, inspect.raw), (Some(InspectFormat::Tree), false));
+}
+
+#[test]
+fn bad_values_are_flag_errors_that_say_what_is_right() {
+    let cases: [(&[&str], &str); 14] = [
+        (&["push", "--type=x", "l"], "\"x\" for \"--type\" flag: must be one of auto, docker, oci"),
+        (&["push", "--type=", "l"], "\"\" for \"--type\" flag: must be one of auto, docker, oci"),
+        (&["push", "--type=OCI", "l"], "\"OCI\" for \"--type\" flag: must be one of auto, docker, oci"),
+        (&["create", "--attestations=all", "l", "i"], "\"all\" for \"--attestations\" flag: must be one of keep, drop"),
+        (&["ls", "--format=yaml"], "\"yaml\" for \"--format\" flag: must be one of table, json"),
+        (
+            &["push", "--require=linux/amd64,linux/amr64", "l"],
+            "\"linux/amr64\" for \"--require\" flag: unknown architecture \"amr64\", did you mean 'linux/arm64'?",
+        ),
+        (
+            &["create", "--platform", "arm64", "l", "i"],
+            "\"arm64\" for \"--platform\" flag: \"arm64\" is not OS/ARCH or OS/ARCH/VARIANT, did you mean 'linux/arm64'?",
+        ),
+        (
+            &["push", "-t", "x:y", "l"],
+            "\"x:y\" for \"-t, --tag\" flag: not a tag: name it alone, without the repository",
+        ),
+        (&["push", "--timeout=0", "l"], "\"0\" for \"--timeout\" flag: not a time above zero like 30s, 5m or 1h30m"),
+        (&["push", "--retries=-1", "l"], "\"-1\" for \"--retries\" flag: not a whole number"),
+        (
+            &["prune", "--older-than=30"],
+            "\"30\" for \"--older-than\" flag: not a time like 12h, 30d or 2w; did you mean 30d?",
+        ),
+        (&["annotate", "l", "--annotation", "x"], "\"x\" for \"--annotation\" flag: not KEY=VALUE"),
+        (&["push", "--digest-file=", "l"], "\"\" for \"--digest-file\" flag: must not be empty"),
+        (&["push", "--exact=x", "l"], "\"x\" for \"--exact\" flag: strconv.ParseBool: parsing \"x\": invalid syntax"),
+    ];
+    for (line, expected) in cases {
+        let error = fails(line);
+        assert_eq!(error.to_string(), format!("invalid argument {expected}"), "{line:?}");
+        assert_eq!(error.exit_code(), 125, "{line:?}");
+    }
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_refused() {
+    let cases: [(&[&str], &str); 30] = [
+        (&["create", "--amend", "--replace", "l", "i"], "conflicting flags: --amend and --replace"),
+        (&["create", "--offline", "--replace", "l", "i"], "conflicting flags: --offline and --replace"),
+        (&["create", "--offline", "l", "i"], "missing argument: --offline needs --amend"),
+        (
+            &["annotate", "l", "i", "--annotation", "a=b", "--annotation=k=v", "--unset-annotation", "k"],
+            "conflicting flags: --annotation k and --unset-annotation k",
+        ),
+        (
+            &["add", "l", "i", "--annotation", "k=v", "--unset-annotation", "k"],
+            "conflicting flags: --annotation k and --unset-annotation k",
+        ),
+        (
+            &["push", "--digest-file=f", "--metadata-file", "./f", "l"],
+            "conflicting flags: --digest-file f and --metadata-file ./f",
+        ),
+        (
+            &["apply", "-f", "x", "--digest-file=/a//f", "--metadata-file", "/a/f"],
+            "conflicting flags: --digest-file /a//f and --metadata-file /a/f",
+        ),
+        (&["ls", "-q", "--format", "json"], "conflicting flags: --quiet and --format json"),
+        (&["apply", "-f", "-", "--file=-"], "conflicting flags: --file - and --file -"),
+        (&["export", "--local", "--remote", "i"], "conflicting flags: --local and --remote"),
+        (&["inspect", "--local", "i", "--remote"], "conflicting flags: --local and --remote"),
+        (&["export", "--remote", "--local", "i"], "conflicting flags: --local and --remote"),
+        (&["inspect", "--raw", "-v", "i"], "conflicting flags: --raw and --verbose"),
+        (&["inspect", "--raw", "--format=json", "i"], "conflicting flags: --raw and --format"),
+        (&["push", "-q", "--verbose", "l"], "conflicting flags: --quiet and --verbose"),
+        (&["rm", "--all", "l"], "conflicting flags: --all and MANIFEST_LIST"),
+        (&["push", "--exact", "l"], "missing argument: --exact needs --require"),
+        (&["push", "--username=me", "l"], "missing argument: --username needs --password-stdin"),
+        (&["push", "--password-stdin", "l"], "missing argument: --password-stdin needs --username"),
+        (&["apply"], "missing argument: apply needs --file, or --platforms with --template and --target"),
+        (&["apply", "--dry-run"], "missing argument: apply needs --file, or --platforms with --template and --target"),
+        (&["apply", "-f", "x", "--platforms=linux/386"], "conflicting flags: --file and --platforms"),
+        (&["apply", "-f", "x", "--template=t"], "conflicting flags: --file and --template"),
+        (&["apply", "-f", "x", "--target=t"], "conflicting flags: --file and --target"),
+        (&["apply", "--platforms=linux/386", "--target=t"], "missing argument: --platforms needs --template"),
+        (&["apply", "--platforms=linux/386", "--template=t"], "missing argument: --platforms needs --target"),
+        (&["apply", "--target=t"], "missing argument: --target needs --platforms"),
+        (
+            &["apply", "-f", "-", "--username=me", "--password-stdin"],
+            "conflicting flags: --file - and --password-stdin",
+        ),
+        (&["annotate", "l", "--annotation=a=b", "--os=linux"], "missing argument: --os needs MANIFEST"),
+        (&["annotate", "l", "--artifact-type=a", "--force"], "missing argument: --force needs MANIFEST"),
+    ];
+    for (line, expected) in cases {
+        let error = fails(line);
+        assert_eq!((error.to_string().as_str(), error.exit_code()), (expected, 125), "{line:?}");
+        assert!(error.usage().is_some() && error.hint().is_some(), "{line:?}");
+    }
+    // What is set to false was not given; `-f -` reads the password's place only where there is a password.
+    for line in [
+        &["create", "--amend", "--replace=false", "l", "i"][..],
+        &["inspect", "--local=false", "--remote", "i"],
+        &["apply", "-f", "-"],
+        &["rm", "--all=false", "l"],
+        &["push", "--exact=false", "l"],
+        &["create", "--offline=false", "--replace", "l", "i"],
+        &["add", "--offline", "l", "i"],
+        &["annotate", "l", "--annotation=a=k", "--unset-annotation=k"],
+        &["push", "--digest-file=f", "--metadata-file=g", "l"],
+        &["push", "--digest-file=/dev/stdout", "--metadata-file=/dev/stdout", "l"],
+        &["push", "--digest-file=a/f", "--metadata-file=f", "l"],
+        &["ls", "-q", "--format=table"],
+    ] {
+        run(line);
+    }
+}
+
+#[test]
+fn a_word_is_missing_unless_a_flag_stands_in() {
+    for flag in ["--annotation=a=b", "--unset-annotation=a", "--artifact-type=a/b"] {
+        let annotated = annotate(&["annotate", flag, "l"]);
+        assert_eq!((annotated.list, annotated.image), (RefArg::new("l"), None), "{flag}");
+        assert!(annotate(&["annotate", "l", "i", flag]).image.is_some(), "{flag}");
+    }
+    let Command::Rm(rm) = run(&["rm", "--all"]) else { panic!("not rm") };
+    assert!(rm.all && rm.lists.is_empty());
+    let cases: [(&[&str], &str); 8] = [
+        (&["annotate", "l", "--os=linux"], "annotate' requires 2 arguments"),
+        (&["annotate", "--annotation=a=b"], "annotate' requires at least 1 and at most 2 arguments"),
+        (&["rm", "--all=false"], "rm' requires at least 1 argument"),
+        (&["add", "l"], "add' requires at least 2 arguments"),
+        (&["remove", "l"], "remove' requires at least 2 arguments"),
+        (&["exists"], "exists' requires 1 argument"),
+        (&["ls", "x"], "ls' accepts no arguments"),
+        (&["apply", "x"], "apply' accepts no arguments"),
+    ];
+    for (line, expected) in cases {
+        let error = fails(line);
+        assert_eq!(
+            (error.to_string(), error.exit_code()),
+            (format!("docker: 'docker manifest {expected}"), 1),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn a_slip_is_answered_behind_docker_s_lines() {
+    let cases: [(&[&str], Option<&str>); 16] = [
+        (&["create", "--ammend", "l", "i"], Some("did you mean '--amend'?")),
+        (&["create", "--platforms=linux/386", "l", "i"], Some("'--platforms' is a flag of apply")),
+        (&["push", "--dryrun", "l"], Some("did you mean '--dry-run'?")),
+        (&["push", "--req", "l"], Some("did you mean '--require'?")),
+        (&["create", "--purge", "l", "i"], Some("'--purge' is a flag of push")),
+        (&["create", "-p", "l", "i"], Some("'-p' is a flag of push")),
+        (&["create", "-insecure", "l", "i"], Some("did you mean '--insecure'?")),
+        (&["rm", "--dry-run", "l"], Some("'--dry-run' is a flag of apply, prune, push")),
+        (&["--purge", "push", "l"], Some("'--purge' is a flag of push; it goes behind the command")),
+        (&["create", "--bogus", "l", "i"], None),
+        (&["create", "-x", "l", "i"], None),
+        (&["creat", "l"], Some("did you mean 'create'?")),
+        (&["list"], Some("did you mean 'ls'?")),
+        (&["delete", "l"], Some("did you mean 'rm'?")),
+        (&["help", "pusj"], Some("did you mean 'push'?")),
+        (&["bogus"], None),
+    ];
+    for (line, expected) in cases {
+        let error = fails(line);
+        let report = report::arguments(&error).text;
+        let first = report.lines().next().unwrap_or_default();
+        assert_eq!(first, error.to_string(), "{line:?}");
+        let hint = report.lines().last().and_then(|line| line.strip_prefix("hint: "));
+        assert_eq!(hint, expected, "{line:?}: {report}");
+    }
+}
+
+#[test]
+fn the_version_is_asked_for_without_a_verb_too() {
+    assert_eq!(run(&["--version"]), Command::Version);
+    assert_eq!(fails(&["--version", "create"]).to_string(), "unknown flag: --version");
+    assert_eq!(fails(&["-v"]).to_string(), "unknown shorthand flag: 'v' in -v");
+}
+
+#[test]
+fn the_overview_has_docker_s_commands_first_in_one_column() {
+    let Ok(Request::Help { text, asked: true }) = parse("docker manifest", &words(&["--help"])) else { panic!() };
+    let (_, commands) = text.split_once("\nCommands:\n").unwrap();
+    let (dockers, others) = commands.split_once("\nOther Commands:\n").unwrap();
+    let names = |table: &str| -> Vec<String> {
+        let rows = table.lines().take_while(|row| !row.is_empty());
+        rows.map(|row| row.split_whitespace().next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(names(dockers), ["annotate", "create", "inspect", "push", "rm"]);
+    let others = names(others);
+    assert!(others.is_sorted(), "{others:?}");
+    assert_eq!(others.len() + 5, syntax().get_subcommands().count());
+    let rows = commands.lines().take_while(|row| !row.starts_with("Examples")).filter(|row| row.starts_with("  "));
+    let columns: Vec<bool> = rows.map(|row| row.is_char_boundary(14) && !row[14..].starts_with(' ')).collect();
+    assert!(columns.iter().all(|fits| *fits), "{text}");
+}

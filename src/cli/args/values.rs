@@ -1,0 +1,304 @@
+//! What flags and words mean: value parsers, and the types of the values that are not plain texts.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::model::index::Form;
+use crate::platform::{Platform, PlatformError};
+use crate::reference::{Reference, ReferenceError};
+
+/// A reference as it was typed, and what it means if it means anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefArg {
+    /// The user's own spelling; docker's messages quote it.
+    pub typed: String,
+    /// The normalised reference, or why there is none.
+    pub parsed: Result<Reference, ReferenceError>,
+}
+
+impl RefArg {
+    /// Reads a word of the command line. Never fails: an invalid reference is a value here.
+    pub fn new(typed: impl Into<String>) -> RefArg {
+        let typed = typed.into();
+        RefArg { parsed: Reference::parse(&typed), typed }
+    }
+
+    pub(super) fn value(typed: &str) -> Result<RefArg, std::convert::Infallible> {
+        Ok(RefArg::new(typed))
+    }
+}
+
+/// A platform as it was typed, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformArg {
+    /// The user's own spelling.
+    pub typed: String,
+    /// The platform, in one spelling for each word ([`Platform::parse`]).
+    pub parsed: Platform,
+}
+
+impl PlatformArg {
+    /// Reads a platform whose words are known.
+    ///
+    /// # Errors
+    /// Another form, or a word that is in no pair of operating system and architecture, with the nearest right one.
+    pub fn new(typed: &str) -> Result<PlatformArg, PlatformError> {
+        let typed = typed.trim();
+        let parsed = Platform::parse(typed)?;
+        parsed.check_words()?;
+        Ok(PlatformArg { typed: typed.to_owned(), parsed })
+    }
+
+    /// Reads a platform that a list may have, whether anybody knows it or not.
+    ///
+    /// # Errors
+    /// Another form.
+    pub fn any(typed: &str) -> Result<PlatformArg, PlatformError> {
+        let typed = typed.trim();
+        Ok(PlatformArg { typed: typed.to_owned(), parsed: Platform::parse(typed)? })
+    }
+}
+
+/// How a result is told to a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+}
+
+/// How rows are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON array.
+    Json,
+}
+
+/// How `inspect` shows what it found, where docker's own way is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InspectFormat {
+    /// One JSON object with what was found out.
+    Json,
+    /// A row for each platform.
+    Table,
+    /// Index, platforms, layers, attestations.
+    Tree,
+}
+
+/// How `platforms` tells them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlatformsFormat {
+    /// mquery's lines.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What becomes of the attestation manifests in an index that is a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Attestations {
+    /// They come along with the image that they attest.
+    #[default]
+    Keep,
+    /// They are left out.
+    Drop,
+}
+
+/// A shell that we can print a function for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+impl ValueEnum for Form {
+    fn value_variants<'a>() -> &'a [Form] {
+        &[Form::Auto, Form::Docker, Form::Oci]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Form::Auto => "auto",
+            Form::Docker => "docker",
+            Form::Oci => "oci",
+        }))
+    }
+}
+
+/// A number of exchanges at once.
+///
+/// # Errors
+/// Any other text, in words for people.
+pub fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
+    typed.parse().map_err(|_| "not a whole number above zero")
+}
+
+/// A number of times; none is one.
+///
+/// # Errors
+/// Any other text, in words for people.
+pub fn times(typed: &str) -> Result<u32, &'static str> {
+    typed.parse().map_err(|_| "not a whole number")
+}
+
+/// A bound on time, such as `30s` or `1h30m`; a bare number is seconds. Zero would let nothing happen at all.
+///
+/// # Errors
+/// Any other text, in words for people.
+pub fn bound(typed: &str) -> Result<Duration, &'static str> {
+    const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
+    let seconds = typed.parse().ok().map(Duration::from_secs);
+    seconds.or_else(|| span(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
+}
+
+/// An age: [`span`], and a bare zero. What another bare number would count is not guessed.
+pub(super) fn age(typed: &str) -> Result<Duration, String> {
+    const WANTED: &str = "not a time like 12h, 30d or 2w";
+    let zero = (typed == "0").then_some(Duration::ZERO);
+    zero.or_else(|| span(typed)).ok_or_else(|| {
+        let in_days = format!("{typed}d");
+        let is_number = typed.bytes().all(|byte| byte.is_ascii_digit()) && span(&in_days).is_some();
+        if is_number { format!("{WANTED}; did you mean {in_days}?") } else { WANTED.to_owned() }
+    })
+}
+
+/// Numbers with a unit each: `ms`, `s`, `m`, `h`, `d`, `w`.
+fn span(typed: &str) -> Option<Duration> {
+    let mut rest = typed;
+    let mut total = None;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len());
+        let (unit, left) = behind.split_at(letters);
+        let milliseconds: u64 = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60 * 1000,
+            "h" => 60 * 60 * 1000,
+            "d" => 24 * 60 * 60 * 1000,
+            "w" => 7 * 24 * 60 * 60 * 1000,
+            _ => return None,
+        };
+        let part = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(milliseconds)?);
+        total = Some(total.unwrap_or(Duration::ZERO).checked_add(part)?);
+        rest = left;
+    }
+    total
+}
+
+/// `KEY=VALUE`, the key not empty; the value is all that follows the first `=`.
+pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
+    match typed.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE"),
+    }
+}
+
+/// The tag alone, without a repository.
+pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let later = |c: char| first(c) || matches!(c, '.' | '-');
+    if typed.is_empty() {
+        return Err("must not be empty");
+    }
+    let is_tag = typed.len() <= 128 && typed.starts_with(first) && typed.chars().all(later);
+    if is_tag { Ok(typed.to_owned()) } else { Err("not a tag: name it alone, without the repository") }
+}
+
+/// The type of an artifact, a media type by RFC 6838, which the OCI specification asks for; empty for none.
+pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
+    let is_rest = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+    let is_name = |name: &str| {
+        name.len() <= 127 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_rest)
+    };
+    match typed.split_once('/') {
+        Some((kind, subtype)) if is_name(kind) && is_name(subtype) => Ok(typed.to_owned()),
+        None if typed.is_empty() => Ok(String::new()),
+        _ => Err("not a media type like application/vnd.example.app"),
+    }
+}
+
+/// A text that is not empty.
+pub(super) fn word(typed: &str) -> Result<String, &'static str> {
+    if typed.is_empty() { Err("must not be empty") } else { Ok(typed.to_owned()) }
+}
+
+/// A path; an empty one names nothing.
+pub(super) fn path(typed: &str) -> Result<PathBuf, &'static str> {
+    word(typed).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        let seconds = |typed: &str| bound(typed).map(|time| time.as_secs_f64()).ok();
+        let cases = [
+            ("30s", Some(30.0)),
+            ("90", Some(90.0)),
+            ("5m", Some(300.0)),
+            ("1h30m", Some(5400.0)),
+            ("250ms", Some(0.25)),
+            ("2w1d", Some(1_296_000.0)),
+            ("0", None),
+            ("0s", None),
+            ("", None),
+            ("-1s", None),
+            ("s", None),
+            ("5 m", None),
+            ("1.5h", None),
+            ("5y", None),
+            ("1h30", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615w", None),
+        ];
+        for (typed, expected) in cases {
+            assert_eq!(seconds(typed), expected, "{typed:?}");
+        }
+        assert_eq!(age("30d").map(|age| age.as_secs()), Ok(2_592_000));
+        assert_eq!(age("0"), Ok(Duration::ZERO));
+        let wanted = "not a time like 12h, 30d or 2w";
+        assert_eq!(age("30"), Err(format!("{wanted}; did you mean 30d?")), "an age needs its unit");
+        for typed in ["", "x", "30y", "-30", "99999999999999999999"] {
+            assert_eq!(age(typed), Err(wanted.to_owned()), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn an_artifact_type_is_a_media_type() {
+        for typed in ["", "application/vnd.example.app", "x/y", "application/vnd.cncf.helm.config.v1+json"] {
+            assert_eq!(artifact_type(typed).as_deref(), Ok(typed));
+        }
+        let long = format!("application/{}", "x".repeat(128));
+        for typed in ["x", "/", "x/", "/y", "a b/c", "a/b/c", "a/b; c=d", "a/b,c", "é/x", ".a/b", "a/b\n", &long] {
+            assert!(artifact_type(typed).is_err(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn pairs_and_tags_are_checked() {
+        assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(pair("a="), Ok(("a".into(), String::new())));
+        assert!(pair("a").is_err() && pair("=b").is_err() && pair("").is_err());
+        for (typed, is_tag) in
+            [("1.0", true), ("_x-y.z", true), (".x", false), ("", false), ("a:b", false), ("é", false)]
+        {
+            assert_eq!(tag(typed).is_ok(), is_tag, "{typed:?}");
+        }
+        assert!(tag(&"x".repeat(128)).is_ok() && tag(&"x".repeat(129)).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! How what a check put into a registry is taken away again.
+
+use std::collections::BTreeSet;
+
+use crate::cli::check::probes::Bench;
+use crate::cli::check::result::{Check, Found, is_in_the_way, words};
+use crate::content::registry::Name;
+use crate::digest::Digest;
+use crate::net::tasks;
+use crate::net::{Kind, RegistryError};
+use crate::reference::Repository;
+
+/// Why some of it could not be taken away, each reason once.
+pub(crate) type Reasons = BTreeSet<String>;
+
+/// Takes away what can be: tags, then manifests from the top down, as some registries keep what is referred to, then
+/// blobs. What is left stays in the bench's traces.
+pub(crate) fn clean_up(bench: &Bench<'_>, found: &Found) -> Reasons {
+    let mut reasons = Reasons::new();
+    if bench.traces().is_empty() {
+        return reasons;
+    }
+    bench.steps.begin("cleaning up");
+    let cleaner = Cleaner { bench, found };
+    if let Err(error) = cleaner.all(&mut reasons) {
+        reasons.insert(words(&error));
+    }
+    reasons
+}
+
+struct Cleaner<'a> {
+    bench: &'a Bench<'a>,
+    found: &'a Found,
+}
+
+impl Cleaner<'_> {
+    /// The error is what is in the way of everything else.
+    fn all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
+        // What was found not to work is not tried again; what could not be tried is, now.
+        if self.found.failure(Check::TagDeletion).is_none() {
+            let delete = |tag: &String| self.delete(Name::Tag(tag.clone()));
+            let tags = self.bench.traces().tags();
+            self.each(&tags, delete, |tag| self.bench.traces().no_tag(tag), reasons)?;
+        }
+        if let Some(why) = self.found.failure(Check::ManifestDeletion) {
+            reasons.insert(why.to_owned());
+            return Ok(());
+        }
+        self.manifests(reasons)?;
+        if self.bench.traces().by_rank().is_empty() { self.blobs() } else { Ok(()) }
+    }
+
+    fn delete(&self, name: Name) -> Result<(), RegistryError> {
+        self.bench.registry.delete_manifest(self.bench.place.main(), &name)
+    }
+
+    fn manifests(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
+        let before = self.bench.traces().clone();
+        for digests in before.by_rank().values().rev() {
+            let delete = |digest: &Digest| self.delete(Name::Digest(digest.clone()));
+            self.each(digests, delete, |digest| self.bench.traces().no_manifest(digest), reasons)?;
+        }
+        // Whether the tags have gone with their manifests is for the registry to say.
+        if before.tags().is_empty() || !self.found.works(Check::TagListing) {
+            return Ok(());
+        }
+        match self.bench.registry.tags(self.bench.place.main()) {
+            Err(error) if is_in_the_way(&error) => Err(error),
+            // A repository that went with the last of its manifests.
+            Err(_) => Ok(()),
+            Ok(there) => {
+                self.bench.traces().tags_again(&before, |tag| there.iter().any(|other| other == tag));
+                Ok(())
+            }
+        }
+    }
+
+    /// As a courtesy: what nothing refers to is the registry's to collect, and most take no orders about it.
+    fn blobs(&self) -> Result<(), RegistryError> {
+        let blobs = self.bench.traces().blobs();
+        let delete = |(repository, digest): &(Repository, Digest)| self.bench.registry.delete_blob(repository, digest);
+        self.each(&blobs, delete, |blob| self.bench.traces().no_blob(blob), &mut Reasons::new())
+    }
+
+    /// Deletes each, tells of what is gone, and collects the reasons why others are not.
+    fn each<T: Sync>(
+        &self,
+        items: &[T],
+        delete: impl Fn(&T) -> Result<(), RegistryError> + Sync,
+        gone: impl Fn(&T) + Sync,
+        reasons: &mut Reasons,
+    ) -> Result<(), RegistryError> {
+        let work = |item: &T| match delete(item) {
+            Err(error) if is_in_the_way(&error) => Err(error),
+            Err(error) if error.kind != Kind::NotFound => Ok(Some(words(&error))),
+            _ => {
+                gone(item);
+                Ok(None)
+            }
+        };
+        match tasks::in_order(self.bench.jobs, items, work) {
+            Ok(said) => {
+                reasons.extend(said.into_iter().flatten());
+                Ok(())
+            }
+            Err(mut failures) => failures.pop().map_or(Ok(()), Err),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Ctrl-C while a registry is tried out, or docker's request to stop. The first one ends the trying, so that what was
+//! pushed can be taken away again; the second ends the program where it is, for a registry that does not answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::cli::output::Streams;
+use crate::cli::stop::Stop;
+
+/// The exit code of a program that an interrupt ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
+
+/// Whether somebody wants it to end. Signals, and requests of docker's, are listened to while this lives.
+pub(crate) struct Interrupt {
+    came: Arc<AtomicBool>,
+    stop: Stop,
+    #[cfg(unix)]
+    handle: Option<signal_hook::iterator::Handle>,
+}
+
+impl Interrupt {
+    /// Listens from now on; where that cannot be had, a signal ends the program as always.
+    pub(crate) fn listen(streams: &Arc<Streams>, stop: &Stop) -> Interrupt {
+        let came: Arc<AtomicBool> = Arc::default();
+        #[cfg(unix)]
+        let handle = told(streams, &came).ok();
+        let (flag, talk) = (Arc::clone(&came), Arc::clone(streams));
+        stop.handle_by(move || {
+            // A signal that came as well has said so.
+            if !flag.swap(true, Ordering::SeqCst) {
+                talk.note(NOTE);
+            }
+        });
+        Interrupt {
+            came,
+            stop: stop.clone(),
+            #[cfg(unix)]
+            handle,
+        }
+    }
+
+    /// Whether one came.
+    pub(crate) fn came(&self) -> bool {
+        self.came.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.stop.release();
+        #[cfg(unix)]
+        if let Some(handle) = &self.handle {
+            handle.close();
+        }
+    }
+}
+
+/// Sets `came` and says so at the first signal, and lets the second one do what it does to any program.
+#[cfg(unix)]
+fn told(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first one finds that none came.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(came))?;
+        signal_hook::flag::register(signal, Arc::clone(came))?;
+    }
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let (handle, streams) = (signals.handle(), Arc::clone(streams));
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+        if signals.forever().next().is_some() {
+            streams.note(NOTE);
+        }
+    })?;
+    Ok(handle)
+}

@@ -1,0 +1,267 @@
+//! What is pushed: small images of several platforms, and lists of them, made of nothing but a word.
+//!
+//! That word is another one each time, so that two checks at once do not take away what is the other's, and a blob that
+//! is to be mounted is not there from the last time. All else is always the same.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::check::archive;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::{Form, Index, List};
+use crate::model::{DocumentError, json, media_type};
+use crate::platform::Platform;
+
+/// Architectures and variants of the images, all of Linux.
+const PLATFORMS: [(&str, &str); 3] = [("amd64", ""), ("arm64", "v8"), ("arm", "v7")];
+
+/// What the artifacts are.
+pub(crate) const ARTIFACT_TYPE: &str = "application/vnd.docker-manifest.check";
+
+const ANNOTATION: &str = "com.docker-manifest.check";
+
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A manifest or a list, as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Their digest.
+    pub(crate) digest: Digest,
+    /// What has to go before it when all is taken away again: the higher goes first.
+    pub(crate) rank: u8,
+}
+
+/// Everything there is of one form.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// An image for each platform.
+    pub(crate) images: Vec<Document>,
+    /// A list of all of them.
+    pub(crate) list: Document,
+    /// Another list, to be put by its digest.
+    pub(crate) nameless: Document,
+    /// And one whose tag is to be taken away.
+    pub(crate) untagged: Document,
+}
+
+/// Everything that is pushed.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    /// What all names here begin with.
+    pub(crate) word: String,
+    /// Configurations and layers; one of both for each platform.
+    pub(crate) blobs: Vec<Vec<u8>>,
+    /// Docker's forms.
+    pub(crate) docker: Family,
+    /// OCI's forms.
+    pub(crate) oci: Family,
+    /// An index with annotations, of its own and of its lines.
+    pub(crate) annotated: Document,
+    /// An index that is an artifact.
+    pub(crate) typed: Document,
+    /// An index that lists the list of all images.
+    pub(crate) nested: Document,
+    /// What refers to the first image.
+    pub(crate) referrer: Document,
+    /// The index that stands in for a referrers API, and the first image, which it is about.
+    pub(crate) stand_in: Document,
+    /// The digest of the image that is referred to.
+    pub(crate) subject: Digest,
+}
+
+impl Samples {
+    /// Makes all of it.
+    ///
+    /// # Errors
+    /// None that a word can cause.
+    pub(crate) fn new(word: &str) -> Result<Samples, DocumentError> {
+        let parts: Vec<Part> = PLATFORMS.iter().map(|platform| Part::new(word, *platform)).collect::<Result<_, _>>()?;
+        let docker = Family::new(&parts, Form::Docker)?;
+        let oci = Family::new(&parts, Form::Oci)?;
+        let lines = oci.lines(&parts);
+        let note = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{word} {text}"))]);
+        let noted = lines.iter().map(|line| Descriptor { annotations: note("a line"), ..line.clone() }).collect();
+        let annotated = Index { annotations: note("the index"), manifests: noted, ..Index::default() };
+        let kind = ARTIFACT_TYPE.to_owned();
+        let typed = Index { artifact_type: kind, manifests: lines, ..Index::default() };
+        let inner = Descriptor::of(oci.list.media_type, &oci.list.bytes);
+        let nested = Index { manifests: vec![inner], ..Index::default() };
+        let (referrer, subject) = referrer(&parts, &oci)?;
+        let mut referring = Descriptor::of(referrer.media_type, &referrer.bytes);
+        ARTIFACT_TYPE.clone_into(&mut referring.artifact_type);
+        let stand_in = Index { manifests: vec![referring], ..Index::default() };
+        Ok(Samples {
+            word: word.to_owned(),
+            annotated: index(annotated, Form::Oci, 2)?,
+            typed: index(typed, Form::Oci, 2)?,
+            nested: index(nested, Form::Oci, 3)?,
+            stand_in: index(stand_in, Form::Oci, 4)?,
+            blobs: parts.into_iter().flat_map(|part| [part.config, part.layer]).collect(),
+            docker,
+            oci,
+            referrer,
+            subject,
+        })
+    }
+
+    /// A tag of ours.
+    pub(crate) fn tag(&self, what: &str) -> String {
+        format!("{}-{what}", self.word)
+    }
+
+    /// The tag that stands in for a referrers API, as the distribution specification names it.
+    pub(crate) fn stand_in_tag(&self) -> String {
+        self.subject.as_str().replace(':', "-")
+    }
+}
+
+/// One platform's image, but for its manifest.
+struct Part {
+    platform: Platform,
+    config: Vec<u8>,
+    layer: Vec<u8>,
+}
+
+impl Part {
+    fn new(word: &str, (architecture, variant): (&str, &str)) -> Result<Part, DocumentError> {
+        let (architecture, variant) = (architecture.to_owned(), variant.to_owned());
+        let platform = Platform { os: "linux".to_owned(), architecture, variant, ..Platform::default() };
+        let archive = archive::tar("docker-manifest-check.txt", format!("{word} {platform}\n").as_bytes());
+        let mut config = json!({
+            "architecture": platform.architecture,
+            "os": platform.os,
+            "config": {"Labels": {ANNOTATION: word}},
+            "rootfs": {"type": "layers", "diff_ids": [Digest::of(&archive).as_str()]},
+        });
+        if let (Some(members), false) = (config.as_object_mut(), platform.variant.is_empty()) {
+            members.insert("variant".to_owned(), platform.variant.as_str().into());
+        }
+        Ok(Part { config: json::encode(&config)?, layer: archive::gzip(&archive), platform })
+    }
+
+    fn manifest(&self, form: Form, referring: Option<Descriptor>) -> Result<Document, DocumentError> {
+        let (media_type, config, layer) = match form {
+            Form::Docker => (media_type::DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER),
+            Form::Oci | Form::Auto => (media_type::OCI_MANIFEST, OCI_CONFIG, OCI_LAYER),
+        };
+        let rank = if referring.is_some() { 3 } else { 1 };
+        let bytes = json::encode(&Manifest {
+            schema_version: 2,
+            media_type,
+            artifact_type: if referring.is_some() { ARTIFACT_TYPE } else { "" },
+            config: Descriptor::of(config, &self.config),
+            layers: [Descriptor::of(layer, &self.layer)],
+            subject: referring,
+        })?;
+        Ok(Document { media_type, digest: Digest::of(&bytes), bytes, rank })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a> {
+    schema_version: u8,
+    media_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    artifact_type: &'a str,
+    config: Descriptor,
+    layers: [Descriptor; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Descriptor>,
+}
+
+impl Family {
+    fn new(parts: &[Part], form: Form) -> Result<Family, DocumentError> {
+        let images: Vec<Document> = parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
+        let lines = lines(parts, &images);
+        let of = |number: usize| {
+            let manifests = lines.iter().take(number).cloned().collect();
+            index(Index { manifests, ..Index::default() }, form, 2)
+        };
+        Ok(Family { list: of(lines.len())?, nameless: of(2)?, untagged: of(1)?, images })
+    }
+
+    fn lines(&self, parts: &[Part]) -> Vec<Descriptor> {
+        lines(parts, &self.images)
+    }
+}
+
+fn lines(parts: &[Part], images: &[Document]) -> Vec<Descriptor> {
+    let line = |(part, image): (&Part, &Document)| Descriptor {
+        platform: Some(part.platform.clone()),
+        ..Descriptor::of(image.media_type, &image.bytes)
+    };
+    parts.iter().zip(images).map(line).collect()
+}
+
+/// What refers to the first image, and that image's digest.
+fn referrer(parts: &[Part], oci: &Family) -> Result<(Document, Digest), DocumentError> {
+    let (Some(part), Some(subject)) = (parts.first(), oci.images.first()) else {
+        return Err(DocumentError::Missing("an image"));
+    };
+    let referred = Descriptor::of(subject.media_type, &subject.bytes);
+    Ok((part.manifest(Form::Oci, Some(referred))?, subject.digest.clone()))
+}
+
+fn index(index: Index, form: Form, rank: u8) -> Result<Document, DocumentError> {
+    let List { media_type, bytes, digest, .. } = List::of(index, form)?;
+    Ok(Document { media_type, bytes, digest, rank })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn documents(samples: &Samples) -> Vec<&Document> {
+        let Samples { docker, oci, annotated, typed, nested, referrer, stand_in, .. } = samples;
+        let mut all = vec![annotated, typed, nested, referrer, stand_in];
+        for Family { images, list, nameless, untagged } in [docker, oci] {
+            all.extend(images.iter().chain([list, nameless, untagged]));
+        }
+        all
+    }
+
+    #[test]
+    fn one_word_makes_the_same_bytes_and_another_word_others() {
+        let (one, again, other) = (Samples::new("a").unwrap(), Samples::new("a").unwrap(), Samples::new("b").unwrap());
+        assert_eq!(documents(&one), documents(&again));
+        let digests = |samples: &Samples| {
+            let blobs = samples.blobs.iter().map(|blob| Digest::of(blob));
+            documents(samples).into_iter().map(|document| document.digest.clone()).chain(blobs).collect::<Vec<_>>()
+        };
+        let all: BTreeSet<Digest> = digests(&one).into_iter().chain(digests(&other)).collect();
+        assert_eq!(all.len(), 2 * (5 + 2 * 6 + 6), "nothing is there twice");
+    }
+
+    #[test]
+    fn every_name_of_content_is_of_content_that_is_there() {
+        let samples = Samples::new("a").unwrap();
+        let mut known: BTreeSet<Digest> = samples.blobs.iter().map(|blob| Digest::of(blob)).collect();
+        known.extend(documents(&samples).iter().map(|document| document.digest.clone()));
+        for document in documents(&samples) {
+            let text = std::str::from_utf8(&document.bytes).unwrap();
+            let named: Vec<&str> = text.split('"').filter(|part| part.starts_with("sha256:")).collect();
+            assert!(!named.is_empty() && named.iter().all(|digest| known.contains(&digest.parse().unwrap())), "{text}");
+            assert!(text.contains(document.media_type));
+        }
+    }
+
+    #[test]
+    fn tags_are_tags() {
+        let samples = Samples::new("check-0a1b").unwrap();
+        assert_eq!(samples.tag("oci"), "check-0a1b-oci");
+        assert_eq!(samples.stand_in_tag(), format!("sha256-{}", &samples.subject.as_str()[7..]));
+    }
+}

@@ -1,0 +1,103 @@
+//! Where things are tried: a registry as it is typed, and the two repositories in it.
+
+use crate::core::error::CommandError;
+use crate::reference::{Reference, Repository};
+
+/// The repository of a registry that is named alone.
+const REPOSITORY: &str = "docker-manifest-check";
+
+/// What the second repository has behind the name of the first.
+const MOUNT: &str = "-mount";
+
+/// The two repositories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Where all is pushed to; its tag is of no meaning.
+    main: Reference,
+    /// Where a blob of the first is mounted.
+    mount: Reference,
+}
+
+impl Place {
+    /// Reads `REGISTRY` or `REGISTRY/REPOSITORY`.
+    ///
+    /// # Errors
+    /// [`CommandError::CheckTarget`] for anything else, a tag or a digest among it.
+    pub(crate) fn parse(typed: &str) -> Result<Place, CommandError> {
+        let failed = |why: &str| CommandError::CheckTarget { typed: typed.to_owned(), why: why.to_owned() };
+        if typed.contains("://") {
+            return Err(failed("leave the scheme out"));
+        }
+        let name = typed.strip_suffix('/').unwrap_or(typed);
+        let name = if name.contains('/') { name.to_owned() } else { format!("{name}/{REPOSITORY}") };
+        let untagged = |name: &str| {
+            let reference = Reference::parse(name).map_err(|error| failed(&error.to_string()))?;
+            let is_bare = Reference::parse(&format!("{name}:latest")).is_ok_and(|tagged| tagged == reference);
+            if is_bare { Ok(reference) } else { Err(failed("a repository has neither a tag nor a digest")) }
+        };
+        let (main, mount) = (untagged(&name)?, untagged(&format!("{name}{MOUNT}"))?);
+        // `example` alone is a word in docker's own registry, as in every reference.
+        if !typed.contains('/') && main.repository().domain() != typed {
+            return Err(failed("a registry's name has a dot or a port, or is localhost"));
+        }
+        if main.repository().domain() == "docker.io" && main.repository().path().starts_with("library/") {
+            return Err(failed("nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"));
+        }
+        Ok(Place { main, mount })
+    }
+
+    /// The repository where all is pushed to.
+    pub(crate) fn main(&self) -> &Repository {
+        self.main.repository()
+    }
+
+    /// The repository that a blob is mounted into.
+    pub(crate) fn mount(&self) -> &Repository {
+        self.mount.repository()
+    }
+
+    /// A name to make others in the first repository of.
+    pub(crate) fn reference(&self) -> &Reference {
+        &self.main
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_alone_gets_a_repository() {
+        for (typed, main) in [
+            ("localhost:5000", "localhost:5000/docker-manifest-check"),
+            ("localhost", "localhost/docker-manifest-check"),
+            ("h.example/", "h.example/docker-manifest-check"),
+            ("[::1]:5000", "[::1]:5000/docker-manifest-check"),
+            ("h.example/team/scratch", "h.example/team/scratch"),
+            ("docker.io/me/scratch", "docker.io/me/scratch"),
+            ("me/scratch", "docker.io/me/scratch"),
+        ] {
+            let place = Place::parse(typed).unwrap();
+            assert_eq!(place.main().to_string(), main, "{typed}");
+            assert_eq!(place.mount().to_string(), format!("{main}-mount"), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_says_why() {
+        let digest = format!("h.example/a@sha256:{}", "ab".repeat(32));
+        for (typed, why) in [
+            ("https://h.example", "leave the scheme out"),
+            ("example", "a registry's name has a dot or a port, or is localhost"),
+            ("docker.io", "nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"),
+            ("h.example/a:1", "a repository has neither a tag nor a digest"),
+            (&digest, "a repository has neither a tag nor a digest"),
+            ("h.example/A", "invalid reference format: repository name (A) must be lowercase"),
+            ("h.example/a b", "invalid reference format"),
+            ("h.example/a//b", "invalid reference format"),
+        ] {
+            let error = Place::parse(typed).unwrap_err().to_string();
+            assert_eq!(error, format!("cannot try things in {typed:?}: {why}"));
+        }
+    }
+}

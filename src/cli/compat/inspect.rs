@@ -1,0 +1,240 @@
+//! What `manifest-tool inspect` prints: manifest-tool's own layout, for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+use serde_json::{Map, Value, json};
+
+use crate::auth::Access;
+use crate::content::registry::{Fetched, Registry};
+use crate::core::error::CommandError;
+use crate::core::resolve::fetch::{self, Found};
+use crate::digest::Digest;
+use crate::model::descriptor::{self, Descriptor};
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::manifest::{self, Kind};
+use crate::model::{DocumentError, json, media_type};
+use crate::net::tasks;
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::sanitize;
+
+/// The largest configuration that is read, in bytes.
+const CONFIG_CAP: u64 = 4 << 20;
+/// What we say of a document beside its own members. The publisher's members of these names are left out.
+const OURS: [&str; 4] = ["name", "digest", "os", "architecture"];
+/// How manifest-tool indents JSON.
+const INDENTATION: &str = "    ";
+
+/// What a registry has under a name, with all that is printed of it.
+pub(crate) struct Shown<'a> {
+    /// As typed.
+    name: &'a str,
+    fetched: Fetched,
+    content: Content,
+}
+
+enum Content {
+    /// The lines of a list, and the manifests of those that are images.
+    List(Index, BTreeMap<Digest, Vec<u8>>),
+    /// An image's configuration, and what it runs on by that.
+    Image(Value, Platform),
+}
+
+/// Asks for an image, or a list and its images; each of these once.
+///
+/// # Errors
+/// What the registry says, and what is no document.
+pub(crate) fn found<'a>(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    name: &'a str,
+    image: &Reference,
+) -> Result<Shown<'a>, CommandError> {
+    registry.announce(image.repository(), Access::Pull);
+    let served = |source| CommandError::Served { reference: image.to_string(), source };
+    match fetch::manifest(registry, image)? {
+        Found::Image(_, fetched) => {
+            let (config, platform) = config(registry, image, &fetched.bytes)?;
+            Ok(Shown { name, fetched, content: Content::Image(config, platform) })
+        }
+        Found::List(fetched) => {
+            let index = Index::decode(&fetched.bytes).map_err(served)?;
+            let is_image = |line: &&Descriptor| matches!(Kind::of(&line.media_type), Some(Kind::Image(_)));
+            let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
+            images.sort_by_key(|line| &line.digest);
+            images.dedup_by_key(|line| &line.digest);
+            registry.expect(image.repository(), images.len().min(jobs.get()));
+            let child = |line: &&Descriptor| match fetch::listed(registry, image, line)? {
+                Found::Image(_, fetched) | Found::List(fetched) => Ok((line.digest.clone(), fetched.bytes)),
+            };
+            let manifests = tasks::in_order(jobs, &images, child).map_err(CommandError::of)?;
+            let manifests = manifests.into_iter().collect();
+            Ok(Shown { name, fetched, content: Content::List(index, manifests) })
+        }
+    }
+}
+
+/// An image's configuration, and the platform in it. What is no image need not have one that is JSON.
+fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
+    let served = |source| CommandError::Served { reference: image.to_string(), source };
+    let config = manifest::config(manifest).map_err(served)?;
+    let bytes = registry.blob(image.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
+    let read = json::parse(&bytes).map_err(DocumentError::from);
+    let read = read.and_then(|value| descriptor::config_platform(&value).map(|platform| (value, platform)));
+    match read {
+        Err(_) if !media_type::is_image_config(&config.media_type) => Ok((Value::Null, Platform::default())),
+        read => read.map_err(served),
+    }
+}
+
+impl Shown<'_> {
+    fn failed(&self, source: DocumentError) -> CommandError {
+        CommandError::Served { reference: self.name.to_owned(), source }
+    }
+
+    /// The text for people.
+    pub(crate) fn text(&self) -> Result<Vec<u8>, CommandError> {
+        let text = match &self.content {
+            Content::List(index, manifests) => self.list(index, manifests),
+            Content::Image(_, platform) => self.image(platform),
+        };
+        text.map(String::into_bytes).map_err(|error| self.failed(error))
+    }
+
+    fn list(&self, index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<String, DocumentError> {
+        let lines = &index.manifests;
+        let attestations = lines.iter().filter(|line| attests(line)).count();
+        let images = lines.len() - attestations;
+        let (image, attestation) = (plural(images, "image"), plural(attestations, "attestation"));
+        let mut text = format!("Name:   {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
+        let _ = writeln!(text, "Digest: {}", self.fetched.digest);
+        let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", lines.len());
+        for (place, line) in lines.iter().enumerate() {
+            entry(&mut text, place + 1, line, manifests.get(&line.digest).map(Vec::as_slice))?;
+        }
+        Ok(text)
+    }
+
+    fn image(&self, platform: &Platform) -> Result<String, DocumentError> {
+        let layers = manifest::layers(&self.fetched.bytes)?;
+        let mut text = format!("Name: {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
+        for (label, value) in [
+            ("Digest", self.fetched.digest.to_string()),
+            ("Size", self.fetched.bytes.len().to_string()),
+            ("OS", sanitize::word(&platform.os)),
+            ("Arch", sanitize::word(&platform.architecture)),
+            ("# Layers", layers.len().to_string()),
+        ] {
+            let _ = writeln!(text, "{label:>12}: {value}");
+        }
+        for (place, layer) in layers.iter().enumerate() {
+            let _ = writeln!(text, "      layer {:02}: digest = {}", place + 1, layer.digest);
+        }
+        Ok(text)
+    }
+
+    /// The JSON: the manifest with its name and digest at the top, a list with the manifests of its images in place of
+    /// their descriptors, an image with its configuration in place of that's descriptor where it is `expanded`.
+    pub(crate) fn json(&self, expanded: bool) -> Result<Vec<u8>, CommandError> {
+        let document = self.document(expanded).map_err(|error| self.failed(error))?;
+        let compact = json::encode(&document).map_err(|error| self.failed(error.into()))?;
+        let text = json::indent(&compact, INDENTATION);
+        Ok(format!("{}\n", sanitize::json(&String::from_utf8_lossy(&text))).into_bytes())
+    }
+
+    fn document(&self, expanded: bool) -> Result<Value, DocumentError> {
+        let mut document = Map::new();
+        document.insert("name".to_owned(), json!(self.name));
+        document.insert("digest".to_owned(), json!(self.fetched.digest.to_string()));
+        if let Content::Image(_, platform) = &self.content {
+            let said = [("os", &platform.os), ("architecture", &platform.architecture)];
+            let said = said.into_iter().filter(|(_, value)| !value.is_empty());
+            document.extend(said.map(|(name, value)| (name.to_owned(), json!(value))));
+        }
+        let Value::Object(members) = json::parse(&self.fetched.bytes)? else { return Ok(Value::Object(document)) };
+        for (name, value) in members.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
+            let value = match &self.content {
+                Content::List(index, manifests) if name == "manifests" => children(index, manifests)?,
+                Content::Image(config, _) if name == "config" && expanded => config.clone(),
+                _ => value,
+            };
+            document.insert(name, value);
+        }
+        Ok(Value::Object(document))
+    }
+}
+
+/// The manifests of a list's images; of what is none, the descriptor.
+fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Value, DocumentError> {
+    let child = |line: &Descriptor| match manifests.get(&line.digest) {
+        Some(bytes) => {
+            let mut manifest = json::parse(bytes)?;
+            if let Value::Object(members) = &mut manifest {
+                members.retain(|name, _| !OURS.contains(&name.as_str()));
+            }
+            Ok(manifest)
+        }
+        None => Ok(serde_json::to_value(line)?),
+    };
+    index.manifests.iter().map(child).collect::<Result<Vec<Value>, DocumentError>>().map(Value::Array)
+}
+
+fn attests(line: &Descriptor) -> bool {
+    attested(line).is_some()
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    // As manifest-tool has it: none is one.
+    format!("{number} {noun}{}", if number > 1 { "s" } else { "" })
+}
+
+fn entry(text: &mut String, number: usize, line: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
+    let attested = attested(line);
+    let media_type = sanitize::word(&line.media_type);
+    let kind = if attested.is_some() { " (vnd.docker.reference.type=attestation-manifest)" } else { "" };
+    let _ = writeln!(text, "[{number}]     Type: {media_type}{kind}");
+    let _ = writeln!(text, "[{number}]   Digest: {}", line.digest);
+    let _ = writeln!(text, "[{number}]   Length: {}", line.size);
+    let Some(bytes) = bytes else {
+        let _ = writeln!(text, "Unknown media type for further display: {media_type}");
+        return Ok(());
+    };
+    if let Some(digest) = attested {
+        let _ = writeln!(text, "[{number}]       >>> Attestation for digest: {digest}\n");
+        return Ok(());
+    }
+    platform(text, number, line.platform.as_ref());
+    let layers = manifest::layers(bytes)?;
+    let _ = writeln!(text, "[{number}] # Layers: {}", layers.len());
+    for (place, layer) in layers.iter().enumerate() {
+        let _ = writeln!(text, "     layer {:02}: digest = {}", place + 1, layer.digest);
+        let _ = writeln!(text, "                 type = {}", sanitize::word(&layer.media_type));
+    }
+    text.push('\n');
+    Ok(())
+}
+
+/// An entry need not have a platform.
+fn platform(text: &mut String, number: usize, platform: Option<&Platform>) {
+    let _ = writeln!(text, "[{number}] Platform:");
+    let Some(platform) = platform else {
+        let _ = writeln!(text, "[{number}]    -      (no platform specified)");
+        return;
+    };
+    let features = format!("[{}]", platform.os_features.join(" "));
+    let optional = |value: &str| !value.is_empty();
+    for (label, value, is_said) in [
+        ("OS", platform.os.as_str(), true),
+        ("OS Vers", &platform.os_version, optional(&platform.os_version)),
+        ("OS Feat", &features, !platform.os_features.is_empty()),
+        ("Arch", &platform.architecture, true),
+        ("Variant", &platform.variant, optional(&platform.variant)),
+    ] {
+        if is_said {
+            let _ = writeln!(text, "[{number}]    - {label:>7}: {}", sanitize::word(value));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the program does when it is called as `manifest-tool`: its commands, by our engine.
+
+use std::num::NonZeroUsize;
+
+use crate::cli::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
+use crate::cli::compat::inspect;
+use crate::cli::context::{Context, parsed};
+use crate::cli::verbs::apply::{self, Order, Untagged, publish_all};
+use crate::content::registry::Registry;
+use crate::core::error::{CommandError, Made};
+use crate::core::push::execute;
+use crate::model::index::Form;
+use crate::model::spec::{self, Dialect, Spec};
+use crate::net::Login;
+use crate::reference::Reference;
+
+/// Runs one of its commands. `context` is what the environment says; the flags go before it.
+///
+/// # Errors
+/// As our own verbs.
+pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolCommand) -> Result<(), CommandError> {
+    let config_dir = match &globals.docker_cfg {
+        // It was named, so that it is not there cannot mean that nobody is logged in.
+        Some(path) => {
+            let path = context.env.typed(path);
+            let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
+            path.metadata().map(|_| path.to_owned()).map_err(unreadable)?
+        }
+        None => context.config_dir.clone(),
+    };
+    let context = &Context { config_dir, debug: globals.debug, ..context.clone() };
+    let tool = Tool { context, globals };
+    match command {
+        ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),
+        ToolCommand::FromSpec { file, kind, ignore_missing } => {
+            tool.push(apply::read(context, file, Dialect::ManifestTool)?, *kind, *ignore_missing)
+        }
+        ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } => {
+            let platforms: Vec<&str> = platforms.iter().map(|platform| platform.typed.as_str()).collect();
+            let spec = spec::from_args(&platforms, template, &apply::target(target)?)?;
+            let annotations = annotations.iter().cloned().collect();
+            tool.push(vec![Spec { tags: tags.clone(), annotations, ..spec }], *kind, *ignore_missing)
+        }
+    }
+}
+
+struct Tool<'a> {
+    context: &'a Context,
+    globals: &'a ToolGlobals,
+}
+
+impl Tool<'_> {
+    /// A client; the login is for the registry of `subject`, as it is for our own verbs.
+    fn registry(&self, subject: Option<&Reference>) -> Result<(Registry, NonZeroUsize), CommandError> {
+        let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
+        let given = username.clone().zip(password.clone()).zip(subject);
+        let login = given.map(|((username, password), subject)| {
+            let registry = subject.repository().domain().to_owned();
+            Login { registry, username, password }
+        });
+        let network = Network { insecure: *insecure, ..Network::default() };
+        let registry = self.context.client(&network, *plain_http, login)?;
+        Ok((registry, self.context.jobs(None)?))
+    }
+
+    fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
+        let reference = parsed(image)?;
+        let (registry, jobs) = self.registry(Some(reference))?;
+        let shown = inspect::found(&registry, jobs, &image.typed, reference)?;
+        // The configuration is a part of the JSON; in the text there is no place for it.
+        let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
+        Ok(self.context.streams.data(&text)?)
+    }
+
+    /// Publishes specs, and tells the digest and the size of each list, as manifest-tool does.
+    fn push(&self, mut specs: Vec<Spec>, kind: Form, ignore_missing: bool) -> Result<(), CommandError> {
+        for spec in &mut specs {
+            // Docker's list is what manifest-tool makes where nobody says anything.
+            spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
+        }
+        let flags = Publish::default();
+        let (keeps_drafts, made, untagged) = (false, Made::File, Untagged::ByDigest);
+        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts, made, untagged };
+        let lists = order.checked()?;
+        let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
+        let lists = order.make(self.context, &registry, jobs, &lists)?;
+        let mut told = Vec::new();
+        publish_all(self.context, &registry, jobs, &lists, |published| {
+            self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
+            told.push(published.clone());
+            Ok(())
+        })?;
+        execute::warn(self.context, &told);
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! What every verb needs to know of its surroundings.
+
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::args::{Network, RefArg, values};
+use crate::cli::output::Streams;
+use crate::cli::stop::Stop;
+use crate::content::registry::Registry;
+use crate::core::CommandError;
+use crate::drafts::docker_dir::Store;
+use crate::env::Env;
+use crate::net::{Clock, Login, Options, Trace};
+use crate::reference::{Reference, Repository};
+use crate::secret::Secret;
+
+/// Where the default bound on exchanges at once can be set.
+const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
+
+/// The bound on exchanges at once, from `make bench`: more gain little, and registries begin to refuse.
+const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+/// Where the default of how often a request is sent again can be set.
+const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
+
+/// Where the bound on one operation can be set.
+const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
+
+/// How often a request is sent again that may be and that it may help.
+const RETRIES: u32 = 3;
+
+/// More than any password, in bytes.
+const PASSWORD_MAX: usize = 1024 * 1024;
+
+/// What every verb needs to know of its surroundings.
+#[derive(Clone)]
+pub struct Context {
+    /// The process's environment.
+    pub env: Env,
+    /// Docker's configuration directory: drafts and credentials.
+    pub config_dir: PathBuf,
+    /// Whether each request is to be told on stderr.
+    pub debug: bool,
+    /// Where output goes.
+    pub streams: Arc<Streams>,
+    /// What retries wait by.
+    pub clock: Arc<dyn Clock>,
+    /// Who handles a request of docker's to stop.
+    pub stop: Stop,
+}
+
+impl Context {
+    pub(crate) fn store(&self) -> Store {
+        Store::new(&self.config_dir)
+    }
+
+    /// The store, where waiting for another process ends with the flag's time, or the environment's.
+    pub(crate) fn store_within(&self, timeout: Option<Duration>) -> Result<Store, CommandError> {
+        Ok(self.store().waiting(self.setting(timeout, TIMEOUT_VARIABLE, values::bound)?))
+    }
+
+    /// A client. The login that was given is for the registry of `subject`, what the command is about: images that come
+    /// from elsewhere are somebody else's business, as are their logins.
+    pub(crate) fn registry<'a>(
+        &self,
+        network: &Network,
+        subject: impl Into<Option<&'a Repository>>,
+    ) -> Result<Registry, CommandError> {
+        let login = subject.into().map(|subject| login(network, subject)).transpose()?.flatten();
+        self.client(network, false, login)
+    }
+
+    /// A client with this login, where there is one; `plain_http`: over plain HTTP alone.
+    pub(crate) fn client(
+        &self,
+        network: &Network,
+        plain_http: bool,
+        login: Option<Login>,
+    ) -> Result<Registry, CommandError> {
+        let streams = Arc::clone(&self.streams);
+        let trace: Trace = Arc::new(move |line: &str| streams.note(line));
+        let options = Options {
+            env: self.env.clone(),
+            config_dir: self.config_dir.clone(),
+            insecure: network.insecure,
+            user_agent: concat!("docker-manifest/", env!("CARGO_PKG_VERSION")).to_owned(),
+            trace: self.debug.then(|| Arc::clone(&trace)),
+            plain_http,
+            login,
+            retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
+            timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
+            notice: trace,
+        };
+        Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
+    }
+
+    /// The bound on exchanges at once: the flag's, else the environment's, else ours.
+    pub(crate) fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
+        Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
+    }
+
+    /// The flag's value, else that of an environment variable, which is read as the flag is.
+    pub(crate) fn setting<T>(
+        &self,
+        flag: Option<T>,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, CommandError> {
+        match (flag, self.env.get(name)) {
+            (None, Some(text)) => {
+                let read = read(text).map(Some);
+                read.map_err(|why| CommandError::Variable { name, value: text.to_owned(), why })
+            }
+            (flag, _) => Ok(flag),
+        }
+    }
+
+    /// Tells what a command waits for.
+    pub(crate) fn notice(&self) -> impl Fn(&str) {
+        |line| self.streams.note(line)
+    }
+}
+
+/// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's end.
+fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, CommandError> {
+    let Some(username) = &network.username else { return Ok(None) };
+    let mut password = String::new();
+    let most = u64::try_from(PASSWORD_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let read = io::stdin().take(most).read_to_string(&mut password);
+    let refuse = |why| CommandError::Password { source: io::Error::new(io::ErrorKind::InvalidData, why) };
+    if password.len() > PASSWORD_MAX {
+        return Err(refuse("it is longer than 1 MiB"));
+    }
+    read.map_err(|source| CommandError::Password { source })?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    let password = Secret::new(password);
+    Ok(Some(Login { registry: subject.domain().to_owned(), username: username.clone(), password }))
+}
+
+/// A reference that docker complains about in its own words alone.
+pub(crate) fn parsed(argument: &RefArg) -> Result<&Reference, CommandError> {
+    let typed = || argument.typed.clone();
+    argument.parsed.as_ref().map_err(|error| CommandError::Typed { typed: typed(), source: error.clone() })
+}

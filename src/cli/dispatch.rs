@@ -1,0 +1,150 @@
+//! From argv to a verb, and from its failure to an exit code.
+
+use crate::cli::{args, check, compat, plugin, report, verbs};
+use crate::net;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::cli::args::{ArgsError, Command, Request, ToolRequest};
+use crate::cli::context::Context;
+use crate::cli::output::Streams;
+use crate::cli::plugin::Action;
+use crate::cli::plugin::completion::{self, Lists};
+use crate::cli::report::Report;
+use crate::cli::stop::Stop;
+use crate::core::CommandError;
+use crate::drafts::docker_dir::Store;
+use crate::env::Env;
+use crate::net::{Clock, SystemClock};
+use crate::reference::Reference;
+
+/// Runs the program: `argv` with the program's own name first. Gives the exit code, docker's where docker has one.
+pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
+    run_by(argv, env, streams, Arc::new(SystemClock))
+}
+
+/// The same with another clock for retries to wait by, such as a test's that does not wait.
+pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> u8 {
+    let called = match plugin::parse(argv) {
+        Ok(called) => called,
+        Err(error) => return fail(&streams, &unparsed(&error, argv)),
+    };
+    let config_dir =
+        called.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
+    let context = Context { env, config_dir, debug: called.debug, streams, clock, stop: Stop::default() };
+    let (streams, env) = (&context.streams, &context.env);
+    let outcome = match &called.action {
+        Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
+        Action::Complete { words, with_descriptions } => {
+            complete(&Store::new(&context.config_dir), streams, words, *with_descriptions)
+        }
+        Action::Run(words) => {
+            #[cfg(unix)]
+            plugin::socket::watch(env, &context.stop);
+            match args::parse(&called.name, words) {
+                Ok(request) => requested(&context, request),
+                Err(error) => return fail(streams, &unparsed(&error, words)),
+            }
+        }
+        Action::Mquery(words) => match args::mquery(words) {
+            Ok(request) => requested(&context, request),
+            Err(error) => return fail(streams, &unparsed(&error, words)),
+        },
+        Action::ManifestTool(words) => match args::manifest_tool(words) {
+            Ok(request) => tool(&context, request),
+            Err(error) => return fail(streams, &report::tool_arguments(&error)),
+        },
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            let certificates = net::certificates_folder(env);
+            let report = if asks_for_json(&called.action) { report::json } else { report::command };
+            fail(streams, &report(&error, &certificates))
+        }
+    }
+}
+
+fn requested(context: &Context, request: Request) -> Result<u8, CommandError> {
+    match request {
+        Request::Run { command, debug } => {
+            return verb(&Context { debug: context.debug || debug, ..context.clone() }, &command);
+        }
+        Request::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
+        Request::Help { text, asked: false } => context.streams.note(text.trim_end()),
+    }
+    Ok(0)
+}
+
+/// What manifest-tool is asked for; its exit codes are 0 and 1.
+fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
+    match request {
+        ToolRequest::Run(globals, command) => compat::manifest_tool::run(context, &globals, &command)?,
+        ToolRequest::Help(text) => context.streams.data(text.as_bytes())?,
+        ToolRequest::Version => {
+            context.streams.line(concat!("manifest-tool version ", env!("CARGO_PKG_VERSION"), " (docker-manifest)"))?;
+        }
+    }
+    Ok(0)
+}
+
+/// A command line that cannot be run, in the form that it asks for as far as it can be read.
+fn unparsed(error: &ArgsError, words: &[String]) -> Report {
+    if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
+}
+
+fn asks_for_json(action: &Action) -> bool {
+    matches!(action, Action::Run(words) | Action::Mquery(words) if report::wants_json(words))
+}
+
+/// Gives the exit code of what did not fail.
+fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
+    let streams = &context.streams;
+    let done = match command {
+        Command::Add(args) => verbs::add::run(context, args),
+        Command::Apply(args) => verbs::apply::run(context, args),
+        Command::Check(args) => return check::run(context, args),
+        Command::Exists(args) => return verbs::exists::run(context, args).map(|is_there| u8::from(!is_there)),
+        Command::Export(args) => verbs::export::run(context, args),
+        Command::Ls(args) => verbs::ls::run(context, args),
+        Command::Platforms(args) => verbs::platforms::run(context, args),
+        Command::Prune(args) => verbs::prune::run(context, args),
+        Command::Remove(args) => verbs::remove::run(context, args),
+        Command::Create(args) => verbs::create::run(context, args),
+        Command::Annotate(args) => verbs::annotate::run(context, args),
+        Command::Inspect(args) => verbs::inspect::run(context, args),
+        Command::Push(args) => verbs::push::run(context, args),
+        Command::Rm(args) => verbs::rm::run(context, args),
+        Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
+        Command::Version => Ok(streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION")))?),
+    };
+    done.map(|()| 0)
+}
+
+fn fail(streams: &Streams, report: &Report) -> u8 {
+    streams.note(&report.text);
+    report.exit_code
+}
+
+/// A store that cannot be read completes to nothing: a shell has no place for an error.
+fn complete(store: &Store, streams: &Streams, words: &[String], with_descriptions: bool) -> Result<u8, CommandError> {
+    let names = || {
+        let names = store.names().unwrap_or_default();
+        names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()
+    };
+    let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.draft(&list).ok().flatten());
+    let entries = |list: &str| {
+        draft(list).iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
+    };
+    let platforms = |list: &str| {
+        let draft = draft(list);
+        let said =
+            draft.iter().flat_map(|draft| draft.entries()).filter_map(|entry| entry.descriptor.platform.as_ref());
+        said.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let lists = Lists { names: &names, entries: &entries, platforms: &platforms };
+    let answer = completion::answer(words, with_descriptions, &lists);
+    streams.note(answer.stderr.trim_end());
+    streams.data(answer.stdout.as_bytes())?;
+    Ok(answer.exit_code)
+}

@@ -1,0 +1,12 @@
+//! The command line: arguments, verbs, reports, output, the plugin protocol.
+
+pub mod args;
+pub mod check;
+pub mod compat;
+pub mod context;
+pub mod dispatch;
+pub mod output;
+pub mod plugin;
+pub mod report;
+pub mod stop;
+pub mod verbs;

@@ -1,0 +1,48 @@
+//! JSON for scripts: what `--format json` prints.
+//!
+//! Two spaces a level, members in the order of the struct's fields, a newline at the end. Docker's own JSON (Go's
+//! escapes, tabs or three spaces) is another matter: `document` makes that.
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::sanitize;
+
+/// The text of `value`, with its newline.
+///
+/// # Errors
+/// A value that has no JSON, such as a map whose keys are no texts: a fault in the struct, never in its content.
+pub fn text<T: Serialize + ?Sized>(value: &T) -> io::Result<String> {
+    let mut text = sanitize::json(&serde_json::to_string_pretty(value)?);
+    text.push('\n');
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Pushed<'a> {
+        size: u64,
+        digest: &'a str,
+        tags: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
+    }
+
+    #[test]
+    fn members_stand_in_the_order_of_the_fields() {
+        let pushed = Pushed { size: 7, digest: "sha256:ab", tags: vec!["1", "<é>"], note: None };
+        let wanted =
+            "{\n  \"size\": 7,\n  \"digest\": \"sha256:ab\",\n  \"tags\": [\n    \"1\",\n    \"<é>\"\n  ]\n}\n";
+        assert_eq!(text(&pushed).unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_has_no_json_is_an_error() {
+        let map = std::collections::BTreeMap::from([(vec![1], 2)]);
+        assert!(text(&map).is_err());
+    }
+}

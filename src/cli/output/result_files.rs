@@ -1,0 +1,284 @@
+//! `--digest-file` and `--metadata-file`: written whole and only after a success, and known to be writable before
+//! anything is sent.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::core::error::CommandError;
+
+/// As many links in a row as systems follow.
+const LINKS_MAX: usize = 40;
+
+/// A file that is ready to be written.
+pub(crate) struct ResultFile {
+    /// As the user named it.
+    path: PathBuf,
+    place: Place,
+}
+
+enum Place {
+    /// A file without a name, which nothing is left of where the process ends before it is done.
+    #[cfg(target_os = "linux")]
+    Unnamed { file: File, target: PathBuf },
+    /// A file beside the one that it becomes, on systems and filesystems that know no other.
+    Staged { file: File, staged: PathBuf, target: PathBuf },
+    /// A pipe or a device, which cannot be replaced.
+    Stream(File),
+    /// It has been put in place.
+    Done,
+}
+
+impl ResultFile {
+    /// Gets ready to write to `path`, as far as that can be known beforehand.
+    ///
+    /// # Errors
+    /// [`CommandError::ResultFile`] where it cannot be written to.
+    pub(crate) fn prepare(path: &Path) -> Result<ResultFile, CommandError> {
+        let place = prepare(path).map_err(failed(path))?;
+        Ok(ResultFile { path: path.to_owned(), place })
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`CommandError::ResultFile`].
+    pub(crate) fn write(mut self, bytes: &[u8]) -> Result<(), CommandError> {
+        self.fill(bytes).map_err(failed(&self.path))
+    }
+
+    fn fill(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.place {
+            Place::Staged { file, staged, target } => {
+                file.write_all(bytes)?;
+                file.sync_all()?;
+                fs::rename(staged, target)?;
+            }
+            #[cfg(target_os = "linux")]
+            Place::Unnamed { file, target } => {
+                file.write_all(bytes)?;
+                file.sync_all()?;
+                name(file, target)?;
+            }
+            Place::Stream(file) => file.write_all(bytes)?,
+            Place::Done => {}
+        }
+        self.place = Place::Done;
+        Ok(())
+    }
+}
+
+impl Drop for ResultFile {
+    fn drop(&mut self) {
+        if let Place::Staged { staged, .. } = &self.place {
+            let _ = fs::remove_file(staged);
+        }
+    }
+}
+
+fn prepare(path: &Path) -> io::Result<Place> {
+    if let Some(name) = descriptor(path) {
+        return Ok(Place::Stream(stream(&name, path)?));
+    }
+    // A link stays one: what it leads to is replaced, or made where it is not there yet.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| end(path));
+    match fs::metadata(&target) {
+        Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => return Ok(Place::Stream(OpenOptions::new().write(true).open(&target)?)),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(file) = unnamed(&target) {
+        return Ok(Place::Unnamed { file, target });
+    }
+    let (file, staged) = beside(&target, |staged| OpenOptions::new().write(true).create_new(true).open(staged))?;
+    Ok(Place::Staged { file, staged, target })
+}
+
+/// Makes something beside a file, under the first name that is free; what was made, and the name.
+fn beside<T>(target: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
+    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = target.parent().unwrap_or(Path::new(""));
+    for number in 0_u32.. {
+        let staged = folder.join(format!(".{}.{}-{number}", name.to_string_lossy(), process::id()));
+        match make(&staged) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return Ok((made?, staged)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// A file without a name in the folder of `target`; `None` where the filesystem has no such files, or they could get no
+/// name later.
+#[cfg(target_os = "linux")]
+fn unnamed(target: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    target.file_name()?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The bits are those of the system's C header, an `int`.
+    let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
+    let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o666).open(folder).ok()?;
+    opened_path(&file).exists().then_some(file)
+}
+
+/// Gives an unnamed file its name, in the place of the file that has it.
+#[cfg(target_os = "linux")]
+fn name(file: &File, target: &Path) -> io::Result<()> {
+    let opened = opened_path(file);
+    let link = |to: &Path| -> io::Result<()> {
+        use rustix::fs::{AtFlags, CWD, linkat};
+        Ok(linkat(CWD, &opened, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+    };
+    match link(target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let ((), staged) = beside(target, link)?;
+            fs::rename(&staged, target).inspect_err(|_| {
+                let _ = fs::remove_file(&staged);
+            })
+        }
+        done => done,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn opened_path(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
+}
+
+/// Where a chain of links ends whose last one leads to nothing.
+fn end(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(link) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(link);
+    }
+    path
+}
+
+/// The name of the open file of ours that the path leads to (`/dev/stdout`, `/dev/fd/3`). To replace the file behind it
+/// would take along what is printed there.
+fn descriptor(path: &Path) -> Option<OsString> {
+    let folders = ["/proc/self/fd", "/dev/fd"].map(fs::canonicalize);
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let folder = fs::canonicalize(path.parent()?).ok()?;
+        if folders.iter().flatten().any(|descriptors| *descriptors == folder) {
+            return path.file_name().map(ToOwned::to_owned);
+        }
+        path = folder.join(fs::read_link(&path).ok()?);
+    }
+    None
+}
+
+/// Our own streams are shared, so that nothing is written over what they print; any other file is written at its end.
+fn stream(name: &OsStr, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        match name.to_str() {
+            Some("1") => return Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+            Some("2") => return Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+            _ => {}
+        }
+    }
+    OpenOptions::new().append(true).open(path)
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> CommandError {
+    move |source| CommandError::ResultFile { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digest");
+        fs::write(&path, "before, and longer").unwrap();
+        let file = ResultFile::prepare(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before, and longer");
+        // A process that ends now leaves nothing behind, whatever ends it.
+        if cfg!(target_os = "linux") {
+            assert_eq!(names(folder.path()), ["digest"]);
+        }
+        drop(file);
+        assert_eq!((names(folder.path()), fs::read_to_string(&path).unwrap().len()), (vec!["digest".into()], 18));
+        ResultFile::prepare(&path).unwrap().write(b"sha256:ab").unwrap();
+        assert_eq!((names(folder.path()), fs::read(&path).unwrap()), (vec!["digest".into()], b"sha256:ab".to_vec()));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("none/digest"), PathBuf::from("/dev/null/x")] {
+            let refused = ResultFile::prepare(&path).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.starts_with(&format!("cannot write {}: ", path.display())), "{refused}");
+        }
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_and_a_device_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("file"), &link).unwrap();
+        fs::write(folder.path().join("file"), "x").unwrap();
+        ResultFile::prepare(&link).unwrap().write(b"y").unwrap();
+        assert!(link.is_symlink() && fs::read(&link).unwrap() == b"y");
+        ResultFile::prepare(Path::new("/dev/null")).unwrap().write(b"y").unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_what_is_not_there_yet_stays_one() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("results")).unwrap();
+        symlink("results/digest", at("near")).unwrap();
+        symlink(at("near"), at("far")).unwrap();
+        ResultFile::prepare(&at("far")).unwrap().write(b"x").unwrap();
+        assert!(at("far").is_symlink() && at("near").is_symlink());
+        assert_eq!(fs::read(at("results/digest")).unwrap(), b"x");
+        // One that goes in a circle leads nowhere, and one to a directory that is not there cannot be written.
+        symlink("circle", at("circle")).unwrap();
+        symlink("none/digest", at("nowhere")).unwrap();
+        for name in ["circle", "nowhere"] {
+            assert!(ResultFile::prepare(&at(name)).is_err() && at(name).is_symlink(), "{name}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_open_file_of_ours_is_written_to_and_not_replaced() {
+        use std::os::fd::AsRawFd;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "before\n").unwrap();
+        let open = File::open(&path).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(format!("/dev/fd/{}", open.as_raw_fd()), &link).unwrap();
+        ResultFile::prepare(&link).unwrap().write(b"after").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\nafter");
+        assert_eq!(descriptor(Path::new("/dev/stdout")).as_deref(), Some(OsStr::new("1")));
+        assert_eq!((descriptor(&path), descriptor(Path::new("/dev/null"))), (None, None));
+    }
+}

@@ -1,0 +1,152 @@
+//! The two streams, behind locks so that several threads can talk without mixing lines.
+//!
+//! While bars are drawn below the talk ([`super::Progress`]), whatever is written takes them away first and has them
+//! drawn again behind it.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use super::json;
+use crate::sanitize;
+
+type Sink = Mutex<Box<dyn Write + Send>>;
+
+/// A stream that more than one thing writes to.
+pub(super) type SharedSink = Arc<Sink>;
+
+/// Where output goes. Shared by everything that a command does.
+pub struct Streams {
+    out: Sink,
+    err: SharedSink,
+    stderr_is_terminal: bool,
+    width: Option<usize>,
+    bars: Mutex<Option<MultiProgress>>,
+}
+
+impl Streams {
+    /// Streams that write to these two; the process's own, or a test's. Neither is taken for a terminal.
+    pub fn new(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Streams {
+        Streams {
+            out: Mutex::new(Box::new(out)),
+            err: Arc::new(Mutex::new(Box::new(err))),
+            stderr_is_terminal: false,
+            width: None,
+            bars: Mutex::default(),
+        }
+    }
+
+    /// The same streams, where stderr is a terminal to draw on, or is not.
+    #[must_use]
+    pub fn with_terminal(self, stderr_is_terminal: bool) -> Streams {
+        Streams { stderr_is_terminal, ..self }
+    }
+
+    /// The same streams, where stdout is a terminal with so many columns.
+    #[must_use]
+    pub fn with_width(self, width: Option<usize>) -> Streams {
+        Streams { width, ..self }
+    }
+
+    /// The columns of the terminal that stdout is, if it is one.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// Whether stderr is a terminal to draw on.
+    pub fn stderr_is_terminal(&self) -> bool {
+        self.stderr_is_terminal
+    }
+
+    /// Writes data to stdout and flushes it.
+    ///
+    /// A reader that has gone away (`| head -1`) is no error: nobody is left to tell, and the work goes on.
+    ///
+    /// # Errors
+    /// Any other failure, such as a full disk.
+    pub fn data(&self, bytes: &[u8]) -> io::Result<()> {
+        self.without_bars(|| {
+            let mut out = lock(&self.out);
+            match out.write_all(bytes).and_then(|()| out.flush()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                done => done,
+            }
+        })
+    }
+
+    /// Writes one line of data to stdout, or some; nothing in it steers a terminal.
+    ///
+    /// # Errors
+    /// As [`Streams::data`].
+    pub fn line(&self, text: impl fmt::Display) -> io::Result<()> {
+        self.data(sanitize::talk(&format!("{text}\n")).as_bytes())
+    }
+
+    /// Writes `value` to stdout as `--format json` has it: see [`json`].
+    ///
+    /// # Errors
+    /// As [`Streams::data`] and [`json::text`].
+    pub fn json<T: Serialize + ?Sized>(&self, value: &T) -> io::Result<()> {
+        self.data(json::text(value)?.as_bytes())
+    }
+
+    /// Writes talk to stderr, nothing of which steers a terminal. A failure is dropped: there is nowhere left to report it.
+    pub fn note(&self, text: impl fmt::Display) {
+        let line = sanitize::talk(&format!("{text}\n"));
+        self.without_bars(|| {
+            let mut err = lock(&self.err);
+            let _ = err.write_all(line.as_bytes());
+        });
+    }
+
+    /// The way to stderr for what draws on it.
+    pub(super) fn stderr(&self) -> SharedSink {
+        Arc::clone(&self.err)
+    }
+
+    /// Says which bars are drawn on stderr from now on, if any.
+    pub(super) fn set_bars(&self, bars: Option<MultiProgress>) {
+        *lock(&self.bars) = bars;
+    }
+
+    fn without_bars<R>(&self, write: impl FnOnce() -> R) -> R {
+        // Not under the lock: bars are drawn by other threads meanwhile, and they come through here too.
+        let bars = lock(&self.bars).clone();
+        match bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_silent_and_a_full_disk_is_not() {
+        let closed = Streams::new(Broken(io::ErrorKind::BrokenPipe), io::sink());
+        assert!(closed.line("x").is_ok());
+        let full = Streams::new(Broken(io::ErrorKind::StorageFull), io::sink());
+        assert!(full.line("x").is_err());
+    }
+}

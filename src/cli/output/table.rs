@@ -1,0 +1,139 @@
+//! Text tables as docker prints them: upper-case headers, columns set apart by blanks, no lines.
+
+use std::fmt;
+
+use console::{measure_text_width, truncate_str};
+
+use crate::sanitize;
+
+/// Blanks between a column and the next.
+const GAP: usize = 3;
+
+/// Docker's columns are never narrower than this, gap included; the last one is as wide as it is.
+const NARROWEST: usize = 10;
+
+/// A table that knows its rows. Displayed, every line ends in a newline and none in a blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+    /// The columns of the terminal, where it has to fit one.
+    room: Option<usize>,
+}
+
+impl Table {
+    /// A table with these headers and no rows yet.
+    pub fn new(headers: &[&str]) -> Table {
+        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], room: None }
+    }
+
+    /// The same table for a terminal with so many columns; without a number every cell is shown whole.
+    #[must_use]
+    pub fn within(self, room: Option<usize>) -> Table {
+        Table { room, ..self }
+    }
+
+    /// Adds a row below the others; one that is too short is filled with nothing. Control characters in it are shown
+    /// as `?`: what a registry says must not steer the terminal.
+    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.rows.push(cells.into_iter().map(|cell| sanitize::word(cell.as_ref())).collect());
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = Vec::new();
+        for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), NARROWEST);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(measure_text_width(cell) + GAP);
+            }
+        }
+        if let Some(room) = self.room {
+            shrink(&mut widths, room);
+        }
+        widths
+    }
+}
+
+/// Takes from the widest columns until they fit, or none is wider than it has to be. The last one needs no gap.
+fn shrink(widths: &mut [usize], room: usize) {
+    let mut over = widths.iter().sum::<usize>().saturating_sub(room.saturating_add(GAP));
+    while over > 0 {
+        let Some(widest) = widths.iter_mut().rev().max().filter(|widest| **widest > NARROWEST) else { return };
+        *widest -= 1;
+        over -= 1;
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths = self.widths();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                let cell = truncate_str(cell, width.saturating_sub(GAP).max(NARROWEST - GAP), "...");
+                line.push_str(&cell);
+                line.extend(std::iter::repeat_n(' ', width.saturating_sub(measure_text_width(&cell))));
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_end_in_no_blank() {
+        let mut table = Table::new(&["list", "Images", "age"]);
+        table.row(["docker.io/library/app:1", "2", "3 hours ago"]);
+        table.row(["a", "", ""]);
+        table.row(["b"]);
+        let wanted = "\
+LIST                      IMAGES    AGE
+docker.io/library/app:1   2         3 hours ago
+a
+b
+";
+        assert_eq!(table.to_string(), wanted);
+    }
+
+    #[test]
+    fn a_wide_character_takes_two_places() {
+        let mut table = Table::new(&["annotation", "x"]);
+        table.row(["東京東京東京", "1"]);
+        table.row(["é", "2"]);
+        let wanted = "ANNOTATION     X\n東京東京東京   1\né              2\n";
+        assert_eq!(table.to_string(), wanted);
+    }
+
+    #[test]
+    fn a_cell_cannot_steer_the_terminal() {
+        let mut table = Table::new(&["a", "b"]);
+        table.row(["\u{1b}[31m\n", "c"]);
+        assert_eq!(table.to_string(), "A         B\n?[31m?    c\n");
+    }
+
+    #[test]
+    fn a_table_fits_its_terminal() {
+        let mut table = Table::new(&["name", "digest", "size"]);
+        table.row(["docker.io/library/app:1", "sha256:0123456789", "12 kB"]);
+        table.row(["a", "b", "c"]);
+        let whole = table.to_string();
+        assert_eq!(table.clone().within(Some(200)).to_string(), whole);
+        assert_eq!(table.clone().within(None).to_string(), whole);
+        for room in [30, 40, 45, 50] {
+            let text = table.clone().within(Some(room)).to_string();
+            assert!(text.lines().all(|line| line.len() <= room), "{room}:\n{text}");
+            assert!(text.contains("12 kB") && text.contains("..."), "{room}:\n{text}");
+        }
+        // There is a bound below which nothing could be read.
+        assert!(table.within(Some(1)).to_string().contains("dock..."));
+    }
+
+    #[test]
+    fn headers_alone_are_a_table() {
+        assert_eq!(Table::new(&["a", "b"]).to_string(), "A         B\n");
+        assert_eq!(Table::new(&[]).to_string(), "\n");
+    }
+}

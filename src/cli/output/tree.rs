@@ -1,0 +1,126 @@
+//! Trees drawn with lines: an index, its platforms, their layers.
+
+use std::fmt;
+
+use crate::sanitize;
+
+/// What the lines are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strokes {
+    /// `├─`, `└─`, `│`: for a terminal that shows UTF-8.
+    Unicode,
+    /// `|-`, `` `- ``, `|`.
+    Ascii,
+}
+
+impl Strokes {
+    /// The strokes for a locale; [`super::terminal::is_utf8`] knows which it is.
+    pub fn of_locale(is_utf8: bool) -> Strokes {
+        if is_utf8 { Strokes::Unicode } else { Strokes::Ascii }
+    }
+
+    /// Before a branch that others follow, and below it.
+    fn inner(self) -> (&'static str, &'static str) {
+        match self {
+            Strokes::Unicode => ("├─ ", "│  "),
+            Strokes::Ascii => ("|- ", "|  "),
+        }
+    }
+
+    /// Before the last branch, and below it.
+    fn last(self) -> (&'static str, &'static str) {
+        match self {
+            Strokes::Unicode => ("└─ ", "   "),
+            Strokes::Ascii => ("`- ", "   "),
+        }
+    }
+}
+
+/// A line of text and the trees below it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tree {
+    label: String,
+    branches: Vec<Tree>,
+}
+
+impl Tree {
+    /// A tree of one line. Control characters in it are shown as `?`: what a registry says must not steer the terminal.
+    pub fn new(label: impl AsRef<str>) -> Tree {
+        Tree { label: sanitize::word(label.as_ref()), branches: Vec::new() }
+    }
+
+    /// Adds a branch below the others.
+    pub fn push(&mut self, branch: Tree) {
+        self.branches.push(branch);
+    }
+
+    /// The drawing: a line for each label, every line with its newline.
+    pub fn drawn(&self, strokes: Strokes) -> String {
+        let mut text = format!("{}\n", self.label);
+        self.draw(strokes, "", &mut text);
+        text
+    }
+
+    fn draw(&self, strokes: Strokes, margin: &str, text: &mut String) {
+        for (at, branch) in self.branches.iter().enumerate() {
+            let (before, below) = if at + 1 == self.branches.len() { strokes.last() } else { strokes.inner() };
+            text.push_str(&format!("{margin}{before}{}\n", branch.label));
+            branch.draw(strokes, &format!("{margin}{below}"), text);
+        }
+    }
+}
+
+impl fmt::Display for Tree {
+    /// The drawing in ASCII.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.drawn(Strokes::Ascii))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<const N: usize>(label: &str, branches: [Tree; N]) -> Tree {
+        let mut tree = Tree::new(label);
+        branches.into_iter().for_each(|branch| tree.push(branch));
+        tree
+    }
+
+    fn sample() -> Tree {
+        let leaf = |label: &str| with(label, []);
+        let amd64 = with("linux/amd64", [leaf("layer 1"), leaf("layer 2")]);
+        let arm64 = with("linux/arm64", [with("attestation", [leaf("in-toto")])]);
+        with("app:1", [amd64, arm64])
+    }
+
+    #[test]
+    fn a_tree_is_drawn_with_lines() {
+        let wanted = "\
+app:1
+├─ linux/amd64
+│  ├─ layer 1
+│  └─ layer 2
+└─ linux/arm64
+   └─ attestation
+      └─ in-toto
+";
+        assert_eq!(sample().drawn(Strokes::of_locale(true)), wanted);
+        let ascii = "\
+app:1
+|- linux/amd64
+|  |- layer 1
+|  `- layer 2
+`- linux/arm64
+   `- attestation
+      `- in-toto
+";
+        assert_eq!(sample().drawn(Strokes::of_locale(false)), ascii);
+        assert_eq!(sample().to_string(), ascii);
+    }
+
+    #[test]
+    fn a_label_is_one_line_and_cannot_steer_the_terminal() {
+        assert_eq!(Tree::new("a\n\u{1b}[2Jb").drawn(Strokes::Unicode), "a??[2Jb\n");
+    }
+}

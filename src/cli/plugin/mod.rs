@@ -1,0 +1,276 @@
+//! The docker plugin protocol: how docker calls a plugin, and what the same program does when it is called alone.
+//!
+//! Docker runs `docker-NAME` with its own whole argument vector: its flags, then NAME, then ours. `docker help NAME`
+//! and completion put a word before NAME. Called alone there is no NAME, and every text says `docker-manifest` where
+//! it would say `docker NAME`. (Measured with docker 28.2.2; `cli-plugins/manager` in docker/cli.)
+
+pub mod completion;
+pub mod shell;
+#[cfg(unix)]
+pub mod socket;
+
+use std::path::PathBuf;
+
+use crate::cli::args::{self, ArgsError};
+
+/// What `docker-cli-plugin-metadata` answers.
+pub const METADATA: &str = include_str!("../../../docker-cli-plugin-metadata");
+
+/// The word that docker asks for the metadata with.
+const METADATA_COMMAND: &str = "docker-cli-plugin-metadata";
+
+/// How the program was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// What texts call it: `docker manifest`, `docker manifests`, `docker-manifest`.
+    pub name: String,
+    /// `--config`, which goes before `DOCKER_CONFIG`.
+    pub config_dir: Option<PathBuf>,
+    /// `--debug`.
+    pub debug: bool,
+    /// What is wanted.
+    pub action: Action,
+}
+
+/// What the caller wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Print [`METADATA`].
+    Metadata,
+    /// Complete a command line: see [`completion::answer`].
+    Complete {
+        /// The command line without the program's and the plugin's name; the last is the word at the cursor.
+        words: Vec<String>,
+        /// `__complete`, not `__completeNoDesc`.
+        with_descriptions: bool,
+    },
+    /// Run the verb and what follows it: [`args::parse`].
+    Run(Vec<String>),
+    /// Be manifest-tool: [`args::manifest_tool`].
+    ManifestTool(Vec<String>),
+    /// Be mquery: [`args::mquery`].
+    Mquery(Vec<String>),
+}
+
+/// The names that a link to the program can have for it to be another one.
+const MANIFEST_TOOL: &str = "manifest-tool";
+const MQUERY: &str = "mquery";
+
+/// Takes an argument vector, the program's own name first, apart.
+///
+/// # Errors
+/// A flag before the verb that is none of docker's; docker refuses those itself before it calls a plugin.
+pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
+    let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program(path), words));
+    let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, action };
+    match program.as_str() {
+        MANIFEST_TOOL => return Ok(alone(Action::ManifestTool(words.to_vec()))),
+        MQUERY => return Ok(alone(Action::Mquery(words.to_vec()))),
+        _ => {}
+    }
+    if words.first().is_some_and(|word| word == METADATA_COMMAND) {
+        return Ok(alone(Action::Metadata));
+    }
+    let head = args::globals(&alone_name(&program), words)?;
+    let plugin = Plugin { program: &program, word: program.strip_prefix("docker-") };
+    let mut called = match head.rest.first().map(String::as_str) {
+        Some(word @ ("__complete" | "__completeNoDesc")) => {
+            return Ok(plugin.completion(&head, word == "__complete"));
+        }
+        Some("help") => plugin.help(&head.rest),
+        _ => plugin.run(&head.rest),
+    };
+    if let Action::Run(verb) = &mut called.action {
+        if head.globals.version && verb.is_empty() {
+            verb.push("version".to_owned());
+        }
+        if head.help {
+            verb.insert(0, "--help".to_owned());
+        }
+    }
+    called.set_globals(&head.globals);
+    Ok(called)
+}
+
+impl Called {
+    fn set_globals(&mut self, globals: &args::Globals) {
+        self.config_dir = globals.config.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        self.debug = globals.debug;
+    }
+}
+
+/// The file name of the program, without Windows' suffix.
+fn program(path: &str) -> String {
+    let file = path.rsplit(std::path::is_separator).next().unwrap_or(path);
+    file.strip_suffix(".exe").unwrap_or(file).to_owned()
+}
+
+fn alone_name(program: &str) -> String {
+    if program.is_empty() { "docker-manifest".to_owned() } else { program.to_owned() }
+}
+
+/// The names that the program goes by.
+struct Plugin<'a> {
+    /// Its file name: `docker-manifests`.
+    program: &'a str,
+    /// The word that docker knows it by: `manifests`.
+    word: Option<&'a str>,
+}
+
+impl Plugin<'_> {
+    /// Whether these words begin with the plugin's own name, and what follows it.
+    fn strip<'w>(&self, words: &'w [String]) -> (bool, &'w [String]) {
+        match words.split_first() {
+            Some((first, rest)) if Some(first.as_str()) == self.word => (true, rest),
+            _ => (false, words),
+        }
+    }
+
+    fn called(&self, by_docker: bool, action: Action) -> Called {
+        let name = match self.word {
+            Some(word) if by_docker => format!("docker {word}"),
+            _ => alone_name(self.program),
+        };
+        Called { name, config_dir: None, debug: false, action }
+    }
+
+    /// `NAME create …`, or `create …` alone.
+    fn run(&self, words: &[String]) -> Called {
+        let (by_docker, rest) = self.strip(words);
+        self.called(by_docker, Action::Run(rest.to_vec()))
+    }
+
+    /// `help NAME [VERB]`, or `help [VERB]` alone.
+    fn help(&self, words: &[String]) -> Called {
+        let (by_docker, topic) = self.strip(words.get(1..).unwrap_or_default());
+        let help = std::iter::once("help".to_owned()).chain(topic.iter().cloned());
+        self.called(by_docker, Action::Run(help.collect()))
+    }
+
+    /// `__complete [docker's flags] [NAME] … WORD`.
+    fn completion(&self, head: &args::Head, with_descriptions: bool) -> Called {
+        let words = head.rest.get(1..).unwrap_or_default();
+        let (typed, before) = words.split_last().map_or((None, words), |(typed, before)| (Some(typed), before));
+        // A flag that is wrong before the verb is not completion's to report; it is then taken for the verb's own.
+        let inner = args::globals(self.program, before)
+            .unwrap_or_else(|_| args::Head { rest: before.to_vec(), ..args::Head::default() });
+        let (by_docker, rest) = self.strip(&inner.rest);
+        let words = rest.iter().chain(typed).cloned().collect();
+        let mut called = self.called(by_docker, Action::Complete { words, with_descriptions });
+        let globals = if inner.globals.config.is_some() { &inner.globals } else { &head.globals };
+        called.set_globals(globals);
+        called
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn called(argv: &[&str]) -> Called {
+        let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
+        parse(&argv).unwrap_or_else(|error| panic!("{argv:?}: {error}"))
+    }
+
+    fn run(words: &[&str]) -> Action {
+        Action::Run(words.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_metadata_names_this_version() {
+        let metadata: serde_json::Value = serde_json::from_str(METADATA).unwrap();
+        assert_eq!(metadata["SchemaVersion"], "0.1.0");
+        assert_eq!(metadata["Vendor"], "docker-manifest authors");
+        assert_eq!(metadata["Version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(called(&["/x/docker-manifests", "docker-cli-plugin-metadata"]).action, Action::Metadata);
+    }
+
+    #[test]
+    fn docker_s_flags_and_the_plugin_s_name_come_first() {
+        for argv in [
+            &["/p/docker-manifests", "-D", "--config", "/c", "manifests", "rm", "-x"][..],
+            &["docker-manifests", "--debug=true", "--config=/c", "manifests", "rm", "-x"],
+            &[
+                "docker-manifests.exe",
+                "-Dl",
+                "debug",
+                "-H",
+                "tcp://x",
+                "-Hy",
+                "--config",
+                "/c",
+                "manifests",
+                "rm",
+                "-x",
+            ],
+            &[
+                "docker-manifests",
+                "-D",
+                "--tls=0",
+                "-v",
+                "--config",
+                "/b",
+                "--config",
+                "/c",
+                "--",
+                "manifests",
+                "rm",
+                "-x",
+            ],
+        ] {
+            let called = called(argv);
+            assert_eq!(called.name, "docker manifests", "{argv:?}");
+            assert_eq!(called.config_dir, Some(PathBuf::from("/c")), "{argv:?}");
+            assert!(called.debug, "{argv:?}");
+            assert_eq!(called.action, run(&["rm", "-x"]), "{argv:?}");
+        }
+    }
+
+    #[test]
+    fn alone_it_goes_by_its_own_name() {
+        let alone = called(&["/bin/docker-manifest", "--config", "", "create", "manifest"]);
+        assert_eq!((alone.name.as_str(), alone.config_dir.clone()), ("docker-manifest", None));
+        assert_eq!(alone.action, run(&["create", "manifest"]));
+        assert_eq!(called(&["docker-manifest", "manifest", "create"]).name, "docker manifest");
+        assert_eq!(called(&["renamed", "manifest"]).action, run(&["manifest"]));
+        assert_eq!(called(&[]).name, "docker-manifest");
+        assert_eq!(called(&["docker-manifest", "-v"]).action, run(&["version"]));
+        let error = parse(&["docker-manifest".to_owned(), "--bogus".to_owned()]).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.exit_code()), ("unknown flag: --bogus", 125));
+        assert_eq!(error.usage().as_deref(), Some("Usage:  docker-manifest COMMAND"));
+    }
+
+    #[test]
+    fn a_link_by_another_programs_name_is_that_program() {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let tool = called(&["/usr/local/bin/manifest-tool", "--debug", "inspect", "alpine:3"]);
+        assert_eq!(tool.action, Action::ManifestTool(words(&["--debug", "inspect", "alpine:3"])));
+        assert_eq!(called(&["mquery.exe", "alpine:3"]).action, Action::Mquery(words(&["alpine:3"])));
+        assert_eq!(called(&["docker-manifest", "mquery"]).action, run(&["mquery"]));
+    }
+
+    #[test]
+    fn help_is_asked_for_before_the_name_or_behind_it() {
+        let help = called(&["docker-manifests", "-D", "help", "manifests", "push"]);
+        assert_eq!((help.name.as_str(), help.action), ("docker manifests", run(&["help", "push"])));
+        let help = called(&["docker-manifest", "help", "push"]);
+        assert_eq!((help.name.as_str(), help.action), ("docker-manifest", run(&["help", "push"])));
+        assert_eq!(called(&["docker-manifests", "--help", "manifests"]).action, run(&["--help"]));
+        assert_eq!(called(&["docker-manifests", "--help", "--help=false", "manifests"]).action, run(&[]));
+    }
+
+    #[test]
+    fn completion_loses_the_names() {
+        let complete = |words: &[&str], with_descriptions| Action::Complete {
+            words: words.iter().map(ToString::to_string).collect(),
+            with_descriptions,
+        };
+        let by_docker = called(&["docker-manifests", "__complete", "manifests", "push", ""]);
+        assert_eq!(by_docker.action, complete(&["push", ""], true));
+        let alone = called(&["docker-manifest", "__completeNoDesc", "--config", "/c", "push", "-"]);
+        assert_eq!(alone.action, complete(&["push", "-"], false));
+        assert_eq!(alone.config_dir, Some(PathBuf::from("/c")));
+        assert_eq!(called(&["docker-manifest", "__complete", "manifest"]).action, complete(&["manifest"], true));
+        assert_eq!(called(&["docker-manifest", "__complete"]).action, complete(&[], true));
+    }
+}

@@ -1,0 +1,145 @@
+//! Shell functions that make `docker manifest` ours.
+//!
+//! Docker never runs a plugin that is named like one of its own commands, so `docker manifest` has to be caught before
+//! docker sees it. The function looks at the first word that is no flag of docker's, sends `manifest` to
+//! `docker-manifest` with the whole command line, and everything else to docker. Docker's own completion calls
+//! `docker __complete`, so catching that too gives completion for nothing.
+
+use crate::cli::args::Shell;
+
+/// The function for a shell, as text to evaluate there.
+pub fn function(shell: Shell) -> String {
+    match shell {
+        Shell::Bash => format!("{POSIX}{BASH_COMPLETION}"),
+        Shell::Zsh => format!("{POSIX}{ZSH_COMPLETION}"),
+        Shell::Fish => FISH.to_owned(),
+    }
+}
+
+/// Written in what bash and zsh share; `function` keeps an alias named docker from being expanded here.
+const POSIX: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
+function __docker_manifest_is_meant {
+    local lead=
+    while [ "$#" -gt 0 ]; do
+        case "$1" in
+            --config | --context | --host | --log-level | --tlscacert | --tlscert | --tlskey | \
+                -[cHl] | -[Dvh][cHl] | -[Dvh][Dvh][cHl])
+                if [ "$#" -lt 2 ]; then return 1; fi
+                shift
+                ;;
+            -*) ;;
+            help | __complete | __completeNoDesc)
+                if [ -n "$lead" ]; then return 1; fi
+                lead=$1
+                ;;
+            manifest)
+                case "$lead" in
+                    __complete*) [ "$#" -gt 1 ] ;;
+                esac
+                return
+                ;;
+            *) return 1 ;;
+        esac
+        shift
+    done
+    return 1
+}
+function docker {
+    if __docker_manifest_is_meant "$@"; then
+        command docker-manifest "$@"
+    else
+        command docker "$@"
+    fi
+}
+"#;
+
+const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {
+    local line=${COMP_LINE:0:COMP_POINT} words=() cur lead= cut= files=
+    COMPREPLY=()
+    # Readline takes ':' and '=' for words of their own, so the line is split here, and a candidate gets only what
+    # readline does not have before its own last word.
+    read -r -a words <<<"$line"
+    case "$line" in *[[:blank:]]) words+=("") ;; esac
+    cur=${words[${#words[@]} - 1]}
+    # For --flag=value the value alone comes back.
+    case "$cur" in --*=*) lead=${cur%%=*}=; cur=${cur#*=} ;; esac
+    case "$COMP_WORDBREAKS" in *=*) lead= ;; esac
+    case "$COMP_WORDBREAKS" in *:*) cut=${cur%"${cur##*:}"} ;; esac
+    while IFS= read -r line; do
+        case "$line" in
+            :0) files=1 ;;
+            :[0-9]*) ;;
+            *) COMPREPLY+=("$lead${line#"$cut"}") ;;
+        esac
+    done < <(command docker-manifest __completeNoDesc "${words[@]:1}" 2>/dev/null)
+    if [ -n "$files" ] && [ "${#COMPREPLY[@]}" -eq 0 ]; then
+        while IFS= read -r line; do COMPREPLY+=("$lead${line#"$cut"}"); done < <(compgen -f -- "$cur")
+        compopt -o filenames 2>/dev/null || true
+    fi
+}
+if type complete >/dev/null 2>&1; then complete -F __docker_manifest_complete docker-manifest; fi
+"#;
+
+const ZSH_COMPLETION: &str = r#"function __docker_manifest_complete {
+    local line files=
+    local -a found
+    while IFS= read -r line; do
+        case "$line" in
+            :0) files=1 ;;
+            :[0-9]*) ;;
+            *) found+=("$line") ;;
+        esac
+    done < <(command docker-manifest __completeNoDesc "${(@)words[2,CURRENT]}" 2>/dev/null)
+    # For --flag=value the value alone comes back.
+    compset -P '--*='
+    if [[ -n $files && ${#found} -eq 0 ]]; then _files; else compadd -- "${found[@]}"; fi
+}
+if (( ${+functions[compdef]} )); then compdef __docker_manifest_complete docker-manifest; fi
+"#;
+
+const FISH: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
+function __docker_manifest_is_meant
+    set -l lead ''
+    while set -q argv[1]
+        switch $argv[1]
+            case --config --context --host --log-level --tlscacert --tlscert --tlskey -c -H -l \
+                -Dc -DH -Dl -vc -vH -vl -hc -hH -hl
+                set -q argv[2]; or return 1
+                set -e argv[1]
+            case '-*'
+            case help __complete __completeNoDesc
+                test -n "$lead"; and return 1
+                set lead $argv[1]
+            case manifest
+                string match -q '__complete*' -- $lead; or return 0
+                set -q argv[2]
+                return
+            case '*'
+                return 1
+        end
+        set -e argv[1]
+    end
+    return 1
+end
+function docker
+    if __docker_manifest_is_meant $argv
+        command docker-manifest $argv
+    else
+        command docker $argv
+    end
+end
+function __docker_manifest_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    set -l found (command docker-manifest __complete $words[2..-1] $current 2>/dev/null)
+    # For --flag=value the value alone comes back.
+    set -l lead (string match -r -- '^--[^=]*=' $current)
+    if test "$found" = :0
+        set found (__fish_complete_path (string replace -- "$lead" '' $current))
+    end
+    for line in $found
+        string match -q -r '^:[0-9]+$' -- $line; or printf '%s%s\n' "$lead" $line
+    end
+end
+complete -c docker-manifest -f -a '(__docker_manifest_complete)'
+"#;

@@ -1,0 +1,106 @@
+//! The stop socket: docker holds one end, and closes it when it wants the plugin to end.
+//!
+//! Docker does so when it is told to stop and the plugin does not share its terminal, so that the signal reaches docker
+//! alone. Every change of the store is atomic, so the process may end at any point. A command that has something to clean
+//! up handles the request itself ([`Stop`]).
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use crate::cli::stop::Stop;
+use crate::env::Env;
+
+/// The exit code of a program that an interrupt ended, which docker's own plugins use too.
+const INTERRUPTED: i32 = 130;
+
+/// Ends this process when docker closes the socket that it named in `DOCKER_CLI_PLUGIN_SOCKET`, unless the command that
+/// runs handles the request.
+///
+/// Without such a name, or with one that nobody listens at, does nothing: then nobody wants to stop us that way.
+pub fn watch(env: &Env, stop: &Stop) {
+    let Some(address) = env.get("DOCKER_CLI_PLUGIN_SOCKET") else { return };
+    if let Ok(socket) = connect(address) {
+        let stop = stop.clone();
+        // Without a thread to watch there is still the work to do.
+        let _ = thread::Builder::new().name("stop-socket".to_owned()).spawn(move || {
+            wait_for_end(socket);
+            if !stop.request() {
+                std::process::exit(INTERRUPTED);
+            }
+        });
+    }
+}
+
+/// Connects to a socket by its path, or by its abstract name behind `@`.
+fn connect(address: &str) -> io::Result<UnixStream> {
+    match address.strip_prefix('@') {
+        Some(name) => connect_abstract(name),
+        None => UnixStream::connect(address),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn connect_abstract(name: &str) -> io::Result<UnixStream> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    UnixStream::connect_addr(&std::os::unix::net::SocketAddr::from_abstract_name(name)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn connect_abstract(_name: &str) -> io::Result<UnixStream> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Reads until the other end is closed; docker never sends anything.
+fn wait_for_end(mut socket: UnixStream) {
+    let mut sink = [0; 64];
+    loop {
+        match socket.read(&mut sink) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_closed_socket_ends_the_wait_and_an_open_one_does_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stop");
+        let listener = UnixListener::bind(&path).unwrap();
+        let socket = connect(path.to_str().unwrap()).unwrap();
+        let (mut docker, _) = listener.accept().unwrap();
+        let waiting = thread::spawn(move || wait_for_end(socket));
+        io::Write::write_all(&mut docker, b"not the end").unwrap();
+        assert!(!waiting.is_finished());
+        drop(docker);
+        waiting.join().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_abstract_name_is_connected_to() {
+        use std::os::linux::net::SocketAddrExt;
+        let name = format!("docker_manifest_test_{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let socket = connect(&format!("@{name}")).unwrap();
+        drop(listener.accept().unwrap());
+        wait_for_end(socket);
+    }
+
+    #[test]
+    fn nobody_listening_is_no_error() {
+        assert!(connect("/nonexistent/socket").is_err());
+        watch(&Env::from_pairs([("DOCKER_CLI_PLUGIN_SOCKET", "/nonexistent/socket")]), &Stop::default());
+        watch(&Env::default(), &Stop::default());
+    }
+}

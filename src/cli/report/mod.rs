@@ -1,0 +1,147 @@
+//! Any failure as a user reads it: docker's line first where docker has one, then what lies behind it, then what to do.
+//! Under `--format json` the same as an object that scripts can branch on.
+//!
+//! The only place that knows every error, and the only one that gives advice.
+
+mod hints;
+mod json;
+mod kind;
+mod reference;
+
+use std::path::Path;
+
+use crate::cli::args::{ArgsError, ToolError};
+use crate::core::error::CommandError;
+use crate::net::RegistryError;
+use crate::sanitize;
+
+pub use json::{arguments as arguments_json, command as json, wants_json};
+pub use kind::{FailureKind, kind};
+
+use hints::hints;
+
+/// What to print on stderr and what to exit with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The whole text without the newline at its end.
+    pub text: String,
+    /// Docker's exit code, or one of ours where docker has none.
+    pub exit_code: u8,
+}
+
+/// Docker's exit code for every failure but a malformed command line.
+const FAILURE: u8 = 1;
+
+/// `--require` or `--exact` are not met.
+const INCOMPLETE: u8 = 3;
+
+/// A command line that cannot be run: the line, the usage, and where to read more, as docker prints them.
+pub fn arguments(error: &ArgsError) -> Report {
+    let blocks = [Some(error.to_string()), error.usage(), error.hint()];
+    let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    if let Some(near) = error.near() {
+        text.push_str(&format!("\nhint: {}", hints::meant(near)));
+    }
+    Report { text, exit_code: error.exit_code() }
+}
+
+/// A command line of manifest-tool's that cannot be run; the exit code is its own.
+pub fn tool_arguments(error: &ToolError) -> Report {
+    let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
+    if let Some(near) = &error.near {
+        text.push_str(&format!("\nhint: did you mean '{near}'?"));
+    }
+    Report { text, exit_code: FAILURE }
+}
+
+/// A verb that failed.
+///
+/// `certificates` is the folder that certificates for registries are read from.
+pub fn command(error: &CommandError, certificates: &Path) -> Report {
+    let mut lines = Vec::new();
+    let mut advice: Vec<String> = Vec::new();
+    for error in error.each() {
+        lines.push(error.to_string());
+        lines.extend(cause(error));
+        lines.extend(details(error).map(|detail| format!("  detail: {detail}")));
+        for hint in hints(error, certificates) {
+            // Each hint once, however many failures it is for.
+            if !advice.contains(&hint) {
+                advice.push(hint);
+            }
+        }
+    }
+    lines.extend(advice.into_iter().map(|hint| format!("hint: {hint}")));
+    Report { text: sanitize::talk(&lines.join("\n")), exit_code: exit_code(error) }
+}
+
+/// Several failures exit as they do alone if they agree, else as any failure does.
+fn exit_code(error: &CommandError) -> u8 {
+    let each = error.each();
+    let is_incomplete = |error: &CommandError| match error {
+        CommandError::Unfinished { failure, .. } => matches!(**failure, CommandError::Incomplete { .. }),
+        error => matches!(error, CommandError::Incomplete { .. }),
+    };
+    if !each.is_empty() && each.iter().all(is_incomplete) { INCOMPLETE } else { FAILURE }
+}
+
+/// What docker's line leaves out.
+fn cause(error: &CommandError) -> Option<String> {
+    match error {
+        CommandError::Put { source, .. }
+        | CommandError::Mount { source, .. }
+        | CommandError::Copy { source, .. }
+        | CommandError::NotMounted { source, .. }
+        | CommandError::NotServed { source, .. } => request(source),
+        CommandError::Registry(source) => request(source),
+        CommandError::MissingChild(missing) => missing.causes().or_else(|| missing.source.as_ref().and_then(request)),
+        CommandError::NotVerified { source, .. } => Some(format!("  {source}")),
+        CommandError::Served { reference, .. } => Some(format!("  in what the registry serves for {reference}")),
+        CommandError::Halfway { failure, moved, left } => {
+            let causes = failure.each().iter().filter_map(cause);
+            Some(causes.chain([tags(moved, left)]).collect::<Vec<_>>().join("\n"))
+        }
+        CommandError::Unfinished { failure, published, left } => {
+            let causes = failure.each().iter().filter_map(cause);
+            Some(causes.chain([lists(published, left)]).collect::<Vec<_>>().join("\n"))
+        }
+        CommandError::Untold { failure, list, digest } => {
+            let causes = failure.each().iter().filter_map(cause);
+            let published = format!("  {list} is published all the same, with the digest {digest}");
+            Some(causes.chain([published]).collect::<Vec<_>>().join("\n"))
+        }
+        CommandError::Spec(error) => Some(error.excerpt().to_owned()),
+        _ => None,
+    }
+}
+
+/// What a failure in the middle of several tags leaves behind.
+fn tags(moved: &[String], left: &[String]) -> String {
+    let moved = if moved.is_empty() { "none".to_owned() } else { moved.join(", ") };
+    let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
+    format!("  tags that moved: {moved}; tags that did not: {left}")
+}
+
+/// What a failure in the middle of several lists leaves behind.
+fn lists(published: &[String], left: &[String]) -> String {
+    let published = if published.is_empty() { "none".to_owned() } else { published.join(", ") };
+    let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
+    format!("  lists that are published: {published}; lists that are not: {left}")
+}
+
+/// What the registry said in the `detail` of its error, of each exchange that failed.
+fn details(error: &CommandError) -> impl Iterator<Item = String> {
+    let exchanges = json::exchanges(error);
+    exchanges.into_iter().filter_map(|source| Some(sanitize::word(source.body.as_ref()?.detail.as_ref()?)))
+}
+
+fn request(error: &RegistryError) -> Option<String> {
+    let request = sanitize::word(&error.request.as_ref()?.to_string());
+    Some(match error.status {
+        Some(status) => format!("  {request} was answered with status {status}"),
+        None => format!("  at {request}"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

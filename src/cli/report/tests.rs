@@ -1,0 +1,182 @@
+//! Each kind of failure once, as scripts see it; and what the hints look at.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::cli::args;
+use crate::core::error::Made;
+use crate::drafts::docker_dir::StoreError;
+use crate::model::DocumentError;
+use crate::model::spec::Dialect;
+use crate::net::{FailedRequest, Kind};
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn exchange(kind: Kind) -> RegistryError {
+    RegistryError::new(kind, "h:5000", "the detail")
+}
+
+fn answered(kind: Kind, status: u16) -> RegistryError {
+    exchange(kind).at(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
+}
+
+fn put(source: RegistryError) -> CommandError {
+    let media_type = crate::model::media_type::OCI_INDEX.to_owned();
+    CommandError::Put { reference: "h:5000/app:1".to_owned(), media_type, source: Box::new(source) }
+}
+
+fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
+    let (missing, extra) = (words(missing), words(extra));
+    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), made: Made::Draft, missing, extra }
+}
+
+fn taken() -> CommandError {
+    StoreError::NameTaken { wanted: "a/b".to_owned(), holder: "a_b".to_owned(), path: PathBuf::from("/m/a_b") }.into()
+}
+
+fn unreadable() -> CommandError {
+    let source = io::ErrorKind::PermissionDenied.into();
+    StoreError::Io { what: "read", path: PathBuf::from("/m/a"), source }.into()
+}
+
+/// What is printed for [`failures`] and for a wrong command line, a line each.
+const SNAPSHOT: &str = include_str!("../../../tests/fixtures/failures.jsonl");
+
+/// One failure of each kind but `usage`.
+fn failures() -> Vec<CommandError> {
+    let reference = crate::reference::Reference::parse("A").unwrap_err();
+    vec![
+        CommandError::Reference(reference),
+        answered(Kind::LoginRefused, 401).into(),
+        put(answered(Kind::Forbidden, 403)),
+        CommandError::NotStored("docker.io/library/app:1".to_owned()),
+        incomplete(&["linux/arm64"], &["linux/386"]),
+        answered(Kind::RateLimited, 429).into(),
+        taken(),
+        exchange(Kind::Resolve).at(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
+        exchange(Kind::Timeout).into(),
+        exchange(Kind::Certificate).into(),
+        exchange(Kind::PlainHttp).into(),
+        exchange(Kind::Proxy).into(),
+        answered(Kind::Server, 503).into(),
+        answered(Kind::Refused, 400).into(),
+        exchange(Kind::Verification).into(),
+        CommandError::Served { reference: "h:5000/app:1".to_owned(), source: DocumentError::Missing("mediaType") },
+        exchange(Kind::Credentials).into(),
+        unreadable(),
+        DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
+        CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned(), near: Vec::new() },
+        io::Error::other("full").into(),
+        crate::model::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Ours, &|_| None).unwrap_err().into(),
+        CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),
+    ]
+}
+
+#[test]
+fn every_kind_of_failure_as_json() {
+    let certificates = Path::new("/certs.d");
+    let mut kinds = BTreeSet::from([FailureKind::Usage]);
+    let mut printed = String::new();
+    for error in failures() {
+        let report = json(&error, certificates);
+        printed.push_str(&format!("{}\n", report.text));
+        assert_eq!(report.exit_code, command(&error, certificates).exit_code);
+        assert!(kinds.insert(kind(&error)), "{:?} twice", kind(&error));
+    }
+    let usage = arguments_json(&args::parse("docker manifest", &words(&["create", "--no-such"])).unwrap_err());
+    assert_eq!(usage.exit_code, 125);
+    printed.push_str(&format!("{}\n", usage.text));
+    for (printed, wanted) in printed.lines().zip(SNAPSHOT.lines()) {
+        assert_eq!(printed, wanted);
+    }
+    assert_eq!(printed.lines().count(), SNAPSHOT.lines().count());
+    // `several` is the last of them.
+    assert_eq!(kinds.len(), FailureKind::Several as usize + 1, "one of the kinds is not shown here: {kinds:?}");
+}
+
+#[test]
+fn statuses_tell_refusals_apart() {
+    for (status, wanted) in [
+        (400, FailureKind::Refused),
+        (405, FailureKind::Unsupported),
+        (409, FailureKind::Conflict),
+        (412, FailureKind::Conflict),
+        (413, FailureKind::Refused),
+    ] {
+        assert_eq!(kind(&put(answered(Kind::Refused, status))), wanted, "{status}");
+    }
+    let lost = CommandError::NotServed { reference: "a".to_owned(), source: Box::new(answered(Kind::NotFound, 404)) };
+    assert_eq!(kind(&lost), FailureKind::Missing);
+}
+
+#[test]
+fn an_incomplete_list_has_its_own_exit_code_and_says_what_to_do() {
+    let certificates = Path::new("/certs.d");
+    let report = command(&incomplete(&["linux/arm64"], &[]), certificates);
+    let text =
+        "h:5000/app:1 is incomplete: linux/arm64 is missing\nhint: add what is missing with: add h:5000/app:1 IMAGE";
+    assert_eq!((report.text.as_str(), report.exit_code), (text, 3));
+    let report = command(&incomplete(&["linux/arm64", "linux/s390x"], &["linux/386"]), certificates);
+    let first = "h:5000/app:1 is incomplete: linux/arm64, linux/s390x are missing; extra: linux/386";
+    assert_eq!(report.text.lines().next(), Some(first));
+    let report = command(&incomplete(&[], &["linux/386", "darwin/arm64"]), certificates);
+    let text = "h:5000/app:1 has more than was required: extra: linux/386, darwin/arm64\n\
+                hint: take out what is extra with: remove h:5000/app:1 linux/386 darwin/arm64";
+    assert_eq!((report.text.as_str(), report.exit_code), (text, 3));
+
+    let both = CommandError::Several(vec![incomplete(&["a/b"], &[]), incomplete(&["c/d"], &[])]);
+    assert_eq!(command(&both, certificates).exit_code, 3);
+    let mixed = CommandError::Several(vec![incomplete(&["a/b"], &[]), taken()]);
+    assert_eq!(command(&mixed, certificates).exit_code, 1);
+}
+
+#[test]
+fn json_is_asked_for_by_the_last_format_before_two_dashes() {
+    for wanted in [
+        &["create", "a", "b", "--format", "json"][..],
+        &["create", "--format=json", "a", "b"],
+        &["ls", "--format", "table", "--format=json"],
+        &["nonsense", "--format=json", "--no-such"],
+    ] {
+        assert!(wants_json(&words(wanted)), "{wanted:?}");
+    }
+    for not_wanted in [
+        &[][..],
+        &["create", "json"],
+        &["create", "--format"],
+        &["create", "--format", "--", "json"],
+        &["create", "--", "--format", "json"],
+        &["ls", "--format=json", "--format", "table"],
+        &["create", "--format=JSON"],
+        &["create", "--formats=json"],
+    ] {
+        assert!(!wants_json(&words(not_wanted)), "{not_wanted:?}");
+    }
+}
+
+#[test]
+fn a_file_without_a_certificate_is_named() {
+    let certificates = tempfile::tempdir().unwrap();
+    let hint = || command(&exchange(Kind::Certificate).into(), certificates.path()).text;
+    assert!(hint().contains("put the authority's certificate into"), "{}", hint());
+
+    let folder = certificates.path().join("h:5000");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("readme.txt"), "junk").unwrap();
+    assert!(hint().contains("put the authority's certificate into"), "{}", hint());
+
+    fs::write(folder.join("b.crt"), "junk").unwrap();
+    fs::write(folder.join("a.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let named = format!("hint: {} holds no certificate", folder.join("a.crt").display());
+    assert!(hint().contains(&named), "{}", hint());
+
+    // Beside a good one the junk is not what is wrong.
+    let authority = testkit::certs::Authority::new("ca");
+    fs::write(folder.join("c.crt"), authority.cert_pem()).unwrap();
+    assert!(hint().contains("put the authority's certificate into"), "{}", hint());
+}

@@ -1,0 +1,66 @@
+//! A request to stop that does not come as a signal: docker closes a socket.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Handler = Box<dyn FnOnce() + Send>;
+
+/// Who handles a request to stop. Without a handler it ends the process.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<Mutex<Option<Handler>>>);
+
+impl Stop {
+    /// Has the first request call `handler`, which replaces the one before.
+    pub(crate) fn handle_by(&self, handler: impl FnOnce() + Send + 'static) {
+        self.set(Some(Box::new(handler)));
+    }
+
+    /// Lets requests end the process again.
+    pub(crate) fn release(&self) {
+        self.set(None);
+    }
+
+    /// Passes a request to the handler. Gives whether there is one.
+    pub fn request(&self) -> bool {
+        let handler = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        handler.is_some_and(|handler| {
+            handler();
+            true
+        })
+    }
+
+    fn set(&self, handler: Option<Handler>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handler;
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_handled_once_and_only_where_there_is_a_handler() {
+        let (stop, calls) = (Stop::default(), Arc::new(AtomicUsize::new(0)));
+        let count = || {
+            let calls = Arc::clone(&calls);
+            stop.handle_by(move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+            });
+        };
+        assert!(!stop.request());
+        count();
+        assert!(stop.clone().request() && !stop.request());
+        count();
+        stop.release();
+        assert!(!stop.request());
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+}

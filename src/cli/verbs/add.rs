@@ -1,0 +1,87 @@
+//! `add`: more images for a draft that is there, described as the flags say.
+
+use std::collections::BTreeSet;
+
+use crate::cli::args::{Add, RefArg};
+use crate::cli::context::{Context, parsed};
+use crate::cli::verbs::annotate::{self, describe};
+use crate::cli::verbs::create::tell;
+use crate::core::error::CommandError;
+use crate::core::resolve::amend;
+use crate::core::resolve::previous::{self, Originals};
+use crate::core::resolve::selection;
+use crate::core::resolve::sources::{self, Gathering};
+use crate::model::{Draft, Entry};
+use crate::reference::Reference;
+
+pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
+    let list = parsed(&args.list)?;
+    let missing = || CommandError::NotStored(list.to_string());
+    let store = context.store_within(args.network.timeout)?;
+    let before = store.draft(list)?.ok_or_else(missing)?;
+    let registry = context.registry(&args.network, list.repository())?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let (wanted, targets) = (&args.sources, vec![list.repository()]);
+    let gathering = Gathering { registry: &registry, jobs, wanted, before: Some(&before), targets };
+    let is_asked =
+        |image: &RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| previous::knows(&before, name));
+    let (images, kept) = previous::divided(Some(&before), sources::distinct(&args.images), is_asked);
+    let found = gathering.gather(&images, &kept)?;
+    let originals = Originals::gather(&registry, &before, &found)?;
+    let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(args, entry));
+    let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
+    let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
+    store.change(list, &context.notice(), |before| {
+        let before = before.ok_or_else(missing)?;
+        let mut draft = before.clone();
+        moves.clear();
+        let mut named = known.clone();
+        for source in &found {
+            moves.extend(amend::merge(&mut draft, source, &args.sources, &originals)?);
+            let images = source.entries.iter().filter(|entry| is_meant(args, entry));
+            named.extend(images.flat_map(|image| amend::holders(&draft, image)));
+        }
+        notes = set(&mut draft, &named, args)?;
+        lines = added(before, &draft);
+        Ok::<_, CommandError>(Some(draft))
+    })?;
+    tell(context, &moves, &found);
+    notes.iter().for_each(|note| context.streams.note(note));
+    for line in lines {
+        context.streams.line(line)?;
+    }
+    Ok(())
+}
+
+/// Whether the flags speak of an entry of an image that was named: not of what attests it, or of what was not picked.
+fn is_meant(args: &Add, entry: &Entry) -> bool {
+    let platform = entry.descriptor.platform.as_ref();
+    entry.attests().is_none() && platform.is_none_or(|own| selection::picks(&args.sources, own))
+}
+
+/// Sets what the flags say of every image that was named, by whatever name the draft has it. Returns what is to be told
+/// of it.
+fn set(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<BTreeSet<String>, CommandError> {
+    let mut notes = BTreeSet::new();
+    if !annotate::says_anything(&args.entry) {
+        return Ok(notes);
+    }
+    for name in named {
+        if let Some(mut entry) = draft.get(name).cloned() {
+            notes.extend(describe(&mut entry, &args.entry)?);
+            draft.insert(entry)?;
+        }
+    }
+    Ok(notes)
+}
+
+fn added(before: &Draft, after: &Draft) -> Vec<String> {
+    let is_new = |reference| before.get(reference).is_none();
+    let new = after.entries().filter(|entry| is_new(&entry.reference));
+    new.map(|entry| match (entry.attests(), &entry.descriptor.platform) {
+        (Some(digest), _) => format!("Added {} (attestation of {digest})", entry.reference),
+        (None, Some(platform)) if entry.descriptor.has_platform() => format!("Added {} ({platform})", entry.reference),
+        (None, _) => format!("Added {}", entry.reference),
+    })
+    .collect()
+}

@@ -1,0 +1,157 @@
+//! `annotate`: what the list will say of one image, or of itself.
+
+use crate::cli::args::{Annotate, EntryFlags, RefArg};
+use crate::cli::context::Context;
+use crate::core::error::CommandError;
+use crate::core::lookup;
+use crate::model::{Draft, Entry};
+use crate::platform::{self, Platform};
+use crate::reference::Reference;
+use crate::suggest::nearest;
+
+pub(crate) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError> {
+    let list = args
+        .list
+        .parsed
+        .as_ref()
+        .map_err(|source| CommandError::AnnotateListName { typed: args.list.typed.clone(), source: source.clone() })?;
+    match &args.image {
+        Some(image) => one_image(context, args, list, image),
+        None => the_list(context, args, list),
+    }
+}
+
+fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
+    let mut notes = Vec::new();
+    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
+        let mut entry = wanted(before, args, typed)?.clone();
+        notes = describe(&mut entry, &args.entry)?;
+        // `wanted` found it, so there is a draft.
+        let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
+        draft.insert(entry)?;
+        Ok::<_, CommandError>(Some(draft))
+    })?;
+    if !says_anything(&args.entry) {
+        notes.push(format!("no flag says anything of {}: nothing was changed", typed.typed));
+    }
+    notes.iter().for_each(|note| context.streams.note(note));
+    Ok(())
+}
+
+/// The entry that the image's name means.
+fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
+    if let Some(entry) = before.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
+        return Ok(entry);
+    }
+    if let Err(source) = &typed.parsed {
+        return Err(CommandError::AnnotateImageName { typed: typed.typed.clone(), source: source.clone() });
+    }
+    Err(CommandError::NotInList {
+        image: typed.typed.clone(),
+        list: args.list.typed.clone(),
+        drafted: before.is_some(),
+        near: before.and_then(|draft| lookup::nearest_to(draft, &typed.typed)),
+    })
+}
+
+fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
+    let flags = &args.entry;
+    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
+        let missing = || CommandError::NotStored(list.to_string());
+        let mut draft: Draft = before.cloned().ok_or_else(missing)?;
+        draft.annotations.extend(flags.annotations.iter().cloned());
+        draft.annotations.retain(|name, _| !flags.unset_annotations.contains(name));
+        if let Some(artifact_type) = &flags.artifact_type {
+            draft.artifact_type.clone_from(artifact_type);
+        }
+        Ok(Some(draft))
+    })
+}
+
+/// Whether any flag says what an image runs on.
+fn says_platform(flags: &EntryFlags) -> bool {
+    let words = [&flags.os, &flags.arch, &flags.variant, &flags.os_version];
+    words.iter().any(|word| !word.is_empty()) || !flags.os_features.is_empty() || !flags.features.is_empty()
+}
+
+/// Whether any flag says anything at all.
+pub(crate) fn says_anything(flags: &EntryFlags) -> bool {
+    let annotates = !flags.annotations.is_empty() || !flags.unset_annotations.is_empty();
+    says_platform(flags) || annotates || flags.artifact_type.is_some()
+}
+
+/// Sets what the flags say of an image. A flag that was not given, or given as empty, leaves what is there. Returns a
+/// line for each value that is not set as it was typed.
+///
+/// # Errors
+/// An unknown pair of operating system and architecture, unless `--force` is given.
+pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<String>, CommandError> {
+    let mut platform = entry.descriptor.platform.take().unwrap_or_default();
+    set_platform(&mut platform, flags);
+    let notes = Vec::from_iter(write_out_variant(&mut platform, flags));
+    // Annotations alone say nothing of a platform, which an artifact or an attestation need not have.
+    let is_at_issue = says_platform(flags) || !says_anything(flags);
+    if is_at_issue && !flags.force && !platform.is_known() {
+        return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone(), near: near(flags) });
+    }
+    entry.descriptor.platform = Some(platform);
+    let annotations = &mut entry.descriptor.annotations;
+    annotations.extend(flags.annotations.iter().cloned());
+    annotations.retain(|name, _| !flags.unset_annotations.contains(name));
+    if let Some(artifact_type) = &flags.artifact_type {
+        entry.descriptor.artifact_type.clone_from(artifact_type);
+    }
+    Ok(notes)
+}
+
+/// The flags with which a mistyped operating system or architecture would be right.
+fn near(flags: &EntryFlags) -> Vec<String> {
+    let os = nearest_other(&flags.os, platform::known_operating_systems());
+    let arch = nearest_other(&flags.arch, platform::known_architectures(None));
+    let os = os.map(|os| format!("--os {os}"));
+    os.into_iter().chain(arch.map(|arch| format!("--arch {arch}"))).collect()
+}
+
+/// The nearest known word, where the word itself is none.
+fn nearest_other<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if known.contains(&word) { None } else { nearest(word, known) }
+}
+
+/// Writes `7` as `v7` where the architecture is arm or arm64: containerd and the image specification know no other form.
+/// Returns the line that says so.
+fn write_out_variant(platform: &mut Platform, flags: &EntryFlags) -> Option<String> {
+    let number = flags.variant.as_str();
+    let is_number =
+        number.starts_with(|c: char| matches!(c, '1'..='9')) && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if !is_number || !matches!(platform.architecture.as_str(), "arm" | "arm64") {
+        return None;
+    }
+    platform.variant = format!("v{number}");
+    Some(format!("the variant {number} of {} is written as {}", platform.architecture, platform.variant))
+}
+
+fn set_platform(platform: &mut Platform, flags: &EntryFlags) {
+    let (architecture, variant) = platform::typed_architecture(&flags.arch);
+    let variant = if flags.variant.is_empty() { variant } else { flags.variant.clone() };
+    let os = platform::typed_operating_system(&flags.os);
+    let words = [
+        (&os, &mut platform.os),
+        (&architecture, &mut platform.architecture),
+        (&variant, &mut platform.variant),
+        (&flags.os_version, &mut platform.os_version),
+    ];
+    for (word, field) in words {
+        if !word.is_empty() {
+            field.clone_from(word);
+        }
+    }
+    let lists = [(&flags.os_features, &mut platform.os_features), (&flags.features, &mut platform.features)];
+    for (given, field) in lists {
+        for feature in given {
+            if !field.contains(feature) {
+                field.push(feature.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! `apply`: makes and publishes the lists that specs describe, with no draft in between. All specs are read and
+//! checked, and the images of all of them are had, before anything is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use crate::auth::Access;
+use crate::cli::args::{self, Apply, PlatformArg, Publish, RefArg, Sources};
+use crate::cli::context::Context;
+use crate::content::registry::Registry;
+use crate::core::error::{CommandError, Made};
+use crate::core::push::execute::{self, publish};
+use crate::core::push::outcome::Published;
+use crate::core::push::plan::Plan;
+use crate::core::push::tags;
+use crate::core::requirements;
+use crate::core::resolve::assemble::{self, Wanted};
+use crate::core::resolve::sources::Gathering;
+use crate::model::Draft;
+use crate::model::index::Form;
+use crate::model::spec::{self, Attestations, Dialect, Parsed, Spec, Target};
+use crate::platform::Platform;
+use crate::reference::{Reference, Repository};
+
+/// One byte more than any spec has.
+const READ_MAX: u64 = (16 << 20) + 1;
+
+/// With more images a list is larger than what registries take, however short its entries are.
+const IMAGES_MAX: usize = 20_000;
+
+/// Standard input, as the name of a file.
+const STDIN: &str = "-";
+
+pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
+    let made = if args.file.is_empty() { Made::Flags } else { Made::File };
+    let mut specs = if made == Made::Flags { from_flags(args)? } else { read_all(context, args)? };
+    specs.iter_mut().for_each(|spec| settle(spec, args));
+    let flags = &args.publish;
+    let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
+    let order = Order { specs: &specs, flags, ignore_missing, keeps_drafts, made, untagged };
+    let lists = order.checked()?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
+    let lists = order.make(context, &registry, jobs, &lists)?;
+    let mut told = Vec::new();
+    let outcome = publish_all(context, &registry, jobs, &lists, |published| {
+        told.push(published.clone());
+        if flags.format.is_none() { execute::show(context, published, flags) } else { Ok(()) }
+    });
+    // What is published is told, whatever became of the rest.
+    if flags.format.is_some() && !told.is_empty() {
+        context.streams.json(&told)?;
+    }
+    outcome?;
+    execute::warn(context, &told);
+    Ok(())
+}
+
+/// What is to be made of specs.
+pub(crate) struct Order<'a> {
+    /// The specs, with all that flags say in them.
+    pub(crate) specs: &'a [Spec],
+    /// How they are published, but for what the specs say.
+    pub(crate) flags: &'a Publish,
+    /// Whether images may be missing.
+    pub(crate) ignore_missing: bool,
+    /// Whether the lists stay as drafts, too.
+    pub(crate) keeps_drafts: bool,
+    /// Where the specs are from.
+    pub(crate) made: Made,
+    /// What a target without a tag is published as.
+    pub(crate) untagged: Untagged,
+}
+
+/// What a target without a tag is published as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Untagged {
+    /// By its digest and under the tags that are named: `latest` stays where it is.
+    ByDigest,
+    /// The same where tags are named, else as `latest`.
+    Latest,
+}
+
+/// A list that is ready to be published.
+pub(crate) struct List {
+    draft: Draft,
+    options: Publish,
+    /// As the store is to have it.
+    stored: Option<Draft>,
+}
+
+impl Order<'_> {
+    /// The lists that there will be, each with its spec.
+    ///
+    /// # Errors
+    /// A spec with too many images; two lists under one name, tags of either among them; a file for the result of one list
+    /// where there are several.
+    /// Several targets of one spec are one list, and may share a tag.
+    pub(crate) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
+        let (mut lists, mut seen, mut claims) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        for (number, spec) in self.specs.iter().enumerate() {
+            if let (true, Some(target)) = (spec.manifests.len() > IMAGES_MAX, spec.targets.first()) {
+                let (list, number) = (target.to_string(), spec.manifests.len());
+                return Err(CommandError::TooManyImages { list, number, most: IMAGES_MAX });
+            }
+            for target in &spec.targets {
+                // By their digests, lists of several specs can be in one repository.
+                let owner = self.is_by_digest(spec, target).then_some(number);
+                if !seen.insert((owner, &target.reference)) {
+                    return Err(CommandError::TargetTwice(target.to_string()));
+                }
+                lists.push((spec, &target.reference));
+            }
+            for (repository, tag) in self.names(spec) {
+                if *claims.entry((repository, tag)).or_insert(number) != number {
+                    return Err(CommandError::TargetTwice(format!("{repository}:{tag}")));
+                }
+            }
+        }
+        let files = [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
+        match files.iter().find(|(_, file)| file.is_some()) {
+            Some((flag, _)) if lists.len() > 1 => Err(CommandError::ManyLists { flag, number: lists.len() }),
+            _ => Ok(lists),
+        }
+    }
+
+    /// Gets the images of all lists and makes these of them. Everything that can be known to be wrong is known then.
+    ///
+    /// # Errors
+    /// What registries say, and all that the lists lack.
+    pub(crate) fn make(
+        &self,
+        context: &Context,
+        registry: &Registry,
+        jobs: NonZeroUsize,
+        lists: &[(&Spec, &Reference)],
+    ) -> Result<Vec<List>, CommandError> {
+        // One token is for the whole command.
+        let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
+        lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
+        let targets = lists.iter().map(|(_, target)| target.repository()).collect();
+        let gathering = Gathering { registry, jobs, wanted: &Sources::default(), before: None, targets };
+        let found = Wanted::of(self.specs).gather(&gathering, self.ignore_missing)?;
+        for image in found.missing() {
+            context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
+        }
+        let (mut made, mut failures) = (Vec::new(), Vec::new());
+        for spec in self.specs {
+            let own = spec.source.as_ref().map(Reference::repository);
+            let other =
+                lists.iter().filter(|(list, _)| std::ptr::eq(*list, spec)).map(|(_, target)| target.repository());
+            let form = assemble::form_of(registry, spec, other.into_iter().find(|target| Some(*target) != own))?;
+            if let (Some(source), None) = (&spec.source, &form) {
+                context
+                    .streams
+                    .note(format_args!("warning: {source} is not there any more: what only it says is left out"));
+            }
+            for left_out in form.iter().flat_map(|form| &form.left_out) {
+                context.streams.note(format_args!("warning: {left_out}"));
+            }
+            let parts = match found.parts(spec) {
+                Ok(parts) => parts,
+                Err(failure) => {
+                    failures.push(failure);
+                    continue;
+                }
+            };
+            for warning in &parts.warnings {
+                context.streams.note(format_args!("warning: {warning}"));
+            }
+            for target in &spec.targets {
+                match self.list(spec, target, parts.draft(spec, &self.name(spec, target), form.as_ref())) {
+                    Ok(list) => made.push(list),
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        }
+        if failures.is_empty() { Ok(made) } else { Err(CommandError::of(failures)) }
+    }
+
+    /// Whether a target goes by its digest and the tags that are named.
+    fn is_by_digest(&self, spec: &Spec, target: &Target) -> bool {
+        target.is_untagged && (self.untagged == Untagged::ByDigest || !spec.tags.is_empty())
+    }
+
+    /// What the list is called until its digest is known, and in the store. It is one of the tags that it is going to have.
+    fn name(&self, spec: &Spec, target: &Target) -> Reference {
+        let first = spec.tags.first().filter(|_| self.is_by_digest(spec, target));
+        let tagged = first.and_then(|tag| tags::tagged(&target.reference, tag));
+        tagged.unwrap_or_else(|| target.reference.clone())
+    }
+
+    /// The tags that a spec publishes, each with its repository.
+    fn names<'s>(&'s self, spec: &'s Spec) -> impl Iterator<Item = (&'s Repository, &'s str)> {
+        spec.targets.iter().flat_map(move |target| {
+            let own = target.reference.tag().filter(|_| !self.is_by_digest(spec, target));
+            let tags = own.into_iter().chain(spec.tags.iter().map(String::as_str));
+            tags.map(move |tag| (target.reference.repository(), tag))
+        })
+    }
+
+    fn list(&self, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
+        let options = options(self.flags, spec);
+        // The engine checks the same again, for one list: none may go out before all are known to be right.
+        let digest = Plan::new(&draft, options.kind, &options.tags)?.list.digest;
+        if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
+            return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
+        }
+        let made = self.made;
+        let wanted =
+            requirements::Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
+        requirements::check(&draft, &wanted)?;
+        let is_stored = self.keeps_drafts && !self.flags.dry_run;
+        let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
+        if self.is_by_digest(spec, target) {
+            draft.reference = target.reference.repository().at_digest(&digest);
+        }
+        Ok(List { draft, options, stored })
+    }
+}
+
+/// Publishes lists one after the other, and tells of each.
+///
+/// # Errors
+/// The first failure; where there are several lists, with what became of the others.
+pub(crate) fn publish_all(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    lists: &[List],
+    mut tell: impl FnMut(&Published) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    for (place, list) in lists.iter().enumerate() {
+        let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
+            let told = tell(published);
+            // What cannot be told is kept all the same.
+            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
+            told.and(kept)
+        });
+        if let Err(failure) = published {
+            let done = place + usize::from(matches!(failure, CommandError::Untold { .. }));
+            let names = |lists: Option<&[List]>| {
+                lists.unwrap_or_default().iter().map(|list| list.draft.reference.to_string()).collect()
+            };
+            let (published, left) = (names(lists.get(..done)), names(lists.get(done..)));
+            let failure = Box::new(failure);
+            let is_one = lists.len() == 1;
+            return Err(if is_one { *failure } else { CommandError::Unfinished { failure, published, left } });
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a list as a draft, whatever was there under its name.
+fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
+    let mut replaced = false;
+    context.store().change(&draft.reference, &context.notice(), |before| {
+        replaced = before.is_some_and(|before| before != draft);
+        Ok::<_, CommandError>(Some(draft.clone()))
+    })?;
+    if replaced {
+        context.streams.note(format_args!("the draft {} is replaced", draft.reference));
+    }
+    Ok(())
+}
+
+/// The engine's flags for one list.
+fn options(flags: &Publish, spec: &Spec) -> Publish {
+    let required = |platform: &Platform| PlatformArg { typed: platform.to_string(), parsed: platform.clone() };
+    Publish {
+        kind: spec.form.unwrap_or_default(),
+        tags: spec.tags.clone(),
+        require: spec.require.iter().map(required).collect(),
+        ..flags.clone()
+    }
+}
+
+/// Flags go before what a spec says; tags and annotations are more of them.
+fn settle(spec: &mut Spec, args: &Apply) {
+    let flags = &args.publish;
+    if flags.kind != Form::Auto {
+        spec.form = Some(flags.kind);
+    }
+    spec.tags.extend(flags.tags.iter().cloned());
+    spec.annotations.extend(args.annotations.iter().cloned());
+    if !flags.require.is_empty() {
+        spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
+    }
+    spec.attestations = match args.sources.attestations {
+        Some(args::Attestations::Keep) => Some(Attestations::Keep),
+        Some(args::Attestations::Drop) => Some(Attestations::Drop),
+        None => spec.attestations,
+    };
+}
+
+/// `--platforms`, `--template` and `--target`.
+fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
+    let targets: Vec<Target> = args.targets.iter().map(target).collect::<Result<_, _>>()?;
+    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
+    let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
+    let spec = spec::from_args(&platforms, template, first)?;
+    Ok(vec![Spec { targets, ..spec }])
+}
+
+/// A target of the command line.
+pub(crate) fn target(argument: &RefArg) -> Result<Target, CommandError> {
+    Target::parse(&argument.typed).map_err(CommandError::Reference)
+}
+
+/// All files; what is wrong with any of them is said at once.
+fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> {
+    let (mut specs, mut failures) = (Vec::new(), Vec::new());
+    for file in &args.file {
+        match read(context, file, Dialect::Ours) {
+            Ok(read) => specs.extend(read),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() { Ok(specs) } else { Err(CommandError::of(failures)) }
+}
+
+/// The specs of one file, or of stdin. Warnings go to stderr.
+///
+/// # Errors
+/// A file that cannot be read, and the first thing that is wrong in it.
+pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<Vec<Spec>, CommandError> {
+    let file = context.env.typed(file);
+    let name = file.display().to_string();
+    let mut bytes = Vec::new();
+    let read = match name.as_str() {
+        STDIN => io::stdin().take(READ_MAX).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(READ_MAX).read_to_end(&mut bytes)),
+    };
+    read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
+    let text = spec::decode(&bytes, &name)?;
+    let variable = |name: &str| context.env.variable(name).map(str::to_owned);
+    let Parsed { specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    Ok(specs)
+}

@@ -1,0 +1,145 @@
+//! `create`: all images or none. Everything is fetched before the draft is locked, so that a slow registry holds
+//! nobody up, and the draft changes in one step.
+
+use crate::cli::args::{Create, RefArg};
+use crate::cli::context::Context;
+use crate::cli::output::listing::Listing;
+use crate::content::registry::{Name, Registry};
+use crate::core::error::CommandError;
+use crate::core::resolve::amend;
+use crate::core::resolve::previous::{self, Move, Originals};
+use crate::core::resolve::source::Source;
+use crate::core::resolve::sources::{self, Gathering};
+use crate::model::Draft;
+use crate::reference::Reference;
+
+pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> {
+    let list = args
+        .list
+        .parsed
+        .as_ref()
+        .map_err(|source| CommandError::CreateListName { typed: args.list.typed.clone(), source: source.clone() })?;
+    let store = context.store_within(args.network.timeout)?;
+    // What is to go need not be readable.
+    let stored = if args.replace { None } else { store.draft(list)? };
+    refuse_without_amend(args, list, stored.as_ref())?;
+    let before = stored.as_ref();
+    let registry = context.registry(&args.network, list.repository())?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let (images, kept) = previous::divided(before, sources::distinct(&args.images), |image| asks(args, before, image));
+    let gathering =
+        Gathering { registry: &registry, jobs, wanted: &args.sources, before, targets: vec![list.repository()] };
+    let found = gathering.gather(&images, &kept)?;
+    let originals = match before {
+        Some(draft) => Originals::gather(&registry, draft, &found)?,
+        None => Originals::default(),
+    };
+    let made = Made { args, found: &found, originals: &originals };
+    let is_published =
+        args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
+    let mut outcome = None;
+    if args.replace {
+        let (draft, moves) = made.draft(list, None)?;
+        store.replace(&draft, &context.notice())?;
+        outcome = Some((draft, moves));
+    } else {
+        store.change(list, &context.notice(), |before| {
+            refuse_without_amend(args, list, before)?;
+            let (draft, moves) = made.draft(list, before)?;
+            outcome = Some((draft.clone(), moves));
+            Ok::<_, CommandError>(Some(draft))
+        })?;
+    }
+    let Some((draft, moves)) = outcome else { return Ok(()) };
+    tell(context, &moves, &found);
+    if is_published {
+        context.streams.note(format_args!(
+            "{list} is published, but there was no draft of it to amend: this one has only the images that were named. \
+             A draft of what is published is made with: create {list} {list}"
+        ));
+    }
+    match args.format {
+        Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
+        None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
+    }
+}
+
+fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
+    match draft {
+        Some(_) if !args.amend => Err(CommandError::Exists { list: list.to_string() }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the list is one of its own sources.
+fn names_itself(args: &Create, list: &Reference) -> bool {
+    args.images.iter().any(|image| image.parsed.as_ref() == Ok(list))
+}
+
+/// Whether the registry has the list. A registry that does not say so is no reason to fail.
+fn is_there(registry: &Registry, list: &Reference) -> bool {
+    let name = match (list.tag(), list.digest()) {
+        (Some(tag), _) => Name::Tag(tag.to_owned()),
+        (None, Some(digest)) => Name::Digest(digest.clone()),
+        (None, None) => return false,
+    };
+    registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
+}
+
+/// Whether a registry has to be asked for an image: not where the draft has it and it cannot have moved, or nobody
+/// wants to know.
+fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
+    let Ok(image) = &image.parsed else { return true };
+    let is_known = before.is_some_and(|draft| previous::knows(draft, image));
+    let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
+    !(is_known && (args.offline || is_fixed))
+}
+
+/// Tells which tags name something else than when the draft was made, and what could not come along.
+pub(crate) fn tell(context: &Context, moves: &[Move], found: &[Source]) {
+    for left_out in found.iter().flat_map(|source| &source.left_out) {
+        context.streams.note(format_args!("warning: {left_out}"));
+    }
+    for Move { reference, old, new } in moves {
+        context.streams.note(format_args!("{reference} moved: {old} → {new}"));
+    }
+}
+
+/// What a draft is made of.
+struct Made<'a> {
+    args: &'a Create,
+    found: &'a [Source],
+    originals: &'a Originals,
+}
+
+impl Made<'_> {
+    fn draft(&self, list: &Reference, before: Option<&Draft>) -> Result<(Draft, Vec<Move>), CommandError> {
+        let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
+        let mut moves = Vec::new();
+        for source in self.found {
+            moves.extend(amend::merge(&mut draft, source, &self.args.sources, self.originals)?);
+            if source.reference == *list && list.tag().is_some() {
+                draft.remote_digest = Some(source.digest.clone());
+            }
+        }
+        if before.is_none() {
+            amend::arrange(&mut draft, self.found);
+        }
+        Ok((draft, moves))
+    }
+
+    /// A new draft. Where it is made of one index, or of the one that it is to replace, it is to be that index again: what
+    /// that says of itself comes along.
+    fn empty(&self, list: &Reference) -> Draft {
+        let mut draft = Draft::new(list.clone());
+        let own = self.found.iter().find(|source| source.reference == *list);
+        let only = self.found.first().filter(|_| self.found.len() == 1);
+        if let Some(Source { index: Some(index), form, .. }) = only.or(own) {
+            draft.annotations.clone_from(&index.annotations);
+            draft.artifact_type.clone_from(&index.artifact_type);
+            draft.subject.clone_from(&index.subject);
+            draft.source.clone_from(form);
+        }
+        draft
+    }
+}

@@ -1,0 +1,241 @@
+//! `export`: a draft, or what a registry serves, as a spec that `apply` makes the same list of.
+//!
+//! Each image goes by its digest, so that the spec says the same tomorrow. What a spec has no place for is said on
+//! stderr.
+
+use crate::auth::Access;
+use crate::cli::args::Export;
+use crate::cli::context::{Context, parsed};
+use crate::cli::output::result_files::ResultFile;
+use crate::core::error::CommandError;
+use crate::core::push::tags;
+use crate::core::resolve::fetch::{self, Found};
+use crate::digest::Digest;
+use crate::drafts::docker_dir::StoreError;
+use crate::model::descriptor::Descriptor;
+use crate::model::draft::Line;
+use crate::model::entry::attested;
+use crate::model::index::{Form, Index};
+use crate::model::manifest::Kind;
+use crate::model::spec::{self, Dialect, Spec, SpecEntry, Without};
+use crate::model::{Draft, media_type};
+use crate::platform::{self, Platform};
+use crate::reference::Reference;
+use crate::sanitize;
+
+/// The operating system whose images have versions of it.
+const WINDOWS: &str = "windows";
+
+/// A spec, and what it does not say.
+struct Exported {
+    spec: Spec,
+    losses: Vec<String>,
+}
+
+pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
+    let list = parsed(&args.image)?;
+    let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()?;
+    let stored = if args.remote { None } else { stored(context, list)? };
+    let Exported { spec, losses } = match stored {
+        Some(draft) => of_draft(&draft)?,
+        None if args.local => return Err(CommandError::NotStored(list.to_string())),
+        None => remote(context, list, args)?,
+    };
+    let mut text = spec::write(&spec);
+    let refused = unreadable(&text, &spec);
+    let untagged = spec.targets.iter().map(|target| &target.reference).find(|target| target.tag().is_none());
+    if let Some(target) = untagged {
+        // `apply` says where it stands if nobody says what it is; it is the first name in the file.
+        text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
+    }
+    let unnamed = untagged.map(|target| {
+        format!("{target} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment")
+    });
+    for loss in losses.into_iter().chain(unnamed).chain(refused) {
+        context.streams.note(format_args!("warning: {loss}"));
+    }
+    match file {
+        Some(file) => file.write(text.as_bytes()),
+        None => Ok(context.streams.data(text.as_bytes())?),
+    }
+}
+
+/// A list that only shares its directory's name with this one is not this one.
+fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    match context.store().draft(list) {
+        Err(StoreError::NameTaken { .. }) => Ok(None),
+        found => Ok(found?),
+    }
+}
+
+/// What `apply` is to publish the list as. What goes by a digest would have to be the same to the byte, and is seldom.
+fn target(list: &Reference) -> Reference {
+    let tagged = list.tag().and_then(|tag| tags::tagged(list, tag));
+    tagged.unwrap_or_else(|| list.clone())
+}
+
+/// What `apply` would not read back as it is, if there is such a thing: lists can say what no spec may.
+fn unreadable(text: &str, spec: &Spec) -> Option<String> {
+    match spec::parse(text, "the exported file", Dialect::Ours, &|_| None) {
+        Ok(read) if read.specs == std::slice::from_ref(spec) => None,
+        Ok(_) => Some("apply spells some platform of this list otherwise".to_owned()),
+        Err(error) => Some(format!("apply will refuse this: {error}")),
+    }
+}
+
+fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
+    if draft.is_empty() {
+        return Err(CommandError::Empty(draft.reference.to_string()));
+    }
+    let is_it = |reference: &&Reference| draft.source.as_ref().map(|form| &form.digest) == reference.digest();
+    let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it).cloned();
+    let mut losses = Losses { has_source: source.is_some(), told: Vec::new() };
+    losses.list(draft.subject.as_ref());
+    let manifests = draft.lines().into_iter().filter_map(|named| {
+        let Line::Entry(key, entry) = named else {
+            if let Line::Carried(carried) = named {
+                losses.line(&carried.descriptor);
+            }
+            return None;
+        };
+        let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
+        losses.line(&entry.descriptor);
+        // What a registry said of an image itself, apply is told again; and what its index does not say, apply is not.
+        let mut described = entry.descriptor.clone();
+        if losses.has_source && draft.platforms.get(key) == described.platform.as_ref() {
+            described.platform = None;
+        }
+        Some(line(image, &described, entry.source.is_some()))
+    });
+    let spec = Spec {
+        targets: vec![target(&draft.reference).into()],
+        source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?))),
+        annotations: draft.annotations.clone(),
+        artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
+        manifests: manifests.collect(),
+        ..Spec::default()
+    };
+    Ok(Exported { spec, losses: losses.told })
+}
+
+fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported, CommandError> {
+    let registry = context.registry(&args.network, list.repository())?;
+    registry.announce(list.repository(), Access::Pull);
+    let fetched = match fetch::manifest(&registry, list)? {
+        Found::List(fetched) => fetched,
+        Found::Image(..) => return Err(CommandError::NotAList(list.to_string())),
+    };
+    let served = |source| CommandError::Served { reference: list.to_string(), source };
+    let index = Index::decode(&fetched.bytes).map_err(served)?;
+    let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
+    let mut losses = Losses { has_source: true, told: Vec::new() };
+    losses.list(index.subject.as_ref());
+    let has_attestations = index.manifests.iter().any(|line| attested(line).is_some());
+    let source = is_special(&index, &fetched.bytes, is_docker);
+    let source = source.then(|| list.repository().at_digest(&fetched.digest));
+    let mut manifests = Vec::new();
+    for described in &index.manifests {
+        if losses.line(described) {
+            manifests.push(line(list.repository().at_digest(&described.digest), described, true));
+        }
+    }
+    if manifests.is_empty() {
+        return Err(CommandError::EmptyList(list.to_string()));
+    }
+    let spec = Spec {
+        targets: vec![target(list).into()],
+        source,
+        attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
+        annotations: index.annotations,
+        artifact_type: Some(index.artifact_type).filter(|said| !said.is_empty()),
+        form: Some(if is_docker { Form::Docker } else { Form::Oci }),
+        manifests,
+        ..Spec::default()
+    };
+    Ok(Exported { spec, losses: losses.told })
+}
+
+/// Whether a spec alone would make another list of this: where the document is not as we write it, or it has what a spec
+/// has no place for.
+fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
+    let is_odd = |line: &Descriptor| {
+        let is_image = matches!(Kind::of(&line.media_type), Some(Kind::Image(_)));
+        !is_image || !line.urls.is_empty() || !line.data.is_empty() || !line.has_platform()
+    };
+    let is_beyond = is_docker && index.beyond_docker().is_some();
+    let is_ours = index.encode().is_ok_and(|own| own == bytes);
+    !is_ours || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_odd)
+}
+
+/// A line of a list. `is_listed`: it is a list that described it, and not the image itself, which may say more.
+fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
+    let platform = line.platform.clone().filter(|_| line.has_platform());
+    let force = platform.as_ref().is_some_and(spec::needs_force);
+    let without = match &platform {
+        Some(platform) if is_listed && !force => without(platform),
+        _ => Without::default(),
+    };
+    SpecEntry {
+        image,
+        platform,
+        without,
+        force,
+        annotations: line.annotations.clone(),
+        artifact_type: Some(line.artifact_type.clone()).filter(|said| !said.is_empty()),
+    }
+}
+
+/// The fields that the list leaves empty and an image of this platform may well have.
+fn without(platform: &Platform) -> Without {
+    let has_variants = !platform::known_variants(Some(&platform.architecture)).is_empty();
+    let is_windows = platform.os == WINDOWS;
+    Without {
+        variant: has_variants && platform.variant.is_empty(),
+        os_version: is_windows && platform.os_version.is_empty(),
+        os_features: is_windows && platform.os_features.is_empty(),
+    }
+}
+
+/// What a spec has no place for, in words.
+struct Losses {
+    /// Whether the spec names the index that has it.
+    has_source: bool,
+    told: Vec<String>,
+}
+
+impl Losses {
+    fn list(&mut self, subject: Option<&Descriptor>) {
+        if let Some(subject) = subject.filter(|_| !self.has_source) {
+            self.told.push(format!("a spec has no place for the list's subject, {}", subject.digest));
+        }
+    }
+
+    /// What a line says beyond a spec; whether it can stand in one at all.
+    fn line(&mut self, line: &Descriptor) -> bool {
+        let digest: &Digest = &line.digest;
+        match Kind::of(&line.media_type) {
+            Some(Kind::List) if self.has_source => {}
+            Some(Kind::List) => self.told.push(format!("{digest} is an index itself: apply takes it apart")),
+            Some(Kind::Image(_)) => {}
+            None if line.media_type.is_empty() => {}
+            None if self.has_source => return false,
+            None => {
+                self.told.push(format!("{digest} is left out: apply knows no {}", sanitize::word(&line.media_type)));
+                return false;
+            }
+        }
+        if self.has_source {
+            return true;
+        }
+        if !line.urls.is_empty() {
+            self.told.push(format!("a spec has no place for the addresses of {digest}"));
+        }
+        if !line.data.is_empty() {
+            self.told.push(format!("a spec has no place for the content that is embedded for {digest}"));
+        }
+        if !line.has_platform() {
+            self.told.push(format!("the list does not say what {digest} runs on: apply asks the image"));
+        }
+        true
+    }
+}

@@ -1,0 +1,52 @@
+//! `--format json`: one object with what was found out.
+
+use std::io;
+
+use crate::cli::output::json;
+use crate::cli::output::listing::{BlobListing, ContentsListing, EntryListing, Listing};
+use crate::core::inspect::node::{Contents, Inside, Node};
+
+/// The text; with the blobs of images, as far as they are known, where that `is_verbose`. What took no `requests` lies
+/// in the store.
+pub(crate) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::Result<String> {
+    let listing = Listing {
+        local: requests.is_none(),
+        subject: node.subject.as_ref().map(BlobListing::of),
+        platforms: children(node, is_verbose).or_else(|| Some(vec![alone(node, requests.is_none())])),
+        // An image that is all there is to show is shown with its layers.
+        contents: node.contents().map(contents),
+        requests: requests.unwrap_or_default(),
+        ..Listing::new(&node.reference, &node.line)
+    };
+    json::text(&listing)
+}
+
+fn children(node: &Node, is_verbose: bool) -> Option<Vec<EntryListing>> {
+    let Inside::List(children) = &node.inside else { return None };
+    Some(children.iter().map(|child| entry(child, is_verbose)).collect())
+}
+
+/// An image as the one entry of a list that it would be: a draft's by its name, a registry's by its digest.
+fn alone(node: &Node, is_local: bool) -> EntryListing {
+    let by_digest = node.reference.repository().at_digest(&node.line.digest);
+    let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.line);
+    EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }
+}
+
+fn entry(node: &Node, is_verbose: bool) -> EntryListing {
+    EntryListing {
+        source: node.source.as_ref().map(ToString::to_string),
+        missing: node.inside == Inside::Missing,
+        platforms: children(node, is_verbose),
+        contents: node.contents().filter(|_| is_verbose).map(contents),
+        ..EntryListing::line(&node.reference, &node.line)
+    }
+}
+
+fn contents(contents: &Contents) -> ContentsListing {
+    ContentsListing {
+        total_size: contents.size(),
+        config: contents.config.as_ref().map(BlobListing::of),
+        layers: contents.layers.iter().map(BlobListing::of).collect(),
+    }
+}

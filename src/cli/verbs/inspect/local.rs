@@ -1,0 +1,135 @@
+//! What lies in the store: a draft, or one image of it. No registry is asked.
+
+use std::collections::BTreeSet;
+
+use crate::cli::args::{Inspect, PlatformArg, RefArg};
+use crate::cli::context::{Context, parsed};
+use crate::cli::verbs::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
+use crate::core::error::CommandError;
+use crate::core::inspect::node::Node;
+use crate::core::lookup;
+use crate::core::requirements;
+use crate::drafts::docker_dir::{Store, StoreError};
+use crate::model::{DocumentError, Draft, Entry, index, json};
+use crate::reference::Reference;
+
+/// What was found.
+pub(crate) enum Found {
+    /// A whole draft.
+    Draft(Box<Draft>),
+    /// One image of one, by the draft's name.
+    Entry(Reference, Box<Entry>),
+}
+
+/// Looks; `None` where the registry is to be asked.
+pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, CommandError> {
+    let store = context.store();
+    match &args.list {
+        Some(list) => entry(context, &store, list, &args.image).map(Some),
+        None if args.remote => Ok(None),
+        None => Ok(draft(context, &store, parsed(&args.image)?)?.map(|draft| Found::Draft(Box::new(draft)))),
+    }
+}
+
+/// A list that only shares its directory's name with this one is not this one.
+fn draft(context: &Context, store: &Store, list: &Reference) -> Result<Option<Draft>, CommandError> {
+    match read(context, store, list) {
+        Err(StoreError::NameTaken { .. }) => Ok(None),
+        found => Ok(found?),
+    }
+}
+
+/// Reads a draft. Where it is not known what it says of itself, it is shown without that, and a line says so.
+fn read(context: &Context, store: &Store, list: &Reference) -> Result<Option<Draft>, StoreError> {
+    let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
+    if let Some(doubt) = doubt {
+        context.streams.note(format_args!("warning: {doubt}, and nothing of that is shown"));
+    }
+    Ok(Some(draft))
+}
+
+fn entry(context: &Context, store: &Store, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
+    // Docker reads the image's name first. What is no name may still be the digits of a digest.
+    let list = match parsed(list) {
+        Ok(list) => list,
+        Err(error) => return Err(parsed(image).err().unwrap_or(error)),
+    };
+    let Some(draft) = read(context, store, list)? else {
+        return Err(CommandError::NotStored(parsed(image)?.to_string()));
+    };
+    if let Some(entry) = lookup::entry(&draft, &image.typed)? {
+        return Ok(Found::Entry(list.clone(), Box::new(entry.clone())));
+    }
+    Err(CommandError::NotStoredIn {
+        image: parsed(image)?.to_string(),
+        list: list.to_string(),
+        near: lookup::nearest_to(&draft, &image.typed),
+    })
+}
+
+/// The text to print for it.
+pub(crate) fn shown(context: &Context, args: &Inspect, found: Found) -> Result<Vec<u8>, CommandError> {
+    let found = match &args.platform {
+        Some(wanted) => picked(context, found, wanted)?,
+        None => found,
+    };
+    match args.format {
+        Some(format) => formatted(context, format, args.verbose, &node(&found)?, None),
+        None => dockers(&found, args),
+    }
+}
+
+fn node(found: &Found) -> Result<Node, CommandError> {
+    match found {
+        Found::Draft(draft) => Node::of_draft(draft),
+        Found::Entry(_, entry) => Node::of_entry(entry),
+    }
+}
+
+/// The image for a platform.
+fn picked(context: &Context, found: Found, wanted: &PlatformArg) -> Result<Found, CommandError> {
+    let (list, entries): (&Reference, Vec<&Entry>) = match &found {
+        Found::Draft(draft) => (&draft.reference, draft.entries().collect()),
+        Found::Entry(list, entry) => (list, vec![entry]),
+    };
+    let images = entries.into_iter().filter(|entry| entry.attests().is_none());
+    let images: Vec<(&Entry, _)> =
+        images.filter_map(|entry| Some((entry, requirements::machine(&entry.descriptor)?))).collect();
+    let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
+    let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
+    let matching = requirements::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);
+    tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference).collect::<Vec<_>>());
+    match matching.first() {
+        Some(entry) => Ok(Found::Entry(list.clone(), Box::new((*entry).clone()))),
+        None => {
+            let there: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
+            Err(no_such_platform(wanted, list, there))
+        }
+    }
+}
+
+/// As docker prints it, or the bytes themselves.
+fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+    match found {
+        Found::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
+        Found::Draft(draft) => {
+            let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
+            Ok(match args.raw {
+                true => list.bytes,
+                // An index has a layout of its own.
+                false if draft.source.is_some() => line(index::layout(&list.bytes)?),
+                false => line(list.bytes),
+            })
+        }
+        Found::Entry(_, entry) if args.raw => Ok(entry.bytes()?.into_owned()),
+        Found::Entry(_, entry) if args.verbose => Ok(line(json::indent(&entry.encode()?, INDENTATION))),
+        Found::Entry(_, entry) => Ok(line(json::indent(&entry.payload()?, INDENTATION))),
+    }
+}
+
+/// Entries as docker prints an array of them.
+pub(crate) fn array<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<Vec<u8>, DocumentError> {
+    let encoded: Vec<Vec<u8>> = entries.map(Entry::encode).collect::<Result<_, _>>()?;
+    let joined = [b"[".as_slice(), &encoded.join(&b','), b"]"].concat();
+    Ok(line(json::indent(&joined, INDENTATION)))
+}

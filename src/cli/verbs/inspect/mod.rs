@@ -1,0 +1,80 @@
+//! `inspect`: the draft of that name first, then whatever the registry has.
+//!
+//! What was found is told in docker's words (`local` and `remote` each have theirs, docker's own being different), or
+//! in ours: then it becomes a [`node::Node`] first, whatever it was, and `json`, `table` and `tree` draw that.
+
+mod json;
+mod local;
+pub(crate) mod remote;
+mod short;
+mod table;
+mod tree;
+
+use crate::cli::args::{Inspect, InspectFormat, PlatformArg};
+use crate::cli::context::{Context, parsed};
+use crate::cli::output::{Strokes, terminal};
+use crate::core::error::CommandError;
+use crate::reference::Reference;
+
+use crate::core::inspect::node::Node;
+
+/// Docker's indentation of an image and of `-v`.
+const INDENTATION: &str = "\t";
+
+pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
+    let text = match local::look(context, args)? {
+        Some(found) => local::shown(context, args, found)?,
+        None if args.local => return Err(CommandError::NotStored(parsed(&args.image)?.to_string())),
+        None => remote::shown(context, args, parsed(&args.image)?)?,
+    };
+    Ok(context.streams.data(&text)?)
+}
+
+/// In one of our formats; `requests` is how many it took to find out, none for what lies in the store.
+fn formatted(
+    context: &Context,
+    format: InspectFormat,
+    is_verbose: bool,
+    node: &Node,
+    requests: Option<u64>,
+) -> Result<Vec<u8>, CommandError> {
+    let text = match format {
+        InspectFormat::Json => json::text(node, is_verbose, requests)?,
+        InspectFormat::Table => {
+            let rows = table::of(node, is_verbose).within(context.streams.width());
+            format!("{}{rows}", table::head(node))
+        }
+        InspectFormat::Tree => {
+            let strokes = Strokes::of_locale(terminal::is_utf8(&context.env));
+            tree::of(node, is_verbose).drawn(strokes)
+        }
+    };
+    Ok(text.into_bytes())
+}
+
+/// Says on stderr that more than one image would have done.
+fn tell_of_others(context: &Context, wanted: &PlatformArg, images: &[&Reference]) {
+    if let [first, _, ..] = images {
+        let names: Vec<String> = images.iter().map(ToString::to_string).collect();
+        let typed = &wanted.typed;
+        context.streams.note(format_args!(
+            "{} images for {typed}: {}; this is the first, {first}",
+            images.len(),
+            names.join(", ")
+        ));
+    }
+}
+
+/// Nobody has an image for that platform.
+fn no_such_platform(wanted: &PlatformArg, of: &Reference, there: impl IntoIterator<Item = String>) -> CommandError {
+    CommandError::NoSuchPlatform {
+        platform: wanted.typed.clone(),
+        sources: of.to_string(),
+        there: there.into_iter().collect(),
+    }
+}
+
+fn line(mut text: Vec<u8>) -> Vec<u8> {
+    text.push(b'\n');
+    text
+}

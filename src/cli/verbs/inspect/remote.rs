@@ -1,0 +1,395 @@
+//! What a registry serves: one request for a manifest, and more only for what the list alone does not say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::auth::Access;
+use crate::cli::args::{Inspect, InspectFormat, PlatformArg};
+use crate::cli::context::Context;
+use crate::cli::verbs::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
+use crate::content::registry::{Fetched, Registry};
+use crate::core::error::CommandError;
+use crate::core::inspect::node::{Contents, Inside, Node};
+use crate::core::requirements;
+use crate::core::resolve::fetch::{self, Found, Platforms};
+use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, Tally};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::{self, Index};
+use crate::model::manifest::{self, Kind, Schema};
+use crate::model::{DocumentError, Entry, json, media_type};
+use crate::net::tasks;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// An image that was served.
+struct Image {
+    reference: Reference,
+    schema: Schema,
+    fetched: Fetched,
+    /// What the list says of it that it was picked out of.
+    line: Option<Descriptor>,
+}
+
+/// What was served under the name that was asked for, or picked out of it.
+enum Served {
+    Image(Box<Image>),
+    List(Fetched),
+}
+
+/// Where it comes from.
+struct Client<'a> {
+    registry: &'a Registry,
+    jobs: NonZeroUsize,
+}
+
+/// The text to print for it.
+pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = &context.registry(&args.network, image.repository())?;
+    let client = Client { registry, jobs };
+    client.registry.announce(image.repository(), Access::Pull);
+    let served = match fetch::manifest(client.registry, image)? {
+        Found::Image(schema, fetched) => {
+            Served::Image(Box::new(Image { reference: image.clone(), schema, fetched, line: None }))
+        }
+        Found::List(fetched) => Served::List(fetched),
+    };
+    let served = match &args.platform {
+        Some(wanted) => Served::Image(Box::new(client.picked(context, image, served, wanted)?)),
+        None => served,
+    };
+    let Some(format) = args.format else { return client.dockers(args, image, served) };
+    let node = match served {
+        Served::Image(served) => client.image(*served)?,
+        Served::List(fetched) => client.list(image, &fetched, args.verbose || format == InspectFormat::Tree)?,
+    };
+    formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
+}
+
+/// A list with what lies below it. Where that is not `is_deep`, only those entries are looked into that do not say what
+/// they run on.
+///
+/// # Errors
+/// What is no list, and what the registry says.
+pub(crate) fn list(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    reference: &Reference,
+    fetched: &Fetched,
+    is_deep: bool,
+) -> Result<Node, CommandError> {
+    Client { registry, jobs }.list(reference, fetched, is_deep)
+}
+
+impl Client<'_> {
+    /// As docker prints it, or the bytes themselves.
+    fn dockers(&self, args: &Inspect, image: &Reference, served: Served) -> Result<Vec<u8>, CommandError> {
+        match served {
+            Served::Image(image) if args.raw => Ok(image.fetched.bytes),
+            Served::Image(image) if args.verbose => {
+                let platform = match image.line.as_ref().and_then(|line| line.platform.clone()) {
+                    Some(platform) => platform,
+                    None => Platforms::new(self.registry).of(&image.reference, &image.fetched.bytes)?,
+                };
+                let Image { reference, schema, fetched, .. } = *image;
+                let wrong = wrong(&reference);
+                let entry = Entry::fetched(reference, schema, fetched.bytes, Some(platform));
+                Ok(line(json::indent(&entry.encode().map_err(wrong)?, INDENTATION)))
+            }
+            Served::Image(image) => Ok(line(json::indent(&image.fetched.bytes, INDENTATION))),
+            Served::List(fetched) if args.raw => Ok(fetched.bytes),
+            Served::List(fetched) if args.verbose => {
+                let index = Index::decode(&fetched.bytes).map_err(wrong(image))?;
+                let entries = self.children(image, &index.manifests)?;
+                local::array(entries.iter()).map_err(wrong(image))
+            }
+            Served::List(fetched) => {
+                // What is no list is not shown as one.
+                Index::decode(&fetched.bytes).map_err(wrong(image))?;
+                Ok(line(index::layout(&fetched.bytes).map_err(wrong(image))?))
+            }
+        }
+    }
+
+    /// The images of a list for docker's `-v`, each by its digest and asked for once, however often the list names it;
+    /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
+    fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
+        let (had, mut shown) = (Tally::default(), Tally::default());
+        let look = |line: &Descriptor| match fetch::listed(self.registry, list, line)? {
+            Found::Image(schema, fetched) => {
+                had.keep(list, &fetched.bytes, 1)?;
+                Ok(Child::Image(schema, fetched.bytes))
+            }
+            Found::List(fetched) => {
+                had.keep(list, &fetched.bytes, 1)?;
+                Index::decode(&fetched.bytes).map(|index| Child::List(index.manifests)).map_err(wrong(list))
+            }
+        };
+        let below = |child: &Child| match child {
+            Child::List(lines) => lines.clone(),
+            Child::Image(..) => Vec::new(),
+        };
+        let children = self.levels(list, lines, |_| true, look, below)?;
+        let mut entries = Vec::new();
+        flatten(list, lines, &children, &mut shown, &mut entries)?;
+        Ok(entries)
+    }
+
+    /// What lies below a list, a level at a time, each manifest that `is_wanted` once.
+    fn levels<T: Send>(
+        &self,
+        list: &Reference,
+        lines: &[Descriptor],
+        is_wanted: impl Fn(&Descriptor) -> bool,
+        look: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
+        below: impl Fn(&T) -> Vec<Descriptor>,
+    ) -> Result<BTreeMap<Digest, T>, CommandError> {
+        let mut known = BTreeMap::new();
+        let mut lines = lines.to_vec();
+        for _ in 0..DEPTH_MAX {
+            let is_new = |line: &&Descriptor| !known.contains_key(&line.digest) && is_wanted(line);
+            let new = distinct(lines.iter().filter(is_new));
+            if new.is_empty() {
+                return Ok(known);
+            }
+            if known.len() + new.len() > CHILDREN_MAX {
+                return Err(too_many(list));
+            }
+            let found = tasks::in_order(self.jobs, &new, |line| look(line)).map_err(CommandError::of)?;
+            let found: Vec<(Digest, T)> = new.iter().map(|line| line.digest.clone()).zip(found).collect();
+            lines = found.iter().flat_map(|(_, found)| below(found)).collect();
+            known.extend(found);
+        }
+        Err(CommandError::TooDeep { list: list.to_string(), depth: DEPTH_MAX })
+    }
+
+    /// The image for a platform: the first line of the list that says so, else the first of what lies deeper, which is
+    /// asked for a level at a time.
+    fn picked(
+        &self,
+        context: &Context,
+        reference: &Reference,
+        served: Served,
+        wanted: &PlatformArg,
+    ) -> Result<Image, CommandError> {
+        let mut lines = match served {
+            Served::List(fetched) => Index::decode(&fetched.bytes).map_err(wrong(reference))?.manifests,
+            Served::Image(image) => {
+                let own = self.platform(reference, &image.fetched.bytes)?;
+                if own.as_ref().is_some_and(|own| own.matches(&wanted.parsed)) {
+                    let Fetched { media_type, digest, bytes, .. } = &image.fetched;
+                    let line = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
+                    return Ok(Image { line: Some(Descriptor { platform: own, ..line }), ..*image });
+                }
+                return Err(no_such_platform(wanted, reference, own.iter().map(ToString::to_string)));
+            }
+        };
+        let (mut there, mut total) = (BTreeSet::new(), 0);
+        for _ in 0..DEPTH_MAX {
+            lines.retain(|line| attested(line).is_none());
+            there.extend(lines.iter().filter_map(|line| Some(requirements::machine(line)?.to_string())));
+            if let Some(line) = first_for(context, reference, &lines, wanted) {
+                return self.image_of(reference, line);
+            }
+            let deeper = distinct(lines.iter().filter(|line| is_list(line) || !line.has_platform()));
+            if deeper.is_empty() {
+                return Err(no_such_platform(wanted, reference, there));
+            }
+            total += deeper.len();
+            if total > CHILDREN_MAX {
+                return Err(too_many(reference));
+            }
+            let found = tasks::in_order(self.jobs, &deeper, |line| self.deeper(reference, line));
+            lines = found.map_err(CommandError::of)?.into_iter().flatten().collect();
+        }
+        Err(CommandError::TooDeep { list: reference.to_string(), depth: DEPTH_MAX })
+    }
+
+    /// The lines of an index within a list, or the line of an image with the platform that the list did not say.
+    fn deeper(&self, list: &Reference, line: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::listed(self.registry, list, line)? {
+            Found::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
+            Found::Image(_, fetched) => {
+                // What runs nowhere is not looked into again.
+                let platform = self.platform(&reference, &fetched.bytes)?.filter(|own| *own != Platform::default());
+                Ok(platform.map(|own| Descriptor { platform: Some(own), ..line.clone() }).into_iter().collect())
+            }
+        }
+    }
+
+    fn image_of(&self, list: &Reference, line: &Descriptor) -> Result<Image, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::listed(self.registry, list, line)? {
+            Found::Image(schema, fetched) => Ok(Image { reference, schema, fetched, line: Some(line.clone()) }),
+            Found::List(_) => Err(CommandError::IsList(reference.to_string())),
+        }
+    }
+
+    /// What an image runs on by its configuration; nothing, and no request, for what is no image.
+    fn platform(&self, reference: &Reference, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
+        let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
+        config.map(|_| Platforms::new(self.registry).of(reference, bytes)).transpose()
+    }
+
+    fn image(&self, image: Image) -> Result<Node, CommandError> {
+        let Image { reference, fetched, line, .. } = image;
+        let contents = Contents::of(&fetched.bytes).map_err(wrong(&reference))?;
+        let platform = match line.and_then(|line| line.platform) {
+            Some(platform) => Some(platform),
+            None => self.platform(&reference, &fetched.bytes)?,
+        };
+        let inside = Inside::Image(Box::new(contents));
+        let mut node = Node::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+        node.line.platform = platform;
+        Ok(node)
+    }
+
+    /// A list; with what is in its images where that `is_deep`.
+    fn list(&self, reference: &Reference, fetched: &Fetched, is_deep: bool) -> Result<Node, CommandError> {
+        let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
+        let known = self.known(reference, &index, is_deep)?;
+        let mut room = CHILDREN_MAX;
+        let children = nodes(reference, &index.manifests, &known, &mut room)?;
+        let inside = Inside::List(children);
+        Ok(Node::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+    }
+
+    /// All that lies below a list, or, where that is not `is_deep`, below what does not say what it runs on.
+    fn known(&self, list: &Reference, index: &Index, is_deep: bool) -> Result<BTreeMap<Digest, Known>, CommandError> {
+        let is_told = |line: &Descriptor| line.has_platform() || attested(line).is_some();
+        let is_wanted = |line: &Descriptor| can_be_shown(line) && (is_deep || !is_told(line));
+        let below = |known: &Known| match known {
+            Known::List(lines) => lines.clone(),
+            _ => Vec::new(),
+        };
+        self.levels(list, &index.manifests, is_wanted, |line| self.look_into(list, line), below)
+    }
+
+    /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
+    fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::manifest(self.registry, &reference) {
+            Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
+            Err(error) => Err(error),
+            Ok(Found::List(fetched)) => {
+                Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
+            }
+            Ok(Found::Image(_, fetched)) => {
+                let contents = Contents::of(&fetched.bytes).map_err(wrong(&reference))?;
+                // An attestation runs nowhere.
+                let is_told = line.has_platform() || attested(line).is_some();
+                let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
+                Ok(Known::Image(Box::new(contents), platform))
+            }
+        }
+    }
+}
+
+/// What a manifest for docker's `-v` is.
+enum Child {
+    Image(Schema, Vec<u8>),
+    List(Vec<Descriptor>),
+}
+
+/// The images of these lines in their order, each as often as it is named.
+fn flatten(
+    list: &Reference,
+    lines: &[Descriptor],
+    children: &BTreeMap<Digest, Child>,
+    shown: &mut Tally,
+    entries: &mut Vec<Entry>,
+) -> Result<(), CommandError> {
+    for line in lines {
+        shown.line(list)?;
+        match children.get(&line.digest) {
+            Some(Child::Image(schema, bytes)) => {
+                shown.keep(list, bytes, 1)?;
+                let platform = line.platform.clone().unwrap_or_default();
+                entries.push(Entry::fetched(list.with_digest(&line.digest), *schema, bytes.clone(), Some(platform)));
+            }
+            Some(Child::List(lines)) => flatten(list, lines, children, shown, entries)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn too_many(list: &Reference) -> CommandError {
+    CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }
+}
+
+/// What a manifest turned out to be.
+enum Known {
+    Missing,
+    /// With its platform, where the list did not say it.
+    Image(Box<Contents>, Option<Platform>),
+    List(Vec<Descriptor>),
+}
+
+/// The lines of a list with what is known of each; `room` is how many more may be told, since small indexes that name
+/// each other over and over can make a tree that has no end.
+fn nodes(
+    list: &Reference,
+    lines: &[Descriptor],
+    known: &BTreeMap<Digest, Known>,
+    room: &mut usize,
+) -> Result<Vec<Node>, CommandError> {
+    let mut nodes = Vec::new();
+    for line in lines {
+        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
+        let mut node = Node::listed(list.repository().at_digest(&line.digest), line.clone());
+        node.inside = match known.get(&line.digest) {
+            None => Inside::Unknown,
+            Some(Known::Missing) => Inside::Missing,
+            Some(Known::List(lines)) => Inside::List(self::nodes(list, lines, known, room)?),
+            Some(Known::Image(contents, platform)) => {
+                if !line.has_platform() {
+                    node.line.platform.clone_from(platform);
+                }
+                Inside::Image(contents.clone())
+            }
+        };
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// The first line for a platform.
+fn first_for<'a>(
+    context: &Context,
+    list: &Reference,
+    lines: &'a [Descriptor],
+    wanted: &PlatformArg,
+) -> Option<&'a Descriptor> {
+    let is_wanted = |line: &&Descriptor| {
+        !is_list(line) && requirements::machine(line).is_some_and(|own| own.matches(&wanted.parsed))
+    };
+    let matching = requirements::preferred(distinct(lines.iter().filter(is_wanted)), &wanted.parsed, |line| line);
+    let names: Vec<Reference> = matching.iter().map(|line| list.repository().at_digest(&line.digest)).collect();
+    tell_of_others(context, wanted, &names.iter().collect::<Vec<_>>());
+    matching.first().copied()
+}
+
+fn is_list(line: &Descriptor) -> bool {
+    Kind::of(&line.media_type) == Some(Kind::List)
+}
+
+/// Whether a manifest of this type can be asked for; a line may leave the type out.
+fn can_be_shown(line: &Descriptor) -> bool {
+    line.media_type.is_empty() || Kind::of(&line.media_type).is_some()
+}
+
+/// The first line for each digest.
+fn distinct<'a>(lines: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a Descriptor> {
+    let mut seen = BTreeSet::new();
+    lines.filter(|line| seen.insert(&line.digest)).collect()
+}
+
+/// For `map_err`: a fault in what was served under this name.
+fn wrong(reference: &Reference) -> impl Fn(DocumentError) -> CommandError + 'static {
+    let reference = reference.to_string();
+    move |source| CommandError::Served { reference: reference.clone(), source }
+}

@@ -1,0 +1,72 @@
+//! Digests short enough to read and long enough to tell apart.
+
+use crate::digest::Digest;
+
+/// Docker shows so many hexadecimal digits of an image's identifier.
+const DIGITS_MIN: usize = 12;
+
+/// How much of a digest is shown.
+pub(crate) struct Short {
+    /// So many digits; all of them where there is no number.
+    digits: Option<usize>,
+}
+
+impl Short {
+    /// All of it.
+    pub(crate) fn whole() -> Short {
+        Short { digits: None }
+    }
+
+    /// As few digits as tell these digests apart, and never less than docker shows.
+    pub(crate) fn among<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> Short {
+        let mut all: Vec<&str> = digests.into_iter().map(digits).collect();
+        all.sort_unstable();
+        all.dedup();
+        let neighbours = all.iter().zip(all.iter().skip(1));
+        let shared = neighbours.map(|(one, other)| one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count());
+        Short { digits: Some(shared.max().map_or(0, |shared| shared + 1).max(DIGITS_MIN)) }
+    }
+
+    /// The digest as it is shown: its algorithm, and its first digits.
+    pub(crate) fn of<'a>(&self, digest: &'a Digest) -> &'a str {
+        let text = digest.as_str();
+        let algorithm = text.len().saturating_sub(digits(digest).len());
+        self.digits.and_then(|digits| text.get(..algorithm + digits)).unwrap_or(text)
+    }
+}
+
+fn digits(digest: &Digest) -> &str {
+    digest.as_str().split_once(':').map_or("", |(_, digits)| digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(begin: &str) -> Digest {
+        format!("sha256:{begin:0<64}").parse().unwrap()
+    }
+
+    #[test]
+    fn digests_are_as_short_as_they_can_be() {
+        let (a, b, c) = (digest("a"), digest("ab12ab12ab12ab1"), digest("ab12ab12ab12ab2"));
+        let short = Short::among([&a, &a]);
+        assert_eq!(short.of(&a), "sha256:a00000000000");
+        let short = Short::among([&a, &b, &c]);
+        assert_eq!(
+            (short.of(&b), short.of(&c), short.of(&a)),
+            ("sha256:ab12ab12ab12ab1", "sha256:ab12ab12ab12ab2", "sha256:a00000000000000")
+        );
+        assert_eq!(Short::whole().of(&a), a.as_str());
+        assert_eq!(Short::among([]).of(&a), "sha256:a00000000000");
+    }
+
+    #[test]
+    fn a_digest_that_begins_like_a_longer_one_is_told_apart() {
+        let long: Digest = format!("sha512:{}", "a".repeat(128)).parse().unwrap();
+        let short: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
+        let shown = Short::among([&long, &short]);
+        assert_ne!(shown.of(&long), shown.of(&short));
+        assert_eq!(shown.of(&short), short.as_str());
+    }
+}

@@ -1,0 +1,88 @@
+//! `--format table`: a row for each manifest of a list, attestations behind their image.
+
+use crate::cli::output::{Table, human};
+use crate::cli::verbs::inspect::short::Short;
+use crate::core::inspect::node::{Contents, Inside, Node, beside};
+use crate::sanitize;
+
+/// What is not known, or not said.
+const NOTHING: &str = "-";
+
+/// What the list says of itself, a line for each: that it is a draft, its artifact type, annotations and subject. Ends in
+/// an empty line where there is any.
+pub(crate) fn head(node: &Node) -> String {
+    let mut lines = Vec::new();
+    if node.is_draft {
+        lines.push(format!("draft  {}  {}", node.reference, node.line.digest));
+    }
+    if matches!(node.inside, Inside::List(_)) {
+        let artifact_type = Some(&node.line.artifact_type).filter(|own| !own.is_empty());
+        lines.extend(artifact_type.map(|own| format!("artifact type  {own}")));
+        lines.extend(node.annotations().map(|(name, value)| format!("annotation  {name}={value}")));
+    }
+    lines.extend(node.subject.as_ref().map(|subject| format!("subject  {}", subject.digest)));
+    lines.extend((!lines.is_empty()).then(String::new));
+    lines.iter().map(|line| format!("{}\n", sanitize::word(line))).collect()
+}
+
+/// Whether there is anything to show in a column of annotations.
+fn has_annotations(node: &Node) -> bool {
+    let is_entry = !matches!(node.inside, Inside::List(_)) && node.annotations().next().is_some();
+    is_entry || node.children().iter().any(|child| child.annotations().next().is_some() || has_annotations(child))
+}
+
+/// The table; with whole digests and what the images are made of where that `is_verbose`.
+pub(crate) fn of(node: &Node, is_verbose: bool) -> Table {
+    let headers = ["PLATFORM", "DIGEST", "SIZE", "TYPE"];
+    let more = ["LAYERS", "TOTAL SIZE"];
+    let short = if is_verbose { Short::whole() } else { Short::among(manifests(node)) };
+    let rows = Rows { short, is_verbose, has_annotations: has_annotations(node) };
+    let more: &[&str] = if is_verbose { &more } else { &[] };
+    let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
+    let mut table = Table::new(&[&headers[..], more, last].concat());
+    match &node.inside {
+        Inside::List(children) => rows.list(&mut table, children, ""),
+        _ => table.row(rows.cells(node, node.platform(), "")),
+    }
+    table
+}
+
+fn manifests(node: &Node) -> Vec<&crate::digest::Digest> {
+    std::iter::once(&node.line.digest).chain(node.children().iter().flat_map(manifests)).collect()
+}
+
+struct Rows {
+    short: Short,
+    is_verbose: bool,
+    has_annotations: bool,
+}
+
+impl Rows {
+    /// What an index within the list names is set in.
+    fn list(&self, table: &mut Table, children: &[Node], margin: &str) {
+        for (child, attestations) in beside(children) {
+            table.row(self.cells(child, child.platform(), margin));
+            for attestation in attestations {
+                table.row(self.cells(attestation, child.platform(), margin));
+            }
+            self.list(table, child.children(), &format!("{margin}  "));
+        }
+    }
+
+    fn cells(&self, node: &Node, platform: Option<String>, margin: &str) -> Vec<String> {
+        let platform = platform.unwrap_or_else(|| NOTHING.to_owned());
+        let kind = if node.inside == Inside::Missing { "not in the registry".to_owned() } else { node.kind() };
+        let digest = self.short.of(&node.line.digest).to_owned();
+        let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.line.size), kind];
+        if self.is_verbose {
+            let told = |tell: &dyn Fn(&Contents) -> String| node.contents().map_or(NOTHING.to_owned(), tell);
+            cells.push(told(&|contents| contents.layers.len().to_string()));
+            cells.push(told(&|contents| human::size(contents.size())));
+        }
+        if self.has_annotations {
+            let pairs: Vec<String> = node.annotations().map(|(name, value)| format!("{name}={value}")).collect();
+            cells.push(pairs.join(", "));
+        }
+        cells
+    }
+}

@@ -1,0 +1,103 @@
+//! `--format tree`: the index, its platforms, their layers with sizes; attestations below their image with what they
+//! state. What a list says of a manifest stands below it: artifact type, annotations, subject.
+
+use crate::cli::output::{Tree, human};
+use crate::cli::verbs::inspect::short::Short;
+use crate::core::inspect::node::{Contents, Inside, Node, beside, predicate};
+use crate::model::descriptor::Descriptor;
+
+/// The tree; with whole digests, media types and annotations where that `is_verbose`.
+pub(crate) fn of(node: &Node, is_verbose: bool) -> Tree {
+    let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
+    let drawing = Drawing { short, is_verbose };
+    let name = node.reference.to_string();
+    let what = node.platform().unwrap_or_else(|| node.kind());
+    let words = [name.as_str(), "draft", what.as_str()];
+    let words: Vec<&str> = words.into_iter().filter(|word| node.is_draft || *word != "draft").collect();
+    let mut tree = Tree::new(drawing.label(&words, node));
+    drawing.said(&mut tree, node);
+    if let Some(subject) = &node.subject {
+        tree.push(Tree::new(drawing.blob("subject", subject)));
+    }
+    drawing.inside(&mut tree, node, &[]);
+    tree
+}
+
+struct Drawing {
+    short: Short,
+    is_verbose: bool,
+}
+
+impl Drawing {
+    /// One manifest of a list, with what attests it.
+    fn child(&self, node: &Node, attestations: &[&Node]) -> Tree {
+        let what = match (node.platform(), node.attests()) {
+            (_, Some(image)) => format!("attestation of {}", self.short.of(&image)),
+            (Some(platform), _) if node.children().is_empty() => platform,
+            (Some(platform), _) => format!("{} for {platform}", node.kind()),
+            (None, _) => node.kind(),
+        };
+        let mut tree = Tree::new(self.label(&[&what], node));
+        self.said(&mut tree, node);
+        self.inside(&mut tree, node, attestations);
+        tree
+    }
+
+    /// What an image states of itself is not its platform's business: no configuration, and every layer by what it
+    /// says.
+    fn attestation(&self, node: &Node) -> Tree {
+        let mut tree = Tree::new(self.label(&["attestation"], node));
+        self.said(&mut tree, node);
+        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
+            tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
+        }
+        tree
+    }
+
+    fn inside(&self, tree: &mut Tree, node: &Node, attestations: &[&Node]) {
+        if let Some(Contents { config, layers }) = node.contents() {
+            if let Some(config) = config {
+                tree.push(Tree::new(self.blob("config", config)));
+            }
+            for layer in layers {
+                let what = predicate(layer).unwrap_or(if layer.is_foreign() { "foreign layer" } else { "layer" });
+                tree.push(Tree::new(self.blob(what, layer)));
+            }
+        }
+        for (child, attestations) in beside(node.children()) {
+            tree.push(self.child(child, &attestations));
+        }
+        for attestation in attestations {
+            tree.push(self.attestation(attestation));
+        }
+    }
+
+    /// What is said of a manifest beside what the label has.
+    fn said(&self, tree: &mut Tree, node: &Node) {
+        if !node.line.artifact_type.is_empty() {
+            tree.push(Tree::new(format!("artifact type  {}", node.line.artifact_type)));
+        }
+        let annotations = node.line.annotations.iter().filter(|_| self.is_verbose);
+        for (name, value) in annotations.chain(node.annotations().filter(|_| !self.is_verbose)) {
+            tree.push(Tree::new(format!("annotation  {name}={value}")));
+        }
+    }
+
+    /// What it is, its digest, and the size of all that it is made of.
+    fn label(&self, words: &[&str], node: &Node) -> String {
+        let size = match &node.inside {
+            Inside::Missing => Some("not in the registry".to_owned()),
+            Inside::Image(contents) => Some(human::size(contents.size())),
+            Inside::Unknown | Inside::List(_) => None,
+        };
+        let digest = self.short.of(&node.line.digest);
+        let parts = words.iter().copied().chain([digest]).chain(size.as_deref());
+        parts.collect::<Vec<_>>().join("  ")
+    }
+
+    fn blob(&self, what: &str, blob: &Descriptor) -> String {
+        let (digest, size) = (self.short.of(&blob.digest), human::size(blob.size));
+        let media_type = if self.is_verbose { format!("  {}", blob.media_type) } else { String::new() };
+        format!("{what}  {digest}  {size}{media_type}")
+    }
+}

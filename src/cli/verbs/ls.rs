@@ -1,0 +1,154 @@
+//! `ls`: every draft that there is, whoever made it. One that cannot be read has a row that says so, and then the
+//! command fails when all are told.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::cli::args::{ListFormat, Ls};
+use crate::cli::context::Context;
+use crate::cli::output::listing::Listing;
+use crate::cli::output::{Table, human};
+use crate::core::error::CommandError;
+use crate::core::requirements;
+use crate::drafts::docker_dir::{Stored, StoredName};
+use crate::model::Draft;
+
+pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
+    let store = context.store();
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for name in store.names()? {
+        match store.stored(&name).map_err(CommandError::from) {
+            Ok(Some(stored)) => rows.push(Row::Draft(name, Box::new(stored))),
+            Ok(None) => {}
+            Err(failure) => {
+                rows.push(Row::Damaged(name, failure.to_string()));
+                failures.push(failure);
+            }
+        }
+    }
+    rows.sort_by_cached_key(Row::name);
+    match args.format {
+        _ if args.quiet => rows.iter().filter_map(Row::list).try_for_each(|list| context.streams.line(list))?,
+        ListFormat::Table => {
+            let table = table(&rows).within(context.streams.width());
+            context.streams.data(table.to_string().as_bytes())?;
+        }
+        ListFormat::Json => context.streams.json(&rows.iter().map(Row::told).collect::<Result<Vec<_>, _>>()?)?,
+    }
+    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+}
+
+/// What lies under a name.
+enum Row {
+    Draft(StoredName, Box<Stored>),
+    /// With what is wrong with it.
+    Damaged(StoredName, String),
+}
+
+impl Row {
+    /// The list, where the name can be one's.
+    fn list(&self) -> Option<String> {
+        match self {
+            Row::Draft(_, stored) => Some(stored.draft.reference.to_string()),
+            Row::Damaged(name, _) => name.list().map(|list| list.to_string()),
+        }
+    }
+
+    /// The list, else the folder's own name.
+    fn name(&self) -> String {
+        let (Row::Draft(name, _) | Row::Damaged(name, _)) = self;
+        self.list().unwrap_or_else(|| name.directory.clone())
+    }
+
+    /// Whether the name is a guess, since docker does not write names down.
+    fn is_guessed(&self) -> bool {
+        match self {
+            Row::Draft(_, stored) => stored.guessed,
+            Row::Damaged(name, _) => name.known.is_none(),
+        }
+    }
+
+    fn told(&self) -> Result<Told, CommandError> {
+        let (Row::Draft(name, _) | Row::Damaged(name, _)) = self;
+        let (guessed, directory) = (self.is_guessed(), name.directory.clone());
+        Ok(match self {
+            Row::Draft(_, stored) => Told::Draft {
+                listing: Box::new(Listing::stored(&stored.draft)?),
+                guessed,
+                directory,
+                entries: stored.draft.entries().count(),
+                modified: rfc3339(stored.modified),
+                stored_bytes: stored.bytes,
+            },
+            Row::Damaged(_, error) => {
+                Told::Damaged { reference: self.list(), guessed, directory, error: error.clone() }
+            }
+        })
+    }
+}
+
+/// A row of `--format json`.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Told {
+    Draft {
+        #[serde(flatten)]
+        listing: Box<Listing>,
+        guessed: bool,
+        directory: String,
+        /// How many manifests, attestations among them.
+        entries: usize,
+        /// When, by RFC 3339; nothing where the clock was beyond that.
+        modified: Option<String>,
+        /// What it takes in the store.
+        stored_bytes: u64,
+    },
+    Damaged {
+        reference: Option<String>,
+        guessed: bool,
+        directory: String,
+        error: String,
+    },
+}
+
+/// The library panics before 1970 and fails after 9999.
+fn rfc3339(time: SystemTime) -> Option<String> {
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH))).ok()?;
+    Some(text)
+}
+
+fn table(rows: &[Row]) -> Table {
+    let now = SystemTime::now();
+    let mut table = Table::new(&["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);
+    for row in rows {
+        let mark = if row.is_guessed() { " ?" } else { "" };
+        let name = format!("{}{mark}", row.name());
+        match row {
+            Row::Damaged(..) => table.row([&name, "-", "(cannot be read)", "-", "-"]),
+            Row::Draft(_, stored) => {
+                let age = human::ago(now.duration_since(stored.modified).unwrap_or_default());
+                let count = stored.draft.entries().count().to_string();
+                table.row([name, count, platforms(&stored.draft), age, human::size(stored.bytes)]);
+            }
+        }
+    }
+    table
+}
+
+/// How many platforms a row has; no image that people share has more.
+const PLATFORMS_MAX: usize = 16;
+
+/// What the images run on, each once; attestations run nowhere.
+fn platforms(draft: &Draft) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let images = draft.entries().filter(|entry| entry.attests().is_none());
+    for name in images.filter_map(|entry| requirements::machine(&entry.descriptor)).map(ToString::to_string) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    requirements::some(&names, PLATFORMS_MAX)
+}

@@ -1,0 +1,99 @@
+//! `platforms`: what an image runs on, in mquery's words. A list that says it is one request, a single image two.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use crate::auth::Access;
+use crate::cli::args::{Platforms, PlatformsFormat, RefArg};
+use crate::cli::context::{Context, parsed};
+use crate::cli::output::listing::{EntryListing, Listing};
+use crate::cli::verbs::inspect::remote;
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::inspect::node::Node;
+use crate::core::requirements;
+use crate::core::resolve::fetch::{self, Found};
+use crate::model::descriptor::Descriptor;
+use crate::sanitize;
+
+/// How a platform is shown that nothing tells.
+const UNKNOWN: &str = "unknown";
+
+/// What an image runs on. Displayed, it is mquery's listing, every line with its newline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Supported {
+    /// The image as it was typed.
+    typed: String,
+    /// Whether it is a list.
+    is_list: bool,
+    /// What was found; the platforms of a list without its attestations, and without what runs nowhere.
+    listing: Listing,
+}
+
+pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
+    let registry = context.registry(&args.network, parsed(&args.image)?.repository())?;
+    let supported = listing(&registry, context.jobs(args.network.jobs)?, &args.image)?;
+    match args.format {
+        PlatformsFormat::Text => Ok(context.streams.data(supported.to_string().as_bytes())?),
+        PlatformsFormat::Json => Ok(context.streams.json(&supported.listing)?),
+    }
+}
+
+/// Asks the registry. Configurations are read only where a list does not say what its images run on.
+///
+/// # Errors
+/// A reference that is none; what the registry says; what it serves and is no manifest.
+pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -> Result<Supported, CommandError> {
+    let reference = parsed(image)?;
+    registry.announce(reference.repository(), Access::Pull);
+    let before = registry.requests();
+    let (is_list, own, platforms) = match fetch::manifest(registry, reference)? {
+        Found::List(served) => {
+            let own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
+            let list = remote::list(registry, jobs, reference, &served, false)?;
+            let mut platforms = Vec::new();
+            images(list.children(), &mut platforms);
+            (true, own, platforms)
+        }
+        Found::Image(_, served) => {
+            let mut own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
+            own.platform = Some(fetch::Platforms::new(registry).of(reference, &served.bytes)?);
+            let by_digest = reference.repository().at_digest(&served.digest);
+            let platforms = vec![EntryListing::alone(&by_digest, &own)];
+            (false, own, platforms)
+        }
+    };
+    let requests = registry.requests().saturating_sub(before);
+    let listing = Listing { platforms: Some(platforms), requests, ..Listing::new(reference, &own) };
+    Ok(Supported { typed: image.typed.clone(), is_list, listing })
+}
+
+/// The images of a list, those of indexes within it in their place. An image of which neither list nor configuration
+/// says what it runs on stays; one that runs nowhere does not.
+fn images(children: &[Node], found: &mut Vec<EntryListing>) {
+    for child in children.iter().filter(|child| child.attests().is_none()) {
+        let is_known = requirements::machine(&child.line).is_some();
+        if !is_known && !child.children().is_empty() {
+            images(child.children(), found);
+        } else if is_known || !child.line.has_platform() {
+            found.push(EntryListing::line(&child.reference, &child.line));
+        }
+    }
+}
+
+impl fmt::Display for Supported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Listing { digest, media_type, platforms, .. } = &self.listing;
+        let media_type = sanitize::word(media_type);
+        writeln!(f, "Image: {} (digest: {digest})", self.typed)?;
+        let is_list = if self.is_list { "Yes" } else { "No" };
+        writeln!(f, " * Manifest List: {is_list} (Image type: {media_type})")?;
+        let platforms = platforms.as_deref().unwrap_or_default();
+        let mut names = platforms.iter().map(|image| sanitize::word(image.platform.as_deref().unwrap_or(UNKNOWN)));
+        if !self.is_list {
+            return names.try_for_each(|name| writeln!(f, " * Supports: {name}"));
+        }
+        writeln!(f, " * Supported platforms:")?;
+        names.try_for_each(|name| writeln!(f, "   - {name}"))
+    }
+}

@@ -1,0 +1,58 @@
+//! `prune`: drafts that nobody has changed for a while go, whether they can be read or not, and what killed processes
+//! left. What is in use and what is no draft stays and is told, and the rest goes all the same.
+
+use std::time::{Duration, SystemTime};
+
+use crate::cli::args::Prune;
+use crate::cli::context::Context;
+use crate::cli::output::human;
+use crate::cli::verbs::rm;
+use crate::core::error::CommandError;
+use crate::drafts::docker_dir::{Removable, Store, StoreError, StoredName};
+
+/// The age from which a draft goes where no other is given; the help text names it.
+const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
+    let store = context.store().waiting(Some(args.timeout.unwrap_or_default()));
+    let now = SystemTime::now();
+    // An age from before all time is nobody's.
+    let limit = now.checked_sub(args.older_than.unwrap_or(AGE));
+    let (mut bytes, mut failures) = (0_u64, Vec::<CommandError>::new());
+    let verb = if args.dry_run { "Would remove" } else { "Removed" };
+    for name in store.names()? {
+        match limit.map_or(Ok(None), |limit| prune(context, &store, &name, limit, args.dry_run)) {
+            Ok(Some(gone)) => {
+                bytes = bytes.saturating_add(gone.bytes);
+                let age = human::ago(now.duration_since(gone.modified).unwrap_or_default());
+                let (list, size) = (&gone.list, human::size(gone.bytes));
+                context.streams.line(format_args!("{verb} {list} (changed {age}, {size})"))?;
+            }
+            Ok(None) => {}
+            Err(StoreError::InUse { list, holder, .. }) => {
+                let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
+                context.streams.note(format_args!("skipping {list}: another docker-manifest{process} is using it"));
+            }
+            Err(failure) => failures.push(failure.into()),
+        }
+    }
+    if !args.dry_run {
+        rm::sweep(context, &store);
+    }
+    let total = if args.dry_run { "Total reclaimable space" } else { "Total reclaimed space" };
+    context.streams.line(format_args!("{total}: {}", human::size(bytes)))?;
+    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+}
+
+/// The draft, if it was last changed before `limit` and is gone now, or would be.
+fn prune(
+    context: &Context,
+    store: &Store,
+    name: &StoredName,
+    limit: SystemTime,
+    is_dry_run: bool,
+) -> Result<Option<Removable>, StoreError> {
+    let Some(old) = store.removable(name)?.filter(|draft| draft.modified < limit) else { return Ok(None) };
+    let goes = is_dry_run || store.remove_stored(name, Some(limit), &context.notice())?;
+    Ok(goes.then_some(old))
+}

@@ -1,0 +1,54 @@
+//! `push`: publishes a stored draft and, with `--purge`, lets go of it.
+
+use crate::cli::args::Push;
+use crate::cli::context::{Context, parsed};
+use crate::core::error::CommandError;
+use crate::core::push::execute::{self, publish};
+use crate::core::push::outcome::Published;
+use crate::digest::Digest;
+use crate::model::Draft;
+use crate::reference::Reference;
+
+pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
+    let target = parsed(&args.list)?;
+    let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let registry = context.registry(&args.network, target.repository())?;
+    let show = |published: &Published| execute::show(context, published, &args.publish);
+    let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
+    if args.purge && !published.dry_run {
+        purge(context, args, target, &draft)?;
+    } else if !published.dry_run {
+        remember(context, args, target, &published);
+    }
+    execute::warn(context, std::slice::from_ref(&published));
+    Ok(())
+}
+
+/// Writes down what the list's tag has now. The list is published whether that can be done or not.
+fn remember(context: &Context, args: &Push, target: &Reference, published: &Published) {
+    let Some(digest) = target.tag().and_then(|_| published.digest.parse::<Digest>().ok()) else { return };
+    let change = |before: Option<&Draft>| {
+        let mut draft = before.cloned();
+        draft.iter_mut().for_each(|draft| draft.remote_digest = Some(digest.clone()));
+        Ok::<_, CommandError>(draft)
+    };
+    let store = context.store_within(args.network.timeout);
+    let written = store.and_then(|store| store.change(target, &context.notice(), change));
+    if let Err(error) = written {
+        context.streams.note(format_args!("{target} is published, but the draft does not say so: {error}"));
+    }
+}
+
+/// Removes the draft that was pushed. One that somebody changed meanwhile is not that draft any more, and stays.
+fn purge(context: &Context, args: &Push, target: &Reference, pushed: &Draft) -> Result<(), CommandError> {
+    let mut changed = false;
+    context.store_within(args.network.timeout)?.change(target, &context.notice(), |before| {
+        changed = before.is_some_and(|draft| draft != pushed);
+        Ok::<_, CommandError>(before.filter(|_| changed).cloned())
+    })?;
+    if changed {
+        context.streams.note(format_args!("{target} was changed while it was being pushed, so it is not removed"));
+    }
+    Ok(())
+}

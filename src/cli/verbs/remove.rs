@@ -1,0 +1,54 @@
+//! `remove`: takes images out of a draft, by name, by index, by platform or by digest, and what attests them with them.
+
+use crate::cli::args::Remove;
+use crate::cli::context::{Context, parsed};
+use crate::core::error::CommandError;
+use crate::core::lookup;
+use crate::core::resolve::amend::take_out;
+use crate::model::{Draft, Entry};
+
+pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
+    let list = parsed(&args.list)?;
+    let (mut gone, mut several) = (Vec::new(), Vec::new());
+    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
+        let mut draft = before.cloned().ok_or_else(|| CommandError::NotStored(list.to_string()))?;
+        gone.clear();
+        several.clear();
+        // Each word is held against the draft as it was: two words may well mean the same image.
+        let mut chosen: Vec<Entry> = Vec::new();
+        let mut failures = Vec::new();
+        for word in &args.what {
+            match meant(&draft, word) {
+                Ok(found) => {
+                    several.extend((found.len() > 1).then(|| (word, found.len())));
+                    chosen.extend(found);
+                }
+                Err(error) => failures.push(error),
+            }
+        }
+        if !failures.is_empty() {
+            return Err(CommandError::of(failures));
+        }
+        for entry in &chosen {
+            gone.extend(take_out(&mut draft, entry));
+        }
+        Ok(Some(draft))
+    })?;
+    for (word, number) in several {
+        context.streams.note(format_args!("{word} is {number} images of {list}: all of them are removed"));
+    }
+    for entry in &gone {
+        context.streams.line(format_args!("Removed {}", entry.reference))?;
+    }
+    Ok(())
+}
+
+/// The entries that a word means.
+fn meant(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
+    let found = lookup::entries(draft, word)?;
+    if found.is_empty() {
+        let (image, list) = (word.to_owned(), draft.reference.to_string());
+        return Err(CommandError::NotInList { image, list, drafted: true, near: lookup::nearest_to(draft, word) });
+    }
+    Ok(found.into_iter().cloned().collect())
+}

@@ -1,0 +1,37 @@
+//! `rm`: every list that is there goes, and every one that is not is told.
+
+use crate::cli::args::{RefArg, Rm};
+use crate::cli::context::{Context, parsed};
+use crate::core::error::CommandError;
+use crate::drafts::docker_dir::{Store, StoredName};
+
+pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
+    let store = context.store_within(args.timeout)?;
+    let failures: Vec<CommandError> = if args.all {
+        let failures = store.names()?.iter().filter_map(|name| remove_stored(context, &store, name).err()).collect();
+        sweep(context, &store);
+        failures
+    } else {
+        args.lists.iter().filter_map(|list| remove(context, &store, list).err()).collect()
+    };
+    if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+}
+
+fn remove(context: &Context, store: &Store, list: &RefArg) -> Result<(), CommandError> {
+    let list = parsed(list)?;
+    let is_removed = store.remove(list, &context.notice())?;
+    if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
+}
+
+/// Clears what killed processes left. The drafts are gone whether that works or not.
+pub(crate) fn sweep(context: &Context, store: &Store) {
+    if let Err(error) = store.sweep() {
+        context.streams.note(format_args!("warning: {error}"));
+    }
+}
+
+/// One that somebody else has removed meanwhile is gone all the same.
+fn remove_stored(context: &Context, store: &Store, name: &StoredName) -> Result<(), CommandError> {
+    store.remove_stored(name, None, &context.notice())?;
+    Ok(())
+}

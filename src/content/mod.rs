@@ -1,0 +1,3 @@
+//! Where images are read from and written to.
+
+pub mod registry;

@@ -1,0 +1,246 @@
+//! A blob at the place that it is copied from, read from any byte on, over as many connections as it takes.
+//!
+//! Whoever reads does not notice that a connection broke: a target that is being sent to need not be asked how far it
+//! has got only because the source hung up.
+
+use std::io::Read;
+
+use crate::auth::authenticator::{Access, Scope};
+use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::session::Session;
+use crate::digest::Digest;
+use crate::net::body::Incoming;
+use crate::net::deadline::{Deadline, shown};
+use crate::net::error::{Again, FailedRequest, Kind, RegistryError};
+use crate::net::failure::Failure;
+use crate::net::retry::Retry;
+use crate::reference::Repository;
+
+/// A connection that brought so many bytes before it broke was worth the try.
+const MOVED: u64 = 1024 * 1024;
+/// A blob of at most so many bytes is kept until it has arrived: a target that refuses it for now, because there are too
+/// many requests, gets it again without another request to its source.
+const KEPT_MAX: u64 = 1024 * 1024;
+/// For bytes that nobody wants, of a registry that serves a blob from its beginning only.
+const SCRATCH: usize = 64 * 1024;
+
+/// A blob in a repository.
+pub(crate) struct Source<'a> {
+    session: &'a Session,
+    repository: &'a Repository,
+    digest: &'a Digest,
+    /// How long it is, where the descriptor or the registry says so.
+    length: Option<u64>,
+    stream: Option<Stream>,
+    /// The beginning of a small blob, as far as it has been read.
+    kept: Vec<u8>,
+    deadline: &'a Deadline,
+    retry: Retry<'a>,
+    /// Where the stream was at its last break.
+    broke_at: u64,
+}
+
+/// A connection on which the blob is coming.
+struct Stream {
+    body: Incoming,
+    at: u64,
+    request: FailedRequest,
+}
+
+impl<'a> Source<'a> {
+    /// The blob with this digest and, where it is known, this size, to be read until this deadline. Does no I/O.
+    pub(crate) fn new(
+        session: &'a Session,
+        repository: &'a Repository,
+        digest: &'a Digest,
+        size: Option<u64>,
+        deadline: &'a Deadline,
+    ) -> Source<'a> {
+        let retry = session.retry(repository.domain(), true, deadline);
+        Source {
+            session,
+            repository,
+            digest,
+            length: size,
+            stream: None,
+            kept: Vec::new(),
+            deadline,
+            retry,
+            broke_at: 0,
+        }
+    }
+
+    /// How long the blob is, in bytes, where that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// An error of this source about what came.
+    pub(crate) fn error(&self, kind: Kind, detail: impl Into<String>) -> RegistryError {
+        let error = RegistryError::new(kind, self.repository.domain(), detail);
+        match &self.stream {
+            Some(stream) => error.at(stream.request.clone()),
+            None => error,
+        }
+    }
+
+    /// Opens the blob from this byte on, unless that is where it is already. One request, and what its answer is short
+    /// of is read and dropped later.
+    pub(crate) fn open(&mut self, at: u64) -> Result<(), RegistryError> {
+        if self.stream.as_ref().is_some_and(|stream| stream.at <= at) || self.is_kept() {
+            return Ok(());
+        }
+        let range = format!("bytes={at}-");
+        let headers = [("Accept", "*/*"), ("Range", range.as_str())];
+        let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
+        let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
+        let (reply, body) = self.session.download(&Call {
+            headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
+            cap: u64::MAX,
+            deadline: Some(self.deadline),
+            blob: Some(self.digest),
+            is_repeatable: true,
+            ..Call::new("GET", self.repository, &target, &scopes)
+        })?;
+        let stream = self.stream.insert(Stream { body, at: 0, request: reply.request.clone() });
+        let extent = extent(&reply, &stream.body, at);
+        let (begins, length) = extent.map_err(|why| self.error(Kind::Protocol, why))?;
+        if let (Some(length), Some(expected)) = (length, self.length)
+            && length != expected
+        {
+            return Err(self.error(Kind::Verification, format!("it has {length} bytes, not {expected}")));
+        }
+        self.length = self.length.or(length);
+        if let Some(stream) = &mut self.stream {
+            stream.at = begins;
+        }
+        Ok(())
+    }
+
+    /// Reads from this byte on; 0 is the end. After a break it is opened anew, as often as is worth it.
+    pub(crate) fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        let is_past = self.length.is_some_and(|length| at >= length);
+        if self.is_kept() && self.stream.as_ref().is_none_or(|stream| stream.at != at) {
+            return Ok(self.read_kept(at, buffer));
+        }
+        loop {
+            if is_past && self.stream.is_none() {
+                return Ok(0);
+            }
+            self.open(at)?;
+            let failure = match self.read_some(at, buffer) {
+                Ok(0) if !is_past && self.length.is_some() => ended_early(),
+                Ok(count) => {
+                    self.keep(at, buffer.get(..count).unwrap_or_default());
+                    return Ok(count);
+                }
+                // All of it has come, however that ended.
+                Err(_) if is_past => return Ok(0),
+                Err(failure) => failure,
+            };
+            let error = self.broken(failure);
+            self.stream = None;
+            if at >= self.broke_at.saturating_add(MOVED) {
+                self.retry.moved();
+            }
+            self.broke_at = at;
+            self.retry.wait(error)?;
+        }
+    }
+
+    /// Whether all of the blob is here.
+    fn is_kept(&self) -> bool {
+        self.length.is_some_and(|length| length > 0 && u64::try_from(self.kept.len()) == Ok(length))
+    }
+
+    fn keep(&mut self, at: u64, bytes: &[u8]) {
+        let is_small = self.length.is_some_and(|length| length <= KEPT_MAX);
+        if is_small && u64::try_from(self.kept.len()) == Ok(at) {
+            self.kept.extend_from_slice(bytes);
+        }
+    }
+
+    fn read_kept(&self, at: u64, buffer: &mut [u8]) -> usize {
+        let rest = usize::try_from(at).ok().and_then(|at| self.kept.get(at..)).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        count
+    }
+
+    fn broken(&self, failure: Failure) -> RegistryError {
+        if let Some(total) = self.deadline.missed() {
+            return self.error(Kind::Timeout, format!("not all of it came within {}", shown(total)));
+        }
+        let passes = matches!(failure.kind, Kind::Connect | Kind::Timeout);
+        let again = if passes { Again::Repeatable } else { failure.again };
+        self.error(failure.kind, failure.detail).with_again(again)
+    }
+
+    fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, Failure> {
+        let Some(stream) = &mut self.stream else { return Err(ended_early()) };
+        let mut scratch = Vec::new();
+        while stream.at < at {
+            scratch.resize(SCRATCH, 0);
+            let room = usize::try_from(at.saturating_sub(stream.at)).unwrap_or(usize::MAX).min(SCRATCH);
+            if stream.read(scratch.get_mut(..room).unwrap_or_default())? == 0 {
+                return Err(ended_early());
+            }
+        }
+        stream.read(buffer)
+    }
+}
+
+impl Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        let count = self.body.read(buffer).map_err(Failure::of_body)?;
+        self.at = self.at.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(count)
+    }
+}
+
+fn ended_early() -> Failure {
+    Failure::new(Kind::Connect, "the connection ended in the middle of the answer")
+}
+
+/// Where the body of an answer begins within the blob, and how long the blob is, where that is said.
+fn extent(reply: &Reply, body: &Incoming, from: u64) -> Result<(u64, Option<u64>), String> {
+    match reply.answer.status {
+        200 => Ok((0, body.length)),
+        206 => {
+            let range = reply.answer.header("Content-Range").as_deref().and_then(range_of);
+            let (first, total) = range.ok_or("a part of a blob that does not say which")?;
+            if first != from {
+                return Err(format!("the part of a blob from byte {first} on, not the one from {from} on"));
+            }
+            Ok((first, total.or_else(|| body.length.map(|length| length.saturating_add(first)))))
+        }
+        status => Err(format!("status {status} for a blob")),
+    }
+}
+
+/// First byte and whole size of `bytes 100-199/200`; the size can be a star.
+fn range_of(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
+    let first = range.split_once('-')?.0.parse().ok()?;
+    if total == "*" { Some((first, None)) } else { Some((first, Some(total.parse().ok()?))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_of_a_part_is_read() {
+        for (value, expected) in [
+            ("bytes 100-199/200", Some((100, Some(200)))),
+            ("bytes 0-0/*", Some((0, None))),
+            ("bytes */200", None),
+            ("bytes 1-2/x", None),
+            ("1-2/3", None),
+        ] {
+            assert_eq!(range_of(value), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A blob on its way from one registry to another: counted and hashed as it passes, and stopped before its last byte
+//! goes out where it is not what it should be.
+//!
+//! What was hashed can be wound back: a registry that the connection broke to has less than was sent, and the rest has
+//! to be hashed from there on. The hash's state is kept at some places, few enough for constant memory; for a place
+//! before all of them hashing begins anew.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
+use crate::digest::{Digest, Hasher};
+use crate::net::error::RegistryError;
+
+/// How many bytes lie between two kept states, at the least.
+const MARK_EVERY: u64 = 1024 * 1024;
+/// More than a connection and what stands behind it hold back.
+const MARKS_MAX: usize = 64;
+const BUFFER: usize = 64 * 1024;
+
+/// What has passed of a blob.
+#[derive(Debug)]
+pub(crate) struct Tally<'a> {
+    digest: &'a Digest,
+    size: Option<u64>,
+    hasher: Hasher,
+    at: u64,
+    marks: VecDeque<(u64, Hasher)>,
+    is_whole: bool,
+}
+
+impl<'a> Tally<'a> {
+    /// Nothing yet of the blob with this digest and, where it is known, this size in bytes.
+    pub(crate) fn new(digest: &'a Digest, size: Option<u64>) -> Tally<'a> {
+        let hasher = Hasher::for_digest(digest);
+        Tally { digest, size, hasher, at: 0, marks: VecDeque::new(), is_whole: false }
+    }
+
+    /// How many bytes have passed.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Whether all of it has passed, and was right.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Goes back to a place where it can go on from: `to` itself, or one before it.
+    pub(crate) fn rewind(&mut self, to: u64) {
+        if to >= self.at {
+            return;
+        }
+        self.is_whole = false;
+        while self.marks.back().is_some_and(|(at, _)| *at > to) {
+            self.marks.pop_back();
+        }
+        let mark = self.marks.back().cloned();
+        (self.at, self.hasher) = mark.unwrap_or_else(|| (0, Hasher::for_digest(self.digest)));
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.at = self.at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let last = self.marks.back().map_or(0, |(at, _)| *at);
+        if self.at.saturating_sub(last) >= MARK_EVERY {
+            if self.marks.len() >= MARKS_MAX {
+                self.marks.pop_front();
+            }
+            self.marks.push_back((self.at, self.hasher.clone()));
+        }
+    }
+
+    /// To be called when nothing is left to come. The error says what is wrong with the blob.
+    fn finish(&mut self) -> Result<(), String> {
+        if let Some(size) = self.size.filter(|size| *size != self.at) {
+            return Err(format!("it has {} bytes, not {size}", self.at));
+        }
+        let found = self.hasher.clone().finish();
+        if found != *self.digest {
+            return Err(format!("its bytes have the digest {found}"));
+        }
+        self.is_whole = true;
+        Ok(())
+    }
+}
+
+/// Why a source gave out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It could not be read.
+    Unread(RegistryError),
+    /// It was read, and is not what it should be.
+    Wrong(String),
+}
+
+/// Reads from this byte of the blob on; 0 is the end.
+pub(crate) type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<usize, RegistryError>;
+
+/// Reads a blob from its source, tallying it. Once all of it is there but not right, the last bytes are not given out:
+/// what was sent until then is of no use to anybody.
+pub(crate) struct Pump<'a, 'b> {
+    source: ReadAt<'a>,
+    tally: &'a mut Tally<'b>,
+    /// How long the blob is, where its descriptor or the source says so.
+    length: Option<u64>,
+    progress: &'a dyn Fn(u64),
+    trouble: Option<Trouble>,
+}
+
+impl<'a, 'b> Pump<'a, 'b> {
+    /// Goes on at the tally's place.
+    pub(crate) fn new(
+        source: ReadAt<'a>,
+        tally: &'a mut Tally<'b>,
+        length: Option<u64>,
+        progress: &'a dyn Fn(u64),
+    ) -> Pump<'a, 'b> {
+        Pump { source, tally, length, progress, trouble: None }
+    }
+
+    /// How many bytes are to come, where that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.length.map(|length| length.saturating_sub(self.tally.at))
+    }
+
+    /// Why the source gave out; whoever read got an error that does not say it.
+    pub(crate) fn into_trouble(self) -> Option<Trouble> {
+        self.trouble
+    }
+
+    /// Tallies without giving anything out, up to a place that the target has already; and looks at a blob without
+    /// bytes, which nobody is going to read.
+    pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), Trouble> {
+        let mut buffer = Vec::new();
+        while self.tally.at < place && !self.tally.is_whole {
+            buffer.resize(BUFFER, 0);
+            let left = usize::try_from(place.saturating_sub(self.tally.at)).unwrap_or(usize::MAX);
+            self.pull(buffer.get_mut(..left.min(BUFFER)).unwrap_or_default())?;
+        }
+        if self.left() == Some(0) && !self.tally.is_whole { self.end() } else { Ok(()) }
+    }
+
+    fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, Trouble> {
+        let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let room = left.min(buffer.len());
+        if room == 0 || self.tally.is_whole {
+            return Ok(0);
+        }
+        let count =
+            (self.source)(self.tally.at, buffer.get_mut(..room).unwrap_or_default()).map_err(Trouble::Unread)?;
+        if count == 0 {
+            return self.tally.finish().map(|()| 0).map_err(Trouble::Wrong);
+        }
+        self.tally.add(buffer.get(..count).unwrap_or_default());
+        if self.left() == Some(0) {
+            self.end()?;
+        }
+        Ok(count)
+    }
+
+    fn end(&mut self) -> Result<(), Trouble> {
+        // To have read the end also lets the connection be used again.
+        if (self.source)(self.tally.at, &mut [0]).map_err(Trouble::Unread)? > 0 {
+            return Err(Trouble::Wrong(format!("it has more than {} bytes", self.tally.at)));
+        }
+        self.tally.finish().map_err(Trouble::Wrong)
+    }
+}
+
+impl Read for Pump<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.pull(buffer) {
+            Ok(count) => {
+                (self.progress)(self.tally.at);
+                Ok(count)
+            }
+            Err(trouble) => {
+                self.trouble = Some(trouble);
+                Err(io::Error::other("the blob's source gave out"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(bytes: &'static [u8]) -> impl FnMut(u64, &mut [u8]) -> Result<usize, RegistryError> {
+        move |at, buffer| Ok((&bytes[usize::try_from(at).unwrap()..]).read(buffer).unwrap())
+    }
+
+    fn pumped(bytes: &'static [u8], digest: &Digest, length: Option<u64>) -> (Vec<u8>, bool) {
+        let (mut tally, mut source) = (Tally::new(digest, length), reading(bytes));
+        let mut pump = Pump::new(&mut source, &mut tally, length, &|_| {});
+        let mut out = Vec::new();
+        let is_right = pump.read_to_end(&mut out).is_ok();
+        assert_eq!(!is_right, matches!(pump.into_trouble(), Some(Trouble::Wrong(_))));
+        assert_eq!(is_right, tally.is_whole());
+        (out, is_right)
+    }
+
+    #[test]
+    fn the_last_bytes_of_a_wrong_blob_are_kept_back() {
+        let digest = Digest::of(b"hello");
+        for length in [Some(5), None] {
+            assert_eq!(pumped(b"hello", &digest, length), (b"hello".to_vec(), true));
+            let (out, is_right) = pumped(b"hullo", &digest, length);
+            assert!(!is_right);
+            assert!(length.is_none() || out.is_empty(), "a request without its length is ended by its last chunk");
+            assert!(!pumped(b"hell", &digest, length).1);
+        }
+        assert_eq!(pumped(b"hello there", &digest, Some(5)), (vec![], false));
+    }
+
+    #[test]
+    fn a_blob_without_bytes_is_looked_at_too() {
+        for (digest, expected) in [(Digest::of(b""), true), (Digest::of(b"x"), false)] {
+            let (mut tally, mut source) = (Tally::new(&digest, Some(0)), reading(b""));
+            let mut pump = Pump::new(&mut source, &mut tally, Some(0), &|_| {});
+            assert_eq!(pump.skip_to(0).is_ok(), expected);
+        }
+    }
+
+    #[test]
+    fn a_tally_goes_back_to_the_place_or_before_it_and_comes_to_the_same_digest() {
+        let bytes: Vec<u8> = (0..5 * MARK_EVERY).map(|n| (n % 251) as u8).collect();
+        let digest = Digest::of(&bytes);
+        let piece = BUFFER + 7;
+        for to in [0, 1, MARK_EVERY, MARK_EVERY + 1, 3 * MARK_EVERY + 5, 5 * MARK_EVERY] {
+            let mut tally = Tally::new(&digest, Some(5 * MARK_EVERY));
+            bytes.chunks(piece).for_each(|chunk| tally.add(chunk));
+            tally.rewind(to);
+            assert!(tally.at() <= to && to - tally.at() < MARK_EVERY + 2 * piece as u64, "{to}: {}", tally.at());
+            let rest = &bytes[usize::try_from(tally.at()).unwrap()..];
+            rest.chunks(piece).for_each(|chunk| tally.add(chunk));
+            assert!(tally.finish().is_ok() && tally.is_whole(), "{to}");
+        }
+    }
+
+    #[test]
+    fn the_states_that_are_kept_do_not_grow_with_the_blob() {
+        let digest = Digest::of(b"");
+        let mut tally = Tally::new(&digest, None);
+        let piece = vec![0; MARK_EVERY as usize];
+        (0..2 * MARKS_MAX).for_each(|_| tally.add(&piece));
+        assert_eq!(tally.marks.len(), MARKS_MAX);
+        tally.rewind(5);
+        assert_eq!(tally.at(), 0, "a place before all of them");
+    }
+}

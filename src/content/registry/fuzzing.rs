@@ -1,0 +1,199 @@
+//! What hostile bytes may do to the parsers of whatever a registry, a token server, a credential helper or config.json
+//! says; see [`crate::fuzzing`].
+
+use ureq::http::{HeaderMap, HeaderValue, Uri};
+
+use crate::auth::challenge::Challenge;
+use crate::auth::credentials::{self, Credential};
+use crate::auth::helper;
+use crate::auth::scope::Scopes;
+use crate::auth::token::{Realm, TokenReply};
+use crate::content::registry::tags;
+use crate::content::registry::upload;
+use crate::net::error::FailedRequest;
+use crate::net::host;
+use crate::net::redact::Scrubber;
+use crate::net::refusal;
+use crate::net::transport::Answer;
+use crate::net::url::{Origin, Url};
+use crate::secret::Secret;
+
+/// The registry whose login is looked for.
+const KEY: &str = "h:5000";
+/// No message about hostile input is longer, in characters; the longest part of one is a registry's own words.
+const MESSAGE_MAX: usize = 1200;
+
+/// `WWW-Authenticate`, a line a header: what is read can be written and read again, no longer than it came, and a realm
+/// that is taken names the host that its request would go to.
+pub(crate) fn challenge(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let challenges = Challenge::parse_all(text.split('\n'));
+    let length = |challenge: &Challenge| {
+        let parameters = challenge.parameters.iter().map(|(name, value)| name.len() + value.len());
+        challenge.scheme.len() + parameters.sum::<usize>()
+    };
+    assert!(challenges.iter().map(length).sum::<usize>() <= text.len());
+    let written = challenges.iter().map(written).collect::<Vec<_>>().join(", ");
+    assert_eq!(Challenge::parse_all([written.as_str()].into_iter()), challenges);
+    for challenge in &challenges {
+        let scopes = Scopes::parse(challenge.parameter("scope").unwrap_or_default());
+        assert_eq!(Scopes::parse(&scopes.to_string()).to_string(), scopes.to_string());
+        if let Some(Ok(realm)) = challenge.parameter("realm").map(Realm::parse) {
+            let request = realm.get(challenge.parameter("service"), &scopes, &Credential::default());
+            destination(&realm, &request.url);
+        }
+    }
+}
+
+fn written(challenge: &Challenge) -> String {
+    let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+    let parameters = challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
+    format!("{} {}", challenge.scheme, parameters.collect::<Vec<_>>().join(", "))
+}
+
+/// The checks of a realm (its scheme, whether it is on this machine) look at the host that is then asked.
+fn destination(realm: &Realm, url: &str) {
+    let Ok(url) = Url::parse(url) else { return };
+    assert_eq!(url.origin.https, realm.https);
+    assert_eq!(Some(url.origin.clone()), Origin::of_authority(realm.https, &realm.host));
+    assert_eq!(host::is_loopback(&url.origin.host), realm.is_loopback());
+    sound(&url);
+}
+
+/// A URL that a request can be made of, which reads back as it was.
+fn sound(url: &Url) {
+    let text = url.reveal();
+    assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{text:.200}");
+    assert!(url.target().starts_with('/'), "{text:.200}");
+    // What is longer than the HTTP library takes, it refuses.
+    assert!(text.len() >= usize::from(u16::MAX) || Uri::try_from(&text).is_ok(), "{text:.200}");
+    assert!(Url::parse(&text).as_ref() == Ok(url), "{text:.200}");
+    let authority = url.origin.authority();
+    assert_eq!(Origin::of_authority(url.origin.https, &authority).as_ref(), Some(&url.origin));
+    // It is the name of a folder in certs.d.
+    assert!(!authority.starts_with('.') && !authority.contains(['/', '\\']), "{authority:.200}");
+}
+
+/// `Location`: the URL of the request in the first line, the header in the rest; of one line only the header.
+pub(crate) fn location(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (base, location) = text.split_once('\n').unwrap_or(("https://h:5000/v2/a/blobs/uploads/1?x=y", text));
+    let Ok(base) = Url::parse(base) else { return };
+    sound(&base);
+    if let Ok(url) = base.join(location) {
+        sound(&url);
+        // Only the harmless values of a query are shown.
+        let path = url.reveal().split('?').next().unwrap_or_default().to_owned();
+        let shown = |value: &str| Url::parse(&format!("{path}?X-Signature={value}")).map(|url| url.to_string());
+        assert_eq!(shown("hunter2"), shown("another"));
+    }
+}
+
+/// `Link`, and `Range`, which is as short: the next page is a part of the header.
+pub(crate) fn link(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let base = Url::parse("https://h:5000/v2/a/tags/list?n=2").expect("a URL");
+    let mut length = 0;
+    for target in tags::next_links(text) {
+        length += target.len();
+        if let Ok(url) = base.join(target) {
+            sound(&url);
+        }
+    }
+    assert!(length <= text.len());
+    if let Some(last) = upload::last_of(text) {
+        assert!(text.contains(&last.to_string()) || text.contains("-0") || text.contains('+'), "{text:.200}");
+    }
+}
+
+/// A token server's answer: a token that a header can carry, a lifetime within bounds, words that fit on a line.
+pub(crate) fn token(bytes: &[u8]) {
+    for status in [200, 400, 401, 500] {
+        let reply = TokenReply { status, body: bytes.to_vec() };
+        message(&reply.words(&Scrubber::default()));
+        reply.failure_kind();
+        match reply.grant() {
+            Ok(grant) => {
+                let header = HeaderValue::from_str(grant.header.reveal());
+                assert!(header.is_ok_and(|header| header.as_bytes().starts_with(b"Bearer ")));
+                assert!((60..=24 * 60 * 60).contains(&grant.lifetime.as_secs()));
+            }
+            // Nothing of the answer is in it: the answer may be the token.
+            Err(why) => assert!(!why.contains(['"', '{', '`']), "{why:.200}"),
+        }
+    }
+}
+
+/// The body of a registry's refusal, behind a first line that is its `Retry-After`.
+pub(crate) fn refusal(bytes: &[u8]) {
+    let (after, body) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(0));
+    for status in [404, 429] {
+        let mut headers = HeaderMap::new();
+        if let Ok(after) = HeaderValue::from_bytes(after) {
+            headers.insert("Retry-After", after);
+        }
+        let request = FailedRequest::new("GET", "https://h/v2/");
+        let answer = Answer { status, headers, body: body.to_vec(), secrets: Default::default() };
+        let error = refusal::refusal("h", request, &answer);
+        message(&error.detail);
+        error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| message(text));
+    }
+}
+
+/// A credential helper's output: credentials, or a line in which no JSON is repeated.
+pub(crate) fn helper(bytes: &[u8]) {
+    if let Err(why) = helper::held(bytes) {
+        assert_eq!(why, "its answer is not the JSON of credentials");
+    }
+    for (stdout, stderr) in [(bytes, &b""[..]), (b"", bytes)] {
+        match helper::failed(stdout, stderr, "exit status: 1") {
+            Ok(held) => assert_eq!(held, None),
+            Err(why) => {
+                message(&why);
+                assert!(!why.contains('{'), "{why:.200}");
+            }
+        }
+    }
+}
+
+/// config.json: a login that can be written and read again, or a line in which nothing of the file is repeated.
+pub(crate) fn config(bytes: &[u8]) {
+    let config = match credentials::read_object(bytes) {
+        Ok(config) => config,
+        Err(why) => return message(&why),
+    };
+    if let Err(why) = credentials::configured_helper(&config, KEY) {
+        message(&why);
+    }
+    match credentials::from_auths(&config, KEY) {
+        Ok(Some(credential)) => kept(&credential),
+        Ok(None) => {}
+        Err(why) => {
+            message(&why);
+            let words = ["auths", "\"auth", "\"username", "\"password", "\"identitytoken", "\"registrytoken"];
+            assert!(words.iter().any(|word| why.contains(word)), "{why:.200}");
+        }
+    }
+}
+
+/// A login in its two spellings is the same login; none is shown.
+fn kept(credential: &Credential) {
+    use base64::Engine;
+    let Some((user, password)) = credential.login() else { return };
+    if user.contains(':') || password.reveal().trim_matches('\0') != password.reveal() {
+        return;
+    }
+    let auth = base64::prelude::BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
+    let config = serde_json::json!({"auths": {"https://h:5000/v1/": {"auth": auth}}});
+    let bytes = serde_json::to_vec(&config).expect("JSON");
+    let config = credentials::read_object(&bytes).expect("an object");
+    let again = credentials::from_auths(&config, KEY).expect("an entry").expect("a login");
+    assert_eq!(again.login(), Some((user, password)));
+    assert_eq!(format!("{:?}", again.password), format!("{:?}", Some(Secret::new("another"))));
+}
+
+/// One line of bounded length that a terminal can be shown.
+fn message(text: &str) {
+    assert!(!text.is_empty() && text.chars().count() <= MESSAGE_MAX, "{text:.200}");
+    assert!(!text.chars().any(char::is_control), "{text:.200?}");
+}

@@ -1,0 +1,72 @@
+//! What an answer that is a success has to look like, and the words for one that does not.
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::content::registry::request::Reply;
+use crate::digest::{Digest, DigestError};
+use crate::model::{json, media_type};
+use crate::net::error::{Kind, RegistryError};
+use crate::net::refusal::line;
+use crate::net::transport::Answer;
+use crate::reference::Repository;
+
+/// How much of what a registry sent is shown, in characters.
+const SHOWN_MAX: usize = 80;
+/// Content types that say nothing of what a manifest is.
+const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
+
+/// Makes errors about an answer that came and is not right.
+pub(crate) fn complaint<'a>(
+    repository: &'a Repository,
+    reply: &Reply,
+    kind: Kind,
+) -> impl Fn(String) -> RegistryError + use<'a> {
+    let (request, status) = (reply.request.clone(), reply.answer.status);
+    move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
+}
+
+/// The digest that the registry says the content has, where it says so. One of an algorithm that cannot be computed here
+/// says nothing.
+pub(crate) fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
+    let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
+    let shown = || line(&answer.quote(&text), SHOWN_MAX);
+    match text.parse() {
+        Err(DigestError::Unsupported) => Ok(None),
+        Err(error) => Err(format!("a Docker-Content-Digest that is none ({error}): {}", shown())),
+        Ok(digest) => Ok(Some(digest)),
+    }
+}
+
+/// The digest that an answer announces, where it is not the expected one. A registry may answer with its canonical digest
+/// of another algorithm (distribution-spec, "Pushing manifests"): whether that one is right cannot be told from here.
+pub(crate) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
+    announced.filter(|announced| announced.is_comparable(expected) && announced != expected)
+}
+
+/// Whether it is a web page, as from a network that wants its users to sign in.
+pub(crate) fn is_html(answer: &Answer) -> bool {
+    answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
+}
+
+/// The media type of a manifest: the answer's, unless that says nothing and the document names one. The error says that it
+/// is no manifest.
+pub(crate) fn manifest_type(answer: &Answer) -> Result<String, String> {
+    if is_html(answer) {
+        return Err("a web page where a manifest should be".to_owned());
+    }
+    let is_object = answer.body.trim_ascii_start().starts_with(b"{");
+    if !is_object || serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
+        let start = line(&answer.quote(&String::from_utf8_lossy(&answer.body)), SHOWN_MAX);
+        return Err(format!("no JSON object where a manifest should be: {start:?}"));
+    }
+    let served = answer.header("Content-Type").unwrap_or_default();
+    let served = media_type::essence(&served).to_ascii_lowercase();
+    // Without a slash it is no media type, and says as little.
+    if served.contains('/') && !GENERIC_TYPES.contains(&served.as_str()) {
+        return Ok(served);
+    }
+    let manifest = json::parse(&answer.body).unwrap_or_default();
+    let said = manifest.get("mediaType").and_then(Value::as_str).filter(|said| !said.is_empty());
+    Ok(said.map_or(served, str::to_owned))
+}

@@ -1,0 +1,401 @@
+//! A request sent until it is answered: the registry's scheme, authorisation, redirects.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::auth::authenticator::{Authenticator, Origin as Asker, Scope, TokenRequest};
+use crate::auth::challenge::Challenge;
+use crate::auth::credentials::Credentials;
+use crate::auth::token_server::TokenServer;
+use crate::content::registry::request::{Call, Reply};
+use crate::net::clock::Clock;
+use crate::net::deadline::Deadline;
+use crate::net::endpoint::{self, Endpoint, Endpoints, Turn};
+use crate::net::error::{Address, AddressSource, FailedRequest, Kind, RegistryError};
+use crate::net::failure::Failure;
+use crate::net::options::Options;
+use crate::net::rate_limit::Permit;
+use crate::net::redirect;
+use crate::net::refusal;
+use crate::net::retry::{Policy, Retry};
+use crate::net::transport::{Request, Transport};
+use crate::net::url::Url;
+use crate::secret::Secret;
+
+/// How often a request is sent with other credentials; two tokens (a wide and a narrow one) and an expiry fit.
+const ROUNDS_MAX: usize = 4;
+/// A larger body is not sent before it is known whether the registry wants a login: a server that refuses early and
+/// hangs up takes its answer down with it.
+const BLIND_BODY_MAX: usize = 128 * 1024;
+/// A server whose limit is 8 KiB for all of a head may refuse an `Authorization` that is longer than this.
+const HEADER_LONG: usize = 4096;
+/// Nobody waits long for the answer to a courtesy.
+const COURTESY: Duration = Duration::from_secs(10);
+/// How long an operation may take, with everything, where the user has not said.
+const TOTAL: Duration = Duration::from_secs(5 * 60);
+
+/// What all requests of a command share.
+pub(crate) struct Session {
+    pub(crate) transport: Transport,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) authenticator: Authenticator,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    timeout: Option<Duration>,
+    pub(crate) insecure: bool,
+    /// Whether credentials may go over plain HTTP.
+    exposed: bool,
+    /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
+    open: Mutex<BTreeSet<String>>,
+    /// Registries that do not ask for a login at their root, or for one that nobody has: what they say is not there is
+    /// not. Each is found out by one request at a time.
+    doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    /// Exchanges at once that each registry has to expect and has not been prepared for yet.
+    expected: Mutex<BTreeMap<String, usize>>,
+}
+
+/// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of the
+/// body, and a 400 can mean anything, unless the header is larger than many a server takes.
+fn is_too_large(call: &Call<'_>, reply: &Reply, header: &Secret) -> bool {
+    let is_long = header.reveal().len() > HEADER_LONG;
+    match reply.answer.status {
+        414 | 431 => true,
+        413 => is_long || call.body.is_none_or(<[u8]>::is_empty),
+        400 => is_long,
+        _ => false,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// Starts with nothing known. Does no I/O.
+    pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
+        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, notice } =
+            options;
+        let transport = Transport::new(env.clone(), insecure, &user_agent, trace);
+        let credentials = Credentials::new(env, config_dir, Arc::clone(&notice)).given(login);
+        Session {
+            endpoints: Endpoints::new(insecure, plain_http),
+            authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
+            transport,
+            policy: Policy::new(retries, notice, Arc::clone(&clock)),
+            clock,
+            timeout,
+            insecure,
+            exposed: insecure || plain_http,
+            expected: Mutex::default(),
+            open: Mutex::default(),
+            doors: Mutex::default(),
+        }
+    }
+
+    /// Remembers a scope for the first token.
+    pub(crate) fn announce(&self, registry: &str, scope: Scope) {
+        self.authenticator.announce(registry, scope);
+    }
+
+    /// Says how many exchanges with a registry there will be at once, so that connections can be made ahead.
+    pub(crate) fn expect(&self, registry: &str, exchanges: usize) {
+        lock(&self.expected).insert(registry.to_owned(), exchanges);
+    }
+
+    /// How many requests were sent so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.transport.sent()
+    }
+
+    /// When an operation that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout.unwrap_or(TOTAL), &self.clock)
+    }
+
+    /// The same for one that may take as long as it likes while it moves, unless the user has said how long.
+    pub(crate) fn open_ended(&self) -> Deadline {
+        self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
+    }
+
+    /// Makes attempts (numbered from 1) until one succeeds or another cannot help, at the pace that the registry bears.
+    /// `repeatable` says that an attempt does no harm when it is made again after it has had its effect.
+    ///
+    /// An attempt may make calls, which then repeat on their own: its own failures are those that no call repeats.
+    pub(crate) fn retrying<T>(
+        &self,
+        registry: &str,
+        repeatable: bool,
+        deadline: &Deadline,
+        attempt: impl FnMut(u32) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        self.policy.run(registry, repeatable, deadline, attempt)
+    }
+
+    /// Waits until one more request may be sent to a registry: it may have asked to be left alone for a while.
+    pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
+        self.policy.enter(registry, deadline)
+    }
+
+    /// Begins the tries of an operation that repeats by a loop of its own.
+    pub(crate) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
+        self.policy.start(registry, repeatable, deadline)
+    }
+
+    /// Sends the call until there is an answer other than a 401 that can be done something about, and again where that
+    /// may help. The answer is a success or the error.
+    pub(crate) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
+        let endpoint = self.endpoints.of(call.registry)?;
+        let mut first = self.first(&endpoint, call.registry);
+        // Not before it is this call's turn: whoever waited for a registry that does not answer has its own time.
+        let own = if call.slot.is_some() { self.open_ended() } else { self.deadline() };
+        let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
+        self.retrying(call.registry, call.is_repeatable, &deadline, |_| {
+            let mut turn = first.take();
+            self.judge(call, self.send_to(&endpoint, &mut turn, call, &deadline))
+        })
+    }
+
+    /// Takes a success, and makes an error of anything else.
+    pub(crate) fn judge(&self, call: &Call<'_>, outcome: Result<Reply, RegistryError>) -> Result<Reply, RegistryError> {
+        let (error, by_token_server) = match outcome {
+            Ok(reply) if reply.answer.is_success() => return Ok(reply),
+            Ok(reply) => {
+                let is_home = reply.is_home;
+                let error = refusal::refusal(call.registry, reply.request, &reply.answer);
+                if !is_home {
+                    return Err(error);
+                }
+                (error, false)
+            }
+            Err(error) => (error, true),
+        };
+        if error.kind != Kind::Unauthorized {
+            return Err(error);
+        }
+        let kind = self.authenticator.unauthorized(call.registry, by_token_server);
+        Err(RegistryError { kind, ..error })
+    }
+
+    /// Waits for the first exchange with the registry to be over, or begins it.
+    fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<Turn<'e>> {
+        let first = endpoint.first();
+        if first.is_some() {
+            let expected = lock(&self.expected).remove(registry).unwrap_or(1);
+            let (origin, count) = endpoint.ahead(expected);
+            self.transport.prepare(registry, origin, count);
+        }
+        first
+    }
+
+    fn send_to(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        deadline: &Deadline,
+    ) -> Result<Reply, RegistryError> {
+        let outcome = self.send_rounds(endpoint, first, call, deadline);
+        self.authenticator.leave(call.registry, outcome.as_ref().err());
+        outcome
+    }
+
+    fn send_rounds(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        deadline: &Deadline,
+    ) -> Result<Reply, RegistryError> {
+        let mut sent = self.authenticator.header(call.registry, call.scopes);
+        let is_blind = sent.is_none() && !self.is_open(call.registry);
+        if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
+            self.send_to(endpoint, first, &call.ping(), deadline)?;
+            sent = self.authenticator.header(call.registry, call.scopes);
+        }
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            let reply = self.attempt(endpoint, first, call, sent.as_ref(), deadline)?;
+            if sent.is_none() && reply.answer.status == 404 && reply.is_home {
+                sent = self.known_at_the_door(endpoint, first, call, deadline)?;
+                if sent.is_some() {
+                    continue;
+                }
+            }
+            if let Some(header) = sent.as_ref().filter(|header| reply.is_home && is_too_large(call, &reply, header))
+                && self.authenticator.is_too_wide(call.registry, call.scopes, header)
+            {
+                sent = self.authenticator.header(call.registry, call.scopes);
+                continue;
+            }
+            if reply.answer.status != 401 || !reply.is_home {
+                self.took(call, sent.as_ref(), &reply);
+                return Ok(reply);
+            }
+            if rounds >= ROUNDS_MAX {
+                return Ok(reply);
+            }
+            match self.login(endpoint, call, sent.as_ref(), &reply, deadline)? {
+                Some(header) => sent = Some(header),
+                None => return Ok(reply),
+            }
+        }
+    }
+
+    /// What to send after a 404 to nobody in particular, where somebody is logged in: some registries hide what they have
+    /// from whom they do not know, and ask for a login at their root alone.
+    fn known_at_the_door(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        deadline: &Deadline,
+    ) -> Result<Option<Secret>, RegistryError> {
+        let registry = call.registry;
+        if call.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
+            return Ok(None);
+        }
+        let door = Arc::clone(lock(&self.doors).entry(registry.to_owned()).or_default());
+        let mut is_settled = lock(&door);
+        if *is_settled {
+            return Ok(None);
+        }
+        if let Some(header) = self.authenticator.header(registry, call.scopes) {
+            return Ok(Some(header));
+        }
+        // No login is looked for before the registry has asked for one.
+        let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
+        *is_settled = reply.answer.status != 401
+            || !reply.is_home
+            || !self.authenticator.has_login(registry, self.left(deadline));
+        if *is_settled {
+            return Ok(None);
+        }
+        drop(is_settled);
+        self.login(endpoint, call, None, &reply, deadline)
+    }
+
+    fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        first: &mut Option<Turn<'_>>,
+        call: &Call<'_>,
+        sent: Option<&Secret>,
+        deadline: &Deadline,
+    ) -> Result<Reply, RegistryError> {
+        let last = RefCell::new(None);
+        let attempt = endpoint.attempt(first, |origin| {
+            let url = Url::new(origin.clone(), call.target);
+            let address = endpoint::address(call.registry, origin);
+            last.replace(Some(FailedRequest { address, ..call.shown(self.shown(&url)) }));
+            self.follow(call, url, sent, deadline)
+        });
+        attempt.map_err(|failure| {
+            let unsent = || FailedRequest::new(call.method, call.target);
+            failure.into_error(call.registry, last.into_inner().unwrap_or_else(unsent))
+        })
+    }
+
+    /// Whether the registry has taken a write from nobody in particular.
+    pub(crate) fn is_open(&self, registry: &str) -> bool {
+        lock(&self.open).contains(registry)
+    }
+
+    /// Notes what it took for the registry to take a request.
+    pub(crate) fn took(&self, call: &Call<'_>, sent: Option<&Secret>, reply: &Reply) {
+        if reply.is_home && matches!(reply.answer.status, 429 | 500..) {
+            // A server that is at its end may not have looked at the login.
+            self.authenticator.leave(call.registry, None);
+        }
+        match sent {
+            Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
+            None if call.method != "GET" && call.method != "HEAD" && reply.answer.is_success() => {
+                lock(&self.open).insert(call.registry.to_owned());
+            }
+            None => {}
+        }
+    }
+
+    /// How much is left of the time that the user has set: our own limit is not one for a helper, which may wait for its
+    /// user to unlock a keychain.
+    fn left(&self, deadline: &Deadline) -> Option<Duration> {
+        self.timeout.and_then(|_| deadline.left())
+    }
+
+    /// What to send after the registry's 401; `None` where nothing is left to try.
+    fn login(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        sent: Option<&Secret>,
+        reply: &Reply,
+        deadline: &Deadline,
+    ) -> Result<Option<Secret>, RegistryError> {
+        let asker = Asker {
+            registry: call.registry,
+            https: endpoint.is_https(),
+            insecure: self.exposed,
+            is_look: call.is_look,
+            left: self.left(deadline),
+        };
+        let values: Vec<_> = reply.answer.fields("WWW-Authenticate").collect();
+        let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
+        let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
+        let send = |request: &TokenRequest| server.token(call.registry, request, deadline);
+        self.authenticator.answer(&asker, &challenges, call.scopes, sent, &send)
+    }
+
+    /// Sends once, following redirects; the credentials stay with the first origin.
+    pub(crate) fn follow(
+        &self,
+        call: &Call<'_>,
+        url: Url,
+        authorization: Option<&Secret>,
+        deadline: &Deadline,
+    ) -> Result<Reply, Failure> {
+        let request = Request {
+            method: call.method,
+            url: &url,
+            headers: call.headers,
+            authorization,
+            body: call.body,
+            cap: call.cap,
+            repeatable: call.is_repeatable,
+            guarded: false,
+            deadline,
+        };
+        let send = |request: &Request<'_>| match call.slot {
+            Some(slot) => self.transport.download(call.registry, request, slot),
+            None => self.transport.exchange(call.registry, request),
+        };
+        let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
+        let is_home = last.origin == url.origin;
+        let redirected = || {
+            let origin = answer.quote(&last.origin.to_string());
+            Address { origin, source: AddressSource::Redirect }
+        };
+        let address = (!is_home).then(redirected);
+        let request = FailedRequest { address, ..call.shown(self.shown(&url)) };
+        Ok(Reply { answer, request, url: last, is_home })
+    }
+
+    /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.
+    pub(crate) fn courtesy(&self, call: &Call<'_>, url: &Url) {
+        let authorization = self.authenticator.header(call.registry, call.scopes);
+        let deadline = Deadline::after(COURTESY, &self.clock);
+        let request = Request {
+            method: call.method,
+            url,
+            headers: call.headers,
+            authorization: authorization.as_ref(),
+            body: call.body,
+            cap: call.cap,
+            repeatable: false,
+            guarded: false,
+            deadline: &deadline,
+        };
+        let _ = self.transport.exchange(call.registry, &request);
+    }
+}

@@ -1,0 +1,324 @@
+//! Operations that ask what is there, and the one that takes away: no content comes or goes.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::auth::authenticator::{Access, Scope};
+use crate::content::registry::client::{Fetched, MANIFEST_MAX, Name, Registry};
+use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::response::{announced_digest, complaint, contradiction, is_html, manifest_type};
+use crate::digest::Digest;
+use crate::model::{json, media_type};
+use crate::net::error::{AddressSource, Kind, RegistryError};
+use crate::net::url::Url;
+use crate::reference::Repository;
+
+/// One page of a list of tags, in bytes.
+const TAGS_MAX: u64 = 16 * 1024 * 1024;
+/// How many tags a list of tags has at most.
+const COUNT_MAX: usize = 1_000_000;
+/// How many pages a list of tags has at most.
+const PAGES_MAX: usize = 10_000;
+
+impl Registry {
+    /// The sha256 digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404.
+    /// One request (HEAD), or a second one (GET) where the registry does not say the digest, says one of another
+    /// algorithm for a tag, or does not take the first.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, a digest that is none, and one that is not what was asked for.
+    pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
+        self.digest_of(repository, name, false)
+    }
+
+    /// The same as the look at a tag before a push; see [`Registry::look`].
+    ///
+    /// # Errors
+    /// Those of [`Registry::has_manifest`].
+    pub fn look_at_tag(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, RegistryError> {
+        self.digest_of(repository, &Name::Tag(tag.to_owned()), true)
+    }
+
+    fn digest_of(&self, repository: &Repository, name: &Name, is_look: bool) -> Result<Option<Digest>, RegistryError> {
+        let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
+        let accept = media_type::ACCEPTED.join(", ");
+        let headers = [("Accept", accept.as_str())];
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let call = Call {
+            headers: &headers,
+            is_look,
+            reference: Some(text),
+            is_repeatable: true,
+            ..Call::new("HEAD", repository, &reference, &scopes)
+        };
+        match self.session.call(&call) {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            Err(error) if error.status != Some(405) => return Err(error),
+            Err(_) => {}
+            Ok(reply) => {
+                let outside = complaint(repository, &reply, Kind::Protocol);
+                match (name, announced_digest(&reply.answer).map_err(outside)?) {
+                    (Name::Digest(digest), announced @ Some(_)) => {
+                        let Some(found) = contradiction(announced, digest) else { return Ok(Some(digest.clone())) };
+                        let wrong = complaint(repository, &reply, Kind::Verification);
+                        return Err(wrong(format!("it says that it has {found} under {digest}")));
+                    }
+                    // One of another algorithm could not be compared with what is pushed.
+                    (Name::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
+                    _ => {}
+                }
+            }
+        }
+        let reply = match self.session.call(&Call { method: "GET", cap: MANIFEST_MAX, ..call }) {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            outcome => outcome?,
+        };
+        manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        match name {
+            Name::Digest(digest) if !digest.verifies(&reply.answer.body) => {
+                let wrong = complaint(repository, &reply, Kind::Verification);
+                Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&reply.answer.body))))
+            }
+            Name::Digest(digest) => Ok(Some(digest.clone())),
+            Name::Tag(_) => Ok(Some(Digest::of(&reply.answer.body))),
+        }
+    }
+
+    /// Whether a repository serves the manifest that a list names by this digest and media type. One request (HEAD), or a
+    /// second one (GET) where the registry does not take the first. It is a part of the look before a push; see
+    /// [`Registry::look`].
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and an answer about another manifest.
+    pub fn has_child(&self, repository: &Repository, digest: &Digest, media_type: &str) -> Result<bool, RegistryError> {
+        let target = format!("/v2/{}/manifests/{digest}", repository.path());
+        let is_extra = !media_type::ACCEPTED.contains(&media_type) && is_header_word(media_type);
+        let accept: Vec<&str> = media_type::ACCEPTED.into_iter().chain(is_extra.then_some(media_type)).collect();
+        let accept = accept.join(", ");
+        let headers = [("Accept", accept.as_str())];
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let call = Call { headers: &headers, is_look: true, ..Call::new("HEAD", repository, &target, &scopes) };
+        let mut outcome = self.session.call(&call);
+        let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
+        if is_fetched {
+            outcome = self.session.call(&Call { method: "GET", cap: MANIFEST_MAX, ..call });
+        }
+        let reply = match outcome {
+            Err(error) if error.status == Some(404) => return Ok(false),
+            outcome => outcome?,
+        };
+        if is_html(&reply.answer) {
+            return Err(complaint(repository, &reply, Kind::Protocol)(
+                "a web page where a manifest should be".to_owned(),
+            ));
+        }
+        let announced = announced_digest(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        // Digests of two algorithms cannot be compared.
+        let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
+        let wrong = complaint(repository, &reply, Kind::Verification);
+        match announced.filter(is_other) {
+            Some(other) => Err(wrong(format!("it says that the manifest {digest} has the digest {other}"))),
+            None if is_fetched && !digest.verifies(&reply.answer.body) => {
+                Err(wrong(format!("the bytes of {digest} have the digest {}", Digest::of(&reply.answer.body))))
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// Whether a repository has a blob. One request (HEAD).
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
+    pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        self.has_blob_for(repository, digest, Access::Pull)
+    }
+
+    /// The same with the token of somebody who is going to do this there.
+    pub(crate) fn has_blob_for(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        access: Access,
+    ) -> Result<bool, RegistryError> {
+        let target = format!("/v2/{}/blobs/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), access)];
+        let call = Call {
+            headers: &[("Accept", "*/*")],
+            blob: Some(digest),
+            is_repeatable: true,
+            ..Call::new("HEAD", repository, &target, &scopes)
+        };
+        match self.session.call(&call) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The tags of a repository, in the registry's order. One request a page.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for a repository that the registry does not know; a list that is none, is too long or has no end.
+    pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
+        let target = format!("/v2/{}/tags/list", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let accept = [("Accept", "application/json")];
+        let call = Call {
+            headers: &accept,
+            cap: TAGS_MAX,
+            is_repeatable: true,
+            ..Call::new("GET", repository, &target, &scopes)
+        };
+        let mut reply = self.session.call(&call)?;
+        let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
+        loop {
+            let outside = complaint(repository, &reply, Kind::Protocol);
+            let page = Page::read(&reply.answer.body)
+                .map_err(|error| reply.answer.quote(&error.to_string()))
+                .map_err(|why| outside(format!("a list of tags that cannot be read: {why}")))?;
+            tags.extend(page.tags.unwrap_or_default());
+            if tags.len() > COUNT_MAX {
+                return Err(outside(format!("a list of more than {COUNT_MAX} tags")));
+            }
+            let Some(next) = self.next_page(&reply).map_err(&outside)? else { return Ok(tags) };
+            if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
+                return Err(outside(format!("a list of tags without an end, after {} pages", seen.len())));
+            }
+            reply = self.session.call_at(&call, &next, AddressSource::NextPage)?;
+        }
+    }
+
+    /// Takes a manifest away; by its tag only where the registry does that. One request.
+    ///
+    /// # Errors
+    /// A registry that does not delete, or has no such manifest, and what stands in the way of an exchange.
+    pub fn delete_manifest(&self, repository: &Repository, name: &Name) -> Result<(), RegistryError> {
+        let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
+        let scopes = [Scope::repository(repository.path(), Access::PullPush)];
+        let call = Call {
+            reference: Some(name_of(name)),
+            is_repeatable: true,
+            ..Call::new("DELETE", repository, &target, &scopes)
+        };
+        let reply = match self.session.call(&call) {
+            // The answer to the first try was lost.
+            Err(error) if error.status == Some(404) && error.tries > 1 => return Ok(()),
+            outcome => outcome?,
+        };
+        if matches!(reply.answer.status, 200 | 202 | 204) {
+            return Ok(());
+        }
+        let outside = complaint(repository, &reply, Kind::Protocol);
+        Err(outside(format!("status {} for a manifest to be deleted", reply.answer.status)))
+    }
+
+    /// Takes a blob away. Most registries leave that to their garbage collection. One request.
+    ///
+    /// # Errors
+    /// A registry that does not delete, or has no such blob, and what stands in the way of an exchange.
+    pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
+        let target = format!("/v2/{}/blobs/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::PullPush)];
+        let call =
+            Call { blob: Some(digest), is_repeatable: true, ..Call::new("DELETE", repository, &target, &scopes) };
+        let reply = self.session.call(&call)?;
+        if matches!(reply.answer.status, 200 | 202 | 204) {
+            return Ok(());
+        }
+        let outside = complaint(repository, &reply, Kind::Protocol);
+        Err(outside(format!("status {} for a blob to be deleted", reply.answer.status)))
+    }
+
+    /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
+    /// referrers API (404, or a web page as from a site that has one for every path). One request.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and an answer that is no manifest.
+    pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {
+        let target = format!("/v2/{}/referrers/{digest}", repository.path());
+        let scopes = [Scope::repository(repository.path(), Access::Pull)];
+        let accept = [("Accept", media_type::OCI_INDEX)];
+        let call = Call {
+            headers: &accept,
+            cap: MANIFEST_MAX,
+            reference: Some(digest.as_str()),
+            is_repeatable: true,
+            ..Call::new("GET", repository, &target, &scopes)
+        };
+        let reply = match self.session.call(&call) {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            Ok(reply) if is_html(&reply.answer) => return Ok(None),
+            outcome => outcome?,
+        };
+        let media_type = manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        let bytes = reply.answer.body;
+        Ok(Some(Fetched { media_type, digest: Digest::of(&bytes), bytes }))
+    }
+
+    fn next_page(&self, reply: &Reply) -> Result<Option<Url>, String> {
+        let links: Vec<_> = reply.answer.fields("Link").collect();
+        let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
+        let place = self.session.place(reply, next);
+        place.map(Some).map_err(|why| format!("a Link to its next page that is unusable: {why}"))
+    }
+}
+
+/// What a list of tags looks like; a repository without tags has `null` for them.
+#[derive(Deserialize)]
+struct Page {
+    tags: Option<Vec<String>>,
+}
+
+impl Page {
+    fn read(body: &[u8]) -> Result<Page, serde_json::Error> {
+        json::check_size(body)?;
+        serde_json::from_slice(body)
+    }
+}
+
+/// Whether a text can stand in a header as one word.
+fn is_header_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+fn name_of(name: &Name) -> &str {
+    match name {
+        Name::Tag(tag) => tag,
+        Name::Digest(digest) => digest.as_str(),
+    }
+}
+
+/// The targets of a `Link` header (RFC 8288) that are the next page.
+pub(crate) fn next_links(value: &str) -> impl Iterator<Item = &str> {
+    // A target may hold commas, so the parts are told by the angle brackets.
+    value.split('<').skip(1).filter_map(|part| {
+        let (target, parameters) = part.split_once('>')?;
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let Some((name, value)) = parameter.split_once('=') else { return false };
+            let mut relations = value.trim().trim_matches('"').split_whitespace();
+            name.trim().eq_ignore_ascii_case("rel") && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+        });
+        is_next.then_some(target)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        for (value, expected) in [
+            ("</v2/a/tags/list?last=x&n=2>; rel=\"next\"", Some("/v2/a/tags/list?last=x&n=2")),
+            ("<https://h/a,b>;rel=next", Some("https://h/a,b")),
+            ("</first>; rel=\"first\", </b>; title=\"x\"; REL=\"Next last\"", Some("/b")),
+            ("</first>; rel=\"first\"", None),
+            ("</a>", None),
+            ("nonsense", None),
+            ("</a; rel=\"next\"", None),
+        ] {
+            assert_eq!(next_links(value).next(), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Several failures as one, each thing that is wrong told once.
+
+use std::collections::BTreeSet;
+
+use crate::core::error::CommandError;
+use crate::net::Kind;
+
+impl CommandError {
+    /// One failure as itself, several as one; `failures` is never empty. What is wrong with a registry or a repository
+    /// as a whole is told once, with the first request that met it.
+    pub(crate) fn of(mut failures: Vec<CommandError>) -> CommandError {
+        let mut seen = BTreeSet::new();
+        failures.retain(|failure| failure.whole().is_none_or(|whole| seen.insert(whole)));
+        match failures.pop() {
+            Some(only) if failures.is_empty() => only,
+            last => CommandError::Several(failures.into_iter().chain(last).collect()),
+        }
+    }
+
+    /// What all other requests there would fail with as well, where it is of that sort: the kind, and the place.
+    fn whole(&self) -> Option<(Kind, String)> {
+        let (CommandError::Registry(source)
+        | CommandError::Copy { source, .. }
+        | CommandError::Mount { source, .. }
+        | CommandError::Put { source, .. }) = self
+        else {
+            return None;
+        };
+        let place = match source.kind {
+            Kind::Unauthorized | Kind::Forbidden => {
+                format!("{}/{}", source.registry, source.request.as_ref()?.repository.as_ref()?)
+            }
+            // A login is a registry's, whatever was asked for with it.
+            Kind::LoginRefused
+            | Kind::GivenLoginRefused
+            | Kind::Connect
+            | Kind::Resolve
+            | Kind::Proxy
+            | Kind::PlainHttp
+            | Kind::Certificate
+            | Kind::CertificateUnfit
+            | Kind::ClientCertificate
+            | Kind::TlsFiles
+            | Kind::Credentials
+            | Kind::RateLimited => {
+                let given = source.address().filter(|address| address.is_given());
+                given.map_or(&source.registry, |address| &address.origin).clone()
+            }
+            _ => return None,
+        };
+        Some((source.kind, place))
+    }
+
+    /// The failures that this is made of, in their order.
+    pub fn each(&self) -> &[CommandError] {
+        match self {
+            CommandError::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+}

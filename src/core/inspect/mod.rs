@@ -1,0 +1,3 @@
+//! What `inspect` shows, as values.
+
+pub mod node;

@@ -1,0 +1,211 @@
+//! What was found, whatever it was: a manifest, what is said of it where it is listed, and what is in it as far as
+//! that is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::error::CommandError;
+use crate::core::requirements;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::manifest::{self, Kind, Schema};
+use crate::model::{DocumentError, Draft, Entry, media_type};
+use crate::reference::Reference;
+
+/// The annotation by which BuildKit says what a layer of an attestation is.
+const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+
+/// What the annotations begin with by which BuildKit marks an attestation.
+const REFERENCE: &str = "vnd.docker.reference.";
+
+/// A manifest. At the top, the annotations and the artifact type in `line` are the manifest's own; below that they are
+/// those of its line in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) reference: Reference,
+    pub(crate) line: Descriptor,
+    /// The index that an entry of a draft was taken from.
+    pub(crate) source: Option<Reference>,
+    /// Whether it is a draft, of which a registry need not have anything.
+    pub(crate) is_draft: bool,
+    /// What the manifest refers to; known at the top alone.
+    pub(crate) subject: Option<Descriptor>,
+    pub(crate) inside: Inside,
+}
+
+/// What is in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inside {
+    /// Nobody has looked.
+    Unknown,
+    /// The list names it, and the registry does not have it.
+    Missing,
+    /// Blobs.
+    Image(Box<Contents>),
+    /// Other manifests.
+    List(Vec<Node>),
+}
+
+/// What an image is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) config: Option<Descriptor>,
+    pub(crate) layers: Vec<Descriptor>,
+}
+
+impl Contents {
+    /// Reads an image manifest.
+    pub(crate) fn of(bytes: &[u8]) -> Result<Contents, DocumentError> {
+        let config = manifest::config(bytes).ok();
+        let layers = manifest::blobs(bytes)?.into_iter().skip(usize::from(config.is_some())).collect();
+        Ok(Contents { config, layers })
+    }
+
+    /// What there is to be downloaded, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.config.iter().chain(&self.layers).fold(0, |size, blob| size.saturating_add(blob.size))
+    }
+
+    /// The type of an artifact that says it only by its configuration, a Helm chart's for one.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        let kind = self.config.as_ref().map(|config| config.media_type.as_str())?;
+        (!kind.is_empty() && !media_type::is_image_config(kind)).then_some(kind)
+    }
+}
+
+/// What a layer of an attestation states, by the address of its type.
+pub(crate) fn predicate(layer: &Descriptor) -> Option<&str> {
+    layer.annotations.get(PREDICATE_TYPE).map(String::as_str)
+}
+
+/// The members that an index and an image manifest both have beside what they are there for.
+#[derive(Debug, Default)]
+struct Head {
+    artifact_type: String,
+    annotations: BTreeMap<String, String>,
+    subject: Option<Descriptor>,
+}
+
+impl Head {
+    /// Reads them; an image manifest's have the same names and types as an index's. What is no such member is nothing.
+    fn of(bytes: &[u8]) -> Head {
+        let Ok(Index { artifact_type, annotations, subject, .. }) = Index::decode(bytes) else {
+            return Head::default();
+        };
+        Head { artifact_type, annotations, subject }
+    }
+}
+
+impl Node {
+    /// A manifest of which only its line is known.
+    pub(crate) fn listed(reference: Reference, line: Descriptor) -> Node {
+        Node { reference, line, source: None, is_draft: false, subject: None, inside: Inside::Unknown }
+    }
+
+    /// A manifest that is here, with what it says of itself.
+    pub(crate) fn top(reference: Reference, media_type: &str, digest: &Digest, bytes: &[u8], inside: Inside) -> Node {
+        let Head { artifact_type, annotations, subject } = Head::of(bytes);
+        let line = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
+        Node { subject, inside, ..Node::listed(reference, Descriptor { artifact_type, annotations, ..line }) }
+    }
+
+    /// A draft, as the list that it would become.
+    pub(crate) fn of_draft(draft: &Draft) -> Result<Node, CommandError> {
+        let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
+        let children = draft.listed().map(Node::of_entry).collect::<Result<_, _>>()?;
+        let inside = Inside::List(children);
+        let top = Node::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside);
+        Ok(Node { is_draft: true, ..top })
+    }
+
+    /// An entry of a draft.
+    pub(crate) fn of_entry(entry: &Entry) -> Result<Node, CommandError> {
+        let inside = Inside::Image(Box::new(Contents::of(&entry.payload()?)?));
+        let node = Node::listed(entry.reference.clone(), entry.descriptor.clone());
+        Ok(Node { source: entry.source.clone(), inside, ..node })
+    }
+
+    /// What is below it, where it is a list and somebody has looked.
+    pub(crate) fn children(&self) -> &[Node] {
+        match &self.inside {
+            Inside::List(children) => children,
+            _ => &[],
+        }
+    }
+
+    /// What it is made of, where it is an image and somebody has looked.
+    pub(crate) fn contents(&self) -> Option<&Contents> {
+        match &self.inside {
+            Inside::Image(contents) => Some(contents),
+            _ => None,
+        }
+    }
+
+    /// The digest of the image that it attests, if it is an attestation.
+    pub(crate) fn attests(&self) -> Option<Digest> {
+        attested(&self.line)
+    }
+
+    /// What it runs on, where it says so.
+    pub(crate) fn platform(&self) -> Option<String> {
+        requirements::machine(&self.line).map(ToString::to_string)
+    }
+
+    /// What it is, in a few words.
+    pub(crate) fn kind(&self) -> String {
+        let artifact = Some(self.line.artifact_type.as_str()).filter(|kind| !kind.is_empty());
+        let artifact = artifact.or(self.contents().and_then(Contents::kind));
+        match (Kind::of(&self.line.media_type), artifact) {
+            _ if self.attests().is_some() => "attestation".to_owned(),
+            (Some(Kind::List), _) if media_type::essence(&self.line.media_type) == media_type::DOCKER_LIST => {
+                "docker list".to_owned()
+            }
+            (Some(Kind::List), _) => "oci index".to_owned(),
+            (Some(Kind::Image(_)), Some(artifact)) => format!("artifact {artifact}"),
+            (Some(Kind::Image(Schema::Docker)), None) => "docker image".to_owned(),
+            (Some(Kind::Image(Schema::Oci)), None) => "oci image".to_owned(),
+            (None, _) if self.line.media_type.is_empty() => "unknown".to_owned(),
+            (None, _) => self.line.media_type.clone(),
+        }
+    }
+
+    /// The annotations that are not shown in another way: BuildKit's mark of an attestation is.
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
+        let is_shown = self.attests().is_some();
+        self.line.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
+    }
+
+    /// Every digest in it.
+    pub(crate) fn digests(&self) -> Vec<&Digest> {
+        let mut digests = vec![&self.line.digest];
+        if let Some(contents) = self.contents() {
+            digests.extend(contents.config.iter().chain(&contents.layers).map(|blob| &blob.digest));
+        }
+        digests.extend(self.children().iter().flat_map(Node::digests));
+        digests
+    }
+}
+
+/// The manifests of a list in its order, but for attestations: each stands with the image that it attests, or alone
+/// where that is not in the list.
+pub(crate) fn beside(children: &[Node]) -> Vec<(&Node, Vec<&Node>)> {
+    let attested: Vec<Option<Digest>> = children.iter().map(Node::attests).collect();
+    let pairs = || children.iter().zip(&attested);
+    let images: BTreeSet<&Digest> =
+        pairs().filter(|(_, about)| about.is_none()).map(|(child, _)| &child.line.digest).collect();
+    let mut attestations: BTreeMap<&Digest, Vec<&Node>> = BTreeMap::new();
+    for (child, about) in pairs() {
+        if let Some(about) = about {
+            attestations.entry(about).or_default().push(child);
+        }
+    }
+    let stands = pairs().filter(|(_, about)| about.as_ref().is_none_or(|about| !images.contains(about)));
+    // A list may name an image twice; what is said of it is said once.
+    let mut with = |(child, about): (_, &Option<Digest>)| {
+        let child: &Node = child;
+        let own = if about.is_none() { attestations.remove(&child.line.digest) } else { None };
+        (child, own.unwrap_or_default())
+    };
+    stands.map(&mut with).collect()
+}

@@ -1,0 +1,252 @@
+//! Which entries of a draft a word names. `annotate`, `remove` and `inspect LIST IMAGE` share this one rule.
+//!
+//! The first of these that finds anything counts: an entry of that name, the index that entries came from, a platform,
+//! a digest. Attestations are found by their own name or digest only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::error::CommandError;
+use crate::model::{Draft, Entry};
+use crate::platform::{self, Platform};
+use crate::reference::{Reference, Repository};
+use crate::suggest::nearest;
+
+/// The fewest hexadecimal digits that are read as the beginning of a digest.
+const DIGITS_MIN: usize = 7;
+
+/// The entries that a word names.
+///
+/// # Errors
+/// [`CommandError::Ambiguous`] for hexadecimal digits that several different digests begin with.
+pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
+    let name = Reference::parse(word).ok();
+    if let Some(entry) = name.as_ref().and_then(|name| draft.get(name)) {
+        return Ok(vec![entry]);
+    }
+    if let Some(name) = &name {
+        let found = images(draft, |entry| entry.source.as_ref().is_some_and(|index| is_meant(index, name)));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    if let Ok(wanted) = Platform::parse(word) {
+        let runs = |own: &Platform| own.matches(&wanted);
+        let found = images(draft, |entry| entry.descriptor.platform.as_ref().is_some_and(runs));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    with_digest(draft, word)
+}
+
+/// The one entry that a word names; `None` where it names nothing.
+///
+/// # Errors
+/// [`CommandError::SeveralImages`] where it names more than one, and as [`entries`].
+pub(crate) fn entry<'a>(draft: &'a Draft, word: &str) -> Result<Option<&'a Entry>, CommandError> {
+    match entries(draft, word)?.as_slice() {
+        [] => Ok(None),
+        [entry] => Ok(Some(entry)),
+        several => Err(CommandError::SeveralImages {
+            word: word.to_owned(),
+            list: draft.reference.to_string(),
+            images: several.iter().map(|entry| described(entry)).collect(),
+        }),
+    }
+}
+
+fn described(entry: &Entry) -> String {
+    let platform = entry.descriptor.platform.as_ref().filter(|_| entry.descriptor.has_platform());
+    let platform = platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
+    format!("{}{platform}", entry.reference)
+}
+
+fn images<'a>(draft: &'a Draft, is_meant: impl Fn(&Entry) -> bool) -> Vec<&'a Entry> {
+    draft.listed().filter(|entry| entry.attests().is_none() && is_meant(entry)).collect()
+}
+
+/// Whether `name` is a name of this index, whose tag and digest are those of the time when entries were taken from it.
+fn is_meant(index: &Reference, name: &Reference) -> bool {
+    index.repository() == name.repository()
+        && name.tag().is_none_or(|tag| index.tag() == Some(tag))
+        && name.digest().is_none_or(|digest| index.digest() == Some(digest))
+}
+
+/// The entries with a digest, which is given in full or by its first digits. An image may have several entries.
+fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
+    let digits = word.strip_prefix("sha256:").unwrap_or(word);
+    let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let begins = |entry: &&Entry| {
+        let digest = entry.descriptor.digest.as_str();
+        digest == word
+            || (is_hex
+                && digits.len() >= DIGITS_MIN
+                && digest.split_once(':').is_some_and(|(_, own)| own.starts_with(digits)))
+    };
+    let all: Vec<&Entry> = draft.listed().filter(begins).collect();
+    let images: Vec<&Entry> = all.iter().copied().filter(|entry| entry.attests().is_none()).collect();
+    let found = if images.is_empty() { all } else { images };
+    let digests: BTreeSet<&str> = found.iter().map(|entry| entry.descriptor.digest.as_str()).collect();
+    match digests.len() {
+        0 | 1 => Ok(found),
+        _ => Err(CommandError::Ambiguous {
+            word: word.to_owned(),
+            meanings: digests.into_iter().map(str::to_owned).collect(),
+        }),
+    }
+}
+
+/// What a word that names nothing was probably meant to be: a platform of the draft, or the name of an entry or of an
+/// index that entries came from.
+pub(crate) fn nearest_to(draft: &Draft, word: &str) -> Option<String> {
+    let platform = Platform::parse(word).ok();
+    let is_mistyped = platform.is_some_and(|platform| platform.check_words().is_err());
+    let platforms = images(draft, |entry| entry.descriptor.has_platform());
+    let forms = |own: &Platform| [format!("{}/{}", own.os, own.architecture), own.to_string()];
+    let platforms: BTreeSet<String> =
+        platforms.iter().filter_map(|entry| entry.descriptor.platform.as_ref()).flat_map(forms).collect();
+    let near = if is_mistyped { nearest(word, platforms.iter().map(String::as_str)) } else { None };
+    near.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(word).ok()?))
+}
+
+/// The name that differs from this one in its tag alone, or in the last part of its path alone, and there by little.
+fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
+    let tag = name.tag()?;
+    let sources = draft.entries().filter_map(|entry| entry.source.as_ref());
+    let names: Vec<&Reference> = draft.entries().map(|entry| &entry.reference).chain(sources).collect();
+    let here = names.iter().filter(|known| known.repository() == name.repository());
+    let tags: BTreeMap<&str, ()> = here.filter_map(|known| Some((known.tag()?, ()))).collect();
+    if let Some(near) = nearest_word(tag, tags.keys().copied()) {
+        return Some(format!("{}:{near}", name.repository()));
+    }
+    let (folder, last) = split(name.repository());
+    let beside = names.iter().filter(|known| known.tag() == Some(tag) && split(known.repository()).0 == folder);
+    let lasts: BTreeSet<String> = beside.map(|known| split(known.repository()).1).collect();
+    nearest_word(&last, lasts.iter().map(String::as_str)).map(|near| format!("{folder}/{near}:{tag}"))
+}
+
+/// The folder that a repository is in, with the registry, and its own name there.
+fn split(repository: &Repository) -> (String, String) {
+    let whole = repository.to_string();
+    whole.rsplit_once('/').map_or((String::new(), whole.clone()), |(folder, last)| (folder.into(), last.into()))
+}
+
+/// As [`nearest`]; a word that names an architecture was not meant to name another one.
+fn nearest_word<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let architectures = |word: &str| -> Vec<&'static str> {
+        let parts: Vec<&str> = word.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
+        platform::known_architectures(None).into_iter().filter(|known| parts.contains(known)).collect()
+    };
+    let own = architectures(word);
+    nearest(word, candidates.filter(|candidate| own.is_empty() || architectures(candidate) == own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::Schema;
+
+    fn entry_of(name: &str, source: Option<&str>, platform: &str) -> Entry {
+        let bytes = format!(r#"{{"layers":[],"x":"{name}"}}"#).into_bytes();
+        let mut entry = Entry::fetched(
+            Reference::parse(name).unwrap(),
+            Schema::Oci,
+            bytes,
+            (!platform.is_empty()).then(|| Platform::parse(platform).unwrap()),
+        );
+        entry.source = source.map(|source| Reference::parse(source).unwrap());
+        entry
+    }
+
+    fn attestation_of(image: &Entry, source: &str) -> Entry {
+        let mut entry = entry_of("h.x/app:proof", Some(source), "unknown/unknown");
+        entry.descriptor.annotations.insert("vnd.docker.reference.type".into(), "attestation-manifest".into());
+        entry.descriptor.annotations.insert("vnd.docker.reference.digest".into(), image.descriptor.digest.to_string());
+        entry
+    }
+
+    fn draft(entries: impl IntoIterator<Item = Entry>) -> Draft {
+        let mut draft = Draft::new(Reference::parse("h.x/l:1").unwrap());
+        entries.into_iter().for_each(|entry| draft.insert(entry).unwrap());
+        draft
+    }
+
+    fn found(draft: &Draft, word: &str) -> Vec<String> {
+        entries(draft, word).unwrap().iter().map(|entry| entry.reference.to_string()).collect()
+    }
+
+    #[test]
+    fn the_first_rule_that_finds_anything_counts() {
+        let index = format!("h.x/app:1@sha256:{}", "d".repeat(64));
+        let amd = entry_of("h.x/app:amd", Some(&index), "linux/amd64");
+        let proof = attestation_of(&amd, &index);
+        // An image whose name reads as a platform, and which is for another one.
+        let odd = entry_of("linux/amd64", None, "linux/arm64");
+        let draft = draft([amd.clone(), proof.clone(), odd]);
+        assert_eq!(found(&draft, "h.x/app:amd"), ["h.x/app:amd"]);
+        assert_eq!(found(&draft, "linux/amd64"), ["docker.io/linux/amd64:latest"]);
+        assert_eq!(found(&draft, "linux/x86_64"), ["h.x/app:amd"]);
+        for name in ["h.x/app:1", &index, &index.replace(":1", "")] {
+            assert_eq!(found(&draft, name), ["h.x/app:amd"], "{name}");
+        }
+        let other = format!("h.x/app:1@sha256:{}", "e".repeat(64));
+        for name in ["h.x/app:2", "h.x/app", "h.y/app:1", &other, "unknown/unknown", "", "linux/s390x"] {
+            assert_eq!(found(&draft, name), [""; 0], "{name}");
+        }
+        let digest = amd.descriptor.digest.as_str();
+        for word in [digest, &digest[7..], &digest[..14], &digest[7..14]] {
+            assert_eq!(found(&draft, word), ["h.x/app:amd"], "{word}");
+        }
+        assert_eq!(found(&draft, &digest[7..13]), [""; 0], "six digits are none");
+        assert_eq!(found(&draft, proof.descriptor.digest.as_str()), ["h.x/app:proof"]);
+        assert_eq!(found(&draft, "h.x/app:proof"), ["h.x/app:proof"]);
+    }
+
+    #[test]
+    fn one_image_is_wanted_and_several_are_listed() {
+        let index = format!("h.x/app:1@sha256:{}", "d".repeat(64));
+        let v6 = entry_of("h.x/app:a", Some(&index), "linux/arm/v6");
+        let v7 = entry_of("h.x/app:b", Some(&index), "linux/arm/v7");
+        let proof = attestation_of(&v6, &index);
+        let draft = draft([v6, v7, proof]);
+        assert_eq!(entry(&draft, "linux/arm/v6").unwrap().unwrap().reference.to_string(), "h.x/app:a");
+        assert!(entry(&draft, "linux/386").unwrap().is_none());
+        for word in ["h.x/app:1", "linux/arm"] {
+            let error = entry(&draft, word).unwrap_err().to_string();
+            let wanted = "is 2 images of h.x/l:1: h.x/app:a (linux/arm/v6), h.x/app:b (linux/arm/v7)";
+            assert_eq!(error, format!("{word} {wanted}"));
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_found() {
+        let index = format!("h.x/team/app:1.2@sha256:{}", "d".repeat(64));
+        let draft = draft([
+            entry_of("h.x/team/app:1-amd64", None, "linux/amd64"),
+            entry_of("h.x/team/app:1-arm64", None, "linux/arm64/v8"),
+            entry_of("h.x/team/app-amd64:2", None, "linux/amd64"),
+            entry_of(
+                "h.x/team/x@sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+                Some(&index),
+                "",
+            ),
+        ]);
+        for (word, near) in [
+            ("linux/amd46", Some("linux/amd64")),
+            ("linxu/arm64", Some("linux/arm64")),
+            ("linxu/arm64/v8", Some("linux/arm64/v8")),
+            ("h.x/team/app:1-amd46", Some("h.x/team/app:1-amd64")),
+            ("h.x/team/app-amd46:2", Some("h.x/team/app-amd64:2")),
+            ("h.x/team/app:1.3", Some("h.x/team/app:1.2")),
+            // What is right, and not there.
+            ("linux/arm", None),
+            ("linux/s390x", None),
+            ("h.x/team/app:1-s390x", None),
+            ("h.x/team/app-arm64:2", None),
+            ("h.x/other/app:1-amd46", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_to(&draft, word).as_deref(), near, "{word:?}");
+        }
+    }
+}

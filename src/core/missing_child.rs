@@ -1,0 +1,87 @@
+//! Images that a list names and that the list's registry does not have: they were deleted after the list was published, or
+//! were never there.
+
+use std::fmt;
+
+use crate::model::descriptor::Descriptor;
+use crate::net::RegistryError;
+use crate::reference::{Reference, Repository};
+use crate::sanitize;
+
+/// The list, and what is missing of it.
+#[derive(Debug, Clone)]
+pub struct MissingChild {
+    /// The list as it was named.
+    pub list: String,
+    /// The manifests that are not there: repository and digest.
+    pub children: Vec<String>,
+    /// The platforms that the list says they are for.
+    pub platforms: Vec<String>,
+    /// Which list it is.
+    pub named_by: NamedBy,
+    /// The registry's answer, where there was more than "no".
+    pub source: Option<RegistryError>,
+}
+
+/// The list that names a missing image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBy {
+    /// One that a registry serves.
+    Published,
+    /// One that is being published.
+    Pushed,
+    /// One that would be published.
+    Previewed,
+}
+
+impl MissingChild {
+    /// The manifests of these descriptors are not in `repository`, and `list` names them.
+    pub(crate) fn new(
+        list: &Reference,
+        repository: &Repository,
+        children: &[Descriptor],
+        named_by: NamedBy,
+    ) -> MissingChild {
+        let platform = |child: &Descriptor| child.platform.as_ref().filter(|_| child.has_platform()).map(shown);
+        let name = |child: &Descriptor| {
+            let platform = platform(child).map(|platform| format!(" ({platform})")).unwrap_or_default();
+            format!("{}{platform}", repository.at_digest(&child.digest))
+        };
+        MissingChild {
+            list: list.to_string(),
+            children: children.iter().map(name).collect(),
+            platforms: children.iter().filter_map(platform).collect(),
+            named_by,
+            source: None,
+        }
+    }
+
+    /// The lines that the first one leaves out.
+    pub fn causes(&self) -> Option<String> {
+        let line = |child: &String| format!("  the registry does not have {child}");
+        let lines = || self.children.iter().map(line).collect::<Vec<_>>().join("\n");
+        (self.named_by == NamedBy::Pushed).then(lines)
+    }
+}
+
+fn shown(platform: &impl ToString) -> String {
+    sanitize::word(&platform.to_string())
+}
+
+impl fmt::Display for MissingChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissingChild { list, children, named_by, .. } = self;
+        match named_by {
+            // Docker's line: what a registry answers that checks a list.
+            NamedBy::Pushed => {
+                write!(f, "failed to put manifest {list}: manifest blob unknown: blob unknown to registry")
+            }
+            NamedBy::Published | NamedBy::Previewed => {
+                let line = |child: &String| format!("no such manifest: {child}, which {list} names");
+                f.write_str(&children.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for MissingChild {}

@@ -1,0 +1,13 @@
+//! What a user wants done: no argv, no terminal, no environment.
+
+pub mod error;
+pub mod failures;
+pub mod inspect;
+pub mod lookup;
+pub mod missing_child;
+pub mod push;
+pub mod requirements;
+pub mod resolve;
+pub mod wording;
+
+pub use error::{CommandError, Made};

@@ -1,0 +1,326 @@
+//! How a list differs from what is served under its name: the platforms first, then all else that the two say of
+//! themselves and of the manifests that both name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::core::requirements;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::sanitize;
+
+/// What differs between two lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Changes {
+    pub(crate) added: Vec<Line>,
+    pub(crate) removed: Vec<Line>,
+    pub(crate) changed: Vec<Moved>,
+    /// What else there is.
+    pub(crate) details: Vec<Detail>,
+}
+
+/// A platform and what is listed for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Line {
+    pub(crate) platform: String,
+    pub(crate) digests: Vec<String>,
+}
+
+/// A platform for which something else is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Moved {
+    pub(crate) platform: String,
+    pub(crate) from: Vec<String>,
+    pub(crate) to: Vec<String>,
+}
+
+/// A member that the two have differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Detail {
+    /// The manifest of which it is said; none for the list itself.
+    pub(crate) digest: Option<String>,
+    /// `annotations.KEY`, `artifactType`, `attestations`, `order`, …
+    pub(crate) member: String,
+    /// What is served now; none where it is not said.
+    pub(crate) from: Option<String>,
+    /// What would be; none where it is not said.
+    pub(crate) to: Option<String>,
+}
+
+/// The difference; `before` is `None` where nothing is served.
+pub(crate) fn between(before: Option<&Index>, after: &Index) -> Changes {
+    let lines = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
+    let changes = differences(&lines(before), &lines(Some(after)));
+    let mut details = before.map(|before| details(before, after)).unwrap_or_default();
+    details.extend(of_one_alone(before.unwrap_or(&Index::default()), after));
+    Changes { details, ..changes }
+}
+
+impl Changes {
+    /// A line for each of them, as people read it.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let line =
+            |sign: &str, line: &Line| format!("{sign} {} {}", sanitize::word(&line.platform), line.digests.join(" "));
+        let moved = |line: &Moved| {
+            format!("~ {} {} -> {}", sanitize::word(&line.platform), line.from.join(" "), line.to.join(" "))
+        };
+        let added = self.added.iter().map(|added| line("+", added));
+        let removed = self.removed.iter().map(|removed| line("-", removed));
+        let changed = self.changed.iter().map(moved);
+        added.chain(removed).chain(changed).chain(self.details.iter().map(Detail::line)).collect()
+    }
+}
+
+impl Detail {
+    fn line(&self) -> String {
+        let value = |value: &Option<String>| {
+            value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::start(value)))
+        };
+        let about = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
+        // A name that somebody made up must not steer the terminal.
+        let member = sanitize::start(&self.member);
+        let member = member.escape_debug();
+        match (&self.from, &self.to) {
+            (None, None) => format!("~ {about}{member}"),
+            (from, to) => format!("~ {about}{member}: {} -> {}", value(from), value(to)),
+        }
+    }
+}
+
+type Platforms = BTreeMap<String, BTreeSet<String>>;
+
+/// What is listed for each platform; attestations are their images' business.
+fn platforms(descriptors: &[Descriptor]) -> Platforms {
+    let mut lines = Platforms::new();
+    for descriptor in descriptors {
+        let platform = match requirements::machine(descriptor) {
+            Some(platform) => platform.to_string(),
+            None if descriptor.has_platform() => continue,
+            None => "-".to_owned(),
+        };
+        lines.entry(platform).or_default().insert(descriptor.digest.to_string());
+    }
+    lines
+}
+
+fn differences(before: &Platforms, after: &Platforms) -> Changes {
+    let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
+    let only = |these: &Platforms, those: &Platforms| {
+        let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
+        alone.map(|(platform, digests)| Line { platform: platform.clone(), digests: texts(digests) }).collect()
+    };
+    let both = before.iter().filter_map(|(platform, from)| Some((platform, from, after.get(platform)?)));
+    let moved = both.filter(|(_, from, to)| from != to).map(|(platform, from, to)| Moved {
+        platform: platform.clone(),
+        from: texts(from),
+        to: texts(to),
+    });
+    let (added, removed) = (only(after, before), only(before, after));
+    Changes { added, removed, changed: moved.collect(), details: Vec::new() }
+}
+
+/// What is said of something, by the name of the member.
+type Said = BTreeMap<String, String>;
+
+fn details(before: &Index, after: &Index) -> Vec<Detail> {
+    let mut details = told_differently(None, &of_list(before), &of_list(after));
+    let (old, new) = (by_digest(before), by_digest(after));
+    let both = || old.iter().filter_map(|(digest, lines)| Some((*digest, lines, new.get(digest)?)));
+    for (digest, old, new) in both() {
+        for (old, new) in old.iter().zip(new) {
+            details.extend(told_differently(Some(digest), &of_line(old), &of_line(new)));
+        }
+        details.extend(told_differently(Some(digest), &attestations(before, digest), &attestations(after, digest)));
+    }
+    let sequence = |index: &Index| index.manifests.iter().map(|line| line.digest.clone()).collect::<Vec<_>>();
+    let sorted = |mut digests: Vec<Digest>| {
+        digests.sort_unstable();
+        digests
+    };
+    let (old, new) = (sequence(before), sequence(after));
+    if old != new && sorted(old) == sorted(new) {
+        details.push(Detail { digest: None, member: "order".to_owned(), from: None, to: None });
+    }
+    details
+}
+
+/// What is said of images that only one of the two names: annotations, artifact type, attestations.
+fn of_one_alone(before: &Index, after: &Index) -> Vec<Detail> {
+    let (old, new) = (by_digest(before), by_digest(after));
+    let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Said {
+        let images = lines.get(digest).into_iter().flatten().filter(|line| attested(line).is_none());
+        let is_told = |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
+        let mut said: Said = images.flat_map(|line| of_line(line)).filter(is_told).collect();
+        said.extend(attestations(index, digest));
+        said
+    };
+    let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
+    let alone = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
+    let told = |digest| told_differently(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
+    alone.flat_map(told).collect()
+}
+
+fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
+    let mut lines: BTreeMap<&Digest, Vec<&Descriptor>> = BTreeMap::new();
+    for line in &index.manifests {
+        lines.entry(&line.digest).or_default().push(line);
+    }
+    lines
+}
+
+fn told_differently(digest: Option<&Digest>, before: &Said, after: &Said) -> Vec<Detail> {
+    let members: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differ = members.into_iter().filter(|member| before.get(*member) != after.get(*member));
+    let detail = |member: &String| Detail {
+        digest: digest.map(ToString::to_string),
+        member: member.clone(),
+        from: before.get(member).cloned(),
+        to: after.get(member).cloned(),
+    };
+    differ.map(detail).collect()
+}
+
+fn of_list(index: &Index) -> Said {
+    let subject = index.subject.as_ref().map(|subject| subject.digest.to_string()).unwrap_or_default();
+    let members = [("mediaType", index.media_type.clone()), ("artifactType", index.artifact_type.clone())];
+    said(members.into_iter().chain([("subject", subject)]), &index.annotations)
+}
+
+/// The names of platforms are compared as such; here is what they leave out.
+fn of_line(line: &Descriptor) -> Said {
+    let features = line.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
+    let (os_features, features) = features.map(|(os, cpu)| (os.join(","), cpu.join(","))).unwrap_or_default();
+    let members = [("mediaType", line.media_type.clone()), ("artifactType", line.artifact_type.clone())];
+    let platform = [("platform.os.features", os_features), ("platform.features", features)];
+    said(members.into_iter().chain(platform), &line.annotations)
+}
+
+fn said<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations: &BTreeMap<String, String>) -> Said {
+    let members = members.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value));
+    members.chain(annotations.iter().map(|(key, value)| (format!("annotations.{key}"), value.clone()))).collect()
+}
+
+/// What attests an image.
+fn attestations(index: &Index, image: &Digest) -> Said {
+    let about = index.manifests.iter().filter(|line| attested(line).as_ref() == Some(image));
+    let digests: BTreeSet<String> = about.map(|line| line.digest.to_string()).collect();
+    let digests = digests.into_iter().collect::<Vec<_>>().join(" ");
+    said([("attestations", digests)].into_iter(), &BTreeMap::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Platform;
+
+    fn descriptor(platform: &str, content: &str) -> Descriptor {
+        let platform = (!platform.is_empty()).then(|| Platform::parse(platform).unwrap());
+        Descriptor { platform, ..Descriptor::of("m", content.as_bytes()) }
+    }
+
+    fn attestation(of: &Descriptor, content: &str) -> Descriptor {
+        let mut line = descriptor("unknown/unknown", content);
+        line.annotations.insert("vnd.docker.reference.type".into(), "attestation-manifest".into());
+        line.annotations.insert("vnd.docker.reference.digest".into(), of.digest.to_string());
+        line
+    }
+
+    fn index(manifests: &[Descriptor]) -> Index {
+        Index { manifests: manifests.to_vec(), ..Index::default() }
+    }
+
+    fn named(lines: &[Line]) -> Vec<&str> {
+        lines.iter().map(|line| line.platform.as_str()).collect()
+    }
+
+    #[test]
+    fn platforms_are_compared() {
+        let before = [
+            descriptor("linux/amd64", "1"),
+            descriptor("linux/386", "1"),
+            descriptor("linux/arm64", "same"),
+            descriptor("unknown/unknown", "attestation of 1"),
+        ];
+        let after = [
+            descriptor("linux/arm64", "same"),
+            descriptor("linux/amd64", "2"),
+            descriptor("linux/s390x", "3"),
+            descriptor("unknown/unknown", "attestation of 2"),
+            descriptor("", "an artifact"),
+        ];
+        let found = between(Some(&index(&before)), &index(&after));
+        assert_eq!(named(&found.added), ["-", "linux/s390x"]);
+        assert_eq!(named(&found.removed), ["linux/386"]);
+        let [moved] = &found.changed[..] else { panic!("{:?}", found.changed) };
+        let [one, two] = [&before[0], &after[1]].map(|line| vec![line.digest.to_string()]);
+        assert_eq!((moved.platform.as_str(), &moved.from, &moved.to), ("linux/amd64", &one, &two));
+        assert_eq!(found.details, []);
+        let first = between(None, &index(&after));
+        assert_eq!((named(&first.added).len(), first.removed.len(), first.details.len()), (4, 0, 0));
+    }
+
+    #[test]
+    fn two_images_for_one_platform_are_a_set() {
+        let [one, two] = [descriptor("linux/amd64", "1"), descriptor("linux/amd64", "2")];
+        let found = between(Some(&index(&[one.clone(), two.clone()])), &index(&[two, one]));
+        assert_eq!((found.added.len(), found.removed.len(), found.changed.len()), (0, 0, 0));
+        assert_eq!(found.lines(), ["~ order"]);
+        assert_eq!(between(Some(&index(&[])), &index(&[])), Changes::default());
+    }
+
+    #[test]
+    fn what_is_said_of_new_and_removed_images_is_told() {
+        let (mut old, new) = (descriptor("linux/amd64", "1"), descriptor("linux/arm64", "2"));
+        old.annotations.insert("tier".into(), "base".into());
+        let before = index(&[old.clone(), attestation(&old, "old")]);
+        let after = index(&[new.clone(), attestation(&new, "new")]);
+        let (gone, come) = (&old.digest, &new.digest);
+        let attested = |content: &[u8]| format!("{:?}", Digest::of(content).to_string());
+        let mut expected = vec![
+            format!("~ {gone} annotations.tier: \"base\" -> none"),
+            format!("~ {gone} attestations: {} -> none", attested(b"old")),
+            format!("~ {come} attestations: none -> {}", attested(b"new")),
+        ];
+        expected.sort();
+        let details = |before: Option<&Index>| {
+            let found = between(before, &after);
+            let mut lines: Vec<String> = found.details.iter().map(Detail::line).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(details(Some(&before)), expected);
+        assert_eq!(
+            details(None),
+            expected.iter().filter(|line| line.contains(come.as_str())).cloned().collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_the_list_and_of_what_stays_is_compared() {
+        let image = descriptor("linux/amd64", "1");
+        let mut told = image.clone();
+        told.annotations.insert("tier\n".into(), "base".into());
+        told.platform = Some(Platform { features: vec!["sse4".into()], ..Platform::parse("linux/amd64").unwrap() });
+        let mut before = index(&[image.clone(), attestation(&image, "old")]);
+        before.annotations = [("gone", "1"), ("moved", "1")].map(|(key, value)| (key.into(), value.into())).into();
+        before.media_type = "docker".into();
+        let mut after = index(&[told, attestation(&image, "new")]);
+        after.annotations = [("moved", "2"), ("new", "\u{1b}")].map(|(key, value)| (key.into(), value.into())).into();
+        after.media_type = "oci".into();
+        let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
+        let digest = &image.digest;
+        let expected = [
+            "~ annotations.gone: \"1\" -> none".to_owned(),
+            "~ annotations.moved: \"1\" -> \"2\"".to_owned(),
+            "~ annotations.new: none -> \"\\u{1b}\"".to_owned(),
+            "~ mediaType: \"docker\" -> \"oci\"".to_owned(),
+            format!("~ {digest} annotations.tier\\n: none -> \"base\""),
+            format!("~ {digest} platform.features: none -> \"sse4\""),
+            format!("~ {digest} attestations: \"{old}\" -> \"{new}\""),
+        ];
+        assert_eq!(between(Some(&before), &after).lines(), expected);
+    }
+}

@@ -1,0 +1,347 @@
+//! Publishing a list: the blobs of images from elsewhere, then their manifests by digest from the bytes that came, then
+//! the list, so that no name ever serves what is not there.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use crate::auth::Access;
+use crate::cli::args::{Format, Publish};
+use crate::cli::context::Context;
+use crate::cli::output::result_files::ResultFile;
+use crate::cli::output::{Progress, json};
+use crate::content::registry::{self, Brought, Mount, Name, Registry};
+use crate::core::error::{CommandError, Made};
+use crate::core::missing_child::NamedBy;
+use crate::core::push::outcome::{Copied, Published};
+use crate::core::push::plan::{Blob, Plan, Put, Step};
+use crate::core::push::remote_state::{self, Now, Served};
+use crate::core::push::{difference, dry_run};
+use crate::core::requirements::{self, Wanted};
+use crate::digest::Digest;
+use crate::model::Draft;
+use crate::model::index::Index;
+use crate::net::tasks;
+use crate::net::{Kind, RegistryError};
+use crate::reference::{Reference, Repository};
+use crate::sanitize;
+
+/// Publishes a draft, or with `--dry-run` finds out what that would take, and has `tell` tell of it before any file is
+/// written.
+///
+/// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before anything
+/// is asked.
+///
+/// # Errors
+/// [`CommandError::Incomplete`] and [`CommandError::Twice`] before any request; a draft that cannot become the list that
+/// is asked for; files that cannot be written; what a registry says. [`CommandError::Untold`] where the list is published and only what
+/// comes after that failed.
+pub(crate) fn publish(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    draft: &Draft,
+    options: &Publish,
+    tell: impl FnOnce(&Published) -> Result<(), CommandError>,
+) -> Result<Published, CommandError> {
+    let plan = Plan::new(draft, options.kind, &options.tags)?;
+    // What is no draft has been looked at before it came here.
+    let made = Made::Draft;
+    if let Some(note) = &plan.list.note {
+        context.streams.note(format_args!("{}", sanitize::line(note)));
+    }
+    let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
+    let warnings = requirements::check(draft, &wanted)?;
+    let file = |path: &Option<std::path::PathBuf>| {
+        path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()
+    };
+    let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
+    let before = registry.requests();
+    announce(registry, jobs, &plan, options.dry_run);
+    let served = remote_state::look(registry, jobs, &plan, options.dry_run)?;
+    let overwritten = overwritten(draft, &plan, &served);
+    let mut published = if options.dry_run {
+        dry_run::preview(registry, jobs, draft, &plan, &served)?
+    } else {
+        served.failure(&plan, NamedBy::Pushed).map_or(Ok(()), Err)?;
+        let (mounted, copied) = send(context, registry, jobs, &plan, &served, options)?;
+        Published { mounted, copied, ..Published::of(draft, &plan) }
+    };
+    published.unchanged = served.is_done(&plan);
+    published.requests = registry.requests().saturating_sub(before);
+    published.warnings = warnings.into_iter().chain(served.unchecked(&plan)).chain(overwritten).collect();
+    if options.dry_run {
+        return tell(&published).map(|()| published);
+    }
+    let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
+    // One that fails is no reason to leave out the others.
+    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata()];
+    let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() {
+        return Ok(published);
+    }
+    let Published { reference: list, digest, .. } = published;
+    Err(CommandError::Untold { failure: Box::new(CommandError::of(failures)), list, digest })
+}
+
+/// A line where somebody else has changed what the list's tag serves since the draft was made from it, or pushed.
+fn overwritten(draft: &Draft, plan: &Plan<'_>, served: &Served) -> Option<String> {
+    let known = draft.remote_digest.as_ref()?;
+    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
+    let Some((tag, Now::Other(digest))) = own.filter(|(_, now)| **now != Now::Other(known.clone())) else {
+        return None;
+    };
+    let after = Index::decode(&plan.list.bytes).ok()?;
+    let gone = difference::between(served.index().as_ref(), &after).removed;
+    let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
+    let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };
+    Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
+}
+
+/// Tells on stdout what came of it: docker's lines, unless something else was asked for.
+pub(crate) fn show(context: &Context, published: &Published, options: &Publish) -> Result<(), CommandError> {
+    match options.format {
+        Some(Format::Json) => Ok(context.streams.json(published)?),
+        None if published.dry_run => {
+            Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
+        }
+        None => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
+    }
+}
+
+/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
+/// fails, is the failure.
+pub(crate) fn warn(context: &Context, published: &[Published]) {
+    // Several targets of one spec are one list.
+    let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+}
+
+fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
+    file.map_or(Ok(()), |file| file.write(bytes))
+}
+
+fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &Plan<'_>, is_dry_run: bool) {
+    let target = plan.target.repository();
+    registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
+    for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
+        registry.announce(source, Access::Pull);
+    }
+    let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
+    registry.expect(target, plan.blobs.len().max(in_place + plan.tags.len()).min(jobs.get()));
+}
+
+/// Sends what is not there yet; gives how many blobs were mounted, and how much was copied.
+fn send(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    plan: &Plan<'_>,
+    served: &Served,
+    options: &Publish,
+) -> Result<(u64, Copied), CommandError> {
+    let progress = Progress::new(&context.streams, options.quiet);
+    let sender = Sender { context, registry, plan, progress, is_verbose: options.verbose };
+    let mut moved = Vec::new();
+    let outcome = sender.all(jobs, served, &mut moved);
+    sender.progress.finish();
+    outcome.map_err(|failure| if plan.has_more_tags { halfway(failure, plan, served, &moved) } else { failure })
+}
+
+/// Which tags a failure left where they were.
+fn halfway(failure: CommandError, plan: &Plan<'_>, served: &Served, moved: &[String]) -> CommandError {
+    let tags = plan.tags.iter().zip(&served.tags).filter(|(_, now)| **now != Now::This);
+    let left = tags.filter_map(|(tag, _)| tag.tag()).filter(|tag| !moved.iter().any(|moved| moved == tag));
+    CommandError::Halfway { left: left.map(str::to_owned).collect(), moved: moved.to_vec(), failure: Box::new(failure) }
+}
+
+/// What became of one step.
+enum Sent {
+    Mounted,
+    Copied(u64),
+    /// It was there, or need not be.
+    Spared,
+    Put,
+}
+
+struct Sender<'a> {
+    context: &'a Context,
+    registry: &'a Registry,
+    plan: &'a Plan<'a>,
+    progress: Progress,
+    is_verbose: bool,
+}
+
+impl Sender<'_> {
+    /// All of it; gives how many blobs were mounted, and how much was copied.
+    fn all(&self, jobs: NonZeroUsize, served: &Served, moved: &mut Vec<String>) -> Result<(u64, Copied), CommandError> {
+        let brought = self.children(jobs, served)?;
+        self.names(served, moved)?;
+        Ok(brought)
+    }
+
+    /// Brings the blobs and puts the manifests that the list is going to name.
+    fn children(&self, jobs: NonZeroUsize, served: &Served) -> Result<(u64, Copied), CommandError> {
+        let (mut mounted, mut copied) = (0, Copied::default());
+        let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
+        for (put, _) in there.filter(|(_, digest)| !served.is_there && served.children.contains(*digest)) {
+            self.say(format_args!("already there: {}", put.reference));
+        }
+        let steps = self.plan.steps(&served.children);
+        let sizes = steps.iter().filter_map(|(step, _)| match step {
+            Step::Blob(blob) => Some(blob.size.unwrap_or_default()),
+            Step::Put(_) => None,
+        });
+        let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
+        self.progress.total(bytes, blobs);
+        let sent = tasks::in_stages(jobs, &steps, |step| self.step(step)).map_err(CommandError::of)?;
+        for sent in sent {
+            match sent {
+                Sent::Mounted => mounted += 1,
+                Sent::Copied(bytes) => {
+                    copied.blobs += 1;
+                    copied.bytes = copied.bytes.saturating_add(bytes);
+                }
+                Sent::Spared | Sent::Put => {}
+            }
+        }
+        Ok((mounted, copied))
+    }
+
+    fn step(&self, step: &Step<'_, '_>) -> Result<Sent, CommandError> {
+        match step {
+            Step::Blob(blob) if blob.may_stay => self.try_mount(blob),
+            Step::Blob(blob) => self.bring(blob),
+            Step::Put(Put { reference, media_type, bytes, .. }) => {
+                put(self.registry, reference, reference, media_type, bytes)?;
+                self.say(format_args!("put {reference}"));
+                Ok(Sent::Put)
+            }
+        }
+    }
+
+    fn bring(&self, blob: &Blob<'_>) -> Result<Sent, CommandError> {
+        let target = self.plan.target.repository();
+        let digest = &blob.digest;
+        let source = blob.sources.first().map(ToString::to_string).unwrap_or_default();
+        let bar = self.progress.blob(digest, blob.size, &format!("{source} -> {target}"));
+        let wanted = registry::Blob { digest, size: blob.size };
+        let brought = self.registry.bring_blob(target, &blob.sources, &wanted, &|bytes| bar.at(bytes));
+        match brought.map_err(|error| self.not_brought(blob, error))? {
+            Brought::Copied(bytes) => {
+                bar.copied();
+                Ok(Sent::Copied(bytes))
+            }
+            Brought::Mounted => {
+                bar.skipped();
+                self.say(format_args!("mounted {target}@{digest}"));
+                Ok(Sent::Mounted)
+            }
+            Brought::Present => {
+                bar.skipped();
+                self.say(format_args!("already there: {target}@{digest}"));
+                Ok(Sent::Spared)
+            }
+        }
+    }
+
+    /// Windows' foreign layers are in no registry as a rule, and docker lets them go.
+    fn try_mount(&self, blob: &Blob<'_>) -> Result<Sent, CommandError> {
+        let target = self.plan.target.repository();
+        for source in &blob.sources {
+            let mounted = self.registry.mount(target, source, &blob.digest);
+            if mounted.map_err(|error| self.not_brought(blob, error))? == Mount::Mounted {
+                self.say(format_args!("mounted {target}@{}", blob.digest));
+                return Ok(Sent::Mounted);
+            }
+        }
+        self.say(format_args!("left where it is: {}", blob.digest));
+        Ok(Sent::Spared)
+    }
+
+    /// Docker's words where docker would have got as far.
+    fn not_brought(&self, blob: &Blob<'_>, error: RegistryError) -> CommandError {
+        let target = self.plan.target.to_string();
+        let is_near = |source: &&&Repository| source.domain() == self.plan.target.repository().domain();
+        let near = blob.sources.first().filter(is_near).map(|source| format!("{}@{}", source.path(), blob.digest));
+        let sources = blob.sources.iter().map(ToString::to_string).collect();
+        let source = Box::new(error);
+        match near {
+            Some(blob) if source.kind == Kind::NotFound => CommandError::NotMounted { blob, target, sources, source },
+            Some(blob) => CommandError::Mount { blob, target, source },
+            None => CommandError::Copy { blob: blob.digest.to_string(), target, sources, source },
+        }
+    }
+
+    /// Puts the list under its names; `moved` gets the tags that were moved.
+    fn names(&self, served: &Served, moved: &mut Vec<String>) -> Result<(), CommandError> {
+        let Plan { target, list, tags, has_more_tags, .. } = self.plan;
+        if !served.is_there && (*has_more_tags || tags.is_empty()) {
+            let by_digest = target.repository().at_digest(&list.digest);
+            let shown = if *has_more_tags { &by_digest } else { *target };
+            put(self.registry, &by_digest, shown, list.media_type, &list.bytes)?;
+            self.say(format_args!("put {by_digest}"));
+        }
+        for (tag, now) in tags.iter().zip(&served.tags) {
+            if *now == Now::This {
+                self.say(format_args!("unchanged: {tag} is {}", list.digest));
+                continue;
+            }
+            let shown = if self.plan.is_own(tag) { *target } else { tag };
+            if let Err(failure) = put(self.registry, tag, shown, list.media_type, &list.bytes) {
+                if !is_refusal(&failure) || !self.is_this_now(tag) {
+                    return Err(failure);
+                }
+                self.say(format_args!("unchanged: {tag} is {}", list.digest));
+                continue;
+            }
+            self.say(format_args!("put {tag} as {}", list.digest));
+            moved.extend(tag.tag().map(str::to_owned));
+        }
+        if tags.is_empty() && served.is_there {
+            self.say(format_args!("unchanged: {target} is {}", list.digest));
+        }
+        Ok(())
+    }
+
+    /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses even
+    /// what changes nothing, and another run may have put the same list meanwhile.
+    fn is_this_now(&self, tag: &Reference) -> bool {
+        let name = Name::Tag(tag.tag().unwrap_or_default().to_owned());
+        let found = self.registry.has_manifest(tag.repository(), &name);
+        // The failure to put it is what counts, not that of this look.
+        found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
+    }
+
+    fn say(&self, line: std::fmt::Arguments<'_>) {
+        if self.is_verbose {
+            self.context.streams.note(line);
+        }
+    }
+}
+
+/// Whether the registry would not take what was put, as opposed to failing or not knowing who puts it.
+fn is_refusal(failure: &CommandError) -> bool {
+    let is_it = |status| matches!(status, 400..=499) && !matches!(status, 401 | 429);
+    matches!(failure, CommandError::Put { source, .. } if source.status.is_some_and(is_it))
+}
+
+/// Puts a manifest under the reference's tag, or its own digest where there is none; a failure shows `shown`.
+fn put(
+    registry: &Registry,
+    reference: &Reference,
+    shown: &Reference,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<(), CommandError> {
+    let name = match (reference.tag(), reference.digest()) {
+        (Some(tag), _) => Name::Tag(tag.to_owned()),
+        // Under its own algorithm: by that name the list names it.
+        (None, digest) => Name::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
+    };
+    let failed = |error| CommandError::Put {
+        reference: shown.to_string(),
+        media_type: media_type.to_owned(),
+        source: Box::new(error),
+    };
+    registry.put_manifest(reference.repository(), &name, media_type, bytes).map(|_| ()).map_err(failed)
+}

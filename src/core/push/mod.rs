@@ -1,0 +1,9 @@
+//! Sending a list: what there is to do, doing it, and telling of it.
+
+pub mod difference;
+pub mod dry_run;
+pub mod execute;
+pub mod outcome;
+pub mod plan;
+pub mod remote_state;
+pub mod tags;

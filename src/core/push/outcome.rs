@@ -1,0 +1,265 @@
+//! What came of publishing a list, in the forms that programs read: `--format json` and buildx's metadata file.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::core::push::difference::Changes;
+use crate::core::push::plan::Plan;
+use crate::digest::Digest;
+use crate::model::{Draft, Entry};
+use crate::reference::Reference;
+
+/// A list that was published, or (with [`Published::preview`]) would be. Serialised as `--format json` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Published {
+    /// The list's name.
+    pub(crate) reference: String,
+    pub(crate) digest: String,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// What the list names, in its order.
+    pub(crate) platforms: Vec<Image>,
+    /// The tags in the order in which they are published.
+    pub(crate) tags: Vec<String>,
+    /// HTTP requests that it took.
+    pub(crate) requests: u64,
+    /// Whether all of it was there already.
+    pub(crate) unchanged: bool,
+    /// How many blobs were mounted.
+    pub(crate) mounted: u64,
+    pub(crate) copied: Copied,
+    pub(crate) dry_run: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) preview: Option<Preview>,
+    /// The children from other repositories, which docker prints.
+    #[serde(skip)]
+    pub(crate) sent: Vec<Reference>,
+    /// A line for each thing that is odd about the list.
+    #[serde(skip)]
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One line of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Image {
+    /// `linux/arm64/v8`; none where the list says nothing of one.
+    pub(crate) platform: Option<String>,
+    pub(crate) digest: String,
+    /// Of the manifest, in bytes.
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+    /// Where it can be pulled from: the list's repository.
+    pub(crate) reference: String,
+    /// The digest that it attests, if it is an attestation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attests: Option<String>,
+    /// Only in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<Origin>,
+}
+
+/// Blobs that went from one registry to another, or through here within one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Copied {
+    pub(crate) blobs: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What a dry run knows beside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Preview {
+    /// What each tag serves now.
+    pub(crate) tag_changes: Vec<TagChange>,
+    /// How the list differs from what its own name serves now.
+    pub(crate) changes: Changes,
+}
+
+/// What happens to a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct TagChange {
+    pub(crate) tag: String,
+    pub(crate) change: Change,
+    /// What it serves now, if that is known.
+    pub(crate) now: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Change {
+    /// It is not there yet.
+    New,
+    /// It serves something else.
+    Moved,
+    /// It serves this list.
+    Unchanged,
+    /// The registry does not tell.
+    Unknown,
+}
+
+/// Where an image of the list is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Origin {
+    pub(crate) how: How,
+    pub(crate) repository: String,
+    /// Of the blobs that have to be mounted or copied for it.
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum How {
+    /// In the list's repository.
+    InPlace,
+    /// In another repository of its registry.
+    Mount,
+    /// In another registry.
+    Copy,
+}
+
+impl Published {
+    /// What can be said before anything is sent.
+    pub(crate) fn of(draft: &Draft, plan: &Plan<'_>) -> Published {
+        let repository = plan.target.repository();
+        let at = |digest: &Digest| repository.at_digest(digest);
+        let image = |entry: &Entry| Image {
+            platform: entry.descriptor.has_platform().then(|| entry.descriptor.platform.clone()).flatten().map(text),
+            digest: entry.descriptor.digest.to_string(),
+            size: entry.descriptor.size,
+            media_type: entry.descriptor.media_type.clone(),
+            reference: at(&entry.descriptor.digest).to_string(),
+            attests: entry.attests().map(text),
+            from: None,
+        };
+        let elsewhere = plan.children.iter().filter(|child| child.put.is_some());
+        Published {
+            reference: plan.target.to_string(),
+            digest: plan.list.digest.to_string(),
+            size: plan.list.bytes.len() as u64,
+            media_type: plan.list.media_type.to_owned(),
+            annotations: draft.annotations.clone(),
+            platforms: plan.children.iter().map(|child| image(child.entry)).collect(),
+            tags: plan.tags.iter().filter_map(Reference::tag).map(str::to_owned).collect(),
+            requests: 0,
+            unchanged: false,
+            mounted: 0,
+            copied: Copied::default(),
+            dry_run: false,
+            preview: None,
+            warnings: Vec::new(),
+            sent: elsewhere.map(|child| at(&child.entry.descriptor.digest)).collect(),
+        }
+    }
+
+    /// Docker's lines.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let pushed = self
+            .sent
+            .iter()
+            .filter_map(|reference| Some(format!("Pushed ref {reference} with digest: {}", reference.digest()?)));
+        pushed.chain([self.digest.clone()]).collect()
+    }
+
+    /// The members of buildx's `--metadata-file` that a list has.
+    pub(crate) fn metadata(&self) -> Value {
+        let mut descriptor = json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.size });
+        if !self.annotations.is_empty()
+            && let Some(members) = descriptor.as_object_mut()
+        {
+            members.insert("annotations".to_owned(), json!(self.annotations));
+        }
+        json!({
+            "containerimage.descriptor": descriptor,
+            "containerimage.digest": self.digest,
+            "image.name": self.names().join(","),
+        })
+    }
+
+    /// The whole names under which the list can be pulled.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let Ok(list) = Reference::parse(&self.reference) else { return vec![self.reference.clone()] };
+        if self.tags.is_empty() {
+            return vec![format!("{}@{}", list.repository(), self.digest)];
+        }
+        self.tags.iter().map(|tag| format!("{}:{tag}", list.repository())).collect()
+    }
+}
+
+fn text(of: impl ToString) -> String {
+    of.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::index::Form;
+    use crate::model::manifest::Schema;
+    use crate::platform::Platform;
+
+    fn published(more_tags: &[&str]) -> Published {
+        let mut draft = Draft::new(Reference::parse("h.x/app:latest").unwrap());
+        draft.annotations.insert("k".into(), "v".into());
+        for (image, platform) in [("h.x/app:a", "linux/amd64"), ("o.x/b:1", "linux/arm64/v8")] {
+            let bytes = format!(r#"{{"layers":[],"x":"{image}"}}"#).into_bytes();
+            let platform = Some(Platform::parse(platform).unwrap());
+            draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform)).unwrap();
+        }
+        let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
+        Published::of(&draft, &Plan::new(&draft, Form::Oci, &more_tags).unwrap())
+    }
+
+    #[test]
+    fn json_has_the_members_that_are_promised() {
+        let published = published(&["1.2.3"]);
+        let value = serde_json::to_value(&published).unwrap();
+        let members: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let expected = [
+            "reference",
+            "digest",
+            "size",
+            "mediaType",
+            "annotations",
+            "platforms",
+            "tags",
+            "requests",
+            "unchanged",
+            "mounted",
+            "copied",
+            "dryRun",
+        ];
+        assert_eq!(members, expected);
+        assert_eq!(value["tags"], json!(["1.2.3", "latest"]));
+        assert_eq!(value["copied"], json!({ "blobs": 0, "bytes": 0 }));
+        let members: Vec<&str> = value["platforms"][1].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["platform", "digest", "size", "mediaType", "reference"]);
+        assert_eq!(value["platforms"][1]["platform"], "linux/arm64/v8");
+        let digest = value["platforms"][1]["digest"].as_str().unwrap();
+        assert_eq!(value["platforms"][1]["reference"], format!("h.x/app@{digest}"));
+        // Docker tells of what came from elsewhere alone.
+        let line = format!("Pushed ref h.x/app@{digest} with digest: {digest}");
+        assert_eq!(published.lines(), [line, published.digest.clone()]);
+    }
+
+    #[test]
+    fn metadata_is_buildxs() {
+        let published = published(&["1.2.3"]);
+        let expected = json!({
+            "containerimage.descriptor": {
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "digest": published.digest,
+                "size": published.size,
+                "annotations": { "k": "v" },
+            },
+            "containerimage.digest": published.digest,
+            "image.name": "h.x/app:1.2.3,h.x/app:latest",
+        });
+        assert_eq!(published.metadata(), expected);
+    }
+}

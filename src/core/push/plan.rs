@@ -1,0 +1,375 @@
+//! From a draft to what publishing it takes: the list, the blobs and manifests that its repository may not have yet,
+//! and the tags. Pure, so that a dry run and a push cannot disagree.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::error::CommandError;
+use crate::core::push::tags;
+use crate::core::resolve::carried;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::{Form, Index, List};
+use crate::model::{Draft, Entry};
+use crate::reference::{Reference, Repository};
+
+/// The operating system whose foreign layers may stay where they are.
+const WINDOWS: &str = "windows";
+
+/// The size of a manifest that every registry takes (distribution-spec), in bytes. A larger one could be published here and
+/// there, and read nowhere.
+const LIST_MAX: u64 = 4 * 1024 * 1024;
+
+/// All that publishing a draft may take.
+pub(crate) struct Plan<'a> {
+    /// The list's name.
+    pub(crate) target: &'a Reference,
+    /// The list itself.
+    pub(crate) list: List,
+    /// What it names, in its order.
+    pub(crate) children: Vec<Child<'a>>,
+    /// The distinct blobs of children from other repositories, in docker's order.
+    pub(crate) blobs: Vec<Blob<'a>>,
+    /// The distinct children from other repositories, in docker's order.
+    pub(crate) puts: Vec<Put<'a>>,
+    /// The tags in the order in which they are published; none where the list has nothing but a digest.
+    pub(crate) tags: Vec<Reference>,
+    /// Whether there are tags beside the list's own: then the list goes by its digest first.
+    pub(crate) has_more_tags: bool,
+}
+
+/// An image of the list.
+pub(crate) struct Child<'a> {
+    /// The image.
+    pub(crate) entry: &'a Entry,
+    /// The place among [`Plan::puts`] of one from another repository.
+    pub(crate) put: Option<usize>,
+}
+
+/// A blob that the target needs.
+pub(crate) struct Blob<'a> {
+    pub(crate) digest: Digest,
+    /// In bytes; `None` where manifests do not agree.
+    pub(crate) size: Option<u64>,
+    /// The repositories of the images that need it, each once, those in the target's registry first.
+    pub(crate) sources: Vec<&'a Repository>,
+    /// Whether docker lets it go where it cannot be mounted: a foreign layer of Windows images in the same registry.
+    pub(crate) may_stay: bool,
+}
+
+/// A manifest to be put under its digest.
+pub(crate) struct Put<'a> {
+    pub(crate) reference: Reference,
+    pub(crate) media_type: &'a str,
+    pub(crate) bytes: Cow<'a, [u8]>,
+    /// Where it comes from.
+    pub(crate) source: &'a Repository,
+    /// The places of its blobs among [`Plan::blobs`].
+    pub(crate) needs: BTreeSet<usize>,
+    /// Whether it is an index in the list, which has to wait for all manifests before it.
+    pub(crate) is_index: bool,
+}
+
+/// One thing to send before the list.
+pub(crate) enum Step<'p, 'a> {
+    /// A blob to bring.
+    Blob(&'p Blob<'a>),
+    /// A manifest to put.
+    Put(&'p Put<'a>),
+}
+
+impl<'a> Plan<'a> {
+    /// Works out all of it; everything that can be known to be wrong is known then.
+    ///
+    /// # Errors
+    /// A draft with nothing in it or that cannot become a list of this form, and what is no tag.
+    pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<Plan<'a>, CommandError> {
+        let target = &draft.reference;
+        if draft.is_empty() {
+            return Err(CommandError::Empty(target.to_string()));
+        }
+        let tags = tags::ordered(target, more_tags)?;
+        let has_more_tags = tags.iter().any(|tag| tag.tag() != target.tag());
+        let list = draft.list(form)?;
+        let size = list.bytes.len() as u64;
+        if size > LIST_MAX {
+            return Err(CommandError::ListTooLarge { list: target.to_string(), size, most: LIST_MAX });
+        }
+        let (children, blobs, puts) = (Vec::new(), Blobs::default(), Vec::new());
+        let mut plan = Plan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
+        plan.blobs = plan.add(draft, blobs)?;
+        Ok(plan)
+    }
+
+    fn add(&mut self, draft: &'a Draft, mut blobs: Blobs<'a>) -> Result<Vec<Blob<'a>>, CommandError> {
+        let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+        for entry in draft.listed() {
+            let source = entry.reference.repository();
+            if source == self.target.repository() {
+                self.children.push(Child { entry, put: None });
+                continue;
+            }
+            let needs = blobs.add(entry, self.target.repository())?;
+            let digest = &entry.descriptor.digest;
+            let bytes = entry.bytes()?;
+            let place = *places.entry(digest).or_insert(self.puts.len());
+            if place == self.puts.len() {
+                let reference = self.target.repository().at_digest(digest);
+                let media_type = entry.media_type();
+                self.puts.push(Put { reference, media_type, bytes, source, needs, is_index: false });
+            }
+            self.children.push(Child { entry, put: Some(place) });
+        }
+        self.add_carried(draft, &mut blobs)?;
+        self.add_nested(draft)?;
+        Ok(blobs.done(self.target.repository()))
+    }
+
+    /// What an index in another repository names and is no image. What could not be had is not in the draft any more.
+    fn add_carried(&mut self, draft: &'a Draft, blobs: &mut Blobs<'a>) -> Result<(), CommandError> {
+        for carried in &draft.carried {
+            let (source, target) = (carried.source.repository(), self.target.repository());
+            let Some(raw) = carried.raw.as_ref().filter(|_| source != target) else { continue };
+            let needs = blobs.add_all(carried::blobs(raw)?, source, target, false);
+            let reference = target.at_digest(&carried.descriptor.digest);
+            let media_type = carried.descriptor.media_type.as_str();
+            let bytes = Cow::Borrowed(raw.as_slice());
+            self.puts.push(Put { reference, media_type, bytes, source, needs, is_index: false });
+        }
+        Ok(())
+    }
+
+    /// The indexes that lie in the list, the innermost first.
+    fn add_nested(&mut self, draft: &'a Draft) -> Result<(), CommandError> {
+        let Some(form) = draft.source.as_ref().filter(|form| !form.nested.is_empty()) else { return Ok(()) };
+        let is_it = |source: &&Reference| source.digest() == Some(&form.digest);
+        let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it);
+        let source = source.map_or(self.target.repository(), Reference::repository);
+        if source == self.target.repository() {
+            return Ok(());
+        }
+        let mut named: BTreeSet<Digest> = lines_of(&self.list.bytes)?;
+        let mut nested = Vec::new();
+        // An index stands in front of those that lie in it.
+        for inner in &form.nested {
+            if named.remove(&inner.digest) {
+                named.extend(lines_of(&inner.raw)?);
+                nested.push(inner);
+            }
+        }
+        for inner in nested.into_iter().rev() {
+            let reference = self.target.repository().at_digest(&inner.digest);
+            let bytes = Cow::Borrowed(inner.raw.as_slice());
+            let needs = BTreeSet::new();
+            self.puts.push(Put { reference, media_type: &inner.media_type, bytes, source, needs, is_index: true });
+        }
+        Ok(())
+    }
+
+    /// The manifests that are left to put when these are there.
+    pub(crate) fn missing(&self, there: &BTreeSet<Digest>) -> impl Iterator<Item = &Put<'a>> {
+        self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !there.contains(digest)))
+    }
+
+    /// The work that is left when these manifests are there, with the places of the work that each piece needs.
+    pub(crate) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(Step<'_, 'a>, Vec<usize>)> {
+        let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();
+        let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let blobs = needed.iter().filter_map(|place| self.blobs.get(*place));
+        let blobs = blobs.map(|blob| (Step::Blob(blob), Vec::new()));
+        let puts = self.missing(there).enumerate().map(|(before, put)| {
+            let blobs = put.needs.iter().filter_map(|place| moved.get(place).copied());
+            let manifests = if put.is_index { before } else { 0 };
+            (Step::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
+        });
+        blobs.chain(puts).collect()
+    }
+
+    /// The list's own name: by its tag, or by its digest where it has none, as docker has it.
+    pub(crate) fn is_own(&self, tag: &Reference) -> bool {
+        tag.tag() == self.target.tag()
+    }
+}
+
+/// The blobs while they are collected.
+#[derive(Default)]
+struct Blobs<'a> {
+    blobs: Vec<Blob<'a>>,
+    places: BTreeMap<Digest, usize>,
+}
+
+impl<'a> Blobs<'a> {
+    /// Adds what an image needs and gives the places of it. Foreign layers stay where they are if the image comes from
+    /// another registry; within one, docker tries.
+    fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
+        let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
+        Ok(self.add_all(entry.blobs()?, entry.reference.repository(), target, is_windows))
+    }
+
+    /// The same for blobs that are in `source`.
+    fn add_all(
+        &mut self,
+        blobs: Vec<Descriptor>,
+        source: &'a Repository,
+        target: &Repository,
+        is_windows: bool,
+    ) -> BTreeSet<usize> {
+        let is_near = source.domain() == target.domain();
+        let mut needs = BTreeSet::new();
+        for descriptor in blobs {
+            let is_foreign = descriptor.is_foreign();
+            if is_foreign && !is_near {
+                continue;
+            }
+            let Descriptor { digest, size, .. } = descriptor;
+            let may_stay = is_foreign && is_windows;
+            let place = *self.places.entry(digest.clone()).or_insert(self.blobs.len());
+            if place == self.blobs.len() {
+                self.blobs.push(Blob { digest, size: Some(size), sources: Vec::new(), may_stay });
+            }
+            if let Some(blob) = self.blobs.get_mut(place) {
+                blob.may_stay &= may_stay;
+                blob.size = blob.size.filter(|known| *known == size);
+                if !blob.sources.contains(&source) {
+                    blob.sources.push(source);
+                }
+            }
+            needs.insert(place);
+        }
+        needs
+    }
+
+    fn done(mut self, target: &Repository) -> Vec<Blob<'a>> {
+        for blob in &mut self.blobs {
+            // Stable: within one registry they stay in docker's order.
+            blob.sources.sort_by_key(|source| source.domain() != target.domain());
+        }
+        self.blobs
+    }
+}
+
+/// What a list names.
+fn lines_of(list: &[u8]) -> Result<BTreeSet<Digest>, CommandError> {
+    Ok(Index::decode(list)?.manifests.into_iter().map(|line| line.digest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::Schema;
+    use crate::platform::Platform;
+
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+
+    fn line(media_type: &str, content: &str) -> String {
+        let urls = if media_type == FOREIGN { r#","urls":["https://x.example/l"]"# } else { "" };
+        let digest = Digest::of(content.as_bytes());
+        format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}{urls}}}"#, content.len())
+    }
+
+    fn entry(reference: &str, platform: &str, layers: &[(&str, &str)]) -> Entry {
+        let layers: Vec<String> = layers.iter().map(|(media_type, content)| line(media_type, content)).collect();
+        let config = line("application/vnd.oci.image.config.v1+json", platform);
+        let manifest = format!(r#"{{"config":{config},"layers":[{}]}}"#, layers.join(","));
+        let platform = Some(Platform::parse(platform).unwrap());
+        Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
+    }
+
+    fn draft(entries: Vec<Entry>) -> Draft {
+        let mut draft = Draft::new(Reference::parse("h.x/app:1").unwrap());
+        entries.into_iter().for_each(|entry| draft.insert(entry).unwrap());
+        draft
+    }
+
+    fn names(blob: &Blob<'_>) -> Vec<String> {
+        blob.sources.iter().map(|source| source.to_string()).collect()
+    }
+
+    #[test]
+    fn each_blob_is_there_once_with_all_that_have_it_the_near_ones_first() {
+        let draft = draft(vec![
+            entry("a.x/far:1", "linux/amd64", &[(LAYER, "shared")]),
+            entry("h.x/near:1", "linux/arm64", &[(LAYER, "shared"), (LAYER, "own")]),
+            entry("h.x/app:there", "linux/s390x", &[(LAYER, "shared"), (LAYER, "there")]),
+        ]);
+        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let contents: Vec<Digest> =
+            ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::of(content.as_bytes())).into();
+        assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
+        assert_eq!(names(&plan.blobs[1]), ["h.x/near", "a.x/far"]);
+        assert_eq!(plan.children.iter().map(|child| child.put).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
+        let needs: Vec<Vec<usize>> = plan.steps(&BTreeSet::new()).into_iter().map(|(_, needs)| needs).collect();
+        assert_eq!(needs, [vec![], vec![], vec![], vec![], vec![0, 1], vec![1, 2, 3]]);
+        // The first child is there: so are its blobs, but not what the second needs.
+        let there = BTreeSet::from([plan.puts[0].reference.digest().unwrap().clone()]);
+        let needs: Vec<Vec<usize>> = plan.steps(&there).into_iter().map(|(_, needs)| needs).collect();
+        assert_eq!(needs, [vec![], vec![], vec![], vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn one_image_in_two_repositories_is_put_once() {
+        let image = |reference| entry(reference, "linux/amd64", &[(LAYER, "l")]);
+        let draft = draft(vec![image("h.x/b:1"), image("h.x/a:1")]);
+        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        assert_eq!((plan.puts.len(), plan.children.len()), (1, 2));
+        assert_eq!(names(&plan.blobs[0]), ["h.x/a", "h.x/b"]);
+    }
+
+    #[test]
+    fn foreign_layers_stay_across_registries_and_are_tried_within_one() {
+        let layers = [(FOREIGN, "theirs"), (LAYER, "ours")];
+        let across = draft(vec![entry("far.x/win:1", "windows/amd64", &layers)]);
+        let plan = Plan::new(&across, Form::Auto, &[]).unwrap();
+        assert_eq!(plan.blobs.len(), 2);
+        for (platform, may_stay) in [("windows/amd64", true), ("linux/amd64", false)] {
+            let near = draft(vec![entry("h.x/win:1", platform, &layers)]);
+            let plan = Plan::new(&near, Form::Auto, &[]).unwrap();
+            let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.may_stay).collect();
+            assert_eq!(found, [false, may_stay, false], "{platform}");
+        }
+        // One Linux image that needs it is enough.
+        let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
+        assert!(Plan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
+    }
+
+    #[test]
+    fn sizes_that_do_not_agree_are_not_known() {
+        let image = |reference: &str, size: &str| {
+            let config = line(LAYER, reference);
+            let layer = line(LAYER, "same").replace("\"size\":4", size);
+            let manifest = format!(r#"{{"config":{config},"layers":[{layer}]}}"#);
+            let platform = Some(Platform::parse("linux/amd64").unwrap());
+            Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
+        };
+        let draft = draft(vec![image("h.x/a:1", "\"size\":4"), image("h.x/b:1", "\"size\":5")]);
+        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let sizes: Vec<Option<u64>> = plan.blobs.iter().map(|blob| blob.size).collect();
+        assert_eq!(sizes, [Some(7), None, Some(7)]);
+    }
+
+    #[test]
+    fn the_same_draft_is_the_same_bytes() {
+        let make = || {
+            draft(vec![
+                entry("h.x/b:1", "linux/arm64", &[(LAYER, "b")]),
+                entry("a.x/a:1", "linux/amd64", &[(LAYER, "a")]),
+            ])
+        };
+        let (first, second) = (make(), make());
+        for form in [Form::Auto, Form::Docker, Form::Oci] {
+            let [first, second] = [&first, &second].map(|draft| Plan::new(draft, form, &[]).unwrap().list);
+            assert_eq!(first, second);
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_the_lists_own_is_not_one_more() {
+        let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
+        let more = |tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            Plan::new(&draft, Form::Auto, &tags).unwrap().has_more_tags
+        };
+        assert!(!more(&[]) && !more(&["1"]) && more(&["1", "2"]));
+    }
+}

@@ -1,0 +1,154 @@
+//! The tags that a list is published under, and their order: those that stay where they are before those that move, the
+//! most general last, so that whoever follows a moving tag finds the more exact ones there already.
+
+use std::collections::BTreeSet;
+
+use crate::core::error::CommandError;
+use crate::reference::Reference;
+
+/// The shortest abbreviation of a commit that git makes, and its two whole lengths, in digits.
+const COMMIT_SHORT: usize = 7;
+const COMMIT_SHA1: usize = 40;
+const COMMIT_SHA256: usize = 64;
+
+/// What build tools put before a commit.
+const COMMIT_PREFIXES: [&str; 3] = ["sha-", "git-", "g"];
+
+/// The names of the list in its repository: its own tag, where it has one, and these; each once, in the order in which
+/// they are published.
+///
+/// # Errors
+/// Every one that is no tag.
+pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    let mut tags = Vec::new();
+    for tag in list.tag().into_iter().chain(more.iter().map(String::as_str)) {
+        if !seen.insert(tag) {
+            continue;
+        }
+        match tagged(list, tag) {
+            Some(reference) => tags.push((mobility(tag), reference)),
+            None => wrong.push(CommandError::TagName(tag.to_owned())),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(CommandError::of(wrong));
+    }
+    // Stable: tags that move alike stay in the order of the command line.
+    tags.sort_by_key(|(mobility, _)| *mobility);
+    Ok(tags.into_iter().map(|(_, reference)| reference).collect())
+}
+
+/// The list's repository with this tag, if it is one.
+pub(crate) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
+    let reference = Reference::parse(&format!("{}:{tag}", list.repository())).ok()?;
+    let is_it =
+        reference.repository() == list.repository() && reference.tag() == Some(tag) && reference.digest().is_none();
+    is_it.then_some(reference)
+}
+
+/// How often people expect a tag to move; the least comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mobility {
+    /// It names one thing for ever: a full version or a commit.
+    Fixed,
+    /// `1.2`
+    Minor,
+    /// `1`
+    Major,
+    /// `edge`, `main`
+    Named,
+    /// What whoever names no tag gets.
+    Latest,
+}
+
+fn mobility(tag: &str) -> Mobility {
+    if tag == "latest" {
+        return Mobility::Latest;
+    }
+    match numbers(tag) {
+        3.. => Mobility::Fixed,
+        _ if is_commit(tag) => Mobility::Fixed,
+        2 => Mobility::Minor,
+        1 => Mobility::Major,
+        _ => Mobility::Named,
+    }
+}
+
+/// How many numbers a version has, at most three; behind them may stand whatever makes it more special: `1.2.3`,
+/// `v1.2.3-rc.1`. None for what is no version.
+fn numbers(tag: &str) -> usize {
+    let tag = tag.strip_prefix('v').unwrap_or(tag);
+    let core = tag.split(['-', '_']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').take(3).collect();
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if numbers.iter().all(is_number) { numbers.len() } else { 0 }
+}
+
+fn is_commit(tag: &str) -> bool {
+    let is_hash = |text: &str| {
+        let is_length = matches!(text.len(), COMMIT_SHORT..=COMMIT_SHA1 | COMMIT_SHA256);
+        is_length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    is_hash(tag) || COMMIT_PREFIXES.iter().filter_map(|prefix| tag.strip_prefix(prefix)).any(is_hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(list: &str, more: &[&str]) -> Result<Vec<String>, String> {
+        let more: Vec<String> = more.iter().map(|tag| (*tag).to_owned()).collect();
+        let tags = ordered(&Reference::parse(list).unwrap(), &more).map_err(|error| error.to_string())?;
+        Ok(tags.iter().map(|tag| tag.tag().unwrap().to_owned()).collect())
+    }
+
+    #[test]
+    fn what_moves_comes_last() {
+        let found = order("h.x/app:latest", &["1", "1.2.3", "edge", "v1.2.3-rc.1", "1.2", "0a1b2c3", "main"]).unwrap();
+        assert_eq!(found, ["1.2.3", "v1.2.3-rc.1", "0a1b2c3", "1.2", "1", "edge", "main", "latest"]);
+        assert_eq!(order("h.x/app:1.2.3", &["latest", "1.2.3", "latest"]).unwrap(), ["1.2.3", "latest"]);
+    }
+
+    #[test]
+    fn a_list_under_a_digest_has_no_tag_of_its_own() {
+        let list = format!("h.x/app@sha256:{}", "ab".repeat(32));
+        assert_eq!(order(&list, &[]).unwrap(), [""; 0]);
+        assert_eq!(order(&list, &["b", "a"]).unwrap(), ["b", "a"]);
+    }
+
+    #[test]
+    fn versions_and_commits_stay() {
+        for tag in
+            ["1.2.3", "v0.0.1", "1.2.3-alpine3.20", "10.20.30_1", "1.2.3.4", "deadbeef", "sha-0a1b2c3", "g1234567"]
+        {
+            assert_eq!(mobility(tag), Mobility::Fixed, "{tag}");
+        }
+        let sha = ["ab".repeat(20), "ab".repeat(32)];
+        assert!(sha.iter().all(|sha| mobility(sha) == Mobility::Fixed));
+        for (tag, found) in [
+            ("1", Mobility::Major),
+            ("1.2", Mobility::Minor),
+            ("v1", Mobility::Major),
+            ("1-alpine", Mobility::Major),
+            ("v1.2-3.4", Mobility::Minor),
+            ("latest", Mobility::Latest),
+            ("1.2.x", Mobility::Named),
+            ("1.2.", Mobility::Named),
+            ("facade", Mobility::Named),
+            ("release", Mobility::Named),
+            ("sha-x", Mobility::Named),
+            ("DEADBEEF", Mobility::Named),
+        ] {
+            assert_eq!(mobility(tag), found, "{tag}");
+        }
+    }
+
+    #[test]
+    fn every_bad_tag_is_named() {
+        let found = order("h.x/app:1", &["a b", "ok", "x/y", "", "a@b"]).unwrap_err();
+        let expected = ["\"a b\" is not a tag", "\"x/y\" is not a tag", "\"\" is not a tag", "\"a@b\" is not a tag"];
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,180 @@
+//! Whether a draft is what it is meant to be: all platforms that were asked for, none twice. Asked before anything is
+//! sent.
+
+use std::collections::BTreeMap;
+
+use crate::cli::args::PlatformArg;
+use crate::core::error::{CommandError, Made};
+use crate::model::descriptor::Descriptor;
+use crate::model::{Draft, Entry};
+use crate::platform::Platform;
+
+/// What attestations, and what is made for no machine, call their operating system.
+const NO_SYSTEM: &str = "unknown";
+
+/// The variants of 32-bit ARM, the one that is preferred first.
+const ARM_VARIANTS: [&str; 3] = ["v7", "v6", "v5"];
+
+/// How many images are named that are for the same platform.
+const SHOWN_MAX: usize = 8;
+
+/// What is asked of a draft.
+pub(crate) struct Wanted<'a> {
+    /// Platforms that it must have.
+    pub(crate) require: &'a [PlatformArg],
+    /// Whether it may have no others.
+    pub(crate) exact: bool,
+    /// Whether a platform that is there twice is a failure.
+    pub(crate) strict: bool,
+    /// What the list is made from.
+    pub(crate) made: Made,
+}
+
+/// Checks a draft and gives the warnings, a line for each platform that is there twice.
+///
+/// # Errors
+/// [`CommandError::Incomplete`] for platforms that are missing, or too many; [`CommandError::Twice`] for those that are
+/// there twice, where that is a failure.
+pub(crate) fn check(draft: &Draft, wanted: &Wanted<'_>) -> Result<Vec<String>, CommandError> {
+    let there: Vec<(&Entry, &Platform)> =
+        draft.entries().filter_map(|entry| Some((entry, platform_of(entry)?))).collect();
+    let has = |wanted: &&PlatformArg| there.iter().any(|(_, platform)| platform.matches(&wanted.parsed));
+    let missing: Vec<String> = wanted.require.iter().filter(|wanted| !has(wanted)).map(typed).collect();
+    let is_extra =
+        |platform: &Platform| wanted.exact && !wanted.require.iter().any(|wanted| platform.matches(&wanted.parsed));
+    let extra = there.iter().filter(|(_, platform)| is_extra(platform));
+    let extra: Vec<String> = extra.map(|(_, platform)| platform.to_string()).collect();
+    if !missing.is_empty() || !extra.is_empty() {
+        return Err(CommandError::Incomplete { list: draft.reference.to_string(), made: wanted.made, missing, extra });
+    }
+    let twice = twice(&there);
+    if wanted.strict && !twice.is_empty() {
+        return Err(CommandError::Twice { made: wanted.made, twice });
+    }
+    Ok(twice)
+}
+
+fn typed(wanted: &PlatformArg) -> String {
+    wanted.typed.clone()
+}
+
+/// What an entry runs on; nothing for an attestation, or an artifact.
+fn platform_of(entry: &Entry) -> Option<&Platform> {
+    machine(&entry.descriptor).filter(|_| entry.attests().is_none())
+}
+
+/// The platform that a line of a list names, where it is one that something can run on.
+pub(crate) fn machine(line: &Descriptor) -> Option<&Platform> {
+    let platform = line.platform.as_ref()?;
+    (line.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
+}
+
+/// Of images that match a platform those that suit it best. A 32-bit ARM without a variant is v7, then v6, then v5, as
+/// containerd and skopeo have it. Several images are left where they suit it alike.
+pub(crate) fn preferred<'a, T: Copy>(
+    matching: Vec<T>,
+    wanted: &Platform,
+    line: impl Fn(T) -> &'a Descriptor,
+) -> Vec<T> {
+    let rank = |image: &T| match machine(line(*image)).map(Platform::normalized).unwrap_or_default() {
+        Platform { architecture, .. } if architecture != "arm" || !wanted.variant.is_empty() => 0,
+        Platform { variant, .. } => ARM_VARIANTS.iter().position(|own| *own == variant).unwrap_or(ARM_VARIANTS.len()),
+    };
+    let best = matching.iter().map(rank).min();
+    matching.into_iter().filter(|image| Some(rank(image)) == best).collect()
+}
+
+/// A line for each platform that more than one image is for.
+fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
+    let mut images: BTreeMap<Key, (String, Vec<String>)> = BTreeMap::new();
+    for (entry, platform) in there {
+        let shown = || (platform.normalized().to_string(), Vec::new());
+        let (_, images) = images.entry(key(platform)).or_insert_with(shown);
+        images.push(entry.reference.to_string());
+    }
+    let twice = images.into_values().filter(|(_, images)| images.len() > 1);
+    twice
+        .map(|(platform, images)| format!("{} images for {platform}: {}", images.len(), some(&images, SHOWN_MAX)))
+        .collect()
+}
+
+/// The first of these, `most` of them, and how many there are beside.
+pub(crate) fn some(names: &[String], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+type Key = (String, String, String, String, Vec<String>, Vec<String>);
+
+/// What makes two platforms one.
+fn key(platform: &Platform) -> Key {
+    let Platform { architecture, os, os_version, mut os_features, variant, mut features } = platform.normalized();
+    os_features.sort_unstable();
+    features.sort_unstable();
+    (os, architecture, variant, os_version, os_features, features)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::Schema;
+    use crate::reference::Reference;
+
+    fn draft(platforms: &[&str]) -> Draft {
+        let mut draft = Draft::new(Reference::parse("h.x/app:1").unwrap());
+        for (number, platform) in platforms.iter().enumerate() {
+            let reference = Reference::parse(&format!("h.x/app:i{number}")).unwrap();
+            let platform = (*platform != "-").then(|| Platform::parse(platform).unwrap());
+            draft.insert(Entry::fetched(reference, Schema::Oci, b"{}".to_vec(), platform)).unwrap();
+        }
+        draft
+    }
+
+    fn arguments(platforms: &[&str]) -> Vec<PlatformArg> {
+        platforms.iter().map(|platform| PlatformArg::new(platform).unwrap()).collect()
+    }
+
+    fn checked(draft: &Draft, require: &[&str], exact: bool) -> Result<Vec<String>, CommandError> {
+        check(draft, &Wanted { require: &arguments(require), exact, strict: false, made: Made::Draft })
+    }
+
+    #[test]
+    fn what_is_required_must_be_there() {
+        let draft = draft(&["linux/amd64", "linux/arm64/v8", "linux/arm/v6"]);
+        for fine in [&["linux/amd64"][..], &["linux/x86_64", "linux/arm64", "linux/arm/v6"], &["linux/arm"], &[]] {
+            assert_eq!(checked(&draft, fine, false).unwrap(), [""; 0], "{fine:?}");
+        }
+        let refused = checked(&draft, &["linux/arm64", "linux/arm/v7", "windows/amd64"], false).unwrap_err();
+        let CommandError::Incomplete { missing, extra, .. } = refused else { panic!("{refused}") };
+        assert_eq!((missing, extra), (vec!["linux/arm/v7".to_owned(), "windows/amd64".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn exactly_means_nothing_else() {
+        let draft = draft(&["linux/amd64", "linux/s390x", "unknown/unknown", "-"]);
+        assert!(checked(&draft, &["linux/amd64", "linux/s390x"], true).is_ok());
+        let refused = checked(&draft, &["linux/amd64", "linux/arm64"], true).unwrap_err();
+        let CommandError::Incomplete { missing, extra, .. } = refused else { panic!("{refused}") };
+        assert_eq!((missing, extra), (vec!["linux/arm64".to_owned()], vec!["linux/s390x".to_owned()]));
+    }
+
+    #[test]
+    fn two_images_for_one_platform_are_told_in_one_line() {
+        let draft = draft(&["linux/arm64", "linux/amd64", "linux/aarch64/v8", "linux/arm/v6", "-", "-", "linux/arm64"]);
+        let warnings = checked(&draft, &[], false).unwrap();
+        assert_eq!(warnings, ["3 images for linux/arm64: h.x/app:i0, h.x/app:i2, h.x/app:i6"]);
+        let refused =
+            check(&draft, &Wanted { require: &[], exact: false, strict: true, made: Made::Draft }).unwrap_err();
+        assert_eq!(refused.to_string(), warnings[0]);
+        let many = super::tests::draft(&["linux/amd64"; 10]);
+        let named: Vec<String> = (0..8).map(|number| format!("h.x/app:i{number}")).collect();
+        let line = format!("10 images for linux/amd64: {} and 2 more", named.join(", "));
+        assert_eq!(checked(&many, &[], false).unwrap(), [line]);
+        // Windows images differ by their version alone.
+        let windows = super::tests::draft(&["windows/amd64:10.0.17763.1", "windows/amd64:10.0.20348.1"]);
+        assert_eq!(checked(&windows, &[], false).unwrap(), [""; 0]);
+    }
+}

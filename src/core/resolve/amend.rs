@@ -1,0 +1,270 @@
+//! Putting a source into a draft that may know it already: what moved is replaced, what the user said of it stays, and
+//! what attested the replaced image goes with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::args::{Attestations, Sources};
+use crate::core::resolve::previous::{Move, Originals, former, moved, pairs};
+use crate::core::resolve::source::Source;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::{DocumentError, Draft, Entry, draft};
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// `new` with what the user said of `old`: everything in which `old` differs from its `original`.
+fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
+    fn keep<T: PartialEq + Clone>(old: &T, original: Option<&T>, new: &mut T) {
+        if original != Some(old) {
+            new.clone_from(old);
+        }
+    }
+    let empty = Platform::default();
+    let of = |descriptor: &Descriptor| descriptor.platform.clone().unwrap_or_else(|| empty.clone());
+    let (was, first) = (of(&old.descriptor), original.map(of));
+    let (first, mut now) = (first.as_ref(), of(&new.descriptor));
+    keep(&was.os, first.map(|first| &first.os), &mut now.os);
+    keep(&was.architecture, first.map(|first| &first.architecture), &mut now.architecture);
+    keep(&was.variant, first.map(|first| &first.variant), &mut now.variant);
+    keep(&was.os_version, first.map(|first| &first.os_version), &mut now.os_version);
+    keep(&was.os_features, first.map(|first| &first.os_features), &mut now.os_features);
+    keep(&was.features, first.map(|first| &first.features), &mut now.features);
+    if now != empty || new.descriptor.platform.is_some() {
+        new.descriptor.platform = Some(now);
+    }
+    keep(
+        &old.descriptor.artifact_type,
+        original.map(|original| &original.artifact_type),
+        &mut new.descriptor.artifact_type,
+    );
+    let first = original.map(|original| &original.annotations);
+    for (name, value) in &old.descriptor.annotations {
+        if first.and_then(|first| first.get(name)) != Some(value) {
+            new.descriptor.annotations.insert(name.clone(), value.clone());
+        }
+    }
+    for name in first.into_iter().flat_map(BTreeMap::keys) {
+        if !old.descriptor.annotations.contains_key(name) {
+            new.descriptor.annotations.remove(name);
+        }
+    }
+    new
+}
+
+/// Puts what a source brings into the draft. Gives the move, where the draft knew the source as something else.
+///
+/// # Errors
+/// Where docker's store has one file for two of the images.
+pub(crate) fn merge(
+    draft: &mut Draft,
+    source: &Source,
+    wanted: &Sources,
+    originals: &Originals,
+) -> Result<Option<Move>, DocumentError> {
+    let before = draft.clone();
+    if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
+        draft.arrange([]);
+    }
+    let former = former(&before, &source.reference, originals);
+    let moved = moved(&former, source);
+    let mut taken = BTreeSet::new();
+    for (new, old) in source.entries.iter().zip(pairs(&former, &source.entries, originals)) {
+        taken.extend(old.map(|old| &old.reference));
+        match old {
+            Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
+            Some(old) => {
+                replace(draft, old, carry(old, originals.of(old), new.clone()))?;
+                if moved.is_some() {
+                    derive(draft, source, new);
+                }
+            }
+            None => {
+                join(draft, new)?;
+                derive(draft, source, new);
+            }
+        }
+    }
+    draft.carried.retain(|carried| moved.as_ref().is_none_or(|moved| carried.source.digest() != Some(&moved.old)));
+    for carried in &source.carried {
+        if !draft.carried.iter().any(|own| own.descriptor.digest == carried.descriptor.digest) {
+            draft.carried.push(carried.clone());
+        }
+    }
+    for old in former.iter().filter(|old| !taken.contains(&old.reference)) {
+        let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
+        let is_over = match old.attests() {
+            Some(_) if wanted.attestations == Attestations::Drop => true,
+            None if wanted.attestations == Attestations::Drop
+                && old.subject().is_some_and(|subject| has(draft, &subject)) =>
+            {
+                true
+            }
+            // Its image is as it was, and is attested anew; or it attests nothing that is there.
+            Some(digest) => moved.is_some() && (serves(digest.clone()) || !has(draft, &digest)),
+            None => moved.is_some() && is_picked(wanted, old),
+        };
+        if is_over {
+            take_out(draft, old);
+        }
+    }
+    if let Some(old) = moved.as_ref().and_then(|moved| originals.index(&moved.old)) {
+        let is_all = former.len() == before.entries().count();
+        follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
+    }
+    if let Some(moved) = &moved
+        && draft.source.as_ref().is_some_and(|own| own.digest == moved.old)
+    {
+        draft.source.clone_from(&source.form);
+        follow_order(draft, source);
+    }
+    Ok(moved)
+}
+
+/// Remembers that the platform of a new entry is not the index's word.
+fn derive(draft: &mut Draft, source: &Source, new: &Entry) {
+    let key = draft::key(&new.reference);
+    match source.derived.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
+        Some(platform) => drop(draft.platforms.insert(key, platform.clone())),
+        None => drop(draft.platforms.remove(&key)),
+    }
+}
+
+/// The order of a new draft: that of the sources, each in its own. A draft of plain images has docker's.
+pub(crate) fn arrange(draft: &mut Draft, found: &[Source]) {
+    if found.iter().all(|source| source.index.is_none()) {
+        return;
+    }
+    let mut keys = Vec::new();
+    for source in found {
+        let entries: BTreeMap<String, &Entry> =
+            source.entries.iter().map(|entry| (draft::key(&entry.reference), entry)).collect();
+        for key in &source.order {
+            match entries.get(key) {
+                Some(entry) => keys.extend(holders(draft, entry).iter().map(draft::key)),
+                None => keys.push(key.clone()),
+            }
+        }
+    }
+    draft.arrange(keys);
+}
+
+/// Where the index that a draft has the form of has moved on, its order is the draft's, at the place where it began.
+fn follow_order(draft: &mut Draft, source: &Source) {
+    let own: BTreeSet<&String> = source.order.iter().collect();
+    let first = draft.order.iter().position(|key| own.contains(key)).unwrap_or(draft.order.len());
+    let (before, after) = draft.order.split_at(first);
+    let others = |keys: &[String]| keys.iter().filter(|key| !own.contains(key)).cloned().collect::<Vec<_>>();
+    let keys = [others(before), source.order.clone(), others(after)].concat();
+    draft.arrange(keys);
+}
+
+fn is_picked(wanted: &Sources, entry: &Entry) -> bool {
+    let matches = |platform: &Platform| wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed));
+    wanted.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
+}
+
+fn has(draft: &Draft, digest: &Digest) -> bool {
+    draft.entries().any(|entry| entry.descriptor.digest == *digest)
+}
+
+/// Puts in what the draft had nothing of, once: an image that is named and that an index has brought already goes by
+/// its name from then on, and one that an index brings stays as whoever named it has it.
+fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
+    if new.source.is_some() {
+        return if others(draft, new).is_empty() { draft.insert(new.clone()) } else { Ok(()) };
+    }
+    let unnamed = same(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
+    match unnamed.cloned() {
+        Some(mut named) => {
+            let old = named.reference.clone();
+            named.reference.clone_from(&new.reference);
+            named.source = None;
+            draft.replace(&old, named)
+        }
+        None => draft.insert(new.clone()),
+    }
+}
+
+/// The names by which the draft has what a source brings: its own, else those under which it was there already.
+pub(crate) fn holders(draft: &Draft, new: &Entry) -> Vec<Reference> {
+    match draft.get(&new.reference) {
+        Some(own) => vec![own.reference.clone()],
+        None => others(draft, new).into_iter().map(|entry| entry.reference.clone()).collect(),
+    }
+}
+
+/// The entries that stand for a line of an index under other names: what says the same of the image; but for a line
+/// that is not the image's first, any that the image has, because users say of it what they like.
+fn others<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+    let says_as_much = |entry: &&Entry| {
+        let (one, other) = (&entry.descriptor, &new.descriptor);
+        one.platform == other.platform && one.annotations == other.annotations
+    };
+    let same = same(draft, new);
+    let is_listed_again = new.reference.tag().is_some();
+    if is_listed_again || same.iter().any(says_as_much) {
+        return same.into_iter().filter(|entry| says_as_much(entry)).collect();
+    }
+    same
+}
+
+/// The same image in the same repository by other names.
+fn same<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
+    let is_same = |entry: &&Entry| {
+        entry.descriptor.digest == new.descriptor.digest
+            && entry.reference.repository() == new.reference.repository()
+            && entry.reference != new.reference
+    };
+    draft.entries().filter(is_same).collect()
+}
+
+/// The list itself, where it says what the index said that it was made of: from now on what that says now.
+/// `is_all`: nothing else is in the list, so that what is new there is the list's, too.
+fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
+    let names: BTreeSet<&String> = old.annotations.keys().chain(new.annotations.keys()).collect();
+    for name in names {
+        let (was, is) = (old.annotations.get(name), new.annotations.get(name));
+        if draft.annotations.get(name) == was && (was.is_some() || is_all) {
+            match is {
+                Some(value) => drop(draft.annotations.insert(name.clone(), value.clone())),
+                None => drop(draft.annotations.remove(name)),
+            }
+        }
+    }
+    if draft.artifact_type == old.artifact_type && (is_all || !old.artifact_type.is_empty()) {
+        draft.artifact_type.clone_from(&new.artifact_type);
+    }
+    if draft.subject == old.subject && (is_all || old.subject.is_some()) {
+        draft.subject.clone_from(&new.subject);
+    }
+}
+
+/// Puts `new` where `old` was; what attested `old` attests nothing that is there.
+fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentError> {
+    let digest = &old.descriptor.digest;
+    let is_other = *digest != new.descriptor.digest;
+    draft.replace(&old.reference, new)?;
+    if is_other && !has(draft, digest) {
+        for belonging in draft.belonging(digest) {
+            draft.remove(&belonging);
+        }
+    }
+    Ok(())
+}
+
+/// Takes an entry out, and what belongs to it if nothing of that digest is left. Gives all that went.
+pub(crate) fn take_out(draft: &mut Draft, entry: &Entry) -> Vec<Entry> {
+    let mut gone: Vec<Entry> = draft.remove(&entry.reference).into_iter().collect();
+    // What belongs to something that has gone goes too, a signature of an attestation say.
+    let mut next = 0;
+    while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
+        next += 1;
+        if !has(draft, &digest) {
+            for belonging in draft.belonging(&digest) {
+                gone.extend(draft.remove(&belonging));
+            }
+        }
+    }
+    gone
+}

@@ -1,0 +1,469 @@
+//! From specs to drafts: which sources they need, what is taken of each, and what the spec says of it.
+//!
+//! The lines of a list stand in the spec's order, and what an index brings in the index's, its attestations among
+//! them; so the same spec and the same images always give the same bytes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::cli::args::{Attestations, PlatformArg, RefArg, Sources};
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::resolve::selection::{self, is_picked};
+use crate::core::resolve::source::Source;
+use crate::core::resolve::sources::{self, Gathering, Request};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::draft::{self, Line};
+use crate::model::entry::attested;
+use crate::model::index::{Form, Index};
+use crate::model::source::{Carried, SourceIndex};
+use crate::model::spec::{self, Spec, SpecEntry, Without};
+use crate::model::{Draft, Entry, media_type};
+use crate::platform::Platform;
+use crate::reference::{Reference, Repository};
+use crate::sanitize;
+
+/// The sources of several specs, each once.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    images: Vec<RefArg>,
+    /// What is wanted of each.
+    sources: Vec<Sources>,
+    places: BTreeMap<Reference, usize>,
+}
+
+/// What a registry has for each of them; `None` where it has none and that does not matter.
+pub(crate) struct Found(BTreeMap<Reference, Option<Source>>);
+
+/// What a list is made of.
+pub(crate) struct Parts {
+    /// Its lines, in order.
+    entries: Vec<Entry>,
+    /// The one index that it is made of, if that is all.
+    base: Option<Source>,
+    /// The order of that, where the list is all of it.
+    whole: Option<Vec<String>>,
+    /// What the indexes name that the spec takes as they are, and is no image.
+    carried: Vec<Carried>,
+    /// The indexes that the spec names, and those that lie in them.
+    nested: Vec<SourceIndex>,
+    /// What has to be said to whoever published it.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Wanted {
+    /// What these specs need.
+    pub(crate) fn of(specs: &[Spec]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
+            wanted.add(entry, attestations(spec));
+        }
+        wanted
+    }
+
+    fn add(&mut self, entry: &SpecEntry, attestations: Attestations) {
+        let pick = pick(entry);
+        let place = *self.places.entry(entry.image.clone()).or_insert(self.images.len());
+        if let Some(known) = self.sources.get_mut(place) {
+            match pick {
+                Some(pick) if !known.platforms.is_empty() => known.platforms.push(pick),
+                _ => known.platforms.clear(),
+            }
+            if attestations == Attestations::Keep {
+                known.attestations = attestations;
+            }
+            return;
+        }
+        self.images.push(RefArg { typed: entry.image.to_string(), parsed: Ok(entry.image.clone()) });
+        self.sources.push(Sources { platforms: pick.into_iter().collect(), attestations });
+    }
+
+    /// Gets all of them, at once.
+    ///
+    /// # Errors
+    /// What registries say; with `ignore_missing`, not that they have no such image.
+    pub(crate) fn gather(&self, gathering: &Gathering<'_>, ignore_missing: bool) -> Result<Found, CommandError> {
+        let requests = self.images.iter().zip(&self.sources).map(|(image, wanted)| Request { image, wanted });
+        let found = gathering.gather_each(&requests.collect::<Vec<_>>(), ignore_missing)?;
+        let names = self.images.iter().filter_map(|image| image.parsed.clone().ok());
+        Ok(Found(names.zip(found).collect()))
+    }
+}
+
+impl Found {
+    /// The images of which their registries say that they have none.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &Reference> {
+        self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)
+    }
+
+    /// What a spec's list is made of.
+    ///
+    /// # Errors
+    /// A platform that an index has not, and a list of which nothing is left; all of them.
+    pub(crate) fn parts(&self, spec: &Spec) -> Result<Parts, CommandError> {
+        let keeps = attestations(spec) == Attestations::Keep;
+        let (mut entries, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in &spec.manifests {
+            let Some(Some(source)) = self.0.get(&entry.image) else { continue };
+            match taken(entry, source, keeps) {
+                Ok(taken) => entries.extend(taken),
+                Err(failure) => failures.push(failure),
+            }
+            if spec.attestations.is_none() && !keeps && has_attestations(source) {
+                let image = &entry.image;
+                warnings.push(format!(
+                    "the attestations of {image} are left out: a Docker manifest list has no place for them"
+                ));
+            }
+        }
+        if !failures.is_empty() {
+            return Err(CommandError::of(failures));
+        }
+        if entries.is_empty() {
+            let target = spec.targets.first().map(ToString::to_string);
+            return Err(CommandError::NoneLeft(target.unwrap_or_default()));
+        }
+        let entries = merged(entries);
+        let mut base = self.base(spec).cloned();
+        let whole = base.as_ref().and_then(|base| whole(base, &entries));
+        let carried = self.carried(spec, whole.is_some());
+        let used: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let used = used.into_iter().filter_map(|image| self.0.get(image)?.as_ref());
+        warnings.extend(used.flat_map(|source| source.left_out.clone()));
+        if spec.form == Some(Form::Docker)
+            && let Some(Source { index: Some(index), .. }) = base.take_if(|base| is_beyond_docker(base))
+        {
+            let names: Vec<String> = index.annotations.keys().map(|name| sanitize::word(name)).collect();
+            let subject = if index.subject.is_some() { " its subject" } else { "" };
+            warnings.push(format!(
+                "what the index says of itself is left out, a Docker manifest list has no place for it: {}{subject}",
+                names.join(", ")
+            ));
+        }
+        let images: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let forms = images.into_iter().filter_map(|image| self.0.get(image)?.as_ref()?.form.clone());
+        let nested = forms.flat_map(|mut form| {
+            let inner = std::mem::take(&mut form.nested);
+            std::iter::once(form).chain(inner)
+        });
+        Ok(Parts { entries, base, whole, carried, nested: nested.collect(), warnings })
+    }
+
+    /// What indexes name that is no image: of one that the spec takes without a platform, or all of.
+    fn carried(&self, spec: &Spec, is_whole: bool) -> Vec<Carried> {
+        let mut carried: Vec<Carried> = Vec::new();
+        for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
+            let own = self.0.get(&entry.image).and_then(Option::as_ref).into_iter().flat_map(|source| &source.carried);
+            for own in own {
+                if !carried.iter().any(|other| other.descriptor.digest == own.descriptor.digest) {
+                    carried.push(own.clone());
+                }
+            }
+        }
+        carried
+    }
+
+    /// The index, where the spec is made of it alone: what that says of itself comes along.
+    fn base(&self, spec: &Spec) -> Option<&Source> {
+        let first = spec.manifests.first()?;
+        let is_alone = spec.manifests.iter().all(|entry| entry.image == first.image);
+        self.0.get(&first.image)?.as_ref().filter(|source| is_alone && source.index.is_some() && spec.source.is_none())
+    }
+}
+
+impl Parts {
+    /// The draft that is published as `target`. `form`: the index that the spec names as its source.
+    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, form: Option<&Source>) -> Draft {
+        let mut draft = Draft::new(target.clone());
+        if let Some(Source { index: Some(index), form, .. }) = &self.base {
+            draft.annotations.clone_from(&index.annotations);
+            draft.artifact_type.clone_from(&index.artifact_type);
+            draft.subject.clone_from(&index.subject);
+            draft.source.clone_from(form);
+        }
+        draft.annotations.extend(spec.annotations.clone());
+        if let Some(artifact_type) = &spec.artifact_type {
+            draft.artifact_type.clone_from(artifact_type);
+        }
+        let derived = self.base.as_ref().map(|base| &base.derived);
+        let mut keys = BTreeMap::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let key = format!("{place:08}");
+            if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
+                draft.platforms.insert(key.clone(), platform.clone());
+            }
+            keys.insert(draft::key(&entry.reference), key.clone());
+            draft.order.push(key.clone());
+            draft.insert_keyed(key, entry.clone());
+        }
+        draft.carried.clone_from(&self.carried);
+        if let Some(form) = form {
+            self.follow(&mut draft, form);
+        }
+        if let Some(order) = &self.whole {
+            draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
+        }
+        draft
+    }
+}
+
+impl Parts {
+    /// Lets a draft have the form of the index that its spec names: the spec says what the images are, and the index what
+    /// a spec has no words for.
+    fn follow(&self, draft: &mut Draft, form: &Source) {
+        let Some(Source { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
+        draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });
+        draft.subject.clone_from(&index.subject);
+        let mut lines: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
+        for line in &index.manifests {
+            lines.entry(&line.digest).or_default().push_back(line);
+        }
+        let mut platforms = BTreeMap::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let Some(line) = lines.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front) else { continue };
+            let (key, mut entry) = (format!("{place:08}"), entry.clone());
+            entry.descriptor.urls.clone_from(&line.urls);
+            entry.descriptor.data.clone_from(&line.data);
+            if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !line.has_platform()) {
+                platforms.insert(key.clone(), platform.clone());
+            }
+            draft.insert_keyed(key, entry);
+        }
+        draft.platforms.extend(platforms);
+        // What is carried stands in front of what it stood in front of.
+        let mut order = Vec::new();
+        let mut carried: VecDeque<(usize, &Carried)> = form
+            .carried
+            .iter()
+            .filter_map(|own| {
+                let place = index.manifests.iter().position(|line| line.digest == own.descriptor.digest)?;
+                Some((place, own))
+            })
+            .collect();
+        for (key, entry) in self.entries.iter().enumerate() {
+            let place = index.manifests.iter().position(|line| line.digest == entry.descriptor.digest);
+            while let Some((_, own)) = carried.pop_front_if(|(own, _)| place.is_some_and(|place| *own < place)) {
+                order.push(own.key().to_owned());
+            }
+            order.push(format!("{key:08}"));
+        }
+        draft.carried.clone_from(&form.carried);
+        draft.order = order;
+    }
+}
+
+/// The index that a spec names as the source of its list; `None` where the spec names none or it is not there.
+///
+/// # Errors
+/// What the registry says, and what is no index.
+pub(crate) fn form_of(
+    registry: &Registry,
+    spec: &Spec,
+    target: Option<&Repository>,
+) -> Result<Option<Source>, CommandError> {
+    let Some(name) = &spec.source else { return Ok(None) };
+    match sources::index_of(registry, name, target) {
+        Err(CommandError::NotServed { .. }) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// The same draft as a store keeps it: by the images' names. An image that stands in it more than once, for several
+/// platforms, goes by its digest the second time, and then as one that an index lists again, by the list's tag.
+///
+/// # Errors
+/// Where docker's store has one file for two of the images.
+pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
+    let mut stored = Draft::new(draft.reference.clone());
+    stored.annotations.clone_from(&draft.annotations);
+    stored.artifact_type.clone_from(&draft.artifact_type);
+    stored.subject.clone_from(&draft.subject);
+    stored.source.clone_from(&draft.source);
+    stored.carried.clone_from(&draft.carried);
+    let mut order = Vec::new();
+    let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
+    // How many names of each image are taken for sure.
+    let mut places: BTreeMap<Reference, usize> = BTreeMap::new();
+    for line in draft.lines() {
+        let Line::Entry(key, entry) = line else {
+            order.push(line.key().to_owned());
+            continue;
+        };
+        if !seen.insert((&entry.reference, &entry.descriptor)) {
+            continue;
+        }
+        let mut named = entry.clone();
+        let digest = &entry.descriptor.digest;
+        let by_digest = entry.reference.repository().at_digest(digest);
+        let place = places.entry(by_digest.clone()).or_insert(0);
+        while stored.get(&named.reference).is_some() {
+            *place += 1;
+            named.reference = match *place {
+                1 => by_digest.clone(),
+                place => selection::name_again(&by_digest, digest, draft.reference.tag(), place),
+            };
+        }
+        let name = draft::key(&named.reference);
+        if let Some(platform) = draft.platforms.get(key) {
+            stored.platforms.insert(name.clone(), platform.clone());
+        }
+        order.push(name);
+        stored.insert(named)?;
+    }
+    // A draft of plain images has docker's order, and so has docker.
+    if stored.source.is_some() || !stored.carried.is_empty() || stored.entries().any(|entry| entry.source.is_some()) {
+        stored.order = order;
+    }
+    Ok(stored)
+}
+
+/// One image that is listed more than once for one platform is one entry.
+fn merged(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut merged: Vec<Entry> = Vec::new();
+    let mut places: HashMap<(Repository, Digest, Option<Platform>), usize> = HashMap::new();
+    for entry in entries {
+        let descriptor = &entry.descriptor;
+        let repository = entry.reference.repository().clone();
+        let key = (repository, descriptor.digest.clone(), descriptor.platform.clone());
+        let place = *places.entry(key).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(first) => first.descriptor.annotations.extend(entry.descriptor.annotations),
+            None => merged.push(entry),
+        }
+    }
+    merged
+}
+
+/// The order of an index, where these entries are all that it brings.
+fn whole(base: &Source, entries: &[Entry]) -> Option<Vec<String>> {
+    let there: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
+    let is_whole = base.is_whole
+        && base.entries.len() == there.len()
+        && base.entries.iter().all(|own| there.contains(&own.reference));
+    is_whole.then(|| base.order.clone())
+}
+
+/// Whether an index says of itself what a Docker list cannot hold, and that is no Docker list.
+fn is_beyond_docker(base: &Source) -> bool {
+    let is_docker = base.form.as_ref().is_some_and(|form| form.media_type == media_type::DOCKER_LIST);
+    let says_more = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
+    !is_docker && base.index.as_ref().is_some_and(says_more)
+}
+
+/// What becomes of attestations. In Docker's list, where they have no place, they stay behind unless somebody asks.
+fn attestations(spec: &Spec) -> Attestations {
+    match (spec.attestations, spec.form) {
+        (Some(spec::Attestations::Drop), _) | (None, Some(Form::Docker)) => Attestations::Drop,
+        (Some(spec::Attestations::Keep), _) | (None, _) => Attestations::Keep,
+    }
+}
+
+/// What an entry picks from an index: its platform, but for features, which are rather said of an image.
+fn pick(entry: &SpecEntry) -> Option<PlatformArg> {
+    let given = entry.platform.as_ref()?;
+    let parsed = Platform { os_features: Vec::new(), features: Vec::new(), ..given.clone() };
+    (parsed != Platform::default()).then(|| PlatformArg { typed: given.to_string(), parsed })
+}
+
+fn has_attestations(source: &Source) -> bool {
+    let lines = source.index.iter().flat_map(|index| &index.manifests);
+    lines.filter_map(attested).next().is_some()
+}
+
+/// What an entry of a spec takes of its source, described as it says.
+fn taken(entry: &SpecEntry, source: &Source, keeps: bool) -> Result<Vec<Entry>, CommandError> {
+    let parents = source.parents();
+    if source.index.is_none() {
+        let own = source.entries.iter().map(|own| described(own, entry));
+        return Ok(own.filter(|own| keeps || own.attests().is_none()).collect());
+    }
+    let pick = pick(entry);
+    let picked = picked(entry, source, pick.as_ref(), &parents);
+    if let (true, Some(pick)) = (picked.is_empty(), &pick) {
+        return Err(CommandError::NoSuchPlatform {
+            platform: pick.typed.clone(),
+            sources: source.reference.to_string(),
+            there: sources::there(std::slice::from_ref(source)),
+        });
+    }
+    let mut digests: BTreeSet<&Digest> = picked.values().copied().collect();
+    // A signature may belong to an attestation.
+    loop {
+        let before = digests.len();
+        let belongs = |own: &&Entry| parents.get(&own.reference).is_some_and(|parent| digests.contains(parent));
+        let more: Vec<&Digest> = source.entries.iter().filter(belongs).map(|own| &own.descriptor.digest).collect();
+        digests.extend(more);
+        if digests.len() == before {
+            break;
+        }
+    }
+    let is_taken = |own: &&Entry| match parents.get(&own.reference) {
+        Some(parent) => keeps && (pick.is_none() || digests.contains(parent)),
+        None => picked.contains_key(&own.reference),
+    };
+    let describe = |own: &Entry| if parents.contains_key(&own.reference) { own.clone() } else { described(own, entry) };
+    Ok(source.entries.iter().filter(is_taken).map(describe).collect())
+}
+
+/// The images of an index that an entry picks. Features decide only where there is an image that has them all.
+fn picked<'a>(
+    entry: &SpecEntry,
+    source: &'a Source,
+    pick: Option<&PlatformArg>,
+    parents: &BTreeMap<Reference, Digest>,
+) -> BTreeMap<&'a Reference, &'a Digest> {
+    let images = source.entries.iter().filter(|own| !parents.contains_key(&own.reference));
+    let named = |own: &'a Entry| (&own.reference, &own.descriptor.digest);
+    let of = |wanted: &Platform| -> BTreeMap<&'a Reference, &'a Digest> {
+        let is_it = |own: &&Entry| own.descriptor.platform.as_ref().is_some_and(|own| is_picked(own, wanted));
+        images.clone().filter(is_it).map(named).collect()
+    };
+    let Some(pick) = pick else { return images.map(named).collect() };
+    let exact = entry.platform.as_ref().map(&of).unwrap_or_default();
+    if exact.is_empty() { of(&pick.parsed) } else { exact }
+}
+
+/// An image as the spec has it.
+fn described(own: &Entry, entry: &SpecEntry) -> Entry {
+    let mut described = own.clone();
+    let line = &mut described.descriptor;
+    if entry.force {
+        line.platform.clone_from(&entry.platform);
+    } else if entry.platform.is_some() || entry.without != Without::default() {
+        let given = entry.platform.clone().unwrap_or_default();
+        line.platform = Some(overridden(line.platform.take().unwrap_or_default(), given, entry.without));
+    }
+    line.annotations.extend(entry.annotations.clone());
+    if let Some(artifact_type) = &entry.artifact_type {
+        line.artifact_type.clone_from(artifact_type);
+    }
+    described
+}
+
+/// Field by field. A variant is one of an architecture, a version and features are of an operating system: where the
+/// spec names another, the image's own say nothing.
+fn overridden(own: Platform, given: Platform, without: Without) -> Platform {
+    let (mine, theirs) = (own.normalized(), given.normalized());
+    let same_architecture = given.architecture.is_empty() || mine.architecture == theirs.architecture;
+    let same_os = given.os.is_empty() || mine.os == theirs.os;
+    let text = |given: String, own: String| if given.is_empty() { own } else { given };
+    let list = |given: Vec<String>, own: Vec<String>| if given.is_empty() { own } else { given };
+    let mut platform = Platform {
+        variant: if same_architecture { text(given.variant, own.variant) } else { given.variant },
+        os_version: if same_os { text(given.os_version, own.os_version) } else { given.os_version },
+        os_features: if same_os { list(given.os_features, own.os_features) } else { given.os_features },
+        features: if same_architecture { list(given.features, own.features) } else { given.features },
+        architecture: text(given.architecture, own.architecture),
+        os: text(given.os, own.os),
+    };
+    if without.variant {
+        platform.variant.clear();
+    }
+    if without.os_version {
+        platform.os_version.clear();
+    }
+    if without.os_features {
+        platform.os_features.clear();
+    }
+    platform
+}

@@ -1,0 +1,120 @@
+//! Getting manifests, and what is needed to describe them, from a registry.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::content::registry::{Fetched, Registry};
+use crate::core::error::CommandError;
+use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::digest::Digest;
+use crate::model::descriptor::{self, Descriptor};
+use crate::model::manifest::{self, Kind, Schema};
+use crate::model::{DocumentError, json, media_type};
+use crate::net;
+use crate::platform::Platform;
+use crate::reference::{Reference, Repository};
+
+/// The largest configuration that is read, in bytes. Docker's engine has the same bound for manifests; real ones are
+/// a few kilobytes.
+const CONFIG_CAP: u64 = 4 << 20;
+
+/// What a registry has under a name.
+pub(crate) enum Found {
+    /// One image.
+    Image(Schema, Fetched),
+    /// A list or an index.
+    List(Fetched),
+}
+
+/// Asks a registry for whatever it has under `reference`: one request.
+pub(crate) fn manifest(registry: &Registry, reference: &Reference) -> Result<Found, CommandError> {
+    let mut fetched = registry.manifest(reference).map_err(|error| not_served(reference, error))?;
+    let served = |source| CommandError::Served { reference: reference.to_string(), source };
+    let served_type = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)?;
+    if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
+        found.clone_into(&mut fetched.media_type);
+    }
+    match served_type.and_then(Kind::of) {
+        Some(Kind::Image(schema)) => Ok(Found::Image(schema, fetched)),
+        Some(Kind::List) => Ok(Found::List(fetched)),
+        None => Err(CommandError::NotAManifest { reference: reference.to_string(), media_type: fetched.media_type }),
+    }
+}
+
+/// Asks a registry for a manifest that a list names.
+pub(crate) fn child(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Found, CommandError> {
+    manifest(registry, &repository.at_digest(digest))
+}
+
+/// Asks a registry for a manifest that the published list `list` names.
+///
+/// # Errors
+/// [`CommandError::MissingChild`] where the registry has the list and not this.
+pub(crate) fn listed(registry: &Registry, list: &Reference, line: &Descriptor) -> Result<Found, CommandError> {
+    child(registry, list.repository(), &line.digest).map_err(|error| match error {
+        CommandError::NotServed { source, .. } => {
+            let lines = std::slice::from_ref(line);
+            let missing = MissingChild::new(list, list.repository(), lines, NamedBy::Published);
+            MissingChild { source: Some(*source), ..missing }.into()
+        }
+        error => error,
+    })
+}
+
+/// The platforms of images, read from their configurations as docker reads them, each configuration once.
+pub(crate) struct Platforms<'a> {
+    registry: &'a Registry,
+    known: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Platform>>>>>,
+}
+
+impl<'a> Platforms<'a> {
+    pub(crate) fn new(registry: &'a Registry) -> Platforms<'a> {
+        Platforms { registry, known: Mutex::default() }
+    }
+
+    /// The platform of the image with this manifest.
+    pub(crate) fn of(&self, reference: &Reference, manifest: &[u8]) -> Result<Platform, CommandError> {
+        let served = |source| CommandError::Served { reference: reference.to_string(), source };
+        let config = manifest::config(manifest).map_err(served)?;
+        let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
+        // Whoever comes second for one configuration waits here for the first.
+        let mut slot = lock(&slot);
+        if let Some(platform) = &*slot {
+            return Ok(platform.clone());
+        }
+        // What is no image, a Helm chart say, has a configuration of its own kind, which need not speak of platforms.
+        let is_image = media_type::is_image_config(&config.media_type);
+        if !is_image && config.size > CONFIG_CAP {
+            return Ok(Platform::default());
+        }
+        let bytes = self.registry.blob(reference.repository(), &config.digest, Some(config.size), CONFIG_CAP)?;
+        let value = json::parse(&bytes).map_err(DocumentError::from);
+        let platform = match value.and_then(|value| descriptor::config_platform(&value)) {
+            Err(_) if !is_image => Platform::default(),
+            found => found.map_err(served)?,
+        };
+        *slot = Some(platform.clone());
+        Ok(platform)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Docker's line where the registry says that it has no such thing; the truth for all else.
+fn not_served(reference: &Reference, error: net::RegistryError) -> CommandError {
+    match error.kind {
+        net::Kind::NotFound => CommandError::NotServed { reference: reference.to_string(), source: Box::new(error) },
+        net::Kind::Verification => match reference.digest() {
+            Some(digest) => CommandError::NotVerified {
+                reference: reference.to_string(),
+                by_tag: reference.tag().is_some(),
+                digest: digest.to_string(),
+                source: Box::new(error),
+            },
+            None => error.into(),
+        },
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,11 @@
+//! From references to images: fetching, walking indexes, selecting platforms, amending what was there.
+
+pub mod amend;
+pub mod assemble;
+pub mod carried;
+pub mod fetch;
+pub mod limits;
+pub mod previous;
+pub mod selection;
+pub mod source;
+pub mod sources;

@@ -1,0 +1,238 @@
+//! Which entries of a draft are a source's, which of them what it serves now takes the place of, and what the source
+//! once said of them: without that nobody can tell what the user said of an image from what its source did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::args::RefArg;
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::resolve::fetch::{self, Found, Platforms};
+use crate::core::resolve::source::Source;
+use crate::core::resolve::sources::Kept;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::{Draft, Entry};
+use crate::net::Kind;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// A source that serves something else than it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// The tag that moved.
+    pub(crate) reference: Reference,
+    /// What it named.
+    pub(crate) old: Digest,
+    /// What it names now.
+    pub(crate) new: Digest,
+}
+
+/// What is known of it. Where nothing is, everything that an entry says is taken for the user's.
+#[derive(Debug, Default)]
+pub(crate) struct Originals {
+    /// Images that were named themselves, by their digests.
+    images: BTreeMap<Digest, Descriptor>,
+    /// The indexes that entries were taken from, by theirs.
+    indexes: BTreeMap<Digest, Index>,
+}
+
+impl Originals {
+    /// The index with this digest.
+    pub(crate) fn index(&self, digest: &Digest) -> Option<&Index> {
+        self.indexes.get(digest)
+    }
+
+    /// What the source of this entry said of it.
+    pub(crate) fn of(&self, entry: &Entry) -> Option<&Descriptor> {
+        let known = entry.source.as_ref().map(|list| list.digest());
+        match known {
+            Some(digest) => digest.and_then(|digest| self.indexes.get(digest)).and_then(|index| line(index, entry)),
+            None => {
+                let listed = || self.indexes.values().find_map(|index| line(index, entry));
+                self.images.get(&entry.descriptor.digest).or_else(listed)
+            }
+        }
+    }
+
+    /// What the sources once said of the entries that are about to be replaced, as far as it matters and can be had.
+    ///
+    /// # Errors
+    /// What registries say, but for: that they do not have it any more.
+    pub(crate) fn gather(registry: &Registry, draft: &Draft, sources: &[Source]) -> Result<Originals, CommandError> {
+        let mut originals = Originals::default();
+        let platforms = Platforms::new(registry);
+        for source in sources {
+            let known = former(draft, &source.reference, &originals);
+            if moved(&known, source).is_none() {
+                continue;
+            }
+            if needs_index(draft, &known, source, &originals) {
+                let lists: BTreeSet<&Reference> = known.iter().filter_map(|old| old.source.as_ref()).collect();
+                for list in lists {
+                    originals.look(registry, list)?;
+                }
+            }
+            let known = former(draft, &source.reference, &originals);
+            let pairs = pairs(&known, &source.entries, &originals);
+            for (old, new) in pairs.into_iter().zip(&source.entries) {
+                if let Some(old) = old.filter(|old| old.source.is_none() && !says_the_same(old, new))
+                    && originals.of(old).is_none()
+                    && let Some(image) = or_gone(image(&platforms, old))?
+                {
+                    originals.images.insert(old.descriptor.digest.clone(), image);
+                }
+            }
+        }
+        Ok(originals)
+    }
+
+    fn look(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
+        let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
+        if let Some(Found::List(fetched)) = or_gone(fetch::child(registry, list.repository(), digest))? {
+            let served = |source| CommandError::Served { reference: list.to_string(), source };
+            self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(served)?);
+        }
+        Ok(())
+    }
+}
+
+/// What a draft has of a source: the image of that name, what was taken out of the index of that name, and what docker
+/// has taken the `Source` of since, as far as that index is known.
+pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, originals: &Originals) -> Vec<&'a Entry> {
+    let is_same = |source: &Reference| match name.tag() {
+        Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
+        None => source.repository() == name.repository() && source.digest() == name.digest(),
+    };
+    let lists = draft.entries().filter_map(|entry| entry.source.as_ref()).filter(|source| is_same(source));
+    let indexes: Vec<&Index> = lists.filter_map(Reference::digest).filter_map(|list| originals.index(list)).collect();
+    let is_of = |entry: &Entry| match &entry.source {
+        Some(source) => is_same(source),
+        None => is_homeless(entry, name) && indexes.iter().any(|index| line(index, entry).is_some()),
+    };
+    draft.entries().filter(|entry| entry.reference == *name || is_of(entry)).collect()
+}
+
+/// Whether the draft has anything of this source, so that it need not be asked for.
+pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
+    let former = former(draft, name, &Originals::default());
+    // A name with a tag and a digest finds what was taken from that tag at any time.
+    let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
+        (Some(digest), Some(index)) => index.digest() == Some(digest),
+        _ => true,
+    };
+    !former.is_empty() && former.iter().all(|entry| entry.has_raw() && is_it(entry))
+}
+
+/// The images that are to be asked for, and, with the draft's entries of them, those that are not.
+pub(crate) fn divided<'a>(
+    before: Option<&'a Draft>,
+    images: Vec<&'a RefArg>,
+    is_asked: impl Fn(&RefArg) -> bool,
+) -> (Vec<&'a RefArg>, Vec<Kept<'a>>) {
+    let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
+    let kept = left.into_iter().filter_map(|image| {
+        let (reference, draft) = (image.parsed.as_ref().ok()?, before?);
+        Some(Kept { reference, entries: former(draft, reference, &Originals::default()) })
+    });
+    (asked, kept.collect())
+}
+
+/// Whether an entry may have come from an index in the repository of `name`, and says nothing of that any more.
+fn is_homeless(entry: &Entry, name: &Reference) -> bool {
+    entry.source.is_none() && entry.reference.digest().is_some() && entry.reference.repository() == name.repository()
+}
+
+/// Whether the source names something else than when the draft's entries of it, some of them at least, were taken.
+pub(crate) fn moved(former: &[&Entry], source: &Source) -> Option<Move> {
+    source.reference.tag()?;
+    let known = |entry: &&Entry| match &entry.source {
+        Some(list) => list.digest().cloned(),
+        None => Some(entry.descriptor.digest.clone()).filter(|_| entry.reference == source.reference),
+    };
+    let known = former.iter().filter(|entry| entry.has_raw()).filter_map(known);
+    let old = known.into_iter().find(|old| *old != source.digest)?;
+    Some(Move { reference: source.reference.clone(), old, new: source.digest.clone() })
+}
+
+/// For each of what a source brings now the entry that it takes the place of: the one of its name, else one for its
+/// platform, as near as there is, by what the source said and not by what the user made of it.
+pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], originals: &Originals) -> Vec<Option<&'a Entry>> {
+    let platform = |descriptor: Option<&Descriptor>| {
+        let own = descriptor.and_then(|own| own.platform.as_ref());
+        own.map(Platform::normalized).unwrap_or_default()
+    };
+    let images: Vec<(&Entry, Platform)> = former
+        .iter()
+        .filter(|old| old.attests().is_none())
+        .map(|old| (*old, platform(Some(originals.of(old).unwrap_or(&old.descriptor)))))
+        .collect();
+    let machine = |own: &Platform| (own.os.clone(), own.architecture.clone(), own.variant.clone());
+    // A build of Windows has a new revision every month.
+    let build = |own: &Platform| own.os_version.split('.').take(3).map(str::to_owned).collect::<Vec<_>>();
+    let is_near = |nearness: u8, old: &Platform, new: &Platform| match nearness {
+        0 => old == new,
+        1 => machine(old) == machine(new) && build(old) == build(new),
+        _ => machine(old) == machine(new),
+    };
+    let named = |new: &Entry| former.iter().copied().find(|old| old.reference == new.reference);
+    let mut pairs: Vec<Option<&Entry>> = new.iter().map(named).collect();
+    let mut taken: BTreeSet<&Reference> = pairs.iter().flatten().map(|old| &old.reference).collect();
+    for nearness in 0..3 {
+        for (pair, new) in pairs.iter_mut().zip(new).filter(|(pair, new)| pair.is_none() && new.attests().is_none()) {
+            let own = platform(Some(&new.descriptor));
+            let is_it =
+                |(old, was): &&(&Entry, Platform)| !taken.contains(&old.reference) && is_near(nearness, was, &own);
+            *pair = images.iter().find(is_it).map(|(old, _)| *old);
+            taken.extend(pair.map(|old| &old.reference));
+        }
+    }
+    pairs
+}
+
+/// The line of an index that an entry was. One image may have several: the one that says what the entry says, then.
+fn line<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
+    let lines = || index.manifests.iter().filter(|line| line.digest == entry.descriptor.digest);
+    lines().find(|line| line.platform == entry.descriptor.platform).or_else(|| lines().next())
+}
+
+/// Whether the index that entries were taken from has to be had again: where somebody has said something of one of
+/// them or of the list, or where one may have lost its `Source` to docker.
+fn needs_index(draft: &Draft, known: &[&Entry], source: &Source, originals: &Originals) -> bool {
+    let pairs = pairs(known, &source.entries, originals);
+    let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !says_the_same(old, new));
+    let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
+    let is_left = |old: &&Entry| old.attests().is_none() && !is_paired(old);
+    draft.says_more()
+        || source.index.as_ref().is_some_and(says_more)
+        || pairs.iter().zip(&source.entries).any(differs)
+        || known.iter().any(is_left)
+        || draft.entries().any(|entry| is_homeless(entry, &source.reference))
+}
+
+fn says_more(index: &Index) -> bool {
+    !index.annotations.is_empty() || !index.artifact_type.is_empty() || index.subject.is_some()
+}
+
+/// Whether the two say the same where a user can have said something.
+fn says_the_same(old: &Entry, new: &Entry) -> bool {
+    let (old, new) = (&old.descriptor, &new.descriptor);
+    old.platform == new.platform && old.annotations == new.annotations && old.artifact_type == new.artifact_type
+}
+
+/// What an image that was named itself said: its configuration's platform, and nothing else.
+fn image(platforms: &Platforms<'_>, old: &Entry) -> Result<Descriptor, CommandError> {
+    let bytes = old.bytes()?;
+    let platform = platforms.of(&old.reference, &bytes)?;
+    let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
+    Ok(Descriptor { platform: Some(platform), ..plain })
+}
+
+/// `None` for what the registry does not have any more.
+fn or_gone<T>(found: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
+    match found {
+        Err(CommandError::NotServed { .. }) => Ok(None),
+        Err(CommandError::Registry(error)) if error.kind == Kind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}

@@ -1,0 +1,129 @@
+//! What has to be had of an index, and the names that images go by which stand in a list more than once.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::cli::args::{Attestations, Sources};
+use crate::core::error::CommandError;
+use crate::core::resolve::limits::Tally;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::manifest::Kind;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// A manifest that an index names and that has to be had.
+pub(crate) struct Child {
+    /// The place of the source that it belongs to.
+    pub(crate) source: usize,
+    /// Its name: its digest in the index's repository.
+    pub(crate) reference: Reference,
+    /// What the index says of it.
+    pub(crate) descriptor: Descriptor,
+    /// What else the index says of it, where it lists it more than once.
+    again: Vec<Descriptor>,
+}
+
+impl Child {
+    /// How many lines there are of it.
+    pub(crate) fn count(&self) -> usize {
+        1 + self.again.len()
+    }
+
+    /// Its lines, each with a name of its own. `source` is the index that was asked for.
+    pub(crate) fn lines<'a>(&'a self, source: &'a Reference) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
+        let names = (2..).map(|place| name_again(&self.reference, &self.descriptor.digest, source.tag(), place));
+        std::iter::once((self.reference.clone(), &self.descriptor)).chain(names.zip(&self.again))
+    }
+}
+
+/// The name of the `place`th line (from 2 on) that a list has for one image. Docker keeps one file for each name, so it
+/// gets the list's tag beside the digest, and a number from the third on; who asks by such a name gets the same image.
+/// See `store-format.md`, "Names that docker mixes".
+pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, place: usize) -> Reference {
+    let tag: String = tag.unwrap_or("index").chars().take(100).collect();
+    let number = if place == 2 { String::new() } else { format!("-{place}") };
+    let name = format!("{}:{tag}{number}@{digest}", image.repository());
+    Reference::parse_canonical(&name).unwrap_or_else(|_| image.repository().at_digest(digest))
+}
+
+/// An index that is about to be taken apart.
+pub(crate) struct Within<'a> {
+    /// The place of the source that it is, or lies in.
+    pub(crate) place: usize,
+    /// The name of that source.
+    pub(crate) source: &'a Reference,
+    /// What is wanted of it.
+    pub(crate) wanted: &'a Sources,
+}
+
+impl Within<'_> {
+    /// What has to be had of an index: not what is known to be of no use.
+    ///
+    /// # Errors
+    /// Where that is too much.
+    pub(crate) fn children(&self, index: &Index, tally: &mut Tally) -> Result<Vec<Child>, CommandError> {
+        let mut children: Vec<Child> = Vec::new();
+        let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
+        let mut seen: HashSet<&Descriptor> = HashSet::new();
+        for line in self.needed(index).into_iter().filter(|line| seen.insert(line)) {
+            tally.line(self.source)?;
+            let place = *places.entry(&line.digest).or_insert(children.len());
+            match children.get_mut(place) {
+                Some(child) => child.again.push(line.clone()),
+                None => {
+                    let reference = self.source.repository().at_digest(&line.digest);
+                    children.push(Child { source: self.place, reference, descriptor: line.clone(), again: Vec::new() });
+                }
+            }
+        }
+        Ok(children)
+    }
+
+    fn needed<'a>(&self, index: &'a Index) -> Vec<&'a Descriptor> {
+        let wanted = self.wanted;
+        let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
+        let is_wanted = |line: &Descriptor| {
+            // What says nothing of a platform may be an image, or belong to one by its subject.
+            is_index(line) || !names_machine(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
+        };
+        let known = || index.manifests.iter().filter(|line| !is_unknown(line));
+        let images = known().filter(|line| attested(line).is_none() && is_wanted(line));
+        let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
+        // What it attests may be in an index that lies in this one.
+        let has_index = index.manifests.iter().any(is_index);
+        let here: BTreeSet<&Digest> = index.manifests.iter().map(|line| &line.digest).collect();
+        let is_elsewhere = |digest: &Digest| has_index && !here.contains(digest);
+        let is_needed = |line: &&Descriptor| match attested(line) {
+            Some(_) if wanted.attestations == Attestations::Drop => false,
+            Some(digest) => wanted.platforms.is_empty() || picked.contains(&digest) || is_elsewhere(&digest),
+            None => picked.contains(&line.digest),
+        };
+        known().filter(is_needed).collect()
+    }
+}
+
+/// Whether a line says what its image runs on.
+fn names_machine(line: &Descriptor) -> bool {
+    let is_unknown = |own: &Platform| own.os == "unknown" || own.architecture == "unknown";
+    line.has_platform() && !line.platform.as_ref().is_some_and(is_unknown)
+}
+
+/// Whether a line is neither an image nor an index. One without a media type is what the registry says that it is.
+pub(crate) fn is_unknown(line: &Descriptor) -> bool {
+    !line.media_type.is_empty() && Kind::of(&line.media_type).is_none()
+}
+
+/// Whether an image for `platform` is wanted.
+pub(crate) fn picks(wanted: &Sources, platform: &Platform) -> bool {
+    wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
+}
+
+/// Whether an image for `own` is what was picked. An operating system or an architecture that is left open is any.
+pub(crate) fn is_picked(own: &Platform, pick: &Platform) -> bool {
+    let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
+    let os = or_own(&pick.os, &own.os);
+    let architecture = or_own(&pick.architecture, &own.architecture);
+    own.matches(&Platform { os, architecture, ..pick.clone() })
+}

@@ -1,0 +1,349 @@
+//! What a source brings into a draft: one image, or the images of an index, which is taken apart.
+//!
+//! The sources are asked for at once, then the children of all indexes at once, then the children of indexes in them.
+//! A child is described as its index describes it. BuildKit's attestations come along with the image that they attest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::auth::Access;
+use crate::cli::args::{Attestations, RefArg, Sources};
+use crate::cli::context::parsed;
+use crate::content::registry::{Fetched, Registry};
+use crate::core::error::CommandError;
+use crate::core::resolve::carried;
+use crate::core::resolve::fetch::{self, Found, Platforms};
+use crate::core::resolve::limits::{DEPTH_MAX, Tally};
+use crate::core::resolve::selection::{Child, Within, picks};
+use crate::core::resolve::source::Source;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::source::SourceIndex;
+use crate::model::{Draft, Entry, draft, media_type};
+use crate::net::tasks;
+use crate::platform::Platform;
+use crate::reference::{Reference, Repository};
+
+/// Where sources come from, and what of them is wanted.
+pub(crate) struct Gathering<'a> {
+    /// The client.
+    pub(crate) registry: &'a Registry,
+    /// The bound on exchanges at once.
+    pub(crate) jobs: NonZeroUsize,
+    /// Which platforms, and whether attestations.
+    pub(crate) wanted: &'a Sources,
+    /// What is there already, and need not be fetched again.
+    pub(crate) before: Option<&'a Draft>,
+    /// The repositories of the lists that are made of them.
+    pub(crate) targets: Vec<&'a Repository>,
+}
+
+/// One source, and what is wanted of it.
+pub(crate) struct Request<'a> {
+    /// The source.
+    pub(crate) image: &'a RefArg,
+    /// Which platforms of an index, and whether attestations. A part of a platform that is empty is any.
+    pub(crate) wanted: &'a Sources,
+}
+
+/// A source that nobody is asked for, because the draft has it, and cannot have it wrong or may.
+pub(crate) struct Kept<'a> {
+    /// Its name.
+    pub(crate) reference: &'a Reference,
+    /// The draft's entries of it.
+    pub(crate) entries: Vec<&'a Entry>,
+}
+
+/// What a child turned out to be.
+enum Grown {
+    Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
+    Index(Box<Index>, SourceIndex),
+}
+
+impl Gathering<'_> {
+    /// Gets all of them or nothing, each source once, in the order of `images`. What was picked may also be in what is
+    /// `kept`.
+    pub(crate) fn gather(&self, images: &[&RefArg], kept: &[Kept<'_>]) -> Result<Vec<Source>, CommandError> {
+        let requests: Vec<Request<'_>> = images.iter().map(|image| Request { image, wanted: self.wanted }).collect();
+        let mut sources: Vec<Source> = self.gather_each(&requests, false)?.into_iter().flatten().collect();
+        sources.iter_mut().for_each(|source| choose(self.wanted, source));
+        self.check_platforms(&sources, kept)?;
+        Ok(sources)
+    }
+
+    /// The same for sources of which something else is wanted each. An image that is named itself is what it is, and
+    /// whether an index has what was picked is left to the caller. With `ignore_missing`, `None` stands for a source
+    /// of which the registry says that it has none.
+    pub(crate) fn gather_each(
+        &self,
+        requests: &[Request<'_>],
+        ignore_missing: bool,
+    ) -> Result<Vec<Option<Source>>, CommandError> {
+        self.announce(requests);
+        let platforms = Platforms::new(self.registry);
+        let first = |request: &Request<'_>| match self.first(&platforms, parsed(request.image)?) {
+            Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
+            found => found.map(Some),
+        };
+        let mut sources = tasks::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
+        let (mut children, mut tally) = (Vec::new(), Tally::default());
+        for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
+            if let Some(Source { reference, index: Some(index), .. }) = source {
+                let within = Within { place, source: reference, wanted: request.wanted };
+                children.extend(within.children(index, &mut tally)?);
+            }
+        }
+        for depth in 0.. {
+            let Some(child) = children.first() else { break };
+            if depth >= DEPTH_MAX {
+                let source = sources.get(child.source).and_then(Option::as_ref);
+                let list = source.map(|source| source.reference.to_string()).unwrap_or_default();
+                return Err(CommandError::TooDeep { list, depth: DEPTH_MAX });
+            }
+            children = self.grow(&platforms, requests, &mut sources, &children, &mut tally)?;
+        }
+        for (source, request) in sources.iter_mut().zip(requests) {
+            if let Some(source) = source {
+                let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
+                source.platforms.extend(own);
+                let target = self.targets.iter().copied().find(|target| *target != source.reference.repository());
+                carried::arrange(self.registry, source, request.wanted, target)?;
+            }
+            let index = source.iter_mut().filter(|source| source.index.is_some());
+            index.for_each(|source| choose(request.wanted, source));
+        }
+        Ok(sources)
+    }
+
+    /// Says what is going to be asked, so that one token and enough connections are there for it.
+    fn announce(&self, requests: &[Request<'_>]) {
+        let wanted: Vec<&Reference> =
+            requests.iter().filter_map(|request| request.image.parsed.as_ref().ok()).collect();
+        for image in &wanted {
+            self.registry.announce(image.repository(), Access::Pull);
+            let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
+            self.registry.expect(image.repository(), together.count().min(self.jobs.get()));
+        }
+    }
+
+    fn first(&self, platforms: &Platforms<'_>, image: &Reference) -> Result<Source, CommandError> {
+        match fetch::manifest(self.registry, image)? {
+            Found::Image(schema, fetched) => {
+                let digest = fetched.digest.clone();
+                let kept = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
+                let entry = match kept.filter(|entry| entry.descriptor.digest == digest) {
+                    Some(entry) => entry.clone(),
+                    None => {
+                        let platform = platforms.of(image, &fetched.bytes)?;
+                        Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
+                    }
+                };
+                let order = vec![draft::key(image)];
+                Ok(Source { entries: vec![entry], order, ..Source::new(image, &digest) })
+            }
+            Found::List(fetched) => {
+                let served = |source| CommandError::Served { reference: image.to_string(), source };
+                let index = Index::decode(&fetched.bytes).map_err(served)?;
+                if index.manifests.is_empty() {
+                    return Err(CommandError::EmptyList(image.to_string()));
+                }
+                let platforms = index.manifests.iter().filter_map(runs_on).collect();
+                let digest = fetched.digest.clone();
+                let form = Some(form(fetched));
+                Ok(Source { index: Some(index), platforms, form, ..Source::new(image, &digest) })
+            }
+        }
+    }
+
+    /// Gets these children, and gives the children of those that are indexes themselves.
+    fn grow(
+        &self,
+        platforms: &Platforms<'_>,
+        requests: &[Request<'_>],
+        sources: &mut [Option<Source>],
+        children: &[Child],
+        tally: &mut Tally,
+    ) -> Result<Vec<Child>, CommandError> {
+        let name = |source: &Source| source.reference.with_digest(&source.digest);
+        let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
+        let so_far: &Tally = tally;
+        let grown = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
+            Some(Some(name)) => self.child(platforms, child, name, so_far),
+            _ => Err(CommandError::EmptyList(child.reference.to_string())),
+        });
+        let mut next = Vec::new();
+        for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
+            let wanted = requests.get(child.source).map(|request| request.wanted);
+            match (grown, sources.get_mut(child.source), wanted) {
+                (Grown::Entries(entries, derived), Some(Some(source)), _) => {
+                    source.entries.extend(entries);
+                    source.derived.extend(derived);
+                }
+                (Grown::Index(index, nested), Some(Some(source)), Some(wanted)) => {
+                    if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
+                        form.nested.push(nested);
+                    }
+                    source.platforms.extend(index.manifests.iter().filter_map(runs_on));
+                    let within = Within { place: child.source, source: &source.reference, wanted };
+                    next.extend(within.children(&index, tally)?);
+                }
+                _ => {}
+            }
+        }
+        Ok(next)
+    }
+
+    fn child(
+        &self,
+        platforms: &Platforms<'_>,
+        child: &Child,
+        source: &Reference,
+        tally: &Tally,
+    ) -> Result<Grown, CommandError> {
+        let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
+        let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
+        let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
+            Some((schema, bytes)) => (schema, bytes.into_owned()),
+            None => match fetch::listed(self.registry, source, &child.descriptor)? {
+                Found::Image(schema, fetched) => (schema, fetched.bytes),
+                Found::List(fetched) => {
+                    tally.keep(source, &fetched.bytes, 1)?;
+                    let index = Index::decode(&fetched.bytes).map_err(served)?;
+                    return Ok(Grown::Index(Box::new(index), form(fetched)));
+                }
+            },
+        };
+        tally.keep(source, &bytes, child.count())?;
+        let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
+        for (reference, line) in child.lines(source) {
+            let mut descriptor = line.clone();
+            if descriptor.media_type.is_empty() {
+                schema.media_type().clone_into(&mut descriptor.media_type);
+            }
+            if !descriptor.has_platform() {
+                let platform = platforms.of(&child.reference, &bytes)?;
+                derived.insert(reference.clone(), platform.clone());
+                descriptor.platform = Some(platform);
+            }
+            entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
+        }
+        Ok(Grown::Entries(entries, derived))
+    }
+
+    /// Every platform that was picked has to be there, and every source that was asked has to bring something.
+    fn check_platforms(&self, sources: &[Source], kept: &[Kept<'_>]) -> Result<(), CommandError> {
+        let picks = &self.wanted.platforms;
+        let asked = sources.iter().flat_map(|source| &source.entries);
+        let found: Vec<&Platform> = asked
+            .chain(kept.iter().flat_map(|kept| kept.entries.iter().copied()))
+            .filter(|entry| entry.attests().is_none())
+            .filter_map(|entry| entry.descriptor.platform.as_ref())
+            .collect();
+        if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed))) {
+            let names = sources.iter().map(|source| &source.reference).chain(kept.iter().map(|kept| kept.reference));
+            let kept = kept.iter().flat_map(|kept| &kept.entries).filter_map(|entry| runs_on(&entry.descriptor));
+            let there: BTreeSet<String> = there(sources).into_iter().chain(kept).collect();
+            return Err(CommandError::NoSuchPlatform {
+                platform: pick.typed.clone(),
+                sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                there: there.into_iter().collect(),
+            });
+        }
+        match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
+            Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.reference.to_string())),
+            Some(source) => {
+                let picks: Vec<&str> = picks.iter().map(|pick| pick.typed.as_str()).collect();
+                Err(CommandError::NoSuchPlatform {
+                    platform: picks.join(","),
+                    sources: source.reference.to_string(),
+                    there: there(std::slice::from_ref(source)),
+                })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// An index alone, without its images. `target`: a repository that what it carries has to be sent to.
+///
+/// # Errors
+/// What the registry says, and what is no index.
+pub(crate) fn index_of(
+    registry: &Registry,
+    name: &Reference,
+    target: Option<&Repository>,
+) -> Result<Source, CommandError> {
+    let Found::List(fetched) = fetch::manifest(registry, name)? else {
+        return Err(CommandError::NotAList(name.to_string()));
+    };
+    let served = |source| CommandError::Served { reference: name.to_string(), source };
+    let index = Some(Index::decode(&fetched.bytes).map_err(served)?);
+    let digest = fetched.digest.clone();
+    let mut source = Source { index, form: Some(form(fetched)), ..Source::new(name, &digest) };
+    let target = target.filter(|target| *target != name.repository());
+    carried::arrange(registry, &mut source, &Sources::default(), target)?;
+    Ok(source)
+}
+
+/// An index as it was served.
+fn form(fetched: Fetched) -> SourceIndex {
+    let media_type = media_type::essence(&fetched.media_type).to_owned();
+    SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
+}
+
+/// Leaves out what was not picked, now that every platform is known, and what belongs to it: attestations, and what
+/// refers to it as its subject.
+fn choose(wanted: &Sources, source: &mut Source) {
+    let is_dropped = wanted.attestations == Attestations::Drop;
+    if wanted.platforms.is_empty() && !is_dropped {
+        return;
+    }
+    let parents = source.parents();
+    let is_image = |entry: &Entry| {
+        let is_picked = entry.descriptor.platform.as_ref().is_none_or(|platform| picks(wanted, platform));
+        !parents.contains_key(&entry.reference) && is_picked
+    };
+    let images = source.entries.iter().filter(|entry| is_image(entry));
+    let mut kept: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
+    let belongs = |entry: &Entry, kept: &BTreeSet<Digest>| {
+        parents.get(&entry.reference).is_some_and(|parent| !is_dropped && kept.contains(parent))
+    };
+    // A signature may belong to an attestation.
+    loop {
+        let before = kept.len();
+        let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &kept)).collect();
+        kept.extend(more.into_iter().map(|entry| entry.descriptor.digest.clone()));
+        if kept.len() == before {
+            break;
+        }
+    }
+    let stays: BTreeSet<Reference> = source
+        .entries
+        .iter()
+        .filter(|entry| is_image(entry) || belongs(entry, &kept))
+        .map(|entry| entry.reference.clone())
+        .collect();
+    let before = source.entries.len();
+    source.entries.retain(|entry| stays.contains(&entry.reference));
+    source.is_whole &= source.entries.len() == before;
+}
+
+/// What the sources have images for, for the message about what they have not.
+pub(crate) fn there(sources: &[Source]) -> Vec<String> {
+    let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The platform that a line of an index, or an image, says it is for; attestations are for none.
+fn runs_on(own: &Descriptor) -> Option<String> {
+    let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
+    platform.map(ToString::to_string)
+}
+
+/// The first mention of each image; what is no reference is kept, for its error.
+pub(crate) fn distinct(images: &[RefArg]) -> Vec<&RefArg> {
+    let mut seen: BTreeMap<&Reference, ()> = BTreeMap::new();
+    images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
+}

@@ -1,0 +1,110 @@
+//! Folders: made so that they outlast a power loss, synced, and listed within bounds. See `store-format.md`, "Paths"
+//! and "What does not belong".
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::paths::Paths;
+
+/// How many files a folder may have. Docker takes seconds for a list of a thousand.
+const NAMES_LIMIT: usize = 100_000;
+
+/// Makes a folder of ours, and those above it, and checks those that are there.
+pub(super) fn make(paths: &Paths, path: &Path) -> Result<(), StoreError> {
+    // The user may keep the store elsewhere, behind a symbolic link; what is below is ours alone.
+    if path == paths.root() {
+        return make_followed(path);
+    }
+    above(path).map_or(Ok(()), |above| make(paths, above))?;
+    if checked_access::directory(path)?.is_none() {
+        make_one(path)?;
+        checked_access::directory(path)?;
+    }
+    Ok(())
+}
+
+fn make_followed(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => above(path).map_or(Ok(()), make_followed)?,
+        // Making it tells what is wrong.
+        _ => {}
+    }
+    make_one(path)?;
+    fs::metadata(path).map(drop).map_err(StoreError::io("create", path))
+}
+
+/// Makes one folder with docker's mode, and syncs it into the one above. Somebody else may be faster.
+fn make_one(path: &Path) -> Result<(), StoreError> {
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "modes are unix's"))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    match builder.create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made.map_err(StoreError::io("create", path))?,
+    }
+    above(path).map_or(Ok(()), sync)
+}
+
+/// The folder that a path is in; the working directory for a bare name.
+fn above(path: &Path) -> Option<&Path> {
+    path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+}
+
+/// Filesystems that cannot sync a folder say so with `InvalidInput` or `Unsupported`, and need none.
+pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
+    synced(File::open(path).and_then(|directory| directory.sync_all()), path)
+}
+
+/// What came of a sync of the folder at `path`.
+pub(super) fn synced(done: io::Result<()>, path: &Path) -> Result<(), StoreError> {
+    match done {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        done => done.map_err(StoreError::io("sync", path)),
+    }
+}
+
+/// The same for the folder that it is in.
+pub(super) fn sync_above(path: &Path) -> Result<(), StoreError> {
+    above(path).map_or(Ok(()), sync)
+}
+
+/// What stays with a folder when it is renamed and ends with it: its inode and, as inodes are used again, its birth.
+pub(super) fn identity(metadata: &Metadata) -> String {
+    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let born = born.map_or(0, |duration| duration.as_nanos());
+    format!("{}.{born}", inode(metadata))
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> u64 {
+    0
+}
+
+/// The names in a folder, sorted by bytes; `None` where there is no such folder.
+pub(super) fn names(directory: &Path) -> Result<Option<Vec<String>>, StoreError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // Docker could not have made a folder whose name is too long, so there is none.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return Ok(None),
+        Err(error) => return Err(StoreError::io("read", directory)(error)),
+    };
+    let name = |entry: io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names: io::Result<Vec<String>> = entries.map(name).take(NAMES_LIMIT + 1).collect();
+    let mut names = names.map_err(StoreError::io("read", directory))?;
+    if names.len() > NAMES_LIMIT {
+        return Err(StoreError::TooMany { path: directory.to_owned(), limit: NAMES_LIMIT });
+    }
+    names.sort_unstable();
+    Ok(Some(names))
+}

@@ -1,0 +1,127 @@
+//! One folder, held open: what is moved into it and out of it goes to this folder and no other, whoever gives its name
+//! to another meanwhile. See `store-format.md`, "Writes".
+
+#[cfg(not(unix))]
+use std::fs;
+#[cfg(unix)]
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::{PLACE, StoreError};
+
+/// A folder and the name that it had when it was opened.
+pub(super) struct Folder {
+    path: PathBuf,
+    #[cfg(unix)]
+    handle: File,
+}
+
+impl Folder {
+    /// Opens a folder, and no link to one. That it is not there is a race: it has been seen before.
+    pub(super) fn open(path: &Path) -> Result<Folder, StoreError> {
+        Folder::opened(path).map_err(StoreError::io(PLACE, path))
+    }
+
+    #[cfg(unix)]
+    fn opened(path: &Path) -> io::Result<Folder> {
+        use rustix::fs::OFlags;
+        let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+        let mut options = OpenOptions::new();
+        // The bits are those of the system's C header, an `int`.
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+        let handle = options.read(true).open(path)?;
+        Ok(Folder { path: path.to_owned(), handle })
+    }
+
+    #[cfg(not(unix))]
+    fn opened(path: &Path) -> io::Result<Folder> {
+        fs::symlink_metadata(path)?;
+        Ok(Folder { path: path.to_owned() })
+    }
+
+    /// Refuses, as a race, a folder that is not the one of this identity.
+    pub(super) fn check(&self, identity: &str) -> Result<(), StoreError> {
+        #[cfg(unix)]
+        let metadata = self.handle.metadata();
+        #[cfg(not(unix))]
+        let metadata = fs::symlink_metadata(&self.path);
+        let found =
+            metadata.map(|metadata| directory::identity(&metadata)).map_err(StoreError::io(PLACE, &self.path))?;
+        if found == identity { Ok(()) } else { Err(StoreError::race(&self.path)) }
+    }
+
+    /// The path of a file in it.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Moves a file into it, over the one of that name.
+    pub(super) fn take_in(&self, from: &Path, name: &str) -> io::Result<()> {
+        #[cfg(unix)]
+        return Ok(rustix::fs::renameat(rustix::fs::CWD, from, &self.handle, name)?);
+        #[cfg(not(unix))]
+        fs::rename(from, self.file(name))
+    }
+
+    /// Moves a file out of it.
+    pub(super) fn give_out(&self, name: &str, to: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        return Ok(rustix::fs::renameat(&self.handle, name, rustix::fs::CWD, to)?);
+        #[cfg(not(unix))]
+        fs::rename(self.file(name), to)
+    }
+
+    /// Gives a file of it a second name elsewhere, where the filesystem can.
+    pub(super) fn link_out(&self, name: &str, to: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        return Ok(rustix::fs::linkat(&self.handle, name, rustix::fs::CWD, to, rustix::fs::AtFlags::empty())?);
+        #[cfg(not(unix))]
+        fs::hard_link(self.file(name), to)
+    }
+
+    /// Deletes a file of it.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        #[cfg(unix)]
+        return Ok(rustix::fs::unlinkat(&self.handle, name, rustix::fs::AtFlags::empty())?);
+        #[cfg(not(unix))]
+        fs::remove_file(self.file(name))
+    }
+
+    /// Makes sure of the names in it.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        #[cfg(unix)]
+        return directory::synced(self.handle.sync_all(), &self.path);
+        #[cfg(not(unix))]
+        directory::sync(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// The moment after the look at the folder, which no test could meet from outside.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_moved_never_lands_in_another_folder_of_that_name() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, staged) = (home.path().join("list"), home.path().join("staged"));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("a"), "old").unwrap();
+        fs::write(&staged, "new").unwrap();
+        let folder = Folder::open(&path).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("a"), "docker's").unwrap();
+        let gone = |done: io::Result<()>| done.unwrap_err().kind() == io::ErrorKind::NotFound;
+        assert!(gone(folder.take_in(&staged, "a")));
+        assert!(gone(folder.give_out("a", &home.path().join("kept"))));
+        assert!(gone(folder.link_out("a", &home.path().join("kept"))));
+        assert!(gone(folder.remove("a")));
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"docker's");
+    }
+}

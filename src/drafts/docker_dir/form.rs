@@ -1,0 +1,145 @@
+//! What the side file of format 3 has beyond format 2: the order and the form of the list. See `store-format.md`, "Order
+//! and form".
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::model::descriptor;
+use crate::model::json;
+use crate::model::source::{Carried, SourceIndex};
+use crate::model::{DocumentError, Draft};
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// The members as values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Form {
+    source: Option<SourceIndex>,
+    order: Vec<String>,
+    carried: Vec<Carried>,
+    platforms: BTreeMap<String, Platform>,
+}
+
+/// The members as they are written.
+#[derive(Serialize)]
+pub(super) struct Members<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceMember<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    order: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    carried: Vec<CarriedMember<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    platforms: &'a BTreeMap<String, Platform>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SourceMember<'a> {
+    media_type: &'a str,
+    digest: &'a str,
+    raw: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nested: Vec<SourceMember<'a>>,
+}
+
+#[derive(Serialize)]
+struct CarriedMember<'a> {
+    descriptor: &'a Value,
+    source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+}
+
+impl Form {
+    pub(super) fn of(draft: &Draft) -> Form {
+        Form {
+            source: draft.source.clone(),
+            order: draft.order.clone(),
+            carried: draft.carried.clone(),
+            platforms: draft.platforms.clone(),
+        }
+    }
+
+    pub(super) fn tell(&self, draft: &mut Draft) {
+        draft.source.clone_from(&self.source);
+        draft.order.clone_from(&self.order);
+        draft.carried.clone_from(&self.carried);
+        draft.platforms.clone_from(&self.platforms);
+    }
+
+    pub(super) fn members(&self) -> Members<'_> {
+        let carried = self.carried.iter().map(|carried| CarriedMember {
+            descriptor: &carried.json,
+            source: carried.source.to_string(),
+            raw: carried.raw.as_ref().map(|raw| STANDARD.encode(raw)),
+        });
+        Members {
+            source: self.source.as_ref().map(source_member),
+            order: &self.order,
+            carried: carried.collect(),
+            platforms: &self.platforms,
+        }
+    }
+
+    pub(super) fn decode(members: &json::Members<'_>) -> Result<Form, DocumentError> {
+        let mut platforms = BTreeMap::new();
+        if let Some(value) = members.get("platforms") {
+            json::Members::of("SideFile.platforms", value)?;
+            for (key, value) in value.as_object().into_iter().flatten() {
+                platforms.insert(key.clone(), descriptor::platform(value)?);
+            }
+        }
+        Ok(Form {
+            source: members.get("source").map(source).transpose()?,
+            order: members.strings("order")?,
+            carried: members.array("carried")?.iter().map(carried).collect::<Result<_, _>>()?,
+            platforms,
+        })
+    }
+}
+
+fn source_member(source: &SourceIndex) -> SourceMember<'_> {
+    SourceMember {
+        media_type: &source.media_type,
+        digest: source.digest.as_str(),
+        raw: STANDARD.encode(&source.raw),
+        nested: source.nested.iter().map(source_member).collect(),
+    }
+}
+
+fn source(value: &Value) -> Result<SourceIndex, DocumentError> {
+    let members = json::Members::of("SideFile.source", value)?;
+    let nested = members.array("nested")?.iter().map(one_source);
+    Ok(SourceIndex { nested: nested.collect::<Result<_, _>>()?, ..one_source(value)? })
+}
+
+/// Without what lies in it. The bytes have to be those that the digest says.
+fn one_source(value: &Value) -> Result<SourceIndex, DocumentError> {
+    let members = json::Members::of("SideFile.source", value)?;
+    let text = members.string("digest")?;
+    let digest: Digest = text.parse().map_err(|error| DocumentError::Digest(text, error))?;
+    let raw = bytes(&members.string("raw")?)?;
+    if !digest.verifies(&raw) {
+        let found = Digest::of(&raw);
+        return Err(DocumentError::Mismatch { reference: "source".to_owned(), expected: digest, found });
+    }
+    Ok(SourceIndex { media_type: members.string("mediaType")?, digest, raw, nested: Vec::new() })
+}
+
+fn carried(value: &Value) -> Result<Carried, DocumentError> {
+    let members = json::Members::of("SideFile.carried", value)?;
+    let json = members.get("descriptor").ok_or(DocumentError::Missing("descriptor"))?.clone();
+    let source = Reference::parse_canonical(&members.string("source")?)?;
+    let raw = Some(members.string("raw")?).filter(|raw| !raw.is_empty());
+    Carried::new(json, source, raw.map(|raw| bytes(&raw)).transpose()?)
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, DocumentError> {
+    STANDARD.decode(text).map_err(|error| DocumentError::Base64(error.to_string()))
+}

@@ -1,0 +1,192 @@
+//! The lock on one list: flock(2) on a side file. Only its holder deletes the file, and only where there is no list.
+//! See `store-format.md`, "Locks".
+//!
+//! fs2 by full path: since Rust 1.89 std's own methods of the same names would shadow the trait's.
+
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::paths::Paths;
+
+/// How often a bounded wait looks whether the lock is free. flock(2) itself knows no bound.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Held while it lives. Its staging directory is its holder's alone.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+    path: PathBuf,
+    paths: Paths,
+    staging: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock on the list in directory `name`, telling `notice` first if somebody else has it; `list` is what
+    /// the user calls it. The wait ends after `limit`, where there is one; a limit of zero does not wait at all.
+    ///
+    /// What a killed holder left in the staging directory is cleared away.
+    pub(super) fn acquire(
+        paths: &Paths,
+        name: &str,
+        list: &dyn Display,
+        notice: &dyn Fn(&str),
+        limit: Option<Duration>,
+    ) -> Result<Lock, StoreError> {
+        let path = paths.lock(name);
+        directory::make(paths, &paths.locks())?;
+        let begun = Instant::now();
+        let mut is_told = false;
+        let mut file = loop {
+            let mut file = open(&path)?;
+            if !try_lock(&file, &path)? {
+                let holder = holder(&mut file);
+                if !is_told && limit != Some(Duration::ZERO) {
+                    let process = holder.map_or(String::new(), |pid| format!(" in process {pid}"));
+                    notice(&format!("waiting for another docker-manifest{process} to finish with {list}"));
+                    is_told = true;
+                }
+                if !wait(&file, &path, limit, begun)? {
+                    return Err(StoreError::InUse { list: list.to_string(), path, holder });
+                }
+            }
+            if !is_deleted(&file, &path)? {
+                break file;
+            }
+        };
+        // A courtesy to those who wait. A removal must work on a disk that has no room for it.
+        let _ = say_who_holds(&mut file);
+        let lock = Lock { file, path, paths: paths.clone(), staging: paths.staging(name) };
+        lock.clear_staging()?;
+        Ok(lock)
+    }
+
+    /// The directory for files on their way, made if it is not there.
+    pub(super) fn staging(&self) -> Result<&Path, StoreError> {
+        directory::make(&self.paths, &self.staging)?;
+        Ok(&self.staging)
+    }
+
+    /// Where a directory goes that is taken away: the staging directory itself, which must not be there then.
+    pub(super) fn away(&self) -> Result<&Path, StoreError> {
+        directory::make(&self.paths, &self.paths.staging_area())?;
+        Ok(&self.staging)
+    }
+
+    /// Deletes the lock's file. Those who wait for it find that it is gone and make another.
+    pub(super) fn discard(self) -> Result<(), StoreError> {
+        fs::remove_file(&self.path).map_err(StoreError::io("remove", &self.path))
+    }
+
+    fn clear_staging(&self) -> Result<(), StoreError> {
+        for folder in self.staging.parent().into_iter().chain([self.staging.as_path()]) {
+            if checked_access::directory(folder)?.is_none() {
+                return Ok(());
+            }
+        }
+        match fs::remove_dir_all(&self.staging) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("clear", &self.staging)(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Nothing is left to do if these fail: the next holder clears the directory, and the file's closing unlocks.
+        let _ = self.clear_staging();
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
+    match fs2::FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(false),
+        Err(error) => Err(no_lock(error, path)),
+    }
+}
+
+/// Waits for the lock, `limit` long from `begun` at most; whether it was had.
+fn wait(file: &File, path: &Path, limit: Option<Duration>, begun: Instant) -> Result<bool, StoreError> {
+    let Some(limit) = limit else { return wait_for_good(file, path).map(|()| true) };
+    loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        thread::sleep(left.min(PAUSE));
+        if try_lock(file, path)? {
+            return Ok(true);
+        }
+    }
+}
+
+fn wait_for_good(file: &File, path: &Path) -> Result<(), StoreError> {
+    loop {
+        match fs2::FileExt::lock_exclusive(file) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done.map_err(|error| no_lock(error, path)),
+        }
+    }
+}
+
+/// Opens the lock's file, or makes it for this user alone: whoever may open it can hold the lock for ever.
+fn open(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match checked_access::open(&mut options, "open", path) {
+        Ok((file, _)) => Ok(file),
+        Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+            Err(locked_out(path, source))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A lock that we may not open, with its owner where there is such a file.
+fn locked_out(path: &Path, source: io::Error) -> StoreError {
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::symlink_metadata(path) {
+        let user = std::os::unix::fs::MetadataExt::uid(&metadata);
+        return StoreError::LockedOut { path: path.to_owned(), user, source };
+    }
+    StoreError::io("open", path)(source)
+}
+
+/// Whether the file has been deleted since it was opened. A lock on a deleted file guards nothing.
+#[cfg(unix)]
+fn is_deleted(file: &File, path: &Path) -> Result<bool, StoreError> {
+    let metadata = file.metadata().map_err(StoreError::io("look at", path))?;
+    Ok(std::os::unix::fs::MetadataExt::nlink(&metadata) == 0)
+}
+
+#[cfg(not(unix))]
+fn is_deleted(_: &File, _: &Path) -> Result<bool, StoreError> {
+    Ok(false)
+}
+
+/// Only a filesystem that cannot lock refuses here: an unreadable file would not have opened.
+fn no_lock(source: io::Error, path: &Path) -> StoreError {
+    StoreError::NoLocks { path: path.to_owned(), source }
+}
+
+fn say_who_holds(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

@@ -1,0 +1,259 @@
+//! Reading lists, docker's and ours. Docker writes without a lock and in place, so what is read half-written is read
+//! again before it is called broken. See `store-format.md`, "Readers".
+
+use std::fs::Metadata;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::drafts::docker_dir::atomic::Files;
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::mark;
+use crate::drafts::docker_dir::paths::Paths;
+use crate::drafts::docker_dir::sidecar::{self, Look, Owner};
+use crate::model::{Draft, Entry};
+use crate::reference::Reference;
+
+/// How often a file that makes no sense is read again, and how long between: docker's write takes far less.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
+/// No further attempt after this, however few there were: what takes so long to read is not about to become whole.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The most that is read of one draft, in bytes of its files.
+pub const DRAFT_LIMIT: u64 = 256 << 20;
+
+/// A list as it was at one moment, with what it was read from.
+pub(super) struct Snapshot {
+    pub(super) draft: Draft,
+    pub(super) owner: Option<Owner>,
+    pub(super) seen: Seen,
+}
+
+/// A directory and the bytes of its files, for whoever must know later that nothing has become of them since.
+pub(super) struct Seen {
+    pub(super) identity: String,
+    pub(super) files: Files,
+}
+
+impl Seen {
+    /// Whether this directory is the one that was read, with what was in it then. Wherever it lies by now.
+    pub(super) fn is_still(&self, directory: &Path) -> Result<bool, StoreError> {
+        let names = directory::names(directory)?.unwrap_or_default();
+        if sidecar::identity(directory)?.as_ref() != Some(&self.identity) || !names.iter().eq(self.files.keys()) {
+            return Ok(false);
+        }
+        let mut files = self.files.iter().map(|(name, bytes)| {
+            let (found, _) = checked_access::read(&directory.join(name), checked_access::FILE_LIMIT)?;
+            Ok(found == *bytes)
+        });
+        files.try_fold(true, |same, file| Ok(same && file?))
+    }
+}
+
+/// The list in directory `name`, or `None` where there is none.
+pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
+    let found = settled(
+        paths,
+        name,
+        |look| check(paths, name, list, look),
+        || {
+            let mut files = Files::new();
+            let draft = read_once(&paths.list(name), list, |name, bytes, _| {
+                files.insert(name, bytes);
+            })?;
+            Ok(draft.map(|draft| (draft, files)))
+        },
+    )?;
+    Ok(found.map(|Settled { look: Look { identity, owner, .. }, found: (draft, files) }| {
+        let seen = Seen { identity: identity.unwrap_or_default(), files };
+        Snapshot { draft: told(owner.as_ref(), draft), owner, seen }
+    }))
+}
+
+/// The same without the files' bytes, of which a large list has many.
+pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
+    let found = settled(
+        paths,
+        name,
+        |look| check(paths, name, list, look),
+        || read_once(&paths.list(name), list, |_, _, _| ()),
+    )?;
+    Ok(found.map(|Settled { look, found }| told(look.owner.as_ref(), found)))
+}
+
+/// The same for those who only show it: the entries, also where it is not known whether the side file speaks of them;
+/// and then, as an error, what is wrong.
+pub(super) fn shown(
+    paths: &Paths,
+    name: &str,
+    list: &Reference,
+) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
+    let checked = |look: &Look| look.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, &paths.list(name)));
+    let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
+    Ok(found.map(|Settled { look, found }| (told(look.owner.as_ref(), found), check(paths, name, list, &look).err())))
+}
+
+/// Refuses a list that has not this directory, and one of which it is not known what it says of itself.
+fn check(paths: &Paths, name: &str, list: &Reference, look: &Look) -> Result<(), StoreError> {
+    if let Some(owner) = &look.owner {
+        return owner.check(list, &paths.list(name));
+    }
+    match &look.stray {
+        Some(stray) if stray == list => {
+            Err(StoreError::Stray { list: list.to_string(), path: paths.owner(name), folder: paths.list(name) })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
+    if let Some(owner) = owner {
+        owner.tell(&mut draft);
+    }
+    draft
+}
+
+/// What was read of a list's directory, and what was seen of it and of its side file around that.
+pub(super) struct Settled<T> {
+    pub(super) look: Look,
+    pub(super) found: T,
+}
+
+/// Reads a list's directory between two looks at it and its side file that say the same, so that all belongs together.
+pub(super) fn settled<T>(
+    paths: &Paths,
+    name: &str,
+    check: impl Fn(&Look) -> Result<(), StoreError>,
+    mut read: impl FnMut() -> Result<Option<T>, StoreError>,
+) -> Result<Option<Settled<T>>, StoreError> {
+    let mut before = sidecar::look(paths, name)?;
+    check(&before)?;
+    let mut attempt = 0;
+    loop {
+        let Some(found) = again(&mut read)? else { return Ok(None) };
+        let after = sidecar::look(paths, name)?;
+        check(&after)?;
+        if after == before || attempt == ATTEMPTS {
+            // Of the two directories, if they still differ, the one that a change is then refused for.
+            let look = Look { identity: before.identity, ..after };
+            return Ok(Some(Settled { look, found }));
+        }
+        before = after;
+        attempt += 1;
+    }
+}
+
+/// Reads until what is read makes sense, or is broken for good.
+fn again<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    let mut attempt = 0;
+    loop {
+        match read() {
+            Err(error) if attempt < ATTEMPTS && may_pass(&error) && begun.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            done => return done,
+        }
+        attempt += 1;
+    }
+}
+
+/// A file that docker is writing is cut short; one that is being removed is gone when it is opened.
+fn may_pass(error: &StoreError) -> bool {
+    match error {
+        StoreError::Entry { .. } => true,
+        StoreError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// Reads every file, and gives each to `keep` once it is understood.
+fn read_once(
+    directory: &Path,
+    list: &Reference,
+    keep: impl FnMut(String, Vec<u8>, &Metadata),
+) -> Result<Option<Draft>, StoreError> {
+    let mut draft = Draft::new(list.clone());
+    let found = entries(directory, |name, entry| draft.insert_keyed(name, entry), keep)?;
+    Ok(found.then_some(draft))
+}
+
+/// Reads every file of a list's directory and gives its entry to `take`, then its bytes to `keep`; whether there is
+/// such a directory.
+pub(super) fn entries(
+    directory: &Path,
+    take: impl FnMut(String, Entry),
+    keep: impl FnMut(String, Vec<u8>, &Metadata),
+) -> Result<bool, StoreError> {
+    entries_within(DRAFT_LIMIT, directory, take, keep)
+}
+
+fn entries_within(
+    limit: u64,
+    directory: &Path,
+    mut take: impl FnMut(String, Entry),
+    mut keep: impl FnMut(String, Vec<u8>, &Metadata),
+) -> Result<bool, StoreError> {
+    if checked_access::directory(directory)?.is_none() {
+        return Ok(false);
+    }
+    let Some(names) = directory::names(directory)? else { return Ok(false) };
+    let mut left = limit;
+    for name in names {
+        let path = directory.join(&name);
+        let (bytes, metadata) = checked_access::read(&path, checked_access::FILE_LIMIT)?;
+        left = left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| StoreError::TooLarge { path: directory.to_owned(), limit })?;
+        let entry = Entry::decode(&bytes).map_err(|source| StoreError::Entry { path, source })?;
+        take(name.clone(), entry);
+        keep(name, bytes, &metadata);
+    }
+    Ok(true)
+}
+
+/// The files that a draft is kept in, those that are written with this mark. An entry that is as it was keeps the bytes
+/// that it was read from.
+pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, mark: &str) -> Result<Files, StoreError> {
+    let kept = |name: &String, entry: &Entry| {
+        let before = before.filter(|before| before.draft.keyed().get(name) == Some(entry))?;
+        before.seen.files.get(name).cloned()
+    };
+    let encoded = after.keyed().iter().map(|(name, entry)| {
+        let bytes = match kept(name, entry) {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?;
+                mark::marked(bytes, mark)
+            }
+        };
+        Ok((name.clone(), bytes))
+    });
+    encoded.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::Schema;
+
+    #[test]
+    fn more_than_any_draft_has_is_not_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let image = Reference::parse("h.x/app:1").unwrap();
+        let entry = Entry::fetched(image, Schema::Oci, b"{}".to_vec(), None).encode().unwrap();
+        (0..3).for_each(|number| std::fs::write(directory.path().join(number.to_string()), &entry).unwrap());
+        let whole = 3 * entry.len() as u64;
+        let read = |limit| {
+            let mut taken = 0;
+            let outcome = entries_within(limit, directory.path(), |_, _| taken += 1, |_, _, _| ());
+            (taken, outcome.map_err(|error| error.to_string()))
+        };
+        assert_eq!(read(whole), (3, Ok(true)));
+        let (taken, outcome) = read(whole - 1);
+        assert_eq!(taken, 2, "the one beyond is read, as nobody knows its size before, but not understood");
+        let expected = StoreError::TooLarge { path: directory.path().to_owned(), limit: whole - 1 };
+        assert_eq!(outcome, Err(expected.to_string()));
+    }
+}

@@ -1,0 +1,266 @@
+//! The side file of a list: which list a directory holds, as docker's names do not say (`h/a_b:1` and `h/a/b:1` share
+//! one), and what docker's format has no place for. See `store-format.md`, "Names that docker mixes" and "What docker
+//! has no place for".
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::form::{self, Form};
+use crate::drafts::docker_dir::mark;
+use crate::drafts::docker_dir::paths::Paths;
+use crate::model::descriptor::Descriptor;
+use crate::model::json::{self, Members};
+use crate::model::{DocumentError, Draft, Entry};
+use crate::reference::Reference;
+
+/// The highest format that this version reads: the list has an order or a form of its own.
+const FORMED: u64 = 3;
+/// The format of a draft of which the side file or an entry says more than docker's can.
+const BEYOND_DOCKER: u64 = 2;
+/// The format of every other draft.
+const PLAIN: u64 = 1;
+
+/// What a side file says, of a directory that is still the one that it was written for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) list: Reference,
+    pub(super) format: u64,
+    directory: String,
+    remote_digest: Option<Digest>,
+    annotations: BTreeMap<String, String>,
+    artifact_type: String,
+    subject: Option<Descriptor>,
+    form: Form,
+    /// What the entries bear too, so that a copy of the directory is known again; empty for format 1.
+    pub(super) mark: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    list: String,
+    directory: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct File<'a> {
+    format: u64,
+    list: String,
+    directory: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_digest: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    artifact_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a Descriptor>,
+    #[serde(flatten)]
+    form: form::Members<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    mark: &'a str,
+}
+
+/// A look at the directory of a list and at its side file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Which directory it is that is there, if any.
+    pub(super) identity: Option<String>,
+    /// What the side file says of that one.
+    pub(super) owner: Option<Owner>,
+    /// The list of a side file that says something of another directory, so that it is not known whether it says that
+    /// of this one too.
+    pub(super) stray: Option<Reference>,
+}
+
+/// Looks which directory `name` is, if it is there, and who owns it, if we wrote that down.
+///
+/// A side file that speaks of a directory since removed, by docker say, speaks of nobody.
+pub(super) fn look(paths: &Paths, name: &str) -> Result<Look, StoreError> {
+    let noted = noted(paths, name)?;
+    let identity = identity(&paths.list(name))?;
+    let Some(found) = &identity else { return Ok(Look { identity, owner: None, stray: None }) };
+    let Some((format, value, plain)) = noted else { return Ok(Look { identity, owner: None, stray: None }) };
+    let fits = plain.directory == *found;
+    if !fits && format == PLAIN {
+        return Ok(Look { identity, owner: None, stray: None });
+    }
+    let list = plain.list.clone();
+    let owner = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
+    let owner = owner.map_err(|source| StoreError::SideFile { path: paths.owner(name), source })?;
+    if fits || mark::is_borne_in(&paths.list(name), &owner.mark) {
+        Ok(Look { identity, owner: Some(owner), stray: None })
+    } else {
+        Ok(Look { identity, owner: None, stray: Some(list) })
+    }
+}
+
+/// The same for a removal, which needs no more of the side file than which list it speaks of.
+pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Owner>), StoreError> {
+    let noted = noted(paths, name)?;
+    let identity = identity(&paths.list(name))?;
+    let is_borne = |value: &Value| {
+        let mark = value.get("mark").and_then(Value::as_str).unwrap_or_default();
+        mark::is_borne_in(&paths.list(name), mark)
+    };
+    let noted = noted.filter(|(_, value, plain)| identity.as_ref() == Some(&plain.directory) || is_borne(value));
+    Ok((identity, noted.map(|(format, _, plain)| Owner { format, ..plain })))
+}
+
+/// When the side file was written.
+pub(super) fn written(paths: &Paths, name: &str) -> Option<SystemTime> {
+    paths.owner(name).symlink_metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+/// What the side file says, of whatever directory: its format, all of it, and what every format has.
+fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Owner)>, StoreError> {
+    let path = paths.owner(name);
+    for folder in [paths.side(), paths.owners()] {
+        if checked_access::directory(&folder)?.is_none() {
+            return Ok(None);
+        }
+    }
+    let bytes = match checked_access::read(&path, checked_access::FILE_LIMIT) {
+        Ok((bytes, _)) => bytes,
+        // A name over the filesystem's limit has no directory either; whoever makes one is told then.
+        Err(StoreError::Io { source, .. }) if is_nowhere(&source) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some((format, value)) = formatted(&bytes) else { return Ok(None) };
+    if format > FORMED {
+        return Err(StoreError::NewerFormat { path, format, known: FORMED });
+    }
+    Ok(Owner::named(&value).map(|plain| (format, value, plain)))
+}
+
+/// Which directory it is; `None` where there is none, nor can be.
+pub(super) fn identity(path: &Path) -> Result<Option<String>, StoreError> {
+    match path.symlink_metadata() {
+        Ok(metadata) => Ok(Some(directory::identity(&metadata))),
+        Err(error) if is_nowhere(&error) => Ok(None),
+        Err(error) => Err(StoreError::io("look at", path)(error)),
+    }
+}
+
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename)
+}
+
+/// A side file's format and all that it says; `None` for what is none.
+fn formatted(bytes: &[u8]) -> Option<(u64, Value)> {
+    json::check_size(bytes).ok()?;
+    let value = serde_json::from_slice::<Value>(bytes).ok()?;
+    Some((value.get("format")?.as_u64()?, value))
+}
+
+impl Owner {
+    /// Reads a side file by itself, wherever it came from; `None` for one that nobody could use.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn decode(bytes: &[u8]) -> Option<Owner> {
+        let (format, value) = formatted(bytes).filter(|(format, _)| *format <= FORMED)?;
+        let plain = Owner::named(&value)?;
+        if format > PLAIN { plain.with_members(format, &value).ok() } else { Some(plain) }
+    }
+
+    fn named(value: &Value) -> Option<Owner> {
+        let named = Named::deserialize(value).ok()?;
+        let remote_digest = value.get("remoteDigest").and_then(Value::as_str).and_then(|digest| digest.parse().ok());
+        let plain = Owner::plain(Reference::parse_canonical(&named.list).ok()?, named.directory);
+        Some(Owner { remote_digest, ..plain })
+    }
+
+    fn plain(list: Reference, directory: String) -> Owner {
+        let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
+        let (format, remote_digest, form, mark) = (PLAIN, None, Form::default(), String::new());
+        Owner { list, format, directory, remote_digest, annotations, artifact_type, subject, form, mark }
+    }
+
+    fn with_members(self, format: u64, value: &Value) -> Result<Owner, DocumentError> {
+        let members = Members::of("SideFile", value)?;
+        let annotations = match members.get("annotations") {
+            Some(annotations) => BTreeMap::deserialize(annotations)?,
+            None => BTreeMap::new(),
+        };
+        let subject = members.get("subject").map(Descriptor::decode).transpose()?;
+        let artifact_type = members.string("artifactType")?;
+        let form = if format >= FORMED { Form::decode(&members)? } else { Form::default() };
+        let mark = Some(members.string("mark")?).filter(|mark| mark::is_one(mark)).unwrap_or_default();
+        Ok(Owner { format, annotations, artifact_type, subject, form, mark, ..self })
+    }
+
+    /// What there is to write down of `draft`, kept for `list` in the directory of that identity; `before` was written
+    /// down until now. Where more is said than docker's format can, there is a mark: the one from before, or a new one.
+    pub(super) fn of(list: &Reference, draft: &Draft, directory: String, before: Option<&Owner>) -> Owner {
+        let format = if draft.has_form() {
+            FORMED
+        } else if draft.says_more() || draft.entries().any(is_beyond_docker) {
+            BEYOND_DOCKER
+        } else {
+            PLAIN
+        };
+        let mark = before.map(|before| before.mark.clone()).filter(|mark| !mark.is_empty());
+        let mark = if format > PLAIN { mark.unwrap_or_else(mark::new) } else { String::new() };
+        Owner {
+            format,
+            remote_digest: draft.remote_digest.clone(),
+            annotations: draft.annotations.clone(),
+            artifact_type: draft.artifact_type.clone(),
+            subject: draft.subject.clone(),
+            form: Form::of(draft),
+            mark,
+            ..Owner::plain(list.clone(), directory)
+        }
+    }
+
+    /// The same of a directory of that identity.
+    pub(super) fn in_directory(self, directory: String) -> Owner {
+        Owner { directory, ..self }
+    }
+
+    /// Lets the draft say what is written down here of the list itself.
+    pub(super) fn tell(&self, draft: &mut Draft) {
+        draft.annotations.clone_from(&self.annotations);
+        draft.artifact_type.clone_from(&self.artifact_type);
+        draft.subject.clone_from(&self.subject);
+        draft.remote_digest.clone_from(&self.remote_digest);
+        self.form.tell(draft);
+    }
+
+    /// Refuses a list that is not the owner.
+    pub(super) fn check(&self, wanted: &Reference, path: &Path) -> Result<(), StoreError> {
+        if self.list == *wanted {
+            return Ok(());
+        }
+        Err(StoreError::NameTaken { wanted: wanted.to_string(), holder: self.list.to_string(), path: path.to_owned() })
+    }
+
+    /// The side file.
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
+        let file = File {
+            format: self.format,
+            list: self.list.to_string(),
+            directory: &self.directory,
+            remote_digest: self.remote_digest.as_ref().map(Digest::as_str),
+            annotations: &self.annotations,
+            artifact_type: &self.artifact_type,
+            subject: self.subject.as_ref(),
+            form: self.form.members(),
+            mark: &self.mark,
+        };
+        Ok(serde_json::to_vec(&file)?)
+    }
+}
+
+/// Whether a program that knows only docker's members would lose something of this entry by changing it.
+fn is_beyond_docker(entry: &Entry) -> bool {
+    entry.source.is_some() || entry.descriptor.platform.as_ref().is_some_and(|platform| !platform.features.is_empty())
+}

@@ -1,0 +1,67 @@
+//! What lies in the store, whoever put it there: looked at by its directory, where no list was named. See
+//! `store-format.md`, "Names that docker mixes" and "What does not belong".
+
+use std::time::SystemTime;
+
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::names::{self, StoredName};
+use crate::drafts::docker_dir::paths::Paths;
+use crate::drafts::docker_dir::read::{self, Settled};
+use crate::drafts::docker_dir::sidecar::{self, Look};
+use crate::model::Draft;
+
+/// A draft as it lies in the store.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// What it says.
+    pub draft: Draft,
+    /// Whether its name is a guess: docker made it, and docker does not write names down.
+    pub guessed: bool,
+    /// When it was changed last.
+    pub modified: SystemTime,
+    /// The size of its entries as they are kept, in bytes.
+    pub bytes: u64,
+}
+
+pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<Stored>, StoreError> {
+    let path = paths.list(&name.directory);
+    let read = || {
+        let Some(folder) = checked_access::directory(&path)? else { return Ok(None) };
+        let (mut entries, mut bytes) = (Vec::new(), 0_u64);
+        let mut modified = folder.modified().map_err(StoreError::io("look at", &path))?;
+        let kept = |key, entry| entries.push((key, entry));
+        let found = read::entries(&path, kept, |_, file, metadata| {
+            bytes = bytes.saturating_add(file.len() as u64);
+            modified = modified.max(metadata.modified().unwrap_or(modified));
+        })?;
+        Ok(found.then_some((entries, bytes, modified)))
+    };
+    let Some(Settled { look, found }) = read::settled(paths, &name.directory, |_| Ok(()), read)? else {
+        return Ok(None);
+    };
+    let (Look { owner, .. }, (entries, bytes, modified)) = (look, found);
+    let known = owner.as_ref().map(|owner| owner.list.clone());
+    let guessed = known.is_none();
+    let repositories = entries.iter().map(|(_, entry)| entry.reference.repository());
+    let list = known.or_else(|| names::guess_among(&name.directory, repositories));
+    let list = list.or_else(|| StoredName { known: None, ..name.clone() }.list());
+    let mut draft = Draft::new(list.ok_or(StoreError::Nameless { path })?);
+    entries.into_iter().for_each(|(key, entry)| draft.insert_keyed(key, entry));
+    let modified = match owner {
+        Some(owner) => {
+            owner.tell(&mut draft);
+            modified.max(sidecar::written(paths, &name.directory).unwrap_or(modified))
+        }
+        None => modified,
+    };
+    Ok(Some(Stored { draft, guessed, modified, bytes }))
+}
+
+/// The names of the folders below the root, and of what else lies there, but for ours.
+pub(super) fn visible(paths: &Paths) -> Result<Vec<String>, StoreError> {
+    let mut names = directory::names(paths.root())?.unwrap_or_default();
+    names.retain(|name| !name.starts_with('.'));
+    Ok(names)
+}

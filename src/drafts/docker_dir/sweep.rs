@@ -1,0 +1,60 @@
+//! What killed processes left, cleared away. See `store-format.md`, "What a crash leaves".
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::lock::Lock;
+use crate::drafts::docker_dir::paths::Paths;
+
+/// Deletes what has no list, and what was staged, as far as nobody holds the lock of it.
+pub(super) fn sweep(paths: &Paths) -> Result<(), StoreError> {
+    let mut names = BTreeSet::new();
+    for folder in [paths.locks(), paths.owners()] {
+        names.extend(ours(paths, &folder)?.into_iter().filter(|name| is_gone(paths, name)));
+    }
+    // Whoever takes the lock clears what was staged.
+    names.extend(ours(paths, &paths.staging_area())?);
+    let mut first = Ok(());
+    for name in names {
+        let swept = sweep_one(paths, &name);
+        first = first.and(swept);
+    }
+    first
+}
+
+fn sweep_one(paths: &Paths, name: &str) -> Result<(), StoreError> {
+    let lock = match Lock::acquire(paths, name, &name, &|_| (), Some(Duration::ZERO)) {
+        // Somebody is busy with it, or it belongs to somebody else.
+        Err(StoreError::InUse { .. } | StoreError::LockedOut { .. } | StoreError::Foreign { .. }) => return Ok(()),
+        lock => lock?,
+    };
+    if !is_gone(paths, name) {
+        return Ok(());
+    }
+    let path = paths.owner(name);
+    match checked_access::file(&path).and_then(|_| fs::remove_file(&path).map_err(StoreError::io("remove", &path))) {
+        Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+        Err(StoreError::Foreign { .. }) => {}
+        done => done?,
+    }
+    lock.discard()
+}
+
+/// Whether there is nothing that has this name. What cannot be looked at is not gone.
+fn is_gone(paths: &Paths, name: &str) -> bool {
+    fs::symlink_metadata(paths.list(name)).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// The names in a folder of ours; none where there is no such folder.
+fn ours(paths: &Paths, folder: &Path) -> Result<Vec<String>, StoreError> {
+    if checked_access::directory(&paths.side())?.is_none() || checked_access::directory(folder)?.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(directory::names(folder)?.unwrap_or_default())
+}

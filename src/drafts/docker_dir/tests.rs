@@ -1,0 +1,354 @@
+//! The store against `store-format.md`, whose sections the tests name. Docker itself is met in `tests/`.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use super::*;
+use crate::model::manifest::Schema;
+use crate::model::{DocumentError, Entry};
+use crate::platform::Platform;
+
+#[path = "beyond_tests.rs"]
+mod beyond;
+#[path = "race_tests.rs"]
+mod races;
+#[path = "stored_tests.rs"]
+mod stored_drafts;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error("the change refuses")]
+    Refused,
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::new(directory.path());
+    (directory, store)
+}
+
+fn reference(text: &str) -> Reference {
+    Reference::parse(text).expect(text)
+}
+
+fn entry(image: &str, architecture: &str) -> Entry {
+    let platform = Platform { os: "linux".into(), architecture: architecture.into(), ..Platform::default() };
+    Entry::fetched(reference(image), Schema::Docker, format!("{{\"image\":{image:?}}}").into_bytes(), Some(platform))
+}
+
+fn silent(_: &str) {}
+
+fn add(store: &Store, list: &str, entries: &[Entry]) -> Result<(), Failure> {
+    let list = reference(list);
+    store.change(&list, &silent, |before| {
+        let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
+        for entry in entries {
+            draft.insert(entry.clone())?;
+        }
+        Ok::<_, Failure>(Some(draft))
+    })
+}
+
+fn remove(store: &Store, list: &str) -> Result<(), Failure> {
+    store.change(&reference(list), &silent, |_| Ok::<_, Failure>(None))
+}
+
+fn images(store: &Store, list: &str) -> Option<Vec<String>> {
+    let draft = store.draft(&reference(list)).expect("a readable draft")?;
+    Some(draft.entries().map(|entry| entry.reference.to_string()).collect())
+}
+
+/// What docker sees: every file below the root but those under a leading dot, with its bytes.
+fn visible(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for item in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = item.path();
+            if folder == root && item.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Section "Paths".
+#[test]
+fn a_draft_is_kept_where_docker_keeps_it_and_nothing_else_is_in_sight() {
+    let (home, store) = store();
+    add(&store, "h.x:5000/l:1", &[entry("h.x:5000/a/b:1", "amd64"), entry("h.x:5000/a:2", "arm64")]).unwrap();
+    let files: Vec<PathBuf> = visible(&home.path().join("manifests")).into_keys().collect();
+    assert_eq!(files, [PathBuf::from("h.x-5000_l-1/h.x-5000_a-2"), PathBuf::from("h.x-5000_l-1/h.x-5000_a_b-1"),]);
+    assert_eq!(images(&store, "h.x:5000/l:1").unwrap(), ["h.x:5000/a:2", "h.x:5000/a/b:1"]);
+}
+
+/// Section "Readers".
+#[test]
+fn reading_and_refusals_make_no_files() {
+    let (home, store) = store();
+    assert!(images(&store, "h.x/l").is_none());
+    remove(&store, "h.x/l").unwrap();
+    let refused = store.change(&reference("h.x/l"), &silent, |_| Err(Failure::Refused));
+    assert!(matches!(refused, Err(Failure::Refused)));
+    assert!(store.names().unwrap().is_empty());
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+/// Section "Readers": a store that cannot be looked at is not an empty one, or `push --purge` would pass for done.
+#[cfg(unix)]
+#[test]
+fn a_store_that_cannot_be_looked_at_is_an_error() {
+    let (home, store) = store();
+    std::os::unix::fs::symlink("manifests", home.path().join("manifests")).unwrap();
+    let refused = remove(&store, "h.x/l").unwrap_err();
+    assert!(matches!(&refused, Failure::Store(StoreError::Io { what: "look at", .. })), "{refused}");
+}
+
+/// Section "Writes": a failure leaves nothing on its way.
+#[test]
+fn what_a_failed_change_staged_is_cleared() {
+    let (home, store) = store();
+    let unkeepable = format!("h.x/{}:{}", "a".repeat(200), "t".repeat(120));
+    assert!(add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry(&unkeepable, "amd64")]).is_err());
+    assert!(images(&store, "h.x/l").is_none());
+    let staging = home.path().join("manifests/.docker-manifest/staging");
+    assert_eq!(fs::read_dir(staging).unwrap().count(), 0);
+}
+
+/// Section "Writes": what is as it was keeps its bytes, also those that only docker would write so.
+#[test]
+fn only_what_differs_is_written() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
+    let list = home.path().join("manifests/h.x_l-latest");
+    let a = list.join("h.x_a-latest");
+    let spaced = [b" ".as_slice(), &fs::read(&a).unwrap(), b"\n"].concat();
+    fs::write(&a, &spaced).unwrap();
+    add(&store, "h.x/l", &[entry("h.x/b", "arm64"), entry("h.x/c", "amd64")]).unwrap();
+    assert_eq!(fs::read(&a).unwrap(), spaced);
+    assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/a:latest", "h.x/b:latest", "h.x/c:latest"]);
+    let staging = home.path().join("manifests/.docker-manifest/staging/h.x_l-latest");
+    assert!(!staging.exists(), "nothing is left on its way");
+}
+
+/// Section "Writes": a failure half-way takes everything back.
+#[cfg(unix)]
+#[test]
+fn a_failed_change_leaves_the_draft_as_it_was() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let root = home.path().join("manifests");
+    let before = visible(&root);
+    let side = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
+    let list = reference("h.x/l");
+    let there = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
+    // A directory where the last entry has to go makes its rename, and only that, fail.
+    fs::create_dir_all(root.join("h.x_l-latest/h.x_z-latest/x")).unwrap();
+    let attempt = {
+        let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
+        let mut after = Draft::new(list.clone());
+        for entry in [entry("h.x/a", "arm64"), entry("h.x/b", "amd64"), entry("h.x/z", "amd64")] {
+            after.insert(entry).unwrap();
+        }
+        after.annotations.insert("k".into(), "v".into());
+        write::write(&store.paths, &lock, "h.x_l-latest", &list, Some(&there), Some(&after))
+    };
+    assert!(matches!(attempt, Err(StoreError::Io { .. })));
+    fs::remove_dir_all(root.join("h.x_l-latest/h.x_z-latest")).unwrap();
+    assert_eq!(visible(&root), before);
+    assert_eq!(fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap(), side);
+}
+
+/// Section "Writes": a refusal by the change itself.
+#[test]
+fn a_change_that_refuses_changes_nothing() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let before = visible(home.path());
+    let refused = store.change(&reference("h.x/l"), &silent, |_| Err(Failure::Refused));
+    assert!(refused.is_err());
+    assert_eq!(visible(home.path()), before);
+}
+
+/// Section "Names that docker mixes".
+#[test]
+fn two_lists_with_one_directory_are_told_apart() {
+    let (home, store) = store();
+    add(&store, "h.x/a_b:1", &[entry("h.x/i", "amd64")]).unwrap();
+    let mixed = add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap_err();
+    assert!(matches!(&mixed, Failure::Store(StoreError::NameTaken { holder, .. }) if holder == "h.x/a_b:1"), "{mixed}");
+    assert!(matches!(store.draft(&reference("h.x/a/b:1")), Err(StoreError::NameTaken { .. })));
+    assert!(remove(&store, "h.x/a/b:1").is_err());
+    assert_eq!(images(&store, "h.x/a_b:1").unwrap().len(), 1);
+    // Docker takes the directory away and makes it anew for the other list: what we knew of the old one is void.
+    let directory = home.path().join("manifests/h.x_a_b-1");
+    let file = fs::read(directory.join("h.x_i-latest")).unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    fs::create_dir(home.path().join("manifests/another-keeps-the-inode-from-being-used-again")).unwrap();
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("h.x_i-latest"), file).unwrap();
+    add(&store, "h.x/a/b:1", &[entry("h.x/j", "amd64")]).unwrap();
+    assert!(matches!(store.draft(&reference("h.x/a_b:1")), Err(StoreError::NameTaken { .. })));
+    assert_eq!(
+        store.names().unwrap().first().map(|name| (name.directory.clone(), name.known.is_some())),
+        Some(("another-keeps-the-inode-from-being-used-again".to_owned(), false))
+    );
+}
+
+/// Section "The next format".
+#[test]
+fn a_later_format_is_left_alone() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
+    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":4");
+    fs::write(&side, text).unwrap();
+    let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
+    assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 4, known: 3, .. }))));
+}
+
+/// Section "Readers": half a file is read again, and named when it stays so.
+#[test]
+fn half_a_file_is_waited_for_and_then_named() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let file = home.path().join("manifests/h.x_l-latest/h.x_a-latest");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    match store.draft(&reference("h.x/l")) {
+        Err(StoreError::Entry { path, .. }) => assert_eq!(path, file),
+        other => panic!("{other:?}"),
+    }
+    // A writer that is done by the time the reader looks again.
+    let (told, tell) = mpsc::channel();
+    let writer = thread::spawn({
+        let (file, whole) = (file.clone(), whole.clone());
+        move || {
+            told.send(()).unwrap();
+            fs::write(&file, whole).unwrap();
+        }
+    });
+    tell.recv().unwrap();
+    writer.join().unwrap();
+    assert_eq!(images(&store, "h.x/l").unwrap().len(), 1);
+}
+
+/// Section "Locks": who waits is told, once, and gets its turn; what a killed holder left is cleared.
+#[test]
+fn a_second_change_waits_and_says_so() {
+    let (home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let list = reference("h.x/l");
+    let held = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
+    fs::write(held.staging().unwrap().join("left-over"), b"x").unwrap();
+    let (waiting, wait) = mpsc::channel();
+    let second = thread::spawn({
+        let store = store.clone();
+        move || {
+            let told = RefCell::new(Vec::new());
+            let list = reference("h.x/l");
+            let notice = |line: &str| {
+                told.borrow_mut().push(line.to_owned());
+                waiting.send(()).unwrap();
+            };
+            let changed = store.change(&list, &notice, |before| {
+                let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
+                draft.insert(entry("h.x/b", "amd64"))?;
+                Ok::<_, Failure>(Some(draft))
+            });
+            changed.map(|()| told.into_inner())
+        }
+    });
+    wait.recv().unwrap();
+    assert_eq!(images(&store, "h.x/l").unwrap().len(), 1, "a reader waits for nobody");
+    drop(held);
+    let told = second.join().unwrap().unwrap();
+    let expected =
+        format!("waiting for another docker-manifest in process {} to finish with h.x/l:latest", std::process::id());
+    assert_eq!(told, [expected]);
+    assert_eq!(images(&store, "h.x/l").unwrap().len(), 2);
+    assert!(!home.path().join("manifests/.docker-manifest/staging/h.x_l-latest").exists());
+}
+
+/// Section "Locks": many writers of one list, nothing lost.
+#[test]
+fn concurrent_changes_lose_nothing() {
+    let (_home, store) = store();
+    thread::scope(|scope| {
+        for writer in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for number in 0..10 {
+                    add(store, "h.x/l", &[entry(&format!("h.x/i{writer}-{number}"), "amd64")]).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(images(&store, "h.x/l").unwrap().len(), 80);
+}
+
+/// Section "Paths": a name that no directory can have.
+#[test]
+fn a_name_over_the_filesystems_limit_is_an_error_with_its_path() {
+    let (_home, store) = store();
+    let list = format!("h.x/{}:{}", "a".repeat(200), "t".repeat(120));
+    assert!(images(&store, &list).is_none());
+    let refused = add(&store, &list, &[entry("h.x/a", "amd64")]).unwrap_err();
+    assert!(matches!(&refused, Failure::Store(StoreError::Io { .. })), "{refused}");
+}
+
+/// Section "Locks": a wait that ends names the holder, and a wait of no time does not wait.
+#[test]
+fn a_wait_for_a_lock_ends_and_names_its_holder() {
+    let (_home, store) = store();
+    add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
+    let _held = Lock::acquire(&store.paths, "h.x_l-latest", &"it", &silent, None).unwrap();
+    for (limit, notices) in [(Duration::from_millis(30), 1), (Duration::ZERO, 0)] {
+        let told = RefCell::new(0);
+        let impatient = store.clone().waiting(Some(limit));
+        let refused = impatient.remove(&reference("h.x/l"), &|_| *told.borrow_mut() += 1).unwrap_err();
+        let expected =
+            format!("another docker-manifest (process {}) is still busy with h.x/l:latest", std::process::id());
+        assert_eq!((refused.to_string(), told.into_inner()), (expected, notices));
+    }
+    assert!(images(&store, "h.x/l").is_some());
+}
+
+/// Section "Locks": who waits for a lock whose file is deleted gets the lock of the next one.
+#[cfg(unix)]
+#[test]
+fn a_lock_on_a_deleted_file_is_not_one() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (_home, store) = store();
+    let take = |notice: &dyn Fn(&str)| Lock::acquire(&store.paths, "h.x_l-latest", &"it", notice, None).unwrap();
+    let held = take(&silent);
+    let (waiting, wait) = mpsc::channel();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            let lock = take(&|_| waiting.send(()).unwrap());
+            let path = store.paths.lock("h.x_l-latest");
+            let metadata = fs::metadata(&path).unwrap();
+            assert_eq!((metadata.nlink(), metadata.mode() & 0o777), (1, 0o600));
+            assert_eq!(fs::read_to_string(path).unwrap(), std::process::id().to_string());
+            drop(lock);
+        });
+        wait.recv().unwrap();
+        held.discard().unwrap();
+        second.join().unwrap();
+    });
+}

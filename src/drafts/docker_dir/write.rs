@@ -1,0 +1,139 @@
+//! What a change writes, and in which order: the side file so that no lower format number ever stands beside an entry
+//! that needs the higher one, the entries one by one, a new list as a whole. See `store-format.md`, "Writes".
+
+use std::path::{Path, PathBuf};
+
+use crate::drafts::docker_dir::atomic::{self, Files, Stage, Step};
+use crate::drafts::docker_dir::checked_access;
+use crate::drafts::docker_dir::directory;
+use crate::drafts::docker_dir::error::StoreError;
+use crate::drafts::docker_dir::folder::Folder;
+use crate::drafts::docker_dir::lock::Lock;
+use crate::drafts::docker_dir::mark;
+use crate::drafts::docker_dir::paths::Paths;
+use crate::drafts::docker_dir::read::{self, Snapshot};
+use crate::drafts::docker_dir::sidecar::{self, Owner};
+use crate::model::Draft;
+use crate::reference::Reference;
+
+/// A side file on its way.
+struct SideFile {
+    folder: Folder,
+    name: String,
+    above: Vec<PathBuf>,
+    before: Option<Vec<u8>>,
+    after: Vec<u8>,
+}
+
+impl SideFile {
+    fn new(paths: &Paths, name: &str, owner: &Owner) -> Result<SideFile, StoreError> {
+        directory::make(paths, &paths.owners())?;
+        let place = paths.owner(name);
+        let before = match checked_access::read(&place, checked_access::FILE_LIMIT) {
+            Ok((bytes, _)) => Some(bytes),
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let after = owner.encode().map_err(StoreError::io("write", &place))?;
+        // The folders above too: a process that was killed may have made them without syncing them.
+        let above = vec![paths.side(), paths.root().to_owned()];
+        Ok(SideFile { folder: Folder::open(&paths.owners())?, name: name.to_owned(), above, before, after })
+    }
+
+    fn stage(&self) -> Stage<'_> {
+        let step =
+            Step { name: &self.name, before: self.before.as_deref(), after: Some(&self.after), if_unchanged: false };
+        Stage { folder: &self.folder, steps: vec![step], above: &self.above }
+    }
+}
+
+/// Makes of what is there, `before`, what shall be there; `None` for nothing.
+pub(super) fn write(
+    paths: &Paths,
+    lock: &Lock,
+    name: &str,
+    list: &Reference,
+    before: Option<&Snapshot>,
+    after: Option<&Draft>,
+) -> Result<(), StoreError> {
+    match (before, after) {
+        (None, None) => Ok(()),
+        (Some(before), None) => atomic::remove_directory(paths, lock, name, |away| before.seen.is_still(away)),
+        (None, Some(after)) => make(paths, lock, name, list, after),
+        (Some(before), Some(after)) => alter(paths, lock, name, list, before, after),
+    }
+}
+
+/// A list where none is: it appears as a whole.
+fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
+    let target = paths.list(name);
+    // Its identity is known once it is staged; what else is written down does not depend on it.
+    let owner = Owner::of(list, after, String::new(), None);
+    let files = read::encode(None, after, &target, &owner.mark)?;
+    let staged = atomic::stage_directory(paths, lock, &files)?;
+    let owner = owner.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
+    let side = SideFile::new(paths, name, &owner)?;
+    let stages = [side.stage()];
+    let moved = atomic::replace(lock, &stages)?;
+    atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
+}
+
+/// A list that is there becomes another, entry by entry.
+fn alter(
+    paths: &Paths,
+    lock: &Lock,
+    name: &str,
+    list: &Reference,
+    before: &Snapshot,
+    after: &Draft,
+) -> Result<(), StoreError> {
+    let target = paths.list(name);
+    let known = before.owner.as_ref();
+    let owner = Owner::of(list, after, before.seen.identity.clone(), known);
+    let files = read::encode(Some(before), after, &target, &owner.mark)?;
+    let marks = marks(before, after, &files, &owner.mark, &target)?;
+    // What was made of one folder goes to that one alone, and so does what is written down of it.
+    let folder = Folder::open(&target)?;
+    folder.check(&before.seen.identity)?;
+    let format_falls = known.is_some_and(|before| before.format > owner.format);
+    let side = if known == Some(&owner) { None } else { Some(SideFile::new(paths, name, &owner)?) };
+    let mut stages: Vec<Stage<'_>> = side.iter().map(SideFile::stage).collect();
+    let mut steps = entries(&before.seen.files, &files);
+    steps.extend(marks.iter().map(|(name, bytes)| Step {
+        name,
+        before: before.seen.files.get(name).map(Vec::as_slice),
+        after: Some(bytes),
+        if_unchanged: true,
+    }));
+    let entries = Stage { folder: &folder, steps, above: &[] };
+    stages.insert(if format_falls { 0 } else { stages.len() }, entries);
+    atomic::replace(lock, &stages).map(drop)
+}
+
+/// The entries that stay as they are and yet get the mark, or lose it because there is none now.
+fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &Path) -> Result<Files, StoreError> {
+    let is_due = !mark.is_empty() || before.owner.as_ref().is_some_and(|owner| !owner.mark.is_empty());
+    let mut marks = Files::new();
+    for (name, entry) in after.keyed().iter().filter(|_| is_due) {
+        let (old, new) = (before.seen.files.get(name), files.get(name));
+        if old.is_some_and(|old| new == Some(old) && mark::of(old) != mark) {
+            let bytes = entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?;
+            marks.insert(name.clone(), mark::marked(bytes, mark));
+        }
+    }
+    Ok(marks)
+}
+
+/// The files that differ, then those that go.
+fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
+    let changed = after.iter().map(|(name, bytes)| Step {
+        name,
+        before: before.get(name).map(Vec::as_slice),
+        after: Some(bytes),
+        if_unchanged: false,
+    });
+    let changed = changed.filter(|step| step.before != step.after);
+    let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
+    let removed = removed.map(|(name, bytes)| Step { name, before: Some(bytes), after: None, if_unchanged: false });
+    changed.chain(removed).collect()
+}

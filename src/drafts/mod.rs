@@ -1,0 +1,3 @@
+//! Where drafts are kept.
+
+pub mod docker_dir;

@@ -1,0 +1,433 @@
+//! An index that is published again: its own bytes where nothing was changed, else its document with the changes in it.
+//! What nobody changed keeps its text, members that we do not know included.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::draft::{Draft, Line};
+use crate::model::entry::Entry;
+use crate::model::error::DocumentError;
+use crate::model::index::{self, Index};
+use crate::model::json;
+use crate::model::manifest::Kind;
+use crate::model::media_type::OCI_INDEX;
+use crate::model::source::SourceIndex;
+use crate::platform::Platform;
+
+/// The most images that are counted in the indexes of one source.
+const LEAVES_MAX: usize = 100_000;
+
+/// The members of a JSON object, in their order, each as its text.
+#[derive(Debug, Clone, Default)]
+struct Object(Vec<(String, String)>);
+
+/// What becomes of one thing that the draft names.
+enum Piece<'a> {
+    /// The line with this number, as it is.
+    Kept(usize),
+    /// The line with this number, saying this.
+    Edited(usize, &'a Entry, Descriptor),
+    /// A line that the index does not have.
+    New(&'a Entry),
+    /// A line that the index does not have, as it is.
+    Carried(String),
+}
+
+/// A source, read, and what becomes of its lines.
+pub(super) struct Edit<'a> {
+    draft: &'a Draft,
+    source: &'a SourceIndex,
+    object: Object,
+    index: Index,
+    lines: Vec<Object>,
+    pieces: Vec<Piece<'a>>,
+}
+
+impl<'a> Edit<'a> {
+    /// Holds the draft against the index that it carries the form of.
+    ///
+    /// # Errors
+    /// Where that is no index.
+    pub(super) fn new(draft: &'a Draft, source: &'a SourceIndex) -> Result<Edit<'a>, DocumentError> {
+        let text = json::with_whole_characters(&source.raw);
+        let object: Object = serde_json::from_slice(&text)?;
+        let index = Index::decode(&source.raw)?;
+        let lines = match object.get("manifests") {
+            Some(text) => serde_json::from_str::<Option<Vec<Object>>>(text)?.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let mut edit = Edit { draft, source, object, index, lines, pieces: Vec::new() };
+        let leaves = edit.leaves()?;
+        edit.pieces = edit.found(&leaves)?;
+        if !leaves.is_empty() && !edit.is_unchanged() {
+            edit.pieces = edit.found(&BTreeMap::new())?;
+        }
+        Ok(edit)
+    }
+
+    /// Whether the draft says exactly what the index says.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let (draft, index) = (self.draft, &self.index);
+        // Of lines that say the same the draft has one.
+        let mut seen = HashSet::new();
+        let wanted: Vec<&Descriptor> = index.manifests.iter().filter(|line| seen.insert(*line)).collect();
+        let kept = self.pieces.iter().map(|piece| match piece {
+            Piece::Kept(place) => index.manifests.get(*place),
+            _ => None,
+        });
+        draft.annotations == index.annotations
+            && draft.artifact_type == index.artifact_type
+            && draft.subject == index.subject
+            && kept.eq(wanted.into_iter().map(Some))
+    }
+
+    /// What the draft says beyond this index and beyond a Docker list, in words.
+    pub(super) fn beyond_docker(&self) -> Option<String> {
+        let (draft, index) = (self.draft, &self.index);
+        let new = |(name, value): &(&String, &String)| index.annotations.get(*name) != Some(value);
+        let mut more = Index {
+            annotations: draft.annotations.iter().filter(new).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            subject: draft.subject.clone().filter(|_| draft.subject != index.subject),
+            ..Index::default()
+        };
+        if draft.artifact_type != index.artifact_type {
+            more.artifact_type.clone_from(&draft.artifact_type);
+        }
+        for piece in &self.pieces {
+            match piece {
+                Piece::Kept(_) | Piece::Carried(_) => {}
+                Piece::New(entry) => {
+                    let line = entry.described(false);
+                    let platform = Some(line.platform.unwrap_or_default());
+                    more.manifests.push(Descriptor { platform, ..line });
+                }
+                Piece::Edited(place, _, line) => {
+                    let was = index.manifests.get(*place);
+                    let mut line = line.clone();
+                    if let Some(was) = was {
+                        line.annotations.retain(|name, value| was.annotations.get(name) != Some(value));
+                        if line.artifact_type == was.artifact_type {
+                            line.artifact_type.clear();
+                        }
+                        if line.data == was.data {
+                            line.data.clear();
+                        }
+                        line.platform = line.platform.or_else(|| was.platform.is_none().then(Platform::default));
+                    }
+                    more.manifests.push(line);
+                }
+            }
+        }
+        more.beyond_docker()
+    }
+
+    /// The entries that are no line of the index as it is.
+    pub(super) fn changed(&self) -> impl Iterator<Item = &'a Entry> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::New(entry) | Piece::Edited(_, entry, _) => Some(*entry),
+            Piece::Kept(_) | Piece::Carried(_) => None,
+        })
+    }
+
+    /// The document with the changes in it.
+    ///
+    /// # Errors
+    /// None that a valid draft can cause.
+    pub(super) fn encode(mut self, media_type: &str) -> Result<Vec<u8>, DocumentError> {
+        let (draft, index) = (self.draft, &self.index);
+        let mut object = std::mem::take(&mut self.object);
+        if self.source.media_type != media_type || !index.media_type.is_empty() {
+            object.set("mediaType", Some(text(media_type)?));
+        }
+        if draft.artifact_type != index.artifact_type {
+            let artifact_type = Some(&draft.artifact_type).filter(|said| !said.is_empty());
+            object.set("artifactType", artifact_type.map(|said| text(said)).transpose()?);
+        }
+        if draft.subject != index.subject {
+            object.set("subject", draft.subject.as_ref().map(encoded).transpose()?);
+        }
+        annotate(&mut object, &index.annotations, &draft.annotations)?;
+        let mut lines = Vec::new();
+        for piece in &self.pieces {
+            let line = |place: usize| self.lines.get(place).cloned().unwrap_or_default();
+            lines.push(match piece {
+                Piece::Kept(place) => line(*place).to_string(),
+                Piece::Edited(place, _, said) => {
+                    let mut line = line(*place);
+                    if let Some(was) = index.manifests.get(*place) {
+                        patch(&mut line, was, said)?;
+                    }
+                    line.to_string()
+                }
+                Piece::New(entry) => {
+                    let said = entry.described(media_type == OCI_INDEX);
+                    let platform = said.platform.clone().filter(|_| said.has_platform());
+                    String::from_utf8_lossy(&index::encode_line(&Descriptor { platform, ..said })?).into_owned()
+                }
+                Piece::Carried(json) => json.clone(),
+            });
+        }
+        object.set("manifests", Some(format!("[{}]", lines.join(","))));
+        let document = object.to_string().into_bytes();
+        Ok(match indentation(&self.source.raw) {
+            Some(unit) => json::indent(&document, &unit),
+            None => document,
+        })
+    }
+
+    /// What becomes of each thing that the draft names: exact matches first, so that an edited entry takes no line that is
+    /// another's.
+    fn found(&self, leaves: &BTreeMap<usize, Vec<Descriptor>>) -> Result<Vec<Piece<'a>>, DocumentError> {
+        let items = self.draft.lines();
+        let mut places: BTreeMap<&Digest, Vec<usize>> = BTreeMap::new();
+        for (place, line) in self.index.manifests.iter().enumerate() {
+            places.entry(&line.digest).or_default().push(place);
+        }
+        let mut used = BTreeSet::new();
+        let mut pieces: Vec<Option<Piece<'a>>> = items.iter().map(|_| None).collect();
+        let mut swallowed = BTreeSet::new();
+        for (at, item) in items.iter().enumerate() {
+            if swallowed.contains(&at) {
+                continue;
+            }
+            let whole = leaves.iter().find(|(place, leaves)| {
+                let rest = items.get(at..at + leaves.len());
+                !used.contains(*place)
+                    && !leaves.is_empty()
+                    && rest.is_some_and(|rest| rest.iter().zip(*leaves).all(|(item, leaf)| self.says(item, leaf)))
+            });
+            let same = |place: &&usize| {
+                !used.contains(*place) && self.index.manifests.get(**place).is_some_and(|line| self.says(item, line))
+            };
+            let place = match whole {
+                Some((place, leaves)) => {
+                    swallowed.extend(at + 1..at + leaves.len());
+                    Some(*place)
+                }
+                None => places.get(digest(item)).and_then(|places| places.iter().find(same)).copied(),
+            };
+            if let (Some(place), Some(piece)) = (place, pieces.get_mut(at)) {
+                used.insert(place);
+                *piece = Some(Piece::Kept(place));
+            }
+        }
+        for (at, (item, piece)) in items.iter().zip(&mut pieces).enumerate() {
+            if piece.is_some() || swallowed.contains(&at) {
+                continue;
+            }
+            let places = places.get(digest(item)).into_iter().flatten();
+            let place = places.copied().find(|place| !used.contains(place));
+            used.extend(place);
+            *piece = Some(self.piece(item, place)?);
+        }
+        Ok(pieces.into_iter().flatten().collect())
+    }
+
+    fn piece(&self, item: &Line<'a>, place: Option<usize>) -> Result<Piece<'a>, DocumentError> {
+        Ok(match (item, place) {
+            (Line::Entry(key, entry), Some(place)) => {
+                let mut said = self.draft.said(key, entry);
+                if let Some(was) = self.index.manifests.get(place).filter(|was| was.media_type.is_empty()) {
+                    said.media_type.clone_from(&was.media_type);
+                }
+                Piece::Edited(place, entry, said)
+            }
+            (Line::Entry(_, entry), None) => Piece::New(entry),
+            (Line::Carried(carried), _) => {
+                let json = json::encode(&carried.json)?;
+                Piece::Carried(String::from_utf8_lossy(&json).into_owned())
+            }
+        })
+    }
+
+    /// Whether an item says what a line says.
+    fn says(&self, item: &Line<'_>, line: &Descriptor) -> bool {
+        let mut said = match item {
+            Line::Entry(key, entry) => self.draft.said(key, entry),
+            Line::Carried(carried) => carried.descriptor.clone(),
+        };
+        if line.media_type.is_empty() {
+            said.media_type.clear();
+        }
+        let platform = |own: &Descriptor| own.platform.clone().filter(|_| own.has_platform());
+        platform(&said) == platform(line) && Descriptor { platform: line.platform.clone(), ..said } == *line
+    }
+
+    /// By the places of the indexes that lie in this one the images that are in them.
+    fn leaves(&self) -> Result<BTreeMap<usize, Vec<Descriptor>>, DocumentError> {
+        let nested: BTreeMap<&Digest, &SourceIndex> =
+            self.source.nested.iter().map(|nested| (&nested.digest, nested)).collect();
+        let mut leaves = BTreeMap::new();
+        for (place, line) in self.index.manifests.iter().enumerate() {
+            if nested.contains_key(&line.digest) && Kind::of(&line.media_type) == Some(Kind::List) {
+                let mut found = Vec::new();
+                expand(line, &nested, 0, &mut found)?;
+                leaves.insert(place, found);
+            }
+        }
+        Ok(leaves)
+    }
+}
+
+fn digest<'a>(item: &Line<'a>) -> &'a Digest {
+    match item {
+        Line::Entry(_, entry) => &entry.descriptor.digest,
+        Line::Carried(carried) => &carried.descriptor.digest,
+    }
+}
+
+/// The images of an index in an index, in their order.
+fn expand(
+    line: &Descriptor,
+    nested: &BTreeMap<&Digest, &SourceIndex>,
+    depth: usize,
+    found: &mut Vec<Descriptor>,
+) -> Result<(), DocumentError> {
+    let inner = nested.get(&line.digest).filter(|_| depth < 16 && found.len() < LEAVES_MAX);
+    let Some(inner) = inner else {
+        found.push(line.clone());
+        return Ok(());
+    };
+    let mut seen = HashSet::new();
+    for line in Index::decode(&inner.raw)?.manifests {
+        if seen.insert(line.clone()) {
+            expand(&line, nested, depth + 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes in a line what is said otherwise now.
+fn patch(line: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<(), DocumentError> {
+    if was.media_type != now.media_type {
+        line.set("mediaType", Some(text(&now.media_type)?));
+    }
+    if was.size != now.size {
+        line.set("size", Some(now.size.to_string()));
+    }
+    if was.urls != now.urls {
+        line.set("urls", Some(&now.urls).filter(|urls| !urls.is_empty()).map(encoded).transpose()?);
+    }
+    annotate(line, &was.annotations, &now.annotations)?;
+    for (name, was, now) in [("data", &was.data, &now.data), ("artifactType", &was.artifact_type, &now.artifact_type)] {
+        if was != now {
+            line.set(name, Some(now).filter(|now| !now.is_empty()).map(|now| text(now)).transpose()?);
+        }
+    }
+    let own = |own: &Descriptor| own.platform.clone().filter(|_| own.has_platform());
+    match (own(was), own(now)) {
+        (was, now) if was == now => {}
+        (Some(was), Some(now)) => {
+            let mut platform: Object = line.get("platform").map(serde_json::from_str).transpose()?.unwrap_or_default();
+            for (name, was, now) in [
+                ("architecture", &was.architecture, &now.architecture),
+                ("os", &was.os, &now.os),
+                ("os.version", &was.os_version, &now.os_version),
+                ("variant", &was.variant, &now.variant),
+            ] {
+                if was != now {
+                    platform.set(name, Some(now).filter(|now| !now.is_empty()).map(|now| text(now)).transpose()?);
+                }
+            }
+            for (name, was, now) in
+                [("os.features", &was.os_features, &now.os_features), ("features", &was.features, &now.features)]
+            {
+                if was != now {
+                    platform.set(name, Some(now).filter(|now| !now.is_empty()).map(encoded).transpose()?);
+                }
+            }
+            line.set("platform", Some(platform.to_string()));
+        }
+        (_, now) => line.set("platform", now.as_ref().map(encoded).transpose()?),
+    }
+    Ok(())
+}
+
+/// Changes in `annotations` what differs.
+fn annotate(
+    object: &mut Object,
+    was: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Result<(), DocumentError> {
+    if was == now {
+        return Ok(());
+    }
+    let members = object.get("annotations").map(serde_json::from_str::<Option<Object>>).transpose()?;
+    let mut members = members.flatten().unwrap_or_default();
+    members.0.retain(|(name, _)| now.contains_key(name));
+    for (name, value) in now.iter().filter(|(name, value)| was.get(*name) != Some(value)) {
+        members.0.retain(|(other, _)| other != name);
+        members.0.push((name.clone(), text(value)?));
+    }
+    object.set("annotations", (!now.is_empty()).then(|| members.to_string()));
+    Ok(())
+}
+
+/// What one level of a document is indented by; `None` where it stands on one line.
+fn indentation(document: &[u8]) -> Option<String> {
+    let document = document.trim_ascii_end();
+    let start = document.iter().position(|byte| *byte == b'\n')?;
+    let rest = document.get(start + 1..).unwrap_or_default();
+    let unit = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).take(16);
+    Some(unit.map(|byte| char::from(*byte)).collect())
+}
+
+fn text(text: &str) -> Result<String, DocumentError> {
+    encoded(&text)
+}
+
+fn encoded<T: serde::Serialize>(value: &T) -> Result<String, DocumentError> {
+    Ok(String::from_utf8_lossy(&json::encode(value)?).into_owned())
+}
+
+impl Object {
+    /// The text of a member. Of several spellings the last one counts, as everywhere.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, text)| text.as_str())
+    }
+
+    /// Sets a member in its place, or at the end; or takes it out.
+    fn set(&mut self, name: &str, value: Option<String>) {
+        let place = self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name));
+        self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        if let Some(value) = value {
+            let place = place.unwrap_or(self.0.len()).min(self.0.len());
+            self.0.insert(place, (name.to_owned(), value));
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.0.iter().map(|(name, value)| {
+            let name = serde_json::to_string(name).map_err(|_| fmt::Error)?;
+            Ok(format!("{name}:{value}"))
+        });
+        write!(f, "{{{}}}", members.collect::<Result<Vec<_>, fmt::Error>>()?.join(","))
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    members.push((name, value.get().to_owned()));
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}

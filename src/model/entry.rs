@@ -1,0 +1,399 @@
+//! One image in a draft, and the file that docker keeps for it.
+//!
+//! The file's format is docker's, written out in `store-format.md` ("The entry"). What came from a registry is held as
+//! the bytes that came; a manifest that docker stored without them is only used where it can be shown to hash right.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::digest::Digest;
+use crate::model::descriptor::{self, Descriptor};
+use crate::model::error::DocumentError;
+use crate::model::json;
+use crate::model::manifest::{self, Schema};
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// An image that a draft holds: where it came from, how a list will describe it, and its manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The image, in full.
+    pub reference: Reference,
+    /// Its descriptor; the platform in it is what a list will say.
+    pub descriptor: Descriptor,
+    /// The list that it was taken from, by tag where it has one and by digest; `None` for an image that was named itself.
+    pub source: Option<Reference>,
+    /// The manifest's bytes as the registry served them; `None` where an old docker did not keep them.
+    raw: Option<Vec<u8>>,
+    /// The manifest as JSON, which docker stores beside the bytes, and its form.
+    manifest: Option<(Schema, Json)>,
+}
+
+/// A manifest's JSON, held only where it is not to be had from the bytes that the registry served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Json {
+    /// Those bytes as they are.
+    Raw,
+    /// Those bytes on one line, as docker stores them.
+    Compacted,
+    /// Something else.
+    Own(Vec<u8>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct File<'a> {
+    r#ref: String,
+    descriptor: &'a Descriptor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    #[serde(rename = "SchemaV2Manifest", skip_serializing_if = "Option::is_none")]
+    docker: Option<&'a RawValue>,
+    #[serde(rename = "OCIManifest", skip_serializing_if = "Option::is_none")]
+    oci: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+impl Entry {
+    /// An image as a registry served it.
+    pub fn fetched(reference: Reference, schema: Schema, bytes: Vec<u8>, platform: Option<Platform>) -> Entry {
+        let descriptor = Descriptor { platform, ..Descriptor::of(schema.media_type(), &bytes) };
+        Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
+    }
+
+    /// A child of the list `source`, described as the list describes it.
+    ///
+    /// # Errors
+    /// Where the bytes are not what the descriptor says.
+    pub fn listed(
+        reference: Reference,
+        schema: Schema,
+        bytes: Vec<u8>,
+        descriptor: Descriptor,
+        source: Reference,
+    ) -> Result<Entry, DocumentError> {
+        let manifest = Some((schema, Json::Raw));
+        let entry = Entry { reference, descriptor, source: Some(source), raw: Some(bytes), manifest };
+        entry.verify()?;
+        Ok(entry)
+    }
+
+    /// The digest of the image that this one attests, where it is an attestation as BuildKit makes them.
+    pub fn attests(&self) -> Option<Digest> {
+        attested(&self.descriptor)
+    }
+
+    /// The manifest that this one refers to as its subject.
+    pub fn subject(&self) -> Option<Digest> {
+        manifest::subject(&self.payload().ok()?)
+    }
+
+    /// The artifact type that somebody gave it: not the one that its manifest has, nor the media type of its
+    /// configuration, which say nothing new.
+    pub fn given_artifact_type(&self) -> &str {
+        let given = self.descriptor.artifact_type.as_str();
+        let is_own = |payload: Cow<'_, [u8]>| manifest::own_types(&payload).iter().any(|own| own == given);
+        if given.is_empty() || self.payload().is_ok_and(is_own) { "" } else { given }
+    }
+
+    /// Its descriptor for a new line of a list. In an OCI index it has the artifact type that the manifest says of
+    /// itself; a Docker list needs none that says nothing new.
+    pub fn described(&self, is_oci: bool) -> Descriptor {
+        let mut descriptor = self.descriptor.clone();
+        if !is_oci {
+            self.given_artifact_type().clone_into(&mut descriptor.artifact_type);
+        } else if descriptor.artifact_type.is_empty()
+            && let Ok(payload) = self.payload()
+        {
+            let [own, _] = manifest::own_types(&payload);
+            descriptor.artifact_type = own;
+        }
+        descriptor
+    }
+
+    /// Whether the bytes that the registry served are here, so that nothing need be fetched again.
+    pub fn has_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// Checks the bytes that are here, if they are, against the descriptor.
+    ///
+    /// # Errors
+    /// Where their digest or their number is another.
+    pub fn verify(&self) -> Result<(), DocumentError> {
+        let Some(raw) = &self.raw else { return Ok(()) };
+        if !self.descriptor.digest.verifies(raw) {
+            return Err(self.mismatch(raw));
+        }
+        if self.descriptor.size != raw.len() as u64 {
+            return Err(DocumentError::Length {
+                reference: self.reference.to_string(),
+                expected: self.descriptor.size,
+                found: raw.len() as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// The bytes to send to a registry under the descriptor's digest.
+    ///
+    /// # Errors
+    /// Where no form of the manifest that is here hashes to the descriptor's digest.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
+        let digest = &self.descriptor.digest;
+        if let Some(raw) = &self.raw {
+            self.verify()?;
+            return Ok(Cow::Borrowed(raw));
+        }
+        let (schema, json) = self.json().ok_or_else(|| self.no_payload())?;
+        if digest.verifies(&json) {
+            return Ok(json);
+        }
+        let dockers = json::indent(&json, schema.indentation());
+        let others = ["   ", "  "].map(|unit| json::indent(&json, unit));
+        let missing = self.mismatch(&dockers);
+        let forms = std::iter::once(dockers).chain(others);
+        forms.map(Cow::Owned).find(|form| digest.verifies(form)).ok_or(missing)
+    }
+
+    /// The manifest as JSON, for display: the bytes that came, or docker's stored form of them.
+    ///
+    /// # Errors
+    /// Where the entry holds no manifest.
+    pub fn payload(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
+        let json = self.json().map(|(_, json)| json);
+        json.or(self.raw.as_deref().map(Cow::Borrowed)).ok_or_else(|| self.no_payload())
+    }
+
+    fn json(&self) -> Option<(Schema, Cow<'_, [u8]>)> {
+        let raw = self.raw.as_deref().unwrap_or_default();
+        let (schema, json) = self.manifest.as_ref()?;
+        let json = match json {
+            Json::Raw => Cow::Borrowed(raw),
+            Json::Compacted => Cow::Owned(json::compact(raw)),
+            Json::Own(json) => Cow::Borrowed(json.as_slice()),
+        };
+        Some((*schema, json))
+    }
+
+    /// The form of its manifest, where that is here.
+    pub fn schema(&self) -> Option<Schema> {
+        self.manifest.as_ref().map(|(schema, _)| *schema)
+    }
+
+    /// The media type under which a registry is sent the manifest: its form's, whatever a list says of it.
+    pub fn media_type(&self) -> &str {
+        self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())
+    }
+
+    /// The blobs that the image needs, in docker's order.
+    ///
+    /// # Errors
+    /// Where the entry holds no manifest, or a malformed one.
+    pub fn blobs(&self) -> Result<Vec<Descriptor>, DocumentError> {
+        manifest::blobs(&self.payload()?)
+    }
+
+    /// The entry's file, byte for byte as docker writes it.
+    ///
+    /// # Errors
+    /// Where the manifest that it holds is not JSON.
+    pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
+        let json = self.json().map(|(schema, json)| raw_value(&json).map(|value| (schema, value))).transpose()?;
+        let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
+        let file = File {
+            r#ref: self.reference.to_string(),
+            descriptor: &self.descriptor,
+            raw: self.raw.as_ref().filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
+            docker: of(Schema::Docker),
+            oci: of(Schema::Oci),
+            source: self.source.as_ref().map(Reference::to_string),
+        };
+        Ok(json::encode(&file)?)
+    }
+
+    /// Reads an entry's file: docker's, ours, or one from before docker had descriptors.
+    ///
+    /// # Errors
+    /// Where the file is not JSON of that shape, or an old one's bytes do not hash to its digest.
+    pub fn decode(file: &[u8]) -> Result<Entry, DocumentError> {
+        json::check_size(file)?;
+        let file = json::with_whole_characters(file);
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(&file)?;
+        let member = |name: &str| {
+            let found = members
+                .get(name)
+                .or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
+            found.map(|value| value.get()).filter(|json| *json != "null")
+        };
+        let text = |name| member(name).map(serde_json::from_str::<String>).transpose();
+        let reference = text("Ref")?.ok_or(DocumentError::Missing("Ref"))?;
+        let reference = Reference::parse_canonical(&reference)?;
+        let manifest = [Schema::Docker, Schema::Oci]
+            .into_iter()
+            .find_map(|schema| member(schema.member()).map(|json| (schema, json.as_bytes())));
+        let digest = text("Digest")?.filter(|digest| !digest.is_empty());
+        let raw = text("Raw")?.filter(|raw| !raw.is_empty());
+        let raw = raw.map(|raw| STANDARD.decode(raw).map_err(|e| DocumentError::Base64(e.to_string()))).transpose()?;
+        let descriptor = match digest {
+            Some(digest) => old_descriptor(&reference, digest, manifest, member("Platform"))?,
+            None => {
+                let json = member("Descriptor").ok_or(DocumentError::Missing("Descriptor"))?;
+                Descriptor::decode(&json::parse(json.as_bytes())?)?
+            }
+        };
+        let is_compacted = |json: &[u8]| raw.as_deref().is_some_and(|raw| json::compact(raw) == json);
+        let manifest = manifest.map(|(schema, json)| {
+            (schema, if is_compacted(json) { Json::Compacted } else { Json::Own(json.to_vec()) })
+        });
+        let source = text("Source")?.map(|source| Reference::parse_canonical(&source)).transpose()?;
+        Ok(Entry { reference, descriptor, source, raw, manifest })
+    }
+
+    fn no_payload(&self) -> DocumentError {
+        DocumentError::NoPayload(self.reference.to_string())
+    }
+
+    fn mismatch(&self, bytes: &[u8]) -> DocumentError {
+        DocumentError::Mismatch {
+            reference: self.reference.to_string(),
+            expected: self.descriptor.digest.clone(),
+            found: Digest::of(bytes),
+        }
+    }
+}
+
+/// Entries from before docker had descriptors carry a digest and a platform at their top.
+fn old_descriptor(
+    reference: &Reference,
+    digest: String,
+    manifest: Option<(Schema, &[u8])>,
+    platform: Option<&str>,
+) -> Result<Descriptor, DocumentError> {
+    let (schema, json) = manifest.ok_or_else(|| DocumentError::NoPayload(reference.to_string()))?;
+    let expected: Digest = digest.parse().map_err(|error| DocumentError::Digest(digest, error))?;
+    if !expected.verifies(json) {
+        return Err(DocumentError::OldEntry { expected, found: Digest::of(json) });
+    }
+    let platform = platform.map(|json| json::parse(json.as_bytes())).transpose()?;
+    let platform = platform.as_ref().map(descriptor::config_platform).transpose()?;
+    Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
+}
+
+/// The annotations by which BuildKit marks the attestations in an index.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+const ATTESTATION: &str = "attestation-manifest";
+
+/// The digest of the manifest that the one with this descriptor attests, if it is an attestation.
+pub fn attested(descriptor: &Descriptor) -> Option<Digest> {
+    let annotation = |name| descriptor.annotations.get(name).map(String::as_str);
+    let digest = annotation(REFERENCE_DIGEST).filter(|_| annotation(REFERENCE_TYPE) == Some(ATTESTATION));
+    digest?.parse().ok()
+}
+
+fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {
+    let text = String::from_utf8_lossy(json);
+    Ok(serde_json::from_str(text.trim())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"},\n  \"layers\": []\n}";
+
+    fn entry() -> Entry {
+        let platform = Platform { os: "linux".into(), architecture: "arm64".into(), ..Platform::default() };
+        let reference = Reference::parse("h.x/a:1").unwrap();
+        Entry::fetched(reference, Schema::Oci, MANIFEST.as_bytes().to_vec(), Some(platform))
+    }
+
+    #[test]
+    fn a_file_reads_back_as_the_entry() {
+        let file = entry().encode().unwrap();
+        let text = String::from_utf8(file.clone()).unwrap();
+        assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
+        assert!(text.contains(r#""OCIManifest":{"a":"\u003cx\u003e","config""#), "{text}");
+        let read = Entry::decode(&file).unwrap();
+        assert_eq!(&*read.bytes().unwrap(), MANIFEST.as_bytes());
+        assert_eq!(read.encode().unwrap(), file);
+        assert_eq!(read.blobs().unwrap()[0].digest, Digest::of(b"{}"));
+    }
+
+    #[test]
+    fn bytes_that_were_not_kept_are_made_again_only_if_they_hash_right() {
+        let compact = json::compact(MANIFEST.as_bytes());
+        for indentation in [None, Some("  "), Some("   ")] {
+            let bytes = indentation.map_or(compact.clone(), |unit| json::indent(&compact, unit));
+            let digest = Digest::of(&bytes);
+            let file = entry().encode().unwrap();
+            let mut value: Value = serde_json::from_slice(&file).unwrap();
+            value.as_object_mut().unwrap().remove("Raw");
+            value["Descriptor"]["digest"] = digest.as_str().into();
+            let read = Entry::decode(&serde_json::to_vec(&value).unwrap()).unwrap();
+            assert!(!read.has_raw());
+            // serde_json has unescaped the manifest on its way through `Value`, so escape it as docker stores it.
+            let stored = Entry::decode(&json::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
+            assert_eq!(&*stored.bytes().unwrap(), bytes);
+            assert!(matches!(read.bytes(), Err(DocumentError::Mismatch { .. })));
+        }
+    }
+
+    #[test]
+    fn an_old_entry_gets_its_descriptor_from_its_top_members() {
+        let manifest = r#"{"layers":[]}"#;
+        let old = |digest: &str| {
+            format!(
+                r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{{"os":"linux","architecture":"arm","features":["sse"]}}}}"#
+            )
+        };
+        let read = Entry::decode(old(Digest::of(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
+        assert_eq!(read.descriptor.size, 13);
+        assert_eq!(read.descriptor.platform.as_ref().unwrap().architecture, "arm");
+        assert!(!String::from_utf8(read.encode().unwrap()).unwrap().contains("features"));
+        let wrong = Entry::decode(old(Digest::of(b"other").as_str()).as_bytes());
+        assert!(matches!(wrong, Err(DocumentError::OldEntry { .. })));
+    }
+
+    #[test]
+    fn a_child_of_a_list_keeps_what_the_list_says_of_it() {
+        let platform = Platform { os: "linux".into(), features: vec!["sse4".into()], ..Platform::default() };
+        let mut descriptor = Descriptor::of(Schema::Oci.media_type(), MANIFEST.as_bytes());
+        descriptor.platform = Some(platform);
+        descriptor.annotations.insert(REFERENCE_TYPE.into(), ATTESTATION.into());
+        descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::of(b"x").to_string());
+        let source = Reference::parse("h.x/l:1").unwrap().with_digest(&Digest::of(b"l"));
+        let reference = source.repository().at_digest(&descriptor.digest);
+        let bytes = MANIFEST.as_bytes().to_vec();
+        let listed = Entry::listed(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
+        assert_eq!(listed.attests(), Some(Digest::of(b"x")));
+        let file = listed.encode().unwrap();
+        let text = String::from_utf8(file.clone()).unwrap();
+        assert!(text.ends_with(&format!(r#","Source":"{source}"}}"#)), "{text}");
+        let read = Entry::decode(&file).unwrap();
+        assert_eq!((&read.descriptor, &read.source), (&descriptor, &Some(source.clone())));
+        assert_eq!(read.encode().unwrap(), file);
+        assert!(Entry::listed(reference, Schema::Oci, b"{}".to_vec(), descriptor, source).is_err());
+    }
+
+    #[test]
+    fn what_is_no_entry_says_why() {
+        for (file, error) in [
+            ("", "not valid JSON: EOF while parsing a value at line 1 column 0"),
+            ("{}", "Ref is missing"),
+            (r#"{"Ref":"h.x/a:1"}"#, "Descriptor is missing"),
+            (r#"{"Ref":"alpine"}"#, "repository name must be canonical"),
+        ] {
+            assert_eq!(Entry::decode(file.as_bytes()).unwrap_err().to_string(), error);
+        }
+    }
+}

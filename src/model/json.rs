@@ -1,0 +1,382 @@
+//! JSON as Go's `encoding/json` writes and reads it, byte for byte, because docker's store, lists and output are that.
+//!
+//! Hand-written because no crate does it: Go escapes `<`, `>`, `&`, U+2028 and U+2029, re-indents documents without
+//! touching their numbers, strings and key order, matches member names without regard to case, and takes `null` for
+//! an empty value. serde_json still does all real parsing and writing of values.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::de::Error as _;
+use serde_json::{Map, Value};
+
+use crate::sanitize;
+
+/// Writes a value on one line as `json.Marshal` does.
+///
+/// # Errors
+/// Only what serde_json refuses to write, such as a map with keys that are no strings.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(value).map(|bytes| compact(&bytes))
+}
+
+/// The most values that a document may have: one takes up to 200 times the memory of its text, and a list of 10,000
+/// images has 200,000.
+const VALUES_MAX: usize = 500_000;
+
+/// Refuses a document that would take far more memory than its text, before it is read.
+///
+/// # Errors
+/// More than half a million values.
+pub fn check_size(json: &[u8]) -> Result<(), serde_json::Error> {
+    // A value takes a byte and one that ends it.
+    if json.len() / 2 < VALUES_MAX {
+        return Ok(());
+    }
+    let mut scanner = Scanner::default();
+    let begins = |byte: &u8| {
+        scanner.step(*byte);
+        !scanner.in_string && matches!(byte, b',' | b'[' | b'{')
+    };
+    if json.iter().copied().filter(begins).count() < VALUES_MAX {
+        return Ok(());
+    }
+    Err(serde_json::Error::custom(format!("more than {VALUES_MAX} values")))
+}
+
+/// Reads a JSON document as Go does where serde_json is stricter: half of a surrogate pair is U+FFFD, and the last of a
+/// repeated member counts.
+///
+/// # Errors
+/// What is no JSON, is nested deeper than 128 levels, or has too many values.
+pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
+    check_size(json)?;
+    serde_json::from_slice(&with_whole_characters(json))
+}
+
+/// The document with every escaped half of a surrogate pair that stands alone replaced by an escaped U+FFFD.
+pub fn with_whole_characters(json: &[u8]) -> Cow<'_, [u8]> {
+    let mut out: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(&byte) = json.get(at) {
+        let unit = escaped_unit(json, at);
+        at += match (byte, unit) {
+            (_, Some(0xd800..=0xdbff)) if matches!(escaped_unit(json, at + 6), Some(0xdc00..=0xdfff)) => 12,
+            (_, Some(0xd800..=0xdfff)) => {
+                let out = out.get_or_insert_with(|| json.to_vec());
+                if let Some(escape) = out.get_mut(at..at + 6) {
+                    escape.copy_from_slice(b"\\ufffd");
+                }
+                6
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+    }
+    out.map_or(Cow::Borrowed(json), Cow::Owned)
+}
+
+/// The UTF-16 unit of the escape `\uXXXX` at this place, if one stands there.
+fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
+    let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// Puts a JSON document on one line and escapes it as `json.Marshal` does with an embedded document.
+///
+/// Everything inside strings stays as it was written but for the five characters that Go escapes. What is not JSON
+/// comes out as some other text that is not JSON; callers have parsed the document before.
+pub fn compact(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len());
+    let mut scanner = Scanner::default();
+    let mut rest = json;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if !scanner.in_string && is_space(byte) {
+            rest = tail;
+            continue;
+        }
+        scanner.step(byte);
+        match (byte, tail) {
+            (b'<', _) => out.extend_from_slice(b"\\u003c"),
+            (b'>', _) => out.extend_from_slice(b"\\u003e"),
+            (b'&', _) => out.extend_from_slice(b"\\u0026"),
+            (0xe2, [0x80, last @ (0xa8 | 0xa9), after @ ..]) => {
+                out.extend_from_slice(if *last == 0xa8 { b"\\u2028" } else { b"\\u2029" });
+                rest = after;
+                continue;
+            }
+            _ => out.push(byte),
+        }
+        rest = tail;
+    }
+    out
+}
+
+/// Re-indents a JSON document as `json.Indent` does: `unit` per level, white space at the end kept.
+pub fn indent(json: &[u8], unit: &str) -> Vec<u8> {
+    let body = json.trim_ascii_end();
+    let mut out = Vec::with_capacity(json.len() * 2);
+    let mut scanner = Scanner::default();
+    let mut depth = 0usize;
+    let mut opened = false;
+    for &byte in body {
+        if !scanner.in_string && is_space(byte) {
+            continue;
+        }
+        let was_in_string = scanner.in_string;
+        scanner.step(byte);
+        let closes = !was_in_string && matches!(byte, b'}' | b']');
+        if opened && !closes {
+            depth += 1;
+            new_line(&mut out, unit, depth);
+        }
+        if closes && !opened {
+            depth = depth.saturating_sub(1);
+            new_line(&mut out, unit, depth);
+        }
+        opened = !was_in_string && matches!(byte, b'{' | b'[');
+        out.push(byte);
+        match byte {
+            b',' if !was_in_string => new_line(&mut out, unit, depth),
+            b':' if !was_in_string => out.push(b' '),
+            _ => {}
+        }
+    }
+    out.extend_from_slice(json.get(body.len()..).unwrap_or_default());
+    out
+}
+
+fn new_line(out: &mut Vec<u8>, unit: &str, depth: usize) {
+    out.push(b'\n');
+    for _ in 0..depth {
+        out.extend_from_slice(unit.as_bytes());
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Tells what is inside a string from what is not.
+#[derive(Default)]
+struct Scanner {
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Scanner {
+    fn step(&mut self, byte: u8) {
+        match byte {
+            _ if self.escaped => self.escaped = false,
+            b'\\' if self.in_string => self.escaped = true,
+            b'"' => self.in_string = !self.in_string,
+            _ => {}
+        }
+    }
+}
+
+/// A JSON object read as Go reads one into a struct: names without regard to case, `null` as nothing.
+pub struct Members<'a> {
+    what: &'a str,
+    map: &'a Map<String, Value>,
+}
+
+/// A member of another type than the struct wants. The text is Go's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("json: cannot unmarshal {found} into Go {place}")]
+pub struct WrongType {
+    found: &'static str,
+    place: String,
+}
+
+impl<'a> Members<'a> {
+    /// Reads `value` as the struct that Go calls `what`; `null` has no members.
+    ///
+    /// # Errors
+    /// Where `value` is neither an object nor `null`.
+    pub fn of(what: &'a str, value: &'a Value) -> Result<Members<'a>, WrongType> {
+        static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+        match value {
+            Value::Object(map) => Ok(Members { what, map }),
+            Value::Null => Ok(Members { what, map: &EMPTY }),
+            other => Err(WrongType { found: type_name(other), place: format!("value of type v1.{what}") }),
+        }
+    }
+
+    /// The member `name`, unless it is missing or `null`. Of several spellings the last one written counts.
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        let found = self.map.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value).filter(|value| !value.is_null())
+    }
+
+    /// A string, empty where it is missing.
+    ///
+    /// # Errors
+    /// Where the member is of another type.
+    pub fn string(&self, name: &str) -> Result<String, WrongType> {
+        match self.get(name) {
+            None => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Err(self.wrong(name, other, "string")),
+        }
+    }
+
+    /// A string by its exact name, as Go reads the values of a map; empty where it is missing.
+    ///
+    /// # Errors
+    /// Where the member is of another type.
+    pub fn exact_string(&self, name: &str) -> Result<String, WrongType> {
+        match self.map.get(name) {
+            None | Some(Value::Null) => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Err(self.wrong(name, other, "string")),
+        }
+    }
+
+    /// A list of strings, empty where it is missing; a `null` in it is an empty string.
+    ///
+    /// # Errors
+    /// Where the member or one of its elements is of another type.
+    pub fn strings(&self, name: &str) -> Result<Vec<String>, WrongType> {
+        let items = match self.get(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(self.wrong(name, other, "[]string")),
+        };
+        let text = |item: &Value| match item {
+            Value::String(text) => Ok(text.clone()),
+            Value::Null => Ok(String::new()),
+            other => Err(self.wrong(name, other, "string")),
+        };
+        items.iter().map(text).collect()
+    }
+
+    /// A whole number, zero where it is missing.
+    ///
+    /// # Errors
+    /// Where the member is no number that an `int64` can hold.
+    pub fn integer(&self, name: &str) -> Result<i64, WrongType> {
+        match self.get(name) {
+            None => Ok(0),
+            Some(value) => value.as_i64().ok_or_else(|| self.wrong(name, value, "int64")),
+        }
+    }
+
+    /// The elements of a list, none where it is missing.
+    ///
+    /// # Errors
+    /// Where the member is of another type.
+    pub fn array(&self, name: &str) -> Result<&'a [Value], WrongType> {
+        match self.get(name) {
+            None => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(other) => Err(self.wrong(name, other, "array")),
+        }
+    }
+
+    fn wrong(&self, name: &str, found: &Value, wanted: &'static str) -> WrongType {
+        WrongType {
+            found: type_name(found),
+            place: format!("struct field {}.{} of type {wanted}", self.what, sanitize::word(name)),
+        }
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn compact_escapes_what_go_escapes() {
+        let source = "{ \"a<b\" : [ 1.50, \"x&y\u{2028}z \\\" > \", {} ] }\n".as_bytes();
+        assert_eq!(
+            String::from_utf8(compact(source)).unwrap(),
+            r#"{"a\u003cb":[1.50,"x\u0026y\u2028z \" \u003e ",{}]}"#
+        );
+    }
+
+    #[test]
+    fn indent_is_gos() {
+        let source = br#" {"a":[1,{"b":"c,:{}"}],"e":{},"f":[ ],"g":null}"#;
+        let expected = "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": \"c,:{}\"\n\t\t}\n\t],\n\t\"e\": {},\n\t\"f\": [],\n\t\"g\": null\n}";
+        assert_eq!(String::from_utf8(indent(source, "\t")).unwrap(), expected);
+        let with_end = [source.as_slice(), b"\n "].concat();
+        assert_eq!(String::from_utf8(indent(&with_end, "\t")).unwrap(), format!("{expected}\n "));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_a_replacement_character() {
+        let json = r#"{"a":"\ud83d\ude00","b":"\ud83d","c":"\ude00x","d":"\ud83d\ud83d\ude00","e":"\\ud83d"}"#;
+        let expected = json!({"a": "😀", "b": "\u{fffd}", "c": "\u{fffd}x", "d": "\u{fffd}😀", "e": "\\ud83d"});
+        assert_eq!(parse(json.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_would_take_much_memory_is_not_read() {
+        let zeros = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert!(parse(zeros(VALUES_MAX - 1).as_bytes()).is_ok());
+        let refused = |json: &str| parse(json.as_bytes()).unwrap_err().to_string();
+        assert_eq!(refused(&zeros(VALUES_MAX)), "more than 500000 values");
+        assert_eq!(refused(&format!("[{}]", vec!["{\"\":0}"; VALUES_MAX / 2].join(","))), "more than 500000 values");
+        assert!(parse(format!("\"{}\"", ",[{".repeat(VALUES_MAX)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn members_are_read_as_go_reads_them() {
+        let value = json!({"OS": "a", "os": "b", "list": null, "numbers": [1], "size": 1.5});
+        let members = Members::of("Platform", &value).unwrap();
+        assert_eq!(members.string("os").unwrap(), "b");
+        assert_eq!(members.strings("list").unwrap(), Vec::<String>::new());
+        assert_eq!(
+            members.strings("numbers").unwrap_err().to_string(),
+            "json: cannot unmarshal number into Go struct field Platform.numbers of type string"
+        );
+        assert!(members.integer("size").is_err());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((any::<String>(), inner), 0..5)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn neither_form_changes_what_a_document_says(value in any_json()) {
+            let indented = indent(&encode(&value).unwrap(), "   ");
+            prop_assert_eq!(&serde_json::from_slice::<Value>(&indented).unwrap(), &value);
+            prop_assert_eq!(compact(&indented), encode(&value).unwrap());
+        }
+
+        #[test]
+        fn no_input_panics(bytes in any::<Vec<u8>>()) {
+            compact(&bytes);
+            with_whole_characters(&bytes);
+            indent(&bytes, " ");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Image manifests: which kind a document is, and which blobs it needs.
+
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::error::DocumentError;
+use crate::model::json::{self, Members};
+use crate::model::media_type;
+
+/// What a registry can serve under a manifest's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One image, in the form that this says.
+    Image(Schema),
+    /// A manifest list or an index.
+    List,
+}
+
+/// The two forms of an image manifest, which docker keeps under different names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Docker's version 2 schema 2.
+    Docker,
+    /// The OCI image manifest.
+    Oci,
+}
+
+impl Kind {
+    /// The kind that a media type stands for, if it is one that this program can handle.
+    pub fn of(media_type: &str) -> Option<Kind> {
+        match media_type::essence(media_type) {
+            media_type::DOCKER_MANIFEST => Some(Kind::Image(Schema::Docker)),
+            media_type::OCI_MANIFEST => Some(Kind::Image(Schema::Oci)),
+            media_type::DOCKER_LIST | media_type::OCI_INDEX => Some(Kind::List),
+            _ => None,
+        }
+    }
+}
+
+/// The media type of a document that a registry served: that of the answer, if we know it, else what the document says,
+/// else what it looks like. `None` if it is neither a manifest nor an index.
+///
+/// # Errors
+/// A document that is a manifest to one client and an index to another (CVE-2021-41190): because it has the members of
+/// both, or because the answer and the document name different types. Docker refuses these too.
+pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static str>, DocumentError> {
+    let served = media_type::known(content_type);
+    // What is not JSON, or not an object, is reported by whoever reads it.
+    let Ok(value) = json::parse(bytes) else { return Ok(served) };
+    let Ok(members) = Members::of("Manifest", &value) else { return Ok(served) };
+    let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
+    let (is_list, is_image) = (has(&["manifests"]), has(&["config", "layers", "fsLayers"]));
+    let said = members.string("mediaType").unwrap_or_default();
+    let by_name = match (served, media_type::known(&said)) {
+        (Some(served), Some(said)) if served != said => return Err(DocumentError::TwoTypes { served, said }),
+        (served, said) => served.or(said),
+    };
+    match by_name.and_then(Kind::of) {
+        None if is_list && is_image => Err(DocumentError::ManifestAsIndex),
+        Some(Kind::List) if is_image => Err(DocumentError::ManifestAsIndex),
+        Some(Kind::Image(_)) if is_list => Err(DocumentError::IndexAsManifest),
+        None if !said.is_empty() || has(&["fsLayers"]) => Ok(None),
+        None if is_list => Ok(Some(media_type::OCI_INDEX)),
+        None if has(&["config"]) => Ok(Some(media_type::OCI_MANIFEST)),
+        _ => Ok(by_name),
+    }
+}
+
+impl Schema {
+    /// The member of a store entry that holds a manifest of this form.
+    pub fn member(self) -> &'static str {
+        match self {
+            Schema::Docker => "SchemaV2Manifest",
+            Schema::Oci => "OCIManifest",
+        }
+    }
+
+    /// The media type of a manifest of this form.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Schema::Docker => media_type::DOCKER_MANIFEST,
+            Schema::Oci => media_type::OCI_MANIFEST,
+        }
+    }
+
+    /// The indentation that docker gives a manifest of this form when the bytes that came were not kept.
+    pub fn indentation(self) -> &'static str {
+        match self {
+            Schema::Docker => "   ",
+            Schema::Oci => "  ",
+        }
+    }
+}
+
+/// The configuration of an image, as its manifest names it.
+///
+/// # Errors
+/// Where the manifest is not JSON or has no usable `config`.
+pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
+    let value = json::parse(manifest)?;
+    let config = Members::of("Manifest", &value)?.get("config").ok_or(DocumentError::Missing("config"))?;
+    Descriptor::decode(config)
+}
+
+/// The layers of an image, in their order.
+///
+/// # Errors
+/// Where the manifest is not JSON or a descriptor in it is malformed.
+pub fn layers(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
+    let value = json::parse(manifest)?;
+    Members::of("Manifest", &value)?.array("layers")?.iter().map(Descriptor::decode).collect()
+}
+
+/// The descriptors of all blobs that an image needs: its configuration first, then its layers, as docker orders them.
+///
+/// # Errors
+/// Where the manifest is not JSON or a descriptor in it is malformed.
+pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
+    let value = json::parse(manifest)?;
+    let members = Members::of("Manifest", &value)?;
+    let config = members.get("config").into_iter();
+    config.chain(members.array("layers")?).map(Descriptor::decode).collect()
+}
+
+/// What an image manifest says of its own kind: its `artifactType`, and the media type of its configuration. Empty
+/// where it does not say, or is no manifest.
+pub fn own_types(manifest: &[u8]) -> [String; 2] {
+    let Ok(value) = json::parse(manifest) else { return Default::default() };
+    let Ok(members) = Members::of("Manifest", &value) else { return Default::default() };
+    let artifact_type = members.string("artifactType").unwrap_or_default();
+    let config = members.get("config").and_then(|config| Members::of("Descriptor", config).ok());
+    let config = config.and_then(|config| config.string("mediaType").ok()).unwrap_or_default();
+    [artifact_type, config]
+}
+
+/// The digest of the manifest that this one refers to, if it is a manifest and refers to one.
+pub fn subject(manifest: &[u8]) -> Option<Digest> {
+    let value = json::parse(manifest).ok()?;
+    let subject = Members::of("Manifest", &value).ok()?.get("subject")?;
+    Descriptor::decode(subject).ok().map(|subject| subject.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+
+    const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+    fn document(media_type: &str, members: &str) -> String {
+        format!("{{\"mediaType\":\"{media_type}\",{members}\"schemaVersion\":2}}")
+    }
+
+    const IMAGE: &str = r#""config":{},"layers":[],"#;
+    const LIST: &str = r#""manifests":[],"#;
+
+    #[test]
+    fn the_answer_and_the_document_have_to_agree() {
+        for (served, said, members, found) in [
+            (OCI_INDEX, OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
+            (OCI_INDEX, "", LIST, Ok(Some(OCI_INDEX))),
+            ("application/vnd.oci.image.index.v1+json; charset=utf-8", OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
+            (DOCKER_MANIFEST, "application/x", IMAGE, Ok(Some(DOCKER_MANIFEST))),
+            // An index that names its manifests with null, or in other letters, as Go reads it.
+            (OCI_MANIFEST, "", r#""config":{},"manifests":null,"#, Ok(Some(OCI_MANIFEST))),
+            (OCI_MANIFEST, "", r#""Manifests":[],"#, Err(DocumentError::IndexAsManifest)),
+            (OCI_MANIFEST, OCI_MANIFEST, LIST, Err(DocumentError::IndexAsManifest)),
+            (OCI_INDEX, OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
+            (OCI_INDEX, "", r#""manifests":[],"layers":[],"#, Err(DocumentError::ManifestAsIndex)),
+            (DOCKER_LIST, "", r#""manifests":[],"fsLayers":[],"#, Err(DocumentError::ManifestAsIndex)),
+            (DOCKER_LIST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: DOCKER_LIST, said: OCI_INDEX })),
+            (OCI_MANIFEST, OCI_INDEX, LIST, Err(DocumentError::TwoTypes { served: OCI_MANIFEST, said: OCI_INDEX })),
+        ] {
+            assert_eq!(served_type(served, document(said, members).as_bytes()), found, "{served} {said} {members}");
+        }
+    }
+
+    #[test]
+    fn by_any_other_answer_the_document_decides() {
+        for served in ["", "application/json", "text/plain; charset=utf-8", "application/octet-stream"] {
+            for (said, members, found) in [
+                (DOCKER_LIST, LIST, Ok(Some(DOCKER_LIST))),
+                (DOCKER_MANIFEST, IMAGE, Ok(Some(DOCKER_MANIFEST))),
+                ("", LIST, Ok(Some(OCI_INDEX))),
+                ("", IMAGE, Ok(Some(OCI_MANIFEST))),
+                ("", r#""fsLayers":[],"#, Ok(None)),
+                (SCHEMA_1, IMAGE, Ok(None)),
+                ("", "", Ok(None)),
+                ("", r#""manifests":[],"config":{},"#, Err(DocumentError::ManifestAsIndex)),
+                (OCI_INDEX, IMAGE, Err(DocumentError::ManifestAsIndex)),
+            ] {
+                assert_eq!(served_type(served, document(said, members).as_bytes()), found, "{served} {said} {members}");
+            }
+            assert_eq!(served_type(served, b"<html>"), Ok(None));
+        }
+        assert_eq!(served_type(OCI_INDEX, b"[]"), Ok(Some(OCI_INDEX)));
+    }
+}

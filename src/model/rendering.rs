@@ -1,0 +1,206 @@
+//! From a draft to the list that is published: docker's rules for a draft of plain images, and the index itself, edited
+//! where it must be, for one that was made of an index. See `store-format.md`, "Order and form".
+
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::draft::{Draft, Line};
+use crate::model::editing::Edit;
+use crate::model::entry::Entry;
+use crate::model::error::DocumentError;
+use crate::model::index::{Form, Index, List};
+use crate::model::media_type;
+use crate::platform::Platform;
+
+/// What a list becomes, and why it is not what it was or would be by itself.
+struct Decision {
+    media_type: &'static str,
+    note: Option<String>,
+}
+
+impl Draft {
+    /// The list that a push of this draft sends.
+    ///
+    /// # Errors
+    /// An entry with no platform, where docker needs one; one with half a platform; bytes that are not what their entry
+    /// says they are; what a Docker list that was asked for has no place for.
+    pub fn list(&self, form: Form) -> Result<List, DocumentError> {
+        self.entries().try_for_each(Entry::verify)?;
+        self.rendered(form, true)
+    }
+
+    /// The list as `inspect` shows it, which an entry with no platform may stand in.
+    ///
+    /// # Errors
+    /// None that a valid draft can cause.
+    pub fn preview(&self) -> Result<List, DocumentError> {
+        self.rendered(Form::Auto, false)
+    }
+
+    fn rendered(&self, form: Form, checks: bool) -> Result<List, DocumentError> {
+        let Some(source) = &self.source else { return self.plain(form, checks) };
+        let edit = Edit::new(self, source)?;
+        let own = if source.media_type == media_type::DOCKER_LIST { Form::Docker } else { Form::Oci };
+        let beyond =
+            || if own == Form::Docker { edit.beyond_docker() } else { self.index(false, false).beyond_docker() };
+        let decision = self.decide(form, own, Some(own), beyond)?;
+        let is_source = decision.media_type == source.media_type;
+        if is_source && edit.is_unchanged() {
+            let (media_type, bytes) = (decision.media_type, source.raw.clone());
+            return Ok(List { media_type, digest: Digest::of(&bytes), bytes, note: None });
+        }
+        if !is_source && decision.media_type == media_type::DOCKER_LIST {
+            let list = self.plain(Form::Docker, checks)?;
+            return Ok(List { note: decision.note, ..list });
+        }
+        if checks {
+            let is_oci = decision.media_type == media_type::OCI_INDEX;
+            edit.changed().try_for_each(|entry| check_platform(entry, is_oci))?;
+        }
+        let bytes = edit.encode(decision.media_type)?;
+        Ok(List { media_type: decision.media_type, digest: Digest::of(&bytes), bytes, note: decision.note })
+    }
+
+    /// The list of a draft that carries no index's form, in docker's layout.
+    fn plain(&self, form: Form, checks: bool) -> Result<List, DocumentError> {
+        if checks {
+            self.entries().try_for_each(|entry| check_platform(entry, form == Form::Oci))?;
+        }
+        let lines = self.lines();
+        let first = lines.first().map(|line| match line {
+            Line::Entry(_, entry) => entry.descriptor.media_type.as_str(),
+            Line::Carried(carried) => carried.descriptor.media_type.as_str(),
+        });
+        let is_oci = Form::Auto.media_type(first) == media_type::OCI_INDEX;
+        let own = if is_oci { Form::Oci } else { Form::Docker };
+        let decision = self.decide(form, own, None, || self.index(false, false).beyond_docker())?;
+        let is_oci = decision.media_type == media_type::OCI_INDEX;
+        // Where docker's rule makes it an index, docker writes an empty platform.
+        let leaves_out = is_oci && (form == Form::Oci || decision.note.is_some());
+        let list = List::of(self.index(is_oci, leaves_out), if is_oci { Form::Oci } else { Form::Docker })?;
+        Ok(List { note: decision.note, ..list })
+    }
+
+    /// Which of the two the list becomes. `own` is what it is by itself, `was` what its source is.
+    fn decide(
+        &self,
+        form: Form,
+        own: Form,
+        was: Option<Form>,
+        beyond: impl Fn() -> Option<String>,
+    ) -> Result<Decision, DocumentError> {
+        let list = || self.reference.to_string();
+        let told = |now: &str, before: &str| format!("{} becomes {now}; it was made of {before}", list());
+        let (media_type, note) = match (form, own) {
+            (Form::Docker, _) => {
+                if let Some(what) = beyond() {
+                    return Err(DocumentError::BeyondDocker { list: list(), what });
+                }
+                let changed = was == Some(Form::Oci);
+                (media_type::DOCKER_LIST, changed.then(|| told("a Docker manifest list", "an OCI image index")))
+            }
+            (Form::Oci, _) => {
+                let changed = was == Some(Form::Docker);
+                (media_type::OCI_INDEX, changed.then(|| told("an OCI image index", "a Docker manifest list")))
+            }
+            (Form::Auto, Form::Docker) => match beyond() {
+                Some(what) => {
+                    let why = "a Docker manifest list has no place for";
+                    (media_type::OCI_INDEX, Some(format!("{} becomes an OCI image index: {why} {what}", list())))
+                }
+                None => (media_type::DOCKER_LIST, None),
+            },
+            (Form::Auto, _) => (media_type::OCI_INDEX, None),
+        };
+        Ok(Decision { media_type, note })
+    }
+
+    /// What an entry says beside what its index said: a platform that was read from the image is none.
+    pub(super) fn said(&self, key: &str, entry: &Entry) -> Descriptor {
+        let own = &entry.descriptor;
+        let is_said = own.has_platform() && self.platforms.get(key) != own.platform.as_ref();
+        Descriptor { platform: own.platform.clone().filter(|_| is_said), ..own.clone() }
+    }
+
+    /// The list as it will be. `leaves_out`: an entry without a platform has none; docker writes an empty one.
+    fn index(&self, is_oci: bool, leaves_out: bool) -> Index {
+        let line = |line: &Line<'_>| {
+            let own = match line {
+                Line::Entry(_, entry) => entry.described(is_oci),
+                Line::Carried(carried) => carried.descriptor.clone(),
+            };
+            let platform = own.platform.clone().filter(|_| own.has_platform());
+            let platform = if leaves_out { platform } else { Some(platform.unwrap_or_default()) };
+            Descriptor { platform, ..own }
+        };
+        Index {
+            media_type: String::new(),
+            artifact_type: self.artifact_type.clone(),
+            manifests: self.lines().iter().map(line).collect(),
+            subject: self.subject.clone(),
+            annotations: self.annotations.clone(),
+        }
+    }
+}
+
+/// Half a platform is none, and none is only right in an OCI index.
+fn check_platform(entry: &Entry, is_oci: bool) -> Result<(), DocumentError> {
+    let half = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
+    let none_is_fine = is_oci && !entry.descriptor.has_platform();
+    match none_is_fine || !entry.descriptor.platform.as_ref().is_none_or(half) {
+        true => Ok(()),
+        false => Err(DocumentError::NoPlatform(entry.reference.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::Schema;
+    use crate::reference::Reference;
+
+    fn entry(reference: &str, os: &str) -> Entry {
+        let platform = Platform { os: os.into(), architecture: "amd64".into(), ..Platform::default() };
+        Entry::fetched(Reference::parse(reference).unwrap(), Schema::Docker, b"{}".to_vec(), Some(platform))
+    }
+
+    #[test]
+    fn a_list_needs_platforms_unless_it_is_an_index() {
+        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
+        draft.insert(entry("h.x/a:1", "")).unwrap();
+        let refused = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
+        assert_eq!(draft.list(Form::Auto).unwrap_err().to_string(), refused);
+        assert!(draft.preview().is_ok());
+        // Half a platform is none, in either form.
+        assert_eq!(draft.list(Form::Oci).unwrap_err().to_string(), refused);
+        let mut artifact = entry("h.x/a:1", "");
+        artifact.descriptor.platform = Some(Platform::default());
+        draft.insert(artifact).unwrap();
+        assert_eq!(draft.list(Form::Docker).unwrap_err().to_string(), refused);
+        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
+        assert!(!list.contains("platform"), "{list}");
+        draft.insert(entry("h.x/a:1", "linux")).unwrap();
+        draft.insert(entry("g.x/a:1", "linux")).unwrap();
+        assert!(draft.list(Form::Auto).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_dropped_in_silence() {
+        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
+        draft.insert(entry("h.x/a:1", "linux")).unwrap();
+        draft.annotations.insert("k".into(), "v".into());
+        assert_eq!(
+            draft.list(Form::Docker).unwrap_err().to_string(),
+            "h.x/l:latest would be a Docker manifest list, which has no place for the annotation k of the list"
+        );
+        let list = draft.list(Form::Auto).unwrap();
+        assert_eq!(list.media_type, media_type::OCI_INDEX);
+        assert_eq!(
+            list.note.as_deref(),
+            Some(
+                "h.x/l:latest becomes an OCI image index: a Docker manifest list has no place for the annotation k of the list"
+            )
+        );
+        let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
+        assert!(list.contains("\"annotations\""), "{list}");
+    }
+}

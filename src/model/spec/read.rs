@@ -1,0 +1,240 @@
+//! From the tree to specs: which keys there are, and what each takes.
+
+use std::collections::BTreeMap;
+
+use super::error::{Advice, Fault, SpecErrorKind};
+use super::platform::{self, Field};
+use super::reader::{Reader, Shape};
+use super::tree::{Content, Id, Tree};
+use super::{Attestations, Dialect, Spec, SpecEntry, Target, Without};
+use crate::model::index::Form;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+pub(super) const SPEC: Shape = Shape {
+    place: "a spec",
+    keys: &[
+        ("image", "image"),
+        ("images", "image"),
+        ("tags", "tags"),
+        ("source", "source"),
+        ("annotations", "annotations"),
+        ("artifactType", "artifactType"),
+        ("type", "type"),
+        ("attestations", "attestations"),
+        ("require", "require"),
+        ("manifests", "manifests"),
+    ],
+};
+
+pub(super) const ENTRY: Shape = Shape {
+    place: "an entry of `manifests`",
+    keys: &[
+        ("image", "image"),
+        ("platform", "platform"),
+        ("annotations", "annotations"),
+        ("artifactType", "artifactType"),
+    ],
+};
+
+pub(super) const PLATFORM: Shape = Shape {
+    place: "`platform`",
+    keys: &[
+        ("architecture", "architecture"),
+        ("os", "os"),
+        ("variant", "variant"),
+        ("osversion", "os.version"),
+        ("os.version", "os.version"),
+        ("osVersion", "os.version"),
+        ("os_version", "os.version"),
+        ("osfeatures", "os.features"),
+        ("os.features", "os.features"),
+        ("osFeatures", "os.features"),
+        ("os_features", "os.features"),
+        ("features", "features"),
+        ("force", "force"),
+    ],
+};
+
+/// Reads each document as a spec. Gives the warnings too.
+pub(super) fn specs(
+    tree: &Tree<'_>,
+    dialect: Dialect,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Vec<Spec>, Vec<Fault>), Fault> {
+    if tree.documents.is_empty() {
+        return Err(Fault { at: 0..0, kind: SpecErrorKind::NoSpec });
+    }
+    let reader = Reader::new(tree, dialect, env);
+    let specs = tree.documents.iter().map(|document| reader.spec(*document)).collect::<Result<_, _>>()?;
+    Ok((specs, reader.warnings()))
+}
+
+impl Reader<'_> {
+    fn spec(&self, id: Id) -> Result<Spec, Fault> {
+        let members = self.members(id, &SPEC)?;
+        let targets = self.required(&members, "image", id, "a spec")?;
+        let manifests = self.required(&members, "manifests", id, "a spec")?;
+        Ok(Spec {
+            targets: self.one_or_more(targets, "image", Reader::target)?,
+            tags: self
+                .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
+            source: self.optional(&members, "source", |reader, id| reader.reference(id, "`source`").map(Some))?,
+            annotations: self.optional(&members, "annotations", Reader::annotations)?,
+            artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
+            form: self.optional(&members, "type", Reader::form)?,
+            attestations: self.optional(&members, "attestations", Reader::attestations)?,
+            require: self.optional(&members, "require", |reader, id| {
+                reader.list(id, "`require`", |reader, id| reader.platform_text(id, "an item of `require`"))
+            })?,
+            manifests: self.some(manifests, "manifests", Reader::entry)?,
+        })
+    }
+
+    fn entry(&self, id: Id) -> Result<SpecEntry, Fault> {
+        let members = self.members(id, &ENTRY)?;
+        let image = self.required(&members, "image", id, ENTRY.place)?;
+        let (platform, without, force) = self.optional(&members, "platform", Reader::platform)?;
+        Ok(SpecEntry {
+            image: self.reference(image, "`image`")?,
+            platform,
+            without,
+            force,
+            annotations: self.optional(&members, "annotations", Reader::annotations)?,
+            artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
+        })
+    }
+
+    fn platform(&self, id: Id) -> Result<(Option<Platform>, Without, bool), Fault> {
+        if let Content::Text { .. } = self.tree.node(id).content {
+            return Ok((Some(self.platform_text(id, "`platform`")?), Without::default(), false));
+        }
+        let members = self.members(id, &PLATFORM)?;
+        let text = |key: &'static str| {
+            self.optional(&members, key, |reader, id| reader.text(id, &format!("`{key}`")).map(Some))
+                .map(Option::unwrap_or_default)
+        };
+        let texts = |key: &'static str, item: &'static str| {
+            self.optional(&members, key, |reader, id| {
+                reader.list(id, &format!("`{key}`"), |reader, id| reader.text(id, item))
+            })
+        };
+        let force: bool = self.optional(&members, "force", |reader, id| {
+            reader.word(id, "force", "choice", &[("true", true), ("false", false)])
+        })?;
+        let platform = Platform {
+            architecture: text("architecture")?,
+            os: text("os")?,
+            os_version: text("os.version")?,
+            os_features: texts("os.features", "an item of `os.features`")?,
+            variant: text("variant")?,
+            features: texts("features", "an item of `features`")?,
+        };
+        if force {
+            return Ok(((platform != Platform::default()).then_some(platform), Without::default(), true));
+        }
+        let platform = platform::spelt(platform);
+        platform::check(&platform, "`platform`").map_err(|(field, kind)| {
+            let key = match field {
+                Field::Os => "os",
+                Field::Architecture => "architecture",
+                Field::Variant => "variant",
+            };
+            self.fault(members.get(key).copied().unwrap_or(id), kind)
+        })?;
+        if let Some(id) = members.get("os.version") {
+            self.check_os_version(*id, &platform);
+        }
+        // As it is written: an empty variable gives nothing, and takes nothing away. manifest-tool does not tell an empty
+        // field from one that is left out.
+        let is_empty = |key: &str| {
+            let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
+            is_written_empty && self.dialect == Dialect::Ours
+        };
+        let without = Without {
+            variant: is_empty("variant") && platform.variant.is_empty(),
+            os_version: is_empty("os.version"),
+            os_features: is_empty("os.features"),
+        };
+        Ok(((platform != Platform::default()).then_some(platform), without, false))
+    }
+
+    fn platform_text(&self, id: Id, subject: &str) -> Result<Platform, Fault> {
+        let text = self.text(id, subject)?;
+        let Ok(platform) = Platform::parse(&text) else {
+            return Err(self.fault(id, SpecErrorKind::PlatformForm { subject: subject.to_owned(), text }));
+        };
+        platform::check(&platform, subject).map_err(|(_, kind)| self.fault(id, kind))?;
+        self.check_os_version(id, &platform);
+        Ok(platform)
+    }
+
+    /// Warns of a version that no host can have: Windows compares the numbers of `10.0.17763.1` with its own.
+    fn check_os_version(&self, id: Id, platform: &Platform) {
+        let version = &platform.os_version;
+        if !version.is_empty() && !platform::is_dotted_number(version) {
+            self.warn(self.fault(id, SpecErrorKind::OsVersion(version.clone())));
+        }
+    }
+
+    fn target(&self, id: Id) -> Result<Target, Fault> {
+        let text = self.text(id, "`image`")?;
+        Target::parse(&text)
+            .map_err(|source| self.fault(id, SpecErrorKind::Reference { subject: "`image`".to_owned(), text, source }))
+    }
+
+    fn reference(&self, id: Id, subject: &str) -> Result<Reference, Fault> {
+        let text = self.text(id, subject)?;
+        Reference::parse(&text)
+            .map_err(|source| self.fault(id, SpecErrorKind::Reference { subject: subject.to_owned(), text, source }))
+    }
+
+    fn tag(&self, id: Id) -> Result<String, Fault> {
+        let text = self.text(id, "an item of `tags`")?;
+        let is_tag = Reference::parse(&format!("tag:{text}")).is_ok_and(|read| read.tag() == Some(&text));
+        if is_tag { Ok(text) } else { Err(self.fault(id, SpecErrorKind::TagName(text))) }
+    }
+
+    fn annotations(&self, id: Id) -> Result<BTreeMap<String, String>, Fault> {
+        let pairs = self.pairs(id, "`annotations`")?.into_iter();
+        pairs.map(|(key, _, value)| Ok((key.to_owned(), self.text(value, "an annotation")?))).collect()
+    }
+
+    fn artifact_type(&self, id: Id) -> Result<Option<String>, Fault> {
+        let text = self.text(id, "`artifactType`")?;
+        if is_media_type(&text) {
+            return Ok(Some(text));
+        }
+        Err(self.fault(id, SpecErrorKind::MediaType { subject: "`artifactType`".to_owned(), text }))
+    }
+
+    fn form(&self, id: Id) -> Result<Option<Form>, Fault> {
+        let forms = [("auto", Form::Auto), ("docker", Form::Docker), ("oci", Form::Oci)];
+        self.word(id, "type", "type", &forms).map(Some)
+    }
+
+    fn attestations(&self, id: Id) -> Result<Option<Attestations>, Fault> {
+        let choices = [("keep", Attestations::Keep), ("drop", Attestations::Drop)];
+        self.word(id, "attestations", "choice", &choices).map(Some)
+    }
+
+    fn word<T: Copy>(&self, id: Id, key: &str, noun: &'static str, words: &[(&'static str, T)]) -> Result<T, Fault> {
+        let subject = format!("`{key}`");
+        let text = self.text(id, &subject)?;
+        words.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant).ok_or_else(|| {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let advice = Advice::for_word(&text, &known);
+            self.fault(id, SpecErrorKind::Word { subject, noun, text, advice })
+        })
+    }
+}
+
+/// `type/subtype` by RFC 6838, section 4.2.
+fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.len() <= 127
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}

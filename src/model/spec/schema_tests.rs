@@ -1,0 +1,399 @@
+//! `schemas/manifest-spec.schema.json` against the parser: they have to agree on every file's structure.
+//!
+//! The schema is read by an interpreter of the few keywords that it uses, which refuses any other: a validator as a
+//! dependency would bring fifty packages. What is no matter of structure, such as whether there is such a platform, is
+//! the parser's alone, and no case here has a fault of that kind.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+const SCHEMA: &str = include_str!("../../../schemas/manifest-spec.schema.json");
+
+struct Schema(Value);
+
+impl Schema {
+    fn new() -> Schema {
+        Schema(serde_json::from_str(SCHEMA).unwrap())
+    }
+
+    fn accepts(&self, value: &Value) -> bool {
+        self.valid(&self.0, value)
+    }
+
+    fn valid(&self, schema: &Value, value: &Value) -> bool {
+        let keywords = schema.as_object().unwrap();
+        keywords.iter().all(|(keyword, rule)| self.holds(keywords, keyword, rule, value))
+    }
+
+    fn holds(&self, schema: &Map<String, Value>, keyword: &str, rule: &Value, value: &Value) -> bool {
+        let rules = || rule.as_array().unwrap().iter();
+        match keyword {
+            "$schema" | "title" | "description" | "examples" | "$defs" => true,
+            "$ref" => {
+                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
+                self.valid(self.0.pointer(pointer).unwrap(), value)
+            }
+            "type" => match rule {
+                Value::Array(types) => types.iter().any(|one| one == kind(value)),
+                one => one == kind(value),
+            },
+            "enum" => rules().any(|one| one == value),
+            "anyOf" => rules().any(|one| self.valid(one, value)),
+            "oneOf" => rules().filter(|one| self.valid(one, value)).count() == 1,
+            "not" => !self.valid(rule, value),
+            "pattern" => {
+                assert_eq!(rule, "\\$\\{", "the only pattern that this knows");
+                value.as_str().is_none_or(|text| text.contains("${"))
+            }
+            "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
+            "items" => value.as_array().is_none_or(|items| items.iter().all(|item| self.valid(rule, item))),
+            "required" => value.as_object().is_none_or(|it| rules().all(|key| it.contains_key(key.as_str().unwrap()))),
+            "propertyNames" => {
+                value.as_object().is_none_or(|it| it.keys().all(|key| self.valid(rule, &Value::String(key.clone()))))
+            }
+            "properties" => value.as_object().is_none_or(|it| {
+                it.iter().all(|(key, value)| rule.get(key).is_none_or(|rule| self.valid(rule, value)))
+            }),
+            "patternProperties" => rule == &json!({"^x-": true}),
+            "additionalProperties" => value.as_object().is_none_or(|it| {
+                let is_own = |key: &str| schema.contains_key("patternProperties") && key.starts_with("x-");
+                let is_known = |key: &String| schema.get("properties").is_some_and(|p| p.get(key).is_some());
+                let mut others = it.iter().filter(|(key, _)| !is_known(key) && !is_own(key));
+                match rule {
+                    Value::Bool(allowed) => *allowed || others.next().is_none(),
+                    rule => others.all(|(_, value)| self.valid(rule, value)),
+                }
+            }),
+            other => panic!("the schema has a keyword that this test does not know: {other}"),
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// What the parser says; JSON is YAML.
+fn parser(value: &Value) -> Result<(), String> {
+    super::parse(&value.to_string(), "json", super::Dialect::Ours, &|_| None)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn agree(schema: &Schema, value: &Value) -> bool {
+    let (accepts, parsed) = (schema.accepts(value), parser(value));
+    assert_eq!(accepts, parsed.is_ok(), "{value}\nschema: {accepts}, parser: {parsed:?}");
+    accepts
+}
+
+/// What is accepted, and what is not.
+fn cases() -> (Vec<Value>, Vec<Value>) {
+    let top = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a"}], key: value});
+    let entry = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a", key: value}]});
+    let field = |key: &str, value: Value| entry("platform", json!({ key: value }));
+    let two = |one: &str, other: &str, value: Value| entry("platform", json!({one: value, other: value}));
+    let good = vec![
+        top("image", json!("r.x/a:1")),
+        top("image", json!(["a", "b"])),
+        top("image", json!(1)),
+        json!({"images": "x", "manifests": [{"image": "a"}]}),
+        json!({"images": ["x", true], "manifests": [{"image": "a"}, {"image": 5}]}),
+        top("tags", json!(["a", 1.0, true])),
+        top("tags", json!([])),
+        top("tags", json!(null)),
+        top("annotations", json!({"a": "b", "c": 1, "d": false})),
+        top("annotations", json!({})),
+        top("annotations", json!(null)),
+        top("artifactType", json!("a/b")),
+        top("artifactType", json!(null)),
+        top("type", json!("oci")),
+        top("type", json!("docker")),
+        top("type", json!("auto")),
+        top("type", json!("${T:-oci}")),
+        top("type", json!(null)),
+        top("attestations", json!("keep")),
+        top("attestations", json!("drop")),
+        top("attestations", json!("${A:-drop}")),
+        top("attestations", json!(null)),
+        top("require", json!(["linux/amd64"])),
+        top("require", json!(null)),
+        entry("platform", json!(null)),
+        entry("platform", json!("linux/arm64/v8")),
+        entry("platform", json!({})),
+        entry("annotations", json!({"a": "b"})),
+        entry("annotations", json!(null)),
+        entry("artifactType", json!("a/b")),
+        entry("artifactType", json!(null)),
+        field("architecture", json!("arm64")),
+        field("architecture", json!(386)),
+        field("os", json!("linux")),
+        field("os", json!(null)),
+        field("variant", json!(8)),
+        field("osversion", json!("1")),
+        field("os.version", json!(10.0)),
+        field("osVersion", json!(null)),
+        field("os_version", json!("1")),
+        field("os_features", json!(["a"])),
+        field("osfeatures", json!(["a", 1])),
+        field("os.features", json!([])),
+        field("osFeatures", json!(null)),
+        field("features", json!(["sse"])),
+        two("osversion", "features", json!(null)),
+        top("x-common", json!({"os": 1})),
+        entry("x-", json!(null)),
+        field("x-y", json!([])),
+    ];
+    let bad = vec![
+        json!(null),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!({"image": "x"}),
+        json!({"manifests": [{"image": "a"}]}),
+        json!({"image": "x", "images": "y", "manifests": [{"image": "a"}]}),
+        json!({"image": null, "images": "y", "manifests": [{"image": "a"}]}),
+        json!({"images": {}, "manifests": [{"image": "a"}]}),
+        top("Image", json!("x")),
+        top("X-common", json!(1)),
+        top("image", json!(null)),
+        top("image", json!([])),
+        top("image", json!([null])),
+        top("image", json!([["x"]])),
+        top("image", json!({})),
+        top("manifests", json!(null)),
+        top("manifests", json!([])),
+        top("manifests", json!({})),
+        top("manifests", json!("a")),
+        top("manifests", json!(["a"])),
+        top("manifests", json!([null])),
+        top("manifests", json!([{}])),
+        top("manifests", json!([{"image": "a"}, {"image": null}])),
+        top("manifests", json!([{"image": ["a"]}])),
+        top("manifests", json!([{"images": "a"}])),
+        top("tags", json!("a")),
+        top("tags", json!({})),
+        top("tags", json!([null])),
+        top("tags", json!([{}])),
+        top("annotations", json!([])),
+        top("annotations", json!("a=b")),
+        top("annotations", json!({"": "b"})),
+        top("annotations", json!({"a": null})),
+        top("annotations", json!({"a": {}})),
+        top("annotations", json!({"a": []})),
+        top("artifactType", json!([])),
+        top("artifacttype", json!("a/b")),
+        top("type", json!("zip")),
+        top("type", json!("OCI")),
+        top("type", json!(1)),
+        top("type", json!(["oci"])),
+        top("attestations", json!("no")),
+        top("attestations", json!(true)),
+        top("attestations", json!({})),
+        top("require", json!("linux/amd64")),
+        top("require", json!([null])),
+        top("require", json!([{"os": "linux"}])),
+        top("platform", json!({})),
+        top("exact", json!(true)),
+        entry("platform", json!([])),
+        entry("platform", json!(5)),
+        entry("platform", json!(true)),
+        entry("plattform", json!({})),
+        entry("tags", json!([])),
+        entry("type", json!("oci")),
+        entry("annotations", json!([])),
+        entry("annotations", json!({"a": null})),
+        entry("artifactType", json!({})),
+        field("architecture", json!([])),
+        field("Architecture", json!("arm")),
+        field("os", json!({})),
+        field("variant", json!(["v8"])),
+        field("osversion", json!([])),
+        field("osVersion", json!([])),
+        field("os.version", json!({})),
+        field("os_version", json!([])),
+        field("os_features", json!("a")),
+        field("os-version", json!("1")),
+        field("osfeatures", json!("a")),
+        field("os.features", json!([null])),
+        field("osFeatures", json!({})),
+        field("features", json!([["a"]])),
+        two("osversion", "osVersion", json!(null)),
+        two("osversion", "os.version", json!("1")),
+        two("osVersion", "os.version", json!("1")),
+        two("osfeatures", "osFeatures", json!([])),
+        two("osfeatures", "os.features", json!([])),
+        two("osFeatures", "os.features", json!(null)),
+        two("os_version", "os.version", json!("1")),
+        two("os_version", "osversion", json!(null)),
+        two("os_version", "osVersion", json!("1")),
+        two("os_features", "os.features", json!([])),
+        two("os_features", "osfeatures", json!(null)),
+        two("os_features", "osFeatures", json!([])),
+    ];
+    (good, bad)
+}
+
+#[test]
+fn they_agree_on_each_key() {
+    let schema = Schema::new();
+    let (good, bad) = cases();
+    for (cases, expected) in [(&good, true), (&bad, false)] {
+        for case in cases {
+            assert_eq!(agree(&schema, case), expected, "{case}");
+        }
+    }
+}
+
+/// A key that one of the two has and the other has not is found whatever its values are.
+#[test]
+fn they_have_the_same_keys() {
+    use crate::model::spec::read::{ENTRY, PLATFORM, SPEC};
+    let schema = Schema::new().0;
+    for (pointer, shape) in
+        [("/properties", SPEC), ("/$defs/entry/properties", ENTRY), ("/$defs/platformFields/properties", PLATFORM)]
+    {
+        let mut in_schema: Vec<&str> =
+            schema.pointer(pointer).and_then(Value::as_object).unwrap().keys().map(String::as_str).collect();
+        let mut in_parser: Vec<&str> = shape.keys.iter().map(|(written, _)| *written).collect();
+        in_schema.sort_unstable();
+        in_parser.sort_unstable();
+        assert_eq!(in_schema, in_parser, "{pointer}");
+        assert!(in_parser.iter().all(|key| KEYS.contains(key)), "{pointer}");
+    }
+}
+
+/// The comparison can fail: whatever rule is taken out of the schema, and whatever key, the cases notice.
+#[test]
+fn no_rule_of_the_schema_is_idle() {
+    let whole = Schema::new();
+    let (good, bad) = cases();
+    let agrees =
+        |schema: &Schema| good.iter().all(|case| schema.accepts(case)) && bad.iter().all(|case| !schema.accepts(case));
+    assert!(agrees(&whole));
+    let mut rules = Vec::new();
+    collect(&whole.0, String::new(), &mut rules);
+    assert!(rules.len() > 60, "{rules:?}");
+    let mut idle = Vec::new();
+    for (pointer, name) in rules {
+        let mut less = whole.0.clone();
+        let _ = less.pointer_mut(&pointer).and_then(Value::as_object_mut).and_then(|rules| rules.shift_remove(&name));
+        if agrees(&Schema(less)) {
+            idle.push(format!("{pointer}/{name}"));
+        }
+    }
+    // What is no mapping is refused by the keys that must be there, or must not be there together, all the same.
+    assert_eq!(idle, ["/type", "/$defs/platformFields/type"], "no case needs these");
+}
+
+/// Every rule and every key of the schema, but for what is only told to people, by the place of what holds it.
+fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let deeper = format!("{pointer}/{}", name.replace('/', "~1"));
+                if ["$schema", "title", "description", "examples"].contains(&name.as_str()) {
+                    continue;
+                }
+                // Without these nothing can be read at all.
+                if name != "$defs" && !pointer.ends_with("/$defs") {
+                    rules.push((pointer.clone(), name.clone()));
+                }
+                collect(value, deeper, rules);
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                collect(item, format!("{pointer}/{place}"), rules);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Keys of all places, and some that are none's.
+const KEYS: [&str; 23] = [
+    "image",
+    "images",
+    "tags",
+    "annotations",
+    "artifactType",
+    "type",
+    "attestations",
+    "require",
+    "manifests",
+    "platform",
+    "architecture",
+    "os",
+    "variant",
+    "osversion",
+    "os.version",
+    "osVersion",
+    "os_version",
+    "osfeatures",
+    "os.features",
+    "osFeatures",
+    "os_features",
+    "features",
+    "typo",
+];
+
+/// A value of some kind for a key; where it is a text, one that is right there.
+fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
+    let right = match key {
+        "artifactType" => json!("a/b"),
+        "type" => json!("oci"),
+        "attestations" => json!("keep"),
+        "require" | "platform" => json!("linux/arm"),
+        "architecture" => json!("arm"),
+        "os" => json!("linux"),
+        _ => json!("a1"),
+    };
+    let item = right.clone();
+    prop_oneof![
+        3 => Just(right.clone()),
+        3 => Just(json!([item, right])),
+        1 => Just(json!([])),
+        1 => Just(json!({})),
+        1 => Just(json!(null)),
+        1 => Just(json!([null])),
+        1 => Just(json!({"a": "b"})),
+        1 => Just(json!({"a": []})),
+        1 => Just(json!([{"image": "a"}])),
+        1 => Just(json!([{"image": "a"}, {"image": "b", "platform": {"os": "linux"}}])),
+        1 => Just(json!({"os": "linux", "osversion": 1})),
+    ]
+}
+
+/// A change of one member: where (the spec, its entry, the entry's platform), the key, and what it becomes.
+fn a_change() -> impl Strategy<Value = (usize, &'static str, Option<Value>)> {
+    (0..3usize, proptest::sample::select(&KEYS[..])).prop_flat_map(|(place, key)| {
+        proptest::option::weighted(0.8, a_value(key)).prop_map(move |value| (place, key, value))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn they_agree_on_whatever_comes(changes in proptest::collection::vec(a_change(), 0..4)) {
+        let mut value = json!({"image": "x", "manifests": [{"image": "a", "platform": {"os": "linux"}}]});
+        for (place, key, change) in changes {
+            let place = ["", "/manifests/0", "/manifests/0/platform"][place];
+            let Some(members) = value.pointer_mut(place).and_then(Value::as_object_mut) else { continue };
+            match change {
+                Some(change) => members.insert(key.to_owned(), change),
+                None => members.shift_remove(key),
+            };
+        }
+        agree(&Schema::new(), &value);
+    }
+}

@@ -1,0 +1,163 @@
+//! A spec as YAML text, in the spellings that manifest-tool reads too.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Attestations, Spec, SpecEntry, Without, platform};
+use crate::model::index::Form;
+use crate::platform::Platform;
+
+/// The YAML of a spec, which [`super::parse`] reads back as the same value; the same spec gives the same text.
+///
+/// That holds for what `parse` can give: tags and platforms that there are, a target and an entry at least.
+pub fn write(spec: &Spec) -> String {
+    let mut text = String::new();
+    match spec.targets.as_slice() {
+        [target] => line(&mut text, "", "image", &scalar(&target.to_string())),
+        targets => list(&mut text, "", "image", targets.iter().map(ToString::to_string)),
+    }
+    list(&mut text, "", "tags", spec.tags.iter().cloned());
+    if let Some(source) = &spec.source {
+        line(&mut text, "", "source", &scalar(&source.to_string()));
+    }
+    annotations(&mut text, "", &spec.annotations);
+    if let Some(artifact_type) = &spec.artifact_type {
+        line(&mut text, "", "artifactType", &scalar(artifact_type));
+    }
+    if let Some(form) = spec.form {
+        let word = match form {
+            Form::Auto => "auto",
+            Form::Docker => "docker",
+            Form::Oci => "oci",
+        };
+        line(&mut text, "", "type", word);
+    }
+    if let Some(attestations) = spec.attestations {
+        let word = match attestations {
+            Attestations::Keep => "keep",
+            Attestations::Drop => "drop",
+        };
+        line(&mut text, "", "attestations", word);
+    }
+    list(&mut text, "", "require", spec.require.iter().map(platform::shown));
+    text.push_str("manifests:\n");
+    for each in &spec.manifests {
+        entry(&mut text, each);
+    }
+    text
+}
+
+fn entry(text: &mut String, entry: &SpecEntry) {
+    const INDENT: &str = "    ";
+    line(text, "  - ", "image", &scalar(&entry.image.to_string()));
+    if entry.platform.is_some() || entry.without != Without::default() || entry.force {
+        let _ = writeln!(text, "{INDENT}platform:");
+        fields(text, "      ", entry.platform.as_ref().unwrap_or(&Platform::default()), entry.without);
+        if entry.force {
+            line(text, "      ", "force", "true");
+        }
+    }
+    annotations(text, INDENT, &entry.annotations);
+    if let Some(artifact_type) = &entry.artifact_type {
+        line(text, INDENT, "artifactType", &scalar(artifact_type));
+    }
+}
+
+fn fields(text: &mut String, indent: &str, platform: &Platform, without: Without) {
+    for (key, value) in [
+        ("architecture", &platform.architecture),
+        ("os", &platform.os),
+        ("variant", &platform.variant),
+        ("osversion", &platform.os_version),
+    ] {
+        if !value.is_empty() {
+            line(text, indent, key, &scalar(value));
+        }
+    }
+    for (key, empty, is_empty) in [
+        ("variant", "\"\"", without.variant),
+        ("osversion", "\"\"", without.os_version),
+        ("osfeatures", "[]", without.os_features),
+    ] {
+        if is_empty {
+            line(text, indent, key, empty);
+        }
+    }
+    list(text, indent, "osfeatures", platform.os_features.iter().cloned());
+    list(text, indent, "features", platform.features.iter().cloned());
+}
+
+fn annotations(text: &mut String, indent: &str, annotations: &BTreeMap<String, String>) {
+    if annotations.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{indent}annotations:");
+    let indent = format!("{indent}  ");
+    for (key, value) in annotations {
+        // `? ` because YAML bounds the length of a key that has none.
+        let long = if key.len() > KEY_LENGTH_MAX { "? " } else { "" };
+        let between = if long.is_empty() { ": " } else { &format!("\n{indent}: ") };
+        let _ = writeln!(text, "{indent}{long}{}{between}{}", quoted_where_needed(key), scalar(value));
+    }
+}
+
+/// Escapes make a key up to ten times as long; YAML's bound is 1,024 characters.
+const KEY_LENGTH_MAX: usize = 100;
+
+fn list(text: &mut String, indent: &str, key: &str, items: impl Iterator<Item = String>) {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{indent}{key}:");
+    for item in items {
+        let _ = writeln!(text, "{indent}  - {}", scalar(&item));
+    }
+}
+
+fn line(text: &mut String, indent: &str, key: &str, value: &str) {
+    let _ = writeln!(text, "{indent}{key}: {value}");
+}
+
+/// A value, in which `$` would begin a variable.
+fn scalar(value: &str) -> String {
+    quoted_where_needed(&value.replace('$', "$$"))
+}
+
+/// Bare where nobody's YAML, 1.1 or 1.2, takes it for anything but a text; else in double quotes.
+fn quoted_where_needed(text: &str) -> String {
+    let is_sign = |b: u8| b.is_ascii_alphanumeric() || b"._/@+:$-".contains(&b);
+    let is_bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.ends_with(':')
+        && text.bytes().all(is_sign)
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+    if is_bare { text.to_owned() } else { quoted(text) }
+}
+
+/// What YAML 1.1 takes for a truth value or for nothing.
+const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            // Not printable by YAML, a line's end to some, or not to be seen.
+            _ if character.is_control() || is_hidden(character) => {
+                let _ = write!(quoted, "\\U{:08x}", u32::from(character));
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn is_hidden(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}'
+    )
+}

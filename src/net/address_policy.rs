@@ -1,0 +1,82 @@
+//! Where a registry on the internet may send for a token: not into the network that this machine is in. A realm at
+//! `10.0.0.1` or `169.254.169.254` named by a public registry is there to make us ask what the registry cannot ask.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::net::host;
+
+/// Which registries were found at a public address.
+#[derive(Debug, Default)]
+pub(crate) struct Homes(Mutex<BTreeMap<String, bool>>);
+
+impl Homes {
+    /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise the
+    /// next time, to be let in.
+    pub(crate) fn note(&self, registry: &str, is_public: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(registry.to_owned()).or_default() |= is_public;
+    }
+
+    /// Whether the registry is on the internet, as far as is known.
+    pub(crate) fn is_public(&self, registry: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(registry).copied().unwrap_or(false)
+    }
+}
+
+/// What is done with the addresses that a name turns out to have.
+#[derive(Debug, Default)]
+pub(crate) enum Reach {
+    /// Nothing.
+    #[default]
+    Anywhere,
+    /// They are the registry's own, and noted.
+    Home(Arc<Homes>, String),
+    /// They were named by the registry, and must be as public as it is.
+    Guarded(Arc<Homes>, String),
+}
+
+impl Reach {
+    /// The address that may not be called, if there is one.
+    pub(crate) fn forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
+        match self {
+            Reach::Anywhere => None,
+            Reach::Home(homes, registry) => {
+                // One public address is enough: the others may be there to deceive.
+                homes.note(registry, addresses.iter().any(|address| host::is_public(address.ip())));
+                None
+            }
+            Reach::Guarded(homes, registry) if homes.is_public(registry) => {
+                addresses.iter().map(SocketAddr::ip).find(|address| !host::is_public(*address))
+            }
+            Reach::Guarded(..) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 443)).collect()
+    }
+
+    #[test]
+    fn only_a_public_registry_is_kept_out_of_private_networks() {
+        let homes = Arc::new(Homes::default());
+        let guarded = Reach::Guarded(Arc::clone(&homes), "h".to_owned());
+        let inside = addresses(&["10.0.0.1"]);
+        assert_eq!(guarded.forbidden(&inside), None, "nothing is known of h");
+        let home = Reach::Home(Arc::clone(&homes), "h".to_owned());
+        assert_eq!(home.forbidden(&addresses(&["192.168.0.9"])), None);
+        assert_eq!(guarded.forbidden(&inside), None, "h is inside itself");
+        assert_eq!(home.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
+        assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()));
+        assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34", "::1"])), Some("::1".parse().unwrap()));
+        assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34"])), None);
+        assert_eq!(home.forbidden(&inside), None);
+        assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()), "its name server has changed its mind");
+        assert_eq!(Reach::Guarded(homes, "other".to_owned()).forbidden(&inside), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! The connections to each origin: its agent of the HTTP library, with all that is fixed for one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ureq::config::AutoHeaderValue;
+use ureq::{Agent, Proxy, ProxyProtocol};
+
+use crate::env::Env;
+use crate::net::address_policy::{Homes, Reach};
+use crate::net::connector::{Connections, ForwardProxy, Names};
+use crate::net::endpoint;
+use crate::net::error::Kind;
+use crate::net::failure::Failure;
+use crate::net::host;
+use crate::net::preconnect::Spares;
+use crate::net::proxy::{ProxyScheme, ProxyUrl, proxy_for};
+use crate::net::proxy_connect::Forward;
+use crate::net::tls::config::Tls;
+use crate::net::tls::identity::Identity;
+use crate::net::url::Origin;
+use crate::secret::Secret;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// For each read or write: a body that moves may take as long as it likes.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// For the head of an answer, however slowly it drips.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+const IDLE_CONNECTIONS: usize = 64;
+const HEAD_MAX: usize = 32 * 1024;
+const BUFFER_IN: usize = 64 * 1024;
+const BUFFER_OUT: usize = 32 * 1024;
+/// The HTTP library sends no line that does not fit into its buffer, and a token may be long.
+const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
+/// A head whose longest line is longer needs the large buffer.
+const LINE_MAX: usize = 16 * 1024;
+
+/// The lines of a command: one for each origin and registry in whose service it is called.
+pub(crate) struct Lines {
+    env: Env,
+    user_agent: String,
+    tls: Tls,
+    open: Mutex<BTreeMap<(String, Origin, bool, bool), Arc<Line>>>,
+    spares: Mutex<BTreeMap<(String, u16), Arc<Spares>>>,
+    homes: Arc<Homes>,
+}
+
+/// The connections to one origin.
+pub(crate) struct Line {
+    /// Sends, and keeps the connections.
+    pub(crate) agent: Agent,
+    /// The client's half of mutual TLS, where there is TLS.
+    identity: Option<Arc<Identity>>,
+    /// Connections made ahead, where the origin is connected to directly.
+    pub(crate) spares: Option<Arc<Spares>>,
+    /// What the proxy in between is told to log in, as the value of a header: it may repeat that.
+    pub(crate) proxy_login: Option<Secret>,
+}
+
+impl Lines {
+    /// Has none yet, and does no I/O.
+    pub(crate) fn new(env: Env, insecure: bool, user_agent: &str) -> Lines {
+        let tls = Tls::new(&env, insecure);
+        // The HTTP library panics on a value that cannot stand in a header.
+        let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
+        Lines { env, user_agent, tls, open: Mutex::default(), spares: Mutex::default(), homes: Arc::default() }
+    }
+
+    /// The line to an origin in the service of a registry. `guarded` is whether the registry has named the origin and
+    /// must not name one in a private network, and `longest` how long the longest line of a request's head is.
+    pub(crate) fn get(
+        &self,
+        registry: &str,
+        origin: &Origin,
+        guarded: bool,
+        longest: usize,
+    ) -> Result<Arc<Line>, Failure> {
+        let at_home = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
+        let reach = || (Arc::clone(&self.homes), registry.to_owned());
+        let reach = match (at_home, guarded) {
+            (true, _) => Reach::Home(reach().0, reach().1),
+            (false, true) => Reach::Guarded(reach().0, reach().1),
+            (false, false) => Reach::Anywhere,
+        };
+        let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
+        let key = (registry.to_owned(), origin.clone(), guarded && !at_home, longest > LINE_MAX);
+        let mut lines = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(&key) {
+            return Ok(Arc::clone(line));
+        }
+        let line = Arc::new(self.open(registry, origin, reach, buffer)?);
+        lines.insert(key, Arc::clone(&line));
+        Ok(line)
+    }
+
+    /// Sets up the connections to an origin, without making one.
+    fn open(&self, registry: &str, origin: &Origin, reach: Reach, buffer: usize) -> Result<Line, Failure> {
+        let files = |why: String| Failure::unsent(Kind::TlsFiles, why);
+        let mut connections = Connections::default();
+        if origin.https {
+            let trusted = endpoint::certs_d_name(registry);
+            let at_home = endpoint::origin(registry, true).as_ref() == Some(origin);
+            let own = if at_home { trusted.clone() } else { endpoint::certs_d_name(&origin.authority()) };
+            connections.tls = Some(self.tls.setup(own.as_slice(), trusted.as_slice()).map_err(files)?);
+        }
+        let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
+        let proxy = found.map_err(|why| Failure::unsent(Kind::Proxy, why))?;
+        let proxy_tls = match &proxy {
+            Some(proxy) if proxy.scheme == ProxyScheme::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
+            _ => None,
+        };
+        let spares = proxy.is_none().then(|| {
+            let mut all = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry((origin.host.clone(), origin.port)).or_default())
+        });
+        connections.spares.clone_from(&spares);
+        let mut names = Names { instead: None, reach };
+        let mut tunnel = None;
+        let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
+        if let Some(proxy) = proxy {
+            // What is resolved from here on is the proxy, which stands wherever it likes. Who is beyond it is public.
+            if let Reach::Home(homes, registry) = std::mem::take(&mut names.reach) {
+                homes.note(&registry, origin.host.parse().map_or(true, host::is_public));
+            }
+            if origin.https {
+                tunnel = Some(tunnel_through(&proxy)?);
+                (connections.tunnels, connections.connect_tls) = (true, proxy_tls);
+            } else {
+                let forward = Forward::new(origin.to_string(), &proxy);
+                let address = (proxy.host, proxy.port);
+                names.instead = Some(address.clone());
+                connections.forward = Some(ForwardProxy { address, tls: proxy_tls, forward });
+            }
+        }
+        let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
+        let agent = Agent::with_parts(self.config(tunnel, buffer), connections, names);
+        Ok(Line { agent, identity, spares, proxy_login })
+    }
+
+    fn config(&self, tunnel: Option<Proxy>, buffer: usize) -> ureq::config::Config {
+        Agent::config_builder()
+            .proxy(tunnel)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(self.user_agent.as_str())
+            .accept(AutoHeaderValue::None)
+            .accept_encoding("identity")
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(HEAD_TIMEOUT))
+            .timeout_per_read(Some(STALL_TIMEOUT))
+            .timeout_per_write(Some(STALL_TIMEOUT))
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
+            .max_response_header_size(HEAD_MAX)
+            .input_buffer_size(BUFFER_IN)
+            .output_buffer_size(buffer)
+            .build()
+    }
+}
+
+impl Line {
+    /// A server that wanted another client certificate may just hang up (see [`Identity::was_asked`]).
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+        match &self.identity {
+            Some(identity) if identity.was_asked() => Failure::new(
+                Kind::ClientCertificate,
+                format!("it asked for one and then ended the connection ({})", failure.detail),
+            ),
+            _ => failure,
+        }
+    }
+}
+
+fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, Failure> {
+    let protocol = match proxy.scheme {
+        ProxyScheme::Http => ProxyProtocol::Http,
+        ProxyScheme::Https => ProxyProtocol::Https,
+    };
+    let host = if proxy.host.contains(':') { format!("[{}]", proxy.host) } else { proxy.host.clone() };
+    let mut builder = Proxy::builder(protocol).host(&host).port(proxy.port).resolve_target(false);
+    if let Some((user, password)) = &proxy.user {
+        builder = builder.username(user).password(password.reveal());
+    }
+    builder.build().map_err(|_| Failure::unsent(Kind::Proxy, format!("the address of the proxy {host} cannot be used")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Lines {
+        /// Keeps a connection as one that was made ahead.
+        pub(crate) fn keep(&self, origin: &Origin, spare: Spares) {
+            self.spares.lock().unwrap().insert((origin.host.clone(), origin.port), Arc::new(spare));
+        }
+
+        /// Notes what kind of address a registry has.
+        pub(crate) fn note(&self, registry: &str, is_public: bool) {
+            self.homes.note(registry, is_public);
+        }
+    }
+}

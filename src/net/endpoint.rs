@@ -1,0 +1,262 @@
+//! Where a registry is, and whether it speaks TLS.
+//!
+//! Nobody says which of the two a registry speaks, so it is found out, once per command: by the first request itself,
+//! sent over TLS. Where the peer turns out not to speak TLS the handshake has failed before any HTTP was sent, so
+//! nothing is lost, logged or given away, and the same request goes out in the clear, if that is allowed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::net::error::{Address, AddressSource, Kind, RegistryError};
+use crate::net::failure::{Failure, Hint};
+use crate::net::host;
+use crate::net::url::Origin;
+
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+
+/// The host (and port) that a registry of this name is called at.
+fn authority(registry: &str) -> &str {
+    if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry }
+}
+
+/// The origin of a registry; `None` where its name holds no usable host and port.
+pub(crate) fn origin(registry: &str, https: bool) -> Option<Origin> {
+    Origin::of_authority(https, authority(registry))
+}
+
+/// The address of a registry that is called by another name than its own.
+pub(crate) fn address(registry: &str, origin: &Origin) -> Option<Address> {
+    let is_elsewhere = authority(registry) != registry;
+    is_elsewhere.then(|| Address { origin: origin.to_string(), source: AddressSource::Name })
+}
+
+/// The name of a registry's folder in certs.d; `None` where docker has none: for Docker Hub and names of this machine.
+pub(crate) fn certs_d_name(registry: &str) -> Option<String> {
+    let is_hub = registry == DOCKER_HUB || registry == DOCKER_HUB_HOST;
+    (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())
+}
+
+/// The turn of the first exchange with a registry, while it lasts.
+///
+/// It is over however it ends. After a failure those who waited go on together: one after the other, each would wait for
+/// a registry that does not answer until its own time is up.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    over: &'a OnceLock<()>,
+    _held: MutexGuard<'a, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Before the lock is let go, or the next to hold it would take itself for the first.
+        let _ = self.over.set(());
+    }
+}
+
+/// What is known of each registry.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    insecure: bool,
+    plain_http: bool,
+    known: Mutex<BTreeMap<String, Arc<Endpoint>>>,
+}
+
+/// One registry.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    secure: Origin,
+    plain: Origin,
+    insecure: bool,
+    is_loopback: bool,
+    https: OnceLock<bool>,
+    first: Mutex<()>,
+    first_is_over: OnceLock<()>,
+}
+
+impl Endpoints {
+    /// Knows nothing yet, but that no registry speaks TLS where `plain_http` says so.
+    pub(crate) fn new(insecure: bool, plain_http: bool) -> Endpoints {
+        Endpoints { insecure, plain_http, known: Mutex::default() }
+    }
+
+    /// What is known of this registry.
+    pub(crate) fn of(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
+        if registry.is_empty() {
+            let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
+            return Err(RegistryError::new(Kind::NoHost, "", detail));
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = known.get(registry) {
+            return Ok(Arc::clone(endpoint));
+        }
+        let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
+            return Err(RegistryError::new(Kind::Resolve, registry, "not a host with a port up to 65535"));
+        };
+        let is_loopback = host::is_loopback(&secure.host);
+        let endpoint = Arc::new(Endpoint {
+            secure,
+            plain,
+            insecure: self.insecure,
+            is_loopback,
+            https: if self.plain_http { OnceLock::from(false) } else { OnceLock::new() },
+            first: Mutex::default(),
+            first_is_over: OnceLock::new(),
+        });
+        known.insert(registry.to_owned(), Arc::clone(&endpoint));
+        Ok(endpoint)
+    }
+}
+
+impl Endpoint {
+    /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a login,
+    /// and nobody else need ask that. To be held until then; `None` once that is over.
+    pub(crate) fn first(&self) -> Option<Turn<'_>> {
+        if self.first_is_over.get().is_some() {
+            return None;
+        }
+        let held = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        self.first_is_over.get().is_none().then_some(Turn { over: &self.first_is_over, _held: held })
+    }
+
+    /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be spent
+    /// on a handshake that fails.
+    pub(crate) fn ahead(&self, exchanges: usize) -> (&Origin, usize) {
+        if self.https.get() == Some(&false) {
+            return (&self.plain, exchanges.saturating_sub(1));
+        }
+        let spent = usize::from((self.insecure || self.is_loopback) && self.secure.port == self.plain.port);
+        (&self.secure, (exchanges + spent).saturating_sub(1))
+    }
+
+    /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it is
+    /// decided.
+    ///
+    /// Where the peer is found to speak plain HTTP, the turn of the first ends right then: a login is rare there, and
+    /// should there be one after all, it costs those who asked at the same time one request each.
+    pub(crate) fn attempt<T>(
+        &self,
+        first: &mut Option<Turn<'_>>,
+        attempt: impl Fn(&Origin) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if let Some(https) = self.https.get() {
+            return attempt(self.origin(*https));
+        }
+        let secure = match attempt(&self.secure) {
+            Ok(done) => {
+                let _ = self.https.set(true);
+                return Ok(done);
+            }
+            Err(failure) => failure,
+        };
+        if !self.may_be_plain(secure.hint) {
+            return Err(secure);
+        }
+        if secure.hint == Hint::NoTls {
+            let _ = self.https.set(false);
+            *first = None;
+        }
+        match attempt(&self.plain) {
+            Err(plain) if plain.hint == Hint::NoListener && secure.hint != Hint::NoTls => Err(secure),
+            Err(plain) => Err(plain),
+            Ok(done) => {
+                let _ = self.https.set(false);
+                Ok(done)
+            }
+        }
+    }
+
+    /// Whether the registry was found to speak TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.https.get().copied().unwrap_or(true)
+    }
+
+    /// Where the registry is, by what is known of it.
+    pub(crate) fn home(&self) -> &Origin {
+        self.origin(self.is_https())
+    }
+
+    fn origin(&self, https: bool) -> &Origin {
+        if https { &self.secure } else { &self.plain }
+    }
+
+    /// A certificate that does not convince is never a reason to go on without one.
+    fn may_be_plain(&self, hint: Hint) -> bool {
+        (self.insecure || self.is_loopback) && matches!(hint, Hint::NoTls | Hint::NoHandshake | Hint::NoListener)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn try_both(insecure: bool, registry: &str, hint: Hint) -> (Result<(), Kind>, Vec<bool>) {
+        let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
+        let tried = RefCell::new(Vec::new());
+        let outcome = endpoint.attempt(&mut None, |origin| {
+            tried.borrow_mut().push(origin.https);
+            if origin.https { Err(Failure { hint, ..Failure::new(Kind::Connect, "") }) } else { Ok(()) }
+        });
+        (outcome.map_err(|failure| failure.kind), tried.into_inner())
+    }
+
+    #[test]
+    fn only_insecure_and_loopback_registries_are_asked_in_the_clear() {
+        for hint in [Hint::NoTls, Hint::NoHandshake, Hint::NoListener] {
+            assert_eq!(try_both(true, "h.example:5000", hint), (Ok(()), vec![true, false]));
+            assert_eq!(try_both(false, "127.0.0.1:5000", hint), (Ok(()), vec![true, false]));
+            assert_eq!(try_both(false, "h.example:5000", hint), (Err(Kind::Connect), vec![true]));
+        }
+        for hint in [Hint::None, Hint::NoAnswer] {
+            assert_eq!(try_both(true, "localhost:5000", hint), (Err(Kind::Connect), vec![true]));
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_remembered() {
+        let endpoints = Endpoints::new(true, false);
+        let endpoint = endpoints.of("h").expect("a good name");
+        let plain_only = |origin: &Origin| {
+            let no_tls = Failure { hint: Hint::NoTls, ..Failure::new(Kind::PlainHttp, "") };
+            if origin.https { Err(no_tls) } else { Ok(origin.port) }
+        };
+        assert_eq!(endpoint.attempt(&mut None, plain_only).ok(), Some(80));
+        assert!(!endpoints.of("h").expect("a good name").is_https());
+        assert_eq!(endpoint.attempt(&mut None, |origin| Ok(origin.https)).ok(), Some(false));
+    }
+
+    #[test]
+    fn where_plain_http_was_asked_for_tls_is_not_tried() {
+        let endpoint = Endpoints::new(false, true).of("h.example").expect("a good name");
+        assert!(!endpoint.is_https());
+        let asked = endpoint.attempt(&mut None, |origin| Ok(origin.to_string()));
+        assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
+        assert_eq!(endpoint.ahead(3).0.to_string(), "http://h.example");
+    }
+
+    #[test]
+    fn the_first_turn_is_over_whatever_came_of_it() {
+        let endpoint = Endpoints::new(false, false).of("h").expect("a good name");
+        let mut first = endpoint.first();
+        assert!(first.is_some());
+        let fails = |_: &Origin| Err::<(), _>(Failure::new(Kind::Timeout, ""));
+        assert!(endpoint.attempt(&mut first, fails).is_err());
+        assert!(first.is_some(), "it lasts until the exchange is over");
+        drop(first);
+        assert!(endpoint.first().is_none(), "nobody waits for the next one");
+    }
+
+    #[test]
+    fn a_name_without_a_usable_host_is_said_so() {
+        for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
+            assert_eq!(
+                Endpoints::new(false, false).of(name).map(|_| ()).map_err(|e| e.kind),
+                Err(if name.is_empty() { Kind::NoHost } else { Kind::Resolve }),
+                "{name}"
+            );
+        }
+        assert_eq!(origin("docker.io", true).map(|o| o.authority()).as_deref(), Some("registry-1.docker.io"));
+    }
+}

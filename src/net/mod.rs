@@ -1,0 +1,33 @@
+//! HTTP for registries: connections, TLS, proxies, redirects, retries, rate limits, deadlines and redaction.
+
+pub mod address_policy;
+pub mod body;
+pub mod clock;
+pub mod connections;
+pub mod connector;
+pub mod deadline;
+pub mod endpoint;
+pub mod error;
+pub mod failure;
+pub mod host;
+pub mod options;
+pub mod permission;
+pub mod preconnect;
+pub mod proxy;
+pub mod proxy_connect;
+pub mod rate_limit;
+pub mod redact;
+pub mod redirect;
+pub mod refusal;
+pub mod retry;
+pub mod socket;
+pub mod tasks;
+pub mod tls;
+pub mod transport;
+pub mod url;
+
+pub use clock::{Clock, System as SystemClock};
+pub use error::{Address, AddressSource, FailedRequest, Kind, RegistryError};
+pub use options::{Login, Options};
+pub use tls::certs_d::folder as certificates_folder;
+pub use transport::Trace;

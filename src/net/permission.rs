@@ -1,0 +1,45 @@
+//! Why a file cannot be read, in words that say whom to ask.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// The error, and where it is about rights the owner of what is in the way: the file, or a folder on the way to it.
+pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
+    if error.kind() != ErrorKind::PermissionDenied {
+        return error.to_string();
+    }
+    // The last one that can be looked at is the one that cannot be read or entered.
+    let in_the_way = path.ancestors().find_map(|path| Some((path, owner(path)?)));
+    match in_the_way {
+        Some((at, owner)) => format!("permission denied: {} belongs to {owner}", at.display()),
+        None => "permission denied".to_owned(),
+    }
+}
+
+#[cfg(unix)]
+fn owner(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    match std::fs::metadata(path).ok()?.uid() {
+        0 => Some("root".to_owned()),
+        uid => Some(format!("the user with the ID {uid}")),
+    }
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<String> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_missing_right_names_an_owner() {
+        let path = Path::new("/etc/passwd/none");
+        let denied = io::Error::from(ErrorKind::PermissionDenied);
+        assert_eq!(explain(path, &denied), "permission denied: /etc/passwd belongs to root");
+        let missing = io::Error::from(ErrorKind::NotFound);
+        assert_eq!(explain(path, &missing), missing.to_string());
+    }
+}

@@ -1,0 +1,131 @@
+//! Plain HTTP through a proxy, as Go does it: the request goes to the proxy, its target in absolute form (RFC 9112,
+//! 3.2.2).
+//!
+//! The HTTP library writes origin-form only, so the head of each request is rewritten as it leaves. Without pipelining,
+//! the first thing sent on a connection, or after something was received on it, is the head of a request.
+
+use std::fmt;
+
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
+
+use crate::net::proxy::ProxyUrl;
+use crate::secret::Secret;
+
+/// What is put into the head of each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Forward {
+    origin: String,
+    authorization: Option<Secret>,
+}
+
+impl Forward {
+    /// For requests to `origin` (`http://h:5000`) through a proxy.
+    pub(crate) fn new(origin: String, proxy: &ProxyUrl) -> Forward {
+        let field = |login: Secret| Secret::new(format!("Proxy-Authorization: {}\r\n", login.reveal()));
+        let authorization = proxy.login().map(field);
+        Forward { origin, authorization }
+    }
+
+    /// The connection to the proxy, as one to the origin.
+    pub(crate) fn wrap(&self, inner: Box<dyn Transport>) -> impl Transport + use<> {
+        ForwardTransport { inner, forward: self.clone(), at_head: true, head: Vec::new() }
+    }
+
+    /// `GET /x HTTP/1.1\r\n…` with its target in full; `None` where it is no such thing.
+    fn rewrite(&self, head: &[u8]) -> Option<Vec<u8>> {
+        let line = head.windows(2).position(|pair| pair == b"\r\n")? + 2;
+        let target = head.iter().position(|byte| *byte == b' ')? + 1;
+        if head.get(target) != Some(&b'/') {
+            return None;
+        }
+        let extra = self.authorization.as_ref().map_or("", Secret::reveal);
+        let (method, rest) = head.split_at(target);
+        let (target, fields) = rest.split_at_checked(line.checked_sub(target)?)?;
+        Some([method, self.origin.as_bytes(), target, extra.as_bytes(), fields].concat())
+    }
+}
+
+struct ForwardTransport {
+    inner: Box<dyn Transport>,
+    forward: Forward,
+    at_head: bool,
+    head: Vec<u8>,
+}
+
+impl ForwardTransport {
+    /// Sends through the inner transport's own buffer, as it wants it.
+    fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
+        while !bytes.is_empty() {
+            let output = self.inner.buffers().output();
+            let amount = bytes.len().min(output.len());
+            let (now, later) = bytes.split_at(amount);
+            if let Some(room) = output.get_mut(..amount) {
+                room.copy_from_slice(now);
+            }
+            self.inner.transmit_output(amount, timeout)?;
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+impl Transport for ForwardTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if !self.at_head {
+            return self.inner.transmit_output(amount, timeout);
+        }
+        // The library may send a head in pieces: the request line is waited for.
+        self.head.extend_from_slice(self.inner.buffers().output().get(..amount).unwrap_or_default());
+        if !self.head.windows(2).any(|pair| pair == b"\r\n") {
+            return Ok(());
+        }
+        let head = std::mem::take(&mut self.head);
+        let rewritten = self.forward.rewrite(&head).ok_or(ureq::Error::ConnectionFailed)?;
+        self.at_head = false;
+        self.send(&rewritten, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.at_head = true;
+        self.inner.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+impl fmt::Debug for ForwardTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForwardTransport")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::proxy::ProxyScheme;
+
+    #[test]
+    fn the_target_is_given_in_full_with_the_proxys_own_password() {
+        let user = Some(("me".to_owned(), Secret::new("hunter2")));
+        let proxy = ProxyUrl { scheme: ProxyScheme::Http, host: "p".to_owned(), port: 80, user };
+        let forward = Forward::new("http://h:5000".to_owned(), &proxy);
+        let head = forward.rewrite(b"GET /v2/ HTTP/1.1\r\nhost: h:5000\r\n\r\nbody").map(String::from_utf8);
+        let expected =
+            "GET http://h:5000/v2/ HTTP/1.1\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\nhost: h:5000\r\n\r\nbody";
+        assert_eq!(head, Some(Ok(expected.to_owned())));
+        for wrong in [&b"GET /v2/ HTTP/1.1"[..], b"\r\n", b"GET * HTTP/1.1\r\n", b"", b"\r\n GET /"] {
+            assert_eq!(forward.rewrite(wrong), None);
+        }
+        assert!(!format!("{forward:?}").contains("bWU6"));
+    }
+}

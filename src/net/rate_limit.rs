@@ -1,0 +1,239 @@
+//! How fast each registry may be asked. One that says that there are too many requests is left alone by everybody for
+//! as long as it asked, and then asked by fewer at once until it bears more again; other registries are none the wiser.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::net::clock::Clock;
+use crate::net::deadline::{Deadline, shown};
+use crate::net::error::{Kind, RegistryError};
+
+/// More than anybody has under way at once: a limit that has grown to this is none.
+const LIMIT_MAX: usize = 64;
+/// The longest that a registry is waited for where nothing else is a bound, as with a body that goes on moving.
+pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// A wait that ends so much later than the last that was told is told as well.
+const NEWS: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether this thread is in the middle of an exchange: what it does then, with this or another registry, is part of
+    /// that. To make it wait for others, who may be waiting for it, would end in a deadlock.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The paces of all registries.
+pub(crate) struct Paces {
+    clock: Arc<dyn Clock>,
+    known: Mutex<BTreeMap<String, Arc<Pace>>>,
+}
+
+#[derive(Debug, Default)]
+struct Pace {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Nobody is to ask before this.
+    pause: Option<Instant>,
+    /// The end of the latest wait that the user was told of.
+    told: Option<Instant>,
+    under_way: usize,
+    /// How many may be under way; `None` for any number.
+    limit: Option<usize>,
+    /// How many have gone well since the limit was last changed.
+    well: usize,
+}
+
+/// Leave for one exchange, until it is dropped. It stays with its thread.
+pub(crate) struct Permit {
+    pace: Option<Arc<Pace>>,
+    _of_one_thread: PhantomData<*const ()>,
+}
+
+impl Paces {
+    /// Any number of exchanges with anybody.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Paces {
+        Paces { clock, known: Mutex::default() }
+    }
+
+    fn of(&self, registry: &str) -> Arc<Pace> {
+        Arc::clone(lock(&self.known).entry(registry.to_owned()).or_default())
+    }
+
+    /// Waits until the registry may be asked. The error says that this would be too late.
+    pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
+        let pace = self.of(registry);
+        let mut state = lock(&pace.state);
+        loop {
+            let pause = state.pause.map(|until| until.saturating_duration_since(self.clock.now()));
+            if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+                drop(state);
+                let left = deadline.left().unwrap_or(PAUSE_MAX);
+                if left <= pause {
+                    return Err(too_late(registry, pause, left));
+                }
+                self.clock.sleep(pause);
+                state = lock(&pace.state);
+                continue;
+            }
+            if BUSY.get() {
+                return Ok(Permit { pace: None, _of_one_thread: PhantomData });
+            }
+            if state.limit.is_none_or(|limit| state.under_way < limit) {
+                state.under_way += 1;
+                BUSY.set(true);
+                drop(state);
+                return Ok(Permit { pace: Some(pace), _of_one_thread: PhantomData });
+            }
+            state = match deadline.left() {
+                Some(left) if left.is_zero() => return Err(too_late(registry, Duration::ZERO, left)),
+                Some(left) => pace.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => pace.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Notes that the registry wants to be left alone for so long, and halves what it is asked at once.
+    pub(crate) fn slow(&self, registry: &str, time: Duration) {
+        let pace = self.of(registry);
+        let mut state = lock(&pace.state);
+        let now = self.clock.now();
+        // Those that were under way together are refused together, which is one refusal.
+        if state.pause.is_none_or(|until| until <= now) {
+            let at_once = state.limit.unwrap_or(LIMIT_MAX).min(state.under_way.max(1));
+            state.limit = Some((at_once / 2).max(1));
+            state.well = 0;
+        }
+        state.pause = state.pause.max(now.checked_add(time));
+    }
+
+    /// Whether a wait until so long from now is news to the user.
+    pub(crate) fn is_news(&self, registry: &str, time: Duration) -> bool {
+        let pace = self.of(registry);
+        let mut state = lock(&pace.state);
+        let Some(end) = self.clock.now().checked_add(time) else { return true };
+        let is_news = state.told.is_none_or(|told| told.checked_add(NEWS).is_some_and(|told| told < end));
+        if is_news {
+            state.told = Some(end);
+        }
+        is_news
+    }
+}
+
+impl Permit {
+    /// Says that the registry has answered as it should: a limit grows by one whenever so many have.
+    pub(crate) fn went_well(&self) {
+        let Some(pace) = &self.pace else { return };
+        let mut state = lock(&pace.state);
+        let Some(limit) = state.limit else { return };
+        state.well += 1;
+        if state.well >= limit {
+            state.well = 0;
+            state.limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
+            pace.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some(pace) = &self.pace else { return };
+        BUSY.set(false);
+        let mut state = lock(&pace.state);
+        state.under_way = state.under_way.saturating_sub(1);
+        pace.changed.notify_all();
+    }
+}
+
+/// That a registry asks for more time than there is.
+pub(crate) fn longer(asked: Duration, left: Duration) -> String {
+    format!("it asks to wait for {}, and only {} are left", shown(asked), shown(left))
+}
+
+fn too_late(registry: &str, pause: Duration, left: Duration) -> RegistryError {
+    let detail = if pause.is_zero() { "its turn did not come in time".to_owned() } else { longer(pause, left) };
+    RegistryError::new(Kind::RateLimited, registry, detail)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::net::clock::still::Still;
+
+    fn paces() -> (Arc<Still>, Paces) {
+        let still = Arc::new(Still::new(0.0));
+        (Arc::clone(&still), Paces::new(still))
+    }
+
+    #[test]
+    fn a_pause_is_kept_by_all_who_ask_that_registry_and_by_nobody_else() {
+        let (clock, paces) = paces();
+        paces.slow("a", Duration::from_secs(7));
+        drop(paces.enter("b", &Deadline::NONE).ok().unwrap());
+        assert_eq!(clock.slept(), []);
+        drop(paces.enter("a", &Deadline::NONE).ok().unwrap());
+        drop(paces.enter("a", &Deadline::NONE).ok().unwrap());
+        assert_eq!(clock.slept(), [7000]);
+    }
+
+    #[test]
+    fn a_pause_beyond_the_deadline_is_not_begun() {
+        let (clock, paces) = paces();
+        paces.slow("a", Duration::from_secs(7));
+        let deadline = Deadline::after(Duration::from_secs(5), &(clock.clone() as Arc<dyn Clock>));
+        let error = paces.enter("a", &deadline).err().unwrap();
+        assert_eq!(error.kind, Kind::RateLimited);
+        assert_eq!(error.detail, "it asks to wait for 7 s, and only 5 s are left");
+        assert_eq!(clock.slept(), []);
+    }
+
+    #[test]
+    fn fewer_are_let_in_at_once_until_it_goes_well_again() {
+        let (clock, paces) = paces();
+        let busy: Vec<_> = (0..5).map(|_| (paces.enter("a", &Deadline::NONE).ok(), BUSY.set(false))).collect();
+        paces.slow("a", Duration::from_secs(1));
+        paces.slow("a", Duration::from_secs(1));
+        drop(busy);
+        clock.sleep(Duration::from_secs(1));
+        let limit = || lock(&paces.of("a").state).limit;
+        assert_eq!(limit(), Some(2), "refused together is refused once");
+        for _ in 0..5 {
+            paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+        }
+        assert_eq!(limit(), Some(4), "two for the third, three for the fourth");
+    }
+
+    #[test]
+    fn who_is_let_in_waits_for_nobody_and_others_wait_for_it() {
+        let (_, paces) = paces();
+        paces.slow("a", Duration::ZERO);
+        let held = paces.enter("a", &Deadline::NONE).ok().unwrap();
+        assert!(paces.enter("a", &Deadline::NONE).is_ok_and(|again| again.pace.is_none()));
+        thread::scope(|scope| {
+            let other = scope.spawn(|| paces.enter("a", &Deadline::NONE).is_ok());
+            drop(held);
+            assert!(other.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn the_same_wait_is_told_once() {
+        let (_, paces) = paces();
+        let seconds = Duration::from_secs;
+        assert!(paces.is_news("a", seconds(5)));
+        assert!(!paces.is_news("a", seconds(6)));
+        assert!(paces.is_news("a", seconds(9)));
+        assert!(paces.is_news("b", seconds(2)));
+    }
+}

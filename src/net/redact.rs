@@ -1,0 +1,366 @@
+//! Redacts what is shown: a registry that repeats a header or a password in its error would otherwise have it printed.
+//!
+//! Text from outside is redacted once, where it is put into a message. What the user typed, URLs that are built here,
+//! digests, media types and JSON that is still to be parsed are never redacted: what is decided by a text needs it as it
+//! came. A secret of eight bytes or more is taken out wherever it stands. A shorter one may be a part of any word, so it is
+//! taken out only where a credential stands: in the user information of a URL and as the value of an `Authorization`.
+//!
+//! A secret comes back as it was sent, in base64, and each of these as it stands in an address (RFC 3986), a form, a JSON
+//! text or HTML; also with control characters in it, which are not shown.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+
+use crate::net::url::Url;
+use crate::secret::Secret;
+
+/// What stands for a secret.
+const MARK: &str = "[secret]";
+/// A secret at least this long is known by its beginning as well: texts are cut short before they come here. A shorter
+/// one is a password, and could begin with a word.
+const LONG: usize = 20;
+const BEGINNING: usize = 12;
+
+/// A secret at least this long, in bytes, is taken out wherever it stands.
+const ANYWHERE: usize = 8;
+
+/// All secrets that were sent in a command.
+#[derive(Debug, Default)]
+pub(crate) struct Scrubber(Mutex<Vec<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    secret: Secret,
+    /// Whether it is taken out wherever it stands.
+    anywhere: bool,
+}
+
+impl Scrubber {
+    /// Remembers the value of an `Authorization` header: the token, or the login encoded and not.
+    pub(crate) fn sent(&self, header: &Secret) {
+        let value = header.reveal();
+        let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
+        let login = BASE64_STANDARD.decode(token).ok().and_then(|login| String::from_utf8(login).ok());
+        let login = login.filter(|_| scheme.eq_ignore_ascii_case("basic"));
+        if !self.add(token, login.is_some()) {
+            return;
+        }
+        let Some(login) = login else {
+            return self.add_encoded(token, false);
+        };
+        // Nothing but a login is spelt like this, however short it is.
+        self.add_encoded(&login, true);
+        if let Some((_, password)) = login.split_once(':') {
+            self.add(password, false);
+            self.add_encoded(password, false);
+        }
+    }
+
+    fn add_encoded(&self, secret: &str, anywhere: bool) {
+        if secret.is_empty() || secret.ends_with(':') {
+            return;
+        }
+        for base64 in [&BASE64_STANDARD, &BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE, &BASE64_URL_SAFE_NO_PAD] {
+            self.add(&base64.encode(secret), anywhere);
+        }
+    }
+
+    /// Remembers the form of a token request: its refresh token, encoded and not.
+    pub(crate) fn sent_form(&self, form: &Secret) {
+        let pairs = form.reveal().split('&').filter_map(|pair| pair.split_once('='));
+        for (_, value) in pairs.filter(|(name, _)| *name == "refresh_token") {
+            let token = decoded(value);
+            if self.add(value, false) && (token == value || self.add(&token, false)) {
+                self.add_encoded(&token, false);
+            }
+        }
+    }
+
+    /// Whether it was not known before.
+    fn add(&self, secret: &str, anywhere: bool) -> bool {
+        let mut known = self.lock();
+        let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
+        if is_new {
+            let anywhere = anywhere || secret.len() >= ANYWHERE;
+            known.push(Known { secret: Secret::new(secret), anywhere });
+        }
+        is_new
+    }
+
+    /// A URL as it may stand in a message: redacted where a server has named it.
+    pub(crate) fn url(&self, url: &Url) -> String {
+        let shown = url.to_string();
+        if url.is_named() { self.clean(&shown) } else { shown }
+    }
+
+    /// A text from outside with a mark in the place of each secret.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        let known = self.lock();
+        let mut clean = String::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let before = text.get(..text.len() - rest.len()).unwrap_or_default();
+            let redacted = |known: &Known| {
+                let length = told(rest, known.secret.reveal());
+                let after = rest.get(length..).unwrap_or_default();
+                if length > 0 && (known.anywhere || is_credential(before, after)) { length } else { 0 }
+            };
+            // The login as a whole rather than what is part of it.
+            let length = match known.iter().map(redacted).max() {
+                None | Some(0) => {
+                    clean.push(first);
+                    first.len_utf8()
+                }
+                Some(length) => {
+                    clean.push_str(MARK);
+                    length
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        clean
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether what stands between the two is in the place of a credential.
+fn is_credential(before: &str, after: &str) -> bool {
+    is_user_information(before, after) || is_authorization(before, after)
+}
+
+/// `//user:SECRET@host`, or `//SECRET@host`.
+fn is_user_information(before: &str, after: &str) -> bool {
+    let Some((_, user)) = before.rsplit_once("//") else { return false };
+    let is_user = !user.contains(|c: char| c.is_whitespace() || "/?#@<>\"".contains(c));
+    is_user && (user.is_empty() || user.ends_with(':')) && after.starts_with('@')
+}
+
+/// `Authorization: SECRET`, with a scheme or without, however the field is written down; `Bearer SECRET` anywhere.
+fn is_authorization(before: &str, after: &str) -> bool {
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+    if after.starts_with(goes_on) {
+        return false;
+    }
+    let ends_with = |text: &str, word: &str| {
+        let start = text.len().checked_sub(word.len()).and_then(|at| text.split_at_checked(at));
+        start.is_some_and(|(start, end)| end.eq_ignore_ascii_case(word) && !start.ends_with(char::is_alphanumeric))
+    };
+    let Some(field) = before.strip_suffix(' ').filter(|text| text.ends_with(char::is_alphanumeric)) else {
+        return is_field(before, ends_with);
+    };
+    let scheme = field.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+    ends_with(field, "bearer") || is_field(scheme, ends_with)
+}
+
+/// Whether the text ends with the name of the field and what parts it from its value.
+fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
+    let name = before.trim_end_matches([' ', '\t', ':', '=', '"', '\'', '\\', '[']);
+    name.len() < before.len() && ends_with(name, "authorization")
+}
+
+/// How much of the text's beginning, in bytes, tells the secret, or enough of a long one; 0 for none.
+fn told(text: &str, secret: &str) -> usize {
+    let least = if secret.len() >= LONG { BEGINNING } else { usize::MAX };
+    if secret.chars().next().is_none_or(|first| spellings(text, first).next().is_none()) {
+        return 0;
+    }
+    let mut ends = vec![0];
+    for (count, c) in secret.chars().enumerate() {
+        let mut next: Vec<usize> = Vec::new();
+        for end in &ends {
+            let rest = text.get(*end..).unwrap_or_default();
+            // What is not shown does not part what is; but a secret does not begin with it.
+            let shown = if count == 0 { rest } else { rest.trim_start_matches(char::is_control) };
+            let skipped = rest.len() - shown.len();
+            next.extend(spellings(shown, c).map(|length| end + skipped + length));
+        }
+        next.sort_unstable();
+        next.dedup();
+        if next.is_empty() {
+            let enough = count >= least;
+            return ends.into_iter().max().filter(|_| enough).unwrap_or(0);
+        }
+        ends = next;
+    }
+    ends.into_iter().max().unwrap_or(0)
+}
+
+/// The lengths, in bytes, of all the spellings of this character that the text begins with.
+fn spellings(text: &str, c: char) -> impl Iterator<Item = usize> {
+    let starts = |spelling: &str| {
+        let same = text.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling));
+        same.then_some(spelling.len())
+    };
+    let literal = text.starts_with(c).then_some(c.len_utf8());
+    let special = match text.as_bytes().first() {
+        Some(b'%') => starts(&c.encode_utf8(&mut [0; 4]).bytes().map(|b| format!("%{b:02x}")).collect::<String>()),
+        Some(b'+') => (c == ' ').then_some(1),
+        Some(b'\\') => {
+            let units: String = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            starts(&units).or_else(|| text.get(1..)?.starts_with(c).then_some(1 + c.len_utf8()))
+        }
+        Some(b'&') => {
+            let name = match c {
+                '&' => "&amp;",
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '"' => "&quot;",
+                _ => "&apos;",
+            };
+            let named = starts(name).filter(|_| "&<>\"'".contains(c));
+            let number = u32::from(c);
+            named.or_else(|| starts(&format!("&#{number};"))).or_else(|| starts(&format!("&#x{number:x};")))
+        }
+        _ => None,
+    };
+    literal.into_iter().chain(special)
+}
+
+/// Undoes the encoding of a form's value, as far as it is one.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        let mut ahead = rest.clone();
+        let mut digit = || ahead.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        match (byte, digit(), digit()) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(high * 16 + low);
+                rest = ahead;
+            }
+            (b'+', ..) => bytes.push(b' '),
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_goes_in_every_form() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:hunter2:x"))));
+        for form in
+            ["hunter2:x".to_owned(), BASE64_STANDARD.encode("me:hunter2:x"), BASE64_STANDARD.encode("hunter2:x")]
+        {
+            assert_eq!(scrubber.clean(&format!("I got <{form}> and {form}")), "I got <[secret]> and [secret]");
+        }
+        assert_eq!(scrubber.clean("nothing of it, me"), "nothing of it, me");
+        assert!(!format!("{scrubber:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_goes_however_it_is_spelt() {
+        let scrubber = Scrubber::default();
+        let password = "pa ss/\"w\\ö&<>'rd~?";
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
+        let percent: String = password.bytes().map(|b| format!("%{b:02X}")).collect();
+        let login = format!("me:{password}");
+        for form in [
+            password.to_owned(),
+            "pa%20ss/%22w%5C%C3%B6&%3C%3E'rd~?".to_owned(),
+            "pa+ss%2f%22w%5c%c3%b6%26%3c%3e%27rd~%3f".to_owned(),
+            percent.to_lowercase(),
+            percent,
+            serde_json::json!(password).to_string().trim_matches('"').to_owned(),
+            r#"pa ss\/\"w\\\u00f6\u0026\u003c\u003e'rd~?"#.to_owned(),
+            "pa ss/&quot;w\\ö&amp;&lt;&gt;&#39;rd~?".to_owned(),
+            "pa ss/&#34;w\\&#xF6;&amp;&lt;&gt;&apos;rd~?".to_owned(),
+            "pa \u{7}ss/\"\u{1b}w\\ö&<>'rd~?".to_owned(),
+            BASE64_STANDARD_NO_PAD.encode(password),
+            BASE64_URL_SAFE.encode(password),
+            BASE64_STANDARD.encode(password).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"),
+            BASE64_URL_SAFE_NO_PAD.encode(&login),
+            BASE64_STANDARD_NO_PAD.encode(&login),
+        ] {
+            assert_eq!(scrubber.clean(&format!("<{form}>{form}")), "<[secret]>[secret]", "{form}");
+        }
+        assert_eq!(scrubber.clean("pa ss/\"w%"), "pa ss/\"w%");
+    }
+
+    #[test]
+    fn a_token_goes_in_base64_too() {
+        let scrubber = Scrubber::default();
+        let token = "eyJhbGciOiJFUzI1NiIs.payload.signature";
+        scrubber.sent(&Secret::new(format!("Bearer {token}")));
+        scrubber.sent_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
+        for form in [BASE64_STANDARD.encode(token), BASE64_URL_SAFE_NO_PAD.encode("a/b-refresh-token")] {
+            assert_eq!(scrubber.clean(&format!("<{form}>")), "<[secret]>");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_even_where_it_is_cut_short() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new("Bearer eyJhbGciOiJFUzI1NiIs.payload.signature"));
+        let said = "not eyJhbGciOiJFUzI1NiIs.payload.signature, nor eyJhbGciOiJFUzI1";
+        assert_eq!(scrubber.clean(said), "not [secret], nor [secret]");
+    }
+
+    #[test]
+    fn a_short_password_is_not_taken_for_a_word() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:password1"))));
+        assert_eq!(scrubber.clean("wrong password, not password1"), "wrong password, not [secret]");
+        scrubber.sent(&Secret::new("Basic "));
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:"))));
+        assert_eq!(scrubber.clean("ab"), "ab");
+    }
+
+    #[test]
+    fn a_short_secret_goes_only_where_a_credential_stands() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:app"))));
+        scrubber.sent(&Secret::new("Bearer v2"));
+        for (said, shown) in [
+            ("app/app: no app for me at h:5000/team/app, try v2/app", None),
+            ("no Basic app, and a bearer", None),
+            ("//app/x@y and http://h/app@sha256:x", None),
+            ("see https://me:app@h/app", Some("see https://me:[secret]@h/app")),
+            ("see //app@h and http://v2@h/v2/", Some("see //[secret]@h and http://[secret]@h/v2/")),
+            ("https://app:app@h", Some("https://app:[secret]@h")),
+            ("Authorization: app", Some("Authorization: [secret]")),
+            ("AUTHORIZATION=app", Some("AUTHORIZATION=[secret]")),
+            (r#"{"Authorization": ["Basic app"]}"#, Some(r#"{"Authorization": ["Basic [secret]"]}"#)),
+            ("not with Bearer v2, nor bearer v2.1 of v2", Some("not with Bearer [secret], nor bearer v2.1 of v2")),
+            ("I got bWU6YXBw and bWU6YXBw=", Some("I got [secret] and [secret]=")),
+        ] {
+            assert_eq!(scrubber.clean(said), shown.unwrap_or(said));
+        }
+    }
+
+    #[test]
+    fn eight_bytes_are_enough_to_go_anywhere() {
+        for (password, goes) in [("manifes", false), ("manifest", true), ("äöüß", true), ("äöü", false)] {
+            let scrubber = Scrubber::default();
+            scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
+            let said = format!("x{password}x");
+            assert_eq!(scrubber.clean(&said), if goes { "x[secret]x" } else { said.as_str() }, "{password}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_redacted_only_where_a_server_has_named_it() {
+        let scrubber = Scrubber::default();
+        scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:manifests"))));
+        let named = Url::parse("https://h/v2/a/manifests/1").unwrap();
+        assert_eq!(scrubber.url(&named), "https://h/v2/a/[secret]/1");
+        let built = Url::new(named.origin, "/v2/a/manifests/1");
+        assert_eq!(scrubber.url(&built), "https://h/v2/a/manifests/1");
+    }
+
+    #[test]
+    fn a_forms_refresh_token_goes_encoded_and_not() {
+        let scrubber = Scrubber::default();
+        scrubber.sent_form(&Secret::new("service=s&refresh_token=a%2Fb+c%zz&scope=x"));
+        assert_eq!(scrubber.clean("a%2Fb+c%zz or a/b c%zz, service"), "[secret] or [secret], service");
+    }
+}

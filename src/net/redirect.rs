@@ -1,0 +1,130 @@
+//! Redirects, followed by hand: the HTTP library's own way takes credentials to another port of a host.
+//!
+//! RFC 9110, 15.4: a GET or HEAD is followed wherever it is sent, another request only where the answer says that its
+//! method stays (307, 308). `Authorization` goes to the origin that it is for and nowhere else, and nothing goes from
+//! https to http.
+
+use crate::net::error::{Address, AddressSource, Kind};
+use crate::net::failure::{Failure, Hint};
+use crate::net::transport::{Answer, Request};
+use crate::net::url::Url;
+
+const REDIRECTS_MAX: usize = 10;
+
+/// Sends the request and follows where it is sent. Gives the last answer and where it came from.
+pub(crate) fn follow(
+    request: &Request<'_>,
+    insecure: bool,
+    send: &dyn Fn(&Request<'_>) -> Result<Answer, Failure>,
+) -> Result<(Answer, Url), Failure> {
+    let mut url = request.url.clone();
+    let mut place = None;
+    for _ in 0..=REDIRECTS_MAX {
+        let is_home = url.origin == request.url.origin;
+        let authorization = request.authorization.filter(|_| is_home);
+        let sent = send(&Request { url: &url, authorization, ..*request });
+        let answer = sent.map_err(|failure| away(failure, place.as_deref()))?;
+        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+            return Ok((answer, url));
+        }
+        url = next(request, &url, &answer, insecure)?;
+        place = Some(answer.quote(&url.origin.to_string()));
+    }
+    let last = place.unwrap_or_default();
+    Err(Failure::new(Kind::Protocol, format!("more than {REDIRECTS_MAX} redirects, the last one to {last}")))
+}
+
+fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Result<Url, Failure> {
+    let status = answer.status;
+    let refuse = |why: &str| Failure::new(Kind::Protocol, format!("a redirect ({status}) {why}"));
+    if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
+        return Err(refuse("that cannot be followed with the same method"));
+    }
+    let location = answer.location().ok_or_else(|| refuse("without a readable Location"))?;
+    let next = url.join(&location).map_err(|why| refuse(&format!("to somewhere unusable: {why}")))?;
+    if url.origin.https && !next.origin.https && !insecure {
+        return Err(refuse(&format!("from https to {}", answer.quote(&next.origin.to_string()))));
+    }
+    Ok(next)
+}
+
+/// What fails after a redirect says nothing about the registry's own scheme, and is said of whom it was.
+fn away(failure: Failure, place: Option<&str>) -> Failure {
+    let Some(place) = place else { return failure };
+    let address = Address { origin: place.to_owned(), source: AddressSource::Redirect };
+    Failure { hint: Hint::None, address: Some(address), ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::net::deadline::Deadline;
+    use crate::secret::Secret;
+
+    fn answer(status: u16, location: &str) -> Answer {
+        let mut headers = ureq::http::HeaderMap::new();
+        headers.insert("Location", location.parse().expect("a header value"));
+        Answer { status, headers, body: Vec::new(), secrets: Default::default() }
+    }
+
+    /// Follows from https://h/a; each request is noted with whether it had credentials.
+    fn run(method: &'static str, insecure: bool, hops: &[(u16, &str)]) -> (Result<u16, String>, Vec<String>) {
+        let url = Url::parse("https://h/a").expect("a URL");
+        let secret = Secret::new("Bearer x");
+        let authorization = Some(&secret);
+        let request = Request {
+            method,
+            url: &url,
+            headers: &[],
+            authorization,
+            body: None,
+            cap: 0,
+            repeatable: true,
+            guarded: false,
+            deadline: &Deadline::NONE,
+        };
+        let seen = RefCell::new(Vec::new());
+        let send = |request: &Request<'_>| {
+            let mut seen = seen.borrow_mut();
+            let mark = if request.authorization.is_some() { "+" } else { "-" };
+            seen.push(format!("{mark}{}", request.url));
+            let (status, location) = hops.get(seen.len() - 1).copied().unwrap_or((200, ""));
+            Ok(answer(status, location))
+        };
+        let outcome = follow(&request, insecure, &send).map(|(answer, _)| answer.status).map_err(|f| f.detail);
+        (outcome, seen.into_inner())
+    }
+
+    #[test]
+    fn credentials_stay_with_their_origin() {
+        let hops = [(307, "/b"), (302, "https://h:444/c"), (301, "https://h:443/d"), (303, "https://other/e")];
+        let (outcome, seen) = run("GET", false, &hops);
+        assert_eq!(outcome, Ok(200));
+        assert_eq!(run("HEAD", false, &hops), (outcome, seen.clone()), "a HEAD is followed as a GET is");
+        assert_eq!(seen, ["+https://h/a", "+https://h/b", "-https://h:444/c", "+https://h/d", "-https://other/e"]);
+    }
+
+    #[test]
+    fn only_insecure_goes_from_https_to_http() {
+        assert!(run("GET", false, &[(302, "http://h/b")]).0.is_err_and(|why| why.contains("from https to http://h")));
+        assert_eq!(run("GET", true, &[(302, "http://h/b")]).1, ["+https://h/a", "-http://h/b"]);
+    }
+
+    #[test]
+    fn a_put_is_followed_only_where_it_stays_a_put() {
+        assert_eq!(run("PUT", false, &[(307, "/b"), (308, "/c")]).0, Ok(200));
+        for status in [301, 302, 303] {
+            assert!(run("PUT", false, &[(status, "/b")]).0.is_err());
+        }
+    }
+
+    #[test]
+    fn a_loop_ends() {
+        let (outcome, seen) = run("GET", false, &[(302, "/a"); 30]);
+        assert!(outcome.is_err_and(|why| why.contains("more than 10 redirects")));
+        assert_eq!(seen.len(), 11);
+        assert!(run("GET", false, &[(302, "")]).0.is_err_and(|why| why.contains("Location")));
+    }
+}

@@ -1,0 +1,234 @@
+//! A registry's refusal in words: its own where it sends any, in docker's form.
+//!
+//! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Whatever a registry
+//! sends ends up on one line of a terminal, so line breaks and control characters go and lengths are bounded.
+
+use serde_json::Value;
+use ureq::http::StatusCode;
+
+use crate::net::error::{After, Again, ErrorBody, FailedRequest, Kind, RegistryError};
+use crate::net::redact::Scrubber;
+use crate::net::transport::Answer;
+use crate::sanitize;
+
+const WORDS_MAX: usize = 1000;
+const TEXT_MAX: usize = 200;
+/// Characters of one error code, and codes of one answer.
+const CODE_MAX: usize = 60;
+const CODES_MAX: usize = 100;
+
+/// The error that an answer which is no success amounts to.
+pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &Answer) -> RegistryError {
+    let (status, words) = (answer.status, words(answer));
+    let kind = if status == 403 && is_quota(&words) { Kind::Quota } else { kind(status) };
+    let error = RegistryError::new(kind, registry, words).at(request).with_status(status);
+    error.with_body(error_body(&answer.body, &answer.secrets)).with_again(again(answer))
+}
+
+/// Whether a refusal is for want of room. There is no error code for it: Harbor, Quay and Docker's own registry-like
+/// services answer DENIED and say it in the message alone.
+fn is_quota(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["quota", "storage limit", "exceed the configured upper limit"].iter().any(|said| words.contains(said))
+}
+
+/// The codes and details of a body as the distribution specification has it.
+fn error_body(body: &[u8], secrets: &Scrubber) -> ErrorBody {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let codes = errors.iter().filter_map(|error| error.get("code")?.as_str());
+    let codes =
+        codes.map(|code| line(&secrets.clean(code).to_ascii_uppercase(), CODE_MAX)).filter(|code| !code.is_empty());
+    let mut details: Vec<String> = Vec::new();
+    for error in errors {
+        let detail = error.get("detail").and_then(shown_detail);
+        // Many registries repeat the message there.
+        let is_new = |detail: &String| error.get("message").and_then(Value::as_str) != Some(detail);
+        // Before it is cut short: half a secret is not found.
+        let detail = detail.filter(is_new).map(|detail| secrets.clean(&detail));
+        details.extend(detail.filter(|detail| !details.contains(detail)));
+    }
+    let detail = line(&details.join("; "), WORDS_MAX);
+    ErrorBody { codes: codes.take(CODES_MAX).collect(), detail: Some(detail).filter(|detail| !detail.is_empty()) }
+}
+
+/// A `detail` member as text: any JSON may stand there, and what is empty says nothing.
+fn shown_detail(detail: &Value) -> Option<String> {
+    match detail {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) if items.is_empty() => None,
+        Value::Object(members) if members.is_empty() => None,
+        // An object that holds nothing but a message.
+        Value::Object(members) if members.len() == 1 => match members.get("message") {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => Some(detail.to_string()),
+        },
+        other => Some(other.to_string()),
+    }
+}
+
+/// Whether the same request may be answered otherwise another time, and when.
+pub(crate) fn again(answer: &Answer) -> Again {
+    match answer.status {
+        408 | 429 | 500 | 502..=504 => Again::Later(answer.header("Retry-After").as_deref().and_then(after)),
+        _ => Again::Never,
+    }
+}
+
+/// RFC 9110, 10.2.3: seconds or a date. Anything else is as good as nothing.
+fn after(text: &str) -> Option<After> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More than fits is longer than anybody waits.
+        return Some(After::Seconds(text.parse().unwrap_or(u64::MAX)));
+    }
+    httpdate::parse_http_date(text).ok().map(After::At)
+}
+
+fn kind(status: u16) -> Kind {
+    match status {
+        401 => Kind::Unauthorized,
+        403 => Kind::Forbidden,
+        404 => Kind::NotFound,
+        407 => Kind::Proxy,
+        429 => Kind::RateLimited,
+        400..=499 => Kind::Refused,
+        500..=599 => Kind::Server,
+        _ => Kind::Protocol,
+    }
+}
+
+fn words(answer: &Answer) -> String {
+    let said = structured(&answer.body, &answer.secrets).map(|words| line(&words, WORDS_MAX));
+    if let Some(words) = said.filter(|words| !words.is_empty()) {
+        return words;
+    }
+    let reason = StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
+    let mut words = format!("received unexpected HTTP status: {}", answer.status);
+    if let Some(reason) = reason {
+        words = format!("{words} {reason}");
+    }
+    // Before it is cut short: half a secret is not found.
+    match first_line(&answer.quote(&String::from_utf8_lossy(&answer.body))) {
+        Some(line) => format!("{words}: {line}"),
+        None => words,
+    }
+}
+
+/// What a JSON body says of the failure, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker
+/// Hub's `details`, and the near misses that proxies send. As long as it came, without secrets; [`line`] makes it fit to
+/// be shown.
+pub(crate) fn structured(body: &[u8], secrets: &Scrubber) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let text = |value: &Value, name: &str| {
+        value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(|text| secrets.clean(text))
+    };
+    let pair = |code: Option<String>, message: Option<String>| match (code, message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (code, message) => code.or(message),
+    };
+    if let Some(errors) = body.get("errors").and_then(Value::as_array) {
+        let each = errors.iter().filter_map(|error| {
+            let code = text(error, "code").map(|code| code.to_lowercase().replace('_', " "));
+            pair(code, text(error, "message"))
+        });
+        let all = each.collect::<Vec<_>>().join("; ");
+        return Some(all).filter(|all| !all.is_empty());
+    }
+    text(&body, "details")
+        .or_else(|| text(&body, "message"))
+        .or_else(|| pair(text(&body, "error"), text(&body, "error_description")))
+}
+
+/// The first line with anything on it; of HTML, what stands between the tags.
+fn first_line(text: &str) -> Option<String> {
+    let is_html = text.trim_start().starts_with('<');
+    text.lines().map(|text| if is_html { untagged(text) } else { text.to_owned() }).find_map(|text| {
+        let line = line(&text, TEXT_MAX);
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+fn untagged(text: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = text.chars().filter(|c| {
+        match c {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
+}
+
+/// On one line, without control characters, at most so many characters.
+pub(crate) fn line(text: &str, max: usize) -> String {
+    let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| sanitize::is_plain(*c));
+    flat.take(max).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn empty(status: u16) -> Answer {
+        Answer { status, headers: Default::default(), body: Vec::new(), secrets: Default::default() }
+    }
+
+    fn said(status: u16, body: &str) -> String {
+        words(&Answer { body: body.as_bytes().to_vec(), ..empty(status) })
+    }
+
+    #[test]
+    fn a_registrys_own_words_are_dockers() {
+        let one = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"1"}}]}"#;
+        assert_eq!(said(404, one), "manifest unknown: manifest unknown");
+        let two = r#"{"errors":[{"code":"DENIED","message":"a\nb\u001b[1m"},{"code":"X"},{"message":"m"},7]}"#;
+        assert_eq!(said(403, two), "denied: a b[1m; x; m");
+        assert_eq!(said(401, r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+    }
+
+    #[test]
+    fn when_to_come_back_is_read_in_all_its_forms() {
+        let at = |seconds| Some(After::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
+        for (text, expected) in [
+            ("0", Some(After::Seconds(0))),
+            ("120", Some(After::Seconds(120))),
+            ("99999999999999999999999", Some(After::Seconds(u64::MAX))),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", at(784_111_777)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", at(784_111_777)),
+            ("Sun Nov  6 08:49:37 1994", at(784_111_777)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(after(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_some_statuses_pass() {
+        let again = |status| again(&empty(status));
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert_eq!(again(status), Again::Later(None), "{status}");
+        }
+        for status in [200, 302, 400, 401, 403, 404, 405, 409, 416, 418, 501, 505, 511] {
+            assert_eq!(again(status), Again::Never, "{status}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_its_status_and_its_first_line() {
+        let status = "received unexpected HTTP status: 503 Service Unavailable";
+        assert_eq!(said(503, ""), status);
+        assert_eq!(said(503, r#"{"errors":[]}"#), format!("{status}: {{\"errors\":[]}}"));
+        assert_eq!(said(503, "\n \n back\tsoon\x07 \nmore"), format!("{status}: back soon"));
+        let html = "<html>\n<head><title>503 Busy</title></head>\n<body>";
+        assert_eq!(said(503, html), format!("{status}: 503 Busy"));
+        assert_eq!(said(599, &"x".repeat(300)).len(), "received unexpected HTTP status: 599: ".len() + 200);
+    }
+}

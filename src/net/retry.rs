@@ -1,0 +1,222 @@
+//! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC 9110,
+//! 10.2.3), within a number of tries and a deadline.
+//!
+//! Whether another attempt may help is told by the error ([`Again`]); whether it does harm is for the caller to say.
+//! Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::net::clock::Clock;
+use crate::net::deadline::{Deadline, shown};
+use crate::net::error::{After, Again, Kind, RegistryError};
+use crate::net::rate_limit::{PAUSE_MAX, Paces, Permit, longer};
+use crate::net::transport::Trace;
+
+/// The longest first wait; each one after it may be twice as long.
+const FIRST: Duration = Duration::from_millis(250);
+/// No wait that nobody asked for is longer.
+const LONGEST: Duration = Duration::from_secs(10);
+/// The same for a registry that says that there are too many requests.
+const LONGEST_LIMITED: Duration = Duration::from_secs(30);
+/// Shorter waits are not worth a word.
+const TOLD: Duration = Duration::from_secs(1);
+/// With less time than this left another attempt would be over before it has begun.
+const LEAST: Duration = Duration::from_millis(100);
+/// How much of a registry's words is told, in characters.
+const WORDS_MAX: usize = 200;
+
+/// How often, how long and who is told.
+pub(crate) struct Policy {
+    retries: u32,
+    notice: Trace,
+    clock: Arc<dyn Clock>,
+    paces: Paces,
+}
+
+impl Policy {
+    /// Sends again at most `retries` times.
+    pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> Policy {
+        Policy { retries, notice, paces: Paces::new(Arc::clone(&clock)), clock }
+    }
+
+    /// Begins the tries of one operation, for loops that are not [`Policy::run`].
+    pub(crate) fn start<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
+        Retry {
+            policy: self,
+            registry,
+            repeatable,
+            deadline,
+            attempts: 0,
+            tries: 0,
+            refusals: 0,
+            paused: Duration::ZERO,
+        }
+    }
+
+    /// Waits until one more request may be sent to a registry, for exchanges that are not [`Policy::run`]'s.
+    pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
+        self.paces.enter(registry, deadline)
+    }
+
+    /// Makes attempts (numbered from 1) until one succeeds or no other may be made, at the registry's pace.
+    ///
+    /// `repeatable` says that the attempt does no harm when it is made twice. One that is not is made again only where
+    /// nothing of it was sent.
+    pub(crate) fn run<T>(
+        &self,
+        registry: &str,
+        repeatable: bool,
+        deadline: &Deadline,
+        mut attempt: impl FnMut(u32) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut retry = self.start(registry, repeatable, deadline);
+        loop {
+            let permit = self.paces.enter(registry, deadline)?;
+            let outcome = attempt(retry.attempts + 1);
+            if outcome.is_ok() {
+                permit.went_well();
+            }
+            drop(permit);
+            match outcome {
+                Ok(done) => return Ok(done),
+                Err(error) => retry.wait(error)?,
+            }
+        }
+    }
+}
+
+/// The tries of one operation.
+pub(crate) struct Retry<'a> {
+    policy: &'a Policy,
+    registry: &'a str,
+    repeatable: bool,
+    deadline: &'a Deadline,
+    /// How many attempts have failed, whatever the reason.
+    attempts: u32,
+    /// How many of them count: not those that a rate limit refused.
+    tries: u32,
+    /// How many a rate limit refused.
+    refusals: u32,
+    /// How long this operation has paused for rate limits.
+    paused: Duration,
+}
+
+impl RegistryError {
+    /// Whether the registry refused the request because there are too many: 429, or 503 with the time to come back. The
+    /// request had no effect, so any may be sent again.
+    pub(crate) fn is_rate_limit(&self) -> bool {
+        self.status == Some(429) || self.status == Some(503) && matches!(self.again, Again::Later(Some(_)))
+    }
+}
+
+impl Retry<'_> {
+    /// Waits before another attempt is made after this error, or gives the error back because none may be. One that has
+    /// been tried enough says so: nobody around this begins to count anew.
+    ///
+    /// Waiting for a rate limit does not use up the tries. It ends with the deadline.
+    pub(crate) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.attempts += 1;
+        let error = RegistryError { tries: error.tries.max(self.attempts), ..error };
+        if error.is_rate_limit() && error.again != Again::Never && self.policy.retries > 0 {
+            return self.pause(error);
+        }
+        self.tries += 1;
+        let may_help = match error.again {
+            Again::Never => false,
+            Again::Unsent => true,
+            Again::Repeatable | Again::Later(_) => self.repeatable,
+        };
+        if !may_help || self.policy.retries == 0 {
+            return Err(error);
+        }
+        let asked = match error.again {
+            Again::Later(Some(after)) => Some(self.policy.until(after)),
+            _ => None,
+        };
+        let wait = self.backoff(self.tries, LONGEST).max(asked.unwrap_or_default());
+        if self.tries > self.policy.retries {
+            return Err(error.with_again(Again::Never));
+        }
+        let left = self.deadline.left().unwrap_or(PAUSE_MAX);
+        if left <= wait.saturating_add(LEAST) {
+            return Err(too_long(error, asked, left, self.deadline).with_again(Again::Never));
+        }
+        let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
+        self.tell(&error, wait, format_args!("before attempt {next} of {most}"));
+        self.policy.clock.sleep(wait);
+        Ok(())
+    }
+
+    /// Waits for as long as a rate limit asks, and has everybody else wait who sends to that registry.
+    fn pause(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        self.refusals += 1;
+        let asked = match error.again {
+            Again::Later(Some(after)) => Some(self.policy.until(after)),
+            _ => None,
+        };
+        let wait = match asked {
+            Some(asked) if asked >= TOLD => asked,
+            asked => self.backoff(self.refusals, LONGEST_LIMITED).max(asked.unwrap_or_default()),
+        };
+        self.policy.paces.slow(self.registry, wait);
+        let left = self.deadline.left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.paused));
+        if left <= wait.saturating_add(LEAST) {
+            return Err(too_long(error, asked, left, self.deadline).with_again(Again::Never));
+        }
+        self.paused = self.paused.saturating_add(wait);
+        self.tell(&error, wait, format_args!("before the next attempt"));
+        self.policy.clock.sleep(wait);
+        Ok(())
+    }
+
+    /// Says that the last attempt got somewhere although it failed: the tries are counted anew.
+    pub(crate) fn moved(&mut self) {
+        (self.tries, self.refusals, self.paused) = (0, 0, Duration::ZERO);
+    }
+
+    /// Twice as long as before at most, and half as long at least: those that failed together do not come back together.
+    fn backoff(&self, tries: u32, longest: Duration) -> Duration {
+        let doublings = tries.saturating_sub(1).min(16);
+        let longest = FIRST.saturating_mul(1 << doublings).min(longest);
+        longest.mul_f64(0.5 + self.policy.clock.chance().clamp(0.0, 1.0) / 2.0)
+    }
+
+    fn tell(&self, error: &RegistryError, wait: Duration, until: fmt::Arguments<'_>) {
+        if wait <= TOLD || !self.policy.paces.is_news(self.registry, wait) {
+            return;
+        }
+        let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
+        let said: String = own.unwrap_or(&error.detail).chars().take(WORDS_MAX).collect();
+        let line = format!("{}: {said}: waiting {} {until}", self.registry, shown(wait));
+        (self.policy.notice)(&line);
+    }
+}
+
+impl Policy {
+    fn until(&self, after: After) -> Duration {
+        match after {
+            After::Seconds(seconds) => Duration::from_secs(seconds),
+            // One that has passed says to come at once.
+            After::At(date) => date.duration_since(self.clock.today()).unwrap_or_default(),
+        }
+    }
+}
+
+/// There is no time left for another attempt.
+fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
+    let detail = match (asked, deadline.missed()) {
+        (_, Some(_)) if error.kind == Kind::Timeout => return error,
+        (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
+        (Some(asked), None) if asked.saturating_add(LEAST) >= left => {
+            format!("{}; {}", error.detail, longer(asked, left))
+        }
+        _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),
+    };
+    RegistryError { detail, ..error }
+}
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

@@ -1,0 +1,225 @@
+//! Work on several connections at once: HTTP/1.1 has one exchange a connection, so parallel requests are parallel
+//! threads. Results come back in the order of the work, whatever order it got done in.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Does `work` on every item, at most `jobs` at once, and gives the results in the items' order.
+///
+/// # Errors
+/// As [`in_stages`].
+pub(crate) fn in_order<T: Sync, R: Send, E: Send>(
+    jobs: NonZeroUsize,
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, Vec<E>> {
+    let tasks: Vec<(&T, Vec<usize>)> = items.iter().map(|item| (item, Vec::new())).collect();
+    in_stages(jobs, &tasks, |item| work(item))
+}
+
+/// Does `work` on every task once the tasks that it needs, by their places in the list, are done. What was waited for
+/// goes before what can be begun at any time.
+///
+/// After a failure nothing new is begun and what is running is let end. Tasks that need nothing are begun in order, so
+/// the first failure given is the first that one task at a time would have met.
+///
+/// # Errors
+/// All failures in the tasks' order; never an empty list.
+pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
+    jobs: NonZeroUsize,
+    tasks: &[(T, Vec<usize>)],
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, Vec<E>> {
+    let board = Board { state: Mutex::new(State::new(tasks)), changed: Condvar::new() };
+    let worker = || {
+        while let Some((place, task)) = board.take(tasks) {
+            let result = work(task);
+            board.put_back(place, result);
+        }
+    };
+    // The calling thread is a worker too: one job needs no thread at all.
+    thread::scope(|scope| {
+        for _ in 1..jobs.get().min(tasks.len()) {
+            // Where no more threads are to be had, those that there are do the work.
+            if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
+        }
+        worker();
+    });
+    board.state.into_inner().unwrap_or_else(PoisonError::into_inner).results()
+}
+
+struct Board<R, E> {
+    state: Mutex<State<R, E>>,
+    changed: Condvar,
+}
+
+struct State<R, E> {
+    /// What can be begun; those that waited for others apart.
+    ready: BTreeSet<usize>,
+    awaited: BTreeSet<usize>,
+    /// How many tasks each still waits for, and who waits for it.
+    missing: Vec<usize>,
+    waiters: Vec<Vec<usize>>,
+    running: usize,
+    results: Vec<Option<R>>,
+    failures: Vec<(usize, E)>,
+}
+
+impl<R, E> State<R, E> {
+    fn new<T>(tasks: &[(T, Vec<usize>)]) -> State<R, E> {
+        let mut waiters = vec![Vec::new(); tasks.len()];
+        for (place, (_, needs)) in tasks.iter().enumerate() {
+            for need in needs {
+                if let Some(waiting) = waiters.get_mut(*need) {
+                    waiting.push(place);
+                }
+            }
+        }
+        State {
+            ready: (0..tasks.len())
+                .filter(|place| tasks.get(*place).is_some_and(|(_, needs)| needs.is_empty()))
+                .collect(),
+            awaited: BTreeSet::new(),
+            missing: tasks.iter().map(|(_, needs)| needs.len()).collect(),
+            waiters,
+            running: 0,
+            results: tasks.iter().map(|_| None).collect(),
+            failures: Vec::new(),
+        }
+    }
+
+    fn results(mut self) -> Result<Vec<R>, Vec<E>> {
+        if self.failures.is_empty() {
+            return Ok(self.results.into_iter().flatten().collect());
+        }
+        self.failures.sort_by_key(|(place, _)| *place);
+        Err(self.failures.into_iter().map(|(_, failure)| failure).collect())
+    }
+}
+
+impl<R, E> Board<R, E> {
+    fn lock(&self) -> MutexGuard<'_, State<R, E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next task, waited for while a running one may yet make it ready; `None` when nothing more is to be begun.
+    fn take<'t, T>(&self, tasks: &'t [(T, Vec<usize>)]) -> Option<(usize, &'t T)> {
+        let mut state = self.lock();
+        loop {
+            if !state.failures.is_empty() {
+                return None;
+            }
+            if let Some(place) = state.awaited.pop_first().or_else(|| state.ready.pop_first()) {
+                state.running += 1;
+                return tasks.get(place).map(|(task, _)| (place, task));
+            }
+            if state.running == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn put_back(&self, place: usize, result: Result<R, E>) {
+        let mut state = self.lock();
+        state.running -= 1;
+        match result {
+            Err(failure) => state.failures.push((place, failure)),
+            Ok(result) => {
+                if let Some(slot) = state.results.get_mut(place) {
+                    *slot = Some(result);
+                }
+                let waiters = state.waiters.get_mut(place).map(std::mem::take).unwrap_or_default();
+                for waiter in waiters {
+                    if let Some(missing) = state.missing.get_mut(waiter) {
+                        *missing -= 1;
+                        if *missing == 0 {
+                            state.awaited.insert(waiter);
+                        }
+                    }
+                }
+            }
+        }
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn jobs(number: usize) -> NonZeroUsize {
+        NonZeroUsize::new(number).unwrap()
+    }
+
+    #[test]
+    fn results_keep_the_items_order() {
+        let items: Vec<usize> = (0..100).collect();
+        for number in [1, 3, 200] {
+            let doubled = in_order(jobs(number), &items, |item| Ok::<_, ()>(item * 2)).unwrap();
+            assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        }
+        assert_eq!(in_order(jobs(4), &[], |item: &u8| Ok::<_, ()>(*item)), Ok(vec![]));
+    }
+
+    #[test]
+    fn as_many_run_at_once_as_there_are_jobs() {
+        // Each waits for all the others, so this ends only if four are running together.
+        let together = Barrier::new(4);
+        let met = in_order(jobs(4), &[(); 4], |()| {
+            together.wait();
+            Ok::<_, ()>(())
+        });
+        assert!(met.is_ok());
+    }
+
+    #[test]
+    fn a_failure_stops_new_work_and_failures_keep_their_order() {
+        let begun = Mutex::new(Vec::new());
+        let failures = in_order(jobs(1), &[1, 2, 3], |item| {
+            begun.lock().unwrap().push(*item);
+            if *item == 2 { Err(*item) } else { Ok(()) }
+        });
+        assert_eq!((failures, begun.into_inner().unwrap()), (Err(vec![2]), vec![1, 2]));
+        let together = Barrier::new(3);
+        let failures = in_order(jobs(3), &[1, 2, 3], |item| {
+            together.wait();
+            if *item == 1 { Ok(()) } else { Err(*item) }
+        });
+        assert_eq!(failures, Err(vec![2, 3]));
+    }
+
+    #[test]
+    fn a_task_runs_after_what_it_needs_and_before_what_can_wait() {
+        let tasks =
+            [("a", vec![]), ("b", vec![]), ("c", vec![]), ("needs a", vec![0]), ("needs all", vec![0, 1, 2, 3])];
+        for number in [1, 4] {
+            let order = Mutex::new(Vec::new());
+            let done = in_stages(jobs(number), &tasks, |task| {
+                order.lock().unwrap().push(*task);
+                Ok::<_, ()>(task.len())
+            });
+            assert_eq!(done, Ok(vec![1, 1, 1, 7, 9]));
+            let order = order.into_inner().unwrap();
+            let place = |task| order.iter().position(|done| *done == task).unwrap();
+            assert!(place("a") < place("needs a"));
+            assert_eq!(place("needs all"), 4);
+            if number == 1 {
+                assert_eq!(order, ["a", "needs a", "b", "c", "needs all"]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_a_failed_task_is_not_begun() {
+        let tasks = [("a", vec![]), ("needs a", vec![0])];
+        let failures = in_stages(jobs(2), &tasks, |task| if *task == "a" { Err::<(), _>("a") } else { Err("begun") });
+        assert_eq!(failures, Err(vec!["a"]));
+    }
+}

@@ -1,0 +1,116 @@
+//! Per-host certificates as docker keeps them: `/etc/docker/certs.d/HOST[:PORT]/`.
+//!
+//! As with docker, the folder is not opened for Docker Hub, for names of this machine, and with `--insecure`.
+//!
+//! `*.crt` are authorities; what in them is no certificate is passed over, as docker does. `NAME.cert` and `NAME.key`
+//! are a client's pair; there a missing half, or a file that cannot be used, is an error that names the file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+
+use crate::env::Env;
+use crate::net::permission;
+use crate::net::tls::identity::issuer;
+
+/// What lies in one host's folder.
+#[derive(Debug, Default)]
+pub(crate) struct HostFiles {
+    /// The authorities.
+    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    /// The client's pairs, in the order of their names.
+    pub(crate) pairs: Vec<Arc<CertifiedKey>>,
+}
+
+/// The folder that holds the hosts' folders: docker's, or in rootless mode the user's own.
+pub fn folder(env: &Env) -> PathBuf {
+    let rootless = env.get("ROOTLESSKIT_STATE_DIR").and_then(|_| {
+        let home = || env.get("HOME").map(|home| Path::new(home).join(".config"));
+        env.get("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)
+    });
+    rootless.map_or_else(|| PathBuf::from("/etc/docker/certs.d"), |config| config.join("docker/certs.d"))
+}
+
+impl HostFiles {
+    /// Reads one host's folder. One that is not there holds nothing. The error is text that names the file.
+    pub(crate) fn read(folder: &Path, provider: &CryptoProvider) -> Result<HostFiles, String> {
+        let names = match names(folder) {
+            Ok(names) => names,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(HostFiles::default());
+            }
+            Err(error) => return Err(format!("{}: {}", folder.display(), permission::explain(folder, &error))),
+        };
+        let mut files = HostFiles::default();
+        for name in &names {
+            match name.rsplit_once('.') {
+                Some((_, "crt")) => files.authorities.extend(certificates(&read(&folder.join(name))?).flatten()),
+                Some((stem, "cert")) => {
+                    let key = format!("{stem}.key");
+                    if !names.contains(&key) {
+                        return Err(format!(
+                            "missing key {key} for client certificate {name}. CA certificates must use the extension \
+                             .crt (in {})",
+                            folder.display()
+                        ));
+                    }
+                    files.pairs.push(Arc::new(pair(&folder.join(name), &folder.join(key), provider)?));
+                }
+                Some((stem, "key")) if !names.contains(&format!("{stem}.cert")) => {
+                    let folder = folder.display();
+                    return Err(format!("missing client certificate {stem}.cert for key {name} (in {folder})"));
+                }
+                _ => {}
+            }
+        }
+        Ok(files)
+    }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        // A name that is not UTF-8 can have none of the extensions that matter with a usable partner.
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{}: {}", path.display(), permission::explain(path, &error)))
+}
+
+fn certificates(pem: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>> {
+    CertificateDer::pem_slice_iter(pem)
+}
+
+fn pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+    let said = |path: &Path, why: &str| format!("{}: {why}", path.display());
+    let bad_cert = || said(cert, "no usable PEM certificate");
+    let chain: Vec<_> = certificates(&read(cert)?).collect::<Result<_, _>>().map_err(|_| bad_cert())?;
+    if chain.is_empty() || chain.iter().any(|certificate| issuer(certificate).is_none()) {
+        return Err(bad_cert());
+    }
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|_| said(key, "no PEM private key (one with a passphrase cannot be used)"))?;
+    let signer = provider
+        .key_provider
+        .load_private_key(private)
+        .map_err(|_| said(key, "not a private key of a kind that can be used (RSA, ECDSA P-256 or P-384, Ed25519)"))?;
+    let pair = CertifiedKey::new(chain, signer);
+    match pair.keys_match() {
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(format!("{} and {} are not a pair", cert.display(), key.display()))
+        }
+        // Anything else is about certificates of version 1, which webpki does not read and servers accept.
+        _ => Ok(pair),
+    }
+}

@@ -1,0 +1,88 @@
+//! How connections to a host are made secure: roots, certs.d, client pairs, or with `--insecure` no checks.
+//!
+//! rustls with ring and nothing of the HTTP library's own, whose glue panics on a client pair that it cannot use and
+//! cannot add authorities to the system's.
+//!
+//! The authorities in a registry's folder also count for the hosts that it sends us to (its token server, its blob
+//! store), as they do for docker. A client pair is shown only to the host whose folder it lies in; docker would show it
+//! to those others too.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, ClientConnection};
+
+use crate::env::Env;
+use crate::net::tls::certs_d::{self, HostFiles};
+use crate::net::tls::identity::Identity;
+use crate::net::tls::system_roots::SystemRoots;
+use crate::net::tls::verifier::{Checked, Unchecked};
+
+/// Makes TLS configurations. Reads nothing until asked for one.
+pub(crate) struct Tls {
+    folder: PathBuf,
+    insecure: bool,
+    system: Arc<SystemRoots>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// The TLS side of all connections to one host.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSetup {
+    /// What rustls is to do.
+    pub(crate) config: Arc<ClientConfig>,
+    /// What the host is shown of the client.
+    pub(crate) identity: Arc<Identity>,
+}
+
+impl Tls {
+    /// Looks for certs.d where this environment has it.
+    pub(crate) fn new(env: &Env, insecure: bool) -> Tls {
+        Tls {
+            folder: certs_d::folder(env),
+            insecure,
+            system: Arc::new(SystemRoots::new(env)),
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        }
+    }
+
+    /// The setup for one host. `own` are the names of its folders in certs.d, `trusted` those of the registry in whose
+    /// service it is called; with `--insecure` none is opened. The error is text that names the file.
+    pub(crate) fn setup(&self, own: &[String], trusted: &[String]) -> Result<TlsSetup, String> {
+        let mut authorities = Vec::new();
+        let mut pairs = Vec::new();
+        let (own, trusted) = if self.insecure { (&[][..], &[][..]) } else { (own, trusted) };
+        for name in own {
+            let files = HostFiles::read(&self.folder.join(name), &self.provider)?;
+            authorities.extend(files.authorities);
+            pairs.extend(files.pairs);
+        }
+        for name in trusted.iter().filter(|name| !own.contains(name)) {
+            authorities.extend(HostFiles::read(&self.folder.join(name), &self.provider)?.authorities);
+        }
+        let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
+            Arc::new(Unchecked(Arc::clone(&self.provider)))
+        } else {
+            Arc::new(Checked::new(Arc::clone(&self.system), authorities, Arc::clone(&self.provider)))
+        };
+        let identity = Arc::new(Identity::new(pairs));
+        let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(Arc::clone(&identity) as _);
+        Ok(TlsSetup { config: Arc::new(config), identity })
+    }
+}
+
+impl TlsSetup {
+    /// A connection to be, to a host by its name or address (IPv6 without brackets).
+    pub(crate) fn connection(&self, host: &str) -> Result<ClientConnection, rustls::Error> {
+        let name = rustls::pki_types::ServerName::try_from(host.to_owned())
+            .map_err(|_| rustls::Error::General(format!("{host} cannot stand in a certificate")))?;
+        ClientConnection::new(Arc::clone(&self.config), name)
+    }
+}

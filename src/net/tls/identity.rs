@@ -1,0 +1,104 @@
+//! The client's half of mutual TLS: which pair of certs.d is shown to a server that asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+
+/// The pairs for one host.
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    pairs: Vec<Arc<CertifiedKey>>,
+    asked: AtomicBool,
+}
+
+impl Identity {
+    /// Offers these, in this order.
+    pub(crate) fn new(pairs: Vec<Arc<CertifiedKey>>) -> Identity {
+        Identity { pairs, asked: AtomicBool::new(false) }
+    }
+
+    /// Whether the server has asked for a certificate.
+    ///
+    /// Under TLS 1.3 a server says that it wanted another one only after the handshake, and that alert may be lost when
+    /// it closes at once; then this is all there is to tell a shut door from a broken line.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for Identity {
+    fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        let usable = || self.pairs.iter().filter(|pair| pair.key.choose_scheme(schemes).is_some());
+        // As Go does: the first whose chain leads to an authority that the server names. Where none does, the first:
+        // better a refusal that says so than no certificate at all.
+        let named = |pair: &&Arc<CertifiedKey>| {
+            pair.cert.iter().any(|certificate| issuer(certificate).is_some_and(|name| authorities.contains(&name)))
+        };
+        usable().find(named).or_else(|| usable().next()).cloned()
+    }
+
+    fn has_certs(&self) -> bool {
+        // Said even of none, so that `resolve` is called and it is known that the server asked.
+        true
+    }
+}
+
+/// The issuer's name of a DER certificate with its tag and length; `None` where it is no certificate.
+///
+/// `Certificate ::= SEQUENCE { SEQUENCE { [0] version OPTIONAL, serial, algorithm, issuer, … } … }` (RFC 5280, 4.1).
+pub(crate) fn issuer(certificate: &[u8]) -> Option<&[u8]> {
+    let (outer, _) = element(certificate)?;
+    let (inner, _) = element(outer.content)?;
+    let (mut field, mut rest) = element(inner.content)?;
+    if field.tag == 0xa0 {
+        (field, rest) = element(rest)?;
+    }
+    let (algorithm, rest) = element(rest)?;
+    let (issuer, _) = element(rest)?;
+    let tags = [outer.tag, inner.tag, field.tag, algorithm.tag, issuer.tag];
+    (tags == [0x30, 0x30, 0x02, 0x30, 0x30]).then_some(issuer.whole)
+}
+
+struct Element<'a> {
+    tag: u8,
+    whole: &'a [u8],
+    content: &'a [u8],
+}
+
+/// The first DER element, and what follows it.
+fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+    let (tag, length, start): (u8, usize, usize) = match *bytes {
+        [tag, length, ..] if length < 0x80 => (tag, usize::from(length), 2),
+        [tag, 0x81, length, ..] => (tag, usize::from(length), 3),
+        [tag, 0x82, high, low, ..] => (tag, usize::from(high) << 8 | usize::from(low), 4),
+        _ => return None,
+    };
+    let (whole, rest) = bytes.split_at_checked(start.checked_add(length)?)?;
+    Some((Element { tag, whole, content: whole.get(start..)? }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_is_found_with_and_without_a_version() {
+        let name = [0x30, 2, 0x31, 0];
+        let algorithm = [0x30, 0];
+        let serial = [2, 1, 7];
+        let fields = |version: &[u8]| [version, &serial, &algorithm, &name].concat();
+        for version in [&[0xa0, 3, 2, 1, 2][..], &[]] {
+            let fields = fields(version);
+            let length = u8::try_from(fields.len()).expect("short");
+            let certificate = [&[0x30, 0x81, length + 2, 0x30, length], &fields[..]].concat();
+            assert_eq!(issuer(&certificate), Some(&name[..]));
+            for cut in 0..certificate.len() {
+                assert_eq!(issuer(&certificate[..cut]), None);
+            }
+        }
+    }
+}

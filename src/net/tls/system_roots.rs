@@ -1,0 +1,151 @@
+//! The system's certificate authorities, by the rules of Go's `crypto/x509`, which docker has.
+//!
+//! On Linux and its like they are a file, the first of several places where there is one, together with what lies in some
+//! folders. `SSL_CERT_FILE` takes the place of the file and `SSL_CERT_DIR` that of the folders, each of its own half
+//! only. What is not there is no error, and neither is what cannot be read while there are authorities at all.
+
+use std::sync::OnceLock;
+
+use rustls::pki_types::CertificateDer;
+
+use crate::env::Env;
+
+/// The authorities, read when first wanted.
+#[derive(Debug)]
+pub(crate) struct SystemRoots {
+    file: Option<String>,
+    folders: Option<String>,
+    found: OnceLock<(Vec<CertificateDer<'static>>, String)>,
+}
+
+impl SystemRoots {
+    /// Those that this environment names. Does no I/O.
+    pub(crate) fn new(env: &Env) -> SystemRoots {
+        let variable = |name| env.get(name).map(str::to_owned);
+        SystemRoots { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR"), found: OnceLock::new() }
+    }
+
+    /// The certificates, and what could not be read.
+    pub(crate) fn load(&self) -> &(Vec<CertificateDer<'static>>, String) {
+        self.found.get_or_init(|| places::load(self.file.as_deref(), self.folders.as_deref()))
+    }
+}
+
+#[cfg(any(windows, target_os = "macos"))]
+mod places {
+    use rustls::pki_types::CertificateDer;
+
+    /// Go asks the system there, whatever the variables say.
+    pub(crate) fn load(_: Option<&str>, _: Option<&str>) -> (Vec<CertificateDer<'static>>, String) {
+        let found = rustls_native_certs::load_native_certs();
+        let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        (found.certs, errors.join("; "))
+    }
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+mod places {
+    use std::fs::{self, File};
+    use std::io::{self, ErrorKind, Read};
+    use std::path::Path;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    /// The first that can be read counts.
+    const FILES: [&str; 6] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/pki/tls/cacert.pem",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+    /// More than all authorities of the world, in bytes.
+    const FILE_MAX: u64 = 64 << 20;
+
+    pub(crate) fn load(file: Option<&str>, folders: Option<&str>) -> (Vec<CertificateDer<'static>>, String) {
+        let files = file.map_or(FILES.to_vec(), |file| vec![file]);
+        let folders = folders.map_or(FOLDERS.to_vec(), |folders| folders.split(':').collect());
+        let (mut found, mut troubles) = (Vec::new(), Vec::new());
+        let mut tell = |path: &Path, error: &io::Error| {
+            if error.kind() != ErrorKind::NotFound {
+                troubles.push(format!("{}: {error}", path.display()));
+            }
+        };
+        for file in files.iter().map(Path::new) {
+            match read(file) {
+                Ok(bytes) => {
+                    found.extend(certificates(&bytes));
+                    break;
+                }
+                Err(error) => tell(file, &error),
+            }
+        }
+        for folder in folders.iter().map(Path::new) {
+            match fs::read_dir(folder) {
+                // What lies there and cannot be read is passed over. A FIFO would be waited for.
+                Ok(entries) => {
+                    entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).for_each(|path| {
+                        found.extend(read(&path).iter().flat_map(|bytes| certificates(bytes)));
+                    })
+                }
+                Err(error) => tell(folder, &error),
+            }
+        }
+        // Most of a folder are links to what lies in the file too.
+        found.sort_unstable_by(|one: &CertificateDer<'_>, other| one.as_ref().cmp(other.as_ref()));
+        found.dedup();
+        (found, troubles.join("; "))
+    }
+
+    fn read(path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(FILE_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// What is no certificate is passed over.
+    fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_slice_iter(pem).flatten().collect()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn pem(content: &str) -> String {
+            format!("-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n")
+        }
+
+        #[test]
+        fn each_variable_stands_for_its_half_and_what_is_missing_is_no_error() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+            fs::create_dir(path("one")).unwrap();
+            fs::create_dir(path("two")).unwrap();
+            fs::write(path("file"), format!("a remark\n{}{}", pem("QUFB"), pem("QkJC"))).unwrap();
+            fs::write(path("one/x"), pem("Q0ND")).unwrap();
+            fs::write(path("one/rubbish"), "rubbish").unwrap();
+            fs::write(path("two/y"), pem("QUFB")).unwrap();
+            let found = |file: &str, folders: &str| {
+                let (found, trouble) = load(Some(file), Some(folders));
+                assert_eq!(trouble, "", "{file} {folders}");
+                found.iter().map(|der| String::from_utf8(der.to_vec()).unwrap()).collect::<Vec<_>>().join(" ")
+            };
+            let (both, none) = (format!("{}:{}", path("one"), path("two")), path("none"));
+            assert_eq!(found(&path("file"), &none), "AAA BBB");
+            assert_eq!(found(&none, &both), "AAA CCC");
+            assert_eq!(found(&path("file"), &both), "AAA BBB CCC");
+            assert_eq!(found(&none, &none), "");
+            let trouble = load(Some(&none), Some(&path("file"))).1;
+            assert!(trouble.starts_with(&format!("{}: ", path("file"))), "{trouble}");
+            // One variable leaves the other half to the system.
+            let of_folders = load(Some(&none), None).0;
+            let with_file = load(Some(&path("file")), None).0;
+            assert_eq!(with_file.len(), of_folders.len() + 2);
+            assert!(of_folders.iter().all(|certificate| with_file.contains(certificate)));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which server certificates are believed.
+//!
+//! Beside the system's roots and the authorities of certs.d there is docker's own documented way: a self-signed
+//! certificate that says of itself that it is an authority (`openssl req -x509` makes such), put into certs.d as it is.
+//! Go takes it for a server's certificate; webpki refuses any authority there. So where the very same certificate lies
+//! in certs.d, that one objection is passed over, and name and dates are still checked.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+
+use crate::net::tls::system_roots::SystemRoots;
+
+/// There is no authority to check a certificate against. The text says why.
+#[derive(Debug)]
+pub(crate) struct NoRoots(pub(crate) String);
+
+impl fmt::Display for NoRoots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoRoots {}
+
+/// Checks chain, name and dates.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    system: Arc<SystemRoots>,
+    own: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    // Made at the first certificate: a peer that turns out to speak plain HTTP never costs reading the system's roots.
+    inner: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
+}
+
+impl Checked {
+    /// Believes the system's roots and these certificates of certs.d.
+    pub(crate) fn new(
+        system: Arc<SystemRoots>,
+        own: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Checked {
+        Checked { system, own, provider, inner: OnceLock::new() }
+    }
+
+    fn inner(&self) -> Result<&WebPkiServerVerifier, Error> {
+        let made = self.inner.get_or_init(|| {
+            let (system, trouble) = self.system.load();
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(system.iter().chain(&self.own).cloned());
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider));
+            builder.build().map_err(|_| {
+                let mut text = "no certificate authorities were found on this system".to_owned();
+                if !trouble.is_empty() {
+                    text = format!("{text}: {trouble}");
+                }
+                Error::Other(OtherError(Arc::new(NoRoots(text))))
+            })
+        });
+        made.as_deref().map_err(Clone::clone)
+    }
+}
+
+impl ServerCertVerifier for Checked {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let checked = self.inner()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let Err(error) = checked else { return checked };
+        // webpki looks at the dates before it looks at this, so what gets here is in date.
+        let is_that = matches!(&error, Error::InvalidCertificate(why) if is_authority_objection(why));
+        if is_that && (self.own.contains(end_entity) || self.system.load().0.contains(end_entity)) {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(error)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Whether the only thing against a certificate is that it says it is an authority.
+///
+/// webpki is no dependency of ours, so its error is known by its name alone; the tests hold that in place.
+pub(crate) fn is_authority_objection(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
+}
+
+/// Believes anything: `--insecure`.
+#[derive(Debug)]
+pub(crate) struct Unchecked(pub(crate) Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unchecked {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
+        // Nothing is verified, so what ring cannot verify is welcome too: keys that Go would accept here.
+        schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::RSA_PKCS1_SHA1]);
+        schemes
+    }
+}

@@ -1,0 +1,273 @@
+//! URLs of requests, as far as a registry client needs them: an origin, a path with its query, and RFC 3986's way of
+//! reading a `Location` against them.
+//!
+//! A URL here has no user information: what a `Location` brings of it is dropped, so that it is neither sent nor shown.
+
+use std::fmt;
+
+use crate::net::host;
+
+/// Query values that a request line may show: they name content and are no secrets.
+const SHOWN: [&str; 7] = ["mount", "from", "digest", "service", "scope", "n", "last"];
+
+/// Where a connection goes: what must be equal for credentials to be sent along.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    /// TLS or not.
+    pub(crate) https: bool,
+    /// A name or an address, in lower case, an IPv6 address without its brackets.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+}
+
+impl Origin {
+    /// Reads `host`, `host:port` or `[v6]:port`; the port that is missing is the scheme's.
+    pub(crate) fn of_authority(https: bool, authority: &str) -> Option<Origin> {
+        let (host, port) = host::split(authority)?;
+        let fits = |b: u8| b.is_ascii_graphic() && !b"\"#%/<>?@[\\]^`{|}".contains(&b);
+        // A leading dot is no name, and would lead out of certs.d.
+        if host.starts_with('.') || !host.bytes().all(fits) {
+            return None;
+        }
+        let port = port.unwrap_or(if https { 443 } else { 80 });
+        Some(Origin { https, host: host.to_ascii_lowercase(), port })
+    }
+
+    /// `host`, or `host:port` where the port is not the scheme's own: also the name of its folder in certs.d.
+    pub(crate) fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == if self.https { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.authority())
+    }
+}
+
+/// A full URL. Displayed, for debugging too, without the query values that could be secrets.
+#[derive(Clone)]
+pub(crate) struct Url {
+    /// Scheme, host and port.
+    pub(crate) origin: Origin,
+    target: String,
+    /// Whether a server has named it, rather than that it was built here.
+    named: bool,
+}
+
+impl PartialEq for Url {
+    fn eq(&self, other: &Url) -> bool {
+        (&self.origin, &self.target) == (&other.origin, &other.target)
+    }
+}
+
+impl Url {
+    /// Whether a server has named it: then it may repeat a secret.
+    pub(crate) fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// A path on a server; `target` begins with a slash and may have a query.
+    pub(crate) fn new(origin: Origin, target: impl Into<String>) -> Url {
+        Url { origin, target: target.into(), named: false }
+    }
+
+    /// Reads an absolute http or https URL. The error says what is wrong with it, without its text.
+    pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
+        let (https, rest) = scheme(text).ok_or("not an http or https URL")?;
+        Url::parse_rest(https, rest)
+    }
+
+    fn parse_rest(https: bool, rest: &str) -> Result<Url, &'static str> {
+        let rest = rest.split('#').next().unwrap_or_default();
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(end);
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let origin = Origin::of_authority(https, authority).ok_or("a URL whose host or port cannot be read")?;
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        Ok(Url { origin, target: encode(&format!("{slash}{target}")), named: true })
+    }
+
+    /// Reads a `Location` that was answered to a request for this URL.
+    pub(crate) fn join(&self, location: &str) -> Result<Url, &'static str> {
+        let location = location.trim();
+        if let Some(rest) = location.strip_prefix("//") {
+            return Url::parse_rest(self.origin.https, rest);
+        }
+        let first = location.split(['/', '?', '#']).next().unwrap_or_default();
+        if first.contains(':') {
+            return Url::parse(location);
+        }
+        let relative = location.split('#').next().unwrap_or_default();
+        let path = self.target.split('?').next().unwrap_or_default();
+        let target = match relative.chars().next() {
+            None => return Err("empty"),
+            Some('/') => relative.to_owned(),
+            Some('?') => format!("{path}{relative}"),
+            Some(_) => merge(path, relative),
+        };
+        Ok(Url { origin: self.origin.clone(), target: encode(&target), named: true })
+    }
+
+    /// The path with its query, for the request line and nothing else.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The same URL with one more query parameter; `pair` is `name=value`, encoded where it has to be.
+    pub(crate) fn with_query(&self, pair: &str) -> Url {
+        let separator = if self.target.contains('?') { '&' } else { '?' };
+        Url { target: format!("{}{separator}{pair}", self.target), ..self.clone() }
+    }
+
+    /// The same URL at another origin.
+    pub(crate) fn at(&self, origin: Origin) -> Url {
+        Url { origin, ..self.clone() }
+    }
+
+    /// The URL in full, for the request line and nothing else.
+    pub(crate) fn reveal(&self) -> String {
+        format!("{}{}", self.origin, self.target)
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
+        write!(f, "{}{path}", self.origin)?;
+        let pairs = query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty());
+        for (at, pair) in pairs.enumerate() {
+            let separator = if at == 0 { '?' } else { '&' };
+            match pair.split_once('=') {
+                Some((name, _)) if !SHOWN.contains(&name) => write!(f, "{separator}{name}=…")?,
+                Some(_) => write!(f, "{separator}{pair}")?,
+                None => write!(f, "{separator}…")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn scheme(text: &str) -> Option<(bool, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    if scheme.eq_ignore_ascii_case("https") {
+        return Some((true, rest));
+    }
+    scheme.eq_ignore_ascii_case("http").then_some((false, rest))
+}
+
+/// A relative path against the folder that the request's path is in, dots taken out.
+fn merge(path: &str, relative: &str) -> String {
+    let (relative, query) = relative.split_once('?').map_or((relative, None), |(r, q)| (r, Some(q)));
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut segments: Vec<&str> = folder.split('/').skip(1).collect();
+    let mut rest = relative.split('/').peekable();
+    while let Some(segment) = rest.next() {
+        let last = rest.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    segments.pop();
+                }
+                if last {
+                    segments.push("");
+                }
+            }
+            _ => segments.push(segment),
+        }
+    }
+    let merged = format!("/{}", segments.join("/"));
+    query.map_or(merged.clone(), |query| format!("{merged}?{query}"))
+}
+
+/// Percent-encodes what may not stand in a request line; what is encoded already stays as it is.
+fn encode(target: &str) -> String {
+    let mut text = String::with_capacity(target.len());
+    for byte in target.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(location: &str) -> Result<String, &'static str> {
+        let base = Url::parse("https://h:5000/v2/a/blobs/sha256:x?y=1").expect("a URL");
+        base.join(location).map(|url| url.reveal())
+    }
+
+    #[test]
+    fn locations_are_read_against_the_request() {
+        for (location, expected) in [
+            ("/x?q=1#f", "https://h:5000/x?q=1"),
+            ("?q", "https://h:5000/v2/a/blobs/sha256:x?q"),
+            ("z", "https://h:5000/v2/a/blobs/z"),
+            ("./z/./", "https://h:5000/v2/a/blobs/z/"),
+            ("../z?a/../b", "https://h:5000/v2/a/z?a/../b"),
+            ("../../../../../z", "https://h:5000/z"),
+            ("//other/z", "https://other/z"),
+            ("http://user:hunter2@[::1]:80/z", "http://[::1]/z"),
+            ("HTTPS://H.Example", "https://h.example/"),
+            ("https://h:443?x", "https://h/?x"),
+            ("/a b/ü\"", "https://h:5000/a%20b/%C3%BC%22"),
+            ("/a%20b", "https://h:5000/a%20b"),
+        ] {
+            assert_eq!(joined(location).as_deref(), Ok(expected), "{location}");
+        }
+        for wrong in [
+            "",
+            "#x",
+            "ftp://h/x",
+            "https://",
+            "https:///x",
+            "https://../x",
+            "https://h:x/",
+            "mailto:x",
+            "https://a b/",
+        ] {
+            assert!(joined(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_harmless_query_values_are_shown() {
+        let url =
+            Url::parse("https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=hunter2&hunter3").expect("a URL");
+        assert_eq!(url.to_string(), "https://h/v2/a/blobs/uploads/?mount=sha256:x&from=b&X-Sig=…&…");
+        assert_eq!(format!("{url:?}"), url.to_string());
+    }
+
+    #[test]
+    fn a_query_is_kept_and_added_to() {
+        for (text, expected) in
+            [("https://h/a", "https://h/a?n=1"), ("https://h/a?_state=x", "https://h/a?_state=x&n=1")]
+        {
+            let url = Url::parse(text).expect("a URL").with_query("n=1");
+            assert_eq!(url.reveal(), expected);
+            assert!(url.reveal().ends_with(url.target()));
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let origin = |text| Url::parse(text).expect("a URL").origin;
+        assert_eq!(origin("https://H/"), origin("https://h:443/x"));
+        assert_ne!(origin("https://h/"), origin("http://h/"));
+        assert_ne!(origin("https://h/"), origin("https://h:444/"));
+        assert_eq!(origin("http://[::1]:5000/").authority(), "[::1]:5000");
+    }
+}
