@@ -2,25 +2,25 @@
 //!
 //! Nothing is read or sent before a registry asks. The first token is asked for all that the command has announced, so
 //! that one serves it whole; where a registry or its token server will not have that, exactly what was challenged is
-//! asked for. What a token turned out to be good for is [`Cache`]'s to know.
+//! asked for. What a token turned out to be good for is [`TokenCache`]'s to know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::auth::cache::Cache;
+use crate::auth::cache::TokenCache;
 use crate::auth::challenge::Challenge;
-use crate::auth::credentials::{Credential, Credentials};
+use crate::auth::credentials::{Credential, CredentialStore};
 pub use crate::auth::scope::Access;
 pub(crate) use crate::auth::scope::Scope;
 use crate::auth::scope::Scopes;
-use crate::auth::static_auth::Fixed;
-use crate::auth::token::{self, Grant, Realm};
-pub(crate) use crate::auth::token::{TokenReply, TokenRequest};
-use crate::net::error::{FailedRequest, Kind, RegistryError};
+use crate::auth::static_auth::StaticAuth;
+use crate::auth::token::{self, GrantedToken, Realm};
+pub(crate) use crate::auth::token::{TokenRequest, TokenResponse};
+use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::host;
-use crate::net::redact::Scrubber;
+use crate::net::redact::Redactor;
 use crate::secret::Secret;
 
 /// As much as one token request asks for: nginx refuses request lines, and headers such as the token is sent in, of more
@@ -29,11 +29,11 @@ const SCOPES_MAX: usize = 50;
 const URL_MAX: usize = 4096;
 
 /// Sends one request to a token server, without following redirects.
-type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenReply, RegistryError>;
+type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
 
 /// Who asks for a login.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
+pub(crate) struct ChallengeOrigin<'a> {
     /// The registry's host as references have it; `docker.io` unmapped.
     pub(crate) registry: &'a str,
     /// Whether the request that was refused went over TLS.
@@ -49,31 +49,31 @@ pub(crate) struct Origin<'a> {
 /// Answers registries' challenges for the time of one command.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    credentials: Credentials,
-    secrets: Arc<Scrubber>,
-    desks: Mutex<BTreeMap<String, Arc<Desk>>>,
+    credentials: CredentialStore,
+    secrets: Arc<Redactor>,
+    desks: Mutex<BTreeMap<String, Arc<RegistryState>>>,
 }
 
 /// What is known of one registry.
 #[derive(Debug, Default)]
-struct Desk {
+struct RegistryState {
     /// Held while a token is fetched, so that threads refused together cause one request and not one each.
     turn: Mutex<()>,
     /// How many have come for the turn so far.
     arrivals: AtomicUsize,
     /// A header that is good for everything: Basic, or the registry token of the configuration.
-    fixed: Fixed,
+    fixed: StaticAuth,
     /// Held for an instant only, never while something is sent.
-    state: Mutex<State>,
+    state: Mutex<AuthState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct AuthState {
     announced: Scopes,
     credential: Option<Result<Credential, RegistryError>>,
     /// The refresh token that a token server gave in the place of the stored one.
     refresh: Option<Secret>,
-    cache: Cache,
+    cache: TokenCache,
     /// Whether the token server has refused to give one token for all, or the registry to take it.
     narrow: bool,
     /// Tokens for several repositories that were too large for the registry.
@@ -91,7 +91,7 @@ struct State {
 
 impl Authenticator {
     /// Starts with nothing asked and nothing looked up; what is quoted is rid of these secrets. Does no I/O.
-    pub(crate) fn new(credentials: Credentials, secrets: Arc<Scrubber>) -> Authenticator {
+    pub(crate) fn new(credentials: CredentialStore, secrets: Arc<Redactor>) -> Authenticator {
         Authenticator { credentials, secrets, desks: Mutex::default() }
     }
 
@@ -137,20 +137,20 @@ impl Authenticator {
     /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a token
     /// that the login got: nobody is logged in, the login is wrong, or it is good and not enough. A login that any request
     /// was accepted with is good.
-    pub(crate) fn unauthorized(&self, registry: &str, refused: bool) -> Kind {
+    pub(crate) fn unauthorized(&self, registry: &str, refused: bool) -> RegistryErrorKind {
         let desk = self.desk(registry);
         let state = lock(&desk.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
                 if !refused && !desk.fixed.is_refused() {
-                    Kind::Forbidden
+                    RegistryErrorKind::Forbidden
                 } else if self.credentials.are_given(registry) {
-                    Kind::GivenLoginRefused
+                    RegistryErrorKind::GivenLoginRefused
                 } else {
-                    Kind::LoginRefused
+                    RegistryErrorKind::LoginRefused
                 }
             }
-            _ => Kind::Unauthorized,
+            _ => RegistryErrorKind::Unauthorized,
         }
     }
 
@@ -173,11 +173,11 @@ impl Authenticator {
     /// the others wait and find its token. `send` must not come back here.
     ///
     /// # Errors
-    /// [`Kind::Credentials`] where the configuration or a helper cannot be used, the token server's own failures, and
-    /// [`Kind::Protocol`] for a challenge that cannot or must not be followed.
+    /// [`RegistryErrorKind::Credentials`] where the configuration or a helper cannot be used, the token server's own failures, and
+    /// [`RegistryErrorKind::Protocol`] for a challenge that cannot or must not be followed.
     pub(crate) fn answer(
         &self,
-        origin: &Origin<'_>,
+        origin: &ChallengeOrigin<'_>,
         challenges: &[Challenge],
         needed: &[Scope],
         sent: Option<&Secret>,
@@ -203,24 +203,29 @@ impl Authenticator {
         if let Some(token) = &credential.registry_token {
             let unfit = || {
                 let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
-                RegistryError::new(Kind::Credentials, origin.registry, detail)
+                RegistryError::new(RegistryErrorKind::Credentials, origin.registry, detail)
             };
             let header = token::bearer(token).ok_or_else(unfit)?;
             drop(turn);
             return fixed(&desk, origin, Some(header), sent);
         }
         let realm = usable_realm(origin, challenge, &credential, &self.secrets)?;
-        let desk = TokenDesk { desk: &desk, origin, realm, challenge, credential, send, secrets: &self.secrets };
+        let desk = RegistryAuth { desk: &desk, origin, realm, challenge, credential, send, secrets: &self.secrets };
         desk.answer(&Scopes::of(needed), sent)
     }
 
-    fn desk(&self, registry: &str) -> Arc<Desk> {
+    fn desk(&self, registry: &str) -> Arc<RegistryState> {
         let mut desks = lock(&self.desks);
         Arc::clone(desks.entry(registry.to_owned()).or_default())
     }
 
     /// Looked up once a registry and command, while the turn is held: a helper may ask its user something.
-    fn credential(&self, desk: &Desk, registry: &str, left: Option<Duration>) -> Result<Credential, RegistryError> {
+    fn credential(
+        &self,
+        desk: &RegistryState,
+        registry: &str,
+        left: Option<Duration>,
+    ) -> Result<Credential, RegistryError> {
         if let Some(known) = lock(&desk.state).credential.clone() {
             return known;
         }
@@ -233,8 +238,8 @@ impl Authenticator {
 /// A header that does not depend on what is asked for: it is tried once, and then sent with every request. Not while the
 /// turn is held, which whoever is trying it may need.
 fn fixed(
-    desk: &Desk,
-    origin: &Origin<'_>,
+    desk: &RegistryState,
+    origin: &ChallengeOrigin<'_>,
     header: Option<Secret>,
     sent: Option<&Secret>,
 ) -> Result<Option<Secret>, RegistryError> {
@@ -245,7 +250,7 @@ fn fixed(
     }
     if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
-        return Err(RegistryError::new(Kind::Protocol, origin.registry, detail));
+        return Err(RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail));
     }
     desk.fixed.take(&header, origin.is_look)
 }
@@ -253,12 +258,12 @@ fn fixed(
 /// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
 /// plain HTTP only within this machine. `--insecure` lifts both.
 fn usable_realm(
-    origin: &Origin<'_>,
+    origin: &ChallengeOrigin<'_>,
     challenge: &Challenge,
     credential: &Credential,
-    secrets: &Scrubber,
+    secrets: &Redactor,
 ) -> Result<Realm, RegistryError> {
-    let refuse = |detail: String| RegistryError::new(Kind::Protocol, origin.registry, detail);
+    let refuse = |detail: String| RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail);
     let text = challenge.parameter("realm").ok_or_else(|| refuse("its Bearer challenge has no realm".to_owned()))?;
     let realm = Realm::parse(text).map_err(refuse)?;
     let exposed = origin.https || !(credential.is_anonymous() || realm.is_loopback());
@@ -270,17 +275,17 @@ fn usable_realm(
 }
 
 /// One answer to one Bearer challenge, made while the registry's turn is held.
-struct TokenDesk<'a> {
-    desk: &'a Desk,
-    origin: &'a Origin<'a>,
+struct RegistryAuth<'a> {
+    desk: &'a RegistryState,
+    origin: &'a ChallengeOrigin<'a>,
     realm: Realm,
     challenge: &'a Challenge,
     credential: Credential,
     send: Send<'a>,
-    secrets: &'a Scrubber,
+    secrets: &'a Redactor,
 }
 
-impl TokenDesk<'_> {
+impl RegistryAuth<'_> {
     fn answer(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
         let challenged = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
         let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
@@ -311,7 +316,7 @@ impl TokenDesk<'_> {
 
     /// What is wanted and announced, as far as one request holds it. Where it does not hold all, what a token at hand is
     /// good for is left out.
-    fn at_once(&self, state: &State, want: &Scopes) -> Scopes {
+    fn at_once(&self, state: &AuthState, want: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
             scopes.len() <= SCOPES_MAX && self.realm.get(service, scopes, &self.credential).url.len() <= URL_MAX
@@ -337,14 +342,14 @@ impl TokenDesk<'_> {
     /// login: to repeat it could lock the user out.
     fn may_be_too_much(&self, error: &RegistryError) -> bool {
         match error.status {
-            Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != Kind::Unauthorized,
+            Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != RegistryErrorKind::Unauthorized,
             Some(401) => self.credential.is_anonymous(),
             _ => false,
         }
     }
 
     fn obtain(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
-        let known = |state: &State| {
+        let known = |state: &AuthState| {
             let same = state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
             same.or_else(|| state.refused.get(&self.realm.host)).cloned()
         };
@@ -355,7 +360,7 @@ impl TokenDesk<'_> {
         let granted = self.fetch(scopes);
         let mut state = lock(&self.desk.state);
         match granted {
-            Ok(Grant { header, lifetime, refresh }) => {
+            Ok(GrantedToken { header, lifetime, refresh }) => {
                 state.refresh = refresh.or_else(|| state.refresh.take());
                 state.granted.insert(self.realm.host.clone());
                 state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
@@ -363,11 +368,11 @@ impl TokenDesk<'_> {
             }
             Err(error) => {
                 // To one that has taken the login before, it was not about the login.
-                let is_login = error.kind == Kind::Unauthorized && !self.credential.is_anonymous();
+                let is_login = error.kind == RegistryErrorKind::Unauthorized && !self.credential.is_anonymous();
                 if is_login && !state.granted.contains(&self.realm.host) {
                     state.refused.insert(self.realm.host.clone(), error.clone());
                 }
-                if matches!(error.kind, Kind::Unauthorized | Kind::Forbidden) {
+                if matches!(error.kind, RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden) {
                     state.failures.push((scopes.clone(), error.clone()));
                 }
                 Err(error)
@@ -376,7 +381,7 @@ impl TokenDesk<'_> {
     }
 
     /// Sends to the token server, and notes for those who wait for the turn that there was no answer.
-    fn ask(&self, request: &TokenRequest) -> Result<TokenReply, RegistryError> {
+    fn ask(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
             let arrived = self.desk.arrivals.load(Ordering::Relaxed);
             lock(&self.desk.state).unanswered = Some((arrived, error.clone()));
@@ -384,7 +389,7 @@ impl TokenDesk<'_> {
     }
 
     /// Asks by OAuth2 where there is an identity token; servers that do not know that form answer 404 or 405, some 401.
-    fn fetch(&self, scopes: &Scopes) -> Result<Grant, RegistryError> {
+    fn fetch(&self, scopes: &Scopes) -> Result<GrantedToken, RegistryError> {
         let service = self.challenge.parameter("service");
         let refreshed = lock(&self.desk.state).refresh.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
@@ -405,7 +410,7 @@ impl TokenDesk<'_> {
         self.granted(&second, &fallback)
     }
 
-    fn granted(&self, request: &TokenRequest, reply: &TokenReply) -> Result<Grant, RegistryError> {
+    fn granted(&self, request: &TokenRequest, reply: &TokenResponse) -> Result<GrantedToken, RegistryError> {
         let method = if request.form.is_some() { "POST" } else { "GET" };
         let error = |kind, words: &str| {
             let host = self.secrets.clean(&self.realm.host);
@@ -415,7 +420,7 @@ impl TokenDesk<'_> {
                 .with_status(reply.status)
         };
         if reply.is_success() {
-            return reply.grant().map_err(|why| error(Kind::Protocol, &why));
+            return reply.grant().map_err(|why| error(RegistryErrorKind::Protocol, &why));
         }
         Err(error(reply.failure_kind(), &reply.words(self.secrets)))
     }

@@ -10,7 +10,7 @@ fn a_wrong_password_is_forgotten_when_it_is_refused() {
     let basic = ask(None).unwrap();
     assert_eq!(ask(Some(&basic)), None);
     assert_eq!((ask(None), home.header(&[push("a")])), (None, None));
-    assert_eq!(home.authenticator.unauthorized("h", false), Kind::LoginRefused);
+    assert_eq!(home.authenticator.unauthorized("h", false), RegistryErrorKind::LoginRefused);
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_login_that_a_token_server_refuses_is_not_tried_there_for_anything_else() {
     for path in ["a", "b", "c"] {
         let challenge = CHALLENGE.replace("repository:a:pull,push", &format!("repository:{path}:pull"));
         let error = home.ask(&SECURE, &challenge, &[pull(path)], None, &refusing).unwrap_err();
-        assert_eq!(error.kind, Kind::Unauthorized);
+        assert_eq!(error.kind, RegistryErrorKind::Unauthorized);
     }
     assert_eq!(refusing.count(), 1);
     let other = CHALLENGE.replace("auth.example", "other.example");
@@ -42,11 +42,12 @@ fn whose_login_was_refused_is_told_by_the_registry_it_was_given_for() {
     let entry = r#"{"username":"u","password":"hunter2"}"#;
     fs::write(folder.path().join("config.json"), format!(r#"{{"auths":{{"h":{entry},"other":{entry}}}}}"#)).unwrap();
     let login = Login { registry: "h".to_owned(), username: "u".to_owned(), password: Secret::new("p") };
-    let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
+    let credentials =
+        CredentialStore::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
     let authenticator = Authenticator::new(credentials.given(Some(login)), Arc::default());
-    for (registry, kind) in [("h", Kind::GivenLoginRefused), ("other", Kind::LoginRefused)] {
+    for (registry, kind) in [("h", RegistryErrorKind::GivenLoginRefused), ("other", RegistryErrorKind::LoginRefused)] {
         let challenges = Challenge::parse_all(["Basic realm=x"].into_iter());
-        let origin = Origin { registry, ..SECURE };
+        let origin = ChallengeOrigin { registry, ..SECURE };
         let answer = |sent: Option<&Secret>| authenticator.answer(&origin, &challenges, &[], sent, &|_| unreachable!());
         let sent = answer(None).unwrap();
         assert_eq!(answer(sent.as_ref()), Ok(None));

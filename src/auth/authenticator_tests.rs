@@ -24,11 +24,11 @@ impl<F: Fn(&TokenRequest, usize) -> (u16, String)> Server<F> {
         Server { requests: Mutex::default(), rule }
     }
 
-    fn send(&self, request: &TokenRequest) -> Result<TokenReply, RegistryError> {
+    fn send(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
         let mut requests = lock(&self.requests);
         requests.push(request.clone());
         let (status, body) = (self.rule)(request, requests.len());
-        Ok(TokenReply { status, body: body.into_bytes() })
+        Ok(TokenResponse { status, body: body.into_bytes() })
     }
 
     fn count(&self) -> usize {
@@ -59,7 +59,8 @@ struct Home {
 fn home(config: &str) -> Home {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config).unwrap();
-    let credentials = Credentials::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
+    let credentials =
+        CredentialStore::new(Env::from_pairs::<&str, &str>([]), folder.path().to_owned(), Arc::new(|_| ()));
     Home { _folder: folder, authenticator: Authenticator::new(credentials, Arc::default()) }
 }
 
@@ -67,7 +68,8 @@ fn with_login() -> Home {
     home(r#"{"auths":{"h":{"username":"u","password":"hunter22"}}}"#)
 }
 
-const SECURE: Origin<'static> = Origin { registry: "h", https: true, insecure: false, is_look: false, left: None };
+const SECURE: ChallengeOrigin<'static> =
+    ChallengeOrigin { registry: "h", https: true, insecure: false, is_look: false, left: None };
 
 fn push(path: &str) -> Scope {
     Scope::repository(path, Access::PullPush)
@@ -80,7 +82,7 @@ fn pull(path: &str) -> Scope {
 impl Home {
     fn ask<F: Fn(&TokenRequest, usize) -> (u16, String)>(
         &self,
-        origin: &Origin<'_>,
+        origin: &ChallengeOrigin<'_>,
         challenge: &str,
         needed: &[Scope],
         sent: Option<&str>,
@@ -172,7 +174,7 @@ fn a_wrong_login_is_tried_once_in_a_command() {
     home.authenticator.announce("h", pull("b"));
     for _ in 0..3 {
         let error = home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
-        assert_eq!((error.kind, error.status), (Kind::Unauthorized, Some(401)));
+        assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
         assert_eq!(error.registry, "h");
         assert_eq!(error.detail, "token server auth.example: incorrect password [secret]");
         let request = error.request.as_ref().map(ToString::to_string);
@@ -196,8 +198,12 @@ fn anonymous_asks_without_credentials_and_once_more_for_less() {
 
 #[test]
 fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
-    for (status, kind) in [(403, Kind::Forbidden), (429, Kind::RateLimited), (503, Kind::Server), (302, Kind::Protocol)]
-    {
+    for (status, kind) in [
+        (403, RegistryErrorKind::Forbidden),
+        (429, RegistryErrorKind::RateLimited),
+        (503, RegistryErrorKind::Server),
+        (302, RegistryErrorKind::Protocol),
+    ] {
         let server = Server::new(|_, _| (status, String::new()));
         let home = with_login();
         assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err().kind, kind);
@@ -212,7 +218,7 @@ fn the_token_servers_other_failures_keep_their_kind_and_are_asked_again() {
     let error = with_login().ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
     assert_eq!(
         (error.kind, error.detail.as_str()),
-        (Kind::Protocol, "token server auth.example: its answer is not JSON")
+        (RegistryErrorKind::Protocol, "token server auth.example: its answer is not JSON")
     );
 }
 
@@ -236,7 +242,7 @@ fn an_identity_token_goes_by_post_and_falls_back_to_get() {
         None => (400, String::new()),
     });
     let error = home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap_err();
-    assert_eq!((error.kind, error.status), (Kind::Unauthorized, Some(401)));
+    assert_eq!((error.kind, error.status), (RegistryErrorKind::Unauthorized, Some(401)));
     assert_eq!(error.detail, "token server auth.example: invalid_grant: [secret] has run out");
 }
 
@@ -276,7 +282,7 @@ fn a_registry_token_is_sent_as_it_is() {
     assert_eq!(home.ask(&SECURE, CHALLENGE, &[push("a")], Some("Bearer reg"), &server).unwrap(), None);
     assert_eq!(server.count(), 0);
     let unfit = self::home(r#"{"auths":{"h":{"registrytoken":"a\nb"}}}"#);
-    assert_eq!(unfit.ask(&SECURE, CHALLENGE, &[], None, &server).unwrap_err().kind, Kind::Credentials);
+    assert_eq!(unfit.ask(&SECURE, CHALLENGE, &[], None, &server).unwrap_err().kind, RegistryErrorKind::Credentials);
 }
 
 #[test]
@@ -290,7 +296,10 @@ fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
         assert_eq!(with_login().ask(&SECURE, challenge, &[], None, &server).unwrap(), None, "{challenge}");
     }
     for challenge in ["Bearer service=s", "Bearer realm=/token", "Bearer realm=ftp://h"] {
-        assert_eq!(with_login().ask(&SECURE, challenge, &[], None, &server).unwrap_err().kind, Kind::Protocol);
+        assert_eq!(
+            with_login().ask(&SECURE, challenge, &[], None, &server).unwrap_err().kind,
+            RegistryErrorKind::Protocol
+        );
     }
 }
 
@@ -298,7 +307,7 @@ fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
 fn credentials_do_not_leave_over_plain_http() {
     let plain = CHALLENGE.replace("https:", "http:");
     let local = plain.replace("auth.example", "127.0.0.1:5001");
-    let origin = |registry, https, insecure| Origin { registry, https, insecure, is_look: false, left: None };
+    let origin = |registry, https, insecure| ChallengeOrigin { registry, https, insecure, is_look: false, left: None };
     // Who asks, by what, whether there is a login, and whether it is followed.
     let rows = [
         (origin("h", true, false), plain.as_str(), true, false),
@@ -321,7 +330,7 @@ fn credentials_do_not_leave_over_plain_http() {
         match followed {
             true => assert!(answer.unwrap().is_some(), "{origin:?} {challenge}"),
             false => {
-                assert_eq!(answer.unwrap_err().kind, Kind::Protocol, "{origin:?} {challenge}");
+                assert_eq!(answer.unwrap_err().kind, RegistryErrorKind::Protocol, "{origin:?} {challenge}");
                 assert_eq!(server.count(), 0);
             }
         }
@@ -334,13 +343,13 @@ fn a_helper_is_asked_once_for_a_registry_and_its_failure_is_kept() {
     let (folder, env) = helper("t", "echo x >>\"${0%/*}/calls\"; echo no keychain; exit 1");
     fs::write(folder.path().join("config.json"), r#"{"credsStore":"t"}"#).unwrap();
     let authenticator =
-        Authenticator::new(Credentials::new(env, folder.path().to_owned(), Arc::new(|_| ())), Arc::default());
+        Authenticator::new(CredentialStore::new(env, folder.path().to_owned(), Arc::new(|_| ())), Arc::default());
     assert_eq!(authenticator.header("h", &[]), None);
     assert!(!folder.path().join("calls").exists());
     let challenges = Challenge::parse_all([CHALLENGE].into_iter());
     for _ in 0..2 {
         let error = authenticator.answer(&SECURE, &challenges, &[], None, &|_| unreachable!()).unwrap_err();
-        assert_eq!(error.kind, Kind::Credentials);
+        assert_eq!(error.kind, RegistryErrorKind::Credentials);
     }
     assert_eq!(fs::read_to_string(folder.path().join("calls")).unwrap(), "x\n");
 }

@@ -34,17 +34,17 @@ fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
             while home.authenticator.desk("h").arrivals.load(Ordering::Relaxed) < waiting {
                 std::thread::yield_now();
             }
-            Err(RegistryError::new(Kind::Timeout, "h", "no answer"))
+            Err(RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer"))
         };
         home.authenticator.answer(&SECURE, &challenges, &[push("a")], None, &send).unwrap_err().kind
     };
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| assert_eq!(ask(4), Kind::Timeout));
+            scope.spawn(|| assert_eq!(ask(4), RegistryErrorKind::Timeout));
         }
     });
     assert_eq!(asked.load(Ordering::Relaxed), 1);
-    assert_eq!(ask(0), Kind::Timeout);
+    assert_eq!(ask(0), RegistryErrorKind::Timeout);
     assert_eq!(asked.load(Ordering::Relaxed), 2, "who comes later asks again");
 }
 

@@ -14,12 +14,12 @@ const MARGIN_MAX: Duration = Duration::from_secs(10);
 
 /// One registry's tokens, the newest last.
 #[derive(Debug, Default)]
-pub(crate) struct Cache {
-    tokens: Vec<Cached>,
+pub(crate) struct TokenCache {
+    tokens: Vec<CachedToken>,
 }
 
 #[derive(Debug)]
-struct Cached {
+struct CachedToken {
     header: Secret,
     /// What the token server was asked for.
     asked: Scopes,
@@ -31,24 +31,25 @@ struct Cached {
     refused: Vec<Scopes>,
 }
 
-impl Cached {
+impl CachedToken {
     fn is_refused_for(&self, want: &Scopes) -> bool {
         self.refused.iter().any(|refused| want.covers(refused))
     }
 }
 
-impl Cache {
+impl TokenCache {
     /// Adds a token, as the header to send it in.
     pub(crate) fn insert(&mut self, header: Secret, asked: Scopes, want: &Scopes, now: Instant, lifetime: Duration) {
         let margin = (lifetime / 10).min(MARGIN_MAX);
         let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
         let covers = asked.union(want);
-        self.tokens.push(Cached { header, asked, covers, expires, accepted: Vec::new(), refused: Vec::new() });
+        self.tokens.push(CachedToken { header, asked, covers, expires, accepted: Vec::new(), refused: Vec::new() });
     }
 
     /// A token to send for `want`: not expired, asked for all of it, and not refused for it.
     pub(crate) fn find(&self, want: &Scopes, now: Instant) -> Option<&Secret> {
-        let good = |token: &&Cached| token.covers.covers(want) && now < token.expires && !token.is_refused_for(want);
+        let good =
+            |token: &&CachedToken| token.covers.covers(want) && now < token.expires && !token.is_refused_for(want);
         self.tokens.iter().rev().find(good).map(|token| &token.header)
     }
 
@@ -77,7 +78,7 @@ impl Cache {
 
     /// Forgets every token that was asked for more resources than are needed; gives them back.
     pub(crate) fn forget_wide(&mut self, needed: &Scopes) -> Vec<Secret> {
-        let is_wide = |token: &mut Cached| token.asked.len() > needed.len();
+        let is_wide = |token: &mut CachedToken| token.asked.len() > needed.len();
         self.tokens.extract_if(.., is_wide).map(|token| token.header).collect()
     }
 
@@ -118,15 +119,15 @@ mod tests {
         Secret::new(name)
     }
 
-    fn cache(tokens: &[(&str, &str)]) -> (Cache, Instant) {
-        let (mut cache, now) = (Cache::default(), Instant::now());
+    fn cache(tokens: &[(&str, &str)]) -> (TokenCache, Instant) {
+        let (mut cache, now) = (TokenCache::default(), Instant::now());
         for (name, scopes) in tokens {
             cache.insert(token(name), set(scopes), &set(scopes), now, MINUTE);
         }
         (cache, now)
     }
 
-    fn plan(cache: &Cache, announced: &str, want: &str) -> Vec<String> {
+    fn plan(cache: &TokenCache, announced: &str, want: &str) -> Vec<String> {
         cache.plan(&set(announced), &set(want), &set(want)).iter().map(Scopes::to_string).collect()
     }
 

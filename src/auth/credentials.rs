@@ -17,10 +17,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use crate::auth::config_json::{self, Tree};
-use crate::auth::helper::{self, Held, Unusable};
+use crate::auth::helper::{self, HelperCredentials, Unusable};
 use crate::env::Env;
 use crate::model::json;
-use crate::net::error::{Kind, RegistryError};
+use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::options::Login;
 use crate::net::permission;
 use crate::net::transport::Trace;
@@ -68,7 +68,7 @@ impl Credential {
 }
 
 /// Where the docker client's credentials are looked for.
-pub(crate) struct Credentials {
+pub(crate) struct CredentialStore {
     env: Env,
     config_dir: PathBuf,
     given: Option<Login>,
@@ -77,7 +77,7 @@ pub(crate) struct Credentials {
     is_told: AtomicBool,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for CredentialStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("config_dir", &self.config_dir).finish_non_exhaustive()
     }
@@ -91,16 +91,16 @@ enum Unread {
     Broken(String),
 }
 
-impl Credentials {
+impl CredentialStore {
     /// Looks in this configuration directory and this environment. Does no I/O. A file that may not be read is told with
     /// `notice`.
-    pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> Credentials {
-        Credentials { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
+    pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> CredentialStore {
+        CredentialStore { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
     }
 
     /// Uses this login for its registry, where there is one, and looks nowhere else for that.
-    pub(crate) fn given(self, given: Option<Login>) -> Credentials {
-        Credentials { given, ..self }
+    pub(crate) fn given(self, given: Option<Login>) -> CredentialStore {
+        CredentialStore { given, ..self }
     }
 
     /// Whether this registry's login is the command line's.
@@ -113,7 +113,7 @@ impl Credentials {
     }
 
     /// Whether a login for this registry was ever written down, as `docker login` does with a helper too. No helper is
-    /// run, and what cannot be read is for [`Credentials::lookup`] to tell.
+    /// run, and what cannot be read is for [`CredentialStore::lookup`] to tell.
     pub(crate) fn may_know(&self, registry: &str) -> bool {
         let key = if registry == HUB { HUB_KEY } else { registry };
         let is_named = |config: &Map<String, Value>| {
@@ -137,14 +137,18 @@ impl Credentials {
     /// config.json may not be read, which docker also goes on after. A helper has as long as is `left`.
     ///
     /// # Errors
-    /// [`Kind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
+    /// [`RegistryErrorKind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
     pub(crate) fn lookup(&self, registry: &str, left: Option<Duration>) -> Result<Credential, RegistryError> {
         if let Some(Login { username, password, .. }) = self.given_for(registry).cloned() {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
         }
         let key = if registry == HUB { HUB_KEY } else { registry };
         self.find(key, left).map_err(|detail| {
-            let kind = if self.has_byte_order_mark() { Kind::ByteOrderMark } else { Kind::Credentials };
+            let kind = if self.has_byte_order_mark() {
+                RegistryErrorKind::ByteOrderMark
+            } else {
+                RegistryErrorKind::Credentials
+            };
             RegistryError::new(kind, registry, detail)
         })
     }
@@ -223,9 +227,9 @@ pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Resul
 }
 
 /// The file's entry with what a helper holds in the place of its user, password and identity token, as docker has it.
-fn merge(stored: Option<Credential>, held: Option<Held>) -> Credential {
+fn merge(stored: Option<Credential>, held: Option<HelperCredentials>) -> Credential {
     let registry_token = stored.and_then(|credential| credential.registry_token);
-    let Some(Held { username, secret }) = held else {
+    let Some(HelperCredentials { username, secret }) = held else {
         return Credential { registry_token, ..Credential::default() };
     };
     let secret = Some(secret).filter(|secret| !secret.reveal().is_empty());

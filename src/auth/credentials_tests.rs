@@ -24,8 +24,8 @@ fn lookup(env: Env, text: &str, registry: &str) -> Result<Credential, RegistryEr
     quiet(env, folder.path()).lookup(registry, None)
 }
 
-fn quiet(env: Env, folder: &Path) -> Credentials {
-    Credentials::new(env, folder.to_owned(), Arc::new(|line| panic!("{line}")))
+fn quiet(env: Env, folder: &Path) -> CredentialStore {
+    CredentialStore::new(env, folder.to_owned(), Arc::new(|line| panic!("{line}")))
 }
 
 fn login(username: &str, password: &str) -> Credential {
@@ -120,7 +120,7 @@ fn what_cannot_be_read_is_an_error_that_names_the_file_and_no_secret() {
         r#"{"credHelpers":{"h":{"hunter2":1}}}"#,
     ] {
         let error = lookup(no_env(), text, "h").unwrap_err();
-        assert_eq!((error.kind, error.registry.as_str()), (Kind::Credentials, "h"), "{text}");
+        assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::Credentials, "h"), "{text}");
         assert!(error.detail.contains("config.json: "), "{error}");
         assert!(!error.to_string().contains("hunter2") && !error.to_string().contains("aHVu"), "{error}");
     }
@@ -169,12 +169,12 @@ fn a_helper_that_has_nothing_means_anonymous_and_one_that_fails_is_an_error() {
     let text = |name: &str| format!(r#"{{"credsStore":"{name}","auths":{{"h":{{"auth":"{stored}"}}}}}}"#);
     assert!(lookup(env.clone(), &text("none"), "h").unwrap().is_anonymous());
     let error = lookup(env.clone(), &text("broken"), "h").unwrap_err();
-    assert_eq!(error.kind, Kind::Credentials);
+    assert_eq!(error.kind, RegistryErrorKind::Credentials);
     assert_eq!(error.detail, "credential helper docker-credential-broken: no keychain (exit status: 1)");
     assert!(
         lookup(env.clone(), &text("gone"), "h").unwrap_err().detail.contains("docker-credential-gone is not in PATH")
     );
-    assert_eq!(lookup(env, &text("../broken"), "h").unwrap_err().kind, Kind::Credentials);
+    assert_eq!(lookup(env, &text("../broken"), "h").unwrap_err().kind, RegistryErrorKind::Credentials);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_file_that_may_not_be_read_is_told_once_and_means_anonymous() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&told);
     let notice = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
-    let credentials = Credentials::new(no_env(), path.clone(), notice);
+    let credentials = CredentialStore::new(no_env(), path.clone(), notice);
     for registry in ["a", "b", "docker.io"] {
         assert!(credentials.lookup(registry, None).unwrap().is_anonymous());
         assert!(!credentials.may_know(registry));
@@ -250,6 +250,6 @@ fn a_helper_that_nobody_chose_is_an_error_only_where_the_time_is_up() {
         return;
     }
     let error = quiet(env, folder.path()).lookup("h", Some(Duration::from_millis(200))).unwrap_err();
-    assert_eq!(error.kind, Kind::Credentials);
+    assert_eq!(error.kind, RegistryErrorKind::Credentials);
     assert!(error.detail.contains("docker-credential-secretservice: gave no answer within"), "{}", error.detail);
 }

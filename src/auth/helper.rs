@@ -20,7 +20,7 @@ const WORDS_MAX: usize = 200;
 
 /// What a helper holds for a server. The user name `<token>` means that the secret is an identity token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct HelperCredentials {
     /// The user's name.
     pub(crate) username: String,
     /// The password or token.
@@ -56,7 +56,12 @@ fn is_executable(file: &Path) -> bool {
 ///
 /// The error is one line that names the helper and holds no secret. There is no time limit but the user's own, of which
 /// `left` is left: a helper may be waiting for its user to unlock a keychain. One that takes longer is ended.
-pub(crate) fn get(env: &Env, name: &str, server: &str, left: Option<Duration>) -> Result<Option<Held>, Unusable> {
+pub(crate) fn get(
+    env: &Env,
+    name: &str,
+    server: &str,
+    left: Option<Duration>,
+) -> Result<Option<HelperCredentials>, Unusable> {
     if !is_name(name) {
         return Err(Unusable::failed(format!("{:?} is not a credential helper's name", printable(name))));
     }
@@ -88,7 +93,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<Held>, Unusable> {
+fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<HelperCredentials>, Unusable> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
@@ -154,7 +159,7 @@ fn read_capped(mut from: impl Read) -> Vec<u8> {
 }
 
 /// What a helper that failed says: that it has nothing, or why, without what may be a secret.
-pub(crate) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<Held>, String> {
+pub(crate) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<HelperCredentials>, String> {
     let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
     let (stdout, stderr) = (stdout.trim(), stderr.trim());
     if stdout == NOT_FOUND {
@@ -176,22 +181,22 @@ fn printable(text: &str) -> String {
 }
 
 /// What stands in a helper's answer.
-pub(crate) fn held(stdout: &[u8]) -> Result<Held, String> {
+pub(crate) fn held(stdout: &[u8]) -> Result<HelperCredentials, String> {
     #[derive(serde::Deserialize)]
-    struct Answer {
+    struct HelperOutput {
         #[serde(rename = "Username", alias = "username", default)]
         username: Option<String>,
         #[serde(rename = "Secret", alias = "secret", default)]
         secret: Option<String>,
     }
     // serde's message may quote the answer, and the answer is the secret.
-    let answer: Answer = serde_json::Deserializer::from_slice(stdout)
+    let answer: HelperOutput = serde_json::Deserializer::from_slice(stdout)
         .into_iter()
         .next()
         .and_then(Result::ok)
         .ok_or_else(|| "its answer is not the JSON of credentials".to_owned())?;
     let secret = Secret::new(answer.secret.unwrap_or_default());
-    Ok(Held { username: answer.username.unwrap_or_default(), secret })
+    Ok(HelperCredentials { username: answer.username.unwrap_or_default(), secret })
 }
 
 #[cfg(test)]
@@ -216,7 +221,7 @@ pub(crate) mod tests {
         assert!(writer.status().unwrap().success());
     }
 
-    fn ask(script: &str) -> Result<Option<Held>, String> {
+    fn ask(script: &str) -> Result<Option<HelperCredentials>, String> {
         let (_folder, env) = helper("t", script);
         get(&env, "t", "h:5000", None).map_err(|unusable| unusable.why)
     }

@@ -10,25 +10,25 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-use crate::net::error::{Again, RegistryError};
+use crate::net::error::{RegistryError, Retryable};
 use crate::secret::Secret;
 
 /// What is known of a registry's fixed header.
 #[derive(Debug, Default)]
-pub(crate) struct Fixed {
-    state: Mutex<State>,
+pub(crate) struct StaticAuth {
+    state: Mutex<StaticState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    verdict: Verdict,
+struct StaticState {
+    verdict: LoginState,
     /// How many trials had ended without an answer so far, and what became of the last.
     unanswered: (usize, Option<RegistryError>),
 }
 
 #[derive(Debug, Default)]
-enum Verdict {
+enum LoginState {
     /// It was never tried, or the trial told nothing.
     #[default]
     Open,
@@ -47,18 +47,18 @@ enum Verdict {
     Refused,
 }
 
-impl Fixed {
+impl StaticAuth {
     /// The header, where it is known to be good.
     pub(crate) fn good(&self) -> Option<Secret> {
         match &self.lock().verdict {
-            Verdict::Good(header) => Some(header.clone()),
+            LoginState::Good(header) => Some(header.clone()),
             _ => None,
         }
     }
 
     /// Whether it was refused before any request was accepted with it.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.lock().verdict, Verdict::Doubted | Verdict::Refused)
+        matches!(self.lock().verdict, LoginState::Doubted | LoginState::Refused)
     }
 
     /// The header, to be sent by the caller, for a look at a tag or for something else; `None` where it was refused.
@@ -73,17 +73,17 @@ impl Fixed {
         let before = state.unanswered.0;
         loop {
             match &state.verdict {
-                Verdict::Good(good) => return Ok(Some(good.clone())),
-                Verdict::Refused => return Ok(None),
-                Verdict::Doubted if is_look => return Ok(None),
-                Verdict::OnTrial { holder, .. } if *holder == own => return Ok(Some(header.clone())),
-                Verdict::OnTrial { .. } => {}
-                Verdict::Open | Verdict::Doubted => {
+                LoginState::Good(good) => return Ok(Some(good.clone())),
+                LoginState::Refused => return Ok(None),
+                LoginState::Doubted if is_look => return Ok(None),
+                LoginState::OnTrial { holder, .. } if *holder == own => return Ok(Some(header.clone())),
+                LoginState::OnTrial { .. } => {}
+                LoginState::Open | LoginState::Doubted => {
                     if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
                         return Err(error.clone());
                     }
-                    let is_last = matches!(state.verdict, Verdict::Doubted);
-                    state.verdict = Verdict::OnTrial { holder: own, is_last };
+                    let is_last = matches!(state.verdict, LoginState::Doubted);
+                    state.verdict = LoginState::OnTrial { holder: own, is_last };
                     return Ok(Some(header.clone()));
                 }
             }
@@ -94,8 +94,8 @@ impl Fixed {
     /// Says that the registry took it.
     pub(crate) fn accept(&self, header: &Secret) {
         let mut state = self.lock();
-        if matches!(state.verdict, Verdict::OnTrial { holder, .. } if holder == thread::current().id()) {
-            state.verdict = Verdict::Good(header.clone());
+        if matches!(state.verdict, LoginState::OnTrial { holder, .. } if holder == thread::current().id()) {
+            state.verdict = LoginState::Good(header.clone());
             self.changed.notify_all();
         }
     }
@@ -105,9 +105,9 @@ impl Fixed {
     pub(crate) fn refuse(&self, is_look: bool) {
         let mut state = self.lock();
         state.verdict = match state.verdict {
-            Verdict::Good(_) => return,
-            Verdict::OnTrial { is_last: false, .. } if is_look => Verdict::Doubted,
-            _ => Verdict::Refused,
+            LoginState::Good(_) => return,
+            LoginState::OnTrial { is_last: false, .. } if is_look => LoginState::Doubted,
+            _ => LoginState::Refused,
         };
         self.changed.notify_all();
     }
@@ -116,24 +116,24 @@ impl Fixed {
     pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
         let mut state = self.lock();
         state.verdict = match state.verdict {
-            Verdict::OnTrial { holder, is_last } if holder == thread::current().id() => {
+            LoginState::OnTrial { holder, is_last } if holder == thread::current().id() => {
                 if is_last {
-                    Verdict::Doubted
+                    LoginState::Doubted
                 } else {
-                    Verdict::Open
+                    LoginState::Open
                 }
             }
             _ => return,
         };
         if let Some(failure) = failure {
             // Of those who wait nothing was sent but what was refused.
-            let again = if failure.again == Again::Repeatable { Again::Unsent } else { failure.again };
+            let again = if failure.again == Retryable::Repeatable { Retryable::Unsent } else { failure.again };
             state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_again(again)));
         }
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, StaticState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,15 +143,15 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::net::error::Kind;
+    use crate::net::error::RegistryErrorKind;
 
     fn header() -> Secret {
         Secret::new("Basic x")
     }
 
     /// What eight threads get while another has it on trial, which ends so once they have all begun.
-    fn waiting(end: impl FnOnce(&Fixed)) -> (Vec<Result<bool, Kind>>, Fixed) {
-        let (fixed, begun) = (Fixed::default(), AtomicUsize::new(0));
+    fn waiting(end: impl FnOnce(&StaticAuth)) -> (Vec<Result<bool, RegistryErrorKind>>, StaticAuth) {
+        let (fixed, begun) = (StaticAuth::default(), AtomicUsize::new(0));
         assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
         let got = thread::scope(|scope| {
             let take = || {
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
         fixed.refuse(true);
         assert_eq!(fixed.take(&header(), false), Ok(None), "the second refusal is the last");
-        let fixed = Fixed::default();
+        let fixed = StaticAuth::default();
         assert_eq!(fixed.take(&header(), true), Ok(Some(header())));
         fixed.refuse(true);
         assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn only_who_has_it_can_end_the_trial() {
-        let fixed = Fixed::default();
+        let fixed = StaticAuth::default();
         assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
         assert_eq!(fixed.take(&header(), false), Ok(Some(header())), "its own thread need not wait");
         thread::scope(|scope| {
@@ -221,7 +221,7 @@ mod tests {
             scope.spawn(|| fixed.accept(&header()));
         });
         assert!(fixed.good().is_none());
-        let error = RegistryError::new(Kind::Timeout, "h", "no answer");
+        let error = RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer");
         fixed.leave(Some(&error));
         assert_eq!(fixed.take(&header(), false), Ok(Some(header())), "who comes later tries again");
     }

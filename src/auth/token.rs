@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
-use crate::net::error::Kind;
+use crate::net::error::RegistryErrorKind;
 use crate::net::host;
-use crate::net::redact::Scrubber;
+use crate::net::redact::Redactor;
 use crate::net::refusal;
 use crate::secret::Secret;
 
@@ -37,7 +37,7 @@ pub(crate) struct TokenRequest {
 
 /// What a token server answered. Without Debug, as the body may be a token.
 #[derive(Clone)]
-pub(crate) struct TokenReply {
+pub(crate) struct TokenResponse {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The body, capped by whoever read it.
@@ -56,7 +56,7 @@ pub(crate) struct Realm {
 
 /// A token as it was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grant {
+pub(crate) struct GrantedToken {
     /// The token as the value of an `Authorization` header.
     pub(crate) header: Secret,
     /// How long it is good for, from when it was asked for.
@@ -114,7 +114,7 @@ impl Realm {
     }
 
     fn get_as(&self, service: Option<&str>, scopes: &Scopes, login: Option<(&str, &str)>) -> TokenRequest {
-        let mut query = Query::default();
+        let mut query = TokenQuery::default();
         if let Some((user, _)) = login.filter(|(user, _)| !user.is_empty()) {
             query.add("account", user);
         }
@@ -139,7 +139,7 @@ impl Realm {
 
     /// Asks by POST with a refresh token, as OAuth2 has it.
     pub(crate) fn refresh(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
-        let mut query = Query::default();
+        let mut query = TokenQuery::default();
         query.add("grant_type", "refresh_token");
         query.add("client_id", CLIENT_ID);
         query.add("service", service.unwrap_or_default());
@@ -162,9 +162,9 @@ pub(crate) fn bearer(token: &Secret) -> Option<Secret> {
 }
 
 #[derive(Default)]
-struct Query(String);
+struct TokenQuery(String);
 
-impl Query {
+impl TokenQuery {
     fn add(&mut self, name: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push('&');
@@ -181,34 +181,38 @@ impl Query {
     }
 }
 
-impl TokenReply {
+impl TokenResponse {
     /// Whether a token should be in it.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// The token of a success; the error says what is wrong with the answer, and nothing of what is in it.
-    pub(crate) fn grant(&self) -> Result<Grant, String> {
+    pub(crate) fn grant(&self) -> Result<GrantedToken, String> {
         let body: Value = serde_json::from_slice(&self.body).map_err(|_| "its answer is not JSON".to_owned())?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let token = text("access_token").or_else(|| text("token")).ok_or("there is no token in its answer")?;
         let header = bearer(&Secret::new(token)).ok_or("the token in its answer cannot stand in a header")?;
         let seconds = body.get("expires_in").and_then(seconds).unwrap_or(0).clamp(LIFETIME_MIN, LIFETIME_MAX);
-        Ok(Grant { header, lifetime: Duration::from_secs(seconds), refresh: text("refresh_token").map(Secret::new) })
+        Ok(GrantedToken {
+            header,
+            lifetime: Duration::from_secs(seconds),
+            refresh: text("refresh_token").map(Secret::new),
+        })
     }
 
     /// What kind of failure this is for the registry's user.
     ///
     /// A 404 is not "no such manifest" here, and an OAuth2 server says 400 to a refresh token that has run out.
-    pub(crate) fn failure_kind(&self) -> Kind {
+    pub(crate) fn failure_kind(&self) -> RegistryErrorKind {
         match self.status {
-            401 => Kind::Unauthorized,
-            400 if self.oauth_error() == Some("invalid_grant".to_owned()) => Kind::Unauthorized,
-            403 => Kind::Forbidden,
-            429 => Kind::RateLimited,
-            400..=499 => Kind::Refused,
-            500..=599 => Kind::Server,
-            _ => Kind::Protocol,
+            401 => RegistryErrorKind::Unauthorized,
+            400 if self.oauth_error() == Some("invalid_grant".to_owned()) => RegistryErrorKind::Unauthorized,
+            403 => RegistryErrorKind::Forbidden,
+            429 => RegistryErrorKind::RateLimited,
+            400..=499 => RegistryErrorKind::Refused,
+            500..=599 => RegistryErrorKind::Server,
+            _ => RegistryErrorKind::Protocol,
         }
     }
 
@@ -218,7 +222,7 @@ impl TokenReply {
     }
 
     /// The server's own words for a failure, in one line and without these secrets, or its status.
-    pub(crate) fn words(&self, secrets: &Scrubber) -> String {
+    pub(crate) fn words(&self, secrets: &Redactor) -> String {
         let words = refusal::structured(&self.body, secrets);
         let words = words.map(|words| refusal::line(&words, WORDS_MAX)).filter(|words| !words.is_empty());
         words.unwrap_or_else(|| format!("HTTP status {}", self.status))

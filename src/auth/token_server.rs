@@ -1,13 +1,13 @@
 //! Sends a request for a token, and again where that may help.
 
-use crate::auth::authenticator::{TokenReply, TokenRequest};
+use crate::auth::authenticator::{TokenRequest, TokenResponse};
 use crate::net::deadline::Deadline;
-use crate::net::error::{Address, AddressSource, Again, FailedRequest, Kind, RegistryError};
-use crate::net::failure::Failure;
+use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
+use crate::net::failure::TransportFailure;
 use crate::net::redirect;
 use crate::net::refusal;
-use crate::net::retry::Policy;
-use crate::net::transport::{Answer, Request, Transport};
+use crate::net::retry::RetryPolicy;
+use crate::net::transport::{HttpResponse, OutgoingRequest, Transport};
 use crate::net::url::Url;
 
 const TOKEN_MAX: u64 = 1024 * 1024;
@@ -15,7 +15,7 @@ const TOKEN_MAX: u64 = 1024 * 1024;
 /// Whatever token server a registry names.
 pub(crate) struct TokenServer<'a> {
     pub(crate) transport: &'a Transport,
-    pub(crate) policy: &'a Policy,
+    pub(crate) policy: &'a RetryPolicy,
     /// Whether `--insecure` was given.
     pub(crate) insecure: bool,
 }
@@ -28,12 +28,13 @@ impl TokenServer<'_> {
         registry: &str,
         request: &TokenRequest,
         deadline: &Deadline,
-    ) -> Result<TokenReply, RegistryError> {
-        let refuse =
-            |why: &str| RegistryError::new(Kind::Protocol, registry, format!("its token server's address is {why}"));
+    ) -> Result<TokenResponse, RegistryError> {
+        let refuse = |why: &str| {
+            RegistryError::new(RegistryErrorKind::Protocol, registry, format!("its token server's address is {why}"))
+        };
         let url = Url::parse(&request.url).map_err(refuse)?;
         let form = [("Content-Type", "application/x-www-form-urlencoded")];
-        let post = Request {
+        let post = OutgoingRequest {
             method: if request.form.is_some() { "POST" } else { "GET" },
             url: &url,
             headers: if request.form.is_some() { &form } else { &[] },
@@ -57,8 +58,8 @@ impl TokenServer<'_> {
             let failed = match self.ask(registry, &post) {
                 Ok(answer) => {
                     let again = refusal::again(&answer);
-                    let reply = TokenReply { status: answer.status, body: answer.body };
-                    if again == Again::Never {
+                    let reply = TokenResponse { status: answer.status, body: answer.body };
+                    if again == Retryable::Never {
                         return Ok(reply);
                     }
                     let said = format!("{server}: {}", reply.words(secrets));
@@ -76,12 +77,12 @@ impl TokenServer<'_> {
                 }
             };
             // What has been tried here is not tried once more by whoever wanted the token.
-            retry.wait(failed).map_err(|error| error.with_again(Again::Never))?;
+            retry.wait(failed).map_err(|error| error.with_again(Retryable::Never))?;
         }
     }
 
-    fn ask(&self, registry: &str, request: &Request<'_>) -> Result<Answer, Failure> {
-        let send = |request: &Request<'_>| self.transport.exchange(registry, request);
+    fn ask(&self, registry: &str, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+        let send = |request: &OutgoingRequest<'_>| self.transport.exchange(registry, request);
         if request.authorization.is_some() || request.body.is_some() {
             return send(request);
         }

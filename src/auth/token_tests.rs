@@ -6,8 +6,8 @@ fn realm(text: &str) -> Realm {
     Realm::parse(text).unwrap()
 }
 
-fn reply(status: u16, body: &str) -> TokenReply {
-    TokenReply { status, body: body.as_bytes().to_vec() }
+fn reply(status: u16, body: &str) -> TokenResponse {
+    TokenResponse { status, body: body.as_bytes().to_vec() }
 }
 
 fn user() -> Credential {
@@ -110,33 +110,38 @@ fn failures_are_told_in_the_servers_words() {
         (
             401,
             r#"{"errors":[{"code":"UNAUTHORIZED","message":"bad login"}]}"#,
-            Kind::Unauthorized,
+            RegistryErrorKind::Unauthorized,
             "unauthorized: bad login",
         ),
-        (401, r#"{"details":"incorrect username or password"}"#, Kind::Unauthorized, "incorrect username or password"),
+        (
+            401,
+            r#"{"details":"incorrect username or password"}"#,
+            RegistryErrorKind::Unauthorized,
+            "incorrect username or password",
+        ),
         (
             400,
             r#"{"error":"invalid_grant","error_description":"run out"}"#,
-            Kind::Unauthorized,
+            RegistryErrorKind::Unauthorized,
             "invalid_grant: run out",
         ),
-        (400, r#"{"error":"invalid_scope"}"#, Kind::Refused, "invalid_scope"),
-        (403, r#"{"errors":[{"code":"DENIED"},{"message":"x\r\ny"}]}"#, Kind::Forbidden, "denied; x  y"),
-        (404, "<html>", Kind::Refused, "HTTP status 404"),
-        (429, "{\"errors\":[]}", Kind::RateLimited, "HTTP status 429"),
-        (503, r#"{"message":"\u001b[31mdown"}"#, Kind::Server, "[31mdown"),
-        (302, "", Kind::Protocol, "HTTP status 302"),
+        (400, r#"{"error":"invalid_scope"}"#, RegistryErrorKind::Refused, "invalid_scope"),
+        (403, r#"{"errors":[{"code":"DENIED"},{"message":"x\r\ny"}]}"#, RegistryErrorKind::Forbidden, "denied; x  y"),
+        (404, "<html>", RegistryErrorKind::Refused, "HTTP status 404"),
+        (429, "{\"errors\":[]}", RegistryErrorKind::RateLimited, "HTTP status 429"),
+        (503, r#"{"message":"\u001b[31mdown"}"#, RegistryErrorKind::Server, "[31mdown"),
+        (302, "", RegistryErrorKind::Protocol, "HTTP status 302"),
     ];
     for (status, body, kind, words) in rows {
         let failed = reply(status, body);
-        assert_eq!((failed.failure_kind(), failed.words(&Scrubber::default()).as_str()), (kind, words), "{body}");
+        assert_eq!((failed.failure_kind(), failed.words(&Redactor::default()).as_str()), (kind, words), "{body}");
     }
-    assert_eq!(reply(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).words(&Scrubber::default()).len(), 200);
+    assert_eq!(reply(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).words(&Redactor::default()).len(), 200);
 }
 
 #[test]
 fn a_secret_is_taken_out_of_the_words_even_where_they_are_cut_short() {
-    let secrets = Scrubber::default();
+    let secrets = Redactor::default();
     secrets.sent(&basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
         let said = reply(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));

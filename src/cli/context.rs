@@ -11,7 +11,7 @@ use crate::cli::output::Streams;
 use crate::cli::stop::Stop;
 use crate::content::registry::Registry;
 use crate::core::CommandError;
-use crate::drafts::docker_dir::Store;
+use crate::drafts::docker_dir::DockerDir;
 use crate::env::Env;
 use crate::net::{Clock, Login, Options, Trace};
 use crate::reference::{Reference, Repository};
@@ -53,12 +53,12 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn store(&self) -> Store {
-        Store::new(&self.config_dir)
+    pub(crate) fn store(&self) -> DockerDir {
+        DockerDir::new(&self.config_dir)
     }
 
     /// The store, where waiting for another process ends with the flag's time, or the environment's.
-    pub(crate) fn store_within(&self, timeout: Option<Duration>) -> Result<Store, CommandError> {
+    pub(crate) fn store_within(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
         Ok(self.store().waiting(self.setting(timeout, TIMEOUT_VARIABLE, values::bound)?))
     }
 

@@ -5,7 +5,7 @@ use crate::net;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::cli::args::{ArgsError, Command, Request, ToolRequest};
+use crate::cli::args::{ArgsError, CliRequest, Command, ToolRequest};
 use crate::cli::context::Context;
 use crate::cli::output::Streams;
 use crate::cli::plugin::Action;
@@ -13,7 +13,7 @@ use crate::cli::plugin::completion::{self, Lists};
 use crate::cli::report::Report;
 use crate::cli::stop::Stop;
 use crate::core::CommandError;
-use crate::drafts::docker_dir::Store;
+use crate::drafts::docker_dir::DockerDir;
 use crate::env::Env;
 use crate::net::{Clock, SystemClock};
 use crate::reference::Reference;
@@ -36,7 +36,7 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
     let outcome = match &called.action {
         Action::Metadata => streams.data(plugin::METADATA.as_bytes()).map(|()| 0).map_err(CommandError::from),
         Action::Complete { words, with_descriptions } => {
-            complete(&Store::new(&context.config_dir), streams, words, *with_descriptions)
+            complete(&DockerDir::new(&context.config_dir), streams, words, *with_descriptions)
         }
         Action::Run(words) => {
             #[cfg(unix)]
@@ -65,13 +65,13 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
     }
 }
 
-fn requested(context: &Context, request: Request) -> Result<u8, CommandError> {
+fn requested(context: &Context, request: CliRequest) -> Result<u8, CommandError> {
     match request {
-        Request::Run { command, debug } => {
+        CliRequest::Run { command, debug } => {
             return verb(&Context { debug: context.debug || debug, ..context.clone() }, &command);
         }
-        Request::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
-        Request::Help { text, asked: false } => context.streams.note(text.trim_end()),
+        CliRequest::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
+        CliRequest::Help { text, asked: false } => context.streams.note(text.trim_end()),
     }
     Ok(0)
 }
@@ -127,7 +127,12 @@ fn fail(streams: &Streams, report: &Report) -> u8 {
 }
 
 /// A store that cannot be read completes to nothing: a shell has no place for an error.
-fn complete(store: &Store, streams: &Streams, words: &[String], with_descriptions: bool) -> Result<u8, CommandError> {
+fn complete(
+    store: &DockerDir,
+    streams: &Streams,
+    words: &[String],
+    with_descriptions: bool,
+) -> Result<u8, CommandError> {
     let names = || {
         let names = store.names().unwrap_or_default();
         names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()

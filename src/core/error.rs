@@ -167,7 +167,7 @@ pub enum CommandError {
         /// The list.
         list: String,
         /// What it is made from.
-        made: Made,
+        made: SpecOrigin,
         /// The platforms that were required and are not there.
         missing: Vec<String>,
         /// The platforms that are there and were not to be.
@@ -231,13 +231,13 @@ pub enum CommandError {
     #[error("{}", .twice.join("\n"))]
     Twice {
         /// What the list is made from.
-        made: Made,
+        made: SpecOrigin,
         /// The lines.
         twice: Vec<String>,
     },
     /// A failure while a list was published under several tags.
     #[error("{failure}")]
-    Halfway {
+    PartialTags {
         /// What failed.
         failure: Box<CommandError>,
         /// The tags that serve the list now and did not before.
@@ -368,7 +368,7 @@ pub enum CommandError {
     },
     /// A failure while several lists were published.
     #[error("{failure}")]
-    Unfinished {
+    PartialBatch {
         /// What failed.
         failure: Box<CommandError>,
         /// The lists that are published.
@@ -378,7 +378,7 @@ pub enum CommandError {
     },
     /// A failure after a list was published.
     #[error("{failure}")]
-    Untold {
+    PushedButNotReported {
         /// What failed.
         failure: Box<CommandError>,
         /// The list.
@@ -413,7 +413,7 @@ pub enum CommandError {
 
 /// What a list that is to be published is made from, and so where it can be mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub enum SpecOrigin {
     /// A draft.
     Draft,
     /// A file that describes it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
-use crate::net::Kind;
+use crate::net::RegistryErrorKind;
 
 impl CommandError {
     /// One failure as itself, several as one; `failures` is never empty. What is wrong with a registry or a repository
@@ -18,7 +18,7 @@ impl CommandError {
     }
 
     /// What all other requests there would fail with as well, where it is of that sort: the kind, and the place.
-    fn whole(&self) -> Option<(Kind, String)> {
+    fn whole(&self) -> Option<(RegistryErrorKind, String)> {
         let (CommandError::Registry(source)
         | CommandError::Copy { source, .. }
         | CommandError::Mount { source, .. }
@@ -27,22 +27,22 @@ impl CommandError {
             return None;
         };
         let place = match source.kind {
-            Kind::Unauthorized | Kind::Forbidden => {
+            RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden => {
                 format!("{}/{}", source.registry, source.request.as_ref()?.repository.as_ref()?)
             }
             // A login is a registry's, whatever was asked for with it.
-            Kind::LoginRefused
-            | Kind::GivenLoginRefused
-            | Kind::Connect
-            | Kind::Resolve
-            | Kind::Proxy
-            | Kind::PlainHttp
-            | Kind::Certificate
-            | Kind::CertificateUnfit
-            | Kind::ClientCertificate
-            | Kind::TlsFiles
-            | Kind::Credentials
-            | Kind::RateLimited => {
+            RegistryErrorKind::LoginRefused
+            | RegistryErrorKind::GivenLoginRefused
+            | RegistryErrorKind::Connect
+            | RegistryErrorKind::Resolve
+            | RegistryErrorKind::Proxy
+            | RegistryErrorKind::PlainHttp
+            | RegistryErrorKind::Certificate
+            | RegistryErrorKind::CertificateUnfit
+            | RegistryErrorKind::ClientCertificate
+            | RegistryErrorKind::TlsFiles
+            | RegistryErrorKind::Credentials
+            | RegistryErrorKind::RateLimited => {
                 let given = source.address().filter(|address| address.is_given());
                 given.map_or(&source.registry, |address| &address.origin).clone()
             }

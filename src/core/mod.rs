@@ -10,4 +10,4 @@ pub mod requirements;
 pub mod resolve;
 pub mod wording;
 
-pub use error::{CommandError, Made};
+pub use error::{CommandError, SpecOrigin};

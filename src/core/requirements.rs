@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::args::PlatformArg;
-use crate::core::error::{CommandError, Made};
+use crate::core::error::{CommandError, SpecOrigin};
 use crate::model::descriptor::Descriptor;
 use crate::model::{Draft, Entry};
 use crate::platform::Platform;
@@ -19,7 +19,7 @@ const ARM_VARIANTS: [&str; 3] = ["v7", "v6", "v5"];
 const SHOWN_MAX: usize = 8;
 
 /// What is asked of a draft.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Requirements<'a> {
     /// Platforms that it must have.
     pub(crate) require: &'a [PlatformArg],
     /// Whether it may have no others.
@@ -27,7 +27,7 @@ pub(crate) struct Wanted<'a> {
     /// Whether a platform that is there twice is a failure.
     pub(crate) strict: bool,
     /// What the list is made from.
-    pub(crate) made: Made,
+    pub(crate) made: SpecOrigin,
 }
 
 /// Checks a draft and gives the warnings, a line for each platform that is there twice.
@@ -35,7 +35,7 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// [`CommandError::Incomplete`] for platforms that are missing, or too many; [`CommandError::Twice`] for those that are
 /// there twice, where that is a failure.
-pub(crate) fn check(draft: &Draft, wanted: &Wanted<'_>) -> Result<Vec<String>, CommandError> {
+pub(crate) fn check(draft: &Draft, wanted: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
     let there: Vec<(&Entry, &Platform)> =
         draft.entries().filter_map(|entry| Some((entry, platform_of(entry)?))).collect();
     let has = |wanted: &&PlatformArg| there.iter().any(|(_, platform)| platform.matches(&wanted.parsed));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn checked(draft: &Draft, require: &[&str], exact: bool) -> Result<Vec<String>, CommandError> {
-        check(draft, &Wanted { require: &arguments(require), exact, strict: false, made: Made::Draft })
+        check(draft, &Requirements { require: &arguments(require), exact, strict: false, made: SpecOrigin::Draft })
     }
 
     #[test]
@@ -167,7 +167,8 @@ mod tests {
         let warnings = checked(&draft, &[], false).unwrap();
         assert_eq!(warnings, ["3 images for linux/arm64: h.x/app:i0, h.x/app:i2, h.x/app:i6"]);
         let refused =
-            check(&draft, &Wanted { require: &[], exact: false, strict: true, made: Made::Draft }).unwrap_err();
+            check(&draft, &Requirements { require: &[], exact: false, strict: true, made: SpecOrigin::Draft })
+                .unwrap_err();
         assert_eq!(refused.to_string(), warnings[0]);
         let many = super::tests::draft(&["linux/amd64"; 10]);
         let named: Vec<String> = (0..8).map(|number| format!("h.x/app:i{number}")).collect();

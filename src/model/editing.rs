@@ -14,7 +14,7 @@ use crate::model::entry::Entry;
 use crate::model::error::DocumentError;
 use crate::model::index::{self, Index};
 use crate::model::json;
-use crate::model::manifest::Kind;
+use crate::model::manifest::ManifestKind;
 use crate::model::media_type::OCI_INDEX;
 use crate::model::source::SourceIndex;
 use crate::platform::Platform;
@@ -264,7 +264,7 @@ impl<'a> Edit<'a> {
             self.source.nested.iter().map(|nested| (&nested.digest, nested)).collect();
         let mut leaves = BTreeMap::new();
         for (place, line) in self.index.manifests.iter().enumerate() {
-            if nested.contains_key(&line.digest) && Kind::of(&line.media_type) == Some(Kind::List) {
+            if nested.contains_key(&line.digest) && ManifestKind::of(&line.media_type) == Some(ManifestKind::List) {
                 let mut found = Vec::new();
                 expand(line, &nested, 0, &mut found)?;
                 leaves.insert(place, found);

@@ -101,7 +101,7 @@ impl Index {
             schema_version: 2,
             media_type: &self.media_type,
             artifact_type: &self.artifact_type,
-            manifests: self.manifests.iter().map(Line).collect(),
+            manifests: self.manifests.iter().map(ListEntry).collect(),
             subject: self.subject.as_ref(),
             annotations: &self.annotations,
         };
@@ -139,7 +139,7 @@ struct Document<'a> {
     media_type: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     artifact_type: &'a str,
-    manifests: Vec<Line<'a>>,
+    manifests: Vec<ListEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a Descriptor>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -147,11 +147,11 @@ struct Document<'a> {
 }
 
 /// A descriptor as docker orders it in a list, which is another order than in its store.
-struct Line<'a>(&'a Descriptor);
+struct ListEntry<'a>(&'a Descriptor);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LineMembers<'a> {
+struct ListEntryMembers<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     media_type: &'a str,
     size: u64,
@@ -168,10 +168,10 @@ struct LineMembers<'a> {
     artifact_type: &'a str,
 }
 
-impl Serialize for Line<'_> {
+impl Serialize for ListEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Line(line) = self;
-        let members = LineMembers {
+        let ListEntry(line) = self;
+        let members = ListEntryMembers {
             media_type: &line.media_type,
             size: line.size,
             digest: line.digest.as_str(),
@@ -190,7 +190,7 @@ impl Serialize for Line<'_> {
 /// # Errors
 /// None that a valid value can cause.
 pub(super) fn encode_line(line: &Descriptor) -> Result<Vec<u8>, DocumentError> {
-    Ok(json::encode(&Line(line))?)
+    Ok(json::encode(&ListEntry(line))?)
 }
 
 impl List {

@@ -8,7 +8,7 @@ use crate::model::media_type;
 
 /// What a registry can serve under a manifest's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ManifestKind {
     /// One image, in the form that this says.
     Image(Schema),
     /// A manifest list or an index.
@@ -24,13 +24,13 @@ pub enum Schema {
     Oci,
 }
 
-impl Kind {
+impl ManifestKind {
     /// The kind that a media type stands for, if it is one that this program can handle.
-    pub fn of(media_type: &str) -> Option<Kind> {
+    pub fn of(media_type: &str) -> Option<ManifestKind> {
         match media_type::essence(media_type) {
-            media_type::DOCKER_MANIFEST => Some(Kind::Image(Schema::Docker)),
-            media_type::OCI_MANIFEST => Some(Kind::Image(Schema::Oci)),
-            media_type::DOCKER_LIST | media_type::OCI_INDEX => Some(Kind::List),
+            media_type::DOCKER_MANIFEST => Some(ManifestKind::Image(Schema::Docker)),
+            media_type::OCI_MANIFEST => Some(ManifestKind::Image(Schema::Oci)),
+            media_type::DOCKER_LIST | media_type::OCI_INDEX => Some(ManifestKind::List),
             _ => None,
         }
     }
@@ -54,10 +54,10 @@ pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static s
         (Some(served), Some(said)) if served != said => return Err(DocumentError::TwoTypes { served, said }),
         (served, said) => served.or(said),
     };
-    match by_name.and_then(Kind::of) {
+    match by_name.and_then(ManifestKind::of) {
         None if is_list && is_image => Err(DocumentError::ManifestAsIndex),
-        Some(Kind::List) if is_image => Err(DocumentError::ManifestAsIndex),
-        Some(Kind::Image(_)) if is_list => Err(DocumentError::IndexAsManifest),
+        Some(ManifestKind::List) if is_image => Err(DocumentError::ManifestAsIndex),
+        Some(ManifestKind::Image(_)) if is_list => Err(DocumentError::IndexAsManifest),
         None if !said.is_empty() || has(&["fsLayers"]) => Ok(None),
         None if is_list => Ok(Some(media_type::OCI_INDEX)),
         None if has(&["config"]) => Ok(Some(media_type::OCI_MANIFEST)),

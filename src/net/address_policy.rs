@@ -9,9 +9,9 @@ use crate::net::host;
 
 /// Which registries were found at a public address.
 #[derive(Debug, Default)]
-pub(crate) struct Homes(Mutex<BTreeMap<String, bool>>);
+pub(crate) struct PublicRegistries(Mutex<BTreeMap<String, bool>>);
 
-impl Homes {
+impl PublicRegistries {
     /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise the
     /// next time, to be let in.
     pub(crate) fn note(&self, registry: &str, is_public: bool) {
@@ -26,30 +26,30 @@ impl Homes {
 
 /// What is done with the addresses that a name turns out to have.
 #[derive(Debug, Default)]
-pub(crate) enum Reach {
+pub(crate) enum AddressPolicy {
     /// Nothing.
     #[default]
     Anywhere,
     /// They are the registry's own, and noted.
-    Home(Arc<Homes>, String),
+    Home(Arc<PublicRegistries>, String),
     /// They were named by the registry, and must be as public as it is.
-    Guarded(Arc<Homes>, String),
+    Guarded(Arc<PublicRegistries>, String),
 }
 
-impl Reach {
+impl AddressPolicy {
     /// The address that may not be called, if there is one.
     pub(crate) fn forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
         match self {
-            Reach::Anywhere => None,
-            Reach::Home(homes, registry) => {
+            AddressPolicy::Anywhere => None,
+            AddressPolicy::Home(homes, registry) => {
                 // One public address is enough: the others may be there to deceive.
                 homes.note(registry, addresses.iter().any(|address| host::is_public(address.ip())));
                 None
             }
-            Reach::Guarded(homes, registry) if homes.is_public(registry) => {
+            AddressPolicy::Guarded(homes, registry) if homes.is_public(registry) => {
                 addresses.iter().map(SocketAddr::ip).find(|address| !host::is_public(*address))
             }
-            Reach::Guarded(..) => None,
+            AddressPolicy::Guarded(..) => None,
         }
     }
 }
@@ -64,11 +64,11 @@ mod tests {
 
     #[test]
     fn only_a_public_registry_is_kept_out_of_private_networks() {
-        let homes = Arc::new(Homes::default());
-        let guarded = Reach::Guarded(Arc::clone(&homes), "h".to_owned());
+        let homes = Arc::new(PublicRegistries::default());
+        let guarded = AddressPolicy::Guarded(Arc::clone(&homes), "h".to_owned());
         let inside = addresses(&["10.0.0.1"]);
         assert_eq!(guarded.forbidden(&inside), None, "nothing is known of h");
-        let home = Reach::Home(Arc::clone(&homes), "h".to_owned());
+        let home = AddressPolicy::Home(Arc::clone(&homes), "h".to_owned());
         assert_eq!(home.forbidden(&addresses(&["192.168.0.9"])), None);
         assert_eq!(guarded.forbidden(&inside), None, "h is inside itself");
         assert_eq!(home.forbidden(&addresses(&["192.168.0.9", "93.184.216.34"])), None);
@@ -77,6 +77,6 @@ mod tests {
         assert_eq!(guarded.forbidden(&addresses(&["93.184.216.34"])), None);
         assert_eq!(home.forbidden(&inside), None);
         assert_eq!(guarded.forbidden(&inside), Some(inside[0].ip()), "its name server has changed its mind");
-        assert_eq!(Reach::Guarded(homes, "other".to_owned()).forbidden(&inside), None);
+        assert_eq!(AddressPolicy::Guarded(homes, "other".to_owned()).forbidden(&inside), None);
     }
 }

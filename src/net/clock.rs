@@ -21,9 +21,9 @@ pub trait Clock: Send + Sync {
 
 /// The system's clock.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct System;
+pub struct SystemClock;
 
-impl Clock for System {
+impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
     }

@@ -8,17 +8,17 @@ use ureq::config::AutoHeaderValue;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::env::Env;
-use crate::net::address_policy::{Homes, Reach};
-use crate::net::connector::{Connections, ForwardProxy, Names};
+use crate::net::address_policy::{AddressPolicy, PublicRegistries};
+use crate::net::connector::{ForwardProxy, NameResolver, OriginConnector};
 use crate::net::endpoint;
-use crate::net::error::Kind;
-use crate::net::failure::Failure;
+use crate::net::error::RegistryErrorKind;
+use crate::net::failure::TransportFailure;
 use crate::net::host;
-use crate::net::preconnect::Spares;
+use crate::net::preconnect::PreconnectPool;
 use crate::net::proxy::{ProxyScheme, ProxyUrl, proxy_for};
 use crate::net::proxy_connect::Forward;
 use crate::net::tls::config::Tls;
-use crate::net::tls::identity::Identity;
+use crate::net::tls::identity::ClientIdentity;
 use crate::net::url::Origin;
 use crate::secret::Secret;
 
@@ -37,34 +37,34 @@ const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
 const LINE_MAX: usize = 16 * 1024;
 
 /// The lines of a command: one for each origin and registry in whose service it is called.
-pub(crate) struct Lines {
+pub(crate) struct ConnectionPool {
     env: Env,
     user_agent: String,
     tls: Tls,
-    open: Mutex<BTreeMap<(String, Origin, bool, bool), Arc<Line>>>,
-    spares: Mutex<BTreeMap<(String, u16), Arc<Spares>>>,
-    homes: Arc<Homes>,
+    open: Mutex<BTreeMap<(String, Origin, bool, bool), Arc<OriginConnections>>>,
+    spares: Mutex<BTreeMap<(String, u16), Arc<PreconnectPool>>>,
+    homes: Arc<PublicRegistries>,
 }
 
 /// The connections to one origin.
-pub(crate) struct Line {
+pub(crate) struct OriginConnections {
     /// Sends, and keeps the connections.
     pub(crate) agent: Agent,
     /// The client's half of mutual TLS, where there is TLS.
-    identity: Option<Arc<Identity>>,
+    identity: Option<Arc<ClientIdentity>>,
     /// Connections made ahead, where the origin is connected to directly.
-    pub(crate) spares: Option<Arc<Spares>>,
+    pub(crate) spares: Option<Arc<PreconnectPool>>,
     /// What the proxy in between is told to log in, as the value of a header: it may repeat that.
     pub(crate) proxy_login: Option<Secret>,
 }
 
-impl Lines {
+impl ConnectionPool {
     /// Has none yet, and does no I/O.
-    pub(crate) fn new(env: Env, insecure: bool, user_agent: &str) -> Lines {
+    pub(crate) fn new(env: Env, insecure: bool, user_agent: &str) -> ConnectionPool {
         let tls = Tls::new(&env, insecure);
         // The HTTP library panics on a value that cannot stand in a header.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
-        Lines { env, user_agent, tls, open: Mutex::default(), spares: Mutex::default(), homes: Arc::default() }
+        ConnectionPool { env, user_agent, tls, open: Mutex::default(), spares: Mutex::default(), homes: Arc::default() }
     }
 
     /// The line to an origin in the service of a registry. `guarded` is whether the registry has named the origin and
@@ -75,13 +75,13 @@ impl Lines {
         origin: &Origin,
         guarded: bool,
         longest: usize,
-    ) -> Result<Arc<Line>, Failure> {
+    ) -> Result<Arc<OriginConnections>, TransportFailure> {
         let at_home = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
         let reach = || (Arc::clone(&self.homes), registry.to_owned());
         let reach = match (at_home, guarded) {
-            (true, _) => Reach::Home(reach().0, reach().1),
-            (false, true) => Reach::Guarded(reach().0, reach().1),
-            (false, false) => Reach::Anywhere,
+            (true, _) => AddressPolicy::Home(reach().0, reach().1),
+            (false, true) => AddressPolicy::Guarded(reach().0, reach().1),
+            (false, false) => AddressPolicy::Anywhere,
         };
         let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
         let key = (registry.to_owned(), origin.clone(), guarded && !at_home, longest > LINE_MAX);
@@ -95,9 +95,15 @@ impl Lines {
     }
 
     /// Sets up the connections to an origin, without making one.
-    fn open(&self, registry: &str, origin: &Origin, reach: Reach, buffer: usize) -> Result<Line, Failure> {
-        let files = |why: String| Failure::unsent(Kind::TlsFiles, why);
-        let mut connections = Connections::default();
+    fn open(
+        &self,
+        registry: &str,
+        origin: &Origin,
+        reach: AddressPolicy,
+        buffer: usize,
+    ) -> Result<OriginConnections, TransportFailure> {
+        let files = |why: String| TransportFailure::unsent(RegistryErrorKind::TlsFiles, why);
+        let mut connections = OriginConnector::default();
         if origin.https {
             let trusted = endpoint::certs_d_name(registry);
             let at_home = endpoint::origin(registry, true).as_ref() == Some(origin);
@@ -105,7 +111,7 @@ impl Lines {
             connections.tls = Some(self.tls.setup(own.as_slice(), trusted.as_slice()).map_err(files)?);
         }
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
-        let proxy = found.map_err(|why| Failure::unsent(Kind::Proxy, why))?;
+        let proxy = found.map_err(|why| TransportFailure::unsent(RegistryErrorKind::Proxy, why))?;
         let proxy_tls = match &proxy {
             Some(proxy) if proxy.scheme == ProxyScheme::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
             _ => None,
@@ -115,12 +121,12 @@ impl Lines {
             Arc::clone(all.entry((origin.host.clone(), origin.port)).or_default())
         });
         connections.spares.clone_from(&spares);
-        let mut names = Names { instead: None, reach };
+        let mut names = NameResolver { instead: None, reach };
         let mut tunnel = None;
         let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
         if let Some(proxy) = proxy {
             // What is resolved from here on is the proxy, which stands wherever it likes. Who is beyond it is public.
-            if let Reach::Home(homes, registry) = std::mem::take(&mut names.reach) {
+            if let AddressPolicy::Home(homes, registry) = std::mem::take(&mut names.reach) {
                 homes.note(&registry, origin.host.parse().map_or(true, host::is_public));
             }
             if origin.https {
@@ -135,7 +141,7 @@ impl Lines {
         }
         let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
         let agent = Agent::with_parts(self.config(tunnel, buffer), connections, names);
-        Ok(Line { agent, identity, spares, proxy_login })
+        Ok(OriginConnections { agent, identity, spares, proxy_login })
     }
 
     fn config(&self, tunnel: Option<Proxy>, buffer: usize) -> ureq::config::Config {
@@ -160,12 +166,12 @@ impl Lines {
     }
 }
 
-impl Line {
-    /// A server that wanted another client certificate may just hang up (see [`Identity::was_asked`]).
-    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+impl OriginConnections {
+    /// A server that wanted another client certificate may just hang up (see [`ClientIdentity::was_asked`]).
+    pub(crate) fn explain(&self, failure: TransportFailure) -> TransportFailure {
         match &self.identity {
-            Some(identity) if identity.was_asked() => Failure::new(
-                Kind::ClientCertificate,
+            Some(identity) if identity.was_asked() => TransportFailure::new(
+                RegistryErrorKind::ClientCertificate,
                 format!("it asked for one and then ended the connection ({})", failure.detail),
             ),
             _ => failure,
@@ -173,7 +179,7 @@ impl Line {
     }
 }
 
-fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, Failure> {
+fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, TransportFailure> {
     let protocol = match proxy.scheme {
         ProxyScheme::Http => ProxyProtocol::Http,
         ProxyScheme::Https => ProxyProtocol::Https,
@@ -183,16 +189,18 @@ fn tunnel_through(proxy: &ProxyUrl) -> Result<Proxy, Failure> {
     if let Some((user, password)) = &proxy.user {
         builder = builder.username(user).password(password.reveal());
     }
-    builder.build().map_err(|_| Failure::unsent(Kind::Proxy, format!("the address of the proxy {host} cannot be used")))
+    builder.build().map_err(|_| {
+        TransportFailure::unsent(RegistryErrorKind::Proxy, format!("the address of the proxy {host} cannot be used"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    impl Lines {
+    impl ConnectionPool {
         /// Keeps a connection as one that was made ahead.
-        pub(crate) fn keep(&self, origin: &Origin, spare: Spares) {
+        pub(crate) fn keep(&self, origin: &Origin, spare: PreconnectPool) {
             self.spares.lock().unwrap().insert((origin.host.clone(), origin.port), Arc::new(spare));
         }
 

@@ -23,9 +23,9 @@ use ureq::unversioned::transport::{
     TransportAdapter, time,
 };
 
-use crate::net::address_policy::Reach;
-use crate::net::failure::Unconnected;
-use crate::net::preconnect::Spares;
+use crate::net::address_policy::AddressPolicy;
+use crate::net::failure::ConnectError;
+use crate::net::preconnect::PreconnectPool;
 use crate::net::proxy_connect::Forward;
 use crate::net::socket::Socket;
 use crate::net::tls::config::TlsSetup;
@@ -56,7 +56,7 @@ pub(crate) struct ForwardProxy {
 
 /// Connects to one origin.
 #[derive(Debug, Default)]
-pub(crate) struct Connections {
+pub(crate) struct OriginConnector {
     /// TLS to the origin.
     pub(crate) tls: Option<TlsSetup>,
     /// TLS to the proxy that `CONNECT` is sent to, when that is an https one.
@@ -66,18 +66,18 @@ pub(crate) struct Connections {
     /// The proxy that is asked instead of the origin.
     pub(crate) forward: Option<ForwardProxy>,
     /// Connections to the origin that were made ahead.
-    pub(crate) spares: Option<Arc<Spares>>,
+    pub(crate) spares: Option<Arc<PreconnectPool>>,
 }
 
-impl Connector<()> for Connections {
+impl Connector<()> for OriginConnector {
     type Out = Box<dyn Transport>;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
         // The tunnel's own connector comes back here for the connection to the proxy, with a configuration without one.
         let is_hop = self.tunnels && details.config.proxy().is_none();
-        let wrong = |error: Unconnected| {
+        let wrong = |error: ConnectError| {
             ureq::Error::from(if is_hop || self.forward.is_some() {
-                Unconnected::Proxy(Box::new(error))
+                ConnectError::Proxy(Box::new(error))
             } else {
                 error
             })
@@ -112,12 +112,12 @@ impl Connector<()> for Connections {
     }
 }
 
-fn tcp(details: &ConnectionDetails) -> Result<impl Transport, Unconnected> {
+fn tcp(details: &ConnectionDetails) -> Result<impl Transport, ConnectError> {
     match TcpConnector::default().connect(details, None::<()>) {
         Ok(Some(transport)) => Ok(transport),
-        Ok(None) => Err(Unconnected::Tcp(std::io::ErrorKind::NotConnected.into())),
-        Err(ureq::Error::Timeout(_)) => Err(Unconnected::Slow),
-        Err(error) => Err(Unconnected::Tcp(error.into_io())),
+        Ok(None) => Err(ConnectError::Tcp(std::io::ErrorKind::NotConnected.into())),
+        Err(ureq::Error::Timeout(_)) => Err(ConnectError::Slow),
+        Err(error) => Err(ConnectError::Tcp(error.into_io())),
     }
 }
 
@@ -130,11 +130,11 @@ fn secure(
     tls: Option<&TlsSetup>,
     host: &str,
     details: &ConnectionDetails,
-) -> Result<Box<dyn Transport>, Unconnected> {
+) -> Result<Box<dyn Transport>, ConnectError> {
     let Some(tls) = tls else { return Ok(transport) };
     let failed = |error: std::io::Error| match ureq::Error::from(error) {
-        ureq::Error::Timeout(_) => Unconnected::Slow,
-        error => Unconnected::Tls(error.into_io()),
+        ureq::Error::Timeout(_) => ConnectError::Slow,
+        error => ConnectError::Tls(error.into_io()),
     };
     let other = |error: rustls::Error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
     let mut connection = tls.connection(host).map_err(other)?;
@@ -198,14 +198,14 @@ impl fmt::Debug for TlsTransport {
 
 /// Resolves names with the system's resolver, which has time-outs of its own, on the calling thread.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(crate) struct NameResolver {
     /// Resolve this instead of whatever is asked: the proxy that is spoken to in place of the origin.
     pub(crate) instead: Option<(String, u16)>,
     /// Which of the addresses found may be called.
-    pub(crate) reach: Reach,
+    pub(crate) reach: AddressPolicy,
 }
 
-impl Resolver for Names {
+impl Resolver for NameResolver {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -216,10 +216,10 @@ impl Resolver for Names {
             None => (host, uri.port_u16().unwrap_or(default)),
         };
         let found = (host, port).to_socket_addrs();
-        let failed = |error| Unconnected::Resolve { host: host.to_owned(), error };
+        let failed = |error| ConnectError::Resolve { host: host.to_owned(), error };
         let found: Vec<SocketAddr> = found.map_err(failed)?.take(ADDRESSES_MAX).collect();
         if let Some(address) = self.reach.forbidden(&found) {
-            return Err(Unconnected::Private(address).into());
+            return Err(ConnectError::Private(address).into());
         }
         let mut addresses = self.empty();
         found.into_iter().for_each(|address| addresses.push(address));

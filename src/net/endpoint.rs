@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::net::error::{Address, AddressSource, Kind, RegistryError};
-use crate::net::failure::{Failure, Hint};
+use crate::net::error::{Address, AddressSource, RegistryError, RegistryErrorKind};
+use crate::net::failure::{FailureHint, TransportFailure};
 use crate::net::host;
 use crate::net::url::Origin;
 
@@ -84,14 +84,14 @@ impl Endpoints {
     pub(crate) fn of(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
         if registry.is_empty() {
             let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
-            return Err(RegistryError::new(Kind::NoHost, "", detail));
+            return Err(RegistryError::new(RegistryErrorKind::NoHost, "", detail));
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(endpoint) = known.get(registry) {
             return Ok(Arc::clone(endpoint));
         }
         let (Some(secure), Some(plain)) = (origin(registry, true), origin(registry, false)) else {
-            return Err(RegistryError::new(Kind::Resolve, registry, "not a host with a port up to 65535"));
+            return Err(RegistryError::new(RegistryErrorKind::Resolve, registry, "not a host with a port up to 65535"));
         };
         let is_loopback = host::is_loopback(&secure.host);
         let endpoint = Arc::new(Endpoint {
@@ -137,8 +137,8 @@ impl Endpoint {
     pub(crate) fn attempt<T>(
         &self,
         first: &mut Option<Turn<'_>>,
-        attempt: impl Fn(&Origin) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        attempt: impl Fn(&Origin) -> Result<T, TransportFailure>,
+    ) -> Result<T, TransportFailure> {
         if let Some(https) = self.https.get() {
             return attempt(self.origin(*https));
         }
@@ -152,12 +152,12 @@ impl Endpoint {
         if !self.may_be_plain(secure.hint) {
             return Err(secure);
         }
-        if secure.hint == Hint::NoTls {
+        if secure.hint == FailureHint::NoTls {
             let _ = self.https.set(false);
             *first = None;
         }
         match attempt(&self.plain) {
-            Err(plain) if plain.hint == Hint::NoListener && secure.hint != Hint::NoTls => Err(secure),
+            Err(plain) if plain.hint == FailureHint::NoListener && secure.hint != FailureHint::NoTls => Err(secure),
             Err(plain) => Err(plain),
             Ok(done) => {
                 let _ = self.https.set(false);
@@ -181,8 +181,9 @@ impl Endpoint {
     }
 
     /// A certificate that does not convince is never a reason to go on without one.
-    fn may_be_plain(&self, hint: Hint) -> bool {
-        (self.insecure || self.is_loopback) && matches!(hint, Hint::NoTls | Hint::NoHandshake | Hint::NoListener)
+    fn may_be_plain(&self, hint: FailureHint) -> bool {
+        (self.insecure || self.is_loopback)
+            && matches!(hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener)
     }
 }
 
@@ -192,25 +193,29 @@ mod tests {
 
     use super::*;
 
-    fn try_both(insecure: bool, registry: &str, hint: Hint) -> (Result<(), Kind>, Vec<bool>) {
+    fn try_both(insecure: bool, registry: &str, hint: FailureHint) -> (Result<(), RegistryErrorKind>, Vec<bool>) {
         let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
         let tried = RefCell::new(Vec::new());
         let outcome = endpoint.attempt(&mut None, |origin| {
             tried.borrow_mut().push(origin.https);
-            if origin.https { Err(Failure { hint, ..Failure::new(Kind::Connect, "") }) } else { Ok(()) }
+            if origin.https {
+                Err(TransportFailure { hint, ..TransportFailure::new(RegistryErrorKind::Connect, "") })
+            } else {
+                Ok(())
+            }
         });
         (outcome.map_err(|failure| failure.kind), tried.into_inner())
     }
 
     #[test]
     fn only_insecure_and_loopback_registries_are_asked_in_the_clear() {
-        for hint in [Hint::NoTls, Hint::NoHandshake, Hint::NoListener] {
+        for hint in [FailureHint::NoTls, FailureHint::NoHandshake, FailureHint::NoListener] {
             assert_eq!(try_both(true, "h.example:5000", hint), (Ok(()), vec![true, false]));
             assert_eq!(try_both(false, "127.0.0.1:5000", hint), (Ok(()), vec![true, false]));
-            assert_eq!(try_both(false, "h.example:5000", hint), (Err(Kind::Connect), vec![true]));
+            assert_eq!(try_both(false, "h.example:5000", hint), (Err(RegistryErrorKind::Connect), vec![true]));
         }
-        for hint in [Hint::None, Hint::NoAnswer] {
-            assert_eq!(try_both(true, "localhost:5000", hint), (Err(Kind::Connect), vec![true]));
+        for hint in [FailureHint::None, FailureHint::NoAnswer] {
+            assert_eq!(try_both(true, "localhost:5000", hint), (Err(RegistryErrorKind::Connect), vec![true]));
         }
     }
 
@@ -219,7 +224,10 @@ mod tests {
         let endpoints = Endpoints::new(true, false);
         let endpoint = endpoints.of("h").expect("a good name");
         let plain_only = |origin: &Origin| {
-            let no_tls = Failure { hint: Hint::NoTls, ..Failure::new(Kind::PlainHttp, "") };
+            let no_tls = TransportFailure {
+                hint: FailureHint::NoTls,
+                ..TransportFailure::new(RegistryErrorKind::PlainHttp, "")
+            };
             if origin.https { Err(no_tls) } else { Ok(origin.port) }
         };
         assert_eq!(endpoint.attempt(&mut None, plain_only).ok(), Some(80));
@@ -241,7 +249,7 @@ mod tests {
         let endpoint = Endpoints::new(false, false).of("h").expect("a good name");
         let mut first = endpoint.first();
         assert!(first.is_some());
-        let fails = |_: &Origin| Err::<(), _>(Failure::new(Kind::Timeout, ""));
+        let fails = |_: &Origin| Err::<(), _>(TransportFailure::new(RegistryErrorKind::Timeout, ""));
         assert!(endpoint.attempt(&mut first, fails).is_err());
         assert!(first.is_some(), "it lasts until the exchange is over");
         drop(first);
@@ -253,7 +261,7 @@ mod tests {
         for name in ["", "h:99999", "[1:2]", "[fffff::1]:5"] {
             assert_eq!(
                 Endpoints::new(false, false).of(name).map(|_| ()).map_err(|e| e.kind),
-                Err(if name.is_empty() { Kind::NoHost } else { Kind::Resolve }),
+                Err(if name.is_empty() { RegistryErrorKind::NoHost } else { RegistryErrorKind::Resolve }),
                 "{name}"
             );
         }

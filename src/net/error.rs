@@ -12,7 +12,7 @@ use crate::sanitize;
 
 /// What went wrong, as far as a user's next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum RegistryErrorKind {
     /// The registry says that the manifest, blob or repository is not there (404).
     NotFound,
     /// The registry, or its token server, wants credentials, and there are none (401).
@@ -67,7 +67,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
     /// What went wrong.
-    pub kind: Kind,
+    pub kind: RegistryErrorKind,
     /// The registry's host as the reference names it (`docker.io`, `h:5000`).
     pub registry: String,
     /// The request that failed; `None` where none was sent.
@@ -82,7 +82,7 @@ pub struct RegistryError {
     /// How often it was tried: more than once only where another try might have helped, and did not.
     pub tries: u32,
     /// Whether another try may help.
-    pub(crate) again: Again,
+    pub(crate) again: Retryable,
 }
 
 /// The request that failed, as it may be shown: there is nothing secret in it.
@@ -163,7 +163,7 @@ impl Address {
 
 /// Whether what failed may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Again {
+pub(crate) enum Retryable {
     /// It would fail again.
     #[default]
     Never,
@@ -172,12 +172,12 @@ pub(crate) enum Again {
     /// Yes, but the request may have had its effect.
     Repeatable,
     /// The registry answered that it could not do it now, and maybe when it could.
-    Later(Option<After>),
+    Later(Option<RetryAfter>),
 }
 
 /// A `Retry-After`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
+pub(crate) enum RetryAfter {
     /// So many seconds from now.
     Seconds(u64),
     /// Not before this.
@@ -186,7 +186,7 @@ pub(crate) enum After {
 
 impl RegistryError {
     /// An error with no request of its own.
-    pub fn new(kind: Kind, registry: impl Into<String>, detail: impl Into<String>) -> RegistryError {
+    pub fn new(kind: RegistryErrorKind, registry: impl Into<String>, detail: impl Into<String>) -> RegistryError {
         RegistryError {
             kind,
             registry: registry.into(),
@@ -195,7 +195,7 @@ impl RegistryError {
             body: None,
             detail: detail.into(),
             tries: 1,
-            again: Again::Never,
+            again: Retryable::Never,
         }
     }
 
@@ -254,7 +254,7 @@ impl RegistryError {
     }
 
     /// The same error, with whether another try may help.
-    pub(crate) fn with_again(mut self, again: Again) -> RegistryError {
+    pub(crate) fn with_again(mut self, again: Retryable) -> RegistryError {
         self.again = again;
         self
     }
@@ -268,38 +268,40 @@ impl fmt::Display for RegistryError {
     }
 }
 
-impl Kind {
+impl RegistryErrorKind {
     /// `server` is the registry, or the server that was tried in its place.
     fn write(self, f: &mut fmt::Formatter<'_>, registry: &str, server: &str, detail: &str) -> fmt::Result {
         match self {
-            Kind::NotFound => write!(f, "{server} does not have it: {detail}"),
-            Kind::Unauthorized => write!(f, "unauthorized: {registry} wants a login: {detail}"),
-            Kind::LoginRefused => {
+            RegistryErrorKind::NotFound => write!(f, "{server} does not have it: {detail}"),
+            RegistryErrorKind::Unauthorized => write!(f, "unauthorized: {registry} wants a login: {detail}"),
+            RegistryErrorKind::LoginRefused => {
                 write!(f, "unauthorized: {registry} refuses the login that docker has for it: {detail}")
             }
-            Kind::GivenLoginRefused => {
+            RegistryErrorKind::GivenLoginRefused => {
                 write!(f, "unauthorized: {registry} refuses the login that was given: {detail}")
             }
-            Kind::Forbidden => write!(f, "denied: {server} refuses access: {detail}"),
-            Kind::Quota => write!(f, "denied: {server} has no room left for it: {detail}"),
-            Kind::RateLimited => write!(f, "too many requests: {server} asks to slow down: {detail}"),
-            Kind::Refused => write!(f, "{server} refuses the request: {detail}"),
-            Kind::Server => write!(f, "{server} failed: {detail}"),
-            Kind::PlainHttp => write!(f, "{server} speaks plain HTTP, not HTTPS: {detail}"),
-            Kind::Certificate | Kind::CertificateUnfit => {
+            RegistryErrorKind::Forbidden => write!(f, "denied: {server} refuses access: {detail}"),
+            RegistryErrorKind::Quota => write!(f, "denied: {server} has no room left for it: {detail}"),
+            RegistryErrorKind::RateLimited => write!(f, "too many requests: {server} asks to slow down: {detail}"),
+            RegistryErrorKind::Refused => write!(f, "{server} refuses the request: {detail}"),
+            RegistryErrorKind::Server => write!(f, "{server} failed: {detail}"),
+            RegistryErrorKind::PlainHttp => write!(f, "{server} speaks plain HTTP, not HTTPS: {detail}"),
+            RegistryErrorKind::Certificate | RegistryErrorKind::CertificateUnfit => {
                 write!(f, "the certificate of {server} is not trusted: {detail}")
             }
-            Kind::ClientCertificate => write!(f, "{server} wants a client certificate: {detail}"),
-            Kind::TlsFiles => write!(f, "certificates for {registry} cannot be used: {detail}"),
-            Kind::NoHost => f.write_str(detail),
-            Kind::Resolve => write!(f, "the name of {server} does not resolve: {detail}"),
-            Kind::Connect => write!(f, "cannot reach {server}: {detail}"),
-            Kind::Timeout => write!(f, "{server} does not answer in time: {detail}"),
-            Kind::Proxy => write!(f, "the proxy for {server} cannot be used: {detail}"),
-            Kind::TooLarge => write!(f, "{server} answered with too much: {detail}"),
-            Kind::Credentials | Kind::ByteOrderMark => write!(f, "credentials for {registry} cannot be read: {detail}"),
-            Kind::Verification => write!(f, "{server} served something else than was asked for: {detail}"),
-            Kind::Protocol => write!(f, "{server} answered outside the protocol: {detail}"),
+            RegistryErrorKind::ClientCertificate => write!(f, "{server} wants a client certificate: {detail}"),
+            RegistryErrorKind::TlsFiles => write!(f, "certificates for {registry} cannot be used: {detail}"),
+            RegistryErrorKind::NoHost => f.write_str(detail),
+            RegistryErrorKind::Resolve => write!(f, "the name of {server} does not resolve: {detail}"),
+            RegistryErrorKind::Connect => write!(f, "cannot reach {server}: {detail}"),
+            RegistryErrorKind::Timeout => write!(f, "{server} does not answer in time: {detail}"),
+            RegistryErrorKind::Proxy => write!(f, "the proxy for {server} cannot be used: {detail}"),
+            RegistryErrorKind::TooLarge => write!(f, "{server} answered with too much: {detail}"),
+            RegistryErrorKind::Credentials | RegistryErrorKind::ByteOrderMark => {
+                write!(f, "credentials for {registry} cannot be read: {detail}")
+            }
+            RegistryErrorKind::Verification => write!(f, "{server} served something else than was asked for: {detail}"),
+            RegistryErrorKind::Protocol => write!(f, "{server} answered outside the protocol: {detail}"),
         }
     }
 }

@@ -8,20 +8,20 @@ use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use crate::net::error::{Address, Again, FailedRequest, Kind, RegistryError};
-use crate::net::tls::verifier::{NoRoots, is_authority_objection};
+use crate::net::error::{Address, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
+use crate::net::tls::verifier::{NoAuthorities, is_authority_objection};
 
 /// One exchange that brought no answer.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct TransportFailure {
     /// What to tell the user.
-    pub(crate) kind: Kind,
+    pub(crate) kind: RegistryErrorKind,
     /// What the library, the system or the peer said.
     pub(crate) detail: String,
     /// What it says about whether to try differently.
-    pub(crate) hint: Hint,
+    pub(crate) hint: FailureHint,
     /// Whether the same request may be answered another time.
-    pub(crate) again: Again,
+    pub(crate) again: Retryable,
     /// Whether a byte of a request was, or may have been, sent.
     pub(crate) sent: bool,
     /// Whether the detail has words of the peer's in it, which may repeat a secret.
@@ -34,7 +34,7 @@ pub(crate) struct Failure {
 
 /// What a failure says about another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hint {
+pub(crate) enum FailureHint {
     /// The peer answered the TLS handshake with something that is no TLS.
     NoTls,
     /// The peer closed the connection during the TLS handshake.
@@ -47,14 +47,14 @@ pub(crate) enum Hint {
     None,
 }
 
-impl Failure {
+impl TransportFailure {
     /// A failure that no other attempt would cure, of a request that was sent.
-    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Failure {
-        Failure {
+    pub(crate) fn new(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportFailure {
+        TransportFailure {
             kind,
             detail: detail.into(),
-            hint: Hint::None,
-            again: Again::Never,
+            hint: FailureHint::None,
+            again: Retryable::Never,
             sent: true,
             quotes: false,
             status: None,
@@ -63,21 +63,21 @@ impl Failure {
     }
 
     /// A failure before anything was sent.
-    pub(crate) fn unsent(kind: Kind, detail: impl Into<String>) -> Failure {
-        Failure { sent: false, ..Failure::new(kind, detail) }
+    pub(crate) fn unsent(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportFailure {
+        TransportFailure { sent: false, ..TransportFailure::new(kind, detail) }
     }
 
     /// The same failure, of a kind that passes.
-    fn passing(self) -> Failure {
-        Failure { again: if self.sent { Again::Repeatable } else { Again::Unsent }, ..self }
+    fn passing(self) -> TransportFailure {
+        TransportFailure { again: if self.sent { Retryable::Repeatable } else { Retryable::Unsent }, ..self }
     }
 
-    fn hinting(self, hint: Hint) -> Failure {
-        Failure { hint, ..self }
+    fn hinting(self, hint: FailureHint) -> TransportFailure {
+        TransportFailure { hint, ..self }
     }
 
-    fn quoting(self) -> Failure {
-        Failure { quotes: true, ..self }
+    fn quoting(self) -> TransportFailure {
+        TransportFailure { quotes: true, ..self }
     }
 
     /// The error to report, of a registry and a request.
@@ -89,48 +89,57 @@ impl Failure {
     }
 
     /// This failure over plain HTTP, or the one over TLS before it where nobody listens in the clear.
-    pub(crate) fn or_nobody(self, secure: Failure) -> Failure {
-        if self.hint == Hint::NoListener && secure.hint != Hint::NoTls { secure } else { self }
+    pub(crate) fn or_nobody(self, secure: TransportFailure) -> TransportFailure {
+        if self.hint == FailureHint::NoListener && secure.hint != FailureHint::NoTls { secure } else { self }
     }
 
     /// Sorts an error of an exchange.
-    pub(crate) fn of(error: ureq::Error) -> Failure {
+    pub(crate) fn of(error: ureq::Error) -> TransportFailure {
         match error {
-            ureq::Error::Other(other) => match other.downcast::<Unconnected>() {
+            ureq::Error::Other(other) => match other.downcast::<ConnectError>() {
                 Ok(unconnected) => of_connection(*unconnected),
-                Err(other) => Failure::new(Kind::Connect, other.to_string()),
+                Err(other) => TransportFailure::new(RegistryErrorKind::Connect, other.to_string()),
             },
             ureq::Error::Io(error) => of_io(&error),
             ureq::Error::Timeout(step @ ureq::Timeout::Connect) => {
-                Failure::unsent(Kind::Timeout, timed_out(step)).passing()
+                TransportFailure::unsent(RegistryErrorKind::Timeout, timed_out(step)).passing()
             }
-            ureq::Error::Timeout(step) => Failure::new(Kind::Timeout, timed_out(step)),
+            ureq::Error::Timeout(step) => TransportFailure::new(RegistryErrorKind::Timeout, timed_out(step)),
             ureq::Error::ConnectProxyFailed(why) => {
                 // The library has the status in its text alone: `proxy server responded 407/407`.
                 let status = why.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
-                Failure { status, ..Failure::unsent(Kind::Proxy, why).hinting(Hint::NoListener).quoting() }
+                TransportFailure {
+                    status,
+                    ..TransportFailure::unsent(RegistryErrorKind::Proxy, why).hinting(FailureHint::NoListener).quoting()
+                }
             }
-            ureq::Error::HostNotFound => Failure::unsent(Kind::Resolve, "it has no address"),
-            ureq::Error::LargeResponseHeader(..) => Failure::new(Kind::Protocol, "the head of its answer is too large"),
-            ureq::Error::Protocol(error) => Failure::new(Kind::Protocol, format!("not HTTP/1.1: {error}")).quoting(),
-            error => Failure::new(Kind::Protocol, error.to_string()).quoting(),
+            ureq::Error::HostNotFound => TransportFailure::unsent(RegistryErrorKind::Resolve, "it has no address"),
+            ureq::Error::LargeResponseHeader(..) => {
+                TransportFailure::new(RegistryErrorKind::Protocol, "the head of its answer is too large")
+            }
+            ureq::Error::Protocol(error) => {
+                TransportFailure::new(RegistryErrorKind::Protocol, format!("not HTTP/1.1: {error}")).quoting()
+            }
+            error => TransportFailure::new(RegistryErrorKind::Protocol, error.to_string()).quoting(),
         }
     }
 
     /// Sorts an error met while a body was read. The head was there, so it says nothing of the connection's age; a body
     /// that was cut short may be whole the next time.
-    pub(crate) fn of_body(error: io::Error) -> Failure {
-        let failure = Failure::of(ureq::Error::from(error));
+    pub(crate) fn of_body(error: io::Error) -> TransportFailure {
+        let failure = TransportFailure::of(ureq::Error::from(error));
         match failure.hint {
-            Hint::NoAnswer => Failure::new(failure.kind, "the connection ended in the middle of the answer").passing(),
-            _ => Failure::new(failure.kind, failure.detail),
+            FailureHint::NoAnswer => {
+                TransportFailure::new(failure.kind, "the connection ended in the middle of the answer").passing()
+            }
+            _ => TransportFailure::new(failure.kind, failure.detail),
         }
     }
 }
 
 /// Why there is no connection; carried through the HTTP library inside its own error.
 #[derive(Debug)]
-pub(crate) enum Unconnected {
+pub(crate) enum ConnectError {
     /// The name does not resolve.
     Resolve { host: String, error: io::Error },
     /// No TCP connection.
@@ -142,48 +151,53 @@ pub(crate) enum Unconnected {
     /// An address that the registry must not send to.
     Private(IpAddr),
     /// The proxy itself cannot be reached, for one of the other reasons.
-    Proxy(Box<Unconnected>),
+    Proxy(Box<ConnectError>),
 }
 
-impl fmt::Display for Unconnected {
+impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unconnected::Resolve { host, error } => write!(f, "{host}: {error}"),
-            Unconnected::Tcp(error) | Unconnected::Tls(error) => error.fmt(f),
-            Unconnected::Slow => f.write_str("no connection in time"),
-            Unconnected::Private(address) => {
+            ConnectError::Resolve { host, error } => write!(f, "{host}: {error}"),
+            ConnectError::Tcp(error) | ConnectError::Tls(error) => error.fmt(f),
+            ConnectError::Slow => f.write_str("no connection in time"),
+            ConnectError::Private(address) => {
                 write!(f, "the private address {address} was named by a registry that is at a public one")
             }
-            Unconnected::Proxy(inner) => write!(f, "the proxy: {inner}"),
+            ConnectError::Proxy(inner) => write!(f, "the proxy: {inner}"),
         }
     }
 }
 
-impl std::error::Error for Unconnected {}
+impl std::error::Error for ConnectError {}
 
-impl From<Unconnected> for ureq::Error {
-    fn from(error: Unconnected) -> ureq::Error {
+impl From<ConnectError> for ureq::Error {
+    fn from(error: ConnectError) -> ureq::Error {
         ureq::Error::Other(Box::new(error))
     }
 }
 
-fn of_connection(error: Unconnected) -> Failure {
+fn of_connection(error: ConnectError) -> TransportFailure {
     let text = error.to_string();
     match error {
-        Unconnected::Resolve { .. } => Failure::unsent(Kind::Resolve, text),
-        Unconnected::Private(_) => Failure::unsent(Kind::Protocol, text),
-        Unconnected::Tcp(error) => {
-            let failure = Failure::unsent(Kind::Connect, text).hinting(Hint::NoListener);
+        ConnectError::Resolve { .. } => TransportFailure::unsent(RegistryErrorKind::Resolve, text),
+        ConnectError::Private(_) => TransportFailure::unsent(RegistryErrorKind::Protocol, text),
+        ConnectError::Tcp(error) => {
+            let failure = TransportFailure::unsent(RegistryErrorKind::Connect, text).hinting(FailureHint::NoListener);
             if is_refusal(&error) { failure.passing() } else { failure }
         }
-        Unconnected::Slow => Failure::unsent(Kind::Timeout, text).hinting(Hint::NoListener).passing(),
-        Unconnected::Tls(error) => {
-            let failure = Failure { sent: false, ..of_handshake(&error) };
-            if failure.hint == Hint::NoHandshake { failure.passing() } else { failure }
+        ConnectError::Slow => {
+            TransportFailure::unsent(RegistryErrorKind::Timeout, text).hinting(FailureHint::NoListener).passing()
         }
-        Unconnected::Proxy(inner) => {
-            let Failure { detail, again, .. } = of_connection(*inner);
-            Failure { again, ..Failure::unsent(Kind::Proxy, detail).hinting(Hint::NoListener) }
+        ConnectError::Tls(error) => {
+            let failure = TransportFailure { sent: false, ..of_handshake(&error) };
+            if failure.hint == FailureHint::NoHandshake { failure.passing() } else { failure }
+        }
+        ConnectError::Proxy(inner) => {
+            let TransportFailure { detail, again, .. } = of_connection(*inner);
+            TransportFailure {
+                again,
+                ..TransportFailure::unsent(RegistryErrorKind::Proxy, detail).hinting(FailureHint::NoListener)
+            }
         }
     }
 }
@@ -194,20 +208,22 @@ fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }
 
-fn of_handshake(error: &io::Error) -> Failure {
+fn of_handshake(error: &io::Error) -> TransportFailure {
     match tls_error(error) {
         Some(rustls::Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        )) => Failure::new(Kind::PlainHttp, "its answer to a TLS handshake is no TLS").hinting(Hint::NoTls),
+        )) => TransportFailure::new(RegistryErrorKind::PlainHttp, "its answer to a TLS handshake is no TLS")
+            .hinting(FailureHint::NoTls),
         Some(error) => of_tls(error),
         None if is_hangup(error) => {
-            Failure::new(Kind::Connect, "the connection was closed during the TLS handshake").hinting(Hint::NoHandshake)
+            TransportFailure::new(RegistryErrorKind::Connect, "the connection was closed during the TLS handshake")
+                .hinting(FailureHint::NoHandshake)
         }
-        None => Failure::new(Kind::Connect, format!("TLS handshake: {error}")),
+        None => TransportFailure::new(RegistryErrorKind::Connect, format!("TLS handshake: {error}")),
     }
 }
 
-fn of_io(error: &io::Error) -> Failure {
+fn of_io(error: &io::Error) -> TransportFailure {
     if let Some(error) = tls_error(error) {
         return of_tls(error);
     }
@@ -216,11 +232,11 @@ fn of_io(error: &io::Error) -> Failure {
             io::ErrorKind::UnexpectedEof => "the connection was closed before an answer came".to_owned(),
             _ => error.to_string(),
         };
-        return Failure::new(Kind::Connect, detail).hinting(Hint::NoAnswer).passing();
+        return TransportFailure::new(RegistryErrorKind::Connect, detail).hinting(FailureHint::NoAnswer).passing();
     }
     match error.kind() {
-        io::ErrorKind::TimedOut => Failure::new(Kind::Timeout, error.to_string()),
-        _ => Failure::new(Kind::Connect, error.to_string()),
+        io::ErrorKind::TimedOut => TransportFailure::new(RegistryErrorKind::Timeout, error.to_string()),
+        _ => TransportFailure::new(RegistryErrorKind::Connect, error.to_string()),
     }
 }
 
@@ -233,11 +249,13 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref::<rustls::Error>()
 }
 
-fn of_tls(error: &rustls::Error) -> Failure {
+fn of_tls(error: &rustls::Error) -> TransportFailure {
     use AlertDescription as Alert;
     match error {
-        rustls::Error::InvalidCertificate(why) => Failure::new(objection(why), certificate(why)),
-        rustls::Error::NoCertificatesPresented => Failure::new(Kind::CertificateUnfit, "it showed none"),
+        rustls::Error::InvalidCertificate(why) => TransportFailure::new(objection(why), certificate(why)),
+        rustls::Error::NoCertificatesPresented => {
+            TransportFailure::new(RegistryErrorKind::CertificateUnfit, "it showed none")
+        }
         rustls::Error::AlertReceived(
             alert @ (Alert::CertificateRequired
             | Alert::BadCertificate
@@ -248,22 +266,27 @@ fn of_tls(error: &rustls::Error) -> Failure {
             | Alert::UnknownCA
             | Alert::NoCertificate
             | Alert::AccessDenied),
-        ) => Failure::new(Kind::ClientCertificate, format!("it ended the TLS handshake with {alert:?}")),
+        ) => TransportFailure::new(
+            RegistryErrorKind::ClientCertificate,
+            format!("it ended the TLS handshake with {alert:?}"),
+        ),
         // What TLS 1.2 servers say that wanted a client certificate, among other things: the transport knows more.
         rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
-            Failure::new(Kind::Connect, format!("TLS: {error}")).hinting(Hint::NoAnswer)
+            TransportFailure::new(RegistryErrorKind::Connect, format!("TLS: {error}")).hinting(FailureHint::NoAnswer)
         }
-        rustls::Error::Other(other) if other.0.is::<NoRoots>() => Failure::new(Kind::TlsFiles, other.0.to_string()),
-        error => Failure::new(Kind::Connect, format!("TLS: {error}")),
+        rustls::Error::Other(other) if other.0.is::<NoAuthorities>() => {
+            TransportFailure::new(RegistryErrorKind::TlsFiles, other.0.to_string())
+        }
+        error => TransportFailure::new(RegistryErrorKind::Connect, format!("TLS: {error}")),
     }
 }
 
 /// Whether knowing one more authority would help.
-fn objection(why: &CertificateError) -> Kind {
+fn objection(why: &CertificateError) -> RegistryErrorKind {
     match why {
-        CertificateError::UnknownIssuer => Kind::Certificate,
-        _ if is_authority_objection(why) => Kind::Certificate,
-        _ => Kind::CertificateUnfit,
+        CertificateError::UnknownIssuer => RegistryErrorKind::Certificate,
+        _ if is_authority_objection(why) => RegistryErrorKind::Certificate,
+        _ => RegistryErrorKind::CertificateUnfit,
     }
 }
 
@@ -311,60 +334,71 @@ mod tests {
     #[test]
     fn plain_http_and_a_hangup_are_told_apart_in_a_handshake() {
         let plain = of_handshake(&tls(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)));
-        assert_eq!((plain.kind, plain.hint), (Kind::PlainHttp, Hint::NoTls));
+        assert_eq!((plain.kind, plain.hint), (RegistryErrorKind::PlainHttp, FailureHint::NoTls));
         let closed = of_handshake(&io::ErrorKind::UnexpectedEof.into());
-        assert_eq!((closed.kind, closed.hint), (Kind::Connect, Hint::NoHandshake));
+        assert_eq!((closed.kind, closed.hint), (RegistryErrorKind::Connect, FailureHint::NoHandshake));
         let bad = of_handshake(&tls(rustls::Error::InvalidMessage(InvalidMessage::MissingKeyExchange)));
-        assert_eq!((bad.kind, bad.hint), (Kind::Connect, Hint::None));
+        assert_eq!((bad.kind, bad.hint), (RegistryErrorKind::Connect, FailureHint::None));
     }
 
     #[test]
     fn certificates_are_told_apart_from_client_certificates() {
         let unknown = of_io(&tls(CertificateError::UnknownIssuer.into()));
-        assert_eq!(unknown.kind, Kind::Certificate);
+        assert_eq!(unknown.kind, RegistryErrorKind::Certificate);
         let wanted = of_io(&tls(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)));
-        assert_eq!(wanted.kind, Kind::ClientCertificate);
-        let roots = of_io(&tls(rustls::Error::Other(rustls::OtherError(std::sync::Arc::new(NoRoots("none".into()))))));
-        assert_eq!((roots.kind, roots.detail.as_str()), (Kind::TlsFiles, "none"));
+        assert_eq!(wanted.kind, RegistryErrorKind::ClientCertificate);
+        let roots =
+            of_io(&tls(rustls::Error::Other(rustls::OtherError(std::sync::Arc::new(NoAuthorities("none".into()))))));
+        assert_eq!((roots.kind, roots.detail.as_str()), (RegistryErrorKind::TlsFiles, "none"));
     }
 
     #[test]
     fn a_proxy_that_is_not_there_is_the_proxys_trouble() {
-        let inner = Unconnected::Tcp(io::ErrorKind::ConnectionRefused.into());
-        let failure = Failure::of(Unconnected::Proxy(Box::new(inner)).into());
-        assert_eq!((failure.kind, failure.hint), (Kind::Proxy, Hint::NoListener));
+        let inner = ConnectError::Tcp(io::ErrorKind::ConnectionRefused.into());
+        let failure = TransportFailure::of(ConnectError::Proxy(Box::new(inner)).into());
+        assert_eq!((failure.kind, failure.hint), (RegistryErrorKind::Proxy, FailureHint::NoListener));
     }
 
     #[test]
     fn only_what_passes_is_a_reason_to_try_again() {
-        let again = |error: Unconnected| Failure::of(error.into()).again;
+        let again = |error: ConnectError| TransportFailure::of(error.into()).again;
         for kind in [io::ErrorKind::ConnectionRefused, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
-            assert_eq!(again(Unconnected::Tcp(kind.into())), Again::Unsent, "{kind}");
-            assert_eq!(again(Unconnected::Proxy(Box::new(Unconnected::Tcp(kind.into())))), Again::Unsent, "{kind}");
+            assert_eq!(again(ConnectError::Tcp(kind.into())), Retryable::Unsent, "{kind}");
+            assert_eq!(
+                again(ConnectError::Proxy(Box::new(ConnectError::Tcp(kind.into())))),
+                Retryable::Unsent,
+                "{kind}"
+            );
         }
-        assert_eq!(again(Unconnected::Slow), Again::Unsent);
-        assert_eq!(again(Unconnected::Tls(io::ErrorKind::ConnectionReset.into())), Again::Unsent);
-        assert_eq!(of_io(&io::ErrorKind::ConnectionReset.into()).again, Again::Repeatable);
-        let unresolved = Unconnected::Resolve { host: "h".to_owned(), error: io::Error::other("no such name") };
+        assert_eq!(again(ConnectError::Slow), Retryable::Unsent);
+        assert_eq!(again(ConnectError::Tls(io::ErrorKind::ConnectionReset.into())), Retryable::Unsent);
+        assert_eq!(of_io(&io::ErrorKind::ConnectionReset.into()).again, Retryable::Repeatable);
+        let unresolved = ConnectError::Resolve { host: "h".to_owned(), error: io::Error::other("no such name") };
         for lasting in [
             unresolved,
-            Unconnected::Tcp(io::ErrorKind::NetworkUnreachable.into()),
-            Unconnected::Tls(tls(CertificateError::UnknownIssuer.into())),
-            Unconnected::Tls(tls(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))),
-            Unconnected::Tls(tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))),
-            Unconnected::Private("10.0.0.1".parse().unwrap()),
+            ConnectError::Tcp(io::ErrorKind::NetworkUnreachable.into()),
+            ConnectError::Tls(tls(CertificateError::UnknownIssuer.into())),
+            ConnectError::Tls(tls(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))),
+            ConnectError::Tls(tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))),
+            ConnectError::Private("10.0.0.1".parse().unwrap()),
         ] {
             let text = lasting.to_string();
-            assert_eq!(again(lasting), Again::Never, "{text}");
+            assert_eq!(again(lasting), Retryable::Never, "{text}");
         }
-        assert_eq!(of_io(&tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))).again, Again::Never);
+        assert_eq!(
+            of_io(&tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))).again,
+            Retryable::Never
+        );
     }
 
     #[test]
     fn a_body_cut_short_says_nothing_of_the_connections_age() {
-        let failure = Failure::of_body(io::ErrorKind::UnexpectedEof.into());
-        assert_eq!((failure.kind, failure.hint, failure.again), (Kind::Connect, Hint::None, Again::Repeatable));
-        assert_eq!(Failure::of_body(io::ErrorKind::InvalidData.into()).again, Again::Never);
+        let failure = TransportFailure::of_body(io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(
+            (failure.kind, failure.hint, failure.again),
+            (RegistryErrorKind::Connect, FailureHint::None, Retryable::Repeatable)
+        );
+        assert_eq!(TransportFailure::of_body(io::ErrorKind::InvalidData.into()).again, Retryable::Never);
         assert!(failure.detail.contains("middle"));
     }
 }

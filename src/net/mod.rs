@@ -26,8 +26,8 @@ pub mod tls;
 pub mod transport;
 pub mod url;
 
-pub use clock::{Clock, System as SystemClock};
-pub use error::{Address, AddressSource, FailedRequest, Kind, RegistryError};
+pub use clock::{Clock, SystemClock};
+pub use error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
 pub use options::{Login, Options};
 pub use tls::certs_d::folder as certificates_folder;
 pub use transport::Trace;

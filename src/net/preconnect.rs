@@ -20,13 +20,13 @@ const FRESH_MAX: Duration = Duration::from_secs(2);
 
 /// The spare connections to one host and port.
 #[derive(Debug, Default)]
-pub(crate) struct Spares {
-    state: Mutex<State>,
+pub(crate) struct PreconnectPool {
+    state: Mutex<PreconnectState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PreconnectState {
     /// Whether anybody has asked for one.
     begun: bool,
     /// How many are being made.
@@ -34,10 +34,10 @@ struct State {
     ready: Vec<(Instant, TcpStream)>,
 }
 
-impl Spares {
+impl PreconnectPool {
     /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss: whoever then
     /// connects for itself finds out why.
-    pub(crate) fn open(self: &Arc<Spares>, host: &str, port: u16, count: usize) {
+    pub(crate) fn open(self: &Arc<PreconnectPool>, host: &str, port: u16, count: usize) {
         self.lock().pending += count;
         let (spares, host) = (Arc::clone(self), host.to_owned());
         let begun = thread::Builder::new().spawn(move || {
@@ -91,7 +91,7 @@ impl Spares {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PreconnectState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,12 +102,12 @@ mod tests {
 
     use super::*;
 
-    impl Spares {
+    impl PreconnectPool {
         /// One connection that was made so long ago, after the first has been asked for.
-        pub(crate) fn with(socket: TcpStream, age: Duration) -> Spares {
+        pub(crate) fn with(socket: TcpStream, age: Duration) -> PreconnectPool {
             let made = Instant::now().checked_sub(age).unwrap();
-            let state = State { begun: true, pending: 0, ready: vec![(made, socket)] };
-            Spares { state: Mutex::new(state), changed: Condvar::new() }
+            let state = PreconnectState { begun: true, pending: 0, ready: vec![(made, socket)] };
+            PreconnectPool { state: Mutex::new(state), changed: Condvar::new() }
         }
     }
 
@@ -116,19 +116,19 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let connect = || (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap().0);
         let (open, _peer) = connect();
-        assert!(Spares::with(open, Duration::ZERO).take().is_some());
+        assert!(PreconnectPool::with(open, Duration::ZERO).take().is_some());
         let (closed, peer) = connect();
         drop(peer);
         // Returns when the end has arrived.
         assert_eq!(closed.peek(&mut [0]).unwrap(), 0);
-        assert!(Spares::with(closed, Duration::ZERO).take().is_none());
+        assert!(PreconnectPool::with(closed, Duration::ZERO).take().is_none());
     }
 
     #[test]
     fn connections_are_made_and_handed_out_once() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let spares = Arc::new(Spares::default());
+        let spares = Arc::new(PreconnectPool::default());
         spares.open("127.0.0.1", address.port(), 2);
         assert!(spares.take().is_none(), "the first makes its own");
         let accepted: Vec<TcpStream> = listener.incoming().take(2).map(Result::unwrap).collect();
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn connections_that_cannot_be_made_are_not_waited_for() {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let spares = Arc::new(Spares::default());
+        let spares = Arc::new(PreconnectPool::default());
         spares.open("127.0.0.1", closed.port(), 3);
         spares.open("no such name", 1, 1);
         assert!(spares.take().is_none());

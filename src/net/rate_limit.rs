@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::clock::Clock;
 use crate::net::deadline::{Deadline, shown};
-use crate::net::error::{Kind, RegistryError};
+use crate::net::error::{RegistryError, RegistryErrorKind};
 
 /// More than anybody has under way at once: a limit that has grown to this is none.
 const LIMIT_MAX: usize = 64;
@@ -25,19 +25,19 @@ thread_local! {
 }
 
 /// The paces of all registries.
-pub(crate) struct Paces {
+pub(crate) struct RateLimits {
     clock: Arc<dyn Clock>,
-    known: Mutex<BTreeMap<String, Arc<Pace>>>,
+    known: Mutex<BTreeMap<String, Arc<RateLimit>>>,
 }
 
 #[derive(Debug, Default)]
-struct Pace {
-    state: Mutex<State>,
+struct RateLimit {
+    state: Mutex<LimitState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LimitState {
     /// Nobody is to ask before this.
     pause: Option<Instant>,
     /// The end of the latest wait that the user was told of.
@@ -51,17 +51,17 @@ struct State {
 
 /// Leave for one exchange, until it is dropped. It stays with its thread.
 pub(crate) struct Permit {
-    pace: Option<Arc<Pace>>,
+    pace: Option<Arc<RateLimit>>,
     _of_one_thread: PhantomData<*const ()>,
 }
 
-impl Paces {
+impl RateLimits {
     /// Any number of exchanges with anybody.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Paces {
-        Paces { clock, known: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> RateLimits {
+        RateLimits { clock, known: Mutex::default() }
     }
 
-    fn of(&self, registry: &str) -> Arc<Pace> {
+    fn of(&self, registry: &str) -> Arc<RateLimit> {
         Arc::clone(lock(&self.known).entry(registry.to_owned()).or_default())
     }
 
@@ -157,7 +157,7 @@ pub(crate) fn longer(asked: Duration, left: Duration) -> String {
 
 fn too_late(registry: &str, pause: Duration, left: Duration) -> RegistryError {
     let detail = if pause.is_zero() { "its turn did not come in time".to_owned() } else { longer(pause, left) };
-    RegistryError::new(Kind::RateLimited, registry, detail)
+    RegistryError::new(RegistryErrorKind::RateLimited, registry, detail)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -171,9 +171,9 @@ mod tests {
     use super::*;
     use crate::net::clock::still::Still;
 
-    fn paces() -> (Arc<Still>, Paces) {
+    fn paces() -> (Arc<Still>, RateLimits) {
         let still = Arc::new(Still::new(0.0));
-        (Arc::clone(&still), Paces::new(still))
+        (Arc::clone(&still), RateLimits::new(still))
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         paces.slow("a", Duration::from_secs(7));
         let deadline = Deadline::after(Duration::from_secs(5), &(clock.clone() as Arc<dyn Clock>));
         let error = paces.enter("a", &deadline).err().unwrap();
-        assert_eq!(error.kind, Kind::RateLimited);
+        assert_eq!(error.kind, RegistryErrorKind::RateLimited);
         assert_eq!(error.detail, "it asks to wait for 7 s, and only 5 s are left");
         assert_eq!(clock.slept(), []);
     }

@@ -28,16 +28,16 @@ const ANYWHERE: usize = 8;
 
 /// All secrets that were sent in a command.
 #[derive(Debug, Default)]
-pub(crate) struct Scrubber(Mutex<Vec<Known>>);
+pub(crate) struct Redactor(Mutex<Vec<KnownSecret>>);
 
 #[derive(Debug)]
-struct Known {
+struct KnownSecret {
     secret: Secret,
     /// Whether it is taken out wherever it stands.
     anywhere: bool,
 }
 
-impl Scrubber {
+impl Redactor {
     /// Remembers the value of an `Authorization` header: the token, or the login encoded and not.
     pub(crate) fn sent(&self, header: &Secret) {
         let value = header.reveal();
@@ -84,7 +84,7 @@ impl Scrubber {
         let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
         if is_new {
             let anywhere = anywhere || secret.len() >= ANYWHERE;
-            known.push(Known { secret: Secret::new(secret), anywhere });
+            known.push(KnownSecret { secret: Secret::new(secret), anywhere });
         }
         is_new
     }
@@ -102,7 +102,7 @@ impl Scrubber {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let before = text.get(..text.len() - rest.len()).unwrap_or_default();
-            let redacted = |known: &Known| {
+            let redacted = |known: &KnownSecret| {
                 let length = told(rest, known.secret.reveal());
                 let after = rest.get(length..).unwrap_or_default();
                 if length > 0 && (known.anywhere || is_credential(before, after)) { length } else { 0 }
@@ -123,7 +123,7 @@ impl Scrubber {
         clean
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_login_goes_in_every_form() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:hunter2:x"))));
         for form in
             ["hunter2:x".to_owned(), BASE64_STANDARD.encode("me:hunter2:x"), BASE64_STANDARD.encode("hunter2:x")]
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_secret_goes_however_it_is_spelt() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         let password = "pa ss/\"w\\ö&<>'rd~?";
         scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
         let percent: String = password.bytes().map(|b| format!("%{b:02X}")).collect();
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_token_goes_in_base64_too() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         let token = "eyJhbGciOiJFUzI1NiIs.payload.signature";
         scrubber.sent(&Secret::new(format!("Bearer {token}")));
         scrubber.sent_form(&Secret::new("refresh_token=a%2Fb-refresh-token"));
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_token_goes_even_where_it_is_cut_short() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         scrubber.sent(&Secret::new("Bearer eyJhbGciOiJFUzI1NiIs.payload.signature"));
         let said = "not eyJhbGciOiJFUzI1NiIs.payload.signature, nor eyJhbGciOiJFUzI1";
         assert_eq!(scrubber.clean(said), "not [secret], nor [secret]");
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_short_password_is_not_taken_for_a_word() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:password1"))));
         assert_eq!(scrubber.clean("wrong password, not password1"), "wrong password, not [secret]");
         scrubber.sent(&Secret::new("Basic "));
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_short_secret_goes_only_where_a_credential_stands() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:app"))));
         scrubber.sent(&Secret::new("Bearer v2"));
         for (said, shown) in [
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn eight_bytes_are_enough_to_go_anywhere() {
         for (password, goes) in [("manifes", false), ("manifest", true), ("äöüß", true), ("äöü", false)] {
-            let scrubber = Scrubber::default();
+            let scrubber = Redactor::default();
             scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("me:{password}")))));
             let said = format!("x{password}x");
             assert_eq!(scrubber.clean(&said), if goes { "x[secret]x" } else { said.as_str() }, "{password}");
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_url_is_redacted_only_where_a_server_has_named_it() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         scrubber.sent(&Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:manifests"))));
         let named = Url::parse("https://h/v2/a/manifests/1").unwrap();
         assert_eq!(scrubber.url(&named), "https://h/v2/a/[secret]/1");
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_forms_refresh_token_goes_encoded_and_not() {
-        let scrubber = Scrubber::default();
+        let scrubber = Redactor::default();
         scrubber.sent_form(&Secret::new("service=s&refresh_token=a%2Fb+c%zz&scope=x"));
         assert_eq!(scrubber.clean("a%2Fb+c%zz or a/b c%zz, service"), "[secret] or [secret], service");
     }

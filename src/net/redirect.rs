@@ -4,25 +4,25 @@
 //! method stays (307, 308). `Authorization` goes to the origin that it is for and nowhere else, and nothing goes from
 //! https to http.
 
-use crate::net::error::{Address, AddressSource, Kind};
-use crate::net::failure::{Failure, Hint};
-use crate::net::transport::{Answer, Request};
+use crate::net::error::{Address, AddressSource, RegistryErrorKind};
+use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::transport::{HttpResponse, OutgoingRequest};
 use crate::net::url::Url;
 
 const REDIRECTS_MAX: usize = 10;
 
 /// Sends the request and follows where it is sent. Gives the last answer and where it came from.
 pub(crate) fn follow(
-    request: &Request<'_>,
+    request: &OutgoingRequest<'_>,
     insecure: bool,
-    send: &dyn Fn(&Request<'_>) -> Result<Answer, Failure>,
-) -> Result<(Answer, Url), Failure> {
+    send: &dyn Fn(&OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure>,
+) -> Result<(HttpResponse, Url), TransportFailure> {
     let mut url = request.url.clone();
     let mut place = None;
     for _ in 0..=REDIRECTS_MAX {
         let is_home = url.origin == request.url.origin;
         let authorization = request.authorization.filter(|_| is_home);
-        let sent = send(&Request { url: &url, authorization, ..*request });
+        let sent = send(&OutgoingRequest { url: &url, authorization, ..*request });
         let answer = sent.map_err(|failure| away(failure, place.as_deref()))?;
         if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return Ok((answer, url));
@@ -31,12 +31,20 @@ pub(crate) fn follow(
         place = Some(answer.quote(&url.origin.to_string()));
     }
     let last = place.unwrap_or_default();
-    Err(Failure::new(Kind::Protocol, format!("more than {REDIRECTS_MAX} redirects, the last one to {last}")))
+    Err(TransportFailure::new(
+        RegistryErrorKind::Protocol,
+        format!("more than {REDIRECTS_MAX} redirects, the last one to {last}"),
+    ))
 }
 
-fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Result<Url, Failure> {
+fn next(
+    request: &OutgoingRequest<'_>,
+    url: &Url,
+    answer: &HttpResponse,
+    insecure: bool,
+) -> Result<Url, TransportFailure> {
     let status = answer.status;
-    let refuse = |why: &str| Failure::new(Kind::Protocol, format!("a redirect ({status}) {why}"));
+    let refuse = |why: &str| TransportFailure::new(RegistryErrorKind::Protocol, format!("a redirect ({status}) {why}"));
     if !matches!(request.method, "GET" | "HEAD") && !matches!(status, 307 | 308) {
         return Err(refuse("that cannot be followed with the same method"));
     }
@@ -49,10 +57,10 @@ fn next(request: &Request<'_>, url: &Url, answer: &Answer, insecure: bool) -> Re
 }
 
 /// What fails after a redirect says nothing about the registry's own scheme, and is said of whom it was.
-fn away(failure: Failure, place: Option<&str>) -> Failure {
+fn away(failure: TransportFailure, place: Option<&str>) -> TransportFailure {
     let Some(place) = place else { return failure };
     let address = Address { origin: place.to_owned(), source: AddressSource::Redirect };
-    Failure { hint: Hint::None, address: Some(address), ..failure }
+    TransportFailure { hint: FailureHint::None, address: Some(address), ..failure }
 }
 
 #[cfg(test)]
@@ -63,10 +71,10 @@ mod tests {
     use crate::net::deadline::Deadline;
     use crate::secret::Secret;
 
-    fn answer(status: u16, location: &str) -> Answer {
+    fn answer(status: u16, location: &str) -> HttpResponse {
         let mut headers = ureq::http::HeaderMap::new();
         headers.insert("Location", location.parse().expect("a header value"));
-        Answer { status, headers, body: Vec::new(), secrets: Default::default() }
+        HttpResponse { status, headers, body: Vec::new(), secrets: Default::default() }
     }
 
     /// Follows from https://h/a; each request is noted with whether it had credentials.
@@ -74,7 +82,7 @@ mod tests {
         let url = Url::parse("https://h/a").expect("a URL");
         let secret = Secret::new("Bearer x");
         let authorization = Some(&secret);
-        let request = Request {
+        let request = OutgoingRequest {
             method,
             url: &url,
             headers: &[],
@@ -86,7 +94,7 @@ mod tests {
             deadline: &Deadline::NONE,
         };
         let seen = RefCell::new(Vec::new());
-        let send = |request: &Request<'_>| {
+        let send = |request: &OutgoingRequest<'_>| {
             let mut seen = seen.borrow_mut();
             let mark = if request.authorization.is_some() { "+" } else { "-" };
             seen.push(format!("{mark}{}", request.url));

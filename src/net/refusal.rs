@@ -6,9 +6,9 @@
 use serde_json::Value;
 use ureq::http::StatusCode;
 
-use crate::net::error::{After, Again, ErrorBody, FailedRequest, Kind, RegistryError};
-use crate::net::redact::Scrubber;
-use crate::net::transport::Answer;
+use crate::net::error::{ErrorBody, FailedRequest, RegistryError, RegistryErrorKind, RetryAfter, Retryable};
+use crate::net::redact::Redactor;
+use crate::net::transport::HttpResponse;
 use crate::sanitize;
 
 const WORDS_MAX: usize = 1000;
@@ -18,9 +18,9 @@ const CODE_MAX: usize = 60;
 const CODES_MAX: usize = 100;
 
 /// The error that an answer which is no success amounts to.
-pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &Answer) -> RegistryError {
+pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
     let (status, words) = (answer.status, words(answer));
-    let kind = if status == 403 && is_quota(&words) { Kind::Quota } else { kind(status) };
+    let kind = if status == 403 && is_quota(&words) { RegistryErrorKind::Quota } else { kind(status) };
     let error = RegistryError::new(kind, registry, words).at(request).with_status(status);
     error.with_body(error_body(&answer.body, &answer.secrets)).with_again(again(answer))
 }
@@ -33,7 +33,7 @@ fn is_quota(words: &str) -> bool {
 }
 
 /// The codes and details of a body as the distribution specification has it.
-fn error_body(body: &[u8], secrets: &Scrubber) -> ErrorBody {
+fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let codes = errors.iter().filter_map(|error| error.get("code")?.as_str());
@@ -69,36 +69,36 @@ fn shown_detail(detail: &Value) -> Option<String> {
 }
 
 /// Whether the same request may be answered otherwise another time, and when.
-pub(crate) fn again(answer: &Answer) -> Again {
+pub(crate) fn again(answer: &HttpResponse) -> Retryable {
     match answer.status {
-        408 | 429 | 500 | 502..=504 => Again::Later(answer.header("Retry-After").as_deref().and_then(after)),
-        _ => Again::Never,
+        408 | 429 | 500 | 502..=504 => Retryable::Later(answer.header("Retry-After").as_deref().and_then(after)),
+        _ => Retryable::Never,
     }
 }
 
 /// RFC 9110, 10.2.3: seconds or a date. Anything else is as good as nothing.
-fn after(text: &str) -> Option<After> {
+fn after(text: &str) -> Option<RetryAfter> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // More than fits is longer than anybody waits.
-        return Some(After::Seconds(text.parse().unwrap_or(u64::MAX)));
+        return Some(RetryAfter::Seconds(text.parse().unwrap_or(u64::MAX)));
     }
-    httpdate::parse_http_date(text).ok().map(After::At)
+    httpdate::parse_http_date(text).ok().map(RetryAfter::At)
 }
 
-fn kind(status: u16) -> Kind {
+fn kind(status: u16) -> RegistryErrorKind {
     match status {
-        401 => Kind::Unauthorized,
-        403 => Kind::Forbidden,
-        404 => Kind::NotFound,
-        407 => Kind::Proxy,
-        429 => Kind::RateLimited,
-        400..=499 => Kind::Refused,
-        500..=599 => Kind::Server,
-        _ => Kind::Protocol,
+        401 => RegistryErrorKind::Unauthorized,
+        403 => RegistryErrorKind::Forbidden,
+        404 => RegistryErrorKind::NotFound,
+        407 => RegistryErrorKind::Proxy,
+        429 => RegistryErrorKind::RateLimited,
+        400..=499 => RegistryErrorKind::Refused,
+        500..=599 => RegistryErrorKind::Server,
+        _ => RegistryErrorKind::Protocol,
     }
 }
 
-fn words(answer: &Answer) -> String {
+fn words(answer: &HttpResponse) -> String {
     let said = structured(&answer.body, &answer.secrets).map(|words| line(&words, WORDS_MAX));
     if let Some(words) = said.filter(|words| !words.is_empty()) {
         return words;
@@ -118,7 +118,7 @@ fn words(answer: &Answer) -> String {
 /// What a JSON body says of the failure, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker
 /// Hub's `details`, and the near misses that proxies send. As long as it came, without secrets; [`line`] makes it fit to
 /// be shown.
-pub(crate) fn structured(body: &[u8], secrets: &Scrubber) -> Option<String> {
+pub(crate) fn structured(body: &[u8], secrets: &Redactor) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {
         value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty()).map(|text| secrets.clean(text))
@@ -174,12 +174,12 @@ mod tests {
 
     use super::*;
 
-    fn empty(status: u16) -> Answer {
-        Answer { status, headers: Default::default(), body: Vec::new(), secrets: Default::default() }
+    fn empty(status: u16) -> HttpResponse {
+        HttpResponse { status, headers: Default::default(), body: Vec::new(), secrets: Default::default() }
     }
 
     fn said(status: u16, body: &str) -> String {
-        words(&Answer { body: body.as_bytes().to_vec(), ..empty(status) })
+        words(&HttpResponse { body: body.as_bytes().to_vec(), ..empty(status) })
     }
 
     #[test]
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn when_to_come_back_is_read_in_all_its_forms() {
-        let at = |seconds| Some(After::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
+        let at = |seconds| Some(RetryAfter::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)));
         for (text, expected) in [
-            ("0", Some(After::Seconds(0))),
-            ("120", Some(After::Seconds(120))),
-            ("99999999999999999999999", Some(After::Seconds(u64::MAX))),
+            ("0", Some(RetryAfter::Seconds(0))),
+            ("120", Some(RetryAfter::Seconds(120))),
+            ("99999999999999999999999", Some(RetryAfter::Seconds(u64::MAX))),
             ("Sun, 06 Nov 1994 08:49:37 GMT", at(784_111_777)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", at(784_111_777)),
             ("Sun Nov  6 08:49:37 1994", at(784_111_777)),
@@ -214,10 +214,10 @@ mod tests {
     fn only_some_statuses_pass() {
         let again = |status| again(&empty(status));
         for status in [408, 429, 500, 502, 503, 504] {
-            assert_eq!(again(status), Again::Later(None), "{status}");
+            assert_eq!(again(status), Retryable::Later(None), "{status}");
         }
         for status in [200, 302, 400, 401, 403, 404, 405, 409, 416, 418, 501, 505, 511] {
-            assert_eq!(again(status), Again::Never, "{status}");
+            assert_eq!(again(status), Retryable::Never, "{status}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC 9110,
 //! 10.2.3), within a number of tries and a deadline.
 //!
-//! Whether another attempt may help is told by the error ([`Again`]); whether it does harm is for the caller to say.
+//! Whether another attempt may help is told by the error ([`Retryable`]); whether it does harm is for the caller to say.
 //! Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
 
 use std::fmt;
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::net::clock::Clock;
 use crate::net::deadline::{Deadline, shown};
-use crate::net::error::{After, Again, Kind, RegistryError};
-use crate::net::rate_limit::{PAUSE_MAX, Paces, Permit, longer};
+use crate::net::error::{RegistryError, RegistryErrorKind, RetryAfter, Retryable};
+use crate::net::rate_limit::{PAUSE_MAX, Permit, RateLimits, longer};
 use crate::net::transport::Trace;
 
 /// The longest first wait; each one after it may be twice as long.
@@ -28,22 +28,22 @@ const LEAST: Duration = Duration::from_millis(100);
 const WORDS_MAX: usize = 200;
 
 /// How often, how long and who is told.
-pub(crate) struct Policy {
+pub(crate) struct RetryPolicy {
     retries: u32,
     notice: Trace,
     clock: Arc<dyn Clock>,
-    paces: Paces,
+    paces: RateLimits,
 }
 
-impl Policy {
+impl RetryPolicy {
     /// Sends again at most `retries` times.
-    pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> Policy {
-        Policy { retries, notice, paces: Paces::new(Arc::clone(&clock)), clock }
+    pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> RetryPolicy {
+        RetryPolicy { retries, notice, paces: RateLimits::new(Arc::clone(&clock)), clock }
     }
 
-    /// Begins the tries of one operation, for loops that are not [`Policy::run`].
-    pub(crate) fn start<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
-        Retry {
+    /// Begins the tries of one operation, for loops that are not [`RetryPolicy::run`].
+    pub(crate) fn start<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Attempts<'a> {
+        Attempts {
             policy: self,
             registry,
             repeatable,
@@ -55,7 +55,7 @@ impl Policy {
         }
     }
 
-    /// Waits until one more request may be sent to a registry, for exchanges that are not [`Policy::run`]'s.
+    /// Waits until one more request may be sent to a registry, for exchanges that are not [`RetryPolicy::run`]'s.
     pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
         self.paces.enter(registry, deadline)
     }
@@ -88,8 +88,8 @@ impl Policy {
 }
 
 /// The tries of one operation.
-pub(crate) struct Retry<'a> {
-    policy: &'a Policy,
+pub(crate) struct Attempts<'a> {
+    policy: &'a RetryPolicy,
     registry: &'a str,
     repeatable: bool,
     deadline: &'a Deadline,
@@ -107,11 +107,11 @@ impl RegistryError {
     /// Whether the registry refused the request because there are too many: 429, or 503 with the time to come back. The
     /// request had no effect, so any may be sent again.
     pub(crate) fn is_rate_limit(&self) -> bool {
-        self.status == Some(429) || self.status == Some(503) && matches!(self.again, Again::Later(Some(_)))
+        self.status == Some(429) || self.status == Some(503) && matches!(self.again, Retryable::Later(Some(_)))
     }
 }
 
-impl Retry<'_> {
+impl Attempts<'_> {
     /// Waits before another attempt is made after this error, or gives the error back because none may be. One that has
     /// been tried enough says so: nobody around this begins to count anew.
     ///
@@ -119,29 +119,29 @@ impl Retry<'_> {
     pub(crate) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.attempts += 1;
         let error = RegistryError { tries: error.tries.max(self.attempts), ..error };
-        if error.is_rate_limit() && error.again != Again::Never && self.policy.retries > 0 {
+        if error.is_rate_limit() && error.again != Retryable::Never && self.policy.retries > 0 {
             return self.pause(error);
         }
         self.tries += 1;
         let may_help = match error.again {
-            Again::Never => false,
-            Again::Unsent => true,
-            Again::Repeatable | Again::Later(_) => self.repeatable,
+            Retryable::Never => false,
+            Retryable::Unsent => true,
+            Retryable::Repeatable | Retryable::Later(_) => self.repeatable,
         };
         if !may_help || self.policy.retries == 0 {
             return Err(error);
         }
         let asked = match error.again {
-            Again::Later(Some(after)) => Some(self.policy.until(after)),
+            Retryable::Later(Some(after)) => Some(self.policy.until(after)),
             _ => None,
         };
         let wait = self.backoff(self.tries, LONGEST).max(asked.unwrap_or_default());
         if self.tries > self.policy.retries {
-            return Err(error.with_again(Again::Never));
+            return Err(error.with_again(Retryable::Never));
         }
         let left = self.deadline.left().unwrap_or(PAUSE_MAX);
         if left <= wait.saturating_add(LEAST) {
-            return Err(too_long(error, asked, left, self.deadline).with_again(Again::Never));
+            return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
         }
         let (next, most) = (self.tries + 1, self.policy.retries.saturating_add(1));
         self.tell(&error, wait, format_args!("before attempt {next} of {most}"));
@@ -153,7 +153,7 @@ impl Retry<'_> {
     fn pause(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.refusals += 1;
         let asked = match error.again {
-            Again::Later(Some(after)) => Some(self.policy.until(after)),
+            Retryable::Later(Some(after)) => Some(self.policy.until(after)),
             _ => None,
         };
         let wait = match asked {
@@ -163,7 +163,7 @@ impl Retry<'_> {
         self.policy.paces.slow(self.registry, wait);
         let left = self.deadline.left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.paused));
         if left <= wait.saturating_add(LEAST) {
-            return Err(too_long(error, asked, left, self.deadline).with_again(Again::Never));
+            return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
         }
         self.paused = self.paused.saturating_add(wait);
         self.tell(&error, wait, format_args!("before the next attempt"));
@@ -194,12 +194,12 @@ impl Retry<'_> {
     }
 }
 
-impl Policy {
-    fn until(&self, after: After) -> Duration {
+impl RetryPolicy {
+    fn until(&self, after: RetryAfter) -> Duration {
         match after {
-            After::Seconds(seconds) => Duration::from_secs(seconds),
+            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
             // One that has passed says to come at once.
-            After::At(date) => date.duration_since(self.clock.today()).unwrap_or_default(),
+            RetryAfter::At(date) => date.duration_since(self.clock.today()).unwrap_or_default(),
         }
     }
 }
@@ -207,7 +207,7 @@ impl Policy {
 /// There is no time left for another attempt.
 fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
     let detail = match (asked, deadline.missed()) {
-        (_, Some(_)) if error.kind == Kind::Timeout => return error,
+        (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
         (Some(asked), None) if asked.saturating_add(LEAST) >= left => {
             format!("{}; {}", error.detail, longer(asked, left))

@@ -21,7 +21,7 @@ fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryE
     let notice: Trace = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
     let as_clock: Arc<dyn Clock> = clock.clone();
     let deadline = total.map_or(Deadline::NONE, |seconds| Deadline::after(Duration::from_secs(seconds), &as_clock));
-    let policy = Policy::new(retries, notice, as_clock);
+    let policy = RetryPolicy::new(retries, notice, as_clock);
     let mut tries = 0;
     let outcome = policy.run("h:5000", repeatable, &deadline, |number| {
         tries += 1;
@@ -32,18 +32,21 @@ fn failing(retries: u32, total: Option<u64>, repeatable: bool, error: &RegistryE
     Run { error: outcome.unwrap_err(), tries, slept: clock.slept(), told }
 }
 
-fn error(again: Again) -> RegistryError {
-    RegistryError { again, ..RegistryError::new(Kind::Connect, "h:5000", "gone") }
+fn error(again: Retryable) -> RegistryError {
+    RegistryError { again, ..RegistryError::new(RegistryErrorKind::Connect, "h:5000", "gone") }
 }
 
-fn refused(status: u16, after: Option<After>) -> RegistryError {
-    RegistryError { again: Again::Later(after), ..RegistryError::new(Kind::RateLimited, "h:5000", "busy") }
-        .with_status(status)
+fn refused(status: u16, after: Option<RetryAfter>) -> RegistryError {
+    RegistryError {
+        again: Retryable::Later(after),
+        ..RegistryError::new(RegistryErrorKind::RateLimited, "h:5000", "busy")
+    }
+    .with_status(status)
 }
 
 #[test]
 fn waits_double_up_to_a_bound_and_tries_end() {
-    let run = failing(8, None, true, &error(Again::Repeatable));
+    let run = failing(8, None, true, &error(Retryable::Repeatable));
     assert_eq!(run.slept, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
     assert_eq!((run.tries, run.error.tries), (9, 9));
     assert!(run.error.to_string().ends_with("gone (tried 9 times)"), "{}", run.error);
@@ -52,30 +55,30 @@ fn waits_double_up_to_a_bound_and_tries_end() {
 #[test]
 fn what_may_not_be_repeated_is_repeated_only_where_nothing_was_sent() {
     for (again, repeatable, tries) in [
-        (Again::Never, true, 1),
-        (Again::Unsent, true, 4),
-        (Again::Unsent, false, 4),
-        (Again::Repeatable, true, 4),
-        (Again::Repeatable, false, 1),
-        (Again::Later(None), true, 4),
-        (Again::Later(None), false, 1),
+        (Retryable::Never, true, 1),
+        (Retryable::Unsent, true, 4),
+        (Retryable::Unsent, false, 4),
+        (Retryable::Repeatable, true, 4),
+        (Retryable::Repeatable, false, 1),
+        (Retryable::Later(None), true, 4),
+        (Retryable::Later(None), false, 1),
     ] {
         assert_eq!(failing(3, None, repeatable, &error(again)).tries, tries, "{again:?} {repeatable}");
         assert_eq!(failing(0, None, repeatable, &error(again)).tries, 1, "{again:?} {repeatable}");
     }
-    assert!(!failing(3, None, true, &error(Again::Never)).error.to_string().contains("tried"));
+    assert!(!failing(3, None, true, &error(Retryable::Never)).error.to_string().contains("tried"));
 }
 
 #[test]
 fn what_a_registry_asks_is_heeded_in_both_forms_and_told() {
     let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1012);
-    for after in [After::Seconds(12), After::At(date)] {
+    for after in [RetryAfter::Seconds(12), RetryAfter::At(date)] {
         let run = failing(1, Some(20), true, &refused(429, Some(after)));
         assert_eq!(run.slept, [12_000]);
         assert_eq!(run.told, ["h:5000: busy: waiting 12 s before the next attempt"]);
     }
-    let past = After::At(SystemTime::UNIX_EPOCH);
-    for soon in [After::Seconds(0), past] {
+    let past = RetryAfter::At(SystemTime::UNIX_EPOCH);
+    for soon in [RetryAfter::Seconds(0), past] {
         let run = failing(1, Some(1), true, &refused(503, Some(soon)));
         assert_eq!((run.slept, run.told), (vec![250, 500], vec![]), "never sooner than by itself");
     }
@@ -83,10 +86,10 @@ fn what_a_registry_asks_is_heeded_in_both_forms_and_told() {
 
 #[test]
 fn longer_than_there_is_time_for_is_not_waited_for() {
-    let run = failing(3, Some(60), true, &refused(429, Some(After::Seconds(3600))));
+    let run = failing(3, Some(60), true, &refused(429, Some(RetryAfter::Seconds(3600))));
     assert_eq!((run.tries, run.slept), (1, vec![]));
     assert_eq!(run.error.detail, "busy; it asks to wait for 3600 s, and only 60 s are left");
-    let run = failing(30, Some(2), true, &error(Again::Repeatable));
+    let run = failing(30, Some(2), true, &error(Retryable::Repeatable));
     assert_eq!(run.slept, [250, 500, 1000]);
     assert_eq!(run.error.detail, "gone; gave up as only 250 ms are left");
 }
@@ -96,40 +99,40 @@ fn an_attempt_that_used_up_the_time_is_the_last() {
     let clock = Arc::new(Still::new(1.0));
     let as_clock: Arc<dyn Clock> = clock.clone();
     let deadline = Deadline::after(Duration::from_secs(5), &as_clock);
-    let policy = Policy::new(3, Arc::new(|_: &str| {}), as_clock);
+    let policy = RetryPolicy::new(3, Arc::new(|_: &str| {}), as_clock);
     let outcome = policy.run("h", true, &deadline, |_| {
         clock.sleep(Duration::from_secs(5));
-        Err::<(), _>(error(Again::Repeatable))
+        Err::<(), _>(error(Retryable::Repeatable))
     });
     assert_eq!(outcome.unwrap_err().detail, "gone; gave up after 5 s");
 }
 
 #[test]
 fn getting_somewhere_counts_anew() {
-    let policy = Policy::new(2, Arc::new(|_: &str| {}), Arc::new(Still::new(0.0)));
+    let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), Arc::new(Still::new(0.0)));
     let mut retry = policy.start("h", true, &Deadline::NONE);
     for _ in 0..10 {
-        assert!(retry.wait(error(Again::Repeatable)).is_ok());
+        assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
         retry.moved();
     }
-    assert!(retry.wait(error(Again::Repeatable)).is_ok());
-    assert!(retry.wait(error(Again::Repeatable)).is_ok());
-    assert!(retry.wait(error(Again::Repeatable)).is_err());
+    assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
+    assert!(retry.wait(error(Retryable::Repeatable)).is_ok());
+    assert!(retry.wait(error(Retryable::Repeatable)).is_err());
 }
 
 #[test]
 fn jitter_takes_away_half_at_most() {
     let clock = Arc::new(Still::new(0.0));
-    let policy = Policy::new(2, Arc::new(|_: &str| {}), clock.clone());
-    let _ = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(Again::Repeatable)));
+    let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), clock.clone());
+    let _ = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(Retryable::Repeatable)));
     assert_eq!(clock.slept(), [125, 250]);
 }
 
 #[test]
 fn nobody_is_waited_for_without_end() {
     let clock = Arc::new(Still::new(0.0));
-    let policy = Policy::new(2, Arc::new(|_: &str| {}), clock.clone());
-    let day = Again::Later(Some(After::Seconds(86_400)));
+    let policy = RetryPolicy::new(2, Arc::new(|_: &str| {}), clock.clone());
+    let day = Retryable::Later(Some(RetryAfter::Seconds(86_400)));
     let refused = policy.run("h", true, &Deadline::NONE, |_| Err::<(), _>(error(day)));
     assert_eq!(refused.unwrap_err().detail, "gone; it asks to wait for 86400 s, and only 600 s are left");
     assert_eq!(clock.slept(), [0; 0]);

@@ -32,7 +32,7 @@ pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
     tasks: &[(T, Vec<usize>)],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, Vec<E>> {
-    let board = Board { state: Mutex::new(State::new(tasks)), changed: Condvar::new() };
+    let board = TaskQueue { state: Mutex::new(QueueState::new(tasks)), changed: Condvar::new() };
     let worker = || {
         while let Some((place, task)) = board.take(tasks) {
             let result = work(task);
@@ -52,12 +52,12 @@ pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
     board.state.into_inner().unwrap_or_else(PoisonError::into_inner).results()
 }
 
-struct Board<R, E> {
-    state: Mutex<State<R, E>>,
+struct TaskQueue<R, E> {
+    state: Mutex<QueueState<R, E>>,
     changed: Condvar,
 }
 
-struct State<R, E> {
+struct QueueState<R, E> {
     /// What can be begun; those that waited for others apart.
     ready: BTreeSet<usize>,
     awaited: BTreeSet<usize>,
@@ -69,8 +69,8 @@ struct State<R, E> {
     failures: Vec<(usize, E)>,
 }
 
-impl<R, E> State<R, E> {
-    fn new<T>(tasks: &[(T, Vec<usize>)]) -> State<R, E> {
+impl<R, E> QueueState<R, E> {
+    fn new<T>(tasks: &[(T, Vec<usize>)]) -> QueueState<R, E> {
         let mut waiters = vec![Vec::new(); tasks.len()];
         for (place, (_, needs)) in tasks.iter().enumerate() {
             for need in needs {
@@ -79,7 +79,7 @@ impl<R, E> State<R, E> {
                 }
             }
         }
-        State {
+        QueueState {
             ready: (0..tasks.len())
                 .filter(|place| tasks.get(*place).is_some_and(|(_, needs)| needs.is_empty()))
                 .collect(),
@@ -101,8 +101,8 @@ impl<R, E> State<R, E> {
     }
 }
 
-impl<R, E> Board<R, E> {
-    fn lock(&self) -> MutexGuard<'_, State<R, E>> {
+impl<R, E> TaskQueue<R, E> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<R, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,13 +17,13 @@ use ureq::http::{HeaderMap, HeaderValue, Request as HttpRequest, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use crate::env::Env;
-use crate::net::body::{Incoming, Outgoing, Slot};
-use crate::net::connections::{Line, Lines};
+use crate::net::body::{BodySlot, RequestBody, ResponseBody};
+use crate::net::connections::{ConnectionPool, OriginConnections};
 use crate::net::connector::take_connected;
 use crate::net::deadline::{Deadline, shown};
-use crate::net::error::Kind;
-use crate::net::failure::{Failure, Hint};
-use crate::net::redact::Scrubber;
+use crate::net::error::RegistryErrorKind;
+use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::redact::Redactor;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
@@ -37,7 +37,7 @@ pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A request to be sent. Without Debug, as the body may hold a secret.
 #[derive(Clone, Copy)]
-pub(crate) struct Request<'a> {
+pub(crate) struct OutgoingRequest<'a> {
     /// The method.
     pub(crate) method: &'static str,
     /// Where to.
@@ -59,24 +59,24 @@ pub(crate) struct Request<'a> {
 }
 
 /// What was answered, byte for byte. Shown for debugging without header fields and body, which may hold a token.
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The header fields.
     pub(crate) headers: HeaderMap,
     /// The body; of anything but a success (2xx) only its beginning.
     pub(crate) body: Vec<u8>,
-    /// What [`Answer::quote`] takes out.
-    pub(crate) secrets: Arc<Scrubber>,
+    /// What [`HttpResponse::quote`] takes out.
+    pub(crate) secrets: Arc<Redactor>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
-impl Answer {
+impl HttpResponse {
     /// A header field's first value; `None` where it is empty.
     pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         match field_text(self.headers.get(name)?) {
@@ -123,8 +123,8 @@ fn field_text(value: &HeaderValue) -> Cow<'_, str> {
 /// All connections of a command.
 pub(crate) struct Transport {
     trace: Option<Trace>,
-    lines: Lines,
-    secrets: Arc<Scrubber>,
+    lines: ConnectionPool,
+    secrets: Arc<Redactor>,
     sent: AtomicU64,
 }
 
@@ -133,14 +133,14 @@ impl Transport {
     pub(crate) fn new(env: Env, insecure: bool, user_agent: &str, trace: Option<Trace>) -> Transport {
         Transport {
             trace,
-            lines: Lines::new(env, insecure, user_agent),
+            lines: ConnectionPool::new(env, insecure, user_agent),
             secrets: Arc::default(),
             sent: AtomicU64::new(0),
         }
     }
 
     /// What takes everything secret that was sent out of a text.
-    pub(crate) fn secrets(&self) -> &Arc<Scrubber> {
+    pub(crate) fn secrets(&self) -> &Arc<Redactor> {
         &self.secrets
     }
 
@@ -152,12 +152,21 @@ impl Transport {
     /// Sends a request in a registry's service and reads the answer.
     ///
     /// A connection from the pool that turns out to be dead is replaced, where the request may be repeated.
-    pub(crate) fn exchange(&self, registry: &str, request: &Request<'_>) -> Result<Answer, Failure> {
+    pub(crate) fn exchange(
+        &self,
+        registry: &str,
+        request: &OutgoingRequest<'_>,
+    ) -> Result<HttpResponse, TransportFailure> {
         self.repeat(registry, request, &|agent| self.read(run(agent, request, None)?, request.cap))
     }
 
     /// The same, but the body of a success is not read: it is put into the slot, in the place of what was there.
-    pub(crate) fn download(&self, registry: &str, request: &Request<'_>, slot: &Slot) -> Result<Answer, Failure> {
+    pub(crate) fn download(
+        &self,
+        registry: &str,
+        request: &OutgoingRequest<'_>,
+        slot: &BodySlot,
+    ) -> Result<HttpResponse, TransportFailure> {
         self.repeat(registry, request, &|agent| {
             let response = run(agent, request, None)?;
             if !response.status().is_success() {
@@ -166,7 +175,7 @@ impl Transport {
             let (parts, body) = response.into_parts();
             let answer = self.head(parts);
             plain(&answer)?;
-            slot.replace(Some(Incoming::new(body)));
+            slot.replace(Some(ResponseBody::new(body)));
             Ok(answer)
         })
     }
@@ -175,9 +184,9 @@ impl Transport {
     pub(crate) fn upload(
         &self,
         registry: &str,
-        request: &Request<'_>,
-        body: &mut Outgoing<'_>,
-    ) -> Result<Answer, Failure> {
+        request: &OutgoingRequest<'_>,
+        body: &mut RequestBody<'_>,
+    ) -> Result<HttpResponse, TransportFailure> {
         let line = self.line(registry, request)?;
         self.once(request, || self.read(run(&line.agent, request, Some(body))?, request.cap))
     }
@@ -185,9 +194,9 @@ impl Transport {
     fn repeat(
         &self,
         registry: &str,
-        request: &Request<'_>,
-        send: &dyn Fn(&Agent) -> Result<Answer, Failure>,
-    ) -> Result<Answer, Failure> {
+        request: &OutgoingRequest<'_>,
+        send: &dyn Fn(&Agent) -> Result<HttpResponse, TransportFailure>,
+    ) -> Result<HttpResponse, TransportFailure> {
         let line = self.line(registry, request)?;
         let mut tries = 0;
         loop {
@@ -196,32 +205,38 @@ impl Transport {
             let outcome = self.once(request, || send(&line.agent));
             let Err(failure) = outcome else { return outcome };
             let may_repeat = match failure.hint {
-                Hint::NoAnswer => request.repeatable,
+                FailureHint::NoAnswer => request.repeatable,
                 // An old spare that was closed: nothing has been sent.
-                Hint::NoHandshake => true,
+                FailureHint::NoHandshake => true,
                 _ => return Err(failure),
             };
             if may_repeat && !take_connected() && tries < STALE_MAX {
                 continue;
             }
-            return Err(if failure.hint == Hint::NoAnswer { line.explain(failure) } else { failure });
+            return Err(if failure.hint == FailureHint::NoAnswer { line.explain(failure) } else { failure });
         }
     }
 
     /// Sends once, and sees to all that goes with it: the count, the trace, the deadline and what was secret.
-    fn once(&self, request: &Request<'_>, send: impl FnOnce() -> Result<Answer, Failure>) -> Result<Answer, Failure> {
+    fn once(
+        &self,
+        request: &OutgoingRequest<'_>,
+        send: impl FnOnce() -> Result<HttpResponse, TransportFailure>,
+    ) -> Result<HttpResponse, TransportFailure> {
         if let Some(authorization) = request.authorization {
             self.secrets.sent(authorization);
         }
-        let late = |total| Failure::unsent(Kind::Timeout, format!("no whole answer within {}", shown(total)));
+        let late = |total| {
+            TransportFailure::unsent(RegistryErrorKind::Timeout, format!("no whole answer within {}", shown(total)))
+        };
         if let Some(total) = request.deadline.missed() {
             return Err(late(total));
         }
         let begun = Instant::now();
         let mut outcome = send();
         if let Err(failure) = &mut outcome {
-            if let Some(total) = request.deadline.missed().filter(|_| failure.kind == Kind::Timeout) {
-                *failure = Failure { sent: failure.sent, ..late(total) };
+            if let Some(total) = request.deadline.missed().filter(|_| failure.kind == RegistryErrorKind::Timeout) {
+                *failure = TransportFailure { sent: failure.sent, ..late(total) };
             }
             if failure.quotes || request.url.is_named() {
                 failure.detail = self.secrets.clean(&failure.detail);
@@ -243,7 +258,7 @@ impl Transport {
         }
     }
 
-    fn tell(&self, request: &Request<'_>, outcome: &Result<Answer, Failure>, begun: Instant) {
+    fn tell(&self, request: &OutgoingRequest<'_>, outcome: &Result<HttpResponse, TransportFailure>, begun: Instant) {
         let Some(trace) = &self.trace else { return };
         let (method, url, time) = (request.method, self.secrets.url(request.url), begun.elapsed().as_millis());
         let line = match outcome {
@@ -253,7 +268,7 @@ impl Transport {
         trace(&line);
     }
 
-    fn read(&self, response: Response<Body>, cap: u64) -> Result<Answer, Failure> {
+    fn read(&self, response: Response<Body>, cap: u64) -> Result<HttpResponse, TransportFailure> {
         let (parts, body) = response.into_parts();
         let mut answer = self.head(parts);
         if !answer.is_success() {
@@ -261,25 +276,26 @@ impl Transport {
             let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
             return Ok(answer);
         }
-        let too_large = || Failure::new(Kind::TooLarge, format!("its answer is larger than {cap} bytes"));
+        let too_large =
+            || TransportFailure::new(RegistryErrorKind::TooLarge, format!("its answer is larger than {cap} bytes"));
         if body.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
         }
         plain(&answer)?;
         let mut reader = body.into_reader().take(cap.saturating_add(1));
-        reader.read_to_end(&mut answer.body).map_err(Failure::of_body)?;
+        reader.read_to_end(&mut answer.body).map_err(TransportFailure::of_body)?;
         if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > cap {
             return Err(too_large());
         }
         Ok(answer)
     }
 
-    fn head(&self, parts: Parts) -> Answer {
+    fn head(&self, parts: Parts) -> HttpResponse {
         let secrets = Arc::clone(&self.secrets);
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new(), secrets }
+        HttpResponse { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new(), secrets }
     }
 
-    fn line(&self, registry: &str, request: &Request<'_>) -> Result<Arc<Line>, Failure> {
+    fn line(&self, registry: &str, request: &OutgoingRequest<'_>) -> Result<Arc<OriginConnections>, TransportFailure> {
         let header = request.authorization.map_or(0, |header| header.reveal().len());
         let longest = header.max(request.url.target().len());
         let line = self.lines.get(registry, &request.url.origin, request.guarded, longest)?;
@@ -291,7 +307,11 @@ impl Transport {
 }
 
 /// Sends a request once and waits for the head of its answer. `stream` is sent in the place of the request's body.
-fn run(agent: &Agent, request: &Request<'_>, stream: Option<&mut Outgoing<'_>>) -> Result<Response<Body>, Failure> {
+fn run(
+    agent: &Agent,
+    request: &OutgoingRequest<'_>,
+    stream: Option<&mut RequestBody<'_>>,
+) -> Result<Response<Body>, TransportFailure> {
     let mut builder = HttpRequest::builder().method(request.method).uri(request.url.reveal());
     for (name, value) in request.headers {
         builder = builder.header(*name, *value);
@@ -300,8 +320,12 @@ fn run(agent: &Agent, request: &Request<'_>, stream: Option<&mut Outgoing<'_>>) 
         builder = builder.header("Authorization", authorization.reveal());
     }
     // Neither the library's error nor ours repeats a value here: it may be the secret one.
-    let unfit =
-        |_| Failure::unsent(Kind::Protocol, "a request that cannot be written: its URL or a header is malformed");
+    let unfit = |_| {
+        TransportFailure::unsent(
+            RegistryErrorKind::Protocol,
+            "a request that cannot be written: its URL or a header is malformed",
+        )
+    };
     let left = request.deadline.left();
     let response = match (stream, request.body) {
         (Some(stream), _) => {
@@ -314,7 +338,7 @@ fn run(agent: &Agent, request: &Request<'_>, stream: Option<&mut Outgoing<'_>>) 
         (None, Some(body)) => agent.run(within(agent, builder.body(body).map_err(unfit)?, left)),
         (None, None) => agent.run(within(agent, builder.body(()).map_err(unfit)?, left)),
     };
-    response.map_err(Failure::of)
+    response.map_err(TransportFailure::of)
 }
 
 /// The request with a bound on all of it: name, connection, handshake, head and body.
@@ -323,11 +347,14 @@ fn within<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Du
 }
 
 /// Refuses an answer whose body has been packed: its bytes would not be those that digests are about.
-fn plain(answer: &Answer) -> Result<(), Failure> {
+fn plain(answer: &HttpResponse) -> Result<(), TransportFailure> {
     let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };
     let encoding: String = answer.quote(&encoding).chars().filter(char::is_ascii_graphic).take(20).collect();
-    Err(Failure::new(Kind::Protocol, format!("its answer is packed with {encoding}, which was not asked for")))
+    Err(TransportFailure::new(
+        RegistryErrorKind::Protocol,
+        format!("its answer is packed with {encoding}, which was not asked for"),
+    ))
 }
 
 #[cfg(test)]
@@ -337,16 +364,16 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::net::preconnect::Spares;
+    use crate::net::preconnect::PreconnectPool;
 
     /// What comes of an exchange over TLS whose spare connection is closed in the handshake. The connection after it
     /// meets a peer that speaks no TLS.
-    fn after_a_spare_of(age: Duration) -> Hint {
+    fn after_a_spare_of(age: Duration) -> FailureHint {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
         let transport = Transport::new(Env::default(), false, "test/1", None);
-        let spare = Spares::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
+        let spare = PreconnectPool::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
         transport.lines.keep(&url.origin, spare);
         let server = thread::spawn(move || {
             let (mut spare, _) = listener.accept().unwrap();
@@ -357,7 +384,7 @@ mod tests {
             let _ = plain.read(&mut [0; 4096]);
             let _ = plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
-        let request = Request {
+        let request = OutgoingRequest {
             method: "POST",
             url: &url,
             headers: &[],
@@ -377,8 +404,8 @@ mod tests {
 
     #[test]
     fn an_old_spare_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_not() {
-        assert_eq!(after_a_spare_of(Duration::from_secs(5)), Hint::NoTls);
-        assert_eq!(after_a_spare_of(Duration::ZERO), Hint::NoHandshake);
+        assert_eq!(after_a_spare_of(Duration::from_secs(5)), FailureHint::NoTls);
+        assert_eq!(after_a_spare_of(Duration::ZERO), FailureHint::NoHandshake);
     }
 
     #[test]
@@ -389,7 +416,7 @@ mod tests {
         transport.lines.note("registry.example", true);
         let ask = |url: &str, guarded| {
             let url = Url::parse(url).unwrap();
-            let request = Request {
+            let request = OutgoingRequest {
                 method: "GET",
                 url: &url,
                 headers: &[],
@@ -405,7 +432,7 @@ mod tests {
         for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
             for scheme in ["http", "https"] {
                 let failure = ask(&format!("{scheme}://{host}:{port}/token"), true);
-                assert!(failure.kind == Kind::Protocol && !failure.sent, "{host}: {}", failure.detail);
+                assert!(failure.kind == RegistryErrorKind::Protocol && !failure.sent, "{host}: {}", failure.detail);
                 assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
             }
         }
@@ -414,7 +441,7 @@ mod tests {
         assert!(listener.accept().is_err(), "nobody has come");
         drop(listener);
         // A redirect carries no credentials, and many a public registry keeps its blobs inside.
-        assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, Kind::Connect);
+        assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, RegistryErrorKind::Connect);
     }
 
     #[test]
@@ -430,7 +457,7 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         headers.append("B", HeaderValue::from_bytes(b"x").unwrap());
-        let answer = Answer { status: 200, headers, body: Vec::new(), secrets: Arc::default() };
+        let answer = HttpResponse { status: 200, headers, body: Vec::new(), secrets: Arc::default() };
         assert_eq!(answer.header("A").as_deref(), Some("café"));
         assert_eq!(answer.header("B").as_deref(), Some("café"));
         assert_eq!((answer.header("C"), answer.header("E")), (None, None));
@@ -443,7 +470,7 @@ mod tests {
     fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
         let mut headers = HeaderMap::new();
         headers.insert("X-Echo", "hunter2".parse().unwrap());
-        let answer = Answer { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
+        let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
         assert_eq!(format!("{answer:?}"), "Answer { status: 200, .. }");
     }
 }

@@ -272,7 +272,7 @@ fn every_example_in_the_readme_is_a_command_line() {
         let ends = |word: &&str| !["#", "|", "||"].contains(word) && !word.starts_with(['<', '>']);
         let words: Vec<String> = example.split_whitespace().take_while(ends).map(str::to_owned).collect();
         let read = docker_manifest::cli::args::parse("docker-manifest", &words);
-        assert!(matches!(read, Ok(docker_manifest::cli::args::Request::Run { .. })), "{example}: {read:?}");
+        assert!(matches!(read, Ok(docker_manifest::cli::args::CliRequest::Run { .. })), "{example}: {read:?}");
         number += 1;
     }
     assert!(number > 30, "{number} examples");

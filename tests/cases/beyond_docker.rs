@@ -4,7 +4,7 @@
 use std::fs;
 
 use docker_manifest::digest::Digest;
-use docker_manifest::drafts::docker_dir::{Store, StoreError};
+use docker_manifest::drafts::docker_dir::{DockerDir, StoreError};
 use docker_manifest::model::descriptor::Descriptor;
 use docker_manifest::model::manifest::Schema;
 use docker_manifest::model::{DocumentError, Draft, Entry};
@@ -69,8 +69,8 @@ impl Scene {
         self.registry.name(rest)
     }
 
-    fn store(&self) -> Store {
-        Store::new(&self.sandbox.docker_config())
+    fn store(&self) -> DockerDir {
+        DockerDir::new(&self.sandbox.docker_config())
     }
 
     fn change(&self, change: impl Fn(&mut Draft) -> Result<(), DocumentError>) {

@@ -1,9 +1,9 @@
 //! The registry client by itself, against a registry that counts: requests and their order, one operation at a time.
 
 use docker_manifest::auth::Access;
-use docker_manifest::content::registry::{Mount, Name};
+use docker_manifest::content::registry::{ManifestName, MountResult};
 use docker_manifest::model::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_MANIFEST};
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
@@ -39,16 +39,16 @@ fn a_tag_beside_a_digest_is_asked_for_and_has_to_have_it() {
     let bench = Bench::new();
     bench.manifest(&registry, &format!("a:1@{}", image.digest())).expect("it is there under the tag");
     let missing = bench.manifest(&registry, &format!("a:other@{}", image.digest())).expect_err("no such tag");
-    assert_eq!(missing.kind, Kind::NotFound);
+    assert_eq!(missing.kind, RegistryErrorKind::NotFound);
     let moved = format!("a:1@sha256:{}", "0".repeat(64));
-    assert_eq!(bench.manifest(&registry, &moved).expect_err("another digest").kind, Kind::Verification);
+    assert_eq!(bench.manifest(&registry, &moved).expect_err("another digest").kind, RegistryErrorKind::Verification);
 }
 
 #[test]
 fn what_is_not_there_is_said_in_the_registrys_words() {
     let registry = Registry::start();
     let error = Bench::new().manifest(&registry, "a:1").expect_err("nothing is there");
-    assert_eq!((error.kind, error.status), (Kind::NotFound, Some(404)));
+    assert_eq!((error.kind, error.status), (RegistryErrorKind::NotFound, Some(404)));
     assert_eq!(error.registry, registry.host());
     assert!(error.detail.contains("unknown: "), "{}", error.detail);
     let request = error.request.as_ref().expect("one was sent");
@@ -66,11 +66,11 @@ fn a_blob_is_checked_for_digest_size_and_cap() {
     let get = |size, cap| bench.registry.blob(&repo, &good, size, cap);
     assert_eq!(get(None, 5), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(5), 100), Ok(b"hello".to_vec()));
-    assert_eq!(get(Some(6), 100).map_err(|e| e.kind), Err(Kind::Verification));
-    assert_eq!(get(Some(4), 100).map_err(|e| e.kind), Err(Kind::TooLarge));
-    assert_eq!(get(None, 4).map_err(|e| e.kind), Err(Kind::TooLarge));
+    assert_eq!(get(Some(6), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
+    assert_eq!(get(Some(4), 100).map_err(|e| e.kind), Err(RegistryErrorKind::TooLarge));
+    assert_eq!(get(None, 4).map_err(|e| e.kind), Err(RegistryErrorKind::TooLarge));
     registry.fault(Rule::any(), Fault::CorruptBody);
-    assert_eq!(get(Some(5), 100).map_err(|e| e.kind), Err(Kind::Verification));
+    assert_eq!(get(Some(5), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
 }
 
 #[test]
@@ -82,12 +82,12 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
         let other = digest(&sha256(b"elsewhere"));
         let bench = Bench::new();
         let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(Mount::Mounted));
+        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
         assert!(registry.has_blob("target", blob.as_str()));
         assert_eq!(lines(&registry), [format!("POST /v2/target/blobs/uploads/?mount={blob}&from=source 201")]);
         assert_eq!(registry.requests()[0].header("Content-Length"), Some("0"));
         registry.clear();
-        assert_eq!(bench.registry.mount(&target, &source, &other), Ok(Mount::NotMounted));
+        assert_eq!(bench.registry.mount(&target, &source, &other), Ok(MountResult::NotMounted));
         assert_eq!(registry.open_uploads(), 0);
         let said = lines(&registry);
         assert_eq!(said.len(), 2, "{said:?}");
@@ -103,17 +103,17 @@ fn a_manifest_is_put_in_one_request_byte_for_byte() {
     registry.clear();
     let bench = Bench::new();
     let repo = repository(&registry, "a");
-    let by_digest = Name::Digest(digest(&image.digest()));
-    for (name, text) in [(Name::Tag("2".to_owned()), "2".to_owned()), (by_digest, image.digest())] {
+    let by_digest = ManifestName::Digest(digest(&image.digest()));
+    for (name, text) in [(ManifestName::Tag("2".to_owned()), "2".to_owned()), (by_digest, image.digest())] {
         let put = bench.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
         assert_eq!(put.as_str(), image.digest());
         assert_eq!(registry.manifest("a", &text), Some((DOCKER_MANIFEST.to_owned(), image.manifest.clone())));
     }
     let expected = ["PUT /v2/a/manifests/2 201".to_owned(), format!("PUT /v2/a/manifests/{} 201", image.digest())];
     assert_eq!(lines(&registry), expected);
-    let wrong = Name::Digest(digest(&sha256(b"other")));
+    let wrong = ManifestName::Digest(digest(&sha256(b"other")));
     let refused = bench.registry.put_manifest(&repo, &wrong, DOCKER_MANIFEST, &image.manifest);
-    assert_eq!(refused.map_err(|e| e.kind), Err(Kind::Verification));
+    assert_eq!(refused.map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
     assert_eq!(registry.requests().len(), 2, "what cannot be right is not sent");
 }
 
@@ -128,8 +128,8 @@ fn one_token_serves_all_that_was_announced() {
     bench.registry.announce(&source, Access::Pull);
     bench.registry.announce(&target, Access::PullPush);
     bench.manifest(&registry, "target:1").expect("it is there");
-    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(Mount::Mounted));
-    let name = Name::Tag("2".to_owned());
+    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
+    let name = ManifestName::Tag("2".to_owned());
     bench.registry.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
     let said = lines(&registry);
     assert_eq!(said.len(), 5, "{said:?}");
@@ -152,10 +152,10 @@ fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
     assert_eq!(statuses, [401, 200, 200]);
     let wrong = Bench::with_login(&registry, "me", "hunter3");
     let error = wrong.manifest(&registry, "a:1").expect_err("the login is wrong");
-    assert_eq!((error.kind, error.status), (Kind::LoginRefused, Some(401)));
+    assert_eq!((error.kind, error.status), (RegistryErrorKind::LoginRefused, Some(401)));
     assert!(!format!("{error} {error:?}").contains("hunter3"));
     let nobody = Bench::new().manifest(&registry, "a:1").expect_err("nobody is logged in");
-    assert_eq!((nobody.kind, nobody.status), (Kind::Unauthorized, Some(401)));
+    assert_eq!((nobody.kind, nobody.status), (RegistryErrorKind::Unauthorized, Some(401)));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_large_body_is_not_sent_before_the_login() {
     let text = String::from_utf8(image.manifest).expect("a manifest is JSON");
     let large = text.replacen('{', &format!("{{\"annotations\":{{\"x\":\"{}\"}},", "x".repeat(1 << 20)), 1);
     let bench = Bench::with_login(&registry, "me", "hunter2");
-    let (repo, name) = (repository(&registry, "a"), Name::Tag("2".to_owned()));
+    let (repo, name) = (repository(&registry, "a"), ManifestName::Tag("2".to_owned()));
     bench.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, large.as_bytes()).expect("it is taken");
     assert_eq!(lines(&registry), ["GET /v2/ 401", "GET /v2/ 200", "PUT /v2/a/manifests/2 201"]);
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
-use docker_manifest::content::registry::{self, Fetched};
+use docker_manifest::content::registry::{self, FetchedManifest};
 use docker_manifest::digest::Digest;
 use docker_manifest::env::Env;
 use docker_manifest::net::{Clock, Login, Options, RegistryError, Trace};
@@ -128,12 +128,12 @@ impl Bench {
     }
 
     /// Fetches `name` of the registry.
-    pub(super) fn manifest(&self, registry: &Registry, name: &str) -> Result<Fetched, RegistryError> {
+    pub(super) fn manifest(&self, registry: &Registry, name: &str) -> Result<FetchedManifest, RegistryError> {
         self.manifest_of(&format!("{}/{name}", registry.host()))
     }
 
     /// Fetches by a full name.
-    pub(super) fn manifest_of(&self, name: &str) -> Result<Fetched, RegistryError> {
+    pub(super) fn manifest_of(&self, name: &str) -> Result<FetchedManifest, RegistryError> {
         self.registry.manifest(&reference(name))
     }
 

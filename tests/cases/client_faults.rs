@@ -1,8 +1,8 @@
 //! The registry client against registries, and what stands between, that do what they should not.
 
-use docker_manifest::content::registry::{Mount, Name};
+use docker_manifest::content::registry::{ManifestName, MountResult};
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
-use docker_manifest::net::{AddressSource, Kind};
+use docker_manifest::net::{AddressSource, RegistryErrorKind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 
@@ -16,7 +16,7 @@ fn seeded() -> (Registry, Image) {
 }
 
 /// What a fault on the request for a manifest by tag comes to, and how many requests it took.
-fn manifest_under(fault: Fault) -> (Result<(), (Kind, String)>, usize) {
+fn manifest_under(fault: Fault) -> (Result<(), (RegistryErrorKind, String)>, usize) {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), fault);
     let outcome = Bench::new().manifest(&registry, "a:1");
@@ -28,25 +28,25 @@ fn each_fault_is_an_error_of_its_kind_and_nothing_hangs() {
     let busy = Fault::Status(503, "<html>\n<title>Busy</title>".to_owned(), vec![]);
     let loops = Fault::Redirect { status: 307, location: "{path}".to_owned() };
     for (fault, kind, words, requests) in [
-        (Fault::CloseBeforeRead, Kind::Connect, "", 1),
-        (Fault::CloseAfterRead, Kind::Connect, "", 1),
-        (Fault::ShortBody(20), Kind::Connect, "middle", 1),
-        (Fault::TruncatedChunk, Kind::Connect, "middle", 1),
-        (Fault::WrongDigestHeader, Kind::Verification, "digest", 1),
-        (Fault::CorruptBody, Kind::Verification, "digest", 1),
-        (Fault::Html200, Kind::Protocol, "web page", 1),
-        (Fault::GzipUnasked, Kind::Protocol, "gzip", 1),
-        (Fault::HugeHeaders, Kind::Protocol, "too large", 1),
-        (Fault::EndlessBody, Kind::TooLarge, "larger than", 1),
-        (loops, Kind::Protocol, "more than 10 redirects", 11),
-        (busy, Kind::Server, "received unexpected HTTP status: 503 Service Unavailable: Busy", 1),
-        (Fault::status(401), Kind::Unauthorized, "401 Unauthorized", 1),
-        (Fault::status(403), Kind::Forbidden, "403 Forbidden", 1),
-        (Fault::status(429), Kind::RateLimited, "429 Too Many Requests", 1),
-        (Fault::status(418), Kind::Refused, "418", 1),
-        (Fault::status(302), Kind::Protocol, "Location", 1),
-        (Fault::status(204), Kind::Protocol, "status 204", 1),
-        (Fault::status(304), Kind::Protocol, "304", 1),
+        (Fault::CloseBeforeRead, RegistryErrorKind::Connect, "", 1),
+        (Fault::CloseAfterRead, RegistryErrorKind::Connect, "", 1),
+        (Fault::ShortBody(20), RegistryErrorKind::Connect, "middle", 1),
+        (Fault::TruncatedChunk, RegistryErrorKind::Connect, "middle", 1),
+        (Fault::WrongDigestHeader, RegistryErrorKind::Verification, "digest", 1),
+        (Fault::CorruptBody, RegistryErrorKind::Verification, "digest", 1),
+        (Fault::Html200, RegistryErrorKind::Protocol, "web page", 1),
+        (Fault::GzipUnasked, RegistryErrorKind::Protocol, "gzip", 1),
+        (Fault::HugeHeaders, RegistryErrorKind::Protocol, "too large", 1),
+        (Fault::EndlessBody, RegistryErrorKind::TooLarge, "larger than", 1),
+        (loops, RegistryErrorKind::Protocol, "more than 10 redirects", 11),
+        (busy, RegistryErrorKind::Server, "received unexpected HTTP status: 503 Service Unavailable: Busy", 1),
+        (Fault::status(401), RegistryErrorKind::Unauthorized, "401 Unauthorized", 1),
+        (Fault::status(403), RegistryErrorKind::Forbidden, "403 Forbidden", 1),
+        (Fault::status(429), RegistryErrorKind::RateLimited, "429 Too Many Requests", 1),
+        (Fault::status(418), RegistryErrorKind::Refused, "418", 1),
+        (Fault::status(302), RegistryErrorKind::Protocol, "Location", 1),
+        (Fault::status(204), RegistryErrorKind::Protocol, "status 204", 1),
+        (Fault::status(304), RegistryErrorKind::Protocol, "304", 1),
     ] {
         let (outcome, sent) = manifest_under(fault.clone());
         let (said, text) = outcome.expect_err("a fault is an error");
@@ -63,7 +63,7 @@ fn a_missing_digest_header_is_no_trouble() {
     let (registry, image) = seeded();
     registry.fault(Rule::any(), Fault::NoDigestHeader);
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    let put = bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let put = bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     assert_eq!(put.map(|digest| digest.to_string()), Ok(image.digest()));
 }
 
@@ -74,7 +74,7 @@ fn bytes_of_another_digest_are_refused_even_where_the_header_is_silent() {
     other.push(b' ');
     registry.fault(Rule::any(), Fault::Status(200, String::from_utf8(other).expect("JSON"), vec![]));
     let error = Bench::new().manifest(&registry, &format!("a@{}", image.digest())).expect_err("other bytes");
-    assert_eq!(error.kind, Kind::Verification);
+    assert_eq!(error.kind, RegistryErrorKind::Verification);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_refusal_after_a_redirect_says_whose_it_is() {
     registry.fault(Rule::any(), Fault::Redirect { status: 307, location });
     elsewhere.fault(Rule::any(), Fault::status(403));
     let error = Bench::new().manifest(&registry, "a:1").expect_err("the other one refuses");
-    assert_eq!(error.kind, Kind::Forbidden);
+    assert_eq!(error.kind, RegistryErrorKind::Forbidden);
     let said =
         format!("denied: {} (where {} redirected the request) refuses access: ", elsewhere.url(), registry.host());
     assert!(error.to_string().starts_with(&said), "{error}");
@@ -103,17 +103,20 @@ fn a_repeated_media_type_is_read_as_docker_reads_it() {
 fn a_put_that_is_answered_with_another_digest_is_an_error() {
     let (registry, image) = seeded();
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    for (fault, kind) in [(Fault::WrongDigestHeader, Kind::Verification), (Fault::Html200, Kind::Protocol)] {
+    for (fault, kind) in
+        [(Fault::WrongDigestHeader, RegistryErrorKind::Verification), (Fault::Html200, RegistryErrorKind::Protocol)]
+    {
         registry.clear_faults();
         registry.fault(Rule::any(), fault);
-        let put = bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+        let put =
+            bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map_err(|error| error.kind), Err(kind));
     }
     let blob = digest(&registry.put_blob("b", b"hello"));
     registry.clear_faults();
     registry.fault(Rule::any(), Fault::WrongDigestHeader);
     let mounted = bench.registry.mount(&repo, &repository(&registry, "b"), &blob);
-    assert_eq!(mounted.map_err(|error| error.kind), Err(Kind::Verification));
+    assert_eq!(mounted.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn a_stale_connection_is_replaced_without_a_word() {
     for _ in 0..3 {
         bench.manifest(&registry, "a:1").expect("it is asked for again");
     }
-    let put = bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let put = bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     put.expect("a manifest may be put twice");
     assert_eq!(registry.requests().len(), 6, "{:?}", lines(&registry));
 }
@@ -137,7 +140,7 @@ fn a_fresh_connection_that_is_cut_is_an_error_at_once() {
     let (registry, _) = seeded();
     registry.fault(Rule::any().nth(1), Fault::CloseAfterRead);
     let error = Bench::new().manifest(&registry, "a:1").expect_err("the first connection is cut");
-    assert_eq!((error.kind, registry.requests().len()), (Kind::Connect, 1));
+    assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::Connect, 1));
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn a_login_asked_for_after_a_redirect_gets_none() {
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
     let bench = Bench::with_login(&registry, "me", "hunter2");
     let error = bench.manifest(&registry, "a:1").expect_err("nobody is logged in there");
-    assert_eq!(error.kind, Kind::Unauthorized);
+    assert_eq!(error.kind, RegistryErrorKind::Unauthorized);
     assert_eq!(other.requests().len(), 1);
 }
 
@@ -175,7 +178,7 @@ fn a_redirect_into_nothing_says_where_it_led() {
     let location = "http://127.0.0.1:1/x?X-Sig=hunter2".to_owned();
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
     let error = Bench::new().manifest(&registry, "a:1").expect_err("nothing listens there");
-    assert_eq!(error.kind, Kind::Connect);
+    assert_eq!(error.kind, RegistryErrorKind::Connect);
     let said = format!("cannot reach http://127.0.0.1:1 (where {} redirected the request): ", registry.host());
     assert!(error.to_string().starts_with(&said), "{error}");
     assert_eq!(error.address().map(|address| address.source), Some(AddressSource::Redirect));
@@ -191,13 +194,14 @@ fn a_put_follows_307_with_its_body_and_refuses_302() {
         other.put_blob("a", blob);
     }
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    let put = || bench.registry.put_manifest(&repo, &Name::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let put =
+        || bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     let location = format!("http://{}{{path}}", other.host());
     registry.fault(Rule::any().nth(1), Fault::Redirect { status: 307, location: location.clone() });
     registry.fault(Rule::any().nth(2), Fault::Redirect { status: 302, location });
     put().expect("307 keeps the method and the body");
     assert!(other.manifest("a", "2").is_some_and(|(_, bytes)| bytes == image.manifest));
-    assert_eq!(put().map_err(|error| error.kind), Err(Kind::Protocol));
+    assert_eq!(put().map_err(|error| error.kind), Err(RegistryErrorKind::Protocol));
 }
 
 #[test]
@@ -206,11 +210,11 @@ fn a_registry_that_mounts_nothing_or_knows_no_mounts() {
     let blob = digest(&registry.put_blob("b", b"hello"));
     let bench = Bench::new();
     let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
-    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(Mount::NotMounted));
+    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::NotMounted));
     assert_eq!(registry.open_uploads(), 0);
     registry.fault(Rule::on("POST", ""), Fault::status(405));
     let refused = bench.registry.mount(&target, &source, &blob);
-    assert_eq!(refused.map_err(|error| error.kind), Err(Kind::Refused));
+    assert_eq!(refused.map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
 }
 
 #[test]
@@ -219,13 +223,13 @@ fn nothing_listens() {
         let plan = Plan::new();
         let bench = if insecure { plan.insecure().build() } else { plan.build() };
         let error = bench.manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
-        assert_eq!(error.kind, Kind::Connect, "{error}");
+        assert_eq!(error.kind, RegistryErrorKind::Connect, "{error}");
         assert!(error.to_string().contains("refused"), "{error}");
     }
     let error = Bench::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
-    assert_eq!(error.kind, Kind::NoHost);
+    assert_eq!(error.kind, RegistryErrorKind::NoHost);
     let error = Bench::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
-    assert_eq!(error.kind, Kind::Resolve, "{error}");
+    assert_eq!(error.kind, RegistryErrorKind::Resolve, "{error}");
 }
 
 #[test]

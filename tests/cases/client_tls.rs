@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 
@@ -42,7 +42,7 @@ fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Bench {
 }
 
 /// Why the manifest was not got, all that is said of it.
-fn refused(bench: &Bench, registry: &Registry) -> (Kind, String) {
+fn refused(bench: &Bench, registry: &Registry) -> (RegistryErrorKind, String) {
     let error = bench.manifest_of(&afar(registry)).expect_err("it must be refused");
     assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
     (error.kind, error.to_string())
@@ -52,10 +52,10 @@ fn refused(bench: &Bench, registry: &Registry) -> (Kind, String) {
 fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(HERE), None);
-    assert_eq!(refused(&Bench::new(), &registry).0, Kind::Certificate);
+    assert_eq!(refused(&Bench::new(), &registry).0, RegistryErrorKind::Certificate);
     let plan = Plan::new();
     authority.write(&plan.certs_d("0.0.0.0:1"), "ca.crt");
-    assert_eq!(refused(&plan.build(), &registry).0, Kind::Certificate);
+    assert_eq!(refused(&plan.build(), &registry).0, RegistryErrorKind::Certificate);
     let bench = with_files(&registry, |folder| {
         write_pem(folder, "a.crt", "rubbish");
         write_pem(folder, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
@@ -80,9 +80,9 @@ fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_da
     let expired = expired_self_signed_docs(HERE);
     let elsewhere = self_signed_docs(&["elsewhere.test"]);
     for (served, known, wanted, word) in [
-        (&expired, &expired, Kind::CertificateUnfit, "expired"),
-        (&elsewhere, &elsewhere, Kind::CertificateUnfit, "name"),
-        (&good, &expired, Kind::Certificate, "does not lie in certs.d"),
+        (&expired, &expired, RegistryErrorKind::CertificateUnfit, "expired"),
+        (&elsewhere, &elsewhere, RegistryErrorKind::CertificateUnfit, "name"),
+        (&good, &expired, RegistryErrorKind::Certificate, "does not lie in certs.d"),
     ] {
         let (bench, registry) = trust(served, known);
         let (kind, text) = refused(&bench, &registry);
@@ -100,7 +100,7 @@ fn names_and_dates_are_checked() {
         let registry = serve(&pair, None);
         let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
         let (kind, text) = refused(&bench, &registry);
-        assert_eq!(kind, Kind::CertificateUnfit, "{text}");
+        assert_eq!(kind, RegistryErrorKind::CertificateUnfit, "{text}");
         assert!(text.contains(word), "{text}");
         Plan::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure does not look");
     }
@@ -118,9 +118,9 @@ fn a_client_pair_is_shown_where_it_is_asked_for() {
             }
         })
     };
-    assert_eq!(refused(&with_pairs(&[]), &registry).0, Kind::ClientCertificate);
+    assert_eq!(refused(&with_pairs(&[]), &registry).0, RegistryErrorKind::ClientCertificate);
     let stranger = || ("a", Authority::new("strangers").client("me"));
-    assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, Kind::ClientCertificate);
+    assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, RegistryErrorKind::ClientCertificate);
     // Of several, the one whose authority the server names.
     let bench = with_pairs(&[stranger(), ("b", clients.client("me"))]);
     bench.manifest_of(&afar(&registry)).expect("the pair opens the door");
@@ -150,7 +150,7 @@ fn a_bad_or_half_pair_names_its_file() {
             }
         });
         let (kind, text) = refused(&bench, &registry);
-        assert_eq!(kind, Kind::TlsFiles, "{text}");
+        assert_eq!(kind, RegistryErrorKind::TlsFiles, "{text}");
         assert!(text.contains(named), "{text}");
     }
 }
@@ -166,7 +166,7 @@ fn plain_http_is_for_loopback_and_for_insecure() {
     let requests = registry.requests().len();
     assert_eq!(requests, 3, "looking for TLS is no request");
     let error = Bench::new().manifest_of(&elsewhere).expect_err("nowhere else");
-    assert_eq!(error.kind, Kind::PlainHttp);
+    assert_eq!(error.kind, RegistryErrorKind::PlainHttp);
     assert_eq!(registry.requests().len(), requests);
 }
 
@@ -174,7 +174,7 @@ fn plain_http_is_for_loopback_and_for_insecure() {
 fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
     let registry = serve(&Authority::new("nobody").server(HERE), None);
     let error = Bench::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
-    assert_eq!((error.kind, registry.requests().len()), (Kind::Certificate, 0));
+    assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::Certificate, 0));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_redirect_from_https_to_http_is_for_insecure_only() {
     let location = format!("http://{}{{path}}", elsewhere.host());
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
     let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    assert_eq!(bench.manifest_of(&afar(&registry)).map_err(|error| error.kind), Err(Kind::Protocol));
+    assert_eq!(bench.manifest_of(&afar(&registry)).map_err(|error| error.kind), Err(RegistryErrorKind::Protocol));
     assert!(elsewhere.requests().is_empty());
     Plan::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure allows it");
 }
@@ -222,7 +222,7 @@ fn a_client_pair_is_not_shown_where_it_redirects_to() {
     show(&host(&registry));
     let bench = plan.build();
     let error = bench.manifest_of(&afar(&registry)).expect_err("the pair is the registry's alone");
-    assert_eq!(error.kind, Kind::ClientCertificate, "{error}");
+    assert_eq!(error.kind, RegistryErrorKind::ClientCertificate, "{error}");
     assert_eq!((registry.requests().len(), elsewhere.requests().len()), (1, 0));
 }
 
@@ -287,7 +287,7 @@ fn https_goes_through_a_proxy_by_connect() {
     bench.manifest_of(&format!("{host}/a:1")).expect("through the tunnel");
     drop(bench);
     let error = plan().manifest_of(&format!("{host}/a:1")).expect_err("the proxy refuses");
-    assert_eq!(error.kind, Kind::Proxy, "{error}");
+    assert_eq!(error.kind, RegistryErrorKind::Proxy, "{error}");
     let (head, _) = proxy.join().expect("no panic");
     assert!(head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")), "{head}");
     assert!(head.contains("Proxy-Authorization: Basic bWU6aHVudGVyMg==\r\n"), "{head}");
@@ -298,7 +298,7 @@ fn a_proxy_that_cannot_be_used_is_named() {
     let image = "0.0.0.0:1/a:1";
     for (value, word) in [("socks5://127.0.0.1:1", "SOCKS"), ("http://127.0.0.1:1", "refused")] {
         let error = Plan::new().env("https_proxy", value).build().manifest_of(image).expect_err("no such proxy");
-        assert_eq!(error.kind, Kind::Proxy, "{error}");
+        assert_eq!(error.kind, RegistryErrorKind::Proxy, "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }
 }

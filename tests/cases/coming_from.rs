@@ -7,7 +7,7 @@ use testkit::loopback::Registry;
 use testkit::sandbox::Sandbox;
 
 use super::OURS;
-use docker_manifest::cli::args::{self, Request};
+use docker_manifest::cli::args::{self, CliRequest};
 
 /// The rows, as the cells of both columns.
 fn rows() -> Vec<(String, String)> {
@@ -102,7 +102,7 @@ fn what_the_table_says_to_type_can_be_typed() {
                 assert!(args::mquery(&words[1..]).is_ok(), "{command}");
             } else if words.first().is_some_and(|first| verbs.contains(first)) {
                 let parsed = args::parse("docker-manifest", &words);
-                assert!(matches!(parsed, Ok(Request::Run { .. })), "{command}: {parsed:?}");
+                assert!(matches!(parsed, Ok(CliRequest::Run { .. })), "{command}: {parsed:?}");
                 number += 1;
             } else {
                 let is_a_part = command.starts_with("--") || ["REPOSITORY@D", "jq"].contains(&command);

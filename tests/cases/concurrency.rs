@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use docker_manifest::drafts::docker_dir::{Store, StoreError};
+use docker_manifest::drafts::docker_dir::{DockerDir, StoreError};
 use docker_manifest::reference::Reference;
 use serde_json::Value;
 use testkit::image::Image;
@@ -154,7 +154,7 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     let yard = Yard::new(WORKERS);
     let list = yard.name("list:1");
     assert_calm(&yard.create(&list, &[0]).run());
-    let store = Store::new(&yard.sandbox.docker_config());
+    let store = DockerDir::new(&yard.sandbox.docker_config());
     let reference = Reference::parse(&list).expect("a reference");
     let (retries, annotated, working) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(WORKERS));
     thread::scope(|scope| {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use docker_manifest::content::registry::{Blob, Brought};
+use docker_manifest::content::registry::{Blob, BlobCopy};
 use docker_manifest::digest::Digest;
-use docker_manifest::net::{Clock, Kind, RegistryError};
+use docker_manifest::net::{Clock, RegistryError, RegistryErrorKind};
 use docker_manifest::reference::Repository;
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 
@@ -62,9 +62,9 @@ fn bring(
     sources: &[&Repository],
     digest: &Digest,
     size: Option<usize>,
-) -> Result<Brought, RegistryError> {
+) -> Result<BlobCopy, RegistryError> {
     let blob = Blob { digest, size: size.map(|size| size as u64) };
-    bench.registry.bring_blob(target, sources, &blob, &|_| {})
+    bench.registry.copy_blob(target, sources, &blob, &|_| {})
 }
 
 /// What a registry saw, a line a request, uploads without their names.
@@ -102,12 +102,12 @@ impl Pair {
         Pair { from, to, bench, source, target, digest, size }
     }
 
-    fn bring(&self) -> Result<Brought, RegistryError> {
+    fn bring(&self) -> Result<BlobCopy, RegistryError> {
         bring(&self.bench, &self.target, &[&self.source], &self.digest, Some(self.size))
     }
 
-    fn copied(&self) -> Result<Brought, RegistryError> {
-        Ok(Brought::Copied(self.size as u64))
+    fn copied(&self) -> Result<BlobCopy, RegistryError> {
+        Ok(BlobCopy::Copied(self.size as u64))
     }
 
     fn arrived(&self) -> bool {
@@ -119,7 +119,7 @@ impl Pair {
 fn a_blob_that_is_there_is_one_request() {
     let pair = Pair::new(100);
     pair.to.put_blob("target", &noise(100));
-    assert_eq!(pair.bring(), Ok(Brought::Present));
+    assert_eq!(pair.bring(), Ok(BlobCopy::Present));
     assert_eq!(lines(&pair.to), [format!("HEAD /v2/target/blobs/{} 200", pair.digest)]);
     assert!(pair.from.requests().is_empty());
 }
@@ -130,7 +130,7 @@ fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
     let digest = digest(&registry.put_blob("b", &noise(100)));
     let bench = Bench::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
-    assert_eq!(bring(&bench, &target, &[&target, &a, &a, &b], &digest, None), Ok(Brought::Mounted));
+    assert_eq!(bring(&bench, &target, &[&target, &a, &a, &b], &digest, None), Ok(BlobCopy::Mounted));
     let expected = [
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 201"),
@@ -146,7 +146,7 @@ fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
     let digest = digest(&registry.put_blob("b", &noise(100)));
     let bench = Bench::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
-    assert_eq!(bring(&bench, &target, &[&a, &b], &digest, Some(100)), Ok(Brought::Copied(100)));
+    assert_eq!(bring(&bench, &target, &[&a, &b], &digest, Some(100)), Ok(BlobCopy::Copied(100)));
     let expected = [
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 202"),
@@ -158,7 +158,7 @@ fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
     ];
     assert_eq!(lines(&registry), expected);
     registry.clear();
-    assert_eq!(bring(&bench, &target, &[&b], &digest, Some(100)), Ok(Brought::Present));
+    assert_eq!(bring(&bench, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
     assert_eq!(lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
     assert_eq!(registry.open_uploads(), 0, "also where the blob is there after all");
 }
@@ -170,14 +170,14 @@ fn a_refused_mount_does_not_keep_a_blob_from_being_copied() {
         let digest = digest(&registry.put_blob("a", &noise(100)));
         registry.fault(Rule::on("POST", "mount="), Fault::status(status));
         let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
-        assert_eq!(bring(&Bench::new(), &target, &[&a], &digest, None), Ok(Brought::Copied(100)), "{status}");
+        assert_eq!(bring(&Bench::new(), &target, &[&a], &digest, None), Ok(BlobCopy::Copied(100)), "{status}");
         assert!(registry.has_blob("target", digest.as_str()));
     }
     let registry = Registry::start();
     registry.fault(Rule::on("POST", "mount="), Fault::status(429));
     let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
     let error = bring(&Bench::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
-    assert_eq!(error.map_err(|error| error.kind), Err(Kind::RateLimited));
+    assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::RateLimited));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
         let seen = Mutex::new(Vec::new());
         let blob = Blob { digest: &pair.digest, size: None };
         let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-        let brought = pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &progress);
+        let brought = pair.bench.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
         assert_eq!(brought, pair.copied());
         let digest = &pair.digest;
         let expected = [
@@ -235,7 +235,7 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
 #[test]
 fn an_empty_blob_is_a_blob() {
     let pair = Pair::new(0);
-    assert_eq!(pair.bring(), Ok(Brought::Copied(0)));
+    assert_eq!(pair.bring(), Ok(BlobCopy::Copied(0)));
     assert!(pair.arrived());
     assert_eq!(lines(&pair.to).len(), 3);
 }
@@ -251,14 +251,14 @@ fn the_first_source_that_has_it_serves_it() {
     pair.to.clear();
     let missing = digest(&testkit::image::sha256(b"nowhere"));
     let error = bring(&pair.bench, &pair.target, &sources, &missing, None).expect_err("nobody has it");
-    assert_eq!((error.kind, error.registry.as_str()), (Kind::NotFound, pair.from.host().as_str()));
+    assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::NotFound, pair.from.host().as_str()));
     assert_eq!(blob_of(&error), Some(missing.as_str()), "{error}");
     assert_eq!(pair.to.open_uploads(), 0);
     third.fault(Rule::any(), Fault::status(403));
     let error = bring(&pair.bench, &pair.target, &sources, &missing, None).expect_err("nobody has it");
-    assert_eq!((error.kind, error.registry.as_str()), (Kind::Forbidden, third.host().as_str()));
+    assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::Forbidden, third.host().as_str()));
     let error = bring(&pair.bench, &pair.target, &[], &missing, None).expect_err("there is no source");
-    assert_eq!(error.kind, Kind::NotFound);
+    assert_eq!(error.kind, RegistryErrorKind::NotFound);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_blob_that_is_not_what_it_should_be_is_not_committed() {
         let pair = Pair::new(size);
         pair.from.fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
         let error = pair.bring().expect_err("other bytes");
-        assert_eq!((error.kind, &error.registry), (Kind::Verification, &pair.from.host()), "{error}");
+        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Verification, &pair.from.host()), "{error}");
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         let requests = pair.to.requests();
         assert!(requests.iter().all(|request| request.method != "PUT" || request.status == 0), "{requests:?}");
@@ -297,7 +297,7 @@ fn a_blob_of_another_size_is_refused_before_it_is_sent() {
     let pair = Pair::new(1000);
     for size in [999, 1001] {
         let error = bring(&pair.bench, &pair.target, &[&pair.source], &pair.digest, Some(size));
-        assert_eq!(error.map_err(|error| error.kind), Err(Kind::Verification));
+        assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
     assert!(pair.to.requests().iter().all(|request| request.method != "PUT"));
     assert!(!pair.arrived());
@@ -404,7 +404,7 @@ fn a_location_that_leads_nowhere_is_said_so() {
         let pair = Pair::new(100);
         pair.to.fault(Rule::on("POST", ""), Fault::Status(202, String::new(), headers));
         let error = pair.bring().expect_err("no place to go to");
-        assert_eq!((error.kind, &error.registry), (Kind::Protocol, &pair.to.host()));
+        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Protocol, &pair.to.host()));
         assert!(error.detail.contains(words), "{error}");
         assert!(pair.from.requests().is_empty());
     }
@@ -412,7 +412,12 @@ fn a_location_that_leads_nowhere_is_said_so() {
 
 #[test]
 fn what_the_target_says_is_what_is_reported() {
-    for (status, kind) in [(400, Kind::Refused), (403, Kind::Forbidden), (413, Kind::Refused), (507, Kind::Server)] {
+    for (status, kind) in [
+        (400, RegistryErrorKind::Refused),
+        (403, RegistryErrorKind::Forbidden),
+        (413, RegistryErrorKind::Refused),
+        (507, RegistryErrorKind::Server),
+    ] {
         for (method, size) in [("POST", 100), ("PUT", 100), ("PATCH", 9 * MIB), ("PUT", 9 * MIB)] {
             let pair = Pair::new(size);
             pair.to.fault(Rule::on(method, ""), Fault::status(status));

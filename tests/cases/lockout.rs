@@ -1,6 +1,6 @@
 //! A wrong login is sent once a command, however many requests are refused together: registries lock accounts.
 
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 
 use super::client_bench::{Bench, Plan, amd};
@@ -10,7 +10,7 @@ const THREADS: usize = 16;
 
 /// Fetches an image of each of so many repositories at once; the first request of each is refused together with all the
 /// others. What each came to.
-fn at_once(registry: &Registry, bench: &Bench) -> Vec<Result<(), Kind>> {
+fn at_once(registry: &Registry, bench: &Bench) -> Vec<Result<(), RegistryErrorKind>> {
     registry.fault(Rule::on("GET", "/manifests/").times(THREADS), Fault::Hang);
     std::thread::scope(|scope| {
         let fetch = |name: String| bench.manifest(registry, &name).map(|_| ()).map_err(|error| error.kind);
@@ -44,10 +44,13 @@ fn a_wrong_password_is_sent_by_one_of_many_at_once() {
         Registry::builder().bearer(Bearer::new().user("me", "right")).start(),
     ] {
         let bench = Bench::with_login(&registry, "me", "wrong");
-        assert_eq!(at_once(&registry, &bench), vec![Err(Kind::LoginRefused); THREADS]);
+        assert_eq!(at_once(&registry, &bench), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
         assert_eq!(logins(&registry), 1);
         // Nor is it by what comes later in the same command.
-        assert_eq!(bench.manifest(&registry, "r0:1").map_err(|error| error.kind).err(), Some(Kind::LoginRefused));
+        assert_eq!(
+            bench.manifest(&registry, "r0:1").map_err(|error| error.kind).err(),
+            Some(RegistryErrorKind::LoginRefused)
+        );
         assert_eq!(logins(&registry), 1);
     }
 }
@@ -57,7 +60,7 @@ fn a_wrong_registry_token_is_sent_by_one_of_many_at_once() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "right")).start();
     let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"wrong"}}}}}}"#, registry.host());
     let bench = Plan::new().config(&config).build();
-    assert_eq!(at_once(&registry, &bench), vec![Err(Kind::LoginRefused); THREADS]);
+    assert_eq!(at_once(&registry, &bench), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
     let carried = registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
     assert_eq!((carried, registry.requests().iter().filter(|request| request.is_token()).count()), (1, 0));
 }

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use docker_manifest::auth::Access;
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 
@@ -173,12 +173,12 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
     assert!(plan(&registry.host()).build().manifest(&registry, "app:1").is_ok());
     assert!(plan(&afar).insecure().build().manifest_of(&format!("{afar}/app:1")).is_ok());
     let error = plan(&afar).build().manifest_of(&format!("{afar}/app:1")).expect_err("it cannot be read");
-    assert_eq!(error.kind, Kind::TlsFiles);
+    assert_eq!(error.kind, RegistryErrorKind::TlsFiles);
     assert!(error.detail.contains(&format!("certs.d/{afar}: ")), "{}", error.detail);
     for hub in ["docker.io", "registry-1.docker.io"] {
         let bench = plan(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
         let error = bench.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
-        assert_eq!(error.kind, Kind::Proxy, "{hub}: {}", error.detail);
+        assert_eq!(error.kind, RegistryErrorKind::Proxy, "{hub}: {}", error.detail);
     }
 }
 
@@ -230,5 +230,5 @@ fn a_token_or_a_request_for_one_that_is_too_large_makes_it_one_a_repository() {
     registry.put_image("app", "1", &amd());
     registry.fault(manifests(), Fault::status(400));
     let error = Bench::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
-    assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(Kind::Refused), 1));
+    assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(RegistryErrorKind::Refused), 1));
 }

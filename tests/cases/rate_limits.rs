@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use docker_manifest::content::registry::{Blob, Brought};
+use docker_manifest::content::registry::{Blob, BlobCopy};
 use docker_manifest::env::Env;
-use docker_manifest::net::{Clock, Kind};
+use docker_manifest::net::{Clock, RegistryErrorKind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
@@ -111,8 +111,8 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
         to.clear();
         from.clear();
         let wanted = Blob { digest: &blob, size: None };
-        let brought = bench.registry.bring_blob(&target, &[&source], &wanted, &|_| {});
-        assert_eq!(brought, Ok(Brought::Copied(size as u64)), "{method} {size}");
+        let brought = bench.registry.copy_blob(&target, &[&source], &wanted, &|_| {});
+        assert_eq!(brought, Ok(BlobCopy::Copied(size as u64)), "{method} {size}");
         let count = |method: &str| to.requests().iter().filter(|request| request.method == method).count();
         assert_eq!(count("POST"), 1, "{method} {size}");
         assert_eq!((count("DELETE"), count("GET")), (0, 0), "{method} {size}");
@@ -139,6 +139,6 @@ fn waiting_for_a_limit_does_not_use_up_the_tries_and_ends_with_the_time() {
     registry.clear_faults();
     registry.fault(Rule::any(), Fault::status(429));
     let error = bench().timeout(Duration::from_secs(20)).build().manifest(&registry, "a:1").expect_err("it never does");
-    assert_eq!((error.kind, registry.requests().len()), (Kind::RateLimited, 7), "{error}");
+    assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 7), "{error}");
     assert!(error.detail.ends_with("are left"), "{error}");
 }

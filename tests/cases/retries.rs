@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use docker_manifest::content::registry::{Mount, Name};
+use docker_manifest::content::registry::{ManifestName, MountResult};
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
-use docker_manifest::net::{Clock, Kind};
+use docker_manifest::net::{Clock, RegistryErrorKind};
 use testkit::certs::self_signed_docs;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
@@ -69,7 +69,7 @@ fn later(status: u16, after: &str) -> Fault {
 }
 
 /// What comes of a manifest asked for under this fault: its kind where it is an error, and what was slept.
-fn manifest_under(rule: Rule, fault: Fault) -> (Option<Kind>, usize, Vec<u128>) {
+fn manifest_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize, Vec<u128>) {
     let (registry, _) = seeded();
     registry.fault(rule, fault);
     let dial = Dial::new();
@@ -115,7 +115,7 @@ fn tries_end_and_are_told() {
     registry.fault(Rule::any(), Fault::status(503));
     let dial = Dial::new();
     let error = three(&dial).manifest(&registry, "a:1").expect_err("it never answers");
-    assert_eq!((error.kind, error.tries, error.status), (Kind::Server, 4, Some(503)));
+    assert_eq!((error.kind, error.tries, error.status), (RegistryErrorKind::Server, 4, Some(503)));
     assert!(error.to_string().ends_with("503 Service Unavailable (tried 4 times)"), "{error}");
     assert_eq!((registry.requests().len(), dial.slept()), (4, vec![250, 500, 1000]));
 }
@@ -135,9 +135,9 @@ fn without_retries_everything_is_tried_once() {
 fn a_registry_that_is_just_being_started_is_waited_for_and_a_name_that_does_not_resolve_is_not() {
     let dial = Dial::new();
     let error = three(&dial).manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
-    assert_eq!((error.kind, error.tries, dial.slept().len()), (Kind::Connect, 4, 3));
+    assert_eq!((error.kind, error.tries, dial.slept().len()), (RegistryErrorKind::Connect, 4, 3));
     let error = three(&dial).manifest_of("nowhere.invalid/x").expect_err("no such name");
-    assert_eq!((error.kind, error.tries, dial.slept().len()), (Kind::Resolve, 1, 3));
+    assert_eq!((error.kind, error.tries, dial.slept().len()), (RegistryErrorKind::Resolve, 1, 3));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_certificate_is_not_asked_to_become_a_better_one() {
     let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
     let dial = Dial::new();
     let error = three(&dial).manifest(&registry, "a:1").expect_err("nobody stands for it");
-    assert_eq!((error.kind, error.tries, dial.slept()), (Kind::Certificate, 1, vec![]));
+    assert_eq!((error.kind, error.tries, dial.slept()), (RegistryErrorKind::Certificate, 1, vec![]));
     assert!(registry.requests().is_empty());
 }
 
@@ -185,11 +185,11 @@ fn longer_than_there_is_time_for_is_not_waited_for() {
         let bench = timeout.map_or_else(|| Plan::new().retries(3, Arc::clone(&dial) as _), |t| plan.timeout(t)).build();
         let error = bench.manifest(&registry, "a:1").expect_err("an hour is too long");
         let asked = format!("it asks to wait for 3600 s, and only {left} are left");
-        assert!(error.kind == Kind::RateLimited && error.detail.ends_with(&asked), "{error}");
+        assert!(error.kind == RegistryErrorKind::RateLimited && error.detail.ends_with(&asked), "{error}");
         assert_eq!((registry.requests().len(), dial.slept()), (1, vec![]));
         // Nor does anybody else ask it in that time.
         let error = bench.manifest(&registry, "a:1").expect_err("it wants to be left alone");
-        assert_eq!((error.kind, registry.requests().len()), (Kind::RateLimited, 1), "{error}");
+        assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 1), "{error}");
     }
 }
 
@@ -200,7 +200,7 @@ fn too_many_requests_slow_that_registry_and_no_other() {
     let dial = Dial::new();
     let bench = Plan::new().retries(1, Arc::clone(&dial) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
     let error = bench.manifest(&busy, "a:1").expect_err("it is too busy twice");
-    assert_eq!((error.kind, dial.slept()), (Kind::RateLimited, vec![30_000]));
+    assert_eq!((error.kind, dial.slept()), (RegistryErrorKind::RateLimited, vec![30_000]));
     bench.manifest(&idle, "a:1").expect("the other one is not busy");
     assert_eq!(dial.slept(), [30_000], "and not waited for");
     bench.manifest(&busy, "a:1").expect("it is no longer busy");
@@ -248,10 +248,10 @@ fn writes_that_may_be_repeated_are() {
         let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
         registry.fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
         registry.fault(Rule::on("POST", "mount=").times(1), fault.clone());
-        let tag = Name::Tag("2".to_owned());
+        let tag = ManifestName::Tag("2".to_owned());
         let put = bench.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map(|digest| digest.to_string()), Ok(image.digest()), "{fault:?}");
-        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(Mount::Mounted), "{fault:?}");
+        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted), "{fault:?}");
         assert_eq!((registry.requests().len(), dial.slept()), (4, slept), "{:?}", lines(&registry));
     }
 }
@@ -295,7 +295,7 @@ fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
     registry.fault(Rule::on("GET", "/token").times(3), later(503, "2"));
     registry.fault(Rule::on("GET", "/token").from(4), Fault::status(503));
     let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
-    assert_eq!((error.kind, error.tries), (Kind::Server, 7));
+    assert_eq!((error.kind, error.tries), (RegistryErrorKind::Server, 7));
     assert!(error.detail.starts_with("token server "), "{error}");
     assert_eq!((registry.requests().len(), dial.slept()), (1 + 7, vec![2000, 2000, 2000, 250, 500, 1000]));
     let notices = bench.notices();
@@ -317,7 +317,7 @@ fn a_refresh_token_is_sent_once() {
 }
 
 /// The error of a request that has a third of a second in all, under this fault.
-fn out_of_time(name: &str, fault: Fault) -> (Kind, String) {
+fn out_of_time(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), fault);
     let bench = Plan::new().timeout(Duration::from_millis(300)).build();
@@ -329,11 +329,11 @@ fn out_of_time(name: &str, fault: Fault) -> (Kind, String) {
 fn one_that_does_not_answer_or_stops_in_the_middle_is_given_up_in_time() {
     for fault in [Fault::Hang, Fault::Drip, Fault::StallAfter(20)] {
         let found = out_of_time("a:1", fault.clone());
-        assert_eq!(found, (Kind::Timeout, "no whole answer within 300 ms".to_owned()), "{fault:?}");
+        assert_eq!(found, (RegistryErrorKind::Timeout, "no whole answer within 300 ms".to_owned()), "{fault:?}");
     }
     // The words of a refusal are not waited for, but that it is one stands.
     let (kind, words) = out_of_time("a:none", Fault::StallAfter(5));
-    assert_eq!(kind, Kind::NotFound, "{words}");
+    assert_eq!(kind, RegistryErrorKind::NotFound, "{words}");
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn one_that_goes_on_dripping_is_given_up_in_time() {
         drop(over);
         error
     });
-    assert_eq!((error.kind, error.detail.as_str()), (Kind::Timeout, "no whole answer within 300 ms"));
+    assert_eq!((error.kind, error.detail.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
 }
 
 #[test]
@@ -363,5 +363,5 @@ fn a_handshake_that_does_not_go_on_is_given_up_in_time() {
     let host = silent.local_addr().expect("it is bound");
     let bench = Plan::new().timeout(Duration::from_millis(300)).build();
     let error = bench.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
-    assert_eq!((error.kind, error.detail.as_str()), (Kind::Timeout, "no whole answer within 300 ms"));
+    assert_eq!((error.kind, error.detail.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
 }

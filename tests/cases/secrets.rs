@@ -8,7 +8,7 @@ mod shown;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, tree};
 
@@ -142,7 +142,7 @@ fn a_login_that_is_given_goes_before_the_one_that_is_stored() {
     let plan = || Plan::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
     plan().login(&registry.host(), "me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
     let error = plan().build().manifest(&registry, "a:1").expect_err("the stored one is wrong");
-    assert_eq!(error.kind, Kind::LoginRefused);
+    assert_eq!(error.kind, RegistryErrorKind::LoginRefused);
 }
 
 /// The registry by a name that is not this machine's own.
@@ -156,7 +156,7 @@ fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
     registry.put_image("a", "1", &amd());
     let plan = || Plan::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
     let error = plan().build().manifest_of(&afar(&registry)).expect_err("it speaks plain HTTP");
-    assert_eq!((error.kind, registry.requests().len()), (Kind::PlainHttp, 0));
+    assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::PlainHttp, 0));
     for bench in [plan().insecure().build(), plan().plain_http().build()] {
         bench.manifest_of(&afar(&registry)).expect("the user wants it so");
     }

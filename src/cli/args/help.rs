@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
-use super::{Request, near, rules, scan};
+use super::{CliRequest, near, rules, scan};
 
 /// The verbs that docker has no `[OPTIONS]` in the usage line of although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
@@ -88,7 +88,7 @@ impl Called<'_> {
     }
 
     /// `help [VERB]`.
-    pub(super) fn topic(&self, topic: &[String]) -> Result<Request, ArgsError> {
+    pub(super) fn topic(&self, topic: &[String]) -> Result<CliRequest, ArgsError> {
         // `help --help` is help too.
         let topic: Vec<&String> = topic.iter().filter(|word| *word != "--help" && *word != "-h").collect();
         let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
@@ -102,7 +102,7 @@ impl Called<'_> {
                 return Err(ArgsError { kind: Box::new(kind), path: self.name.to_owned(), usage: None, near });
             }
         };
-        Ok(Request::Help { text, asked: true })
+        Ok(CliRequest::Help { text, asked: true })
     }
 
     /// The help of a verb.
@@ -210,7 +210,7 @@ pub(super) fn option_table(verb: &Command) -> String {
                 None => "    ".to_owned(),
             };
             let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
-            if scan::kind(flag) != scan::Kind::Switch {
+            if scan::kind(flag) != scan::FlagKind::Switch {
                 let names = flag.get_value_names().unwrap_or_default();
                 left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
             }

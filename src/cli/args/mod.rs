@@ -30,7 +30,7 @@ pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
-pub use scan::{Kind, kind};
+pub use scan::{FlagKind, kind};
 pub use shared::{EntryFlags, Kept, Network, Publish, Sources};
 pub use values::{Attestations, Format, InspectFormat, ListFormat, PlatformArg, PlatformsFormat, RefArg, Shell};
 pub use verbs::{
@@ -40,7 +40,7 @@ pub use verbs::{
 
 /// What an argument vector asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum CliRequest {
     /// Run a verb.
     Run {
         /// The verb.
@@ -75,11 +75,11 @@ pub fn syntax() -> clap::Command {
 ///
 /// # Errors
 /// A command line that cannot be run, with what docker says of it.
-pub fn parse(name: &str, words: &[String]) -> Result<Request, ArgsError> {
+pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = syntax();
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
-        return Ok(Request::Run { command: Box::new(Command::Version), debug: false });
+        return Ok(CliRequest::Run { command: Box::new(Command::Version), debug: false });
     }
     read(&called, words)
 }
@@ -88,25 +88,25 @@ pub fn parse(name: &str, words: &[String]) -> Result<Request, ArgsError> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn mquery(words: &[String]) -> Result<Request, ArgsError> {
+pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = syntax();
     let called = help::Called { name: "mquery", root: &root, is_verb: true };
     let words: Vec<String> = std::iter::once("platforms".to_owned()).chain(words.iter().cloned()).collect();
     read(&called, &words)
 }
 
-fn read(called: &help::Called<'_>, words: &[String]) -> Result<Request, ArgsError> {
+fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = called.root;
     let (verb, rest, wants_help) = match scan::traverse(root, words).map_err(ArgsError::bare)? {
-        scan::Found::Verb { verb, rest, help } => (verb, rest, help),
-        scan::Found::Help(topic) => return called.topic(topic),
-        scan::Found::Nothing => return no_verb(called, words),
+        scan::ScannedFlag::Verb { verb, rest, help } => (verb, rest, help),
+        scan::ScannedFlag::Help(topic) => return called.topic(topic),
+        scan::ScannedFlag::Nothing => return no_verb(called, words),
     };
     let scanned = scan::scan(&with_debug(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
     let debug = scanned.take_switch(DEBUG);
     if scanned.help {
-        return Ok(Request::Help { text: called.verb(verb), asked: true });
+        return Ok(CliRequest::Help { text: called.verb(verb), asked: true });
     }
     if let Some(count) = rules::count(verb, &scanned).broken_by(scanned.words.len()) {
         return Err(called.count_error(verb, count));
@@ -115,7 +115,7 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<Request, ArgsErro
     let matches = root.clone().try_get_matches_from(scanned.normal_form(verb));
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
     let command = command.map_err(|error| called.value_error(verb, &error))?;
-    Ok(Request::Run { command: Box::new(command), debug })
+    Ok(CliRequest::Run { command: Box::new(command), debug })
 }
 
 const DEBUG: &str = "debug";
@@ -127,12 +127,12 @@ fn with_debug(verb: &clap::Command) -> clap::Command {
 }
 
 /// There is no verb: an unknown flag, a wish for help, a word that is no verb, or nothing at all.
-fn no_verb(called: &help::Called<'_>, words: &[String]) -> Result<Request, ArgsError> {
+fn no_verb(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let scanned = scan::scan(called.root, words, false).map_err(|flag| called.flag_error(None, flag))?;
     match scanned.words.first() {
-        _ if scanned.help => Ok(Request::Help { text: called.overview(), asked: true }),
+        _ if scanned.help => Ok(CliRequest::Help { text: called.overview(), asked: true }),
         Some(word) => Err(called.unknown_command(word)),
-        None => Ok(Request::Help { text: called.overview(), asked: false }),
+        None => Ok(CliRequest::Help { text: called.overview(), asked: false }),
     }
 }
 

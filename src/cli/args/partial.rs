@@ -1,7 +1,7 @@
 //! A command line that is still being typed: what completion has to know about it.
 
 use super::error::FlagError;
-use super::scan::{self, Found, Kind};
+use super::scan::{self, FlagKind, ScannedFlag};
 use super::syntax;
 
 /// Where the cursor stands.
@@ -52,10 +52,10 @@ impl Partial {
 pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     let root = syntax();
     let (verb, rest) = match scan::traverse(&root, before)? {
-        Found::Verb { verb, rest, .. } => (verb, rest),
-        Found::Help([]) => return Ok(at(None, Cursor::Verb, current)),
-        Found::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
-        Found::Nothing => {
+        ScannedFlag::Verb { verb, rest, .. } => (verb, rest),
+        ScannedFlag::Help([]) => return Ok(at(None, Cursor::Verb, current)),
+        ScannedFlag::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
+        ScannedFlag::Nothing => {
             let no_words = scan::scan(&root, before, false)?.words.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,
@@ -101,5 +101,5 @@ fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
             verb.get_arguments().find(|flag| flag.get_short() == Some(letter))?
         }
     };
-    (scan::kind(flag) != Kind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
+    (scan::kind(flag) != FlagKind::Switch).then(|| flag.get_long().unwrap_or_default().to_owned())
 }

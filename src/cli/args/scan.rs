@@ -19,7 +19,7 @@ const DOCKERS_LISTS: [&str; 1] = ["os-features"];
 
 /// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FlagKind {
     /// On or off; a value only behind `=`.
     Switch,
     /// One text; the last wins.
@@ -31,13 +31,13 @@ pub enum Kind {
 }
 
 /// How this flag takes its value.
-pub fn kind(flag: &Arg) -> Kind {
+pub fn kind(flag: &Arg) -> FlagKind {
     let is_list = || flag.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "strings"));
     match flag.get_action() {
-        ArgAction::SetTrue => Kind::Switch,
-        ArgAction::Append if is_list() => Kind::List,
-        ArgAction::Append => Kind::Texts,
-        _ => Kind::Text,
+        ArgAction::SetTrue => FlagKind::Switch,
+        ArgAction::Append if is_list() => FlagKind::List,
+        ArgAction::Append => FlagKind::Texts,
+        _ => FlagKind::Text,
     }
 }
 
@@ -59,7 +59,7 @@ enum Setting {
 }
 
 /// Where the words before a verb lead, as cobra's traversal has it.
-pub(super) enum Found<'a> {
+pub(super) enum ScannedFlag<'a> {
     /// To a verb.
     Verb {
         verb: &'a clap::Command,
@@ -75,7 +75,7 @@ pub(super) enum Found<'a> {
 }
 
 /// Looks for the verb. Every flag before it but `--help` takes the next word as its value, since there are none.
-pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<Found<'a>, FlagError> {
+pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<ScannedFlag<'a>, FlagError> {
     let mut is_value = false;
     for (at, word) in words.iter().enumerate() {
         let before = words.get(..at).unwrap_or_default();
@@ -89,14 +89,14 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
         } else if word.len() >= 2 && word.starts_with('-') {
             // A flag with its value, or -h.
         } else if word == "help" {
-            return Ok(Found::Help(rest));
+            return Ok(ScannedFlag::Help(rest));
         } else {
-            let Some(verb) = root.find_subcommand(word) else { return Ok(Found::Nothing) };
+            let Some(verb) = root.find_subcommand(word) else { return Ok(ScannedFlag::Nothing) };
             let help = scan(root, before, false)?.help;
-            return Ok(Found::Verb { verb, rest, help });
+            return Ok(ScannedFlag::Verb { verb, rest, help });
         }
     }
-    Ok(Found::Nothing)
+    Ok(ScannedFlag::Nothing)
 }
 
 /// Takes a verb's arguments apart. `help` is whether help was wanted before them.
@@ -159,7 +159,7 @@ impl Scanned {
         };
         match (value, kind(flag)) {
             (Some(value), _) => self.set(flag, value),
-            (None, Kind::Switch) => self.set(flag, "true"),
+            (None, FlagKind::Switch) => self.set(flag, "true"),
             (None, _) => {
                 let value = rest.next().ok_or_else(|| FlagError::NeedsValue(name.to_owned()))?;
                 self.set(flag, value)
@@ -176,7 +176,7 @@ impl Scanned {
             }
             // The letter is ASCII here, so the next one starts a character.
             let after = cluster.get(1..).unwrap_or_default();
-            let is_switch = flag.is_none_or(|flag| kind(flag) == Kind::Switch);
+            let is_switch = flag.is_none_or(|flag| kind(flag) == FlagKind::Switch);
             let (value, left) = match after.strip_prefix('=').filter(|value| !value.is_empty()) {
                 Some(value) => (value, ""),
                 None if is_switch => ("true", after),
@@ -204,13 +204,17 @@ impl Scanned {
         let name = flag.get_long().unwrap_or_default();
         let old = self.flags.iter_mut().find(|(old, _)| old == name).map(|(_, setting)| setting);
         let setting = match kind(flag) {
-            Kind::Switch => Setting::Switch(switch(value, &shown(flag))?),
-            Kind::Text => Setting::Values(vec![value.to_owned()]),
-            Kind::Texts => Setting::Values(vec![value.to_owned()]),
-            Kind::List => Setting::Values(list(name, value).map_err(|reason| invalid(value, &shown(flag), reason))?),
+            FlagKind::Switch => Setting::Switch(switch(value, &shown(flag))?),
+            FlagKind::Text => Setting::Values(vec![value.to_owned()]),
+            FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
+            FlagKind::List => {
+                Setting::Values(list(name, value).map_err(|reason| invalid(value, &shown(flag), reason))?)
+            }
         };
         match (old, setting, kind(flag)) {
-            (Some(Setting::Values(values)), Setting::Values(more), Kind::Texts | Kind::List) => values.extend(more),
+            (Some(Setting::Values(values)), Setting::Values(more), FlagKind::Texts | FlagKind::List) => {
+                values.extend(more)
+            }
             (Some(old), setting, _) => *old = setting,
             (None, setting, _) => self.flags.push((name.to_owned(), setting)),
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::check::probes::Bench;
-use crate::cli::check::result::{Check, Found, is_in_the_way, words};
-use crate::content::registry::Name;
+use crate::cli::check::probes::Prober;
+use crate::cli::check::result::{Probe, ProbeResults, is_in_the_way, words};
+use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::tasks;
-use crate::net::{Kind, RegistryError};
+use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
 
 /// Why some of it could not be taken away, each reason once.
@@ -15,7 +15,7 @@ pub(crate) type Reasons = BTreeSet<String>;
 
 /// Takes away what can be: tags, then manifests from the top down, as some registries keep what is referred to, then
 /// blobs. What is left stays in the bench's traces.
-pub(crate) fn clean_up(bench: &Bench<'_>, found: &Found) -> Reasons {
+pub(crate) fn clean_up(bench: &Prober<'_>, found: &ProbeResults) -> Reasons {
     let mut reasons = Reasons::new();
     if bench.traces().is_empty() {
         return reasons;
@@ -29,20 +29,20 @@ pub(crate) fn clean_up(bench: &Bench<'_>, found: &Found) -> Reasons {
 }
 
 struct Cleaner<'a> {
-    bench: &'a Bench<'a>,
-    found: &'a Found,
+    bench: &'a Prober<'a>,
+    found: &'a ProbeResults,
 }
 
 impl Cleaner<'_> {
     /// The error is what is in the way of everything else.
     fn all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
         // What was found not to work is not tried again; what could not be tried is, now.
-        if self.found.failure(Check::TagDeletion).is_none() {
-            let delete = |tag: &String| self.delete(Name::Tag(tag.clone()));
+        if self.found.failure(Probe::TagDeletion).is_none() {
+            let delete = |tag: &String| self.delete(ManifestName::Tag(tag.clone()));
             let tags = self.bench.traces().tags();
             self.each(&tags, delete, |tag| self.bench.traces().no_tag(tag), reasons)?;
         }
-        if let Some(why) = self.found.failure(Check::ManifestDeletion) {
+        if let Some(why) = self.found.failure(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
             return Ok(());
         }
@@ -50,18 +50,18 @@ impl Cleaner<'_> {
         if self.bench.traces().by_rank().is_empty() { self.blobs() } else { Ok(()) }
     }
 
-    fn delete(&self, name: Name) -> Result<(), RegistryError> {
+    fn delete(&self, name: ManifestName) -> Result<(), RegistryError> {
         self.bench.registry.delete_manifest(self.bench.place.main(), &name)
     }
 
     fn manifests(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
         let before = self.bench.traces().clone();
         for digests in before.by_rank().values().rev() {
-            let delete = |digest: &Digest| self.delete(Name::Digest(digest.clone()));
+            let delete = |digest: &Digest| self.delete(ManifestName::Digest(digest.clone()));
             self.each(digests, delete, |digest| self.bench.traces().no_manifest(digest), reasons)?;
         }
         // Whether the tags have gone with their manifests is for the registry to say.
-        if before.tags().is_empty() || !self.found.works(Check::TagListing) {
+        if before.tags().is_empty() || !self.found.works(Probe::TagListing) {
             return Ok(());
         }
         match self.bench.registry.tags(self.bench.place.main()) {
@@ -92,7 +92,7 @@ impl Cleaner<'_> {
     ) -> Result<(), RegistryError> {
         let work = |item: &T| match delete(item) {
             Err(error) if is_in_the_way(&error) => Err(error),
-            Err(error) if error.kind != Kind::NotFound => Ok(Some(words(&error))),
+            Err(error) if error.kind != RegistryErrorKind::NotFound => Ok(Some(words(&error))),
             _ => {
                 gone(item);
                 Ok(None)

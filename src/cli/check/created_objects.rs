@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::check::samples::Document;
-use crate::content::registry::Name;
+use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::reference::Repository;
 
 /// What was put and not taken away since.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Traces {
+pub(crate) struct CreatedObjects {
     /// Tags, and what they were put on.
     tags: BTreeMap<String, Digest>,
     /// Manifests and their ranks.
@@ -17,15 +17,15 @@ pub(crate) struct Traces {
     blobs: BTreeSet<(Repository, Digest)>,
 }
 
-impl Traces {
+impl CreatedObjects {
     /// A blob was uploaded or mounted.
     pub(crate) fn blob(&mut self, repository: &Repository, digest: Digest) {
         self.blobs.insert((repository.clone(), digest));
     }
 
     /// A manifest was put.
-    pub(crate) fn manifest(&mut self, name: &Name, document: &Document) {
-        if let Name::Tag(tag) = name {
+    pub(crate) fn manifest(&mut self, name: &ManifestName, document: &Document) {
+        if let ManifestName::Tag(tag) = name {
             self.tags.insert(tag.clone(), document.digest.clone());
         }
         self.manifests.insert(document.digest.clone(), document.rank);
@@ -42,7 +42,7 @@ impl Traces {
     }
 
     /// Tags that are there all the same: those of `before` that `is_there` says so of.
-    pub(crate) fn tags_again(&mut self, before: &Traces, is_there: impl Fn(&str) -> bool) {
+    pub(crate) fn tags_again(&mut self, before: &CreatedObjects, is_there: impl Fn(&str) -> bool) {
         let tags = before.tags.iter().filter(|(tag, _)| is_there(tag));
         self.tags.extend(tags.map(|(tag, digest)| (tag.clone(), digest.clone())));
     }

@@ -25,23 +25,23 @@ use crate::cli::output::{Steps, Table};
 use crate::core::error::CommandError;
 use crate::reference::Repository;
 use cleanup::{Reasons, clean_up};
-use created_objects::Traces;
+use created_objects::CreatedObjects;
 use interrupt::{INTERRUPTED, Interrupt};
-use probes::{Bench, NUMBER};
-use result::{Check, Found};
+use probes::{NUMBER, Prober};
+use result::{Probe, ProbeResults};
 use samples::Samples;
-use target::Place;
+use target::TargetRepository;
 
 /// Gives the exit code of what did not fail: 0, or an interrupted program's.
 pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    let place = Place::parse(&args.target)?;
+    let place = TargetRepository::parse(&args.target)?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, place.main())?;
     let samples = Samples::new(&word())?;
     let interrupt = Interrupt::listen(&context.streams, &context.stop);
     let steps = Steps::new(&context.streams, NUMBER);
-    let bench = Bench::new(&registry, jobs, &place, &samples, &interrupt, &steps);
-    let mut found = Found::default();
+    let bench = Prober::new(&registry, jobs, &place, &samples, &interrupt, &steps);
+    let mut found = ProbeResults::default();
     let outcome = bench.try_all(&mut found);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
     let left = Left::new(&bench.traces(), &reasons, args.keep);
@@ -67,8 +67,8 @@ fn word() -> String {
     format!("check-{:012x}", RandomState::new().build_hasher().finish() >> 16)
 }
 
-fn is_publishable(found: &Found) -> bool {
-    found.works(Check::DockerList) || found.works(Check::OciIndex)
+fn is_publishable(found: &ProbeResults) -> bool {
+    found.works(Probe::DockerList) || found.works(Probe::OciIndex)
 }
 
 /// What stays in the registry.
@@ -86,7 +86,7 @@ struct Left {
 }
 
 impl Left {
-    fn new(traces: &Traces, reasons: &Reasons, kept: bool) -> Left {
+    fn new(traces: &CreatedObjects, reasons: &Reasons, kept: bool) -> Left {
         Left {
             tags: traces.tags(),
             manifests: traces.manifests().iter().map(ToString::to_string).collect(),
@@ -101,7 +101,7 @@ impl Left {
     }
 
     /// One line about it for people, where there is something, by repository.
-    fn note(&self, place: &Place) -> Option<String> {
+    fn note(&self, place: &TargetRepository) -> Option<String> {
         let number = |number: usize, what: &str| match number {
             0 => None,
             1 => Some(format!("1 {what}")),
@@ -136,7 +136,7 @@ struct Told<'a> {
 
 #[derive(Serialize)]
 struct Row<'a> {
-    check: Check,
+    check: Probe,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     remark: Option<&'a str>,
@@ -145,8 +145,8 @@ struct Row<'a> {
 fn show(
     context: &Context,
     format: ListFormat,
-    place: &Place,
-    found: &Found,
+    place: &TargetRepository,
+    found: &ProbeResults,
     left: &Left,
     requests: u64,
 ) -> Result<(), CommandError> {

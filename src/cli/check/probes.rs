@@ -4,72 +4,72 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::auth::Access;
-use crate::cli::check::created_objects::Traces;
+use crate::cli::check::created_objects::CreatedObjects;
 use crate::cli::check::interrupt::Interrupt;
-use crate::cli::check::result::{Check, Found, Verdict, settle, takes_no_blobs, words};
+use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, settle, takes_no_blobs, words};
 use crate::cli::check::samples::{ARTIFACT_TYPE, Document, Family, Samples};
-use crate::cli::check::target::Place;
+use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
-use crate::content::registry::{Mount, Name, Registry};
+use crate::content::registry::{ManifestName, MountResult, Registry};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::index::Index;
 use crate::net::tasks;
-use crate::net::{Kind, RegistryError};
+use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
 
 /// What came of one, or why nothing more can be tried.
-type Tried = Result<Verdict, RegistryError>;
+type Tried = Result<ProbeResult, RegistryError>;
 
 /// Those of one round do not need each other, and are tried at once.
-const ROUNDS: [&[Check]; 4] = [
-    &[Check::DockerImages, Check::OciImages, Check::Mount],
-    &[Check::DockerList, Check::OciIndex],
+const ROUNDS: [&[Probe]; 4] = [
+    &[Probe::DockerImages, Probe::OciImages, Probe::Mount],
+    &[Probe::DockerList, Probe::OciIndex],
     &[
-        Check::ByDigest,
-        Check::Annotations,
-        Check::ArtifactType,
-        Check::NestedIndex,
-        Check::Referrers,
-        Check::TagDeletion,
+        Probe::ByDigest,
+        Probe::Annotations,
+        Probe::ArtifactType,
+        Probe::NestedIndex,
+        Probe::Referrers,
+        Probe::TagDeletion,
     ],
-    &[Check::TagListing, Check::ManifestDeletion],
+    &[Probe::TagListing, Probe::ManifestDeletion],
 ];
 
 /// How many there are.
 pub(crate) const NUMBER: usize = 13;
 
 /// A registry that things are tried in.
-pub(crate) struct Bench<'a> {
+pub(crate) struct Prober<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
     /// How many exchanges at once.
     pub(crate) jobs: NonZeroUsize,
     /// Where in it.
-    pub(crate) place: &'a Place,
+    pub(crate) place: &'a TargetRepository,
     /// What is pushed.
     pub(crate) samples: &'a Samples,
     interrupt: &'a Interrupt,
     /// Says what is tried now.
     pub(crate) steps: &'a Steps,
-    traces: Mutex<Traces>,
+    traces: Mutex<CreatedObjects>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Prober<'a> {
     /// A bench on which nothing was tried.
     pub(crate) fn new(
         registry: &'a Registry,
         jobs: NonZeroUsize,
-        place: &'a Place,
+        place: &'a TargetRepository,
         samples: &'a Samples,
         interrupt: &'a Interrupt,
         steps: &'a Steps,
-    ) -> Bench<'a> {
-        Bench { registry, jobs, place, samples, interrupt, steps, traces: Mutex::default() }
+    ) -> Prober<'a> {
+        Prober { registry, jobs, place, samples, interrupt, steps, traces: Mutex::default() }
     }
 
     /// What is there of ours, as far as it is known.
-    pub(crate) fn traces(&self) -> MutexGuard<'_, Traces> {
+    pub(crate) fn traces(&self) -> MutexGuard<'_, CreatedObjects> {
         self.traces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,23 +77,23 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// What is in the way of all that is left. A registry that takes no blobs at all is told of in `found`.
-    pub(crate) fn try_all(&self, found: &mut Found) -> Result<(), RegistryError> {
+    pub(crate) fn try_all(&self, found: &mut ProbeResults) -> Result<(), RegistryError> {
         match self.upload() {
-            Err(error) if takes_no_blobs(&error) => found.add([(Check::Upload, Verdict::Fails(words(&error)))]),
+            Err(error) if takes_no_blobs(&error) => found.add([(Probe::Upload, ProbeResult::Fails(words(&error)))]),
             outcome => outcome?,
         }
         for round in ROUNDS {
             let verdicts = {
                 let so_far = &*found;
-                let verdict = |check: &Check| match so_far.misses(*check) {
-                    _ if self.interrupt.came() => Ok(Verdict::NotTried("interrupted".to_owned())),
-                    Some(why) => Ok(Verdict::NotTried(why)),
+                let verdict = |check: &Probe| match so_far.misses(*check) {
+                    _ if self.interrupt.came() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
+                    Some(why) => Ok(ProbeResult::NotTried(why)),
                     None => {
                         self.steps.begin(check.title());
                         settle(self.one(*check, so_far))
                     }
                 };
-                let work = |check: &Check| {
+                let work = |check: &Probe| {
                     let verdict = verdict(check);
                     self.steps.done();
                     verdict
@@ -108,7 +108,7 @@ impl<'a> Bench<'a> {
     /// Uploads all blobs, the first one alone: it may have to find out how the registry speaks and to log in, and where
     /// it fails the others would fail alike.
     fn upload(&self) -> Result<(), RegistryError> {
-        self.steps.begin(Check::Upload.title());
+        self.steps.begin(Probe::Upload.title());
         let target = self.place.main();
         self.registry.announce(target, Access::PullPush);
         self.registry.expect(target, self.samples.blobs.len().min(self.jobs.get()));
@@ -125,29 +125,29 @@ impl<'a> Bench<'a> {
         tasks::in_order(self.jobs, others, put).map(|_| ()).map_err(first)
     }
 
-    fn one(&self, check: Check, found: &Found) -> Tried {
+    fn one(&self, check: Probe, found: &ProbeResults) -> Tried {
         let samples = self.samples;
         match check {
-            Check::Upload => self.upload().map(|()| Verdict::Works),
-            Check::DockerImages => self.images(&samples.docker),
-            Check::OciImages => self.images(&samples.oci),
-            Check::DockerList => self.tagged("docker", &samples.docker.list),
-            Check::OciIndex => self.tagged("oci", &samples.oci.list),
-            Check::Mount => self.mount(),
-            Check::ByDigest => self.by_digest(&self.known(found).nameless),
-            Check::Annotations => self.tagged("annotations", &samples.annotated),
-            Check::ArtifactType => self.tagged("artifact", &samples.typed),
-            Check::NestedIndex => self.tagged("nested", &samples.nested),
-            Check::Referrers => self.referrers(),
-            Check::TagListing => self.tag_listing(),
-            Check::TagDeletion => self.tag_deletion(&self.known(found).untagged),
-            Check::ManifestDeletion => self.manifest_deletion(&self.known(found).nameless),
+            Probe::Upload => self.upload().map(|()| ProbeResult::Works),
+            Probe::DockerImages => self.images(&samples.docker),
+            Probe::OciImages => self.images(&samples.oci),
+            Probe::DockerList => self.tagged("docker", &samples.docker.list),
+            Probe::OciIndex => self.tagged("oci", &samples.oci.list),
+            Probe::Mount => self.mount(),
+            Probe::ByDigest => self.by_digest(&self.known(found).nameless),
+            Probe::Annotations => self.tagged("annotations", &samples.annotated),
+            Probe::ArtifactType => self.tagged("artifact", &samples.typed),
+            Probe::NestedIndex => self.tagged("nested", &samples.nested),
+            Probe::Referrers => self.referrers(),
+            Probe::TagListing => self.tag_listing(),
+            Probe::TagDeletion => self.tag_deletion(&self.known(found).untagged),
+            Probe::ManifestDeletion => self.manifest_deletion(&self.known(found).nameless),
         }
     }
 
     /// The form whose lists the registry takes.
-    fn known(&self, found: &Found) -> &Family {
-        if found.works(Check::DockerList) { &self.samples.docker } else { &self.samples.oci }
+    fn known(&self, found: &ProbeResults) -> &Family {
+        if found.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
     fn images(&self, family: &Family) -> Tried {
@@ -157,7 +157,7 @@ impl<'a> Bench<'a> {
         Ok(worst
             .or_else(|| verdicts.iter().find(|verdict| verdict.remark().is_some()))
             .cloned()
-            .unwrap_or(Verdict::Works))
+            .unwrap_or(ProbeResult::Works))
     }
 
     fn tagged(&self, what: &str, document: &Document) -> Tried {
@@ -165,18 +165,20 @@ impl<'a> Bench<'a> {
     }
 
     fn under_tag(&self, tag: &str, document: &Document) -> Tried {
-        let wrong = || RegistryError::new(Kind::Protocol, self.place.main().domain(), format!("{tag} is not a tag"));
+        let wrong = || {
+            RegistryError::new(RegistryErrorKind::Protocol, self.place.main().domain(), format!("{tag} is not a tag"))
+        };
         let reference = tags::tagged(self.place.reference(), tag).ok_or_else(wrong)?;
-        self.publish(&reference, &Name::Tag(tag.to_owned()), document)
+        self.publish(&reference, &ManifestName::Tag(tag.to_owned()), document)
     }
 
     fn by_digest(&self, document: &Document) -> Tried {
         let reference = self.place.main().at_digest(&document.digest);
-        self.publish(&reference, &Name::Digest(document.digest.clone()), document)
+        self.publish(&reference, &ManifestName::Digest(document.digest.clone()), document)
     }
 
     /// Puts it, reads it back and compares.
-    fn publish(&self, reference: &Reference, name: &Name, document: &Document) -> Tried {
+    fn publish(&self, reference: &Reference, name: &ManifestName, document: &Document) -> Tried {
         let put = self.registry.put_manifest(self.place.main(), name, document.media_type, &document.bytes);
         // What was refused is not there; about any other failure nobody knows.
         if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
@@ -185,19 +187,19 @@ impl<'a> Bench<'a> {
         put?;
         let served = self.registry.manifest(reference)?;
         if served.bytes != document.bytes {
-            return Ok(Verdict::Fails(format!("it serves other bytes ({}) than were put", served.digest)));
+            return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were put", served.digest)));
         }
         if served.media_type != document.media_type {
-            return Ok(Verdict::Remark(format!("it is served as {:?}", served.media_type)));
+            return Ok(ProbeResult::Remark(format!("it is served as {:?}", served.media_type)));
         }
-        Ok(Verdict::Works)
+        Ok(ProbeResult::Works)
     }
 
     fn mount(&self) -> Tried {
-        let Some(blob) = self.samples.blobs.last() else { return Ok(Verdict::Works) };
+        let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
         let (digest, target) = (Digest::of(blob), self.place.mount());
-        if self.registry.mount(target, self.place.main(), &digest)? == Mount::NotMounted {
-            return Ok(Verdict::Fails(
+        if self.registry.mount(target, self.place.main(), &digest)? == MountResult::NotMounted {
+            return Ok(ProbeResult::Fails(
                 "it asks for an upload instead: blobs are copied, which takes longer".to_owned(),
             ));
         }
@@ -205,7 +207,7 @@ impl<'a> Bench<'a> {
         let size = u64::try_from(blob.len()).ok();
         let served = self.registry.blob(target, &digest, size, u64::MAX)?;
         let is_it = served == *blob;
-        Ok(if is_it { Verdict::Works } else { Verdict::Fails("it serves another blob".to_owned()) })
+        Ok(if is_it { ProbeResult::Works } else { ProbeResult::Fails("it serves another blob".to_owned()) })
     }
 
     /// By the registry's own interface; where it has none, by the tag that stands in for it.
@@ -218,18 +220,18 @@ impl<'a> Bench<'a> {
         let Some(served) = self.registry.referrers(self.place.main(), subject)? else {
             let by_tag = self.under_tag(&self.samples.stand_in_tag(), stand_in)?;
             let remark = "there is no API for them; the tag that stands in for it works";
-            return Ok(if by_tag.is_good() { Verdict::Remark(remark.to_owned()) } else { by_tag });
+            return Ok(if by_tag.is_good() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
         };
         let index = match Index::decode(&served.bytes) {
             Ok(index) => index,
-            Err(error) => return Ok(Verdict::Fails(format!("its answer is no index: {error}"))),
+            Err(error) => return Ok(ProbeResult::Fails(format!("its answer is no index: {error}"))),
         };
         Ok(match index.manifests.iter().find(|line| line.digest == referrer.digest) {
-            None => Verdict::Fails("its list of referrers is without the one that was put".to_owned()),
+            None => ProbeResult::Fails("its list of referrers is without the one that was put".to_owned()),
             Some(line) if line.artifact_type != ARTIFACT_TYPE => {
-                Verdict::Remark("its list of referrers is without their artifact types".to_owned())
+                ProbeResult::Remark("its list of referrers is without their artifact types".to_owned())
             }
-            Some(_) => Verdict::Works,
+            Some(_) => ProbeResult::Works,
         })
     }
 
@@ -238,9 +240,9 @@ impl<'a> Bench<'a> {
         let wanted = self.traces().tags();
         let missing: Vec<String> = wanted.into_iter().filter(|tag| !there.contains(tag)).collect();
         if missing.is_empty() {
-            return Ok(Verdict::Works);
+            return Ok(ProbeResult::Works);
         }
-        Ok(Verdict::Fails(format!("it lists {} tags, {} not among them", there.len(), missing.join(", "))))
+        Ok(ProbeResult::Fails(format!("it lists {} tags, {} not among them", there.len(), missing.join(", "))))
     }
 
     fn tag_deletion(&self, document: &Document) -> Tried {
@@ -249,35 +251,35 @@ impl<'a> Bench<'a> {
         if !put.is_good() {
             return Ok(put);
         }
-        self.registry.delete_manifest(repository, &Name::Tag(tag.clone()))?;
-        if self.is_there(repository, Name::Tag(tag.clone()))? {
-            return Ok(Verdict::Fails("the tag is still served after it was deleted".to_owned()));
+        self.registry.delete_manifest(repository, &ManifestName::Tag(tag.clone()))?;
+        if self.is_there(repository, ManifestName::Tag(tag.clone()))? {
+            return Ok(ProbeResult::Fails("the tag is still served after it was deleted".to_owned()));
         }
         self.traces().no_tag(&tag);
-        if self.is_there(repository, Name::Digest(document.digest.clone()))? {
-            return Ok(Verdict::Works);
+        if self.is_there(repository, ManifestName::Digest(document.digest.clone()))? {
+            return Ok(ProbeResult::Works);
         }
         self.traces().no_manifest(&document.digest);
-        Ok(Verdict::Remark("it takes the manifest and all its tags away".to_owned()))
+        Ok(ProbeResult::Remark("it takes the manifest and all its tags away".to_owned()))
     }
 
     fn manifest_deletion(&self, document: &Document) -> Tried {
-        let name = Name::Digest(document.digest.clone());
+        let name = ManifestName::Digest(document.digest.clone());
         self.registry.delete_manifest(self.place.main(), &name)?;
         if self.is_there(self.place.main(), name)? {
-            return Ok(Verdict::Fails("the manifest is still served after it was deleted".to_owned()));
+            return Ok(ProbeResult::Fails("the manifest is still served after it was deleted".to_owned()));
         }
         self.traces().no_manifest(&document.digest);
-        Ok(Verdict::Works)
+        Ok(ProbeResult::Works)
     }
 
-    fn is_there(&self, repository: &Repository, name: Name) -> Result<bool, RegistryError> {
+    fn is_there(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
         self.registry.has_manifest(repository, &name).map(|found| found.is_some())
     }
 }
 
 /// The first of several failures.
 fn first(failures: Vec<RegistryError>) -> RegistryError {
-    let none = || RegistryError::new(Kind::Protocol, "", "a failure without a reason");
+    let none = || RegistryError::new(RegistryErrorKind::Protocol, "", "a failure without a reason");
     failures.into_iter().next().unwrap_or_else(none)
 }

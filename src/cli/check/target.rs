@@ -11,19 +11,19 @@ const MOUNT: &str = "-mount";
 
 /// The two repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TargetRepository {
     /// Where all is pushed to; its tag is of no meaning.
     main: Reference,
     /// Where a blob of the first is mounted.
     mount: Reference,
 }
 
-impl Place {
+impl TargetRepository {
     /// Reads `REGISTRY` or `REGISTRY/REPOSITORY`.
     ///
     /// # Errors
     /// [`CommandError::CheckTarget`] for anything else, a tag or a digest among it.
-    pub(crate) fn parse(typed: &str) -> Result<Place, CommandError> {
+    pub(crate) fn parse(typed: &str) -> Result<TargetRepository, CommandError> {
         let failed = |why: &str| CommandError::CheckTarget { typed: typed.to_owned(), why: why.to_owned() };
         if typed.contains("://") {
             return Err(failed("leave the scheme out"));
@@ -43,7 +43,7 @@ impl Place {
         if main.repository().domain() == "docker.io" && main.repository().path().starts_with("library/") {
             return Err(failed("nobody may push to docker.io's own images: name a repository, docker.io/USER/NAME"));
         }
-        Ok(Place { main, mount })
+        Ok(TargetRepository { main, mount })
     }
 
     /// The repository where all is pushed to.
@@ -77,7 +77,7 @@ mod tests {
             ("docker.io/me/scratch", "docker.io/me/scratch"),
             ("me/scratch", "docker.io/me/scratch"),
         ] {
-            let place = Place::parse(typed).unwrap();
+            let place = TargetRepository::parse(typed).unwrap();
             assert_eq!(place.main().to_string(), main, "{typed}");
             assert_eq!(place.mount().to_string(), format!("{main}-mount"), "{typed}");
         }
@@ -96,7 +96,7 @@ mod tests {
             ("h.example/a b", "invalid reference format"),
             ("h.example/a//b", "invalid reference format"),
         ] {
-            let error = Place::parse(typed).unwrap_err().to_string();
+            let error = TargetRepository::parse(typed).unwrap_err().to_string();
             assert_eq!(error, format!("cannot try things in {typed:?}: {why}"));
         }
     }

@@ -7,14 +7,14 @@ use std::num::NonZeroUsize;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Access;
-use crate::content::registry::{Fetched, Registry};
+use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
-use crate::core::resolve::fetch::{self, Found};
+use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::manifest::{self, Kind};
+use crate::model::manifest::{self, ManifestKind};
 use crate::model::{DocumentError, json, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
@@ -32,7 +32,7 @@ const INDENTATION: &str = "    ";
 pub(crate) struct Shown<'a> {
     /// As typed.
     name: &'a str,
-    fetched: Fetched,
+    fetched: FetchedManifest,
     content: Content,
 }
 
@@ -56,19 +56,22 @@ pub(crate) fn found<'a>(
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(registry, image)? {
-        Found::Image(_, fetched) => {
+        FetchedContent::Image(_, fetched) => {
             let (config, platform) = config(registry, image, &fetched.bytes)?;
             Ok(Shown { name, fetched, content: Content::Image(config, platform) })
         }
-        Found::List(fetched) => {
+        FetchedContent::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
-            let is_image = |line: &&Descriptor| matches!(Kind::of(&line.media_type), Some(Kind::Image(_)));
+            let is_image =
+                |line: &&Descriptor| matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|line| &line.digest);
             images.dedup_by_key(|line| &line.digest);
             registry.expect(image.repository(), images.len().min(jobs.get()));
             let child = |line: &&Descriptor| match fetch::listed(registry, image, line)? {
-                Found::Image(_, fetched) | Found::List(fetched) => Ok((line.digest.clone(), fetched.bytes)),
+                FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
+                    Ok((line.digest.clone(), fetched.bytes))
+                }
             };
             let manifests = tasks::in_order(jobs, &images, child).map_err(CommandError::of)?;
             let manifests = manifests.into_iter().collect();

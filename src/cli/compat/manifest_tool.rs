@@ -7,7 +7,7 @@ use crate::cli::compat::inspect;
 use crate::cli::context::{Context, parsed};
 use crate::cli::verbs::apply::{self, Order, Untagged, publish_all};
 use crate::content::registry::Registry;
-use crate::core::error::{CommandError, Made};
+use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::push::execute;
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};
@@ -79,7 +79,7 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();
-        let (keeps_drafts, made, untagged) = (false, Made::File, Untagged::ByDigest);
+        let (keeps_drafts, made, untagged) = (false, SpecOrigin::File, Untagged::ByDigest);
         let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts, made, untagged };
         let lists = order.checked()?;
         let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::cli::args::{self, Cursor, Kind, Partial};
+use crate::cli::args::{self, Cursor, FlagKind, Partial};
 use crate::platform;
 
 /// What the local store knows, looked up only when it is needed.
@@ -18,7 +18,7 @@ pub struct Lists<'a> {
 
 /// What to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct CompletionResult {
     /// The candidates and the directive.
     pub stdout: String,
     /// What cobra tells whoever debugs a completion.
@@ -44,10 +44,10 @@ struct Candidate {
 type Candidates = (Vec<Candidate>, Directive);
 
 /// Completes a command line whose last word is the one at the cursor.
-pub fn answer(words: &[String], with_descriptions: bool, lists: &Lists<'_>) -> Answer {
+pub fn answer(words: &[String], with_descriptions: bool, lists: &Lists<'_>) -> CompletionResult {
     let Some((current, before)) = words.split_last() else {
         let stderr = "requires at least 1 arg(s), only received 0\n".to_owned();
-        return Answer { stdout: String::new(), stderr, exit_code: 1 };
+        return CompletionResult { stdout: String::new(), stderr, exit_code: 1 };
     };
     let mut stderr = String::new();
     let (candidates, directive) = match args::partial(before, current) {
@@ -68,7 +68,7 @@ pub fn answer(words: &[String], with_descriptions: bool, lists: &Lists<'_>) -> A
     }
     let _ = writeln!(stdout, ":{}", directive as u8);
     let _ = writeln!(stderr, "Completion ended with directive: ShellCompDirective{directive:?}");
-    Answer { stdout, stderr, exit_code: 0 }
+    CompletionResult { stdout, stderr, exit_code: 0 }
 }
 
 fn candidates(partial: &Partial, lists: &Lists<'_>) -> Candidates {
@@ -99,7 +99,7 @@ fn flags(verb: &clap::Command, partial: &Partial) -> Vec<Candidate> {
     let mut found = Vec::new();
     for flag in flags {
         let long = flag.get_long().unwrap_or_default();
-        if partial.has(long) && !matches!(args::kind(flag), Kind::List | Kind::Texts) {
+        if partial.has(long) && !matches!(args::kind(flag), FlagKind::List | FlagKind::Texts) {
             continue;
         }
         let names = std::iter::once(format!("--{long}")).chain(flag.get_short().map(|short| format!("-{short}")));
@@ -116,7 +116,7 @@ fn flags(verb: &clap::Command, partial: &Partial) -> Vec<Candidate> {
 /// The values of a flag; where they are not known the shell does as it likes, as with docker: it offers files.
 fn values(flag: &str, partial: &Partial, lists: &Lists<'_>) -> Candidates {
     let syntax = partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
-    let is_list = syntax.is_some_and(|flag| args::kind(flag) == Kind::List);
+    let is_list = syntax.is_some_and(|flag| args::kind(flag) == FlagKind::List);
     let choices = syntax.map(clap::Arg::get_possible_values).unwrap_or_default();
     if !choices.is_empty() {
         let choices = choices.iter().map(clap::builder::PossibleValue::get_name).collect();

@@ -10,11 +10,11 @@ use rustls::pki_types::pem::PemObject;
 
 use super::reference;
 use crate::cli::args::Near;
-use crate::core::error::{CommandError, Made};
+use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::missing_child::NamedBy;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::{DocumentError, media_type};
-use crate::net::{Address, AddressSource, Kind, RegistryError};
+use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind};
 
 /// What a word that nobody knows was probably meant to be.
 pub(super) fn meant(near: &Near) -> String {
@@ -73,7 +73,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::NotMounted { sources, source, .. } if !source.is_write() => vec![gone(sources)],
         CommandError::NotMounted { source, .. } => registry_hints(source, certificates),
-        CommandError::Copy { sources, source, .. } if source.kind == Kind::NotFound && !source.is_write() => {
+        CommandError::Copy { sources, source, .. }
+            if source.kind == RegistryErrorKind::NotFound && !source.is_write() =>
+        {
             vec![gone(sources)]
         }
         CommandError::Copy { source, .. } => registry_hints(source, certificates),
@@ -86,13 +88,13 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::Gone { .. } | CommandError::MissingChild(_) => {
             vec!["push the image there again, or take it out of the list".to_owned()]
         }
-        CommandError::Twice { made: Made::Draft, .. } => {
+        CommandError::Twice { made: SpecOrigin::Draft, .. } => {
             vec!["take out what is too much with remove, or tell the images apart with annotate".to_owned()]
         }
-        CommandError::Twice { made: Made::File, .. } => {
+        CommandError::Twice { made: SpecOrigin::File, .. } => {
             vec!["take out what is too much in the file, or tell the images apart there by their platform".to_owned()]
         }
-        CommandError::Twice { made: Made::Flags, .. } => {
+        CommandError::Twice { made: SpecOrigin::Flags, .. } => {
             vec!["name each platform once in --platforms, or tell the images apart in a file (-f)".to_owned()]
         }
         CommandError::ManyLists { .. } => {
@@ -101,9 +103,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ListTooLarge { .. } => vec!["shorten its annotations, or leave images out".to_owned()],
         CommandError::OtherDigest { .. } => vec!["name a tag, under which any list can go".to_owned()],
         CommandError::NotAList(image) => vec![format!("make a list of it with: create LIST {image}")],
-        CommandError::Halfway { failure, .. }
-        | CommandError::Unfinished { failure, .. }
-        | CommandError::Untold { failure, .. } => {
+        CommandError::PartialTags { failure, .. }
+        | CommandError::PartialBatch { failure, .. }
+        | CommandError::PushedButNotReported { failure, .. } => {
             failure.each().iter().flat_map(|error| hints(error, certificates)).collect()
         }
         CommandError::ResultFile { .. } => vec!["name a file in a directory that is there and writable".to_owned()],
@@ -167,7 +169,7 @@ const ABOUT_SOMETHING_ELSE: [&str; 18] = [
 /// Whether a registry may have refused a manifest for its media type.
 fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
     let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
-    if error.kind != Kind::Refused || has(&ABOUT_SOMETHING_ELSE) {
+    if error.kind != RegistryErrorKind::Refused || has(&ABOUT_SOMETHING_ELSE) {
         return false;
     }
     match error.status {
@@ -188,7 +190,7 @@ fn put_hints(media_type: &str, error: &RegistryError, certificates: &Path) -> Ve
              push --dry-run says what is missing"
         }
         _ if has("TAG_INVALID") => "the tag may be one that the registry does not take, or does not let move",
-        (Kind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
+        (RegistryErrorKind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
             media_type::OCI_INDEX => {
                 "if it is the form that is refused, publish a Docker manifest list instead with --type docker"
             }
@@ -205,7 +207,7 @@ fn put_hints(media_type: &str, error: &RegistryError, certificates: &Path) -> Ve
             }
             _ => return registry_hints(error, certificates),
         },
-        (Kind::Verification, _) => {
+        (RegistryErrorKind::Verification, _) => {
             "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to be \
              trusted"
         }
@@ -221,17 +223,17 @@ fn gone(sources: &[String]) -> String {
     format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
 }
 
-fn incomplete_hints(list: &str, made: Made, missing: &[String], extra: &[String]) -> Vec<String> {
+fn incomplete_hints(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {
     let (add, take) = match made {
-        Made::Draft => (
+        SpecOrigin::Draft => (
             format!("add what is missing with: add {list} IMAGE"),
             format!("take out what is extra with: remove {list} {}", extra.join(" ")),
         ),
-        Made::File => (
+        SpecOrigin::File => (
             format!("add an image for what is missing to the manifests of {list} in its file"),
             format!("take what is extra out of the manifests of {list} in its file, or require it as well"),
         ),
-        Made::Flags => (
+        SpecOrigin::Flags => (
             "add what is missing to --platforms".to_owned(),
             "take what is extra out of --platforms, or require it as well".to_owned(),
         ),
@@ -308,8 +310,13 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let given = error.address().filter(|address| address.is_given());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
     // Docker Hub asks for a login where it knows no repository.
-    if matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound)
-        && let Some(hint) = reference::of_another_kind(registry, path)
+    if matches!(
+        error.kind,
+        RegistryErrorKind::Unauthorized
+            | RegistryErrorKind::LoginRefused
+            | RegistryErrorKind::Forbidden
+            | RegistryErrorKind::NotFound
+    ) && let Some(hint) = reference::of_another_kind(registry, path)
     {
         return vec![hint];
     }
@@ -318,43 +325,43 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let folder = certificates.join(host);
     let folder = folder.display();
     let hint = match error.kind {
-        Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given.is_some() => {
+        RegistryErrorKind::Connect | RegistryErrorKind::Resolve | RegistryErrorKind::Timeout | RegistryErrorKind::PlainHttp if given.is_some() => {
             return vec![of_address(registry, given)];
         }
-        Kind::NoHost => reference::UNDERSCORE.to_owned(),
-        Kind::Quota => format!("delete images that nobody needs from {registry}, or have the quota raised"),
-        Kind::ByteOrderMark => {
+        RegistryErrorKind::NoHost => reference::UNDERSCORE.to_owned(),
+        RegistryErrorKind::Quota => format!("delete images that nobody needs from {registry}, or have the quota raised"),
+        RegistryErrorKind::ByteOrderMark => {
             "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".to_owned()
         }
-        Kind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
+        RegistryErrorKind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
             "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists".to_owned()
         }
-        Kind::TooLarge => return Vec::new(),
-        Kind::Proxy if error.status == Some(407) => {
+        RegistryErrorKind::TooLarge => return Vec::new(),
+        RegistryErrorKind::Proxy if error.status == Some(407) => {
             "the proxy wants a login: give it as HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for plain HTTP)"
                 .to_owned()
         }
-        Kind::Refused if error.status == Some(405) && error.is_write() => {
+        RegistryErrorKind::Refused if error.status == Some(405) && error.is_write() => {
             format!("{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it")
         }
-        Kind::Refused if error.status == Some(413) => {
+        RegistryErrorKind::Refused if error.status == Some(413) => {
             "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most".to_owned()
         }
 
         // Some answer so in the place of a 401 or a 403, and some want a repository to be made before it is filled.
-        Kind::NotFound if error.is_write() => format!(
+        RegistryErrorKind::NotFound if error.is_write() => format!(
             "the repository may be private or not there yet: log in with docker login {registry}, or have it made first"
         ),
-        Kind::NotFound => return Vec::new(),
-        Kind::Unauthorized => format!("log in with: docker login {registry}"),
-        Kind::LoginRefused => format!("log in again with: docker login {registry}"),
-        Kind::GivenLoginRefused => "check --username, and the password that goes with it".to_owned(),
-        Kind::Forbidden => {
+        RegistryErrorKind::NotFound => return Vec::new(),
+        RegistryErrorKind::Unauthorized => format!("log in with: docker login {registry}"),
+        RegistryErrorKind::LoginRefused => format!("log in again with: docker login {registry}"),
+        RegistryErrorKind::GivenLoginRefused => "check --username, and the password that goes with it".to_owned(),
+        RegistryErrorKind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }
-        Kind::RateLimited => "wait before trying again; a login usually raises the limit".to_owned(),
-        Kind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
-        Kind::Certificate => match junk(&certificates.join(host)) {
+        RegistryErrorKind::RateLimited => "wait before trying again; a login usually raises the limit".to_owned(),
+        RegistryErrorKind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
+        RegistryErrorKind::Certificate => match junk(&certificates.join(host)) {
             Some(file) => format!(
                 "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or add \
                  --insecure to skip the check",
@@ -362,30 +369,30 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
             ),
             None => format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check"),
         },
-        Kind::CertificateUnfit => {
+        RegistryErrorKind::CertificateUnfit => {
             "call the registry by a name that its certificate is for, have the certificate renewed, or add --insecure to \
              skip the check"
                 .to_owned()
         }
-        Kind::ClientCertificate => {
+        RegistryErrorKind::ClientCertificate => {
             format!("put the pair into {folder}/ as client.cert and client.key")
         }
-        Kind::Resolve => "check the name for typing errors, and the network".to_owned(),
-        Kind::Connect => format!("check that {registry} is up and that this machine may reach it"),
-        Kind::Timeout => format!(
+        RegistryErrorKind::Resolve => "check the name for typing errors, and the network".to_owned(),
+        RegistryErrorKind::Connect => format!("check that {registry} is up and that this machine may reach it"),
+        RegistryErrorKind::Timeout => format!(
             "check that {registry} is up and that this machine may reach it, or give it more time with --timeout"
         ),
-        Kind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".to_owned(),
-        Kind::Credentials => format!("mend it, or log in again with: docker login {registry}"),
-        Kind::Verification => {
+        RegistryErrorKind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".to_owned(),
+        RegistryErrorKind::Credentials => format!("mend it, or log in again with: docker login {registry}"),
+        RegistryErrorKind::Verification => {
             "somebody between here and the registry changes what is served, or the registry is broken; nothing was kept"
                 .to_owned()
         }
-        Kind::Server => "the registry is at fault; trying again later may help".to_owned(),
-        Kind::Protocol => {
+        RegistryErrorKind::Server => "the registry is at fault; trying again later may help".to_owned(),
+        RegistryErrorKind::Protocol => {
             format!("check that {registry} is a registry, and that no proxy or sign-in page answers in its place")
         }
-        Kind::TlsFiles | Kind::Refused => return Vec::new(),
+        RegistryErrorKind::TlsFiles | RegistryErrorKind::Refused => return Vec::new(),
     };
     vec![hint]
 }

@@ -183,16 +183,17 @@ fn failure(error: &CommandError, certificates: &Path) -> Failure {
         failure.line = Some(source.line);
         failure.column = Some(source.column);
     }
-    if let CommandError::Unfinished { failure: inner, .. } | CommandError::Untold { failure: inner, .. } = error
+    if let CommandError::PartialBatch { failure: inner, .. } | CommandError::PushedButNotReported { failure: inner, .. } =
+        error
         && let CommandError::Several(errors) = &**inner
     {
         failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
     }
-    let innermost = if let CommandError::Untold { failure, .. } = error { failure } else { error };
+    let innermost = if let CommandError::PushedButNotReported { failure, .. } = error { failure } else { error };
     if let CommandError::ResultFile { path, .. } | CommandError::Unreadable { path, .. } = innermost {
         failure.path = Some(path.display().to_string());
     }
-    if let CommandError::Halfway { failure: inner, moved, left } = error {
+    if let CommandError::PartialTags { failure: inner, moved, left } = error {
         failure.tags = Some(Tags { moved: moved.clone(), left: left.clone() });
         if let CommandError::Several(errors) = &**inner {
             failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
@@ -232,9 +233,9 @@ fn reference(error: &CommandError) -> Option<&str> {
         CommandError::OtherDigest { target, .. } => Some(target),
         CommandError::ListTooLarge { list, .. } | CommandError::TooManyImages { list, .. } => Some(list),
         CommandError::Gone { name, .. } => Some(name),
-        CommandError::Halfway { failure, .. }
-        | CommandError::Unfinished { failure, .. }
-        | CommandError::Untold { failure, .. } => failure.each().first().and_then(reference),
+        CommandError::PartialTags { failure, .. }
+        | CommandError::PartialBatch { failure, .. }
+        | CommandError::PushedButNotReported { failure, .. } => failure.each().first().and_then(reference),
         CommandError::NoneLeft(list) | CommandError::NotAList(list) | CommandError::TargetTwice(list) => Some(list),
         _ => None,
     }
@@ -243,9 +244,9 @@ fn reference(error: &CommandError) -> Option<&str> {
 /// The exchanges with registries that the failure comes from.
 pub(super) fn exchanges(error: &CommandError) -> Vec<&RegistryError> {
     match error {
-        CommandError::Halfway { failure, .. }
-        | CommandError::Unfinished { failure, .. }
-        | CommandError::Untold { failure, .. } => failure.each().iter().flat_map(exchanges).collect(),
+        CommandError::PartialTags { failure, .. }
+        | CommandError::PartialBatch { failure, .. }
+        | CommandError::PushedButNotReported { failure, .. } => failure.each().iter().flat_map(exchanges).collect(),
         one => exchange(one).into_iter().collect(),
     }
 }
@@ -261,9 +262,9 @@ fn exchange(error: &CommandError) -> Option<&RegistryError> {
         | CommandError::NotVerified { source, .. } => Some(source),
         CommandError::Registry(source) => Some(source),
         CommandError::MissingChild(missing) => missing.source.as_ref(),
-        CommandError::Halfway { failure, .. }
-        | CommandError::Unfinished { failure, .. }
-        | CommandError::Untold { failure, .. } => failure.each().first().and_then(exchange),
+        CommandError::PartialTags { failure, .. }
+        | CommandError::PartialBatch { failure, .. }
+        | CommandError::PushedButNotReported { failure, .. } => failure.each().first().and_then(exchange),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::core::error::CommandError;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::DocumentError;
-use crate::net::{Kind, RegistryError};
+use crate::net::{RegistryError, RegistryErrorKind};
 
 /// What went wrong, as the `kind` of a JSON failure names it (`rate-limited`). None is ever renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -93,9 +93,9 @@ pub fn kind(error: &CommandError) -> FailureKind {
         CommandError::TagName(_) => FailureKind::Usage,
         CommandError::Copy { source, .. } => of_registry(source),
         CommandError::Twice { .. } => FailureKind::Conflict,
-        CommandError::Halfway { failure, .. }
-        | CommandError::Unfinished { failure, .. }
-        | CommandError::Untold { failure, .. } => kind(failure),
+        CommandError::PartialTags { failure, .. }
+        | CommandError::PartialBatch { failure, .. }
+        | CommandError::PushedButNotReported { failure, .. } => kind(failure),
         CommandError::Spec(_) | CommandError::Unreadable { .. } => FailureKind::Spec,
         CommandError::SpecArguments(_) | CommandError::ManyLists { .. } | CommandError::TargetTwice(_) => {
             FailureKind::Usage
@@ -125,24 +125,29 @@ fn shared(errors: &[CommandError]) -> FailureKind {
 
 fn of_registry(error: &RegistryError) -> FailureKind {
     match error.kind {
-        Kind::NotFound => FailureKind::Missing,
-        Kind::Unauthorized | Kind::LoginRefused | Kind::GivenLoginRefused => FailureKind::Auth,
-        Kind::Forbidden | Kind::Quota => FailureKind::Denied,
-        Kind::RateLimited => FailureKind::RateLimited,
-        Kind::Refused => match error.status {
+        RegistryErrorKind::NotFound => FailureKind::Missing,
+        RegistryErrorKind::Unauthorized | RegistryErrorKind::LoginRefused | RegistryErrorKind::GivenLoginRefused => {
+            FailureKind::Auth
+        }
+        RegistryErrorKind::Forbidden | RegistryErrorKind::Quota => FailureKind::Denied,
+        RegistryErrorKind::RateLimited => FailureKind::RateLimited,
+        RegistryErrorKind::Refused => match error.status {
             Some(405) => FailureKind::Unsupported,
             Some(409 | 412) => FailureKind::Conflict,
             _ => FailureKind::Refused,
         },
-        Kind::Server => FailureKind::Server,
-        Kind::PlainHttp => FailureKind::PlainHttp,
-        Kind::Certificate | Kind::CertificateUnfit | Kind::ClientCertificate | Kind::TlsFiles => FailureKind::Tls,
-        Kind::NoHost | Kind::Resolve | Kind::Connect => FailureKind::Network,
-        Kind::Timeout => FailureKind::Timeout,
-        Kind::Proxy => FailureKind::Proxy,
-        Kind::Credentials | Kind::ByteOrderMark => FailureKind::Credentials,
-        Kind::Verification => FailureKind::Verification,
-        Kind::Protocol | Kind::TooLarge => FailureKind::Protocol,
+        RegistryErrorKind::Server => FailureKind::Server,
+        RegistryErrorKind::PlainHttp => FailureKind::PlainHttp,
+        RegistryErrorKind::Certificate
+        | RegistryErrorKind::CertificateUnfit
+        | RegistryErrorKind::ClientCertificate
+        | RegistryErrorKind::TlsFiles => FailureKind::Tls,
+        RegistryErrorKind::NoHost | RegistryErrorKind::Resolve | RegistryErrorKind::Connect => FailureKind::Network,
+        RegistryErrorKind::Timeout => FailureKind::Timeout,
+        RegistryErrorKind::Proxy => FailureKind::Proxy,
+        RegistryErrorKind::Credentials | RegistryErrorKind::ByteOrderMark => FailureKind::Credentials,
+        RegistryErrorKind::Verification => FailureKind::Verification,
+        RegistryErrorKind::Protocol | RegistryErrorKind::TooLarge => FailureKind::Protocol,
     }
 }
 

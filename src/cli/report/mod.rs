@@ -79,7 +79,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 fn exit_code(error: &CommandError) -> u8 {
     let each = error.each();
     let is_incomplete = |error: &CommandError| match error {
-        CommandError::Unfinished { failure, .. } => matches!(**failure, CommandError::Incomplete { .. }),
+        CommandError::PartialBatch { failure, .. } => matches!(**failure, CommandError::Incomplete { .. }),
         error => matches!(error, CommandError::Incomplete { .. }),
     };
     if !each.is_empty() && each.iter().all(is_incomplete) { INCOMPLETE } else { FAILURE }
@@ -97,15 +97,15 @@ fn cause(error: &CommandError) -> Option<String> {
         CommandError::MissingChild(missing) => missing.causes().or_else(|| missing.source.as_ref().and_then(request)),
         CommandError::NotVerified { source, .. } => Some(format!("  {source}")),
         CommandError::Served { reference, .. } => Some(format!("  in what the registry serves for {reference}")),
-        CommandError::Halfway { failure, moved, left } => {
+        CommandError::PartialTags { failure, moved, left } => {
             let causes = failure.each().iter().filter_map(cause);
             Some(causes.chain([tags(moved, left)]).collect::<Vec<_>>().join("\n"))
         }
-        CommandError::Unfinished { failure, published, left } => {
+        CommandError::PartialBatch { failure, published, left } => {
             let causes = failure.each().iter().filter_map(cause);
             Some(causes.chain([lists(published, left)]).collect::<Vec<_>>().join("\n"))
         }
-        CommandError::Untold { failure, list, digest } => {
+        CommandError::PushedButNotReported { failure, list, digest } => {
             let causes = failure.each().iter().filter_map(cause);
             let published = format!("  {list} is published all the same, with the digest {digest}");
             Some(causes.chain([published]).collect::<Vec<_>>().join("\n"))

@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::cli::args;
-use crate::core::error::Made;
+use crate::core::error::SpecOrigin;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::DocumentError;
 use crate::model::spec::Dialect;
-use crate::net::{FailedRequest, Kind};
+use crate::net::{FailedRequest, RegistryErrorKind};
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn exchange(kind: Kind) -> RegistryError {
+fn exchange(kind: RegistryErrorKind) -> RegistryError {
     RegistryError::new(kind, "h:5000", "the detail")
 }
 
-fn answered(kind: Kind, status: u16) -> RegistryError {
+fn answered(kind: RegistryErrorKind, status: u16) -> RegistryError {
     exchange(kind).at(FailedRequest::new("GET", "https://h:5000/v2/app/manifests/1")).with_status(status)
 }
 
@@ -32,7 +32,7 @@ fn put(source: RegistryError) -> CommandError {
 
 fn incomplete(missing: &[&str], extra: &[&str]) -> CommandError {
     let (missing, extra) = (words(missing), words(extra));
-    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), made: Made::Draft, missing, extra }
+    CommandError::Incomplete { list: "h:5000/app:1".to_owned(), made: SpecOrigin::Draft, missing, extra }
 }
 
 fn taken() -> CommandError {
@@ -52,22 +52,22 @@ fn failures() -> Vec<CommandError> {
     let reference = crate::reference::Reference::parse("A").unwrap_err();
     vec![
         CommandError::Reference(reference),
-        answered(Kind::LoginRefused, 401).into(),
-        put(answered(Kind::Forbidden, 403)),
+        answered(RegistryErrorKind::LoginRefused, 401).into(),
+        put(answered(RegistryErrorKind::Forbidden, 403)),
         CommandError::NotStored("docker.io/library/app:1".to_owned()),
         incomplete(&["linux/arm64"], &["linux/386"]),
-        answered(Kind::RateLimited, 429).into(),
+        answered(RegistryErrorKind::RateLimited, 429).into(),
         taken(),
-        exchange(Kind::Resolve).at(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
-        exchange(Kind::Timeout).into(),
-        exchange(Kind::Certificate).into(),
-        exchange(Kind::PlainHttp).into(),
-        exchange(Kind::Proxy).into(),
-        answered(Kind::Server, 503).into(),
-        answered(Kind::Refused, 400).into(),
-        exchange(Kind::Verification).into(),
+        exchange(RegistryErrorKind::Resolve).at(FailedRequest::new("GET", "https://h:5000/v2/")).into(),
+        exchange(RegistryErrorKind::Timeout).into(),
+        exchange(RegistryErrorKind::Certificate).into(),
+        exchange(RegistryErrorKind::PlainHttp).into(),
+        exchange(RegistryErrorKind::Proxy).into(),
+        answered(RegistryErrorKind::Server, 503).into(),
+        answered(RegistryErrorKind::Refused, 400).into(),
+        exchange(RegistryErrorKind::Verification).into(),
         CommandError::Served { reference: "h:5000/app:1".to_owned(), source: DocumentError::Missing("mediaType") },
-        exchange(Kind::Credentials).into(),
+        exchange(RegistryErrorKind::Credentials).into(),
         unreadable(),
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
         CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned(), near: Vec::new() },
@@ -108,9 +108,12 @@ fn statuses_tell_refusals_apart() {
         (412, FailureKind::Conflict),
         (413, FailureKind::Refused),
     ] {
-        assert_eq!(kind(&put(answered(Kind::Refused, status))), wanted, "{status}");
+        assert_eq!(kind(&put(answered(RegistryErrorKind::Refused, status))), wanted, "{status}");
     }
-    let lost = CommandError::NotServed { reference: "a".to_owned(), source: Box::new(answered(Kind::NotFound, 404)) };
+    let lost = CommandError::NotServed {
+        reference: "a".to_owned(),
+        source: Box::new(answered(RegistryErrorKind::NotFound, 404)),
+    };
     assert_eq!(kind(&lost), FailureKind::Missing);
 }
 
@@ -162,7 +165,7 @@ fn json_is_asked_for_by_the_last_format_before_two_dashes() {
 #[test]
 fn a_file_without_a_certificate_is_named() {
     let certificates = tempfile::tempdir().unwrap();
-    let hint = || command(&exchange(Kind::Certificate).into(), certificates.path()).text;
+    let hint = || command(&exchange(RegistryErrorKind::Certificate).into(), certificates.path()).text;
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());
 
     let folder = certificates.path().join("h:5000");

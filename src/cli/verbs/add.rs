@@ -8,9 +8,9 @@ use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::tell;
 use crate::core::error::CommandError;
 use crate::core::resolve::amend;
-use crate::core::resolve::previous::{self, Originals};
+use crate::core::resolve::previous::{self, PreviousEntries};
 use crate::core::resolve::selection;
-use crate::core::resolve::sources::{self, Gathering};
+use crate::core::resolve::sources::{self, Resolver};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -22,12 +22,12 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let (wanted, targets) = (&args.sources, vec![list.repository()]);
-    let gathering = Gathering { registry: &registry, jobs, wanted, before: Some(&before), targets };
+    let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets };
     let is_asked =
         |image: &RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| previous::knows(&before, name));
     let (images, kept) = previous::divided(Some(&before), sources::distinct(&args.images), is_asked);
-    let found = gathering.gather(&images, &kept)?;
-    let originals = Originals::gather(&registry, &before, &found)?;
+    let found = resolver.resolve(&images, &kept)?;
+    let previous = PreviousEntries::resolve(&registry, &before, &found)?;
     let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(args, entry));
     let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
     let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         moves.clear();
         let mut named = known.clone();
         for source in &found {
-            moves.extend(amend::merge(&mut draft, source, &args.sources, &originals)?);
+            moves.extend(amend::merge(&mut draft, source, &args.sources, &previous)?);
             let images = source.entries.iter().filter(|entry| is_meant(args, entry));
             named.extend(images.flat_map(|image| amend::holders(&draft, image)));
         }

@@ -11,14 +11,14 @@ use crate::auth::Access;
 use crate::cli::args::{self, Apply, PlatformArg, Publish, RefArg, Sources};
 use crate::cli::context::Context;
 use crate::content::registry::Registry;
-use crate::core::error::{CommandError, Made};
+use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::push::execute::{self, publish};
-use crate::core::push::outcome::Published;
-use crate::core::push::plan::Plan;
+use crate::core::push::outcome::PushOutcome;
+use crate::core::push::plan::PushPlan;
 use crate::core::push::tags;
 use crate::core::requirements;
-use crate::core::resolve::assemble::{self, Wanted};
-use crate::core::resolve::sources::Gathering;
+use crate::core::resolve::assemble::{self, SpecSources};
+use crate::core::resolve::sources::Resolver;
 use crate::model::Draft;
 use crate::model::index::Form;
 use crate::model::spec::{self, Attestations, Dialect, Parsed, Spec, Target};
@@ -35,8 +35,8 @@ const IMAGES_MAX: usize = 20_000;
 const STDIN: &str = "-";
 
 pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
-    let made = if args.file.is_empty() { Made::Flags } else { Made::File };
-    let mut specs = if made == Made::Flags { from_flags(args)? } else { read_all(context, args)? };
+    let made = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
+    let mut specs = if made == SpecOrigin::Flags { from_flags(args)? } else { read_all(context, args)? };
     specs.iter_mut().for_each(|spec| settle(spec, args));
     let flags = &args.publish;
     let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
@@ -70,7 +70,7 @@ pub(crate) struct Order<'a> {
     /// Whether the lists stay as drafts, too.
     pub(crate) keeps_drafts: bool,
     /// Where the specs are from.
-    pub(crate) made: Made,
+    pub(crate) made: SpecOrigin,
     /// What a target without a tag is published as.
     pub(crate) untagged: Untagged,
 }
@@ -142,8 +142,8 @@ impl Order<'_> {
         let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
         lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
         let targets = lists.iter().map(|(_, target)| target.repository()).collect();
-        let gathering = Gathering { registry, jobs, wanted: &Sources::default(), before: None, targets };
-        let found = Wanted::of(self.specs).gather(&gathering, self.ignore_missing)?;
+        let resolver = Resolver { registry, jobs, wanted: &Sources::default(), before: None, targets };
+        let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing)?;
         for image in found.missing() {
             context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
         }
@@ -205,13 +205,17 @@ impl Order<'_> {
     fn list(&self, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
         let options = options(self.flags, spec);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
-        let digest = Plan::new(&draft, options.kind, &options.tags)?.list.digest;
+        let digest = PushPlan::new(&draft, options.kind, &options.tags)?.list.digest;
         if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
             return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
         }
         let made = self.made;
-        let wanted =
-            requirements::Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
+        let wanted = requirements::Requirements {
+            require: &options.require,
+            exact: options.exact,
+            strict: options.strict,
+            made,
+        };
         requirements::check(&draft, &wanted)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
         let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
@@ -231,7 +235,7 @@ pub(crate) fn publish_all(
     registry: &Registry,
     jobs: NonZeroUsize,
     lists: &[List],
-    mut tell: impl FnMut(&Published) -> Result<(), CommandError>,
+    mut tell: impl FnMut(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
         let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
@@ -241,14 +245,14 @@ pub(crate) fn publish_all(
             told.and(kept)
         });
         if let Err(failure) = published {
-            let done = place + usize::from(matches!(failure, CommandError::Untold { .. }));
+            let done = place + usize::from(matches!(failure, CommandError::PushedButNotReported { .. }));
             let names = |lists: Option<&[List]>| {
                 lists.unwrap_or_default().iter().map(|list| list.draft.reference.to_string()).collect()
             };
             let (published, left) = (names(lists.get(..done)), names(lists.get(done..)));
             let failure = Box::new(failure);
             let is_one = lists.len() == 1;
-            return Err(if is_one { *failure } else { CommandError::Unfinished { failure, published, left } });
+            return Err(if is_one { *failure } else { CommandError::PartialBatch { failure, published, left } });
         }
     }
     Ok(())

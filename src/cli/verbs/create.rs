@@ -4,12 +4,12 @@
 use crate::cli::args::{Create, RefArg};
 use crate::cli::context::Context;
 use crate::cli::output::listing::Listing;
-use crate::content::registry::{Name, Registry};
+use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::resolve::amend;
-use crate::core::resolve::previous::{self, Move, Originals};
-use crate::core::resolve::source::Source;
-use crate::core::resolve::sources::{self, Gathering};
+use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
+use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::sources::{self, Resolver};
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -27,14 +27,14 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let (images, kept) = previous::divided(before, sources::distinct(&args.images), |image| asks(args, before, image));
-    let gathering =
-        Gathering { registry: &registry, jobs, wanted: &args.sources, before, targets: vec![list.repository()] };
-    let found = gathering.gather(&images, &kept)?;
-    let originals = match before {
-        Some(draft) => Originals::gather(&registry, draft, &found)?,
-        None => Originals::default(),
+    let resolver =
+        Resolver { registry: &registry, jobs, wanted: &args.sources, before, targets: vec![list.repository()] };
+    let found = resolver.resolve(&images, &kept)?;
+    let previous = match before {
+        Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
+        None => PreviousEntries::default(),
     };
-    let made = Made { args, found: &found, originals: &originals };
+    let made = Made { args, found: &found, previous: &previous };
     let is_published =
         args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
     let mut outcome = None;
@@ -79,8 +79,8 @@ fn names_itself(args: &Create, list: &Reference) -> bool {
 /// Whether the registry has the list. A registry that does not say so is no reason to fail.
 fn is_there(registry: &Registry, list: &Reference) -> bool {
     let name = match (list.tag(), list.digest()) {
-        (Some(tag), _) => Name::Tag(tag.to_owned()),
-        (None, Some(digest)) => Name::Digest(digest.clone()),
+        (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
+        (None, Some(digest)) => ManifestName::Digest(digest.clone()),
         (None, None) => return false,
     };
     registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
@@ -96,11 +96,11 @@ fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
 }
 
 /// Tells which tags name something else than when the draft was made, and what could not come along.
-pub(crate) fn tell(context: &Context, moves: &[Move], found: &[Source]) {
+pub(crate) fn tell(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
     for left_out in found.iter().flat_map(|source| &source.left_out) {
         context.streams.note(format_args!("warning: {left_out}"));
     }
-    for Move { reference, old, new } in moves {
+    for SourceChange { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
     }
 }
@@ -108,16 +108,16 @@ pub(crate) fn tell(context: &Context, moves: &[Move], found: &[Source]) {
 /// What a draft is made of.
 struct Made<'a> {
     args: &'a Create,
-    found: &'a [Source],
-    originals: &'a Originals,
+    found: &'a [ResolvedSource],
+    previous: &'a PreviousEntries,
 }
 
 impl Made<'_> {
-    fn draft(&self, list: &Reference, before: Option<&Draft>) -> Result<(Draft, Vec<Move>), CommandError> {
+    fn draft(&self, list: &Reference, before: Option<&Draft>) -> Result<(Draft, Vec<SourceChange>), CommandError> {
         let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
         let mut moves = Vec::new();
         for source in self.found {
-            moves.extend(amend::merge(&mut draft, source, &self.args.sources, self.originals)?);
+            moves.extend(amend::merge(&mut draft, source, &self.args.sources, self.previous)?);
             if source.reference == *list && list.tag().is_some() {
                 draft.remote_digest = Some(source.digest.clone());
             }
@@ -134,7 +134,7 @@ impl Made<'_> {
         let mut draft = Draft::new(list.clone());
         let own = self.found.iter().find(|source| source.reference == *list);
         let only = self.found.first().filter(|_| self.found.len() == 1);
-        if let Some(Source { index: Some(index), form, .. }) = only.or(own) {
+        if let Some(ResolvedSource { index: Some(index), form, .. }) = only.or(own) {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);

@@ -9,14 +9,14 @@ use crate::cli::context::{Context, parsed};
 use crate::cli::output::result_files::ResultFile;
 use crate::core::error::CommandError;
 use crate::core::push::tags;
-use crate::core::resolve::fetch::{self, Found};
+use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::Line;
 use crate::model::entry::attested;
 use crate::model::index::{Form, Index};
-use crate::model::manifest::Kind;
+use crate::model::manifest::ManifestKind;
 use crate::model::spec::{self, Dialect, Spec, SpecEntry, Without};
 use crate::model::{Draft, media_type};
 use crate::platform::{self, Platform};
@@ -122,8 +122,8 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     let registry = context.registry(&args.network, list.repository())?;
     registry.announce(list.repository(), Access::Pull);
     let fetched = match fetch::manifest(&registry, list)? {
-        Found::List(fetched) => fetched,
-        Found::Image(..) => return Err(CommandError::NotAList(list.to_string())),
+        FetchedContent::List(fetched) => fetched,
+        FetchedContent::Image(..) => return Err(CommandError::NotAList(list.to_string())),
     };
     let served = |source| CommandError::Served { reference: list.to_string(), source };
     let index = Index::decode(&fetched.bytes).map_err(served)?;
@@ -159,7 +159,7 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
 /// has no place for.
 fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
     let is_odd = |line: &Descriptor| {
-        let is_image = matches!(Kind::of(&line.media_type), Some(Kind::Image(_)));
+        let is_image = matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
         !is_image || !line.urls.is_empty() || !line.data.is_empty() || !line.has_platform()
     };
     let is_beyond = is_docker && index.beyond_docker().is_some();
@@ -213,10 +213,10 @@ impl Losses {
     /// What a line says beyond a spec; whether it can stand in one at all.
     fn line(&mut self, line: &Descriptor) -> bool {
         let digest: &Digest = &line.digest;
-        match Kind::of(&line.media_type) {
-            Some(Kind::List) if self.has_source => {}
-            Some(Kind::List) => self.told.push(format!("{digest} is an index itself: apply takes it apart")),
-            Some(Kind::Image(_)) => {}
+        match ManifestKind::of(&line.media_type) {
+            Some(ManifestKind::List) if self.has_source => {}
+            Some(ManifestKind::List) => self.told.push(format!("{digest} is an index itself: apply takes it apart")),
+            Some(ManifestKind::Image(_)) => {}
             None if line.media_type.is_empty() => {}
             None if self.has_source => return false,
             None => {

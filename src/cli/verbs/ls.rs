@@ -12,7 +12,7 @@ use crate::cli::output::listing::Listing;
 use crate::cli::output::{Table, human};
 use crate::core::error::CommandError;
 use crate::core::requirements;
-use crate::drafts::docker_dir::{Stored, StoredName};
+use crate::drafts::docker_dir::{StoredDraft, StoredName};
 use crate::model::Draft;
 
 pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
 
 /// What lies under a name.
 enum Row {
-    Draft(StoredName, Box<Stored>),
+    Draft(StoredName, Box<StoredDraft>),
     /// With what is wrong with it.
     Damaged(StoredName, String),
 }

@@ -10,9 +10,9 @@ use crate::cli::output::listing::{EntryListing, Listing};
 use crate::cli::verbs::inspect::remote;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::inspect::node::Node;
+use crate::core::inspect::node::InspectNode;
 use crate::core::requirements;
-use crate::core::resolve::fetch::{self, Found};
+use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::descriptor::Descriptor;
 use crate::sanitize;
 
@@ -48,16 +48,16 @@ pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -
     registry.announce(reference.repository(), Access::Pull);
     let before = registry.requests();
     let (is_list, own, platforms) = match fetch::manifest(registry, reference)? {
-        Found::List(served) => {
+        FetchedContent::List(served) => {
             let own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
             let list = remote::list(registry, jobs, reference, &served, false)?;
             let mut platforms = Vec::new();
             images(list.children(), &mut platforms);
             (true, own, platforms)
         }
-        Found::Image(_, served) => {
+        FetchedContent::Image(_, served) => {
             let mut own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            own.platform = Some(fetch::Platforms::new(registry).of(reference, &served.bytes)?);
+            own.platform = Some(fetch::ConfigPlatforms::new(registry).of(reference, &served.bytes)?);
             let by_digest = reference.repository().at_digest(&served.digest);
             let platforms = vec![EntryListing::alone(&by_digest, &own)];
             (false, own, platforms)
@@ -70,7 +70,7 @@ pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -
 
 /// The images of a list, those of indexes within it in their place. An image of which neither list nor configuration
 /// says what it runs on stays; one that runs nowhere does not.
-fn images(children: &[Node], found: &mut Vec<EntryListing>) {
+fn images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
     for child in children.iter().filter(|child| child.attests().is_none()) {
         let is_known = requirements::machine(&child.line).is_some();
         if !is_known && !child.children().is_empty() {

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::rm;
 use crate::core::error::CommandError;
-use crate::drafts::docker_dir::{Removable, Store, StoreError, StoredName};
+use crate::drafts::docker_dir::{DockerDir, Removable, StoreError, StoredName};
 
 /// The age from which a draft goes where no other is given; the help text names it.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
 /// The draft, if it was last changed before `limit` and is gone now, or would be.
 fn prune(
     context: &Context,
-    store: &Store,
+    store: &DockerDir,
     name: &StoredName,
     limit: SystemTime,
     is_dry_run: bool,

@@ -4,7 +4,7 @@ use crate::cli::args::Push;
 use crate::cli::context::{Context, parsed};
 use crate::core::error::CommandError;
 use crate::core::push::execute::{self, publish};
-use crate::core::push::outcome::Published;
+use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::reference::Reference;
@@ -14,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;
-    let show = |published: &Published| execute::show(context, published, &args.publish);
+    let show = |published: &PushOutcome| execute::show(context, published, &args.publish);
     let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
 }
 
 /// Writes down what the list's tag has now. The list is published whether that can be done or not.
-fn remember(context: &Context, args: &Push, target: &Reference, published: &Published) {
+fn remember(context: &Context, args: &Push, target: &Reference, published: &PushOutcome) {
     let Some(digest) = target.tag().and_then(|_| published.digest.parse::<Digest>().ok()) else { return };
     let change = |before: Option<&Draft>| {
         let mut draft = before.cloned();

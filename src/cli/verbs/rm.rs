@@ -3,7 +3,7 @@
 use crate::cli::args::{RefArg, Rm};
 use crate::cli::context::{Context, parsed};
 use crate::core::error::CommandError;
-use crate::drafts::docker_dir::{Store, StoredName};
+use crate::drafts::docker_dir::{DockerDir, StoredName};
 
 pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     let store = context.store_within(args.timeout)?;
@@ -17,21 +17,21 @@ pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
     if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
 }
 
-fn remove(context: &Context, store: &Store, list: &RefArg) -> Result<(), CommandError> {
+fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), CommandError> {
     let list = parsed(list)?;
     let is_removed = store.remove(list, &context.notice())?;
     if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
 }
 
 /// Clears what killed processes left. The drafts are gone whether that works or not.
-pub(crate) fn sweep(context: &Context, store: &Store) {
+pub(crate) fn sweep(context: &Context, store: &DockerDir) {
     if let Err(error) = store.sweep() {
         context.streams.note(format_args!("warning: {error}"));
     }
 }
 
 /// One that somebody else has removed meanwhile is gone all the same.
-fn remove_stored(context: &Context, store: &Store, name: &StoredName) -> Result<(), CommandError> {
+fn remove_stored(context: &Context, store: &DockerDir, name: &StoredName) -> Result<(), CommandError> {
     store.remove_stored(name, None, &context.notice())?;
     Ok(())
 }

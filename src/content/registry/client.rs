@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::auth::authenticator::{Access, Scope};
-use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::response::{announced_digest, complaint, is_html, manifest_type};
 use crate::content::registry::session::Session;
-use crate::content::registry::upload::{ANSWER_MAX, Begun, Uploads};
+use crate::content::registry::upload::{ANSWER_MAX, UploadStart, Uploads};
 use crate::digest::Digest;
 use crate::model::media_type;
 use crate::net::clock::Clock;
-use crate::net::error::{Kind, RegistryError};
+use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::options::Options;
 use crate::reference::{Reference, Repository};
 
@@ -19,7 +19,7 @@ pub(crate) const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
 
 /// A manifest as the registry served it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchedManifest {
     /// The media type without parameters; empty where neither the registry nor the manifest names one.
     pub media_type: String,
     /// The exact bytes.
@@ -30,7 +30,7 @@ pub struct Fetched {
 
 /// What came of asking for a blob of another repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mount {
+pub enum MountResult {
     /// The target repository has the blob now.
     Mounted,
     /// The registry would have had the blob uploaded; nothing changed.
@@ -39,7 +39,7 @@ pub enum Mount {
 
 /// The name that a manifest is put under.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
+pub enum ManifestName {
     /// A tag.
     Tag(String),
     /// The manifest's own digest.
@@ -82,9 +82,9 @@ impl Registry {
     /// reference's digest and against what the registry says is their digest.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] where there is none, [`Kind::Verification`] for bytes that are not what was asked for, and what
+    /// [`RegistryErrorKind::NotFound`] where there is none, [`RegistryErrorKind::Verification`] for bytes that are not what was asked for, and what
     /// else stands in the way of an exchange.
-    pub fn manifest(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
+    pub fn manifest(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
         self.fetch(reference, false)
     }
 
@@ -93,11 +93,11 @@ impl Registry {
     ///
     /// # Errors
     /// Those of [`Registry::manifest`].
-    pub fn look(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
+    pub fn look(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
         self.fetch(reference, true)
     }
 
-    fn fetch(&self, reference: &Reference, is_look: bool) -> Result<Fetched, RegistryError> {
+    fn fetch(&self, reference: &Reference, is_look: bool) -> Result<FetchedManifest, RegistryError> {
         let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
             (_, Some(digest)) => digest.as_str(),
@@ -107,13 +107,13 @@ impl Registry {
         let target = format!("/v2/{}/manifests/{name}", repository.path());
         let accept = media_type::ACCEPTED.join(", ");
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let reply = self.session.call(&Call {
+        let reply = self.session.call(&ApiRequest {
             headers: &[("Accept", &accept)],
             cap: MANIFEST_MAX,
             is_look,
             reference: Some(name),
             is_repeatable: true,
-            ..Call::new("GET", repository, &target, &scopes)
+            ..ApiRequest::new("GET", repository, &target, &scopes)
         })?;
         served(reference, name, reply)
     }
@@ -122,7 +122,7 @@ impl Registry {
     /// checked.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] where it is not there, [`Kind::Verification`] for bytes that are not the blob, and what else stands
+    /// [`RegistryErrorKind::NotFound`] where it is not there, [`RegistryErrorKind::Verification`] for bytes that are not the blob, and what else stands
     /// in the way of an exchange.
     pub fn blob(
         &self,
@@ -133,14 +133,14 @@ impl Registry {
     ) -> Result<Vec<u8>, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let reply = self.session.call(&Call {
+        let reply = self.session.call(&ApiRequest {
             headers: &[("Accept", "*/*")],
             cap: size.map_or(cap, |size| size.min(cap)),
             blob: Some(digest),
             is_repeatable: true,
-            ..Call::new("GET", repository, &target, &scopes)
+            ..ApiRequest::new("GET", repository, &target, &scopes)
         })?;
-        let wrong = complaint(repository, &reply, Kind::Verification);
+        let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
         let bytes = reply.answer.body;
         if let Some(size) = size.filter(|size| u64::try_from(bytes.len()).ok() != Some(*size)) {
             return Err(wrong(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
@@ -156,16 +156,21 @@ impl Registry {
     ///
     /// # Errors
     /// What stands in the way of an exchange; that the registry would rather have an upload is none.
-    pub fn mount(&self, target: &Repository, source: &Repository, digest: &Digest) -> Result<Mount, RegistryError> {
+    pub fn mount(
+        &self,
+        target: &Repository,
+        source: &Repository,
+        digest: &Digest,
+    ) -> Result<MountResult, RegistryError> {
         let deadline = self.session.deadline();
         let uploads = Uploads::of(&self.session, target, &deadline);
         match uploads.mount(source, digest)? {
-            Begun::Mounted => Ok(Mount::Mounted),
-            Begun::Upload(upload) => {
+            UploadStart::Mounted => Ok(MountResult::Mounted),
+            UploadStart::Upload(upload) => {
                 if let Some(upload) = upload {
                     uploads.cancel(&upload);
                 }
-                Ok(Mount::NotMounted)
+                Ok(MountResult::NotMounted)
             }
         }
     }
@@ -186,43 +191,45 @@ impl Registry {
     /// agree with. One request.
     ///
     /// # Errors
-    /// [`Kind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,
+    /// [`RegistryErrorKind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,
     /// and what else stands in the way of an exchange.
     pub fn put_manifest(
         &self,
         target: &Repository,
-        name: &Name,
+        name: &ManifestName,
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Digest, RegistryError> {
         let (text, digest) = match name {
-            Name::Tag(tag) => (tag.as_str(), Digest::of(bytes)),
-            Name::Digest(digest) => (digest.as_str(), digest.clone()),
+            ManifestName::Tag(tag) => (tag.as_str(), Digest::of(bytes)),
+            ManifestName::Digest(digest) => (digest.as_str(), digest.clone()),
         };
         if !digest.verifies(bytes) {
             let detail = format!("the manifest to be put as {digest} has the digest {}", Digest::of(bytes));
-            return Err(RegistryError::new(Kind::Verification, target.domain(), detail));
+            return Err(RegistryError::new(RegistryErrorKind::Verification, target.domain(), detail));
         }
         let path = format!("/v2/{}/manifests/{text}", target.path());
         let scopes = [Scope::repository(target.path(), Access::PullPush)];
-        let reply = self.session.call(&Call {
+        let reply = self.session.call(&ApiRequest {
             headers: &[("Content-Type", media_type)],
             body: Some(bytes),
             cap: ANSWER_MAX,
             reference: Some(text),
             // What is put under a digest or a tag is the same the second time.
             is_repeatable: true,
-            ..Call::new("PUT", target, &path, &scopes)
+            ..ApiRequest::new("PUT", target, &path, &scopes)
         })?;
         stored(target, &digest, bytes, &reply).map(|()| digest)
     }
 }
 
 /// What a registry has served as a manifest, checked against all that is known of it; `name` is how it was asked for.
-fn served(reference: &Reference, name: &str, reply: Reply) -> Result<Fetched, RegistryError> {
+fn served(reference: &Reference, name: &str, reply: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     let repository = reference.repository();
-    let (wrong, outside) =
-        (complaint(repository, &reply, Kind::Verification), complaint(repository, &reply, Kind::Protocol));
+    let (wrong, outside) = (
+        complaint(repository, &reply, RegistryErrorKind::Verification),
+        complaint(repository, &reply, RegistryErrorKind::Protocol),
+    );
     if reply.answer.status != 200 {
         return Err(outside(format!("status {} for a manifest", reply.answer.status)));
     }
@@ -240,12 +247,12 @@ fn served(reference: &Reference, name: &str, reply: Reply) -> Result<Fetched, Re
         return Err(wrong(format!("the bytes of {name} have the digest {}, not {announced}", Digest::of(&bytes))));
     }
     let digest = reference.digest().cloned().unwrap_or_else(|| Digest::of(&bytes));
-    Ok(Fetched { media_type, bytes, digest })
+    Ok(FetchedManifest { media_type, bytes, digest })
 }
 
 /// Whether the registry has taken these bytes for what they are.
-fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &Reply) -> Result<(), RegistryError> {
-    let outside = complaint(target, reply, Kind::Protocol);
+fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &ApiResponse) -> Result<(), RegistryError> {
+    let outside = complaint(target, reply, RegistryErrorKind::Protocol);
     if !matches!(reply.answer.status, 200..=202 | 204) {
         return Err(outside(format!("status {} for a manifest that was put", reply.answer.status)));
     }
@@ -255,7 +262,7 @@ fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &Reply) -> 
     match announced_digest(&reply.answer).map_err(outside)? {
         // Under another algorithm it can still be checked, as the bytes are here.
         Some(stored) if !stored.verifies(bytes) => {
-            let wrong = complaint(target, reply, Kind::Verification);
+            let wrong = complaint(target, reply, RegistryErrorKind::Verification);
             Err(wrong(format!("it says that it stored {stored}, not {digest}")))
         }
         _ => Ok(()),

@@ -7,14 +7,14 @@ use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{self, Credential};
 use crate::auth::helper;
 use crate::auth::scope::Scopes;
-use crate::auth::token::{Realm, TokenReply};
+use crate::auth::token::{Realm, TokenResponse};
 use crate::content::registry::tags;
 use crate::content::registry::upload;
 use crate::net::error::FailedRequest;
 use crate::net::host;
-use crate::net::redact::Scrubber;
+use crate::net::redact::Redactor;
 use crate::net::refusal;
-use crate::net::transport::Answer;
+use crate::net::transport::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
@@ -109,8 +109,8 @@ pub(crate) fn link(bytes: &[u8]) {
 /// A token server's answer: a token that a header can carry, a lifetime within bounds, words that fit on a line.
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
-        let reply = TokenReply { status, body: bytes.to_vec() };
-        message(&reply.words(&Scrubber::default()));
+        let reply = TokenResponse { status, body: bytes.to_vec() };
+        message(&reply.words(&Redactor::default()));
         reply.failure_kind();
         match reply.grant() {
             Ok(grant) => {
@@ -133,7 +133,7 @@ pub(crate) fn refusal(bytes: &[u8]) {
             headers.insert("Retry-After", after);
         }
         let request = FailedRequest::new("GET", "https://h/v2/");
-        let answer = Answer { status, headers, body: body.to_vec(), secrets: Default::default() };
+        let answer = HttpResponse { status, headers, body: body.to_vec(), secrets: Default::default() };
         let error = refusal::refusal("h", request, &answer);
         message(&error.detail);
         error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| message(text));

@@ -3,22 +3,22 @@
 //!
 //! A place can be on any server. The registry's credentials go there only where it is the registry itself.
 
-use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
-use crate::net::body::{Incoming, Outgoing, Slot};
+use crate::net::body::{BodySlot, RequestBody, ResponseBody};
 use crate::net::deadline::Deadline;
-use crate::net::error::{Address, AddressSource, FailedRequest, Kind, RegistryError};
-use crate::net::failure::{Failure, Hint};
-use crate::net::transport::Request;
+use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
+use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::transport::OutgoingRequest;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
 impl Session {
     /// A call, but the body of a success is handed out, to be read as it comes.
-    pub(crate) fn download(&self, call: &Call<'_>) -> Result<(Reply, Incoming), RegistryError> {
-        let slot = Slot::default();
-        let reply = self.call(&Call { slot: Some(&slot), ..*call })?;
-        let missing = || RegistryError::new(Kind::Protocol, call.registry, "an answer without a body");
+    pub(crate) fn download(&self, call: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
+        let slot = BodySlot::default();
+        let reply = self.call(&ApiRequest { slot: Some(&slot), ..*call })?;
+        let missing = || RegistryError::new(RegistryErrorKind::Protocol, call.registry, "an answer without a body");
         slot.into_inner().ok_or_else(missing).map(|body| (reply, body))
     }
 
@@ -26,8 +26,13 @@ impl Session {
     /// and without credentials where it is not.
     ///
     /// `source` says what the registry gave the URL for.
-    pub(crate) fn call_at(&self, call: &Call<'_>, url: &Url, source: AddressSource) -> Result<Reply, RegistryError> {
-        let here = Call { target: url.target(), ..*call };
+    pub(crate) fn call_at(
+        &self,
+        call: &ApiRequest<'_>,
+        url: &Url,
+        source: AddressSource,
+    ) -> Result<ApiResponse, RegistryError> {
+        let here = ApiRequest { target: url.target(), ..*call };
         if self.is_home(call.registry, url)? {
             return self.call(&here);
         }
@@ -48,7 +53,7 @@ impl Session {
             let reply = followed.map(|reply| {
                 let address = reply.request.address.clone().or_else(|| shown.address.clone());
                 let request = FailedRequest { address, ..reply.request };
-                Reply { is_home: false, request, ..reply }
+                ApiResponse { is_home: false, request, ..reply }
             });
             self.judge(&here, reply.map_err(|failure| failure.into_error(call.registry, shown.clone())))
         })
@@ -56,7 +61,12 @@ impl Session {
 
     /// Sends a body that is read as it goes out, to a URL that the registry named. Once, as what was read is gone: what
     /// the registry wants of a login is found out before, by a request that is cheap.
-    pub(crate) fn upload(&self, call: &Call<'_>, url: &Url, body: &mut Outgoing<'_>) -> Result<Reply, RegistryError> {
+    pub(crate) fn upload(
+        &self,
+        call: &ApiRequest<'_>,
+        url: &Url,
+        body: &mut RequestBody<'_>,
+    ) -> Result<ApiResponse, RegistryError> {
         let deadline = call.deadline.unwrap_or(&Deadline::NONE);
         let permit = self.enter(call.registry, deadline)?;
         let is_home = self.is_home(call.registry, url)?;
@@ -66,7 +76,7 @@ impl Session {
             self.call(&call.ping())?;
             authorization = header();
         }
-        let request = Request {
+        let request = OutgoingRequest {
             method: call.method,
             url,
             headers: call.headers,
@@ -84,7 +94,7 @@ impl Session {
             Err(failure) => match self.fallback(call.registry, url, &failure) {
                 Some(plain) => {
                     let header = self.header_for(call, &plain);
-                    let request = Request { url: &plain, authorization: header.as_ref(), ..request };
+                    let request = OutgoingRequest { url: &plain, authorization: header.as_ref(), ..request };
                     let answered = self.transport.upload(call.registry, &request, body);
                     at = plain;
                     answered.map_err(|plain| plain.or_nobody(failure))
@@ -94,7 +104,7 @@ impl Session {
             answered => answered,
         };
         let answer = answered.map_err(|failure| failure.into_error(call.registry, shown.clone()))?;
-        let reply = Reply { answer, url: at, request: shown, is_home };
+        let reply = ApiResponse { answer, url: at, request: shown, is_home };
         if is_home && reply.answer.status != 401 {
             self.took(call, authorization.as_ref(), &reply);
         }
@@ -107,7 +117,7 @@ impl Session {
 
     /// Where a `Location` or `Link` of this reply leads: anywhere but from https to http, as with redirects. The error
     /// says what is wrong with it.
-    pub(crate) fn place(&self, reply: &Reply, location: &str) -> Result<Url, String> {
+    pub(crate) fn place(&self, reply: &ApiResponse, location: &str) -> Result<Url, String> {
         let url = self.in_the_clear(reply, reply.url.join(location)?);
         if reply.url.origin.https && !url.origin.https && !self.insecure {
             return Err(format!("from https to {}", reply.answer.quote(&url.origin.to_string())));
@@ -121,14 +131,14 @@ impl Session {
     }
 
     /// The request as an error shows it, at an address that the registry gave.
-    fn given(&self, call: &Call<'_>, url: &Url, source: AddressSource) -> FailedRequest {
+    fn given(&self, call: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
         let origin = self.transport.secrets().clean(&url.origin.to_string());
         FailedRequest { address: Some(Address { origin, source }), ..call.shown(self.shown(url)) }
     }
 
     /// The same URL over plain HTTP where it is an https one at a port that was just found to speak plain HTTP: a registry
     /// behind a proxy may not know how it is called.
-    fn in_the_clear(&self, reply: &Reply, url: Url) -> Url {
+    fn in_the_clear(&self, reply: &ApiResponse, url: Url) -> Url {
         let plain = Origin { https: false, ..url.origin.clone() };
         let is_found_out = reply.url.origin == plain && url.origin.https;
         if is_found_out { url.at(plain) } else { url }
@@ -136,8 +146,9 @@ impl Session {
 
     /// The same URL over plain HTTP, to be tried where nothing was sent over TLS because there is none: under
     /// `--insecure`, of a registry that speaks plain HTTP itself.
-    fn fallback(&self, registry: &str, url: &Url, failure: &Failure) -> Option<Url> {
-        let has_no_tls = matches!(failure.hint, Hint::NoTls | Hint::NoHandshake | Hint::NoListener);
+    fn fallback(&self, registry: &str, url: &Url, failure: &TransportFailure) -> Option<Url> {
+        let has_no_tls =
+            matches!(failure.hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener);
         let is_plain = self.endpoints.of(registry).is_ok_and(|endpoint| !endpoint.is_https());
         (has_no_tls && !failure.sent && self.insecure && url.origin.https && is_plain).then(|| {
             let port = if url.origin.port == 443 { 80 } else { url.origin.port };
@@ -146,7 +157,7 @@ impl Session {
     }
 
     /// The credentials for the registry, where the URL is its own.
-    fn header_for(&self, call: &Call<'_>, url: &Url) -> Option<Secret> {
+    fn header_for(&self, call: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
         let is_home = self.is_home(call.registry, url).unwrap_or(false);
         self.authenticator.header(call.registry, call.scopes).filter(|_| is_home)
     }

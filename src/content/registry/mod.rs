@@ -22,5 +22,5 @@ pub mod session;
 pub mod tags;
 pub mod upload;
 
-pub use blobs::copy::{Blob, Brought};
-pub use client::{Fetched, Mount, Name, Registry};
+pub use blobs::copy::{Blob, BlobCopy};
+pub use client::{FetchedManifest, ManifestName, MountResult, Registry};

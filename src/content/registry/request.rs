@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::auth::authenticator::Scope;
 use crate::digest::Digest;
-use crate::net::body::Slot;
+use crate::net::body::BodySlot;
 use crate::net::deadline::Deadline;
 use crate::net::error::FailedRequest;
-use crate::net::transport::Answer;
+use crate::net::transport::HttpResponse;
 use crate::net::url::Url;
 use crate::reference::Repository;
 
@@ -18,7 +18,7 @@ const ROOT: &str = "/v2/";
 
 /// One operation on a registry.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
+pub(crate) struct ApiRequest<'a> {
     /// The registry, as references name it.
     pub(crate) registry: &'a str,
     /// The method.
@@ -36,7 +36,7 @@ pub(crate) struct Call<'a> {
     /// When the operation has to be over that this is part of, if it has a deadline of its own.
     pub(crate) deadline: Option<&'a Deadline>,
     /// Where the body of a success goes, where it is to be read as it comes.
-    pub(crate) slot: Option<&'a Slot>,
+    pub(crate) slot: Option<&'a BodySlot>,
     /// Whether it is the look at a tag before a push, which an account that may only push is refused.
     pub(crate) is_look: bool,
     /// The repository that it is about; `None` for the registry as a whole.
@@ -49,17 +49,17 @@ pub(crate) struct Call<'a> {
     pub(crate) is_repeatable: bool,
 }
 
-impl<'a> Call<'a> {
+impl<'a> ApiRequest<'a> {
     /// A call with nothing in its head or its body, of whose answer nobody needs the body. It is sent once.
     pub(crate) fn new(
         method: &'static str,
         repository: &'a Repository,
         target: &'a str,
         scopes: &'a [Scope],
-    ) -> Call<'a> {
+    ) -> ApiRequest<'a> {
         let (registry, cap) = (repository.domain(), WORDLESS_MAX);
         let repository = Some(repository.path());
-        Call {
+        ApiRequest {
             registry,
             method,
             target,
@@ -78,8 +78,8 @@ impl<'a> Call<'a> {
     }
 
     /// A question at the registry's root, which costs little and needs the same login.
-    pub(crate) fn ping(&self) -> Call<'a> {
-        Call {
+    pub(crate) fn ping(&self) -> ApiRequest<'a> {
+        ApiRequest {
             method: "GET",
             target: ROOT,
             headers: &[],
@@ -113,9 +113,9 @@ impl<'a> Call<'a> {
 
 /// The answer to a call, and the request that it answers.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct ApiResponse {
     /// The last answer, after redirects.
-    pub(crate) answer: Answer,
+    pub(crate) answer: HttpResponse,
     /// Where it came from.
     pub(crate) url: Url,
     /// The request as it may be shown: method and URL of the call.

@@ -3,12 +3,12 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::content::registry::request::Reply;
+use crate::content::registry::request::ApiResponse;
 use crate::digest::{Digest, DigestError};
 use crate::model::{json, media_type};
-use crate::net::error::{Kind, RegistryError};
+use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::refusal::line;
-use crate::net::transport::Answer;
+use crate::net::transport::HttpResponse;
 use crate::reference::Repository;
 
 /// How much of what a registry sent is shown, in characters.
@@ -19,8 +19,8 @@ const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "applica
 /// Makes errors about an answer that came and is not right.
 pub(crate) fn complaint<'a>(
     repository: &'a Repository,
-    reply: &Reply,
-    kind: Kind,
+    reply: &ApiResponse,
+    kind: RegistryErrorKind,
 ) -> impl Fn(String) -> RegistryError + use<'a> {
     let (request, status) = (reply.request.clone(), reply.answer.status);
     move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
@@ -28,7 +28,7 @@ pub(crate) fn complaint<'a>(
 
 /// The digest that the registry says the content has, where it says so. One of an algorithm that cannot be computed here
 /// says nothing.
-pub(crate) fn announced_digest(answer: &Answer) -> Result<Option<Digest>, String> {
+pub(crate) fn announced_digest(answer: &HttpResponse) -> Result<Option<Digest>, String> {
     let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
     let shown = || line(&answer.quote(&text), SHOWN_MAX);
     match text.parse() {
@@ -45,13 +45,13 @@ pub(crate) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Opt
 }
 
 /// Whether it is a web page, as from a network that wants its users to sign in.
-pub(crate) fn is_html(answer: &Answer) -> bool {
+pub(crate) fn is_html(answer: &HttpResponse) -> bool {
     answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
 }
 
 /// The media type of a manifest: the answer's, unless that says nothing and the document names one. The error says that it
 /// is no manifest.
-pub(crate) fn manifest_type(answer: &Answer) -> Result<String, String> {
+pub(crate) fn manifest_type(answer: &HttpResponse) -> Result<String, String> {
     if is_html(answer) {
         return Err("a web page where a manifest should be".to_owned());
     }

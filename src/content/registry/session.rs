@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::auth::authenticator::{Authenticator, Origin as Asker, Scope, TokenRequest};
+use crate::auth::authenticator::{Authenticator, ChallengeOrigin as Asker, Scope, TokenRequest};
 use crate::auth::challenge::Challenge;
-use crate::auth::credentials::Credentials;
+use crate::auth::credentials::CredentialStore;
 use crate::auth::token_server::TokenServer;
-use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
 use crate::net::endpoint::{self, Endpoint, Endpoints, Turn};
-use crate::net::error::{Address, AddressSource, FailedRequest, Kind, RegistryError};
-use crate::net::failure::Failure;
+use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
+use crate::net::failure::TransportFailure;
 use crate::net::options::Options;
 use crate::net::rate_limit::Permit;
 use crate::net::redirect;
 use crate::net::refusal;
-use crate::net::retry::{Policy, Retry};
-use crate::net::transport::{Request, Transport};
+use crate::net::retry::{Attempts, RetryPolicy};
+use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 use crate::secret::Secret;
 
@@ -41,7 +41,7 @@ pub(crate) struct Session {
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
     pub(crate) authenticator: Authenticator,
-    policy: Policy,
+    policy: RetryPolicy,
     clock: Arc<dyn Clock>,
     timeout: Option<Duration>,
     pub(crate) insecure: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Session {
 
 /// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of the
 /// body, and a 400 can mean anything, unless the header is larger than many a server takes.
-fn is_too_large(call: &Call<'_>, reply: &Reply, header: &Secret) -> bool {
+fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> bool {
     let is_long = header.reveal().len() > HEADER_LONG;
     match reply.answer.status {
         414 | 431 => true,
@@ -78,12 +78,12 @@ impl Session {
         let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, notice } =
             options;
         let transport = Transport::new(env.clone(), insecure, &user_agent, trace);
-        let credentials = Credentials::new(env, config_dir, Arc::clone(&notice)).given(login);
+        let credentials = CredentialStore::new(env, config_dir, Arc::clone(&notice)).given(login);
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
             authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
             transport,
-            policy: Policy::new(retries, notice, Arc::clone(&clock)),
+            policy: RetryPolicy::new(retries, notice, Arc::clone(&clock)),
             clock,
             timeout,
             insecure,
@@ -139,13 +139,13 @@ impl Session {
     }
 
     /// Begins the tries of an operation that repeats by a loop of its own.
-    pub(crate) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Retry<'a> {
+    pub(crate) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Attempts<'a> {
         self.policy.start(registry, repeatable, deadline)
     }
 
     /// Sends the call until there is an answer other than a 401 that can be done something about, and again where that
     /// may help. The answer is a success or the error.
-    pub(crate) fn call(&self, call: &Call<'_>) -> Result<Reply, RegistryError> {
+    pub(crate) fn call(&self, call: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
         let endpoint = self.endpoints.of(call.registry)?;
         let mut first = self.first(&endpoint, call.registry);
         // Not before it is this call's turn: whoever waited for a registry that does not answer has its own time.
@@ -158,7 +158,11 @@ impl Session {
     }
 
     /// Takes a success, and makes an error of anything else.
-    pub(crate) fn judge(&self, call: &Call<'_>, outcome: Result<Reply, RegistryError>) -> Result<Reply, RegistryError> {
+    pub(crate) fn judge(
+        &self,
+        call: &ApiRequest<'_>,
+        outcome: Result<ApiResponse, RegistryError>,
+    ) -> Result<ApiResponse, RegistryError> {
         let (error, by_token_server) = match outcome {
             Ok(reply) if reply.answer.is_success() => return Ok(reply),
             Ok(reply) => {
@@ -171,7 +175,7 @@ impl Session {
             }
             Err(error) => (error, true),
         };
-        if error.kind != Kind::Unauthorized {
+        if error.kind != RegistryErrorKind::Unauthorized {
             return Err(error);
         }
         let kind = self.authenticator.unauthorized(call.registry, by_token_server);
@@ -193,9 +197,9 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         deadline: &Deadline,
-    ) -> Result<Reply, RegistryError> {
+    ) -> Result<ApiResponse, RegistryError> {
         let outcome = self.send_rounds(endpoint, first, call, deadline);
         self.authenticator.leave(call.registry, outcome.as_ref().err());
         outcome
@@ -205,9 +209,9 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         deadline: &Deadline,
-    ) -> Result<Reply, RegistryError> {
+    ) -> Result<ApiResponse, RegistryError> {
         let mut sent = self.authenticator.header(call.registry, call.scopes);
         let is_blind = sent.is_none() && !self.is_open(call.registry);
         if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
@@ -250,7 +254,7 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let registry = call.registry;
@@ -281,10 +285,10 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         sent: Option<&Secret>,
         deadline: &Deadline,
-    ) -> Result<Reply, RegistryError> {
+    ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
         let attempt = endpoint.attempt(first, |origin| {
             let url = Url::new(origin.clone(), call.target);
@@ -304,7 +308,7 @@ impl Session {
     }
 
     /// Notes what it took for the registry to take a request.
-    pub(crate) fn took(&self, call: &Call<'_>, sent: Option<&Secret>, reply: &Reply) {
+    pub(crate) fn took(&self, call: &ApiRequest<'_>, sent: Option<&Secret>, reply: &ApiResponse) {
         if reply.is_home && matches!(reply.answer.status, 429 | 500..) {
             // A server that is at its end may not have looked at the login.
             self.authenticator.leave(call.registry, None);
@@ -328,9 +332,9 @@ impl Session {
     fn login(
         &self,
         endpoint: &Endpoint,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         sent: Option<&Secret>,
-        reply: &Reply,
+        reply: &ApiResponse,
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let asker = Asker {
@@ -350,12 +354,12 @@ impl Session {
     /// Sends once, following redirects; the credentials stay with the first origin.
     pub(crate) fn follow(
         &self,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         url: Url,
         authorization: Option<&Secret>,
         deadline: &Deadline,
-    ) -> Result<Reply, Failure> {
-        let request = Request {
+    ) -> Result<ApiResponse, TransportFailure> {
+        let request = OutgoingRequest {
             method: call.method,
             url: &url,
             headers: call.headers,
@@ -366,7 +370,7 @@ impl Session {
             guarded: false,
             deadline,
         };
-        let send = |request: &Request<'_>| match call.slot {
+        let send = |request: &OutgoingRequest<'_>| match call.slot {
             Some(slot) => self.transport.download(call.registry, request, slot),
             None => self.transport.exchange(call.registry, request),
         };
@@ -378,14 +382,14 @@ impl Session {
         };
         let address = (!is_home).then(redirected);
         let request = FailedRequest { address, ..call.shown(self.shown(&url)) };
-        Ok(Reply { answer, request, url: last, is_home })
+        Ok(ApiResponse { answer, request, url: last, is_home })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.
-    pub(crate) fn courtesy(&self, call: &Call<'_>, url: &Url) {
+    pub(crate) fn courtesy(&self, call: &ApiRequest<'_>, url: &Url) {
         let authorization = self.authenticator.header(call.registry, call.scopes);
         let deadline = Deadline::after(COURTESY, &self.clock);
-        let request = Request {
+        let request = OutgoingRequest {
             method: call.method,
             url,
             headers: call.headers,

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::auth::authenticator::{Access, Scope};
-use crate::content::registry::client::{Fetched, MANIFEST_MAX, Name, Registry};
-use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, ManifestName, Registry};
+use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::response::{announced_digest, complaint, contradiction, is_html, manifest_type};
 use crate::digest::Digest;
 use crate::model::{json, media_type};
-use crate::net::error::{AddressSource, Kind, RegistryError};
+use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
 use crate::net::url::Url;
 use crate::reference::Repository;
 
@@ -28,7 +28,7 @@ impl Registry {
     ///
     /// # Errors
     /// What stands in the way of an exchange, a digest that is none, and one that is not what was asked for.
-    pub fn has_manifest(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>, RegistryError> {
+    pub fn has_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<Option<Digest>, RegistryError> {
         self.digest_of(repository, name, false)
     }
 
@@ -37,51 +37,56 @@ impl Registry {
     /// # Errors
     /// Those of [`Registry::has_manifest`].
     pub fn look_at_tag(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, RegistryError> {
-        self.digest_of(repository, &Name::Tag(tag.to_owned()), true)
+        self.digest_of(repository, &ManifestName::Tag(tag.to_owned()), true)
     }
 
-    fn digest_of(&self, repository: &Repository, name: &Name, is_look: bool) -> Result<Option<Digest>, RegistryError> {
+    fn digest_of(
+        &self,
+        repository: &Repository,
+        name: &ManifestName,
+        is_look: bool,
+    ) -> Result<Option<Digest>, RegistryError> {
         let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
         let accept = media_type::ACCEPTED.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = Call {
+        let call = ApiRequest {
             headers: &headers,
             is_look,
             reference: Some(text),
             is_repeatable: true,
-            ..Call::new("HEAD", repository, &reference, &scopes)
+            ..ApiRequest::new("HEAD", repository, &reference, &scopes)
         };
         match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Err(error) if error.status != Some(405) => return Err(error),
             Err(_) => {}
             Ok(reply) => {
-                let outside = complaint(repository, &reply, Kind::Protocol);
+                let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
                 match (name, announced_digest(&reply.answer).map_err(outside)?) {
-                    (Name::Digest(digest), announced @ Some(_)) => {
+                    (ManifestName::Digest(digest), announced @ Some(_)) => {
                         let Some(found) = contradiction(announced, digest) else { return Ok(Some(digest.clone())) };
-                        let wrong = complaint(repository, &reply, Kind::Verification);
+                        let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
                         return Err(wrong(format!("it says that it has {found} under {digest}")));
                     }
                     // One of another algorithm could not be compared with what is pushed.
-                    (Name::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
+                    (ManifestName::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
                     _ => {}
                 }
             }
         }
-        let reply = match self.session.call(&Call { method: "GET", cap: MANIFEST_MAX, ..call }) {
+        let reply = match self.session.call(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..call }) {
             Err(error) if error.status == Some(404) => return Ok(None),
             outcome => outcome?,
         };
-        manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        manifest_type(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
         match name {
-            Name::Digest(digest) if !digest.verifies(&reply.answer.body) => {
-                let wrong = complaint(repository, &reply, Kind::Verification);
+            ManifestName::Digest(digest) if !digest.verifies(&reply.answer.body) => {
+                let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
                 Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&reply.answer.body))))
             }
-            Name::Digest(digest) => Ok(Some(digest.clone())),
-            Name::Tag(_) => Ok(Some(Digest::of(&reply.answer.body))),
+            ManifestName::Digest(digest) => Ok(Some(digest.clone())),
+            ManifestName::Tag(_) => Ok(Some(Digest::of(&reply.answer.body))),
         }
     }
 
@@ -98,25 +103,27 @@ impl Registry {
         let accept = accept.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = Call { headers: &headers, is_look: true, ..Call::new("HEAD", repository, &target, &scopes) };
+        let call =
+            ApiRequest { headers: &headers, is_look: true, ..ApiRequest::new("HEAD", repository, &target, &scopes) };
         let mut outcome = self.session.call(&call);
         let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
         if is_fetched {
-            outcome = self.session.call(&Call { method: "GET", cap: MANIFEST_MAX, ..call });
+            outcome = self.session.call(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..call });
         }
         let reply = match outcome {
             Err(error) if error.status == Some(404) => return Ok(false),
             outcome => outcome?,
         };
         if is_html(&reply.answer) {
-            return Err(complaint(repository, &reply, Kind::Protocol)(
+            return Err(complaint(repository, &reply, RegistryErrorKind::Protocol)(
                 "a web page where a manifest should be".to_owned(),
             ));
         }
-        let announced = announced_digest(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        let announced =
+            announced_digest(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
         // Digests of two algorithms cannot be compared.
         let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
-        let wrong = complaint(repository, &reply, Kind::Verification);
+        let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
         match announced.filter(is_other) {
             Some(other) => Err(wrong(format!("it says that the manifest {digest} has the digest {other}"))),
             None if is_fetched && !digest.verifies(&reply.answer.body) => {
@@ -143,11 +150,11 @@ impl Registry {
     ) -> Result<bool, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), access)];
-        let call = Call {
+        let call = ApiRequest {
             headers: &[("Accept", "*/*")],
             blob: Some(digest),
             is_repeatable: true,
-            ..Call::new("HEAD", repository, &target, &scopes)
+            ..ApiRequest::new("HEAD", repository, &target, &scopes)
         };
         match self.session.call(&call) {
             Ok(_) => Ok(true),
@@ -159,22 +166,22 @@ impl Registry {
     /// The tags of a repository, in the registry's order. One request a page.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] for a repository that the registry does not know; a list that is none, is too long or has no end.
+    /// [`RegistryErrorKind::NotFound`] for a repository that the registry does not know; a list that is none, is too long or has no end.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let target = format!("/v2/{}/tags/list", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", "application/json")];
-        let call = Call {
+        let call = ApiRequest {
             headers: &accept,
             cap: TAGS_MAX,
             is_repeatable: true,
-            ..Call::new("GET", repository, &target, &scopes)
+            ..ApiRequest::new("GET", repository, &target, &scopes)
         };
         let mut reply = self.session.call(&call)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let outside = complaint(repository, &reply, Kind::Protocol);
-            let page = Page::read(&reply.answer.body)
+            let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
+            let page = TagPage::read(&reply.answer.body)
                 .map_err(|error| reply.answer.quote(&error.to_string()))
                 .map_err(|why| outside(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
@@ -193,13 +200,13 @@ impl Registry {
     ///
     /// # Errors
     /// A registry that does not delete, or has no such manifest, and what stands in the way of an exchange.
-    pub fn delete_manifest(&self, repository: &Repository, name: &Name) -> Result<(), RegistryError> {
+    pub fn delete_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let call = Call {
+        let call = ApiRequest {
             reference: Some(name_of(name)),
             is_repeatable: true,
-            ..Call::new("DELETE", repository, &target, &scopes)
+            ..ApiRequest::new("DELETE", repository, &target, &scopes)
         };
         let reply = match self.session.call(&call) {
             // The answer to the first try was lost.
@@ -209,7 +216,7 @@ impl Registry {
         if matches!(reply.answer.status, 200 | 202 | 204) {
             return Ok(());
         }
-        let outside = complaint(repository, &reply, Kind::Protocol);
+        let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
         Err(outside(format!("status {} for a manifest to be deleted", reply.answer.status)))
     }
 
@@ -220,13 +227,16 @@ impl Registry {
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let call =
-            Call { blob: Some(digest), is_repeatable: true, ..Call::new("DELETE", repository, &target, &scopes) };
+        let call = ApiRequest {
+            blob: Some(digest),
+            is_repeatable: true,
+            ..ApiRequest::new("DELETE", repository, &target, &scopes)
+        };
         let reply = self.session.call(&call)?;
         if matches!(reply.answer.status, 200 | 202 | 204) {
             return Ok(());
         }
-        let outside = complaint(repository, &reply, Kind::Protocol);
+        let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
         Err(outside(format!("status {} for a blob to be deleted", reply.answer.status)))
     }
 
@@ -235,28 +245,33 @@ impl Registry {
     ///
     /// # Errors
     /// What stands in the way of an exchange, and an answer that is no manifest.
-    pub fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Option<Fetched>, RegistryError> {
+    pub fn referrers(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<FetchedManifest>, RegistryError> {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", media_type::OCI_INDEX)];
-        let call = Call {
+        let call = ApiRequest {
             headers: &accept,
             cap: MANIFEST_MAX,
             reference: Some(digest.as_str()),
             is_repeatable: true,
-            ..Call::new("GET", repository, &target, &scopes)
+            ..ApiRequest::new("GET", repository, &target, &scopes)
         };
         let reply = match self.session.call(&call) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Ok(reply) if is_html(&reply.answer) => return Ok(None),
             outcome => outcome?,
         };
-        let media_type = manifest_type(&reply.answer).map_err(complaint(repository, &reply, Kind::Protocol))?;
+        let media_type =
+            manifest_type(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
         let bytes = reply.answer.body;
-        Ok(Some(Fetched { media_type, digest: Digest::of(&bytes), bytes }))
+        Ok(Some(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes }))
     }
 
-    fn next_page(&self, reply: &Reply) -> Result<Option<Url>, String> {
+    fn next_page(&self, reply: &ApiResponse) -> Result<Option<Url>, String> {
         let links: Vec<_> = reply.answer.fields("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
         let place = self.session.place(reply, next);
@@ -266,12 +281,12 @@ impl Registry {
 
 /// What a list of tags looks like; a repository without tags has `null` for them.
 #[derive(Deserialize)]
-struct Page {
+struct TagPage {
     tags: Option<Vec<String>>,
 }
 
-impl Page {
-    fn read(body: &[u8]) -> Result<Page, serde_json::Error> {
+impl TagPage {
+    fn read(body: &[u8]) -> Result<TagPage, serde_json::Error> {
         json::check_size(body)?;
         serde_json::from_slice(body)
     }
@@ -282,10 +297,10 @@ fn is_header_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
-fn name_of(name: &Name) -> &str {
+fn name_of(name: &ManifestName) -> &str {
     match name {
-        Name::Tag(tag) => tag,
-        Name::Digest(digest) => digest.as_str(),
+        ManifestName::Tag(tag) => tag,
+        ManifestName::Digest(digest) => digest.as_str(),
     }
 }
 

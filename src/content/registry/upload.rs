@@ -2,13 +2,13 @@
 //! finished with PUT, each answer naming the place for the next step.
 
 use crate::auth::authenticator::{Access, Scope};
-use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::response::{announced_digest, complaint, contradiction};
 use crate::content::registry::session::Session;
 use crate::digest::Digest;
-use crate::net::body::Outgoing;
+use crate::net::body::RequestBody;
 use crate::net::deadline::Deadline;
-use crate::net::error::{AddressSource, Kind, RegistryError};
+use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
 use crate::net::url::Url;
 use crate::reference::Repository;
 
@@ -25,7 +25,7 @@ pub(crate) struct Upload {
 
 /// What came of asking for a mount.
 #[derive(Debug)]
-pub(crate) enum Begun {
+pub(crate) enum UploadStart {
     /// The blob is there.
     Mounted,
     /// The registry would have it uploaded; `None` where it does not say to where.
@@ -47,12 +47,12 @@ impl<'a> Uploads<'a> {
     }
 
     /// Asks for a blob that another repository of the same registry has. One request.
-    pub(crate) fn mount(&self, source: &Repository, digest: &Digest) -> Result<Begun, RegistryError> {
+    pub(crate) fn mount(&self, source: &Repository, digest: &Digest) -> Result<UploadStart, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", self.target.path(), source.path());
         let [own] = self.scopes.clone();
         let scopes = [own, Scope::repository(source.path(), Access::Pull)];
         // A mount that was made is made; an upload that was begun for nothing is thrown away by the registry.
-        let reply = self.session.call(&Call {
+        let reply = self.session.call(&ApiRequest {
             target: &path,
             scopes: &scopes,
             body: Some(&[]),
@@ -62,26 +62,28 @@ impl<'a> Uploads<'a> {
         })?;
         match reply.answer.status {
             201 => {
-                let outside = complaint(self.target, &reply, Kind::Protocol);
+                let outside = complaint(self.target, &reply, RegistryErrorKind::Protocol);
                 match contradiction(announced_digest(&reply.answer).map_err(outside)?, digest) {
                     Some(mounted) => {
-                        let wrong = complaint(self.target, &reply, Kind::Verification);
+                        let wrong = complaint(self.target, &reply, RegistryErrorKind::Verification);
                         Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
                     }
-                    None => Ok(Begun::Mounted),
+                    None => Ok(UploadStart::Mounted),
                 }
             }
-            202 => Ok(Begun::Upload(self.place(&reply).ok())),
-            status => Err(complaint(self.target, &reply, Kind::Protocol)(format!("status {status} for a mount"))),
+            202 => Ok(UploadStart::Upload(self.place(&reply).ok())),
+            status => {
+                Err(complaint(self.target, &reply, RegistryErrorKind::Protocol)(format!("status {status} for a mount")))
+            }
         }
     }
 
     /// Begins an upload. One request.
     pub(crate) fn begin(&self) -> Result<Upload, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/", self.target.path());
-        let call = Call { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
+        let call = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
         let reply = self.session.call(&call)?;
-        let outside = complaint(self.target, &reply, Kind::Protocol);
+        let outside = complaint(self.target, &reply, RegistryErrorKind::Protocol);
         if reply.answer.status != 202 {
             return Err(outside(format!("status {} for an upload to begin", reply.answer.status)));
         }
@@ -89,13 +91,18 @@ impl<'a> Uploads<'a> {
     }
 
     /// Sends what there is in one PATCH, to go on from `offset`, and says where the next step is to go.
-    pub(crate) fn patch(&self, upload: &Upload, offset: u64, body: &mut Outgoing<'_>) -> Result<Upload, RegistryError> {
+    pub(crate) fn patch(
+        &self,
+        upload: &Upload,
+        offset: u64,
+        body: &mut RequestBody<'_>,
+    ) -> Result<Upload, RegistryError> {
         // A whole stream needs none, and without its length there is no end to name.
         let end = body.length.filter(|_| offset > 0).map(|length| offset.saturating_add(length).saturating_sub(1));
         let range = end.map(|end| format!("{offset}-{end}"));
         let headers: Vec<(&'static str, &str)> =
             [BYTES].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
-        let call = Call { headers: &headers, ..self.step("PATCH") };
+        let call = ApiRequest { headers: &headers, ..self.step("PATCH") };
         let reply = self.session.upload(&call, &upload.url, body)?;
         // The specification has a Location here; without one the place stays what it was.
         Ok(self.place(&reply).unwrap_or_else(|_| upload.clone()))
@@ -106,10 +113,10 @@ impl<'a> Uploads<'a> {
         &self,
         upload: &Upload,
         digest: &Digest,
-        body: &mut Outgoing<'_>,
+        body: &mut RequestBody<'_>,
     ) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
-        let call = Call { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
+        let call = ApiRequest { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
         let reply = self.session.upload(&call, &url, body)?;
         self.stored(&reply, digest)
     }
@@ -118,14 +125,14 @@ impl<'a> Uploads<'a> {
     pub(crate) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         // Not repeatable: once it had its effect the upload is gone.
-        let call = Call { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
+        let call = ApiRequest { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
         let reply = self.session.call_at(&call, &url, AddressSource::Upload)?;
         self.stored(&reply, digest)
     }
 
     /// How many bytes of an upload have arrived, and where to go on; `None` where that cannot be known for sure.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
-        let call = Call { is_repeatable: true, ..self.step("GET") };
+        let call = ApiRequest { is_repeatable: true, ..self.step("GET") };
         let reply = match self.session.call_at(&call, &upload.url, AddressSource::Upload) {
             // An upload that is not known any more, or a registry that does not say.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
@@ -146,25 +153,25 @@ impl<'a> Uploads<'a> {
         }
     }
 
-    fn step(&self, method: &'static str) -> Call<'_> {
+    fn step(&self, method: &'static str) -> ApiRequest<'_> {
         let (cap, deadline) = (ANSWER_MAX, Some(self.deadline));
-        Call { cap, deadline, ..Call::new(method, self.target, "", &self.scopes) }
+        ApiRequest { cap, deadline, ..ApiRequest::new(method, self.target, "", &self.scopes) }
     }
 
-    fn place(&self, reply: &Reply) -> Result<Upload, String> {
+    fn place(&self, reply: &ApiResponse) -> Result<Upload, String> {
         let location = reply.answer.location().ok_or("no Location for an upload")?;
         let url = self.session.place(reply, &location);
         url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
     }
 
-    fn stored(&self, reply: &Reply, digest: &Digest) -> Result<(), RegistryError> {
-        let outside = complaint(self.target, reply, Kind::Protocol);
+    fn stored(&self, reply: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
+        let outside = complaint(self.target, reply, RegistryErrorKind::Protocol);
         if !matches!(reply.answer.status, 200 | 201 | 204) {
             return Err(outside(format!("status {} for a blob that was put", reply.answer.status)));
         }
         match contradiction(announced_digest(&reply.answer).map_err(outside)?, digest) {
             Some(stored) => {
-                let wrong = complaint(self.target, reply, Kind::Verification);
+                let wrong = complaint(self.target, reply, RegistryErrorKind::Verification);
                 Err(wrong(format!("it says that it stored {stored}, not {digest}")))
             }
             None => Ok(()),

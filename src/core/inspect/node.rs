@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::manifest::{self, Kind, Schema};
+use crate::model::manifest::{self, ManifestKind, Schema};
 use crate::model::{DocumentError, Draft, Entry, media_type};
 use crate::reference::Reference;
 
@@ -22,7 +22,7 @@ const REFERENCE: &str = "vnd.docker.reference.";
 /// A manifest. At the top, the annotations and the artifact type in `line` are the manifest's own; below that they are
 /// those of its line in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
+pub(crate) struct InspectNode {
     pub(crate) reference: Reference,
     pub(crate) line: Descriptor,
     /// The index that an entry of a draft was taken from.
@@ -31,35 +31,35 @@ pub(crate) struct Node {
     pub(crate) is_draft: bool,
     /// What the manifest refers to; known at the top alone.
     pub(crate) subject: Option<Descriptor>,
-    pub(crate) inside: Inside,
+    pub(crate) inside: NodeContents,
 }
 
 /// What is in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Inside {
+pub(crate) enum NodeContents {
     /// Nobody has looked.
     Unknown,
     /// The list names it, and the registry does not have it.
     Missing,
     /// Blobs.
-    Image(Box<Contents>),
+    Image(Box<ImageContents>),
     /// Other manifests.
-    List(Vec<Node>),
+    List(Vec<InspectNode>),
 }
 
 /// What an image is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Contents {
+pub(crate) struct ImageContents {
     pub(crate) config: Option<Descriptor>,
     pub(crate) layers: Vec<Descriptor>,
 }
 
-impl Contents {
+impl ImageContents {
     /// Reads an image manifest.
-    pub(crate) fn of(bytes: &[u8]) -> Result<Contents, DocumentError> {
+    pub(crate) fn of(bytes: &[u8]) -> Result<ImageContents, DocumentError> {
         let config = manifest::config(bytes).ok();
         let layers = manifest::blobs(bytes)?.into_iter().skip(usize::from(config.is_some())).collect();
-        Ok(Contents { config, layers })
+        Ok(ImageContents { config, layers })
     }
 
     /// What there is to be downloaded, in bytes.
@@ -81,63 +81,73 @@ pub(crate) fn predicate(layer: &Descriptor) -> Option<&str> {
 
 /// The members that an index and an image manifest both have beside what they are there for.
 #[derive(Debug, Default)]
-struct Head {
+struct CommonMembers {
     artifact_type: String,
     annotations: BTreeMap<String, String>,
     subject: Option<Descriptor>,
 }
 
-impl Head {
+impl CommonMembers {
     /// Reads them; an image manifest's have the same names and types as an index's. What is no such member is nothing.
-    fn of(bytes: &[u8]) -> Head {
+    fn of(bytes: &[u8]) -> CommonMembers {
         let Ok(Index { artifact_type, annotations, subject, .. }) = Index::decode(bytes) else {
-            return Head::default();
+            return CommonMembers::default();
         };
-        Head { artifact_type, annotations, subject }
+        CommonMembers { artifact_type, annotations, subject }
     }
 }
 
-impl Node {
+impl InspectNode {
     /// A manifest of which only its line is known.
-    pub(crate) fn listed(reference: Reference, line: Descriptor) -> Node {
-        Node { reference, line, source: None, is_draft: false, subject: None, inside: Inside::Unknown }
+    pub(crate) fn listed(reference: Reference, line: Descriptor) -> InspectNode {
+        InspectNode { reference, line, source: None, is_draft: false, subject: None, inside: NodeContents::Unknown }
     }
 
     /// A manifest that is here, with what it says of itself.
-    pub(crate) fn top(reference: Reference, media_type: &str, digest: &Digest, bytes: &[u8], inside: Inside) -> Node {
-        let Head { artifact_type, annotations, subject } = Head::of(bytes);
+    pub(crate) fn top(
+        reference: Reference,
+        media_type: &str,
+        digest: &Digest,
+        bytes: &[u8],
+        inside: NodeContents,
+    ) -> InspectNode {
+        let CommonMembers { artifact_type, annotations, subject } = CommonMembers::of(bytes);
         let line = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
-        Node { subject, inside, ..Node::listed(reference, Descriptor { artifact_type, annotations, ..line }) }
+        InspectNode {
+            subject,
+            inside,
+            ..InspectNode::listed(reference, Descriptor { artifact_type, annotations, ..line })
+        }
     }
 
     /// A draft, as the list that it would become.
-    pub(crate) fn of_draft(draft: &Draft) -> Result<Node, CommandError> {
+    pub(crate) fn of_draft(draft: &Draft) -> Result<InspectNode, CommandError> {
         let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
-        let children = draft.listed().map(Node::of_entry).collect::<Result<_, _>>()?;
-        let inside = Inside::List(children);
-        let top = Node::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside);
-        Ok(Node { is_draft: true, ..top })
+        let children = draft.listed().map(InspectNode::of_entry).collect::<Result<_, _>>()?;
+        let inside = NodeContents::List(children);
+        let top = InspectNode::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside);
+        Ok(InspectNode { is_draft: true, ..top })
     }
 
     /// An entry of a draft.
-    pub(crate) fn of_entry(entry: &Entry) -> Result<Node, CommandError> {
-        let inside = Inside::Image(Box::new(Contents::of(&entry.payload()?)?));
-        let node = Node::listed(entry.reference.clone(), entry.descriptor.clone());
-        Ok(Node { source: entry.source.clone(), inside, ..node })
+    pub(crate) fn of_entry(entry: &Entry) -> Result<InspectNode, CommandError> {
+        let inside = NodeContents::Image(Box::new(ImageContents::of(&entry.payload()?)?));
+        let node = InspectNode::listed(entry.reference.clone(), entry.descriptor.clone());
+        Ok(InspectNode { source: entry.source.clone(), inside, ..node })
     }
 
     /// What is below it, where it is a list and somebody has looked.
-    pub(crate) fn children(&self) -> &[Node] {
+    pub(crate) fn children(&self) -> &[InspectNode] {
         match &self.inside {
-            Inside::List(children) => children,
+            NodeContents::List(children) => children,
             _ => &[],
         }
     }
 
     /// What it is made of, where it is an image and somebody has looked.
-    pub(crate) fn contents(&self) -> Option<&Contents> {
+    pub(crate) fn contents(&self) -> Option<&ImageContents> {
         match &self.inside {
-            Inside::Image(contents) => Some(contents),
+            NodeContents::Image(contents) => Some(contents),
             _ => None,
         }
     }
@@ -155,16 +165,16 @@ impl Node {
     /// What it is, in a few words.
     pub(crate) fn kind(&self) -> String {
         let artifact = Some(self.line.artifact_type.as_str()).filter(|kind| !kind.is_empty());
-        let artifact = artifact.or(self.contents().and_then(Contents::kind));
-        match (Kind::of(&self.line.media_type), artifact) {
+        let artifact = artifact.or(self.contents().and_then(ImageContents::kind));
+        match (ManifestKind::of(&self.line.media_type), artifact) {
             _ if self.attests().is_some() => "attestation".to_owned(),
-            (Some(Kind::List), _) if media_type::essence(&self.line.media_type) == media_type::DOCKER_LIST => {
+            (Some(ManifestKind::List), _) if media_type::essence(&self.line.media_type) == media_type::DOCKER_LIST => {
                 "docker list".to_owned()
             }
-            (Some(Kind::List), _) => "oci index".to_owned(),
-            (Some(Kind::Image(_)), Some(artifact)) => format!("artifact {artifact}"),
-            (Some(Kind::Image(Schema::Docker)), None) => "docker image".to_owned(),
-            (Some(Kind::Image(Schema::Oci)), None) => "oci image".to_owned(),
+            (Some(ManifestKind::List), _) => "oci index".to_owned(),
+            (Some(ManifestKind::Image(_)), Some(artifact)) => format!("artifact {artifact}"),
+            (Some(ManifestKind::Image(Schema::Docker)), None) => "docker image".to_owned(),
+            (Some(ManifestKind::Image(Schema::Oci)), None) => "oci image".to_owned(),
             (None, _) if self.line.media_type.is_empty() => "unknown".to_owned(),
             (None, _) => self.line.media_type.clone(),
         }
@@ -182,19 +192,19 @@ impl Node {
         if let Some(contents) = self.contents() {
             digests.extend(contents.config.iter().chain(&contents.layers).map(|blob| &blob.digest));
         }
-        digests.extend(self.children().iter().flat_map(Node::digests));
+        digests.extend(self.children().iter().flat_map(InspectNode::digests));
         digests
     }
 }
 
 /// The manifests of a list in its order, but for attestations: each stands with the image that it attests, or alone
 /// where that is not in the list.
-pub(crate) fn beside(children: &[Node]) -> Vec<(&Node, Vec<&Node>)> {
-    let attested: Vec<Option<Digest>> = children.iter().map(Node::attests).collect();
+pub(crate) fn beside(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&InspectNode>)> {
+    let attested: Vec<Option<Digest>> = children.iter().map(InspectNode::attests).collect();
     let pairs = || children.iter().zip(&attested);
     let images: BTreeSet<&Digest> =
         pairs().filter(|(_, about)| about.is_none()).map(|(child, _)| &child.line.digest).collect();
-    let mut attestations: BTreeMap<&Digest, Vec<&Node>> = BTreeMap::new();
+    let mut attestations: BTreeMap<&Digest, Vec<&InspectNode>> = BTreeMap::new();
     for (child, about) in pairs() {
         if let Some(about) = about {
             attestations.entry(about).or_default().push(child);
@@ -203,7 +213,7 @@ pub(crate) fn beside(children: &[Node]) -> Vec<(&Node, Vec<&Node>)> {
     let stands = pairs().filter(|(_, about)| about.as_ref().is_none_or(|about| !images.contains(about)));
     // A list may name an image twice; what is said of it is said once.
     let mut with = |(child, about): (_, &Option<Digest>)| {
-        let child: &Node = child;
+        let child: &InspectNode = child;
         let own = if about.is_none() { attestations.remove(&child.line.digest) } else { None };
         (child, own.unwrap_or_default())
     };

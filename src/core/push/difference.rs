@@ -14,24 +14,24 @@ use crate::sanitize;
 
 /// What differs between two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Changes {
-    pub(crate) added: Vec<Line>,
-    pub(crate) removed: Vec<Line>,
-    pub(crate) changed: Vec<Moved>,
+pub(crate) struct Difference {
+    pub(crate) added: Vec<PlatformEntries>,
+    pub(crate) removed: Vec<PlatformEntries>,
+    pub(crate) changed: Vec<ChangedPlatform>,
     /// What else there is.
-    pub(crate) details: Vec<Detail>,
+    pub(crate) details: Vec<ChangedMember>,
 }
 
 /// A platform and what is listed for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Line {
+pub(crate) struct PlatformEntries {
     pub(crate) platform: String,
     pub(crate) digests: Vec<String>,
 }
 
 /// A platform for which something else is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Moved {
+pub(crate) struct ChangedPlatform {
     pub(crate) platform: String,
     pub(crate) from: Vec<String>,
     pub(crate) to: Vec<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Moved {
 
 /// A member that the two have differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Detail {
+pub(crate) struct ChangedMember {
     /// The manifest of which it is said; none for the list itself.
     pub(crate) digest: Option<String>,
     /// `annotations.KEY`, `artifactType`, `attestations`, `order`, …
@@ -51,30 +51,31 @@ pub(crate) struct Detail {
 }
 
 /// The difference; `before` is `None` where nothing is served.
-pub(crate) fn between(before: Option<&Index>, after: &Index) -> Changes {
+pub(crate) fn between(before: Option<&Index>, after: &Index) -> Difference {
     let lines = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
     let changes = differences(&lines(before), &lines(Some(after)));
     let mut details = before.map(|before| details(before, after)).unwrap_or_default();
     details.extend(of_one_alone(before.unwrap_or(&Index::default()), after));
-    Changes { details, ..changes }
+    Difference { details, ..changes }
 }
 
-impl Changes {
+impl Difference {
     /// A line for each of them, as people read it.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let line =
-            |sign: &str, line: &Line| format!("{sign} {} {}", sanitize::word(&line.platform), line.digests.join(" "));
-        let moved = |line: &Moved| {
+        let line = |sign: &str, line: &PlatformEntries| {
+            format!("{sign} {} {}", sanitize::word(&line.platform), line.digests.join(" "))
+        };
+        let moved = |line: &ChangedPlatform| {
             format!("~ {} {} -> {}", sanitize::word(&line.platform), line.from.join(" "), line.to.join(" "))
         };
         let added = self.added.iter().map(|added| line("+", added));
         let removed = self.removed.iter().map(|removed| line("-", removed));
         let changed = self.changed.iter().map(moved);
-        added.chain(removed).chain(changed).chain(self.details.iter().map(Detail::line)).collect()
+        added.chain(removed).chain(changed).chain(self.details.iter().map(ChangedMember::line)).collect()
     }
 }
 
-impl Detail {
+impl ChangedMember {
     fn line(&self) -> String {
         let value = |value: &Option<String>| {
             value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::start(value)))
@@ -106,26 +107,28 @@ fn platforms(descriptors: &[Descriptor]) -> Platforms {
     lines
 }
 
-fn differences(before: &Platforms, after: &Platforms) -> Changes {
+fn differences(before: &Platforms, after: &Platforms) -> Difference {
     let texts = |digests: &BTreeSet<String>| digests.iter().cloned().collect::<Vec<_>>();
     let only = |these: &Platforms, those: &Platforms| {
         let alone = these.iter().filter(|(platform, _)| !those.contains_key(*platform));
-        alone.map(|(platform, digests)| Line { platform: platform.clone(), digests: texts(digests) }).collect()
+        alone
+            .map(|(platform, digests)| PlatformEntries { platform: platform.clone(), digests: texts(digests) })
+            .collect()
     };
     let both = before.iter().filter_map(|(platform, from)| Some((platform, from, after.get(platform)?)));
-    let moved = both.filter(|(_, from, to)| from != to).map(|(platform, from, to)| Moved {
+    let moved = both.filter(|(_, from, to)| from != to).map(|(platform, from, to)| ChangedPlatform {
         platform: platform.clone(),
         from: texts(from),
         to: texts(to),
     });
     let (added, removed) = (only(after, before), only(before, after));
-    Changes { added, removed, changed: moved.collect(), details: Vec::new() }
+    Difference { added, removed, changed: moved.collect(), details: Vec::new() }
 }
 
 /// What is said of something, by the name of the member.
 type Said = BTreeMap<String, String>;
 
-fn details(before: &Index, after: &Index) -> Vec<Detail> {
+fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let mut details = told_differently(None, &of_list(before), &of_list(after));
     let (old, new) = (by_digest(before), by_digest(after));
     let both = || old.iter().filter_map(|(digest, lines)| Some((*digest, lines, new.get(digest)?)));
@@ -142,13 +145,13 @@ fn details(before: &Index, after: &Index) -> Vec<Detail> {
     };
     let (old, new) = (sequence(before), sequence(after));
     if old != new && sorted(old) == sorted(new) {
-        details.push(Detail { digest: None, member: "order".to_owned(), from: None, to: None });
+        details.push(ChangedMember { digest: None, member: "order".to_owned(), from: None, to: None });
     }
     details
 }
 
 /// What is said of images that only one of the two names: annotations, artifact type, attestations.
-fn of_one_alone(before: &Index, after: &Index) -> Vec<Detail> {
+fn of_one_alone(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
     let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Said {
         let images = lines.get(digest).into_iter().flatten().filter(|line| attested(line).is_none());
@@ -171,10 +174,10 @@ fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
     lines
 }
 
-fn told_differently(digest: Option<&Digest>, before: &Said, after: &Said) -> Vec<Detail> {
+fn told_differently(digest: Option<&Digest>, before: &Said, after: &Said) -> Vec<ChangedMember> {
     let members: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differ = members.into_iter().filter(|member| before.get(*member) != after.get(*member));
-    let detail = |member: &String| Detail {
+    let detail = |member: &String| ChangedMember {
         digest: digest.map(ToString::to_string),
         member: member.clone(),
         from: before.get(member).cloned(),
@@ -232,7 +235,7 @@ mod tests {
         Index { manifests: manifests.to_vec(), ..Index::default() }
     }
 
-    fn named(lines: &[Line]) -> Vec<&str> {
+    fn named(lines: &[PlatformEntries]) -> Vec<&str> {
         lines.iter().map(|line| line.platform.as_str()).collect()
     }
 
@@ -268,7 +271,7 @@ mod tests {
         let found = between(Some(&index(&[one.clone(), two.clone()])), &index(&[two, one]));
         assert_eq!((found.added.len(), found.removed.len(), found.changed.len()), (0, 0, 0));
         assert_eq!(found.lines(), ["~ order"]);
-        assert_eq!(between(Some(&index(&[])), &index(&[])), Changes::default());
+        assert_eq!(between(Some(&index(&[])), &index(&[])), Difference::default());
     }
 
     #[test]
@@ -287,7 +290,7 @@ mod tests {
         expected.sort();
         let details = |before: Option<&Index>| {
             let found = between(before, &after);
-            let mut lines: Vec<String> = found.details.iter().map(Detail::line).collect();
+            let mut lines: Vec<String> = found.details.iter().map(ChangedMember::line).collect();
             lines.sort();
             lines
         };

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
 use crate::cli::output::{Table, human};
-use crate::content::registry::{Name, Registry};
+use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::missing_child::NamedBy;
-use crate::core::push::difference::{self, Changes};
-use crate::core::push::outcome::{Change, Copied, How, Origin, Preview, Published, TagChange};
-use crate::core::push::plan::{Blob, Child, Plan, Put};
-use crate::core::push::remote_state::{self, Now, Served};
+use crate::core::push::difference::{self, Difference};
+use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, ImageOrigin, PushOutcome, TagChange, TransferMethod};
+use crate::core::push::plan::{PlannedBlob, PlannedChild, PlannedManifest, PushPlan};
+use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::model::index::Index;
@@ -19,17 +19,17 @@ use crate::net::tasks;
 use crate::reference::{Reference, Repository};
 
 /// A question to a registry.
-enum Question<'p> {
+enum RemoteQuery<'p> {
     /// Whether this repository has this manifest.
     Manifest(&'p Repository, &'p Digest),
     /// Whether any of its sources has this blob.
-    Source(&'p Blob<'p>),
+    Source(&'p PlannedBlob<'p>),
     /// Whether the target has this blob already.
-    Target(&'p Blob<'p>),
+    Target(&'p PlannedBlob<'p>),
 }
 
 /// What the answer means.
-enum Answer<'p> {
+enum RemoteAnswer<'p> {
     Fine,
     Missing(CommandError),
     InTarget(&'p Digest),
@@ -43,9 +43,9 @@ pub(crate) fn preview<'p>(
     registry: &Registry,
     jobs: NonZeroUsize,
     draft: &Draft,
-    plan: &'p Plan<'p>,
-    served: &Served,
-) -> Result<Published, CommandError> {
+    plan: &'p PushPlan<'p>,
+    served: &RemoteState,
+) -> Result<PushOutcome, CommandError> {
     let questions = questions(plan, served);
     let answers =
         tasks::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
@@ -53,9 +53,9 @@ pub(crate) fn preview<'p>(
     let mut present = BTreeSet::new();
     for answer in answers {
         match answer {
-            Answer::Fine => {}
-            Answer::Missing(error) => missing.push(error),
-            Answer::InTarget(digest) => {
+            RemoteAnswer::Fine => {}
+            RemoteAnswer::Missing(error) => missing.push(error),
+            RemoteAnswer::InTarget(digest) => {
                 present.insert(digest);
             }
         }
@@ -63,46 +63,55 @@ pub(crate) fn preview<'p>(
     if !missing.is_empty() {
         return Err(CommandError::of(missing));
     }
-    let mut published = Published::of(draft, plan);
+    let mut published = PushOutcome::of(draft, plan);
     for (child, image) in plan.children.iter().zip(&mut published.platforms) {
         image.from = Some(origin(plan, served, &present, child));
     }
     let (mounted, copied) = totals(plan, served, &present);
-    let preview = Some(Preview { tag_changes: tag_changes(plan, served), changes: changes(plan, served)? });
-    Ok(Published { mounted, copied, dry_run: true, preview, ..published })
+    let preview = Some(DryRun { tag_changes: tag_changes(plan, served), changes: changes(plan, served)? });
+    Ok(PushOutcome { mounted, copied, dry_run: true, preview, ..published })
 }
 
 /// The manifests that are left to be put.
-fn missing<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'p Put<'p>> {
+fn missing<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<Item = &'p PlannedManifest<'p>> {
     plan.missing(&served.children)
 }
 
-fn needed<'p>(plan: &'p Plan<'p>, served: &'p Served) -> impl Iterator<Item = &'p Blob<'p>> {
+fn needed<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<Item = &'p PlannedBlob<'p>> {
     let places: BTreeSet<usize> = missing(plan, served).flat_map(|put| put.needs.iter().copied()).collect();
     places.into_iter().filter_map(|place| plan.blobs.get(place))
 }
 
-fn questions<'p>(plan: &'p Plan<'p>, served: &'p Served) -> Vec<Question<'p>> {
+fn questions<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
     let manifests =
-        missing(plan, served).filter_map(|put| Some(Question::Manifest(put.source, put.reference.digest()?)));
-    let sources = needed(plan, served).filter(|blob| !blob.may_stay).map(Question::Source);
-    let targets = needed(plan, served).filter(|blob| !is_near(plan, blob)).map(Question::Target);
+        missing(plan, served).filter_map(|put| Some(RemoteQuery::Manifest(put.source, put.reference.digest()?)));
+    let sources = needed(plan, served).filter(|blob| !blob.may_stay).map(RemoteQuery::Source);
+    let targets = needed(plan, served).filter(|blob| !is_near(plan, blob)).map(RemoteQuery::Target);
     manifests.chain(sources).chain(targets).collect()
 }
 
-fn ask<'p>(registry: &Registry, plan: &Plan<'_>, question: &Question<'p>) -> Result<Answer<'p>, CommandError> {
-    let gone = |what, names: Vec<String>| Answer::Missing(CommandError::Gone { what, name: names.join(", nor ") });
+fn ask<'p>(
+    registry: &Registry,
+    plan: &PushPlan<'_>,
+    question: &RemoteQuery<'p>,
+) -> Result<RemoteAnswer<'p>, CommandError> {
+    let gone =
+        |what, names: Vec<String>| RemoteAnswer::Missing(CommandError::Gone { what, name: names.join(", nor ") });
     match question {
-        Question::Manifest(repository, digest) => {
-            let found = registry.has_manifest(repository, &Name::Digest((*digest).clone()))?;
-            Ok(if found.is_some() { Answer::Fine } else { gone("manifest", vec![format!("{repository}@{digest}")]) })
+        RemoteQuery::Manifest(repository, digest) => {
+            let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;
+            Ok(if found.is_some() {
+                RemoteAnswer::Fine
+            } else {
+                gone("manifest", vec![format!("{repository}@{digest}")])
+            })
         }
-        Question::Source(blob) => {
+        RemoteQuery::Source(blob) => {
             // As a push does: a source that gives no answer is none of those that have it.
             let mut failed = None;
             for source in &blob.sources {
                 match registry.has_blob(source, &blob.digest) {
-                    Ok(true) => return Ok(Answer::Fine),
+                    Ok(true) => return Ok(RemoteAnswer::Fine),
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
                 }
@@ -110,39 +119,48 @@ fn ask<'p>(registry: &Registry, plan: &Plan<'_>, question: &Question<'p>) -> Res
             let names = || blob.sources.iter().map(|source| format!("{source}@{}", blob.digest)).collect();
             failed.map_or_else(|| Ok(gone("blob", names())), |error| Err(error.into()))
         }
-        Question::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
-            Ok(true) => Ok(Answer::InTarget(&blob.digest)),
-            Ok(false) => Ok(Answer::Fine),
-            Err(error) if remote_state::is_untold(&error) => Ok(Answer::Fine),
+        RemoteQuery::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
+            Ok(true) => Ok(RemoteAnswer::InTarget(&blob.digest)),
+            Ok(false) => Ok(RemoteAnswer::Fine),
+            Err(error) if remote_state::is_untold(&error) => Ok(RemoteAnswer::Fine),
             Err(error) => Err(error.into()),
         },
     }
 }
 
 /// Whether a mount is tried first.
-fn is_near(plan: &Plan<'_>, blob: &Blob<'_>) -> bool {
+fn is_near(plan: &PushPlan<'_>, blob: &PlannedBlob<'_>) -> bool {
     blob.sources.first().is_some_and(|source| source.domain() == plan.target.repository().domain())
 }
 
-fn origin(plan: &Plan<'_>, served: &Served, present: &BTreeSet<&Digest>, child: &Child<'_>) -> Origin {
+fn origin(
+    plan: &PushPlan<'_>,
+    served: &RemoteState,
+    present: &BTreeSet<&Digest>,
+    child: &PlannedChild<'_>,
+) -> ImageOrigin {
     let put = child.put.and_then(|place| plan.puts.get(place));
     let is_there = served.children.contains(&child.entry.descriptor.digest);
     let Some(put) = put.filter(|_| !is_there) else {
-        return Origin { how: How::InPlace, repository: plan.target.repository().to_string(), bytes: 0 };
+        return ImageOrigin {
+            how: TransferMethod::InPlace,
+            repository: plan.target.repository().to_string(),
+            bytes: 0,
+        };
     };
     let blobs = put.needs.iter().filter_map(|place| plan.blobs.get(*place));
     let blobs = blobs.filter(|blob| !blob.may_stay && !present.contains(&blob.digest));
     let is_near = put.source.domain() == plan.target.repository().domain();
-    Origin {
-        how: if is_near { How::Mount } else { How::Copy },
+    ImageOrigin {
+        how: if is_near { TransferMethod::Mount } else { TransferMethod::Copy },
         repository: put.source.to_string(),
         bytes: blobs.filter_map(|blob| blob.size).fold(0, u64::saturating_add),
     }
 }
 
 /// How many blobs would be mounted, and how much copied.
-fn totals(plan: &Plan<'_>, served: &Served, present: &BTreeSet<&Digest>) -> (u64, Copied) {
-    let (mut mounted, mut copied) = (0, Copied::default());
+fn totals(plan: &PushPlan<'_>, served: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
+    let (mut mounted, mut copied) = (0, CopiedBlobs::default());
     for blob in needed(plan, served).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
         if is_near(plan, blob) {
             mounted += 1;
@@ -154,13 +172,13 @@ fn totals(plan: &Plan<'_>, served: &Served, present: &BTreeSet<&Digest>) -> (u64
     (mounted, copied)
 }
 
-fn tag_changes(plan: &Plan<'_>, served: &Served) -> Vec<TagChange> {
-    let change = |(tag, now): (&Reference, &Now)| {
+fn tag_changes(plan: &PushPlan<'_>, served: &RemoteState) -> Vec<TagChange> {
+    let change = |(tag, now): (&Reference, &TagState)| {
         let (change, now) = match now {
-            Now::Unknown => (Change::Unknown, None),
-            Now::Nothing => (Change::New, None),
-            Now::This => (Change::Unchanged, Some(plan.list.digest.to_string())),
-            Now::Other(digest) => (Change::Moved, Some(digest.to_string())),
+            TagState::Unknown => (Change::Unknown, None),
+            TagState::Nothing => (Change::New, None),
+            TagState::This => (Change::Unchanged, Some(plan.list.digest.to_string())),
+            TagState::Other(digest) => (Change::Moved, Some(digest.to_string())),
         };
         TagChange { tag: tag.tag().unwrap_or_default().to_owned(), change, now }
     };
@@ -168,10 +186,10 @@ fn tag_changes(plan: &Plan<'_>, served: &Served) -> Vec<TagChange> {
 }
 
 /// Nothing, where it is not known what is served.
-fn changes(plan: &Plan<'_>, served: &Served) -> Result<Changes, CommandError> {
+fn changes(plan: &PushPlan<'_>, served: &RemoteState) -> Result<Difference, CommandError> {
     let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag)).map(|(_, now)| now);
-    if own == Some(&Now::Unknown) {
-        return Ok(Changes::default());
+    if own == Some(&TagState::Unknown) {
+        return Ok(Difference::default());
     }
     let after = Index::decode(&plan.list.bytes)?;
     let before = served
@@ -182,7 +200,7 @@ fn changes(plan: &Plan<'_>, served: &Served) -> Result<Changes, CommandError> {
 }
 
 /// A dry run as people read it.
-pub(crate) fn text(published: &Published, room: Option<usize>) -> String {
+pub(crate) fn text(published: &PushOutcome, room: Option<usize>) -> String {
     let mut text = format!("Would push {}\n", published.reference);
     for (name, value) in [
         ("digest", published.digest.clone()),
@@ -204,7 +222,7 @@ pub(crate) fn text(published: &Published, room: Option<usize>) -> String {
         let _ = writeln!(text, "{:<12}{tag} ({state})", "tag:");
     }
     let _ = write!(text, "\n{}", table(published).within(room));
-    let Copied { blobs, bytes } = published.copied;
+    let CopiedBlobs { blobs, bytes } = published.copied;
     let _ = writeln!(
         text,
         "\nBlobs to mount: {}, to copy: {blobs} ({})\n\n{}",
@@ -217,13 +235,13 @@ pub(crate) fn text(published: &Published, room: Option<usize>) -> String {
     text
 }
 
-fn table(published: &Published) -> Table {
+fn table(published: &PushOutcome) -> Table {
     let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
     for image in &published.platforms {
         let (from, bytes) = match &image.from {
-            Some(Origin { how: How::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
-            Some(Origin { how, repository, bytes }) => {
-                let how = if *how == How::Mount { "mount" } else { "copy" };
+            Some(ImageOrigin { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
+            Some(ImageOrigin { how, repository, bytes }) => {
+                let how = if *how == TransferMethod::Mount { "mount" } else { "copy" };
                 (format!("{how} from {repository}"), human::size(*bytes))
             }
         };
@@ -234,7 +252,7 @@ fn table(published: &Published) -> Table {
 }
 
 /// The difference to what is served now, a line for each.
-fn told(published: &Published, preview: &Preview) -> String {
+fn told(published: &PushOutcome, preview: &DryRun) -> String {
     if published.unchanged {
         return "unchanged: nothing would be sent".to_owned();
     }

@@ -9,19 +9,19 @@ use crate::cli::args::{Format, Publish};
 use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::cli::output::{Progress, json};
-use crate::content::registry::{self, Brought, Mount, Name, Registry};
-use crate::core::error::{CommandError, Made};
+use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry};
+use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::missing_child::NamedBy;
-use crate::core::push::outcome::{Copied, Published};
-use crate::core::push::plan::{Blob, Plan, Put, Step};
-use crate::core::push::remote_state::{self, Now, Served};
+use crate::core::push::outcome::{CopiedBlobs, PushOutcome};
+use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};
+use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::core::push::{difference, dry_run};
-use crate::core::requirements::{self, Wanted};
+use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
 use crate::model::Draft;
 use crate::model::index::Index;
 use crate::net::tasks;
-use crate::net::{Kind, RegistryError};
+use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
 use crate::sanitize;
 
@@ -33,7 +33,7 @@ use crate::sanitize;
 ///
 /// # Errors
 /// [`CommandError::Incomplete`] and [`CommandError::Twice`] before any request; a draft that cannot become the list that
-/// is asked for; files that cannot be written; what a registry says. [`CommandError::Untold`] where the list is published and only what
+/// is asked for; files that cannot be written; what a registry says. [`CommandError::PushedButNotReported`] where the list is published and only what
 /// comes after that failed.
 pub(crate) fn publish(
     context: &Context,
@@ -41,15 +41,15 @@ pub(crate) fn publish(
     jobs: NonZeroUsize,
     draft: &Draft,
     options: &Publish,
-    tell: impl FnOnce(&Published) -> Result<(), CommandError>,
-) -> Result<Published, CommandError> {
-    let plan = Plan::new(draft, options.kind, &options.tags)?;
+    tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
+) -> Result<PushOutcome, CommandError> {
+    let plan = PushPlan::new(draft, options.kind, &options.tags)?;
     // What is no draft has been looked at before it came here.
-    let made = Made::Draft;
+    let made = SpecOrigin::Draft;
     if let Some(note) = &plan.list.note {
         context.streams.note(format_args!("{}", sanitize::line(note)));
     }
-    let wanted = Wanted { require: &options.require, exact: options.exact, strict: options.strict, made };
+    let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
     let warnings = requirements::check(draft, &wanted)?;
     let file = |path: &Option<std::path::PathBuf>| {
         path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()
@@ -64,7 +64,7 @@ pub(crate) fn publish(
     } else {
         served.failure(&plan, NamedBy::Pushed).map_or(Ok(()), Err)?;
         let (mounted, copied) = send(context, registry, jobs, &plan, &served, options)?;
-        Published { mounted, copied, ..Published::of(draft, &plan) }
+        PushOutcome { mounted, copied, ..PushOutcome::of(draft, &plan) }
     };
     published.unchanged = served.is_done(&plan);
     published.requests = registry.requests().saturating_sub(before);
@@ -79,15 +79,15 @@ pub(crate) fn publish(
     if failures.is_empty() {
         return Ok(published);
     }
-    let Published { reference: list, digest, .. } = published;
-    Err(CommandError::Untold { failure: Box::new(CommandError::of(failures)), list, digest })
+    let PushOutcome { reference: list, digest, .. } = published;
+    Err(CommandError::PushedButNotReported { failure: Box::new(CommandError::of(failures)), list, digest })
 }
 
 /// A line where somebody else has changed what the list's tag serves since the draft was made from it, or pushed.
-fn overwritten(draft: &Draft, plan: &Plan<'_>, served: &Served) -> Option<String> {
+fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Option<String> {
     let known = draft.remote_digest.as_ref()?;
     let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
-    let Some((tag, Now::Other(digest))) = own.filter(|(_, now)| **now != Now::Other(known.clone())) else {
+    let Some((tag, TagState::Other(digest))) = own.filter(|(_, now)| **now != TagState::Other(known.clone())) else {
         return None;
     };
     let after = Index::decode(&plan.list.bytes).ok()?;
@@ -98,7 +98,7 @@ fn overwritten(draft: &Draft, plan: &Plan<'_>, served: &Served) -> Option<String
 }
 
 /// Tells on stdout what came of it: docker's lines, unless something else was asked for.
-pub(crate) fn show(context: &Context, published: &Published, options: &Publish) -> Result<(), CommandError> {
+pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
     match options.format {
         Some(Format::Json) => Ok(context.streams.json(published)?),
         None if published.dry_run => {
@@ -110,7 +110,7 @@ pub(crate) fn show(context: &Context, published: &Published, options: &Publish) 
 
 /// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
 /// fails, is the failure.
-pub(crate) fn warn(context: &Context, published: &[Published]) {
+pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
     // Several targets of one spec are one list.
     let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
@@ -120,7 +120,7 @@ fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
     file.map_or(Ok(()), |file| file.write(bytes))
 }
 
-fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &Plan<'_>, is_dry_run: bool) {
+fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry_run: bool) {
     let target = plan.target.repository();
     registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
     for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
@@ -135,12 +135,12 @@ fn send(
     context: &Context,
     registry: &Registry,
     jobs: NonZeroUsize,
-    plan: &Plan<'_>,
-    served: &Served,
+    plan: &PushPlan<'_>,
+    served: &RemoteState,
     options: &Publish,
-) -> Result<(u64, Copied), CommandError> {
+) -> Result<(u64, CopiedBlobs), CommandError> {
     let progress = Progress::new(&context.streams, options.quiet);
-    let sender = Sender { context, registry, plan, progress, is_verbose: options.verbose };
+    let sender = PushExecutor { context, registry, plan, progress, is_verbose: options.verbose };
     let mut moved = Vec::new();
     let outcome = sender.all(jobs, served, &mut moved);
     sender.progress.finish();
@@ -148,14 +148,18 @@ fn send(
 }
 
 /// Which tags a failure left where they were.
-fn halfway(failure: CommandError, plan: &Plan<'_>, served: &Served, moved: &[String]) -> CommandError {
-    let tags = plan.tags.iter().zip(&served.tags).filter(|(_, now)| **now != Now::This);
+fn halfway(failure: CommandError, plan: &PushPlan<'_>, served: &RemoteState, moved: &[String]) -> CommandError {
+    let tags = plan.tags.iter().zip(&served.tags).filter(|(_, now)| **now != TagState::This);
     let left = tags.filter_map(|(tag, _)| tag.tag()).filter(|tag| !moved.iter().any(|moved| moved == tag));
-    CommandError::Halfway { left: left.map(str::to_owned).collect(), moved: moved.to_vec(), failure: Box::new(failure) }
+    CommandError::PartialTags {
+        left: left.map(str::to_owned).collect(),
+        moved: moved.to_vec(),
+        failure: Box::new(failure),
+    }
 }
 
 /// What became of one step.
-enum Sent {
+enum StepResult {
     Mounted,
     Copied(u64),
     /// It was there, or need not be.
@@ -163,118 +167,125 @@ enum Sent {
     Put,
 }
 
-struct Sender<'a> {
+struct PushExecutor<'a> {
     context: &'a Context,
     registry: &'a Registry,
-    plan: &'a Plan<'a>,
+    plan: &'a PushPlan<'a>,
     progress: Progress,
     is_verbose: bool,
 }
 
-impl Sender<'_> {
+impl PushExecutor<'_> {
     /// All of it; gives how many blobs were mounted, and how much was copied.
-    fn all(&self, jobs: NonZeroUsize, served: &Served, moved: &mut Vec<String>) -> Result<(u64, Copied), CommandError> {
+    fn all(
+        &self,
+        jobs: NonZeroUsize,
+        served: &RemoteState,
+        moved: &mut Vec<String>,
+    ) -> Result<(u64, CopiedBlobs), CommandError> {
         let brought = self.children(jobs, served)?;
         self.names(served, moved)?;
         Ok(brought)
     }
 
     /// Brings the blobs and puts the manifests that the list is going to name.
-    fn children(&self, jobs: NonZeroUsize, served: &Served) -> Result<(u64, Copied), CommandError> {
-        let (mut mounted, mut copied) = (0, Copied::default());
+    fn children(&self, jobs: NonZeroUsize, served: &RemoteState) -> Result<(u64, CopiedBlobs), CommandError> {
+        let (mut mounted, mut copied) = (0, CopiedBlobs::default());
         let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
         for (put, _) in there.filter(|(_, digest)| !served.is_there && served.children.contains(*digest)) {
             self.say(format_args!("already there: {}", put.reference));
         }
         let steps = self.plan.steps(&served.children);
         let sizes = steps.iter().filter_map(|(step, _)| match step {
-            Step::Blob(blob) => Some(blob.size.unwrap_or_default()),
-            Step::Put(_) => None,
+            PushStep::Blob(blob) => Some(blob.size.unwrap_or_default()),
+            PushStep::Put(_) => None,
         });
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
         self.progress.total(bytes, blobs);
         let sent = tasks::in_stages(jobs, &steps, |step| self.step(step)).map_err(CommandError::of)?;
         for sent in sent {
             match sent {
-                Sent::Mounted => mounted += 1,
-                Sent::Copied(bytes) => {
+                StepResult::Mounted => mounted += 1,
+                StepResult::Copied(bytes) => {
                     copied.blobs += 1;
                     copied.bytes = copied.bytes.saturating_add(bytes);
                 }
-                Sent::Spared | Sent::Put => {}
+                StepResult::Spared | StepResult::Put => {}
             }
         }
         Ok((mounted, copied))
     }
 
-    fn step(&self, step: &Step<'_, '_>) -> Result<Sent, CommandError> {
+    fn step(&self, step: &PushStep<'_, '_>) -> Result<StepResult, CommandError> {
         match step {
-            Step::Blob(blob) if blob.may_stay => self.try_mount(blob),
-            Step::Blob(blob) => self.bring(blob),
-            Step::Put(Put { reference, media_type, bytes, .. }) => {
+            PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
+            PushStep::Blob(blob) => self.bring(blob),
+            PushStep::Put(PlannedManifest { reference, media_type, bytes, .. }) => {
                 put(self.registry, reference, reference, media_type, bytes)?;
                 self.say(format_args!("put {reference}"));
-                Ok(Sent::Put)
+                Ok(StepResult::Put)
             }
         }
     }
 
-    fn bring(&self, blob: &Blob<'_>) -> Result<Sent, CommandError> {
+    fn bring(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         let digest = &blob.digest;
         let source = blob.sources.first().map(ToString::to_string).unwrap_or_default();
         let bar = self.progress.blob(digest, blob.size, &format!("{source} -> {target}"));
         let wanted = registry::Blob { digest, size: blob.size };
-        let brought = self.registry.bring_blob(target, &blob.sources, &wanted, &|bytes| bar.at(bytes));
+        let brought = self.registry.copy_blob(target, &blob.sources, &wanted, &|bytes| bar.at(bytes));
         match brought.map_err(|error| self.not_brought(blob, error))? {
-            Brought::Copied(bytes) => {
+            BlobCopy::Copied(bytes) => {
                 bar.copied();
-                Ok(Sent::Copied(bytes))
+                Ok(StepResult::Copied(bytes))
             }
-            Brought::Mounted => {
+            BlobCopy::Mounted => {
                 bar.skipped();
                 self.say(format_args!("mounted {target}@{digest}"));
-                Ok(Sent::Mounted)
+                Ok(StepResult::Mounted)
             }
-            Brought::Present => {
+            BlobCopy::Present => {
                 bar.skipped();
                 self.say(format_args!("already there: {target}@{digest}"));
-                Ok(Sent::Spared)
+                Ok(StepResult::Spared)
             }
         }
     }
 
     /// Windows' foreign layers are in no registry as a rule, and docker lets them go.
-    fn try_mount(&self, blob: &Blob<'_>) -> Result<Sent, CommandError> {
+    fn try_mount(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         for source in &blob.sources {
             let mounted = self.registry.mount(target, source, &blob.digest);
-            if mounted.map_err(|error| self.not_brought(blob, error))? == Mount::Mounted {
+            if mounted.map_err(|error| self.not_brought(blob, error))? == MountResult::Mounted {
                 self.say(format_args!("mounted {target}@{}", blob.digest));
-                return Ok(Sent::Mounted);
+                return Ok(StepResult::Mounted);
             }
         }
         self.say(format_args!("left where it is: {}", blob.digest));
-        Ok(Sent::Spared)
+        Ok(StepResult::Spared)
     }
 
     /// Docker's words where docker would have got as far.
-    fn not_brought(&self, blob: &Blob<'_>, error: RegistryError) -> CommandError {
+    fn not_brought(&self, blob: &PlannedBlob<'_>, error: RegistryError) -> CommandError {
         let target = self.plan.target.to_string();
         let is_near = |source: &&&Repository| source.domain() == self.plan.target.repository().domain();
         let near = blob.sources.first().filter(is_near).map(|source| format!("{}@{}", source.path(), blob.digest));
         let sources = blob.sources.iter().map(ToString::to_string).collect();
         let source = Box::new(error);
         match near {
-            Some(blob) if source.kind == Kind::NotFound => CommandError::NotMounted { blob, target, sources, source },
+            Some(blob) if source.kind == RegistryErrorKind::NotFound => {
+                CommandError::NotMounted { blob, target, sources, source }
+            }
             Some(blob) => CommandError::Mount { blob, target, source },
             None => CommandError::Copy { blob: blob.digest.to_string(), target, sources, source },
         }
     }
 
     /// Puts the list under its names; `moved` gets the tags that were moved.
-    fn names(&self, served: &Served, moved: &mut Vec<String>) -> Result<(), CommandError> {
-        let Plan { target, list, tags, has_more_tags, .. } = self.plan;
+    fn names(&self, served: &RemoteState, moved: &mut Vec<String>) -> Result<(), CommandError> {
+        let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         if !served.is_there && (*has_more_tags || tags.is_empty()) {
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
@@ -282,7 +293,7 @@ impl Sender<'_> {
             self.say(format_args!("put {by_digest}"));
         }
         for (tag, now) in tags.iter().zip(&served.tags) {
-            if *now == Now::This {
+            if *now == TagState::This {
                 self.say(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
@@ -306,7 +317,7 @@ impl Sender<'_> {
     /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses even
     /// what changes nothing, and another run may have put the same list meanwhile.
     fn is_this_now(&self, tag: &Reference) -> bool {
-        let name = Name::Tag(tag.tag().unwrap_or_default().to_owned());
+        let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
         let found = self.registry.has_manifest(tag.repository(), &name);
         // The failure to put it is what counts, not that of this look.
         found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
@@ -334,9 +345,9 @@ fn put(
     bytes: &[u8],
 ) -> Result<(), CommandError> {
     let name = match (reference.tag(), reference.digest()) {
-        (Some(tag), _) => Name::Tag(tag.to_owned()),
+        (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
         // Under its own algorithm: by that name the list names it.
-        (None, digest) => Name::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
+        (None, digest) => ManifestName::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
     };
     let failed = |error| CommandError::Put {
         reference: shown.to_string(),

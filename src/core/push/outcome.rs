@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::core::push::difference::Changes;
-use crate::core::push::plan::Plan;
+use crate::core::push::difference::Difference;
+use crate::core::push::plan::PushPlan;
 use crate::digest::Digest;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// A list that was published, or (with [`Published::preview`]) would be. Serialised as `--format json` shows it.
+/// A list that was published, or (with [`PushOutcome::preview`]) would be. Serialised as `--format json` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Published {
+pub(crate) struct PushOutcome {
     /// The list's name.
     pub(crate) reference: String,
     pub(crate) digest: String,
@@ -24,7 +24,7 @@ pub(crate) struct Published {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     /// What the list names, in its order.
-    pub(crate) platforms: Vec<Image>,
+    pub(crate) platforms: Vec<PushedImage>,
     /// The tags in the order in which they are published.
     pub(crate) tags: Vec<String>,
     /// HTTP requests that it took.
@@ -33,10 +33,10 @@ pub(crate) struct Published {
     pub(crate) unchanged: bool,
     /// How many blobs were mounted.
     pub(crate) mounted: u64,
-    pub(crate) copied: Copied,
+    pub(crate) copied: CopiedBlobs,
     pub(crate) dry_run: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub(crate) preview: Option<Preview>,
+    pub(crate) preview: Option<DryRun>,
     /// The children from other repositories, which docker prints.
     #[serde(skip)]
     pub(crate) sent: Vec<Reference>,
@@ -48,7 +48,7 @@ pub(crate) struct Published {
 /// One line of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Image {
+pub(crate) struct PushedImage {
     /// `linux/arm64/v8`; none where the list says nothing of one.
     pub(crate) platform: Option<String>,
     pub(crate) digest: String,
@@ -62,12 +62,12 @@ pub(crate) struct Image {
     pub(crate) attests: Option<String>,
     /// Only in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<Origin>,
+    pub(crate) from: Option<ImageOrigin>,
 }
 
 /// Blobs that went from one registry to another, or through here within one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Copied {
+pub(crate) struct CopiedBlobs {
     pub(crate) blobs: u64,
     pub(crate) bytes: u64,
 }
@@ -75,11 +75,11 @@ pub(crate) struct Copied {
 /// What a dry run knows beside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Preview {
+pub(crate) struct DryRun {
     /// What each tag serves now.
     pub(crate) tag_changes: Vec<TagChange>,
     /// How the list differs from what its own name serves now.
-    pub(crate) changes: Changes,
+    pub(crate) changes: Difference,
 }
 
 /// What happens to a tag.
@@ -106,8 +106,8 @@ pub(crate) enum Change {
 
 /// Where an image of the list is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Origin {
-    pub(crate) how: How,
+pub(crate) struct ImageOrigin {
+    pub(crate) how: TransferMethod,
     pub(crate) repository: String,
     /// Of the blobs that have to be mounted or copied for it.
     pub(crate) bytes: u64,
@@ -115,7 +115,7 @@ pub(crate) struct Origin {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum How {
+pub(crate) enum TransferMethod {
     /// In the list's repository.
     InPlace,
     /// In another repository of its registry.
@@ -124,12 +124,12 @@ pub(crate) enum How {
     Copy,
 }
 
-impl Published {
+impl PushOutcome {
     /// What can be said before anything is sent.
-    pub(crate) fn of(draft: &Draft, plan: &Plan<'_>) -> Published {
+    pub(crate) fn of(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
-        let image = |entry: &Entry| Image {
+        let image = |entry: &Entry| PushedImage {
             platform: entry.descriptor.has_platform().then(|| entry.descriptor.platform.clone()).flatten().map(text),
             digest: entry.descriptor.digest.to_string(),
             size: entry.descriptor.size,
@@ -139,7 +139,7 @@ impl Published {
             from: None,
         };
         let elsewhere = plan.children.iter().filter(|child| child.put.is_some());
-        Published {
+        PushOutcome {
             reference: plan.target.to_string(),
             digest: plan.list.digest.to_string(),
             size: plan.list.bytes.len() as u64,
@@ -150,7 +150,7 @@ impl Published {
             requests: 0,
             unchanged: false,
             mounted: 0,
-            copied: Copied::default(),
+            copied: CopiedBlobs::default(),
             dry_run: false,
             preview: None,
             warnings: Vec::new(),
@@ -203,7 +203,7 @@ mod tests {
     use crate::model::manifest::Schema;
     use crate::platform::Platform;
 
-    fn published(more_tags: &[&str]) -> Published {
+    fn published(more_tags: &[&str]) -> PushOutcome {
         let mut draft = Draft::new(Reference::parse("h.x/app:latest").unwrap());
         draft.annotations.insert("k".into(), "v".into());
         for (image, platform) in [("h.x/app:a", "linux/amd64"), ("o.x/b:1", "linux/arm64/v8")] {
@@ -212,7 +212,7 @@ mod tests {
             draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform)).unwrap();
         }
         let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
-        Published::of(&draft, &Plan::new(&draft, Form::Oci, &more_tags).unwrap())
+        PushOutcome::of(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags).unwrap())
     }
 
     #[test]

@@ -21,17 +21,17 @@ const WINDOWS: &str = "windows";
 const LIST_MAX: u64 = 4 * 1024 * 1024;
 
 /// All that publishing a draft may take.
-pub(crate) struct Plan<'a> {
+pub(crate) struct PushPlan<'a> {
     /// The list's name.
     pub(crate) target: &'a Reference,
     /// The list itself.
     pub(crate) list: List,
     /// What it names, in its order.
-    pub(crate) children: Vec<Child<'a>>,
+    pub(crate) children: Vec<PlannedChild<'a>>,
     /// The distinct blobs of children from other repositories, in docker's order.
-    pub(crate) blobs: Vec<Blob<'a>>,
+    pub(crate) blobs: Vec<PlannedBlob<'a>>,
     /// The distinct children from other repositories, in docker's order.
-    pub(crate) puts: Vec<Put<'a>>,
+    pub(crate) puts: Vec<PlannedManifest<'a>>,
     /// The tags in the order in which they are published; none where the list has nothing but a digest.
     pub(crate) tags: Vec<Reference>,
     /// Whether there are tags beside the list's own: then the list goes by its digest first.
@@ -39,15 +39,15 @@ pub(crate) struct Plan<'a> {
 }
 
 /// An image of the list.
-pub(crate) struct Child<'a> {
+pub(crate) struct PlannedChild<'a> {
     /// The image.
     pub(crate) entry: &'a Entry,
-    /// The place among [`Plan::puts`] of one from another repository.
+    /// The place among [`PushPlan::puts`] of one from another repository.
     pub(crate) put: Option<usize>,
 }
 
 /// A blob that the target needs.
-pub(crate) struct Blob<'a> {
+pub(crate) struct PlannedBlob<'a> {
     pub(crate) digest: Digest,
     /// In bytes; `None` where manifests do not agree.
     pub(crate) size: Option<u64>,
@@ -58,32 +58,32 @@ pub(crate) struct Blob<'a> {
 }
 
 /// A manifest to be put under its digest.
-pub(crate) struct Put<'a> {
+pub(crate) struct PlannedManifest<'a> {
     pub(crate) reference: Reference,
     pub(crate) media_type: &'a str,
     pub(crate) bytes: Cow<'a, [u8]>,
     /// Where it comes from.
     pub(crate) source: &'a Repository,
-    /// The places of its blobs among [`Plan::blobs`].
+    /// The places of its blobs among [`PushPlan::blobs`].
     pub(crate) needs: BTreeSet<usize>,
     /// Whether it is an index in the list, which has to wait for all manifests before it.
     pub(crate) is_index: bool,
 }
 
 /// One thing to send before the list.
-pub(crate) enum Step<'p, 'a> {
+pub(crate) enum PushStep<'p, 'a> {
     /// A blob to bring.
-    Blob(&'p Blob<'a>),
+    Blob(&'p PlannedBlob<'a>),
     /// A manifest to put.
-    Put(&'p Put<'a>),
+    Put(&'p PlannedManifest<'a>),
 }
 
-impl<'a> Plan<'a> {
+impl<'a> PushPlan<'a> {
     /// Works out all of it; everything that can be known to be wrong is known then.
     ///
     /// # Errors
     /// A draft with nothing in it or that cannot become a list of this form, and what is no tag.
-    pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<Plan<'a>, CommandError> {
+    pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<PushPlan<'a>, CommandError> {
         let target = &draft.reference;
         if draft.is_empty() {
             return Err(CommandError::Empty(target.to_string()));
@@ -95,18 +95,18 @@ impl<'a> Plan<'a> {
         if size > LIST_MAX {
             return Err(CommandError::ListTooLarge { list: target.to_string(), size, most: LIST_MAX });
         }
-        let (children, blobs, puts) = (Vec::new(), Blobs::default(), Vec::new());
-        let mut plan = Plan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
+        let (children, blobs, puts) = (Vec::new(), BlobCollector::default(), Vec::new());
+        let mut plan = PushPlan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
         plan.blobs = plan.add(draft, blobs)?;
         Ok(plan)
     }
 
-    fn add(&mut self, draft: &'a Draft, mut blobs: Blobs<'a>) -> Result<Vec<Blob<'a>>, CommandError> {
+    fn add(&mut self, draft: &'a Draft, mut blobs: BlobCollector<'a>) -> Result<Vec<PlannedBlob<'a>>, CommandError> {
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
         for entry in draft.listed() {
             let source = entry.reference.repository();
             if source == self.target.repository() {
-                self.children.push(Child { entry, put: None });
+                self.children.push(PlannedChild { entry, put: None });
                 continue;
             }
             let needs = blobs.add(entry, self.target.repository())?;
@@ -116,9 +116,9 @@ impl<'a> Plan<'a> {
             if place == self.puts.len() {
                 let reference = self.target.repository().at_digest(digest);
                 let media_type = entry.media_type();
-                self.puts.push(Put { reference, media_type, bytes, source, needs, is_index: false });
+                self.puts.push(PlannedManifest { reference, media_type, bytes, source, needs, is_index: false });
             }
-            self.children.push(Child { entry, put: Some(place) });
+            self.children.push(PlannedChild { entry, put: Some(place) });
         }
         self.add_carried(draft, &mut blobs)?;
         self.add_nested(draft)?;
@@ -126,7 +126,7 @@ impl<'a> Plan<'a> {
     }
 
     /// What an index in another repository names and is no image. What could not be had is not in the draft any more.
-    fn add_carried(&mut self, draft: &'a Draft, blobs: &mut Blobs<'a>) -> Result<(), CommandError> {
+    fn add_carried(&mut self, draft: &'a Draft, blobs: &mut BlobCollector<'a>) -> Result<(), CommandError> {
         for carried in &draft.carried {
             let (source, target) = (carried.source.repository(), self.target.repository());
             let Some(raw) = carried.raw.as_ref().filter(|_| source != target) else { continue };
@@ -134,7 +134,7 @@ impl<'a> Plan<'a> {
             let reference = target.at_digest(&carried.descriptor.digest);
             let media_type = carried.descriptor.media_type.as_str();
             let bytes = Cow::Borrowed(raw.as_slice());
-            self.puts.push(Put { reference, media_type, bytes, source, needs, is_index: false });
+            self.puts.push(PlannedManifest { reference, media_type, bytes, source, needs, is_index: false });
         }
         Ok(())
     }
@@ -161,26 +161,33 @@ impl<'a> Plan<'a> {
             let reference = self.target.repository().at_digest(&inner.digest);
             let bytes = Cow::Borrowed(inner.raw.as_slice());
             let needs = BTreeSet::new();
-            self.puts.push(Put { reference, media_type: &inner.media_type, bytes, source, needs, is_index: true });
+            self.puts.push(PlannedManifest {
+                reference,
+                media_type: &inner.media_type,
+                bytes,
+                source,
+                needs,
+                is_index: true,
+            });
         }
         Ok(())
     }
 
     /// The manifests that are left to put when these are there.
-    pub(crate) fn missing(&self, there: &BTreeSet<Digest>) -> impl Iterator<Item = &Put<'a>> {
+    pub(crate) fn missing(&self, there: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
         self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !there.contains(digest)))
     }
 
     /// The work that is left when these manifests are there, with the places of the work that each piece needs.
-    pub(crate) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(Step<'_, 'a>, Vec<usize>)> {
+    pub(crate) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
         let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let blobs = needed.iter().filter_map(|place| self.blobs.get(*place));
-        let blobs = blobs.map(|blob| (Step::Blob(blob), Vec::new()));
+        let blobs = blobs.map(|blob| (PushStep::Blob(blob), Vec::new()));
         let puts = self.missing(there).enumerate().map(|(before, put)| {
             let blobs = put.needs.iter().filter_map(|place| moved.get(place).copied());
             let manifests = if put.is_index { before } else { 0 };
-            (Step::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
+            (PushStep::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
         });
         blobs.chain(puts).collect()
     }
@@ -193,12 +200,12 @@ impl<'a> Plan<'a> {
 
 /// The blobs while they are collected.
 #[derive(Default)]
-struct Blobs<'a> {
-    blobs: Vec<Blob<'a>>,
+struct BlobCollector<'a> {
+    blobs: Vec<PlannedBlob<'a>>,
     places: BTreeMap<Digest, usize>,
 }
 
-impl<'a> Blobs<'a> {
+impl<'a> BlobCollector<'a> {
     /// Adds what an image needs and gives the places of it. Foreign layers stay where they are if the image comes from
     /// another registry; within one, docker tries.
     fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
@@ -225,7 +232,7 @@ impl<'a> Blobs<'a> {
             let may_stay = is_foreign && is_windows;
             let place = *self.places.entry(digest.clone()).or_insert(self.blobs.len());
             if place == self.blobs.len() {
-                self.blobs.push(Blob { digest, size: Some(size), sources: Vec::new(), may_stay });
+                self.blobs.push(PlannedBlob { digest, size: Some(size), sources: Vec::new(), may_stay });
             }
             if let Some(blob) = self.blobs.get_mut(place) {
                 blob.may_stay &= may_stay;
@@ -239,7 +246,7 @@ impl<'a> Blobs<'a> {
         needs
     }
 
-    fn done(mut self, target: &Repository) -> Vec<Blob<'a>> {
+    fn done(mut self, target: &Repository) -> Vec<PlannedBlob<'a>> {
         for blob in &mut self.blobs {
             // Stable: within one registry they stay in docker's order.
             blob.sources.sort_by_key(|source| source.domain() != target.domain());
@@ -282,7 +289,7 @@ mod tests {
         draft
     }
 
-    fn names(blob: &Blob<'_>) -> Vec<String> {
+    fn names(blob: &PlannedBlob<'_>) -> Vec<String> {
         blob.sources.iter().map(|source| source.to_string()).collect()
     }
 
@@ -293,7 +300,7 @@ mod tests {
             entry("h.x/near:1", "linux/arm64", &[(LAYER, "shared"), (LAYER, "own")]),
             entry("h.x/app:there", "linux/s390x", &[(LAYER, "shared"), (LAYER, "there")]),
         ]);
-        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&draft, Form::Auto, &[]).unwrap();
         let contents: Vec<Digest> =
             ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::of(content.as_bytes())).into();
         assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
@@ -311,7 +318,7 @@ mod tests {
     fn one_image_in_two_repositories_is_put_once() {
         let image = |reference| entry(reference, "linux/amd64", &[(LAYER, "l")]);
         let draft = draft(vec![image("h.x/b:1"), image("h.x/a:1")]);
-        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&draft, Form::Auto, &[]).unwrap();
         assert_eq!((plan.puts.len(), plan.children.len()), (1, 2));
         assert_eq!(names(&plan.blobs[0]), ["h.x/a", "h.x/b"]);
     }
@@ -320,17 +327,17 @@ mod tests {
     fn foreign_layers_stay_across_registries_and_are_tried_within_one() {
         let layers = [(FOREIGN, "theirs"), (LAYER, "ours")];
         let across = draft(vec![entry("far.x/win:1", "windows/amd64", &layers)]);
-        let plan = Plan::new(&across, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&across, Form::Auto, &[]).unwrap();
         assert_eq!(plan.blobs.len(), 2);
         for (platform, may_stay) in [("windows/amd64", true), ("linux/amd64", false)] {
             let near = draft(vec![entry("h.x/win:1", platform, &layers)]);
-            let plan = Plan::new(&near, Form::Auto, &[]).unwrap();
+            let plan = PushPlan::new(&near, Form::Auto, &[]).unwrap();
             let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.may_stay).collect();
             assert_eq!(found, [false, may_stay, false], "{platform}");
         }
         // One Linux image that needs it is enough.
         let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
-        assert!(Plan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
+        assert!(PushPlan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
     }
 
     #[test]
@@ -343,7 +350,7 @@ mod tests {
             Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
         };
         let draft = draft(vec![image("h.x/a:1", "\"size\":4"), image("h.x/b:1", "\"size\":5")]);
-        let plan = Plan::new(&draft, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&draft, Form::Auto, &[]).unwrap();
         let sizes: Vec<Option<u64>> = plan.blobs.iter().map(|blob| blob.size).collect();
         assert_eq!(sizes, [Some(7), None, Some(7)]);
     }
@@ -358,7 +365,7 @@ mod tests {
         };
         let (first, second) = (make(), make());
         for form in [Form::Auto, Form::Docker, Form::Oci] {
-            let [first, second] = [&first, &second].map(|draft| Plan::new(draft, form, &[]).unwrap().list);
+            let [first, second] = [&first, &second].map(|draft| PushPlan::new(draft, form, &[]).unwrap().list);
             assert_eq!(first, second);
         }
     }
@@ -368,7 +375,7 @@ mod tests {
         let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
         let more = |tags: &[&str]| {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-            Plan::new(&draft, Form::Auto, &tags).unwrap().has_more_tags
+            PushPlan::new(&draft, Form::Auto, &tags).unwrap().has_more_tags
         };
         assert!(!more(&[]) && !more(&["1"]) && more(&["1", "2"]));
     }

@@ -8,23 +8,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::content::registry::{Fetched, Registry};
+use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
-use crate::core::push::plan::{Plan, Put};
+use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::tags;
-use crate::core::resolve::limits::{DEPTH_MAX, Tally};
+use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest;
 use crate::net::tasks;
-use crate::net::{Kind, RegistryError};
+use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Reference;
 
 /// What one tag serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Now {
+pub(crate) enum TagState {
     /// The registry does not tell us.
     Unknown,
     /// Nothing.
@@ -37,11 +37,11 @@ pub(crate) enum Now {
 
 /// What the target is known to have.
 #[derive(Default)]
-pub(crate) struct Served {
+pub(crate) struct RemoteState {
     /// What each tag of the plan serves, in the plan's order.
-    pub(crate) tags: Vec<Now>,
+    pub(crate) tags: Vec<TagState>,
     /// What the list's own name serves.
-    pub(crate) own: Option<Fetched>,
+    pub(crate) own: Option<FetchedManifest>,
     /// Whether the list itself is there.
     pub(crate) is_there: bool,
     /// The manifests named by the list that the repository has.
@@ -52,29 +52,31 @@ pub(crate) struct Served {
     unchecked: usize,
 }
 
-impl Served {
+impl RemoteState {
     /// Whether nothing at all is left to be sent.
-    pub(crate) fn is_done(&self, plan: &Plan<'_>) -> bool {
-        self.is_there && self.tags.iter().all(|now| *now == Now::This) && plan.missing(&self.children).next().is_none()
+    pub(crate) fn is_done(&self, plan: &PushPlan<'_>) -> bool {
+        self.is_there
+            && self.tags.iter().all(|now| *now == TagState::This)
+            && plan.missing(&self.children).next().is_none()
     }
 
     /// What was served under the own name as a list.
     pub(crate) fn index(&self) -> Option<Index> {
         let own = self.own.as_ref()?;
-        match manifest::Kind::of(&own.media_type) {
-            Some(manifest::Kind::List) => Index::decode(&own.bytes).ok(),
+        match manifest::ManifestKind::of(&own.media_type) {
+            Some(manifest::ManifestKind::List) => Index::decode(&own.bytes).ok(),
             _ => None,
         }
     }
 
     /// What is missing of the list, as a failure.
-    pub(crate) fn failure(&self, plan: &Plan<'_>, named_by: NamedBy) -> Option<CommandError> {
+    pub(crate) fn failure(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
         let missing = || MissingChild::new(plan.target, plan.target.repository(), &self.missing, named_by);
         (!self.missing.is_empty()).then(|| missing().into())
     }
 
     /// A warning where not all could be looked for.
-    pub(crate) fn unchecked(&self, plan: &Plan<'_>) -> Option<String> {
+    pub(crate) fn unchecked(&self, plan: &PushPlan<'_>) -> Option<String> {
         let repository = plan.target.repository();
         let list = plan.target;
         let number =
@@ -94,14 +96,14 @@ impl Served {
 pub(crate) fn look(
     registry: &Registry,
     jobs: NonZeroUsize,
-    plan: &Plan<'_>,
+    plan: &PushPlan<'_>,
     is_dry_run: bool,
-) -> Result<Served, CommandError> {
+) -> Result<RemoteState, CommandError> {
     let looker = Looker { registry, plan, is_dry_run };
     let mut walk = Walk::of(plan)?;
     // The first request alone: what login the registry wants is known after it.
     let (own_now, own) = looker.own()?;
-    let mut served = Served { own, is_there: own_now == Now::This, ..Served::default() };
+    let mut served = RemoteState { own, is_there: own_now == TagState::This, ..RemoteState::default() };
     let listed = served.index().map(|index| index.manifests).unwrap_or_default();
     let listed: BTreeSet<Digest> = listed.into_iter().map(|line| line.digest).collect();
     let mut tags: Vec<&Reference> = plan.tags.iter().filter(|tag| !plan.is_own(tag)).collect();
@@ -124,11 +126,11 @@ pub(crate) fn look(
                 (Question::Tag(_), Answer::Child(_)) => {}
             }
         }
-        served.is_there |= others.contains(&Now::This);
+        served.is_there |= others.contains(&TagState::This);
     }
     let mut others = others.into_iter();
     let now = |tag: &Reference| if plan.is_own(tag) { Some(own_now.clone()) } else { others.next() };
-    served.tags = plan.tags.iter().map(now).map(|now| now.unwrap_or(Now::Unknown)).collect();
+    served.tags = plan.tags.iter().map(now).map(|now| now.unwrap_or(TagState::Unknown)).collect();
     (served.children, served.unchecked) = (walk.present, walk.unchecked);
     walk.missing.sort_by_key(|(place, _)| *place);
     served.missing = walk.missing.into_iter().map(|(_, child)| child).collect();
@@ -148,15 +150,15 @@ struct Child {
 enum Presence {
     Present,
     /// An index, which names others.
-    Index(Fetched),
+    Index(FetchedManifest),
     Missing,
     Unchecked,
 }
 
 /// All manifests that a list names, however deep, as far as they are known.
 struct Walk<'a> {
-    plan: &'a Plan<'a>,
-    puts: BTreeMap<&'a Digest, &'a Put<'a>>,
+    plan: &'a PushPlan<'a>,
+    puts: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
     seen: BTreeSet<Digest>,
     /// Those that only the target can have, not looked for yet.
     in_place: Vec<Child>,
@@ -165,11 +167,11 @@ struct Walk<'a> {
     present: BTreeSet<Digest>,
     missing: Vec<(usize, Descriptor)>,
     unchecked: usize,
-    tally: Tally,
+    tally: ResolvedSize,
 }
 
 impl<'a> Walk<'a> {
-    fn of(plan: &'a Plan<'a>) -> Result<Walk<'a>, CommandError> {
+    fn of(plan: &'a PushPlan<'a>) -> Result<Walk<'a>, CommandError> {
         let puts = plan.puts.iter().filter_map(|put| Some((put.reference.digest()?, put))).collect();
         let mut walk = Walk {
             plan,
@@ -180,7 +182,7 @@ impl<'a> Walk<'a> {
             present: BTreeSet::new(),
             missing: Vec::new(),
             unchecked: 0,
-            tally: Tally::default(),
+            tally: ResolvedSize::default(),
         };
         walk.add(Index::decode(&plan.list.bytes)?.manifests)?;
         Ok(walk)
@@ -194,7 +196,9 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let put = self.puts.get(&descriptor.digest);
-            if let Some(put) = put.filter(|put| manifest::Kind::of(put.media_type) == Some(manifest::Kind::List)) {
+            if let Some(put) =
+                put.filter(|put| manifest::ManifestKind::of(put.media_type) == Some(manifest::ManifestKind::List))
+            {
                 lines.extend(Index::decode(&put.bytes)?.manifests.into_iter().rev());
             }
             let child = Child { place: self.seen.len(), descriptor, is_sendable: put.is_some() };
@@ -234,7 +238,7 @@ impl<'a> Walk<'a> {
 
 struct Looker<'a> {
     registry: &'a Registry,
-    plan: &'a Plan<'a>,
+    plan: &'a PushPlan<'a>,
     is_dry_run: bool,
 }
 
@@ -246,7 +250,7 @@ enum Question<'a> {
 
 /// The answer to it.
 enum Answer {
-    Tag(Now),
+    Tag(TagState),
     Child(Presence),
 }
 
@@ -258,30 +262,30 @@ impl Looker<'_> {
         }
     }
 
-    fn own(&self) -> Result<(Now, Option<Fetched>), CommandError> {
+    fn own(&self) -> Result<(TagState, Option<FetchedManifest>), CommandError> {
         let target = self.plan.target;
         // A name with a tag and a digest is fetched by its digest, and here it is the tag that matters.
         let tag = target.tag().and_then(|tag| tags::tagged(target, tag));
         let served = match self.registry.look(tag.as_ref().unwrap_or(target)) {
             Ok(served) => served,
-            Err(error) if error.kind == Kind::NotFound => return Ok((Now::Nothing, None)),
-            Err(error) if self.is_let_go(&error) || error.kind == Kind::Verification => {
-                return Ok((Now::Unknown, None));
+            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok((TagState::Nothing, None)),
+            Err(error) if self.is_let_go(&error) || error.kind == RegistryErrorKind::Verification => {
+                return Ok((TagState::Unknown, None));
             }
             Err(error) => return Err(error.into()),
         };
         let list = &self.plan.list;
         let is_this = list.digest == served.digest && served.media_type == list.media_type;
-        let now = if is_this { Now::This } else { Now::Other(served.digest.clone()) };
+        let now = if is_this { TagState::This } else { TagState::Other(served.digest.clone()) };
         Ok((now, Some(served)))
     }
 
-    fn tag(&self, tag: &Reference) -> Result<Now, CommandError> {
+    fn tag(&self, tag: &Reference) -> Result<TagState, CommandError> {
         match self.registry.look_at_tag(self.plan.target.repository(), tag.tag().unwrap_or_default()) {
-            Ok(None) => Ok(Now::Nothing),
-            Ok(Some(digest)) if digest == self.plan.list.digest => Ok(Now::This),
-            Ok(Some(digest)) => Ok(Now::Other(digest)),
-            Err(error) if self.is_let_go(&error) => Ok(Now::Unknown),
+            Ok(None) => Ok(TagState::Nothing),
+            Ok(Some(digest)) if digest == self.plan.list.digest => Ok(TagState::This),
+            Ok(Some(digest)) => Ok(TagState::Other(digest)),
+            Err(error) if self.is_let_go(&error) => Ok(TagState::Unknown),
             Err(error) => Err(error.into()),
         }
     }
@@ -289,7 +293,7 @@ impl Looker<'_> {
     fn child(&self, child: &Child) -> Result<Presence, CommandError> {
         let Child { descriptor, is_sendable, .. } = child;
         let repository = self.plan.target.repository();
-        let is_index = manifest::Kind::of(&descriptor.media_type) == Some(manifest::Kind::List);
+        let is_index = manifest::ManifestKind::of(&descriptor.media_type) == Some(manifest::ManifestKind::List);
         // What an index names that can be sent is known from its own bytes.
         let found = if is_index && !is_sendable {
             self.registry.look(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
@@ -299,7 +303,7 @@ impl Looker<'_> {
         };
         match found {
             Ok(presence) => Ok(presence),
-            Err(error) if error.kind == Kind::NotFound => Ok(Presence::Missing),
+            Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(Presence::Missing),
             Err(error) if is_untold(&error) => Ok(Presence::Unchecked),
             Err(error) if *is_sendable && self.is_let_go(&error) => Ok(Presence::Missing),
             Err(error) => Err(error.into()),
@@ -310,8 +314,8 @@ impl Looker<'_> {
     /// from being replaced. 502, 503 and 504 are about the registry, which would take nothing else either.
     fn is_let_go(&self, error: &RegistryError) -> bool {
         let is_broken = match error.kind {
-            Kind::Protocol | Kind::Refused | Kind::Verification => true,
-            Kind::Server => !matches!(error.status, Some(502..=504)),
+            RegistryErrorKind::Protocol | RegistryErrorKind::Refused | RegistryErrorKind::Verification => true,
+            RegistryErrorKind::Server => !matches!(error.status, Some(502..=504)),
             _ => false,
         };
         is_untold(error) || !self.is_dry_run && is_broken
@@ -320,5 +324,8 @@ impl Looker<'_> {
 
 /// Whether it is only that we may not read. Who is not logged in at all will not be let in to write either.
 pub(crate) fn is_untold(error: &RegistryError) -> bool {
-    matches!(error.kind, Kind::LoginRefused | Kind::GivenLoginRefused | Kind::Forbidden)
+    matches!(
+        error.kind,
+        RegistryErrorKind::LoginRefused | RegistryErrorKind::GivenLoginRefused | RegistryErrorKind::Forbidden
+    )
 }

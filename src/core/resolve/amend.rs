@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::args::{Attestations, Sources};
-use crate::core::resolve::previous::{Move, Originals, former, moved, pairs};
-use crate::core::resolve::source::Source;
+use crate::core::resolve::previous::{PreviousEntries, SourceChange, former, moved, pairs};
+use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -58,23 +58,23 @@ fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
 /// Where docker's store has one file for two of the images.
 pub(crate) fn merge(
     draft: &mut Draft,
-    source: &Source,
+    source: &ResolvedSource,
     wanted: &Sources,
-    originals: &Originals,
-) -> Result<Option<Move>, DocumentError> {
+    previous: &PreviousEntries,
+) -> Result<Option<SourceChange>, DocumentError> {
     let before = draft.clone();
     if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
         draft.arrange([]);
     }
-    let former = former(&before, &source.reference, originals);
+    let former = former(&before, &source.reference, previous);
     let moved = moved(&former, source);
     let mut taken = BTreeSet::new();
-    for (new, old) in source.entries.iter().zip(pairs(&former, &source.entries, originals)) {
+    for (new, old) in source.entries.iter().zip(pairs(&former, &source.entries, previous)) {
         taken.extend(old.map(|old| &old.reference));
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
             Some(old) => {
-                replace(draft, old, carry(old, originals.of(old), new.clone()))?;
+                replace(draft, old, carry(old, previous.of(old), new.clone()))?;
                 if moved.is_some() {
                     derive(draft, source, new);
                 }
@@ -108,7 +108,7 @@ pub(crate) fn merge(
             take_out(draft, old);
         }
     }
-    if let Some(old) = moved.as_ref().and_then(|moved| originals.index(&moved.old)) {
+    if let Some(old) = moved.as_ref().and_then(|moved| previous.index(&moved.old)) {
         let is_all = former.len() == before.entries().count();
         follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
     }
@@ -122,7 +122,7 @@ pub(crate) fn merge(
 }
 
 /// Remembers that the platform of a new entry is not the index's word.
-fn derive(draft: &mut Draft, source: &Source, new: &Entry) {
+fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
     let key = draft::key(&new.reference);
     match source.derived.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
         Some(platform) => drop(draft.platforms.insert(key, platform.clone())),
@@ -131,7 +131,7 @@ fn derive(draft: &mut Draft, source: &Source, new: &Entry) {
 }
 
 /// The order of a new draft: that of the sources, each in its own. A draft of plain images has docker's.
-pub(crate) fn arrange(draft: &mut Draft, found: &[Source]) {
+pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
     if found.iter().all(|source| source.index.is_none()) {
         return;
     }
@@ -150,7 +150,7 @@ pub(crate) fn arrange(draft: &mut Draft, found: &[Source]) {
 }
 
 /// Where the index that a draft has the form of has moved on, its order is the draft's, at the place where it began.
-fn follow_order(draft: &mut Draft, source: &Source) {
+fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
     let own: BTreeSet<&String> = source.order.iter().collect();
     let first = draft.order.iter().position(|key| own.contains(key)).unwrap_or(draft.order.len());
     let (before, after) = draft.order.split_at(first);

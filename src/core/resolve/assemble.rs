@@ -9,8 +9,8 @@ use crate::cli::args::{Attestations, PlatformArg, RefArg, Sources};
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::resolve::selection::{self, is_picked};
-use crate::core::resolve::source::Source;
-use crate::core::resolve::sources::{self, Gathering, Request};
+use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::sources::{self, Resolver, SourceRequest};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::{self, Line};
@@ -25,7 +25,7 @@ use crate::sanitize;
 
 /// The sources of several specs, each once.
 #[derive(Default)]
-pub(crate) struct Wanted {
+pub(crate) struct SpecSources {
     images: Vec<RefArg>,
     /// What is wanted of each.
     sources: Vec<Sources>,
@@ -33,14 +33,14 @@ pub(crate) struct Wanted {
 }
 
 /// What a registry has for each of them; `None` where it has none and that does not matter.
-pub(crate) struct Found(BTreeMap<Reference, Option<Source>>);
+pub(crate) struct ResolvedSources(BTreeMap<Reference, Option<ResolvedSource>>);
 
 /// What a list is made of.
-pub(crate) struct Parts {
+pub(crate) struct ListParts {
     /// Its lines, in order.
     entries: Vec<Entry>,
     /// The one index that it is made of, if that is all.
-    base: Option<Source>,
+    base: Option<ResolvedSource>,
     /// The order of that, where the list is all of it.
     whole: Option<Vec<String>>,
     /// What the indexes name that the spec takes as they are, and is no image.
@@ -51,10 +51,10 @@ pub(crate) struct Parts {
     pub(crate) warnings: Vec<String>,
 }
 
-impl Wanted {
+impl SpecSources {
     /// What these specs need.
-    pub(crate) fn of(specs: &[Spec]) -> Wanted {
-        let mut wanted = Wanted::default();
+    pub(crate) fn of(specs: &[Spec]) -> SpecSources {
+        let mut wanted = SpecSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
             wanted.add(entry, attestations(spec));
         }
@@ -82,15 +82,19 @@ impl Wanted {
     ///
     /// # Errors
     /// What registries say; with `ignore_missing`, not that they have no such image.
-    pub(crate) fn gather(&self, gathering: &Gathering<'_>, ignore_missing: bool) -> Result<Found, CommandError> {
-        let requests = self.images.iter().zip(&self.sources).map(|(image, wanted)| Request { image, wanted });
-        let found = gathering.gather_each(&requests.collect::<Vec<_>>(), ignore_missing)?;
+    pub(crate) fn resolve(
+        &self,
+        resolver: &Resolver<'_>,
+        ignore_missing: bool,
+    ) -> Result<ResolvedSources, CommandError> {
+        let requests = self.images.iter().zip(&self.sources).map(|(image, wanted)| SourceRequest { image, wanted });
+        let found = resolver.resolve_each(&requests.collect::<Vec<_>>(), ignore_missing)?;
         let names = self.images.iter().filter_map(|image| image.parsed.clone().ok());
-        Ok(Found(names.zip(found).collect()))
+        Ok(ResolvedSources(names.zip(found).collect()))
     }
 }
 
-impl Found {
+impl ResolvedSources {
     /// The images of which their registries say that they have none.
     pub(crate) fn missing(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)
@@ -100,7 +104,7 @@ impl Found {
     ///
     /// # Errors
     /// A platform that an index has not, and a list of which nothing is left; all of them.
-    pub(crate) fn parts(&self, spec: &Spec) -> Result<Parts, CommandError> {
+    pub(crate) fn parts(&self, spec: &Spec) -> Result<ListParts, CommandError> {
         let keeps = attestations(spec) == Attestations::Keep;
         let (mut entries, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for entry in &spec.manifests {
@@ -131,7 +135,7 @@ impl Found {
         let used = used.into_iter().filter_map(|image| self.0.get(image)?.as_ref());
         warnings.extend(used.flat_map(|source| source.left_out.clone()));
         if spec.form == Some(Form::Docker)
-            && let Some(Source { index: Some(index), .. }) = base.take_if(|base| is_beyond_docker(base))
+            && let Some(ResolvedSource { index: Some(index), .. }) = base.take_if(|base| is_beyond_docker(base))
         {
             let names: Vec<String> = index.annotations.keys().map(|name| sanitize::word(name)).collect();
             let subject = if index.subject.is_some() { " its subject" } else { "" };
@@ -146,7 +150,7 @@ impl Found {
             let inner = std::mem::take(&mut form.nested);
             std::iter::once(form).chain(inner)
         });
-        Ok(Parts { entries, base, whole, carried, nested: nested.collect(), warnings })
+        Ok(ListParts { entries, base, whole, carried, nested: nested.collect(), warnings })
     }
 
     /// What indexes name that is no image: of one that the spec takes without a platform, or all of.
@@ -164,18 +168,18 @@ impl Found {
     }
 
     /// The index, where the spec is made of it alone: what that says of itself comes along.
-    fn base(&self, spec: &Spec) -> Option<&Source> {
+    fn base(&self, spec: &Spec) -> Option<&ResolvedSource> {
         let first = spec.manifests.first()?;
         let is_alone = spec.manifests.iter().all(|entry| entry.image == first.image);
         self.0.get(&first.image)?.as_ref().filter(|source| is_alone && source.index.is_some() && spec.source.is_none())
     }
 }
 
-impl Parts {
+impl ListParts {
     /// The draft that is published as `target`. `form`: the index that the spec names as its source.
-    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, form: Option<&Source>) -> Draft {
+    pub(crate) fn draft(&self, spec: &Spec, target: &Reference, form: Option<&ResolvedSource>) -> Draft {
         let mut draft = Draft::new(target.clone());
-        if let Some(Source { index: Some(index), form, .. }) = &self.base {
+        if let Some(ResolvedSource { index: Some(index), form, .. }) = &self.base {
             draft.annotations.clone_from(&index.annotations);
             draft.artifact_type.clone_from(&index.artifact_type);
             draft.subject.clone_from(&index.subject);
@@ -207,11 +211,11 @@ impl Parts {
     }
 }
 
-impl Parts {
+impl ListParts {
     /// Lets a draft have the form of the index that its spec names: the spec says what the images are, and the index what
     /// a spec has no words for.
-    fn follow(&self, draft: &mut Draft, form: &Source) {
-        let Some(Source { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
+    fn follow(&self, draft: &mut Draft, form: &ResolvedSource) {
+        let Some(ResolvedSource { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
         draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });
         draft.subject.clone_from(&index.subject);
         let mut lines: BTreeMap<&Digest, VecDeque<&Descriptor>> = BTreeMap::new();
@@ -260,7 +264,7 @@ pub(crate) fn form_of(
     registry: &Registry,
     spec: &Spec,
     target: Option<&Repository>,
-) -> Result<Option<Source>, CommandError> {
+) -> Result<Option<ResolvedSource>, CommandError> {
     let Some(name) = &spec.source else { return Ok(None) };
     match sources::index_of(registry, name, target) {
         Err(CommandError::NotServed { .. }) => Ok(None),
@@ -335,7 +339,7 @@ fn merged(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// The order of an index, where these entries are all that it brings.
-fn whole(base: &Source, entries: &[Entry]) -> Option<Vec<String>> {
+fn whole(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<String>> {
     let there: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
     let is_whole = base.is_whole
         && base.entries.len() == there.len()
@@ -344,7 +348,7 @@ fn whole(base: &Source, entries: &[Entry]) -> Option<Vec<String>> {
 }
 
 /// Whether an index says of itself what a Docker list cannot hold, and that is no Docker list.
-fn is_beyond_docker(base: &Source) -> bool {
+fn is_beyond_docker(base: &ResolvedSource) -> bool {
     let is_docker = base.form.as_ref().is_some_and(|form| form.media_type == media_type::DOCKER_LIST);
     let says_more = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
     !is_docker && base.index.as_ref().is_some_and(says_more)
@@ -365,13 +369,13 @@ fn pick(entry: &SpecEntry) -> Option<PlatformArg> {
     (parsed != Platform::default()).then(|| PlatformArg { typed: given.to_string(), parsed })
 }
 
-fn has_attestations(source: &Source) -> bool {
+fn has_attestations(source: &ResolvedSource) -> bool {
     let lines = source.index.iter().flat_map(|index| &index.manifests);
     lines.filter_map(attested).next().is_some()
 }
 
 /// What an entry of a spec takes of its source, described as it says.
-fn taken(entry: &SpecEntry, source: &Source, keeps: bool) -> Result<Vec<Entry>, CommandError> {
+fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<Entry>, CommandError> {
     let parents = source.parents();
     if source.index.is_none() {
         let own = source.entries.iter().map(|own| described(own, entry));
@@ -408,7 +412,7 @@ fn taken(entry: &SpecEntry, source: &Source, keeps: bool) -> Result<Vec<Entry>, 
 /// The images of an index that an entry picks. Features decide only where there is an image that has them all.
 fn picked<'a>(
     entry: &SpecEntry,
-    source: &'a Source,
+    source: &'a ResolvedSource,
     pick: Option<&PlatformArg>,
     parents: &BTreeMap<Reference, Digest>,
 ) -> BTreeMap<&'a Reference, &'a Digest> {

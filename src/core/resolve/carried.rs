@@ -9,7 +9,7 @@ use crate::cli::args::Sources;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::resolve::selection::{is_unknown, picks};
-use crate::core::resolve::source::Source;
+use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -32,7 +32,7 @@ enum Leaf {
 /// What the registry says.
 pub(crate) fn arrange(
     registry: &Registry,
-    source: &mut Source,
+    source: &mut ResolvedSource,
     wanted: &Sources,
     target: Option<&Repository>,
 ) -> Result<(), CommandError> {
@@ -121,7 +121,7 @@ fn content(
 ) -> Result<Result<Vec<u8>, String>, CommandError> {
     let fetched = match registry.manifest(&repository.at_digest(&line.digest)) {
         Ok(fetched) => fetched,
-        Err(error) if error.kind == net::Kind::NotFound => {
+        Err(error) if error.kind == net::RegistryErrorKind::NotFound => {
             return Ok(Err("the registry has no such manifest".to_owned()));
         }
         Err(error) => return Err(error.into()),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::content::registry::{Fetched, Registry};
+use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
-use crate::model::manifest::{self, Kind, Schema};
+use crate::model::manifest::{self, ManifestKind, Schema};
 use crate::model::{DocumentError, json, media_type};
 use crate::net;
 use crate::platform::Platform;
@@ -19,30 +19,34 @@ use crate::reference::{Reference, Repository};
 const CONFIG_CAP: u64 = 4 << 20;
 
 /// What a registry has under a name.
-pub(crate) enum Found {
+pub(crate) enum FetchedContent {
     /// One image.
-    Image(Schema, Fetched),
+    Image(Schema, FetchedManifest),
     /// A list or an index.
-    List(Fetched),
+    List(FetchedManifest),
 }
 
 /// Asks a registry for whatever it has under `reference`: one request.
-pub(crate) fn manifest(registry: &Registry, reference: &Reference) -> Result<Found, CommandError> {
+pub(crate) fn manifest(registry: &Registry, reference: &Reference) -> Result<FetchedContent, CommandError> {
     let mut fetched = registry.manifest(reference).map_err(|error| not_served(reference, error))?;
     let served = |source| CommandError::Served { reference: reference.to_string(), source };
     let served_type = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)?;
     if let (Some(found), None) = (served_type, media_type::known(&fetched.media_type)) {
         found.clone_into(&mut fetched.media_type);
     }
-    match served_type.and_then(Kind::of) {
-        Some(Kind::Image(schema)) => Ok(Found::Image(schema, fetched)),
-        Some(Kind::List) => Ok(Found::List(fetched)),
+    match served_type.and_then(ManifestKind::of) {
+        Some(ManifestKind::Image(schema)) => Ok(FetchedContent::Image(schema, fetched)),
+        Some(ManifestKind::List) => Ok(FetchedContent::List(fetched)),
         None => Err(CommandError::NotAManifest { reference: reference.to_string(), media_type: fetched.media_type }),
     }
 }
 
 /// Asks a registry for a manifest that a list names.
-pub(crate) fn child(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Found, CommandError> {
+pub(crate) fn child(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<FetchedContent, CommandError> {
     manifest(registry, &repository.at_digest(digest))
 }
 
@@ -50,7 +54,7 @@ pub(crate) fn child(registry: &Registry, repository: &Repository, digest: &Diges
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] where the registry has the list and not this.
-pub(crate) fn listed(registry: &Registry, list: &Reference, line: &Descriptor) -> Result<Found, CommandError> {
+pub(crate) fn listed(registry: &Registry, list: &Reference, line: &Descriptor) -> Result<FetchedContent, CommandError> {
     child(registry, list.repository(), &line.digest).map_err(|error| match error {
         CommandError::NotServed { source, .. } => {
             let lines = std::slice::from_ref(line);
@@ -62,14 +66,14 @@ pub(crate) fn listed(registry: &Registry, list: &Reference, line: &Descriptor) -
 }
 
 /// The platforms of images, read from their configurations as docker reads them, each configuration once.
-pub(crate) struct Platforms<'a> {
+pub(crate) struct ConfigPlatforms<'a> {
     registry: &'a Registry,
     known: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Platform>>>>>,
 }
 
-impl<'a> Platforms<'a> {
-    pub(crate) fn new(registry: &'a Registry) -> Platforms<'a> {
-        Platforms { registry, known: Mutex::default() }
+impl<'a> ConfigPlatforms<'a> {
+    pub(crate) fn new(registry: &'a Registry) -> ConfigPlatforms<'a> {
+        ConfigPlatforms { registry, known: Mutex::default() }
     }
 
     /// The platform of the image with this manifest.
@@ -105,8 +109,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Docker's line where the registry says that it has no such thing; the truth for all else.
 fn not_served(reference: &Reference, error: net::RegistryError) -> CommandError {
     match error.kind {
-        net::Kind::NotFound => CommandError::NotServed { reference: reference.to_string(), source: Box::new(error) },
-        net::Kind::Verification => match reference.digest() {
+        net::RegistryErrorKind::NotFound => {
+            CommandError::NotServed { reference: reference.to_string(), source: Box::new(error) }
+        }
+        net::RegistryErrorKind::Verification => match reference.digest() {
             Some(digest) => CommandError::NotVerified {
                 reference: reference.to_string(),
                 by_tag: reference.tag().is_some(),

@@ -17,12 +17,12 @@ pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
 
 /// What indexes have brought so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct ResolvedSize {
     lines: usize,
     bytes: AtomicU64,
 }
 
-impl Tally {
+impl ResolvedSize {
     /// One line more, of `list` or of what lies in it.
     ///
     /// # Errors

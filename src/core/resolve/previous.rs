@@ -6,20 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::args::RefArg;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
-use crate::core::resolve::fetch::{self, Found, Platforms};
-use crate::core::resolve::source::Source;
-use crate::core::resolve::sources::Kept;
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::sources::Reused;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::{Draft, Entry};
-use crate::net::Kind;
+use crate::net::RegistryErrorKind;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// A source that serves something else than it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Move {
+pub(crate) struct SourceChange {
     /// The tag that moved.
     pub(crate) reference: Reference,
     /// What it named.
@@ -30,14 +30,14 @@ pub(crate) struct Move {
 
 /// What is known of it. Where nothing is, everything that an entry says is taken for the user's.
 #[derive(Debug, Default)]
-pub(crate) struct Originals {
+pub(crate) struct PreviousEntries {
     /// Images that were named themselves, by their digests.
     images: BTreeMap<Digest, Descriptor>,
     /// The indexes that entries were taken from, by theirs.
     indexes: BTreeMap<Digest, Index>,
 }
 
-impl Originals {
+impl PreviousEntries {
     /// The index with this digest.
     pub(crate) fn index(&self, digest: &Digest) -> Option<&Index> {
         self.indexes.get(digest)
@@ -59,37 +59,41 @@ impl Originals {
     ///
     /// # Errors
     /// What registries say, but for: that they do not have it any more.
-    pub(crate) fn gather(registry: &Registry, draft: &Draft, sources: &[Source]) -> Result<Originals, CommandError> {
-        let mut originals = Originals::default();
-        let platforms = Platforms::new(registry);
+    pub(crate) fn resolve(
+        registry: &Registry,
+        draft: &Draft,
+        sources: &[ResolvedSource],
+    ) -> Result<PreviousEntries, CommandError> {
+        let mut previous = PreviousEntries::default();
+        let platforms = ConfigPlatforms::new(registry);
         for source in sources {
-            let known = former(draft, &source.reference, &originals);
+            let known = former(draft, &source.reference, &previous);
             if moved(&known, source).is_none() {
                 continue;
             }
-            if needs_index(draft, &known, source, &originals) {
+            if needs_index(draft, &known, source, &previous) {
                 let lists: BTreeSet<&Reference> = known.iter().filter_map(|old| old.source.as_ref()).collect();
                 for list in lists {
-                    originals.look(registry, list)?;
+                    previous.look(registry, list)?;
                 }
             }
-            let known = former(draft, &source.reference, &originals);
-            let pairs = pairs(&known, &source.entries, &originals);
+            let known = former(draft, &source.reference, &previous);
+            let pairs = pairs(&known, &source.entries, &previous);
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !says_the_same(old, new))
-                    && originals.of(old).is_none()
+                    && previous.of(old).is_none()
                     && let Some(image) = or_gone(image(&platforms, old))?
                 {
-                    originals.images.insert(old.descriptor.digest.clone(), image);
+                    previous.images.insert(old.descriptor.digest.clone(), image);
                 }
             }
         }
-        Ok(originals)
+        Ok(previous)
     }
 
     fn look(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
-        if let Some(Found::List(fetched)) = or_gone(fetch::child(registry, list.repository(), digest))? {
+        if let Some(FetchedContent::List(fetched)) = or_gone(fetch::child(registry, list.repository(), digest))? {
             let served = |source| CommandError::Served { reference: list.to_string(), source };
             self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(served)?);
         }
@@ -98,14 +102,14 @@ impl Originals {
 }
 
 /// What a draft has of a source: the image of that name, what was taken out of the index of that name, and what docker
-/// has taken the `Source` of since, as far as that index is known.
-pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, originals: &Originals) -> Vec<&'a Entry> {
+/// has taken the `ResolvedSource` of since, as far as that index is known.
+pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, previous: &PreviousEntries) -> Vec<&'a Entry> {
     let is_same = |source: &Reference| match name.tag() {
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
         None => source.repository() == name.repository() && source.digest() == name.digest(),
     };
     let lists = draft.entries().filter_map(|entry| entry.source.as_ref()).filter(|source| is_same(source));
-    let indexes: Vec<&Index> = lists.filter_map(Reference::digest).filter_map(|list| originals.index(list)).collect();
+    let indexes: Vec<&Index> = lists.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
     let is_of = |entry: &Entry| match &entry.source {
         Some(source) => is_same(source),
         None => is_homeless(entry, name) && indexes.iter().any(|index| line(index, entry).is_some()),
@@ -115,7 +119,7 @@ pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, originals: &Origina
 
 /// Whether the draft has anything of this source, so that it need not be asked for.
 pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
-    let former = former(draft, name, &Originals::default());
+    let former = former(draft, name, &PreviousEntries::default());
     // A name with a tag and a digest finds what was taken from that tag at any time.
     let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
         (Some(digest), Some(index)) => index.digest() == Some(digest),
@@ -129,11 +133,11 @@ pub(crate) fn divided<'a>(
     before: Option<&'a Draft>,
     images: Vec<&'a RefArg>,
     is_asked: impl Fn(&RefArg) -> bool,
-) -> (Vec<&'a RefArg>, Vec<Kept<'a>>) {
+) -> (Vec<&'a RefArg>, Vec<Reused<'a>>) {
     let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
     let kept = left.into_iter().filter_map(|image| {
         let (reference, draft) = (image.parsed.as_ref().ok()?, before?);
-        Some(Kept { reference, entries: former(draft, reference, &Originals::default()) })
+        Some(Reused { reference, entries: former(draft, reference, &PreviousEntries::default()) })
     });
     (asked, kept.collect())
 }
@@ -144,7 +148,7 @@ fn is_homeless(entry: &Entry, name: &Reference) -> bool {
 }
 
 /// Whether the source names something else than when the draft's entries of it, some of them at least, were taken.
-pub(crate) fn moved(former: &[&Entry], source: &Source) -> Option<Move> {
+pub(crate) fn moved(former: &[&Entry], source: &ResolvedSource) -> Option<SourceChange> {
     source.reference.tag()?;
     let known = |entry: &&Entry| match &entry.source {
         Some(list) => list.digest().cloned(),
@@ -152,12 +156,12 @@ pub(crate) fn moved(former: &[&Entry], source: &Source) -> Option<Move> {
     };
     let known = former.iter().filter(|entry| entry.has_raw()).filter_map(known);
     let old = known.into_iter().find(|old| *old != source.digest)?;
-    Some(Move { reference: source.reference.clone(), old, new: source.digest.clone() })
+    Some(SourceChange { reference: source.reference.clone(), old, new: source.digest.clone() })
 }
 
 /// For each of what a source brings now the entry that it takes the place of: the one of its name, else one for its
 /// platform, as near as there is, by what the source said and not by what the user made of it.
-pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], originals: &Originals) -> Vec<Option<&'a Entry>> {
+pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], previous: &PreviousEntries) -> Vec<Option<&'a Entry>> {
     let platform = |descriptor: Option<&Descriptor>| {
         let own = descriptor.and_then(|own| own.platform.as_ref());
         own.map(Platform::normalized).unwrap_or_default()
@@ -165,7 +169,7 @@ pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], originals: &Origina
     let images: Vec<(&Entry, Platform)> = former
         .iter()
         .filter(|old| old.attests().is_none())
-        .map(|old| (*old, platform(Some(originals.of(old).unwrap_or(&old.descriptor)))))
+        .map(|old| (*old, platform(Some(previous.of(old).unwrap_or(&old.descriptor)))))
         .collect();
     let machine = |own: &Platform| (own.os.clone(), own.architecture.clone(), own.variant.clone());
     // A build of Windows has a new revision every month.
@@ -197,9 +201,9 @@ fn line<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
 }
 
 /// Whether the index that entries were taken from has to be had again: where somebody has said something of one of
-/// them or of the list, or where one may have lost its `Source` to docker.
-fn needs_index(draft: &Draft, known: &[&Entry], source: &Source, originals: &Originals) -> bool {
-    let pairs = pairs(known, &source.entries, originals);
+/// them or of the list, or where one may have lost its `ResolvedSource` to docker.
+fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousEntries) -> bool {
+    let pairs = pairs(known, &source.entries, previous);
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !says_the_same(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
     let is_left = |old: &&Entry| old.attests().is_none() && !is_paired(old);
@@ -221,7 +225,7 @@ fn says_the_same(old: &Entry, new: &Entry) -> bool {
 }
 
 /// What an image that was named itself said: its configuration's platform, and nothing else.
-fn image(platforms: &Platforms<'_>, old: &Entry) -> Result<Descriptor, CommandError> {
+fn image(platforms: &ConfigPlatforms<'_>, old: &Entry) -> Result<Descriptor, CommandError> {
     let bytes = old.bytes()?;
     let platform = platforms.of(&old.reference, &bytes)?;
     let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
@@ -232,7 +236,7 @@ fn image(platforms: &Platforms<'_>, old: &Entry) -> Result<Descriptor, CommandEr
 fn or_gone<T>(found: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
     match found {
         Err(CommandError::NotServed { .. }) => Ok(None),
-        Err(CommandError::Registry(error)) if error.kind == Kind::NotFound => Ok(None),
+        Err(CommandError::Registry(error)) if error.kind == RegistryErrorKind::NotFound => Ok(None),
         found => found.map(Some),
     }
 }

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::cli::args::{Attestations, Sources};
 use crate::core::error::CommandError;
-use crate::core::resolve::limits::Tally;
+use crate::core::resolve::limits::ResolvedSize;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
-use crate::model::manifest::Kind;
+use crate::model::manifest::ManifestKind;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
 /// A manifest that an index names and that has to be had.
-pub(crate) struct Child {
+pub(crate) struct SelectedChild {
     /// The place of the source that it belongs to.
     pub(crate) source: usize,
     /// Its name: its digest in the index's repository.
@@ -25,7 +25,7 @@ pub(crate) struct Child {
     again: Vec<Descriptor>,
 }
 
-impl Child {
+impl SelectedChild {
     /// How many lines there are of it.
     pub(crate) fn count(&self) -> usize {
         1 + self.again.len()
@@ -49,7 +49,7 @@ pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, 
 }
 
 /// An index that is about to be taken apart.
-pub(crate) struct Within<'a> {
+pub(crate) struct ParentIndex<'a> {
     /// The place of the source that it is, or lies in.
     pub(crate) place: usize,
     /// The name of that source.
@@ -58,13 +58,13 @@ pub(crate) struct Within<'a> {
     pub(crate) wanted: &'a Sources,
 }
 
-impl Within<'_> {
+impl ParentIndex<'_> {
     /// What has to be had of an index: not what is known to be of no use.
     ///
     /// # Errors
     /// Where that is too much.
-    pub(crate) fn children(&self, index: &Index, tally: &mut Tally) -> Result<Vec<Child>, CommandError> {
-        let mut children: Vec<Child> = Vec::new();
+    pub(crate) fn children(&self, index: &Index, tally: &mut ResolvedSize) -> Result<Vec<SelectedChild>, CommandError> {
+        let mut children: Vec<SelectedChild> = Vec::new();
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
         let mut seen: HashSet<&Descriptor> = HashSet::new();
         for line in self.needed(index).into_iter().filter(|line| seen.insert(line)) {
@@ -74,7 +74,12 @@ impl Within<'_> {
                 Some(child) => child.again.push(line.clone()),
                 None => {
                     let reference = self.source.repository().at_digest(&line.digest);
-                    children.push(Child { source: self.place, reference, descriptor: line.clone(), again: Vec::new() });
+                    children.push(SelectedChild {
+                        source: self.place,
+                        reference,
+                        descriptor: line.clone(),
+                        again: Vec::new(),
+                    });
                 }
             }
         }
@@ -83,7 +88,7 @@ impl Within<'_> {
 
     fn needed<'a>(&self, index: &'a Index) -> Vec<&'a Descriptor> {
         let wanted = self.wanted;
-        let is_index = |line: &Descriptor| Kind::of(&line.media_type) == Some(Kind::List);
+        let is_index = |line: &Descriptor| ManifestKind::of(&line.media_type) == Some(ManifestKind::List);
         let is_wanted = |line: &Descriptor| {
             // What says nothing of a platform may be an image, or belong to one by its subject.
             is_index(line) || !names_machine(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
@@ -112,7 +117,7 @@ fn names_machine(line: &Descriptor) -> bool {
 
 /// Whether a line is neither an image nor an index. One without a media type is what the registry says that it is.
 pub(crate) fn is_unknown(line: &Descriptor) -> bool {
-    !line.media_type.is_empty() && Kind::of(&line.media_type).is_none()
+    !line.media_type.is_empty() && ManifestKind::of(&line.media_type).is_none()
 }
 
 /// Whether an image for `platform` is wanted.

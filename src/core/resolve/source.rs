@@ -11,7 +11,7 @@ use crate::reference::Reference;
 
 /// A source as the registry serves it now.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub(crate) struct ResolvedSource {
     /// Its name, as it was asked for.
     pub(crate) reference: Reference,
     /// The digest of what the registry serves under that name.
@@ -36,7 +36,7 @@ pub(crate) struct Source {
     pub(crate) left_out: Vec<String>,
 }
 
-impl Source {
+impl ResolvedSource {
     /// What belongs to another manifest of this source, with that one's digest: what attests it, or refers to it as its
     /// subject.
     pub(crate) fn parents(&self) -> BTreeMap<Reference, Digest> {
@@ -49,8 +49,8 @@ impl Source {
     }
 
     /// Nothing yet.
-    pub(crate) fn new(reference: &Reference, digest: &Digest) -> Source {
-        Source {
+    pub(crate) fn new(reference: &Reference, digest: &Digest) -> ResolvedSource {
+        ResolvedSource {
             reference: reference.clone(),
             digest: digest.clone(),
             index: None,

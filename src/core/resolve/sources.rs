@@ -9,13 +9,13 @@ use std::num::NonZeroUsize;
 use crate::auth::Access;
 use crate::cli::args::{Attestations, RefArg, Sources};
 use crate::cli::context::parsed;
-use crate::content::registry::{Fetched, Registry};
+use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::resolve::carried;
-use crate::core::resolve::fetch::{self, Found, Platforms};
-use crate::core::resolve::limits::{DEPTH_MAX, Tally};
-use crate::core::resolve::selection::{Child, Within, picks};
-use crate::core::resolve::source::Source;
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::selection::{ParentIndex, SelectedChild, picks};
+use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -27,7 +27,7 @@ use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
 /// Where sources come from, and what of them is wanted.
-pub(crate) struct Gathering<'a> {
+pub(crate) struct Resolver<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
     /// The bound on exchanges at once.
@@ -41,7 +41,7 @@ pub(crate) struct Gathering<'a> {
 }
 
 /// One source, and what is wanted of it.
-pub(crate) struct Request<'a> {
+pub(crate) struct SourceRequest<'a> {
     /// The source.
     pub(crate) image: &'a RefArg,
     /// Which platforms of an index, and whether attestations. A part of a platform that is empty is any.
@@ -49,7 +49,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// A source that nobody is asked for, because the draft has it, and cannot have it wrong or may.
-pub(crate) struct Kept<'a> {
+pub(crate) struct Reused<'a> {
     /// Its name.
     pub(crate) reference: &'a Reference,
     /// The draft's entries of it.
@@ -57,17 +57,18 @@ pub(crate) struct Kept<'a> {
 }
 
 /// What a child turned out to be.
-enum Grown {
+enum ResolvedChild {
     Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
     Index(Box<Index>, SourceIndex),
 }
 
-impl Gathering<'_> {
+impl Resolver<'_> {
     /// Gets all of them or nothing, each source once, in the order of `images`. What was picked may also be in what is
     /// `kept`.
-    pub(crate) fn gather(&self, images: &[&RefArg], kept: &[Kept<'_>]) -> Result<Vec<Source>, CommandError> {
-        let requests: Vec<Request<'_>> = images.iter().map(|image| Request { image, wanted: self.wanted }).collect();
-        let mut sources: Vec<Source> = self.gather_each(&requests, false)?.into_iter().flatten().collect();
+    pub(crate) fn resolve(&self, images: &[&RefArg], kept: &[Reused<'_>]) -> Result<Vec<ResolvedSource>, CommandError> {
+        let requests: Vec<SourceRequest<'_>> =
+            images.iter().map(|image| SourceRequest { image, wanted: self.wanted }).collect();
+        let mut sources: Vec<ResolvedSource> = self.resolve_each(&requests, false)?.into_iter().flatten().collect();
         sources.iter_mut().for_each(|source| choose(self.wanted, source));
         self.check_platforms(&sources, kept)?;
         Ok(sources)
@@ -76,22 +77,22 @@ impl Gathering<'_> {
     /// The same for sources of which something else is wanted each. An image that is named itself is what it is, and
     /// whether an index has what was picked is left to the caller. With `ignore_missing`, `None` stands for a source
     /// of which the registry says that it has none.
-    pub(crate) fn gather_each(
+    pub(crate) fn resolve_each(
         &self,
-        requests: &[Request<'_>],
+        requests: &[SourceRequest<'_>],
         ignore_missing: bool,
-    ) -> Result<Vec<Option<Source>>, CommandError> {
+    ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
         self.announce(requests);
-        let platforms = Platforms::new(self.registry);
-        let first = |request: &Request<'_>| match self.first(&platforms, parsed(request.image)?) {
+        let platforms = ConfigPlatforms::new(self.registry);
+        let first = |request: &SourceRequest<'_>| match self.first(&platforms, parsed(request.image)?) {
             Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
             found => found.map(Some),
         };
         let mut sources = tasks::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
-        let (mut children, mut tally) = (Vec::new(), Tally::default());
+        let (mut children, mut tally) = (Vec::new(), ResolvedSize::default());
         for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
-            if let Some(Source { reference, index: Some(index), .. }) = source {
-                let within = Within { place, source: reference, wanted: request.wanted };
+            if let Some(ResolvedSource { reference, index: Some(index), .. }) = source {
+                let within = ParentIndex { place, source: reference, wanted: request.wanted };
                 children.extend(within.children(index, &mut tally)?);
             }
         }
@@ -118,7 +119,7 @@ impl Gathering<'_> {
     }
 
     /// Says what is going to be asked, so that one token and enough connections are there for it.
-    fn announce(&self, requests: &[Request<'_>]) {
+    fn announce(&self, requests: &[SourceRequest<'_>]) {
         let wanted: Vec<&Reference> =
             requests.iter().filter_map(|request| request.image.parsed.as_ref().ok()).collect();
         for image in &wanted {
@@ -128,9 +129,9 @@ impl Gathering<'_> {
         }
     }
 
-    fn first(&self, platforms: &Platforms<'_>, image: &Reference) -> Result<Source, CommandError> {
+    fn first(&self, platforms: &ConfigPlatforms<'_>, image: &Reference) -> Result<ResolvedSource, CommandError> {
         match fetch::manifest(self.registry, image)? {
-            Found::Image(schema, fetched) => {
+            FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
                 let kept = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
                 let entry = match kept.filter(|entry| entry.descriptor.digest == digest) {
@@ -141,9 +142,9 @@ impl Gathering<'_> {
                     }
                 };
                 let order = vec![draft::key(image)];
-                Ok(Source { entries: vec![entry], order, ..Source::new(image, &digest) })
+                Ok(ResolvedSource { entries: vec![entry], order, ..ResolvedSource::new(image, &digest) })
             }
-            Found::List(fetched) => {
+            FetchedContent::List(fetched) => {
                 let served = |source| CommandError::Served { reference: image.to_string(), source };
                 let index = Index::decode(&fetched.bytes).map_err(served)?;
                 if index.manifests.is_empty() {
@@ -152,7 +153,7 @@ impl Gathering<'_> {
                 let platforms = index.manifests.iter().filter_map(runs_on).collect();
                 let digest = fetched.digest.clone();
                 let form = Some(form(fetched));
-                Ok(Source { index: Some(index), platforms, form, ..Source::new(image, &digest) })
+                Ok(ResolvedSource { index: Some(index), platforms, form, ..ResolvedSource::new(image, &digest) })
             }
         }
     }
@@ -160,15 +161,15 @@ impl Gathering<'_> {
     /// Gets these children, and gives the children of those that are indexes themselves.
     fn grow(
         &self,
-        platforms: &Platforms<'_>,
-        requests: &[Request<'_>],
-        sources: &mut [Option<Source>],
-        children: &[Child],
-        tally: &mut Tally,
-    ) -> Result<Vec<Child>, CommandError> {
-        let name = |source: &Source| source.reference.with_digest(&source.digest);
+        platforms: &ConfigPlatforms<'_>,
+        requests: &[SourceRequest<'_>],
+        sources: &mut [Option<ResolvedSource>],
+        children: &[SelectedChild],
+        tally: &mut ResolvedSize,
+    ) -> Result<Vec<SelectedChild>, CommandError> {
+        let name = |source: &ResolvedSource| source.reference.with_digest(&source.digest);
         let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
-        let so_far: &Tally = tally;
+        let so_far: &ResolvedSize = tally;
         let grown = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
             Some(Some(name)) => self.child(platforms, child, name, so_far),
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
@@ -177,16 +178,16 @@ impl Gathering<'_> {
         for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
             let wanted = requests.get(child.source).map(|request| request.wanted);
             match (grown, sources.get_mut(child.source), wanted) {
-                (Grown::Entries(entries, derived), Some(Some(source)), _) => {
+                (ResolvedChild::Entries(entries, derived), Some(Some(source)), _) => {
                     source.entries.extend(entries);
                     source.derived.extend(derived);
                 }
-                (Grown::Index(index, nested), Some(Some(source)), Some(wanted)) => {
+                (ResolvedChild::Index(index, nested), Some(Some(source)), Some(wanted)) => {
                     if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
                         form.nested.push(nested);
                     }
                     source.platforms.extend(index.manifests.iter().filter_map(runs_on));
-                    let within = Within { place: child.source, source: &source.reference, wanted };
+                    let within = ParentIndex { place: child.source, source: &source.reference, wanted };
                     next.extend(within.children(&index, tally)?);
                 }
                 _ => {}
@@ -197,21 +198,21 @@ impl Gathering<'_> {
 
     fn child(
         &self,
-        platforms: &Platforms<'_>,
-        child: &Child,
+        platforms: &ConfigPlatforms<'_>,
+        child: &SelectedChild,
         source: &Reference,
-        tally: &Tally,
-    ) -> Result<Grown, CommandError> {
+        tally: &ResolvedSize,
+    ) -> Result<ResolvedChild, CommandError> {
         let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
         let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
         let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
             None => match fetch::listed(self.registry, source, &child.descriptor)? {
-                Found::Image(schema, fetched) => (schema, fetched.bytes),
-                Found::List(fetched) => {
+                FetchedContent::Image(schema, fetched) => (schema, fetched.bytes),
+                FetchedContent::List(fetched) => {
                     tally.keep(source, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
-                    return Ok(Grown::Index(Box::new(index), form(fetched)));
+                    return Ok(ResolvedChild::Index(Box::new(index), form(fetched)));
                 }
             },
         };
@@ -229,11 +230,11 @@ impl Gathering<'_> {
             }
             entries.push(Entry::listed(reference, schema, bytes.clone(), descriptor, source.clone()).map_err(served)?);
         }
-        Ok(Grown::Entries(entries, derived))
+        Ok(ResolvedChild::Entries(entries, derived))
     }
 
     /// Every platform that was picked has to be there, and every source that was asked has to bring something.
-    fn check_platforms(&self, sources: &[Source], kept: &[Kept<'_>]) -> Result<(), CommandError> {
+    fn check_platforms(&self, sources: &[ResolvedSource], kept: &[Reused<'_>]) -> Result<(), CommandError> {
         let picks = &self.wanted.platforms;
         let asked = sources.iter().flat_map(|source| &source.entries);
         let found: Vec<&Platform> = asked
@@ -274,28 +275,28 @@ pub(crate) fn index_of(
     registry: &Registry,
     name: &Reference,
     target: Option<&Repository>,
-) -> Result<Source, CommandError> {
-    let Found::List(fetched) = fetch::manifest(registry, name)? else {
+) -> Result<ResolvedSource, CommandError> {
+    let FetchedContent::List(fetched) = fetch::manifest(registry, name)? else {
         return Err(CommandError::NotAList(name.to_string()));
     };
     let served = |source| CommandError::Served { reference: name.to_string(), source };
     let index = Some(Index::decode(&fetched.bytes).map_err(served)?);
     let digest = fetched.digest.clone();
-    let mut source = Source { index, form: Some(form(fetched)), ..Source::new(name, &digest) };
+    let mut source = ResolvedSource { index, form: Some(form(fetched)), ..ResolvedSource::new(name, &digest) };
     let target = target.filter(|target| *target != name.repository());
     carried::arrange(registry, &mut source, &Sources::default(), target)?;
     Ok(source)
 }
 
 /// An index as it was served.
-fn form(fetched: Fetched) -> SourceIndex {
+fn form(fetched: FetchedManifest) -> SourceIndex {
     let media_type = media_type::essence(&fetched.media_type).to_owned();
     SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
 }
 
 /// Leaves out what was not picked, now that every platform is known, and what belongs to it: attestations, and what
 /// refers to it as its subject.
-fn choose(wanted: &Sources, source: &mut Source) {
+fn choose(wanted: &Sources, source: &mut ResolvedSource) {
     let is_dropped = wanted.attestations == Attestations::Drop;
     if wanted.platforms.is_empty() && !is_dropped {
         return;
@@ -331,7 +332,7 @@ fn choose(wanted: &Sources, source: &mut Source) {
 }
 
 /// What the sources have images for, for the message about what they have not.
-pub(crate) fn there(sources: &[Source]) -> Vec<String> {
+pub(crate) fn there(sources: &[ResolvedSource]) -> Vec<String> {
     let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
     names.into_iter().cloned().collect()
 }

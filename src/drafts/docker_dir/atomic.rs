@@ -17,7 +17,7 @@ use crate::drafts::docker_dir::paths::Paths;
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// One file that becomes another, `None` for no file.
-pub(super) struct Step<'a> {
+pub(super) struct FileChange<'a> {
     pub(super) name: &'a str,
     pub(super) before: Option<&'a [u8]>,
     pub(super) after: Option<&'a [u8]>,
@@ -27,27 +27,27 @@ pub(super) struct Step<'a> {
 }
 
 /// Steps in one folder, which is synced after them, and then those above it that it may be new in.
-pub(super) struct Stage<'a> {
+pub(super) struct FolderChanges<'a> {
     pub(super) folder: &'a Folder,
-    pub(super) steps: Vec<Step<'a>>,
+    pub(super) steps: Vec<FileChange<'a>>,
     pub(super) above: &'a [PathBuf],
 }
 
 /// A step that can be taken, and taken back, by nothing but renames: those need no room on the disk.
-struct Staged<'a> {
+struct StagedChange<'a> {
     folder: &'a Folder,
-    step: &'a Step<'a>,
+    step: &'a FileChange<'a>,
     new: PathBuf,
     old: PathBuf,
 }
 
 /// Steps that were taken, in order.
 #[derive(Default)]
-pub(super) struct Moved<'a>(Vec<Staged<'a>>);
+pub(super) struct AppliedChanges<'a>(Vec<StagedChange<'a>>);
 
 /// Takes one step after the other. Everything is staged before anything is moved; a failure takes all steps back.
-pub(super) fn replace<'a>(lock: &Lock, stages: &'a [Stage<'a>]) -> Result<Moved<'a>, StoreError> {
-    let mut moved = Moved::default();
+pub(super) fn replace<'a>(lock: &Lock, stages: &'a [FolderChanges<'a>]) -> Result<AppliedChanges<'a>, StoreError> {
+    let mut moved = AppliedChanges::default();
     let done = stage(lock, stages).and_then(|staged| {
         let mut staged = staged.into_iter();
         stages.iter().filter(|stage| !stage.steps.is_empty()).try_for_each(|stage| {
@@ -68,19 +68,19 @@ pub(super) fn replace<'a>(lock: &Lock, stages: &'a [Stage<'a>]) -> Result<Moved<
     }
 }
 
-fn stage<'a>(lock: &Lock, stages: &'a [Stage<'a>]) -> Result<Vec<Staged<'a>>, StoreError> {
+fn stage<'a>(lock: &Lock, stages: &'a [FolderChanges<'a>]) -> Result<Vec<StagedChange<'a>>, StoreError> {
     let steps = stages.iter().flat_map(|stage| stage.steps.iter().map(|step| (stage.folder, step)));
     let staged = steps.enumerate().map(|(number, (folder, step))| {
         let below = lock.staging()?;
         let (new, old) = (below.join(number.to_string()), below.join(format!("{number}.old")));
-        let staged = Staged { folder, step, new, old };
+        let staged = StagedChange { folder, step, new, old };
         staged.prepare()?;
         Ok(staged)
     });
     staged.collect()
 }
 
-impl Staged<'_> {
+impl StagedChange<'_> {
     fn prepare(&self) -> Result<(), StoreError> {
         let (Some(bytes), name) = (self.step.after, self.step.name) else { return Ok(()) };
         write_file(&self.new, bytes)?;
@@ -134,7 +134,7 @@ impl Staged<'_> {
     }
 }
 
-impl Moved<'_> {
+impl AppliedChanges<'_> {
     /// The way back after a failure, here or later. What fails now cannot be mended; the error that led here is the one
     /// to tell.
     pub(super) fn take_back(self, lock: &Lock) {

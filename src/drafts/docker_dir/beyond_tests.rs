@@ -8,7 +8,7 @@ use crate::model::source::{Carried, SourceIndex};
 
 const SIDE: &str = "manifests/.docker-manifest/lists/h.x_l-latest";
 
-fn alter(store: &Store, alter: impl Fn(&mut Draft)) {
+fn alter(store: &DockerDir, alter: impl Fn(&mut Draft)) {
     let list = reference("h.x/l");
     let changed = store.change(&list, &silent, |before| {
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));

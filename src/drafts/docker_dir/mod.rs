@@ -1,8 +1,8 @@
 //! The local store of drafts: docker's own directory, read and written as `store-format.md` says.
 //!
-//! One narrow door: [`Store::draft`] reads, [`Store::change`] locks, reads, lets the caller make a new [`Draft`] of the
-//! old one, and writes the difference. Beside these, [`Store::replace`] and [`Store::remove`] need nothing of what is
-//! there, and [`Store::names`], [`Store::stored`] and [`Store::remove_stored`] are for drafts that nobody named. Nothing else touches the files, so that another place to keep drafts needs only these
+//! One narrow door: [`DockerDir::draft`] reads, [`DockerDir::change`] locks, reads, lets the caller make a new [`Draft`] of the
+//! old one, and writes the difference. Beside these, [`DockerDir::replace`] and [`DockerDir::remove`] need nothing of what is
+//! there, and [`DockerDir::names`], [`DockerDir::stored`] and [`DockerDir::remove_stored`] are for drafts that nobody named. Nothing else touches the files, so that another place to keep drafts needs only these
 //! verbs: values go in and come out, and paths are in errors alone.
 
 mod atomic;
@@ -36,7 +36,7 @@ pub use error::StoreError;
 pub use names::StoredName;
 pub use read::DRAFT_LIMIT;
 pub use remains::Removable;
-pub use stored::Stored;
+pub use stored::StoredDraft;
 
 use lock::Lock;
 use paths::Paths;
@@ -46,22 +46,22 @@ const ATTEMPTS: usize = 8;
 
 /// Docker's `manifests` directory, and ours beside its lists.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct DockerDir {
     paths: Paths,
     /// How long a lock is waited for.
     patience: Option<Duration>,
 }
 
-impl Store {
+impl DockerDir {
     /// The store in docker's configuration directory. Touches nothing; the directory is made by the first change.
-    pub fn new(config_dir: &Path) -> Store {
-        Store { paths: Paths::new(&config_dir.join("manifests")), patience: None }
+    pub fn new(config_dir: &Path) -> DockerDir {
+        DockerDir { paths: Paths::new(&config_dir.join("manifests")), patience: None }
     }
 
     /// The same store, where waiting for a lock ends after this time, if one is given.
     #[must_use]
-    pub fn waiting(self, patience: Option<Duration>) -> Store {
-        Store { patience, ..self }
+    pub fn waiting(self, patience: Option<Duration>) -> DockerDir {
+        DockerDir { patience, ..self }
     }
 
     /// The draft of `list`, or `None` where there is none. Takes no lock and waits for nobody.
@@ -76,7 +76,7 @@ impl Store {
     /// list, it says nothing, and an error tells so.
     ///
     /// # Errors
-    /// As [`Store::draft`], but for that one.
+    /// As [`DockerDir::draft`], but for that one.
     pub fn shown(&self, list: &Reference) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
         read::shown(&self.paths, &draft::key(list), list)
     }
@@ -115,7 +115,7 @@ impl Store {
 
     /// The names of all drafts, as docker's directory names, sorted; none where there is no store.
     ///
-    /// A name whose side file cannot be read is not known; [`Store::stored`] says what is wrong with it.
+    /// A name whose side file cannot be read is not known; [`DockerDir::stored`] says what is wrong with it.
     ///
     /// # Errors
     /// A store that cannot be read.
@@ -131,7 +131,7 @@ impl Store {
     ///
     /// # Errors
     /// A draft that cannot be read, or that holds what is no entry; a name that no list can have.
-    pub fn stored(&self, name: &StoredName) -> Result<Option<Stored>, StoreError> {
+    pub fn stored(&self, name: &StoredName) -> Result<Option<StoredDraft>, StoreError> {
         if name.is_a_step_down() { stored::look(&self.paths, name) } else { Ok(None) }
     }
 
@@ -144,7 +144,7 @@ impl Store {
         let list = &draft.reference;
         let name = draft::key(list);
         let lock = self.lock(&name, list, notice)?;
-        Store::again(list, || {
+        DockerDir::again(list, || {
             let before = remains::look(&self.paths, &name)?;
             before.as_ref().map_or(Ok(()), |before| before.check(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_snapshot(list));
@@ -163,7 +163,7 @@ impl Store {
             return Ok(false);
         }
         let lock = self.lock(&name, list, notice)?;
-        Store::again(list, || {
+        DockerDir::again(list, || {
             let Some(remains) = remains::look(&self.paths, &name)? else { return Ok(false) };
             remains.check(list, &self.paths.list(&name))?;
             // Whatever docker has written into it meanwhile is of the list that is to go.
@@ -192,7 +192,7 @@ impl Store {
     /// if the lock has to be waited for.
     ///
     /// # Errors
-    /// As [`Store::removable`]: what is not known to be a draft stays. A store that cannot be locked or written.
+    /// As [`DockerDir::removable`]: what is not known to be a draft stays. A store that cannot be locked or written.
     pub fn remove_stored(
         &self,
         name: &StoredName,
@@ -210,7 +210,7 @@ impl Store {
         }
         let Some((list, _)) = look()? else { return Ok(false) };
         let lock = self.lock(directory, &list, notice)?;
-        Store::again(&list, || {
+        DockerDir::again(&list, || {
             let Some((_, remains)) = look()? else { return Ok(false) };
             atomic::remove_directory(&self.paths, &lock, directory, |away| remains.is_still(away)).map(|()| true)
         })

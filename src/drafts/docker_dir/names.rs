@@ -16,7 +16,7 @@ pub struct StoredName {
 impl StoredName {
     /// The list: known for sure, or the likeliest that docker keeps under this name; `None` if there is none.
     ///
-    /// [`super::Store::stored`], which looks at the entries too, guesses better.
+    /// [`super::DockerDir::stored`], which looks at the entries too, guesses better.
     pub fn list(&self) -> Option<Reference> {
         self.known.clone().or_else(|| guess(&self.directory))
     }

@@ -23,7 +23,7 @@ fn docker_removes(home: &tempfile::TempDir) {
 }
 
 /// A draft of two entries that says something of itself.
-fn annotated(store: &Store) {
+fn annotated(store: &DockerDir) {
     add(store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
     let changed = store.change(&reference("h.x/l"), &silent, |before| {
         let mut draft = before.unwrap().clone();

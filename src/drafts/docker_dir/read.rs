@@ -13,7 +13,7 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::mark;
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::sidecar::{self, Look, Owner};
+use crate::drafts::docker_dir::sidecar::{self, DirectoryState, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -28,17 +28,17 @@ pub const DRAFT_LIMIT: u64 = 256 << 20;
 /// A list as it was at one moment, with what it was read from.
 pub(super) struct Snapshot {
     pub(super) draft: Draft,
-    pub(super) owner: Option<Owner>,
-    pub(super) seen: Seen,
+    pub(super) owner: Option<Sidecar>,
+    pub(super) seen: SeenFiles,
 }
 
 /// A directory and the bytes of its files, for whoever must know later that nothing has become of them since.
-pub(super) struct Seen {
+pub(super) struct SeenFiles {
     pub(super) identity: String,
     pub(super) files: Files,
 }
 
-impl Seen {
+impl SeenFiles {
     /// Whether this directory is the one that was read, with what was in it then. Wherever it lies by now.
     pub(super) fn is_still(&self, directory: &Path) -> Result<bool, StoreError> {
         let names = directory::names(directory)?.unwrap_or_default();
@@ -67,8 +67,8 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
             Ok(draft.map(|draft| (draft, files)))
         },
     )?;
-    Ok(found.map(|Settled { look: Look { identity, owner, .. }, found: (draft, files) }| {
-        let seen = Seen { identity: identity.unwrap_or_default(), files };
+    Ok(found.map(|StableRead { look: DirectoryState { identity, owner, .. }, found: (draft, files) }| {
+        let seen = SeenFiles { identity: identity.unwrap_or_default(), files };
         Snapshot { draft: told(owner.as_ref(), draft), owner, seen }
     }))
 }
@@ -81,7 +81,7 @@ pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Optio
         |look| check(paths, name, list, look),
         || read_once(&paths.list(name), list, |_, _, _| ()),
     )?;
-    Ok(found.map(|Settled { look, found }| told(look.owner.as_ref(), found)))
+    Ok(found.map(|StableRead { look, found }| told(look.owner.as_ref(), found)))
 }
 
 /// The same for those who only show it: the entries, also where it is not known whether the side file speaks of them;
@@ -91,13 +91,15 @@ pub(super) fn shown(
     name: &str,
     list: &Reference,
 ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
-    let checked = |look: &Look| look.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, &paths.list(name)));
+    let checked =
+        |look: &DirectoryState| look.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, &paths.list(name)));
     let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
-    Ok(found.map(|Settled { look, found }| (told(look.owner.as_ref(), found), check(paths, name, list, &look).err())))
+    Ok(found
+        .map(|StableRead { look, found }| (told(look.owner.as_ref(), found), check(paths, name, list, &look).err())))
 }
 
 /// Refuses a list that has not this directory, and one of which it is not known what it says of itself.
-fn check(paths: &Paths, name: &str, list: &Reference, look: &Look) -> Result<(), StoreError> {
+fn check(paths: &Paths, name: &str, list: &Reference, look: &DirectoryState) -> Result<(), StoreError> {
     if let Some(owner) = &look.owner {
         return owner.check(list, &paths.list(name));
     }
@@ -109,7 +111,7 @@ fn check(paths: &Paths, name: &str, list: &Reference, look: &Look) -> Result<(),
     }
 }
 
-fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
+fn told(owner: Option<&Sidecar>, mut draft: Draft) -> Draft {
     if let Some(owner) = owner {
         owner.tell(&mut draft);
     }
@@ -117,8 +119,8 @@ fn told(owner: Option<&Owner>, mut draft: Draft) -> Draft {
 }
 
 /// What was read of a list's directory, and what was seen of it and of its side file around that.
-pub(super) struct Settled<T> {
-    pub(super) look: Look,
+pub(super) struct StableRead<T> {
+    pub(super) look: DirectoryState,
     pub(super) found: T,
 }
 
@@ -126,9 +128,9 @@ pub(super) struct Settled<T> {
 pub(super) fn settled<T>(
     paths: &Paths,
     name: &str,
-    check: impl Fn(&Look) -> Result<(), StoreError>,
+    check: impl Fn(&DirectoryState) -> Result<(), StoreError>,
     mut read: impl FnMut() -> Result<Option<T>, StoreError>,
-) -> Result<Option<Settled<T>>, StoreError> {
+) -> Result<Option<StableRead<T>>, StoreError> {
     let mut before = sidecar::look(paths, name)?;
     check(&before)?;
     let mut attempt = 0;
@@ -138,8 +140,8 @@ pub(super) fn settled<T>(
         check(&after)?;
         if after == before || attempt == ATTEMPTS {
             // Of the two directories, if they still differ, the one that a change is then refused for.
-            let look = Look { identity: before.identity, ..after };
-            return Ok(Some(Settled { look, found }));
+            let look = DirectoryState { identity: before.identity, ..after };
+            return Ok(Some(StableRead { look, found }));
         }
         before = after;
         attempt += 1;

@@ -12,8 +12,8 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::names::{self, StoredName};
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{DRAFT_LIMIT, Seen, Snapshot};
-use crate::drafts::docker_dir::sidecar::{self, Owner};
+use crate::drafts::docker_dir::read::{DRAFT_LIMIT, SeenFiles, Snapshot};
+use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -21,7 +21,7 @@ use crate::reference::Reference;
 pub(super) struct Remains {
     identity: String,
     /// What the side file says of this directory, as far as it can be read.
-    owner: Option<Owner>,
+    owner: Option<Sidecar>,
     files: BTreeMap<String, File>,
     modified: SystemTime,
 }
@@ -144,6 +144,10 @@ impl Remains {
     /// What a change that keeps nothing of the draft starts from.
     pub(super) fn into_snapshot(self, list: &Reference) -> Snapshot {
         let files: Files = self.files.into_iter().map(|(name, file)| (name, file.bytes.unwrap_or_default())).collect();
-        Snapshot { draft: Draft::new(list.clone()), owner: self.owner, seen: Seen { identity: self.identity, files } }
+        Snapshot {
+            draft: Draft::new(list.clone()),
+            owner: self.owner,
+            seen: SeenFiles { identity: self.identity, files },
+        }
     }
 }

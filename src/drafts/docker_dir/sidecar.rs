@@ -31,7 +31,7 @@ const PLAIN: u64 = 1;
 
 /// What a side file says, of a directory that is still the one that it was written for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(super) struct Sidecar {
     pub(super) list: Reference,
     pub(super) format: u64,
     directory: String,
@@ -45,14 +45,14 @@ pub(super) struct Owner {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct SidecarName {
     list: String,
     directory: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct File<'a> {
+struct SidecarFile<'a> {
     format: u64,
     list: String,
     directory: &'a str,
@@ -72,11 +72,11 @@ struct File<'a> {
 
 /// A look at the directory of a list and at its side file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct DirectoryState {
     /// Which directory it is that is there, if any.
     pub(super) identity: Option<String>,
     /// What the side file says of that one.
-    pub(super) owner: Option<Owner>,
+    pub(super) owner: Option<Sidecar>,
     /// The list of a side file that says something of another directory, so that it is not known whether it says that
     /// of this one too.
     pub(super) stray: Option<Reference>,
@@ -85,27 +85,27 @@ pub(super) struct Look {
 /// Looks which directory `name` is, if it is there, and who owns it, if we wrote that down.
 ///
 /// A side file that speaks of a directory since removed, by docker say, speaks of nobody.
-pub(super) fn look(paths: &Paths, name: &str) -> Result<Look, StoreError> {
+pub(super) fn look(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
     let noted = noted(paths, name)?;
     let identity = identity(&paths.list(name))?;
-    let Some(found) = &identity else { return Ok(Look { identity, owner: None, stray: None }) };
-    let Some((format, value, plain)) = noted else { return Ok(Look { identity, owner: None, stray: None }) };
+    let Some(found) = &identity else { return Ok(DirectoryState { identity, owner: None, stray: None }) };
+    let Some((format, value, plain)) = noted else { return Ok(DirectoryState { identity, owner: None, stray: None }) };
     let fits = plain.directory == *found;
     if !fits && format == PLAIN {
-        return Ok(Look { identity, owner: None, stray: None });
+        return Ok(DirectoryState { identity, owner: None, stray: None });
     }
     let list = plain.list.clone();
     let owner = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
     let owner = owner.map_err(|source| StoreError::SideFile { path: paths.owner(name), source })?;
     if fits || mark::is_borne_in(&paths.list(name), &owner.mark) {
-        Ok(Look { identity, owner: Some(owner), stray: None })
+        Ok(DirectoryState { identity, owner: Some(owner), stray: None })
     } else {
-        Ok(Look { identity, owner: None, stray: Some(list) })
+        Ok(DirectoryState { identity, owner: None, stray: Some(list) })
     }
 }
 
 /// The same for a removal, which needs no more of the side file than which list it speaks of.
-pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Owner>), StoreError> {
+pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
     let noted = noted(paths, name)?;
     let identity = identity(&paths.list(name))?;
     let is_borne = |value: &Value| {
@@ -113,7 +113,7 @@ pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Optio
         mark::is_borne_in(&paths.list(name), mark)
     };
     let noted = noted.filter(|(_, value, plain)| identity.as_ref() == Some(&plain.directory) || is_borne(value));
-    Ok((identity, noted.map(|(format, _, plain)| Owner { format, ..plain })))
+    Ok((identity, noted.map(|(format, _, plain)| Sidecar { format, ..plain })))
 }
 
 /// When the side file was written.
@@ -122,7 +122,7 @@ pub(super) fn written(paths: &Paths, name: &str) -> Option<SystemTime> {
 }
 
 /// What the side file says, of whatever directory: its format, all of it, and what every format has.
-fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Owner)>, StoreError> {
+fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, StoreError> {
     let path = paths.owner(name);
     for folder in [paths.side(), paths.owners()] {
         if checked_access::directory(&folder)?.is_none() {
@@ -139,7 +139,7 @@ fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Owner)>, Store
     if format > FORMED {
         return Err(StoreError::NewerFormat { path, format, known: FORMED });
     }
-    Ok(Owner::named(&value).map(|plain| (format, value, plain)))
+    Ok(Sidecar::named(&value).map(|plain| (format, value, plain)))
 }
 
 /// Which directory it is; `None` where there is none, nor can be.
@@ -162,29 +162,29 @@ fn formatted(bytes: &[u8]) -> Option<(u64, Value)> {
     Some((value.get("format")?.as_u64()?, value))
 }
 
-impl Owner {
+impl Sidecar {
     /// Reads a side file by itself, wherever it came from; `None` for one that nobody could use.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub(super) fn decode(bytes: &[u8]) -> Option<Owner> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Sidecar> {
         let (format, value) = formatted(bytes).filter(|(format, _)| *format <= FORMED)?;
-        let plain = Owner::named(&value)?;
+        let plain = Sidecar::named(&value)?;
         if format > PLAIN { plain.with_members(format, &value).ok() } else { Some(plain) }
     }
 
-    fn named(value: &Value) -> Option<Owner> {
-        let named = Named::deserialize(value).ok()?;
+    fn named(value: &Value) -> Option<Sidecar> {
+        let named = SidecarName::deserialize(value).ok()?;
         let remote_digest = value.get("remoteDigest").and_then(Value::as_str).and_then(|digest| digest.parse().ok());
-        let plain = Owner::plain(Reference::parse_canonical(&named.list).ok()?, named.directory);
-        Some(Owner { remote_digest, ..plain })
+        let plain = Sidecar::plain(Reference::parse_canonical(&named.list).ok()?, named.directory);
+        Some(Sidecar { remote_digest, ..plain })
     }
 
-    fn plain(list: Reference, directory: String) -> Owner {
+    fn plain(list: Reference, directory: String) -> Sidecar {
         let (annotations, artifact_type, subject) = (BTreeMap::new(), String::new(), None);
         let (format, remote_digest, form, mark) = (PLAIN, None, Form::default(), String::new());
-        Owner { list, format, directory, remote_digest, annotations, artifact_type, subject, form, mark }
+        Sidecar { list, format, directory, remote_digest, annotations, artifact_type, subject, form, mark }
     }
 
-    fn with_members(self, format: u64, value: &Value) -> Result<Owner, DocumentError> {
+    fn with_members(self, format: u64, value: &Value) -> Result<Sidecar, DocumentError> {
         let members = Members::of("SideFile", value)?;
         let annotations = match members.get("annotations") {
             Some(annotations) => BTreeMap::deserialize(annotations)?,
@@ -194,12 +194,12 @@ impl Owner {
         let artifact_type = members.string("artifactType")?;
         let form = if format >= FORMED { Form::decode(&members)? } else { Form::default() };
         let mark = Some(members.string("mark")?).filter(|mark| mark::is_one(mark)).unwrap_or_default();
-        Ok(Owner { format, annotations, artifact_type, subject, form, mark, ..self })
+        Ok(Sidecar { format, annotations, artifact_type, subject, form, mark, ..self })
     }
 
     /// What there is to write down of `draft`, kept for `list` in the directory of that identity; `before` was written
     /// down until now. Where more is said than docker's format can, there is a mark: the one from before, or a new one.
-    pub(super) fn of(list: &Reference, draft: &Draft, directory: String, before: Option<&Owner>) -> Owner {
+    pub(super) fn of(list: &Reference, draft: &Draft, directory: String, before: Option<&Sidecar>) -> Sidecar {
         let format = if draft.has_form() {
             FORMED
         } else if draft.says_more() || draft.entries().any(is_beyond_docker) {
@@ -209,7 +209,7 @@ impl Owner {
         };
         let mark = before.map(|before| before.mark.clone()).filter(|mark| !mark.is_empty());
         let mark = if format > PLAIN { mark.unwrap_or_else(mark::new) } else { String::new() };
-        Owner {
+        Sidecar {
             format,
             remote_digest: draft.remote_digest.clone(),
             annotations: draft.annotations.clone(),
@@ -217,13 +217,13 @@ impl Owner {
             subject: draft.subject.clone(),
             form: Form::of(draft),
             mark,
-            ..Owner::plain(list.clone(), directory)
+            ..Sidecar::plain(list.clone(), directory)
         }
     }
 
     /// The same of a directory of that identity.
-    pub(super) fn in_directory(self, directory: String) -> Owner {
-        Owner { directory, ..self }
+    pub(super) fn in_directory(self, directory: String) -> Sidecar {
+        Sidecar { directory, ..self }
     }
 
     /// Lets the draft say what is written down here of the list itself.
@@ -245,7 +245,7 @@ impl Owner {
 
     /// The side file.
     pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
-        let file = File {
+        let file = SidecarFile {
             format: self.format,
             list: self.list.to_string(),
             directory: &self.directory,

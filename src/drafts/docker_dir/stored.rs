@@ -8,13 +8,13 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::names::{self, StoredName};
 use crate::drafts::docker_dir::paths::Paths;
-use crate::drafts::docker_dir::read::{self, Settled};
-use crate::drafts::docker_dir::sidecar::{self, Look};
+use crate::drafts::docker_dir::read::{self, StableRead};
+use crate::drafts::docker_dir::sidecar::{self, DirectoryState};
 use crate::model::Draft;
 
 /// A draft as it lies in the store.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredDraft {
     /// What it says.
     pub draft: Draft,
     /// Whether its name is a guess: docker made it, and docker does not write names down.
@@ -25,7 +25,7 @@ pub struct Stored {
     pub bytes: u64,
 }
 
-pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<Stored>, StoreError> {
+pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraft>, StoreError> {
     let path = paths.list(&name.directory);
     let read = || {
         let Some(folder) = checked_access::directory(&path)? else { return Ok(None) };
@@ -38,10 +38,10 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<Stored>, S
         })?;
         Ok(found.then_some((entries, bytes, modified)))
     };
-    let Some(Settled { look, found }) = read::settled(paths, &name.directory, |_| Ok(()), read)? else {
+    let Some(StableRead { look, found }) = read::settled(paths, &name.directory, |_| Ok(()), read)? else {
         return Ok(None);
     };
-    let (Look { owner, .. }, (entries, bytes, modified)) = (look, found);
+    let (DirectoryState { owner, .. }, (entries, bytes, modified)) = (look, found);
     let known = owner.as_ref().map(|owner| owner.list.clone());
     let guessed = known.is_none();
     let repositories = entries.iter().map(|(_, entry)| entry.reference.repository());
@@ -56,7 +56,7 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<Stored>, S
         }
         None => modified,
     };
-    Ok(Some(Stored { draft, guessed, modified, bytes }))
+    Ok(Some(StoredDraft { draft, guessed, modified, bytes }))
 }
 
 /// The names of the folders below the root, and of what else lies there, but for ours.

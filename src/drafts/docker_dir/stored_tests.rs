@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 
-fn only(store: &Store) -> StoredName {
+fn only(store: &DockerDir) -> StoredName {
     let mut names = store.names().unwrap();
     assert_eq!(names.len(), 1, "{names:?}");
     names.remove(0)

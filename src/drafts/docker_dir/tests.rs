@@ -29,9 +29,9 @@ enum Failure {
     Refused,
 }
 
-fn store() -> (tempfile::TempDir, Store) {
+fn store() -> (tempfile::TempDir, DockerDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let store = Store::new(directory.path());
+    let store = DockerDir::new(directory.path());
     (directory, store)
 }
 
@@ -46,7 +46,7 @@ fn entry(image: &str, architecture: &str) -> Entry {
 
 fn silent(_: &str) {}
 
-fn add(store: &Store, list: &str, entries: &[Entry]) -> Result<(), Failure> {
+fn add(store: &DockerDir, list: &str, entries: &[Entry]) -> Result<(), Failure> {
     let list = reference(list);
     store.change(&list, &silent, |before| {
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
@@ -57,11 +57,11 @@ fn add(store: &Store, list: &str, entries: &[Entry]) -> Result<(), Failure> {
     })
 }
 
-fn remove(store: &Store, list: &str) -> Result<(), Failure> {
+fn remove(store: &DockerDir, list: &str) -> Result<(), Failure> {
     store.change(&reference(list), &silent, |_| Ok::<_, Failure>(None))
 }
 
-fn images(store: &Store, list: &str) -> Option<Vec<String>> {
+fn images(store: &DockerDir, list: &str) -> Option<Vec<String>> {
     let draft = store.draft(&reference(list)).expect("a readable draft")?;
     Some(draft.entries().map(|entry| entry.reference.to_string()).collect())
 }

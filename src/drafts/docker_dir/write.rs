@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::drafts::docker_dir::atomic::{self, Files, Stage, Step};
+use crate::drafts::docker_dir::atomic::{self, FileChange, Files, FolderChanges};
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
@@ -12,12 +12,12 @@ use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::mark;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::read::{self, Snapshot};
-use crate::drafts::docker_dir::sidecar::{self, Owner};
+use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::Draft;
 use crate::reference::Reference;
 
 /// A side file on its way.
-struct SideFile {
+struct StagedSidecar {
     folder: Folder,
     name: String,
     above: Vec<PathBuf>,
@@ -25,8 +25,8 @@ struct SideFile {
     after: Vec<u8>,
 }
 
-impl SideFile {
-    fn new(paths: &Paths, name: &str, owner: &Owner) -> Result<SideFile, StoreError> {
+impl StagedSidecar {
+    fn new(paths: &Paths, name: &str, owner: &Sidecar) -> Result<StagedSidecar, StoreError> {
         directory::make(paths, &paths.owners())?;
         let place = paths.owner(name);
         let before = match checked_access::read(&place, checked_access::FILE_LIMIT) {
@@ -37,13 +37,17 @@ impl SideFile {
         let after = owner.encode().map_err(StoreError::io("write", &place))?;
         // The folders above too: a process that was killed may have made them without syncing them.
         let above = vec![paths.side(), paths.root().to_owned()];
-        Ok(SideFile { folder: Folder::open(&paths.owners())?, name: name.to_owned(), above, before, after })
+        Ok(StagedSidecar { folder: Folder::open(&paths.owners())?, name: name.to_owned(), above, before, after })
     }
 
-    fn stage(&self) -> Stage<'_> {
-        let step =
-            Step { name: &self.name, before: self.before.as_deref(), after: Some(&self.after), if_unchanged: false };
-        Stage { folder: &self.folder, steps: vec![step], above: &self.above }
+    fn stage(&self) -> FolderChanges<'_> {
+        let step = FileChange {
+            name: &self.name,
+            before: self.before.as_deref(),
+            after: Some(&self.after),
+            if_unchanged: false,
+        };
+        FolderChanges { folder: &self.folder, steps: vec![step], above: &self.above }
     }
 }
 
@@ -68,11 +72,11 @@ pub(super) fn write(
 fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
     let target = paths.list(name);
     // Its identity is known once it is staged; what else is written down does not depend on it.
-    let owner = Owner::of(list, after, String::new(), None);
+    let owner = Sidecar::of(list, after, String::new(), None);
     let files = read::encode(None, after, &target, &owner.mark)?;
     let staged = atomic::stage_directory(paths, lock, &files)?;
     let owner = owner.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
-    let side = SideFile::new(paths, name, &owner)?;
+    let side = StagedSidecar::new(paths, name, &owner)?;
     let stages = [side.stage()];
     let moved = atomic::replace(lock, &stages)?;
     atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
@@ -89,23 +93,23 @@ fn alter(
 ) -> Result<(), StoreError> {
     let target = paths.list(name);
     let known = before.owner.as_ref();
-    let owner = Owner::of(list, after, before.seen.identity.clone(), known);
+    let owner = Sidecar::of(list, after, before.seen.identity.clone(), known);
     let files = read::encode(Some(before), after, &target, &owner.mark)?;
     let marks = marks(before, after, &files, &owner.mark, &target)?;
     // What was made of one folder goes to that one alone, and so does what is written down of it.
     let folder = Folder::open(&target)?;
     folder.check(&before.seen.identity)?;
     let format_falls = known.is_some_and(|before| before.format > owner.format);
-    let side = if known == Some(&owner) { None } else { Some(SideFile::new(paths, name, &owner)?) };
-    let mut stages: Vec<Stage<'_>> = side.iter().map(SideFile::stage).collect();
+    let side = if known == Some(&owner) { None } else { Some(StagedSidecar::new(paths, name, &owner)?) };
+    let mut stages: Vec<FolderChanges<'_>> = side.iter().map(StagedSidecar::stage).collect();
     let mut steps = entries(&before.seen.files, &files);
-    steps.extend(marks.iter().map(|(name, bytes)| Step {
+    steps.extend(marks.iter().map(|(name, bytes)| FileChange {
         name,
         before: before.seen.files.get(name).map(Vec::as_slice),
         after: Some(bytes),
         if_unchanged: true,
     }));
-    let entries = Stage { folder: &folder, steps, above: &[] };
+    let entries = FolderChanges { folder: &folder, steps, above: &[] };
     stages.insert(if format_falls { 0 } else { stages.len() }, entries);
     atomic::replace(lock, &stages).map(drop)
 }
@@ -125,8 +129,8 @@ fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &P
 }
 
 /// The files that differ, then those that go.
-fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
-    let changed = after.iter().map(|(name, bytes)| Step {
+fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<FileChange<'a>> {
+    let changed = after.iter().map(|(name, bytes)| FileChange {
         name,
         before: before.get(name).map(Vec::as_slice),
         after: Some(bytes),
@@ -134,6 +138,7 @@ fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<Step<'a>> {
     });
     let changed = changed.filter(|step| step.before != step.after);
     let removed = before.iter().filter(|(name, _)| !after.contains_key(*name));
-    let removed = removed.map(|(name, bytes)| Step { name, before: Some(bytes), after: None, if_unchanged: false });
+    let removed =
+        removed.map(|(name, bytes)| FileChange { name, before: Some(bytes), after: None, if_unchanged: false });
     changed.chain(removed).collect()
 }

@@ -16,9 +16,9 @@ use rustls::{ClientConfig, ClientConnection};
 
 use crate::env::Env;
 use crate::net::tls::certs_d::{self, HostFiles};
-use crate::net::tls::identity::Identity;
+use crate::net::tls::identity::ClientIdentity;
 use crate::net::tls::system_roots::SystemRoots;
-use crate::net::tls::verifier::{Checked, Unchecked};
+use crate::net::tls::verifier::{CertificateVerifier, NoVerification};
 
 /// Makes TLS configurations. Reads nothing until asked for one.
 pub(crate) struct Tls {
@@ -34,7 +34,7 @@ pub(crate) struct TlsSetup {
     /// What rustls is to do.
     pub(crate) config: Arc<ClientConfig>,
     /// What the host is shown of the client.
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) identity: Arc<ClientIdentity>,
 }
 
 impl Tls {
@@ -63,11 +63,11 @@ impl Tls {
             authorities.extend(HostFiles::read(&self.folder.join(name), &self.provider)?.authorities);
         }
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
-            Arc::new(Unchecked(Arc::clone(&self.provider)))
+            Arc::new(NoVerification(Arc::clone(&self.provider)))
         } else {
-            Arc::new(Checked::new(Arc::clone(&self.system), authorities, Arc::clone(&self.provider)))
+            Arc::new(CertificateVerifier::new(Arc::clone(&self.system), authorities, Arc::clone(&self.provider)))
         };
-        let identity = Arc::new(Identity::new(pairs));
+        let identity = Arc::new(ClientIdentity::new(pairs));
         let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?

@@ -9,15 +9,15 @@ use rustls::sign::CertifiedKey;
 
 /// The pairs for one host.
 #[derive(Debug, Default)]
-pub(crate) struct Identity {
+pub(crate) struct ClientIdentity {
     pairs: Vec<Arc<CertifiedKey>>,
     asked: AtomicBool,
 }
 
-impl Identity {
+impl ClientIdentity {
     /// Offers these, in this order.
-    pub(crate) fn new(pairs: Vec<Arc<CertifiedKey>>) -> Identity {
-        Identity { pairs, asked: AtomicBool::new(false) }
+    pub(crate) fn new(pairs: Vec<Arc<CertifiedKey>>) -> ClientIdentity {
+        ClientIdentity { pairs, asked: AtomicBool::new(false) }
     }
 
     /// Whether the server has asked for a certificate.
@@ -29,7 +29,7 @@ impl Identity {
     }
 }
 
-impl ResolvesClientCert for Identity {
+impl ResolvesClientCert for ClientIdentity {
     fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.asked.store(true, Ordering::Relaxed);
         let usable = || self.pairs.iter().filter(|pair| pair.key.choose_scheme(schemes).is_some());
@@ -63,14 +63,14 @@ pub(crate) fn issuer(certificate: &[u8]) -> Option<&[u8]> {
     (tags == [0x30, 0x30, 0x02, 0x30, 0x30]).then_some(issuer.whole)
 }
 
-struct Element<'a> {
+struct DerElement<'a> {
     tag: u8,
     whole: &'a [u8],
     content: &'a [u8],
 }
 
 /// The first DER element, and what follows it.
-fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+fn element(bytes: &[u8]) -> Option<(DerElement<'_>, &[u8])> {
     let (tag, length, start): (u8, usize, usize) = match *bytes {
         [tag, length, ..] if length < 0x80 => (tag, usize::from(length), 2),
         [tag, 0x81, length, ..] => (tag, usize::from(length), 3),
@@ -78,7 +78,7 @@ fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
         _ => return None,
     };
     let (whole, rest) = bytes.split_at_checked(start.checked_add(length)?)?;
-    Some((Element { tag, whole, content: whole.get(start..)? }, rest))
+    Some((DerElement { tag, whole, content: whole.get(start..)? }, rest))
 }
 
 #[cfg(test)]

@@ -19,19 +19,19 @@ use crate::net::tls::system_roots::SystemRoots;
 
 /// There is no authority to check a certificate against. The text says why.
 #[derive(Debug)]
-pub(crate) struct NoRoots(pub(crate) String);
+pub(crate) struct NoAuthorities(pub(crate) String);
 
-impl fmt::Display for NoRoots {
+impl fmt::Display for NoAuthorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for NoRoots {}
+impl std::error::Error for NoAuthorities {}
 
 /// Checks chain, name and dates.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub(crate) struct CertificateVerifier {
     system: Arc<SystemRoots>,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
@@ -39,14 +39,14 @@ pub(crate) struct Checked {
     inner: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
 }
 
-impl Checked {
+impl CertificateVerifier {
     /// Believes the system's roots and these certificates of certs.d.
     pub(crate) fn new(
         system: Arc<SystemRoots>,
         own: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
-    ) -> Checked {
-        Checked { system, own, provider, inner: OnceLock::new() }
+    ) -> CertificateVerifier {
+        CertificateVerifier { system, own, provider, inner: OnceLock::new() }
     }
 
     fn inner(&self) -> Result<&WebPkiServerVerifier, Error> {
@@ -60,14 +60,14 @@ impl Checked {
                 if !trouble.is_empty() {
                     text = format!("{text}: {trouble}");
                 }
-                Error::Other(OtherError(Arc::new(NoRoots(text))))
+                Error::Other(OtherError(Arc::new(NoAuthorities(text))))
             })
         });
         made.as_deref().map_err(Clone::clone)
     }
 }
 
-impl ServerCertVerifier for Checked {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -119,9 +119,9 @@ pub(crate) fn is_authority_objection(error: &CertificateError) -> bool {
 
 /// Believes anything: `--insecure`.
 #[derive(Debug)]
-pub(crate) struct Unchecked(pub(crate) Arc<CryptoProvider>);
+pub(crate) struct NoVerification(pub(crate) Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Unchecked {
+impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

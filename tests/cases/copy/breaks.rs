@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use docker_manifest::content::registry::Blob;
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Fault, Registry, Rule};
 
 use super::super::client_bench::Plan;
@@ -46,7 +46,7 @@ fn a_source_that_always_hangs_up_is_given_up() {
         let pair = Pair::new(size);
         pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(1000));
         let error = pair.bring().expect_err("it never comes");
-        assert_eq!((error.kind, &error.registry), (Kind::Connect, &pair.from.host()));
+        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Connect, &pair.from.host()));
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         assert!(error.detail.contains("middle"), "{error}");
         assert_eq!(pair.from.requests().len(), 6);
@@ -61,7 +61,7 @@ fn a_source_that_sends_more_or_less_than_it_says_is_found_out() {
             let pair = Pair::new(size);
             pair.from.fault(Rule::on("GET", "/blobs/"), fault);
             let error = pair.bring().expect_err("its length is wrong");
-            assert_eq!((error.kind, &error.registry), (Kind::Verification, &pair.from.host()));
+            assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Verification, &pair.from.host()));
             assert_eq!((pair.to.open_uploads(), pair.arrived()), (0, false));
         }
     }
@@ -73,7 +73,7 @@ fn a_blob_that_comes_in_chunks_is_copied_whatever_its_length() {
         let pair = Pair::new(size);
         pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::TruncatedChunk);
         let blob = Blob { digest: &pair.digest, size: None };
-        let brought = pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &|_| {});
+        let brought = pair.bench.registry.copy_blob(&pair.target, &[&pair.source], &blob, &|_| {});
         assert_eq!(brought, pair.copied(), "the first answer does not say the length, the second one does");
         assert!(pair.arrived());
     }
@@ -87,7 +87,7 @@ fn a_target_that_hangs_up_is_gone_on_with_where_it_says_that_it_has_got_to() {
     let seen = Mutex::new(Vec::new());
     let blob = Blob { digest: &pair.digest, size: Some(pair.size as u64) };
     let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-    let brought = pair.bench.registry.bring_blob(&pair.target, &[&pair.source], &blob, &progress);
+    let brought = pair.bench.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
     assert_eq!(brought, pair.copied());
     assert!(pair.arrived());
     let expected =
@@ -177,7 +177,7 @@ fn an_upload_that_is_refused_after_it_was_gone_on_with_is_begun_again_once() {
     assert!(pair.arrived());
     let pair = Pair::new(9 * MIB);
     pair.to.fault(Rule::on("PUT", ""), Fault::status(400));
-    assert_eq!(pair.bring().map_err(|error| error.kind), Err(Kind::Refused));
+    assert_eq!(pair.bring().map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
     assert_eq!(steps(&pair.to).iter().filter(|step| step.starts_with("PUT")).count(), 1);
 }
 
@@ -187,7 +187,7 @@ fn a_target_that_always_hangs_up_is_given_up() {
         let pair = Pair::new(size);
         pair.to.fault(Rule::on(method, ""), Fault::CutRequestAfter(0));
         let error = pair.bring().expect_err("it never takes it");
-        assert_eq!((error.kind, &error.registry), (Kind::Connect, &pair.to.host()), "{error}");
+        assert_eq!((error.kind, &error.registry), (RegistryErrorKind::Connect, &pair.to.host()), "{error}");
         assert_eq!(blob_of(&error), Some(pair.digest.as_str()), "{error}");
         // One look at what is there a try, but after the last.
         let look = if method == "PATCH" { "GET" } else { "HEAD" };
@@ -227,7 +227,7 @@ fn nothing_is_tried_again_where_that_is_not_wanted() {
         let pair = Pair::of(Registry::start(), Registry::start(), Plan::new().build(), size);
         pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
         let error = pair.bring().expect_err("it broke");
-        assert_eq!((error.kind, error.tries, &error.registry), (Kind::Connect, 1, &pair.from.host()));
+        assert_eq!((error.kind, error.tries, &error.registry), (RegistryErrorKind::Connect, 1, &pair.from.host()));
         assert_eq!(pair.from.requests().len(), 1);
         assert_eq!(pair.to.open_uploads(), 0);
     }
@@ -239,7 +239,7 @@ fn a_copy_that_stands_still_is_over_when_the_user_has_said() {
     let pair = Pair::of(Registry::start(), Registry::start(), bench, 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
     let error = pair.bring().expect_err("it stands still");
-    assert_eq!(error.kind, Kind::Timeout, "{error}");
+    assert_eq!(error.kind, RegistryErrorKind::Timeout, "{error}");
     assert!(error.detail.contains("300 ms"), "{error}");
     assert!(!pair.arrived());
 }

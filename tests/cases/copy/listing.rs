@@ -1,15 +1,15 @@
 //! Questions about what a registry has, small uploads and deletions.
 
-use docker_manifest::content::registry::Name;
+use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::OCI_INDEX;
-use docker_manifest::net::Kind;
+use docker_manifest::net::RegistryErrorKind;
 use testkit::image::sha256;
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 
 use super::super::client_bench::{Bench, amd, digest, lines, repository};
 
-fn tag(text: &str) -> Name {
-    Name::Tag(text.to_owned())
+fn tag(text: &str) -> ManifestName {
+    ManifestName::Tag(text.to_owned())
 }
 
 #[test]
@@ -21,9 +21,9 @@ fn whether_a_manifest_is_there_is_one_head() {
     let (own, other) = (digest(&image.digest()), digest(&sha256(b"other")));
     for (name, expected) in [
         (tag("1"), Some(own.clone())),
-        (Name::Digest(own.clone()), Some(own.clone())),
+        (ManifestName::Digest(own.clone()), Some(own.clone())),
         (tag("2"), None),
-        (Name::Digest(other), None),
+        (ManifestName::Digest(other), None),
     ] {
         assert_eq!(bench.registry.has_manifest(&repo, &name), Ok(expected));
     }
@@ -41,11 +41,11 @@ fn a_registry_that_does_not_say_the_digest_is_asked_for_the_bytes() {
         let (bench, repo) = (Bench::new(), repository(&registry, "a"));
         let own = digest(&image.digest());
         assert_eq!(bench.registry.has_manifest(&repo, &tag("1")), Ok(Some(own.clone())));
-        assert_eq!(bench.registry.has_manifest(&repo, &Name::Digest(own.clone())), Ok(Some(own.clone())));
+        assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(Some(own.clone())));
         assert_eq!(registry.requests().len(), 4);
         registry.fault(Rule::on("GET", ""), Fault::CorruptBody);
-        let wrong = bench.registry.has_manifest(&repo, &Name::Digest(own));
-        assert_eq!(wrong.map_err(|error| error.kind), Err(Kind::Verification));
+        let wrong = bench.registry.has_manifest(&repo, &ManifestName::Digest(own));
+        assert_eq!(wrong.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
 }
 
@@ -59,7 +59,7 @@ fn whether_a_blob_is_there_is_one_head() {
     let expected = [format!("HEAD /v2/a/blobs/{there} 200"), format!("HEAD /v2/a/blobs/{} 404", sha256(b"other"))];
     assert_eq!(lines(&registry), expected);
     registry.fault(Rule::any(), Fault::status(403));
-    assert_eq!(bench.registry.has_blob(&repo, &there).map_err(|error| error.kind), Err(Kind::Forbidden));
+    assert_eq!(bench.registry.has_blob(&repo, &there).map_err(|error| error.kind), Err(RegistryErrorKind::Forbidden));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_blob_from_memory_is_two_requests() {
     assert_eq!(registry.requests().len(), 4);
     assert_eq!(registry.open_uploads(), 0);
     registry.fault(Rule::on("PUT", ""), Fault::WrongDigestHeader);
-    assert_eq!(bench.registry.put_blob(&repo, b"x").map_err(|error| error.kind), Err(Kind::Verification));
+    assert_eq!(bench.registry.put_blob(&repo, b"x").map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn tags_are_listed_page_by_page() {
         assert_eq!(bench.registry.tags(&repo), Ok(all.map(str::to_owned).to_vec()));
         assert_eq!(registry.requests().len(), 3);
         let missing = bench.registry.tags(&repository(&registry, "b"));
-        assert_eq!(missing.map_err(|error| error.kind), Err(Kind::NotFound));
+        assert_eq!(missing.map_err(|error| error.kind), Err(RegistryErrorKind::NotFound));
     }
 }
 
@@ -114,7 +114,7 @@ fn a_list_of_tags_without_an_end_ends() {
     let registry = Registry::start();
     registry.fault(Rule::any(), page(r#"["1"]"#, "/v2/a/tags/list?last=1"));
     let error = Bench::new().registry.tags(&repository(&registry, "a")).expect_err("it never ends");
-    assert_eq!(error.kind, Kind::Protocol);
+    assert_eq!(error.kind, RegistryErrorKind::Protocol);
     assert!(error.detail.contains("without an end"), "{error}");
     assert!(registry.requests().len() <= 3);
 }
@@ -137,7 +137,8 @@ fn credentials_do_not_go_with_a_link_to_another_place() {
 fn no_tags_are_no_trouble_and_nonsense_is() {
     let registry = Registry::start();
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    for (body, expected) in [(r#"{"name":"a","tags":null}"#, Ok(vec![])), ("<html>", Err(Kind::Protocol))] {
+    for (body, expected) in [(r#"{"name":"a","tags":null}"#, Ok(vec![])), ("<html>", Err(RegistryErrorKind::Protocol))]
+    {
         registry.clear_faults();
         registry.fault(Rule::any(), Fault::Status(200, body.to_owned(), vec![]));
         assert_eq!(bench.registry.tags(&repo).map_err(|error| error.kind), expected);
@@ -150,11 +151,11 @@ fn a_manifest_is_deleted_by_its_digest() {
     let image = amd();
     registry.put_image("a", "1", &image);
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    let name = Name::Digest(digest(&image.digest()));
+    let name = ManifestName::Digest(digest(&image.digest()));
     assert_eq!(bench.registry.delete_manifest(&repo, &name), Ok(()));
     assert_eq!(registry.manifest("a", &image.digest()), None);
     let again = bench.registry.delete_manifest(&repo, &name);
-    assert_eq!(again.map_err(|error| error.kind), Err(Kind::NotFound));
+    assert_eq!(again.map_err(|error| error.kind), Err(RegistryErrorKind::NotFound));
     assert_eq!(registry.requests().len(), 2);
 }
 

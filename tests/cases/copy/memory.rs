@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
-use docker_manifest::content::registry::{Blob, Brought};
+use docker_manifest::content::registry::{Blob, BlobCopy};
 use testkit::loopback::{Big, Fault, Registry, Rule};
 use testkit::memory::peak_kb;
 
@@ -26,13 +26,13 @@ fn child() {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [source, target, blob, size] = words[..] else { return };
     let (source, target, blob) = (reference(source), reference(target), digest(blob));
-    let copied = Bench::new().registry.bring_blob(
+    let copied = Bench::new().registry.copy_blob(
         target.repository(),
         &[source.repository()],
         &Blob { digest: &blob, size: None },
         &|_| {},
     );
-    assert_eq!(copied, Ok(Brought::Copied(size.parse().expect("a number"))));
+    assert_eq!(copied, Ok(BlobCopy::Copied(size.parse().expect("a number"))));
 }
 
 /// The most memory that a process holds that copies a blob of this size, in kB.

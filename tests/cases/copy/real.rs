@@ -1,6 +1,6 @@
 //! Between two real docker-registry instances, with the connection cut in the middle.
 
-use docker_manifest::content::registry::{Brought, Name};
+use docker_manifest::content::registry::{BlobCopy, ManifestName};
 use testkit::client::Client;
 use testkit::real::RealRegistry;
 use testkit::relay::{Direction, Relay};
@@ -38,12 +38,12 @@ fn blobs_of_both_forms_are_copied_mounted_and_found() {
         };
         let (source, target, beside) = (repo(&from, "source"), repo(&to, "target"), repo(&to, "beside"));
         let copied = bring(&bench, &target, &[&source], &blob, Some(size));
-        assert_eq!(copied, Ok(Brought::Copied(size as u64)), "{size}: {:?}", bench.trace());
+        assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{size}: {:?}", bench.trace());
         let requests = if size > 8 * MIB { 5 } else { 4 };
         let sent = bench.trace().iter().filter(|line| line.contains("http://")).count();
         assert_eq!(sent, requests, "{size}: {:?}", bench.trace());
-        assert_eq!(bring(&bench, &target, &[&source], &blob, None), Ok(Brought::Present));
-        assert_eq!(bring(&bench, &beside, &[&source, &target], &blob, None), Ok(Brought::Mounted));
+        assert_eq!(bring(&bench, &target, &[&source], &blob, None), Ok(BlobCopy::Present));
+        assert_eq!(bring(&bench, &beside, &[&source, &target], &blob, None), Ok(BlobCopy::Mounted));
         assert_eq!(bench.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes));
     }
 }
@@ -63,7 +63,7 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
         let (source, target) =
             (repo(&before_source, "source".to_owned()), repo(&before_target, format!("target{number}")));
         let copied = bring(&bench, &target, &[&source], &blob, Some(size));
-        assert_eq!(copied, Ok(Brought::Copied(size as u64)), "{:#?}", bench.trace());
+        assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{:#?}", bench.trace());
         assert_eq!(cut.cuts(), 2, "{way:?}");
         let (gets, patches) = (answers(&bench, "GET", "/source/blobs/"), answers(&bench, "PATCH", "/blobs/uploads/"));
         let last = patches.last().map(String::as_str);
@@ -88,14 +88,14 @@ fn questions_are_answered_by_a_real_registry() {
     let bench = Bench::new();
     let repo = reference(&format!("{}/a", registry.host())).repository().clone();
     let own = digest(&image.digest());
-    assert_eq!(bench.registry.has_manifest(&repo, &Name::Tag("1".to_owned())), Ok(Some(own.clone())));
-    assert_eq!(bench.registry.has_manifest(&repo, &Name::Tag("3".to_owned())), Ok(None));
+    assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Tag("1".to_owned())), Ok(Some(own.clone())));
+    assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
     let mut tags = bench.registry.tags(&repo).expect("it lists them");
     tags.sort();
     assert_eq!(tags, ["1", "2"]);
     assert_eq!(bench.registry.referrers(&repo, &own), Ok(None), "docker-registry has none");
     let put = bench.registry.put_blob(&repo, b"{}").expect("it is taken");
     assert_eq!(bench.registry.has_blob(&repo, &put), Ok(true));
-    assert_eq!(bench.registry.delete_manifest(&repo, &Name::Digest(own.clone())), Ok(()));
-    assert_eq!(bench.registry.has_manifest(&repo, &Name::Digest(own)), Ok(None));
+    assert_eq!(bench.registry.delete_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(()));
+    assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Digest(own)), Ok(None));
 }

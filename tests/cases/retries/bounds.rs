@@ -1,6 +1,6 @@
 //! How often each operation is tried: as often as was said, whatever it is made of.
 
-use docker_manifest::content::registry::Name;
+use docker_manifest::content::registry::ManifestName;
 use docker_manifest::model::media_type::DOCKER_MANIFEST;
 use docker_manifest::reference::Repository;
 use testkit::image::Image;
@@ -15,8 +15,8 @@ type Operation = (&'static str, Box<dyn Fn(&Bench) -> bool>);
 /// Everything that a client can be asked to do, each once.
 fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
     let (a, b) = (repository(registry, "a"), repository(registry, "b"));
-    let (blob, name) = (digest(&image.config_digest()), Name::Tag("1".to_owned()));
-    let by_digest = Name::Digest(digest(&image.digest()));
+    let (blob, name) = (digest(&image.config_digest()), ManifestName::Tag("1".to_owned()));
+    let by_digest = ManifestName::Digest(digest(&image.digest()));
     let (host, bytes) = (registry.host(), image.manifest.clone());
     let again = |repository: &Repository| (repository.clone(), blob.clone(), name.clone());
     let ((a1, blob1, name1), (a2, blob2, _), (a3, blob3, name3)) = (again(&a), again(&a), again(&a));

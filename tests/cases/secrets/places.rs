@@ -127,7 +127,7 @@ fn a_login_for_another_port_is_not_sent() {
     for key in ["127.0.0.1", "127.0.0.1:1", "localhost", "https://127.0.0.1/v1/"] {
         let bench = Plan::new().config(&format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#)).build();
         let error = bench.manifest(&registry, "a:1").expect_err("nobody is logged in");
-        assert_eq!(error.kind, docker_manifest::net::Kind::Unauthorized, "{key}");
+        assert_eq!(error.kind, docker_manifest::net::RegistryErrorKind::Unauthorized, "{key}");
     }
     assert!(registry.requests().iter().all(|request| request.header("Authorization").is_none()));
 }

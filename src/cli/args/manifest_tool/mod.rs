@@ -12,7 +12,7 @@ use lines::{FromArgsLine, FromSpecLine, InspectLine, PushFlags, ToolForm};
 
 use super::error::{ArgsErrorKind, FlagError};
 use super::help::{bad_value, option_table, usage_words};
-use super::scan::{self, Kind};
+use super::scan::{self, FlagKind};
 use crate::model::index::Form;
 use crate::suggest::nearest;
 
@@ -104,7 +104,7 @@ fn two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
         let known = flag(commands, long).filter(|_| !is_value && !ended);
         let is_help = ["help", "version"].contains(&long) && !is_value && !ended;
         spelt.push(if known.is_some() || is_help { format!("--{name}") } else { word.clone() });
-        is_value = known.is_some_and(|flag| value.is_none() && scan::kind(flag) != Kind::Switch);
+        is_value = known.is_some_and(|flag| value.is_none() && scan::kind(flag) != FlagKind::Switch);
     }
     spelt
 }
@@ -120,7 +120,7 @@ fn path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
             continue;
         }
         match word.strip_prefix("--") {
-            Some(name) => is_value = flag(commands, name).is_some_and(|flag| scan::kind(flag) != Kind::Switch),
+            Some(name) => is_value = flag(commands, name).is_some_and(|flag| scan::kind(flag) != FlagKind::Switch),
             None if word.starts_with('-') => {}
             None => path.push(word.clone()),
         }

@@ -264,7 +264,7 @@ fn the_version_is_asked_for_without_a_verb_too() {
 
 #[test]
 fn the_overview_has_docker_s_commands_first_in_one_column() {
-    let Ok(Request::Help { text, asked: true }) = parse("docker manifest", &words(&["--help"])) else { panic!() };
+    let Ok(CliRequest::Help { text, asked: true }) = parse("docker manifest", &words(&["--help"])) else { panic!() };
     let (_, commands) = text.split_once("\nCommands:\n").unwrap();
     let (dockers, others) = commands.split_once("\nOther Commands:\n").unwrap();
     let names = |table: &str| -> Vec<String> {

@@ -195,7 +195,7 @@ fn help_is_there_for_each_command() {
 
 #[test]
 fn mquery_is_platforms_under_a_name_of_its_own() {
-    let Ok(Request::Run { command, .. }) = mquery(&words(&["alpine:3", "--format=json", "--insecure"])) else {
+    let Ok(CliRequest::Run { command, .. }) = mquery(&words(&["alpine:3", "--format=json", "--insecure"])) else {
         panic!()
     };
     let expected = Platforms { image: RefArg::new("alpine:3"), format: PlatformsFormat::Json, network: network(true) };
@@ -203,7 +203,7 @@ fn mquery_is_platforms_under_a_name_of_its_own() {
     let error = mquery(&[]).unwrap_err();
     assert_eq!(error.to_string(), "mquery: 'mquery' requires 1 argument");
     assert_eq!(error.usage().as_deref(), Some("Usage:  mquery [OPTIONS] IMAGE"));
-    let Ok(Request::Help { text, asked: true }) = mquery(&words(&["--help"])) else { panic!() };
+    let Ok(CliRequest::Help { text, asked: true }) = mquery(&words(&["--help"])) else { panic!() };
     assert!(text.starts_with("Usage:  mquery [OPTIONS] IMAGE\n"), "{text}");
     assert!(text.contains("\n  mquery alpine:3\n") && !text.contains("mquery platforms"), "{text}");
 }

@@ -11,7 +11,7 @@ fn words(line: &[&str]) -> Vec<String> {
 
 fn run(line: &[&str]) -> Command {
     match parse("docker manifest", &words(line)) {
-        Ok(Request::Run { command, debug: false }) => *command,
+        Ok(CliRequest::Run { command, debug: false }) => *command,
         other => panic!("{line:?}: {other:?}"),
     }
 }
@@ -215,7 +215,8 @@ fn a_bad_flag_on_the_way_to_a_verb_is_told_without_usage() {
 #[test]
 fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
     for verb in syntax().get_subcommands() {
-        let Ok(Request::Help { text, asked: true }) = parse("docker manifests", &words(&[verb.get_name(), "--help"]))
+        let Ok(CliRequest::Help { text, asked: true }) =
+            parse("docker manifests", &words(&[verb.get_name(), "--help"]))
         else {
             panic!("{}", verb.get_name())
         };
@@ -234,13 +235,13 @@ fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
             assert!(is_there, "no example of {} has --{long}", verb.get_name());
         }
         let same = parse("docker manifests", &words(&["help", verb.get_name()]));
-        assert_eq!(same.ok(), Some(Request::Help { text, asked: true }));
+        assert_eq!(same.ok(), Some(CliRequest::Help { text, asked: true }));
     }
 }
 
 #[test]
 fn options_are_laid_out_as_docker_s() {
-    let Ok(Request::Help { text, .. }) = parse("docker manifest", &words(&["ls", "-h"])) else { panic!() };
+    let Ok(CliRequest::Help { text, .. }) = parse("docker manifest", &words(&["ls", "-h"])) else { panic!() };
     let expected = "
 Options:
       --format string   Format: \"table\" or \"json\" (default \"table\")
@@ -251,10 +252,10 @@ Options:
 
 #[test]
 fn no_verb_is_help_that_was_not_asked_for() {
-    let not_asked = |line: &[&str]| matches!(parse("x", &words(line)), Ok(Request::Help { asked: false, .. }));
+    let not_asked = |line: &[&str]| matches!(parse("x", &words(line)), Ok(CliRequest::Help { asked: false, .. }));
     assert!(not_asked(&[]) && not_asked(&["--help=false"]) && not_asked(&["--"]));
-    assert!(matches!(parse("x", &words(&["bogus", "--help"])), Ok(Request::Help { asked: true, .. })));
-    assert!(matches!(parse("x", &words(&["--help", "create"])), Ok(Request::Help { asked: true, .. })));
+    assert!(matches!(parse("x", &words(&["bogus", "--help"])), Ok(CliRequest::Help { asked: true, .. })));
+    assert!(matches!(parse("x", &words(&["--help", "create"])), Ok(CliRequest::Help { asked: true, .. })));
     assert_eq!(fails(&["help", "bogus"]).to_string(), "unknown help topic: bogus");
     assert_eq!(fails(&["help", "create", "bogus"]).to_string(), "unknown help topic: bogus");
 }

@@ -4,11 +4,11 @@ use std::io;
 
 use crate::cli::output::json;
 use crate::cli::output::listing::{BlobListing, ContentsListing, EntryListing, Listing};
-use crate::core::inspect::node::{Contents, Inside, Node};
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 
 /// The text; with the blobs of images, as far as they are known, where that `is_verbose`. What took no `requests` lies
 /// in the store.
-pub(crate) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::Result<String> {
+pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) -> io::Result<String> {
     let listing = Listing {
         local: requests.is_none(),
         subject: node.subject.as_ref().map(BlobListing::of),
@@ -21,29 +21,29 @@ pub(crate) fn text(node: &Node, is_verbose: bool, requests: Option<u64>) -> io::
     json::text(&listing)
 }
 
-fn children(node: &Node, is_verbose: bool) -> Option<Vec<EntryListing>> {
-    let Inside::List(children) = &node.inside else { return None };
+fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<EntryListing>> {
+    let NodeContents::List(children) = &node.inside else { return None };
     Some(children.iter().map(|child| entry(child, is_verbose)).collect())
 }
 
 /// An image as the one entry of a list that it would be: a draft's by its name, a registry's by its digest.
-fn alone(node: &Node, is_local: bool) -> EntryListing {
+fn alone(node: &InspectNode, is_local: bool) -> EntryListing {
     let by_digest = node.reference.repository().at_digest(&node.line.digest);
     let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.line);
     EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }
 }
 
-fn entry(node: &Node, is_verbose: bool) -> EntryListing {
+fn entry(node: &InspectNode, is_verbose: bool) -> EntryListing {
     EntryListing {
         source: node.source.as_ref().map(ToString::to_string),
-        missing: node.inside == Inside::Missing,
+        missing: node.inside == NodeContents::Missing,
         platforms: children(node, is_verbose),
         contents: node.contents().filter(|_| is_verbose).map(contents),
         ..EntryListing::line(&node.reference, &node.line)
     }
 }
 
-fn contents(contents: &Contents) -> ContentsListing {
+fn contents(contents: &ImageContents) -> ContentsListing {
     ContentsListing {
         total_size: contents.size(),
         config: contents.config.as_ref().map(BlobListing::of),

@@ -6,10 +6,10 @@ use crate::cli::args::{Inspect, PlatformArg, RefArg};
 use crate::cli::context::{Context, parsed};
 use crate::cli::verbs::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
 use crate::core::error::CommandError;
-use crate::core::inspect::node::Node;
+use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
 use crate::core::requirements;
-use crate::drafts::docker_dir::{Store, StoreError};
+use crate::drafts::docker_dir::{DockerDir, StoreError};
 use crate::model::{DocumentError, Draft, Entry, index, json};
 use crate::reference::Reference;
 
@@ -32,7 +32,7 @@ pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, C
 }
 
 /// A list that only shares its directory's name with this one is not this one.
-fn draft(context: &Context, store: &Store, list: &Reference) -> Result<Option<Draft>, CommandError> {
+fn draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, CommandError> {
     match read(context, store, list) {
         Err(StoreError::NameTaken { .. }) => Ok(None),
         found => Ok(found?),
@@ -40,7 +40,7 @@ fn draft(context: &Context, store: &Store, list: &Reference) -> Result<Option<Dr
 }
 
 /// Reads a draft. Where it is not known what it says of itself, it is shown without that, and a line says so.
-fn read(context: &Context, store: &Store, list: &Reference) -> Result<Option<Draft>, StoreError> {
+fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
     if let Some(doubt) = doubt {
         context.streams.note(format_args!("warning: {doubt}, and nothing of that is shown"));
@@ -48,7 +48,7 @@ fn read(context: &Context, store: &Store, list: &Reference) -> Result<Option<Dra
     Ok(Some(draft))
 }
 
-fn entry(context: &Context, store: &Store, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
+fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
     // Docker reads the image's name first. What is no name may still be the digits of a digest.
     let list = match parsed(list) {
         Ok(list) => list,
@@ -79,10 +79,10 @@ pub(crate) fn shown(context: &Context, args: &Inspect, found: Found) -> Result<V
     }
 }
 
-fn node(found: &Found) -> Result<Node, CommandError> {
+fn node(found: &Found) -> Result<InspectNode, CommandError> {
     match found {
-        Found::Draft(draft) => Node::of_draft(draft),
-        Found::Entry(_, entry) => Node::of_entry(entry),
+        Found::Draft(draft) => InspectNode::of_draft(draft),
+        Found::Entry(_, entry) => InspectNode::of_entry(entry),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `inspect`: the draft of that name first, then whatever the registry has.
 //!
 //! What was found is told in docker's words (`local` and `remote` each have theirs, docker's own being different), or
-//! in ours: then it becomes a [`node::Node`] first, whatever it was, and `json`, `table` and `tree` draw that.
+//! in ours: then it becomes a [`node::InspectNode`] first, whatever it was, and `json`, `table` and `tree` draw that.
 
 mod json;
 mod local;
@@ -16,7 +16,7 @@ use crate::cli::output::{Strokes, terminal};
 use crate::core::error::CommandError;
 use crate::reference::Reference;
 
-use crate::core::inspect::node::Node;
+use crate::core::inspect::node::InspectNode;
 
 /// Docker's indentation of an image and of `-v`.
 const INDENTATION: &str = "\t";
@@ -35,7 +35,7 @@ fn formatted(
     context: &Context,
     format: InspectFormat,
     is_verbose: bool,
-    node: &Node,
+    node: &InspectNode,
     requests: Option<u64>,
 ) -> Result<Vec<u8>, CommandError> {
     let text = match format {

@@ -7,17 +7,17 @@ use crate::auth::Access;
 use crate::cli::args::{Inspect, InspectFormat, PlatformArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
-use crate::content::registry::{Fetched, Registry};
+use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
-use crate::core::inspect::node::{Contents, Inside, Node};
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::requirements;
-use crate::core::resolve::fetch::{self, Found, Platforms};
-use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, Tally};
+use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::{self, Index};
-use crate::model::manifest::{self, Kind, Schema};
+use crate::model::manifest::{self, ManifestKind, Schema};
 use crate::model::{DocumentError, Entry, json, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
@@ -27,7 +27,7 @@ use crate::reference::Reference;
 struct Image {
     reference: Reference,
     schema: Schema,
-    fetched: Fetched,
+    fetched: FetchedManifest,
     /// What the list says of it that it was picked out of.
     line: Option<Descriptor>,
 }
@@ -35,7 +35,7 @@ struct Image {
 /// What was served under the name that was asked for, or picked out of it.
 enum Served {
     Image(Box<Image>),
-    List(Fetched),
+    List(FetchedManifest),
 }
 
 /// Where it comes from.
@@ -51,10 +51,10 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
     let client = Client { registry, jobs };
     client.registry.announce(image.repository(), Access::Pull);
     let served = match fetch::manifest(client.registry, image)? {
-        Found::Image(schema, fetched) => {
+        FetchedContent::Image(schema, fetched) => {
             Served::Image(Box::new(Image { reference: image.clone(), schema, fetched, line: None }))
         }
-        Found::List(fetched) => Served::List(fetched),
+        FetchedContent::List(fetched) => Served::List(fetched),
     };
     let served = match &args.platform {
         Some(wanted) => Served::Image(Box::new(client.picked(context, image, served, wanted)?)),
@@ -77,9 +77,9 @@ pub(crate) fn list(
     registry: &Registry,
     jobs: NonZeroUsize,
     reference: &Reference,
-    fetched: &Fetched,
+    fetched: &FetchedManifest,
     is_deep: bool,
-) -> Result<Node, CommandError> {
+) -> Result<InspectNode, CommandError> {
     Client { registry, jobs }.list(reference, fetched, is_deep)
 }
 
@@ -91,7 +91,7 @@ impl Client<'_> {
             Served::Image(image) if args.verbose => {
                 let platform = match image.line.as_ref().and_then(|line| line.platform.clone()) {
                     Some(platform) => platform,
-                    None => Platforms::new(self.registry).of(&image.reference, &image.fetched.bytes)?,
+                    None => ConfigPlatforms::new(self.registry).of(&image.reference, &image.fetched.bytes)?,
                 };
                 let Image { reference, schema, fetched, .. } = *image;
                 let wrong = wrong(&reference);
@@ -116,13 +116,13 @@ impl Client<'_> {
     /// The images of a list for docker's `-v`, each by its digest and asked for once, however often the list names it;
     /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
     fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
-        let (had, mut shown) = (Tally::default(), Tally::default());
+        let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |line: &Descriptor| match fetch::listed(self.registry, list, line)? {
-            Found::Image(schema, fetched) => {
+            FetchedContent::Image(schema, fetched) => {
                 had.keep(list, &fetched.bytes, 1)?;
                 Ok(Child::Image(schema, fetched.bytes))
             }
-            Found::List(fetched) => {
+            FetchedContent::List(fetched) => {
                 had.keep(list, &fetched.bytes, 1)?;
                 Index::decode(&fetched.bytes).map(|index| Child::List(index.manifests)).map_err(wrong(list))
             }
@@ -179,7 +179,7 @@ impl Client<'_> {
             Served::Image(image) => {
                 let own = self.platform(reference, &image.fetched.bytes)?;
                 if own.as_ref().is_some_and(|own| own.matches(&wanted.parsed)) {
-                    let Fetched { media_type, digest, bytes, .. } = &image.fetched;
+                    let FetchedManifest { media_type, digest, bytes, .. } = &image.fetched;
                     let line = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
                     return Ok(Image { line: Some(Descriptor { platform: own, ..line }), ..*image });
                 }
@@ -211,8 +211,8 @@ impl Client<'_> {
     fn deeper(&self, list: &Reference, line: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
         match fetch::listed(self.registry, list, line)? {
-            Found::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
-            Found::Image(_, fetched) => {
+            FetchedContent::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
+            FetchedContent::Image(_, fetched) => {
                 // What runs nowhere is not looked into again.
                 let platform = self.platform(&reference, &fetched.bytes)?.filter(|own| *own != Platform::default());
                 Ok(platform.map(|own| Descriptor { platform: Some(own), ..line.clone() }).into_iter().collect())
@@ -223,38 +223,45 @@ impl Client<'_> {
     fn image_of(&self, list: &Reference, line: &Descriptor) -> Result<Image, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
         match fetch::listed(self.registry, list, line)? {
-            Found::Image(schema, fetched) => Ok(Image { reference, schema, fetched, line: Some(line.clone()) }),
-            Found::List(_) => Err(CommandError::IsList(reference.to_string())),
+            FetchedContent::Image(schema, fetched) => {
+                Ok(Image { reference, schema, fetched, line: Some(line.clone()) })
+            }
+            FetchedContent::List(_) => Err(CommandError::IsList(reference.to_string())),
         }
     }
 
     /// What an image runs on by its configuration; nothing, and no request, for what is no image.
     fn platform(&self, reference: &Reference, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
         let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
-        config.map(|_| Platforms::new(self.registry).of(reference, bytes)).transpose()
+        config.map(|_| ConfigPlatforms::new(self.registry).of(reference, bytes)).transpose()
     }
 
-    fn image(&self, image: Image) -> Result<Node, CommandError> {
+    fn image(&self, image: Image) -> Result<InspectNode, CommandError> {
         let Image { reference, fetched, line, .. } = image;
-        let contents = Contents::of(&fetched.bytes).map_err(wrong(&reference))?;
+        let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
         let platform = match line.and_then(|line| line.platform) {
             Some(platform) => Some(platform),
             None => self.platform(&reference, &fetched.bytes)?,
         };
-        let inside = Inside::Image(Box::new(contents));
-        let mut node = Node::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+        let inside = NodeContents::Image(Box::new(contents));
+        let mut node = InspectNode::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
         node.line.platform = platform;
         Ok(node)
     }
 
     /// A list; with what is in its images where that `is_deep`.
-    fn list(&self, reference: &Reference, fetched: &Fetched, is_deep: bool) -> Result<Node, CommandError> {
+    fn list(
+        &self,
+        reference: &Reference,
+        fetched: &FetchedManifest,
+        is_deep: bool,
+    ) -> Result<InspectNode, CommandError> {
         let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
         let known = self.known(reference, &index, is_deep)?;
         let mut room = CHILDREN_MAX;
         let children = nodes(reference, &index.manifests, &known, &mut room)?;
-        let inside = Inside::List(children);
-        Ok(Node::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+        let inside = NodeContents::List(children);
+        Ok(InspectNode::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
     /// All that lies below a list, or, where that is not `is_deep`, below what does not say what it runs on.
@@ -274,11 +281,11 @@ impl Client<'_> {
         match fetch::manifest(self.registry, &reference) {
             Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
             Err(error) => Err(error),
-            Ok(Found::List(fetched)) => {
+            Ok(FetchedContent::List(fetched)) => {
                 Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
             }
-            Ok(Found::Image(_, fetched)) => {
-                let contents = Contents::of(&fetched.bytes).map_err(wrong(&reference))?;
+            Ok(FetchedContent::Image(_, fetched)) => {
+                let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
                 // An attestation runs nowhere.
                 let is_told = line.has_platform() || attested(line).is_some();
                 let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
@@ -299,7 +306,7 @@ fn flatten(
     list: &Reference,
     lines: &[Descriptor],
     children: &BTreeMap<Digest, Child>,
-    shown: &mut Tally,
+    shown: &mut ResolvedSize,
     entries: &mut Vec<Entry>,
 ) -> Result<(), CommandError> {
     for line in lines {
@@ -325,7 +332,7 @@ fn too_many(list: &Reference) -> CommandError {
 enum Known {
     Missing,
     /// With its platform, where the list did not say it.
-    Image(Box<Contents>, Option<Platform>),
+    Image(Box<ImageContents>, Option<Platform>),
     List(Vec<Descriptor>),
 }
 
@@ -336,20 +343,20 @@ fn nodes(
     lines: &[Descriptor],
     known: &BTreeMap<Digest, Known>,
     room: &mut usize,
-) -> Result<Vec<Node>, CommandError> {
+) -> Result<Vec<InspectNode>, CommandError> {
     let mut nodes = Vec::new();
     for line in lines {
         *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
-        let mut node = Node::listed(list.repository().at_digest(&line.digest), line.clone());
+        let mut node = InspectNode::listed(list.repository().at_digest(&line.digest), line.clone());
         node.inside = match known.get(&line.digest) {
-            None => Inside::Unknown,
-            Some(Known::Missing) => Inside::Missing,
-            Some(Known::List(lines)) => Inside::List(self::nodes(list, lines, known, room)?),
+            None => NodeContents::Unknown,
+            Some(Known::Missing) => NodeContents::Missing,
+            Some(Known::List(lines)) => NodeContents::List(self::nodes(list, lines, known, room)?),
             Some(Known::Image(contents, platform)) => {
                 if !line.has_platform() {
                     node.line.platform.clone_from(platform);
                 }
-                Inside::Image(contents.clone())
+                NodeContents::Image(contents.clone())
             }
         };
         nodes.push(node);
@@ -374,12 +381,12 @@ fn first_for<'a>(
 }
 
 fn is_list(line: &Descriptor) -> bool {
-    Kind::of(&line.media_type) == Some(Kind::List)
+    ManifestKind::of(&line.media_type) == Some(ManifestKind::List)
 }
 
 /// Whether a manifest of this type can be asked for; a line may leave the type out.
 fn can_be_shown(line: &Descriptor) -> bool {
-    line.media_type.is_empty() || Kind::of(&line.media_type).is_some()
+    line.media_type.is_empty() || ManifestKind::of(&line.media_type).is_some()
 }
 
 /// The first line for each digest.

@@ -2,7 +2,7 @@
 
 use crate::cli::output::{Table, human};
 use crate::cli::verbs::inspect::short::Short;
-use crate::core::inspect::node::{Contents, Inside, Node, beside};
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside};
 use crate::sanitize;
 
 /// What is not known, or not said.
@@ -10,12 +10,12 @@ const NOTHING: &str = "-";
 
 /// What the list says of itself, a line for each: that it is a draft, its artifact type, annotations and subject. Ends in
 /// an empty line where there is any.
-pub(crate) fn head(node: &Node) -> String {
+pub(crate) fn head(node: &InspectNode) -> String {
     let mut lines = Vec::new();
     if node.is_draft {
         lines.push(format!("draft  {}  {}", node.reference, node.line.digest));
     }
-    if matches!(node.inside, Inside::List(_)) {
+    if matches!(node.inside, NodeContents::List(_)) {
         let artifact_type = Some(&node.line.artifact_type).filter(|own| !own.is_empty());
         lines.extend(artifact_type.map(|own| format!("artifact type  {own}")));
         lines.extend(node.annotations().map(|(name, value)| format!("annotation  {name}={value}")));
@@ -26,13 +26,13 @@ pub(crate) fn head(node: &Node) -> String {
 }
 
 /// Whether there is anything to show in a column of annotations.
-fn has_annotations(node: &Node) -> bool {
-    let is_entry = !matches!(node.inside, Inside::List(_)) && node.annotations().next().is_some();
+fn has_annotations(node: &InspectNode) -> bool {
+    let is_entry = !matches!(node.inside, NodeContents::List(_)) && node.annotations().next().is_some();
     is_entry || node.children().iter().any(|child| child.annotations().next().is_some() || has_annotations(child))
 }
 
 /// The table; with whole digests and what the images are made of where that `is_verbose`.
-pub(crate) fn of(node: &Node, is_verbose: bool) -> Table {
+pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Table {
     let headers = ["PLATFORM", "DIGEST", "SIZE", "TYPE"];
     let more = ["LAYERS", "TOTAL SIZE"];
     let short = if is_verbose { Short::whole() } else { Short::among(manifests(node)) };
@@ -41,13 +41,13 @@ pub(crate) fn of(node: &Node, is_verbose: bool) -> Table {
     let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
     let mut table = Table::new(&[&headers[..], more, last].concat());
     match &node.inside {
-        Inside::List(children) => rows.list(&mut table, children, ""),
+        NodeContents::List(children) => rows.list(&mut table, children, ""),
         _ => table.row(rows.cells(node, node.platform(), "")),
     }
     table
 }
 
-fn manifests(node: &Node) -> Vec<&crate::digest::Digest> {
+fn manifests(node: &InspectNode) -> Vec<&crate::digest::Digest> {
     std::iter::once(&node.line.digest).chain(node.children().iter().flat_map(manifests)).collect()
 }
 
@@ -59,7 +59,7 @@ struct Rows {
 
 impl Rows {
     /// What an index within the list names is set in.
-    fn list(&self, table: &mut Table, children: &[Node], margin: &str) {
+    fn list(&self, table: &mut Table, children: &[InspectNode], margin: &str) {
         for (child, attestations) in beside(children) {
             table.row(self.cells(child, child.platform(), margin));
             for attestation in attestations {
@@ -69,13 +69,13 @@ impl Rows {
         }
     }
 
-    fn cells(&self, node: &Node, platform: Option<String>, margin: &str) -> Vec<String> {
+    fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
         let platform = platform.unwrap_or_else(|| NOTHING.to_owned());
-        let kind = if node.inside == Inside::Missing { "not in the registry".to_owned() } else { node.kind() };
+        let kind = if node.inside == NodeContents::Missing { "not in the registry".to_owned() } else { node.kind() };
         let digest = self.short.of(&node.line.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.line.size), kind];
         if self.is_verbose {
-            let told = |tell: &dyn Fn(&Contents) -> String| node.contents().map_or(NOTHING.to_owned(), tell);
+            let told = |tell: &dyn Fn(&ImageContents) -> String| node.contents().map_or(NOTHING.to_owned(), tell);
             cells.push(told(&|contents| contents.layers.len().to_string()));
             cells.push(told(&|contents| human::size(contents.size())));
         }

@@ -3,11 +3,11 @@
 
 use crate::cli::output::{Tree, human};
 use crate::cli::verbs::inspect::short::Short;
-use crate::core::inspect::node::{Contents, Inside, Node, beside, predicate};
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside, predicate};
 use crate::model::descriptor::Descriptor;
 
 /// The tree; with whole digests, media types and annotations where that `is_verbose`.
-pub(crate) fn of(node: &Node, is_verbose: bool) -> Tree {
+pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Tree {
     let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
     let drawing = Drawing { short, is_verbose };
     let name = node.reference.to_string();
@@ -30,7 +30,7 @@ struct Drawing {
 
 impl Drawing {
     /// One manifest of a list, with what attests it.
-    fn child(&self, node: &Node, attestations: &[&Node]) -> Tree {
+    fn child(&self, node: &InspectNode, attestations: &[&InspectNode]) -> Tree {
         let what = match (node.platform(), node.attests()) {
             (_, Some(image)) => format!("attestation of {}", self.short.of(&image)),
             (Some(platform), _) if node.children().is_empty() => platform,
@@ -45,7 +45,7 @@ impl Drawing {
 
     /// What an image states of itself is not its platform's business: no configuration, and every layer by what it
     /// says.
-    fn attestation(&self, node: &Node) -> Tree {
+    fn attestation(&self, node: &InspectNode) -> Tree {
         let mut tree = Tree::new(self.label(&["attestation"], node));
         self.said(&mut tree, node);
         for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
@@ -54,8 +54,8 @@ impl Drawing {
         tree
     }
 
-    fn inside(&self, tree: &mut Tree, node: &Node, attestations: &[&Node]) {
-        if let Some(Contents { config, layers }) = node.contents() {
+    fn inside(&self, tree: &mut Tree, node: &InspectNode, attestations: &[&InspectNode]) {
+        if let Some(ImageContents { config, layers }) = node.contents() {
             if let Some(config) = config {
                 tree.push(Tree::new(self.blob("config", config)));
             }
@@ -73,7 +73,7 @@ impl Drawing {
     }
 
     /// What is said of a manifest beside what the label has.
-    fn said(&self, tree: &mut Tree, node: &Node) {
+    fn said(&self, tree: &mut Tree, node: &InspectNode) {
         if !node.line.artifact_type.is_empty() {
             tree.push(Tree::new(format!("artifact type  {}", node.line.artifact_type)));
         }
@@ -84,11 +84,11 @@ impl Drawing {
     }
 
     /// What it is, its digest, and the size of all that it is made of.
-    fn label(&self, words: &[&str], node: &Node) -> String {
+    fn label(&self, words: &[&str], node: &InspectNode) -> String {
         let size = match &node.inside {
-            Inside::Missing => Some("not in the registry".to_owned()),
-            Inside::Image(contents) => Some(human::size(contents.size())),
-            Inside::Unknown | Inside::List(_) => None,
+            NodeContents::Missing => Some("not in the registry".to_owned()),
+            NodeContents::Image(contents) => Some(human::size(contents.size())),
+            NodeContents::Unknown | NodeContents::List(_) => None,
         };
         let digest = self.short.of(&node.line.digest);
         let parts = words.iter().copied().chain([digest]).chain(size.as_deref());

@@ -6,14 +6,14 @@
 use std::io::Read;
 
 use crate::auth::authenticator::{Access, Scope};
-use crate::content::registry::request::{Call, Reply};
+use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::digest::Digest;
-use crate::net::body::Incoming;
+use crate::net::body::ResponseBody;
 use crate::net::deadline::{Deadline, shown};
-use crate::net::error::{Again, FailedRequest, Kind, RegistryError};
-use crate::net::failure::Failure;
-use crate::net::retry::Retry;
+use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind, Retryable};
+use crate::net::failure::TransportFailure;
+use crate::net::retry::Attempts;
 use crate::reference::Repository;
 
 /// A connection that brought so many bytes before it broke was worth the try.
@@ -25,29 +25,29 @@ const KEPT_MAX: u64 = 1024 * 1024;
 const SCRATCH: usize = 64 * 1024;
 
 /// A blob in a repository.
-pub(crate) struct Source<'a> {
+pub(crate) struct BlobSource<'a> {
     session: &'a Session,
     repository: &'a Repository,
     digest: &'a Digest,
     /// How long it is, where the descriptor or the registry says so.
     length: Option<u64>,
-    stream: Option<Stream>,
+    stream: Option<BlobStream>,
     /// The beginning of a small blob, as far as it has been read.
     kept: Vec<u8>,
     deadline: &'a Deadline,
-    retry: Retry<'a>,
+    retry: Attempts<'a>,
     /// Where the stream was at its last break.
     broke_at: u64,
 }
 
 /// A connection on which the blob is coming.
-struct Stream {
-    body: Incoming,
+struct BlobStream {
+    body: ResponseBody,
     at: u64,
     request: FailedRequest,
 }
 
-impl<'a> Source<'a> {
+impl<'a> BlobSource<'a> {
     /// The blob with this digest and, where it is known, this size, to be read until this deadline. Does no I/O.
     pub(crate) fn new(
         session: &'a Session,
@@ -55,9 +55,9 @@ impl<'a> Source<'a> {
         digest: &'a Digest,
         size: Option<u64>,
         deadline: &'a Deadline,
-    ) -> Source<'a> {
+    ) -> BlobSource<'a> {
         let retry = session.retry(repository.domain(), true, deadline);
-        Source {
+        BlobSource {
             session,
             repository,
             digest,
@@ -76,7 +76,7 @@ impl<'a> Source<'a> {
     }
 
     /// An error of this source about what came.
-    pub(crate) fn error(&self, kind: Kind, detail: impl Into<String>) -> RegistryError {
+    pub(crate) fn error(&self, kind: RegistryErrorKind, detail: impl Into<String>) -> RegistryError {
         let error = RegistryError::new(kind, self.repository.domain(), detail);
         match &self.stream {
             Some(stream) => error.at(stream.request.clone()),
@@ -94,21 +94,21 @@ impl<'a> Source<'a> {
         let headers = [("Accept", "*/*"), ("Range", range.as_str())];
         let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
         let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
-        let (reply, body) = self.session.download(&Call {
+        let (reply, body) = self.session.download(&ApiRequest {
             headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
             cap: u64::MAX,
             deadline: Some(self.deadline),
             blob: Some(self.digest),
             is_repeatable: true,
-            ..Call::new("GET", self.repository, &target, &scopes)
+            ..ApiRequest::new("GET", self.repository, &target, &scopes)
         })?;
-        let stream = self.stream.insert(Stream { body, at: 0, request: reply.request.clone() });
+        let stream = self.stream.insert(BlobStream { body, at: 0, request: reply.request.clone() });
         let extent = extent(&reply, &stream.body, at);
-        let (begins, length) = extent.map_err(|why| self.error(Kind::Protocol, why))?;
+        let (begins, length) = extent.map_err(|why| self.error(RegistryErrorKind::Protocol, why))?;
         if let (Some(length), Some(expected)) = (length, self.length)
             && length != expected
         {
-            return Err(self.error(Kind::Verification, format!("it has {length} bytes, not {expected}")));
+            return Err(self.error(RegistryErrorKind::Verification, format!("it has {length} bytes, not {expected}")));
         }
         self.length = self.length.or(length);
         if let Some(stream) = &mut self.stream {
@@ -169,16 +169,16 @@ impl<'a> Source<'a> {
         count
     }
 
-    fn broken(&self, failure: Failure) -> RegistryError {
+    fn broken(&self, failure: TransportFailure) -> RegistryError {
         if let Some(total) = self.deadline.missed() {
-            return self.error(Kind::Timeout, format!("not all of it came within {}", shown(total)));
+            return self.error(RegistryErrorKind::Timeout, format!("not all of it came within {}", shown(total)));
         }
-        let passes = matches!(failure.kind, Kind::Connect | Kind::Timeout);
-        let again = if passes { Again::Repeatable } else { failure.again };
+        let passes = matches!(failure.kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout);
+        let again = if passes { Retryable::Repeatable } else { failure.again };
         self.error(failure.kind, failure.detail).with_again(again)
     }
 
-    fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, Failure> {
+    fn read_some(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, TransportFailure> {
         let Some(stream) = &mut self.stream else { return Err(ended_early()) };
         let mut scratch = Vec::new();
         while stream.at < at {
@@ -192,20 +192,20 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        let count = self.body.read(buffer).map_err(Failure::of_body)?;
+impl BlobStream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TransportFailure> {
+        let count = self.body.read(buffer).map_err(TransportFailure::of_body)?;
         self.at = self.at.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         Ok(count)
     }
 }
 
-fn ended_early() -> Failure {
-    Failure::new(Kind::Connect, "the connection ended in the middle of the answer")
+fn ended_early() -> TransportFailure {
+    TransportFailure::new(RegistryErrorKind::Connect, "the connection ended in the middle of the answer")
 }
 
 /// Where the body of an answer begins within the blob, and how long the blob is, where that is said.
-fn extent(reply: &Reply, body: &Incoming, from: u64) -> Result<(u64, Option<u64>), String> {
+fn extent(reply: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64, Option<u64>), String> {
     match reply.answer.status {
         200 => Ok((0, body.length)),
         206 => {

@@ -19,7 +19,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// What has passed of a blob.
 #[derive(Debug)]
-pub(crate) struct Tally<'a> {
+pub(crate) struct ResumableHasher<'a> {
     digest: &'a Digest,
     size: Option<u64>,
     hasher: Hasher,
@@ -28,11 +28,11 @@ pub(crate) struct Tally<'a> {
     is_whole: bool,
 }
 
-impl<'a> Tally<'a> {
+impl<'a> ResumableHasher<'a> {
     /// Nothing yet of the blob with this digest and, where it is known, this size in bytes.
-    pub(crate) fn new(digest: &'a Digest, size: Option<u64>) -> Tally<'a> {
+    pub(crate) fn new(digest: &'a Digest, size: Option<u64>) -> ResumableHasher<'a> {
         let hasher = Hasher::for_digest(digest);
-        Tally { digest, size, hasher, at: 0, marks: VecDeque::new(), is_whole: false }
+        ResumableHasher { digest, size, hasher, at: 0, marks: VecDeque::new(), is_whole: false }
     }
 
     /// How many bytes have passed.
@@ -86,7 +86,7 @@ impl<'a> Tally<'a> {
 
 /// Why a source gave out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum ReadError {
     /// It could not be read.
     Unread(RegistryError),
     /// It was read, and is not what it should be.
@@ -98,24 +98,24 @@ pub(crate) type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<usize, 
 
 /// Reads a blob from its source, tallying it. Once all of it is there but not right, the last bytes are not given out:
 /// what was sent until then is of no use to anybody.
-pub(crate) struct Pump<'a, 'b> {
+pub(crate) struct VerifyingReader<'a, 'b> {
     source: ReadAt<'a>,
-    tally: &'a mut Tally<'b>,
+    tally: &'a mut ResumableHasher<'b>,
     /// How long the blob is, where its descriptor or the source says so.
     length: Option<u64>,
     progress: &'a dyn Fn(u64),
-    trouble: Option<Trouble>,
+    trouble: Option<ReadError>,
 }
 
-impl<'a, 'b> Pump<'a, 'b> {
+impl<'a, 'b> VerifyingReader<'a, 'b> {
     /// Goes on at the tally's place.
     pub(crate) fn new(
         source: ReadAt<'a>,
-        tally: &'a mut Tally<'b>,
+        tally: &'a mut ResumableHasher<'b>,
         length: Option<u64>,
         progress: &'a dyn Fn(u64),
-    ) -> Pump<'a, 'b> {
-        Pump { source, tally, length, progress, trouble: None }
+    ) -> VerifyingReader<'a, 'b> {
+        VerifyingReader { source, tally, length, progress, trouble: None }
     }
 
     /// How many bytes are to come, where that is known.
@@ -124,13 +124,13 @@ impl<'a, 'b> Pump<'a, 'b> {
     }
 
     /// Why the source gave out; whoever read got an error that does not say it.
-    pub(crate) fn into_trouble(self) -> Option<Trouble> {
+    pub(crate) fn into_trouble(self) -> Option<ReadError> {
         self.trouble
     }
 
     /// Tallies without giving anything out, up to a place that the target has already; and looks at a blob without
     /// bytes, which nobody is going to read.
-    pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), Trouble> {
+    pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
         while self.tally.at < place && !self.tally.is_whole {
             buffer.resize(BUFFER, 0);
@@ -140,16 +140,16 @@ impl<'a, 'b> Pump<'a, 'b> {
         if self.left() == Some(0) && !self.tally.is_whole { self.end() } else { Ok(()) }
     }
 
-    fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, Trouble> {
+    fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let room = left.min(buffer.len());
         if room == 0 || self.tally.is_whole {
             return Ok(0);
         }
         let count =
-            (self.source)(self.tally.at, buffer.get_mut(..room).unwrap_or_default()).map_err(Trouble::Unread)?;
+            (self.source)(self.tally.at, buffer.get_mut(..room).unwrap_or_default()).map_err(ReadError::Unread)?;
         if count == 0 {
-            return self.tally.finish().map(|()| 0).map_err(Trouble::Wrong);
+            return self.tally.finish().map(|()| 0).map_err(ReadError::Wrong);
         }
         self.tally.add(buffer.get(..count).unwrap_or_default());
         if self.left() == Some(0) {
@@ -158,16 +158,16 @@ impl<'a, 'b> Pump<'a, 'b> {
         Ok(count)
     }
 
-    fn end(&mut self) -> Result<(), Trouble> {
+    fn end(&mut self) -> Result<(), ReadError> {
         // To have read the end also lets the connection be used again.
-        if (self.source)(self.tally.at, &mut [0]).map_err(Trouble::Unread)? > 0 {
-            return Err(Trouble::Wrong(format!("it has more than {} bytes", self.tally.at)));
+        if (self.source)(self.tally.at, &mut [0]).map_err(ReadError::Unread)? > 0 {
+            return Err(ReadError::Wrong(format!("it has more than {} bytes", self.tally.at)));
         }
-        self.tally.finish().map_err(Trouble::Wrong)
+        self.tally.finish().map_err(ReadError::Wrong)
     }
 }
 
-impl Read for Pump<'_, '_> {
+impl Read for VerifyingReader<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.pull(buffer) {
             Ok(count) => {
@@ -191,11 +191,11 @@ mod tests {
     }
 
     fn pumped(bytes: &'static [u8], digest: &Digest, length: Option<u64>) -> (Vec<u8>, bool) {
-        let (mut tally, mut source) = (Tally::new(digest, length), reading(bytes));
-        let mut pump = Pump::new(&mut source, &mut tally, length, &|_| {});
+        let (mut tally, mut source) = (ResumableHasher::new(digest, length), reading(bytes));
+        let mut pump = VerifyingReader::new(&mut source, &mut tally, length, &|_| {});
         let mut out = Vec::new();
         let is_right = pump.read_to_end(&mut out).is_ok();
-        assert_eq!(!is_right, matches!(pump.into_trouble(), Some(Trouble::Wrong(_))));
+        assert_eq!(!is_right, matches!(pump.into_trouble(), Some(ReadError::Wrong(_))));
         assert_eq!(is_right, tally.is_whole());
         (out, is_right)
     }
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn a_blob_without_bytes_is_looked_at_too() {
         for (digest, expected) in [(Digest::of(b""), true), (Digest::of(b"x"), false)] {
-            let (mut tally, mut source) = (Tally::new(&digest, Some(0)), reading(b""));
-            let mut pump = Pump::new(&mut source, &mut tally, Some(0), &|_| {});
+            let (mut tally, mut source) = (ResumableHasher::new(&digest, Some(0)), reading(b""));
+            let mut pump = VerifyingReader::new(&mut source, &mut tally, Some(0), &|_| {});
             assert_eq!(pump.skip_to(0).is_ok(), expected);
         }
     }
@@ -228,7 +228,7 @@ mod tests {
         let digest = Digest::of(&bytes);
         let piece = BUFFER + 7;
         for to in [0, 1, MARK_EVERY, MARK_EVERY + 1, 3 * MARK_EVERY + 5, 5 * MARK_EVERY] {
-            let mut tally = Tally::new(&digest, Some(5 * MARK_EVERY));
+            let mut tally = ResumableHasher::new(&digest, Some(5 * MARK_EVERY));
             bytes.chunks(piece).for_each(|chunk| tally.add(chunk));
             tally.rewind(to);
             assert!(tally.at() <= to && to - tally.at() < MARK_EVERY + 2 * piece as u64, "{to}: {}", tally.at());
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn the_states_that_are_kept_do_not_grow_with_the_blob() {
         let digest = Digest::of(b"");
-        let mut tally = Tally::new(&digest, None);
+        let mut tally = ResumableHasher::new(&digest, None);
         let piece = vec![0; MARK_EVERY as usize];
         (0..2 * MARKS_MAX).for_each(|_| tally.add(&piece));
         assert_eq!(tally.marks.len(), MARKS_MAX);
