@@ -110,6 +110,12 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
         top("tags", json!(["a", 1.0, true])),
         top("tags", json!([])),
         top("tags", json!(null)),
+        top("source", json!("r.x/a:1")),
+        top("source", json!(null)),
+        field("force", json!(true)),
+        field("force", json!("false")),
+        field("force", json!(null)),
+        field("force", json!("${F:-true}")),
         top("annotations", json!({"a": "b", "c": 1, "d": false})),
         top("annotations", json!({})),
         top("annotations", json!(null)),
@@ -189,6 +195,9 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
         top("annotations", json!({"a": null})),
         top("annotations", json!({"a": {}})),
         top("annotations", json!({"a": []})),
+        top("source", json!([])),
+        field("force", json!("yes")),
+        field("force", json!([])),
         top("artifactType", json!([])),
         top("artifacttype", json!("a/b")),
         top("type", json!("zip")),
@@ -320,10 +329,12 @@ fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
 }
 
 /// Keys of all places, and some that are none's.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 25] = [
     "image",
     "images",
     "tags",
+    "source",
+    "force",
     "annotations",
     "artifactType",
     "type",
@@ -355,6 +366,7 @@ fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
         "require" | "platform" => json!("linux/arm"),
         "architecture" => json!("arm"),
         "os" => json!("linux"),
+        "force" => json!(true),
         _ => json!("a1"),
     };
     let item = right.clone();

@@ -231,11 +231,11 @@ fn what_is_wrong_is_named_with_the_right_word() {
         (top("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
         (
             top("zzz: 1"),
-            "2:1: unknown key `zzz` in a spec; there is image, tags, annotations, artifactType, type, attestations, require, manifests",
+            "2:1: unknown key `zzz` in a spec; there is image, tags, source, annotations, artifactType, type, attestations, require, manifests",
         ),
         (
             entry("{zzz: 1}"),
-            "2:35: unknown key `zzz` in `platform`; there is architecture, os, variant, os.version, os.features, features",
+            "2:35: unknown key `zzz` in `platform`; there is architecture, os, variant, os.version, os.features, features, force",
         ),
         (top("? [a]\n: b"), "2:3: a key has to be a word"),
         (top("'': b"), "2:1: a key has to be a word"),
