@@ -2,6 +2,7 @@
 
 mod export;
 mod failures;
+mod references;
 mod specs;
 
 use serde_json::Value;

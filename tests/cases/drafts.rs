@@ -253,9 +253,9 @@ fn prune_removes_what_is_old() {
     assert_eq!(lines[1], format!("Total reclaimed space: {size}"));
     assert_eq!(dry, pruned.out().replace("Removed", "Would remove").replace("reclaimed", "reclaimable"));
     assert_eq!((pruned.err(), world.names()), (String::new(), vec![world.name("list:new"), world.name("list:young")]));
-    let _ = world.run(&["prune", "--older-than", "2w"]).success();
+    let _ = world.run(&["prune", "-f", "--older-than", "2w"]).success();
     assert_eq!(world.names(), [world.name("list:new")]);
-    let _ = world.run(&["prune", "--older-than", "12h"]).success();
+    let _ = world.run(&["prune", "--force", "--older-than", "12h"]).success();
     assert_eq!(world.names(), [world.name("list:new")]);
     let forever = world.run(&["prune", "--older-than", "30000000000w"]).success();
     assert_eq!(forever.out(), "Total reclaimed space: 0B\n");

@@ -6,6 +6,7 @@ mod copies;
 mod dry_run;
 mod missing;
 mod real;
+mod references;
 mod refusals;
 mod results;
 mod tags;

@@ -175,8 +175,25 @@ fn replace_starts_over() {
     world.registry.put_image("app", "a", &image("amd64", "a"));
     world.registry.put_image("app", "b", &image("arm64", "b"));
     let _ = world.run(&["create", "@app:1", "@app:a"]).success();
+    let refused = world.run(&["create", "@app:1", "@app:b"]);
+    let hint = format!(
+        "hint: {} is a draft already: add --amend to add to it, or --replace to start it over",
+        world.name("app:1")
+    );
+    assert_eq!((refused.code, refused.err().lines().last()), (1, Some(hint.as_str())), "{}", refused.err());
     let _ = world.run(&["create", "--replace", "@app:1", "@app:b"]).success();
     assert_eq!(world.digests("@app:1"), [image("arm64", "b").digest()]);
+}
+
+#[test]
+fn debug_behind_the_verb_shows_the_requests() {
+    let world = World::new();
+    world.registry.put_image("app", "a", &image("amd64", "a"));
+    for words in [["create", "-D", "@app:1", "@app:a"], ["create", "@app:2", "@app:a", "--debug"]] {
+        let created = world.run(&words).success();
+        assert!(created.err().contains("/v2/app/manifests/a"), "{}", created.err());
+    }
+    assert_eq!(world.run(&["create", "@app:3", "@app:a"]).success().err(), "");
 }
 
 #[test]

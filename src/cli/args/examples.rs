@@ -44,6 +44,7 @@ pub(super) const PUSH: &str = "\
 {name} push registry.example.com/app:1
 {name} push --purge registry.example.com/app:1
 {name} push --type oci --tag 1.0,latest registry.example.com/app:1
+{name} push -t registry.example.com/app:latest,mirror.example.org/app:1 registry.example.com/app:1
 {name} push --require linux/amd64,linux/arm64 --exact --strict registry.example.com/app:1
 {name} push --dry-run --verbose registry.example.com/app:1
 {name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1

@@ -26,6 +26,7 @@ mod verbs;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+pub use crate::core::push::tags::TagArg;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};

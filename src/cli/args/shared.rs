@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{self, Attestations, Format, PlatformArg};
+use crate::core::push::tags::TagArg;
 use crate::model::index::Form;
 
 /// How registries are talked to.
@@ -90,9 +91,9 @@ pub struct Publish {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
     #[arg(long = "type", value_name = "string", value_enum, default_value_t = Form::Auto, hide_default_value = true)]
     pub kind: Form,
-    /// More tags for the list, in the same repository
-    #[arg(short = 't', long = "tag", value_name = "strings", value_parser = values::tag)]
-    pub tags: Vec<String>,
+    /// More tags for the list, or references with a tag in other repositories
+    #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::new)]
+    pub tags: Vec<TagArg>,
     /// Refuse (exit code 3) unless the list has these platforms
     #[arg(long, value_name = "strings", value_parser = PlatformArg::new)]
     pub require: Vec<PlatformArg>,

@@ -8,13 +8,13 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::auth::Access;
-use crate::cli::args::{self, Apply, PlatformArg, Publish, RefArg, Sources};
+use crate::cli::args::{self, Apply, PlatformArg, Publish, RefArg, Sources, TagArg};
 use crate::cli::context::Context;
 use crate::content::registry::Registry;
 use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::push::execute::{self, publish};
 use crate::core::push::outcome::PushOutcome;
-use crate::core::push::plan::PushPlan;
+use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags;
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, SpecSources};
@@ -55,6 +55,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
         context.streams.json(&told)?;
     }
     outcome?;
+    execute::name_tags(context, &told, flags);
     execute::warn(context, &told);
     Ok(())
 }
@@ -141,7 +142,9 @@ impl Order<'_> {
         // One token is for the whole command.
         let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
         lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
-        let targets = lists.iter().map(|(_, target)| target.repository()).collect();
+        self.references().for_each(|reference| registry.announce(reference.repository(), access));
+        let targets = lists.iter().map(|(_, target)| target.repository());
+        let targets = targets.chain(self.references().map(Reference::repository)).collect();
         let resolver = Resolver { registry, jobs, wanted: &Sources::default(), before: None, targets };
         let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing)?;
         for image in found.missing() {
@@ -152,6 +155,7 @@ impl Order<'_> {
             let own = spec.source.as_ref().map(Reference::repository);
             let other =
                 lists.iter().filter(|(list, _)| std::ptr::eq(*list, spec)).map(|(_, target)| target.repository());
+            let other = other.chain(self.references().map(Reference::repository));
             let form = assemble::form_of(registry, spec, other.into_iter().find(|target| Some(*target) != own))?;
             if let (Some(source), None) = (&spec.source, &form) {
                 context
@@ -183,29 +187,52 @@ impl Order<'_> {
 
     /// Whether a target goes by its digest and the tags that are named.
     fn is_by_digest(&self, spec: &Spec, target: &Target) -> bool {
-        target.is_untagged && (self.untagged == Untagged::ByDigest || !spec.tags.is_empty())
+        let is_named = !spec.tags.is_empty() || self.references().next().is_some();
+        target.is_untagged && (self.untagged == Untagged::ByDigest || is_named)
+    }
+
+    /// The names in full that `--tag` gives.
+    fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.flags.tags.iter().filter_map(TagArg::reference)
+    }
+
+    /// Those that go with one of the targets of a spec: the first one in the same repository, else the first of all. So
+    /// each is published once.
+    fn references_with(&self, spec: &Spec, target: &Target) -> impl Iterator<Item = &Reference> {
+        self.references().filter(move |reference| {
+            let is_there = |target: &&Target| target.reference.repository() == reference.repository();
+            let found = spec.targets.iter().find(is_there).or(spec.targets.first());
+            found.is_some_and(|found| std::ptr::eq(found, target))
+        })
     }
 
     /// What the list is called until its digest is known, and in the store. It is one of the tags that it is going to have.
     fn name(&self, spec: &Spec, target: &Target) -> Reference {
-        let first = spec.tags.first().filter(|_| self.is_by_digest(spec, target));
-        let tagged = first.and_then(|tag| tags::tagged(&target.reference, tag));
+        if !self.is_by_digest(spec, target) {
+            return target.reference.clone();
+        }
+        let repository = target.reference.repository();
+        let tagged = spec.tags.first().and_then(|tag| tags::tagged(&target.reference, tag));
+        let tagged = tagged.or_else(|| self.references().find(|other| other.repository() == repository).cloned());
         tagged.unwrap_or_else(|| target.reference.clone())
     }
 
     /// The tags that a spec publishes, each with its repository.
     fn names<'s>(&'s self, spec: &'s Spec) -> impl Iterator<Item = (&'s Repository, &'s str)> {
-        spec.targets.iter().flat_map(move |target| {
+        let references = self.references().filter_map(|name| Some((name.repository(), name.tag()?)));
+        let tags = spec.targets.iter().flat_map(move |target| {
             let own = target.reference.tag().filter(|_| !self.is_by_digest(spec, target));
             let tags = own.into_iter().chain(spec.tags.iter().map(String::as_str));
             tags.map(move |tag| (target.reference.repository(), tag))
-        })
+        });
+        tags.chain(references)
     }
 
     fn list(&self, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
-        let options = options(self.flags, spec);
+        let references = self.references_with(spec, target).cloned().map(TagArg::Reference);
+        let options = options(self.flags, spec, references);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
-        let digest = PushPlan::new(&draft, options.kind, &options.tags)?.list.digest;
+        let digest = PushPlans::new(&draft, options.kind, &options.tags)?.own.list.digest;
         if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
             return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
         }
@@ -271,12 +298,12 @@ fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The engine's flags for one list.
-fn options(flags: &Publish, spec: &Spec) -> Publish {
+/// The engine's flags for one list, which is published under these names as well.
+fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg>) -> Publish {
     let required = |platform: &Platform| PlatformArg { typed: platform.to_string(), parsed: platform.clone() };
     Publish {
         kind: spec.form.unwrap_or_default(),
-        tags: spec.tags.clone(),
+        tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
         require: spec.require.iter().map(required).collect(),
         ..flags.clone()
     }
@@ -288,7 +315,8 @@ fn settle(spec: &mut Spec, args: &Apply) {
     if flags.kind != Form::Auto {
         spec.form = Some(flags.kind);
     }
-    spec.tags.extend(flags.tags.iter().cloned());
+    let tag_alone = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
+    spec.tags.extend(flags.tags.iter().filter_map(tag_alone));
     spec.annotations.extend(args.annotations.iter().cloned());
     if !flags.require.is_empty() {
         spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();

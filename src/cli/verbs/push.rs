@@ -21,6 +21,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     } else if !published.dry_run {
         remember(context, args, target, &published);
     }
+    execute::name_tags(context, std::slice::from_ref(&published), &args.publish);
     execute::warn(context, std::slice::from_ref(&published));
     Ok(())
 }

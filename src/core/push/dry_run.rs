@@ -201,6 +201,11 @@ fn changes(plan: &PushPlan<'_>, served: &RemoteState) -> Result<Difference, Comm
 
 /// A dry run as people read it.
 pub(crate) fn text(published: &PushOutcome, room: Option<usize>) -> String {
+    published.repositories().map(|published| repository(published, room)).collect::<Vec<_>>().join("\n")
+}
+
+/// What would happen in one repository.
+fn repository(published: &PushOutcome, room: Option<usize>) -> String {
     let mut text = format!("Would push {}\n", published.reference);
     for (name, value) in [
         ("digest", published.digest.clone()),

@@ -11,10 +11,10 @@ use crate::cli::output::result_files::ResultFile;
 use crate::cli::output::{Progress, json};
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry};
 use crate::core::error::{CommandError, SpecOrigin};
-use crate::core::missing_child::NamedBy;
 use crate::core::push::outcome::{CopiedBlobs, PushOutcome};
 use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};
-use crate::core::push::remote_state::{self, RemoteState, TagState};
+use crate::core::push::remote_state::{RemoteState, TagState};
+use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::{difference, dry_run};
 use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
@@ -43,10 +43,10 @@ pub(crate) fn publish(
     options: &Publish,
     tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
-    let plan = PushPlan::new(draft, options.kind, &options.tags)?;
+    let plans = PushPlans::new(draft, options.kind, &options.tags)?;
     // What is no draft has been looked at before it came here.
     let made = SpecOrigin::Draft;
-    if let Some(note) = &plan.list.note {
+    if let Some(note) = &plans.own.list.note {
         context.streams.note(format_args!("{}", sanitize::line(note)));
     }
     let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
@@ -56,19 +56,24 @@ pub(crate) fn publish(
     };
     let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
     let before = registry.requests();
-    announce(registry, jobs, &plan, options.dry_run);
-    let served = remote_state::look(registry, jobs, &plan, options.dry_run)?;
-    let overwritten = overwritten(draft, &plan, &served);
+    plans.each().for_each(|plan| announce(registry, jobs, plan, options.dry_run));
+    let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
+    let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
+    let targets = PushTargets { others, own: publisher.look(&plans.own)? };
+    let overwritten = overwritten(draft, &plans.own, &targets.own.served);
     let mut published = if options.dry_run {
-        dry_run::preview(registry, jobs, draft, &plan, &served)?
+        publisher.preview(&targets)?
     } else {
-        served.failure(&plan, NamedBy::Pushed).map_or(Ok(()), Err)?;
-        let (mounted, copied) = send(context, registry, jobs, &plan, &served, options)?;
-        PushOutcome { mounted, copied, ..PushOutcome::of(draft, &plan) }
+        let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
+            send(context, registry, jobs, plan, served, options, moved)
+        };
+        publisher.send_all(&plans, &targets, send)?
     };
-    published.unchanged = served.is_done(&plan);
+    published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
     published.requests = registry.requests().saturating_sub(before);
-    published.warnings = warnings.into_iter().chain(served.unchecked(&plan)).chain(overwritten).collect();
+    published.warnings = warnings;
+    published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
+    published.warnings.extend(overwritten);
     if options.dry_run {
         return tell(&published).map(|()| published);
     }
@@ -116,6 +121,23 @@ pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
 }
 
+/// Names on stderr every tag of lists that were published under more than their own names. With `--verbose` that has been
+/// told already.
+pub(crate) fn name_tags(context: &Context, published: &[PushOutcome], options: &Publish) {
+    if options.dry_run || options.verbose {
+        return;
+    }
+    for published in published.iter().filter(|published| published.has_more_names()) {
+        for repository in published.repositories() {
+            for name in repository.tags_in_full() {
+                let was_there = repository.already_there.contains(&name);
+                let state = if was_there { "already there" } else { "published" };
+                context.streams.note(format_args!("{state}: {name}"));
+            }
+        }
+    }
+}
+
 fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
     file.map_or(Ok(()), |file| file.write(bytes))
 }
@@ -130,7 +152,8 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry
     registry.expect(target, plan.blobs.len().max(in_place + plan.tags.len()).min(jobs.get()));
 }
 
-/// Sends what is not there yet; gives how many blobs were mounted, and how much was copied.
+/// Sends what is not there yet; gives how many blobs were mounted, and how much was copied. `moved` gets the tags that were
+/// moved.
 fn send(
     context: &Context,
     registry: &Registry,
@@ -138,24 +161,13 @@ fn send(
     plan: &PushPlan<'_>,
     served: &RemoteState,
     options: &Publish,
+    moved: &mut Vec<Reference>,
 ) -> Result<(u64, CopiedBlobs), CommandError> {
     let progress = Progress::new(&context.streams, options.quiet);
     let sender = PushExecutor { context, registry, plan, progress, is_verbose: options.verbose };
-    let mut moved = Vec::new();
-    let outcome = sender.all(jobs, served, &mut moved);
+    let outcome = sender.all(jobs, served, moved);
     sender.progress.finish();
-    outcome.map_err(|failure| if plan.has_more_tags { halfway(failure, plan, served, &moved) } else { failure })
-}
-
-/// Which tags a failure left where they were.
-fn halfway(failure: CommandError, plan: &PushPlan<'_>, served: &RemoteState, moved: &[String]) -> CommandError {
-    let tags = plan.tags.iter().zip(&served.tags).filter(|(_, now)| **now != TagState::This);
-    let left = tags.filter_map(|(tag, _)| tag.tag()).filter(|tag| !moved.iter().any(|moved| moved == tag));
-    CommandError::PartialTags {
-        left: left.map(str::to_owned).collect(),
-        moved: moved.to_vec(),
-        failure: Box::new(failure),
-    }
+    outcome
 }
 
 /// What became of one step.
@@ -181,7 +193,7 @@ impl PushExecutor<'_> {
         &self,
         jobs: NonZeroUsize,
         served: &RemoteState,
-        moved: &mut Vec<String>,
+        moved: &mut Vec<Reference>,
     ) -> Result<(u64, CopiedBlobs), CommandError> {
         let brought = self.children(jobs, served)?;
         self.names(served, moved)?;
@@ -284,7 +296,7 @@ impl PushExecutor<'_> {
     }
 
     /// Puts the list under its names; `moved` gets the tags that were moved.
-    fn names(&self, served: &RemoteState, moved: &mut Vec<String>) -> Result<(), CommandError> {
+    fn names(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         if !served.is_there && (*has_more_tags || tags.is_empty()) {
             let by_digest = target.repository().at_digest(&list.digest);
@@ -306,7 +318,7 @@ impl PushExecutor<'_> {
                 continue;
             }
             self.say(format_args!("put {tag} as {}", list.digest));
-            moved.extend(tag.tag().map(str::to_owned));
+            moved.push(tag.clone());
         }
         if tags.is_empty() && served.is_there {
             self.say(format_args!("unchanged: {target} is {}", list.digest));

@@ -6,4 +6,5 @@ pub mod execute;
 pub mod outcome;
 pub mod plan;
 pub mod remote_state;
+pub mod repositories;
 pub mod tags;

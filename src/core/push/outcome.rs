@@ -27,9 +27,9 @@ pub(crate) struct PushOutcome {
     pub(crate) platforms: Vec<PushedImage>,
     /// The tags in the order in which they are published.
     pub(crate) tags: Vec<String>,
-    /// HTTP requests that it took.
+    /// HTTP requests that it took, in all repositories.
     pub(crate) requests: u64,
-    /// Whether all of it was there already.
+    /// Whether all of it was there already, in all repositories.
     pub(crate) unchanged: bool,
     /// How many blobs were mounted.
     pub(crate) mounted: u64,
@@ -37,6 +37,12 @@ pub(crate) struct PushOutcome {
     pub(crate) dry_run: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) preview: Option<DryRun>,
+    /// The same of each other repository that it was published in before, with that repository's share of the requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_repositories: Vec<PushOutcome>,
+    /// The tags in full that served the list before.
+    #[serde(skip)]
+    pub(crate) already_there: Vec<String>,
     /// The children from other repositories, which docker prints.
     #[serde(skip)]
     pub(crate) sent: Vec<Reference>,
@@ -153,16 +159,23 @@ impl PushOutcome {
             copied: CopiedBlobs::default(),
             dry_run: false,
             preview: None,
+            other_repositories: Vec::new(),
+            already_there: Vec::new(),
             warnings: Vec::new(),
             sent: elsewhere.map(|child| at(&child.entry.descriptor.digest)).collect(),
         }
     }
 
+    /// What came of each repository, in the order in which they were published.
+    pub(crate) fn repositories(&self) -> impl Iterator<Item = &PushOutcome> {
+        self.other_repositories.iter().chain([self])
+    }
+
     /// Docker's lines.
     pub(crate) fn lines(&self) -> Vec<String> {
         let pushed = self
-            .sent
-            .iter()
+            .repositories()
+            .flat_map(|repository| &repository.sent)
             .filter_map(|reference| Some(format!("Pushed ref {reference} with digest: {}", reference.digest()?)));
         pushed.chain([self.digest.clone()]).collect()
     }
@@ -185,10 +198,23 @@ impl PushOutcome {
     /// The whole names under which the list can be pulled.
     pub(crate) fn names(&self) -> Vec<String> {
         let Ok(list) = Reference::parse(&self.reference) else { return vec![self.reference.clone()] };
-        if self.tags.is_empty() {
+        if self.tags.is_empty() && self.other_repositories.is_empty() {
             return vec![format!("{}@{}", list.repository(), self.digest)];
         }
+        self.repositories().flat_map(PushOutcome::tags_in_full).collect()
+    }
+
+    /// The tags in this repository, each with it.
+    pub(crate) fn tags_in_full(&self) -> Vec<String> {
+        let Ok(list) = Reference::parse(&self.reference) else { return Vec::new() };
         self.tags.iter().map(|tag| format!("{}:{tag}", list.repository())).collect()
+    }
+
+    /// Whether there are tags beside the list's own.
+    pub(crate) fn has_more_names(&self) -> bool {
+        let own = Reference::parse(&self.reference).ok();
+        let own = own.as_ref().and_then(Reference::tag);
+        !self.other_repositories.is_empty() || self.tags.iter().any(|tag| Some(tag.as_str()) != own)
     }
 }
 

@@ -20,9 +20,9 @@ const WINDOWS: &str = "windows";
 /// there, and read nowhere.
 const LIST_MAX: u64 = 4 * 1024 * 1024;
 
-/// All that publishing a draft may take.
+/// All that publishing a draft in one repository may take.
 pub(crate) struct PushPlan<'a> {
-    /// The list's name.
+    /// The list's name there.
     pub(crate) target: &'a Reference,
     /// The list itself.
     pub(crate) list: List,
@@ -79,12 +79,21 @@ pub(crate) enum PushStep<'p, 'a> {
 }
 
 impl<'a> PushPlan<'a> {
-    /// Works out all of it; everything that can be known to be wrong is known then.
+    /// For the list's own repository.
     ///
     /// # Errors
     /// A draft with nothing in it or that cannot become a list of this form, and what is no tag.
     pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<PushPlan<'a>, CommandError> {
-        let target = &draft.reference;
+        PushPlan::of(draft, &draft.reference, form, more_tags)
+    }
+
+    /// For the repository of `target`.
+    pub(super) fn of(
+        draft: &'a Draft,
+        target: &'a Reference,
+        form: Form,
+        more_tags: &[String],
+    ) -> Result<PushPlan<'a>, CommandError> {
         if draft.is_empty() {
             return Err(CommandError::Empty(target.to_string()));
         }

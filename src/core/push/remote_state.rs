@@ -60,6 +60,11 @@ impl RemoteState {
             && plan.missing(&self.children).next().is_none()
     }
 
+    /// The tags of the plan that serve the list.
+    pub(crate) fn in_place<'p>(&self, plan: &'p PushPlan<'_>) -> impl Iterator<Item = &'p Reference> {
+        plan.tags.iter().zip(&self.tags).filter(|(_, now)| **now == TagState::This).map(|(tag, _)| tag)
+    }
+
     /// What was served under the own name as a list.
     pub(crate) fn index(&self) -> Option<Index> {
         let own = self.own.as_ref()?;

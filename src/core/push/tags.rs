@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
+use crate::digest::Digest;
 use crate::reference::Reference;
 
 /// The shortest abbreviation of a commit that git makes, and its two whole lengths, in digits.
@@ -13,6 +14,84 @@ const COMMIT_SHA256: usize = 64;
 
 /// What build tools put before a commit.
 const COMMIT_PREFIXES: [&str; 3] = ["sha-", "git-", "g"];
+
+/// A name that a list is published under beside its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagArg {
+    /// A tag in the list's repository.
+    Tag(String),
+    /// A name in full. It has a tag and no digest.
+    Reference(Reference),
+}
+
+impl TagArg {
+    /// Reads a tag, or a reference where there is a `/` or a `:`.
+    ///
+    /// # Errors
+    /// What is neither, a reference without a tag and one with a digest, in words for people.
+    pub fn new(typed: &str) -> Result<TagArg, String> {
+        if !typed.contains(['/', ':']) {
+            let why = if typed.is_empty() { "must not be empty" } else { "neither a tag nor a reference with a tag" };
+            return if is_tag(typed) { Ok(TagArg::Tag(typed.to_owned())) } else { Err(why.to_owned()) };
+        }
+        let has_digest = "must not have a digest: a list is published under its own digest anyway";
+        if typed.parse::<Digest>().is_ok() {
+            return Err(has_digest.to_owned());
+        }
+        let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
+        if reference.digest().is_some() {
+            return Err(has_digest.to_owned());
+        }
+        if Reference::names_repository_only(typed) {
+            return Err("a reference must have a tag, as in registry.example.com/app:1".to_owned());
+        }
+        Ok(TagArg::Reference(reference))
+    }
+
+    /// The reference, if it is one.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            TagArg::Tag(_) => None,
+            TagArg::Reference(reference) => Some(reference),
+        }
+    }
+}
+
+fn is_tag(text: &str) -> bool {
+    Reference::parse(&format!("a:{text}")).is_ok_and(|read| read.tag() == Some(text) && read.digest().is_none())
+}
+
+/// The names of the list, apart by repository.
+pub(crate) struct ByRepository<'a> {
+    /// More tags in the list's own repository.
+    pub(crate) own: Vec<String>,
+    /// The first reference in each other repository with the further tags there, in the order of the command line.
+    pub(crate) others: Vec<(&'a Reference, Vec<String>)>,
+}
+
+/// Tells apart what `--tag` names in the list's own repository and in others.
+pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepository<'a> {
+    let mut names = ByRepository { own: Vec::new(), others: Vec::new() };
+    for name in more {
+        let reference = match name {
+            TagArg::Tag(tag) => {
+                names.own.push(tag.clone());
+                continue;
+            }
+            TagArg::Reference(reference) => reference,
+        };
+        let tag = reference.tag().map(str::to_owned);
+        if reference.repository() == list.repository() {
+            names.own.extend(tag);
+            continue;
+        }
+        match names.others.iter_mut().find(|(first, _)| first.repository() == reference.repository()) {
+            Some((_, tags)) => tags.extend(tag),
+            None => names.others.push((reference, Vec::new())),
+        }
+    }
+    names
+}
 
 /// The names of the list in its repository: its own tag, where it has one, and these; each once, in the order in which
 /// they are published.
@@ -109,6 +188,41 @@ mod tests {
         let found = order("h.x/app:latest", &["1", "1.2.3", "edge", "v1.2.3-rc.1", "1.2", "0a1b2c3", "main"]).unwrap();
         assert_eq!(found, ["1.2.3", "v1.2.3-rc.1", "0a1b2c3", "1.2", "1", "edge", "main", "latest"]);
         assert_eq!(order("h.x/app:1.2.3", &["latest", "1.2.3", "latest"]).unwrap(), ["1.2.3", "latest"]);
+    }
+
+    #[test]
+    fn a_tag_may_be_a_reference_that_has_one() {
+        assert_eq!(TagArg::new("1.0"), Ok(TagArg::Tag("1.0".into())));
+        for typed in ["h.x/team/app:1", "app:1", "localhost:5000/app:latest", "[::1]:5000/a:1"] {
+            assert_eq!(TagArg::new(typed), Ok(TagArg::Reference(Reference::parse(typed).unwrap())), "{typed}");
+        }
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let refused = [
+            (String::new(), "must not be empty"),
+            ("a b".into(), "neither a tag nor a reference with a tag"),
+            ("a@b".into(), "neither a tag nor a reference with a tag"),
+            ("team/app".into(), "a reference must have a tag"),
+            ("localhost:5000/app".into(), "a reference must have a tag"),
+            ("h.x/App:1".into(), "invalid reference format: repository name (App) must be lowercase"),
+            ("app:".into(), "invalid reference format"),
+            (digest.clone(), "must not have a digest"),
+            (format!("app@{digest}"), "must not have a digest"),
+            (format!("h.x/app:1@{digest}"), "must not have a digest"),
+        ];
+        for (typed, why) in refused {
+            let said = TagArg::new(&typed).unwrap_err();
+            assert!(said.starts_with(why), "{typed}: {said}");
+        }
+    }
+
+    #[test]
+    fn references_are_told_apart_by_repository() {
+        let typed = ["a.x/app:1.2", "edge", "h.x/app:2", "b.x/app:1", "a.x/app:1", "h.x/app:1", "a.x/app:1.2"];
+        let more = typed.map(|name| TagArg::new(name).unwrap());
+        let names = by_repository(&Reference::parse("h.x/app:1").unwrap(), &more);
+        assert_eq!(names.own, ["edge", "2", "1"]);
+        let others: Vec<_> = names.others.iter().map(|(first, tags)| (first.to_string(), tags.join(" "))).collect();
+        assert_eq!(others, [("a.x/app:1.2".into(), "1 1.2".into()), ("b.x/app:1".into(), String::new())]);
     }
 
     #[test]

@@ -29,7 +29,9 @@ fn typed(platforms: &[PlatformArg]) -> Vec<&str> {
 fn lists_are_csv_and_add_up_and_others_are_taken_as_they_stand() {
     let pushed =
         push(&["push", "-t", "a,b", "l", "--tag=c", "--require", "linux/amd64,linux/aarch64", "--require=linux/arm"]);
-    assert_eq!(pushed.publish.tags, ["a", "b", "c"]);
+    assert_eq!(pushed.publish.tags, ["a", "b", "c"].map(|tag| TagArg::Tag(tag.into())));
+    let references = push(&["push", "-t", "\nh.x/app:1.2\nh.x/app:1\n", "l"]).publish.tags;
+    assert_eq!(references, ["h.x/app:1.2", "h.x/app:1"].map(|typed| TagArg::new(typed).unwrap()));
     assert_eq!(typed(&pushed.publish.require), ["linux/amd64", "linux/aarch64", "linux/arm"]);
     assert_eq!(pushed.publish.require[1].parsed.to_string(), "linux/arm64");
     let annotated = annotate(&["annotate", "--annotation", "a=b,c=d", "l", "--annotation=e=", "i", "--features=x,y"]);
@@ -103,8 +105,8 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
             "\"arm64\" for \"--platform\" flag: \"arm64\" is not OS/ARCH or OS/ARCH/VARIANT, did you mean 'linux/arm64'?",
         ),
         (
-            &["push", "-t", "x:y", "l"],
-            "\"x:y\" for \"-t, --tag\" flag: not a tag: name it alone, without the repository",
+            &["push", "-t", "x/y", "l"],
+            "\"x/y\" for \"-t, --tag\" flag: a reference must have a tag, as in registry.example.com/app:1",
         ),
         (&["push", "--timeout=0", "l"], "\"0\" for \"--timeout\" flag: not a time above zero like 30s, 5m or 1h30m"),
         (&["push", "--retries=-1", "l"], "\"-1\" for \"--retries\" flag: not a whole number"),
@@ -253,6 +255,19 @@ fn a_slip_is_answered_behind_docker_s_lines() {
         let hint = report.lines().last().and_then(|line| line.strip_prefix("hint: "));
         assert_eq!(hint, expected, "{line:?}: {report}");
     }
+}
+
+#[test]
+fn debug_may_stand_behind_the_verb() {
+    for line in [&["push", "-D", "l"][..], &["push", "l", "--debug"], &["push", "--debug=true", "l"]] {
+        let Ok(CliRequest::Run { command, debug: true }) = parse("docker manifest", &words(line)) else {
+            panic!("{line:?}");
+        };
+        assert_eq!(*command, run(&["push", "l"]), "{line:?}");
+    }
+    assert_eq!(run(&["push", "--debug=false", "l"]), run(&["push", "l"]));
+    let Command::Rm(rm) = run(&["rm", "--", "-D"]) else { panic!("not rm") };
+    assert_eq!(rm.lists, [RefArg::new("-D")]);
 }
 
 #[test]

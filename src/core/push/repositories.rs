@@ -1,0 +1,151 @@
+//! The repositories that a list is published in: its own, and before it those that `--tag` names in full. All of them are
+//! looked at before anything is sent to any; then each is made whole before the next.
+
+use std::num::NonZeroUsize;
+
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::missing_child::NamedBy;
+use crate::core::push::dry_run;
+use crate::core::push::outcome::{CopiedBlobs, PushOutcome};
+use crate::core::push::plan::PushPlan;
+use crate::core::push::remote_state::{self, RemoteState, TagState};
+use crate::core::push::tags::{self, TagArg};
+use crate::model::Draft;
+use crate::model::index::Form;
+use crate::reference::Reference;
+
+/// All that publishing a draft may take, a plan for each repository.
+pub(crate) struct PushPlans<'a> {
+    /// The other repositories that `--tag` names, which are published first.
+    pub(crate) others: Vec<PushPlan<'a>>,
+    /// The list's own repository.
+    pub(crate) own: PushPlan<'a>,
+}
+
+impl<'a> PushPlans<'a> {
+    /// Works out all of it; everything that can be known to be wrong is known then.
+    ///
+    /// # Errors
+    /// Those of [`PushPlan::new`].
+    pub(crate) fn new(draft: &'a Draft, form: Form, names: &'a [TagArg]) -> Result<PushPlans<'a>, CommandError> {
+        let names = tags::by_repository(&draft.reference, names);
+        let own = PushPlan::new(draft, form, &names.own)?;
+        let other = |(target, tags): &(&'a Reference, Vec<String>)| {
+            let plan = PushPlan::of(draft, target, form, tags)?;
+            // Whole, before any of its tags moves.
+            Ok(PushPlan { has_more_tags: true, ..plan })
+        };
+        let others = names.others.iter().map(other).collect::<Result<_, CommandError>>()?;
+        Ok(PushPlans { others, own })
+    }
+
+    /// Each of them, in the order in which they are published.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &PushPlan<'a>> {
+        self.others.iter().chain([&self.own])
+    }
+}
+
+/// A repository to publish in, and what it has.
+pub(super) struct PushTarget<'p> {
+    pub(super) plan: &'p PushPlan<'p>,
+    pub(super) served: RemoteState,
+    /// HTTP requests that the look took.
+    requests: u64,
+}
+
+/// All repositories to publish in.
+pub(super) struct PushTargets<'p> {
+    pub(super) others: Vec<PushTarget<'p>>,
+    pub(super) own: PushTarget<'p>,
+}
+
+impl<'p> PushTargets<'p> {
+    /// Each of them, in the order in which they are published.
+    pub(super) fn each(&self) -> impl Iterator<Item = &PushTarget<'p>> {
+        self.others.iter().chain([&self.own])
+    }
+}
+
+pub(super) struct Pusher<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) jobs: NonZeroUsize,
+    pub(super) draft: &'a Draft,
+    pub(super) is_dry_run: bool,
+}
+
+impl Pusher<'_> {
+    pub(super) fn look<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
+        let before = self.registry.requests();
+        let served = remote_state::look(self.registry, self.jobs, plan, self.is_dry_run)?;
+        Ok(PushTarget { plan, served, requests: self.registry.requests().saturating_sub(before) })
+    }
+
+    /// Finds out what would be sent; all failures of all repositories are told.
+    pub(super) fn preview(&self, targets: &PushTargets<'_>) -> Result<PushOutcome, CommandError> {
+        let preview = |target: &PushTarget<'_>| {
+            self.counted(target, || dry_run::preview(self.registry, self.jobs, self.draft, target.plan, &target.served))
+        };
+        let (mut others, mut failures) = (Vec::new(), Vec::new());
+        for target in &targets.others {
+            preview(target).map_or_else(|failure| failures.push(failure), |other| others.push(other));
+        }
+        match preview(&targets.own) {
+            Ok(own) if failures.is_empty() => Ok(PushOutcome { other_repositories: others, ..own }),
+            own => Err(CommandError::of(failures.into_iter().chain(own.err()).collect())),
+        }
+    }
+
+    /// Publishes in one repository after the other, once it is known that all have the images that cannot be sent. `send` sends
+    /// what a repository does not have yet, and adds the tags that it moves to its last argument.
+    pub(super) fn send_all(
+        &self,
+        plans: &PushPlans<'_>,
+        targets: &PushTargets<'_>,
+        send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<(u64, CopiedBlobs), CommandError>,
+    ) -> Result<PushOutcome, CommandError> {
+        let missing = targets.each().filter_map(|target| target.served.failure(target.plan, NamedBy::Pushed));
+        let missing: Vec<CommandError> = missing.collect();
+        if !missing.is_empty() {
+            return Err(CommandError::of(missing));
+        }
+        let mut moved = Vec::new();
+        let mut send = |target: &PushTarget<'_>| {
+            let PushTarget { plan, served, .. } = target;
+            self.counted(target, || {
+                let (mounted, copied) = send(plan, served, &mut moved)?;
+                let already_there = served.in_place(plan).map(ToString::to_string).collect();
+                Ok(PushOutcome { mounted, copied, already_there, ..PushOutcome::of(self.draft, plan) })
+            })
+        };
+        let others: Result<Vec<PushOutcome>, CommandError> = targets.others.iter().map(&mut send).collect();
+        let sent = others.and_then(|others| Ok(PushOutcome { other_repositories: others, ..send(&targets.own)? }));
+        let has_more_tags = plans.each().any(|plan| plan.has_more_tags);
+        sent.map_err(|failure| if has_more_tags { halfway(failure, targets, &moved) } else { failure })
+    }
+
+    /// What came of one repository, with its share of the requests.
+    fn counted(
+        &self,
+        target: &PushTarget<'_>,
+        publish: impl FnOnce() -> Result<PushOutcome, CommandError>,
+    ) -> Result<PushOutcome, CommandError> {
+        let before = self.registry.requests();
+        let published = publish()?;
+        let requests = self.registry.requests().saturating_sub(before).saturating_add(target.requests);
+        Ok(PushOutcome { requests, unchanged: target.served.is_done(target.plan), ..published })
+    }
+}
+
+/// Which tags a failure left where they were: with their repositories where there are several.
+fn halfway(failure: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
+    let name = |tag: &Reference| {
+        let tag_alone = tag.tag().filter(|_| targets.others.is_empty());
+        tag_alone.map_or_else(|| tag.to_string(), str::to_owned)
+    };
+    let tags = targets.each().flat_map(|target| target.plan.tags.iter().zip(&target.served.tags));
+    let left = tags.filter(|(tag, now)| **now != TagState::This && !moved.contains(tag));
+    let left = left.map(|(tag, _)| name(tag)).collect();
+    let moved = moved.iter().map(name).collect();
+    CommandError::PartialTags { left, moved, failure: Box::new(failure) }
+}

@@ -1,0 +1,255 @@
+//! `--tag` with full references: other repositories, of the same registry and of others, are published first, each of them
+//! whole.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testkit::client::Client;
+use testkit::image::Image;
+use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
+use testkit::sandbox::Sandbox;
+
+use super::{TARGET, World, image, lines, writes};
+
+/// A draft of an image in place and of one in the other registry.
+fn world() -> World {
+    of(World::new())
+}
+
+fn of(world: World) -> World {
+    let [amd, arm] = images();
+    world.to.put_image(TARGET, "amd", &amd);
+    world.from.put_image("src/arm", "1", &arm);
+    world.created(&["@dst/app:amd", "%src/arm:1"]);
+    world
+}
+
+fn images() -> [Image; 2] {
+    [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])]
+}
+
+/// As docker/metadata-action prints it, with another repository in the other registry and one in the same.
+fn names(world: &World) -> String {
+    let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
+    names.map(|name| world.word(name)).join("\n")
+}
+
+/// What is put in each repository, in order: the children come in any.
+fn puts(registry: &Registry) -> Vec<(String, String)> {
+    let requests = registry.requests();
+    let puts = requests.iter().filter(|request| request.method == "PUT");
+    let puts = puts.filter_map(|request| request.path.strip_prefix("/v2/")?.split_once("/manifests/"));
+    puts.map(|(repository, name)| (repository.to_owned(), name.to_owned())).collect()
+}
+
+fn put(repository: &str, names: &[&str]) -> Vec<(String, String)> {
+    names.iter().map(|name| (repository.to_owned(), (*name).to_owned())).collect()
+}
+
+#[track_caller]
+fn assert_whole(registry: &Registry, repository: &str, tags: &[&str], list: &[u8]) {
+    for image in images() {
+        assert_eq!(registry.manifest(repository, &image.digest()).expect("the image is there").1, image.manifest);
+        assert!(image.blobs().into_iter().all(|blob| registry.has_blob(repository, &testkit::image::sha256(blob))));
+    }
+    for tag in tags {
+        assert_eq!(registry.manifest(repository, tag).expect("the tag is there").1, list, "{tag}");
+    }
+}
+
+#[test]
+fn other_repositories_are_published_first_and_whole() {
+    let world = world();
+    let pushed = world.push(&["-q", "-t", &names(&world)]).success();
+    let (list, digest) = world.served("1");
+    let [amd, arm] = images().map(|image| image.digest());
+    assert_whole(&world.from, "other/app", &["1.2.3", "latest"], &list);
+    assert_whole(&world.to, "second/app", &["edge"], &list);
+    assert_whole(&world.to, TARGET, &["1", "latest"], &list);
+    // The children, the list by its digest, the tags; then the next repository.
+    let mut far = puts(&world.from);
+    far[..2].sort();
+    let mut children = [amd.as_str(), arm.as_str()];
+    children.sort_unstable();
+    assert_eq!(far, put("other/app", &[children[0], children[1], &digest, "1.2.3", "latest"]));
+    let mut near = puts(&world.to);
+    near[..2].sort();
+    let second = put("second/app", &[children[0], children[1], &digest, "edge"]);
+    assert_eq!(near, [second, put(TARGET, &[&arm, &digest, "1", "latest"])].concat());
+    // Blobs of the same registry are mounted there.
+    let mounts = |registry: &Registry| lines(registry).iter().filter(|line| line.contains("?mount=")).count();
+    assert_eq!((mounts(&world.from), mounts(&world.to)), (2, 2));
+    let out = pushed.out();
+    let mut sent: Vec<&str> = out.lines().collect();
+    assert_eq!(sent.pop(), Some(digest.as_str()));
+    // In the order of the images' names, which begin with a port that nobody knows before.
+    sent[..2].sort_unstable();
+    sent[2..4].sort_unstable();
+    let line = |repository: &str, child: &str| format!("Pushed ref {repository}@{child} with digest: {child}");
+    let [far, second, own] = ["%other/app", "@second/app", "@dst/app"].map(|name| world.word(name));
+    let both = |repository: &str| children.map(|child| line(repository, child));
+    assert_eq!(sent, [both(&far).as_slice(), &both(&second), &[line(&own, &arm)]].concat());
+    let told = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
+    let told: String = told.iter().map(|name| format!("published: {}\n", world.word(name))).collect();
+    assert_eq!(pushed.err(), told);
+}
+
+#[test]
+fn nothing_is_sent_twice_and_each_repository_is_proven() {
+    let world = world();
+    let _ = world.push(&["-t", &names(&world)]).success();
+    world.to.clear();
+    world.from.clear();
+    let again = world.push(&["-t", &names(&world), "--verbose"]).success();
+    assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    // A look at each tag and at each image, in every repository.
+    assert_eq!((lines(&world.from).len(), lines(&world.to).len()), (2 + 2, 1 + 2 + 2 + 2));
+    let unchanged = again.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
+    assert_eq!((unchanged, again.err().lines().count()), (5, 5), "{}", again.err());
+    // One more tag is one PUT; an image that is gone is sent again.
+    let gone = format!("/v2/second/app/manifests/{}", images()[1].digest());
+    assert_eq!(Client::new(world.to.addr()).request("DELETE", &gone, &[], b"").status, 202);
+    world.to.clear();
+    world.from.clear();
+    let tags = format!("{},{}", names(&world), world.word("%other/app:1.2"));
+    let pushed = world.push(&["-q", "-t", &tags]).success();
+    assert_eq!(puts(&world.from), put("other/app", &["1.2"]));
+    assert_eq!(puts(&world.to), put("second/app", &[&images()[1].digest()]));
+    let told = pushed.err();
+    assert!(told.contains(&format!("published: {}\n", world.word("%other/app:1.2"))), "{told}");
+    assert!(told.contains(&format!("already there: {}\n", world.word("@second/app:edge"))), "{told}");
+}
+
+#[test]
+fn what_cannot_be_sent_to_one_repository_keeps_all_from_moving() {
+    let world = world();
+    // The image in place is in the other repository alone by now, and the list is to go to both.
+    let _ = world.run(&["create", "@new/app:1", "%src/arm:1"]).success();
+    let arm = images()[1].digest();
+    let gone = format!("/v2/src/arm/manifests/{arm}");
+    assert_eq!(Client::new(world.from.addr()).request("DELETE", &gone, &[], b"").status, 202);
+    world.to.clear();
+    world.from.clear();
+    for flags in [&[][..], &["--dry-run"]] {
+        let failed = world.run(&[&["push", "-t", &world.word("%src/arm:2")], flags, &["@new/app:1"]].concat());
+        assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
+        assert!(failed.err().contains(&format!("{}@{arm}", world.word("%src/arm"))), "{}", failed.err());
+        assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_failure_says_which_tags_moved_with_their_repositories() {
+    let world = world();
+    world.to.fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
+    let failed = world.push(&["-q", "-t", &names(&world)]);
+    assert_eq!((failed.code, failed.out()), (1, String::new()));
+    let first = format!("failed to put manifest {}: ", world.word("@second/app:edge"));
+    assert!(failed.first_err_line().starts_with(&first), "{}", failed.err());
+    let [moved, left] = [
+        ["%other/app:1.2.3", "%other/app:latest"].as_slice(),
+        ["@second/app:edge", "@dst/app:1", "@dst/app:latest"].as_slice(),
+    ]
+    .map(|names| names.iter().map(|name| world.word(name)).collect::<Vec<_>>());
+    let said = format!("  tags that moved: {}; tags that did not: {}", moved.join(", "), left.join(", "));
+    assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
+    assert_eq!(world.to.tags(TARGET), ["amd"]);
+    // The first repository has got all of it already.
+    let json = world.push(&["-t", &names(&world), "--format", "json"]);
+    let error: Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
+    assert_eq!(error["error"]["tags"], json!({ "moved": [], "left": left }));
+}
+
+#[test]
+fn what_is_no_name_is_refused_before_any_request() {
+    let world = world();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let names = ["@dst/app", "team/app", "@dst/App:1", &digest, &format!("@dst/app@{digest}"), "a b"];
+    for name in names.map(|name| world.word(name)) {
+        for words in [["push", "-t", &name, "@dst/app:1"].as_slice(), &["apply", "-f", "none.yaml", "-t", &name]] {
+            let refused = world.run(words);
+            assert_eq!((refused.code, refused.out()), (125, String::new()), "{}", refused.err());
+            assert!(refused.err().contains("invalid argument"), "{}", refused.err());
+        }
+    }
+    assert_eq!((lines(&world.to), lines(&world.from)), (vec![], vec![]));
+}
+
+#[test]
+fn a_dry_run_tells_of_each_repository() {
+    let world = world();
+    let dry = world.push(&["--dry-run", "-t", &names(&world)]).success().out();
+    assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    let heads: Vec<&str> = dry.lines().filter_map(|line| line.strip_prefix("Would push ")).collect();
+    let expected = ["%other/app:1.2.3", "@second/app:edge", "@dst/app:1"].map(|name| world.word(name));
+    assert_eq!(heads, expected, "{dry}");
+    assert_eq!(dry.matches("(new)").count(), 5, "{dry}");
+    assert!(dry.contains(&format!("copy from {}", world.word("@dst/app"))), "{dry}");
+    assert!(dry.contains(&format!("mount from {}", world.word("@dst/app"))), "{dry}");
+    world.to.clear();
+    world.from.clear();
+    let told = world.pushed(&["--dry-run", "-t", &names(&world)]);
+    assert_eq!(told["requests"], lines(&world.to).len() + lines(&world.from).len());
+    let others = told["otherRepositories"].as_array().expect("the others");
+    let tags: Vec<&Value> = others.iter().map(|other| &other["tags"]).collect();
+    assert_eq!(tags, [&json!(["1.2.3", "latest"]), &json!(["edge"])]);
+    assert_eq!((&told["tags"], &others[1]["dryRun"]), (&json!(["1", "latest"]), &json!(true)));
+    assert_eq!(others[0]["tagChanges"][1], json!({ "tag": "latest", "change": "new", "now": null }));
+    let _ = world.push(&["-t", &names(&world)]).success();
+    let dry = world.push(&["--dry-run", "-t", &names(&world)]).success().out();
+    assert_eq!(dry.matches("unchanged: nothing would be sent\n").count(), 3, "{dry}");
+}
+
+#[test]
+fn programs_are_told_of_each_repository() {
+    let world = world();
+    let file = world.sandbox.path().join("metadata.json");
+    let told = world.pushed(&["-q", "-t", &names(&world), "--metadata-file", &file.display().to_string()]);
+    let others = told["otherRepositories"].as_array().expect("the others");
+    let members: Vec<(&Value, &Value, &Value)> =
+        others.iter().map(|other| (&other["reference"], &other["mounted"], &other["copied"]["blobs"])).collect();
+    let names = ["%other/app:1.2.3", "@second/app:edge"].map(|name| json!(world.word(name)));
+    assert_eq!(members, [(&names[0], &json!(2), &json!(2)), (&names[1], &json!(2), &json!(2))]);
+    assert_eq!((&told["reference"], &told["mounted"]), (&json!(world.word("@dst/app:1")), &json!(0)));
+    assert!(others.iter().chain([&told]).all(|each| each["digest"] == told["digest"] && each["unchanged"] == false));
+    let all = lines(&world.to).len() + lines(&world.from).len();
+    assert_eq!(told["requests"], all);
+    let metadata: Value = serde_json::from_slice(&fs::read(file).expect("it is there")).expect("JSON");
+    let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
+    assert_eq!(metadata["image.name"], names.map(|name| world.word(name)).join(","));
+    // A repository that lags behind keeps the whole from being unchanged.
+    let more = world.pushed(&[
+        "-t",
+        &world.word("@second/app:edge,@second/app:new").replace(",@", &format!(",{}/", world.to.host())),
+    ]);
+    assert_eq!((&more["unchanged"], &more["otherRepositories"][0]["unchanged"]), (&json!(false), &json!(false)));
+    let same = world.pushed(&["-t", &world.word("@second/app:new")]);
+    assert_eq!((&same["unchanged"], &same["otherRepositories"][0]["unchanged"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn a_reference_in_the_lists_own_repository_is_a_tag_of_it() {
+    let world = world();
+    let _ = world.push(&["-q", "-t", &world.word("@dst/app:1")]).success();
+    let [_, arm] = images().map(|image| image.digest());
+    assert_eq!(puts(&world.to), put(TARGET, &[&arm, "1"]), "docker's push: no PUT by digest");
+    let told = world.pushed(&["-t", &world.word("@dst/app:2")]);
+    assert_eq!((&told["tags"], told.get("otherRepositories")), (&json!(["1", "2"]), None));
+}
+
+#[test]
+fn one_token_is_for_all_repositories_of_a_registry() {
+    let registry = Registry::builder().bearer(Bearer::new().user("user", "password")).start();
+    let world = World { to: registry, from: Registry::start(), sandbox: Sandbox::new() };
+    // user:password
+    let login = format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#, world.to.host());
+    world.sandbox.write_config(&login);
+    let world = of(world);
+    let _ = world.push(&["-t", &names(&world)]).success();
+    let requests = world.to.requests();
+    let tokens: Vec<&Recorded> = requests.iter().filter(|request| request.is_token()).collect();
+    assert_eq!(tokens.len(), 1, "{tokens:#?}");
+    for scope in ["dst%2Fapp%3Apull%2Cpush", "second%2Fapp%3Apull%2Cpush"] {
+        assert!(tokens[0].path.contains(scope), "{}", tokens[0].path);
+    }
+}
