@@ -6,7 +6,7 @@ mod cases {
 
     /// The flags that docker's commands do not have, by command; comparisons with docker leave them out.
     const OWN_FLAGS: &[(&str, &[&str])] = &[
-        ("annotate", &["--annotation", "--artifact-type", "--features", "--force", "--unset-annotation"]),
+        ("annotate", &["--annotation", "--artifact-type", "--features", "--force", "--timeout", "--unset-annotation"]),
         (
             "create",
             &[
@@ -60,7 +60,7 @@ mod cases {
                 "--verbose",
             ],
         ),
-        ("rm", &["--all"]),
+        ("rm", &["--all", "--timeout"]),
     ];
 
     /// The commands that docker does not have.
