@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod lookup;
 pub mod missing_child;
 pub mod push;
+pub mod request;
 pub mod requirements;
 pub mod resolve;
 pub mod wording;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::args::PlatformArg;
 use crate::core::error::{CommandError, SpecOrigin};
+use crate::core::request::PlatformFilter;
 use crate::model::descriptor::Descriptor;
 use crate::model::{Draft, Entry};
 use crate::platform::Platform;
@@ -21,7 +21,7 @@ const SHOWN_MAX: usize = 8;
 /// What is asked of a draft.
 pub(crate) struct Requirements<'a> {
     /// Platforms that it must have.
-    pub(crate) require: &'a [PlatformArg],
+    pub(crate) require: &'a [PlatformFilter],
     /// Whether it may have no others.
     pub(crate) exact: bool,
     /// Whether a platform that is there twice is a failure.
@@ -38,7 +38,7 @@ pub(crate) struct Requirements<'a> {
 pub(crate) fn check(draft: &Draft, wanted: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
     let there: Vec<(&Entry, &Platform)> =
         draft.entries().filter_map(|entry| Some((entry, platform_of(entry)?))).collect();
-    let has = |wanted: &&PlatformArg| there.iter().any(|(_, platform)| platform.matches(&wanted.parsed));
+    let has = |wanted: &&PlatformFilter| there.iter().any(|(_, platform)| platform.matches(&wanted.parsed));
     let missing: Vec<String> = wanted.require.iter().filter(|wanted| !has(wanted)).map(typed).collect();
     let is_extra =
         |platform: &Platform| wanted.exact && !wanted.require.iter().any(|wanted| platform.matches(&wanted.parsed));
@@ -54,7 +54,7 @@ pub(crate) fn check(draft: &Draft, wanted: &Requirements<'_>) -> Result<Vec<Stri
     Ok(twice)
 }
 
-fn typed(wanted: &PlatformArg) -> String {
+fn typed(wanted: &PlatformFilter) -> String {
     wanted.typed.clone()
 }
 
@@ -133,8 +133,8 @@ mod tests {
         draft
     }
 
-    fn arguments(platforms: &[&str]) -> Vec<PlatformArg> {
-        platforms.iter().map(|platform| PlatformArg::new(platform).unwrap()).collect()
+    fn arguments(platforms: &[&str]) -> Vec<PlatformFilter> {
+        platforms.iter().map(|platform| PlatformFilter::new(platform).unwrap()).collect()
     }
 
     fn checked(draft: &Draft, require: &[&str], exact: bool) -> Result<Vec<String>, CommandError> {

@@ -4,9 +4,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{self, Attestations, Format, PlatformArg};
+use super::values::{self, Format};
 use crate::core::push::tags::TagArg;
+use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::model::index::Form;
+use crate::model::spec::Attestations;
 
 /// How registries are talked to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -35,11 +37,18 @@ pub struct Network {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Sources {
     /// Take only these platforms from the images
-    #[arg(long = "platform", value_name = "strings", value_parser = PlatformArg::new)]
-    pub platforms: Vec<PlatformArg>,
+    #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
+    pub platforms: Vec<PlatformFilter>,
     /// Attestations of the images: "keep" or "drop" (default "keep")
     #[arg(long, value_name = "string", value_enum, default_value_t = Attestations::Keep, hide_default_value = true)]
     pub attestations: Attestations,
+}
+
+impl Sources {
+    /// The same as a value of the domain.
+    pub(crate) fn filter(&self) -> SourceFilter {
+        SourceFilter { platforms: self.platforms.clone(), attestations: self.attestations }
+    }
 }
 
 /// [`Sources`] where the platforms are named in another way.
@@ -95,8 +104,8 @@ pub struct Publish {
     #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::new)]
     pub tags: Vec<TagArg>,
     /// Refuse (exit code 3) unless the list has these platforms
-    #[arg(long, value_name = "strings", value_parser = PlatformArg::new)]
-    pub require: Vec<PlatformArg>,
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    pub require: Vec<PlatformFilter>,
     /// Refuse (exit code 3) platforms that are not required, too
     #[arg(long)]
     pub exact: bool,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::core::request::{ImageName, InvalidName};
 use crate::model::index::Form;
-use crate::platform::{Platform, PlatformError};
+use crate::model::spec::Attestations;
 use crate::reference::{Reference, ReferenceError};
 
 /// A reference as it was typed, and what it means if it means anything.
@@ -27,39 +28,13 @@ impl RefArg {
         RefArg { parsed: Reference::parse(&typed), typed }
     }
 
+    /// The image, or why it is none.
+    pub(crate) fn name(&self) -> ImageName {
+        self.parsed.clone().map_err(|source| InvalidName { typed: self.typed.clone(), source })
+    }
+
     pub(super) fn value(typed: &str) -> Result<RefArg, std::convert::Infallible> {
         Ok(RefArg::new(typed))
-    }
-}
-
-/// A platform as it was typed, and what it means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlatformArg {
-    /// The user's own spelling.
-    pub typed: String,
-    /// The platform, in one spelling for each word ([`Platform::parse`]).
-    pub parsed: Platform,
-}
-
-impl PlatformArg {
-    /// Reads a platform whose words are known.
-    ///
-    /// # Errors
-    /// Another form, or a word that is in no pair of operating system and architecture, with the nearest right one.
-    pub fn new(typed: &str) -> Result<PlatformArg, PlatformError> {
-        let typed = typed.trim();
-        let parsed = Platform::parse(typed)?;
-        parsed.check_words()?;
-        Ok(PlatformArg { typed: typed.to_owned(), parsed })
-    }
-
-    /// Reads a platform that a list may have, whether anybody knows it or not.
-    ///
-    /// # Errors
-    /// Another form.
-    pub fn any(typed: &str) -> Result<PlatformArg, PlatformError> {
-        let typed = typed.trim();
-        Ok(PlatformArg { typed: typed.to_owned(), parsed: Platform::parse(typed)? })
     }
 }
 
@@ -101,16 +76,6 @@ pub enum PlatformsFormat {
     Json,
 }
 
-/// What becomes of the attestation manifests in an index that is a source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Attestations {
-    /// They come along with the image that they attest.
-    #[default]
-    Keep,
-    /// They are left out.
-    Drop,
-}
-
 /// A shell that we can print a function for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -120,6 +85,19 @@ pub enum Shell {
     Zsh,
     /// fish
     Fish,
+}
+
+impl ValueEnum for Attestations {
+    fn value_variants<'a>() -> &'a [Attestations] {
+        &[Attestations::Keep, Attestations::Drop]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Attestations::Keep => "keep",
+            Attestations::Drop => "drop",
+        }))
+    }
 }
 
 impl ValueEnum for Form {

@@ -8,7 +8,8 @@ use clap::Subcommand;
 
 use super::examples;
 use super::shared::{EntryFlags, Kept, Network, Publish, Sources};
-use super::values::{self, Format, InspectFormat, ListFormat, PlatformArg, PlatformsFormat, RefArg, Shell};
+use super::values::{self, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg, Shell};
+use crate::core::request::PlatformFilter;
 
 /// `create`: a new draft from images, or more images for a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -117,8 +118,8 @@ pub struct Inspect {
     #[arg(long)]
     pub raw: bool,
     /// Show the image for this platform
-    #[arg(long, value_name = "string", value_parser = PlatformArg::any)]
-    pub platform: Option<PlatformArg>,
+    #[arg(long, value_name = "string", value_parser = PlatformFilter::any)]
+    pub platform: Option<PlatformFilter>,
     /// Look in local lists alone
     #[arg(long)]
     pub local: bool,
@@ -213,8 +214,8 @@ pub struct Apply {
     #[arg(short = 'f', long, value_name = "stringArray", value_parser = values::path)]
     pub file: Vec<PathBuf>,
     /// Platforms to fill into the template
-    #[arg(long, value_name = "strings", value_parser = PlatformArg::new)]
-    pub platforms: Vec<PlatformArg>,
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    pub platforms: Vec<PlatformFilter>,
     /// Name of the images, with OS, ARCH and VARIANT in it
     #[arg(long, value_name = "string", value_parser = values::word)]
     pub template: Option<String>,

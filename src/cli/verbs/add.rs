@@ -7,6 +7,7 @@ use crate::cli::context::{Context, parsed};
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::tell;
 use crate::core::error::CommandError;
+use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries};
 use crate::core::resolve::selection;
@@ -21,14 +22,15 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let before = store.draft(list)?.ok_or_else(missing)?;
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
-    let (wanted, targets) = (&args.sources, vec![list.repository()]);
+    let (names, filter) = (args.images.iter().map(RefArg::name).collect::<Vec<_>>(), args.sources.filter());
+    let (wanted, targets) = (&filter, vec![list.repository()]);
     let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets };
     let is_asked =
-        |image: &RefArg| !args.offline || !image.parsed.as_ref().is_ok_and(|name| previous::knows(&before, name));
-    let (images, kept) = previous::divided(Some(&before), sources::distinct(&args.images), is_asked);
+        |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(&before, name));
+    let (images, kept) = previous::divided(Some(&before), sources::distinct(&names), is_asked);
     let found = resolver.resolve(&images, &kept)?;
     let previous = PreviousEntries::resolve(&registry, &before, &found)?;
-    let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(args, entry));
+    let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(&filter, entry));
     let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
     let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
     store.change(list, &context.notice(), |before| {
@@ -37,8 +39,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         moves.clear();
         let mut named = known.clone();
         for source in &found {
-            moves.extend(amend::merge(&mut draft, source, &args.sources, &previous)?);
-            let images = source.entries.iter().filter(|entry| is_meant(args, entry));
+            moves.extend(amend::merge(&mut draft, source, &filter, &previous)?);
+            let images = source.entries.iter().filter(|entry| is_meant(&filter, entry));
             named.extend(images.flat_map(|image| amend::holders(&draft, image)));
         }
         notes = set(&mut draft, &named, args)?;
@@ -54,9 +56,9 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 }
 
 /// Whether the flags speak of an entry of an image that was named: not of what attests it, or of what was not picked.
-fn is_meant(args: &Add, entry: &Entry) -> bool {
+fn is_meant(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
-    entry.attests().is_none() && platform.is_none_or(|own| selection::picks(&args.sources, own))
+    entry.attests().is_none() && platform.is_none_or(|own| selection::picks(filter, own))
 }
 
 /// Sets what the flags say of every image that was named, by whatever name the draft has it. Returns what is to be told

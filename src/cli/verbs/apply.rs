@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::auth::Access;
-use crate::cli::args::{self, Apply, PlatformArg, Publish, RefArg, Sources, TagArg};
+use crate::cli::args::{Apply, Publish, RefArg, TagArg};
 use crate::cli::context::Context;
 use crate::content::registry::Registry;
 use crate::core::error::{CommandError, SpecOrigin};
@@ -16,12 +16,13 @@ use crate::core::push::execute::{self, publish};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags;
+use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, SpecSources};
 use crate::core::resolve::sources::Resolver;
 use crate::model::Draft;
 use crate::model::index::Form;
-use crate::model::spec::{self, Attestations, Dialect, Parsed, Spec, Target};
+use crate::model::spec::{self, Dialect, Parsed, Spec, Target};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
@@ -145,7 +146,7 @@ impl Order<'_> {
         self.references().for_each(|reference| registry.announce(reference.repository(), access));
         let targets = lists.iter().map(|(_, target)| target.repository());
         let targets = targets.chain(self.references().map(Reference::repository)).collect();
-        let resolver = Resolver { registry, jobs, wanted: &Sources::default(), before: None, targets };
+        let resolver = Resolver { registry, jobs, wanted: &SourceFilter::default(), before: None, targets };
         let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing)?;
         for image in found.missing() {
             context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
@@ -298,9 +299,9 @@ fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The engine's flags for one list, which is published under these names as well.
+/// The flags for one list, which is published under these names as well.
 fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg>) -> Publish {
-    let required = |platform: &Platform| PlatformArg { typed: platform.to_string(), parsed: platform.clone() };
+    let required = |platform: &Platform| PlatformFilter { typed: platform.to_string(), parsed: platform.clone() };
     Publish {
         kind: spec.form.unwrap_or_default(),
         tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
@@ -321,11 +322,7 @@ fn settle(spec: &mut Spec, args: &Apply) {
     if !flags.require.is_empty() {
         spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
     }
-    spec.attestations = match args.sources.attestations {
-        Some(args::Attestations::Keep) => Some(Attestations::Keep),
-        Some(args::Attestations::Drop) => Some(Attestations::Drop),
-        None => spec.attestations,
-    };
+    spec.attestations = args.sources.attestations.or(spec.attestations);
 }
 
 /// `--platforms`, `--template` and `--target`.

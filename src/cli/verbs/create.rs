@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::output::listing::Listing;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
+use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
 use crate::core::resolve::source::ResolvedSource;
@@ -26,15 +27,15 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let before = stored.as_ref();
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
-    let (images, kept) = previous::divided(before, sources::distinct(&args.images), |image| asks(args, before, image));
-    let resolver =
-        Resolver { registry: &registry, jobs, wanted: &args.sources, before, targets: vec![list.repository()] };
+    let (names, filter) = (args.images.iter().map(RefArg::name).collect::<Vec<_>>(), args.sources.filter());
+    let (images, kept) = previous::divided(before, sources::distinct(&names), |image| asks(args, before, image));
+    let resolver = Resolver { registry: &registry, jobs, wanted: &filter, before, targets: vec![list.repository()] };
     let found = resolver.resolve(&images, &kept)?;
     let previous = match before {
         Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
         None => PreviousEntries::default(),
     };
-    let made = Made { args, found: &found, previous: &previous };
+    let made = Made { filter: &filter, found: &found, previous: &previous };
     let is_published =
         args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
     let mut outcome = None;
@@ -88,8 +89,8 @@ fn is_there(registry: &Registry, list: &Reference) -> bool {
 
 /// Whether a registry has to be asked for an image: not where the draft has it and it cannot have moved, or nobody
 /// wants to know.
-fn asks(args: &Create, before: Option<&Draft>, image: &RefArg) -> bool {
-    let Ok(image) = &image.parsed else { return true };
+fn asks(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
+    let Ok(image) = image else { return true };
     let is_known = before.is_some_and(|draft| previous::knows(draft, image));
     let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.offline || is_fixed))
@@ -107,7 +108,7 @@ pub(crate) fn tell(context: &Context, moves: &[SourceChange], found: &[ResolvedS
 
 /// What a draft is made of.
 struct Made<'a> {
-    args: &'a Create,
+    filter: &'a SourceFilter,
     found: &'a [ResolvedSource],
     previous: &'a PreviousEntries,
 }
@@ -117,7 +118,7 @@ impl Made<'_> {
         let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
         let mut moves = Vec::new();
         for source in self.found {
-            moves.extend(amend::merge(&mut draft, source, &self.args.sources, self.previous)?);
+            moves.extend(amend::merge(&mut draft, source, self.filter, self.previous)?);
             if source.reference == *list && list.tag().is_some() {
                 draft.remote_digest = Some(source.digest.clone());
             }

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::args::{Attestations, Sources};
+use crate::core::request::SourceFilter;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange, former, moved, pairs};
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
+use crate::model::spec::Attestations;
 use crate::model::{DocumentError, Draft, Entry, draft};
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -59,7 +60,7 @@ fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
 pub(crate) fn merge(
     draft: &mut Draft,
     source: &ResolvedSource,
-    wanted: &Sources,
+    wanted: &SourceFilter,
     previous: &PreviousEntries,
 ) -> Result<Option<SourceChange>, DocumentError> {
     let before = draft.clone();
@@ -159,7 +160,7 @@ fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
     draft.arrange(keys);
 }
 
-fn is_picked(wanted: &Sources, entry: &Entry) -> bool {
+fn is_picked(wanted: &SourceFilter, entry: &Entry) -> bool {
     let matches = |platform: &Platform| wanted.platforms.iter().any(|pick| platform.matches(&pick.parsed));
     wanted.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }

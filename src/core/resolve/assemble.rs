@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::cli::args::{Attestations, PlatformArg, RefArg, Sources};
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::request::{ImageName, PlatformFilter, SourceFilter};
 use crate::core::resolve::selection::{self, is_picked};
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver, SourceRequest};
@@ -17,7 +17,7 @@ use crate::model::draft::{self, Line};
 use crate::model::entry::attested;
 use crate::model::index::{Form, Index};
 use crate::model::source::{Carried, SourceIndex};
-use crate::model::spec::{self, Spec, SpecEntry, Without};
+use crate::model::spec::{Attestations, Spec, SpecEntry, Without};
 use crate::model::{Draft, Entry, media_type};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
@@ -26,9 +26,9 @@ use crate::sanitize;
 /// The sources of several specs, each once.
 #[derive(Default)]
 pub(crate) struct SpecSources {
-    images: Vec<RefArg>,
+    images: Vec<ImageName>,
     /// What is wanted of each.
-    sources: Vec<Sources>,
+    sources: Vec<SourceFilter>,
     places: BTreeMap<Reference, usize>,
 }
 
@@ -74,8 +74,8 @@ impl SpecSources {
             }
             return;
         }
-        self.images.push(RefArg { typed: entry.image.to_string(), parsed: Ok(entry.image.clone()) });
-        self.sources.push(Sources { platforms: pick.into_iter().collect(), attestations });
+        self.images.push(Ok(entry.image.clone()));
+        self.sources.push(SourceFilter { platforms: pick.into_iter().collect(), attestations });
     }
 
     /// Gets all of them, at once.
@@ -89,7 +89,7 @@ impl SpecSources {
     ) -> Result<ResolvedSources, CommandError> {
         let requests = self.images.iter().zip(&self.sources).map(|(image, wanted)| SourceRequest { image, wanted });
         let found = resolver.resolve_each(&requests.collect::<Vec<_>>(), ignore_missing)?;
-        let names = self.images.iter().filter_map(|image| image.parsed.clone().ok());
+        let names = self.images.iter().filter_map(|image| image.clone().ok());
         Ok(ResolvedSources(names.zip(found).collect()))
     }
 }
@@ -357,16 +357,16 @@ fn is_beyond_docker(base: &ResolvedSource) -> bool {
 /// What becomes of attestations. In Docker's list, where they have no place, they stay behind unless somebody asks.
 fn attestations(spec: &Spec) -> Attestations {
     match (spec.attestations, spec.form) {
-        (Some(spec::Attestations::Drop), _) | (None, Some(Form::Docker)) => Attestations::Drop,
-        (Some(spec::Attestations::Keep), _) | (None, _) => Attestations::Keep,
+        (Some(Attestations::Drop), _) | (None, Some(Form::Docker)) => Attestations::Drop,
+        (Some(Attestations::Keep), _) | (None, _) => Attestations::Keep,
     }
 }
 
 /// What an entry picks from an index: its platform, but for features, which are rather said of an image.
-fn pick(entry: &SpecEntry) -> Option<PlatformArg> {
+fn pick(entry: &SpecEntry) -> Option<PlatformFilter> {
     let given = entry.platform.as_ref()?;
     let parsed = Platform { os_features: Vec::new(), features: Vec::new(), ..given.clone() };
-    (parsed != Platform::default()).then(|| PlatformArg { typed: given.to_string(), parsed })
+    (parsed != Platform::default()).then(|| PlatformFilter { typed: given.to_string(), parsed })
 }
 
 fn has_attestations(source: &ResolvedSource) -> bool {
@@ -413,7 +413,7 @@ fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<
 fn picked<'a>(
     entry: &SpecEntry,
     source: &'a ResolvedSource,
-    pick: Option<&PlatformArg>,
+    pick: Option<&PlatformFilter>,
     parents: &BTreeMap<Reference, Digest>,
 ) -> BTreeMap<&'a Reference, &'a Digest> {
     let images = source.entries.iter().filter(|own| !parents.contains_key(&own.reference));

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-use crate::cli::args::Sources;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::request::SourceFilter;
 use crate::core::resolve::selection::{is_unknown, picks};
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
@@ -33,7 +33,7 @@ enum Leaf {
 pub(crate) fn arrange(
     registry: &Registry,
     source: &mut ResolvedSource,
-    wanted: &Sources,
+    wanted: &SourceFilter,
     target: Option<&Repository>,
 ) -> Result<(), CommandError> {
     let Some(form) = &source.form else { return Ok(()) };

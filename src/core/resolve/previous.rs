@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::args::RefArg;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::request::ImageName;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::Reused;
@@ -131,12 +131,12 @@ pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
 /// The images that are to be asked for, and, with the draft's entries of them, those that are not.
 pub(crate) fn divided<'a>(
     before: Option<&'a Draft>,
-    images: Vec<&'a RefArg>,
-    is_asked: impl Fn(&RefArg) -> bool,
-) -> (Vec<&'a RefArg>, Vec<Reused<'a>>) {
+    images: Vec<&'a ImageName>,
+    is_asked: impl Fn(&ImageName) -> bool,
+) -> (Vec<&'a ImageName>, Vec<Reused<'a>>) {
     let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
     let kept = left.into_iter().filter_map(|image| {
-        let (reference, draft) = (image.parsed.as_ref().ok()?, before?);
+        let (reference, draft) = (image.as_ref().ok()?, before?);
         Some(Reused { reference, entries: former(draft, reference, &PreviousEntries::default()) })
     });
     (asked, kept.collect())

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::cli::args::{Attestations, Sources};
 use crate::core::error::CommandError;
+use crate::core::request::SourceFilter;
 use crate::core::resolve::limits::ResolvedSize;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
+use crate::model::spec::Attestations;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -55,7 +56,7 @@ pub(crate) struct ParentIndex<'a> {
     /// The name of that source.
     pub(crate) source: &'a Reference,
     /// What is wanted of it.
-    pub(crate) wanted: &'a Sources,
+    pub(crate) wanted: &'a SourceFilter,
 }
 
 impl ParentIndex<'_> {
@@ -121,7 +122,7 @@ pub(crate) fn is_unknown(line: &Descriptor) -> bool {
 }
 
 /// Whether an image for `platform` is wanted.
-pub(crate) fn picks(wanted: &Sources, platform: &Platform) -> bool {
+pub(crate) fn picks(wanted: &SourceFilter, platform: &Platform) -> bool {
     wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
 }
 

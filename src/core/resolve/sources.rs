@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
-use crate::cli::args::{Attestations, RefArg, Sources};
-use crate::cli::context::parsed;
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
+use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::carried;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
@@ -21,6 +20,7 @@ use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
+use crate::model::spec::Attestations;
 use crate::model::{Draft, Entry, draft, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
@@ -33,7 +33,7 @@ pub(crate) struct Resolver<'a> {
     /// The bound on exchanges at once.
     pub(crate) jobs: NonZeroUsize,
     /// Which platforms, and whether attestations.
-    pub(crate) wanted: &'a Sources,
+    pub(crate) wanted: &'a SourceFilter,
     /// What is there already, and need not be fetched again.
     pub(crate) before: Option<&'a Draft>,
     /// The repositories of the lists that are made of them.
@@ -43,9 +43,9 @@ pub(crate) struct Resolver<'a> {
 /// One source, and what is wanted of it.
 pub(crate) struct SourceRequest<'a> {
     /// The source.
-    pub(crate) image: &'a RefArg,
+    pub(crate) image: &'a ImageName,
     /// Which platforms of an index, and whether attestations. A part of a platform that is empty is any.
-    pub(crate) wanted: &'a Sources,
+    pub(crate) wanted: &'a SourceFilter,
 }
 
 /// A source that nobody is asked for, because the draft has it, and cannot have it wrong or may.
@@ -65,7 +65,11 @@ enum ResolvedChild {
 impl Resolver<'_> {
     /// Gets all of them or nothing, each source once, in the order of `images`. What was picked may also be in what is
     /// `kept`.
-    pub(crate) fn resolve(&self, images: &[&RefArg], kept: &[Reused<'_>]) -> Result<Vec<ResolvedSource>, CommandError> {
+    pub(crate) fn resolve(
+        &self,
+        images: &[&ImageName],
+        kept: &[Reused<'_>],
+    ) -> Result<Vec<ResolvedSource>, CommandError> {
         let requests: Vec<SourceRequest<'_>> =
             images.iter().map(|image| SourceRequest { image, wanted: self.wanted }).collect();
         let mut sources: Vec<ResolvedSource> = self.resolve_each(&requests, false)?.into_iter().flatten().collect();
@@ -84,7 +88,7 @@ impl Resolver<'_> {
     ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
         self.announce(requests);
         let platforms = ConfigPlatforms::new(self.registry);
-        let first = |request: &SourceRequest<'_>| match self.first(&platforms, parsed(request.image)?) {
+        let first = |request: &SourceRequest<'_>| match self.first(&platforms, named(request.image)?) {
             Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
             found => found.map(Some),
         };
@@ -120,8 +124,7 @@ impl Resolver<'_> {
 
     /// Says what is going to be asked, so that one token and enough connections are there for it.
     fn announce(&self, requests: &[SourceRequest<'_>]) {
-        let wanted: Vec<&Reference> =
-            requests.iter().filter_map(|request| request.image.parsed.as_ref().ok()).collect();
+        let wanted: Vec<&Reference> = requests.iter().filter_map(|request| request.image.as_ref().ok()).collect();
         for image in &wanted {
             self.registry.announce(image.repository(), Access::Pull);
             let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
@@ -284,7 +287,7 @@ pub(crate) fn index_of(
     let digest = fetched.digest.clone();
     let mut source = ResolvedSource { index, form: Some(form(fetched)), ..ResolvedSource::new(name, &digest) };
     let target = target.filter(|target| *target != name.repository());
-    carried::arrange(registry, &mut source, &Sources::default(), target)?;
+    carried::arrange(registry, &mut source, &SourceFilter::default(), target)?;
     Ok(source)
 }
 
@@ -296,7 +299,7 @@ fn form(fetched: FetchedManifest) -> SourceIndex {
 
 /// Leaves out what was not picked, now that every platform is known, and what belongs to it: attestations, and what
 /// refers to it as its subject.
-fn choose(wanted: &Sources, source: &mut ResolvedSource) {
+fn choose(wanted: &SourceFilter, source: &mut ResolvedSource) {
     let is_dropped = wanted.attestations == Attestations::Drop;
     if wanted.platforms.is_empty() && !is_dropped {
         return;
@@ -344,7 +347,11 @@ fn runs_on(own: &Descriptor) -> Option<String> {
 }
 
 /// The first mention of each image; what is no reference is kept, for its error.
-pub(crate) fn distinct(images: &[RefArg]) -> Vec<&RefArg> {
+pub(crate) fn distinct(images: &[ImageName]) -> Vec<&ImageName> {
     let mut seen: BTreeMap<&Reference, ()> = BTreeMap::new();
-    images.iter().filter(|image| image.parsed.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
+    images.iter().filter(|image| image.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
+}
+
+fn named(image: &ImageName) -> Result<&Reference, CommandError> {
+    image.as_ref().map_err(|invalid| invalid.clone().into())
 }

@@ -136,9 +136,10 @@ pub fn needs_force(given: &Platform) -> bool {
 }
 
 /// What becomes of the attestations that an index has for its images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Attestations {
     /// They go along with the image that they attest.
+    #[default]
     Keep,
     /// They stay behind.
     Drop,

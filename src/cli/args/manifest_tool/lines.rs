@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use crate::cli::args::values::{self, PlatformArg, RefArg};
+use crate::cli::args::values::{self, RefArg};
+use crate::core::request::PlatformFilter;
 use crate::model::index::Form;
 use crate::secret::Secret;
 
@@ -97,8 +98,8 @@ pub(super) struct FromArgsLine {
     #[command(flatten)]
     pub(super) push: PushFlags,
     /// Platforms to fill into the template: OS/ARCH[/VARIANT],...
-    #[arg(long, value_name = "strings", required = true, value_parser = PlatformArg::new)]
-    pub(super) platforms: Vec<PlatformArg>,
+    #[arg(long, value_name = "strings", required = true, value_parser = PlatformFilter::new)]
+    pub(super) platforms: Vec<PlatformFilter>,
     /// Name of the images, with OS, ARCH and VARIANT in it
     #[arg(long, value_name = "value", value_parser = values::word)]
     pub(super) template: String,
@@ -152,7 +153,7 @@ pub enum ToolCommand {
     /// `push from-args`.
     FromArgs {
         /// What is filled into the template; not empty.
-        platforms: Vec<PlatformArg>,
+        platforms: Vec<PlatformFilter>,
         /// The images' name, with `OS`, `ARCH` and `VARIANT` in it.
         template: String,
         /// The list.

@@ -1,5 +1,7 @@
 //! The flags that docker does not have: their values, which go together, and what a slip of the finger is answered.
 
+use crate::core::request::PlatformFilter;
+use crate::model::spec::Attestations;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ fn apply(line: &[&str]) -> Apply {
     }
 }
 
-fn typed(platforms: &[PlatformArg]) -> Vec<&str> {
+fn typed(platforms: &[PlatformFilter]) -> Vec<&str> {
     platforms.iter().map(|platform| platform.typed.as_str()).collect()
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::args::{Inspect, PlatformArg, RefArg};
+use crate::cli::args::{Inspect, RefArg};
 use crate::cli::context::{Context, parsed};
 use crate::cli::verbs::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
+use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::drafts::docker_dir::{DockerDir, StoreError};
 use crate::model::{DocumentError, Draft, Entry, index, json};
@@ -87,7 +88,7 @@ fn node(found: &Found) -> Result<InspectNode, CommandError> {
 }
 
 /// The image for a platform.
-fn picked(context: &Context, found: Found, wanted: &PlatformArg) -> Result<Found, CommandError> {
+fn picked(context: &Context, found: Found, wanted: &PlatformFilter) -> Result<Found, CommandError> {
     let (list, entries): (&Reference, Vec<&Entry>) = match &found {
         Found::Draft(draft) => (&draft.reference, draft.entries().collect()),
         Found::Entry(list, entry) => (list, vec![entry]),

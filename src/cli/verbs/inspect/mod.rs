@@ -10,10 +10,11 @@ mod short;
 mod table;
 mod tree;
 
-use crate::cli::args::{Inspect, InspectFormat, PlatformArg};
+use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::{Context, parsed};
 use crate::cli::output::{Strokes, terminal};
 use crate::core::error::CommandError;
+use crate::core::request::PlatformFilter;
 use crate::reference::Reference;
 
 use crate::core::inspect::node::InspectNode;
@@ -53,7 +54,7 @@ fn formatted(
 }
 
 /// Says on stderr that more than one image would have done.
-fn tell_of_others(context: &Context, wanted: &PlatformArg, images: &[&Reference]) {
+fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Reference]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
         let typed = &wanted.typed;
@@ -66,7 +67,7 @@ fn tell_of_others(context: &Context, wanted: &PlatformArg, images: &[&Reference]
 }
 
 /// Nobody has an image for that platform.
-fn no_such_platform(wanted: &PlatformArg, of: &Reference, there: impl IntoIterator<Item = String>) -> CommandError {
+fn no_such_platform(wanted: &PlatformFilter, of: &Reference, there: impl IntoIterator<Item = String>) -> CommandError {
     CommandError::NoSuchPlatform {
         platform: wanted.typed.clone(),
         sources: of.to_string(),

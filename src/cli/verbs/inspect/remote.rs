@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
-use crate::cli::args::{Inspect, InspectFormat, PlatformArg};
+use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
 use crate::cli::verbs::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
@@ -172,7 +173,7 @@ impl Client<'_> {
         context: &Context,
         reference: &Reference,
         served: Served,
-        wanted: &PlatformArg,
+        wanted: &PlatformFilter,
     ) -> Result<Image, CommandError> {
         let mut lines = match served {
             Served::List(fetched) => Index::decode(&fetched.bytes).map_err(wrong(reference))?.manifests,
@@ -369,7 +370,7 @@ fn first_for<'a>(
     context: &Context,
     list: &Reference,
     lines: &'a [Descriptor],
-    wanted: &PlatformArg,
+    wanted: &PlatformFilter,
 ) -> Option<&'a Descriptor> {
     let is_wanted = |line: &&Descriptor| {
         !is_list(line) && requirements::machine(line).is_some_and(|own| own.matches(&wanted.parsed))
