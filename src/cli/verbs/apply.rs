@@ -234,9 +234,6 @@ impl Order<'_> {
         let options = options(self.flags, spec, references);
         // The engine checks the same again, for one list: none may go out before all are known to be right.
         let digest = PushPlans::new(&draft, options.kind, &options.tags)?.own.list.digest;
-        if draft.reference.digest().is_some_and(|wanted| *wanted != digest) {
-            return Err(CommandError::OtherDigest { target: draft.reference.to_string(), digest });
-        }
         let made = self.made;
         let wanted = requirements::Requirements {
             require: &options.require,

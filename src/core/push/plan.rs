@@ -82,7 +82,8 @@ impl<'a> PushPlan<'a> {
     /// For the list's own repository.
     ///
     /// # Errors
-    /// A draft with nothing in it or that cannot become a list of this form, and what is no tag.
+    /// A draft with nothing in it or that cannot become a list of this form, what is no tag, and a list whose name has the
+    /// digest of another one.
     pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<PushPlan<'a>, CommandError> {
         PushPlan::of(draft, &draft.reference, form, more_tags)
     }
@@ -103,6 +104,9 @@ impl<'a> PushPlan<'a> {
         let size = list.bytes.len() as u64;
         if size > LIST_MAX {
             return Err(CommandError::ListTooLarge { list: target.to_string(), size, most: LIST_MAX });
+        }
+        if target.digest().is_some_and(|wanted| !wanted.verifies(&list.bytes)) {
+            return Err(CommandError::OtherDigest { target: target.to_string(), digest: list.digest });
         }
         let (children, blobs, puts) = (Vec::new(), BlobCollector::default(), Vec::new());
         let mut plan = PushPlan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };

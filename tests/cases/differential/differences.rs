@@ -80,6 +80,9 @@ const VARIANT: &str = "a variant of arm or arm64 that is a bare number gets its 
 const KIND: &str = "in an OCI index an artifact has the artifactType that its manifest says of itself, as oras and podman write it; docker \
      leaves it out";
 
+const OTHER: &str =
+    "a list whose name has the digest of another list is refused; docker pushes it under its tag or its own digest";
+
 const fn d(script: &'static str, step: &'static str, what: &'static [What], why: &'static str) -> Difference {
     Difference { script, step, what, why }
 }
@@ -147,6 +150,10 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     d("create-digest-of-nothing", "create --insecure {T}/l:1 {R}/app:amd64@{D:app:arm64}", &[CODE, OUT, ERR, TREE], BY_DIGEST),
     d("create-of-a-moved-tag", "*", ALL, BY_DIGEST),
     d("inspect-by-digest", "inspect --insecure -v {R}/app:whatever@{D:app:amd64}", &[CODE, OUT, ERR], BY_DIGEST),
+    d("create-under-a-digest", "push --insecure {T}/l@{D:app:amd64}", &[CODE, OUT, ERR], OTHER),
+    d("create-under-a-digest", "served", &[SERVED], OTHER),
+    d("create-under-tag-and-digest", "push --insecure {T}/l:1@{D:app:amd64}", &[CODE, OUT, ERR], OTHER),
+    d("create-under-tag-and-digest", "served", &[SERVED], OTHER),
     d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64", &[ERR], NOTHING_SAID),
     d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= --os-features=", &[ERR], NOTHING_SAID),
     d("annotate-variant-number", "*", ALL, VARIANT),

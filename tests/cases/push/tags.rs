@@ -83,12 +83,32 @@ fn a_failure_before_any_tag_says_so_too() {
 #[test]
 fn a_list_under_a_digest_goes_by_its_digest() {
     let world = world();
-    let list = format!("@dst/app@sha256:{}", "0".repeat(64));
+    let told = world.pushed(&["--dry-run"]);
+    let digest = told["digest"].as_str().expect("a digest");
+    let list = format!("@dst/app@{digest}");
     let _ = world.run(&["create", &list, "@dst/app:amd"]).success();
     world.to.clear();
     let pushed = world.run(&["push", "-t", "x", &list]).success();
-    let digest = pushed.out().trim().to_owned();
-    assert_eq!(puts(&world.to), [digest.as_str(), "x"]);
+    assert_eq!((pushed.out().trim(), puts(&world.to)), (digest, vec![digest.to_owned(), "x".to_owned()]));
+}
+
+#[test]
+fn a_name_with_the_digest_of_another_list_is_refused_before_any_request() {
+    let world = world();
+    let digest = world.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
+    let other = format!("sha256:{}", "0".repeat(64));
+    for name in ["@dst/app@", "@dst/app:1@"] {
+        let list = format!("{name}{other}");
+        let _ = world.run(&["create", &list, "@dst/app:amd"]).success();
+        world.to.clear();
+        for flags in [&[][..], &["--dry-run"], &["-t", "x"]] {
+            let refused = world.run(&[&["push"], flags, &[list.as_str()]].concat());
+            let said = format!("{} would be another list: its digest is {digest}\n", world.word(&list));
+            assert_eq!((refused.code, refused.out()), (1, String::new()), "{}", refused.err());
+            assert!(refused.err().starts_with(&said), "{}", refused.err());
+        }
+        assert_eq!(world.to.requests().len(), 0);
+    }
 }
 
 /// Docker never looks.
