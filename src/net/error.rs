@@ -133,6 +133,8 @@ pub struct ErrorBody {
     pub codes: Vec<String>,
     /// The `detail` members as one line; `None` where there are none that say anything.
     pub detail: Option<String>,
+    /// Whether an error says more than its code: it has a detail, or a message other than the words of the code.
+    pub has_reason: bool,
 }
 
 impl FailedRequest {

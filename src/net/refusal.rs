@@ -48,8 +48,16 @@ fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
         let detail = detail.filter(is_new).map(|detail| secrets.clean(&detail));
         details.extend(detail.filter(|detail| !details.contains(detail)));
     }
-    let detail = line(&details.join("; "), WORDS_MAX);
-    ErrorBody { codes: codes.take(CODES_MAX).collect(), detail: Some(detail).filter(|detail| !detail.is_empty()) }
+    let detail = Some(line(&details.join("; "), WORDS_MAX)).filter(|detail| !detail.is_empty());
+    let has_reason = detail.is_some() || errors.iter().any(has_own_message);
+    ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, has_reason }
+}
+
+/// Whether an error's message is more than the words of its code: `manifest invalid` for `MANIFEST_INVALID`.
+fn has_own_message(error: &Value) -> bool {
+    let text = |name| error.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_lowercase();
+    let (code, message) = (text("code"), text("message"));
+    !message.is_empty() && message != code && message != code.replace('_', " ")
 }
 
 /// A `detail` member as text: any JSON may stand there, and what is empty says nothing.
@@ -189,6 +197,21 @@ mod tests {
         let two = r#"{"errors":[{"code":"DENIED","message":"a\nb\u001b[1m"},{"code":"X"},{"message":"m"},7]}"#;
         assert_eq!(said(403, two), "denied: a b[1m; x; m");
         assert_eq!(said(401, r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+    }
+
+    #[test]
+    fn a_reason_is_more_than_the_words_of_the_code() {
+        for (members, has_reason) in [
+            ("", false),
+            (r#","message":"manifest invalid","detail":{}"#, false),
+            (r#","message":" MANIFEST_INVALID ""#, false),
+            (r#","message":"","detail":null"#, false),
+            (r#","message":"manifest invalid","detail":"no layers""#, true),
+            (r#","message":"no layers""#, true),
+        ] {
+            let body = format!(r#"{{"errors":[{{"code":"MANIFEST_INVALID"{members}}}]}}"#);
+            assert_eq!(error_body(body.as_bytes(), &Redactor::default()).has_reason, has_reason, "{members}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! waited for: nothing here takes as long as it says.
 
 mod bounds;
+mod read_lag;
 mod verbs;
 
 use std::net::TcpListener;

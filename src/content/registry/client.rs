@@ -10,6 +10,7 @@ use crate::content::registry::upload::{ANSWER_MAX, UploadStart, Uploads};
 use crate::digest::Digest;
 use crate::model::media_type;
 use crate::net::clock::Clock;
+use crate::net::deadline::Deadline;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::options::Options;
 use crate::reference::{Reference, Repository};
@@ -72,6 +73,11 @@ impl Registry {
     /// Connections for them are then made while the first exchange finds out how the registry speaks.
     pub fn expect(&self, repository: &Repository, exchanges: usize) {
         self.session.expect(repository.domain(), exchanges);
+    }
+
+    /// When an operation of several requests that begins now has to be over: as the user has said, if at all.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.session.open_ended()
     }
 
     /// Fetches a manifest by its digest, or by its tag where the reference has no digest. One request.

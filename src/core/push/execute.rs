@@ -13,6 +13,7 @@ use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Regist
 use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::push::outcome::{CopiedBlobs, PushOutcome};
 use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};
+use crate::core::push::read_lag::ReadLag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::{difference, dry_run};
@@ -164,7 +165,9 @@ fn send(
     moved: &mut Vec<Reference>,
 ) -> Result<(u64, CopiedBlobs), CommandError> {
     let progress = Progress::new(&context.streams, options.quiet);
-    let sender = PushExecutor { context, registry, plan, progress, is_verbose: options.verbose };
+    let (notice, sent) = (context.notice(), plan.missing(&served.children).collect());
+    let lag = ReadLag { registry, jobs, clock: &*context.clock, notice: &notice };
+    let sender = PushExecutor { context, registry, plan, progress, lag, sent, is_verbose: options.verbose };
     let outcome = sender.all(jobs, served, moved);
     sender.progress.finish();
     outcome
@@ -184,6 +187,9 @@ struct PushExecutor<'a> {
     registry: &'a Registry,
     plan: &'a PushPlan<'a>,
     progress: Progress,
+    lag: ReadLag<'a>,
+    /// The manifests that this run puts before the list.
+    sent: Vec<&'a PlannedManifest<'a>>,
     is_verbose: bool,
 }
 
@@ -232,8 +238,9 @@ impl PushExecutor<'_> {
         match step {
             PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
             PushStep::Blob(blob) => self.bring(blob),
-            PushStep::Put(PlannedManifest { reference, media_type, bytes, .. }) => {
-                put(self.registry, reference, reference, media_type, bytes)?;
+            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, .. }) => {
+                let put = || put(self.registry, reference, reference, media_type, bytes);
+                if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?;
                 self.say(format_args!("put {reference}"));
                 Ok(StepResult::Put)
             }
@@ -301,7 +308,7 @@ impl PushExecutor<'_> {
         if !served.is_there && (*has_more_tags || tags.is_empty()) {
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
-            put(self.registry, &by_digest, shown, list.media_type, &list.bytes)?;
+            self.put_list(&by_digest, shown)?;
             self.say(format_args!("put {by_digest}"));
         }
         for (tag, now) in tags.iter().zip(&served.tags) {
@@ -310,7 +317,7 @@ impl PushExecutor<'_> {
                 continue;
             }
             let shown = if self.plan.is_own(tag) { *target } else { tag };
-            if let Err(failure) = put(self.registry, tag, shown, list.media_type, &list.bytes) {
+            if let Err(failure) = self.put_list(tag, shown) {
                 if !is_refusal(&failure) || !self.is_this_now(tag) {
                     return Err(failure);
                 }
@@ -324,6 +331,16 @@ impl PushExecutor<'_> {
             self.say(format_args!("unchanged: {target} is {}", list.digest));
         }
         Ok(())
+    }
+
+    fn put_list(&self, name: &Reference, shown: &Reference) -> Result<(), CommandError> {
+        let list = &self.plan.list;
+        self.lag.put(&self.sent, &|| put(self.registry, name, shown, list.media_type, &list.bytes))
+    }
+
+    /// What an index in the list can name.
+    fn sent_images(&self) -> Vec<&PlannedManifest<'_>> {
+        self.sent.iter().copied().filter(|manifest| !manifest.is_index).collect()
     }
 
     /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses even

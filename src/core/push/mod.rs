@@ -5,6 +5,7 @@ pub mod dry_run;
 pub mod execute;
 pub mod outcome;
 pub mod plan;
+pub mod read_lag;
 pub mod remote_state;
 pub mod repositories;
 pub mod tags;
