@@ -471,6 +471,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("X-Echo", "hunter2".parse().unwrap());
         let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
-        assert_eq!(format!("{answer:?}"), "Answer { status: 200, .. }");
+        assert_eq!(format!("{answer:?}"), "HttpResponse { status: 200, .. }");
     }
 }

@@ -154,12 +154,21 @@ fn docker_pushes_such_a_draft_as_far_as_a_docker_list_goes() {
 }
 
 #[test]
-fn what_the_list_said_ends_with_the_folder_that_docker_removes() {
+fn what_the_list_said_is_not_lost_in_silence_when_docker_makes_the_folder_anew() {
     let Some(scene) = Scene::new() else { return };
     scene.docker(&["rm", "{L}"]);
     assert!(scene.draft().is_none());
     scene.docker(&["create", "--insecure", "{L}", "{A}:0"]);
-    assert!(scene.draft().is_some_and(|draft| !draft.says_more()));
+    let (store, list) = (scene.store(), scene.reference("list:1"));
+    assert!(matches!(store.draft(&list), Err(StoreError::Stray { .. })), "{:?}", store.draft(&list));
+    let refused = store.change(&list, &|_| (), |before| Ok::<_, StoreError>(before.cloned()));
+    assert!(matches!(refused, Err(StoreError::Stray { .. })), "{refused:?}");
+    // Looking is allowed, and says so.
+    let shown = store.shown(&list).expect("a draft that reads");
+    assert!(matches!(shown, Some((draft, Some(StoreError::Stray { .. }))) if !draft.says_more()));
+    // Docker's folder goes on as docker's once the user has decided.
+    store.remove(&list, &|_| ()).expect("a draft that can be removed");
+    scene.docker(&["create", "--insecure", "{L}", "{A}:0"]);
     scene.change(|_| Ok(()));
     assert!(scene.draft().is_some_and(|draft| !draft.says_more()));
     let (side, _) = scene.kept("0");

@@ -15,7 +15,7 @@ fn assert_plain_error(output: &Output, first: &str, hint: &str) {
     let hints: Vec<String> =
         output.err().lines().filter_map(|line| line.strip_prefix("hint: ").map(str::to_owned)).collect();
     assert_eq!(hints, [hint], "{}", output.err());
-    assert!(output.err().lines().count() <= 3, "{}", output.err());
+    assert!(output.err().lines().count() <= 4, "{}", output.err());
 }
 
 #[test]

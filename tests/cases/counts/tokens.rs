@@ -88,7 +88,7 @@ fn a_server_that_gives_one_scope_a_token_is_asked_once_for_all_and_once_for_each
     let several = Rule::on("GET", "pull&scope=");
     world.registry.fault(several, Fault::Status(400, String::new(), vec![]));
     for jobs in ["1", "16"] {
-        let _ = world.create_command(&["--amend", "--jobs", jobs]).run().success();
+        let _ = world.create_command(&["--jobs", jobs]).run().success();
         let (tokens, _, done) = take(&world);
         let given = tokens.iter().filter(|request| request.status == 200).count();
         assert_eq!((tokens.len(), given), (6, 5), "{jobs} jobs: {tokens:#?}");

@@ -293,7 +293,7 @@ impl Ground {
         }
         let needs_more = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("\"Source\":");
         let format = there.get(SAYS).map_or(b'2', |(_, says)| says.first().copied().unwrap_or_default());
-        if format != b'2' && there.values().any(|(_, bytes)| needs_more(bytes)) {
+        if format < b'2' && there.values().any(|(_, bytes)| needs_more(bytes)) {
             return Err("an older program would take something away from this".to_owned());
         }
         self.check_readers(&sandbox, &there)?;

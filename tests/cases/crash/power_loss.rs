@@ -71,7 +71,7 @@ fn is_allowed(found: &Found, old: &Found, new: &Found, by_entry: bool) -> bool {
     let format = side.as_ref().map_or(0, |side| side["format"].as_u64().unwrap_or_default());
     names.all(|name| [old.0.get(name), new.0.get(name)].contains(&entries.get(name)))
         && (*side == old.1 || *side == new.1)
-        && (format == 2 || !entries.values().any(|bytes| is_beyond(bytes)))
+        && (format >= 2 || !entries.values().any(|bytes| is_beyond(bytes)))
 }
 
 impl Look {
