@@ -127,7 +127,7 @@ pub struct Publish {
     /// Write the result as JSON to this file
     #[arg(long, value_name = "string", value_parser = values::path)]
     pub metadata_file: Option<PathBuf>,
-    /// Show no progress
+    /// Print the digest alone, and show no progress
     #[arg(short = 'q', long)]
     pub quiet: bool,
 }

@@ -103,10 +103,11 @@ fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Opti
     Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
 }
 
-/// Tells on stdout what came of it: docker's lines, unless something else was asked for.
+/// Prints the result on stdout: docker's lines, JSON, the preview of a dry run, or with `--quiet` the digest alone.
 pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
     match options.format {
         Some(Format::Json) => Ok(context.streams.json(published)?),
+        None if options.quiet => Ok(context.streams.line(&published.digest)?),
         None if published.dry_run => {
             Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
         }

@@ -60,7 +60,7 @@ fn assert_whole(registry: &Registry, repository: &str, tags: &[&str], list: &[u8
 #[test]
 fn other_repositories_are_published_first_and_whole() {
     let world = world();
-    let pushed = world.push(&["-q", "-t", &names(&world)]).success();
+    let pushed = world.push(&["-t", &names(&world)]).success();
     let (list, digest) = world.served("1");
     let [amd, arm] = images().map(|image| image.digest());
     assert_whole(&world.from, "other/app", &["1.2.3", "latest"], &list);
@@ -91,7 +91,7 @@ fn other_repositories_are_published_first_and_whole() {
     assert_eq!(sent, [both(&far).as_slice(), &both(&second), &[line(&own, &arm)]].concat());
     let told = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
     let told: String = told.iter().map(|name| format!("published: {}\n", world.word(name))).collect();
-    assert_eq!(pushed.err(), told);
+    assert!(pushed.err().ends_with(&told), "{}", pushed.err());
 }
 
 #[test]

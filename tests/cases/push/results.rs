@@ -53,6 +53,32 @@ fn json_takes_the_place_of_dockers_lines() {
 }
 
 #[test]
+fn quiet_prints_the_digest_alone_and_each_further_tag_is_named() {
+    let world = world();
+    let digest = world.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
+    let line = |state: &str, tag: &str| format!("{state}: {}\n", world.word(&format!("@dst/app:{tag}")));
+    for (flags, said) in [
+        (["-q", "--dry-run"].as_slice(), String::new()),
+        (&["-q"], String::new()),
+        (&["-q", "-t", "2"], line("already there", "1") + &line("published", "2")),
+    ] {
+        let pushed = world.push(flags).success();
+        assert_eq!((pushed.out(), pushed.err()), (format!("{digest}\n"), said), "{flags:?}");
+    }
+    assert_eq!(world.pushed(&["-q"])["digest"], digest);
+    let image = |name: &str| format!("- image: '{}'\n", world.word(name));
+    let images = [image("@src/amd:1"), image("@dst/app:arm")].concat();
+    let spec = |name: &str| format!("image: '{}'\nmanifests:\n{images}", world.word(name));
+    let specs = format!("{}---\n{}", spec("@dst/app:3"), spec("@dst/app:4"));
+    let applied = world.sandbox.command(OURS).args(["apply", "-q", "-f", "-"]).stdin(specs).run().success();
+    let digests: Vec<String> = ["3", "4"].map(|tag| world.served(tag).1).into();
+    assert_eq!(
+        (applied.out().lines().collect::<Vec<_>>(), applied.err()),
+        (digests.iter().map(String::as_str).collect(), String::new())
+    );
+}
+
+#[test]
 fn files_are_written_after_a_success() {
     let world = world();
     let [digest_file, metadata_file] = ["digest", "metadata.json"].map(|name| world.sandbox.path().join(name));
