@@ -25,6 +25,7 @@ mod cases {
         (
             "inspect",
             &[
+                "--check",
                 "--format",
                 "--jobs",
                 "--local",
@@ -99,6 +100,7 @@ mod cases {
     mod hostile_store;
     mod hostile_words;
     mod inside;
+    mod inspect_check;
     mod interop;
     mod layered;
     mod lockout;

@@ -16,6 +16,9 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("local", "remote"),
     ("raw", "verbose"),
     ("raw", "format"),
+    ("check", "raw"),
+    ("check", "local"),
+    ("check", "platform"),
     ("quiet", "verbose"),
     ("file", "platforms"),
     ("file", "template"),
@@ -126,6 +129,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "rm" if is_on("all") && !scanned.words.is_empty() => conflict(spelt("all"), word("lists")),
         // An image of a list is looked for in drafts alone.
         "inspect" if is_on("remote") && scanned.words.len() > 1 => conflict(spelt("remote"), word("list")),
+        "inspect" if is_on("check") && scanned.words.len() > 1 => conflict(spelt("check"), word("list")),
         "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
             Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
             None => Ok(()),

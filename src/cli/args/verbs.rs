@@ -126,6 +126,9 @@ pub struct Inspect {
     /// Look in the registry alone
     #[arg(long)]
     pub remote: bool,
+    /// Look for every image of a published list, and mark those that the registry does not have
+    #[arg(long)]
+    pub check: bool,
     /// Format: "json", "table" or "tree" (default: docker's JSON)
     #[arg(long, value_name = "string", value_enum)]
     pub format: Option<InspectFormat>,

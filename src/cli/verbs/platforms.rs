@@ -50,7 +50,7 @@ pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -
     let (is_list, own, platforms) = match fetch::manifest(registry, reference)? {
         FetchedContent::List(served) => {
             let own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            let list = remote::list(registry, jobs, reference, &served, false)?;
+            let list = remote::list(registry, jobs, reference, &served)?;
             let mut platforms = Vec::new();
             images(list.children(), &mut platforms);
             (true, own, platforms)

@@ -103,8 +103,13 @@ impl Registry {
         let accept = accept.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call =
-            ApiRequest { headers: &headers, is_look: true, ..ApiRequest::new("HEAD", repository, &target, &scopes) };
+        let call = ApiRequest {
+            headers: &headers,
+            is_look: true,
+            reference: Some(digest.as_str()),
+            is_repeatable: true,
+            ..ApiRequest::new("HEAD", repository, &target, &scopes)
+        };
         let mut outcome = self.session.call(&call);
         let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
         if is_fetched {

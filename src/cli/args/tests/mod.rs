@@ -107,6 +107,7 @@ fn inspect_has_its_optional_word_first() {
             verbose: true,
             network: network(false),
             raw: false,
+            check: false,
             platform: None,
             local: false,
             remote: false,

@@ -27,7 +27,7 @@ pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, C
     let store = context.store();
     match &args.list {
         Some(list) => entry(context, &store, list, &args.image).map(Some),
-        None if args.remote => Ok(None),
+        None if args.remote || args.check => Ok(None),
         None => Ok(draft(context, &store, parsed(&args.image)?)?.map(|draft| Found::Draft(Box::new(draft)))),
     }
 }

@@ -1,11 +1,14 @@
 //! What a registry serves: one request for a manifest, and more only for what the list alone does not say.
 
+mod children;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
+use crate::cli::verbs::inspect::remote::children::Detail;
 use crate::cli::verbs::inspect::{INDENTATION, formatted, line, local, no_such_platform, tell_of_others};
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
@@ -61,16 +64,18 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
         Some(wanted) => Served::Image(Box::new(client.picked(context, image, served, wanted)?)),
         None => served,
     };
-    let Some(format) = args.format else { return client.dockers(args, image, served) };
+    // Docker's JSON has no place for a mark.
+    let format = args.format.or(args.check.then_some(InspectFormat::Table));
+    let Some(format) = format else { return client.dockers(args, image, served) };
+    let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
     let node = match served {
         Served::Image(served) => client.image(*served)?,
-        Served::List(fetched) => client.list(image, &fetched, args.verbose || format == InspectFormat::Tree)?,
+        Served::List(fetched) => client.list(image, &fetched, detail)?,
     };
     formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
 }
 
-/// A list with what lies below it. Where that is not `is_deep`, only those entries are looked into that do not say what
-/// they run on.
+/// A list with what lies below it, as far as its entries do not say what they run on.
 ///
 /// # Errors
 /// What is no list, and what the registry says.
@@ -79,9 +84,8 @@ pub(crate) fn list(
     jobs: NonZeroUsize,
     reference: &Reference,
     fetched: &FetchedManifest,
-    is_deep: bool,
 ) -> Result<InspectNode, CommandError> {
-    Client { registry, jobs }.list(reference, fetched, is_deep)
+    Client { registry, jobs }.list(reference, fetched, Detail::default())
 }
 
 impl Client<'_> {
@@ -249,51 +253,6 @@ impl Client<'_> {
         node.line.platform = platform;
         Ok(node)
     }
-
-    /// A list; with what is in its images where that `is_deep`.
-    fn list(
-        &self,
-        reference: &Reference,
-        fetched: &FetchedManifest,
-        is_deep: bool,
-    ) -> Result<InspectNode, CommandError> {
-        let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
-        let known = self.known(reference, &index, is_deep)?;
-        let mut room = CHILDREN_MAX;
-        let children = nodes(reference, &index.manifests, &known, &mut room)?;
-        let inside = NodeContents::List(children);
-        Ok(InspectNode::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
-    }
-
-    /// All that lies below a list, or, where that is not `is_deep`, below what does not say what it runs on.
-    fn known(&self, list: &Reference, index: &Index, is_deep: bool) -> Result<BTreeMap<Digest, Known>, CommandError> {
-        let is_told = |line: &Descriptor| line.has_platform() || attested(line).is_some();
-        let is_wanted = |line: &Descriptor| can_be_shown(line) && (is_deep || !is_told(line));
-        let below = |known: &Known| match known {
-            Known::List(lines) => lines.clone(),
-            _ => Vec::new(),
-        };
-        self.levels(list, &index.manifests, is_wanted, |line| self.look_into(list, line), below)
-    }
-
-    /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
-    fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
-        let reference = list.repository().at_digest(&line.digest);
-        match fetch::manifest(self.registry, &reference) {
-            Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
-            Err(error) => Err(error),
-            Ok(FetchedContent::List(fetched)) => {
-                Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
-            }
-            Ok(FetchedContent::Image(_, fetched)) => {
-                let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
-                // An attestation runs nowhere.
-                let is_told = line.has_platform() || attested(line).is_some();
-                let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
-                Ok(Known::Image(Box::new(contents), platform))
-            }
-        }
-    }
 }
 
 /// What a manifest for docker's `-v` is.
@@ -329,42 +288,6 @@ fn too_many(list: &Reference) -> CommandError {
     CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }
 }
 
-/// What a manifest turned out to be.
-enum Known {
-    Missing,
-    /// With its platform, where the list did not say it.
-    Image(Box<ImageContents>, Option<Platform>),
-    List(Vec<Descriptor>),
-}
-
-/// The lines of a list with what is known of each; `room` is how many more may be told, since small indexes that name
-/// each other over and over can make a tree that has no end.
-fn nodes(
-    list: &Reference,
-    lines: &[Descriptor],
-    known: &BTreeMap<Digest, Known>,
-    room: &mut usize,
-) -> Result<Vec<InspectNode>, CommandError> {
-    let mut nodes = Vec::new();
-    for line in lines {
-        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
-        let mut node = InspectNode::listed(list.repository().at_digest(&line.digest), line.clone());
-        node.inside = match known.get(&line.digest) {
-            None => NodeContents::Unknown,
-            Some(Known::Missing) => NodeContents::Missing,
-            Some(Known::List(lines)) => NodeContents::List(self::nodes(list, lines, known, room)?),
-            Some(Known::Image(contents, platform)) => {
-                if !line.has_platform() {
-                    node.line.platform.clone_from(platform);
-                }
-                NodeContents::Image(contents.clone())
-            }
-        };
-        nodes.push(node);
-    }
-    Ok(nodes)
-}
-
 /// The first line for a platform.
 fn first_for<'a>(
     context: &Context,
@@ -383,11 +306,6 @@ fn first_for<'a>(
 
 fn is_list(line: &Descriptor) -> bool {
     ManifestKind::of(&line.media_type) == Some(ManifestKind::List)
-}
-
-/// Whether a manifest of this type can be asked for; a line may leave the type out.
-fn can_be_shown(line: &Descriptor) -> bool {
-    line.media_type.is_empty() || ManifestKind::of(&line.media_type).is_some()
 }
 
 /// The first line for each digest.

@@ -1,0 +1,132 @@
+//! What a list names, as far as a command needs to know it.
+
+use std::collections::BTreeMap;
+
+use crate::cli::verbs::inspect::remote::{Client, is_list, too_many, wrong};
+use crate::content::registry::FetchedManifest;
+use crate::core::error::CommandError;
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::resolve::limits::CHILDREN_MAX;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::manifest::ManifestKind;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// What is to be known of the manifests that a list names. The platform always is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Detail {
+    /// What is in them.
+    pub(crate) contents: bool,
+    /// Whether the registry has them.
+    pub(crate) check: bool,
+}
+
+impl Detail {
+    /// Whether the manifest itself is needed. With a check that is so for an index too, because it names others.
+    fn is_fetched(self, line: &Descriptor) -> bool {
+        let is_told = line.has_platform() || attested(line).is_some();
+        let may_be_list = line.media_type.is_empty() || is_list(line);
+        can_be_shown(line) && (self.contents || !is_told || self.check && may_be_list)
+    }
+}
+
+impl Client<'_> {
+    /// A list, and this of what it names.
+    pub(super) fn list(
+        &self,
+        reference: &Reference,
+        fetched: &FetchedManifest,
+        detail: Detail,
+    ) -> Result<InspectNode, CommandError> {
+        let index = Index::decode(&fetched.bytes).map_err(wrong(reference))?;
+        let known = self.known(reference, &index, detail)?;
+        let mut room = CHILDREN_MAX;
+        let children = nodes(reference, &index.manifests, &known, &mut room)?;
+        let inside = NodeContents::List(children);
+        Ok(InspectNode::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+    }
+
+    /// What lies below a list, as far as the detail needs it. A manifest whose contents are not needed is only looked for.
+    fn known(&self, list: &Reference, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
+        let is_wanted = |line: &Descriptor| detail.check || detail.is_fetched(line);
+        let look = |line: &Descriptor| {
+            if detail.is_fetched(line) { self.look_into(list, line) } else { self.look_for(list, line) }
+        };
+        let below = |known: &Known| match known {
+            Known::List(lines) => lines.clone(),
+            _ => Vec::new(),
+        };
+        self.levels(list, &index.manifests, is_wanted, look, below)
+    }
+
+    fn look_for(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
+        let is_there = self.registry.has_child(list.repository(), &line.digest, &line.media_type)?;
+        Ok(if is_there { Known::Present } else { Known::Missing })
+    }
+
+    /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
+    fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
+        let reference = list.repository().at_digest(&line.digest);
+        match fetch::manifest(self.registry, &reference) {
+            Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
+            Err(error) => Err(error),
+            Ok(FetchedContent::List(fetched)) => {
+                Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
+            }
+            Ok(FetchedContent::Image(_, fetched)) => {
+                let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
+                // An attestation runs nowhere.
+                let is_told = line.has_platform() || attested(line).is_some();
+                let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
+                Ok(Known::Image(Box::new(contents), platform))
+            }
+        }
+    }
+}
+
+/// What a manifest turned out to be.
+enum Known {
+    Missing,
+    /// It is there, and nothing more was wanted.
+    Present,
+    /// With its platform, where the list did not say it.
+    Image(Box<ImageContents>, Option<Platform>),
+    List(Vec<Descriptor>),
+}
+
+/// The lines of a list with what is known of each; `room` is how many more may be told, since small indexes that name
+/// each other over and over can make a tree that has no end.
+fn nodes(
+    list: &Reference,
+    lines: &[Descriptor],
+    known: &BTreeMap<Digest, Known>,
+    room: &mut usize,
+) -> Result<Vec<InspectNode>, CommandError> {
+    let mut nodes = Vec::new();
+    for line in lines {
+        *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
+        let mut node = InspectNode::listed(list.repository().at_digest(&line.digest), line.clone());
+        node.inside = match known.get(&line.digest) {
+            None | Some(Known::Present) => NodeContents::Unknown,
+            Some(Known::Missing) => NodeContents::Missing,
+            Some(Known::List(lines)) => NodeContents::List(self::nodes(list, lines, known, room)?),
+            Some(Known::Image(contents, platform)) => {
+                if !line.has_platform() {
+                    node.line.platform.clone_from(platform);
+                }
+                NodeContents::Image(contents.clone())
+            }
+        };
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// Whether a manifest of this type can be asked for; a line may leave the type out.
+fn can_be_shown(line: &Descriptor) -> bool {
+    line.media_type.is_empty() || ManifestKind::of(&line.media_type).is_some()
+}

@@ -1,0 +1,145 @@
+//! `inspect --check`: every image of a published list is looked for once, and those that are gone are marked.
+
+use serde_json::{Value, json};
+use testkit::client::Client;
+use testkit::image::fixtures::buildx_image;
+use testkit::image::{Image, Index, sha256};
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    /// `app:1` names two images, the first one twice, the attestation of the first and an index of two further images. The
+    /// second image, one of the inner index and the attestation are gone.
+    fn new() -> (Fixture, [Image; 4]) {
+        let images = ["linux/amd64", "linux/arm64", "linux/s390x", "linux/ppc64le"].map(buildx_image);
+        let inner = Index::oci().image(&images[2]).image(&images[3]).build();
+        let list = Index::oci()
+            .image(&images[0])
+            .image(&images[1])
+            .image(&images[0])
+            .attestation(&images[0])
+            .index_with(&inner, Value::Null, &[])
+            .build();
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+        fixture.registry.put_index("app", "1", &list);
+        let attestation = list.images.last().expect("the attestation").digest();
+        for digest in [images[1].digest(), images[3].digest(), attestation] {
+            fixture.delete(&digest);
+        }
+        (fixture, images)
+    }
+
+    fn delete(&self, digest: &str) {
+        let path = format!("/v2/app/manifests/{digest}");
+        assert_eq!(Client::new(self.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
+    }
+
+    /// Runs the program on `app:1`; the record is of this alone.
+    fn run(&self, flags: &[&str]) -> Output {
+        self.registry.clear();
+        self.sandbox.command(OURS).args(self.registry.words(&[&["inspect"], flags, &["@app:1"]].concat())).run()
+    }
+
+    /// How many requests there were of each kind.
+    fn requests(&self) -> (usize, usize) {
+        let requests = self.registry.requests();
+        let of = |method: &str| requests.iter().filter(|request| request.method == method).count();
+        assert_eq!(of("GET") + of("HEAD"), requests.len());
+        (of("GET"), of("HEAD"))
+    }
+}
+
+/// Whether each entry is marked, at any depth, by its digest's first digits.
+fn marks(value: &Value, digests: &mut Vec<(String, Value)>) {
+    for entry in value["platforms"].as_array().into_iter().flatten() {
+        digests.push((entry["digest"].as_str().expect("a digest").to_owned(), entry["missing"].clone()));
+        marks(entry, digests);
+    }
+}
+
+#[test]
+fn each_image_is_looked_for_once_and_the_lost_ones_are_marked() {
+    let (fixture, images) = Fixture::new();
+    let shown = fixture.run(&["--check", "--format", "json"]).success();
+    // The list and the inner index; two images, an attestation, and the two inner images.
+    assert_eq!(fixture.requests(), (2, 5));
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let mut told = Vec::new();
+    marks(&shown, &mut told);
+    let of = |image: &Image| -> Vec<&Value> {
+        told.iter().filter(|(digest, _)| *digest == image.digest()).map(|(_, mark)| mark).collect()
+    };
+    assert_eq!(of(&images[0]), [&Value::Null, &Value::Null]);
+    assert_eq!(of(&images[1]), [&json!(true)]);
+    assert_eq!(of(&images[2]), [&Value::Null]);
+    assert_eq!(of(&images[3]), [&json!(true)]);
+    assert_eq!(told.iter().filter(|(_, mark)| *mark == json!(true)).count(), 3, "{told:?}");
+    assert_eq!(shown["requests"], json!(7));
+    // Without the flag only what the list does not say is asked for.
+    let unchecked = fixture.run(&["--format", "json"]).success();
+    assert!(!unchecked.out().contains("missing"), "{}", unchecked.out());
+}
+
+#[test]
+fn tables_and_trees_say_which_images_are_gone() {
+    let (fixture, _) = Fixture::new();
+    let lost = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains("not in the registry"));
+        lines
+            .map(|line| line.trim_start_matches(['|', '`', '-', ' ']).split(' ').next().unwrap_or("").to_owned())
+            .collect()
+    };
+    let table = fixture.run(&["--check", "--format", "table"]).success().out();
+    // The attestation stands with its image's platform.
+    assert_eq!(lost(&table), ["linux/amd64", "linux/arm64", "linux/ppc64le"], "{table}");
+    assert_eq!(fixture.requests(), (2, 5));
+    // Docker's JSON has no place for a mark: without a format it is the table.
+    assert_eq!(fixture.run(&["--check"]).success().out(), table);
+    let tree = fixture.run(&["--check", "--format", "tree"]).success().out();
+    let mut in_tree = lost(&tree);
+    in_tree.sort();
+    assert_eq!(in_tree, ["attestation", "linux/arm64", "linux/ppc64le"], "{tree}");
+}
+
+#[test]
+fn what_no_tree_asks_for_is_looked_for_too() {
+    let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+    let other = json!({"mediaType": "application/vnd.example.thing.v1+json", "digest": sha256(b"gone"), "size": 4});
+    let list = Index::oci().image(&buildx_image("linux/amd64")).child(other).build();
+    fixture.registry.put_index("app", "1", &list);
+    let tree = fixture.run(&["--check", "--format", "tree"]).success().out();
+    assert_eq!(tree.matches("not in the registry").count(), 1, "{tree}");
+    assert_eq!(fixture.requests(), (2, 1));
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_no_lost_image() {
+    let (fixture, images) = Fixture::new();
+    let path = format!("app/manifests/{}", images[0].digest());
+    fixture.registry.fault(Rule::on("HEAD", &path).always(), Fault::status(500));
+    let failed = fixture.run(&["--check", "--retries", "0"]);
+    assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
+    fixture.registry.clear_faults();
+    // One that fails once is asked again.
+    fixture.registry.fault(Rule::on("HEAD", &path).times(1), Fault::status(503));
+    let shown = fixture.run(&["--check", "--format", "json", "--retries", "1"]).success();
+    assert_eq!(shown.out().matches("\"missing\": true").count(), 3, "{}", shown.out());
+    assert_eq!(fixture.requests(), (2, 6));
+}
+
+#[test]
+fn a_draft_is_not_in_the_way_of_a_check() {
+    let (fixture, images) = Fixture::new();
+    fixture.registry.put_image("src", "1", &images[0]);
+    let made = fixture.sandbox.command(OURS).args(fixture.registry.words(&["create", "@app:1", "@src:1"])).run();
+    let _ = made.success();
+    let table = fixture.run(&["--check"]).success().out();
+    assert_eq!(table.matches("not in the registry").count(), 3, "{table}");
+}
