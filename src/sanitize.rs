@@ -2,6 +2,8 @@
 //! the line or turn its direction round (the controls of Unicode's bidirectional algorithm, UAX #9) becomes `?`, and what
 //! is far too long is cut.
 
+use std::io;
+
 /// A word of somebody else's is shown up to so many characters.
 const WORD_MAX: usize = 1000;
 /// A line of talk has at most so many characters; none of ours comes near.
@@ -17,6 +19,16 @@ pub fn is_plain(character: char) -> bool {
 
 fn shown(character: char) -> char {
     if is_plain(character) { character } else { '?' }
+}
+
+/// What the system says of a failure, without the number that the failure has there.
+pub fn io_error(error: &io::Error) -> String {
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
+    match number.and_then(|number| text.strip_suffix(&number)) {
+        Some(words) => words.to_owned(),
+        None => text,
+    }
 }
 
 /// The text on one line.

@@ -96,6 +96,7 @@ mod cases {
     mod error_data;
     mod fault_matrix;
     mod habits;
+    mod hints;
     mod hostile_input;
     mod hostile_store;
     mod hostile_words;
@@ -107,6 +108,7 @@ mod cases {
     mod logins;
     mod manifest_tool;
     mod names;
+    mod odd_paths;
     mod platforms;
     mod plugin;
     mod push;
@@ -120,6 +122,7 @@ mod cases {
     mod show;
     mod sources;
     mod supply;
+    mod system_words;
     mod tls;
     mod tls_docker;
     mod tool_specs;

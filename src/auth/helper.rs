@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::env::Env;
 use crate::net::deadline::shown;
+use crate::sanitize::io_error;
 use crate::secret::Secret;
 
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -100,7 +101,7 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| Unusable::failed(format!("cannot be run: {error}")))?;
+        .map_err(|error| Unusable::failed(format!("cannot be run: {}", io_error(&error))))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
     // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their own:
     // what a helper has started may keep a pipe open after the helper was ended.
@@ -113,14 +114,14 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
         let why = format!("gave no answer within the {} that were left of --timeout", shown(left.unwrap_or_default()));
         return Err(Unusable { why, is_late: true });
     };
-    let status = child.wait().map_err(|error| Unusable::failed(error.to_string()))?;
+    let status = child.wait().map_err(|error| Unusable::failed(io_error(&error)))?;
     if !status.success() {
         return failed(&stdout, &stderr, &status.to_string()).map_err(Unusable::failed);
     }
     match written {
         // A helper that answers without reading has closed the pipe; its answer counts.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Unusable::failed(format!("does not take the server's name: {error}")))
+            Err(Unusable::failed(format!("does not take the server's name: {}", io_error(&error))))
         }
         _ => held(&stdout).map(Some).map_err(Unusable::failed),
     }

@@ -11,7 +11,7 @@ use crate::model::DocumentError;
 use crate::model::spec::{ArgumentsError, SpecError};
 use crate::net::RegistryError;
 use crate::reference::ReferenceError;
-use crate::sanitize;
+use crate::sanitize::{self, io_error};
 
 /// A verb's failure. References are texts here: normalised ones unless docker shows what was typed.
 #[derive(Debug, thiserror::Error)]
@@ -246,7 +246,7 @@ pub enum CommandError {
         left: Vec<String>,
     },
     /// `--digest-file`, `--metadata-file`: a file that cannot be written.
-    #[error("cannot write {}: {source}", .path.display())]
+    #[error("cannot write {}: {}", .path.display(), io_error(.source))]
     ResultFile {
         /// The file.
         path: PathBuf,
@@ -317,7 +317,7 @@ pub enum CommandError {
     #[error(transparent)]
     SpecArguments(#[from] ArgumentsError),
     /// A file that was named and cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {}", .path.display(), io_error(.source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -401,13 +401,13 @@ pub enum CommandError {
     #[error("{0} takes neither a Docker manifest list nor an OCI image index")]
     Unpublishable(String),
     /// `--password-stdin`: nothing that is a password can be read.
-    #[error("cannot read the password from standard input: {source}")]
+    #[error("cannot read the password from standard input: {}", io_error(.source))]
     Password {
         /// Why.
         source: io::Error,
     },
     /// stdout cannot be written to.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output: {}", io_error(.0))]
     Output(#[from] io::Error),
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn address(registry: &str, origin: &Origin) -> Option<Address> {
 }
 
 /// The name of a registry's folder in certs.d; `None` where docker has none: for Docker Hub and names of this machine.
-pub(crate) fn certs_d_name(registry: &str) -> Option<String> {
+pub fn certs_d_name(registry: &str) -> Option<String> {
     let is_hub = registry == DOCKER_HUB || registry == DOCKER_HUB_HOST;
     (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())
 }

@@ -10,6 +10,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::net::error::{Address, FailedRequest, RegistryError, RegistryErrorKind, Retryable};
 use crate::net::tls::verifier::{NoAuthorities, is_authority_objection};
+use crate::sanitize::io_error;
 
 /// One exchange that brought no answer.
 #[derive(Debug)]
@@ -157,8 +158,8 @@ pub(crate) enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConnectError::Resolve { host, error } => write!(f, "{host}: {error}"),
-            ConnectError::Tcp(error) | ConnectError::Tls(error) => error.fmt(f),
+            ConnectError::Resolve { host, error } => write!(f, "{host}: {}", io_error(error)),
+            ConnectError::Tcp(error) | ConnectError::Tls(error) => f.write_str(&io_error(error)),
             ConnectError::Slow => f.write_str("no connection in time"),
             ConnectError::Private(address) => {
                 write!(f, "the private address {address} was named by a registry that is at a public one")
@@ -219,7 +220,7 @@ fn of_handshake(error: &io::Error) -> TransportFailure {
             TransportFailure::new(RegistryErrorKind::Connect, "the connection was closed during the TLS handshake")
                 .hinting(FailureHint::NoHandshake)
         }
-        None => TransportFailure::new(RegistryErrorKind::Connect, format!("TLS handshake: {error}")),
+        None => TransportFailure::new(RegistryErrorKind::Connect, format!("TLS handshake: {}", io_error(error))),
     }
 }
 
@@ -230,13 +231,13 @@ fn of_io(error: &io::Error) -> TransportFailure {
     if is_hangup(error) {
         let detail = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the connection was closed before an answer came".to_owned(),
-            _ => error.to_string(),
+            _ => io_error(error),
         };
         return TransportFailure::new(RegistryErrorKind::Connect, detail).hinting(FailureHint::NoAnswer).passing();
     }
     match error.kind() {
-        io::ErrorKind::TimedOut => TransportFailure::new(RegistryErrorKind::Timeout, error.to_string()),
-        _ => TransportFailure::new(RegistryErrorKind::Connect, error.to_string()),
+        io::ErrorKind::TimedOut => TransportFailure::new(RegistryErrorKind::Timeout, io_error(error)),
+        _ => TransportFailure::new(RegistryErrorKind::Connect, io_error(error)),
     }
 }
 
@@ -303,7 +304,7 @@ fn certificate(why: &CertificateError) -> String {
         CertificateError::BadEncoding => "it cannot be read".to_owned(),
         CertificateError::BadSignature => "its signature is wrong".to_owned(),
         CertificateError::Other(_) if is_authority_objection(why) => {
-            "it is an authority's own, and does not lie in certs.d".to_owned()
+            "it is an authority's own, and is not among those that are trusted".to_owned()
         }
         other => other.to_string(),
     }

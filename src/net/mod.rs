@@ -27,6 +27,7 @@ pub mod transport;
 pub mod url;
 
 pub use clock::{Clock, SystemClock};
+pub use endpoint::certs_d_name;
 pub use error::{Address, AddressSource, FailedRequest, RegistryError, RegistryErrorKind};
 pub use options::{Login, Options};
 pub use tls::certs_d::folder as certificates_folder;

@@ -3,10 +3,12 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::sanitize;
+
 /// The error, and where it is about rights the owner of what is in the way: the file, or a folder on the way to it.
 pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() != ErrorKind::PermissionDenied {
-        return error.to_string();
+        return sanitize::io_error(error);
     }
     // The last one that can be looked at is the one that cannot be read or entered.
     let in_the_way = path.ancestors().find_map(|path| Some((path, owner(path)?)));

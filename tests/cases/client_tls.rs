@@ -82,7 +82,7 @@ fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_da
     for (served, known, wanted, word) in [
         (&expired, &expired, RegistryErrorKind::CertificateUnfit, "expired"),
         (&elsewhere, &elsewhere, RegistryErrorKind::CertificateUnfit, "name"),
-        (&good, &expired, RegistryErrorKind::Certificate, "does not lie in certs.d"),
+        (&good, &expired, RegistryErrorKind::Certificate, "is not among those that are trusted"),
     ] {
         let (bench, registry) = trust(served, known);
         let (kind, text) = refused(&bench, &registry);

@@ -14,7 +14,7 @@ use crate::core::error::{CommandError, SpecOrigin};
 use crate::core::missing_child::NamedBy;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::{DocumentError, media_type};
-use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind};
+use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind, certs_d_name};
 
 /// What a word that nobody knows was probably meant to be.
 pub(super) fn meant(near: &Near) -> String {
@@ -361,6 +361,10 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
         }
         RegistryErrorKind::RateLimited => "wait before trying again; a login usually raises the limit".to_owned(),
         RegistryErrorKind::PlainHttp => "add --insecure if you trust the network between here and there".to_owned(),
+        // certs.d is not opened for it.
+        RegistryErrorKind::Certificate if certs_d_name(host).is_none() => {
+            "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".to_owned()
+        }
         RegistryErrorKind::Certificate => match junk(&certificates.join(host)) {
             Some(file) => format!(
                 "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or add \
@@ -374,6 +378,11 @@ fn registry_hints(error: &RegistryError, certificates: &Path) -> Vec<String> {
              skip the check"
                 .to_owned()
         }
+        RegistryErrorKind::ClientCertificate if certs_d_name(host).is_none() => format!(
+            "docker and docker-manifest use no client certificates for {host}: call the registry by another name, and put \
+             the pair into that name's folder in {}",
+            certificates.display()
+        ),
         RegistryErrorKind::ClientCertificate => {
             format!("put the pair into {folder}/ as client.cert and client.key")
         }

@@ -4,12 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::DocumentError;
+use crate::sanitize::io_error;
 
 /// Why a draft cannot be read or changed. The draft itself is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system refuses.
-    #[error("cannot {what} {}: {source}", path.display())]
+    #[error("cannot {what} {}: {}", path.display(), io_error(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
         what: &'static str,
@@ -27,7 +28,7 @@ pub enum StoreError {
         source: DocumentError,
     },
     /// The filesystem has no locks.
-    #[error("cannot lock {}: its filesystem has no file locks ({source})", path.display())]
+    #[error("cannot lock {}: its filesystem has no file locks ({})", path.display(), io_error(source))]
     NoLocks {
         /// The lock file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The file of a lock that we may not open.
-    #[error("cannot open {}, which belongs to user number {user}: {source}", path.display())]
+    #[error("cannot open {}, which belongs to user number {user}: {}", path.display(), io_error(source))]
     LockedOut {
         /// The lock file.
         path: PathBuf,

@@ -52,6 +52,8 @@ mod places {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
+    use crate::sanitize;
+
     /// The first that can be read counts.
     const FILES: [&str; 6] = [
         "/etc/ssl/certs/ca-certificates.crt",
@@ -71,7 +73,7 @@ mod places {
         let (mut found, mut troubles) = (Vec::new(), Vec::new());
         let mut tell = |path: &Path, error: &io::Error| {
             if error.kind() != ErrorKind::NotFound {
-                troubles.push(format!("{}: {error}", path.display()));
+                troubles.push(format!("{}: {}", path.display(), sanitize::io_error(error)));
             }
         };
         for file in files.iter().map(Path::new) {

@@ -1,0 +1,115 @@
+//! Advice that fits the failure: what stands in the way is said, and what to do about it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+use testkit::certs::self_signed_docs;
+use testkit::image::{Image, sha256};
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+/// The lines of advice.
+fn hints(output: &Output) -> Vec<String> {
+    assert_ne!(output.code, 0, "{}", output.err());
+    output.err().lines().filter_map(|line| line.strip_prefix("hint: ")).map(str::to_owned).collect()
+}
+
+/// A registry with an image, and a draft of it.
+fn seeded(sandbox: &Sandbox) -> Registry {
+    let registry = Registry::start();
+    registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
+    let _ = sandbox.command(OURS).args(registry.words(&["create", "@app:1", "@app:amd64"])).run().success();
+    registry
+}
+
+#[test]
+fn a_proxy_that_wants_a_login_gets_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let proxy = format!("http://{}", listener.local_addr().expect("it is bound"));
+    // It ends with the test's process: nobody counts the connections that are made ahead.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let Ok(reader) = stream.try_clone() else { return };
+            let _ = BufReader::new(reader).lines().map_while(Result::ok).find(String::is_empty);
+            let _ = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let sandbox = Sandbox::new();
+    let run = sandbox.command(OURS).args(["inspect", "--retries", "0", "registry.example.com/app:1"]);
+    let failed = run.env("HTTPS_PROXY", &proxy).env("https_proxy", &proxy).run();
+    let hints = hints(&failed);
+    assert!(hints.len() == 1 && hints[0].starts_with("the proxy wants a login: "), "{}", failed.err());
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_no_missing_login() {
+    let sandbox = Sandbox::new();
+    let registry = seeded(&sandbox);
+    let body =
+        r#"{"errors":[{"code":"DENIED","message":"adding 2 MiB will exceed the configured upper limit of 1 MiB"}]}"#;
+    registry.fault(Rule::on("PUT", "/manifests/"), Fault::Status(403, body.to_owned(), vec![]));
+    let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+    let wanted = format!("delete images that nobody needs from {}, or have the quota raised", registry.host());
+    assert_eq!(hints(&failed), [wanted], "{}", failed.err());
+    // Any other 403 is about the account.
+    registry.clear_faults();
+    registry.fault(Rule::on("PUT", "/manifests/"), Fault::status(403));
+    let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+    assert!(failed.err().contains("the account that is logged in may not do this"), "{}", failed.err());
+}
+
+#[test]
+fn a_body_that_is_too_large_is_told_from_a_refused_form() {
+    let sandbox = Sandbox::new();
+    let registry = seeded(&sandbox);
+    registry.fault(Rule::on("PUT", "/manifests/"), Fault::status(413));
+    let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
+    let wanted = "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most";
+    assert_eq!(hints(&failed), [wanted], "{}", failed.err());
+    let large = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(5 << 20));
+    registry.put_manifest("app", "large", "application/vnd.oci.image.index.v1+json", large.as_bytes());
+    let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:large"])).run();
+    let wanted = "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists";
+    assert_eq!(hints(&failed), [wanted], "{}", failed.err());
+}
+
+#[test]
+fn a_byte_order_mark_is_named() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::builder().basic("me", "secret").start();
+    registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
+    let _ = sandbox.write_config("\u{feff}{\"auths\":{}}");
+    let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:1"])).run();
+    let wanted = "config.json begins with a byte order mark (BOM): save it as UTF-8 without one";
+    assert_eq!(hints(&failed), [wanted], "{}", failed.err());
+}
+
+#[test]
+fn a_digest_that_the_tag_no_longer_has_is_looked_for_beside_it() {
+    let sandbox = Sandbox::new();
+    let registry = seeded(&sandbox);
+    let gone = sha256(b"what the tag had once");
+    let failed = sandbox.command(OURS).args(registry.words(&["inspect", &format!("@app:amd64@{gone}")])).run();
+    let name = registry.name("app");
+    let wanted =
+        format!("the tag may have moved: name {name}:amd64 for what it is now, or {name}@{gone} for that manifest");
+    assert_eq!(hints(&failed), [wanted], "{}", failed.err());
+}
+
+#[test]
+fn no_file_is_named_that_would_not_be_opened() {
+    let registry = Registry::builder().tls(self_signed_docs(&["127.0.0.1"]).server_config(None)).start();
+    registry.put_image("app", "1", &Image::docker().platform("linux", "amd64").build());
+    let sandbox = Sandbox::new();
+    let failed = sandbox.command(OURS).args(registry.words(&["inspect", "@app:1"])).run();
+    let wanted = "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check";
+    assert_eq!(hints(&failed), [wanted], "{}", failed.err());
+    assert!(!failed.err().contains("certs.d"), "{}", failed.err());
+    // certs.d is opened for a name that is not this machine's own.
+    let afar = registry.host().replace("127.0.0.1", "0.0.0.0");
+    let failed = sandbox.command(OURS).args(["inspect", &format!("{afar}/app:1")]).run();
+    assert!(failed.err().contains(&format!("certs.d/{afar}/ca.crt")), "{}", failed.err());
+}

@@ -1,0 +1,84 @@
+//! Paths that are not UTF-8 are used as they are.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Run, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+        fixture.registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
+        fixture
+    }
+
+    fn command(&self, args: &[&str]) -> Run {
+        self.sandbox.command(OURS).args(self.registry.words(args))
+    }
+
+    /// A path that is not UTF-8.
+    fn odd(&self, name: &[u8]) -> PathBuf {
+        self.sandbox.path().join(OsStr::from_bytes(name))
+    }
+}
+
+/// The drafts in a configuration directory.
+fn drafts(folder: &Path) -> usize {
+    let names = fs::read_dir(folder.join("manifests")).map(|entries| entries.flatten().count());
+    names.unwrap_or_default()
+}
+
+/// What nobody made: the directory under the name that a lossy reading gives it.
+fn assert_no_double(path: &Path) {
+    let double = PathBuf::from(path.to_string_lossy().into_owned());
+    assert!(!double.exists(), "{}", double.display());
+}
+
+#[test]
+fn the_configuration_directory_may_have_any_name() {
+    for by_flag in [false, true] {
+        let fixture = Fixture::new();
+        let folder = fixture.odd(b"conf\xff");
+        fs::create_dir(&folder).expect("a directory");
+        let create = ["create", "@app:1", "@app:amd64"];
+        let run = if by_flag {
+            let flags = [OsString::from("--config"), folder.clone().into_os_string()];
+            fixture.sandbox.command(OURS).args(flags).args(fixture.registry.words(&create))
+        } else {
+            fixture.command(&create).env("DOCKER_CONFIG", &folder)
+        };
+        let _ = run.run().success();
+        // The draft, and our own folder.
+        assert_eq!(drafts(&folder), 2);
+        assert_no_double(&folder);
+        let shown = fixture.command(&["inspect", "--local", "@app:1"]).env("DOCKER_CONFIG", &folder).run();
+        let _ = shown.success();
+    }
+}
+
+#[test]
+fn files_may_have_any_name() {
+    let fixture = Fixture::new();
+    let (spec, result) = (fixture.odd(b"spec\xff.yaml"), fixture.odd(b"result\xfe"));
+    let words = fixture.registry.words(&["@app:1", "@app:amd64"]);
+    fs::write(&spec, format!("image: {}\nmanifests: [{{image: {}}}]\n", words[0], words[1])).expect("a spec");
+    let run = fixture.command(&["apply"]).arg("-f").arg(&spec).arg("--digest-file").arg(&result);
+    let _ = run.run().success();
+    let digest = fs::read_to_string(&result).expect("the digest");
+    assert!(digest.starts_with("sha256:"), "{digest}");
+    assert_no_double(&result);
+    let lost = fixture.odd(b"none\xff.yaml");
+    let failed = fixture.command(&["apply"]).arg("-f").arg(&lost).run();
+    assert!(failed.code == 1 && failed.err().starts_with("cannot read "), "{}", failed.err());
+}
