@@ -105,6 +105,7 @@ mod cases {
     mod interop;
     mod layered;
     mod lockout;
+    mod locks;
     mod logins;
     mod manifest_tool;
     mod names;

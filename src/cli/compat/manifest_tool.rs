@@ -85,7 +85,7 @@ impl Tool<'_> {
         let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;
         let mut told = Vec::new();
-        publish_all(self.context, &registry, jobs, &lists, |published| {
+        publish_all(self.context, &registry, jobs, &lists, None, |published| {
             self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
             told.push(published.clone());
             Ok(())

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::auth::Access;
 use crate::cli::args::{Apply, Publish, RefArg, TagArg};
@@ -47,7 +48,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
     let lists = order.make(context, &registry, jobs, &lists)?;
     let mut told = Vec::new();
-    let outcome = publish_all(context, &registry, jobs, &lists, |published| {
+    let outcome = publish_all(context, &registry, jobs, &lists, args.network.timeout, |published| {
         told.push(published.clone());
         if flags.format.is_none() { execute::show(context, published, flags) } else { Ok(()) }
     });
@@ -251,7 +252,7 @@ impl Order<'_> {
     }
 }
 
-/// Publishes lists one after the other, and tells of each.
+/// Publishes lists one after the other, and tells of each. `timeout` bounds the wait for the lock of a draft.
 ///
 /// # Errors
 /// The first failure; where there are several lists, with what became of the others.
@@ -260,13 +261,14 @@ pub(crate) fn publish_all(
     registry: &Registry,
     jobs: NonZeroUsize,
     lists: &[List],
+    timeout: Option<Duration>,
     mut tell: impl FnMut(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
         let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
             let told = tell(published);
             // What cannot be told is kept all the same.
-            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft));
+            let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft, timeout));
             told.and(kept)
         });
         if let Err(failure) = published {
@@ -283,14 +285,15 @@ pub(crate) fn publish_all(
     Ok(())
 }
 
-/// Keeps a list as a draft, whatever was there under its name.
-fn store(context: &Context, draft: &Draft) -> Result<(), CommandError> {
-    let mut replaced = false;
-    context.store().change(&draft.reference, &context.notice(), |before| {
-        replaced = before.is_some_and(|before| before != draft);
-        Ok::<_, CommandError>(Some(draft.clone()))
-    })?;
-    if replaced {
+/// Keeps a list as a draft, whatever was there under its name: what is to go need not be readable.
+fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<(), CommandError> {
+    let store = context.store_within(timeout)?;
+    let is_other = match store.draft(&draft.reference) {
+        Ok(before) => before.is_some_and(|before| before != *draft),
+        Err(_) => true,
+    };
+    store.replace(draft, &context.notice())?;
+    if is_other {
         context.streams.note(format_args!("the draft {} is replaced", draft.reference));
     }
     Ok(())

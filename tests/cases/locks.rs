@@ -1,0 +1,105 @@
+//! The locks of drafts that another process holds, here the test's own: who waits for them, and for how long.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+
+use testkit::image::Image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Run, Sandbox};
+
+use super::OURS;
+
+/// A registry with an image, and drafts of it under these tags.
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn new(tags: &[&str]) -> Fixture {
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+        fixture.registry.put_image("app", "amd64", &Image::docker().platform("linux", "amd64").build());
+        for tag in tags {
+            let _ = fixture.command(&["create", &format!("@app:{tag}"), "@app:amd64"]).run().success();
+        }
+        fixture
+    }
+
+    fn command(&self, args: &[&str]) -> Run {
+        self.sandbox.command(OURS).args(self.registry.words(args))
+    }
+
+    fn is_there(&self, tag: &str) -> bool {
+        self.command(&["exists", &format!("@app:{tag}")]).run().code == 0
+    }
+
+    /// The file of a draft's lock.
+    fn file(&self, tag: &str) -> File {
+        let name = format!("{}_app-{tag}", self.registry.host().replace(':', "-"));
+        let path = self.sandbox.store().join(".docker-manifest/locks").join(name);
+        OpenOptions::new().read(true).write(true).open(path).expect("the lock of a draft")
+    }
+
+    /// Holds the lock, with this process's number in it, until the file is dropped.
+    fn held(&self, tag: &str) -> File {
+        let mut file = self.file(tag);
+        fs2::FileExt::try_lock_exclusive(&file).expect("a lock that nobody holds");
+        write!(file, "{}", std::process::id()).expect("a lock file that can be written");
+        file
+    }
+}
+
+#[test]
+fn a_lock_is_its_users_alone() {
+    let fixture = Fixture::new(&["1"]);
+    let mode = fixture.file("1").metadata().expect("the file is open").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn prune_skips_what_is_in_use_and_says_so() {
+    let fixture = Fixture::new(&["1", "2"]);
+    let held = fixture.held("1");
+    let pruned = fixture.command(&["prune", "--older-than", "0s"]).run().success();
+    let process = std::process::id();
+    let said = format!(
+        "skipping {}: another docker-manifest in process {process} is using it\n",
+        fixture.registry.name("app:1")
+    );
+    assert_eq!(pruned.err(), said);
+    assert!(pruned.out().contains(&format!("Removed {}", fixture.registry.name("app:2"))), "{}", pruned.out());
+    assert_eq!((fixture.is_there("1"), fixture.is_there("2")), (true, false));
+    drop(held);
+    let _ = fixture.command(&["prune", "--older-than", "0s"]).run().success();
+    assert!(!fixture.is_there("1"));
+}
+
+#[test]
+fn apply_waits_for_a_draft_as_long_as_timeout_says() {
+    let fixture = Fixture::new(&["1"]);
+    let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
+    let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
+    let _held = fixture.held("1");
+    let failed = fixture.command(&["apply", "--draft", "--timeout", "1s", "-f", "-"]).stdin(spec).run();
+    let said = format!("another docker-manifest (process {}) is still busy with", std::process::id());
+    assert!(failed.code == 1 && failed.err().contains(&said), "{}", failed.err());
+    // The list itself is published.
+    assert!(fixture.registry.tags("app").contains(&"1".to_owned()));
+}
+
+#[test]
+fn apply_replaces_a_draft_that_cannot_be_read() {
+    let fixture = Fixture::new(&["1"]);
+    let name = format!("{}_app-1", fixture.registry.host().replace(':', "-"));
+    let folder = fixture.sandbox.store().join(name);
+    let entry = std::fs::read_dir(&folder).expect("the draft").next().expect("an entry").expect("an entry").path();
+    std::fs::write(&entry, "{").expect("a damaged entry");
+    assert_eq!(fixture.command(&["inspect", "--local", "@app:1"]).run().code, 1);
+    let spec = fixture.registry.words(&["@app:1", "@app:amd64"]);
+    let spec = format!("image: {}\nmanifests: [{{image: {}}}]\n", spec[0], spec[1]);
+    let applied = fixture.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
+    let said = format!("the draft {} is replaced", fixture.registry.name("app:1"));
+    assert!(applied.err().lines().any(|line| line == said), "{}", applied.err());
+    let _ = fixture.command(&["inspect", "--local", "@app:1"]).run().success();
+}
