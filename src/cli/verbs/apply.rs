@@ -152,6 +152,9 @@ impl Order<'_> {
         for image in found.missing() {
             context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
         }
+        for child in found.lost() {
+            context.streams.note(format_args!("warning: {child}; it is left out"));
+        }
         let (mut made, mut failures) = (Vec::new(), Vec::new());
         for spec in self.specs {
             let own = spec.source.as_ref().map(Reference::repository);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::request::{ImageName, PlatformFilter, SourceFilter};
 use crate::core::resolve::selection::{self, is_picked};
 use crate::core::resolve::source::ResolvedSource;
@@ -98,6 +99,16 @@ impl ResolvedSources {
     /// The images of which their registries say that they have none.
     pub(crate) fn missing(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)
+    }
+
+    /// What indexes name that their registries do not have; each index with what it lacks.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = MissingChild> {
+        let of = |source: &ResolvedSource| {
+            let list = source.reference.clone();
+            let lines = source.lost.clone().into_iter();
+            lines.map(move |line| MissingChild::new(&list, list.repository(), &[line], NamedBy::Published))
+        };
+        self.0.values().flatten().flat_map(of)
     }
 
     /// What a spec's list is made of.
@@ -383,7 +394,14 @@ fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<
     }
     let pick = pick(entry);
     let picked = picked(entry, source, pick.as_ref(), &parents);
-    if let (true, Some(pick)) = (picked.is_empty(), &pick) {
+    // What says nothing of a platform may have been for this one.
+    let is_lost = |pick: &PlatformFilter| {
+        let own = source.lost.iter().map(|line| line.platform.as_ref().filter(|_| line.has_platform()));
+        own.into_iter().any(|own| own.is_none_or(|own| is_picked(own, &pick.parsed)))
+    };
+    if let (true, Some(pick)) = (picked.is_empty(), &pick)
+        && !is_lost(pick)
+    {
         return Err(CommandError::NoSuchPlatform {
             platform: pick.typed.clone(),
             sources: source.reference.to_string(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::model::Entry;
+use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::source::{Carried, SourceIndex};
 use crate::platform::Platform;
@@ -34,6 +35,8 @@ pub(crate) struct ResolvedSource {
     pub(crate) is_whole: bool,
     /// What cannot come along, for the user.
     pub(crate) left_out: Vec<String>,
+    /// What the index names and the registry does not have, where that does not matter.
+    pub(crate) lost: Vec<Descriptor>,
 }
 
 impl ResolvedSource {
@@ -46,6 +49,21 @@ impl ResolvedSource {
             Some((entry.reference.clone(), entry.attests().or_else(subject)?))
         };
         self.entries.iter().filter_map(parent).collect()
+    }
+
+    /// Leaves out what belongs to a lost image: what attests it or refers to it as its subject, and what belongs to that.
+    pub(crate) fn leave_out_orphans(&mut self) {
+        let mut gone: BTreeSet<Digest> = self.lost.iter().map(|line| line.digest.clone()).collect();
+        loop {
+            let is_orphan = |entry: &mut Entry| {
+                entry.attests().or_else(|| entry.subject()).is_some_and(|parent| gone.contains(&parent))
+            };
+            let orphans: Vec<Entry> = self.entries.extract_if(.., is_orphan).collect();
+            if orphans.is_empty() {
+                return;
+            }
+            gone.extend(orphans.into_iter().map(|entry| entry.descriptor.digest));
+        }
     }
 
     /// Nothing yet.
@@ -62,6 +80,7 @@ impl ResolvedSource {
             order: Vec::new(),
             is_whole: true,
             left_out: Vec::new(),
+            lost: Vec::new(),
         }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Reused<'a> {
 enum ResolvedChild {
     Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
     Index(Box<Index>, SourceIndex),
+    /// The registry does not have it.
+    Lost,
 }
 
 impl Resolver<'_> {
@@ -80,7 +82,7 @@ impl Resolver<'_> {
 
     /// The same for sources of which something else is wanted each. An image that is named itself is what it is, and
     /// whether an index has what was picked is left to the caller. With `ignore_missing`, `None` stands for a source
-    /// of which the registry says that it has none.
+    /// of which the registry says that it has none, and what an index names and the registry does not have is left out.
     pub(crate) fn resolve_each(
         &self,
         requests: &[SourceRequest<'_>],
@@ -107,10 +109,11 @@ impl Resolver<'_> {
                 let list = source.map(|source| source.reference.to_string()).unwrap_or_default();
                 return Err(CommandError::TooDeep { list, depth: DEPTH_MAX });
             }
-            children = self.grow(&platforms, requests, &mut sources, &children, &mut tally)?;
+            children = self.grow(&platforms, requests, &mut sources, &children, &mut tally, ignore_missing)?;
         }
         for (source, request) in sources.iter_mut().zip(requests) {
             if let Some(source) = source {
+                source.leave_out_orphans();
                 let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
                 source.platforms.extend(own);
                 let target = self.targets.iter().copied().find(|target| *target != source.reference.repository());
@@ -169,12 +172,16 @@ impl Resolver<'_> {
         sources: &mut [Option<ResolvedSource>],
         children: &[SelectedChild],
         tally: &mut ResolvedSize,
+        ignore_missing: bool,
     ) -> Result<Vec<SelectedChild>, CommandError> {
         let name = |source: &ResolvedSource| source.reference.with_digest(&source.digest);
         let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
         let so_far: &ResolvedSize = tally;
         let grown = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
-            Some(Some(name)) => self.child(platforms, child, name, so_far),
+            Some(Some(name)) => match self.child(platforms, child, name, so_far) {
+                Err(CommandError::MissingChild(_)) if ignore_missing => Ok(ResolvedChild::Lost),
+                found => found,
+            },
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
         });
         let mut next = Vec::new();
@@ -185,6 +192,7 @@ impl Resolver<'_> {
                     source.entries.extend(entries);
                     source.derived.extend(derived);
                 }
+                (ResolvedChild::Lost, Some(Some(source)), _) => source.lost.push(child.descriptor.clone()),
                 (ResolvedChild::Index(index, nested), Some(Some(source)), Some(wanted)) => {
                     if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
                         form.nested.push(nested);
