@@ -24,7 +24,7 @@ const LEAVES_MAX: usize = 100_000;
 
 /// The members of a JSON object, in their order, each as its text.
 #[derive(Debug, Clone, Default)]
-struct Object(Vec<(String, String)>);
+pub(super) struct Object(Vec<(String, String)>);
 
 /// What becomes of one thing that the draft names.
 enum Piece<'a> {
@@ -387,12 +387,12 @@ fn encoded<T: serde::Serialize>(value: &T) -> Result<String, DocumentError> {
 
 impl Object {
     /// The text of a member. Of several spellings the last one counts, as everywhere.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, text)| text.as_str())
     }
 
     /// Sets a member in its place, or at the end; or takes it out.
-    fn set(&mut self, name: &str, value: Option<String>) {
+    pub(super) fn set(&mut self, name: &str, value: Option<String>) {
         let place = self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name));
         self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         if let Some(value) = value {

@@ -12,6 +12,7 @@ pub mod index;
 pub mod json;
 pub mod manifest;
 pub mod media_type;
+pub mod referrers;
 mod rendering;
 pub mod source;
 pub mod spec;

@@ -64,7 +64,7 @@ fn a_missing_digest_header_is_no_trouble() {
     registry.fault(Rule::any(), Fault::NoDigestHeader);
     let (bench, repo) = (Bench::new(), repository(&registry, "a"));
     let put = bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
-    assert_eq!(put.map(|digest| digest.to_string()), Ok(image.digest()));
+    assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()));
 }
 
 #[test]

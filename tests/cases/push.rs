@@ -7,6 +7,7 @@ mod dry_run;
 mod missing;
 mod real;
 mod references;
+mod referrers;
 mod refusals;
 mod results;
 mod tags;

@@ -251,7 +251,7 @@ fn writes_that_may_be_repeated_are() {
         registry.fault(Rule::on("POST", "mount=").times(1), fault.clone());
         let tag = ManifestName::Tag("2".to_owned());
         let put = bench.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
-        assert_eq!(put.map(|digest| digest.to_string()), Ok(image.digest()), "{fault:?}");
+        assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()), "{fault:?}");
         assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted), "{fault:?}");
         assert_eq!((registry.requests().len(), dial.slept()), (4, slept), "{:?}", lines(&registry));
     }

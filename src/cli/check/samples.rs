@@ -12,7 +12,7 @@ use crate::cli::check::archive;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::{Form, Index, List};
-use crate::model::{DocumentError, json, media_type};
+use crate::model::{DocumentError, json, media_type, referrers};
 use crate::platform::Platform;
 
 /// Architectures and variants of the images, all of Linux.
@@ -121,7 +121,7 @@ impl Samples {
 
     /// The tag that stands in for a referrers API, as the distribution specification names it.
     pub(crate) fn stand_in_tag(&self) -> String {
-        self.subject.as_str().replace(':', "-")
+        referrers::tag(&self.subject)
     }
 }
 

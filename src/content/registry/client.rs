@@ -29,6 +29,15 @@ pub struct FetchedManifest {
     pub digest: Digest,
 }
 
+/// A manifest that the registry has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// Whether the response had `OCI-Subject`: this registry lists the manifest as a referrer of its subject.
+    pub is_referrer: bool,
+}
+
 /// What came of asking for a blob of another repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MountResult {
@@ -193,8 +202,7 @@ impl Registry {
         Ok(digest)
     }
 
-    /// Puts these exact bytes under a tag or their digest and gives their digest, which the registry's own words must
-    /// agree with. One request.
+    /// Puts these exact bytes under a tag or their digest. The digest that the registry answers must be theirs. One request.
     ///
     /// # Errors
     /// [`RegistryErrorKind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,
@@ -205,7 +213,7 @@ impl Registry {
         name: &ManifestName,
         media_type: &str,
         bytes: &[u8],
-    ) -> Result<Digest, RegistryError> {
+    ) -> Result<StoredManifest, RegistryError> {
         let (text, digest) = match name {
             ManifestName::Tag(tag) => (tag.as_str(), Digest::of(bytes)),
             ManifestName::Digest(digest) => (digest.as_str(), digest.clone()),
@@ -225,7 +233,9 @@ impl Registry {
             is_repeatable: true,
             ..ApiRequest::new("PUT", target, &path, &scopes)
         })?;
-        stored(target, &digest, bytes, &reply).map(|()| digest)
+        stored(target, &digest, bytes, &reply)?;
+        let is_referrer = reply.answer.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
+        Ok(StoredManifest { digest, is_referrer })
     }
 }
 

@@ -23,4 +23,4 @@ pub mod tags;
 pub mod upload;
 
 pub use blobs::copy::{Blob, BlobCopy};
-pub use client::{FetchedManifest, ManifestName, MountResult, Registry};
+pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};

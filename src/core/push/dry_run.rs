@@ -11,6 +11,7 @@ use crate::core::missing_child::NamedBy;
 use crate::core::push::difference::{self, Difference};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, ImageOrigin, PushOutcome, TagChange, TransferMethod};
 use crate::core::push::plan::{PlannedBlob, PlannedChild, PlannedManifest, PushPlan};
+use crate::core::push::referrers;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::digest::Digest;
 use crate::model::Draft;
@@ -68,8 +69,12 @@ pub(crate) fn preview<'p>(
         image.from = Some(origin(plan, served, &present, child));
     }
     let (mounted, copied) = totals(plan, served, &present);
-    let preview = Some(DryRun { tag_changes: tag_changes(plan, served), changes: changes(plan, served)? });
-    Ok(PushOutcome { mounted, copied, dry_run: true, preview, ..published })
+    let (tags, mut warnings) = referrers::by_tag(plan, &referrers::planned(plan, served));
+    let (referrers_tags, more) = referrers::preview(registry, jobs, &tags)?;
+    warnings.extend(more);
+    let (tag_changes, changes) = (tag_changes(plan, served), changes(plan, served)?);
+    let preview = Some(DryRun { tag_changes, referrers_tags, changes });
+    Ok(PushOutcome { mounted, copied, dry_run: true, preview, warnings, ..published })
 }
 
 /// The manifests that are left to be put.
@@ -217,14 +222,11 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
     }
     let Some(preview) = &published.preview else { return text };
     for TagChange { tag, change, now } in &preview.tag_changes {
-        let now = now.as_deref().unwrap_or("unknown");
-        let state = match change {
-            Change::New => "new".to_owned(),
-            Change::Unchanged => "unchanged".to_owned(),
-            Change::Moved => format!("moves here from {now}"),
-            Change::Unknown => "what it serves now is not known".to_owned(),
-        };
-        let _ = writeln!(text, "{:<12}{tag} ({state})", "tag:");
+        let moves = format!("moves here from {}", now.as_deref().unwrap_or("unknown"));
+        let _ = writeln!(text, "{:<12}{tag} ({})", "tag:", state(*change, &moves));
+    }
+    for TagChange { tag, change, .. } in &preview.referrers_tags {
+        let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", state(*change, "gets more entries"));
     }
     let _ = write!(text, "\n{}", table(published).within(room));
     let CopiedBlobs { blobs, bytes } = published.copied;
@@ -238,6 +240,16 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
+}
+
+/// What happens to a tag, in words; `moves` is for one that serves something else now.
+fn state(change: Change, moves: &str) -> &str {
+    match change {
+        Change::New => "new",
+        Change::Unchanged => "unchanged",
+        Change::Moved => moves,
+        Change::Unknown => "what it serves now is not known",
+    }
 }
 
 fn table(published: &PushOutcome) -> Table {

@@ -9,11 +9,12 @@ use crate::cli::args::{Format, Publish};
 use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::cli::output::{Progress, json};
-use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry};
+use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest};
 use crate::core::error::{CommandError, SpecOrigin};
-use crate::core::push::outcome::{CopiedBlobs, PushOutcome};
+use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
+use crate::core::push::referrers;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::{difference, dry_run};
@@ -72,7 +73,9 @@ pub(crate) fn publish(
     };
     published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
     published.requests = registry.requests().saturating_sub(before);
+    let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
     published.warnings = warnings;
+    published.warnings.extend(sent);
     published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
     published.warnings.extend(overwritten);
     if options.dry_run {
@@ -154,8 +157,7 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry
     registry.expect(target, plan.blobs.len().max(in_place + plan.tags.len()).min(jobs.get()));
 }
 
-/// Sends what is not there yet; gives how many blobs were mounted, and how much was copied. `moved` gets the tags that were
-/// moved.
+/// Sends what is not there yet; `moved` gets the tags that were moved.
 fn send(
     context: &Context,
     registry: &Registry,
@@ -164,7 +166,7 @@ fn send(
     served: &RemoteState,
     options: &Publish,
     moved: &mut Vec<Reference>,
-) -> Result<(u64, CopiedBlobs), CommandError> {
+) -> Result<SentContent, CommandError> {
     let progress = Progress::new(&context.streams, options.quiet);
     let (notice, sent) = (context.notice(), plan.missing(&served.children).collect());
     let lag = ReadLag { registry, jobs, clock: &*context.clock, notice: &notice };
@@ -180,7 +182,7 @@ enum StepResult {
     Copied(u64),
     /// It was there, or need not be.
     Spared,
-    Put,
+    Put(StoredManifest),
 }
 
 struct PushExecutor<'a> {
@@ -195,21 +197,30 @@ struct PushExecutor<'a> {
 }
 
 impl PushExecutor<'_> {
-    /// All of it; gives how many blobs were mounted, and how much was copied.
+    /// All of it.
     fn all(
         &self,
         jobs: NonZeroUsize,
         served: &RemoteState,
         moved: &mut Vec<Reference>,
-    ) -> Result<(u64, CopiedBlobs), CommandError> {
-        let brought = self.children(jobs, served)?;
+    ) -> Result<SentContent, CommandError> {
+        let mut listed = BTreeSet::new();
+        let mut sent = self.children(jobs, served, &mut listed)?;
+        self.list(served, &mut listed)?;
+        sent.warnings = self.referrers(jobs, served, &listed)?;
         self.names(served, moved)?;
-        Ok(brought)
+        Ok(sent)
     }
 
-    /// Brings the blobs and puts the manifests that the list is going to name.
-    fn children(&self, jobs: NonZeroUsize, served: &RemoteState) -> Result<(u64, CopiedBlobs), CommandError> {
-        let (mut mounted, mut copied) = (0, CopiedBlobs::default());
+    /// Brings the blobs and puts the manifests that the list is going to name; `listed` gets those that the registry lists
+    /// as referrers.
+    fn children(
+        &self,
+        jobs: NonZeroUsize,
+        served: &RemoteState,
+        listed: &mut BTreeSet<Digest>,
+    ) -> Result<SentContent, CommandError> {
+        let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
         let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
         for (put, _) in there.filter(|(_, digest)| !served.is_there && served.children.contains(*digest)) {
             self.say(format_args!("already there: {}", put.reference));
@@ -229,10 +240,11 @@ impl PushExecutor<'_> {
                     copied.blobs += 1;
                     copied.bytes = copied.bytes.saturating_add(bytes);
                 }
-                StepResult::Spared | StepResult::Put => {}
+                StepResult::Put(stored) => listed.extend(Some(stored.digest).filter(|_| stored.is_referrer)),
+                StepResult::Spared => {}
             }
         }
-        Ok((mounted, copied))
+        Ok(SentContent { mounted, copied, warnings })
     }
 
     fn step(&self, step: &PushStep<'_, '_>) -> Result<StepResult, CommandError> {
@@ -241,9 +253,9 @@ impl PushExecutor<'_> {
             PushStep::Blob(blob) => self.bring(blob),
             PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, .. }) => {
                 let put = || put(self.registry, reference, reference, media_type, bytes);
-                if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?;
+                let stored = if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?;
                 self.say(format_args!("put {reference}"));
-                Ok(StepResult::Put)
+                Ok(StepResult::Put(stored))
             }
         }
     }
@@ -303,15 +315,39 @@ impl PushExecutor<'_> {
         }
     }
 
-    /// Puts the list under its names; `moved` gets the tags that were moved.
-    fn names(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
+    /// Puts the list under its digest, where it has several names, no tag or a subject; `listed` gets it if the registry
+    /// lists it as a referrer.
+    fn list(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
-        if !served.is_there && (*has_more_tags || tags.is_empty()) {
+        let is_first = *has_more_tags || tags.is_empty() || referrers::has_subject(list);
+        if !served.is_there && is_first {
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
-            self.put_list(&by_digest, shown)?;
+            let stored = self.put_list(&by_digest, shown)?;
             self.say(format_args!("put {by_digest}"));
+            listed.extend(Some(stored.digest).filter(|_| stored.is_referrer));
         }
+        Ok(())
+    }
+
+    /// Adds what this run has put to the referrers tags, but for what the registry has `listed` itself; gives the warnings.
+    fn referrers(
+        &self,
+        jobs: NonZeroUsize,
+        served: &RemoteState,
+        listed: &BTreeSet<Digest>,
+    ) -> Result<Vec<String>, CommandError> {
+        let mut unlisted = referrers::planned(self.plan, served);
+        unlisted.retain(|referrer| !listed.contains(referrer.digest));
+        let (tags, warnings) = referrers::by_tag(self.plan, &unlisted);
+        let updates = referrers::update(self.registry, &*self.context.clock, jobs, &tags)?;
+        updates.iter().filter_map(|update| update.as_ref().ok()).for_each(|tag| self.say(format_args!("put {tag}")));
+        Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
+    }
+
+    /// Puts the list under its tags; `moved` gets the tags that were moved.
+    fn names(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
+        let PushPlan { target, list, tags, .. } = self.plan;
         for (tag, now) in tags.iter().zip(&served.tags) {
             if *now == TagState::This {
                 self.say(format_args!("unchanged: {tag} is {}", list.digest));
@@ -334,7 +370,7 @@ impl PushExecutor<'_> {
         Ok(())
     }
 
-    fn put_list(&self, name: &Reference, shown: &Reference) -> Result<(), CommandError> {
+    fn put_list(&self, name: &Reference, shown: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
         self.lag.put(&self.sent, &|| put(self.registry, name, shown, list.media_type, &list.bytes))
     }
@@ -373,7 +409,7 @@ fn put(
     shown: &Reference,
     media_type: &str,
     bytes: &[u8],
-) -> Result<(), CommandError> {
+) -> Result<StoredManifest, CommandError> {
     let name = match (reference.tag(), reference.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
         // Under its own algorithm: by that name the list names it.
@@ -384,5 +420,5 @@ fn put(
         media_type: media_type.to_owned(),
         source: Box::new(error),
     };
-    registry.put_manifest(reference.repository(), &name, media_type, bytes).map(|_| ()).map_err(failed)
+    registry.put_manifest(reference.repository(), &name, media_type, bytes).map_err(failed)
 }

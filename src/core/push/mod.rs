@@ -6,6 +6,7 @@ pub mod execute;
 pub mod outcome;
 pub mod plan;
 pub mod read_lag;
+pub mod referrers;
 pub mod remote_state;
 pub mod repositories;
 pub mod tags;

@@ -78,12 +78,25 @@ pub(crate) struct CopiedBlobs {
     pub(crate) bytes: u64,
 }
 
+/// What it took to send all that a repository did not have.
+#[derive(Debug, Default)]
+pub(crate) struct SentContent {
+    /// How many blobs were mounted.
+    pub(crate) mounted: u64,
+    pub(crate) copied: CopiedBlobs,
+    /// A line for each thing that is odd.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What a dry run knows beside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DryRun {
     /// What each tag serves now.
     pub(crate) tag_changes: Vec<TagChange>,
+    /// The referrers tags that have to list manifests that are pushed; none where the registry has a referrers API.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) referrers_tags: Vec<TagChange>,
     /// How the list differs from what its own name serves now.
     pub(crate) changes: Difference,
 }

@@ -38,12 +38,15 @@ impl ReadLag<'_> {
     ///
     /// # Errors
     /// The last failure of `put`.
-    pub(crate) fn put(
+    pub(crate) fn put<T>(
         &self,
         sent: &[&PlannedManifest<'_>],
-        put: &dyn Fn() -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        let Err(mut failure) = put() else { return Ok(()) };
+        put: &dyn Fn() -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let mut failure = match put() {
+            Ok(stored) => return Ok(stored),
+            Err(failure) => failure,
+        };
         if !is_lag(&failure) || !self.are_there(sent) {
             return Err(failure);
         }
@@ -58,7 +61,7 @@ impl ReadLag<'_> {
             self.clock.sleep(wait);
             (left, pause) = (left.saturating_sub(wait), pause.saturating_mul(2));
             match put() {
-                Ok(()) => return Ok(()),
+                Ok(stored) => return Ok(stored),
                 Err(again) => failure = again,
             }
         }

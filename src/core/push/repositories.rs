@@ -7,7 +7,7 @@ use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::missing_child::NamedBy;
 use crate::core::push::dry_run;
-use crate::core::push::outcome::{CopiedBlobs, PushOutcome};
+use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::core::push::tags::{self, TagArg};
@@ -102,7 +102,7 @@ impl Pusher<'_> {
         &self,
         plans: &PushPlans<'_>,
         targets: &PushTargets<'_>,
-        send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<(u64, CopiedBlobs), CommandError>,
+        send: impl Fn(&PushPlan<'_>, &RemoteState, &mut Vec<Reference>) -> Result<SentContent, CommandError>,
     ) -> Result<PushOutcome, CommandError> {
         let missing = targets.each().filter_map(|target| target.served.failure(target.plan, NamedBy::Pushed));
         let missing: Vec<CommandError> = missing.collect();
@@ -113,9 +113,9 @@ impl Pusher<'_> {
         let mut send = |target: &PushTarget<'_>| {
             let PushTarget { plan, served, .. } = target;
             self.counted(target, || {
-                let (mounted, copied) = send(plan, served, &mut moved)?;
+                let SentContent { mounted, copied, warnings } = send(plan, served, &mut moved)?;
                 let already_there = served.in_place(plan).map(ToString::to_string).collect();
-                Ok(PushOutcome { mounted, copied, already_there, ..PushOutcome::of(self.draft, plan) })
+                Ok(PushOutcome { mounted, copied, warnings, already_there, ..PushOutcome::of(self.draft, plan) })
             })
         };
         let others: Result<Vec<PushOutcome>, CommandError> = targets.others.iter().map(&mut send).collect();

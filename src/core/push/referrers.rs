@@ -1,0 +1,278 @@
+//! Referrers in a registry without a referrers API. The client that pushes a manifest with a `subject` must then add the
+//! manifest to the index under the referrers tag of the subject (OCI distribution specification, "Pushing Manifests with
+//! Subject"). A registry that has the API says so by `OCI-Subject` when the manifest is put.
+//!
+//! Nothing locks a tag: another client that read it at the same time may replace what was put. So the tag is read back,
+//! and where an entry is gone, it is added again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::core::error::CommandError;
+use crate::core::push::outcome::{Change, TagChange};
+use crate::core::push::plan::PushPlan;
+use crate::core::push::remote_state::{self, RemoteState};
+use crate::core::push::tags;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::List;
+use crate::model::{manifest, media_type, referrers};
+use crate::net::clock::Clock;
+use crate::net::tasks;
+use crate::net::{RegistryError, RegistryErrorKind};
+use crate::reference::Reference;
+use crate::sanitize;
+
+/// How often an update that was lost is done again.
+const REPEATS_MAX: u32 = 5;
+/// The longest wait before the first repeat; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The size of a manifest that every registry takes, in bytes.
+const INDEX_MAX: usize = 4 * 1024 * 1024;
+
+/// A manifest that this run puts and that has a subject.
+pub(crate) struct Referrer<'a> {
+    subject: Digest,
+    media_type: &'a str,
+    pub(crate) digest: &'a Digest,
+    bytes: &'a [u8],
+}
+
+/// A referrers tag and the manifests that it has to list.
+pub(crate) struct ReferrersTag {
+    tag: Reference,
+    subject: Digest,
+    entries: Vec<Descriptor>,
+}
+
+/// What became of a referrers tag: it lists the manifests now, or a line says why it does not.
+type TagUpdate = Result<Reference, String>;
+
+/// What a referrers tag serves.
+enum TagContent {
+    /// Nothing.
+    Nothing,
+    /// An index with all entries.
+    Complete(Digest),
+    /// An index without some of them.
+    Lacking(FetchedManifest, BTreeSet<String>),
+    /// Something that cannot be extended, for this reason.
+    Unusable(String),
+}
+
+/// Whether a list has a subject: then it is put by its digest before a tag moves to it.
+pub(crate) fn has_subject(list: &List) -> bool {
+    referrers::subject(list.media_type, &list.bytes).is_some()
+}
+
+/// The manifests with a subject that a push puts: those that the list names, then the list.
+pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Vec<Referrer<'a>> {
+    let of = |media_type, digest, bytes| {
+        let subject = referrers::subject(media_type, bytes)?;
+        Some(Referrer { subject, media_type, digest, bytes })
+    };
+    let children = plan.missing(&served.children).filter_map(|put| Some((put, put.reference.digest()?)));
+    let children = children.filter_map(|(put, digest)| of(put.media_type, digest, &put.bytes));
+    let list = Some(&plan.list).filter(|_| !served.is_there);
+    children.chain(list.and_then(|list| of(list.media_type, &list.digest, &list.bytes))).collect()
+}
+
+/// The referrers tags of these manifests in the plan's repository, each once. A manifest without an entry gives the line
+/// that says why.
+pub(crate) fn by_tag(plan: &PushPlan<'_>, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
+    let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
+    for Referrer { subject, media_type, digest, bytes } in manifests {
+        let name = referrers::tag(subject);
+        let Some(tag) = tags::tagged(plan.target, &name) else { continue };
+        match referrers::entry(media_type, digest, bytes) {
+            Ok(entry) => {
+                let new = || ReferrersTag { tag, subject: subject.clone(), entries: Vec::new() };
+                found.entry(name).or_insert_with(new).entries.push(entry);
+            }
+            Err(error) => warnings.push(not_listed(&tag, &[digest.to_string()], &error.to_string())),
+        }
+    }
+    (found.into_values().collect(), warnings)
+}
+
+/// Adds the manifests to their referrers tags.
+///
+/// # Errors
+/// What stands in the way of an exchange. A registry that refuses a tag is none.
+pub(crate) fn update(
+    registry: &Registry,
+    clock: &dyn Clock,
+    jobs: NonZeroUsize,
+    tags: &[ReferrersTag],
+) -> Result<Vec<TagUpdate>, CommandError> {
+    tasks::in_order(jobs, tags, |tag| tag.update(registry, clock)).map_err(CommandError::of)
+}
+
+/// What a push would do to the referrers tags. There are none where the registry has a referrers API.
+///
+/// # Errors
+/// What stands in the way of an exchange.
+pub(crate) fn preview(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    tags: &[ReferrersTag],
+) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
+    let previews = tasks::in_order(jobs, tags, |tag| tag.preview(registry)).map_err(CommandError::of)?;
+    let (mut changes, mut warnings) = (Vec::new(), Vec::new());
+    for preview in previews.into_iter().flatten() {
+        match preview {
+            Ok(change) => changes.push(change),
+            Err(warning) => warnings.push(warning),
+        }
+    }
+    Ok((changes, warnings))
+}
+
+impl ReferrersTag {
+    fn update(&self, registry: &Registry, clock: &dyn Clock) -> Result<TagUpdate, CommandError> {
+        for repeat in 0..=REPEATS_MAX {
+            if repeat > 0 {
+                clock.sleep(pause(repeat, clock.chance()));
+            }
+            let content = match self.content(registry) {
+                Err(error) => return self.failed(error, CommandError::from),
+                Ok(TagContent::Complete(_)) => return Ok(Ok(self.tag.clone())),
+                Ok(content) => content,
+            };
+            let index = match self.extended(&content) {
+                Err(why) => return Ok(self.not_listed(&why)),
+                Ok(index) => index,
+            };
+            if let Err(error) = self.put(registry, &index) {
+                let (reference, media_type) = (self.tag.to_string(), media_type::OCI_INDEX.to_owned());
+                let put = |source| CommandError::Put { reference, media_type, source: Box::new(source) };
+                return self.failed(error, put);
+            }
+            match self.content(registry) {
+                Err(error) => return self.failed(error, CommandError::from),
+                Ok(TagContent::Complete(_)) => return Ok(Ok(self.tag.clone())),
+                Ok(_) => {}
+            }
+        }
+        Ok(self.not_listed("every update of it was lost"))
+    }
+
+    /// The index with the entries that are not in it yet, or why there can be none.
+    fn extended(&self, content: &TagContent) -> Result<Vec<u8>, String> {
+        let index = match content {
+            TagContent::Unusable(why) => return Err(why.clone()),
+            TagContent::Nothing | TagContent::Complete(_) => referrers::extended(None, &self.entries),
+            TagContent::Lacking(served, listed) => {
+                let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
+                let new: Vec<Descriptor> = self.entries.iter().filter(is_new).cloned().collect();
+                referrers::extended(Some(&served.bytes), &new)
+            }
+        };
+        match index {
+            Ok(index) if index.len() > INDEX_MAX => Err("its index would be over 4 MiB".to_owned()),
+            Ok(index) => Ok(index),
+            Err(error) => Err(format!("it serves no index: {error}")),
+        }
+    }
+
+    fn put(&self, registry: &Registry, index: &[u8]) -> Result<(), RegistryError> {
+        let name = ManifestName::Tag(self.tag.tag().unwrap_or_default().to_owned());
+        registry.put_manifest(self.tag.repository(), &name, media_type::OCI_INDEX, index).map(|_| ())
+    }
+
+    fn preview(&self, registry: &Registry) -> Result<Option<Result<TagChange, String>>, CommandError> {
+        let change = |change, now: Option<Digest>| {
+            let (tag, now) = (self.tag.tag().unwrap_or_default().to_owned(), now.map(|now| now.to_string()));
+            Ok(TagChange { tag, change, now })
+        };
+        let content = match registry.referrers(self.tag.repository(), &self.subject) {
+            Ok(Some(_)) => return Ok(None),
+            Ok(None) => self.content(registry),
+            Err(error) => Err(error),
+        };
+        Ok(Some(match content {
+            Ok(TagContent::Nothing) => change(Change::New, None),
+            Ok(TagContent::Complete(now)) => change(Change::Unchanged, Some(now)),
+            Ok(TagContent::Lacking(served, _)) => change(Change::Moved, Some(served.digest)),
+            Ok(TagContent::Unusable(why)) => Err(not_listed(&self.tag, &self.digests(), &why)),
+            Err(error) if remote_state::is_untold(&error) => change(Change::Unknown, None),
+            Err(error) => return Err(error.into()),
+        }))
+    }
+
+    fn content(&self, registry: &Registry) -> Result<TagContent, RegistryError> {
+        let served = match registry.look(&self.tag) {
+            Ok(served) => served,
+            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Nothing),
+            Err(error) => return Err(error),
+        };
+        match manifest::served_type(&served.media_type, &served.bytes) {
+            Ok(Some(media_type::OCI_INDEX)) => {}
+            Ok(_) => {
+                return Ok(TagContent::Unusable(format!("it serves {}, which is no OCI index", served.media_type)));
+            }
+            Err(error) => return Ok(TagContent::Unusable(format!("it serves no index: {error}"))),
+        }
+        Ok(match referrers::listed(&served.bytes) {
+            Ok(listed) if self.entries.iter().all(|entry| listed.contains(entry.digest.as_str())) => {
+                TagContent::Complete(served.digest)
+            }
+            Ok(listed) => TagContent::Lacking(served, listed),
+            Err(error) => TagContent::Unusable(format!("it serves no index: {error}")),
+        })
+    }
+
+    /// A refusal is a warning: the same push would be refused again. After any other failure a push can be repeated, and no
+    /// tag of the list has moved yet.
+    fn failed(
+        &self,
+        error: RegistryError,
+        failure: impl FnOnce(RegistryError) -> CommandError,
+    ) -> Result<TagUpdate, CommandError> {
+        let is_refused = matches!(
+            error.kind,
+            RegistryErrorKind::Refused
+                | RegistryErrorKind::NotFound
+                | RegistryErrorKind::Quota
+                | RegistryErrorKind::TooLarge
+                | RegistryErrorKind::Protocol
+                | RegistryErrorKind::Verification
+        );
+        if is_refused || remote_state::is_untold(&error) {
+            return Ok(self.not_listed(&error.to_string()));
+        }
+        Err(failure(error))
+    }
+
+    fn not_listed(&self, why: &str) -> TagUpdate {
+        Err(not_listed(&self.tag, &self.digests(), why))
+    }
+
+    fn digests(&self) -> Vec<String> {
+        self.entries.iter().map(|entry| entry.digest.to_string()).collect()
+    }
+}
+
+/// The line about manifests that a referrers tag does not list.
+fn not_listed(tag: &Reference, digests: &[String], why: &str) -> String {
+    format!("the referrers tag {tag} does not list {}: {}", digests.join(", "), sanitize::line(why))
+}
+
+/// How long to wait before an update is repeated; `chance` is from 0 to 1.
+fn pause(repeat: u32, chance: f64) -> Duration {
+    PAUSE.saturating_mul(1 << repeat.saturating_sub(1).min(REPEATS_MAX)).mul_f64(chance.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_are_spread() {
+        let longest: Vec<u128> = (1..=REPEATS_MAX).map(|repeat| pause(repeat, 1.0).as_millis()).collect();
+        assert_eq!(longest, [100, 200, 400, 800, 1600]);
+        assert_eq!((pause(3, 0.5).as_millis(), pause(3, 0.0).as_millis()), (200, 0));
+    }
+}
