@@ -121,12 +121,13 @@ pub(crate) fn look(
         if depth >= DEPTH_MAX {
             return Err(CommandError::TooDeep { list: plan.target.to_string(), depth: DEPTH_MAX });
         }
-        let questions = tags.drain(..).map(Question::Tag).chain(children.into_iter().map(Question::Child));
+        let questions =
+            tags.drain(..).map(Question::Tag).chain(children.into_iter().map(Box::new).map(Question::Child));
         let questions: Vec<Question<'_>> = questions.collect();
         let answers = tasks::in_order(jobs, &questions, |question| looker.ask(question)).map_err(CommandError::of)?;
         for (question, answer) in questions.into_iter().zip(answers) {
             match (question, answer) {
-                (Question::Child(child), Answer::Child(presence)) => walk.note(child, presence)?,
+                (Question::Child(child), Answer::Child(presence)) => walk.note(*child, presence)?,
                 (_, Answer::Tag(now)) => others.push(now),
                 (Question::Tag(_), Answer::Child(_)) => {}
             }
@@ -250,7 +251,7 @@ struct Looker<'a> {
 /// One question to the registry.
 enum Question<'a> {
     Tag(&'a Reference),
-    Child(Child),
+    Child(Box<Child>),
 }
 
 /// The answer to it.

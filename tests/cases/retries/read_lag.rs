@@ -58,7 +58,7 @@ impl World {
         ];
         let words = [&["docker-manifest", "push"], flags].concat().into_iter().map(str::to_owned);
         let argv: Vec<String> = words.chain([format!("{}/new:1", self.registry.host())]).collect();
-        let code = docker_manifest::run_by(&argv, Env::from_pairs(variables.into_iter()), streams, clock.clone());
+        let code = docker_manifest::run_by(&argv, Env::from_pairs(variables), streams, clock.clone());
         let stderr = tape.0.lock().expect("no panic so far").clone();
         Pushed { code, stderr: String::from_utf8(stderr).expect("UTF-8"), slept: clock.slept() }
     }
