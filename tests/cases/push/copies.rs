@@ -3,6 +3,7 @@
 use std::thread;
 
 use serde_json::json;
+use testkit::client::Client;
 use testkit::image::fixtures::{buildx_index, windows_image};
 use testkit::image::{Image, Index, sha256, sha512};
 use testkit::loopback::{Fault, Registry, Rule};
@@ -220,4 +221,27 @@ fn an_image_goes_by_the_digest_that_the_list_names() {
     assert_eq!(world.children("1"), std::slice::from_ref(&digest));
     assert_eq!(world.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd.manifest);
     assert_eq!(puts(&world.to), [digest, "1".to_owned()]);
+}
+
+#[test]
+fn a_layer_by_its_sha512_may_be_answered_with_its_sha256() {
+    let world = World::new();
+    let bytes: &[u8] = b"a layer";
+    let digest = sha512(bytes);
+    let upload = format!("/v2/src/app/blobs/uploads/?digest={digest}");
+    assert_eq!(Client::new(world.from.addr()).request("POST", &upload, &[], bytes).status, 201);
+    let amd = Image::oci().platform("linux", "amd64").layer_elsewhere(&digest, bytes.len() as u64).build();
+    world.from.put_image("src/app", "1", &amd);
+    world.created(&["%src/app:1"]);
+    let _ = world.push(&[]).success();
+    assert!(world.to.has_blob(TARGET, &digest));
+    assert_eq!(world.to.manifest(TARGET, &amd.digest()).expect("the image").1, amd.manifest);
+    // Another digest of the same algorithm is a blob that is not ours.
+    let world = World::new();
+    let plain = image("amd64", &[b"amd"]);
+    world.from.put_image("src/app", "1", &plain);
+    world.created(&["%src/app:1"]);
+    world.to.fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
+    let failed = world.push(&["--retries", "0"]);
+    assert_eq!((failed.code, world.to.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
 }

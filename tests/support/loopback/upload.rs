@@ -15,7 +15,7 @@ use super::blob::Blob;
 use super::habits::Habits;
 use super::http::{Head, Request, Response};
 use super::storage::State;
-use crate::image::sha256;
+use crate::image::{sha256, sha512};
 
 /// An upload under way.
 pub(crate) struct Upload {
@@ -86,11 +86,12 @@ pub(crate) fn monolithic(
     bytes: &[u8],
     url: impl Fn(&str) -> String,
 ) -> Response {
-    if sha256(bytes) != digest {
+    let canonical = sha256(bytes);
+    if digest != canonical && digest != sha512(bytes) {
         return digest_invalid(digest);
     }
-    state.add_blob(repo, bytes);
-    created(url(&format!("/v2/{repo}/blobs/{digest}")), digest)
+    state.link_blob(repo, digest, Blob::Kept(bytes.to_vec().into()));
+    created(url(&format!("/v2/{repo}/blobs/{canonical}")), &canonical)
 }
 
 /// The answer to whatever put a blob in place.
@@ -165,12 +166,14 @@ fn refused(upload: &Upload, id: &str, url: impl Fn(&str) -> String) -> Response 
 fn finish(state: &mut State, head: &Head, repo: &str, id: &str, url: impl Fn(&str) -> String) -> Response {
     let digest = head.query("digest").into_iter().next().unwrap_or_default();
     let Some(upload) = state.uploads.remove(id) else { return digest_invalid(&digest) };
-    if hex(upload.hash) != digest {
+    let canonical = hex(upload.hash);
+    // As distribution has it: whatever the algorithm of the request, the answer has its own.
+    if digest != canonical && !upload.kept.as_ref().is_some_and(|bytes| sha512(bytes) == digest) {
         return digest_invalid(&digest);
     }
     let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Kept(bytes.into()));
     state.link_blob(repo, &digest, blob);
-    created(url(&format!("/v2/{repo}/blobs/{digest}")), &digest)
+    created(url(&format!("/v2/{repo}/blobs/{canonical}")), &canonical)
 }
 
 /// The first offset of a `Content-Range: 0-99`.
