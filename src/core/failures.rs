@@ -27,6 +27,8 @@ impl CommandError {
             return None;
         };
         let place = match source.kind {
+            // A token server that gives nobody a token without a login does so whatever the repository.
+            RegistryErrorKind::Unauthorized if source.request.as_ref()?.repository.is_none() => source.registry.clone(),
             RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden => {
                 format!("{}/{}", source.registry, source.request.as_ref()?.repository.as_ref()?)
             }

@@ -106,6 +106,19 @@ fn a_refused_login_is_told_once_whatever_the_number_of_images() {
 }
 
 #[test]
+fn a_token_server_that_wants_a_login_is_told_of_once_whatever_the_number_of_images() {
+    let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
+    registry.fault(Rule::tokens(), Fault::status(401));
+    let names: Vec<_> = (0..20).map(|number| format!("{}/r{number}:1", registry.host())).collect();
+    let list = format!("{}/app:1", registry.host());
+    let words: Vec<_> = ["create", &list].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let output = ours(&Sandbox::new(), &words);
+    let said = format!("unauthorized: {} wants a login", registry.host());
+    assert_eq!((output.code, output.err().matches(&said).count()), (1, 1), "{}", output.err());
+    assert_eq!(output.err().matches("hint: log in with: docker login ").count(), 1, "{}", output.err());
+}
+
+#[test]
 fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent() {
     let long = "x".repeat(200_000);
     let registry = Registry::builder().basic("me", &long).start();
