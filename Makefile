@@ -15,7 +15,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
 LINKS := manifest-tool mquery
 
-.PHONY: help build test faults setup demo install install-links uninstall lint deny fuzz fmt doc bench
+.PHONY: help build check test faults setup demo install install-links uninstall lint deny fuzz fmt doc bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ test: setup ## Run every test of the workspace; what was skipped is said at the 
 		echo; echo "Not everything was tested:"; sort -u "$$skips"; \
 	fi; \
 	exit $$status
+
+check: ## Check format, clippy, unit tests and layers: quick, while you work; make test runs everything
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --lib --bins -- -D warnings
+	$(CARGO) test --quiet --locked --lib -- --skip fuzzing::
+	$(CARGO) test --quiet --locked --test layers
 
 faults: setup ## Each request of each command with each fault, and a crash at each step; FAULT_RUNS=100000, FAULT_SEED=17
 	FAULTS_WHOLE=1 $(CARGO) test --locked --test cli -- --nocapture cases::fault_matrix:: cases::crash::
