@@ -61,7 +61,7 @@ fn described(entry: &Entry) -> String {
     format!("{}{platform}", entry.reference)
 }
 
-fn images<'a>(draft: &'a Draft, is_meant: impl Fn(&Entry) -> bool) -> Vec<&'a Entry> {
+fn images(draft: &Draft, is_meant: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
     draft.listed().filter(|entry| entry.attests().is_none() && is_meant(entry)).collect()
 }
 

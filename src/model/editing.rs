@@ -31,7 +31,7 @@ enum Piece<'a> {
     /// The line with this number, as it is.
     Kept(usize),
     /// The line with this number, saying this.
-    Edited(usize, &'a Entry, Descriptor),
+    Edited(usize, &'a Entry, Box<Descriptor>),
     /// A line that the index does not have.
     New(&'a Entry),
     /// A line that the index does not have, as it is.
@@ -119,7 +119,7 @@ impl<'a> Edit<'a> {
                         }
                         line.platform = line.platform.or_else(|| was.platform.is_none().then(Platform::default));
                     }
-                    more.manifests.push(line);
+                    more.manifests.push(*line);
                 }
             }
         }
@@ -235,7 +235,7 @@ impl<'a> Edit<'a> {
                 if let Some(was) = self.index.manifests.get(place).filter(|was| was.media_type.is_empty()) {
                     said.media_type.clone_from(&was.media_type);
                 }
-                Piece::Edited(place, entry, said)
+                Piece::Edited(place, entry, Box::new(said))
             }
             (Line::Entry(_, entry), None) => Piece::New(entry),
             (Line::Carried(carried), _) => {

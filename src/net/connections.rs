@@ -36,12 +36,15 @@ const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
 /// A head whose longest line is longer needs the large buffer.
 const LINE_MAX: usize = 16 * 1024;
 
-/// The lines of a command: one for each origin and registry in whose service it is called.
+/// The registry in whose service an origin is called, the origin, and what changes the connection to it.
+type PoolKey = (String, Origin, bool, bool);
+
+/// The connections of a command: one for each origin and registry in whose service it is called.
 pub(crate) struct ConnectionPool {
     env: Env,
     user_agent: String,
     tls: Tls,
-    open: Mutex<BTreeMap<(String, Origin, bool, bool), Arc<OriginConnections>>>,
+    open: Mutex<BTreeMap<PoolKey, Arc<OriginConnections>>>,
     spares: Mutex<BTreeMap<(String, u16), Arc<PreconnectPool>>>,
     homes: Arc<PublicRegistries>,
 }

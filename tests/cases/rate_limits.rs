@@ -73,8 +73,8 @@ fn five_images_are_copied_between_registries_with_the_defaults() {
     let mut create = vec!["create".to_owned(), to.name("app:1")];
     let mut blobs = 0;
     for arch in ["amd64", "arm64", "386", "s390x", "ppc64le"] {
-        let image = (0..3)
-            .fold(Image::docker().platform("linux", arch), |image, layer| image.layer(&format!("{arch} {layer}")));
+        let image =
+            (0..3).fold(Image::docker().platform("linux", arch), |image, layer| image.layer(format!("{arch} {layer}")));
         let image = image.build();
         blobs += image.blobs().len();
         from.put_image("app", arch, &image);

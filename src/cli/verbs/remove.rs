@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         for word in &args.what {
             match meant(&draft, word) {
                 Ok(found) => {
-                    several.extend((found.len() > 1).then(|| (word, found.len())));
+                    several.extend((found.len() > 1).then_some((word, found.len())));
                     chosen.extend(found);
                 }
                 Err(error) => failures.push(error),

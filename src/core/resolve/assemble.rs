@@ -257,8 +257,9 @@ impl ListParts {
             .collect();
         for (key, entry) in self.entries.iter().enumerate() {
             let place = index.manifests.iter().position(|line| line.digest == entry.descriptor.digest);
-            while let Some((_, own)) = carried.pop_front_if(|(own, _)| place.is_some_and(|place| *own < place)) {
+            while let Some((_, own)) = carried.front().filter(|(own, _)| place.is_some_and(|place| *own < place)) {
                 order.push(own.key().to_owned());
+                carried.pop_front();
             }
             order.push(format!("{key:08}"));
         }

@@ -22,7 +22,7 @@ use crate::sanitize;
 /// One thing that an index names, at any depth.
 enum Leaf {
     Image(Digest),
-    Unknown(Value, Descriptor),
+    Unknown(Value, Box<Descriptor>),
 }
 
 /// Puts what a source brings into the order of its index, and takes along what is to be carried. `target` is the
@@ -106,7 +106,7 @@ fn walk(
         // As deep, and as much, as was taken apart before.
         match inner.filter(|_| depth < 16 && leaves.len() < 100_000) {
             Some(inner) => walk(inner, top, depth + 1, leaves)?,
-            None if is_unknown(line) => leaves.push(Leaf::Unknown(json.clone(), line.clone())),
+            None if is_unknown(line) => leaves.push(Leaf::Unknown(json.clone(), Box::new(line.clone()))),
             None => leaves.push(Leaf::Image(line.digest.clone())),
         }
     }

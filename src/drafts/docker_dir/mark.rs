@@ -21,7 +21,7 @@ struct Marked {
 }
 
 /// A mark that no other draft has.
-pub(super) fn new() -> String {
+pub(super) fn random() -> String {
     // The keys of each are random.
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_the_last_member_and_is_found_again() {
-        let mark = new();
-        assert!(is_one(&mark) && mark != new(), "{mark}");
+        let mark = random();
+        assert!(is_one(&mark) && mark != random(), "{mark}");
         let file = marked(br#"{"Ref":"a"}"#.to_vec(), &mark);
         assert_eq!(String::from_utf8(file.clone()).unwrap(), format!(r#"{{"Ref":"a","Mark":"{mark}"}}"#));
         assert_eq!(of(&file), mark);

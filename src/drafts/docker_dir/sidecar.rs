@@ -208,7 +208,7 @@ impl Sidecar {
             PLAIN
         };
         let mark = before.map(|before| before.mark.clone()).filter(|mark| !mark.is_empty());
-        let mark = if format > PLAIN { mark.unwrap_or_else(mark::new) } else { String::new() };
+        let mark = if format > PLAIN { mark.unwrap_or_else(mark::random) } else { String::new() };
         Sidecar {
             format,
             remote_digest: draft.remote_digest.clone(),
