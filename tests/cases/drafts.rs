@@ -275,7 +275,11 @@ fn what_cannot_be_removed_is_told_and_the_rest_goes() {
         world.draft("@list:3", "@app:multi");
         let output = world.run(command);
         assert_eq!(output.code, 1, "{command:?}");
-        assert!(output.err().contains(&format!("invalid manifest file {}", file.display())), "{}", output.err());
+        assert!(
+            output.err().contains(&format!("{} is no entry of a manifest list", file.display())),
+            "{}",
+            output.err()
+        );
         assert_eq!((world.names(), file.exists()), (vec![world.name("list:2")], true), "{command:?}");
         if command[0] == "rm" {
             assert_eq!(output.out(), "");

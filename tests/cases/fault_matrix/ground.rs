@@ -174,7 +174,7 @@ impl Ground {
             text = text.replace(&host, &format!("{{{side:?}}}"));
             text = text.replace(&host.replace(':', "-"), &format!("{{{side:?}-}}"));
         }
-        text
+        without_marks(text)
     }
 
     pub(super) fn state(&self) -> State {
@@ -246,4 +246,17 @@ impl Clock for Hurried {
     fn chance(&self) -> f64 {
         0.5
     }
+}
+
+/// Takes out the marks of drafts, which are random.
+fn without_marks(mut text: String) -> String {
+    for name in ["\"Mark\":\"", "\"mark\":\""] {
+        let mut from = 0;
+        while let Some(at) = text.get(from..).and_then(|rest| rest.find(name)) {
+            from += at + name.len();
+            let end = text[from..].find('"').map_or(text.len(), |length| from + length);
+            text.replace_range(from..end, "");
+        }
+    }
+    text
 }

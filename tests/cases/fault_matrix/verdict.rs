@@ -81,7 +81,9 @@ fn has_the_rows_of(one: &str, other: &str) -> bool {
     let titles = |table: &str| -> Vec<String> {
         table.lines().map(|line| line.split("  ").next().unwrap_or_default().to_owned()).collect()
     };
-    titles(one) == titles(other)
+    // Where no blob can be sent, a row of its own says that first.
+    let other: Vec<String> = titles(other).into_iter().filter(|title| title != "blob upload").collect();
+    titles(one) == other
 }
 
 fn failure(
