@@ -1,6 +1,6 @@
 //! From argv to a verb, and from its failure to an exit code.
 
-use crate::cli::{args, check, compat, plugin, report, verbs};
+use crate::cli::{args, check, compat, inspect, plugin, report, verbs};
 use crate::net;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
         Command::Remove(args) => verbs::remove::run(context, args),
         Command::Create(args) => verbs::create::run(context, args),
         Command::Annotate(args) => verbs::annotate::run(context, args),
-        Command::Inspect(args) => verbs::inspect::run(context, args),
+        Command::Inspect(args) => inspect::run(context, args),
         Command::Push(args) => verbs::push::run(context, args),
         Command::Rm(args) => verbs::rm::run(context, args),
         Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),

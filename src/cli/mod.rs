@@ -5,6 +5,7 @@ pub mod check;
 pub mod compat;
 pub mod context;
 pub mod dispatch;
+pub mod inspect;
 pub mod output;
 pub mod plugin;
 pub mod report;

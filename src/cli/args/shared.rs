@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{self, Format};
+use crate::core::push::execute::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::model::index::Form;
@@ -130,4 +131,19 @@ pub struct Publish {
     /// Print the digest alone, and show no progress
     #[arg(short = 'q', long)]
     pub quiet: bool,
+}
+
+impl Publish {
+    /// The same as a value of the domain.
+    pub(crate) fn options(&self) -> PushOptions {
+        PushOptions {
+            kind: self.kind,
+            tags: self.tags.clone(),
+            require: self.require.clone(),
+            exact: self.exact,
+            strict: self.strict,
+            dry_run: self.dry_run,
+            verbose: self.verbose,
+        }
+    }
 }

@@ -6,9 +6,9 @@ use crate::cli::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::{Context, parsed};
 use crate::cli::verbs::apply::{self, Order, Untagged, publish_all};
+use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
 use crate::core::error::{CommandError, SpecOrigin};
-use crate::core::push::execute;
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -90,7 +90,7 @@ impl Tool<'_> {
             told.push(published.clone());
             Ok(())
         })?;
-        execute::warn(self.context, &told);
+        publish::warn(self.context, &told);
         Ok(())
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use crate::auth::Access;
 use crate::cli::args::{Apply, Publish, RefArg, TagArg};
 use crate::cli::context::Context;
+use crate::cli::verbs::publish::{self, publish};
 use crate::content::registry::Registry;
 use crate::core::error::{CommandError, SpecOrigin};
-use crate::core::push::execute::{self, publish};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags;
@@ -50,15 +50,15 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let mut told = Vec::new();
     let outcome = publish_all(context, &registry, jobs, &lists, args.network.timeout, |published| {
         told.push(published.clone());
-        if flags.format.is_none() { execute::show(context, published, flags) } else { Ok(()) }
+        if flags.format.is_none() { publish::show(context, published, flags) } else { Ok(()) }
     });
     // What is published is told, whatever became of the rest.
     if flags.format.is_some() && !told.is_empty() {
         context.streams.json(&told)?;
     }
     outcome?;
-    execute::name_tags(context, &told, flags);
-    execute::warn(context, &told);
+    publish::name_tags(context, &told, flags);
+    publish::warn(context, &told);
     Ok(())
 }
 

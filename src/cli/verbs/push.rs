@@ -2,8 +2,8 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::{Context, parsed};
+use crate::cli::verbs::publish::{self, publish};
 use crate::core::error::CommandError;
-use crate::core::push::execute::{self, publish};
 use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
 use crate::model::Draft;
@@ -14,15 +14,15 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;
-    let show = |published: &PushOutcome| execute::show(context, published, &args.publish);
+    let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
     let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
     } else if !published.dry_run {
         remember(context, args, target, &published);
     }
-    execute::name_tags(context, std::slice::from_ref(&published), &args.publish);
-    execute::warn(context, std::slice::from_ref(&published));
+    publish::name_tags(context, std::slice::from_ref(&published), &args.publish);
+    publish::warn(context, std::slice::from_ref(&published));
     Ok(())
 }
 

@@ -5,91 +5,119 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
-use crate::cli::args::{Format, Publish};
-use crate::cli::context::Context;
-use crate::cli::output::result_files::ResultFile;
-use crate::cli::output::{Progress, json};
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest};
 use crate::core::error::{CommandError, SpecOrigin};
+use crate::core::push::difference;
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
 use crate::core::push::referrers;
 use crate::core::push::remote_state::{RemoteState, TagState};
+use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
-use crate::core::push::{difference, dry_run};
+use crate::core::push::tags::TagArg;
+use crate::core::request::PlatformFilter;
 use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
 use crate::model::Draft;
-use crate::model::index::Index;
-use crate::net::tasks;
+use crate::model::index::{Form, Index};
+use crate::net::{Clock, tasks};
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
 use crate::sanitize;
 
-/// Publishes a draft, or with `--dry-run` finds out what that would take, and has `tell` tell of it before any file is
-/// written.
-///
-/// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before anything
-/// is asked.
-///
-/// # Errors
-/// [`CommandError::Incomplete`] and [`CommandError::Twice`] before any request; a draft that cannot become the list that
-/// is asked for; files that cannot be written; what a registry says. [`CommandError::PushedButNotReported`] where the list is published and only what
-/// comes after that failed.
-pub(crate) fn publish(
-    context: &Context,
-    registry: &Registry,
-    jobs: NonZeroUsize,
-    draft: &Draft,
-    options: &Publish,
-    tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
-) -> Result<PushOutcome, CommandError> {
-    let plans = PushPlans::new(draft, options.kind, &options.tags)?;
-    // What is no draft has been looked at before it came here.
-    let made = SpecOrigin::Draft;
-    if let Some(note) = &plans.own.list.note {
-        context.streams.note(format_args!("{}", sanitize::line(note)));
+/// What is asked of a push.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PushOptions {
+    /// The form of the list.
+    pub(crate) kind: Form,
+    /// More names for the list.
+    pub(crate) tags: Vec<TagArg>,
+    /// Platforms that the list must have.
+    pub(crate) require: Vec<PlatformFilter>,
+    /// Whether it may have no others.
+    pub(crate) exact: bool,
+    /// Whether a platform that is there twice is a failure.
+    pub(crate) strict: bool,
+    /// Whether nothing is to be sent.
+    pub(crate) dry_run: bool,
+    /// Whether each step is reported.
+    pub(crate) verbose: bool,
+}
+
+/// What a push works with.
+#[derive(Clone, Copy)]
+pub(crate) struct PushContext<'a> {
+    /// The client.
+    pub(crate) registry: &'a Registry,
+    /// The bound on exchanges at once.
+    pub(crate) jobs: NonZeroUsize,
+    /// What repetitions wait by.
+    pub(crate) clock: &'a dyn Clock,
+    /// Who is told of the progress.
+    pub(crate) reporter: &'a dyn PushReporter,
+}
+
+/// A push of which all is checked that can be known without a request.
+pub(crate) struct Push<'a> {
+    context: PushContext<'a>,
+    draft: &'a Draft,
+    options: &'a PushOptions,
+    plans: PushPlans<'a>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Push<'a> {
+    /// Plans the push of a draft. Sends nothing.
+    ///
+    /// # Errors
+    /// [`CommandError::Incomplete`] and [`CommandError::Twice`]; a draft that cannot become the list that is asked for.
+    pub(crate) fn new(
+        context: PushContext<'a>,
+        draft: &'a Draft,
+        options: &'a PushOptions,
+    ) -> Result<Push<'a>, CommandError> {
+        let plans = PushPlans::new(draft, options.kind, &options.tags)?;
+        if let Some(note) = &plans.own.list.note {
+            context.reporter.note(&sanitize::line(note).to_string());
+        }
+        // Lists that come from files and flags were checked before they became drafts.
+        let made = SpecOrigin::Draft;
+        let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
+        let warnings = requirements::check(draft, &wanted)?;
+        Ok(Push { context, draft, options, plans, warnings })
     }
-    let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
-    let warnings = requirements::check(draft, &wanted)?;
-    let file = |path: &Option<std::path::PathBuf>| {
-        path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()
-    };
-    let (digest_file, metadata_file) = (file(&options.digest_file)?, file(&options.metadata_file)?);
-    let before = registry.requests();
-    plans.each().for_each(|plan| announce(registry, jobs, plan, options.dry_run));
-    let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
-    let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
-    let targets = PushTargets { others, own: publisher.look(&plans.own)? };
-    let overwritten = overwritten(draft, &plans.own, &targets.own.served);
-    let mut published = if options.dry_run {
-        publisher.preview(&targets)?
-    } else {
-        let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
-            send(context, registry, jobs, plan, served, options, moved)
+
+    /// Publishes the list, or in a dry run finds out what that would take.
+    ///
+    /// # Errors
+    /// What a registry says; an image or a blob that is not there.
+    pub(crate) fn run(self) -> Result<PushOutcome, CommandError> {
+        let Push { context, draft, options, plans, warnings } = self;
+        let PushContext { registry, jobs, .. } = context;
+        let before = registry.requests();
+        plans.each().for_each(|plan| announce(registry, jobs, plan, options.dry_run));
+        let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
+        let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
+        let targets = PushTargets { others, own: publisher.look(&plans.own)? };
+        let overwritten = overwritten(draft, &plans.own, &targets.own.served);
+        let mut published = if options.dry_run {
+            publisher.preview(&targets)?
+        } else {
+            let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
+                send(context, plan, served, options.verbose, moved)
+            };
+            publisher.send_all(&plans, &targets, send)?
         };
-        publisher.send_all(&plans, &targets, send)?
-    };
-    published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
-    published.requests = registry.requests().saturating_sub(before);
-    let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
-    published.warnings = warnings;
-    published.warnings.extend(sent);
-    published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
-    published.warnings.extend(overwritten);
-    if options.dry_run {
-        return tell(&published).map(|()| published);
+        published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
+        published.requests = registry.requests().saturating_sub(before);
+        let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
+        published.warnings = warnings;
+        published.warnings.extend(sent);
+        published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
+        published.warnings.extend(overwritten);
+        Ok(published)
     }
-    let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
-    // One that fails is no reason to leave out the others.
-    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata()];
-    let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
-    if failures.is_empty() {
-        return Ok(published);
-    }
-    let PushOutcome { reference: list, digest, .. } = published;
-    Err(CommandError::PushedButNotReported { failure: Box::new(CommandError::of(failures)), list, digest })
 }
 
 /// A line where somebody else has changed what the list's tag serves since the draft was made from it, or pushed.
@@ -106,47 +134,6 @@ fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Opti
     Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
 }
 
-/// Prints the result on stdout: docker's lines, JSON, the preview of a dry run, or with `--quiet` the digest alone.
-pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
-    match options.format {
-        Some(Format::Json) => Ok(context.streams.json(published)?),
-        None if options.quiet => Ok(context.streams.line(&published.digest)?),
-        None if published.dry_run => {
-            Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
-        }
-        None => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
-    }
-}
-
-/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
-/// fails, is the failure.
-pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
-    // Several targets of one spec are one list.
-    let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
-    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
-}
-
-/// Names on stderr every tag of lists that were published under more than their own names. With `--verbose` that has been
-/// told already.
-pub(crate) fn name_tags(context: &Context, published: &[PushOutcome], options: &Publish) {
-    if options.dry_run || options.verbose {
-        return;
-    }
-    for published in published.iter().filter(|published| published.has_more_names()) {
-        for repository in published.repositories() {
-            for name in repository.tags_in_full() {
-                let was_there = repository.already_there.contains(&name);
-                let state = if was_there { "already there" } else { "published" };
-                context.streams.note(format_args!("{state}: {name}"));
-            }
-        }
-    }
-}
-
-fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
-    file.map_or(Ok(()), |file| file.write(bytes))
-}
-
 fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry_run: bool) {
     let target = plan.target.repository();
     registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
@@ -159,18 +146,18 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry
 
 /// Sends what is not there yet; `moved` gets the tags that were moved.
 fn send(
-    context: &Context,
-    registry: &Registry,
-    jobs: NonZeroUsize,
+    context: PushContext<'_>,
     plan: &PushPlan<'_>,
     served: &RemoteState,
-    options: &Publish,
+    is_verbose: bool,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
-    let progress = Progress::new(&context.streams, options.quiet);
-    let (notice, sent) = (context.notice(), plan.missing(&served.children).collect());
-    let lag = ReadLag { registry, jobs, clock: &*context.clock, notice: &notice };
-    let sender = PushExecutor { context, registry, plan, progress, lag, sent, is_verbose: options.verbose };
+    let PushContext { registry, jobs, clock, reporter } = context;
+    let notice = |line: &str| reporter.note(line);
+    let sent = plan.missing(&served.children).collect();
+    let lag = ReadLag { registry, jobs, clock, notice: &notice };
+    let progress = reporter.transfers();
+    let sender = PushExecutor { context, plan, progress, lag, sent, is_verbose };
     let outcome = sender.all(jobs, served, moved);
     sender.progress.finish();
     outcome
@@ -186,10 +173,9 @@ enum StepResult {
 }
 
 struct PushExecutor<'a> {
-    context: &'a Context,
-    registry: &'a Registry,
+    context: PushContext<'a>,
     plan: &'a PushPlan<'a>,
-    progress: Progress,
+    progress: Box<dyn TransferProgress>,
     lag: ReadLag<'a>,
     /// The manifests that this run puts before the list.
     sent: Vec<&'a PlannedManifest<'a>>,
@@ -252,7 +238,7 @@ impl PushExecutor<'_> {
             PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
             PushStep::Blob(blob) => self.bring(blob),
             PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, .. }) => {
-                let put = || put(self.registry, reference, reference, media_type, bytes);
+                let put = || put(self.context.registry, reference, reference, media_type, bytes);
                 let stored = if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?;
                 self.say(format_args!("put {reference}"));
                 Ok(StepResult::Put(stored))
@@ -266,7 +252,7 @@ impl PushExecutor<'_> {
         let source = blob.sources.first().map(ToString::to_string).unwrap_or_default();
         let bar = self.progress.blob(digest, blob.size, &format!("{source} -> {target}"));
         let wanted = registry::Blob { digest, size: blob.size };
-        let brought = self.registry.copy_blob(target, &blob.sources, &wanted, &|bytes| bar.at(bytes));
+        let brought = self.context.registry.copy_blob(target, &blob.sources, &wanted, &|bytes| bar.at(bytes));
         match brought.map_err(|error| self.not_brought(blob, error))? {
             BlobCopy::Copied(bytes) => {
                 bar.copied();
@@ -289,7 +275,7 @@ impl PushExecutor<'_> {
     fn try_mount(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         for source in &blob.sources {
-            let mounted = self.registry.mount(target, source, &blob.digest);
+            let mounted = self.context.registry.mount(target, source, &blob.digest);
             if mounted.map_err(|error| self.not_brought(blob, error))? == MountResult::Mounted {
                 self.say(format_args!("mounted {target}@{}", blob.digest));
                 return Ok(StepResult::Mounted);
@@ -340,7 +326,7 @@ impl PushExecutor<'_> {
         let mut unlisted = referrers::planned(self.plan, served);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
         let (tags, warnings) = referrers::by_tag(self.plan, &unlisted);
-        let updates = referrers::update(self.registry, &*self.context.clock, jobs, &tags)?;
+        let updates = referrers::update(self.context.registry, self.context.clock, jobs, &tags)?;
         updates.iter().filter_map(|update| update.as_ref().ok()).for_each(|tag| self.say(format_args!("put {tag}")));
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
     }
@@ -372,7 +358,7 @@ impl PushExecutor<'_> {
 
     fn put_list(&self, name: &Reference, shown: &Reference) -> Result<StoredManifest, CommandError> {
         let list = &self.plan.list;
-        self.lag.put(&self.sent, &|| put(self.registry, name, shown, list.media_type, &list.bytes))
+        self.lag.put(&self.sent, &|| put(self.context.registry, name, shown, list.media_type, &list.bytes))
     }
 
     /// What an index in the list can name.
@@ -384,14 +370,14 @@ impl PushExecutor<'_> {
     /// what changes nothing, and another run may have put the same list meanwhile.
     fn is_this_now(&self, tag: &Reference) -> bool {
         let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
-        let found = self.registry.has_manifest(tag.repository(), &name);
+        let found = self.context.registry.has_manifest(tag.repository(), &name);
         // The failure to put it is what counts, not that of this look.
         found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
     }
 
     fn say(&self, line: std::fmt::Arguments<'_>) {
         if self.is_verbose {
-            self.context.streams.note(line);
+            self.context.reporter.note(&line.to_string());
         }
     }
 }

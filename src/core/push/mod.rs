@@ -8,5 +8,6 @@ pub mod plan;
 pub mod read_lag;
 pub mod referrers;
 pub mod remote_state;
+pub mod reporter;
 pub mod repositories;
 pub mod tags;

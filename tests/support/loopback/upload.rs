@@ -168,7 +168,7 @@ fn finish(state: &mut State, head: &Head, repo: &str, id: &str, url: impl Fn(&st
     let Some(upload) = state.uploads.remove(id) else { return digest_invalid(&digest) };
     let canonical = hex(upload.hash);
     // As distribution has it: whatever the algorithm of the request, the answer has its own.
-    if digest != canonical && !upload.kept.as_ref().is_some_and(|bytes| sha512(bytes) == digest) {
+    if digest != canonical && upload.kept.as_ref().is_none_or(|bytes| sha512(bytes) != digest) {
         return digest_invalid(&digest);
     }
     let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Kept(bytes.into()));

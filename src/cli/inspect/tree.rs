@@ -1,8 +1,8 @@
 //! `--format tree`: the index, its platforms, their layers with sizes; attestations below their image with what they
 //! state. What a list says of a manifest stands below it: artifact type, annotations, subject.
 
+use crate::cli::inspect::short::Short;
 use crate::cli::output::{Tree, human};
-use crate::cli::verbs::inspect::short::Short;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside, predicate};
 use crate::model::descriptor::Descriptor;
 

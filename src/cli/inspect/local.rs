@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::{Inspect, RefArg};
 use crate::cli::context::{Context, parsed};
-use crate::cli::verbs::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
+use crate::cli::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;

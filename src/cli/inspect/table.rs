@@ -1,7 +1,7 @@
 //! `--format table`: a row for each manifest of a list, attestations behind their image.
 
+use crate::cli::inspect::short::Short;
 use crate::cli::output::{Table, human};
-use crate::cli::verbs::inspect::short::Short;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside};
 use crate::sanitize;
 

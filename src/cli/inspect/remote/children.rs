@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::verbs::inspect::remote::{Client, is_list, too_many, wrong};
+use crate::cli::inspect::remote::{Client, is_list, too_many, wrong};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};

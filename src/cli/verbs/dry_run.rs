@@ -1,0 +1,89 @@
+//! A dry run of a push as people read it.
+
+use std::fmt::Write;
+
+use crate::cli::output::{Table, human};
+use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, ImageOrigin, PushOutcome, TagChange, TransferMethod};
+use crate::reference::Reference;
+
+/// A dry run as people read it.
+pub(crate) fn text(published: &PushOutcome, room: Option<usize>) -> String {
+    published.repositories().map(|published| repository(published, room)).collect::<Vec<_>>().join("\n")
+}
+
+/// What would happen in one repository.
+fn repository(published: &PushOutcome, room: Option<usize>) -> String {
+    let mut text = format!("Would push {}\n", published.reference);
+    for (name, value) in [
+        ("digest", published.digest.clone()),
+        ("media type", published.media_type.clone()),
+        ("size", human::size(published.size)),
+    ] {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
+    }
+    let Some(preview) = &published.preview else { return text };
+    for TagChange { tag, change, now } in &preview.tag_changes {
+        let moves = format!("moves here from {}", now.as_deref().unwrap_or("unknown"));
+        let _ = writeln!(text, "{:<12}{tag} ({})", "tag:", state(*change, &moves));
+    }
+    for TagChange { tag, change, .. } in &preview.referrers_tags {
+        let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", state(*change, "gets more entries"));
+    }
+    let _ = write!(text, "\n{}", table(published).within(room));
+    let CopiedBlobs { blobs, bytes } = published.copied;
+    let _ = writeln!(
+        text,
+        "\nBlobs to mount: {}, to copy: {blobs} ({})\n\n{}",
+        published.mounted,
+        human::size(bytes),
+        told(published, preview)
+    );
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// What happens to a tag, in words; `moves` is for one that serves something else now.
+fn state(change: Change, moves: &str) -> &str {
+    match change {
+        Change::New => "new",
+        Change::Unchanged => "unchanged",
+        Change::Moved => moves,
+        Change::Unknown => "what it serves now is not known",
+    }
+}
+
+fn table(published: &PushOutcome) -> Table {
+    let mut table = Table::new(&["platform", "digest", "from", "bytes"]);
+    for image in &published.platforms {
+        let (from, bytes) = match &image.from {
+            Some(ImageOrigin { how: TransferMethod::InPlace, .. }) | None => ("in place".to_owned(), String::new()),
+            Some(ImageOrigin { how, repository, bytes }) => {
+                let how = if *how == TransferMethod::Mount { "mount" } else { "copy" };
+                (format!("{how} from {repository}"), human::size(*bytes))
+            }
+        };
+        let platform = if image.attests.is_some() { Some("attestation") } else { image.platform.as_deref() };
+        table.row([platform.unwrap_or("-"), &image.digest, &from, &bytes]);
+    }
+    table
+}
+
+/// The difference to what is served now, a line for each.
+fn told(published: &PushOutcome, preview: &DryRun) -> String {
+    if published.unchanged {
+        return "unchanged: nothing would be sent".to_owned();
+    }
+    let list = &published.reference;
+    let own = Reference::parse(list).ok();
+    let own = own.as_ref().and_then(Reference::tag);
+    let own = preview.tag_changes.iter().find(|change| Some(change.tag.as_str()) == own);
+    let lines = preview.changes.lines();
+    match own.map(|own| own.change) {
+        Some(Change::Unknown) => format!("What {list} serves now is not known"),
+        Some(Change::Unchanged) => format!("{list} serves this list now"),
+        _ if lines.is_empty() => format!("{list} serves a list now that says the same in other bytes"),
+        _ => format!("Against what {list} serves now:\n{}", lines.join("\n")),
+    }
+}

@@ -1,0 +1,140 @@
+//! Publishing for the verbs that do: results on stdout, in files and on stderr, and the progress on a terminal.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::cli::args::{Format, Publish};
+use crate::cli::context::Context;
+use crate::cli::output::result_files::ResultFile;
+use crate::cli::output::{Bar, Progress, json};
+use crate::cli::verbs::dry_run;
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::push::execute::{Push, PushContext};
+use crate::core::push::outcome::PushOutcome;
+use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
+use crate::digest::Digest;
+use crate::model::Draft;
+
+/// Publishes a draft, or with `--dry-run` finds out what that would take. Calls `tell` with the result before any file is
+/// written.
+///
+/// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before any request.
+///
+/// # Errors
+/// Those of [`Push::new`] and [`Push::run`]; files that cannot be written. [`CommandError::PushedButNotReported`] where the
+/// list is published and only what comes after that failed.
+pub(crate) fn publish(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    draft: &Draft,
+    flags: &Publish,
+    tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
+) -> Result<PushOutcome, CommandError> {
+    let (options, reporter) = (flags.options(), Reporter { context, is_quiet: flags.quiet });
+    let push_context = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
+    let push = Push::new(push_context, draft, &options)?;
+    let file =
+        |path: &Option<PathBuf>| path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose();
+    let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
+    let published = push.run()?;
+    if flags.dry_run {
+        return tell(&published).map(|()| published);
+    }
+    let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
+    // One that fails is no reason to leave out the others.
+    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata()];
+    let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() {
+        return Ok(published);
+    }
+    let PushOutcome { reference: list, digest, .. } = published;
+    Err(CommandError::PushedButNotReported { failure: Box::new(CommandError::of(failures)), list, digest })
+}
+
+/// Shows on stderr what a push reports.
+struct Reporter<'a> {
+    context: &'a Context,
+    is_quiet: bool,
+}
+
+impl PushReporter for Reporter<'_> {
+    fn note(&self, line: &str) {
+        self.context.streams.note(line);
+    }
+
+    fn transfers(&self) -> Box<dyn TransferProgress> {
+        Box::new(Progress::new(&self.context.streams, self.is_quiet))
+    }
+}
+
+impl TransferProgress for Progress {
+    fn total(&self, bytes: u64, blobs: usize) {
+        Progress::total(self, bytes, blobs);
+    }
+
+    fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress> {
+        Box::new(Progress::blob(self, digest, size, route))
+    }
+
+    fn finish(self: Box<Self>) {
+        Progress::finish(*self);
+    }
+}
+
+impl BlobProgress for Bar {
+    fn at(&self, bytes: u64) {
+        Bar::at(self, bytes);
+    }
+
+    fn copied(self: Box<Self>) {
+        Bar::copied(*self);
+    }
+
+    fn skipped(self: Box<Self>) {
+        Bar::skipped(*self);
+    }
+}
+
+/// Prints the result on stdout: docker's lines, JSON, the preview of a dry run, or with `--quiet` the digest alone.
+pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
+    match options.format {
+        Some(Format::Json) => Ok(context.streams.json(published)?),
+        None if options.quiet => Ok(context.streams.line(&published.digest)?),
+        None if published.dry_run => {
+            Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
+        }
+        None => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
+    }
+}
+
+/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
+/// fails, is the failure.
+pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
+    // Several targets of one spec are one list.
+    let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+}
+
+/// Names on stderr every tag of lists that were published under more than their own names. With `--verbose` that has been
+/// told already.
+pub(crate) fn name_tags(context: &Context, published: &[PushOutcome], options: &Publish) {
+    if options.dry_run || options.verbose {
+        return;
+    }
+    for published in published.iter().filter(|published| published.has_more_names()) {
+        for repository in published.repositories() {
+            for name in repository.tags_in_full() {
+                let was_there = repository.already_there.contains(&name);
+                let state = if was_there { "already there" } else { "published" };
+                context.streams.note(format_args!("{state}: {name}"));
+            }
+        }
+    }
+}
+
+fn write(file: Option<ResultFile>, bytes: &[u8]) -> Result<(), CommandError> {
+    file.map_or(Ok(()), |file| file.write(bytes))
+}
