@@ -1,5 +1,5 @@
-//! Hostile input: one function for each parser of what others wrote, given to libFuzzer (`fuzz/`) and, with the files in
-//! `fuzz/corpus` and inputs that are too large to keep, to the tests below.
+//! Hostile input: one function for each parser of what others wrote, given to libFuzzer (`fuzz/`) and, with the files
+//! in `fuzz/corpus` and inputs that are too large to keep, to the tests below.
 //!
 //! No part of the program: it is there in tests and under the feature `fuzzing`. Each function takes any bytes at all
 //! and panics where its parser breaks a promise that can be checked cheaply: most often that what was read can be

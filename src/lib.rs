@@ -3,8 +3,8 @@
 //!
 //! # The picture
 //!
-//! Data flows one way: argv → [`cli`] → [`core`] → [`content`] and [`drafts`] → wire. Imports go down only; modules on one
-//! line do not import each other. `tests/layers.rs` enforces it, and compares this picture with its table.
+//! Data flows one way: argv → [`cli`] → [`core`] → [`content`] and [`drafts`] → wire. Imports go down only; modules on
+//! one line do not import each other. `tests/layers.rs` enforces it, and compares this picture with its table.
 //!
 //! ```text
 //! main                                                entry

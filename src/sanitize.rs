@@ -1,6 +1,6 @@
-//! Text that may come from a registry, made fit to be shown: what would move a terminal's cursor, colour what follows, end
-//! the line or turn its direction round (the controls of Unicode's bidirectional algorithm, UAX #9) becomes `?`, and what
-//! is far too long is cut.
+//! Text that may come from a registry, made fit to be shown: what would move a terminal's cursor, colour what follows,
+//! end the line or turn its direction round (the controls of Unicode's bidirectional algorithm, UAX #9) becomes `?`,
+//! and what is far too long is cut.
 
 use std::io;
 

@@ -23,8 +23,8 @@ use crate::net::host;
 use crate::net::redact::Redactor;
 use crate::secret::Secret;
 
-/// As much as one token request asks for: nginx refuses request lines, and headers such as the token is sent in, of more
-/// than 8 KiB.
+/// As much as one token request asks for: nginx refuses request lines, and headers such as the token is sent in, of
+/// more than 8 KiB.
 const SCOPES_MAX: usize = 50;
 const URL_MAX: usize = 4096;
 
@@ -80,8 +80,8 @@ struct AuthState {
     too_large: Vec<Secret>,
     /// What the token server refused: to ask again only counts as one more failed login.
     failures: Vec<(Scopes, RegistryError)>,
-    /// The token servers that have given a token, and those that refused the login before they gave one: it is not tried
-    /// there for anything else either.
+    /// The token servers that have given a token, and those that refused the login before they gave one: it is not
+    /// tried there for anything else either.
     granted: BTreeSet<String>,
     refused: BTreeMap<String, RegistryError>,
     /// Why the token server did not answer the last time, and how many had come for the turn by then. To those it
@@ -116,8 +116,8 @@ impl Authenticator {
         lock(&desk.state).cache.accept(header, &Scopes::of(needed));
     }
 
-    /// Says that a request with this header was refused as too large. True if that was a token for more than was needed:
-    /// from now on there is one a repository.
+    /// Says that a request with this header was refused as too large. True if that was a token for more than was
+    /// needed: from now on there is one a repository.
     pub(crate) fn is_too_wide(&self, registry: &str, needed: &[Scope], header: &Secret) -> bool {
         let desk = self.desk(registry);
         let mut state = lock(&desk.state);
@@ -128,15 +128,15 @@ impl Authenticator {
         is_wide
     }
 
-    /// Says that this thread's request is over, and how where it failed: a login that it had on trial and of which nothing
-    /// was learned is for others to try.
+    /// Says that this thread's request is over, and how where it failed: a login that it had on trial and of which
+    /// nothing was learned is for others to try.
     pub(crate) fn leave(&self, registry: &str, failure: Option<&RegistryError>) {
         self.desk(registry).fixed.leave(failure);
     }
 
-    /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a token
-    /// that the login got: nobody is logged in, the login is wrong, or it is good and not enough. A login that any request
-    /// was accepted with is good.
+    /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a
+    /// token that the login got: nobody is logged in, the login is wrong, or it is good and not enough. A login that
+    /// any request was accepted with is good.
     pub(crate) fn unauthorized(&self, registry: &str, refused: bool) -> RegistryErrorKind {
         let desk = self.desk(registry);
         let state = lock(&desk.state);
@@ -235,8 +235,8 @@ impl Authenticator {
     }
 }
 
-/// A header that does not depend on what is asked for: it is tried once, and then sent with every request. Not while the
-/// turn is held, which whoever is trying it may need.
+/// A header that does not depend on what is asked for: it is tried once, and then sent with every request. Not while
+/// the turn is held, which whoever is trying it may need.
 fn fixed(
     desk: &RegistryState,
     origin: &ChallengeOrigin<'_>,
@@ -314,8 +314,8 @@ impl RegistryAuth<'_> {
         self.obtain(last, &want).map(Some)
     }
 
-    /// What is wanted and announced, as far as one request holds it. Where it does not hold all, what a token at hand is
-    /// good for is left out.
+    /// What is wanted and announced, as far as one request holds it. Where it does not hold all, what a token at hand
+    /// is good for is left out.
     fn at_once(&self, state: &AuthState, want: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
@@ -338,8 +338,8 @@ impl RegistryAuth<'_> {
         scopes
     }
 
-    /// Whether a token server may have refused because of one scope among several, or because of how many there are. A 401 to a login is about the
-    /// login: to repeat it could lock the user out.
+    /// Whether a token server may have refused because of one scope among several, or because of how many there are. A
+    /// 401 to a login is about the login: to repeat it could lock the user out.
     fn may_be_too_much(&self, error: &RegistryError) -> bool {
         match error.status {
             Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != RegistryErrorKind::Unauthorized,

@@ -1,8 +1,9 @@
 //! Reads `WWW-Authenticate` headers (RFC 9110, section 11.6.1).
 //!
 //! Registries send several challenges in one header or in several, with parameters quoted or bare; commas part both
-//! challenges and parameters, so a token is a parameter's name exactly when `=` follows it. What does not fit the grammar
-//! is skipped up to the next comma: a header is never a reason to fail, only a reason to find no challenge in it.
+//! challenges and parameters, so a token is a parameter's name exactly when `=` follows it. What does not fit the
+//! grammar is skipped up to the next comma: a header is never a reason to fail, only a reason to find no challenge in
+//! it.
 
 /// One challenge: a scheme and its parameters. A token68 (`Negotiate YII=`) is read over, as no registry uses one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,8 @@ fn skip_token68(rest: &str) -> &str {
     }
 }
 
-/// A quoted string without its quotes and escapes, or everything up to a comma or a space: registries do send bare URLs.
+/// A quoted string without its quotes and escapes, or everything up to a comma or a space: registries do send bare
+/// URLs.
 fn take_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, after) = take_while(text, |c| !matches!(c, ',' | ' ' | '\t'));

@@ -1,16 +1,16 @@
 //! config.json as Go decodes it, where it differs from other JSON readers: members that are given twice.
 //!
 //! In Go a member's name fits in any case, and the members of a document are taken one after the other. A map (`auths`,
-//! `credHelpers`) gets the entries of each of its members, of two with one key the later; `null` empties it. A text keeps
-//! its value at `null`, and else the last one counts.
+//! `credHelpers`) gets the entries of each of its members, of two with one key the later; `null` empties it. A text
+//! keeps its value at `null`, and else the last one counts.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A JSON value with the members of its objects as they stand, those given twice too. Of an array is known only that it is
-/// one: docker's configuration has none that matters here.
+/// A JSON value with the members of its objects as they stand, those given twice too. Of an array is known only that it
+/// is one: docker's configuration has none that matters here.
 pub(crate) enum Tree {
     Object(Vec<(String, Tree)>),
     Other(Value),

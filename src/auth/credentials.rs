@@ -92,8 +92,8 @@ enum Unread {
 }
 
 impl CredentialStore {
-    /// Looks in this configuration directory and this environment. Does no I/O. A file that may not be read is told with
-    /// `notice`.
+    /// Looks in this configuration directory and this environment. Does no I/O. A file that may not be read is told
+    /// with `notice`.
     pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> CredentialStore {
         CredentialStore { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
     }

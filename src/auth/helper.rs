@@ -103,8 +103,8 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
         .spawn()
         .map_err(|error| Unusable::failed(format!("cannot be run: {}", io_error(&error))))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
-    // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their own:
-    // what a helper has started may keep a pipe open after the helper was ended.
+    // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their
+    // own: what a helper has started may keep a pipe open after the helper was ended.
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let until = left.and_then(|left| Instant::now().checked_add(left));
     let outcome = received(&stdout, until).and_then(|stdout| Some((stdout, received(&stderr, until)?)));

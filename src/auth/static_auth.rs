@@ -1,7 +1,7 @@
 //! A header that does not depend on what is asked for: Basic, or a registry token.
 //!
-//! It is tried by one request alone. All others that want it wait until the registry has answered that one, so that a wrong
-//! password arrives once however many requests were refused together, and no account is locked by our trying.
+//! It is tried by one request alone. All others that want it wait until the registry has answered that one, so that a
+//! wrong password arrives once however many requests were refused together, and no account is locked by our trying.
 //!
 //! A header that any request was accepted with is right, and a later 401 refuses that request alone. There is one
 //! exception before that: an account that may push but not pull is refused at the look at the tag, with a 401 at some

@@ -124,7 +124,8 @@ impl Context {
     }
 }
 
-/// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's end.
+/// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's
+/// end.
 fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();

@@ -1,5 +1,5 @@
-//! Images that a list names and that the list's registry does not have: they were deleted after the list was published, or
-//! were never there.
+//! Images that a list names and that the list's registry does not have: they were deleted after the list was published,
+//! or were never there.
 
 use std::fmt;
 

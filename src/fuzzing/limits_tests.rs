@@ -1,6 +1,7 @@
-//! Each parser with as much as it can ever be given (or 4 MiB, a spec 1 MiB: enough for all that is counted) of what parsers choke on, in a
-//! process of its own whose memory is measured there. Whole files are for `tests/cases/hostile_input.rs`. Time is bounded by how much of it there is: a parser that took twice as long for each next byte would
-//! not come back.
+//! Each parser with as much as it can ever be given (or 4 MiB, a spec 1 MiB: enough for all that is counted) of what
+//! parsers choke on, in a process of its own whose memory is measured there. Whole files are for
+//! `tests/cases/hostile_input.rs`. Time is bounded by how much of it there is: a parser that took twice as long for
+//! each next byte would not come back.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,8 +14,8 @@ const PEAK_MAX: u64 = 96 * 1024;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// The most that each parser is given by whoever reads for it, in bytes, where that is less; and how a document begins and ends in which what
-/// is hostile stands where it would be looked at.
+/// The most that each parser is given by whoever reads for it, in bytes, where that is less; and how a document begins
+/// and ends in which what is hostile stands where it would be looked at.
 const DOORS: [(&str, usize, &str, &str); 14] = [
     ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
     ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),

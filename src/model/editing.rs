@@ -180,8 +180,8 @@ impl<'a> Edit<'a> {
         })
     }
 
-    /// What becomes of each thing that the draft names: exact matches first, so that an edited entry takes no line that is
-    /// another's.
+    /// What becomes of each thing that the draft names: exact matches first, so that an edited entry takes no line that
+    /// is another's.
     fn found(&self, leaves: &BTreeMap<usize, Vec<Descriptor>>) -> Result<Vec<Piece<'a>>, DocumentError> {
         let items = self.draft.lines();
         let mut places: BTreeMap<&Digest, Vec<usize>> = BTreeMap::new();

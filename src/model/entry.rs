@@ -26,7 +26,8 @@ pub struct Entry {
     pub reference: Reference,
     /// Its descriptor; the platform in it is what a list will say.
     pub descriptor: Descriptor,
-    /// The list that it was taken from, by tag where it has one and by digest; `None` for an image that was named itself.
+    /// The list that it was taken from, by tag where it has one and by digest; `None` for an image that was named
+    /// itself.
     pub source: Option<Reference>,
     /// The manifest's bytes as the registry served them; `None` where an old docker did not keep them.
     raw: Option<Vec<u8>>,

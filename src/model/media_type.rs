@@ -1,4 +1,5 @@
-//! The media types that this program reads and writes, of docker's image manifest v2 and of the OCI image specification.
+//! The media types that this program reads and writes, of docker's image manifest v2 and of the OCI image
+//! specification.
 
 /// Docker's image manifest, version 2 schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";

@@ -31,8 +31,8 @@ pub fn subject(media_type: &str, manifest: &[u8]) -> Option<Digest> {
     if is_docker { None } else { manifest::subject(manifest) }
 }
 
-/// The entry of the index for a manifest: with its annotations and its artifact type. A manifest without an artifact type
-/// has its config's media type.
+/// The entry of the index for a manifest: with its annotations and its artifact type. A manifest without an artifact
+/// type has its config's media type.
 ///
 /// # Errors
 /// Where the manifest's annotations or its artifact type are of another type than they must be.

@@ -12,8 +12,8 @@ use crate::net::host;
 pub(crate) struct PublicRegistries(Mutex<BTreeMap<String, bool>>);
 
 impl PublicRegistries {
-    /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise the
-    /// next time, to be let in.
+    /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise
+    /// the next time, to be let in.
     pub(crate) fn note(&self, registry: &str, is_public: bool) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(registry.to_owned()).or_default() |= is_public;
     }

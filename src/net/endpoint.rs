@@ -39,8 +39,8 @@ pub fn certs_d_name(registry: &str) -> Option<String> {
 
 /// The turn of the first exchange with a registry, while it lasts.
 ///
-/// It is over however it ends. After a failure those who waited go on together: one after the other, each would wait for
-/// a registry that does not answer until its own time is up.
+/// It is over however it ends. After a failure those who waited go on together: one after the other, each would wait
+/// for a registry that does not answer until its own time is up.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     over: &'a OnceLock<()>,
@@ -109,8 +109,8 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a login,
-    /// and nobody else need ask that. To be held until then; `None` once that is over.
+    /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a
+    /// login, and nobody else need ask that. To be held until then; `None` once that is over.
     pub(crate) fn first(&self) -> Option<Turn<'_>> {
         if self.first_is_over.get().is_some() {
             return None;
@@ -119,8 +119,8 @@ impl Endpoint {
         self.first_is_over.get().is_none().then_some(Turn { over: &self.first_is_over, _held: held })
     }
 
-    /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be spent
-    /// on a handshake that fails.
+    /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be
+    /// spent on a handshake that fails.
     pub(crate) fn ahead(&self, exchanges: usize) -> (&Origin, usize) {
         if self.https.get() == Some(&false) {
             return (&self.plain, exchanges.saturating_sub(1));
@@ -129,8 +129,8 @@ impl Endpoint {
         (&self.secure, (exchanges + spent).saturating_sub(1))
     }
 
-    /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it is
-    /// decided.
+    /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it
+    /// is decided.
     ///
     /// Where the peer is found to speak plain HTTP, the turn of the first ends right then: a login is rare there, and
     /// should there be one after all, it costs those who asked at the same time one request each.

@@ -26,8 +26,8 @@ pub struct Options {
     pub login: Option<Login>,
     /// How often a request that may be repeated is sent again when that may help; 0 for never.
     pub retries: u32,
-    /// A bound on one operation, with all its requests, repetitions and pauses. `None` is the built-in one: five minutes,
-    /// and none for blobs as long as they move.
+    /// A bound on one operation, with all its requests, repetitions and pauses. `None` is the built-in one: five
+    /// minutes, and none for blobs as long as they move.
     pub timeout: Option<Duration>,
     /// Where a line goes that says what is waited for, and how long.
     pub notice: Trace,

@@ -19,8 +19,8 @@ pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(600);
 const NEWS: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// Whether this thread is in the middle of an exchange: what it does then, with this or another registry, is part of
-    /// that. To make it wait for others, who may be waiting for it, would end in a deadlock.
+    /// Whether this thread is in the middle of an exchange: what it does then, with this or another registry, is part
+    /// of that. To make it wait for others, who may be waiting for it, would end in a deadlock.
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -1,12 +1,13 @@
 //! Redacts what is shown: a registry that repeats a header or a password in its error would otherwise have it printed.
 //!
 //! Text from outside is redacted once, where it is put into a message. What the user typed, URLs that are built here,
-//! digests, media types and JSON that is still to be parsed are never redacted: what is decided by a text needs it as it
-//! came. A secret of eight bytes or more is taken out wherever it stands. A shorter one may be a part of any word, so it is
-//! taken out only where a credential stands: in the user information of a URL and as the value of an `Authorization`.
+//! digests, media types and JSON that is still to be parsed are never redacted: what is decided by a text needs it as
+//! it came. A secret of eight bytes or more is taken out wherever it stands. A shorter one may be a part of any word,
+//! so it is taken out only where a credential stands: in the user information of a URL and as the value of an
+//! `Authorization`.
 //!
-//! A secret comes back as it was sent, in base64, and each of these as it stands in an address (RFC 3986), a form, a JSON
-//! text or HTML; also with control characters in it, which are not shown.
+//! A secret comes back as it was sent, in base64, and each of these as it stands in an address (RFC 3986), a form, a
+//! JSON text or HTML; also with control characters in it, which are not shown.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

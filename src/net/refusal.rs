@@ -1,7 +1,7 @@
 //! A registry's refusal in words: its own where it sends any, in docker's form.
 //!
-//! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Whatever a registry
-//! sends ends up on one line of a terminal, so line breaks and control characters go and lengths are bounded.
+//! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Whatever a
+//! registry sends ends up on one line of a terminal, so line breaks and control characters go and lengths are bounded.
 
 use serde_json::Value;
 use ureq::http::StatusCode;
@@ -124,8 +124,8 @@ fn words(answer: &HttpResponse) -> String {
 }
 
 /// What a JSON body says of the failure, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker
-/// Hub's `details`, and the near misses that proxies send. As long as it came, without secrets; [`line`] makes it fit to
-/// be shown.
+/// Hub's `details`, and the near misses that proxies send. As long as it came, without secrets; [`line`] makes it fit
+/// to be shown.
 pub(crate) fn structured(body: &[u8], secrets: &Redactor) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {

@@ -1,8 +1,8 @@
-//! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC 9110,
-//! 10.2.3), within a number of tries and a deadline.
+//! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC
+//! 9110, 10.2.3), within a number of tries and a deadline.
 //!
-//! Whether another attempt may help is told by the error ([`Retryable`]); whether it does harm is for the caller to say.
-//! Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
+//! Whether another attempt may help is told by the error ([`Retryable`]); whether it does harm is for the caller to
+//! say. Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -176,7 +176,8 @@ impl Attempts<'_> {
         (self.tries, self.refusals, self.paused) = (0, 0, Duration::ZERO);
     }
 
-    /// Twice as long as before at most, and half as long at least: those that failed together do not come back together.
+    /// Twice as long as before at most, and half as long at least: those that failed together do not come back
+    /// together.
     fn backoff(&self, tries: u32, longest: Duration) -> Duration {
         let doublings = tries.saturating_sub(1).min(16);
         let longest = FIRST.saturating_mul(1 << doublings).min(longest);

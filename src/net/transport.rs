@@ -2,8 +2,8 @@
 //!
 //! There is one agent (with its pool) for each origin and the registry in whose service it is called, because proxy and
 //! TLS are fixed per agent: set per request, the HTTP library would never reuse a connection. Redirects, errors by
-//! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but for
-//! those of blobs on their way from one registry to another, which are read and sent as they come.
+//! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but
+//! for those of blobs on their way from one registry to another, which are read and sent as they come.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -101,8 +101,8 @@ impl HttpResponse {
         Some(bytes.iter().map(encoded).collect::<String>()).filter(|location| !location.is_empty())
     }
 
-    /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an answer
-    /// is redacted, because what is decided by its texts needs them as they came.
+    /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an
+    /// answer is redacted, because what is decided by its texts needs them as they came.
     pub(crate) fn quote(&self, text: &str) -> String {
         self.secrets.clean(text)
     }

@@ -5,7 +5,8 @@ use testkit::skip::skipped;
 
 use super::{OURS, is_own_flag};
 
-/// Command lines that docker refuses by themselves, split at blanks; `␣` is a blank, `∅` an empty argument, `⏎` a line end.
+/// Command lines that docker refuses by themselves, split at blanks; `␣` is a blank, `∅` an empty argument, `⏎` a line
+/// end.
 const REFUSED: &[&str] = &[
     "∅",
     "-",

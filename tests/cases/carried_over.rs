@@ -35,7 +35,8 @@ impl World {
         serde_json::from_slice(&self.served(repo, tag).1).expect("a list")
     }
 
-    /// An index as no tool of ours would write it: members of its own, two of them in its lines, in an order of its own.
+    /// An index as no tool of ours would write it: members of its own, two of them in its lines, in an order of its
+    /// own.
     fn odd(&self, repo: &str, tag: &str, media_type: &str) -> Vec<u8> {
         let images = ["s390x", "amd64", "arm64"].map(image);
         images.iter().for_each(|image| drop(self.registry.put_image(repo, &image.digest(), image)));

@@ -54,8 +54,8 @@ impl Yard {
         self.ours(&["create", "--amend", list]).args(images.iter().map(|number| self.image(*number)))
     }
 
-    /// Adds an image. Docker reads all entries for that, without a lock and only once, so that it may meet one that another
-    /// docker has half written, and gives up; that is docker's own, and all that it is forgiven here.
+    /// Adds an image. Docker reads all entries for that, without a lock and only once, so that it may meet one that
+    /// another docker has half written, and gives up; that is docker's own, and all that it is forgiven here.
     fn add(&self, tool: &Tool, list: &str, number: usize, retries: &AtomicUsize) {
         const ATTEMPTS: usize = 100;
         let image = self.image(number);
@@ -142,8 +142,8 @@ fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
     assert_eq!(yard.entries(&Tool::Docker, &list), expected);
 }
 
-/// Section "Locks", last paragraph: docker knows no lock, and yet nothing that it writes is lost to us, nor the other way
-/// round. Every process has an image of its own, so each change of it must stay until its own next one.
+/// Section "Locks", last paragraph: docker knows no lock, and yet nothing that it writes is lost to us, nor the other
+/// way round. Every process has an image of its own, so each change of it must stay until its own next one.
 #[test]
 fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     const WORKERS: usize = 64;

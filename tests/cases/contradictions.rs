@@ -1,5 +1,5 @@
-//! Documents that one client takes for an index and another for a manifest (CVE-2021-41190), and answers whose type says
-//! nothing of the document.
+//! Documents that one client takes for an index and another for a manifest (CVE-2021-41190), and answers whose type
+//! says nothing of the document.
 
 use serde_json::{Value, json};
 use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_INDEX, OCI_MANIFEST};

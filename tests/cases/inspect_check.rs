@@ -15,8 +15,8 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// `app:1` names two images, the first one twice, the attestation of the first and an index of two further images. The
-    /// second image, one of the inner index and the attestation are gone.
+    /// `app:1` names two images, the first one twice, the attestation of the first and an index of two further images.
+    /// The second image, one of the inner index and the attestation are gone.
     fn new() -> (Fixture, [Image; 4]) {
         let images = ["linux/amd64", "linux/arm64", "linux/s390x", "linux/ppc64le"].map(buildx_image);
         let inner = Index::oci().image(&images[2]).image(&images[3]).build();

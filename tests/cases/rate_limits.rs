@@ -1,5 +1,5 @@
-//! Registries that answer so many requests a second: all of it arrives, nothing is copied twice, and nothing is given up
-//! that there is time for. Time is the tests' own.
+//! Registries that answer so many requests a second: all of it arrives, nothing is copied twice, and nothing is given
+//! up that there is time for. Time is the tests' own.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};

@@ -1,5 +1,5 @@
-//! `inspect` in its own words (`--raw`, `--platform`, `--local`, `--remote`, `--format`), and `platforms`: what is shown,
-//! and what it takes to find out.
+//! `inspect` in its own words (`--raw`, `--platform`, `--local`, `--remote`, `--format`), and `platforms`: what is
+//! shown, and what it takes to find out.
 
 use serde_json::{Value, json};
 use testkit::image::fixtures::{artifact, attestation_of, buildx_image, buildx_index, helm_chart};

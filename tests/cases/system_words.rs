@@ -1,5 +1,5 @@
-//! What the operating system says of a failure is shown in its words, without its numbers. Every program that a test runs
-//! is held to that (`testkit::sandbox`); here are the failures that nothing else brings about.
+//! What the operating system says of a failure is shown in its words, without its numbers. Every program that a test
+//! runs is held to that (`testkit::sandbox`); here are the failures that nothing else brings about.
 
 use std::net::TcpListener;
 

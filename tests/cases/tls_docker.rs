@@ -196,7 +196,8 @@ fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
     pitch.works(&[]);
 }
 
-/// A difference meant: with `--insecure` docker's create does not open certs.d and its push does; ours opens it for neither.
+/// A difference meant: with `--insecure` docker's create does not open certs.d and its push does; ours opens it for
+/// neither.
 #[test]
 fn half_a_pair_with_insecure() {
     let authority = Authority::new("house");

@@ -1,8 +1,8 @@
 //! `check`: tries out what a registry can do, with images that it makes itself, and takes them away again.
 //!
-//! `samples` makes what is pushed (its layers by `archive`), `trials` pushes it and reads it back in the repositories of
-//! `place`, `verdict` says what came of it, `cleanup` goes by the `traces`, and `interrupt` makes sure that Ctrl-C does not
-//! keep it from doing so.
+//! `samples` makes what is pushed (its layers by `archive`), `trials` pushes it and reads it back in the repositories
+//! of `place`, `verdict` says what came of it, `cleanup` goes by the `traces`, and `interrupt` makes sure that Ctrl-C
+//! does not keep it from doing so.
 
 mod archive;
 mod cleanup;

@@ -203,8 +203,8 @@ pub(crate) fn is_in_the_way(error: &RegistryError) -> bool {
     }
 }
 
-/// Whether a registry that refuses a blob so takes none at all: it is read-only, or a cache. Who is not logged in, or may
-/// not push there, has an error to mend.
+/// Whether a registry that refuses a blob so takes none at all: it is read-only, or a cache. Who is not logged in, or
+/// may not push there, has an error to mend.
 pub(crate) fn takes_no_blobs(error: &RegistryError) -> bool {
     // A token server is asked with GET.
     let is_upload = error.request.as_deref().is_some_and(|request| request.method != "GET");

@@ -8,8 +8,8 @@ use crate::sanitize;
 /// What is not known, or not said.
 const NOTHING: &str = "-";
 
-/// What the list says of itself, a line for each: that it is a draft, its artifact type, annotations and subject. Ends in
-/// an empty line where there is any.
+/// What the list says of itself, a line for each: that it is a draft, its artifact type, annotations and subject. Ends
+/// in an empty line where there is any.
 pub(crate) fn head(node: &InspectNode) -> String {
     let mut lines = Vec::new();
     if node.is_draft {

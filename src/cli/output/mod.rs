@@ -1,7 +1,7 @@
 //! What the program says: data on stdout, talk on stderr.
 //!
-//! `streams` is the way out. `table`, `tree` and `json` give data its form, `human` the sizes and ages in it; `progress`
-//! is the talk while blobs are copied, and `terminal` knows what the other end can show.
+//! `streams` is the way out. `table`, `tree` and `json` give data its form, `human` the sizes and ages in it;
+//! `progress` is the talk while blobs are copied, and `terminal` knows what the other end can show.
 
 pub mod human;
 pub mod json;

@@ -93,7 +93,8 @@ impl Streams {
         self.data(json::text(value)?.as_bytes())
     }
 
-    /// Writes talk to stderr, nothing of which steers a terminal. A failure is dropped: there is nowhere left to report it.
+    /// Writes talk to stderr, nothing of which steers a terminal. A failure is dropped: there is nowhere left to report
+    /// it.
     pub fn note(&self, text: impl fmt::Display) {
         let line = sanitize::talk(&format!("{text}\n"));
         self.without_bars(|| {

@@ -1,8 +1,8 @@
 //! The stop socket: docker holds one end, and closes it when it wants the plugin to end.
 //!
 //! Docker does so when it is told to stop and the plugin does not share its terminal, so that the signal reaches docker
-//! alone. Every change of the store is atomic, so the process may end at any point. A command that has something to clean
-//! up handles the request itself ([`Stop`]).
+//! alone. Every change of the store is atomic, so the process may end at any point. A command that has something to
+//! clean up handles the request itself ([`Stop`]).
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;

@@ -118,8 +118,8 @@ fn nearest_other<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Op
     if known.contains(&word) { None } else { nearest(word, known) }
 }
 
-/// Writes `7` as `v7` where the architecture is arm or arm64: containerd and the image specification know no other form.
-/// Returns the line that says so.
+/// Writes `7` as `v7` where the architecture is arm or arm64: containerd and the image specification know no other
+/// form. Returns the line that says so.
 fn write_out_variant(platform: &mut Platform, flags: &EntryFlags) -> Option<String> {
     let number = flags.variant.as_str();
     let is_number =

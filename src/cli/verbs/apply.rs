@@ -211,7 +211,8 @@ impl Order<'_> {
         })
     }
 
-    /// What the list is called until its digest is known, and in the store. It is one of the tags that it is going to have.
+    /// What the list is called until its digest is known, and in the store. It is one of the tags that it is going to
+    /// have.
     fn name(&self, spec: &Spec, target: &Target) -> Reference {
         if !self.is_by_digest(spec, target) {
             return target.reference.clone();

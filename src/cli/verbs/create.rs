@@ -129,8 +129,8 @@ impl Made<'_> {
         Ok((draft, moves))
     }
 
-    /// A new draft. Where it is made of one index, or of the one that it is to replace, it is to be that index again: what
-    /// that says of itself comes along.
+    /// A new draft. Where it is made of one index, or of the one that it is to replace, it is to be that index again:
+    /// what that says of itself comes along.
     fn empty(&self, list: &Reference) -> Draft {
         let mut draft = Draft::new(list.clone());
         let own = self.found.iter().find(|source| source.reference == *list);

@@ -155,8 +155,8 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     Ok(Exported { spec, losses: losses.told })
 }
 
-/// Whether a spec alone would make another list of this: where the document is not as we write it, or it has what a spec
-/// has no place for.
+/// Whether a spec alone would make another list of this: where the document is not as we write it, or it has what a
+/// spec has no place for.
 fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
     let is_odd = |line: &Descriptor| {
         let is_image = matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));

@@ -17,10 +17,11 @@ use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
 use crate::digest::Digest;
 use crate::model::Draft;
 
-/// Publishes a draft, or with `--dry-run` finds out what that would take. Calls `tell` with the result before any file is
-/// written.
+/// Publishes a draft, or with `--dry-run` finds out what that would take. Calls `tell` with the result before any file
+/// is written.
 ///
-/// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before any request.
+/// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before any
+/// request.
 ///
 /// # Errors
 /// Those of [`Push::new`] and [`Push::run`]; files that cannot be written. [`CommandError::PushedButNotReported`] where the
@@ -110,16 +111,16 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
     }
 }
 
-/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a failure, whatever
-/// fails, is the failure.
+/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a
+/// failure, whatever fails, is the failure.
 pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
     // Several targets of one spec are one list.
     let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
 }
 
-/// Names on stderr every tag of lists that were published under more than their own names. With `--verbose` that has been
-/// told already.
+/// Names on stderr every tag of lists that were published under more than their own names. With `--verbose` that has
+/// been told already.
 pub(crate) fn name_tags(context: &Context, published: &[PushOutcome], options: &Publish) {
     if options.dry_run || options.verbose {
         return;

@@ -62,7 +62,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Makes a client that waits by this clock; deadlines within a request go by the system's all the same. Does no I/O.
+    /// Makes a client that waits by this clock; deadlines within a request go by the system's all the same. Does no
+    /// I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
         Registry { session: Session::new(options, clock) }
     }
@@ -103,8 +104,8 @@ impl Registry {
         self.fetch(reference, false)
     }
 
-    /// The same as the look at a tag before a push: where an account that may push but not pull is refused, its login is
-    /// tried once more.
+    /// The same as the look at a tag before a push: where an account that may push but not pull is refused, its login
+    /// is tried once more.
     ///
     /// # Errors
     /// Those of [`Registry::manifest`].
@@ -202,7 +203,8 @@ impl Registry {
         Ok(digest)
     }
 
-    /// Puts these exact bytes under a tag or their digest. The digest that the registry answers must be theirs. One request.
+    /// Puts these exact bytes under a tag or their digest. The digest that the registry answers must be theirs. One
+    /// request.
     ///
     /// # Errors
     /// [`RegistryErrorKind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,

@@ -1,5 +1,5 @@
-//! Calls at places that a registry named (RFC 9110's `Location`, RFC 8288's `Link`), and bodies that are read and sent as
-//! they come.
+//! Calls at places that a registry named (RFC 9110's `Location`, RFC 8288's `Link`), and bodies that are read and sent
+//! as they come.
 //!
 //! A place can be on any server. The registry's credentials go there only where it is the registry itself.
 
@@ -22,8 +22,8 @@ impl Session {
         slot.into_inner().ok_or_else(missing).map(|body| (reply, body))
     }
 
-    /// The same call at a URL that the registry named, instead of its target: as ever where that is the registry itself,
-    /// and without credentials where it is not.
+    /// The same call at a URL that the registry named, instead of its target: as ever where that is the registry
+    /// itself, and without credentials where it is not.
     ///
     /// `source` says what the registry gave the URL for.
     pub(crate) fn call_at(
@@ -136,8 +136,8 @@ impl Session {
         FailedRequest { address: Some(Address { origin, source }), ..call.shown(self.shown(url)) }
     }
 
-    /// The same URL over plain HTTP where it is an https one at a port that was just found to speak plain HTTP: a registry
-    /// behind a proxy may not know how it is called.
+    /// The same URL over plain HTTP where it is an https one at a port that was just found to speak plain HTTP: a
+    /// registry behind a proxy may not know how it is called.
     fn in_the_clear(&self, reply: &ApiResponse, url: Url) -> Url {
         let plain = Origin { https: false, ..url.origin.clone() };
         let is_found_out = reply.url.origin == plain && url.origin.https;

@@ -26,8 +26,8 @@ pub(crate) fn complaint<'a>(
     move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
 }
 
-/// The digest that the registry says the content has, where it says so. One of an algorithm that cannot be computed here
-/// says nothing.
+/// The digest that the registry says the content has, where it says so. One of an algorithm that cannot be computed
+/// here says nothing.
 pub(crate) fn announced_digest(answer: &HttpResponse) -> Result<Option<Digest>, String> {
     let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
     let shown = || line(&answer.quote(&text), SHOWN_MAX);
@@ -38,8 +38,9 @@ pub(crate) fn announced_digest(answer: &HttpResponse) -> Result<Option<Digest>, 
     }
 }
 
-/// The digest that an answer announces, where it is not the expected one. A registry may answer with its canonical digest
-/// of another algorithm (distribution-spec, "Pushing manifests"): whether that one is right cannot be told from here.
+/// The digest that an answer announces, where it is not the expected one. A registry may answer with its canonical
+/// digest of another algorithm (distribution-spec, "Pushing manifests"): whether that one is right cannot be told from
+/// here.
 pub(crate) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
     announced.filter(|announced| announced.is_comparable(expected) && announced != expected)
 }
@@ -49,8 +50,8 @@ pub(crate) fn is_html(answer: &HttpResponse) -> bool {
     answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
 }
 
-/// The media type of a manifest: the answer's, unless that says nothing and the document names one. The error says that it
-/// is no manifest.
+/// The media type of a manifest: the answer's, unless that says nothing and the document names one. The error says that
+/// it is no manifest.
 pub(crate) fn manifest_type(answer: &HttpResponse) -> Result<String, String> {
     if is_html(answer) {
         return Err("a web page where a manifest should be".to_owned());

@@ -56,8 +56,8 @@ pub(crate) struct Session {
     expected: Mutex<BTreeMap<String, usize>>,
 }
 
-/// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of the
-/// body, and a 400 can mean anything, unless the header is larger than many a server takes.
+/// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of
+/// the body, and a 400 can mean anything, unless the header is larger than many a server takes.
 fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> bool {
     let is_long = header.reveal().len() > HEADER_LONG;
     match reply.answer.status {
@@ -248,8 +248,8 @@ impl Session {
         }
     }
 
-    /// What to send after a 404 to nobody in particular, where somebody is logged in: some registries hide what they have
-    /// from whom they do not know, and ask for a login at their root alone.
+    /// What to send after a 404 to nobody in particular, where somebody is logged in: some registries hide what they
+    /// have from whom they do not know, and ask for a login at their root alone.
     fn known_at_the_door(
         &self,
         endpoint: &Endpoint,
@@ -322,8 +322,8 @@ impl Session {
         }
     }
 
-    /// How much is left of the time that the user has set: our own limit is not one for a helper, which may wait for its
-    /// user to unlock a keychain.
+    /// How much is left of the time that the user has set: our own limit is not one for a helper, which may wait for
+    /// its user to unlock a keychain.
     fn left(&self, deadline: &Deadline) -> Option<Duration> {
         self.timeout.and_then(|_| deadline.left())
     }

@@ -22,8 +22,8 @@ const COUNT_MAX: usize = 1_000_000;
 const PAGES_MAX: usize = 10_000;
 
 impl Registry {
-    /// The sha256 digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says 404.
-    /// One request (HEAD), or a second one (GET) where the registry does not say the digest, says one of another
+    /// The sha256 digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says
+    /// 404. One request (HEAD), or a second one (GET) where the registry does not say the digest, says one of another
     /// algorithm for a tag, or does not take the first.
     ///
     /// # Errors
@@ -90,8 +90,8 @@ impl Registry {
         }
     }
 
-    /// Whether a repository serves the manifest that a list names by this digest and media type. One request (HEAD), or a
-    /// second one (GET) where the registry does not take the first. It is a part of the look before a push; see
+    /// Whether a repository serves the manifest that a list names by this digest and media type. One request (HEAD), or
+    /// a second one (GET) where the registry does not take the first. It is a part of the look before a push; see
     /// [`Registry::look`].
     ///
     /// # Errors

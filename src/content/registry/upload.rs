@@ -1,5 +1,5 @@
-//! Uploads of blobs, step by step, as the OCI distribution specification has them: begun with POST, sent with PATCH, and
-//! finished with PUT, each answer naming the place for the next step.
+//! Uploads of blobs, step by step, as the OCI distribution specification has them: begun with POST, sent with PATCH,
+//! and finished with PUT, each answer naming the place for the next step.
 
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::request::{ApiRequest, ApiResponse};

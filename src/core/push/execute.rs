@@ -198,8 +198,8 @@ impl PushExecutor<'_> {
         Ok(sent)
     }
 
-    /// Brings the blobs and puts the manifests that the list is going to name; `listed` gets those that the registry lists
-    /// as referrers.
+    /// Brings the blobs and puts the manifests that the list is going to name; `listed` gets those that the registry
+    /// lists as referrers.
     fn children(
         &self,
         jobs: NonZeroUsize,
@@ -301,8 +301,8 @@ impl PushExecutor<'_> {
         }
     }
 
-    /// Puts the list under its digest, where it has several names, no tag or a subject; `listed` gets it if the registry
-    /// lists it as a referrer.
+    /// Puts the list under its digest, where it has several names, no tag or a subject; `listed` gets it if the
+    /// registry lists it as a referrer.
     fn list(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers::has_subject(list);
@@ -316,7 +316,8 @@ impl PushExecutor<'_> {
         Ok(())
     }
 
-    /// Adds what this run has put to the referrers tags, but for what the registry has `listed` itself; gives the warnings.
+    /// Adds what this run has put to the referrers tags, but for what the registry has `listed` itself; gives the
+    /// warnings.
     fn referrers(
         &self,
         jobs: NonZeroUsize,
@@ -366,8 +367,8 @@ impl PushExecutor<'_> {
         self.sent.iter().copied().filter(|manifest| !manifest.is_index).collect()
     }
 
-    /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses even
-    /// what changes nothing, and another run may have put the same list meanwhile.
+    /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses
+    /// even what changes nothing, and another run may have put the same list meanwhile.
     fn is_this_now(&self, tag: &Reference) -> bool {
         let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
         let found = self.context.registry.has_manifest(tag.repository(), &name);

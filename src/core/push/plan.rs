@@ -16,8 +16,8 @@ use crate::reference::{Reference, Repository};
 /// The operating system whose foreign layers may stay where they are.
 const WINDOWS: &str = "windows";
 
-/// The size of a manifest that every registry takes (distribution-spec), in bytes. A larger one could be published here and
-/// there, and read nowhere.
+/// The size of a manifest that every registry takes (distribution-spec), in bytes. A larger one could be published here
+/// and there, and read nowhere.
 const LIST_MAX: u64 = 4 * 1024 * 1024;
 
 /// All that publishing a draft in one repository may take.

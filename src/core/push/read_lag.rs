@@ -1,5 +1,5 @@
-//! Registries that do not read at once what was written: one that is copied over several machines can accept a manifest,
-//! and a moment later refuse the list that names it. There a list is put again.
+//! Registries that do not read at once what was written: one that is copied over several machines can accept a
+//! manifest, and a moment later refuse the list that names it. There a list is put again.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -33,8 +33,8 @@ pub(crate) struct ReadLag<'a> {
 }
 
 impl ReadLag<'_> {
-    /// Runs `put`, which puts a list. Where the registry does not know what the list names, but has the manifests in `sent`,
-    /// which this run put before, it is run again.
+    /// Runs `put`, which puts a list. Where the registry does not know what the list names, but has the manifests in
+    /// `sent`, which this run put before, it is run again.
     ///
     /// # Errors
     /// The last failure of `put`.
@@ -68,7 +68,8 @@ impl ReadLag<'_> {
         Err(failure)
     }
 
-    /// Whether the registry serves all of them. A look that fails shows nothing: the failure to put the list is reported.
+    /// Whether the registry serves all of them. A look that fails shows nothing: the failure to put the list is
+    /// reported.
     fn are_there(&self, sent: &[&PlannedManifest<'_>]) -> bool {
         let is_there = tasks::in_order(self.jobs, sent, |manifest| {
             let Some(digest) = manifest.reference.digest() else { return Ok(false) };

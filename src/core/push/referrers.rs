@@ -1,6 +1,6 @@
-//! Referrers in a registry without a referrers API. The client that pushes a manifest with a `subject` must then add the
-//! manifest to the index under the referrers tag of the subject (OCI distribution specification, "Pushing Manifests with
-//! Subject"). A registry that has the API says so by `OCI-Subject` when the manifest is put.
+//! Referrers in a registry without a referrers API. The client that pushes a manifest with a `subject` must then add
+//! the manifest to the index under the referrers tag of the subject (OCI distribution specification, "Pushing Manifests
+//! with Subject"). A registry that has the API says so by `OCI-Subject` when the manifest is put.
 //!
 //! Nothing locks a tag: another client that read it at the same time may replace what was put. So the tag is read back,
 //! and where an entry is gone, it is added again.
@@ -79,8 +79,8 @@ pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Ve
     children.chain(list.and_then(|list| of(list.media_type, &list.digest, &list.bytes))).collect()
 }
 
-/// The referrers tags of these manifests in the plan's repository, each once. A manifest without an entry gives the line
-/// that says why.
+/// The referrers tags of these manifests in the plan's repository, each once. A manifest without an entry gives the
+/// line that says why.
 pub(crate) fn by_tag(plan: &PushPlan<'_>, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
     for Referrer { subject, media_type, digest, bytes } in manifests {
@@ -224,8 +224,8 @@ impl ReferrersTag {
         })
     }
 
-    /// A refusal is a warning: the same push would be refused again. After any other failure a push can be repeated, and no
-    /// tag of the list has moved yet.
+    /// A refusal is a warning: the same push would be refused again. After any other failure a push can be repeated,
+    /// and no tag of the list has moved yet.
     fn failed(
         &self,
         error: RegistryError,

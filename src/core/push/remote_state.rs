@@ -92,9 +92,9 @@ impl RemoteState {
     }
 }
 
-/// Looks at the target: a GET of the own name, a HEAD of every other tag, and a HEAD of every manifest that the list names
-/// and that this run does not send. A login that may push but not pull learns nothing here. What it can send it then
-/// sends; how much it could not check is counted.
+/// Looks at the target: a GET of the own name, a HEAD of every other tag, and a HEAD of every manifest that the list
+/// names and that this run does not send. A login that may push but not pull learns nothing here. What it can send it
+/// then sends; how much it could not check is counted.
 ///
 /// # Errors
 /// What stands in the way of an exchange, and for a dry run what cannot be read.
@@ -316,8 +316,8 @@ impl Looker<'_> {
         }
     }
 
-    /// Whether it can be published all the same. Docker never looks, so what is there and broken must not be what keeps it
-    /// from being replaced. 502, 503 and 504 are about the registry, which would take nothing else either.
+    /// Whether it can be published all the same. Docker never looks, so what is there and broken must not be what keeps
+    /// it from being replaced. 502, 503 and 504 are about the registry, which would take nothing else either.
     fn is_let_go(&self, error: &RegistryError) -> bool {
         let is_broken = match error.kind {
             RegistryErrorKind::Protocol | RegistryErrorKind::Refused | RegistryErrorKind::Verification => true,

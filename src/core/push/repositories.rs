@@ -1,5 +1,5 @@
-//! The repositories that a list is published in: its own, and before it those that `--tag` names in full. All of them are
-//! looked at before anything is sent to any; then each is made whole before the next.
+//! The repositories that a list is published in: its own, and before it those that `--tag` names in full. All of them
+//! are looked at before anything is sent to any; then each is made whole before the next.
 
 use std::num::NonZeroUsize;
 
@@ -96,8 +96,8 @@ impl Pusher<'_> {
         }
     }
 
-    /// Publishes in one repository after the other, once it is known that all have the images that cannot be sent. `send` sends
-    /// what a repository does not have yet, and adds the tags that it moves to its last argument.
+    /// Publishes in one repository after the other, once it is known that all have the images that cannot be sent.
+    /// `send` sends what a repository does not have yet, and adds the tags that it moves to its last argument.
     pub(super) fn send_all(
         &self,
         plans: &PushPlans<'_>,

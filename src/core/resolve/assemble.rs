@@ -223,8 +223,8 @@ impl ListParts {
 }
 
 impl ListParts {
-    /// Lets a draft have the form of the index that its spec names: the spec says what the images are, and the index what
-    /// a spec has no words for.
+    /// Lets a draft have the form of the index that its spec names: the spec says what the images are, and the index
+    /// what a spec has no words for.
     fn follow(&self, draft: &mut Draft, form: &ResolvedSource) {
         let Some(ResolvedSource { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
         draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });

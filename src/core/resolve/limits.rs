@@ -1,5 +1,5 @@
-//! How much one command takes out of indexes. A registry writes them as it likes: 4 MiB are room for tens of thousands of
-//! lines, each of which may name one manifest of 4 MiB again.
+//! How much one command takes out of indexes. A registry writes them as it likes: 4 MiB are room for tens of thousands
+//! of lines, each of which may name one manifest of 4 MiB again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -51,7 +51,8 @@ impl ResolvedSource {
         self.entries.iter().filter_map(parent).collect()
     }
 
-    /// Leaves out what belongs to a lost image: what attests it or refers to it as its subject, and what belongs to that.
+    /// Leaves out what belongs to a lost image: what attests it or refers to it as its subject, and what belongs to
+    /// that.
     pub(crate) fn leave_out_orphans(&mut self) {
         let mut gone: BTreeSet<Digest> = self.lost.iter().map(|line| line.digest.clone()).collect();
         loop {

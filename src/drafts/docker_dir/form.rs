@@ -1,5 +1,5 @@
-//! What the side file of format 3 has beyond format 2: the order and the form of the list. See `store-format.md`, "Order
-//! and form".
+//! What the side file of format 3 has beyond format 2: the order and the form of the list. See `store-format.md`,
+//! "Order and form".
 
 use std::collections::BTreeMap;
 

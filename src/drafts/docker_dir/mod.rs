@@ -1,8 +1,9 @@
 //! The local store of drafts: docker's own directory, read and written as `store-format.md` says.
 //!
-//! One narrow door: [`DockerDir::draft`] reads, [`DockerDir::change`] locks, reads, lets the caller make a new [`Draft`] of the
-//! old one, and writes the difference. Beside these, [`DockerDir::replace`] and [`DockerDir::remove`] need nothing of what is
-//! there, and [`DockerDir::names`], [`DockerDir::stored`] and [`DockerDir::remove_stored`] are for drafts that nobody named. Nothing else touches the files, so that another place to keep drafts needs only these
+//! One narrow door: [`DockerDir::draft`] reads, [`DockerDir::change`] locks, reads, lets the caller make a new
+//! [`Draft`] of the old one, and writes the difference. Beside these, [`DockerDir::replace`] and [`DockerDir::remove`]
+//! need nothing of what is there, and [`DockerDir::names`], [`DockerDir::stored`] and [`DockerDir::remove_stored`] are
+//! for drafts that nobody named. Nothing else touches the files, so that another place to keep drafts needs only these
 //! verbs: values go in and come out, and paths are in errors alone.
 
 mod atomic;
@@ -72,8 +73,8 @@ impl DockerDir {
         read::draft(&self.paths, &draft::key(list), list)
     }
 
-    /// The draft for those who only show it. Where it is not known whether it says of itself what is written down of that
-    /// list, it says nothing, and an error tells so.
+    /// The draft for those who only show it. Where it is not known whether it says of itself what is written down of
+    /// that list, it says nothing, and an error tells so.
     ///
     /// # Errors
     /// As [`DockerDir::draft`], but for that one.
@@ -152,8 +153,8 @@ impl DockerDir {
         })
     }
 
-    /// Removes the draft of `list` under its lock, readable or not; whether there was one. `notice` is told, once, if the
-    /// lock has to be waited for.
+    /// Removes the draft of `list` under its lock, readable or not; whether there was one. `notice` is told, once, if
+    /// the lock has to be waited for.
     ///
     /// # Errors
     /// A directory with what is no entry, or of another list; a store that cannot be locked or written.
@@ -188,8 +189,8 @@ impl DockerDir {
     }
 
     /// Removes the draft behind a name under its lock, readable or not, if it is there, is still the one that the name
-    /// speaks of, and, where `older_than` is given, was last changed before that; whether it did. `notice` is told, once,
-    /// if the lock has to be waited for.
+    /// speaks of, and, where `older_than` is given, was last changed before that; whether it did. `notice` is told,
+    /// once, if the lock has to be waited for.
     ///
     /// # Errors
     /// As [`DockerDir::removable`]: what is not known to be a draft stays. A store that cannot be locked or written.

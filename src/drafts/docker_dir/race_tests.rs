@@ -33,8 +33,8 @@ fn annotated(store: &DockerDir) {
     changed.unwrap();
 }
 
-/// What was made of the old list, an entry of it or what it says of itself, never gets into docker's new one; whether that
-/// says of itself what the old one said is not known.
+/// What was made of the old list, an entry of it or what it says of itself, never gets into docker's new one; whether
+/// that says of itself what the old one said is not known.
 #[test]
 fn a_list_that_docker_made_anew_gets_nothing_of_the_old_one() {
     for entries_too in [false, true] {

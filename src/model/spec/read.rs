@@ -145,8 +145,8 @@ impl Reader<'_> {
         if let Some(id) = members.get("os.version") {
             self.check_os_version(*id, &platform);
         }
-        // As it is written: an empty variable gives nothing, and takes nothing away. manifest-tool does not tell an empty
-        // field from one that is left out.
+        // As it is written: an empty variable gives nothing, and takes nothing away. manifest-tool does not tell an
+        // empty field from one that is left out.
         let is_empty = |key: &str| {
             let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
             is_written_empty && self.dialect == Dialect::Ours

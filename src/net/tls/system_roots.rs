@@ -1,8 +1,8 @@
 //! The system's certificate authorities, by the rules of Go's `crypto/x509`, which docker has.
 //!
-//! On Linux and its like they are a file, the first of several places where there is one, together with what lies in some
-//! folders. `SSL_CERT_FILE` takes the place of the file and `SSL_CERT_DIR` that of the folders, each of its own half
-//! only. What is not there is no error, and neither is what cannot be read while there are authorities at all.
+//! On Linux and its like they are a file, the first of several places where there is one, together with what lies in
+//! some folders. `SSL_CERT_FILE` takes the place of the file and `SSL_CERT_DIR` that of the folders, each of its own
+//! half only. What is not there is no error, and neither is what cannot be read while there are authorities at all.
 
 use std::sync::OnceLock;
 

@@ -67,8 +67,8 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
         assert_eq!(cut.cuts(), 2, "{way:?}");
         let (gets, patches) = (answers(&bench, "GET", "/source/blobs/"), answers(&bench, "PATCH", "/blobs/uploads/"));
         let last = patches.last().map(String::as_str);
-        // This registry knows an upload no more once its connection broke, so all of it is sent again. What broke at the
-        // source it does not notice.
+        // This registry knows an upload no more once its connection broke, so all of it is sent again. What broke at
+        // the source it does not notice.
         let (gets_then, patches_then) = match way {
             Direction::ToServer => (["200", "200", "200"], 3),
             Direction::ToClient => (["200", "206", "206"], 1),

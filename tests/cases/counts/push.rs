@@ -1,5 +1,5 @@
-//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest that is sent and one HEAD for
-//! each that is there already.
+//! `push`: one look at the tag, one mount for each distinct blob, one PUT for each manifest that is sent and one HEAD
+//! for each that is there already.
 
 use testkit::client::Client;
 use testkit::image::sha256;

@@ -31,8 +31,8 @@ const IMAGES: usize = 5;
 
 pub(super) type Tree = BTreeMap<String, (u32, Vec<u8>)>;
 
-/// A command under test: what is there before it, and itself. `{L}` is the list, a number an image, `{X}` an index, which
-/// a draft of format 1 has no place for, and `{S}` a spec of the list with an index and an annotation.
+/// A command under test: what is there before it, and itself. `{L}` is the list, a number an image, `{X}` an index,
+/// which a draft of format 1 has no place for, and `{S}` a spec of the list with an index and an annotation.
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) before: &'static [&'static str],
@@ -347,8 +347,8 @@ impl Ground {
         later.iter().find(asks).map_or(Ok(()), |later| Err(format!("and then it needs {}", later.line)))
     }
 
-    /// Runs the command with what strace's `options` make happen at the call: the home afterwards and what the command said. `struck` finds
-    /// in a log where that was.
+    /// Runs the command with what strace's `options` make happen at the call: the home afterwards and what the command
+    /// said. `struck` finds in a log where that was.
     fn disturbed(
         &self,
         (call, marks): (&Call, &Marks),

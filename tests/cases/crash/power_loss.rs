@@ -1,8 +1,8 @@
 //! What a disk may hold after a power loss: the calls of a change are recorded and played back on a model that keeps
 //! only what a sync has made sure of, and of the rest every subset. See `store-format.md`, "What a crash leaves".
 //!
-//! The model is POSIX's and harsher than any journal: a file's bytes are there once the file was synced, a name once its
-//! folder was; names that were not synced may be there or not, each for itself.
+//! The model is POSIX's and harsher than any journal: a file's bytes are there once the file was synced, a name once
+//! its folder was; names that were not synced may be there or not, each for itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

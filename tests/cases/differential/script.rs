@@ -13,10 +13,10 @@
 //! - `!drop-blob REPO THING` deletes a thing's last layer there · `!drop-manifest REPO THING` deletes its manifest
 //! - `!served REPO:TAG` has what is served there compared at the end, as is done for the target of every push
 //!
-//! Placeholders: `{R}` the registry's host, `{S}` the same as it stands in a file name, `{N}` the script's name,
-//! `{T}` is `{R}/{N}`, `{L}` is `localhost:PORT`, `{C}` an empty directory, `{V6}` a registry on `[::1]`, `{VS}` its file name,
-//! `{D:THING}` a thing's digest, `{H:THING}` its hex digits, `{B:THING}` its manifest in base64,
-//! `{x:N}` the letter x so many times.
+//! Placeholders: `{R}` the registry's host, `{S}` the same as it stands in a file name, `{N}` the script's name, `{T}`
+//! is `{R}/{N}`, `{L}` is `localhost:PORT`, `{C}` an empty directory, `{V6}` a registry on `[::1]`, `{VS}` its file
+//! name, `{D:THING}` a thing's digest, `{H:THING}` its hex digits, `{B:THING}` its manifest in base64, `{x:N}` the
+//! letter x so many times.
 
 /// One script: a name that is also a repository name, and its lines.
 #[derive(Debug, Clone, Copy)]

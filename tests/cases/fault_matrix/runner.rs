@@ -14,7 +14,8 @@ use super::case::{Case, ELSEWHERE, Outcome, named};
 
 /// So many of the findings are shown whole.
 const SHOWN: usize = 12;
-/// How long a run may take before it counts as one that hangs, and ends the test. No time-out that a case has is longer.
+/// How long a run may take before it counts as one that hangs, and ends the test. No time-out that a case has is
+/// longer.
 const GUARD: Duration = Duration::from_secs(120);
 
 /// What came of the runs of one command.

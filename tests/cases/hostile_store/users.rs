@@ -92,7 +92,8 @@ fn another_users_files_are_refused_and_roots_are_not() {
     }
 }
 
-/// `sudo docker manifest annotate` leaves a root's file in a user's folder: it is an entry like any other, also to change.
+/// `sudo docker manifest annotate` leaves a root's file in a user's folder: it is an entry like any other, also to
+/// change.
 #[test]
 fn an_entry_that_sudo_docker_wrote_can_be_changed_by_its_user() {
     let Some(users) = Users::new() else { return };

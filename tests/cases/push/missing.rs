@@ -1,5 +1,5 @@
-//! Images that a list names and that are gone: a retention job deletes what has no tag, and the list goes on naming it. A
-//! push sends what it can send again, and names what it cannot; no tag moves then.
+//! Images that a list names and that are gone: a retention job deletes what has no tag, and the list goes on naming it.
+//! A push sends what it can send again, and names what it cannot; no tag moves then.
 
 use testkit::client::Client;
 use testkit::image::{Image, Index};

@@ -1,5 +1,5 @@
-//! `--tag` with full references: other repositories, of the same registry and of others, are published first, each of them
-//! whole.
+//! `--tag` with full references: other repositories, of the same registry and of others, are published first, each of
+//! them whole.
 
 use std::fs;
 

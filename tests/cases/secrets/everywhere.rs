@@ -1,5 +1,5 @@
-//! Every command with every way to log in, against registries that behave and registries that repeat what they were sent:
-//! all output and every file is searched.
+//! Every command with every way to log in, against registries that behave and registries that repeat what they were
+//! sent: all output and every file is searched.
 
 use std::path::PathBuf;
 

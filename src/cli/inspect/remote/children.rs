@@ -50,7 +50,8 @@ impl Client<'_> {
         Ok(InspectNode::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
-    /// What lies below a list, as far as the detail needs it. A manifest whose contents are not needed is only looked for.
+    /// What lies below a list, as far as the detail needs it. A manifest whose contents are not needed is only looked
+    /// for.
     fn known(&self, list: &Reference, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
         let is_wanted = |line: &Descriptor| detail.check || detail.is_fetched(line);
         let look = |line: &Descriptor| {

@@ -18,8 +18,8 @@ use crate::reference::Repository;
 
 /// A connection that brought so many bytes before it broke was worth the try.
 const MOVED: u64 = 1024 * 1024;
-/// A blob of at most so many bytes is kept until it has arrived: a target that refuses it for now, because there are too
-/// many requests, gets it again without another request to its source.
+/// A blob of at most so many bytes is kept until it has arrived: a target that refuses it for now, because there are
+/// too many requests, gets it again without another request to its source.
 const KEPT_MAX: u64 = 1024 * 1024;
 /// For bytes that nobody wants, of a registry that serves a blob from its beginning only.
 const SCRATCH: usize = 64 * 1024;
