@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Run, Sandbox};
+use testkit::sandbox::{Run, Sandbox, on_path};
+use testkit::skip::skipped;
 
 use super::OURS;
 
@@ -102,4 +103,25 @@ fn apply_replaces_a_draft_that_cannot_be_read() {
     let said = format!("the draft {} is replaced", fixture.registry.name("app:1"));
     assert!(applied.err().lines().any(|line| line == said), "{}", applied.err());
     let _ = fixture.command(&["inspect", "--local", "@app:1"]).run().success();
+}
+
+/// A disk can take a hundredth of a second for each sync, so what a removal costs is their number.
+#[test]
+fn a_removal_syncs_once_for_each_draft() {
+    const DRAFTS: usize = 40;
+    if !on_path("strace") {
+        return skipped("the number of syncs of a removal", "strace is not on the PATH");
+    }
+    let tags: Vec<String> = (0..DRAFTS).map(|number| number.to_string()).collect();
+    let fixture = Fixture::new(&tags.iter().map(String::as_str).collect::<Vec<_>>());
+    let log = fixture.sandbox.path().join("syncs.log");
+    let names: Vec<String> = tags.iter().map(|tag| format!("@app:{tag}")).collect();
+    let words: Vec<&str> = ["rm"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let traced = fixture.sandbox.command("strace").args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync,syncfs"]);
+    let traced = traced.arg("-o").arg(&log).arg(OURS).args(fixture.registry.words(&words));
+    assert_eq!(traced.run().code, 0);
+    assert!(tags.iter().all(|tag| !fixture.is_there(tag)));
+    let seen = std::fs::read_to_string(&log).expect("what strace saw");
+    let syncs = seen.lines().filter(|line| line.contains("sync(")).count();
+    assert!((DRAFTS..DRAFTS + 4).contains(&syncs), "{syncs} syncs for {DRAFTS} drafts");
 }
