@@ -158,6 +158,28 @@ fn what_nobody_knows_goes_along() {
 }
 
 #[test]
+fn a_manifest_of_an_unknown_type_is_copied_where_its_blobs_can_be_found() {
+    let (world, far) = (World::new(), Registry::builder().takes_any_manifest().start());
+    let amd = image("amd64");
+    world.registry.put_image("dev/app", &amd.digest(), &amd);
+    let kind = "application/vnd.example.thing+json";
+    let blob = world.registry.put_blob("dev/app", b"thing");
+    let blob = json!({"mediaType": "application/octet-stream", "digest": blob, "size": 5});
+    let thing = json!({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]}).to_string();
+    let digest = world.registry.put_manifest("dev/app", &sha256(thing.as_bytes()), kind, thing.as_bytes());
+    let unknown = json!({"mediaType": kind, "digest": digest, "size": thing.len()});
+    let own = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
+        "platform": amd.platform()});
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, own]}).to_string();
+    world.registry.put_manifest("dev/app", "1", OCI_INDEX, index.as_bytes());
+    let list = far.name("far/app:1");
+    assert_eq!(world.run(&["create", &list, "@dev/app:1"]).success().err(), "");
+    let _ = world.run(&["push", &list]).success();
+    assert_eq!(far.manifest("far/app", "1"), Some((OCI_INDEX.to_owned(), index.into_bytes())));
+    assert_eq!(far.manifest("far/app", &digest), Some((kind.to_owned(), thing.into_bytes())));
+}
+
+#[test]
 fn what_refers_to_an_image_goes_where_the_image_goes() {
     let world = World::new();
     let (amd, arm) = (image("amd64"), image("arm64"));

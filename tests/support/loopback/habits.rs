@@ -18,6 +18,7 @@ pub(crate) struct Habits {
     pub(crate) chunk_least: Option<u64>,
     pub(crate) hides: Hides,
     pub(crate) refused: Vec<(&'static str, u16)>,
+    pub(crate) any_manifest: bool,
     pub(crate) no_nested: bool,
     pub(crate) no_deletion: bool,
     pub(crate) no_ranges: bool,
@@ -148,6 +149,12 @@ impl Builder {
 
     fn refuse(mut self, types: &[&'static str], status: u16) -> Builder {
         self.habits.refused.extend(types.iter().map(|media_type| (*media_type, status)));
+        self
+    }
+
+    /// Takes manifests of any media type, where most take images and lists alone.
+    pub fn takes_any_manifest(mut self) -> Builder {
+        self.habits.any_manifest = true;
         self
     }
 

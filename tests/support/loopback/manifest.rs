@@ -69,7 +69,8 @@ pub(crate) fn check(
     if !reference.contains(':') && !is_tag(reference) {
         return Err(refuse("TAG_INVALID", "manifest tag did not match URI", Value::Null));
     }
-    if ![DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&media_type) {
+    let is_known = [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX].contains(&media_type);
+    if !is_known && !habits.any_manifest {
         return Err(invalid(&format!("unsupported manifest media type: {media_type:?}")));
     }
     if let Some(status) = habits.refuses(media_type) {
