@@ -2,7 +2,7 @@
 //!
 //! Nothing is read or sent before a registry asks. The first token is asked for all that the command has announced, so
 //! that one serves it whole; where a registry or its token server will not have that, exactly what was challenged is
-//! asked for. What a token turned out to be good for is [`TokenCache`]'s to know.
+//! asked for. What a token turned out to be good for is `TokenCache`'s to know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,7 +5,7 @@
 //!
 //! Proxies: an https target is reached by `CONNECT`, with the library's own connector. A plain http target is asked for
 //! at the proxy itself, in absolute form, as Go does it: many proxies allow `CONNECT` to port 443 only. The library has
-//! nothing for that, so [`super::forward`] rewrites the request line on its way out.
+//! nothing for that, so `proxy_connect` rewrites the request line on its way out.
 
 use std::cell::Cell;
 use std::fmt;

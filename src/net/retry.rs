@@ -1,7 +1,7 @@
 //! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC
 //! 9110, 10.2.3), within a number of tries and a deadline.
 //!
-//! Whether another attempt may help is told by the error ([`Retryable`]); whether it does harm is for the caller to
+//! Whether another attempt may help is told by the error (`Retryable`); whether it does harm is for the caller to
 //! say. Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
 
 use std::fmt;

@@ -1,7 +1,7 @@
 //! `inspect`: the draft of that name first, then whatever the registry has.
 //!
 //! What was found is told in docker's words (`local` and `remote` each have theirs, docker's own being different), or
-//! in ours: then it becomes a [`node::InspectNode`] first, whatever it was, and `json`, `table` and `tree` draw that.
+//! in ours: then it becomes a `InspectNode` first, whatever it was, and `json`, `table` and `tree` draw that.
 
 mod json;
 mod local;

@@ -1,8 +1,8 @@
 //! A blob brought into a repository: mounted, or streamed there from another registry.
 //!
 //! What a broken connection to the target cuts off is gone on with where the target says that it has got to, or begun
-//! again; one to the source is [`BlobSource`]'s. That is for streams only: the requests around them are whole, and
-//! sending those again is [`Session`]'s.
+//! again; one to the source is `BlobSource`'s. That is for streams only: the requests around them are whole, and
+//! sending those again is `Session`'s.
 
 use crate::auth::authenticator::Access;
 use crate::content::registry::blobs::source::BlobSource;
