@@ -83,7 +83,10 @@ fn another_users_files_are_refused_and_roots_are_not() {
                 // Root can read what anybody wrote.
                 let _ = yard.ours(READERS[0]).run().success();
             }
-            chown(&path, Some(US), None).expect("root may give back");
+            // A push writes down what the tag has now, and so clears what a killed process left.
+            if path.exists() || !place.path.starts_with(".docker-manifest/staging/") {
+                chown(&path, Some(US), None).expect("root may give back");
+            }
         }
     }
     println!("{tried} commands met what belongs to others");
