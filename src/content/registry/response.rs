@@ -62,9 +62,10 @@ pub(crate) fn manifest_type(answer: &HttpResponse) -> Result<String, String> {
         return Err(format!("no JSON object where a manifest should be: {start:?}"));
     }
     let served = answer.header("Content-Type").unwrap_or_default();
-    let served = media_type::essence(&served).to_ascii_lowercase();
-    // Without a slash it is no media type, and says as little.
-    if served.contains('/') && !GENERIC_TYPES.contains(&served.as_str()) {
+    // Without a slash it is no media type, and counts as none.
+    let served = Some(media_type::essence(&served).to_ascii_lowercase()).filter(|served| served.contains('/'));
+    let served = served.unwrap_or_default();
+    if !GENERIC_TYPES.contains(&served.as_str()) {
         return Ok(served);
     }
     let manifest = json::parse(&answer.body).unwrap_or_default();
