@@ -92,6 +92,7 @@ mod cases {
     mod crash;
     mod damaged_entries;
     mod differential;
+    mod docs;
     mod drafts;
     mod error_data;
     mod fault_matrix;

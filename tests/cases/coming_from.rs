@@ -1,5 +1,6 @@
-//! The README's table for those who come from another tool: what it says to type is what can be typed, and it does what
-//! the row says.
+//! docs/coming-from/: what a page says to type can be typed, and does what the row says.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 use testkit::image::{Image, Index};
@@ -9,10 +10,11 @@ use testkit::sandbox::Sandbox;
 use super::OURS;
 use docker_manifest::cli::args::{self, CliRequest};
 
-/// The rows, as the cells of both columns.
-fn rows() -> Vec<(String, String)> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
-    let table = readme.split_once("| there | here |\n| --- | --- |\n").expect("the table").1;
+/// The rows of one tool's page, as the cells of both columns.
+fn rows(page: &str) -> Vec<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/coming-from").join(page);
+    let text = std::fs::read_to_string(path).expect("the page");
+    let table = text.split_once(" | here |\n| --- | --- |\n").expect("the table").1;
     let rows = table.lines().take_while(|line| line.starts_with('|'));
     rows.map(|row| match row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().as_slice() {
         [there, here] => ((*there).to_owned(), (*here).to_owned()),
@@ -20,6 +22,17 @@ fn rows() -> Vec<(String, String)> {
     })
     .collect()
 }
+
+/// Every page, by its tool.
+const PAGES: &[(&str, &str)] = &[
+    ("docker manifest", "docker-manifest.md"),
+    ("manifest-tool", "manifest-tool.md"),
+    ("crane", "crane.md"),
+    ("regctl", "regctl.md"),
+    ("docker buildx imagetools", "buildx.md"),
+    ("podman manifest", "podman.md"),
+    ("oras", "oras.md"),
+];
 
 /// What stands between backticks.
 fn commands(cell: &str) -> Vec<&str> {
@@ -44,8 +57,7 @@ fn typed(word: &str) -> String {
 }
 
 #[test]
-fn every_tool_has_its_commands_in_the_table() {
-    let there: String = rows().into_iter().map(|(there, _)| there + "\n").collect();
+fn every_tool_has_its_commands_on_its_page() {
     for (tool, commands) in [
         ("docker manifest", &["create", "annotate", "inspect", "push", "rm"][..]),
         (
@@ -56,7 +68,7 @@ fn every_tool_has_its_commands_in_the_table() {
             "manifest-tool",
             &["--username", "--password", "--docker-cfg", "--insecure", "--plain-http", "--debug", "--type"],
         ),
-        ("mquery", &["IMAGE"]),
+        ("manifest-tool", &["mquery IMAGE"]),
         ("crane", &["index append", "index filter", "index list", "--flatten", "--docker-empty-base", "--platform"]),
         ("regctl", &["index create", "index add", "index delete", "--ref", "--digest", "--platform", "--media-type"]),
         (
@@ -73,17 +85,17 @@ fn every_tool_has_its_commands_in_the_table() {
             "podman manifest",
             &["create", "add", "annotate", "exists", "inspect", "push", "remove", "rm", "--index", "--all"],
         ),
+        ("oras", &["manifest index create", "manifest index update", "--add", "--remove", "resolve", "tag", "copy"]),
         ("podman manifest", &["--amend", "--artifact", "--rm", "--digestfile", "--format", "--creds", "--tls-verify"]),
     ] {
-        // From this tool's name to the next one's.
-        let rows = there.split_once(&format!("**{tool}**")).unwrap_or_else(|| panic!("no rows of {tool}")).1;
-        let rows = rows.split_once("**").map_or(rows, |(rows, _)| rows);
+        let page = PAGES.iter().find(|(name, _)| *name == tool).expect("a page").1;
+        let there: String = rows(page).into_iter().map(|(there, _)| there + "\n").collect();
         for command in commands {
-            let is_there = rows.split('`').skip(1).step_by(2).any(|code| {
+            let is_there = there.split('`').skip(1).step_by(2).any(|code| {
                 let code = format!(" {code} ").replace('=', " ");
                 code.contains(&format!(" {command} "))
             });
-            assert!(is_there, "{tool} {command} is not in the table");
+            assert!(is_there, "{tool} {command} is not in {page}");
         }
     }
 }
@@ -92,7 +104,7 @@ fn every_tool_has_its_commands_in_the_table() {
 fn what_the_table_says_to_type_can_be_typed() {
     let verbs: Vec<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let mut number = 0;
-    for (there, here) in rows() {
+    for (there, here) in PAGES.iter().flat_map(|(_, page)| rows(page)) {
         assert!(!here.is_empty(), "{there}");
         for command in commands(&here) {
             let words: Vec<String> = command.split(' ').map(typed).collect();

@@ -171,15 +171,15 @@ fn several_targets_and_documents_are_told_as_one_array() {
     assert_eq!(one.as_array().map(Vec::len), Some(1));
 }
 
-/// The README shows a file with all that it may say; it is one.
+/// docs/specs.md shows a file with every key; it can be read.
 #[test]
-fn the_readme_s_file_is_one() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
-    let begin = readme.find("    image: registry.example.com/app:1.2.3").expect("the file");
-    let lines = readme[begin..].lines().take_while(|line| line.starts_with("    "));
+fn the_file_in_the_documentation_can_be_read() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/specs.md")).expect("the page");
+    let begin = page.find("    image: registry.example.com/app:1.2.3").expect("the file");
+    let lines = page[begin..].lines().take_while(|line| line.starts_with("    "));
     let text: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
     let version = |name: &str| (name == "VERSION").then(|| "1.2.3".into());
-    let parsed = docker_manifest::model::spec::parse(&text, "README.md", Dialect::Ours, &version);
+    let parsed = docker_manifest::model::spec::parse(&text, "specs.md", Dialect::Ours, &version);
     let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
     assert_eq!(parsed.warnings, []);
     let [spec] = parsed.specs.as_slice() else { panic!("{} documents", parsed.specs.len()) };

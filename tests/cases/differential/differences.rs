@@ -10,7 +10,7 @@ pub(crate) struct Difference {
     /// The step's line as written, "served", or "*" for any step.
     pub(crate) step: &'static str,
     pub(crate) what: &'static [What],
-    /// For people, and for the README.
+    /// For people, and for docs/differences.md.
     pub(crate) why: &'static str,
 }
 

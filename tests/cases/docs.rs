@@ -1,0 +1,175 @@
+//! README and docs/: links lead somewhere, examples are command lines, and output that is shown is real output.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use testkit::image::fixtures::buildx_index;
+use testkit::loopback::Registry;
+use testkit::sandbox::Sandbox;
+
+use super::OURS;
+use docker_manifest::cli::args::{self, CliRequest};
+
+/// What the README's screens must fit into.
+const README_WORDS: usize = 1600;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn markdown_in(folder: &Path, pages: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            markdown_in(&path, pages);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(path);
+        }
+    }
+}
+
+/// Every page for users: those at the top, docs/, findings/, the tests' own.
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(root())
+        .expect("the repository")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    for folder in ["docs", "findings", "tests/support"] {
+        markdown_in(&root().join(folder), &mut pages);
+    }
+    pages.sort();
+    pages
+}
+
+/// README and docs/, as one text: where commands and flags have their examples.
+pub(super) fn user_docs() -> String {
+    let mut pages = vec![root().join("README.md")];
+    markdown_in(&root().join("docs"), &mut pages);
+    pages.iter().map(|page| read(page) + "\n").collect()
+}
+
+/// The name that a web page gives to a heading (GitHub's rule).
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The targets of all links of a page: `[text](target)`.
+fn links(text: &str) -> Vec<&str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    let mut number = 0;
+    for page in pages() {
+        for link in links(&read(&page)).into_iter().filter(|link| !link.contains("://")) {
+            number += 1;
+            let (path, section) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a folder").join(path) };
+            let has_section = || read(&target).lines().any(|line| line.starts_with('#') && anchor(line) == section);
+            if !target.exists() || !(section.is_empty() || has_section()) {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "broken links: {broken:#?}");
+    assert!(number > 40, "{number} links");
+}
+
+/// A page that no other page leads to is a page that nobody reads.
+#[test]
+fn every_page_of_docs_is_linked_from_its_index() {
+    let index = read(&root().join("docs/README.md"));
+    let mut pages = Vec::new();
+    markdown_in(&root().join("docs"), &mut pages);
+    for page in pages {
+        let name = page.strip_prefix(root().join("docs")).expect("in docs").display().to_string();
+        assert!(name == "README.md" || links(&index).contains(&name.as_str()), "{name} is not in docs/README.md");
+    }
+}
+
+#[test]
+fn the_readme_fits_two_screens() {
+    let words = read(&root().join("README.md")).split_whitespace().count();
+    assert!(words < README_WORDS, "{words} words; {README_WORDS} are allowed: move text to docs/");
+}
+
+#[test]
+fn every_verb_and_flag_has_an_example() {
+    let docs = user_docs();
+    let syntax = args::syntax();
+    let verbs: Vec<_> = syntax.get_subcommands().collect();
+    assert!(verbs.len() > 15, "{} verbs", verbs.len());
+    let examples: Vec<&str> = docs.lines().filter(|line| line.starts_with("    ")).collect();
+    let words: BTreeSet<&str> =
+        examples.iter().flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')).collect();
+    let mut missing = Vec::new();
+    for verb in verbs {
+        let name = verb.get_name();
+        if ![format!("`{name}"), format!(" {name} ")].iter().any(|words| docs.contains(words)) {
+            missing.push(name.to_owned());
+        }
+        let flags = verb.get_arguments().filter_map(|flag| flag.get_long()).map(|flag| format!("--{flag}"));
+        missing.extend(flags.filter(|flag| !words.contains(flag.as_str())).map(|flag| format!("{name} {flag}")));
+    }
+    assert!(missing.is_empty(), "README and docs/ have no example of {missing:?}");
+}
+
+#[test]
+fn every_example_is_a_command_line() {
+    let docs = user_docs().replace("\\\n", " ");
+    let examples = docs.lines().filter_map(|line| line.strip_prefix("    docker-manifest "));
+    let mut number = 0;
+    for example in examples {
+        // What follows is the shell's.
+        let ends = |word: &&str| !["#", "|", "||", "&&"].contains(word) && !word.starts_with(['<', '>']);
+        let words: Vec<String> = example.split_whitespace().take_while(ends).map(str::to_owned).collect();
+        let read = args::parse("docker-manifest", &words);
+        assert!(matches!(read, Ok(CliRequest::Run { .. })), "{example}: {read:?}");
+        number += 1;
+    }
+    assert!(number > 30, "{number} examples");
+}
+
+/// The block of the README between two comments, without its indent.
+fn block(readme: &str, name: &str) -> String {
+    let after = readme.split_once(&format!("<!-- {name}: begin -->\n")).unwrap_or_else(|| panic!("no {name}")).1;
+    let block = after.split_once(&format!("<!-- {name}: end -->")).unwrap_or_else(|| panic!("{name} has no end")).0;
+    block.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect()
+}
+
+/// The README's recipe is run as a shell script on images as buildx pushes them, and prints what the README shows.
+#[test]
+fn the_readme_s_recipe_prints_what_it_shows() {
+    let (registry, sandbox) = (Registry::start(), Sandbox::new());
+    for architecture in ["amd64", "arm64"] {
+        let index = buildx_index(&[&format!("linux/{architecture}")]);
+        registry.put_index("app", &format!("1.2.3-{architecture}"), &index);
+    }
+    let readme = read(&root().join("README.md"));
+    let here = |text: &str| text.replace("registry.example.com", &registry.host());
+    let shell = |script: &str| {
+        let program = Path::new(OURS).parent().expect("a folder").display().to_string();
+        let script = format!("PATH={program}:$PATH\n{}", here(script));
+        let run = sandbox.command("sh").args(["-euc", &script]).run().success();
+        run.out().replace(&registry.host(), "registry.example.com")
+    };
+    let printed = shell(&block(&readme, "recipe"));
+    assert_eq!(after(&printed, "registry.example.com/app:1.2.3 "), block(&readme, "tree"));
+    let printed = shell(&block(&readme, "edit"));
+    assert_eq!(after(&printed, "would"), block(&readme, "dry run"));
+}
+
+/// From the first line that begins like this.
+fn after(printed: &str, start: &str) -> String {
+    let lines = printed.lines().skip_while(|line| !line.to_lowercase().starts_with(start));
+    lines.map(|line| format!("{line}\n")).collect()
+}
