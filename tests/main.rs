@@ -89,21 +89,18 @@ mod cases {
     mod contradictions;
     mod copy;
     mod counts;
-    mod crash;
     mod damaged_entries;
-    mod differential;
     mod docs;
     mod drafts;
     mod error_data;
-    mod fault_matrix;
     mod habits;
     mod hints;
     mod hostile_input;
     mod hostile_store;
     mod hostile_words;
-    mod inside;
+    #[path = "../shared/in_process.rs"]
+    mod in_process;
     mod inspect_check;
-    mod interop;
     mod layered;
     mod lockout;
     mod locks;
@@ -115,7 +112,6 @@ mod cases {
     mod plugin;
     mod push;
     mod rate_limits;
-    mod references;
     mod remote_digest;
     mod retries;
     mod scene;

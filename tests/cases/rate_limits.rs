@@ -12,7 +12,7 @@ use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
 
 use super::client_bench::{Plan, digest, repository};
-use super::inside;
+use super::in_process;
 
 /// A clock that stands still but for those who sleep by it. Who sleep together wake together.
 struct Shared {
@@ -63,7 +63,7 @@ fn limited(clock: &Arc<Shared>) -> Registry {
 fn run(sandbox: &Sandbox, clock: &Arc<Shared>, words: &[String]) -> Output {
     let home = sandbox.path().display().to_string();
     let env = Env::from_pairs([("HOME", home.clone()), ("DOCKER_CONFIG", home)]);
-    inside::run("docker-manifest", words, env, Arc::clone(clock) as Arc<dyn Clock>)
+    in_process::run("docker-manifest", words, env, Arc::clone(clock) as Arc<dyn Clock>)
 }
 
 #[test]

@@ -13,7 +13,7 @@ use docker_manifest::net::Clock;
 use testkit::loopback::{Bearer, Registry};
 use testkit::sandbox::{Output, Sandbox, tree};
 
-use super::super::{OURS, inside};
+use crate::{OURS, in_process};
 
 pub(super) const PASSWORD: &str = "tops3cret-of-the-matrix";
 pub(super) const REFRESH: &str = "refresh-token-of-the-matrix-long-enough";
@@ -149,7 +149,7 @@ impl Ground {
 
     /// Runs the program of this name in this process, where nobody waits before a request is sent again.
     pub(super) fn run(&self, program: &str, words: &[String], limits: Limits) -> Output {
-        inside::run(program, words, Env::from_pairs(self.variables(limits)), Hurried::new())
+        in_process::run(program, words, Env::from_pairs(self.variables(limits)), Hurried::new())
     }
 
     /// Runs the program as its users do.

@@ -7,7 +7,7 @@ const fn s(name: &'static str, lines: &'static [&'static str]) -> Script {
 }
 
 #[rustfmt::skip]
-pub(crate) const SCRIPTS: &[Script] = &[
+pub(super) const SCRIPTS: &[Script] = &[
     s("create-two", &["create --insecure {T}/l:1 {R}/app:amd64 {R}/app:arm64", "inspect {T}/l:1", "inspect -v {T}/l:1"]),
     s("create-latest", &["create --insecure {T}/l {R}/app", "inspect {T}/l", "inspect {T}/l:latest", "rm {T}/l:latest"]),
     s("create-without-insecure", &["create {T}/l:1 {R}/app:amd64", "inspect {R}/app:amd64", "inspect {R}/index:docker", "push {T}/l:1"]),

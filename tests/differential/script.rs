@@ -20,14 +20,14 @@
 
 /// One script: a name that is also a repository name, and its lines.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Script {
-    pub(crate) name: &'static str,
-    pub(crate) lines: &'static [&'static str],
+pub(super) struct Script {
+    pub(super) name: &'static str,
+    pub(super) lines: &'static [&'static str],
 }
 
 /// One line, understood; placeholders are filled in already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(super) enum Step {
     Run { args: Vec<String>, streams_only: bool },
     Config { text: String },
     Set { variable: String, value: String },
@@ -45,7 +45,7 @@ pub(crate) enum Step {
 }
 
 /// Reads one line.
-pub(crate) fn parse(line: &str) -> Step {
+pub(super) fn parse(line: &str) -> Step {
     let Some(order) = line.strip_prefix('!') else {
         let (streams_only, line) = line.strip_prefix('?').map_or((false, line), |rest| (true, rest));
         let args = match line.strip_prefix('>') {

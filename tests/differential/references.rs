@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use testkit::sandbox::{Output, Sandbox, Tool, on_path};
 use testkit::skip::skipped;
 
-use super::differential::ours;
+use super::ours;
 
 const TEXTS: usize = 10_000;
 const SEED: u64 = 2;

@@ -42,22 +42,22 @@ impl Host {
 }
 
 /// One registry of the pair.
-pub(crate) struct World {
+pub(super) struct World {
     registry: Host,
     v6: Option<Host>,
-    pub(crate) catalogue: Catalogue,
+    pub(super) catalogue: Catalogue,
 }
 
 impl World {
     /// Starts and seeds docker-registry; an error says why there is none.
-    pub(crate) fn start() -> Result<Self, String> {
+    pub(super) fn start() -> Result<Self, String> {
         let v6 = RealConfig { addr: std::net::Ipv6Addr::LOCALHOST.into(), ..RealConfig::default() };
         let v6 = RealRegistry::start(&v6).ok().map(Host::Real);
         Ok(Self::seeded(Host::Real(RealRegistry::start_plain()?), v6))
     }
 
     /// Starts and seeds the test kit's registry, for machines that have no docker-registry.
-    pub(crate) fn start_own() -> Self {
+    pub(super) fn start_own() -> Self {
         let ipv6 = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok();
         let v6 = ipv6.then(|| Host::Own(loopback::Registry::builder().ipv6().start()));
         Self::seeded(Host::Own(loopback::Registry::start()), v6)
@@ -78,21 +78,21 @@ impl World {
         Self { registry, v6, catalogue }
     }
 
-    pub(crate) fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::new(self.registry.addr())
     }
 
-    pub(crate) fn thing(&self, name: &str) -> &Thing {
+    pub(super) fn thing(&self, name: &str) -> &Thing {
         self.catalogue.get(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"))
     }
 
     /// Whether this machine can run the script (IPv6 may be off).
-    pub(crate) fn can_run(&self, script: &Script) -> bool {
+    pub(super) fn can_run(&self, script: &Script) -> bool {
         self.v6.is_some() || !script.lines.iter().any(|line| line.contains("{V6}"))
     }
 
     /// Puts addresses and digests in the place of placeholders.
-    pub(crate) fn fill(&self, text: &str, script: &str) -> String {
+    pub(super) fn fill(&self, text: &str, script: &str) -> String {
         let host = self.registry.name();
         let v6 = self.v6.as_ref().map(Host::name).unwrap_or_default();
         let mut text = text
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// Takes the addresses and the sandbox's path out again; a text that is not UTF-8 is shown as bytes.
-    pub(crate) fn normalise(&self, bytes: &[u8], sandbox: &Sandbox) -> String {
+    pub(super) fn normalise(&self, bytes: &[u8], sandbox: &Sandbox) -> String {
         let port = self.registry.addr().port();
         let text = String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| bytes.escape_ascii().to_string());
         let mut text = text
@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Runs every step; the answers are those of the steps that run the tool.
-    pub(crate) fn run(&self, script: &Script, tools: &[&Tool]) -> Transcript {
+    pub(super) fn run(&self, script: &Script, tools: &[&Tool]) -> Transcript {
         let mut sandbox = Sandbox::new();
         std::fs::create_dir(sandbox.path().join("other")).expect("a directory");
         let other = sandbox.path().join("other").to_string_lossy().into_owned();

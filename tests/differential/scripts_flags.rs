@@ -7,7 +7,7 @@ const fn s(name: &'static str, lines: &'static [&'static str]) -> Script {
 }
 
 #[rustfmt::skip]
-pub(crate) const SCRIPTS: &[Script] = &[
+pub(super) const SCRIPTS: &[Script] = &[
     s("no-subcommand", &["?"]),
     s("help", &["?--help", "?-h", "?create --help", "?annotate --help", "?inspect --help", "?push --help", "?rm --help", "?create -h"]),
     s("help-beside-errors", &["?create --help --bogus", "?create --bogus --help", "?create a b --help", "?push a b c --help"]),

@@ -8,21 +8,21 @@ use testkit::image::{DOCKER_LIST, DOCKER_MANIFEST, Image, Index, OCI_MANIFEST, s
 
 /// Something that can be pushed as it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Thing {
-    pub(crate) media_type: String,
-    pub(crate) manifest: Vec<u8>,
+pub(super) struct Thing {
+    pub(super) media_type: String,
+    pub(super) manifest: Vec<u8>,
     /// Config first, layers after.
-    pub(crate) blobs: Vec<Vec<u8>>,
+    pub(super) blobs: Vec<Vec<u8>>,
     /// The children of a list, which must be there first.
     children: Vec<Thing>,
 }
 
 impl Thing {
-    pub(crate) fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         sha256(&self.manifest)
     }
 
-    pub(crate) fn push(&self, client: &Client, repo: &str, reference: &str) {
+    pub(super) fn push(&self, client: &Client, repo: &str, reference: &str) {
         for child in &self.children {
             child.push(client, repo, &child.digest());
         }
@@ -48,10 +48,10 @@ impl From<Index> for Thing {
 }
 
 /// `REPO:TAG` → thing.
-pub(crate) type Catalogue = BTreeMap<String, Thing>;
+pub(super) type Catalogue = BTreeMap<String, Thing>;
 
 /// All of it.
-pub(crate) fn catalogue() -> Catalogue {
+pub(super) fn catalogue() -> Catalogue {
     let mut all = Catalogue::new();
     ordinary(&mut all);
     odd_configs(&mut all);

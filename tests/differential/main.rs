@@ -6,14 +6,16 @@
 
 mod catalogue;
 mod differences;
-pub(crate) mod script;
+mod interop;
+mod references;
+mod script;
 mod scripts_drafts;
 mod scripts_flags;
 mod scripts_registry;
-pub(crate) mod transcript;
-pub(crate) mod world;
+mod transcript;
+mod world;
 
-pub(crate) use differences::{DIFFERENCES, Difference};
+use differences::{DIFFERENCES, Difference};
 use script::Script;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -25,7 +27,7 @@ use world::World;
 
 const THREADS: usize = 3;
 
-pub(crate) fn ours() -> Tool {
+fn ours() -> Tool {
     Tool::Ours { binary: env!("CARGO_BIN_EXE_docker-manifest").into() }
 }
 
@@ -34,7 +36,7 @@ fn scripts() -> Vec<Script> {
 }
 
 /// The pair of registries: docker-registry, or after saying so the test kit's own.
-pub(crate) fn pair(what: &str) -> (World, World) {
+fn pair(what: &str) -> (World, World) {
     match (World::start(), World::start()) {
         (Ok(one), Ok(two)) => (one, two),
         (Err(why), _) | (_, Err(why)) => {
@@ -45,7 +47,7 @@ pub(crate) fn pair(what: &str) -> (World, World) {
 }
 
 /// Runs a check for every script on a few threads and gives the reports of those that failed, a panic included.
-pub(crate) fn failures(scripts: &[Script], check: impl Fn(&Script) -> Option<String> + Sync) -> Vec<String> {
+fn failures(scripts: &[Script], check: impl Fn(&Script) -> Option<String> + Sync) -> Vec<String> {
     let queue = Mutex::new(scripts.iter());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -69,7 +71,7 @@ pub(crate) fn failures(scripts: &[Script], check: impl Fn(&Script) -> Option<Str
     failed
 }
 
-pub(crate) fn report(mismatches: &[Mismatch]) -> Option<String> {
+fn report(mismatches: &[Mismatch]) -> Option<String> {
     let lines: Vec<String> = mismatches.iter().map(|m| format!("  [{}] {:?}\n{}", m.step, m.what, m.detail)).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
@@ -79,7 +81,7 @@ fn assert_none(failed: &[String], of: usize, what: &str) {
 }
 
 /// What is left when the deliberate differences are taken out, and the differences that were not seen.
-pub(crate) fn undeclared(script: &str, mismatches: Vec<Mismatch>) -> (Vec<Mismatch>, Vec<&'static Difference>) {
+fn undeclared(script: &str, mismatches: Vec<Mismatch>) -> (Vec<Mismatch>, Vec<&'static Difference>) {
     let declared: Vec<&Difference> = DIFFERENCES.iter().filter(|d| d.script == script).collect();
     let unseen = declared.iter().filter(|d| !mismatches.iter().any(|m| d.covers(script, m))).copied().collect();
     let rest = mismatches.into_iter().filter(|m| !declared.iter().any(|d| d.covers(script, m))).collect();
@@ -116,7 +118,7 @@ fn names_are_different_and_differences_name_scripts() {
     assert_eq!(names.len(), count);
     assert!(count >= 70, "{count} scripts");
     for difference in DIFFERENCES {
-        let mut known = scripts().into_iter().chain(super::interop::SCRIPTS.iter().copied());
+        let mut known = scripts().into_iter().chain(interop::SCRIPTS.iter().copied());
         let script = known.find(|s| s.name == difference.script).expect(difference.script);
         let known = matches!(difference.step, "*" | "served") || script.lines.contains(&difference.step);
         assert!(known, "{} has no step {}", difference.script, difference.step);

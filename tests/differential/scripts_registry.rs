@@ -7,7 +7,7 @@ const fn s(name: &'static str, lines: &'static [&'static str]) -> Script {
 }
 
 #[rustfmt::skip]
-pub(crate) const SCRIPTS: &[Script] = &[
+pub(super) const SCRIPTS: &[Script] = &[
     s("inspect-images", &["inspect --insecure {R}/app:amd64", "inspect --insecure -v {R}/app:amd64", "inspect --insecure {R}/oci:amd64", "inspect --insecure -v {R}/oci:amd64", "inspect --insecure {R}/oci:bare", "inspect --insecure -v {R}/oci:bare", "inspect --insecure {R}/oci:compact", "inspect --insecure -v {R}/oci:compact"]),
     s("inspect-by-digest", &["inspect --insecure {R}/app@{D:app:amd64}", "inspect --insecure -v {R}/app:amd64@{D:app:amd64}", "inspect --insecure -v {R}/app:whatever@{D:app:amd64}", "inspect --insecure {R}/index@{D:index:docker}", "inspect --insecure -v {R}/index:docker@{D:index:docker}"]),
     s("inspect-default-tag", &["inspect --insecure {R}/app", "inspect --insecure -v {R}/app"]),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of an answer in which two tools can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
+pub(super) enum What {
     Code,
     Stdout,
     Stderr,
@@ -16,36 +16,36 @@ pub(crate) enum What {
 
 /// After one step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Answer {
-    pub(crate) line: String,
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
+pub(super) struct Answer {
+    pub(super) line: String,
+    pub(super) code: i32,
+    pub(super) stdout: String,
     /// The first line of standard error; every line for `rm`, which reports each list on a line.
-    pub(crate) stderr: Vec<String>,
+    pub(super) stderr: Vec<String>,
     /// Relative path → `MODE bytes`.
-    pub(crate) tree: BTreeMap<String, String>,
+    pub(super) tree: BTreeMap<String, String>,
 }
 
 /// A whole script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Transcript {
-    pub(crate) answers: Vec<Answer>,
+pub(super) struct Transcript {
+    pub(super) answers: Vec<Answer>,
     /// `REPO:TAG` → status, Content-Type and body; and below it every child and blob of the list.
-    pub(crate) served: BTreeMap<String, String>,
+    pub(super) served: BTreeMap<String, String>,
 }
 
 /// One thing that is not the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mismatch {
+pub(super) struct Mismatch {
     /// The step's line as written, or "served".
-    pub(crate) step: String,
-    pub(crate) what: What,
-    pub(crate) detail: String,
+    pub(super) step: String,
+    pub(super) what: What,
+    pub(super) detail: String,
 }
 
 impl Transcript {
     /// Everything in which `other` differs from this one, which is the reference.
-    pub(crate) fn compare(&self, other: &Self) -> Vec<Mismatch> {
+    pub(super) fn compare(&self, other: &Self) -> Vec<Mismatch> {
         let mut found = Vec::new();
         if self.answers.len() != other.answers.len() {
             found.push(mismatch("(whole script)", What::Code, "the number of steps differs".to_owned()));
@@ -73,7 +73,7 @@ impl Transcript {
     }
 
     /// For a golden file: a step's tree is written as what it changed (null: gone).
-    pub(crate) fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let mut before = BTreeMap::new();
         let mut steps = Vec::new();
         for answer in &self.answers {
@@ -90,7 +90,7 @@ impl Transcript {
     }
 
     /// The other way round.
-    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+    pub(super) fn from_json(value: &Value) -> Option<Self> {
         let mut tree: BTreeMap<String, String> = BTreeMap::new();
         let mut answers = Vec::new();
         for step in value.get("steps")?.as_array()? {

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use super::differential::{
+use super::{
     DIFFERENCES, Difference, failures, ours, pair, report, script::Script, transcript::Transcript, undeclared,
     world::World,
 };
@@ -16,7 +16,7 @@ const fn s(name: &'static str, lines: &'static [&'static str]) -> Script {
 
 /// Every line is run by the other tool than the line before it.
 #[rustfmt::skip]
-pub(crate) const SCRIPTS: &[Script] = &[
+pub(super) const SCRIPTS: &[Script] = &[
     s("whole-life", &[
         "create --insecure {T}/l:1 {R}/app:amd64 {R}/app:arm64", "annotate {T}/l:1 {R}/app:arm64 --variant v9",
         "create --insecure -a {T}/l:1 {R}/oci:amd64", "inspect {T}/l:1", "inspect {T}/l:1", "inspect -v {T}/l:1", "inspect -v {T}/l:1",

@@ -14,7 +14,7 @@ use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 
-use super::super::{OURS, inside};
+use crate::{OURS, in_process};
 
 /// The calls that change files. `?`: not every architecture has each of them.
 const CHANGES: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,?rename,?renameat,renameat2,\
@@ -181,7 +181,7 @@ impl Ground {
         let home = [("HOME", sandbox.home()), ("DOCKER_CONFIG", sandbox.docker_config())];
         let home = home.map(|(name, path)| (name, path.display().to_string()));
         let limits = LIMITS.map(|(name, value)| (name, value.to_owned()));
-        inside::run(OURS, words, Env::from_pairs(home.into_iter().chain(limits)), Arc::new(SystemClock))
+        in_process::run(OURS, words, Env::from_pairs(home.into_iter().chain(limits)), Arc::new(SystemClock))
     }
 
     /// The command under strace, which writes what it sees to `log`; only the main thread, which alone writes.

@@ -5,17 +5,17 @@ use super::transcript::{Mismatch, What};
 
 /// One deliberate difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Difference {
-    pub(crate) script: &'static str,
+pub(super) struct Difference {
+    pub(super) script: &'static str,
     /// The step's line as written, "served", or "*" for any step.
-    pub(crate) step: &'static str,
-    pub(crate) what: &'static [What],
+    pub(super) step: &'static str,
+    pub(super) what: &'static [What],
     /// For people, and for docs/differences.md.
-    pub(crate) why: &'static str,
+    pub(super) why: &'static str,
 }
 
 impl Difference {
-    pub(crate) fn covers(&self, script: &str, mismatch: &Mismatch) -> bool {
+    pub(super) fn covers(&self, script: &str, mismatch: &Mismatch) -> bool {
         self.script == script && (self.step == "*" || self.step == mismatch.step) && self.what.contains(&mismatch.what)
     }
 }
@@ -88,7 +88,7 @@ const fn d(script: &'static str, step: &'static str, what: &'static [What], why:
 }
 
 #[rustfmt::skip]
-pub(crate) const DIFFERENCES: &[Difference] = &[
+pub(super) const DIFFERENCES: &[Difference] = &[
     d("create-without-insecure", "*", ALL, LOOPBACK),
     d("create-second-missing", "create --insecure {T}/l:1 {R}/app:amd64 {R}/app:missing", &[TREE], WHOLE),
     d("create-second-missing", "create --insecure {T}/l:1 {R}/app:amd64", &[CODE, OUT, ERR], WHOLE),
