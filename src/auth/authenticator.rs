@@ -51,18 +51,18 @@ pub(crate) struct ChallengeOrigin<'a> {
 pub(crate) struct Authenticator {
     credentials: CredentialStore,
     secrets: Arc<Redactor>,
-    desks: Mutex<BTreeMap<String, Arc<RegistryState>>>,
+    registries: Mutex<BTreeMap<String, Arc<RegistryState>>>,
 }
 
 /// What is known of one registry.
 #[derive(Debug, Default)]
 struct RegistryState {
     /// Held while a token is fetched, so that threads refused together cause one request and not one each.
-    turn: Mutex<()>,
+    token_lock: Mutex<()>,
     /// How many have come for the turn so far.
     arrivals: AtomicUsize,
     /// A header that is good for everything: Basic, or the registry token of the configuration.
-    fixed: StaticAuth,
+    static_auth: StaticAuth,
     /// Held for an instant only, never while something is sent.
     state: Mutex<AuthState>,
 }
@@ -92,35 +92,38 @@ struct AuthState {
 impl Authenticator {
     /// Starts with nothing asked and nothing looked up; what is quoted is rid of these secrets. Does no I/O.
     pub(crate) fn new(credentials: CredentialStore, secrets: Arc<Redactor>) -> Authenticator {
-        Authenticator { credentials, secrets, desks: Mutex::default() }
+        Authenticator { credentials, secrets, registries: Mutex::default() }
     }
 
     /// Remembers that the command is going to need this scope; the first token asks for all of them.
     pub(crate) fn announce(&self, registry: &str, scope: Scope) {
-        lock(&self.desk(registry).state).announced.add(&scope);
+        lock(&self.registry_state(registry).state).announced.add(&scope);
     }
 
     /// The `Authorization` header to send without being asked; `None` until the registry has asked once in this
     /// command, and where no token at hand covers `needed`.
     pub(crate) fn header(&self, registry: &str, needed: &[Scope]) -> Option<Secret> {
-        let desk = self.desk(registry);
-        desk.fixed.good().or_else(|| lock(&desk.state).cache.find(&Scopes::of(needed), Instant::now()).cloned())
+        let registry_state = self.registry_state(registry);
+        registry_state
+            .static_auth
+            .good()
+            .or_else(|| lock(&registry_state.state).cache.find(&Scopes::of(needed), Instant::now()).cloned())
     }
 
     /// Says that a request with this header was answered with something else than 401.
     ///
     /// It is what tells a token that has expired (another is asked for) from one that was never good (it is over).
     pub(crate) fn accepted(&self, registry: &str, needed: &[Scope], header: &Secret) {
-        let desk = self.desk(registry);
-        desk.fixed.accept(header);
-        lock(&desk.state).cache.accept(header, &Scopes::of(needed));
+        let registry_state = self.registry_state(registry);
+        registry_state.static_auth.accept(header);
+        lock(&registry_state.state).cache.accept(header, &Scopes::of(needed));
     }
 
     /// Says that a request with this header was refused as too large. True if that was a token for more than was
     /// needed: from now on there is one a repository.
     pub(crate) fn is_too_wide(&self, registry: &str, needed: &[Scope], header: &Secret) -> bool {
-        let desk = self.desk(registry);
-        let mut state = lock(&desk.state);
+        let registry_state = self.registry_state(registry);
+        let mut state = lock(&registry_state.state);
         let wide = state.cache.forget_wide(&Scopes::of(needed));
         state.too_large.extend(wide);
         let is_wide = state.too_large.contains(header);
@@ -131,20 +134,20 @@ impl Authenticator {
     /// Says that this thread's request is over, and how where it failed: a login that it had on trial and of which
     /// nothing was learned is for others to try.
     pub(crate) fn leave(&self, registry: &str, failure: Option<&RegistryError>) {
-        self.desk(registry).fixed.leave(failure);
+        self.registry_state(registry).static_auth.leave(failure);
     }
 
     /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a
     /// token that the login got: nobody is logged in, the login is wrong, or it is good and not enough. A login that
     /// any request was accepted with is good.
     pub(crate) fn unauthorized(&self, registry: &str, refused: bool) -> RegistryErrorKind {
-        let desk = self.desk(registry);
-        let state = lock(&desk.state);
+        let registry_state = self.registry_state(registry);
+        let state = lock(&registry_state.state);
         match &state.credential {
             Some(Ok(credential)) if !credential.is_anonymous() => {
-                if !refused && !desk.fixed.is_refused() {
+                if !refused && !registry_state.static_auth.is_refused() {
                     RegistryErrorKind::Forbidden
-                } else if self.credentials.are_given(registry) {
+                } else if self.credentials.is_given(registry) {
                     RegistryErrorKind::GivenLoginRefused
                 } else {
                     RegistryErrorKind::LoginRefused
@@ -161,9 +164,9 @@ impl Authenticator {
 
     /// Whether somebody is logged in there; credentials that cannot be read are nobody's here.
     pub(crate) fn has_login(&self, registry: &str, left: Option<Duration>) -> bool {
-        let desk = self.desk(registry);
-        let _turn = lock(&desk.turn);
-        self.credential(&desk, registry, left).is_ok_and(|credential| !credential.is_anonymous())
+        let registry_state = self.registry_state(registry);
+        let _turn = lock(&registry_state.token_lock);
+        self.credential(&registry_state, registry, left).is_ok_and(|credential| !credential.is_anonymous())
     }
 
     /// What to send after a 401; `sent` is the header that was refused, if there was one.
@@ -188,17 +191,19 @@ impl Authenticator {
         if bearer.is_none() && basic.is_none() {
             return Ok(None);
         }
-        let desk = self.desk(origin.registry);
-        let arrival = desk.arrivals.fetch_add(1, Ordering::Relaxed);
-        let turn = lock(&desk.turn);
-        if let Some((_, error)) = lock(&desk.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived) {
+        let registry_state = self.registry_state(origin.registry);
+        let arrival = registry_state.arrivals.fetch_add(1, Ordering::Relaxed);
+        let token_lock = lock(&registry_state.token_lock);
+        if let Some((_, error)) =
+            lock(&registry_state.state).unanswered.as_ref().filter(|(arrived, _)| arrival < *arrived)
+        {
             return Err(error.clone());
         }
-        let credential = self.credential(&desk, origin.registry, origin.left)?;
+        let credential = self.credential(&registry_state, origin.registry, origin.left)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
             let header = credential.login().map(|(user, password)| token::basic(user, password.reveal()));
-            drop(turn);
-            return fixed(&desk, origin, header, sent);
+            drop(token_lock);
+            return static_auth(&registry_state, origin, header, sent);
         };
         if let Some(token) = &credential.registry_token {
             let unfit = || {
@@ -206,53 +211,61 @@ impl Authenticator {
                 RegistryError::new(RegistryErrorKind::Credentials, origin.registry, detail)
             };
             let header = token::bearer(token).ok_or_else(unfit)?;
-            drop(turn);
-            return fixed(&desk, origin, Some(header), sent);
+            drop(token_lock);
+            return static_auth(&registry_state, origin, Some(header), sent);
         }
         let realm = usable_realm(origin, challenge, &credential, &self.secrets)?;
-        let desk = RegistryAuth { desk: &desk, origin, realm, challenge, credential, send, secrets: &self.secrets };
-        desk.answer(&Scopes::of(needed), sent)
+        let registry_state = RegistryAuth {
+            registry_state: &registry_state,
+            origin,
+            realm,
+            challenge,
+            credential,
+            send,
+            secrets: &self.secrets,
+        };
+        registry_state.answer(&Scopes::of(needed), sent)
     }
 
-    fn desk(&self, registry: &str) -> Arc<RegistryState> {
-        let mut desks = lock(&self.desks);
-        Arc::clone(desks.entry(registry.to_owned()).or_default())
+    fn registry_state(&self, registry: &str) -> Arc<RegistryState> {
+        let mut registries = lock(&self.registries);
+        Arc::clone(registries.entry(registry.to_owned()).or_default())
     }
 
     /// Looked up once a registry and command, while the turn is held: a helper may ask its user something.
     fn credential(
         &self,
-        desk: &RegistryState,
+        registry_state: &RegistryState,
         registry: &str,
         left: Option<Duration>,
     ) -> Result<Credential, RegistryError> {
-        if let Some(known) = lock(&desk.state).credential.clone() {
+        if let Some(known) = lock(&registry_state.state).credential.clone() {
             return known;
         }
         let found = self.credentials.lookup(registry, left);
-        lock(&desk.state).credential = Some(found.clone());
+        lock(&registry_state.state).credential = Some(found.clone());
         found
     }
 }
 
 /// A header that does not depend on what is asked for: it is tried once, and then sent with every request. Not while
 /// the turn is held, which whoever is trying it may need.
-fn fixed(
-    desk: &RegistryState,
+fn static_auth(
+    registry_state: &RegistryState,
     origin: &ChallengeOrigin<'_>,
     header: Option<Secret>,
     sent: Option<&Secret>,
 ) -> Result<Option<Secret>, RegistryError> {
     let Some(header) = header else { return Ok(None) };
     if sent == Some(&header) {
-        desk.fixed.refuse(origin.is_look);
+        registry_state.static_auth.refuse(origin.is_look);
         return Ok(None);
     }
     if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
         return Err(RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail));
     }
-    desk.fixed.take(&header, origin.is_look)
+    registry_state.static_auth.take(&header, origin.is_look)
 }
 
 /// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
@@ -276,7 +289,7 @@ fn usable_realm(
 
 /// One answer to one Bearer challenge, made while the registry's turn is held.
 struct RegistryAuth<'a> {
-    desk: &'a RegistryState,
+    registry_state: &'a RegistryState,
     origin: &'a ChallengeOrigin<'a>,
     realm: Realm,
     challenge: &'a Challenge,
@@ -291,7 +304,7 @@ impl RegistryAuth<'_> {
         let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
         let exact = challenged.unwrap_or_else(|| needed.clone());
         let plan = {
-            let mut state = lock(&self.desk.state);
+            let mut state = lock(&self.registry_state.state);
             if let Some(sent) = sent {
                 let invalid = self.challenge.parameter("error") == Some("invalid_token");
                 state.cache.refuse(sent, needed, &want, invalid);
@@ -307,7 +320,7 @@ impl RegistryAuth<'_> {
         };
         for scopes in wider {
             match self.obtain(scopes, &want) {
-                Err(error) if self.may_be_too_much(&error) => lock(&self.desk.state).narrow = true,
+                Err(error) if self.may_be_too_much(&error) => lock(&self.registry_state.state).narrow = true,
                 other => return other.map(Some),
             }
         }
@@ -353,12 +366,12 @@ impl RegistryAuth<'_> {
             let same = state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
             same.or_else(|| state.refused.get(&self.realm.host)).cloned()
         };
-        if let Some(error) = known(&lock(&self.desk.state)) {
+        if let Some(error) = known(&lock(&self.registry_state.state)) {
             return Err(error);
         }
         let asked_at = Instant::now();
         let granted = self.fetch(scopes);
-        let mut state = lock(&self.desk.state);
+        let mut state = lock(&self.registry_state.state);
         match granted {
             Ok(GrantedToken { header, lifetime, refresh }) => {
                 state.refresh = refresh.or_else(|| state.refresh.take());
@@ -381,48 +394,48 @@ impl RegistryAuth<'_> {
     }
 
     /// Sends to the token server, and notes for those who wait for the turn that there was no answer.
-    fn ask(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
+    fn send_request(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
-            let arrived = self.desk.arrivals.load(Ordering::Relaxed);
-            lock(&self.desk.state).unanswered = Some((arrived, error.clone()));
+            let arrived = self.registry_state.arrivals.load(Ordering::Relaxed);
+            lock(&self.registry_state.state).unanswered = Some((arrived, error.clone()));
         })
     }
 
     /// Asks by OAuth2 where there is an identity token; servers that do not know that form answer 404 or 405, some 401.
     fn fetch(&self, scopes: &Scopes) -> Result<GrantedToken, RegistryError> {
         let service = self.challenge.parameter("service");
-        let refreshed = lock(&self.desk.state).refresh.clone();
+        let refreshed = lock(&self.registry_state.state).refresh.clone();
         let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
             let request = self.realm.get(service, scopes, &self.credential);
-            return self.granted(&request, &self.ask(&request)?);
+            return self.granted(&request, &self.send_request(&request)?);
         };
         let request = self.realm.refresh(service, scopes, &identity);
-        let reply = self.ask(&request)?;
-        if !matches!(reply.status, 401 | 404 | 405) {
-            return self.granted(&request, &reply);
+        let response = self.send_request(&request)?;
+        if !matches!(response.status, 401 | 404 | 405) {
+            return self.granted(&request, &response);
         }
         let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
-        let fallback = self.ask(&second)?;
+        let fallback = self.send_request(&second)?;
         // To a 401 the first answer says more: it is about the identity token that the user logged in with.
-        if reply.status == 401 && !fallback.is_success() {
-            return self.granted(&request, &reply);
+        if response.status == 401 && !fallback.is_success() {
+            return self.granted(&request, &response);
         }
         self.granted(&second, &fallback)
     }
 
-    fn granted(&self, request: &TokenRequest, reply: &TokenResponse) -> Result<GrantedToken, RegistryError> {
+    fn granted(&self, request: &TokenRequest, response: &TokenResponse) -> Result<GrantedToken, RegistryError> {
         let method = if request.form.is_some() { "POST" } else { "GET" };
         let error = |kind, words: &str| {
             let host = self.secrets.clean(&self.realm.host);
             let url = self.secrets.clean(self.realm.shown());
             RegistryError::new(kind, self.origin.registry, format!("token server {host}: {words}"))
                 .at(FailedRequest::new(method, url))
-                .with_status(reply.status)
+                .with_status(response.status)
         };
-        if reply.is_success() {
-            return reply.grant().map_err(|why| error(RegistryErrorKind::Protocol, &why));
+        if response.is_success() {
+            return response.grant().map_err(|why| error(RegistryErrorKind::Protocol, &why));
         }
-        Err(error(reply.failure_kind(), &reply.words(self.secrets)))
+        Err(error(response.failure_kind(), &response.words(self.secrets)))
     }
 }
 

@@ -31,7 +31,7 @@ fn a_token_server_that_does_not_answer_is_waited_for_once_by_all_who_wait() {
         let send = |_: &TokenRequest| {
             asked.fetch_add(1, Ordering::Relaxed);
             // The time runs out when all the others have come.
-            while home.authenticator.desk("h").arrivals.load(Ordering::Relaxed) < waiting {
+            while home.authenticator.registry_state("h").arrivals.load(Ordering::Relaxed) < waiting {
                 std::thread::yield_now();
             }
             Err(RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer"))

@@ -16,8 +16,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use crate::auth::config_json::{self, Tree};
-use crate::auth::helper::{self, HelperCredentials, Unusable};
+use crate::auth::config_json::{self, ConfigValue};
+use crate::auth::helper::{self, HelperCredentials, HelperError};
 use crate::env::Env;
 use crate::model::json;
 use crate::net::error::{RegistryError, RegistryErrorKind};
@@ -84,7 +84,7 @@ impl fmt::Debug for CredentialStore {
 }
 
 /// Why config.json gives no logins.
-enum Unread {
+enum ConfigError {
     /// The system does not let it be read: as if there were none, which is told.
     Unreadable(String),
     /// It is not what it should be.
@@ -104,7 +104,7 @@ impl CredentialStore {
     }
 
     /// Whether this registry's login is the command line's.
-    pub(crate) fn are_given(&self, registry: &str) -> bool {
+    pub(crate) fn is_given(&self, registry: &str) -> bool {
         self.given_for(registry).is_some()
     }
 
@@ -122,7 +122,7 @@ impl CredentialStore {
             auths.is_some_and(|auths| auth_of(auths, key).is_some()) || helpers.is_some_and(|own| own.contains_key(key))
         };
         let variable = self.env.get(VARIABLE).and_then(|text| read_object(text.as_bytes()).ok());
-        self.are_given(registry)
+        self.is_given(registry)
             || variable.is_some_and(|config| is_named(&config))
             || read_file(&self.config_file()).is_ok_and(|config| is_named(&config))
     }
@@ -172,8 +172,8 @@ impl CredentialStore {
         let named = |why: String| format!("{}: {why}", path.display());
         let config = match read_file(&path) {
             Ok(config) => config,
-            Err(Unread::Broken(why)) => return Err(named(why)),
-            Err(Unread::Unreadable(why)) => {
+            Err(ConfigError::Broken(why)) => return Err(named(why)),
+            Err(ConfigError::Unreadable(why)) => {
                 if !self.is_told.swap(true, Ordering::Relaxed) {
                     (self.notice)(&format!("warning: {}; going on without logins", named(why)));
                 }
@@ -184,8 +184,8 @@ impl CredentialStore {
         match configured_helper(&config, key).map_err(named)? {
             // The file's entry beside a helper is only a note that there is one, so a bad one does not matter.
             Some(name) => {
-                let held = helper::get(&self.env, &name, key, left).map_err(|unusable| unusable.why)?;
-                Ok(merge(stored.ok().flatten(), held))
+                let helper_credentials = helper::get(&self.env, &name, key, left).map_err(|error| error.why)?;
+                Ok(merge(stored.ok().flatten(), helper_credentials))
             }
             None if has_no_logins(&config) => self.default_helper(key, left),
             None => Ok(stored.map_err(named)?.unwrap_or_default()),
@@ -197,8 +197,8 @@ impl CredentialStore {
     fn default_helper(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
         let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
         match helper::get(&self.env, name, key, left) {
-            Ok(held) => Ok(merge(None, held)),
-            Err(Unusable { why, is_late: true }) => Err(why),
+            Ok(helper_credentials) => Ok(merge(None, helper_credentials)),
+            Err(HelperError { why, is_late: true }) => Err(why),
             Err(_) => Ok(Credential::default()),
         }
     }
@@ -227,9 +227,9 @@ pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Resul
 }
 
 /// The file's entry with what a helper holds in the place of its user, password and identity token, as docker has it.
-fn merge(stored: Option<Credential>, held: Option<HelperCredentials>) -> Credential {
+fn merge(stored: Option<Credential>, helper_credentials: Option<HelperCredentials>) -> Credential {
     let registry_token = stored.and_then(|credential| credential.registry_token);
-    let Some(HelperCredentials { username, secret }) = held else {
+    let Some(HelperCredentials { username, secret }) = helper_credentials else {
         return Credential { registry_token, ..Credential::default() };
     };
     let secret = Some(secret).filter(|secret| !secret.reveal().is_empty());
@@ -244,8 +244,8 @@ fn has_no_logins(config: &Map<String, Value>) -> bool {
     empty("auths") && empty("credHelpers")
 }
 
-fn read_file(path: &Path) -> Result<Map<String, Value>, Unread> {
-    let unreadable = |error: io::Error| Unread::Unreadable(permission::explain(path, &error));
+fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
+    let unreadable = |error: io::Error| ConfigError::Unreadable(permission::explain(path, &error));
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
@@ -253,22 +253,22 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, Unread> {
     };
     // A FIFO would be waited for, and a directory's error says less.
     if !metadata.is_file() {
-        return Err(Unread::Broken("not a file".to_owned()));
+        return Err(ConfigError::Broken("not a file".to_owned()));
     }
     if metadata.len() > FILE_MAX {
-        return Err(Unread::Broken("too large to be docker's configuration".to_owned()));
+        return Err(ConfigError::Broken("too large to be docker's configuration".to_owned()));
     }
-    read_object(&fs::read(path).map_err(unreadable)?).map_err(Unread::Broken)
+    read_object(&fs::read(path).map_err(unreadable)?).map_err(ConfigError::Broken)
 }
 
 /// The first JSON value, which must be an object. Nothing at all is an empty one, and what follows is not looked at: so
-/// does Go's decoder read it. What is given twice is merged as Go does (see [`Tree`]).
+/// does Go's decoder read it. What is given twice is merged as Go does (see [`ConfigValue`]).
 pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     json::check_size(bytes).map_err(|error| error.to_string())?;
-    match serde_json::Deserializer::from_slice(bytes).into_iter::<Tree>().next() {
-        None | Some(Ok(Tree::Other(Value::Null))) => Ok(Map::new()),
-        Some(Ok(Tree::Object(members))) => Ok(config_json::merged(members)),
-        Some(Ok(Tree::Other(_))) => Err("not a JSON object".to_owned()),
+    match serde_json::Deserializer::from_slice(bytes).into_iter::<ConfigValue>().next() {
+        None | Some(Ok(ConfigValue::Other(Value::Null))) => Ok(Map::new()),
+        Some(Ok(ConfigValue::Object(members))) => Ok(config_json::merge(members)),
+        Some(Ok(ConfigValue::Other(_))) => Err("not a JSON object".to_owned()),
         // Reading into a Value can only fail in the grammar, and such messages quote nothing of the text.
         Some(Err(error)) => Err(format!("not JSON: {error}")),
     }

@@ -62,14 +62,14 @@ pub(crate) fn get(
     name: &str,
     server: &str,
     left: Option<Duration>,
-) -> Result<Option<HelperCredentials>, Unusable> {
+) -> Result<Option<HelperCredentials>, HelperError> {
     if !is_name(name) {
-        return Err(Unusable::failed(format!("{:?} is not a credential helper's name", printable(name))));
+        return Err(HelperError::failed(format!("{:?} is not a credential helper's name", printable(name))));
     }
     let Some(program) = find(env, name) else {
-        return Err(Unusable::failed(format!("credential helper docker-credential-{name} is not in PATH")));
+        return Err(HelperError::failed(format!("credential helper docker-credential-{name} is not in PATH")));
     };
-    run(&program, server, left).map_err(|Unusable { why, is_late }| Unusable {
+    run(&program, server, left).map_err(|HelperError { why, is_late }| HelperError {
         why: format!("credential helper docker-credential-{name}: {why}"),
         is_late,
     })
@@ -77,16 +77,16 @@ pub(crate) fn get(
 
 /// Why a helper gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unusable {
+pub(crate) struct HelperError {
     /// One line, without secrets.
     pub(crate) why: String,
     /// Whether it took longer than there was time.
     pub(crate) is_late: bool,
 }
 
-impl Unusable {
-    fn failed(why: impl Into<String>) -> Unusable {
-        Unusable { why: why.into(), is_late: false }
+impl HelperError {
+    fn failed(why: impl Into<String>) -> HelperError {
+        HelperError { why: why.into(), is_late: false }
     }
 }
 
@@ -94,14 +94,14 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<HelperCredentials>, Unusable> {
+fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<HelperCredentials>, HelperError> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| Unusable::failed(format!("cannot be run: {}", io_error(&error))))?;
+        .map_err(|error| HelperError::failed(format!("cannot be run: {}", io_error(&error))))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
     // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their
     // own: what a helper has started may keep a pipe open after the helper was ended.
@@ -112,18 +112,18 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
         let _ = child.kill();
         let _ = child.wait();
         let why = format!("gave no answer within the {} that were left of --timeout", shown(left.unwrap_or_default()));
-        return Err(Unusable { why, is_late: true });
+        return Err(HelperError { why, is_late: true });
     };
-    let status = child.wait().map_err(|error| Unusable::failed(io_error(&error)))?;
+    let status = child.wait().map_err(|error| HelperError::failed(io_error(&error)))?;
     if !status.success() {
-        return failed(&stdout, &stderr, &status.to_string()).map_err(Unusable::failed);
+        return failed(&stdout, &stderr, &status.to_string()).map_err(HelperError::failed);
     }
     match written {
         // A helper that answers without reading has closed the pipe; its answer counts.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Unusable::failed(format!("does not take the server's name: {}", io_error(&error))))
+            Err(HelperError::failed(format!("does not take the server's name: {}", io_error(&error))))
         }
-        _ => held(&stdout).map(Some).map_err(Unusable::failed),
+        _ => parse_output(&stdout).map(Some).map_err(HelperError::failed),
     }
 }
 
@@ -182,7 +182,7 @@ fn printable(text: &str) -> String {
 }
 
 /// What stands in a helper's answer.
-pub(crate) fn held(stdout: &[u8]) -> Result<HelperCredentials, String> {
+pub(crate) fn parse_output(stdout: &[u8]) -> Result<HelperCredentials, String> {
     #[derive(serde::Deserialize)]
     struct HelperOutput {
         #[serde(rename = "Username", alias = "username", default)]
@@ -231,9 +231,9 @@ pub(crate) mod tests {
     fn the_server_goes_in_and_the_credentials_come_out() {
         let script = r#"read -r server || true
             printf '{"ServerURL":"%s","Username":"%s","Secret":"%s"}' "$server" "$1" "pw-$server""#;
-        let held = ask(script).unwrap().unwrap();
-        assert_eq!((held.username.as_str(), held.secret.reveal()), ("get", "pw-h:5000"));
-        assert!(!format!("{held:?}").contains("pw-"));
+        let parse_output = ask(script).unwrap().unwrap();
+        assert_eq!((parse_output.username.as_str(), parse_output.secret.reveal()), ("get", "pw-h:5000"));
+        assert!(!format!("{parse_output:?}").contains("pw-"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) struct StaticAuth {
 
 #[derive(Debug, Default)]
 struct StaticState {
-    verdict: LoginState,
+    login: LoginState,
     /// How many trials had ended without an answer so far, and what became of the last.
     unanswered: (usize, Option<RegistryError>),
 }
@@ -33,7 +33,7 @@ enum LoginState {
     #[default]
     Open,
     /// This thread has it, and is to say what came of it.
-    OnTrial {
+    Probing {
         /// The thread.
         holder: ThreadId,
         /// Whether this is the second trial, after a refused look.
@@ -50,7 +50,7 @@ enum LoginState {
 impl StaticAuth {
     /// The header, where it is known to be good.
     pub(crate) fn good(&self) -> Option<Secret> {
-        match &self.lock().verdict {
+        match &self.lock().login {
             LoginState::Good(header) => Some(header.clone()),
             _ => None,
         }
@@ -58,7 +58,7 @@ impl StaticAuth {
 
     /// Whether it was refused before any request was accepted with it.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.lock().verdict, LoginState::Doubted | LoginState::Refused)
+        matches!(self.lock().login, LoginState::Doubted | LoginState::Refused)
     }
 
     /// The header, to be sent by the caller, for a look at a tag or for something else; `None` where it was refused.
@@ -72,18 +72,18 @@ impl StaticAuth {
         let mut state = self.lock();
         let before = state.unanswered.0;
         loop {
-            match &state.verdict {
+            match &state.login {
                 LoginState::Good(good) => return Ok(Some(good.clone())),
                 LoginState::Refused => return Ok(None),
                 LoginState::Doubted if is_look => return Ok(None),
-                LoginState::OnTrial { holder, .. } if *holder == own => return Ok(Some(header.clone())),
-                LoginState::OnTrial { .. } => {}
+                LoginState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
+                LoginState::Probing { .. } => {}
                 LoginState::Open | LoginState::Doubted => {
                     if let (true, Some(error)) = (state.unanswered.0 > before, &state.unanswered.1) {
                         return Err(error.clone());
                     }
-                    let is_last = matches!(state.verdict, LoginState::Doubted);
-                    state.verdict = LoginState::OnTrial { holder: own, is_last };
+                    let is_last = matches!(state.login, LoginState::Doubted);
+                    state.login = LoginState::Probing { holder: own, is_last };
                     return Ok(Some(header.clone()));
                 }
             }
@@ -94,8 +94,8 @@ impl StaticAuth {
     /// Says that the registry took it.
     pub(crate) fn accept(&self, header: &Secret) {
         let mut state = self.lock();
-        if matches!(state.verdict, LoginState::OnTrial { holder, .. } if holder == thread::current().id()) {
-            state.verdict = LoginState::Good(header.clone());
+        if matches!(state.login, LoginState::Probing { holder, .. } if holder == thread::current().id()) {
+            state.login = LoginState::Good(header.clone());
             self.changed.notify_all();
         }
     }
@@ -104,9 +104,9 @@ impl StaticAuth {
     /// still: it was not enough for this.
     pub(crate) fn refuse(&self, is_look: bool) {
         let mut state = self.lock();
-        state.verdict = match state.verdict {
+        state.login = match state.login {
             LoginState::Good(_) => return,
-            LoginState::OnTrial { is_last: false, .. } if is_look => LoginState::Doubted,
+            LoginState::Probing { is_last: false, .. } if is_look => LoginState::Doubted,
             _ => LoginState::Refused,
         };
         self.changed.notify_all();
@@ -115,8 +115,8 @@ impl StaticAuth {
     /// Ends this thread's trial, where there still is one: nothing was learned, and why where there was no answer.
     pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
         let mut state = self.lock();
-        state.verdict = match state.verdict {
-            LoginState::OnTrial { holder, is_last } if holder == thread::current().id() => {
+        state.login = match state.login {
+            LoginState::Probing { holder, is_last } if holder == thread::current().id() => {
                 if is_last {
                     LoginState::Doubted
                 } else {
@@ -151,78 +151,78 @@ mod tests {
 
     /// What eight threads get while another has it on trial, which ends so once they have all begun.
     fn waiting(end: impl FnOnce(&StaticAuth)) -> (Vec<Result<bool, RegistryErrorKind>>, StaticAuth) {
-        let (fixed, begun) = (StaticAuth::default(), AtomicUsize::new(0));
-        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
+        let (static_auth, begun) = (StaticAuth::default(), AtomicUsize::new(0));
+        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
         let got = thread::scope(|scope| {
             let take = || {
                 begun.fetch_add(1, Ordering::Relaxed);
-                let got = fixed.take(&header(), false).map(|header| header.is_some()).map_err(|error| error.kind);
-                fixed.leave(None);
+                let got = static_auth.take(&header(), false).map(|header| header.is_some()).map_err(|error| error.kind);
+                static_auth.leave(None);
                 got
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
             while begun.load(Ordering::Relaxed) < 8 {
                 thread::yield_now();
             }
-            end(&fixed);
+            end(&static_auth);
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        (got, fixed)
+        (got, static_auth)
     }
 
     #[test]
     fn what_was_refused_is_given_to_nobody_else() {
-        let (got, fixed) = waiting(|fixed| fixed.refuse(false));
+        let (got, static_auth) = waiting(|static_auth| static_auth.refuse(false));
         assert_eq!(got, [Ok(false); 8]);
-        assert_eq!((fixed.good(), fixed.is_refused()), (None, true));
-        assert_eq!(fixed.take(&header(), false), Ok(None));
+        assert_eq!((static_auth.good(), static_auth.is_refused()), (None, true));
+        assert_eq!(static_auth.take(&header(), false), Ok(None));
     }
 
     #[test]
     fn what_was_taken_is_given_to_all_and_a_later_refusal_does_not_change_that() {
-        let (got, fixed) = waiting(|fixed| fixed.accept(&header()));
+        let (got, static_auth) = waiting(|static_auth| static_auth.accept(&header()));
         assert_eq!(got, [Ok(true); 8]);
-        fixed.refuse(false);
-        assert_eq!((fixed.good(), fixed.is_refused()), (Some(header()), false));
+        static_auth.refuse(false);
+        assert_eq!((static_auth.good(), static_auth.is_refused()), (Some(header()), false));
     }
 
     #[test]
     fn a_trial_that_told_nothing_goes_to_the_next() {
-        let (got, fixed) = waiting(|fixed| fixed.leave(None));
+        let (got, static_auth) = waiting(|static_auth| static_auth.leave(None));
         assert_eq!(got, [Ok(true); 8]);
-        assert!(!fixed.is_refused());
+        assert!(!static_auth.is_refused());
     }
 
     #[test]
     fn after_a_refused_look_one_further_request_has_it_that_is_no_look() {
-        let (got, fixed) = waiting(|fixed| fixed.refuse(true));
+        let (got, static_auth) = waiting(|static_auth| static_auth.refuse(true));
         // The others are tried one after the other, and none of them tells anything.
         assert_eq!(got, [Ok(true); 8]);
-        assert!(fixed.is_refused());
-        assert_eq!(fixed.take(&header(), true), Ok(None), "another look would tell no more");
-        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
-        fixed.refuse(true);
-        assert_eq!(fixed.take(&header(), false), Ok(None), "the second refusal is the last");
-        let fixed = StaticAuth::default();
-        assert_eq!(fixed.take(&header(), true), Ok(Some(header())));
-        fixed.refuse(true);
-        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
-        fixed.accept(&header());
-        assert_eq!((fixed.good(), fixed.is_refused()), (Some(header()), false));
+        assert!(static_auth.is_refused());
+        assert_eq!(static_auth.take(&header(), true), Ok(None), "another look would tell no more");
+        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
+        static_auth.refuse(true);
+        assert_eq!(static_auth.take(&header(), false), Ok(None), "the second refusal is the last");
+        let static_auth = StaticAuth::default();
+        assert_eq!(static_auth.take(&header(), true), Ok(Some(header())));
+        static_auth.refuse(true);
+        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
+        static_auth.accept(&header());
+        assert_eq!((static_auth.good(), static_auth.is_refused()), (Some(header()), false));
     }
 
     #[test]
     fn only_who_has_it_can_end_the_trial() {
-        let fixed = StaticAuth::default();
-        assert_eq!(fixed.take(&header(), false), Ok(Some(header())));
-        assert_eq!(fixed.take(&header(), false), Ok(Some(header())), "its own thread need not wait");
+        let static_auth = StaticAuth::default();
+        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
+        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())), "its own thread need not wait");
         thread::scope(|scope| {
-            scope.spawn(|| fixed.leave(None));
-            scope.spawn(|| fixed.accept(&header()));
+            scope.spawn(|| static_auth.leave(None));
+            scope.spawn(|| static_auth.accept(&header()));
         });
-        assert!(fixed.good().is_none());
+        assert!(static_auth.good().is_none());
         let error = RegistryError::new(RegistryErrorKind::Timeout, "h", "no answer");
-        fixed.leave(Some(&error));
-        assert_eq!(fixed.take(&header(), false), Ok(Some(header())), "who comes later tries again");
+        static_auth.leave(Some(&error));
+        assert_eq!(static_auth.take(&header(), false), Ok(Some(header())), "who comes later tries again");
     }
 }

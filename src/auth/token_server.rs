@@ -55,16 +55,16 @@ impl TokenServer<'_> {
         let shown = FailedRequest::new(post.method, secrets.url(&url));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
         loop {
-            let failed = match self.ask(registry, &post) {
+            let failed = match self.exchange(registry, &post) {
                 Ok(answer) => {
                     let again = refusal::again(&answer);
-                    let reply = TokenResponse { status: answer.status, body: answer.body };
+                    let response = TokenResponse { status: answer.status, body: answer.body };
                     if again == Retryable::Never {
-                        return Ok(reply);
+                        return Ok(response);
                     }
-                    let said = format!("{server}: {}", reply.words(secrets));
-                    let error = RegistryError::new(reply.failure_kind(), registry, said);
-                    error.at(shown.clone()).with_status(reply.status).with_again(again)
+                    let said = format!("{server}: {}", response.words(secrets));
+                    let error = RegistryError::new(response.failure_kind(), registry, said);
+                    error.at(shown.clone()).with_status(response.status).with_again(again)
                 }
                 Err(failure) => {
                     let source = failure.address.as_ref().map_or(AddressSource::TokenServer, |address| address.source);
@@ -81,7 +81,7 @@ impl TokenServer<'_> {
         }
     }
 
-    fn ask(&self, registry: &str, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
+    fn exchange(&self, registry: &str, request: &OutgoingRequest<'_>) -> Result<HttpResponse, TransportFailure> {
         let send = |request: &OutgoingRequest<'_>| self.transport.exchange(registry, request);
         if request.authorization.is_some() || request.body.is_some() {
             return send(request);

@@ -6,7 +6,7 @@ fn realm(text: &str) -> Realm {
     Realm::parse(text).unwrap()
 }
 
-fn reply(status: u16, body: &str) -> TokenResponse {
+fn response(status: u16, body: &str) -> TokenResponse {
     TokenResponse { status, body: body.as_bytes().to_vec() }
 }
 
@@ -73,10 +73,10 @@ fn a_post_carries_the_refresh_token_in_its_body_only() {
 
 #[test]
 fn a_grant_is_read_in_every_form() {
-    let seconds = |body: &str| reply(200, body).grant().unwrap().lifetime.as_secs();
-    assert_eq!(reply(200, r#"{"token":"a"}"#).grant().unwrap().header, Secret::new("Bearer a"));
-    assert_eq!(reply(200, r#"{"token":"a","access_token":"b"}"#).grant().unwrap().header, Secret::new("Bearer b"));
-    let refreshed = reply(200, r#"{"access_token":"b","refresh_token":"r"}"#).grant().unwrap();
+    let seconds = |body: &str| response(200, body).grant().unwrap().lifetime.as_secs();
+    assert_eq!(response(200, r#"{"token":"a"}"#).grant().unwrap().header, Secret::new("Bearer a"));
+    assert_eq!(response(200, r#"{"token":"a","access_token":"b"}"#).grant().unwrap().header, Secret::new("Bearer b"));
+    let refreshed = response(200, r#"{"access_token":"b","refresh_token":"r"}"#).grant().unwrap();
     assert_eq!(refreshed.refresh, Some(Secret::new("r")));
     assert_eq!(seconds(r#"{"token":"a"}"#), 60);
     assert_eq!(seconds(r#"{"token":"a","expires_in":300}"#), 300);
@@ -100,7 +100,7 @@ fn an_answer_without_a_usable_token_is_told_without_its_text() {
         r#"{"token":"hunter2\r\nX: y"}"#,
         r#"{"token":"hunter2 é"}"#,
     ] {
-        assert!(!reply(200, body).grant().unwrap_err().contains("hunter2"), "{body}");
+        assert!(!response(200, body).grant().unwrap_err().contains("hunter2"), "{body}");
     }
 }
 
@@ -133,10 +133,13 @@ fn failures_are_told_in_the_servers_words() {
         (302, "", RegistryErrorKind::Protocol, "HTTP status 302"),
     ];
     for (status, body, kind, words) in rows {
-        let failed = reply(status, body);
+        let failed = response(status, body);
         assert_eq!((failed.failure_kind(), failed.words(&Redactor::default()).as_str()), (kind, words), "{body}");
     }
-    assert_eq!(reply(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).words(&Redactor::default()).len(), 200);
+    assert_eq!(
+        response(500, &format!(r#"{{"message":"{}"}}"#, "x".repeat(999))).words(&Redactor::default()).len(),
+        200
+    );
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn a_secret_is_taken_out_of_the_words_even_where_they_are_cut_short() {
     let secrets = Redactor::default();
     secrets.sent(&basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
-        let said = reply(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
+        let said = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
         let words = said.words(&secrets);
         assert!(!words.contains("hunt"), "{words}");
     }

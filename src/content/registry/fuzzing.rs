@@ -142,7 +142,7 @@ pub(crate) fn refusal(bytes: &[u8]) {
 
 /// A credential helper's output: credentials, or a line in which no JSON is repeated.
 pub(crate) fn helper(bytes: &[u8]) {
-    if let Err(why) = helper::held(bytes) {
+    if let Err(why) = helper::parse_output(bytes) {
         assert_eq!(why, "its answer is not the JSON of credentials");
     }
     for (stdout, stderr) in [(bytes, &b""[..]), (b"", bytes)] {
