@@ -1,8 +1,9 @@
-//! Answers a registry's 401: Basic, or Bearer by the distribution token specification.
+//! Answers a registry's 401 with Basic, or with Bearer by the distribution token specification.
 //!
-//! Nothing is read or sent before a registry asks. The first token is asked for all that the command has announced, so
-//! that one serves it whole; where a registry or its token server will not have that, exactly what was challenged is
-//! asked for. What a token turned out to be good for is `TokenCache`'s to know.
+//! Before a registry sends a challenge, no credentials are read and no token is requested. The first token request
+//! names all scopes that the command announced, so that one token serves the whole command. If the registry or its
+//! token server refuses that, a second request names exactly the challenged scope. [`TokenCache`] records what each
+//! token was accepted for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,30 +24,30 @@ use crate::net::host;
 use crate::net::redact::Redactor;
 use crate::secret::Secret;
 
-/// As much as one token request asks for: nginx refuses request lines, and headers such as the token is sent in, of
-/// more than 8 KiB.
+/// Limits of one token request. nginx refuses a request line or a header of more than 8 KiB, and the token is sent in a
+/// header.
 const SCOPES_MAX: usize = 50;
 const URL_MAX: usize = 4096;
 
-/// Sends one request to a token server, without following redirects.
+/// Sends one request to a token server. It does not follow redirects.
 type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
 
-/// Who asks for a login.
+/// The request that a registry answered with a challenge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChallengeOrigin<'a> {
-    /// The registry's host as references have it; `docker.io` unmapped.
+    /// The registry's host as in references; `docker.io` is not mapped to Docker Hub's API host.
     pub(crate) registry: &'a str,
     /// Whether the request that was refused went over TLS.
     pub(crate) https: bool,
     /// Whether `--insecure` was given.
     pub(crate) insecure: bool,
-    /// Whether the request is the look at a tag before a push.
+    /// Whether the request is the check of a tag before a push.
     pub(crate) is_look: bool,
-    /// How much is left of the time that the user has set, for a helper.
+    /// The time left of `--timeout`, for a credential helper.
     pub(crate) left: Option<Duration>,
 }
 
-/// Answers registries' challenges for the time of one command.
+/// Answers the challenges of all registries during one command.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     credentials: CredentialStore,
@@ -54,16 +55,16 @@ pub(crate) struct Authenticator {
     registries: Mutex<BTreeMap<String, Arc<RegistryState>>>,
 }
 
-/// What is known of one registry.
+/// What is known about one registry.
 #[derive(Debug, Default)]
 struct RegistryState {
-    /// Held while a token is fetched, so that threads refused together cause one request and not one each.
+    /// Held while a token is fetched: threads that are refused together cause one token request.
     token_lock: Mutex<()>,
-    /// How many have come for the turn so far.
+    /// How many threads have asked for the token lock so far.
     arrivals: AtomicUsize,
-    /// A header that is good for everything: Basic, or the registry token of the configuration.
+    /// A header that does not depend on the scope: Basic, or the registry token of the configuration.
     static_auth: StaticAuth,
-    /// Held for an instant only, never while something is sent.
+    /// Never held while a request is sent.
     state: Mutex<AuthState>,
 }
 
@@ -71,37 +72,37 @@ struct RegistryState {
 struct AuthState {
     announced: Scopes,
     credential: Option<Result<Credential, RegistryError>>,
-    /// The refresh token that a token server gave in the place of the stored one.
+    /// The refresh token that a token server returned in place of the stored one.
     refresh: Option<Secret>,
     cache: TokenCache,
-    /// Whether the token server has refused to give one token for all, or the registry to take it.
+    /// Whether the token server refused one token for all scopes, or the registry refused such a token.
     narrow: bool,
-    /// Tokens for several repositories that were too large for the registry.
+    /// Tokens for several repositories that the registry refused as too large.
     too_large: Vec<Secret>,
-    /// What the token server refused: to ask again only counts as one more failed login.
+    /// Scopes that the token server refused. A second request for them would count as one more failed login.
     failures: Vec<(Scopes, RegistryError)>,
-    /// The token servers that have given a token, and those that refused the login before they gave one: it is not
-    /// tried there for anything else either.
+    /// Token servers that returned a token, and token servers that refused the login before they returned one. The
+    /// login is not sent to the latter again.
     granted: BTreeSet<String>,
     refused: BTreeMap<String, RegistryError>,
-    /// Why the token server did not answer the last time, and how many had come for the turn by then. To those it
-    /// happened to as well: one after the other, each would wait for it until its own time is up.
+    /// Why the token server did not answer the last request, and how many threads had asked for the token lock by then.
+    /// Those threads get the same error; otherwise each would wait until its own deadline.
     unanswered: Option<(usize, RegistryError)>,
 }
 
 impl Authenticator {
-    /// Starts with nothing asked and nothing looked up; what is quoted is rid of these secrets. Does no I/O.
+    /// Starts without any challenge or credential. Removes `secrets` from every text that it quotes. Does no I/O.
     pub(crate) fn new(credentials: CredentialStore, secrets: Arc<Redactor>) -> Authenticator {
         Authenticator { credentials, secrets, registries: Mutex::default() }
     }
 
-    /// Remembers that the command is going to need this scope; the first token asks for all of them.
+    /// Records that the command will need this scope. The first token request names all announced scopes.
     pub(crate) fn announce(&self, registry: &str, scope: Scope) {
         lock(&self.registry_state(registry).state).announced.add(&scope);
     }
 
-    /// The `Authorization` header to send without being asked; `None` until the registry has asked once in this
-    /// command, and where no token at hand covers `needed`.
+    /// The `Authorization` header to send before any challenge. `None` until the registry has sent a challenge in this
+    /// command, and if no cached token covers `needed`.
     pub(crate) fn header(&self, registry: &str, needed: &[Scope]) -> Option<Secret> {
         let registry_state = self.registry_state(registry);
         registry_state
@@ -110,17 +111,18 @@ impl Authenticator {
             .or_else(|| lock(&registry_state.state).cache.find(&Scopes::of(needed), Instant::now()).cloned())
     }
 
-    /// Says that a request with this header was answered with something else than 401.
+    /// Records that a request with this header got a status other than 401.
     ///
-    /// It is what tells a token that has expired (another is asked for) from one that was never good (it is over).
+    /// This distinguishes a token that expired (another one is requested) from a token that was never accepted (the 401
+    /// is final).
     pub(crate) fn accepted(&self, registry: &str, needed: &[Scope], header: &Secret) {
         let registry_state = self.registry_state(registry);
         registry_state.static_auth.accept(header);
         lock(&registry_state.state).cache.accept(header, &Scopes::of(needed));
     }
 
-    /// Says that a request with this header was refused as too large. True if that was a token for more than was
-    /// needed: from now on there is one a repository.
+    /// Records that the registry refused this header as too large. Returns true if its token covered more than
+    /// `needed`; from then on each token covers one repository.
     pub(crate) fn is_too_wide(&self, registry: &str, needed: &[Scope], header: &Secret) -> bool {
         let registry_state = self.registry_state(registry);
         let mut state = lock(&registry_state.state);
@@ -131,15 +133,15 @@ impl Authenticator {
         is_wide
     }
 
-    /// Says that this thread's request is over, and how where it failed: a login that it had on trial and of which
-    /// nothing was learned is for others to try.
+    /// Ends this thread's request. `failure` is its error, if it failed. If this thread was probing a login and the
+    /// registry did not decide, another thread may probe it.
     pub(crate) fn leave(&self, registry: &str, failure: Option<&RegistryError>) {
         self.registry_state(registry).static_auth.leave(failure);
     }
 
-    /// What a 401 that stands means, `refused` being whether it was the login itself that was refused rather than a
-    /// token that the login got: nobody is logged in, the login is wrong, or it is good and not enough. A login that
-    /// any request was accepted with is good.
+    /// The kind of error that a final 401 is: no login, a wrong login, or a login without the necessary rights.
+    /// `refused` says that the registry refused the login itself and not a token. A login that was accepted for any
+    /// request is right.
     pub(crate) fn unauthorized(&self, registry: &str, refused: bool) -> RegistryErrorKind {
         let registry_state = self.registry_state(registry);
         let state = lock(&registry_state.state);
@@ -157,27 +159,27 @@ impl Authenticator {
         }
     }
 
-    /// Whether somebody may be logged in there, by what can be told without reading anything.
+    /// Whether the user may be logged in to this registry, decided without running a helper.
     pub(crate) fn may_have_login(&self, registry: &str) -> bool {
         self.credentials.may_know(registry)
     }
 
-    /// Whether somebody is logged in there; credentials that cannot be read are nobody's here.
+    /// Whether the user is logged in to this registry. Credentials that cannot be read count as none.
     pub(crate) fn has_login(&self, registry: &str, left: Option<Duration>) -> bool {
         let registry_state = self.registry_state(registry);
         let _turn = lock(&registry_state.token_lock);
         self.credential(&registry_state, registry, left).is_ok_and(|credential| !credential.is_anonymous())
     }
 
-    /// What to send after a 401; `sent` is the header that was refused, if there was one.
+    /// The header to send after a 401. `sent` is the header that was refused, if there was one.
     ///
-    /// `Some` is to be sent again with the same request, `None` says that nothing is left to try and the 401 stands.
-    /// For one request this ends after three answers at most per thread. One thread at a time fetches for a registry;
-    /// the others wait and find its token. `send` must not come back here.
+    /// `Some` means: repeat the request with this header. `None` means that the 401 is final. Each thread gets at most
+    /// three headers for one request. One thread at a time fetches tokens for a registry; the others wait and use its
+    /// token. `send` must not call this method.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::Credentials`] where the configuration or a helper cannot be used, the token server's own failures, and
-    /// [`RegistryErrorKind::Protocol`] for a challenge that cannot or must not be followed.
+    /// [`RegistryErrorKind::Credentials`] if the configuration or a helper cannot be used, the errors of the token
+    /// server, and [`RegistryErrorKind::Protocol`] for a challenge that cannot or must not be followed.
     pub(crate) fn answer(
         &self,
         origin: &ChallengeOrigin<'_>,
@@ -232,7 +234,8 @@ impl Authenticator {
         Arc::clone(registries.entry(registry.to_owned()).or_default())
     }
 
-    /// Looked up once a registry and command, while the turn is held: a helper may ask its user something.
+    /// Looks the credentials up once for each registry. The caller holds the token lock, because a helper may prompt
+    /// its user.
     fn credential(
         &self,
         registry_state: &RegistryState,
@@ -248,8 +251,8 @@ impl Authenticator {
     }
 }
 
-/// A header that does not depend on what is asked for: it is tried once, and then sent with every request. Not while
-/// the turn is held, which whoever is trying it may need.
+/// Offers a header that does not depend on the scope. It is probed once and then sent with every request. The caller
+/// must not hold the token lock: the thread that probes the header may need it.
 fn static_auth(
     registry_state: &RegistryState,
     origin: &ChallengeOrigin<'_>,
@@ -268,8 +271,8 @@ fn static_auth(
     registry_state.static_auth.take(&header, origin.is_look)
 }
 
-/// The challenge's realm, where it may be asked: never over plain HTTP for a registry with TLS, and credentials go over
-/// plain HTTP only within this machine. `--insecure` lifts both.
+/// The challenge's realm, if it may be used. A registry that speaks TLS must not name a realm that speaks plain HTTP,
+/// and credentials go over plain HTTP only to a loopback address. `--insecure` permits both.
 fn usable_realm(
     origin: &ChallengeOrigin<'_>,
     challenge: &Challenge,
@@ -287,7 +290,7 @@ fn usable_realm(
     Ok(realm)
 }
 
-/// One answer to one Bearer challenge, made while the registry's turn is held.
+/// Answers one Bearer challenge while the registry's token lock is held.
 struct RegistryAuth<'a> {
     registry_state: &'a RegistryState,
     origin: &'a ChallengeOrigin<'a>,
@@ -327,8 +330,8 @@ impl RegistryAuth<'_> {
         self.obtain(last, &want).map(Some)
     }
 
-    /// What is wanted and announced, as far as one request holds it. Where it does not hold all, what a token at hand
-    /// is good for is left out.
+    /// The wanted scopes and as many announced scopes as one request holds. If not all fit, scopes that a cached token
+    /// covers are left out.
     fn at_once(&self, state: &AuthState, want: &Scopes) -> Scopes {
         let service = self.challenge.parameter("service");
         let fits = |scopes: &Scopes| {
@@ -351,8 +354,8 @@ impl RegistryAuth<'_> {
         scopes
     }
 
-    /// Whether a token server may have refused because of one scope among several, or because of how many there are. A
-    /// 401 to a login is about the login: to repeat it could lock the user out.
+    /// Whether the token server may have refused one of several scopes, or their number. A 401 to a login concerns the
+    /// login itself; a second attempt could lock the account.
     fn may_be_too_much(&self, error: &RegistryError) -> bool {
         match error.status {
             Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != RegistryErrorKind::Unauthorized,
@@ -380,7 +383,7 @@ impl RegistryAuth<'_> {
                 Ok(header)
             }
             Err(error) => {
-                // To one that has taken the login before, it was not about the login.
+                // A token server that accepted the login before refuses something else.
                 let is_login = error.kind == RegistryErrorKind::Unauthorized && !self.credential.is_anonymous();
                 if is_login && !state.granted.contains(&self.realm.host) {
                     state.refused.insert(self.realm.host.clone(), error.clone());
@@ -393,7 +396,7 @@ impl RegistryAuth<'_> {
         }
     }
 
-    /// Sends to the token server, and notes for those who wait for the turn that there was no answer.
+    /// Sends a request to the token server. Records a missing answer for the threads that wait for the token lock.
     fn send_request(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
         (self.send)(request).inspect_err(|error| {
             let arrived = self.registry_state.arrivals.load(Ordering::Relaxed);
@@ -401,7 +404,8 @@ impl RegistryAuth<'_> {
         })
     }
 
-    /// Asks by OAuth2 where there is an identity token; servers that do not know that form answer 404 or 405, some 401.
+    /// Requests a token by OAuth2 if there is an identity token. A server without that form answers 404 or 405, some
+    /// answer 401.
     fn fetch(&self, scopes: &Scopes) -> Result<GrantedToken, RegistryError> {
         let service = self.challenge.parameter("service");
         let refreshed = lock(&self.registry_state.state).refresh.clone();
@@ -416,7 +420,7 @@ impl RegistryAuth<'_> {
         }
         let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
         let fallback = self.send_request(&second)?;
-        // To a 401 the first answer says more: it is about the identity token that the user logged in with.
+        // After a 401 the first answer says more: it is about the identity token that the user logged in with.
         if response.status == 401 && !fallback.is_success() {
             return self.granted(&request, &response);
         }
@@ -439,7 +443,7 @@ impl RegistryAuth<'_> {
     }
 }
 
-/// A lock whose holder panicked is taken over: every change under it is whole at any moment.
+/// Takes the lock of a thread that panicked: every change under it is complete at any moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

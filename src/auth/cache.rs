@@ -1,15 +1,15 @@
-//! The tokens of one registry and what became of them.
+//! The tokens of one registry and their results.
 //!
-//! A token is asked for a set of scopes, but what it is good for is only seen when it is used: a server may grant less
-//! than was asked. So for every token it is noted what it was accepted for and what it was refused for, and a refusal
-//! of one thing does not cost a token that is good for another. Pure: time is given in.
+//! A server may grant less than was requested, so only use shows what a token is good for. The cache records for each
+//! token what it was accepted for and what it was refused for. A refusal for one scope does not discard a token that is
+//! good for another. Callers pass the time; nothing here reads a clock.
 
 use std::time::{Duration, Instant};
 
 use crate::auth::scope::Scopes;
 use crate::secret::Secret;
 
-/// A token is not sent in the last part of its life: a tenth of it, at most this much.
+/// A token is not sent during the last tenth of its lifetime, or the last 10 s of a longer one.
 const MARGIN_MAX: Duration = Duration::from_secs(10);
 
 /// One registry's tokens, the newest last.
@@ -21,12 +21,12 @@ pub(crate) struct TokenCache {
 #[derive(Debug)]
 struct CachedToken {
     header: Secret,
-    /// What the token server was asked for.
+    /// The scopes that the token server was asked for.
     asked: Scopes,
-    /// `asked`, and what the token was fetched to answer: a registry may ask for less than the request needs.
+    /// `asked` and the scopes that the token was fetched for: a registry may challenge for less than the request needs.
     covers: Scopes,
     expires: Instant,
-    /// Sets that it was accepted for, and sets that it was refused for.
+    /// Scopes that it was accepted for, and scopes that it was refused for.
     accepted: Vec<Scopes>,
     refused: Vec<Scopes>,
 }
@@ -38,7 +38,7 @@ impl CachedToken {
 }
 
 impl TokenCache {
-    /// Adds a token, as the header to send it in.
+    /// Adds a token as the value of an `Authorization` header.
     pub(crate) fn insert(&mut self, header: Secret, asked: Scopes, want: &Scopes, now: Instant, lifetime: Duration) {
         let margin = (lifetime / 10).min(MARGIN_MAX);
         let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
@@ -46,14 +46,14 @@ impl TokenCache {
         self.tokens.push(CachedToken { header, asked, covers, expires, accepted: Vec::new(), refused: Vec::new() });
     }
 
-    /// A token to send for `want`: not expired, asked for all of it, and not refused for it.
+    /// A token to send for `want`: it has not expired, was requested for all of `want`, and was not refused for it.
     pub(crate) fn find(&self, want: &Scopes, now: Instant) -> Option<&Secret> {
         let good =
             |token: &&CachedToken| token.covers.covers(want) && now < token.expires && !token.is_refused_for(want);
         self.tokens.iter().rev().find(good).map(|token| &token.header)
     }
 
-    /// Notes that a token was accepted for `want`.
+    /// Records that a token was accepted for `want`.
     pub(crate) fn accept(&mut self, header: &Secret, want: &Scopes) {
         let Some(token) = self.tokens.iter_mut().find(|token| token.header == *header) else { return };
         if !token.accepted.iter().any(|accepted| accepted.covers(want)) {
@@ -61,10 +61,10 @@ impl TokenCache {
         }
     }
 
-    /// Notes that a token was refused for `want`.
+    /// Records that a token was refused for `want`.
     ///
-    /// One that was accepted for the same before has expired, and so has one that was accepted for anything and is now
-    /// called `invalid` as a whole: it is forgotten, so that another like it can be asked for.
+    /// A token that was accepted for the same scopes before has expired. So has a token that was accepted for anything
+    /// and is now refused as `invalid`. An expired token is removed, so that the same scopes can be requested again.
     pub(crate) fn refuse(&mut self, header: &Secret, needed: &Scopes, want: &Scopes, invalid: bool) {
         let Some(at) = self.tokens.iter().position(|token| token.header == *header) else { return };
         let Some(token) = self.tokens.get_mut(at) else { return };
@@ -76,16 +76,16 @@ impl TokenCache {
         }
     }
 
-    /// Forgets every token that was asked for more resources than are needed; gives them back.
+    /// Removes every token that was requested for more resources than are needed. Returns the removed headers.
     pub(crate) fn forget_wide(&mut self, needed: &Scopes) -> Vec<Secret> {
         let is_wide = |token: &mut CachedToken| token.asked.len() > needed.len();
         self.tokens.extract_if(.., is_wide).map(|token| token.header).collect()
     }
 
-    /// What to ask a token server for to get `want`, the first choice first; nothing where all was tried.
+    /// The sets of scopes to request in turn to get `want`; empty if all were tried.
     ///
-    /// First all that the command is going to need, unless a token for more than `exact` was refused for this; then
-    /// exactly what the registry's challenge says, unless that was refused too.
+    /// The first set is all that the command announced, unless a token for more than `exact` was refused for `want`.
+    /// The second is exactly the challenge's scope, unless that was refused too.
     pub(crate) fn plan(&self, announced: &Scopes, want: &Scopes, exact: &Scopes) -> Vec<Scopes> {
         let refused =
             |scopes: &Scopes| self.tokens.iter().any(|token| token.is_refused_for(want) && token.asked.covers(scopes));
@@ -172,7 +172,7 @@ mod tests {
         cache.refuse(&token("t"), &set(B), &set(B), false);
         assert_eq!(cache.find(&set(A), now), Some(&token("t")));
         assert_eq!(plan(&cache, AB, B), [B]);
-        // Unless the registry says that the token as a whole is no good.
+        // Unless the registry refuses the token as a whole.
         cache.refuse(&token("t"), &set(B), &set(B), true);
         assert_eq!(cache.find(&set(A), now), None);
         assert_eq!(plan(&cache, AB, B), [AB, B]);

@@ -1,26 +1,25 @@
 //! Reads `WWW-Authenticate` headers (RFC 9110, section 11.6.1).
 //!
-//! Registries send several challenges in one header or in several, with parameters quoted or bare; commas part both
-//! challenges and parameters, so a token is a parameter's name exactly when `=` follows it. What does not fit the
-//! grammar is skipped up to the next comma: a header is never a reason to fail, only a reason to find no challenge in
-//! it.
+//! Registries send several challenges in one header or in several, with quoted or bare parameters. Commas separate both
+//! challenges and parameters, so a token is a parameter's name exactly if `=` follows it. Text outside the grammar is
+//! skipped up to the next comma. A malformed header is no error; it holds no challenge.
 
-/// One challenge: a scheme and its parameters. A token68 (`Negotiate YII=`) is read over, as no registry uses one.
+/// One challenge: a scheme and its parameters. A token68 (`Negotiate YII=`) is skipped, because no registry uses one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Challenge {
     /// The scheme's name in lower case: `bearer`, `basic`.
     pub(crate) scheme: String,
-    /// The parameters in their order, names in lower case, values without quotes and escapes.
+    /// The parameters in their order: names in lower case, values without quotes and escapes.
     pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
-    /// Reads the values of all `WWW-Authenticate` headers of one answer, in their order.
+    /// Reads the values of all `WWW-Authenticate` headers of one response, in their order.
     pub(crate) fn parse_all<'a>(headers: impl Iterator<Item = &'a str>) -> Vec<Challenge> {
         headers.flat_map(parse).collect()
     }
 
-    /// The value of the first parameter of that name, whatever its case.
+    /// The value of the first parameter of that name, in any case.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -53,7 +52,7 @@ fn parse(header: &str) -> Vec<Challenge> {
     }
 }
 
-/// Past a token68, where what follows a scheme is one: its characters, padding, and then a comma or the end.
+/// The rest after a token68, if one follows the scheme: its characters, padding, and then a comma or the end.
 fn skip_token68(rest: &str) -> &str {
     let start = rest.trim_start_matches([' ', '\t']);
     let (text, after) = take_while(start, |c| c.is_ascii_alphanumeric() || "-._~+/".contains(c));
@@ -64,7 +63,7 @@ fn skip_token68(rest: &str) -> &str {
     }
 }
 
-/// A quoted string without its quotes and escapes, or everything up to a comma or a space: registries do send bare
+/// A quoted string without its quotes and escapes, or the text up to a comma or a space: some registries send bare
 /// URLs.
 fn take_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {

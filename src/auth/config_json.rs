@@ -1,16 +1,16 @@
-//! config.json as Go decodes it, where it differs from other JSON readers: members that are given twice.
+//! Reads docker's config.json as Go's `encoding/json` does where other JSON readers differ: repeated members.
 //!
-//! In Go a member's name fits in any case, and the members of a document are taken one after the other. A map (`auths`,
-//! `credHelpers`) gets the entries of each of its members, of two with one key the later; `null` empties it. A text
-//! keeps its value at `null`, and else the last one counts.
+//! Go matches a member's name in any case and applies the members one after the other. A map (`auths`, `credHelpers`)
+//! gets the entries of each of its members; of two equal keys the later one counts; `null` empties it. A string keeps
+//! its value at `null`; otherwise the last member counts.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A JSON value with the members of its objects as they stand, those given twice too. Of an array is known only that it
-/// is one: docker's configuration has none that matters here.
+/// A JSON value whose objects keep all members, repeated ones too. Arrays are read as empty, because docker's
+/// configuration has none that matters here.
 pub(crate) enum ConfigValue {
     Object(Vec<(String, ConfigValue)>),
     Other(Value),
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for ConfigVisitor {
     }
 }
 
-/// The configuration with each member once. The names that count are spelt as docker spells them.
+/// The configuration with each member once. The names that docker knows get docker's case.
 pub(crate) fn merge(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     let mut config = Map::new();
     for (name, member) in members {
@@ -84,7 +84,8 @@ pub(crate) fn merge(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     config
 }
 
-/// Adds entries to a map, which is made where there is none. One that is no map stays what it is: it is an error.
+/// Adds entries to a map. Creates the map if there is none. A member that is no map stays as it is; reading it is an
+/// error.
 fn extend(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, ConfigValue)>) {
     if config.get(name).is_none_or(Value::is_null) {
         config.insert(name.to_owned(), Value::Object(Map::new()));
@@ -99,7 +100,7 @@ fn extend(config: &mut Map<String, Value>, name: &str, entries: Vec<(String, Con
     }
 }
 
-/// One registry's entry.
+/// The entry of one registry.
 fn entry_of(members: Vec<(String, ConfigValue)>) -> Map<String, Value> {
     let mut entry = Map::new();
     for (name, member) in members {

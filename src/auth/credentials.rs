@@ -1,8 +1,8 @@
 //! Finds a registry's credentials where the docker client keeps them.
 //!
-//! In docker's order: `DOCKER_AUTH_CONFIG`, then the registry's own helper (`credHelpers`), then the default helper
-//! (`credsStore`), then the `auths` of `config.json`. What docker passes over in silence (a file that is no JSON, a
-//! helper that fails) is an error here, but only once a registry asks for a login: nothing is read before that.
+//! The order is docker's: `DOCKER_AUTH_CONFIG`, the registry's own helper (`credHelpers`), the default helper
+//! (`credsStore`), and the `auths` of `config.json`. Docker ignores a file that is not JSON and a helper that fails;
+//! here both are errors, but only once a registry sends a challenge. Nothing is read before that.
 
 use std::fmt;
 use std::fs;
@@ -29,12 +29,12 @@ use crate::secret::Secret;
 const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 const HUB: &str = "docker.io";
 const HUB_KEY: &str = "https://index.docker.io/v1/";
-/// The user name that marks an identity token in a helper.
+/// The user name by which a helper marks an identity token.
 const TOKEN_USER: &str = "<token>";
-/// A config.json of more bytes than this is not one.
+/// The largest config.json that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
-/// Standard base64 with padding; the bits after the last byte are not looked at, as in Go.
+/// Standard base64 with padding. The bits after the last byte are ignored, as in Go.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -42,21 +42,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// What is known for one registry. All empty is anonymous.
+/// The credentials for one registry. If all are empty, requests are anonymous.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Credential {
-    /// The user's name; empty where there is only a token.
+    /// The user's name; empty if there is only a token.
     pub(crate) username: String,
-    /// The password that belongs to it.
+    /// The user's password.
     pub(crate) password: Option<Secret>,
-    /// A refresh token, to be changed for access tokens.
+    /// A refresh token, to be exchanged for access tokens.
     pub(crate) identity_token: Option<Secret>,
-    /// An access token, to be sent to the registry as it is.
+    /// An access token that is sent to the registry unchanged.
     pub(crate) registry_token: Option<Secret>,
 }
 
 impl Credential {
-    /// User name and password, where there are both: docker sends neither alone.
+    /// User name and password, if both are set: docker sends neither alone.
     pub(crate) fn login(&self) -> Option<(&str, &Secret)> {
         self.password.as_ref().filter(|_| !self.username.is_empty()).map(|password| (self.username.as_str(), password))
     }
@@ -67,13 +67,13 @@ impl Credential {
     }
 }
 
-/// Where the docker client's credentials are looked for.
+/// Looks up the credentials of the docker client.
 pub(crate) struct CredentialStore {
     env: Env,
     config_dir: PathBuf,
     given: Option<Login>,
     notice: Trace,
-    /// Whether it was told that config.json may not be read.
+    /// Whether the warning about an unreadable config.json was printed.
     is_told: AtomicBool,
 }
 
@@ -85,25 +85,25 @@ impl fmt::Debug for CredentialStore {
 
 /// Why config.json gives no logins.
 enum ConfigError {
-    /// The system does not let it be read: as if there were none, which is told.
+    /// The system refuses to read it. A warning is printed, and the command continues without logins.
     Unreadable(String),
-    /// It is not what it should be.
+    /// It is no valid configuration.
     Broken(String),
 }
 
 impl CredentialStore {
-    /// Looks in this configuration directory and this environment. Does no I/O. A file that may not be read is told
-    /// with `notice`.
+    /// Looks in this configuration directory and this environment. Does no I/O. `notice` prints the warning about an
+    /// unreadable file.
     pub(crate) fn new(env: Env, config_dir: PathBuf, notice: Trace) -> CredentialStore {
         CredentialStore { env, config_dir, given: None, notice, is_told: AtomicBool::new(false) }
     }
 
-    /// Uses this login for its registry, where there is one, and looks nowhere else for that.
+    /// Uses this login for its registry. No other credentials are looked up for that registry.
     pub(crate) fn given(self, given: Option<Login>) -> CredentialStore {
         CredentialStore { given, ..self }
     }
 
-    /// Whether this registry's login is the command line's.
+    /// Whether this registry's login comes from the command line.
     pub(crate) fn is_given(&self, registry: &str) -> bool {
         self.given_for(registry).is_some()
     }
@@ -112,8 +112,8 @@ impl CredentialStore {
         self.given.as_ref().filter(|given| given.registry == registry)
     }
 
-    /// Whether a login for this registry was ever written down, as `docker login` does with a helper too. No helper is
-    /// run, and what cannot be read is for [`CredentialStore::lookup`] to tell.
+    /// Whether the configuration mentions a login for this registry; `docker login` writes an entry even if a helper
+    /// stores the password. Runs no helper. Read errors are left to [`CredentialStore::lookup`].
     pub(crate) fn may_know(&self, registry: &str) -> bool {
         let key = if registry == HUB { HUB_KEY } else { registry };
         let is_named = |config: &Map<String, Value>| {
@@ -127,17 +127,18 @@ impl CredentialStore {
             || read_file(&self.config_file()).is_ok_and(|config| is_named(&config))
     }
 
-    /// manifest-tool's `--docker-cfg` may name the file itself.
+    /// `--docker-cfg` of manifest-tool may name the file itself.
     fn config_file(&self) -> PathBuf {
         let is_file = self.config_dir.is_file();
         if is_file { self.config_dir.clone() } else { self.config_dir.join("config.json") }
     }
 
-    /// The credentials for a registry, by its host as references have it; anonymous where there are none, and where
-    /// config.json may not be read, which docker also goes on after. A helper has as long as is `left`.
+    /// The credentials for a registry, by its host as in references. Anonymous if there are none, and if the system
+    /// refuses to read config.json: docker continues then, too. A helper may take the time that is `left`.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::Credentials`], naming the file, the variable or the helper that cannot be used, without any secret.
+    /// [`RegistryErrorKind::Credentials`]. It names the file, the variable or the helper that cannot be used, and
+    /// contains no secret.
     pub(crate) fn lookup(&self, registry: &str, left: Option<Duration>) -> Result<Credential, RegistryError> {
         if let Some(Login { username, password, .. }) = self.given_for(registry).cloned() {
             return Ok(Credential { username, password: Some(password), ..Credential::default() });
@@ -153,7 +154,7 @@ impl CredentialStore {
         })
     }
 
-    /// Whether config.json begins with one; editors on Windows write it.
+    /// Whether config.json begins with a byte order mark, which editors on Windows write.
     fn has_byte_order_mark(&self) -> bool {
         let mut start = [0; 3];
         let read = fs::File::open(self.config_file()).and_then(|mut file| file.read_exact(&mut start));
@@ -182,7 +183,7 @@ impl CredentialStore {
         };
         let stored = from_auths(&config, key);
         match configured_helper(&config, key).map_err(named)? {
-            // The file's entry beside a helper is only a note that there is one, so a bad one does not matter.
+            // Beside a helper the file's entry only records that a login exists, so a malformed one is ignored.
             Some(name) => {
                 let helper_credentials = helper::get(&self.env, &name, key, left).map_err(|error| error.why)?;
                 Ok(merge(stored.ok().flatten(), helper_credentials))
@@ -192,8 +193,8 @@ impl CredentialStore {
         }
     }
 
-    /// Where no login was ever written down, docker asks the platform's own helper if it is installed. Nobody chose
-    /// that one, so its failures mean no more than that nothing is known, unless the time is up.
+    /// If the configuration has no login at all, docker runs the platform's own helper if it is installed. The user did
+    /// not choose it, so its failures count as no credentials, except for an expired deadline.
     fn default_helper(&self, key: &str, left: Option<Duration>) -> Result<Credential, String> {
         let Some(name) = self.default_helper_name() else { return Ok(Credential::default()) };
         match helper::get(&self.env, name, key, left) {
@@ -203,7 +204,7 @@ impl CredentialStore {
         }
     }
 
-    /// The platform's own helper, where it is installed.
+    /// The name of the platform's own helper, if it is installed.
     fn default_helper_name(&self) -> Option<&'static str> {
         let name = match std::env::consts::OS {
             "macos" => "osxkeychain",
@@ -216,7 +217,7 @@ impl CredentialStore {
     }
 }
 
-/// The helper for this key: `credHelpers` before `credsStore`. An empty name means the file itself.
+/// The helper for this key: `credHelpers` before `credsStore`. An empty name means that the file holds the login.
 pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
     let own = object(config, "credHelpers")?.map(|helpers| exact_text(helpers, key)).transpose()?.flatten();
     let name = match own {
@@ -226,7 +227,7 @@ pub(crate) fn configured_helper(config: &Map<String, Value>, key: &str) -> Resul
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
-/// The file's entry with what a helper holds in the place of its user, password and identity token, as docker has it.
+/// The file's entry, with user, password and identity token replaced by those of the helper, as docker merges them.
 fn merge(stored: Option<Credential>, helper_credentials: Option<HelperCredentials>) -> Credential {
     let registry_token = stored.and_then(|credential| credential.registry_token);
     let Some(HelperCredentials { username, secret }) = helper_credentials else {
@@ -251,7 +252,7 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
         Err(error) => return Err(unreadable(error)),
     };
-    // A FIFO would be waited for, and a directory's error says less.
+    // Opening a FIFO would block, and the error for a directory says less.
     if !metadata.is_file() {
         return Err(ConfigError::Broken("not a file".to_owned()));
     }
@@ -261,15 +262,15 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
     read_object(&fs::read(path).map_err(unreadable)?).map_err(ConfigError::Broken)
 }
 
-/// The first JSON value, which must be an object. Nothing at all is an empty one, and what follows is not looked at: so
-/// does Go's decoder read it. What is given twice is merged as Go does (see [`ConfigValue`]).
+/// The first JSON value, which must be an object. An empty file is an empty object, and text after the value is
+/// ignored, as in Go's decoder. Repeated members are merged (see [`ConfigValue`]).
 pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     json::check_size(bytes).map_err(|error| error.to_string())?;
     match serde_json::Deserializer::from_slice(bytes).into_iter::<ConfigValue>().next() {
         None | Some(Ok(ConfigValue::Other(Value::Null))) => Ok(Map::new()),
         Some(Ok(ConfigValue::Object(members))) => Ok(config_json::merge(members)),
         Some(Ok(ConfigValue::Other(_))) => Err("not a JSON object".to_owned()),
-        // Reading into a Value can only fail in the grammar, and such messages quote nothing of the text.
+        // Reading into a Value fails only on the grammar, and these messages quote nothing of the text.
         Some(Err(error)) => Err(format!("not JSON: {error}")),
     }
 }
@@ -279,7 +280,7 @@ fn auth_of<'a>(auths: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     auths.get(key).or_else(by_host)
 }
 
-/// The entry for a key, by the key itself or else by the host in its URL, as docker compares them.
+/// The entry for a key: the same key, or else a URL with the same host, as docker compares them.
 pub(crate) fn from_auths(config: &Map<String, Value>, key: &str) -> Result<Option<Credential>, String> {
     let Some(auths) = object(config, "auths")? else {
         return Ok(None);
@@ -309,7 +310,7 @@ fn read_entry(entry: &Map<String, Value>) -> Result<Credential, String> {
     Ok(credential)
 }
 
-/// `user:password` out of base64; line breaks within and NULs around the password are docker's to allow.
+/// Decodes base64 of `user:password`. Docker allows line breaks in it, and NULs around the password.
 fn decode_auth(auth: &str) -> Option<(String, Secret)> {
     let bytes = BASE64.decode(auth.replace(['\r', '\n'], "")).ok()?;
     let text = String::from_utf8(bytes).ok()?;
@@ -317,13 +318,13 @@ fn decode_auth(auth: &str) -> Option<(String, Secret)> {
     Some((username.to_owned(), Secret::new(password.trim_matches('\0'))))
 }
 
-/// A registry's host out of a key, which may be the URL that old clients wrote.
+/// The registry's host in a key. Old clients wrote URLs as keys.
 fn hostname(key: &str) -> &str {
     let stripped = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     stripped.split('/').next().unwrap_or_default()
 }
 
-/// A member by its name, or by its name in another case: Go's decoder takes both.
+/// A member by its name in any case, as Go's decoder matches it.
 fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let other_case = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     map.get(name).or_else(other_case).filter(|value| !value.is_null())
@@ -336,7 +337,7 @@ fn object<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<
     }
 }
 
-/// A member's text; empty where it is missing.
+/// A member's string; empty if it is missing.
 fn text(map: &Map<String, Value>, name: &str) -> Result<String, String> {
     match member(map, name) {
         None => Ok(String::new()),
@@ -344,7 +345,7 @@ fn text(map: &Map<String, Value>, name: &str) -> Result<String, String> {
     }
 }
 
-/// The text under a key that is data and no name, so its case counts.
+/// The string under a key. The key is data and no member name, so its case counts.
 fn exact_text(map: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
     match map.get(key) {
         None => Ok(None),

@@ -1,7 +1,8 @@
 //! Runs docker's credential helpers, `docker-credential-NAME get`.
 //!
-//! The protocol is docker-credential-helpers': the server's address on stdin, a JSON object on stdout; a failure is an
-//! exit code and a message on stdout. Docker swallows every failure; here only "not found" means that there is nothing.
+//! The protocol is that of docker-credential-helpers: the server's address on stdin, a JSON object on stdout; a failure
+//! is an exit code and a message on stdout. Docker ignores every failure. Here only "not found" means that there are no
+//! credentials.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -19,7 +20,7 @@ const NOT_FOUND: &str = "credentials not found in native keychain";
 const OUTPUT_MAX: u64 = 1 << 20;
 const WORDS_MAX: usize = 200;
 
-/// What a helper holds for a server. The user name `<token>` means that the secret is an identity token.
+/// The credentials that a helper returns. The user name `<token>` means that the secret is an identity token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HelperCredentials {
     /// The user's name.
@@ -28,12 +29,12 @@ pub(crate) struct HelperCredentials {
     pub(crate) secret: Secret,
 }
 
-/// The file of the helper `docker-credential-NAME`, by the environment's `PATH`; `None` where there is none.
+/// The path of `docker-credential-NAME` by the environment's `PATH`; `None` if it is not installed.
 pub(crate) fn find(env: &Env, name: &str) -> Option<PathBuf> {
     find_program(env, &format!("docker-credential-{name}"))
 }
 
-/// An executable file by the environment's `PATH`. Relative folders in it are passed over, as Go does.
+/// The path of an executable by the environment's `PATH`. Relative folders in `PATH` are ignored, as in Go.
 pub(crate) fn find_program(env: &Env, name: &str) -> Option<PathBuf> {
     let path = env.get("PATH").unwrap_or_default();
     std::env::split_paths(path)
@@ -53,10 +54,10 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// Asks a helper for what it holds for `server`; `None` where it says that it has nothing.
+/// Runs a helper for `server`. `None` if the helper reports that it has no credentials.
 ///
-/// The error is one line that names the helper and holds no secret. There is no time limit but the user's own, of which
-/// `left` is left: a helper may be waiting for its user to unlock a keychain. One that takes longer is ended.
+/// The error is one line that names the helper and contains no secret. The only time limit is `left`, the rest of
+/// `--timeout`, because a helper may wait until its user unlocks a keychain. A helper that takes longer is killed.
 pub(crate) fn get(
     env: &Env,
     name: &str,
@@ -75,12 +76,12 @@ pub(crate) fn get(
     })
 }
 
-/// Why a helper gave nothing.
+/// Why a helper returned no credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HelperError {
     /// One line, without secrets.
     pub(crate) why: String,
-    /// Whether it took longer than there was time.
+    /// Whether the deadline passed.
     pub(crate) is_late: bool,
 }
 
@@ -103,8 +104,8 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
         .spawn()
         .map_err(|error| HelperError::failed(format!("cannot be run: {}", io_error(&error))))?;
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(server.as_bytes()));
-    // Both pipes are emptied at once, or a helper that fills the other one would wait for ever. By threads of their
-    // own: what a helper has started may keep a pipe open after the helper was ended.
+    // Reads both pipes at once, because a helper blocks once a pipe that is not read is full. The threads are detached:
+    // a process that the helper started may keep a pipe open after the helper was killed.
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let until = left.and_then(|left| Instant::now().checked_add(left));
     let outcome = received(&stdout, until).and_then(|stdout| Some((stdout, received(&stderr, until)?)));
@@ -119,7 +120,7 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
         return failed(&stdout, &stderr, &status.to_string()).map_err(HelperError::failed);
     }
     match written {
-        // A helper that answers without reading has closed the pipe; its answer counts.
+        // A helper that answers without reading has closed the pipe. Its answer counts.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(HelperError::failed(format!("does not take the server's name: {}", io_error(&error))))
         }
@@ -127,19 +128,19 @@ fn run(program: &Path, server: &str, left: Option<Duration>) -> Result<Option<He
     }
 }
 
-/// Reads a pipe to its end by a thread of its own. Where the system has no thread for it, the pipe is closed and goes
-/// unread.
+/// Reads a pipe to its end on a thread of its own. If the system has no thread for it, the pipe is closed without
+/// reading.
 fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     if let Some(pipe) = pipe {
-        // If the time is up, no receiver is left to take what comes.
+        // After the deadline no receiver is left.
         let read = move || drop(sender.send(read_capped(pipe)));
         drop(std::thread::Builder::new().spawn(read));
     }
     receiver
 }
 
-/// What a reader has read, which is nothing where there is none; `None` when the time is up.
+/// The bytes that a reader has read; empty if it could not start. `None` after the deadline.
 fn received(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8>> {
     let Some(until) = until else { return Some(reader.recv().unwrap_or_default()) };
     match reader.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -149,7 +150,7 @@ fn received(reader: &Receiver<Vec<u8>>, until: Option<Instant>) -> Option<Vec<u8
     }
 }
 
-/// Everything that comes, of which the first megabyte is kept.
+/// Reads to the end and keeps the first megabyte.
 fn read_capped(mut from: impl Read) -> Vec<u8> {
     let mut kept = Vec::new();
     let whole = from.by_ref().take(OUTPUT_MAX).read_to_end(&mut kept);
@@ -159,15 +160,16 @@ fn read_capped(mut from: impl Read) -> Vec<u8> {
     kept
 }
 
-/// What a helper that failed says: that it has nothing, or why, without what may be a secret.
+/// The message of a helper that failed: that it has no credentials, or why it failed. Text that may contain a secret is
+/// left out.
 pub(crate) fn failed(stdout: &[u8], stderr: &[u8], status: &str) -> Result<Option<HelperCredentials>, String> {
     let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
     let (stdout, stderr) = (stdout.trim(), stderr.trim());
     if stdout == NOT_FOUND {
         return Ok(None);
     }
-    // JSON, or the end of it, may hold a secret although the helper failed, and then stderr may repeat what is in it.
-    // A single word is no message either: only a sentence may be shown.
+    // JSON may contain a secret although the helper failed, and stderr may repeat it. A single word may be a secret
+    // too, so only a sentence is shown.
     let is_json = [stdout, stderr].iter().any(|text| text.contains(['{', '}']) || text.contains("\":"));
     let is_sentence = |text: &&str| text.split_whitespace().nth(1).is_some();
     match [stdout, stderr].into_iter().filter(|_| !is_json).find(is_sentence) {
@@ -181,7 +183,7 @@ fn printable(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
 }
 
-/// What stands in a helper's answer.
+/// Reads the credentials that a helper printed.
 pub(crate) fn parse_output(stdout: &[u8]) -> Result<HelperCredentials, String> {
     #[derive(serde::Deserialize)]
     struct HelperOutput {
@@ -190,7 +192,7 @@ pub(crate) fn parse_output(stdout: &[u8]) -> Result<HelperCredentials, String> {
         #[serde(rename = "Secret", alias = "secret", default)]
         secret: Option<String>,
     }
-    // serde's message may quote the answer, and the answer is the secret.
+    // serde's message may quote the output, and the output is the secret.
     let answer: HelperOutput = serde_json::Deserializer::from_slice(stdout)
         .into_iter()
         .next()
@@ -204,7 +206,7 @@ pub(crate) fn parse_output(stdout: &[u8]) -> Result<HelperCredentials, String> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A folder with one helper in it, a shell script, and the environment whose `PATH` is that folder.
+    /// A folder with one helper in it (a shell script), and an environment whose `PATH` is that folder.
     pub(crate) fn helper(name: &str, script: &str) -> (tempfile::TempDir, Env) {
         let folder = tempfile::tempdir().unwrap();
         add_helper(folder.path(), name, script);
@@ -212,8 +214,8 @@ pub(crate) mod tests {
         (folder, env)
     }
 
-    /// Adds one more program. Another process writes it: a file that this one still had open for writing when a test
-    /// beside it forks could not be executed.
+    /// Adds one more program. Another process writes it: while this process has the file open for writing, a fork in a
+    /// parallel test would keep it from being executed.
     pub(crate) fn add_helper(folder: &Path, name: &str, script: &str) {
         let text = format!("#!/bin/sh\n{script}\n");
         let file = folder.join(format!("docker-credential-{name}"));

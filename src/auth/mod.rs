@@ -1,4 +1,5 @@
-//! Who is asking: challenges, credentials, helpers and tokens (docker's token authentication, RFC 6750 and 7235).
+//! Authentication: challenges, credentials, credential helpers and tokens (distribution's token specification, RFC
+//! 6750, RFC 9110 section 11).
 
 pub mod authenticator;
 pub mod cache;

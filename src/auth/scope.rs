@@ -1,7 +1,7 @@
-//! What a token is for: the `scope` values of the distribution token specification, and sets of them.
+//! The `scope` values of the distribution token specification, and sets of them.
 //!
-//! Tokens are cached by what they cover, so scopes are compared as sets of actions and not as texts:
-//! `repository:a:push,pull` and `repository:a:pull,push` are one.
+//! Tokens are cached by what they cover, so scopes are compared as sets of actions: `repository:a:push,pull` equals
+//! `repository:a:pull,push`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -35,10 +35,10 @@ impl Scope {
         }
     }
 
-    /// Reads one scope as a challenge states it, `TYPE:NAME:ACTION,ACTION`.
+    /// Reads one scope of a challenge, `TYPE:NAME:ACTION,ACTION`.
     ///
-    /// The name may hold colons (a host's port). A text of another form is a resource without actions, so that it is
-    /// asked for as it came.
+    /// The name may contain colons (a host's port). A text of another form becomes a resource without actions, so that
+    /// it is requested as it came.
     fn parse(text: &str) -> Scope {
         let has_both = |(resource, actions): &(&str, &str)| resource.contains(':') && actions.contains(|c| c != ',');
         let split = text.rsplit_once(':').filter(has_both);
@@ -48,12 +48,12 @@ impl Scope {
     }
 }
 
-/// A set of scopes with at most one entry a resource, in a fixed order.
+/// A set of scopes with at most one entry for each resource, in a fixed order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
 
 impl Scopes {
-    /// The set of these scopes; several of one resource become one with all their actions.
+    /// The set of these scopes. Scopes of the same resource are merged.
     pub(crate) fn of<'a>(scopes: impl IntoIterator<Item = &'a Scope>) -> Scopes {
         let mut set = Scopes::default();
         for scope in scopes {
@@ -62,7 +62,7 @@ impl Scopes {
         set
     }
 
-    /// Reads a challenge's `scope` parameter: scopes with spaces between them.
+    /// Reads a challenge's `scope` parameter: scopes separated by spaces.
     pub(crate) fn parse(text: &str) -> Scopes {
         let scopes: Vec<Scope> = text.split_whitespace().map(Scope::parse).collect();
         Scopes::of(&scopes)
@@ -73,7 +73,7 @@ impl Scopes {
         self.0.entry(scope.resource.clone()).or_default().extend(scope.actions.iter().cloned());
     }
 
-    /// This set and the other's together.
+    /// The union of both sets.
     pub(crate) fn union(&self, other: &Scopes) -> Scopes {
         let mut both = self.clone();
         for (resource, actions) in &other.0 {
@@ -104,7 +104,7 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    /// The scopes as a token server takes them, one text a resource.
+    /// The scopes as a token server takes them, one string for each resource.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|(resource, actions)| {
             if actions.is_empty() {
@@ -117,7 +117,7 @@ impl Scopes {
 }
 
 impl fmt::Display for Scopes {
-    /// All of them in one text, with spaces between, as the OAuth2 form has it.
+    /// All scopes in one string, separated by spaces, as the OAuth2 form has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.texts().collect::<Vec<_>>().join(" "))
     }

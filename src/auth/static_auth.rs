@@ -1,11 +1,11 @@
-//! A header that does not depend on what is asked for: Basic, or a registry token.
+//! A header that does not depend on the scope: Basic, or a registry token.
 //!
-//! It is tried by one request alone. All others that want it wait until the registry has answered that one, so that a
-//! wrong password arrives once however many requests were refused together, and no account is locked by our trying.
+//! One request probes the header; all others wait for the registry's decision. A wrong password therefore arrives once,
+//! however many requests were refused together, and no account is locked.
 //!
-//! A header that any request was accepted with is right, and a later 401 refuses that request alone. There is one
-//! exception before that: an account that may push but not pull is refused at the look at the tag, with a 401 at some
-//! registries. After a refused look exactly one further request tries the header, and that is not another look.
+//! Once the registry has accepted the header for any request, a later 401 refuses that request alone. One exception
+//! comes before that: some registries answer the check of a tag with 401 if the account may push but not pull. After
+//! such a refusal exactly one further request, which is no check of a tag, probes the header again.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -13,7 +13,7 @@ use std::thread::{self, ThreadId};
 use crate::net::error::{RegistryError, Retryable};
 use crate::secret::Secret;
 
-/// What is known of a registry's fixed header.
+/// What is known about a registry's static header.
 #[derive(Debug, Default)]
 pub(crate) struct StaticAuth {
     state: Mutex<StaticState>,
@@ -23,32 +23,32 @@ pub(crate) struct StaticAuth {
 #[derive(Debug, Default)]
 struct StaticState {
     login: LoginState,
-    /// How many trials had ended without an answer so far, and what became of the last.
+    /// How many probes have ended without an answer so far, and the error of the last one.
     unanswered: (usize, Option<RegistryError>),
 }
 
 #[derive(Debug, Default)]
 enum LoginState {
-    /// It was never tried, or the trial told nothing.
+    /// Never probed, or the last probe ended without a decision.
     #[default]
     Open,
-    /// This thread has it, and is to say what came of it.
+    /// This thread probes the header and must report the decision.
     Probing {
-        /// The thread.
+        /// The thread that probes.
         holder: ThreadId,
-        /// Whether this is the second trial, after a refused look.
+        /// Whether this is the second probe, after a refused check of a tag.
         is_last: bool,
     },
-    /// The registry refused it for a look at a tag: one further request may try it.
+    /// The registry refused it for the check of a tag: one further request may probe it.
     Doubted,
-    /// The registry took it.
+    /// The registry accepted it.
     Good(Secret),
-    /// The registry refused it: it is not sent again.
+    /// The registry refused it. It is not sent again.
     Refused,
 }
 
 impl StaticAuth {
-    /// The header, where it is known to be good.
+    /// The header, if the registry has accepted it.
     pub(crate) fn good(&self) -> Option<Secret> {
         match &self.lock().login {
             LoginState::Good(header) => Some(header.clone()),
@@ -61,12 +61,12 @@ impl StaticAuth {
         matches!(self.lock().login, LoginState::Doubted | LoginState::Refused)
     }
 
-    /// The header, to be sent by the caller, for a look at a tag or for something else; `None` where it was refused.
-    /// Waits for the trial of another thread.
+    /// The header for the caller to send. `is_look` says that the request checks a tag. `None` if the registry refused
+    /// it. Waits while another thread probes.
     ///
     /// # Errors
-    /// Another thread's trial got no answer: what that one was told. To try it after the other would be to wait as long
-    /// once more.
+    /// The probe of another thread got no answer: returns that thread's error. A further probe would wait as long
+    /// again.
     pub(crate) fn take(&self, header: &Secret, is_look: bool) -> Result<Option<Secret>, RegistryError> {
         let own = thread::current().id();
         let mut state = self.lock();
@@ -91,7 +91,7 @@ impl StaticAuth {
         }
     }
 
-    /// Says that the registry took it.
+    /// Records that the registry accepted it.
     pub(crate) fn accept(&self, header: &Secret) {
         let mut state = self.lock();
         if matches!(state.login, LoginState::Probing { holder, .. } if holder == thread::current().id()) {
@@ -100,8 +100,8 @@ impl StaticAuth {
         }
     }
 
-    /// Says that it was answered with a 401, to a look at a tag or to something else. One that was good before is good
-    /// still: it was not enough for this.
+    /// Records a 401 for the check of a tag (`is_look`) or for another request. A header that was accepted before stays
+    /// accepted: it lacks a right for this request.
     pub(crate) fn refuse(&self, is_look: bool) {
         let mut state = self.lock();
         state.login = match state.login {
@@ -112,7 +112,7 @@ impl StaticAuth {
         self.changed.notify_all();
     }
 
-    /// Ends this thread's trial, where there still is one: nothing was learned, and why where there was no answer.
+    /// Ends this thread's probe, if it has one, without a decision. `failure` is the error if there was no answer.
     pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
         let mut state = self.lock();
         state.login = match state.login {
@@ -126,7 +126,7 @@ impl StaticAuth {
             _ => return,
         };
         if let Some(failure) = failure {
-            // Of those who wait nothing was sent but what was refused.
+            // For the waiting threads nothing has been sent except what was refused.
             let again = if failure.again == Retryable::Repeatable { Retryable::Unsent } else { failure.again };
             state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_again(again)));
         }
@@ -149,7 +149,7 @@ mod tests {
         Secret::new("Basic x")
     }
 
-    /// What eight threads get while another has it on trial, which ends so once they have all begun.
+    /// The results of eight threads while another thread probes; `end` ends that probe once all have begun.
     fn waiting(end: impl FnOnce(&StaticAuth)) -> (Vec<Result<bool, RegistryErrorKind>>, StaticAuth) {
         let (static_auth, begun) = (StaticAuth::default(), AtomicUsize::new(0));
         assert_eq!(static_auth.take(&header(), false), Ok(Some(header())));
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn after_a_refused_look_one_further_request_has_it_that_is_no_look() {
         let (got, static_auth) = waiting(|static_auth| static_auth.refuse(true));
-        // The others are tried one after the other, and none of them tells anything.
+        // The others probe one after the other, and no probe gets a decision.
         assert_eq!(got, [Ok(true); 8]);
         assert!(static_auth.is_refused());
         assert_eq!(static_auth.take(&header(), true), Ok(None), "another look would tell no more");

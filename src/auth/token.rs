@@ -1,7 +1,8 @@
-//! Requests to token servers and their answers: the distribution token specification (GET) and its OAuth2 form (POST).
+//! Requests to token servers and their responses: the distribution token specification (GET) and its OAuth2 form
+//! (POST).
 //!
-//! Pure: nothing is sent from here. The body of every answer may hold a token, so of an answer only a server's own
-//! words for a failure ever leave this module as plain text.
+//! Nothing is sent from here. The body of every response may contain a token, so only the server's own message for a
+//! failure leaves this module as plain text.
 
 use std::time::Duration;
 
@@ -17,17 +18,17 @@ use crate::net::redact::Redactor;
 use crate::net::refusal;
 use crate::secret::Secret;
 
-/// Docker's own; some servers bind refresh tokens to the client that they were given to.
+/// The docker client's own id: some servers bind a refresh token to the client that got it.
 const CLIENT_ID: &str = "docker";
-/// How long a token lives whose server does not say, and the least that is believed, as the specification has it.
+/// The default and smallest lifetime in seconds (token specification, `expires_in`).
 const LIFETIME_MIN: u64 = 60;
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const WORDS_MAX: usize = 200;
 
-/// One request to a token server: a POST where there is a form, else a GET.
+/// One request to a token server: a POST if there is a form, otherwise a GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenRequest {
-    /// The realm with its query. No secret is in it.
+    /// The realm with its query. It contains no secret.
     pub(crate) url: String,
     /// The value of the `Authorization` header.
     pub(crate) authorization: Option<Secret>,
@@ -35,31 +36,31 @@ pub(crate) struct TokenRequest {
     pub(crate) form: Option<Secret>,
 }
 
-/// What a token server answered. Without Debug, as the body may be a token.
+/// The response of a token server. It has no `Debug`, because the body may contain a token.
 #[derive(Clone)]
 pub(crate) struct TokenResponse {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// The body, capped by whoever read it.
+    /// The body; its reader has capped it.
     pub(crate) body: Vec<u8>,
 }
 
-/// Where a challenge sends for a token.
+/// The token server that a challenge names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Realm {
     url: String,
-    /// The host with its port, as the URL has it.
+    /// The host with its port, as in the URL.
     pub(crate) host: String,
-    /// Whether it is spoken to over TLS.
+    /// Whether the URL is `https://`.
     pub(crate) https: bool,
 }
 
-/// A token as it was granted.
+/// A token that a server granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GrantedToken {
     /// The token as the value of an `Authorization` header.
     pub(crate) header: Secret,
-    /// How long it is good for, from when it was asked for.
+    /// How long the token is valid, counted from its request.
     pub(crate) lifetime: Duration,
     /// A refresh token to use from now on.
     pub(crate) refresh: Option<Secret>,
@@ -85,23 +86,23 @@ impl Realm {
         Ok(Realm { url: url.to_owned(), host: authority.to_owned(), https })
     }
 
-    /// Whether it is on this machine.
+    /// Whether the host is a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
         host::is_loopback_authority(&self.host)
     }
 
-    /// The URL for an error's text: without its query.
+    /// The URL without its query, for error messages.
     pub(crate) fn shown(&self) -> &str {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    /// Asks by GET, with the credential's user and password if it has them.
+    /// A GET request, with the credential's user and password if it has them.
     pub(crate) fn get(&self, service: Option<&str>, scopes: &Scopes, credential: &Credential) -> TokenRequest {
         let login = credential.login();
         self.get_as(service, scopes, login.map(|(user, password)| (user, password.reveal())))
     }
 
-    /// Asks by GET with the identity token in the place of a password, for servers without the OAuth2 form.
+    /// A GET request with the identity token as the password, for servers without the OAuth2 form.
     pub(crate) fn get_with_identity(
         &self,
         service: Option<&str>,
@@ -137,7 +138,7 @@ impl Realm {
         }
     }
 
-    /// Asks by POST with a refresh token, as OAuth2 has it.
+    /// A POST request with a refresh token (OAuth2 form).
     pub(crate) fn refresh(&self, service: Option<&str>, scopes: &Scopes, identity: &Secret) -> TokenRequest {
         let mut query = TokenQuery::default();
         query.add("grant_type", "refresh_token");
@@ -154,7 +155,7 @@ pub(crate) fn basic(user: &str, password: &str) -> Secret {
     Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
 }
 
-/// The value of an `Authorization` header for a token, where the token is one that a header can carry.
+/// The value of an `Authorization` header for a token; `None` if a header cannot carry it.
 pub(crate) fn bearer(token: &Secret) -> Option<Secret> {
     let text = token.reveal();
     let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
@@ -182,12 +183,12 @@ impl TokenQuery {
 }
 
 impl TokenResponse {
-    /// Whether a token should be in it.
+    /// Whether the status is 2xx.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The token of a success; the error says what is wrong with the answer, and nothing of what is in it.
+    /// The token of a successful response. The error says what is wrong with the response and quotes nothing of it.
     pub(crate) fn grant(&self) -> Result<GrantedToken, String> {
         let body: Value = serde_json::from_slice(&self.body).map_err(|_| "its answer is not JSON".to_owned())?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -201,9 +202,9 @@ impl TokenResponse {
         })
     }
 
-    /// What kind of failure this is for the registry's user.
+    /// The kind of this failure for the user of the registry.
     ///
-    /// A 404 is not "no such manifest" here, and an OAuth2 server says 400 to a refresh token that has run out.
+    /// A 404 does not mean a missing manifest here. An OAuth2 server answers 400 to an expired refresh token.
     pub(crate) fn failure_kind(&self) -> RegistryErrorKind {
         match self.status {
             401 => RegistryErrorKind::Unauthorized,
@@ -221,7 +222,7 @@ impl TokenResponse {
         body.get("error").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// The server's own words for a failure, in one line and without these secrets, or its status.
+    /// The server's own message for a failure, on one line and without `secrets`, or its status.
     pub(crate) fn words(&self, secrets: &Redactor) -> String {
         let words = refusal::structured(&self.body, secrets);
         let words = words.map(|words| refusal::line(&words, WORDS_MAX)).filter(|words| !words.is_empty());
@@ -229,7 +230,7 @@ impl TokenResponse {
     }
 }
 
-/// A number of seconds; some servers write it as a text.
+/// A number of seconds. Some servers send it as a string.
 fn seconds(value: &Value) -> Option<u64> {
     let whole = || value.as_f64().filter(|seconds| *seconds > 0.0).map(|seconds| seconds.min(1e9).trunc());
     value

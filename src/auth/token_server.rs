@@ -1,4 +1,4 @@
-//! Sends a request for a token, and again where that may help.
+//! Sends token requests and retries them.
 
 use crate::auth::authenticator::{TokenRequest, TokenResponse};
 use crate::net::deadline::Deadline;
@@ -12,7 +12,7 @@ use crate::net::url::Url;
 
 const TOKEN_MAX: u64 = 1024 * 1024;
 
-/// Whatever token server a registry names.
+/// The token server that a registry names.
 pub(crate) struct TokenServer<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) policy: &'a RetryPolicy,
@@ -21,8 +21,10 @@ pub(crate) struct TokenServer<'a> {
 }
 
 impl TokenServer<'_> {
-    /// Asks in the service of a registry. With credentials in the request, a redirect is an answer like any other. What
-    /// stays unanswered, or answered with what might have passed, is the error.
+    /// Sends one token request. If the request carries credentials, redirects are not followed.
+    ///
+    /// # Errors
+    /// No response, or a response after which a retry might have succeeded, once all retries are used up.
     pub(crate) fn token(
         &self,
         registry: &str,
@@ -41,7 +43,7 @@ impl TokenServer<'_> {
             authorization: request.authorization.as_ref(),
             body: request.form.as_ref().map(|form| form.reveal().as_bytes()),
             cap: TOKEN_MAX,
-            // A refresh token may be good for one use.
+            // A refresh token may be valid for one use only.
             repeatable: request.form.is_none(),
             guarded: true,
             deadline,
@@ -50,7 +52,7 @@ impl TokenServer<'_> {
         if let Some(form) = &request.form {
             secrets.sent_form(form);
         }
-        // A registry has named it.
+        // The registry's challenge chose this name.
         let server = format!("token server {}", secrets.clean(&url.origin.authority()));
         let shown = FailedRequest::new(post.method, secrets.url(&url));
         let mut retry = self.policy.start(&server, post.repeatable, deadline);
@@ -76,7 +78,7 @@ impl TokenServer<'_> {
                     failure.into_error(registry, request)
                 }
             };
-            // What has been tried here is not tried once more by whoever wanted the token.
+            // All retries were made here: the caller must not retry.
             retry.wait(failed).map_err(|error| error.with_again(Retryable::Never))?;
         }
     }
