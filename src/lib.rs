@@ -20,7 +20,7 @@
 //! digest, secret, env, sanitize, suggest              leaves
 //! ```
 
-// No input may bring the program down: what could panic is refused by `make lint`, and what truncates with it.
+// No input may end the program: `make lint` refuses what could panic, and what truncates with it.
 #![cfg_attr(
     not(any(test, feature = "fuzzing")),
     warn(

@@ -1,4 +1,4 @@
-//! argv, environment and streams in; exit code out.
+//! Passes argv, the environment and the streams to the library, and its exit code to the system.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

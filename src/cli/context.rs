@@ -1,4 +1,4 @@
-//! What every verb needs to know of its surroundings.
+//! The environment of a command: streams, clock, docker's folder, registry client.
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -17,38 +17,38 @@ use crate::net::{Clock, Login, Options, Trace};
 use crate::reference::{Reference, Repository};
 use crate::secret::Secret;
 
-/// Where the default bound on exchanges at once can be set.
+/// Environment variable for the default of `--jobs`.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 
-/// The bound on exchanges at once, from `make bench`: more gain little, and registries begin to refuse.
+/// Default maximum of concurrent requests. `make bench` shows that more gain little, and registries begin to refuse.
 const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
-/// Where the default of how often a request is sent again can be set.
+/// Environment variable for the default of `--retries`.
 const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
 
-/// Where the bound on one operation can be set.
+/// Environment variable for the default of `--timeout`.
 const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 
-/// How often a request is sent again that may be and that it may help.
+/// How often a failed request is retried by default.
 const RETRIES: u32 = 3;
 
-/// More than any password, in bytes.
+/// The largest password that is read, in bytes.
 const PASSWORD_MAX: usize = 1024 * 1024;
 
-/// What every verb needs to know of its surroundings.
+/// The environment of a command.
 #[derive(Clone)]
 pub struct Context {
     /// The process's environment.
     pub env: Env,
     /// Docker's configuration directory: drafts and credentials.
     pub config_dir: PathBuf,
-    /// Whether each request is to be told on stderr.
+    /// Whether to print each request on stderr.
     pub debug: bool,
-    /// Where output goes.
+    /// The output streams.
     pub streams: Arc<Streams>,
-    /// What retries wait by.
+    /// The clock that retries wait by.
     pub clock: Arc<dyn Clock>,
-    /// Who handles a request of docker's to stop.
+    /// Handles docker's request to stop.
     pub stop: Stop,
 }
 
@@ -57,13 +57,13 @@ impl Context {
         DockerDir::new(&self.config_dir)
     }
 
-    /// The store, where waiting for another process ends with the flag's time, or the environment's.
+    /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.
     pub(crate) fn store_within(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
         Ok(self.store().waiting(self.setting(timeout, TIMEOUT_VARIABLE, values::bound)?))
     }
 
-    /// A client. The login that was given is for the registry of `subject`, what the command is about: images that come
-    /// from elsewhere are somebody else's business, as are their logins.
+    /// A client. The login of the command line applies to the registry of `subject`, the list that the command is
+    /// about. Images from other registries use the credentials of docker's configuration.
     pub(crate) fn registry<'a>(
         &self,
         network: &Network,
@@ -73,7 +73,7 @@ impl Context {
         self.client(network, false, login)
     }
 
-    /// A client with this login, where there is one; `plain_http`: over plain HTTP alone.
+    /// A client with this login, if there is one. `plain_http` forbids TLS.
     pub(crate) fn client(
         &self,
         network: &Network,
@@ -97,12 +97,12 @@ impl Context {
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))
     }
 
-    /// The bound on exchanges at once: the flag's, else the environment's, else ours.
+    /// The maximum of concurrent requests: the flag's, else the environment variable's, else the default.
     pub(crate) fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
         Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
     }
 
-    /// The flag's value, else that of an environment variable, which is read as the flag is.
+    /// The flag's value, else that of an environment variable. Both have the same grammar.
     pub(crate) fn setting<T>(
         &self,
         flag: Option<T>,
@@ -118,14 +118,14 @@ impl Context {
         }
     }
 
-    /// Tells what a command waits for.
+    /// Prints on stderr what the command waits for.
     pub(crate) fn notice(&self) -> impl Fn(&str) {
         |line| self.streams.note(line)
     }
 }
 
-/// What `--username` and `--password-stdin` say. As with `docker login`, the password is all of stdin but the line's
-/// end.
+/// The login of `--username` and `--password-stdin`. As in `docker login`, the password is all of stdin without the
+/// last line break.
 fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, CommandError> {
     let Some(username) = &network.username else { return Ok(None) };
     let mut password = String::new();
@@ -144,7 +144,7 @@ fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, Comma
     Ok(Some(Login { registry: subject.domain().to_owned(), username: username.clone(), password }))
 }
 
-/// A reference that docker complains about in its own words alone.
+/// A reference whose error is printed in docker's words alone.
 pub(crate) fn parsed(argument: &RefArg) -> Result<&Reference, CommandError> {
     let typed = || argument.typed.clone();
     argument.parsed.as_ref().map_err(|error| CommandError::Typed { typed: typed(), source: error.clone() })

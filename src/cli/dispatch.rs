@@ -1,4 +1,4 @@
-//! From argv to a verb, and from its failure to an exit code.
+//! Runs the command that argv names, and reports its failure.
 
 use crate::cli::{args, check, compat, inspect, plugin, report, verbs};
 use crate::net;
@@ -18,12 +18,13 @@ use crate::env::Env;
 use crate::net::{Clock, SystemClock};
 use crate::reference::Reference;
 
-/// Runs the program: `argv` with the program's own name first. Gives the exit code, docker's where docker has one.
+/// Runs the program. `argv` begins with the program's own name. Returns the exit code: docker's, if docker has the
+/// command.
 pub fn run(argv: &[String], env: Env, streams: Arc<Streams>) -> u8 {
     run_by(argv, env, streams, Arc::new(SystemClock))
 }
 
-/// The same with another clock for retries to wait by, such as a test's that does not wait.
+/// Runs the program with another clock. Retries wait by it; a test's clock may not wait at all.
 pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> u8 {
     let called = match plugin::parse(argv) {
         Ok(called) => called,
@@ -76,7 +77,7 @@ fn requested(context: &Context, request: CliRequest) -> Result<u8, CommandError>
     Ok(0)
 }
 
-/// What manifest-tool is asked for; its exit codes are 0 and 1.
+/// Runs a command of manifest-tool. Its exit codes are 0 and 1.
 fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
     match request {
         ToolRequest::Run(globals, command) => compat::manifest_tool::run(context, &globals, &command)?,
@@ -88,7 +89,8 @@ fn tool(context: &Context, request: ToolRequest) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// A command line that cannot be run, in the form that it asks for as far as it can be read.
+/// The report for a command line that cannot be parsed. It is JSON if the words ask for JSON as far as they can be
+/// read.
 fn unparsed(error: &ArgsError, words: &[String]) -> Report {
     if report::wants_json(words) { report::arguments_json(error) } else { report::arguments(error) }
 }
@@ -97,7 +99,7 @@ fn asks_for_json(action: &Action) -> bool {
     matches!(action, Action::Run(words) | Action::Mquery(words) if report::wants_json(words))
 }
 
-/// Gives the exit code of what did not fail.
+/// Runs a command. Returns the exit code of a success.
 fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let streams = &context.streams;
     let done = match command {
@@ -126,7 +128,7 @@ fn fail(streams: &Streams, report: &Report) -> u8 {
     report.exit_code
 }
 
-/// A store that cannot be read completes to nothing: a shell has no place for an error.
+/// Prints completions. If the store cannot be read there are none, because a shell cannot show an error.
 fn complete(
     store: &DockerDir,
     streams: &Streams,

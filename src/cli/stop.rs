@@ -1,26 +1,26 @@
-//! A request to stop that does not come as a signal: docker closes a socket.
+//! A request to stop that is no signal: docker closes a socket.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Handler = Box<dyn FnOnce() + Send>;
 
-/// Who handles a request to stop. Without a handler it ends the process.
+/// The handler of a request to stop. Without a handler the process exits.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Mutex<Option<Handler>>>);
 
 impl Stop {
-    /// Has the first request call `handler`, which replaces the one before.
+    /// Sets the handler that the first request calls. It replaces the one before.
     pub(crate) fn handle_by(&self, handler: impl FnOnce() + Send + 'static) {
         self.set(Some(Box::new(handler)));
     }
 
-    /// Lets requests end the process again.
+    /// Removes the handler: the next request ends the process.
     pub(crate) fn release(&self) {
         self.set(None);
     }
 
-    /// Passes a request to the handler. Gives whether there is one.
+    /// Passes a request to the handler. Returns whether there is one.
     pub fn request(&self) -> bool {
         let handler = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         handler.is_some_and(|handler| {

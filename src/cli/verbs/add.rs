@@ -1,4 +1,4 @@
-//! `add`: more images for a draft that is there, described as the flags say.
+//! `add`: adds images to an existing draft and describes them as the flags say.
 
 use std::collections::BTreeSet;
 
@@ -55,14 +55,13 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Whether the flags speak of an entry of an image that was named: not of what attests it, or of what was not picked.
+/// Whether the flags apply to an entry: not to an attestation, and not to an image that the filter left out.
 fn is_meant(filter: &SourceFilter, entry: &Entry) -> bool {
     let platform = entry.descriptor.platform.as_ref();
     entry.attests().is_none() && platform.is_none_or(|own| selection::picks(filter, own))
 }
 
-/// Sets what the flags say of every image that was named, by whatever name the draft has it. Returns what is to be told
-/// of it.
+/// Applies the flags to every image that was named, under whatever name the draft has it. Returns the lines to print.
 fn set(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<BTreeSet<String>, CommandError> {
     let mut notes = BTreeSet::new();
     if !annotate::says_anything(&args.entry) {

@@ -1,4 +1,4 @@
-//! `annotate`: what the list will say of one image, or of itself.
+//! `annotate`: describes one image of a draft, or the list itself.
 
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
@@ -26,7 +26,7 @@ fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefAr
     context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
         let mut entry = wanted(before, args, typed)?.clone();
         notes = describe(&mut entry, &args.entry)?;
-        // `wanted` found it, so there is a draft.
+        // `wanted` found the entry, so there is a draft.
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
         draft.insert(entry)?;
         Ok::<_, CommandError>(Some(draft))
@@ -38,7 +38,7 @@ fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefAr
     Ok(())
 }
 
-/// The entry that the image's name means.
+/// The entry that an image's name selects.
 fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Result<&'a Entry, CommandError> {
     if let Some(entry) = before.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
         return Ok(entry);
@@ -68,20 +68,20 @@ fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), 
     })
 }
 
-/// Whether any flag says what an image runs on.
+/// Whether any flag describes a platform.
 fn says_platform(flags: &EntryFlags) -> bool {
     let words = [&flags.os, &flags.arch, &flags.variant, &flags.os_version];
     words.iter().any(|word| !word.is_empty()) || !flags.os_features.is_empty() || !flags.features.is_empty()
 }
 
-/// Whether any flag says anything at all.
+/// Whether any flag describes an entry.
 pub(crate) fn says_anything(flags: &EntryFlags) -> bool {
     let annotates = !flags.annotations.is_empty() || !flags.unset_annotations.is_empty();
     says_platform(flags) || annotates || flags.artifact_type.is_some()
 }
 
-/// Sets what the flags say of an image. A flag that was not given, or given as empty, leaves what is there. Returns a
-/// line for each value that is not set as it was typed.
+/// Applies the flags to an entry. A flag that is missing or empty changes nothing. Returns a line for each value that
+/// is not stored as typed.
 ///
 /// # Errors
 /// An unknown pair of operating system and architecture, unless `--force` is given.
@@ -89,7 +89,7 @@ pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Stri
     let mut platform = entry.descriptor.platform.take().unwrap_or_default();
     set_platform(&mut platform, flags);
     let notes = Vec::from_iter(write_out_variant(&mut platform, flags));
-    // Annotations alone say nothing of a platform, which an artifact or an attestation need not have.
+    // An artifact or an attestation needs no platform, so annotations alone are not checked against one.
     let is_at_issue = says_platform(flags) || !says_anything(flags);
     if is_at_issue && !flags.force && !platform.is_known() {
         return Err(CommandError::Platform { os: flags.os.clone(), arch: flags.arch.clone(), near: near(flags) });
@@ -104,7 +104,7 @@ pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Stri
     Ok(notes)
 }
 
-/// The flags with which a mistyped operating system or architecture would be right.
+/// The flags that would correct a mistyped operating system or architecture.
 fn near(flags: &EntryFlags) -> Vec<String> {
     let os = nearest_other(&flags.os, platform::known_operating_systems());
     let arch = nearest_other(&flags.arch, platform::known_architectures(None));
@@ -112,14 +112,14 @@ fn near(flags: &EntryFlags) -> Vec<String> {
     os.into_iter().chain(arch.map(|arch| format!("--arch {arch}"))).collect()
 }
 
-/// The nearest known word, where the word itself is none.
+/// The known word that is nearest to an unknown one.
 fn nearest_other<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     if known.contains(&word) { None } else { nearest(word, known) }
 }
 
-/// Writes `7` as `v7` where the architecture is arm or arm64: containerd and the image specification know no other
-/// form. Returns the line that says so.
+/// Writes `7` as `v7` if the architecture is arm or arm64, because containerd and the image specification know no other
+/// form. Returns a line that reports it.
 fn write_out_variant(platform: &mut Platform, flags: &EntryFlags) -> Option<String> {
     let number = flags.variant.as_str();
     let is_number =

@@ -1,5 +1,5 @@
-//! `apply`: makes and publishes the lists that specs describe, with no draft in between. All specs are read and
-//! checked, and the images of all of them are had, before anything is sent.
+//! `apply`: builds and publishes the lists that specs describe, without a draft in between. Before anything is sent,
+//! all specs are checked and the images of all lists are fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -27,13 +27,13 @@ use crate::model::spec::{self, Dialect, Parsed, Spec, Target};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
-/// One byte more than any spec has.
+/// One byte more than the largest spec.
 const READ_MAX: u64 = (16 << 20) + 1;
 
-/// With more images a list is larger than what registries take, however short its entries are.
+/// A list of more images would exceed what registries accept, however short its entries are.
 const IMAGES_MAX: usize = 20_000;
 
-/// Standard input, as the name of a file.
+/// The file name that means standard input.
 const STDIN: &str = "-";
 
 pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
         told.push(published.clone());
         if flags.format.is_none() { publish::show(context, published, flags) } else { Ok(()) }
     });
-    // What is published is told, whatever became of the rest.
+    // Published lists are printed, even if another list failed.
     if flags.format.is_some() && !told.is_empty() {
         context.streams.json(&told)?;
     }
@@ -62,28 +62,28 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What is to be made of specs.
+/// The lists to build, and how to publish them.
 pub(crate) struct Order<'a> {
-    /// The specs, with all that flags say in them.
+    /// The specs, with the flags applied to them.
     pub(crate) specs: &'a [Spec],
-    /// How they are published, but for what the specs say.
+    /// How to publish the lists, if their specs do not say otherwise.
     pub(crate) flags: &'a Publish,
     /// Whether images may be missing.
     pub(crate) ignore_missing: bool,
-    /// Whether the lists stay as drafts, too.
+    /// Whether to keep the lists as drafts, too.
     pub(crate) keeps_drafts: bool,
-    /// Where the specs are from.
+    /// Where the specs come from.
     pub(crate) made: SpecOrigin,
-    /// What a target without a tag is published as.
+    /// How to publish a target without a tag.
     pub(crate) untagged: Untagged,
 }
 
-/// What a target without a tag is published as.
+/// How to publish a target without a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Untagged {
-    /// By its digest and under the tags that are named: `latest` stays where it is.
+    /// By its digest and under the named tags. `latest` does not move.
     ByDigest,
-    /// The same where tags are named, else as `latest`.
+    /// By its digest if tags are named, otherwise as `latest`.
     Latest,
 }
 
@@ -91,17 +91,16 @@ pub(crate) enum Untagged {
 pub(crate) struct List {
     draft: Draft,
     options: Publish,
-    /// As the store is to have it.
+    /// The draft to keep.
     stored: Option<Draft>,
 }
 
 impl Order<'_> {
-    /// The lists that there will be, each with its spec.
+    /// The lists to build, each with its spec.
     ///
     /// # Errors
-    /// A spec with too many images; two lists under one name, tags of either among them; a file for the result of one list
-    /// where there are several.
-    /// Several targets of one spec are one list, and may share a tag.
+    /// A spec with too many images; one name or tag for two lists; one result file for several lists. Several targets
+    /// of one spec are one list and may share a tag.
     pub(crate) fn checked(&self) -> Result<Vec<(&Spec, &Reference)>, CommandError> {
         let (mut lists, mut seen, mut claims) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
         for (number, spec) in self.specs.iter().enumerate() {
@@ -110,7 +109,7 @@ impl Order<'_> {
                 return Err(CommandError::TooManyImages { list, number, most: IMAGES_MAX });
             }
             for target in &spec.targets {
-                // By their digests, lists of several specs can be in one repository.
+                // Lists of several specs can be in one repository by their digests.
                 let owner = self.is_by_digest(spec, target).then_some(number);
                 if !seen.insert((owner, &target.reference)) {
                     return Err(CommandError::TargetTwice(target.to_string()));
@@ -130,10 +129,10 @@ impl Order<'_> {
         }
     }
 
-    /// Gets the images of all lists and makes these of them. Everything that can be known to be wrong is known then.
+    /// Fetches the images of all lists and builds the lists. All checks are made here.
     ///
     /// # Errors
-    /// What registries say, and all that the lists lack.
+    /// Errors of registries, and everything that the lists lack.
     pub(crate) fn make(
         &self,
         context: &Context,
@@ -141,7 +140,7 @@ impl Order<'_> {
         jobs: NonZeroUsize,
         lists: &[(&Spec, &Reference)],
     ) -> Result<Vec<List>, CommandError> {
-        // One token is for the whole command.
+        // One token serves the whole command.
         let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
         lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
         self.references().for_each(|reference| registry.announce(reference.repository(), access));
@@ -190,19 +189,19 @@ impl Order<'_> {
         if failures.is_empty() { Ok(made) } else { Err(CommandError::of(failures)) }
     }
 
-    /// Whether a target goes by its digest and the tags that are named.
+    /// Whether a target is published by its digest and the named tags only.
     fn is_by_digest(&self, spec: &Spec, target: &Target) -> bool {
         let is_named = !spec.tags.is_empty() || self.references().next().is_some();
         target.is_untagged && (self.untagged == Untagged::ByDigest || is_named)
     }
 
-    /// The names in full that `--tag` gives.
+    /// The full names that `--tag` gives.
     fn references(&self) -> impl Iterator<Item = &Reference> {
         self.flags.tags.iter().filter_map(TagArg::reference)
     }
 
-    /// Those that go with one of the targets of a spec: the first one in the same repository, else the first of all. So
-    /// each is published once.
+    /// The full names that belong to one target of a spec: the first target in the same repository, else the first of
+    /// all. So each name is published once.
     fn references_with(&self, spec: &Spec, target: &Target) -> impl Iterator<Item = &Reference> {
         self.references().filter(move |reference| {
             let is_there = |target: &&Target| target.reference.repository() == reference.repository();
@@ -211,8 +210,7 @@ impl Order<'_> {
         })
     }
 
-    /// What the list is called until its digest is known, and in the store. It is one of the tags that it is going to
-    /// have.
+    /// The list's name in the store and until its digest is known. It is one of the tags that it will get.
     fn name(&self, spec: &Spec, target: &Target) -> Reference {
         if !self.is_by_digest(spec, target) {
             return target.reference.clone();
@@ -237,7 +235,7 @@ impl Order<'_> {
     fn list(&self, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
         let references = self.references_with(spec, target).cloned().map(TagArg::Reference);
         let options = options(self.flags, spec, references);
-        // The engine checks the same again, for one list: none may go out before all are known to be right.
+        // The push checks the same for one list. All lists must be checked before the first is sent.
         let digest = PushPlans::new(&draft, options.kind, &options.tags)?.own.list.digest;
         let made = self.made;
         let wanted = requirements::Requirements {
@@ -256,10 +254,10 @@ impl Order<'_> {
     }
 }
 
-/// Publishes lists one after the other, and tells of each. `timeout` bounds the wait for the lock of a draft.
+/// Publishes lists one after the other and prints each result. `timeout` limits the wait for the lock of a draft.
 ///
 /// # Errors
-/// The first failure; where there are several lists, with what became of the others.
+/// The first failure. If there are several lists, it names those that were published and those that were not.
 pub(crate) fn publish_all(
     context: &Context,
     registry: &Registry,
@@ -271,7 +269,7 @@ pub(crate) fn publish_all(
     for (place, list) in lists.iter().enumerate() {
         let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
             let told = tell(published);
-            // What cannot be told is kept all the same.
+            // A draft is kept even if its result cannot be printed.
             let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft, timeout));
             told.and(kept)
         });
@@ -289,7 +287,7 @@ pub(crate) fn publish_all(
     Ok(())
 }
 
-/// Keeps a list as a draft, whatever was there under its name: what is to go need not be readable.
+/// Stores a list as a draft. A draft of the same name is replaced, even if it cannot be read.
 fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<(), CommandError> {
     let store = context.store_within(timeout)?;
     let is_other = match store.draft(&draft.reference) {
@@ -303,7 +301,7 @@ fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<
     Ok(())
 }
 
-/// The flags for one list, which is published under these names as well.
+/// The flags for one list, with further names for it.
 fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg>) -> Publish {
     let required = |platform: &Platform| PlatformFilter { typed: platform.to_string(), parsed: platform.clone() };
     Publish {
@@ -314,7 +312,7 @@ fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg
     }
 }
 
-/// Flags go before what a spec says; tags and annotations are more of them.
+/// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
 fn settle(spec: &mut Spec, args: &Apply) {
     let flags = &args.publish;
     if flags.kind != Form::Auto {
@@ -329,7 +327,7 @@ fn settle(spec: &mut Spec, args: &Apply) {
     spec.attestations = args.sources.attestations.or(spec.attestations);
 }
 
-/// `--platforms`, `--template` and `--target`.
+/// The specs that `--platforms`, `--template` and `--target` describe.
 fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
     let targets: Vec<Target> = args.targets.iter().map(target).collect::<Result<_, _>>()?;
     let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
@@ -338,12 +336,12 @@ fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
     Ok(vec![Spec { targets, ..spec }])
 }
 
-/// A target of the command line.
+/// Reads a target of the command line.
 pub(crate) fn target(argument: &RefArg) -> Result<Target, CommandError> {
     Target::parse(&argument.typed).map_err(CommandError::Reference)
 }
 
-/// All files; what is wrong with any of them is said at once.
+/// Reads all files. Reports the errors of all of them together.
 fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> {
     let (mut specs, mut failures) = (Vec::new(), Vec::new());
     for file in &args.file {
@@ -355,10 +353,10 @@ fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> 
     if failures.is_empty() { Ok(specs) } else { Err(CommandError::of(failures)) }
 }
 
-/// The specs of one file, or of stdin. Warnings go to stderr.
+/// Reads the specs of one file or of stdin. Prints warnings on stderr.
 ///
 /// # Errors
-/// A file that cannot be read, and the first thing that is wrong in it.
+/// A file that cannot be read, or the first error in its text.
 pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<Vec<Spec>, CommandError> {
     let file = context.env.typed(file);
     let name = file.display().to_string();

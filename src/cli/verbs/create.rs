@@ -1,5 +1,5 @@
-//! `create`: all images or none. Everything is fetched before the draft is locked, so that a slow registry holds
-//! nobody up, and the draft changes in one step.
+//! `create`: adds all images or none. Everything is fetched before the draft is locked, so that a slow registry blocks
+//! no other process. The draft then changes in one step.
 
 use crate::cli::args::{Create, RefArg};
 use crate::cli::context::Context;
@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         .as_ref()
         .map_err(|source| CommandError::CreateListName { typed: args.list.typed.clone(), source: source.clone() })?;
     let store = context.store_within(args.network.timeout)?;
-    // What is to go need not be readable.
+    // A draft that is replaced need not be readable.
     let stored = if args.replace { None } else { store.draft(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
     let before = stored.as_ref();
@@ -77,7 +77,7 @@ fn names_itself(args: &Create, list: &Reference) -> bool {
     args.images.iter().any(|image| image.parsed.as_ref() == Ok(list))
 }
 
-/// Whether the registry has the list. A registry that does not say so is no reason to fail.
+/// Whether the registry has the list. A failed request counts as no.
 fn is_there(registry: &Registry, list: &Reference) -> bool {
     let name = match (list.tag(), list.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
@@ -87,8 +87,8 @@ fn is_there(registry: &Registry, list: &Reference) -> bool {
     registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
 }
 
-/// Whether a registry has to be asked for an image: not where the draft has it and it cannot have moved, or nobody
-/// wants to know.
+/// Whether to request an image from its registry. A draft's entry is reused if its reference cannot have moved, or with
+/// `--offline`.
 fn asks(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
     let Ok(image) = image else { return true };
     let is_known = before.is_some_and(|draft| previous::knows(draft, image));
@@ -96,7 +96,7 @@ fn asks(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
     !(is_known && (args.offline || is_fixed))
 }
 
-/// Tells which tags name something else than when the draft was made, and what could not come along.
+/// Prints which tags have moved since the draft was made, and what could not be carried over.
 pub(crate) fn tell(context: &Context, moves: &[SourceChange], found: &[ResolvedSource]) {
     for left_out in found.iter().flat_map(|source| &source.left_out) {
         context.streams.note(format_args!("warning: {left_out}"));
@@ -106,7 +106,7 @@ pub(crate) fn tell(context: &Context, moves: &[SourceChange], found: &[ResolvedS
     }
 }
 
-/// What a draft is made of.
+/// The contents of a new draft.
 struct Made<'a> {
     filter: &'a SourceFilter,
     found: &'a [ResolvedSource],
@@ -129,8 +129,8 @@ impl Made<'_> {
         Ok((draft, moves))
     }
 
-    /// A new draft. Where it is made of one index, or of the one that it is to replace, it is to be that index again:
-    /// what that says of itself comes along.
+    /// A new draft. If it is made from one index, or from the index that it replaces, it takes over that index's own
+    /// media type, annotations and subject.
     fn empty(&self, list: &Reference) -> Draft {
         let mut draft = Draft::new(list.clone());
         let own = self.found.iter().find(|source| source.reference == *list);

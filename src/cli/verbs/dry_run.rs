@@ -1,4 +1,4 @@
-//! A dry run of a push as people read it.
+//! The text of a dry run of a push.
 
 use std::fmt::Write;
 
@@ -6,12 +6,12 @@ use crate::cli::output::{Table, human};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, ImageOrigin, PushOutcome, TagChange, TransferMethod};
 use crate::reference::Reference;
 
-/// A dry run as people read it.
+/// The text of a dry run.
 pub(crate) fn text(published: &PushOutcome, room: Option<usize>) -> String {
     published.repositories().map(|published| repository(published, room)).collect::<Vec<_>>().join("\n")
 }
 
-/// What would happen in one repository.
+/// The part about one repository.
 fn repository(published: &PushOutcome, room: Option<usize>) -> String {
     let mut text = format!("Would push {}\n", published.reference);
     for (name, value) in [
@@ -19,7 +19,7 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
         ("media type", published.media_type.clone()),
         ("size", human::size(published.size)),
     ] {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
     }
     let Some(preview) = &published.preview else { return text };
@@ -44,7 +44,7 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
     text
 }
 
-/// What happens to a tag, in words; `moves` is for one that serves something else now.
+/// What happens to a tag. `moves` is the word for a tag that names another list now.
 fn state(change: Change, moves: &str) -> &str {
     match change {
         Change::New => "new",
@@ -70,7 +70,7 @@ fn table(published: &PushOutcome) -> Table {
     table
 }
 
-/// The difference to what is served now, a line for each.
+/// The differences from the list that the registry serves now, one line each.
 fn told(published: &PushOutcome, preview: &DryRun) -> String {
     if published.unchanged {
         return "unchanged: nothing would be sent".to_owned();

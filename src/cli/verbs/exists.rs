@@ -1,4 +1,4 @@
-//! `exists`: whether there is a draft of that name. It says so by the exit code alone.
+//! `exists`: whether there is a draft of that name. The exit code is the only answer.
 
 use crate::cli::args::Exists;
 use crate::cli::context::{Context, parsed};
@@ -7,7 +7,7 @@ use crate::drafts::docker_dir::StoreError;
 
 pub(crate) fn run(context: &Context, args: &Exists) -> Result<bool, CommandError> {
     match context.store().draft(parsed(&args.list)?) {
-        // The directory is there, and it is another list's.
+        // The directory belongs to another list.
         Err(StoreError::NameTaken { .. }) => Ok(false),
         found => Ok(found?.is_some()),
     }

@@ -1,7 +1,7 @@
-//! `export`: a draft, or what a registry serves, as a spec that `apply` makes the same list of.
+//! `export`: prints a draft or a published list as a spec from which `apply` builds the same list.
 //!
-//! Each image goes by its digest, so that the spec says the same tomorrow. What a spec has no place for is said on
-//! stderr.
+//! Each image is named by its digest, so that the spec does not change its meaning when tags move. What a spec cannot
+//! express is reported on stderr.
 
 use crate::auth::Access;
 use crate::cli::args::Export;
@@ -23,10 +23,10 @@ use crate::platform::{self, Platform};
 use crate::reference::Reference;
 use crate::sanitize;
 
-/// The operating system whose images have versions of it.
+/// The operating system whose images carry a version.
 const WINDOWS: &str = "windows";
 
-/// A spec, and what it does not say.
+/// A spec, and what it cannot express.
 struct Exported {
     spec: Spec,
     losses: Vec<String>,
@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     let refused = unreadable(&text, &spec);
     let untagged = spec.targets.iter().map(|target| &target.reference).find(|target| target.tag().is_none());
     if let Some(target) = untagged {
-        // `apply` says where it stands if nobody says what it is; it is the first name in the file.
+        // `apply` reports the line of a variable without a value. The target is the first name in the file.
         text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
     }
     let unnamed = untagged.map(|target| {
@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
     }
 }
 
-/// A list that only shares its directory's name with this one is not this one.
+/// The draft of a list. A draft of another list in the same directory is not it.
 fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandError> {
     match context.store().draft(list) {
         Err(StoreError::NameTaken { .. }) => Ok(None),
@@ -68,13 +68,15 @@ fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandE
     }
 }
 
-/// What `apply` is to publish the list as. What goes by a digest would have to be the same to the byte, and is seldom.
+/// The name that `apply` publishes the list under. A digest is left out, because a rebuilt list would need the same
+/// bytes.
 fn target(list: &Reference) -> Reference {
     let tagged = list.tag().and_then(|tag| tags::tagged(list, tag));
     tagged.unwrap_or_else(|| list.clone())
 }
 
-/// What `apply` would not read back as it is, if there is such a thing: lists can say what no spec may.
+/// The reason why `apply` could not read the spec back unchanged, if there is one: lists may contain values that no
+/// spec may.
 fn unreadable(text: &str, spec: &Spec) -> Option<String> {
     match spec::parse(text, "the exported file", Dialect::Ours, &|_| None) {
         Ok(read) if read.specs == std::slice::from_ref(spec) => None,
@@ -100,7 +102,7 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         };
         let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
         losses.line(&entry.descriptor);
-        // What a registry said of an image itself, apply is told again; and what its index does not say, apply is not.
+        // A platform that came from the image's configuration is left out: `apply` reads it there again.
         let mut described = entry.descriptor.clone();
         if losses.has_source && draft.platforms.get(key) == described.platform.as_ref() {
             described.platform = None;
@@ -155,8 +157,8 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     Ok(Exported { spec, losses: losses.told })
 }
 
-/// Whether a spec alone would make another list of this: where the document is not as we write it, or it has what a
-/// spec has no place for.
+/// Whether a spec alone would build another list: its document is formatted differently, or it contains what a spec
+/// cannot express.
 fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
     let is_odd = |line: &Descriptor| {
         let is_image = matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
@@ -167,7 +169,7 @@ fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
     !is_ours || is_beyond || index.subject.is_some() || index.manifests.iter().any(is_odd)
 }
 
-/// A line of a list. `is_listed`: it is a list that described it, and not the image itself, which may say more.
+/// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image itself may say more.
 fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
     let platform = line.platform.clone().filter(|_| line.has_platform());
     let force = platform.as_ref().is_some_and(spec::needs_force);
@@ -185,7 +187,7 @@ fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
     }
 }
 
-/// The fields that the list leaves empty and an image of this platform may well have.
+/// The fields that the list leaves empty although an image of this platform may have them.
 fn without(platform: &Platform) -> Without {
     let has_variants = !platform::known_variants(Some(&platform.architecture)).is_empty();
     let is_windows = platform.os == WINDOWS;
@@ -196,7 +198,7 @@ fn without(platform: &Platform) -> Without {
     }
 }
 
-/// What a spec has no place for, in words.
+/// Descriptions of what a spec cannot express.
 struct Losses {
     /// Whether the spec names the index that has it.
     has_source: bool,
@@ -210,7 +212,7 @@ impl Losses {
         }
     }
 
-    /// What a line says beyond a spec; whether it can stand in one at all.
+    /// Adds what a descriptor has beyond a spec. Returns whether a spec can name it at all.
     fn line(&mut self, line: &Descriptor) -> bool {
         let digest: &Digest = &line.digest;
         match ManifestKind::of(&line.media_type) {

@@ -1,5 +1,5 @@
-//! `ls`: every draft that there is, whoever made it. One that cannot be read has a row that says so, and then the
-//! command fails when all are told.
+//! `ls`: lists every draft, also those that docker made. A draft that cannot be read has a row that says so; the
+//! command fails after all rows are printed.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,15 +40,15 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
 }
 
-/// What lies under a name.
+/// What the store has under a name.
 enum Row {
     Draft(StoredName, Box<StoredDraft>),
-    /// With what is wrong with it.
+    /// A draft that cannot be read, and why.
     Damaged(StoredName, String),
 }
 
 impl Row {
-    /// The list, where the name can be one's.
+    /// The list's name, if the directory's name can be a list's.
     fn list(&self) -> Option<String> {
         match self {
             Row::Draft(_, stored) => Some(stored.draft.reference.to_string()),
@@ -56,13 +56,13 @@ impl Row {
         }
     }
 
-    /// The list, else the folder's own name.
+    /// The list's name, else the directory's name.
     fn name(&self) -> String {
         let (Row::Draft(name, _) | Row::Damaged(name, _)) = self;
         self.list().unwrap_or_else(|| name.directory.clone())
     }
 
-    /// Whether the name is a guess, since docker does not write names down.
+    /// Whether the name is a guess, because docker does not store names.
     fn is_guessed(&self) -> bool {
         match self {
             Row::Draft(_, stored) => stored.guessed,
@@ -98,11 +98,11 @@ enum Told {
         listing: Box<Listing>,
         guessed: bool,
         directory: String,
-        /// How many manifests, attestations among them.
+        /// The number of manifests, including attestations.
         entries: usize,
-        /// When, by RFC 3339; nothing where the clock was beyond that.
+        /// The time of the last change (RFC 3339); none if it cannot be written so.
         modified: Option<String>,
-        /// What it takes in the store.
+        /// The size of the draft in the store, in bytes.
         stored_bytes: u64,
     },
     Damaged {
@@ -138,10 +138,10 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// How many platforms a row has; no image that people share has more.
+/// The largest number of platforms in a row. Published images have fewer.
 const PLATFORMS_MAX: usize = 16;
 
-/// What the images run on, each once; attestations run nowhere.
+/// The platforms of the images, each once. Attestations have none.
 fn platforms(draft: &Draft) -> String {
     let mut names: Vec<String> = Vec::new();
     let images = draft.entries().filter(|entry| entry.attests().is_none());

@@ -1,4 +1,4 @@
-//! The verbs, one a file: check what was asked, make one domain call, print.
+//! The commands, one file each: turn the arguments into a request, make one call of `core`, print.
 
 pub mod add;
 pub mod annotate;

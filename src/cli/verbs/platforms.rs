@@ -1,4 +1,5 @@
-//! `platforms`: what an image runs on, in mquery's words. A list that says it is one request, a single image two.
+//! `platforms`: the platforms of an image, in mquery's words. A list that names them takes one request, a single image
+//! two.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -16,17 +17,17 @@ use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::model::descriptor::Descriptor;
 use crate::sanitize;
 
-/// How a platform is shown that nothing tells.
+/// The word for a platform that neither list nor configuration names.
 const UNKNOWN: &str = "unknown";
 
-/// What an image runs on. Displayed, it is mquery's listing, every line with its newline.
+/// The platforms of an image. `Display` prints mquery's listing; every line ends with a newline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Supported {
     /// The image as it was typed.
     typed: String,
     /// Whether it is a list.
     is_list: bool,
-    /// What was found; the platforms of a list without its attestations, and without what runs nowhere.
+    /// The platforms of a list. Attestations and entries of the platform `unknown/unknown` are left out.
     listing: Listing,
 }
 
@@ -39,10 +40,10 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
     }
 }
 
-/// Asks the registry. Configurations are read only where a list does not say what its images run on.
+/// Requests the platforms from the registry. Configurations are read only if the list does not name the platforms.
 ///
 /// # Errors
-/// A reference that is none; what the registry says; what it serves and is no manifest.
+/// An invalid reference, an error of the registry, or content that is no manifest.
 pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -> Result<Supported, CommandError> {
     let reference = parsed(image)?;
     registry.announce(reference.repository(), Access::Pull);
@@ -68,8 +69,8 @@ pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -
     Ok(Supported { typed: image.typed.clone(), is_list, listing })
 }
 
-/// The images of a list, those of indexes within it in their place. An image of which neither list nor configuration
-/// says what it runs on stays; one that runs nowhere does not.
+/// The images of a list, with those of nested indexes in their place. An image without any stated platform is kept; one
+/// of the platform `unknown/unknown` is left out.
 fn images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
     for child in children.iter().filter(|child| child.attests().is_none()) {
         let is_known = requirements::machine(&child.line).is_some();

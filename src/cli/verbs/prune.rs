@@ -1,5 +1,5 @@
-//! `prune`: drafts that nobody has changed for a while go, whether they can be read or not, and what killed processes
-//! left. What is in use and what is no draft stays and is told, and the rest goes all the same.
+//! `prune`: deletes drafts that have not changed for a while, readable or not, and files that killed processes left.
+//! Drafts in use and folders that are no drafts are reported and stay.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,13 +10,13 @@ use crate::cli::verbs::rm;
 use crate::core::error::CommandError;
 use crate::drafts::docker_dir::{DockerDir, Removable, StoreError, StoredName};
 
-/// The age from which a draft goes where no other is given; the help text names it.
+/// The default of `--older-than`. The help text states it.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     let store = context.store().waiting(Some(args.timeout.unwrap_or_default()));
     let now = SystemTime::now();
-    // An age from before all time is nobody's.
+    // An age before the epoch deletes nothing.
     let limit = now.checked_sub(args.older_than.unwrap_or(AGE));
     let (mut bytes, mut failures) = (0_u64, Vec::<CommandError>::new());
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
     if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
 }
 
-/// The draft, if it was last changed before `limit` and is gone now, or would be.
+/// The draft, if it was last changed before `limit` and was deleted, or would be.
 fn prune(
     context: &Context,
     store: &DockerDir,

@@ -1,4 +1,4 @@
-//! Publishing for the verbs that do: results on stdout, in files and on stderr, and the progress on a terminal.
+//! Prints the results of a push: on stdout, in files and on stderr, with progress on a terminal.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -17,15 +17,14 @@ use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
 use crate::digest::Digest;
 use crate::model::Draft;
 
-/// Publishes a draft, or with `--dry-run` finds out what that would take. Calls `tell` with the result before any file
+/// Publishes a draft, or with `--dry-run` finds out what that would send. Calls `tell` with the result before any file
 /// is written.
 ///
-/// Everything that can be known to be wrong is known before anything is sent; for what the draft says, before any
-/// request.
+/// All checks are made before anything is sent; those of the draft itself before any request.
 ///
 /// # Errors
-/// Those of [`Push::new`] and [`Push::run`]; files that cannot be written. [`CommandError::PushedButNotReported`] where the
-/// list is published and only what comes after that failed.
+/// Those of [`Push::new`] and [`Push::run`], and files that cannot be written. [`CommandError::PushedButNotReported`]
+/// if the list is published and a later step failed.
 pub(crate) fn publish(
     context: &Context,
     registry: &Registry,
@@ -45,7 +44,7 @@ pub(crate) fn publish(
         return tell(&published).map(|()| published);
     }
     let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
-    // One that fails is no reason to leave out the others.
+    // A failed report does not prevent the others.
     let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata()];
     let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() {
@@ -55,7 +54,7 @@ pub(crate) fn publish(
     Err(CommandError::PushedButNotReported { failure: Box::new(CommandError::of(failures)), list, digest })
 }
 
-/// Shows on stderr what a push reports.
+/// Prints on stderr what a push reports.
 struct Reporter<'a> {
     context: &'a Context,
     is_quiet: bool,
@@ -99,7 +98,7 @@ impl BlobProgress for Bar {
     }
 }
 
-/// Prints the result on stdout: docker's lines, JSON, the preview of a dry run, or with `--quiet` the digest alone.
+/// Prints the result on stdout: docker's lines, JSON, the dry run, or with `--quiet` the digest alone.
 pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
     match options.format {
         Some(Format::Json) => Ok(context.streams.json(published)?),
@@ -111,16 +110,16 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
     }
 }
 
-/// Tells on stderr what is odd about lists that were published, each line once. For the very end: the first line of a
-/// failure, whatever fails, is the failure.
+/// Prints the warnings about published lists on stderr, each once. Called last, because the first line of a failure
+/// must be the failure.
 pub(crate) fn warn(context: &Context, published: &[PushOutcome]) {
     // Several targets of one spec are one list.
     let warnings: BTreeSet<&String> = published.iter().flat_map(|published| &published.warnings).collect();
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
 }
 
-/// Names on stderr every tag of lists that were published under more than their own names. With `--verbose` that has
-/// been told already.
+/// Prints on stderr every tag of a list that was published under more than its own name. With `--verbose` they were
+/// printed before.
 pub(crate) fn name_tags(context: &Context, published: &[PushOutcome], options: &Publish) {
     if options.dry_run || options.verbose {
         return;

@@ -1,4 +1,4 @@
-//! `push`: publishes a stored draft and, with `--purge`, lets go of it.
+//! `push`: publishes a draft and, with `--purge`, deletes it.
 
 use crate::cli::args::Push;
 use crate::cli::context::{Context, parsed};
@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes down what the list's tag has now. The list is published whether that can be done or not.
+/// Stores the digest that the list's tag names now. The list is published, so a failure is only a warning.
 fn remember(context: &Context, args: &Push, target: &Reference, published: &PushOutcome) {
     let Some(digest) = target.tag().and_then(|_| published.digest.parse::<Digest>().ok()) else { return };
     let change = |before: Option<&Draft>| {
@@ -41,7 +41,7 @@ fn remember(context: &Context, args: &Push, target: &Reference, published: &Push
     }
 }
 
-/// Removes the draft that was pushed. One that somebody changed meanwhile is not that draft any more, and stays.
+/// Deletes the draft that was pushed. A draft that another process has changed since then stays.
 fn purge(context: &Context, args: &Push, target: &Reference, pushed: &Draft) -> Result<(), CommandError> {
     let mut changed = false;
     context.store_within(args.network.timeout)?.change(target, &context.notice(), |before| {

@@ -1,4 +1,4 @@
-//! `remove`: takes images out of a draft, by name, by index, by platform or by digest, and what attests them with them.
+//! `remove`: removes images from a draft, by name, index, platform or digest, together with their attestations.
 
 use crate::cli::args::Remove;
 use crate::cli::context::{Context, parsed};
@@ -14,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
         let mut draft = before.cloned().ok_or_else(|| CommandError::NotStored(list.to_string()))?;
         gone.clear();
         several.clear();
-        // Each word is held against the draft as it was: two words may well mean the same image.
+        // Each word is looked up in the unchanged draft, because two words may select the same image.
         let mut chosen: Vec<Entry> = Vec::new();
         let mut failures = Vec::new();
         for word in &args.what {
@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     Ok(())
 }
 
-/// The entries that a word means.
+/// The entries that a word selects.
 fn meant(draft: &Draft, word: &str) -> Result<Vec<Entry>, CommandError> {
     let found = lookup::entries(draft, word)?;
     if found.is_empty() {

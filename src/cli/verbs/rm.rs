@@ -1,4 +1,4 @@
-//! `rm`: every list that is there goes, and every one that is not is told.
+//! `rm`: deletes drafts. Every existing draft is deleted, and every missing one is reported.
 
 use crate::cli::args::{RefArg, Rm};
 use crate::cli::context::{Context, parsed};
@@ -23,14 +23,14 @@ fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), Com
     if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
 }
 
-/// Clears what killed processes left. The drafts are gone whether that works or not.
+/// Deletes what killed processes left. A failure is only a warning, because the drafts are deleted.
 pub(crate) fn sweep(context: &Context, store: &DockerDir) {
     if let Err(error) = store.sweep() {
         context.streams.note(format_args!("warning: {error}"));
     }
 }
 
-/// One that somebody else has removed meanwhile is gone all the same.
+/// Deletes one draft. A draft that another process has deleted meanwhile counts as deleted.
 fn remove_stored(context: &Context, store: &DockerDir, name: &StoredName) -> Result<(), CommandError> {
     store.remove_stored(name, None, &context.notice())?;
     Ok(())
