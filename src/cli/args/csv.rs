@@ -1,8 +1,8 @@
-//! The first record of a text by the rules of Go's `encoding/csv`, which pflag reads list flags with.
+//! Reads the first record of a text by the rules of Go's `encoding/csv`. pflag reads list flags with it.
 
-/// Splits a list flag's value. An empty value is an empty list; lines after the first record are not looked at.
+/// Splits the value of a list flag. An empty value is an empty list. Lines after the first record are ignored.
 ///
-/// The error is Go's text, with its line and its column counted in bytes from 1.
+/// The error is Go's text, with its line, and its column counted in bytes from 1.
 pub(super) fn fields(value: &str) -> Result<Vec<String>, String> {
     if value.is_empty() {
         return Ok(Vec::new());
@@ -10,8 +10,8 @@ pub(super) fn fields(value: &str) -> Result<Vec<String>, String> {
     Reader { lines: lines(value), line: 0 }.record()
 }
 
-/// The same for a list flag that docker does not have: blanks and line breaks around commas do not count, and a line
-/// break separates values too, so that a list can be given as a build tool prints it. Quotes keep what is in them.
+/// Splits the value of a list flag that docker does not have. Blanks and line breaks around commas are ignored, and a
+/// line break separates values too, so that the output of a build tool can be passed on. Quotes protect their content.
 ///
 /// The error is Go's text, with its column in the text without those blanks.
 pub(super) fn trimmed_fields(value: &str) -> Result<Vec<String>, String> {
@@ -34,7 +34,7 @@ fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &st
     })
 }
 
-/// The lines with their ends; CR LF is LF, and a CR before the very end is dropped.
+/// The lines with their ends. CR LF is LF, and a CR at the very end is dropped.
 fn lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in text.split_inclusive('\n') {
@@ -49,7 +49,7 @@ fn lines(text: &str) -> Vec<String> {
 
 struct Reader {
     lines: Vec<String>,
-    /// How many lines were read: the number of the current one.
+    /// The number of lines read so far, which is the number of the current line.
     line: usize,
 }
 
@@ -100,7 +100,7 @@ impl Reader {
         }
     }
 
-    /// A quoted field from behind its first quote; gives it and what follows its comma, if there was one.
+    /// Reads a quoted field after its first quote. Returns the field, and the text after its comma if there was one.
     fn quoted(
         &mut self,
         start: usize,

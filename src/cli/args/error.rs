@@ -1,143 +1,143 @@
-//! What can be wrong with a command line, in docker's words.
+//! The errors of a command line, in docker's words.
 
 use std::fmt;
 
 use super::quote::{quote, quote_byte};
 
-/// A command line that cannot be run. Displayed, it is docker's first line.
+/// A command line that cannot be run. `Display` prints docker's first line.
 ///
-/// Docker prints the line, an empty line, the usage, an empty line and a hint; `report` puts them together from
+/// Docker prints that line, an empty line, the usage, an empty line and a hint. `report` joins them from
 /// [`ArgsError::usage`] and [`ArgsError::hint`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ArgsError {
-    /// What is wrong.
+    /// The error itself.
     pub kind: Box<ArgsErrorKind>,
-    /// The command that it is wrong for, as called: `docker manifest create`.
+    /// The command that it concerns, as it was called: `docker manifest create`.
     pub(super) path: String,
-    /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; none where docker shows none.
+    /// `docker manifest create MANIFEST_LIST MANIFEST [MANIFEST...]`; `None` if docker prints no usage.
     pub(super) usage: Option<String>,
-    /// What was probably meant.
+    /// What the user probably meant.
     pub(super) near: Option<Near>,
 }
 
-/// What is wrong with a command line.
+/// The kinds of errors of a command line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgsErrorKind {
-    /// A flag that there is not, or one without its value, or with a value that is none.
+    /// An unknown flag, or a flag without its value or with an invalid one.
     #[error(transparent)]
     Flag(#[from] FlagError),
     /// Too few or too many words.
     #[error("{program}: '{path}' {count}")]
     Count {
-        /// The first word of the name in texts: `docker`.
+        /// The first word of the program's name: `docker`.
         program: String,
-        /// The command as called.
+        /// The command as it was called.
         path: String,
-        /// How many words there should be.
+        /// The number of words that the command takes.
         count: Count,
     },
-    /// The word in the verb's place is no verb.
+    /// The word in the place of the command is no command.
     #[error("{program}: unknown command: {name} {word}")]
     UnknownCommand {
-        /// The first word of the name in texts.
+        /// The first word of the program's name.
         program: String,
-        /// The name in texts: `docker manifest`.
+        /// The program's name: `docker manifest`.
         name: String,
-        /// The word.
+        /// The word that was typed.
         word: String,
     },
-    /// `help WORD` for a word that is no verb.
+    /// `help WORD` for a word that is no command.
     #[error("unknown help topic: {0}")]
     UnknownTopic(String),
-    /// A word that has to be one of a few and is not.
+    /// A word outside the set of allowed words.
     #[error("{0}")]
     Word(String),
 }
 
-/// What was probably meant.
+/// What the user probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Near {
-    /// This flag, or this verb, as it should have been typed.
+    /// The nearest flag or command.
     Word(String),
-    /// The flag is fine, but not here: it is one of these verbs'.
+    /// The flag exists, but for other commands.
     Elsewhere {
         /// The flag as typed: `--purge`, `-p`.
         flag: String,
-        /// The verbs that have it, sorted.
+        /// The commands that have it, sorted.
         verbs: Vec<String>,
-        /// It stands before any verb, and should stand behind one of these.
+        /// It was typed before the command and belongs after one of these.
         before_verb: bool,
     },
 }
 
-/// What is wrong with a flag. The texts are pflag's.
+/// An error of a flag, in pflag's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
-    /// No long flag of that name.
+    /// There is no long flag of that name.
     #[error("unknown flag: --{0}")]
     Unknown(String),
-    /// No short flag of that letter.
+    /// There is no short flag of that letter.
     #[error("unknown shorthand flag: {} in -{cluster}", quote_byte(*.letter))]
     UnknownShort {
-        /// The first byte of what was left of the cluster; pflag reads bytes.
+        /// The first byte of the rest of the cluster; pflag reads bytes.
         letter: u8,
-        /// What was left of the cluster.
+        /// The rest of the cluster.
         cluster: String,
     },
     /// `--=x`, `---`.
     #[error("bad flag syntax: {0}")]
     Syntax(String),
-    /// A long flag that ends the command line and wants a value.
+    /// A long flag without its value at the end of the command line.
     #[error("flag needs an argument: --{0}")]
     NeedsValue(String),
-    /// A short flag that ends the command line and wants a value.
+    /// A short flag without its value at the end of the command line.
     #[error("flag needs an argument: {} in -{cluster}", quote_byte(*.letter))]
     ShortNeedsValue {
         /// The flag's letter.
         letter: u8,
-        /// What was left of the cluster.
+        /// The rest of the cluster.
         cluster: String,
     },
-    /// A value that the flag does not take.
+    /// An invalid value.
     #[error("invalid argument {} for {} flag: {reason}", quote(.value), quote(.flag))]
     Value {
         /// The value as typed.
         value: String,
         /// The flag as help shows it: `-a, --amend`.
         flag: String,
-        /// Why not.
+        /// Why the value is invalid.
         reason: String,
     },
-    /// Two that exclude each other; the second may be a word.
+    /// Two arguments that exclude each other. The second may be a word.
     #[error("conflicting flags: {one} and {other}")]
     Conflict {
-        /// As it is typed.
+        /// The first, as typed.
         one: String,
-        /// As it is typed.
+        /// The second, as typed.
         other: String,
     },
-    /// One that means nothing alone.
+    /// A flag that needs another one.
     #[error("missing argument: {flag} needs {other}")]
     Needs {
-        /// As it is typed; or the verb.
+        /// The flag as typed, or the command.
         flag: String,
-        /// What has to stand beside it.
+        /// The flag that is missing.
         other: String,
     },
 }
 
-/// How many words a verb takes.
+/// The number of words that a command takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// At least.
+    /// The minimum.
     pub min: usize,
-    /// At most; none is no bound.
+    /// The maximum; `None` is unlimited.
     pub max: Option<usize>,
 }
 
 impl Count {
-    /// Itself if `words` breaks it.
+    /// Returns itself if `words` is outside the limits.
     pub(super) fn broken_by(self, words: usize) -> Option<Count> {
         (words < self.min || self.max.is_some_and(|max| words > max)).then_some(self)
     }
@@ -165,7 +165,7 @@ fn plural(count: usize) -> &'static str {
 }
 
 impl ArgsError {
-    /// An error that docker prints without usage and hint, with exit code 1: it met it on the way to the verb.
+    /// An error that docker finds before the command. It is printed without usage and hint; the exit code is 1.
     pub(super) fn bare(flag: FlagError) -> ArgsError {
         ArgsError { kind: Box::new(flag.into()), path: String::new(), usage: None, near: None }
     }
@@ -176,7 +176,7 @@ impl ArgsError {
         ArgsError { kind: Box::new(flag.into()), path: name.to_owned(), usage, near: None }
     }
 
-    /// Docker's exit code: 125 for a flag, 1 for the rest.
+    /// Docker's exit code: 125 for a flag, 1 for other errors.
     pub fn exit_code(&self) -> u8 {
         match *self.kind {
             ArgsErrorKind::Flag(_) if self.usage.is_some() => 125,
@@ -184,20 +184,20 @@ impl ArgsError {
         }
     }
 
-    /// The usage block that follows the first line: `Usage:  docker manifest create MANIFEST_LIST MANIFEST…`.
+    /// The usage block after the first line: `Usage:  docker manifest create MANIFEST_LIST MANIFEST…`.
     pub fn usage(&self) -> Option<String> {
         self.usage.as_ref().map(|usage| format!("Usage:  {usage}"))
     }
 
-    /// What was probably meant, where that can be told.
+    /// What the user probably meant, if it can be guessed.
     pub fn near(&self) -> Option<&Near> {
         self.near.as_ref()
     }
 
-    /// The last line, which says where to read more; there is one where there is a usage.
+    /// The last line, which names the help. Only errors with a usage have one.
     pub fn hint(&self) -> Option<String> {
         self.usage.as_ref()?;
-        // Docker's own two wordings: its check for a lower bound alone has the other one.
+        // Docker has two wordings; its check for a minimum alone uses the other one.
         let verb = match &*self.kind {
             ArgsErrorKind::Count { count, .. } if count.is_open() => "See",
             _ => "Run",

@@ -1,4 +1,4 @@
-//! What help shows of each verb at work: every flag of it at least once. A test sees to that.
+//! The examples in the help texts. They show every flag of a command at least once; a test checks it.
 
 pub(super) const CREATE: &str = "\
 {name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64

@@ -1,11 +1,11 @@
-//! Docker's own flags, which stand before the plugin's name: docker passes them on as they were typed.
+//! Docker's own flags. They stand before the plugin's name, and docker passes them on as typed.
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::error::{ArgsError, FlagError};
 use super::scan;
 
-/// Docker's flags. All are accepted, since docker hands on whatever it was given; the first three mean something here.
+/// Docker's flags. All are accepted, because docker passes on all that it got. The first three have an effect here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
 #[command(disable_help_flag = true, disable_version_flag = true, no_binary_name = true)]
 pub struct Globals {
@@ -18,12 +18,12 @@ pub struct Globals {
     /// Print version information and quit
     #[arg(short = 'v', long)]
     pub version: bool,
-    /// Flags that are for docker's engine.
+    /// Flags for docker's engine.
     #[command(flatten)]
     pub engine: EngineFlags,
 }
 
-/// Flags of docker's that say how to reach an engine; nothing here needs one.
+/// Docker's flags that select an engine. No command here needs an engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct EngineFlags {
     /// Name of the context to use to connect to the daemon
@@ -52,27 +52,27 @@ pub struct EngineFlags {
     pub tlsverify: bool,
 }
 
-/// The flags at the head of a command line, and the rest of it.
+/// Docker's flags at the start of a command line, and the rest of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// Docker's flags.
     pub globals: Globals,
-    /// `--help` was among them.
+    /// Whether `--help` was among them.
     pub help: bool,
-    /// From the first word that is no flag.
+    /// The rest, from the first word that is no flag.
     pub rest: Vec<String>,
 }
 
-/// Reads docker's flags at the head of `words`. `name` is the program's, for the error's texts.
+/// Reads docker's flags at the start of `words`. `name` is the program's name in error messages.
 ///
 /// # Errors
-/// A flag that docker does not have, or that has no value where it wants one.
+/// A flag that docker does not have, or a flag without its value.
 pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let command = Globals::command();
     let refused = |flag: FlagError| ArgsError::of_program(name, flag);
     let mut scanned = scan::scan_head(&command, words).map_err(refused)?;
     let (help, rest) = (scanned.help, std::mem::take(&mut scanned.words));
-    // What was scanned by this very description is what it describes.
+    // The arguments were scanned with this same description, so parsing them cannot fail.
     let matches = command.try_get_matches_from(scanned.flags());
     let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches)).unwrap_or_default();
     Ok(Head { globals, help, rest })

@@ -1,4 +1,4 @@
-//! Help and usage texts in docker's layout, under the name that the program was called by.
+//! Prints help and usage texts in docker's layout, with the name that the program was called by.
 
 use std::fmt::Write;
 
@@ -8,13 +8,13 @@ use clap::{Arg, Command};
 use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
 use super::{CliRequest, near, rules, scan};
 
-/// The verbs that docker has no `[OPTIONS]` in the usage line of although they have options.
+/// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
 
-/// The commands that docker has too; the overview lists the others apart.
+/// Docker's commands. The overview lists the others separately.
 const DOCKERS: [&str; 5] = ["annotate", "create", "inspect", "push", "rm"];
 
-/// Cobra's least width for a command's name.
+/// Cobra's minimum width of the column of commands.
 const NAMES: usize = 11;
 
 const OVERVIEW: &str = "\
@@ -26,18 +26,18 @@ const OVERVIEW_EXAMPLES: &str = "\
 {name} push --purge registry.example.com/app:1
 {name} inspect registry.example.com/app:1";
 
-/// Docker's own options, which stand before the command. Under docker they are docker's to explain.
+/// Docker's own options, which stand before the command. A docker plugin does not list them.
 const GLOBAL_OPTIONS: &str = "
 Global Options (before the command; --debug may stand behind it too):
       --config string   Location of client config files
   -D, --debug           Enable debug mode
 ";
 
-/// The program as it was called, and what it can do.
+/// The name that the program was called by, and its commands.
 pub(super) struct Called<'a> {
     pub(super) name: &'a str,
     pub(super) root: &'a Command,
-    /// Whether the name stands for a verb too, which is then not told: `mquery`.
+    /// Whether the name stands for one command, which is then not part of the usage: `mquery`.
     pub(super) is_verb: bool,
 }
 
@@ -82,14 +82,14 @@ impl Called<'_> {
         self.error(None, ArgsErrorKind::UnknownCommand { program, name, word: word.to_owned() })
     }
 
-    /// What clap says against a value; nothing else is left for it to find.
+    /// The error for an invalid value. All other errors were found before clap sees the arguments.
     pub(super) fn value_error(&self, verb: &Command, error: &clap::Error) -> ArgsError {
         self.error(Some(verb), bad_value(verb, error))
     }
 
     /// `help [VERB]`.
     pub(super) fn topic(&self, topic: &[String]) -> Result<CliRequest, ArgsError> {
-        // `help --help` is help too.
+        // `help --help` prints help too.
         let topic: Vec<&String> = topic.iter().filter(|word| *word != "--help" && *word != "-h").collect();
         let verb = topic.first().and_then(|word| self.root.find_subcommand(word));
         let text = match (verb, topic.as_slice()) {
@@ -105,7 +105,7 @@ impl Called<'_> {
         Ok(CliRequest::Help { text, asked: true })
     }
 
-    /// The help of a verb.
+    /// The help of a command.
     pub(super) fn verb(&self, verb: &Command) -> String {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         let mut text = format!("Usage:  {}\n\n{about}\n", self.usage(Some(verb)));
@@ -118,7 +118,7 @@ impl Called<'_> {
         text
     }
 
-    /// The help of the whole program.
+    /// The help of the program.
     pub(super) fn overview(&self) -> String {
         let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n\nCommands:\n", self.name);
         let width = self.root.get_subcommands().map(|verb| verb.get_name().len()).fold(NAMES, usize::max);
@@ -144,7 +144,7 @@ impl Called<'_> {
     }
 }
 
-/// What is wrong with a value, by what clap says of it.
+/// The error for an invalid value, from clap's error.
 pub(super) fn bad_value(verb: &Command, error: &clap::Error) -> ArgsErrorKind {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -198,7 +198,7 @@ fn command_table(verbs: &[&Command], width: usize) -> String {
     text
 }
 
-/// Options by name, as pflag sorts them, with pflag's name for the type of the value.
+/// The options by name, in pflag's order, with pflag's name for the type of each value.
 pub(super) fn option_table(verb: &Command) -> String {
     let mut flags: Vec<&Arg> = options(verb).collect();
     flags.sort_by_key(|flag| flag.get_long());

@@ -1,13 +1,13 @@
-//! The command line: every verb, its flags and its words, as typed values.
+//! The command line: every command, its flags and its words, as typed values.
 //!
-//! Docker's command line is Go's cobra and pflag, whose habits clap does not have: `--flag=false`, clusters, flags
-//! before and after the words, the last of a repeated flag winning, its own error texts, exit code 125. So the work is
-//! shared out. The clap structs below say what there is (names, types, help texts), `scan` reads the arguments as
-//! pflag does and hands clap a normal form, and `help` prints what clap knows in docker's layout. A new flag is a
-//! new field here and nothing else: parsing, help and completion all read the same structs.
+//! Docker's command line is Go's cobra and pflag. Clap lacks some of their habits: `--flag=false`, clusters, flags
+//! before and after the words, the last of a repeated flag counts, error texts, exit code 125. So the clap structs
+//! below describe the flags (names, types, help texts), `scan` reads the arguments as pflag does and passes clap a
+//! normal form, and `help` prints clap's description in docker's layout. A new flag is one new field: parsing, help and
+//! completion read the same structs.
 //!
-//! Parsing never judges a reference: a [`RefArg`] holds what was typed beside what it means, and the verb decides
-//! what to say, because docker words it differently in each.
+//! Parsing does not reject a reference. A [`RefArg`] keeps the typed text beside the parsed reference, because docker
+//! words the error differently in each command.
 
 mod csv;
 mod error;
@@ -39,21 +39,21 @@ pub use verbs::{
     ShellInit,
 };
 
-/// What an argument vector asks for.
+/// The request that a command line makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CliRequest {
-    /// Run a verb.
+    /// Run a command.
     Run {
-        /// The verb.
+        /// The command.
         command: Box<Command>,
-        /// `--debug` behind the verb; docker's own stands before it.
+        /// Whether `--debug` stands after the command; docker's own stands before it.
         debug: bool,
     },
     /// Print this text and exit with 0.
     Help {
-        /// The whole text, newline at its end.
+        /// The text, with its last newline.
         text: String,
-        /// Asked for, so on stdout; else (no verb at all) it goes to stderr, as docker has it.
+        /// Whether the user asked for help. Then it goes to stdout; without any command docker prints it on stderr.
         asked: bool,
     },
 }
@@ -65,17 +65,17 @@ struct CommandLine {
     command: Command,
 }
 
-/// What there is to type, as clap's own description: completion reads it.
+/// Clap's description of all commands. Completion reads it.
 pub fn syntax() -> clap::Command {
     CommandLine::command()
 }
 
-/// Reads the verb and what follows it. `name` is how the program was called (`docker manifest`): texts use it.
+/// Reads a command line from the command on. `name` is how the program was called (`docker manifest`).
 ///
-/// The order of the checks is docker's: flags, then a wish for help, then the verb's name, then the number of words.
+/// The checks have docker's order: flags, then `--help`, then the command's name, then the number of words.
 ///
 /// # Errors
-/// A command line that cannot be run, with what docker says of it.
+/// A command line that cannot be run, in docker's words.
 pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = syntax();
     let called = help::Called { name, root: &root, is_verb: false };
@@ -85,7 +85,7 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     read(&called, words)
 }
 
-/// Reads the arguments of a program that is a verb by itself: mquery is `platforms` under a name of its own.
+/// Reads the arguments of a program that is one command: mquery is `platforms` under its own name.
 ///
 /// # Errors
 /// As [`parse`].
@@ -121,13 +121,13 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsE
 
 const DEBUG: &str = "debug";
 
-/// The verb with docker's own `--debug`, which means the same behind the verb as before it. Help shows it in one place.
+/// The command with docker's own `--debug`, which is accepted before and after the command. Help shows it once.
 fn with_debug(verb: &clap::Command) -> clap::Command {
     let debug = clap::Arg::new(DEBUG).short('D').long(DEBUG).action(clap::ArgAction::SetTrue);
     verb.clone().arg(debug)
 }
 
-/// There is no verb: an unknown flag, a wish for help, a word that is no verb, or nothing at all.
+/// The result if there is no command: an unknown flag, a request for help, an unknown word, or nothing.
 fn no_verb(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let scanned = scan::scan(called.root, words, false).map_err(|flag| called.flag_error(None, flag))?;
     match scanned.words.first() {

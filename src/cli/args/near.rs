@@ -1,15 +1,15 @@
-//! What somebody who mistyped a flag or a verb probably meant.
+//! Guesses the flag or command that a mistyped one was meant to be.
 
 use clap::Command;
 
 use super::error::{ArgsErrorKind, FlagError, Near};
 use crate::suggest::nearest;
 
-/// What other tools, and other commands of docker's, call our verbs.
+/// Names of our commands in other tools and in other commands of docker.
 const OTHER_NAMES: [(&str, &str); 5] =
     [("list", "ls"), ("delete", "rm"), ("show", "inspect"), ("append", "add"), ("validate", "check")];
 
-/// What was meant where `kind` is wrong, if it can be told; `verb` is the verb that it is wrong for.
+/// The guess for an error of `verb`, if there is one.
 pub(super) fn meant(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind) -> Option<Near> {
     match kind {
         ArgsErrorKind::Flag(FlagError::Unknown(name)) => {

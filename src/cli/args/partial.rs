@@ -1,34 +1,34 @@
-//! A command line that is still being typed: what completion has to know about it.
+//! A command line that is still being typed, for completion.
 
 use super::error::FlagError;
 use super::scan::{self, FlagKind, ScannedFlag};
 use super::syntax;
 
-/// Where the cursor stands.
+/// The position of the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
-    /// In the verb's place.
+    /// At the command.
     Verb,
-    /// In a place where nothing is known: behind a word that is no verb.
+    /// After a word that is no command: nothing can be completed.
     Nowhere,
-    /// In a flag's name; `-` or `--` has been typed.
+    /// In a flag's name, after `-` or `--`.
     FlagName,
     /// In the value of the flag of this name.
     FlagValue(String),
-    /// In a word of the verb's.
+    /// In a word of the command.
     Word,
 }
 
-/// A command line as far as it was typed.
+/// A command line up to the cursor.
 #[derive(Debug, Clone)]
 pub struct Partial {
-    /// Clap's description of the verb, once there is one.
+    /// Clap's description of the command, if it has been typed.
     pub verb: Option<clap::Command>,
-    /// Where the cursor stands.
+    /// The position of the cursor.
     pub cursor: Cursor,
-    /// What has been typed of the word or value at the cursor.
+    /// The typed part of the word or value at the cursor.
     pub typed: String,
-    /// The verb's words before the cursor.
+    /// The command's words before the cursor.
     pub words: Vec<String>,
     scanned: scan::Scanned,
 }
@@ -45,10 +45,10 @@ impl Partial {
     }
 }
 
-/// Reads the words before the cursor (`before`) and the one at it (`current`); both without the program's name.
+/// Reads the words before the cursor (`before`) and the word at it (`current`), both without the program's name.
 ///
 /// # Errors
-/// A flag before the cursor that the verb does not have, or whose value cannot be.
+/// A flag before the cursor that is unknown or has an invalid value.
 pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     let root = syntax();
     let (verb, rest) = match scan::traverse(&root, before)? {
@@ -68,7 +68,7 @@ pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     let mut partial = at(Some(verb.clone()), Cursor::Word, current);
     match scan::scan(verb, rest, false) {
         Ok(scanned) => partial.scanned = scanned,
-        // The last flag waits for the value that is being typed.
+        // The last flag lacks the value that is being typed.
         Err(FlagError::NeedsValue(_) | FlagError::ShortNeedsValue { .. }) => {
             let (last, done) = rest.split_last().map_or(("", rest), |(last, done)| (last.as_str(), done));
             partial.scanned = scan::scan(verb, done, false)?;
@@ -92,7 +92,7 @@ fn at(verb: Option<clap::Command>, cursor: Cursor, typed: &str) -> Partial {
     Partial { verb, cursor, typed: typed.to_owned(), words: Vec::new(), scanned: scan::Scanned::default() }
 }
 
-/// The long name of the value flag that `--name`, `-n` or the last letter of a cluster stands for.
+/// The long name of the flag with a value that `--name`, `-n` or the last letter of a cluster stands for.
 fn flag_named(verb: &clap::Command, typed: &str) -> Option<String> {
     let flag = match typed.strip_prefix("--") {
         Some(long) => verb.get_arguments().find(|flag| flag.get_long() == Some(long))?,

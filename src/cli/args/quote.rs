@@ -1,4 +1,4 @@
-//! Go's `%q`: docker's error texts quote what was typed in it.
+//! Go's `%q`, which docker's error texts quote arguments with.
 
 use std::fmt::Write;
 
@@ -48,8 +48,8 @@ fn push(quoted: &mut String, character: char, delimiter: char) {
     }
 }
 
-/// Go prints letters, marks, numbers, punctuation, symbols and the ASCII space. The standard library's tables say the
-/// same but for marks, which it escapes when they stand alone.
+/// Whether Go prints a character unescaped: letters, marks, numbers, punctuation, symbols and the ASCII space. Rust's
+/// tables differ for marks, which it escapes if they stand alone.
 fn printable(character: char) -> bool {
     match character {
         ' '..='~' => true,
@@ -58,7 +58,7 @@ fn printable(character: char) -> bool {
     }
 }
 
-/// Whether `escape_debug` escapes the character behind a letter, where a mark is not escaped.
+/// Whether `escape_debug` escapes the character after a letter, where marks are not escaped.
 fn ends_escaped(character: char) -> bool {
     let text: String = ['a', character].iter().collect();
     text.escape_debug().nth(1) == Some('\\')

@@ -1,6 +1,7 @@
-//! Which words may be left out, and which flags go together: what docker's checks have no words for.
+//! The rules that docker's commands do not have: which words may be left out, and which flags exclude or need each
+//! other.
 //!
-//! A flag set to false (`--local=false`) is one that was not given.
+//! A flag with the value false (`--local=false`) counts as not given.
 
 use std::path::{Component, Path};
 
@@ -9,7 +10,7 @@ use clap::{Arg, Command};
 use super::error::{Count, FlagError};
 use super::scan::Scanned;
 
-/// Flags of which only one may be given, whatever the verb.
+/// Pairs of flags that exclude each other in every command.
 const EXCLUSIVE: &[(&str, &str)] = &[
     ("amend", "replace"),
     ("offline", "replace"),
@@ -25,7 +26,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("file", "target"),
 ];
 
-/// Flags that mean nothing without another.
+/// Flags that need another flag.
 const TOGETHER: &[(&str, &str)] = &[
     ("username", "password-stdin"),
     ("password-stdin", "username"),
@@ -36,14 +37,14 @@ const TOGETHER: &[(&str, &str)] = &[
     ("target", "platforms"),
 ];
 
-/// The words that a verb wants unless one of these flags is given.
+/// Words that a command needs unless one of these flags is given.
 const UNLESS: &[(&str, &str, &[&str])] =
     &[("annotate", "image", &["annotation", "unset-annotation", "artifact-type"]), ("rm", "lists", &["all"])];
 
-/// The flags that say what an image runs on, which a list does not.
+/// Flags that describe an image's platform. A list has none.
 const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
 
-/// Whether the verb wants this word, as its usage shows it.
+/// Whether the command needs this word, as its usage shows.
 pub(super) fn is_required(verb: &Command, word: &Arg) -> bool {
     word.is_required_set() || unless(verb, word).is_some()
 }
@@ -53,7 +54,7 @@ fn unless(verb: &Command, word: &Arg) -> Option<&'static [&'static str]> {
     row.map(|(_, _, flags)| *flags)
 }
 
-/// How many words the verb takes beside these flags.
+/// The number of words that the command takes with these flags.
 pub(super) fn count(verb: &Command, scanned: &Scanned) -> Count {
     let mut count = Count { min: 0, max: Some(0) };
     for word in verb.get_positionals() {
@@ -65,14 +66,14 @@ pub(super) fn count(verb: &Command, scanned: &Scanned) -> Count {
     count
 }
 
-/// Whether the flags of a verb go together, and with its words.
+/// Checks the flags of a command against each other and against its words.
 pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
     let spelt = |flag: &str| format!("--{flag}");
     if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| is_on(one) && is_on(other)) {
         return Err(FlagError::Conflict { one: spelt(one), other: spelt(other) });
     }
-    // What is required can stand in apply's file.
+    // For `apply` the requirements may be in the file.
     let is_elsewhere = |flag: &str| flag == "exact" && verb.get_name() == "apply" && is_on("file");
     let lacks = |(flag, other): &&(&str, &str)| is_on(flag) && !is_on(other) && !is_elsewhere(flag);
     if let Some((flag, other)) = TOGETHER.iter().find(lacks) {
@@ -82,7 +83,7 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
     of_verb(verb, scanned)
 }
 
-/// Flags that exclude each other for some of their values.
+/// Checks flags that exclude each other for some of their values.
 fn values(scanned: &Scanned) -> Result<(), FlagError> {
     let unset = scanned.values("unset-annotation");
     let keys = scanned.values("annotation").iter().filter_map(|pair| pair.split_once('=')).map(|(key, _)| key);
@@ -100,8 +101,8 @@ fn values(scanned: &Scanned) -> Result<(), FlagError> {
     Ok(())
 }
 
-/// Whether two paths are spelt as the same file, of which the second to be written would replace the first. A device or
-/// a pipe, such as `/dev/stdout`, takes both.
+/// Whether two paths name the same file, so that the second result would replace the first. A device or a pipe, such as
+/// `/dev/stdout`, takes both.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let parts = |path: &Path| -> Vec<_> {
         let parts = path.components().filter(|part| *part != Component::CurDir);
@@ -111,7 +112,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     !takes_both(one) && !parts(one).is_empty() && parts(one) == parts(other)
 }
 
-/// What a verb has to say of its flags and words.
+/// Checks the rules of one command.
 fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let is_on = |flag: &str| scanned.is_on(flag);
     let spelt = |flag: &str| format!("--{flag}");
@@ -119,7 +120,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let conflict = |one: String, other: String| Err(FlagError::Conflict { one, other });
     let standard_inputs = || scanned.values("file").iter().filter(|file| *file == "-").count();
     match verb.get_name() {
-        // There is nothing yet that need not be asked for.
+        // A new draft has no entries to reuse.
         "create" if is_on("offline") && !is_on("amend") => {
             Err(FlagError::Needs { flag: spelt("offline"), other: spelt("amend") })
         }
@@ -127,7 +128,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             conflict(spelt("quiet"), "--format json".to_owned())
         }
         "rm" if is_on("all") && !scanned.words.is_empty() => conflict(spelt("all"), word("lists")),
-        // An image of a list is looked for in drafts alone.
+        // An image within a list is looked up in drafts only.
         "inspect" if is_on("remote") && scanned.words.len() > 1 => conflict(spelt("remote"), word("list")),
         "inspect" if is_on("check") && scanned.words.len() > 1 => conflict(spelt("check"), word("list")),
         "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {

@@ -1,8 +1,9 @@
-//! Reads arguments as Go's pflag does and gives clap a normal form of them: the one place where the two differ.
+//! Reads arguments as Go's pflag does and passes clap a normal form of them. The differences between the two are
+//! handled only here.
 //!
-//! Pflag takes flags anywhere until `--`, knows no abbreviations, lets a value flag take whatever comes next, a boolean
-//! take a value only behind `=`, and lets the last of a repeated flag win. What clap is given is one `--name` for
-//! every boolean that ended up true, `--name=value` for the rest, `--`, and the words.
+//! In pflag flags stand anywhere before `--`, and there are no abbreviations. A flag with a value takes the next
+//! argument whatever it is; a boolean takes a value only after `=`; the last of a repeated flag counts. The normal form
+//! has one `--name` for every boolean that is true, `--name=value` for the other flags, `--`, and the words.
 
 use clap::{Arg, ArgAction};
 
@@ -10,23 +11,23 @@ use super::csv;
 use super::error::FlagError;
 use super::quote::quote;
 
-/// List flags that say something else when they are empty, and are so when a script's variable was not set:
-/// `--require "$PLATFORMS"` must not pass.
+/// List flags that must not be empty. In a script they are empty if a variable was not set: `--require "$PLATFORMS"`
+/// must not succeed then.
 const NEVER_EMPTY: [&str; 3] = ["platform", "require", "tag"];
 
-/// List flags that docker has too: their values are pflag's, blanks and all.
+/// List flags that docker has too. pflag reads their values, blanks included.
 const DOCKERS_LISTS: [&str; 1] = ["os-features"];
 
 /// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlagKind {
-    /// On or off; a value only behind `=`.
+    /// On or off. A value must follow `=`.
     Switch,
-    /// One text; the last wins.
+    /// One text. The last one counts.
     Text,
-    /// Any number of texts, each as it stands.
+    /// Any number of texts, each unchanged.
     Texts,
-    /// A CSV list; repeated ones add up. A clap argument says so with pflag's name for the type, `strings`.
+    /// A CSV list. Repeated flags add up. The clap argument has pflag's name for the type, `strings`.
     List,
 }
 
@@ -41,14 +42,14 @@ pub fn kind(flag: &Arg) -> FlagKind {
     }
 }
 
-/// A verb's arguments, taken apart.
+/// The arguments of a command, split into flags and words.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scanned {
     /// Every flag that was set, with its values.
     flags: Vec<(String, Setting)>,
-    /// What is no flag, in order.
+    /// The words, in order.
     pub(super) words: Vec<String>,
-    /// Whether help is wanted: `--help=false` behind `--help` takes the wish back.
+    /// Whether help was requested. A later `--help=false` takes `--help` back.
     pub(super) help: bool,
 }
 
@@ -58,23 +59,24 @@ enum Setting {
     Values(Vec<String>),
 }
 
-/// Where the words before a verb lead, as cobra's traversal has it.
+/// The result of the search for the command, as cobra's traversal has it.
 pub(super) enum ScannedFlag<'a> {
-    /// To a verb.
+    /// A command was found.
     Verb {
         verb: &'a clap::Command,
-        /// What follows the verb.
+        /// The arguments after the command.
         rest: &'a [String],
-        /// `--help` stood before it.
+        /// Whether `--help` stood before it.
         help: bool,
     },
-    /// To `help`, with the words after it.
+    /// `help`, with the words after it.
     Help(&'a [String]),
-    /// To no verb: all the words are the program's own.
+    /// No command: all words belong to the program.
     Nothing,
 }
 
-/// Looks for the verb. Every flag before it but `--help` takes the next word as its value, since there are none.
+/// Finds the command. Every flag before it except `--help` takes the next word as its value, because none is defined
+/// there.
 pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<ScannedFlag<'a>, FlagError> {
     let mut is_value = false;
     for (at, word) in words.iter().enumerate() {
@@ -99,12 +101,12 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
     Ok(ScannedFlag::Nothing)
 }
 
-/// Takes a verb's arguments apart. `help` is whether help was wanted before them.
+/// Splits the arguments of a command. `help` is whether help was requested before the command.
 pub(super) fn scan(command: &clap::Command, arguments: &[String], help: bool) -> Result<Scanned, FlagError> {
     Scanned { help, ..Scanned::default() }.read(command, arguments, Flags::Anywhere)
 }
 
-/// Takes the flags at the head of `arguments` apart; the first word and all that follows it are the words.
+/// Splits off the flags at the start of `arguments`. The words begin with the first argument that is no flag.
 pub(super) fn scan_head(command: &clap::Command, arguments: &[String]) -> Result<Scanned, FlagError> {
     Scanned::default().read(command, arguments, Flags::BeforeWords)
 }
@@ -174,7 +176,7 @@ impl Scanned {
             if flag.is_none() && letter != b'h' {
                 return Err(FlagError::UnknownShort { letter, cluster: cluster.to_owned() });
             }
-            // The letter is ASCII here, so the next one starts a character.
+            // The letter is ASCII here, so the next character begins right after it.
             let after = cluster.get(1..).unwrap_or_default();
             let is_switch = flag.is_none_or(|flag| kind(flag) == FlagKind::Switch);
             let (value, left) = match after.strip_prefix('=').filter(|value| !value.is_empty()) {
@@ -221,9 +223,9 @@ impl Scanned {
         Ok(())
     }
 
-    /// The verb, its flags in one spelling, `--` and its words: what clap is given.
+    /// The normal form for clap: the command, its flags in one spelling, `--`, and its words.
     pub(super) fn normal_form(mut self, verb: &clap::Command) -> Vec<String> {
-        // Clap wants optional words last. A leading optional one is declared with the last index, and goes there.
+        // Clap wants optional words last. A leading optional word is declared with the last index, so it moves there.
         let words = verb.get_positionals().count();
         let leads = verb.get_positionals().next().is_some_and(|first| !first.is_required_set());
         if leads && self.words.len() == words {
@@ -249,7 +251,7 @@ impl Scanned {
         spelt
     }
 
-    /// The value of a flag as far as it was set; of a list, the last.
+    /// The value of a flag, if it was set. For a list, the last value.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let (_, setting) = self.flags.iter().find(|(set, _)| set == name)?;
         match setting {
@@ -266,25 +268,26 @@ impl Scanned {
         }
     }
 
-    /// Whether a flag was set, and not to false.
+    /// Whether a flag was set to anything but false.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, setting)| set == name && !matches!(setting, Setting::Switch(false)))
     }
 
-    /// Whether a switch was set, which is none of the verb's own afterwards.
+    /// Removes a switch from the command's flags. Returns whether it was set.
     pub(super) fn take_switch(&mut self, name: &str) -> bool {
         let is_on = self.is_on(name);
         self.flags.retain(|(set, _)| set != name);
         is_on
     }
 
-    /// Whether a flag was set, to whatever.
+    /// Whether a flag was set to any value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, _)| set == name)
     }
 }
 
-/// The values of a list flag. A list that must not be empty is one empty value then, which the value's parser refuses.
+/// The values of a list flag. For a list that must not be empty, no value becomes one empty value, which its parser
+/// refuses.
 fn list(name: &str, value: &str) -> Result<Vec<String>, String> {
     let values = if DOCKERS_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
     let is_refused = values.is_empty() && NEVER_EMPTY.contains(&name);
@@ -306,7 +309,7 @@ fn switch(value: &str, shown: &str) -> Result<bool, FlagError> {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => {
-            // `--password-stdin=PASSWORD`: docker has no such flag, and nobody is helped by reading it again.
+            // `--password-stdin=PASSWORD`: docker has no such flag, and the message must not repeat the password.
             let value = if shown == "--password-stdin" { "[secret]" } else { value };
             let reason = format!("strconv.ParseBool: parsing {}: invalid syntax", quote(value));
             Err(invalid(value, shown, reason))

@@ -1,4 +1,4 @@
-//! Flags that several verbs share, each in the words that its help has.
+//! Flags that several commands share. The doc comments are the help texts.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,19 +11,19 @@ use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
 
-/// How registries are talked to.
+/// How requests are sent to registries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Network {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
-    /// Exchanges with registries at once, at most (default 16)
+    /// Maximum concurrent requests (default 16)
     #[arg(long, value_name = "int", value_parser = values::jobs)]
     pub jobs: Option<NonZeroUsize>,
-    /// Send a request again this often when a registry is busy (default 3)
+    /// Retry a failed request up to N times (default 3)
     #[arg(long, value_name = "int", value_parser = values::times)]
     pub retries: Option<u32>,
-    /// Give up a request, retries included, after this time (30s, 5m; a bare number is seconds)
+    /// Give up a request, with its retries, after this time (30s, 5m; a bare number is seconds)
     #[arg(long, value_name = "duration", value_parser = values::bound)]
     pub timeout: Option<Duration>,
     /// Log in to the registry as this user
@@ -34,10 +34,10 @@ pub struct Network {
     pub password_stdin: bool,
 }
 
-/// What is taken from an image that is an index.
+/// Which parts of an index are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Sources {
-    /// Take only these platforms from the images
+    /// Only use these platforms of the images
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
     /// Attestations of the images: "keep" or "drop" (default "keep")
@@ -46,13 +46,13 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The same as a value of the domain.
+    /// The same as a request of `core`.
     pub(crate) fn filter(&self) -> SourceFilter {
         SourceFilter { platforms: self.platforms.clone(), attestations: self.attestations }
     }
 }
 
-/// [`Sources`] where the platforms are named in another way.
+/// [`Sources`] for a command whose platforms are named in another way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Kept {
     /// Attestations of the images: "keep" or "drop" (default "keep")
@@ -60,7 +60,7 @@ pub struct Kept {
     pub attestations: Option<Attestations>,
 }
 
-/// What a list says of one of its images, or (the last four) of itself.
+/// How a list describes one of its images or, for the last four flags, itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct EntryFlags {
     /// Set operating system
@@ -84,39 +84,39 @@ pub struct EntryFlags {
     /// Set an annotation (KEY=VALUE); OCI only
     #[arg(long = "annotation", value_name = "stringArray", value_parser = values::pair)]
     pub annotations: Vec<(String, String)>,
-    /// Take the annotation of this key away
+    /// Remove the annotation with this key
     #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::word)]
     pub unset_annotations: Vec<String>,
-    /// Set the type of the artifact; OCI only
+    /// Set the artifact type; OCI only
     #[arg(long, value_name = "string", value_parser = values::artifact_type)]
     pub artifact_type: Option<String>,
-    /// Allow platforms that nobody knows
+    /// Allow unknown platforms
     #[arg(long)]
     pub force: bool,
 }
 
-/// How a list is published, and how that is told.
+/// How a list is published, and how the result is printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Publish {
     /// Form of the list: "auto", "docker" or "oci" (default "auto")
     #[arg(long = "type", value_name = "string", value_enum, default_value_t = Form::Auto, hide_default_value = true)]
     pub kind: Form,
-    /// More tags for the list, or references with a tag in other repositories
+    /// Additional tags, or references with a tag in other repositories
     #[arg(short = 't', long = "tag", value_name = "strings", value_parser = TagArg::new)]
     pub tags: Vec<TagArg>,
     /// Refuse (exit code 3) unless the list has these platforms
     #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
     pub require: Vec<PlatformFilter>,
-    /// Refuse (exit code 3) platforms that are not required, too
+    /// Also refuse (exit code 3) platforms that are not required
     #[arg(long)]
     pub exact: bool,
     /// Refuse a list that has a platform twice
     #[arg(long)]
     pub strict: bool,
-    /// Check and show what would be sent, and send nothing
+    /// Check everything and show what would be sent, but send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Tell what was sent and what was there already
+    /// Print what was sent and what was there already
     #[arg(long)]
     pub verbose: bool,
     /// Format of the result: "json" (default: docker's lines)
@@ -128,13 +128,13 @@ pub struct Publish {
     /// Write the result as JSON to this file
     #[arg(long, value_name = "string", value_parser = values::path)]
     pub metadata_file: Option<PathBuf>,
-    /// Print the digest alone, and show no progress
+    /// Only print the digest, and show no progress
     #[arg(short = 'q', long)]
     pub quiet: bool,
 }
 
 impl Publish {
-    /// The same as a value of the domain.
+    /// The same as a request of `core`.
     pub(crate) fn options(&self) -> PushOptions {
         PushOptions {
             kind: self.kind,

@@ -1,4 +1,4 @@
-//! What flags and words mean: value parsers, and the types of the values that are not plain texts.
+//! The values of flags and words: their parsers, and their types.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,23 +12,23 @@ use crate::model::index::Form;
 use crate::model::spec::Attestations;
 use crate::reference::{Reference, ReferenceError};
 
-/// A reference as it was typed, and what it means if it means anything.
+/// A reference as it was typed, and its parsed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefArg {
-    /// The user's own spelling; docker's messages quote it.
+    /// The text as typed; docker's messages quote it.
     pub typed: String,
-    /// The normalised reference, or why there is none.
+    /// The normalised reference, or why the text is no reference.
     pub parsed: Result<Reference, ReferenceError>,
 }
 
 impl RefArg {
-    /// Reads a word of the command line. Never fails: an invalid reference is a value here.
+    /// Reads a word of the command line. An invalid reference is no error here.
     pub fn new(typed: impl Into<String>) -> RefArg {
         let typed = typed.into();
         RefArg { parsed: Reference::parse(&typed), typed }
     }
 
-    /// The image, or why it is none.
+    /// The image's name, or why the text is none.
     pub(crate) fn name(&self) -> ImageName {
         self.parsed.clone().map_err(|source| InvalidName { typed: self.typed.clone(), source })
     }
@@ -38,14 +38,14 @@ impl RefArg {
     }
 }
 
-/// How a result is told to a program.
+/// The format of a result for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// One JSON object.
     Json,
 }
 
-/// How rows are told.
+/// The format of a list of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
     /// Columns for people.
@@ -55,10 +55,10 @@ pub enum ListFormat {
     Json,
 }
 
-/// How `inspect` shows what it found, where docker's own way is not wanted.
+/// Our own formats of `inspect`. Without one of them it prints as docker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InspectFormat {
-    /// One JSON object with what was found out.
+    /// One JSON object.
     Json,
     /// A row for each platform.
     Table,
@@ -66,7 +66,7 @@ pub enum InspectFormat {
     Tree,
 }
 
-/// How `platforms` tells them.
+/// The formats of `platforms`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlatformsFormat {
     /// mquery's lines.
@@ -76,7 +76,7 @@ pub enum PlatformsFormat {
     Json,
 }
 
-/// A shell that we can print a function for.
+/// A shell that `shell-init` supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// GNU bash
@@ -114,33 +114,34 @@ impl ValueEnum for Form {
     }
 }
 
-/// A number of exchanges at once.
+/// Reads a maximum of concurrent requests.
 ///
 /// # Errors
-/// Any other text, in words for people.
+/// A message for any other text.
 pub fn jobs(typed: &str) -> Result<NonZeroUsize, &'static str> {
     typed.parse().map_err(|_| "not a whole number above zero")
 }
 
-/// A number of times; none is one.
+/// Reads a number of retries; zero is allowed.
 ///
 /// # Errors
-/// Any other text, in words for people.
+/// A message for any other text.
 pub fn times(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
-/// A bound on time, such as `30s` or `1h30m`; a bare number is seconds. Zero would let nothing happen at all.
+/// Reads a time limit such as `30s` or `1h30m`; a bare number is seconds. Zero is refused, because every request would
+/// fail.
 ///
 /// # Errors
-/// Any other text, in words for people.
+/// A message for any other text.
 pub fn bound(typed: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
     let seconds = typed.parse().ok().map(Duration::from_secs);
     seconds.or_else(|| span(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
 }
 
-/// An age: [`span`], and a bare zero. What another bare number would count is not guessed.
+/// Reads an age: a [`span`], or a bare zero. Another bare number has no unit and is refused.
 pub(super) fn age(typed: &str) -> Result<Duration, String> {
     const WANTED: &str = "not a time like 12h, 30d or 2w";
     let zero = (typed == "0").then_some(Duration::ZERO);
@@ -176,7 +177,7 @@ fn span(typed: &str) -> Option<Duration> {
     total
 }
 
-/// `KEY=VALUE`, the key not empty; the value is all that follows the first `=`.
+/// Reads `KEY=VALUE`. The key is not empty, and the value is all that follows the first `=`.
 pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
     match typed.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -184,7 +185,7 @@ pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
     }
 }
 
-/// The tag alone, without a repository.
+/// Reads a tag without a repository.
 pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let later = |c: char| first(c) || matches!(c, '.' | '-');
@@ -195,7 +196,7 @@ pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
     if is_tag { Ok(typed.to_owned()) } else { Err("not a tag: name it alone, without the repository") }
 }
 
-/// The type of an artifact, a media type by RFC 6838, which the OCI specification asks for; empty for none.
+/// Reads an artifact type, which is a media type (RFC 6838; image-spec, "Image Manifest"). Empty removes it.
 pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
     let is_rest = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
     let is_name = |name: &str| {
@@ -208,12 +209,12 @@ pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A text that is not empty.
+/// Reads a text that is not empty.
 pub(super) fn word(typed: &str) -> Result<String, &'static str> {
     if typed.is_empty() { Err("must not be empty") } else { Ok(typed.to_owned()) }
 }
 
-/// A path; an empty one names nothing.
+/// Reads a path that is not empty.
 pub(super) fn path(typed: &str) -> Result<PathBuf, &'static str> {
     word(typed).map(PathBuf::from)
 }

@@ -1,15 +1,15 @@
-//! The smallest layer that is one: a tar archive (POSIX ustar) of one file, in gzip's format (RFC 1952) with the bytes
-//! stored as they are (RFC 1951, 3.2.4), so that it needs no compressor and is the same everywhere.
+//! The smallest valid layer: a tar archive (POSIX ustar) of one file in gzip's format (RFC 1952) with stored blocks
+//! (RFC 1951, section 3.2.4). It needs no compressor and is the same everywhere.
 
-/// Tar's unit, in bytes.
+/// Tar's block size in bytes.
 const BLOCK: usize = 512;
 
-/// A tar archive of one regular file. The name is at most 100 bytes; `text` is cut where a gzip block would end.
+/// A tar archive of one regular file. The name has at most 100 bytes. `text` is cut to what one gzip block holds.
 pub(crate) fn tar(name: &str, text: &[u8]) -> Vec<u8> {
     let text = text.get(..usize::from(u16::MAX) / 2).unwrap_or(text);
     let mut archive = header(name, text.len());
     archive.extend_from_slice(text);
-    // To the end of the block, and two empty ones.
+    // Padding to the end of the block, and two empty blocks.
     let whole = archive.len().div_ceil(BLOCK) * BLOCK;
     archive.resize(whole + 2 * BLOCK, 0);
     archive
@@ -28,7 +28,7 @@ fn header(name: &str, size: usize) -> Vec<u8> {
     }
     field(&format!("{size:011o}"), 12);
     field("00000000000", 12);
-    // The checksum is made with blanks in its place.
+    // The checksum is computed with blanks in its place.
     field("        ", 8);
     field("0", 1);
     field("", 100);
@@ -41,11 +41,11 @@ fn header(name: &str, size: usize) -> Vec<u8> {
     fields
 }
 
-/// The bytes in gzip's format; more than one stored block's worth of them is cut off.
+/// The bytes in gzip's format. Bytes beyond one stored block are cut off.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let bytes = bytes.get(..usize::from(u16::MAX)).unwrap_or(bytes);
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-    // No name, no time, an unknown system; then the one and last block.
+    // No name, no time, an unknown system; then the only block.
     let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1];
     file.extend(length.to_le_bytes());
     file.extend((!length).to_le_bytes());
@@ -55,7 +55,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The checksum of RFC 1952, section 8, bit by bit: there is little to sum.
+/// The checksum of RFC 1952, section 8, bit by bit, because the input is small.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })

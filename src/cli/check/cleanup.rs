@@ -1,4 +1,4 @@
-//! How what a check put into a registry is taken away again.
+//! Deletes what a check created in a registry.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
 
-/// Why some of it could not be taken away, each reason once.
+/// Why some objects could not be deleted, each reason once.
 pub(crate) type Reasons = BTreeSet<String>;
 
-/// Takes away what can be: tags, then manifests from the top down, as some registries keep what is referred to, then
-/// blobs. What is left stays in the bench's traces.
+/// Deletes what the registry permits: tags, then manifests from the top down (some registries keep what others refer
+/// to), then blobs. What is left stays in the created objects of the prober.
 pub(crate) fn clean_up(bench: &Prober<'_>, found: &ProbeResults) -> Reasons {
     let mut reasons = Reasons::new();
     if bench.traces().is_empty() {
@@ -34,9 +34,9 @@ struct Cleaner<'a> {
 }
 
 impl Cleaner<'_> {
-    /// The error is what is in the way of everything else.
+    /// Deletes everything. The error is one that would fail every other deletion too.
     fn all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
-        // What was found not to work is not tried again; what could not be tried is, now.
+        // A deletion that a probe found not to work is not tried again.
         if self.found.failure(Probe::TagDeletion).is_none() {
             let delete = |tag: &String| self.delete(ManifestName::Tag(tag.clone()));
             let tags = self.bench.traces().tags();
@@ -60,13 +60,13 @@ impl Cleaner<'_> {
             let delete = |digest: &Digest| self.delete(ManifestName::Digest(digest.clone()));
             self.each(digests, delete, |digest| self.bench.traces().no_manifest(digest), reasons)?;
         }
-        // Whether the tags have gone with their manifests is for the registry to say.
+        // The registry's tag list shows whether the tags went with their manifests.
         if before.tags().is_empty() || !self.found.works(Probe::TagListing) {
             return Ok(());
         }
         match self.bench.registry.tags(self.bench.place.main()) {
             Err(error) if is_in_the_way(&error) => Err(error),
-            // A repository that went with the last of its manifests.
+            // The repository went with its last manifest.
             Err(_) => Ok(()),
             Ok(there) => {
                 self.bench.traces().tags_again(&before, |tag| there.iter().any(|other| other == tag));
@@ -75,14 +75,14 @@ impl Cleaner<'_> {
         }
     }
 
-    /// As a courtesy: what nothing refers to is the registry's to collect, and most take no orders about it.
+    /// Deletes blobs as a courtesy: registries collect unreferenced blobs, and most refuse to delete one.
     fn blobs(&self) -> Result<(), RegistryError> {
         let blobs = self.bench.traces().blobs();
         let delete = |(repository, digest): &(Repository, Digest)| self.bench.registry.delete_blob(repository, digest);
         self.each(&blobs, delete, |blob| self.bench.traces().no_blob(blob), &mut Reasons::new())
     }
 
-    /// Deletes each, tells of what is gone, and collects the reasons why others are not.
+    /// Deletes each object. Records those that are gone, and collects the reasons for the others.
     fn each<T: Sync>(
         &self,
         items: &[T],

@@ -1,4 +1,4 @@
-//! What a check has put into a registry and not taken away since.
+//! The objects that a check created in a registry and has not deleted yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,23 +7,23 @@ use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::reference::Repository;
 
-/// What was put and not taken away since.
+/// The objects that were created and not deleted yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CreatedObjects {
-    /// Tags, and what they were put on.
+    /// The tags, and the digests that they name.
     tags: BTreeMap<String, Digest>,
-    /// Manifests and their ranks.
+    /// The manifests and their ranks.
     manifests: BTreeMap<Digest, u8>,
     blobs: BTreeSet<(Repository, Digest)>,
 }
 
 impl CreatedObjects {
-    /// A blob was uploaded or mounted.
+    /// Records a blob that was uploaded or mounted.
     pub(crate) fn blob(&mut self, repository: &Repository, digest: Digest) {
         self.blobs.insert((repository.clone(), digest));
     }
 
-    /// A manifest was put.
+    /// Records a manifest that was put.
     pub(crate) fn manifest(&mut self, name: &ManifestName, document: &Document) {
         if let ManifestName::Tag(tag) = name {
             self.tags.insert(tag.clone(), document.digest.clone());
@@ -31,39 +31,39 @@ impl CreatedObjects {
         self.manifests.insert(document.digest.clone(), document.rank);
     }
 
-    /// A tag is gone.
+    /// Records a deleted tag.
     pub(crate) fn no_tag(&mut self, tag: &str) {
         self.tags.remove(tag);
     }
 
-    /// A blob is gone.
+    /// Records a deleted blob.
     pub(crate) fn no_blob(&mut self, blob: &(Repository, Digest)) {
         self.blobs.remove(blob);
     }
 
-    /// Tags that are there all the same: those of `before` that `is_there` says so of.
+    /// Records again those tags of `before` that still exist, as `is_there` says.
     pub(crate) fn tags_again(&mut self, before: &CreatedObjects, is_there: impl Fn(&str) -> bool) {
         let tags = before.tags.iter().filter(|(tag, _)| is_there(tag));
         self.tags.extend(tags.map(|(tag, digest)| (tag.clone(), digest.clone())));
     }
 
-    /// A manifest is gone, and its tags with it.
+    /// Records a deleted manifest; its tags are gone with it.
     pub(crate) fn no_manifest(&mut self, digest: &Digest) {
         self.manifests.remove(digest);
         self.tags.retain(|_, tagged| tagged != digest);
     }
 
-    /// The tags that are there.
+    /// The tags that exist.
     pub(crate) fn tags(&self) -> Vec<String> {
         self.tags.keys().cloned().collect()
     }
 
-    /// The manifests that are there.
+    /// The manifests that exist.
     pub(crate) fn manifests(&self) -> Vec<Digest> {
         self.manifests.keys().cloned().collect()
     }
 
-    /// The blobs that are there, and their repositories.
+    /// The blobs that exist, and their repositories.
     pub(crate) fn blobs(&self) -> Vec<(Repository, Digest)> {
         self.blobs.iter().cloned().collect()
     }

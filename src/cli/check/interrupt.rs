@@ -1,5 +1,5 @@
-//! Ctrl-C while a registry is tried out, or docker's request to stop. The first one ends the trying, so that what was
-//! pushed can be taken away again; the second ends the program where it is, for a registry that does not answer.
+//! Handles Ctrl-C and docker's request to stop during a check. The first one stops the probes, so that what was pushed
+//! can be deleted. The second one ends the program at once, in case the registry does not answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 const NOTE: &str = "interrupted: what was pushed is taken away again; once more ends this at once";
 
-/// Whether somebody wants it to end. Signals, and requests of docker's, are listened to while this lives.
+/// Whether an interrupt came. Signals and docker's requests are handled while this lives.
 pub(crate) struct Interrupt {
     came: Arc<AtomicBool>,
     stop: Stop,
@@ -21,14 +21,14 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on; where that cannot be had, a signal ends the program as always.
+    /// Handles interrupts from now on. If that is impossible, a signal ends the program as usual.
     pub(crate) fn listen(streams: &Arc<Streams>, stop: &Stop) -> Interrupt {
         let came: Arc<AtomicBool> = Arc::default();
         #[cfg(unix)]
         let handle = told(streams, &came).ok();
         let (flag, talk) = (Arc::clone(&came), Arc::clone(streams));
         stop.handle_by(move || {
-            // A signal that came as well has said so.
+            // A signal has reported it already.
             if !flag.swap(true, Ordering::SeqCst) {
                 talk.note(NOTE);
             }
@@ -57,12 +57,12 @@ impl Drop for Interrupt {
     }
 }
 
-/// Sets `came` and says so at the first signal, and lets the second one do what it does to any program.
+/// Sets `came` and prints a line at the first signal. The second signal ends the program.
 #[cfg(unix)]
 fn told(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first one finds that none came.
+        // Registered in this order, the first signal finds that none came.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(came))?;
         signal_hook::flag::register(signal, Arc::clone(came))?;
     }

@@ -1,8 +1,8 @@
-//! `check`: tries out what a registry can do, with images that it makes itself, and takes them away again.
+//! `check`: probes which features a registry supports, with images that it makes itself, and deletes them.
 //!
-//! `samples` makes what is pushed (its layers by `archive`), `trials` pushes it and reads it back in the repositories
-//! of `place`, `verdict` says what came of it, `cleanup` goes by the `traces`, and `interrupt` makes sure that Ctrl-C
-//! does not keep it from doing so.
+//! `samples` makes what is pushed (layers by `archive`). `probes` pushes it to the repositories of `target` and reads
+//! it back. `result` holds what was found. `cleanup` deletes the `created_objects`, and `interrupt` makes sure that
+//! Ctrl-C does not prevent that.
 
 mod archive;
 mod cleanup;
@@ -32,7 +32,7 @@ use result::{Probe, ProbeResults};
 use samples::Samples;
 use target::TargetRepository;
 
-/// Gives the exit code of what did not fail: 0, or an interrupted program's.
+/// Returns the exit code of a success: 0, or that of an interrupted program.
 pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let place = TargetRepository::parse(&args.target)?;
     let jobs = context.jobs(args.network.jobs)?;
@@ -61,9 +61,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     if is_publishable(&found) { Ok(0) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
 }
 
-/// Another one each time.
+/// A different word for each run.
 fn word() -> String {
-    // The standard library seeds its hashers at random; two checks at once get the same one in no lifetime.
+    // The standard library seeds its hashers randomly, so two runs practically never get the same word.
     format!("check-{:012x}", RandomState::new().build_hasher().finish() >> 16)
 }
 
@@ -71,13 +71,13 @@ fn is_publishable(found: &ProbeResults) -> bool {
     found.works(Probe::DockerList) || found.works(Probe::OciIndex)
 }
 
-/// What stays in the registry.
+/// The objects that stay in the registry.
 #[derive(Serialize)]
 struct Left {
     tags: Vec<String>,
     manifests: Vec<String>,
     blobs: Vec<String>,
-    /// The registry's words.
+    /// The registry's messages.
     reasons: Vec<String>,
     #[serde(skip)]
     kept: bool,
@@ -100,7 +100,7 @@ impl Left {
         }
     }
 
-    /// One line about it for people, where there is something, by repository.
+    /// A line about the objects that stay, if there are any, by repository.
     fn note(&self, place: &TargetRepository) -> Option<String> {
         let number = |number: usize, what: &str| match number {
             0 => None,

@@ -1,4 +1,4 @@
-//! Everything that is tried, each in a method of its own: push it, read it back, compare.
+//! The probes, one method each: push something, read it back, compare.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,10 +18,10 @@ use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
 
-/// What came of one, or why nothing more can be tried.
+/// The result of a probe, or the error that ends all probes.
 type Tried = Result<ProbeResult, RegistryError>;
 
-/// Those of one round do not need each other, and are tried at once.
+/// The probes of one round do not depend on each other and run in parallel.
 const ROUNDS: [&[Probe]; 4] = [
     &[Probe::DockerImages, Probe::OciImages, Probe::Mount],
     &[Probe::DockerList, Probe::OciIndex],
@@ -36,27 +36,27 @@ const ROUNDS: [&[Probe]; 4] = [
     &[Probe::TagListing, Probe::ManifestDeletion],
 ];
 
-/// How many there are.
+/// The number of probes.
 pub(crate) const NUMBER: usize = 13;
 
-/// A registry that things are tried in.
+/// Runs probes against a registry.
 pub(crate) struct Prober<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
-    /// How many exchanges at once.
+    /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
-    /// Where in it.
+    /// The repositories to use.
     pub(crate) place: &'a TargetRepository,
     /// What is pushed.
     pub(crate) samples: &'a Samples,
     interrupt: &'a Interrupt,
-    /// Says what is tried now.
+    /// Shows the current probe.
     pub(crate) steps: &'a Steps,
     traces: Mutex<CreatedObjects>,
 }
 
 impl<'a> Prober<'a> {
-    /// A bench on which nothing was tried.
+    /// A prober before its first probe.
     pub(crate) fn new(
         registry: &'a Registry,
         jobs: NonZeroUsize,
@@ -68,15 +68,15 @@ impl<'a> Prober<'a> {
         Prober { registry, jobs, place, samples, interrupt, steps, traces: Mutex::default() }
     }
 
-    /// What is there of ours, as far as it is known.
+    /// The objects that were created, as far as is known.
     pub(crate) fn traces(&self) -> MutexGuard<'_, CreatedObjects> {
         self.traces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries everything; what came of it is in `found` even where it cannot go on. Ends early where it is interrupted.
+    /// Runs all probes. The results are in `found`, even if it fails. Ends early after an interrupt.
     ///
     /// # Errors
-    /// What is in the way of all that is left. A registry that takes no blobs at all is told of in `found`.
+    /// An error that prevents all remaining probes. A registry that accepts no blobs at all is a result in `found`.
     pub(crate) fn try_all(&self, found: &mut ProbeResults) -> Result<(), RegistryError> {
         match self.upload() {
             Err(error) if takes_no_blobs(&error) => found.add([(Probe::Upload, ProbeResult::Fails(words(&error)))]),
@@ -105,8 +105,8 @@ impl<'a> Prober<'a> {
         Ok(())
     }
 
-    /// Uploads all blobs, the first one alone: it may have to find out how the registry speaks and to log in, and where
-    /// it fails the others would fail alike.
+    /// Uploads all blobs, the first one alone: it determines the registry's protocol and login, and if it fails the
+    /// others would fail alike.
     fn upload(&self) -> Result<(), RegistryError> {
         self.steps.begin(Probe::Upload.title());
         let target = self.place.main();
@@ -145,14 +145,14 @@ impl<'a> Prober<'a> {
         }
     }
 
-    /// The form whose lists the registry takes.
+    /// The format whose lists the registry accepts.
     fn known(&self, found: &ProbeResults) -> &Family {
         if found.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
     fn images(&self, family: &Family) -> Tried {
         let verdicts = tasks::in_order(self.jobs, &family.images, |image| self.by_digest(image)).map_err(first)?;
-        // What is wrong with one is told before what is remarkable about another.
+        // Failures come before remarks.
         let worst = verdicts.iter().find(|verdict| !verdict.is_good());
         Ok(worst
             .or_else(|| verdicts.iter().find(|verdict| verdict.remark().is_some()))
@@ -177,10 +177,10 @@ impl<'a> Prober<'a> {
         self.publish(&reference, &ManifestName::Digest(document.digest.clone()), document)
     }
 
-    /// Puts it, reads it back and compares.
+    /// Puts a document, reads it back and compares.
     fn publish(&self, reference: &Reference, name: &ManifestName, document: &Document) -> Tried {
         let put = self.registry.put_manifest(self.place.main(), name, document.media_type, &document.bytes);
-        // What was refused is not there; about any other failure nobody knows.
+        // A refused document was not created. After any other failure it may have been.
         if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
             self.traces().manifest(name, document);
         }
@@ -210,7 +210,7 @@ impl<'a> Prober<'a> {
         Ok(if is_it { ProbeResult::Works } else { ProbeResult::Fails("it serves another blob".to_owned()) })
     }
 
-    /// By the registry's own interface; where it has none, by the tag that stands in for it.
+    /// By the registry's referrers API, or else by the referrers tag (distribution-spec, "Referrers Tag Schema").
     fn referrers(&self) -> Tried {
         let Samples { referrer, stand_in, subject, .. } = self.samples;
         let put = self.by_digest(referrer)?;

@@ -1,4 +1,4 @@
-//! What is tried, what it needs, and what came of it.
+//! The probes, their dependencies and their results.
 
 use std::collections::BTreeMap;
 
@@ -6,42 +6,42 @@ use serde::Serialize;
 
 use crate::net::{RegistryError, RegistryErrorKind};
 
-/// One thing that a registry may be able to do, in the order in which they are told of.
+/// One feature of a registry, in the order of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Probe {
-    /// Blobs can be pushed. It is told only where they cannot, which is the end of everything else.
+    /// Uploads of blobs. Printed only if they fail, which ends the check.
     Upload,
-    /// Images in Docker's form, by their digests.
+    /// Images in Docker's format, by their digests.
     DockerImages,
-    /// Docker's list.
+    /// Docker's manifest list.
     DockerList,
-    /// Images in OCI's form.
+    /// Images in OCI's format.
     OciImages,
-    /// OCI's index.
+    /// OCI's image index.
     OciIndex,
-    /// A blob that another repository has.
+    /// Mounting a blob of another repository.
     Mount,
     /// A list without a tag.
     ByDigest,
-    /// Annotations of an index and of its lines.
+    /// Annotations of an index and of its descriptors.
     Annotations,
-    /// An index that says what kind of artifact it is.
+    /// The artifact type of an index.
     ArtifactType,
-    /// An index in an index.
+    /// An index that names another index.
     NestedIndex,
-    /// What refers to an image.
+    /// A manifest whose subject is an image.
     Referrers,
     /// The list of all tags.
     TagListing,
-    /// A tag taken away, and nothing else.
+    /// Deleting a tag without its manifest.
     TagDeletion,
-    /// A manifest taken away.
+    /// Deleting a manifest.
     ManifestDeletion,
 }
 
 impl Probe {
-    /// As people read it.
+    /// The name for people.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Probe::Upload => "blob upload",
@@ -61,7 +61,7 @@ impl Probe {
         }
     }
 
-    /// What it needs, any of which will do; nothing where this is empty.
+    /// The probes of which one must have succeeded; empty if it depends on none.
     fn needs(self) -> &'static [Probe] {
         match self {
             Probe::Upload | Probe::DockerImages | Probe::OciImages | Probe::Mount => &[],
@@ -74,26 +74,26 @@ impl Probe {
     }
 }
 
-/// What came of one.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProbeResult {
-    /// It works.
+    /// The feature works.
     Works,
-    /// It works, and there is something to know about it.
+    /// The feature works, with a remark.
     Remark(String),
-    /// It does not, and why.
+    /// The feature fails, and why.
     Fails(String),
-    /// It was not tried, and why.
+    /// The probe was not run, and why.
     NotTried(String),
 }
 
 impl ProbeResult {
-    /// Whether it works.
+    /// Whether the feature works.
     pub(crate) fn is_good(&self) -> bool {
         matches!(self, ProbeResult::Works | ProbeResult::Remark(_))
     }
 
-    /// As people read it.
+    /// The result for people.
     pub(crate) fn title(&self) -> &'static str {
         match self {
             ProbeResult::Works => "works",
@@ -103,7 +103,7 @@ impl ProbeResult {
         }
     }
 
-    /// As scripts read it.
+    /// The result for scripts.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             ProbeResult::Works => "works",
@@ -113,7 +113,7 @@ impl ProbeResult {
         }
     }
 
-    /// What there is to say of it.
+    /// The remark or the reason.
     pub(crate) fn remark(&self) -> Option<&str> {
         match self {
             ProbeResult::Works => None,
@@ -122,27 +122,27 @@ impl ProbeResult {
     }
 }
 
-/// What came of all that is over.
+/// The results of all finished probes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ProbeResults(BTreeMap<Probe, ProbeResult>);
 
 impl ProbeResults {
-    /// Adds what came of some.
+    /// Adds results.
     pub(crate) fn add(&mut self, verdicts: impl IntoIterator<Item = (Probe, ProbeResult)>) {
         self.0.extend(verdicts);
     }
 
-    /// All of them, in the order in which they are told of.
+    /// All results, in the order of the output.
     pub(crate) fn each(&self) -> impl Iterator<Item = (Probe, &ProbeResult)> {
         self.0.iter().map(|(check, verdict)| (*check, verdict))
     }
 
-    /// Whether it was tried and works.
+    /// Whether the probe was run and the feature works.
     pub(crate) fn works(&self, check: Probe) -> bool {
         self.0.get(&check).is_some_and(ProbeResult::is_good)
     }
 
-    /// What there is to say of one that was tried and does not work.
+    /// The reason, if the probe was run and the feature fails.
     pub(crate) fn failure(&self, check: Probe) -> Option<&str> {
         match self.0.get(&check) {
             Some(ProbeResult::Fails(why)) => Some(why),
@@ -150,7 +150,7 @@ impl ProbeResults {
         }
     }
 
-    /// Why a check cannot be tried, if so.
+    /// Why a probe cannot be run, if its dependencies failed.
     pub(crate) fn misses(&self, check: Probe) -> Option<String> {
         if self.failure(Probe::Upload).is_some() {
             return Some(format!("it takes: {}", Probe::Upload.title()));
@@ -164,7 +164,7 @@ impl ProbeResults {
     }
 }
 
-/// A refusal as the verdict that it is; what is in the way of every other check too stays an error.
+/// Turns a refusal into a result. An error that would fail every other probe stays an error.
 pub(crate) fn settle(outcome: Result<ProbeResult, RegistryError>) -> Result<ProbeResult, RegistryError> {
     match outcome {
         Err(error) if !is_in_the_way(&error) => Ok(ProbeResult::Fails(words(&error))),
@@ -172,10 +172,10 @@ pub(crate) fn settle(outcome: Result<ProbeResult, RegistryError>) -> Result<Prob
     }
 }
 
-/// Whether nothing else would be answered either.
+/// Whether every other request would fail, too.
 pub(crate) fn is_in_the_way(error: &RegistryError) -> bool {
     match error.kind {
-        // About what was asked; a 401 too, as the login was good for what came before.
+        // These concern the request; so does a 401, because the login worked before.
         RegistryErrorKind::NotFound
         | RegistryErrorKind::Unauthorized
         | RegistryErrorKind::LoginRefused
@@ -203,17 +203,17 @@ pub(crate) fn is_in_the_way(error: &RegistryError) -> bool {
     }
 }
 
-/// Whether a registry that refuses a blob so takes none at all: it is read-only, or a cache. Who is not logged in, or
-/// may not push there, has an error to mend.
+/// Whether this refusal of a blob means that the registry accepts none at all: it is read-only, or a cache. A missing
+/// login or right is an error that the user can fix.
 pub(crate) fn takes_no_blobs(error: &RegistryError) -> bool {
-    // A token server is asked with GET.
+    // Token servers are asked with GET.
     let is_upload = error.request.as_deref().is_some_and(|request| request.method != "GET");
     is_upload
         && (error.kind == RegistryErrorKind::Refused
             || (error.kind == RegistryErrorKind::Forbidden && error.status == Some(403)))
 }
 
-/// What was asked and the registry's own words: `PUT 400: manifest invalid: manifest invalid`.
+/// The request and the registry's own message: `PUT 400: manifest invalid: manifest invalid`.
 pub(crate) fn words(error: &RegistryError) -> String {
     let method = error.request.as_ref().map(|request| request.method);
     let status = error.status.map(|status| status.to_string());

@@ -1,7 +1,7 @@
-//! What is pushed: small images of several platforms, and lists of them, made of nothing but a word.
+//! The samples that a check pushes: small images of several platforms, and lists of them, made from one word.
 //!
-//! That word is another one each time, so that two checks at once do not take away what is the other's, and a blob that
-//! is to be mounted is not there from the last time. All else is always the same.
+//! The word differs in each run, so that two runs do not delete each other's objects, and a blob to be mounted is not
+//! there from an earlier run. Everything else is always the same.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::model::index::{Form, Index, List};
 use crate::model::{DocumentError, json, media_type, referrers};
 use crate::platform::Platform;
 
-/// Architectures and variants of the images, all of Linux.
+/// The architectures and variants of the images, all for Linux.
 const PLATFORMS: [(&str, &str); 3] = [("amd64", ""), ("arm64", "v8"), ("arm", "v7")];
 
-/// What the artifacts are.
+/// The artifact type of the samples.
 pub(crate) const ARTIFACT_TYPE: &str = "application/vnd.docker-manifest.check";
 
 const ANNOTATION: &str = "com.docker-manifest.check";
@@ -28,20 +28,20 @@ const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// A manifest or a list, as it goes over the wire.
+/// A manifest or a list as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
     /// Its media type.
     pub(crate) media_type: &'static str,
     /// Its bytes.
     pub(crate) bytes: Vec<u8>,
-    /// Their digest.
+    /// The digest of the bytes.
     pub(crate) digest: Digest,
-    /// What has to go before it when all is taken away again: the higher goes first.
+    /// The order of deletion: a document with a higher rank is deleted first.
     pub(crate) rank: u8,
 }
 
-/// Everything there is of one form.
+/// The samples of one format.
 #[derive(Debug)]
 pub(crate) struct Family {
     /// An image for each platform.
@@ -50,40 +50,40 @@ pub(crate) struct Family {
     pub(crate) list: Document,
     /// Another list, to be put by its digest.
     pub(crate) nameless: Document,
-    /// And one whose tag is to be taken away.
+    /// A list whose tag is deleted.
     pub(crate) untagged: Document,
 }
 
-/// Everything that is pushed.
+/// All samples.
 #[derive(Debug)]
 pub(crate) struct Samples {
-    /// What all names here begin with.
+    /// The prefix of all names.
     pub(crate) word: String,
-    /// Configurations and layers; one of both for each platform.
+    /// Configurations and layers, one of each per platform.
     pub(crate) blobs: Vec<Vec<u8>>,
-    /// Docker's forms.
+    /// The samples in Docker's format.
     pub(crate) docker: Family,
-    /// OCI's forms.
+    /// The samples in OCI's format.
     pub(crate) oci: Family,
-    /// An index with annotations, of its own and of its lines.
+    /// An index with annotations, its own and those of its descriptors.
     pub(crate) annotated: Document,
-    /// An index that is an artifact.
+    /// An index with an artifact type.
     pub(crate) typed: Document,
-    /// An index that lists the list of all images.
+    /// An index that names the list of all images.
     pub(crate) nested: Document,
-    /// What refers to the first image.
+    /// A manifest whose subject is the first image.
     pub(crate) referrer: Document,
-    /// The index that stands in for a referrers API, and the first image, which it is about.
+    /// The index for the referrers tag (distribution-spec, "Referrers Tag Schema") of the first image.
     pub(crate) stand_in: Document,
-    /// The digest of the image that is referred to.
+    /// The digest of the subject.
     pub(crate) subject: Digest,
 }
 
 impl Samples {
-    /// Makes all of it.
+    /// Makes all samples.
     ///
     /// # Errors
-    /// None that a word can cause.
+    /// None for a valid word.
     pub(crate) fn new(word: &str) -> Result<Samples, DocumentError> {
         let parts: Vec<Part> = PLATFORMS.iter().map(|platform| Part::new(word, *platform)).collect::<Result<_, _>>()?;
         let docker = Family::new(&parts, Form::Docker)?;
@@ -114,18 +114,18 @@ impl Samples {
         })
     }
 
-    /// A tag of ours.
+    /// A tag that begins with the word.
     pub(crate) fn tag(&self, what: &str) -> String {
         format!("{}-{what}", self.word)
     }
 
-    /// The tag that stands in for a referrers API, as the distribution specification names it.
+    /// The referrers tag (distribution-spec, "Referrers Tag Schema").
     pub(crate) fn stand_in_tag(&self) -> String {
         referrers::tag(&self.subject)
     }
 }
 
-/// One platform's image, but for its manifest.
+/// The blobs of one platform's image.
 struct Part {
     platform: Platform,
     config: Vec<u8>,
@@ -204,7 +204,7 @@ fn lines(parts: &[Part], images: &[Document]) -> Vec<Descriptor> {
     parts.iter().zip(images).map(line).collect()
 }
 
-/// What refers to the first image, and that image's digest.
+/// A manifest whose subject is the first image, and that image's digest.
 fn referrer(parts: &[Part], oci: &Family) -> Result<(Document, Digest), DocumentError> {
     let (Some(part), Some(subject)) = (parts.first(), oci.images.first()) else {
         return Err(DocumentError::Missing("an image"));

@@ -1,20 +1,20 @@
-//! Where things are tried: a registry as it is typed, and the two repositories in it.
+//! The registry as typed, and the two repositories that are used in it.
 
 use crate::core::error::CommandError;
 use crate::reference::{Reference, Repository};
 
-/// The repository of a registry that is named alone.
+/// The repository if only a registry is named.
 const REPOSITORY: &str = "docker-manifest-check";
 
-/// What the second repository has behind the name of the first.
+/// The suffix of the second repository.
 const MOUNT: &str = "-mount";
 
 /// The two repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TargetRepository {
-    /// Where all is pushed to; its tag is of no meaning.
+    /// The repository that everything is pushed to. The tag has no meaning.
     main: Reference,
-    /// Where a blob of the first is mounted.
+    /// The repository that a blob of the first is mounted into.
     mount: Reference,
 }
 
@@ -22,7 +22,7 @@ impl TargetRepository {
     /// Reads `REGISTRY` or `REGISTRY/REPOSITORY`.
     ///
     /// # Errors
-    /// [`CommandError::CheckTarget`] for anything else, a tag or a digest among it.
+    /// [`CommandError::CheckTarget`] for anything else, for example a tag or a digest.
     pub(crate) fn parse(typed: &str) -> Result<TargetRepository, CommandError> {
         let failed = |why: &str| CommandError::CheckTarget { typed: typed.to_owned(), why: why.to_owned() };
         if typed.contains("://") {
@@ -36,7 +36,7 @@ impl TargetRepository {
             if is_bare { Ok(reference) } else { Err(failed("a repository has neither a tag nor a digest")) }
         };
         let (main, mount) = (untagged(&name)?, untagged(&format!("{name}{MOUNT}"))?);
-        // `example` alone is a word in docker's own registry, as in every reference.
+        // `example` alone names a repository of Docker Hub, as in every reference.
         if !typed.contains('/') && main.repository().domain() != typed {
             return Err(failed("a registry's name has a dot or a port, or is localhost"));
         }
@@ -46,7 +46,7 @@ impl TargetRepository {
         Ok(TargetRepository { main, mount })
     }
 
-    /// The repository where all is pushed to.
+    /// The repository that everything is pushed to.
     pub(crate) fn main(&self) -> &Repository {
         self.main.repository()
     }
@@ -56,7 +56,7 @@ impl TargetRepository {
         self.mount.repository()
     }
 
-    /// A name to make others in the first repository of.
+    /// A reference in the first repository, from which others are derived.
     pub(crate) fn reference(&self) -> &Reference {
         &self.main
     }

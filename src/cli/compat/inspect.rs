@@ -1,4 +1,4 @@
-//! What `manifest-tool inspect` prints: manifest-tool's own layout, for people and as JSON.
+//! The output of `manifest-tool inspect`: manifest-tool's own layout, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,30 +23,30 @@ use crate::sanitize;
 
 /// The largest configuration that is read, in bytes.
 const CONFIG_CAP: u64 = 4 << 20;
-/// What we say of a document beside its own members. The publisher's members of these names are left out.
+/// The members that are added to a document. Members of these names in the document itself are left out.
 const OURS: [&str; 4] = ["name", "digest", "os", "architecture"];
-/// How manifest-tool indents JSON.
+/// manifest-tool's indentation of JSON.
 const INDENTATION: &str = "    ";
 
-/// What a registry has under a name, with all that is printed of it.
+/// What a registry serves under a name, with everything that is printed.
 pub(crate) struct Shown<'a> {
-    /// As typed.
+    /// The name as typed.
     name: &'a str,
     fetched: FetchedManifest,
     content: Content,
 }
 
 enum Content {
-    /// The lines of a list, and the manifests of those that are images.
+    /// A list, and the manifests of its images.
     List(Index, BTreeMap<Digest, Vec<u8>>),
-    /// An image's configuration, and what it runs on by that.
+    /// An image's configuration, and the platform in it.
     Image(Value, Platform),
 }
 
-/// Asks for an image, or a list and its images; each of these once.
+/// Requests an image, or a list and its images, each once.
 ///
 /// # Errors
-/// What the registry says, and what is no document.
+/// Errors of the registry, and content that is no manifest.
 pub(crate) fn found<'a>(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -80,7 +80,7 @@ pub(crate) fn found<'a>(
     }
 }
 
-/// An image's configuration, and the platform in it. What is no image need not have one that is JSON.
+/// An image's configuration, and the platform in it. The configuration of an artifact may be something else than JSON.
 fn config(registry: &Registry, image: &Reference, manifest: &[u8]) -> Result<(Value, Platform), CommandError> {
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     let config = manifest::config(manifest).map_err(served)?;
@@ -139,8 +139,8 @@ impl Shown<'_> {
         Ok(text)
     }
 
-    /// The JSON: the manifest with its name and digest at the top, a list with the manifests of its images in place of
-    /// their descriptors, an image with its configuration in place of that's descriptor where it is `expanded`.
+    /// The JSON: the manifest with name and digest added. In a list, manifests replace the descriptors of images. If
+    /// `expanded`, an image's configuration replaces its descriptor.
     pub(crate) fn json(&self, expanded: bool) -> Result<Vec<u8>, CommandError> {
         let document = self.document(expanded).map_err(|error| self.failed(error))?;
         let compact = json::encode(&document).map_err(|error| self.failed(error.into()))?;
@@ -170,7 +170,7 @@ impl Shown<'_> {
     }
 }
 
-/// The manifests of a list's images; of what is none, the descriptor.
+/// The manifests of a list's images, and the descriptors of everything else.
 fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Value, DocumentError> {
     let child = |line: &Descriptor| match manifests.get(&line.digest) {
         Some(bytes) => {
@@ -190,7 +190,7 @@ fn attests(line: &Descriptor) -> bool {
 }
 
 fn plural(number: usize, noun: &str) -> String {
-    // As manifest-tool has it: none is one.
+    // manifest-tool uses the singular for zero.
     format!("{number} {noun}{}", if number > 1 { "s" } else { "" })
 }
 
@@ -220,7 +220,7 @@ fn entry(text: &mut String, number: usize, line: &Descriptor, bytes: Option<&[u8
     Ok(())
 }
 
-/// An entry need not have a platform.
+/// Prints a platform. An entry may have none.
 fn platform(text: &mut String, number: usize, platform: Option<&Platform>) {
     let _ = writeln!(text, "[{number}] Platform:");
     let Some(platform) = platform else {

@@ -1,4 +1,4 @@
-//! What the program does when it is called as `manifest-tool`: its commands, by our engine.
+//! Runs manifest-tool's commands, if the program is called by that name.
 
 use std::num::NonZeroUsize;
 
@@ -14,13 +14,13 @@ use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
 use crate::reference::Reference;
 
-/// Runs one of its commands. `context` is what the environment says; the flags go before it.
+/// Runs a command. The flags override `context`.
 ///
 /// # Errors
-/// As our own verbs.
+/// As our own commands.
 pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolCommand) -> Result<(), CommandError> {
     let config_dir = match &globals.docker_cfg {
-        // It was named, so that it is not there cannot mean that nobody is logged in.
+        // The user named this file, so a missing file is an error.
         Some(path) => {
             let path = context.env.typed(path);
             let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
@@ -50,7 +50,7 @@ struct Tool<'a> {
 }
 
 impl Tool<'_> {
-    /// A client; the login is for the registry of `subject`, as it is for our own verbs.
+    /// A client. The login applies to the registry of `subject`, as in our own commands.
     fn registry(&self, subject: Option<&Reference>) -> Result<(Registry, NonZeroUsize), CommandError> {
         let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
         let given = username.clone().zip(password.clone()).zip(subject);
@@ -67,15 +67,15 @@ impl Tool<'_> {
         let reference = parsed(image)?;
         let (registry, jobs) = self.registry(Some(reference))?;
         let shown = inspect::found(&registry, jobs, &image.typed, reference)?;
-        // The configuration is a part of the JSON; in the text there is no place for it.
+        // Only the JSON includes the configuration.
         let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)
     }
 
-    /// Publishes specs, and tells the digest and the size of each list, as manifest-tool does.
+    /// Publishes specs. Prints the digest and the size of each list, as manifest-tool does.
     fn push(&self, mut specs: Vec<Spec>, kind: Form, ignore_missing: bool) -> Result<(), CommandError> {
         for spec in &mut specs {
-            // Docker's list is what manifest-tool makes where nobody says anything.
+            // manifest-tool's default is Docker's manifest list.
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();

@@ -1,4 +1,4 @@
-//! `--format json`: one object with what was found out.
+//! `--format json`: one object.
 
 use std::io;
 
@@ -6,14 +6,14 @@ use crate::cli::output::json;
 use crate::cli::output::listing::{BlobListing, ContentsListing, EntryListing, Listing};
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 
-/// The text; with the blobs of images, as far as they are known, where that `is_verbose`. What took no `requests` lies
-/// in the store.
+/// The text. With `is_verbose` it includes the blobs of images, as far as they are known. `requests` is `None` for a
+/// draft.
 pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) -> io::Result<String> {
     let listing = Listing {
         local: requests.is_none(),
         subject: node.subject.as_ref().map(BlobListing::of),
         platforms: children(node, is_verbose).or_else(|| Some(vec![alone(node, requests.is_none())])),
-        // An image that is all there is to show is shown with its layers.
+        // An image that is no list is shown with its layers.
         contents: node.contents().map(contents),
         requests: requests.unwrap_or_default(),
         ..Listing::new(&node.reference, &node.line)
@@ -26,7 +26,7 @@ fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<EntryListing>> {
     Some(children.iter().map(|child| entry(child, is_verbose)).collect())
 }
 
-/// An image as the one entry of a list that it would be: a draft's by its name, a registry's by its digest.
+/// An image that is no list, as the only entry: an image of a draft by its name, a published one by its digest.
 fn alone(node: &InspectNode, is_local: bool) -> EntryListing {
     let by_digest = node.reference.repository().at_digest(&node.line.digest);
     let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.line);

@@ -1,4 +1,4 @@
-//! What lies in the store: a draft, or one image of it. No registry is asked.
+//! Shows a draft, or one image of it. Sends no request.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ use crate::drafts::docker_dir::{DockerDir, StoreError};
 use crate::model::{DocumentError, Draft, Entry, index, json};
 use crate::reference::Reference;
 
-/// What was found.
+/// What the store has under the name.
 pub(crate) enum Found {
     /// A whole draft.
     Draft(Box<Draft>),
-    /// One image of one, by the draft's name.
+    /// One image of a draft, with the draft's name.
     Entry(Reference, Box<Entry>),
 }
 
-/// Looks; `None` where the registry is to be asked.
+/// Looks in the store. `None` if the registry must be asked.
 pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, CommandError> {
     let store = context.store();
     match &args.list {
@@ -32,7 +32,7 @@ pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, C
     }
 }
 
-/// A list that only shares its directory's name with this one is not this one.
+/// The draft of a list. A draft of another list in the same directory is not it.
 fn draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, CommandError> {
     match read(context, store, list) {
         Err(StoreError::NameTaken { .. }) => Ok(None),
@@ -40,7 +40,7 @@ fn draft(context: &Context, store: &DockerDir, list: &Reference) -> Result<Optio
     }
 }
 
-/// Reads a draft. Where it is not known what it says of itself, it is shown without that, and a line says so.
+/// Reads a draft. If its sidecar cannot be read, the draft is shown without it, and a line on stderr says so.
 fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let Some((draft, doubt)) = store.shown(list)? else { return Ok(None) };
     if let Some(doubt) = doubt {
@@ -50,7 +50,7 @@ fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option
 }
 
 fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
-    // Docker reads the image's name first. What is no name may still be the digits of a digest.
+    // Docker checks the image's name first. A text that is no name may be the first digits of a digest.
     let list = match parsed(list) {
         Ok(list) => list,
         Err(error) => return Err(parsed(image).err().unwrap_or(error)),
@@ -68,7 +68,7 @@ fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) ->
     })
 }
 
-/// The text to print for it.
+/// The text to print.
 pub(crate) fn shown(context: &Context, args: &Inspect, found: Found) -> Result<Vec<u8>, CommandError> {
     let found = match &args.platform {
         Some(wanted) => picked(context, found, wanted)?,
@@ -109,7 +109,7 @@ fn picked(context: &Context, found: Found, wanted: &PlatformFilter) -> Result<Fo
     }
 }
 
-/// As docker prints it, or the bytes themselves.
+/// Docker's output, or the exact bytes.
 fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     match found {
         Found::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
@@ -117,7 +117,7 @@ fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
             let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
             Ok(match args.raw {
                 true => list.bytes,
-                // An index has a layout of its own.
+                // An index has its own layout.
                 false if draft.source.is_some() => line(index::layout(&list.bytes)?),
                 false => line(list.bytes),
             })

@@ -1,7 +1,7 @@
-//! `inspect`: the draft of that name first, then whatever the registry has.
+//! `inspect`: shows the draft of that name, or else what the registry has.
 //!
-//! What was found is told in docker's words (`local` and `remote` each have theirs, docker's own being different), or
-//! in ours: then it becomes a `InspectNode` first, whatever it was, and `json`, `table` and `tree` draw that.
+//! `local` and `remote` print docker's own output, which differs for the two. For our own formats both make an
+//! `InspectNode`, which `json`, `table` and `tree` print.
 
 mod json;
 mod local;
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
     Ok(context.streams.data(&text)?)
 }
 
-/// In one of our formats; `requests` is how many it took to find out, none for what lies in the store.
+/// The output in one of our formats. `requests` is the number of requests sent; `None` for a draft.
 fn formatted(
     context: &Context,
     format: InspectFormat,
@@ -53,7 +53,7 @@ fn formatted(
     Ok(text.into_bytes())
 }
 
-/// Says on stderr that more than one image would have done.
+/// Prints on stderr that several images match the platform.
 fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Reference]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
@@ -66,7 +66,7 @@ fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Referen
     }
 }
 
-/// Nobody has an image for that platform.
+/// The error if no image matches the platform.
 fn no_such_platform(wanted: &PlatformFilter, of: &Reference, there: impl IntoIterator<Item = String>) -> CommandError {
     CommandError::NoSuchPlatform {
         platform: wanted.typed.clone(),

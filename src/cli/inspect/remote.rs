@@ -1,4 +1,4 @@
-//! What a registry serves: one request for a manifest, and more only for what the list alone does not say.
+//! Shows what a registry serves. One request fetches the manifest; more are sent only for what the list does not say.
 
 mod children;
 
@@ -27,28 +27,28 @@ use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// An image that was served.
+/// An image that a registry serves.
 struct Image {
     reference: Reference,
     schema: Schema,
     fetched: FetchedManifest,
-    /// What the list says of it that it was picked out of.
+    /// Its descriptor in the list that it was selected from.
     line: Option<Descriptor>,
 }
 
-/// What was served under the name that was asked for, or picked out of it.
+/// What the registry serves under the name, or what was selected from it.
 enum Served {
     Image(Box<Image>),
     List(FetchedManifest),
 }
 
-/// Where it comes from.
+/// The client and its limits.
 struct Client<'a> {
     registry: &'a Registry,
     jobs: NonZeroUsize,
 }
 
-/// The text to print for it.
+/// The text to print.
 pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
     let registry = &context.registry(&args.network, image.repository())?;
@@ -64,7 +64,7 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
         Some(wanted) => Served::Image(Box::new(client.picked(context, image, served, wanted)?)),
         None => served,
     };
-    // Docker's JSON has no place for a mark.
+    // Docker's JSON cannot express the marks of `--check`.
     let format = args.format.or(args.check.then_some(InspectFormat::Table));
     let Some(format) = format else { return client.dockers(args, image, served) };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
@@ -75,10 +75,10 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
     formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
 }
 
-/// A list with what lies below it, as far as its entries do not say what they run on.
+/// A list with its children. Children are requested only if their descriptors have no platform.
 ///
 /// # Errors
-/// What is no list, and what the registry says.
+/// Content that is no list, and errors of the registry.
 pub(crate) fn list(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -89,7 +89,7 @@ pub(crate) fn list(
 }
 
 impl Client<'_> {
-    /// As docker prints it, or the bytes themselves.
+    /// Docker's output, or the exact bytes.
     fn dockers(&self, args: &Inspect, image: &Reference, served: Served) -> Result<Vec<u8>, CommandError> {
         match served {
             Served::Image(image) if args.raw => Ok(image.fetched.bytes),
@@ -111,15 +111,15 @@ impl Client<'_> {
                 local::array(entries.iter()).map_err(wrong(image))
             }
             Served::List(fetched) => {
-                // What is no list is not shown as one.
+                // Content that cannot be decoded as a list is an error.
                 Index::decode(&fetched.bytes).map_err(wrong(image))?;
                 Ok(line(index::layout(&fetched.bytes).map_err(wrong(image))?))
             }
         }
     }
 
-    /// The images of a list for docker's `-v`, each by its digest and asked for once, however often the list names it;
-    /// the platform is the list's, so no configuration is needed. An index within the list stands for its images.
+    /// The images of a list for docker's `-v`, each by its digest and requested once, however often the list names it.
+    /// The platform is that of the list, so no configuration is needed. A nested index is replaced by its images.
     fn children(&self, list: &Reference, lines: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
         let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |line: &Descriptor| match fetch::listed(self.registry, list, line)? {
@@ -142,7 +142,7 @@ impl Client<'_> {
         Ok(entries)
     }
 
-    /// What lies below a list, a level at a time, each manifest that `is_wanted` once.
+    /// Requests the descendants of a list one level at a time, each manifest that `is_wanted` once.
     fn levels<T: Send>(
         &self,
         list: &Reference,
@@ -170,8 +170,8 @@ impl Client<'_> {
         Err(CommandError::TooDeep { list: list.to_string(), depth: DEPTH_MAX })
     }
 
-    /// The image for a platform: the first line of the list that says so, else the first of what lies deeper, which is
-    /// asked for a level at a time.
+    /// The image for a platform: the first descriptor of the list with that platform, else the first one in nested
+    /// indexes, which are requested one level at a time.
     fn picked(
         &self,
         context: &Context,
@@ -212,13 +212,13 @@ impl Client<'_> {
         Err(CommandError::TooDeep { list: reference.to_string(), depth: DEPTH_MAX })
     }
 
-    /// The lines of an index within a list, or the line of an image with the platform that the list did not say.
+    /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
     fn deeper(&self, list: &Reference, line: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
         match fetch::listed(self.registry, list, line)? {
             FetchedContent::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
             FetchedContent::Image(_, fetched) => {
-                // What runs nowhere is not looked into again.
+                // A manifest without a platform needs no second look.
                 let platform = self.platform(&reference, &fetched.bytes)?.filter(|own| *own != Platform::default());
                 Ok(platform.map(|own| Descriptor { platform: Some(own), ..line.clone() }).into_iter().collect())
             }
@@ -235,7 +235,7 @@ impl Client<'_> {
         }
     }
 
-    /// What an image runs on by its configuration; nothing, and no request, for what is no image.
+    /// The platform in an image's configuration; `None`, and no request, if the manifest is no image.
     fn platform(&self, reference: &Reference, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
         let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
         config.map(|_| ConfigPlatforms::new(self.registry).of(reference, bytes)).transpose()
@@ -255,13 +255,13 @@ impl Client<'_> {
     }
 }
 
-/// What a manifest for docker's `-v` is.
+/// What a manifest is for docker's `-v`.
 enum Child {
     Image(Schema, Vec<u8>),
     List(Vec<Descriptor>),
 }
 
-/// The images of these lines in their order, each as often as it is named.
+/// The images of these descriptors in their order, each as often as it is named.
 fn flatten(
     list: &Reference,
     lines: &[Descriptor],
@@ -288,7 +288,7 @@ fn too_many(list: &Reference) -> CommandError {
     CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }
 }
 
-/// The first line for a platform.
+/// The first descriptor for a platform.
 fn first_for<'a>(
     context: &Context,
     list: &Reference,
@@ -308,13 +308,13 @@ fn is_list(line: &Descriptor) -> bool {
     ManifestKind::of(&line.media_type) == Some(ManifestKind::List)
 }
 
-/// The first line for each digest.
+/// The first descriptor for each digest.
 fn distinct<'a>(lines: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a Descriptor> {
     let mut seen = BTreeSet::new();
     lines.filter(|line| seen.insert(&line.digest)).collect()
 }
 
-/// For `map_err`: a fault in what was served under this name.
+/// For `map_err`: an error in what the registry serves under this name.
 fn wrong(reference: &Reference) -> impl Fn(DocumentError) -> CommandError + 'static {
     let reference = reference.to_string();
     move |source| CommandError::Served { reference: reference.clone(), source }

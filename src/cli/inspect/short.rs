@@ -1,23 +1,23 @@
-//! Digests short enough to read and long enough to tell apart.
+//! Digests that are short enough to read and long enough to distinguish.
 
 use crate::digest::Digest;
 
-/// Docker shows so many hexadecimal digits of an image's identifier.
+/// The number of hexadecimal digits that docker shows of an image's identifier.
 const DIGITS_MIN: usize = 12;
 
-/// How much of a digest is shown.
+/// How many digits of each digest are shown.
 pub(crate) struct Short {
-    /// So many digits; all of them where there is no number.
+    /// The number of digits; `None` for all.
     digits: Option<usize>,
 }
 
 impl Short {
-    /// All of it.
+    /// Shows whole digests.
     pub(crate) fn whole() -> Short {
         Short { digits: None }
     }
 
-    /// As few digits as tell these digests apart, and never less than docker shows.
+    /// As few digits as distinguish these digests, and at least as many as docker shows.
     pub(crate) fn among<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> Short {
         let mut all: Vec<&str> = digests.into_iter().map(digits).collect();
         all.sort_unstable();
@@ -27,7 +27,7 @@ impl Short {
         Short { digits: Some(shared.max().map_or(0, |shared| shared + 1).max(DIGITS_MIN)) }
     }
 
-    /// The digest as it is shown: its algorithm, and its first digits.
+    /// The digest as it is shown: its algorithm and its first digits.
     pub(crate) fn of<'a>(&self, digest: &'a Digest) -> &'a str {
         let text = digest.as_str();
         let algorithm = text.len().saturating_sub(digits(digest).len());

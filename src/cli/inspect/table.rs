@@ -1,15 +1,15 @@
-//! `--format table`: a row for each manifest of a list, attestations behind their image.
+//! `--format table`: a row for each manifest of a list. Attestations follow their image.
 
 use crate::cli::inspect::short::Short;
 use crate::cli::output::{Table, human};
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside};
 use crate::sanitize;
 
-/// What is not known, or not said.
+/// Shown for a value that is unknown or missing.
 const NOTHING: &str = "-";
 
-/// What the list says of itself, a line for each: that it is a draft, its artifact type, annotations and subject. Ends
-/// in an empty line where there is any.
+/// What the list says of itself, one line each: that it is a draft, its artifact type, annotations and subject.
+/// Followed by an empty line if there is any.
 pub(crate) fn head(node: &InspectNode) -> String {
     let mut lines = Vec::new();
     if node.is_draft {
@@ -25,13 +25,13 @@ pub(crate) fn head(node: &InspectNode) -> String {
     lines.iter().map(|line| format!("{}\n", sanitize::word(line))).collect()
 }
 
-/// Whether there is anything to show in a column of annotations.
+/// Whether the column of annotations would have any content.
 fn has_annotations(node: &InspectNode) -> bool {
     let is_entry = !matches!(node.inside, NodeContents::List(_)) && node.annotations().next().is_some();
     is_entry || node.children().iter().any(|child| child.annotations().next().is_some() || has_annotations(child))
 }
 
-/// The table; with whole digests and what the images are made of where that `is_verbose`.
+/// The table. With `is_verbose` it has whole digests and the blobs of images.
 pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Table {
     let headers = ["PLATFORM", "DIGEST", "SIZE", "TYPE"];
     let more = ["LAYERS", "TOTAL SIZE"];
@@ -58,7 +58,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// What an index within the list names is set in.
+    /// Rows of a nested index are indented.
     fn list(&self, table: &mut Table, children: &[InspectNode], margin: &str) {
         for (child, attestations) in beside(children) {
             table.row(self.cells(child, child.platform(), margin));

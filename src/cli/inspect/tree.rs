@@ -1,12 +1,12 @@
-//! `--format tree`: the index, its platforms, their layers with sizes; attestations below their image with what they
-//! state. What a list says of a manifest stands below it: artifact type, annotations, subject.
+//! `--format tree`: the index, its platforms, and their layers with sizes. Attestations stand below their image with
+//! their predicates. A manifest's artifact type, annotations and subject stand below it.
 
 use crate::cli::inspect::short::Short;
 use crate::cli::output::{Tree, human};
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents, beside, predicate};
 use crate::model::descriptor::Descriptor;
 
-/// The tree; with whole digests, media types and annotations where that `is_verbose`.
+/// The tree. With `is_verbose` it has whole digests, media types and annotations.
 pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Tree {
     let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
     let drawing = Drawing { short, is_verbose };
@@ -29,7 +29,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    /// One manifest of a list, with what attests it.
+    /// One manifest of a list with its attestations.
     fn child(&self, node: &InspectNode, attestations: &[&InspectNode]) -> Tree {
         let what = match (node.platform(), node.attests()) {
             (_, Some(image)) => format!("attestation of {}", self.short.of(&image)),
@@ -43,8 +43,7 @@ impl Drawing {
         tree
     }
 
-    /// What an image states of itself is not its platform's business: no configuration, and every layer by what it
-    /// says.
+    /// An attestation is shown without its configuration, and with the predicate of every layer.
     fn attestation(&self, node: &InspectNode) -> Tree {
         let mut tree = Tree::new(self.label(&["attestation"], node));
         self.said(&mut tree, node);
@@ -72,7 +71,7 @@ impl Drawing {
         }
     }
 
-    /// What is said of a manifest beside what the label has.
+    /// Adds what the descriptor says beyond the label.
     fn said(&self, tree: &mut Tree, node: &InspectNode) {
         if !node.line.artifact_type.is_empty() {
             tree.push(Tree::new(format!("artifact type  {}", node.line.artifact_type)));
@@ -83,7 +82,7 @@ impl Drawing {
         }
     }
 
-    /// What it is, its digest, and the size of all that it is made of.
+    /// The kind, the digest, and the size of all blobs.
     fn label(&self, words: &[&str], node: &InspectNode) -> String {
         let size = match &node.inside {
             NodeContents::Missing => Some("not in the registry".to_owned()),

@@ -1,4 +1,4 @@
-//! Sizes and ages as people read them, in the form that docker's own tables have (docker's go-units).
+//! Sizes and ages for people, in the form of docker's own tables (docker's go-units).
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /// A size in decimal units with three digits: `7.34MB`, `512B`.
 ///
-/// Where docker falls into `1e+03kB`, between 999.5 and 1000 of a unit, this is `1MB`.
+/// Docker prints `1e+03kB` between 999.5 and 1000 of a unit; this prints `1MB`.
 pub fn size(bytes: u64) -> String {
-    // Beyond 2^53 the last bytes are lost, which three digits never show.
+    // Beyond 2^53 the last bytes are lost. Three digits never show them.
     #[allow(clippy::cast_precision_loss)]
     let mut value = bytes as f64;
     let mut units = UNITS.iter();
@@ -21,7 +21,7 @@ pub fn size(bytes: u64) -> String {
     format!("{}{}", three_digits(value), unit.copied().unwrap_or_default())
 }
 
-/// Go's `%.3g` for what is below a thousand.
+/// Go's `%.3g` for values below a thousand.
 fn three_digits(value: f64) -> String {
     let decimals = match value {
         value if value < 9.995 => 2,
@@ -41,7 +41,7 @@ pub fn ago(age: Duration) -> String {
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let minutes = seconds / 60;
-    // Hours are rounded, the rest is cut, as docker does.
+    // Docker rounds hours and truncates other units.
     let hours = seconds.saturating_add(1800) / 3600;
     match () {
         () if seconds < 1 => "Less than a second".to_owned(),

@@ -1,7 +1,7 @@
-//! JSON for scripts: what `--format json` prints.
+//! The JSON of `--format json`.
 //!
-//! Two spaces a level, members in the order of the struct's fields, a newline at the end. Docker's own JSON (Go's
-//! escapes, tabs or three spaces) is another matter: `document` makes that.
+//! Two spaces per level, members in the order of the struct's fields, a newline at the end. Docker's own JSON (Go's
+//! escapes, tabs or three spaces) comes from `model::json`.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::sanitize;
 /// The text of `value`, with its newline.
 ///
 /// # Errors
-/// A value that has no JSON, such as a map whose keys are no texts: a fault in the struct, never in its content.
+/// A type that has no JSON, such as a map whose keys are no strings. The content of a value never causes one.
 pub fn text<T: Serialize + ?Sized>(value: &T) -> io::Result<String> {
     let mut text = sanitize::json(&serde_json::to_string_pretty(value)?);
     text.push('\n');

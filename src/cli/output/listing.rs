@@ -1,5 +1,4 @@
-//! Lists and images as `--format json` tells them: `create`, `ls`, `inspect` and `platforms` use the same words for the
-//! same things, and `push` (see `summary`) does too.
+//! Lists and images in `--format json`. `create`, `ls`, `inspect` and `platforms` share these members.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +10,18 @@ use crate::model::{DocumentError, Draft, Entry};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A list or an image under its name.
+/// A list or an image with its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listing {
     pub(crate) reference: String,
     pub(crate) digest: String,
-    /// Of the manifest, in bytes.
+    /// The size of the manifest, in bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
-    /// Whether it is a draft, or in one; a draft has the digest that it would be pushed with.
+    /// Whether it is a draft or in one. A draft has the digest that it would be pushed with.
     pub(crate) local: bool,
-    /// What an image runs on.
+    /// The platform of an image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -31,52 +30,52 @@ pub(crate) struct Listing {
     pub(crate) annotations: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<BlobListing>,
-    /// What a list names, in its order; of an image, itself.
+    /// The entries of a list in their order; for an image, the image itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
-    /// The name's own tag, if it has one.
+    /// The tag of the name, if it has one.
     pub(crate) tags: Vec<String>,
-    /// HTTP requests that it took.
+    /// The number of HTTP requests that were sent.
     pub(crate) requests: u64,
 }
 
-/// One line of a list.
+/// One entry of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EntryListing {
-    /// `linux/arm64/v8`; none where it is not known.
+    /// `linux/arm64/v8`; `None` if it is not known.
     pub(crate) platform: Option<String>,
-    /// The same in parts.
+    /// The fields of the platform.
     #[serde(flatten)]
     pub(crate) parts: PlatformListing,
     pub(crate) digest: String,
-    /// Of the manifest, in bytes.
+    /// The size of the manifest, in bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
     pub(crate) reference: String,
-    /// The digest that it attests, if it is an attestation.
+    /// The digest of the image that an attestation describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attests: Option<String>,
-    /// The index that an entry of a draft was taken from.
+    /// The index that an entry of a draft came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) artifact_type: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Whether the registry turned out not to have it.
+    /// Whether the registry lacks it.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) missing: bool,
-    /// What it names itself, where it is an index and somebody has looked.
+    /// The entries of a nested index, if they were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
 }
 
-/// The parts of a platform; those that are not known are left out.
+/// The fields of a platform. Unknown ones are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlatformListing {
@@ -92,37 +91,37 @@ pub(crate) struct PlatformListing {
     pub(crate) os_features: Vec<String>,
 }
 
-/// What an image is made of.
+/// The blobs of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContentsListing {
-    /// Of the configuration and all layers, in bytes.
+    /// The size of the configuration and all layers, in bytes.
     pub(crate) total_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) config: Option<BlobListing>,
     pub(crate) layers: Vec<BlobListing>,
 }
 
-/// A blob, or a manifest of which nothing else is told.
+/// A blob, or a manifest without further details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BlobListing {
     pub(crate) digest: String,
-    /// In bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-// serde hands over a reference.
+// serde passes a reference.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
 impl Listing {
-    /// What has this name; the descriptor's annotations and artifact type are the manifest's own.
+    /// The listing of a name. The descriptor's annotations and artifact type are the manifest's own.
     pub(crate) fn new(reference: &Reference, own: &Descriptor) -> Listing {
         Listing {
             reference: reference.to_string(),
@@ -141,7 +140,7 @@ impl Listing {
         }
     }
 
-    /// The draft, and how many requests it took.
+    /// The listing of a draft, with the number of requests that were sent.
     ///
     /// # Errors
     /// As [`Draft::preview`].
@@ -149,7 +148,7 @@ impl Listing {
         Ok(Listing { requests, ..Listing::stored(draft)? })
     }
 
-    /// A draft for which nobody was asked.
+    /// The listing of a draft without any request.
     ///
     /// # Errors
     /// As [`Draft::preview`].
@@ -174,13 +173,13 @@ impl EntryListing {
         EntryListing { source, ..EntryListing::line(&entry.reference, &entry.descriptor) }
     }
 
-    /// An image that is no list, as the one entry of a list that it would be.
+    /// An image that is no list, as the only entry.
     pub(crate) fn alone(reference: &Reference, image: &Descriptor) -> EntryListing {
-        // What a manifest says of itself is told once.
+        // The listing itself has the manifest's own annotations.
         EntryListing::line(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
     }
 
-    /// One line of a list.
+    /// One entry of a list.
     pub(crate) fn line(reference: &Reference, line: &Descriptor) -> EntryListing {
         EntryListing {
             platform: platform(line),
@@ -209,7 +208,7 @@ impl PlatformListing {
 }
 
 impl BlobListing {
-    /// A blob as its descriptor has it.
+    /// A blob, from its descriptor.
     pub(crate) fn of(blob: &Descriptor) -> BlobListing {
         BlobListing {
             digest: blob.digest.to_string(),

@@ -1,7 +1,7 @@
-//! What the program says: data on stdout, talk on stderr.
+//! All output: data on stdout, messages on stderr.
 //!
-//! `streams` is the way out. `table`, `tree` and `json` give data its form, `human` the sizes and ages in it;
-//! `progress` is the talk while blobs are copied, and `terminal` knows what the other end can show.
+//! `streams` writes. `table`, `tree` and `json` format data, `human` formats sizes and ages. `progress` reports copies,
+//! and `terminal` knows what a terminal can show.
 
 pub mod human;
 pub mod json;

@@ -1,7 +1,7 @@
-//! What a copy of blobs looks like while it goes on.
+//! The progress of copied blobs.
 //!
-//! On a terminal: a bar for each blob that moves and one for all of them. Elsewhere: a line for each blob that was
-//! copied, so that a log stays readable. With `--quiet`: nothing.
+//! On a terminal, a bar for each blob that is being copied and one for all of them. Elsewhere, a line for each copied
+//! blob, so that a log stays readable. With `--quiet`, nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Once, OnceLock};
@@ -13,20 +13,20 @@ use super::{Streams, human};
 use crate::digest::Digest;
 use crate::sanitize;
 
-/// How often a second the bars are drawn, at most.
+/// The maximum number of redraws per second.
 const DRAWINGS: u8 = 10;
 
-/// As many digits of a digest as docker shows.
+/// Digits of a digest, as many as docker shows.
 const SHORT: usize = 12;
 
-/// A blob whose size is known, and all of them together.
+/// The template for a blob whose size is known, and for all blobs together.
 const KNOWN: &str =
     "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg}";
 
-/// A blob whose size is not known.
+/// The template for a blob whose size is not known.
 const UNKNOWN: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
 
-/// The talk of one copy. Every method can be called by any thread at any time; dropped, it leaves no bar behind.
+/// The progress of one push. Every method may be called on any thread at any time. Dropping it removes all bars.
 pub struct Progress {
     shared: Arc<Shared>,
 }
@@ -34,9 +34,9 @@ pub struct Progress {
 struct Shared {
     streams: Arc<Streams>,
     look: Look,
-    /// Blobs that are done with, copied or not needed.
+    /// The number of finished blobs, copied or not.
     done: AtomicU64,
-    /// Of those, the copied ones.
+    /// The number of copied blobs.
     copied: AtomicU64,
     copied_bytes: AtomicU64,
 }
@@ -50,16 +50,16 @@ enum Look {
 struct Bars {
     multi: MultiProgress,
     overall: ProgressBar,
-    /// The bars come with the first byte: a copy of which all is there already never draws one.
+    /// Set by the first byte: if all blobs are there already, no bar is drawn.
     shown: Once,
     over: AtomicBool,
-    /// The bytes of all blobs together, modulo 2^64 while two threads are at it.
+    /// The bytes of all blobs together, modulo 2^64 while two threads change it.
     position: AtomicU64,
     blobs: AtomicU64,
 }
 
 impl Progress {
-    /// The talk of a copy that begins now: none if `quiet`, else bars where stderr is a terminal, else lines.
+    /// The progress of a push that begins now: none if `quiet`, bars if stderr is a terminal, otherwise lines.
     pub fn new(streams: &Arc<Streams>, quiet: bool) -> Progress {
         let look = match (quiet, streams.stderr_is_terminal()) {
             (true, _) => Look::Quiet,
@@ -71,7 +71,7 @@ impl Progress {
         Progress { shared: Arc::new(Shared { streams, look, done, copied, copied_bytes }) }
     }
 
-    /// Says how much there is to do: bytes of all blobs whose size is known, and how many blobs.
+    /// Sets the totals: the bytes of all blobs whose size is known, and the number of blobs.
     pub fn total(&self, bytes: u64, blobs: usize) {
         if let Look::Bars(bars) = &self.shared.look {
             bars.overall.set_style(style(KNOWN));
@@ -81,8 +81,8 @@ impl Progress {
         }
     }
 
-    /// A blob that may have to be copied. `size` is in bytes; `route` is where it goes from and to, as people are to
-    /// read it: `docker.io/library/app → localhost:5000/app`.
+    /// A blob that may have to be copied. `size` is in bytes. `route` is the text for where it goes:
+    /// `docker.io/library/app → localhost:5000/app`.
     pub fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Bar {
         let hex = digest.as_str().split_once(':').map_or("", |(_, hex)| hex);
         Bar {
@@ -96,7 +96,7 @@ impl Progress {
         }
     }
 
-    /// The copy is over. Bars go away; a line with how much was copied stays in their place.
+    /// Ends the progress. A line with the copied amount replaces the bars.
     pub fn finish(self) {
         let shared = &self.shared;
         let (blobs, bytes) = (shared.copied.load(Relaxed), shared.copied_bytes.load(Relaxed));
@@ -119,7 +119,7 @@ impl Drop for Progress {
 }
 
 impl Shared {
-    /// Shows on the overall bar how many blobs are done with.
+    /// Updates the number of finished blobs on the overall bar.
     fn tell_done(&self) {
         if let Look::Bars(bars) = &self.look {
             let (done, blobs) = (self.done.load(Relaxed), bars.blobs.load(Relaxed));
@@ -140,7 +140,7 @@ impl Bars {
         Bars { multi, overall, shown: Once::new(), over, position, blobs }
     }
 
-    /// A bar for one blob, above the one for all.
+    /// Adds a bar for one blob above the overall bar.
     fn add(&self, blob: &Bar) -> ProgressBar {
         self.shown.call_once(|| {
             blob.shared.streams.set_bars(Some(self.multi.clone()));
@@ -153,15 +153,15 @@ impl Bars {
         self.multi.insert_from_back(1, bar)
     }
 
-    /// Moves the overall bar by what one blob has moved.
+    /// Moves the overall bar as far as one blob's bar has moved.
     fn advance(&self, from: u64, to: u64) {
         let change = to.wrapping_sub(from);
         let position = self.position.fetch_add(change, Relaxed).wrapping_add(change);
-        // Two threads may come by in the wrong order, and for that moment it is below zero.
+        // Two threads may update in the wrong order. Then the sum is below zero for a moment.
         self.overall.set_position(if position > u64::MAX / 2 { 0 } else { position });
     }
 
-    /// Takes all bars away.
+    /// Removes all bars.
     fn clear(&self, streams: &Streams) {
         self.over.store(true, Relaxed);
         streams.set_bars(None);
@@ -176,8 +176,8 @@ fn style(template: &str) -> ProgressStyle {
     style.progress_chars("=> ").tick_chars("|/-\\ ")
 }
 
-/// The talk of one blob. Dropped before it is [`Bar::copied`] or [`Bar::skipped`], the blob could not be
-/// copied; why is the error's to say.
+/// The progress of one blob. Dropping it before [`Bar::copied`] or [`Bar::skipped`] means that the copy failed; the
+/// error says why.
 pub struct Bar {
     shared: Arc<Shared>,
     /// The first digits of the blob's digest.
@@ -190,7 +190,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// So many bytes have arrived in all; fewer than before where the copy had to begin again. Cheap.
+    /// Sets the number of copied bytes. It may decrease if the copy began again.
     pub fn at(&self, bytes: u64) {
         let before = self.position.swap(bytes, Relaxed);
         let Look::Bars(bars) = &self.shared.look else { return };
@@ -200,7 +200,7 @@ impl Bar {
         }
     }
 
-    /// The blob is where it should be, and was copied there.
+    /// The blob was copied.
     pub fn copied(mut self) {
         let bytes = self.size.unwrap_or_else(|| self.position.load(Relaxed));
         self.shared.copied.fetch_add(1, Relaxed);
@@ -211,7 +211,7 @@ impl Bar {
         }
     }
 
-    /// The blob was there already, or was mounted: nothing to tell, and nothing left to do.
+    /// The blob was there already, or was mounted.
     pub fn skipped(mut self) {
         self.settle(self.size.unwrap_or_default());
     }

@@ -1,5 +1,5 @@
-//! `--digest-file` and `--metadata-file`: written whole and only after a success, and known to be writable before
-//! anything is sent.
+//! `--digest-file` and `--metadata-file`. They are checked before anything is sent, and written as a whole after a
+//! success.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -9,39 +9,39 @@ use std::process;
 
 use crate::core::error::CommandError;
 
-/// As many links in a row as systems follow.
+/// As many symbolic links in a row as systems follow.
 const LINKS_MAX: usize = 40;
 
-/// A file that is ready to be written.
+/// A result file that is ready to be written.
 pub(crate) struct ResultFile {
-    /// As the user named it.
+    /// The path as the user typed it.
     path: PathBuf,
     place: Place,
 }
 
 enum Place {
-    /// A file without a name, which nothing is left of where the process ends before it is done.
+    /// A file without a name (`O_TMPFILE`): nothing is left if the process ends early.
     #[cfg(target_os = "linux")]
     Unnamed { file: File, target: PathBuf },
-    /// A file beside the one that it becomes, on systems and filesystems that know no other.
+    /// A file beside the target, for systems and filesystems without `O_TMPFILE`.
     Staged { file: File, staged: PathBuf, target: PathBuf },
     /// A pipe or a device, which cannot be replaced.
     Stream(File),
-    /// It has been put in place.
+    /// The file is in place.
     Done,
 }
 
 impl ResultFile {
-    /// Gets ready to write to `path`, as far as that can be known beforehand.
+    /// Prepares to write to `path`, as far as that can be checked before.
     ///
     /// # Errors
-    /// [`CommandError::ResultFile`] where it cannot be written to.
+    /// [`CommandError::ResultFile`] if it cannot be written.
     pub(crate) fn prepare(path: &Path) -> Result<ResultFile, CommandError> {
         let place = prepare(path).map_err(failed(path))?;
         Ok(ResultFile { path: path.to_owned(), place })
     }
 
-    /// Writes it.
+    /// Writes the file.
     ///
     /// # Errors
     /// [`CommandError::ResultFile`].
@@ -82,7 +82,7 @@ fn prepare(path: &Path) -> io::Result<Place> {
     if let Some(name) = descriptor(path) {
         return Ok(Place::Stream(stream(&name, path)?));
     }
-    // A link stays one: what it leads to is replaced, or made where it is not there yet.
+    // A symbolic link stays: its target is replaced, or created if it is missing.
     let target = fs::canonicalize(path).unwrap_or_else(|_| end(path));
     match fs::metadata(&target) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -99,7 +99,7 @@ fn prepare(path: &Path) -> io::Result<Place> {
     Ok(Place::Staged { file, staged, target })
 }
 
-/// Makes something beside a file, under the first name that is free; what was made, and the name.
+/// Makes something beside a file under the first free name. Returns it, and the name.
 fn beside<T>(target: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let folder = target.parent().unwrap_or(Path::new(""));
@@ -113,20 +113,19 @@ fn beside<T>(target: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io:
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// A file without a name in the folder of `target`; `None` where the filesystem has no such files, or they could get no
-/// name later.
+/// A file without a name in the folder of `target`. `None` if the filesystem has none, or could not name it later.
 #[cfg(target_os = "linux")]
 fn unnamed(target: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;
     target.file_name()?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The bits are those of the system's C header, an `int`.
+    // The bits are an `int` of the system's C header.
     let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
     let file = OpenOptions::new().write(true).custom_flags(flags).mode(0o666).open(folder).ok()?;
     opened_path(&file).exists().then_some(file)
 }
 
-/// Gives an unnamed file its name, in the place of the file that has it.
+/// Names an unnamed file, and replaces the file of that name.
 #[cfg(target_os = "linux")]
 fn name(file: &File, target: &Path) -> io::Result<()> {
     let opened = opened_path(file);
@@ -150,7 +149,7 @@ fn opened_path(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
 }
 
-/// Where a chain of links ends whose last one leads to nothing.
+/// The end of a chain of links whose last target is missing.
 fn end(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -160,8 +159,8 @@ fn end(path: &Path) -> PathBuf {
     path
 }
 
-/// The name of the open file of ours that the path leads to (`/dev/stdout`, `/dev/fd/3`). To replace the file behind it
-/// would take along what is printed there.
+/// The number of our own open file that a path leads to (`/dev/stdout`, `/dev/fd/3`). Replacing the file behind it
+/// would discard what is printed there.
 fn descriptor(path: &Path) -> Option<OsString> {
     let folders = ["/proc/self/fd", "/dev/fd"].map(fs::canonicalize);
     let mut path = path.to_owned();
@@ -175,7 +174,7 @@ fn descriptor(path: &Path) -> Option<OsString> {
     None
 }
 
-/// Our own streams are shared, so that nothing is written over what they print; any other file is written at its end.
+/// Opens a stream. Our own streams are shared, so that their output is not overwritten; other files are appended to.
 fn stream(name: &OsStr, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
@@ -211,7 +210,7 @@ mod tests {
         fs::write(&path, "before, and longer").unwrap();
         let file = ResultFile::prepare(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before, and longer");
-        // A process that ends now leaves nothing behind, whatever ends it.
+        // Nothing is left behind, however the process ends.
         if cfg!(target_os = "linux") {
             assert_eq!(names(folder.path()), ["digest"]);
         }
@@ -257,7 +256,7 @@ mod tests {
         ResultFile::prepare(&at("far")).unwrap().write(b"x").unwrap();
         assert!(at("far").is_symlink() && at("near").is_symlink());
         assert_eq!(fs::read(at("results/digest")).unwrap(), b"x");
-        // One that goes in a circle leads nowhere, and one to a directory that is not there cannot be written.
+        // A circle of links has no end, and a file in a missing directory cannot be written.
         symlink("circle", at("circle")).unwrap();
         symlink("none/digest", at("nowhere")).unwrap();
         for name in ["circle", "nowhere"] {

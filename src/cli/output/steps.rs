@@ -1,4 +1,4 @@
-//! What a command that takes long is doing now: one line on a terminal, nothing elsewhere.
+//! The current step of a long command: one line on a terminal, nothing elsewhere.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Streams;
 use super::terminal::Canvas;
 
-/// How often a second the line is drawn, at most.
+/// The maximum number of redraws per second.
 const DRAWINGS: u8 = 10;
 
-/// The steps of a command. Every method can be called by any thread at any time. Dropped, it leaves no line behind.
+/// The steps of a command. Every method may be called on any thread at any time. Dropping it removes the line.
 pub struct Steps {
     streams: Arc<Streams>,
     line: Option<(MultiProgress, ProgressBar)>,
 }
 
 impl Steps {
-    /// A line for so many steps, if stderr is a terminal.
+    /// A line for this number of steps, if stderr is a terminal.
     pub fn new(streams: &Arc<Streams>, number: usize) -> Steps {
         let line = streams.stderr_is_terminal().then(|| {
             let canvas = Box::new(Canvas::new(streams.stderr()));
@@ -31,14 +31,14 @@ impl Steps {
         Steps { streams: Arc::clone(streams), line }
     }
 
-    /// Shows what is done now.
+    /// Shows the current step.
     pub fn begin(&self, what: &str) {
         if let Some((_, bar)) = &self.line {
             bar.set_message(what.to_owned());
         }
     }
 
-    /// One step is done.
+    /// Counts a finished step.
     pub fn done(&self) {
         if let Some((_, bar)) = &self.line {
             bar.inc(1);

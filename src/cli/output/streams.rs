@@ -1,7 +1,6 @@
-//! The two streams, behind locks so that several threads can talk without mixing lines.
+//! stdout and stderr behind locks, so that several threads do not mix their lines.
 //!
-//! While bars are drawn below the talk ([`super::Progress`]), whatever is written takes them away first and has them
-//! drawn again behind it.
+//! While bars are drawn ([`super::Progress`]), every write removes them first and redraws them after it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,10 +14,10 @@ use crate::sanitize;
 
 type Sink = Mutex<Box<dyn Write + Send>>;
 
-/// A stream that more than one thing writes to.
+/// A stream with several writers.
 pub(super) type SharedSink = Arc<Sink>;
 
-/// Where output goes. Shared by everything that a command does.
+/// The output streams, shared by the whole command.
 pub struct Streams {
     out: Sink,
     err: SharedSink,
@@ -28,7 +27,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Streams that write to these two; the process's own, or a test's. Neither is taken for a terminal.
+    /// Streams that write to these two: the process's own, or a test's. Neither counts as a terminal.
     pub fn new(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Streams {
         Streams {
             out: Mutex::new(Box::new(out)),
@@ -39,13 +38,13 @@ impl Streams {
         }
     }
 
-    /// The same streams, where stderr is a terminal to draw on, or is not.
+    /// Sets whether stderr is a terminal that can be drawn on.
     #[must_use]
     pub fn with_terminal(self, stderr_is_terminal: bool) -> Streams {
         Streams { stderr_is_terminal, ..self }
     }
 
-    /// The same streams, where stdout is a terminal with so many columns.
+    /// Sets the columns of the terminal that stdout is, if it is one.
     #[must_use]
     pub fn with_width(self, width: Option<usize>) -> Streams {
         Streams { width, ..self }
@@ -56,14 +55,14 @@ impl Streams {
         self.width
     }
 
-    /// Whether stderr is a terminal to draw on.
+    /// Whether stderr is a terminal that can be drawn on.
     pub fn stderr_is_terminal(&self) -> bool {
         self.stderr_is_terminal
     }
 
     /// Writes data to stdout and flushes it.
     ///
-    /// A reader that has gone away (`| head -1`) is no error: nobody is left to tell, and the work goes on.
+    /// A closed pipe (`| head -1`) is no error: the command continues.
     ///
     /// # Errors
     /// Any other failure, such as a full disk.
@@ -77,7 +76,7 @@ impl Streams {
         })
     }
 
-    /// Writes one line of data to stdout, or some; nothing in it steers a terminal.
+    /// Writes one or more lines of data to stdout, without control characters.
     ///
     /// # Errors
     /// As [`Streams::data`].
@@ -85,7 +84,7 @@ impl Streams {
         self.data(sanitize::talk(&format!("{text}\n")).as_bytes())
     }
 
-    /// Writes `value` to stdout as `--format json` has it: see [`json`].
+    /// Writes `value` to stdout as `--format json` does (see [`json`]).
     ///
     /// # Errors
     /// As [`Streams::data`] and [`json::text`].
@@ -93,8 +92,8 @@ impl Streams {
         self.data(json::text(value)?.as_bytes())
     }
 
-    /// Writes talk to stderr, nothing of which steers a terminal. A failure is dropped: there is nowhere left to report
-    /// it.
+    /// Writes a message to stderr, without control characters. A failure is ignored, because there is no other place to
+    /// report it.
     pub fn note(&self, text: impl fmt::Display) {
         let line = sanitize::talk(&format!("{text}\n"));
         self.without_bars(|| {
@@ -103,18 +102,18 @@ impl Streams {
         });
     }
 
-    /// The way to stderr for what draws on it.
+    /// stderr, for what draws on it.
     pub(super) fn stderr(&self) -> SharedSink {
         Arc::clone(&self.err)
     }
 
-    /// Says which bars are drawn on stderr from now on, if any.
+    /// Sets the bars that are drawn on stderr.
     pub(super) fn set_bars(&self, bars: Option<MultiProgress>) {
         *lock(&self.bars) = bars;
     }
 
     fn without_bars<R>(&self, write: impl FnOnce() -> R) -> R {
-        // Not under the lock: bars are drawn by other threads meanwhile, and they come through here too.
+        // Not under the lock: other threads draw bars through here at the same time.
         let bars = lock(&self.bars).clone();
         match bars {
             Some(bars) => bars.suspend(write),

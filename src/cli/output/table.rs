@@ -1,4 +1,4 @@
-//! Text tables as docker prints them: upper-case headers, columns set apart by blanks, no lines.
+//! Text tables as docker prints them: upper-case headers, columns separated by blanks, no lines.
 
 use std::fmt;
 
@@ -6,34 +6,34 @@ use console::{measure_text_width, truncate_str};
 
 use crate::sanitize;
 
-/// Blanks between a column and the next.
+/// Blanks between two columns.
 const GAP: usize = 3;
 
-/// Docker's columns are never narrower than this, gap included; the last one is as wide as it is.
+/// The minimum width of docker's columns with their gap. The last column may be narrower.
 const NARROWEST: usize = 10;
 
-/// A table that knows its rows. Displayed, every line ends in a newline and none in a blank.
+/// A table. With `Display` every line ends in a newline and none in a blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     rows: Vec<Vec<String>>,
-    /// The columns of the terminal, where it has to fit one.
+    /// The columns of the terminal, if the table must fit.
     room: Option<usize>,
 }
 
 impl Table {
-    /// A table with these headers and no rows yet.
+    /// A table with these headers and no rows.
     pub fn new(headers: &[&str]) -> Table {
         Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], room: None }
     }
 
-    /// The same table for a terminal with so many columns; without a number every cell is shown whole.
+    /// Limits the table to so many columns of a terminal. Without a number every cell is shown whole.
     #[must_use]
     pub fn within(self, room: Option<usize>) -> Table {
         Table { room, ..self }
     }
 
-    /// Adds a row below the others; one that is too short is filled with nothing. Control characters in it are shown
-    /// as `?`: what a registry says must not steer the terminal.
+    /// Appends a row. Missing cells are empty. Control characters are shown as `?`, because a registry's text must not
+    /// control the terminal.
     pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
         self.rows.push(cells.into_iter().map(|cell| sanitize::word(cell.as_ref())).collect());
     }
@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-/// Takes from the widest columns until they fit, or none is wider than it has to be. The last one needs no gap.
+/// Narrows the widest columns until the table fits or all have the minimum width. The last column needs no gap.
 fn shrink(widths: &mut [usize], room: usize) {
     let mut over = widths.iter().sum::<usize>().saturating_sub(room.saturating_add(GAP));
     while over > 0 {
@@ -127,7 +127,7 @@ b
             assert!(text.lines().all(|line| line.len() <= room), "{room}:\n{text}");
             assert!(text.contains("12 kB") && text.contains("..."), "{room}:\n{text}");
         }
-        // There is a bound below which nothing could be read.
+        // Below the minimum width nothing could be read.
         assert!(table.within(Some(1)).to_string().contains("dock..."));
     }
 

@@ -1,4 +1,4 @@
-//! What the other end of a stream can show, and the way to draw on it.
+//! What a terminal can show, and how to draw on it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,30 +9,29 @@ use indicatif::TermLike;
 use super::streams::SharedSink;
 use crate::env::Env;
 
-/// Whether a terminal is to be drawn on: not with `TERM=dumb`, which has no cursor to move, nor with `NO_COLOR`, which
-/// asks for nothing but text.
+/// Whether to draw on a terminal: not with `TERM=dumb`, which cannot move a cursor, and not with `NO_COLOR`.
 pub fn can_draw(env: &Env) -> bool {
     env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb")
 }
 
-/// Whether the locale writes UTF-8: the first that is set of `LC_ALL`, `LC_CTYPE` and `LANG` says so.
+/// Whether the locale is UTF-8, by the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
 pub fn is_utf8(env: &Env) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.get(name)).unwrap_or_default();
     let locale = locale.to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
-/// The columns of the terminal that stdout is; none where it is something else.
+/// The columns of the terminal that stdout is; `None` if it is no terminal.
 pub fn stdout_width() -> Option<usize> {
     let stdout = console::Term::stdout();
     let size = if stdout.is_term() { stdout.size_checked() } else { None };
     size.map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
 }
 
-/// The terminal behind stderr as indicatif draws on it.
+/// The terminal behind stderr, for indicatif.
 ///
-/// What is drawn goes out through the same sink as all other talk, in one piece a drawing. It never fails: a terminal
-/// that has gone away is no reason to stop a copy, and indicatif would panic.
+/// Each drawing goes through the same sink as all messages, in one write. It never fails: a closed terminal must not
+/// stop a copy, and indicatif would panic.
 pub(super) struct Canvas {
     sink: SharedSink,
     pending: Mutex<String>,
@@ -48,7 +47,7 @@ impl Canvas {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
 
-    /// Moves the cursor; no distance must send nothing, since terminals read a zero as one.
+    /// Moves the cursor. A distance of zero sends nothing, because terminals read zero as one.
     fn go(&self, distance: usize, way: char) -> io::Result<()> {
         if distance > 0 {
             self.push(&format!("\x1b[{distance}{way}"));
@@ -57,7 +56,7 @@ impl Canvas {
     }
 }
 
-/// What a test's terminal has: rows, columns.
+/// The size of a test's terminal: rows, columns.
 #[cfg(test)]
 pub(super) const TEST_SIZE: (u16, u16) = (24, 80);
 

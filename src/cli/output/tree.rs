@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::sanitize;
 
-/// What the lines are made of.
+/// The characters of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strokes {
     /// `├─`, `└─`, `│`: for a terminal that shows UTF-8.
@@ -14,7 +14,7 @@ pub enum Strokes {
 }
 
 impl Strokes {
-    /// The strokes for a locale; [`super::terminal::is_utf8`] knows which it is.
+    /// The characters for a locale (see [`super::terminal::is_utf8`]).
     pub fn of_locale(is_utf8: bool) -> Strokes {
         if is_utf8 { Strokes::Unicode } else { Strokes::Ascii }
     }
@@ -44,7 +44,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree of one line. Control characters in it are shown as `?`: what a registry says must not steer the terminal.
+    /// A tree of one line. Control characters are shown as `?`, because a registry's text must not control the
+    /// terminal.
     pub fn new(label: impl AsRef<str>) -> Tree {
         Tree { label: sanitize::word(label.as_ref()), branches: Vec::new() }
     }

@@ -1,33 +1,33 @@
-//! Cobra's completion protocol, which docker's shell scripts speak: one `value<TAB>description` a line, then `:N`, a
-//! number that says what the shell should do with them (`cobra/completions.go`; compared live with docker's answers).
+//! Cobra's completion protocol, which docker's shell scripts use: one `value<TAB>description` per line, then `:N`, a
+//! number that tells the shell what to do with them (`cobra/completions.go`; compared live with docker).
 
 use std::fmt::Write;
 
 use crate::cli::args::{self, Cursor, FlagKind, Partial};
 use crate::platform;
 
-/// What the local store knows, looked up only when it is needed.
+/// Lookups in the local store. Each is made only if it is needed.
 pub struct Lists<'a> {
     /// The names of all local lists, normalised.
     pub names: &'a dyn Fn() -> Vec<String>,
-    /// The images in the list of this name as typed, normalised; none if there is no such list.
+    /// The images of the list of this name as typed, normalised; empty if there is no such list.
     pub entries: &'a dyn Fn(&str) -> Vec<String>,
-    /// The platforms of the images in the list of this name as typed; none if there is no such list.
+    /// The platforms of the images of the list of this name as typed; empty if there is no such list.
     pub platforms: &'a dyn Fn(&str) -> Vec<String>,
 }
 
-/// What to print.
+/// The output of a completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompletionResult {
     /// The candidates and the directive.
     pub stdout: String,
-    /// What cobra tells whoever debugs a completion.
+    /// The line that cobra prints for debugging.
     pub stderr: String,
-    /// 0, or 1 where there is no word to complete.
+    /// 0, or 1 if there is no word to complete.
     pub exit_code: u8,
 }
 
-/// Cobra's directives, as far as they are used.
+/// Cobra's directives, as far as they are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Directive {
     /// The shell may offer files.
@@ -43,7 +43,7 @@ struct Candidate {
 
 type Candidates = (Vec<Candidate>, Directive);
 
-/// Completes a command line whose last word is the one at the cursor.
+/// Completes a command line. Its last word is the one at the cursor.
 pub fn answer(words: &[String], with_descriptions: bool, lists: &Lists<'_>) -> CompletionResult {
     let Some((current, before)) = words.split_last() else {
         let stderr = "requires at least 1 arg(s), only received 0\n".to_owned();
@@ -113,7 +113,7 @@ fn flags(verb: &clap::Command, partial: &Partial) -> Vec<Candidate> {
     found
 }
 
-/// The values of a flag; where they are not known the shell does as it likes, as with docker: it offers files.
+/// The values of a flag. If they are not known the shell offers files, as with docker.
 fn values(flag: &str, partial: &Partial, lists: &Lists<'_>) -> Candidates {
     let syntax = partial.verb.iter().flat_map(|verb| verb.get_arguments()).find(|known| known.get_long() == Some(flag));
     let is_list = syntax.is_some_and(|flag| args::kind(flag) == FlagKind::List);
@@ -138,7 +138,7 @@ fn values(flag: &str, partial: &Partial, lists: &Lists<'_>) -> Candidates {
     (starting_with(&partial.typed, known), Directive::NoFileComp)
 }
 
-/// The platforms that there are; in a CSV list those that are not in it yet, behind what is.
+/// The platforms of the list. In a CSV list, those that it does not contain yet, after the typed ones.
 fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
     let begun = typed.rfind(',').filter(|_| is_list).map_or(0, |comma| comma + 1);
     let (done, current) = typed.split_at(begun);
@@ -147,7 +147,7 @@ fn platforms(typed: &str, is_list: bool) -> Vec<Candidate> {
     fitting.map(|platform| Candidate { value: format!("{done}{platform}"), description: String::new() }).collect()
 }
 
-/// What may stand in the verb's next place.
+/// The words that the command may take next.
 fn words(verb: &clap::Command, partial: &Partial, lists: &Lists<'_>) -> Candidates {
     let names = || references(&partial.typed, (lists.names)());
     let list = partial.words.first();
@@ -163,13 +163,13 @@ fn words(verb: &clap::Command, partial: &Partial, lists: &Lists<'_>) -> Candidat
         }
         ("rm", _) if !partial.has("all") => names().into_iter().filter(is_new).collect(),
         ("shell-init", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish"]),
-        // An image in a registry: nothing here knows which there are, and it is no file either.
+        // An image in a registry: it can be neither looked up here nor a file.
         _ => Vec::new(),
     };
     (found, Directive::NoFileComp)
 }
 
-/// References as docker shows them, or in full where that is what has been begun.
+/// References in docker's short form, or in full if the typed text begins so.
 fn references(typed: &str, full: Vec<String>) -> Vec<Candidate> {
     let spelt = full.iter().filter_map(|full| [familiar(full), full].into_iter().find(|name| name.starts_with(typed)));
     starting_with(typed, spelt.collect())
@@ -268,7 +268,7 @@ mod tests {
         let behind = complete(&["apply", "--platforms", "linux/s390x,linux/amd64,linux/s"]);
         assert_eq!(behind, (Vec::new(), ":4".to_owned()), "linux/s390x is there already");
         assert_eq!(complete(&["push", "--require", "linux/amd64,linux/s"]).0, ["linux/amd64,linux/s390x"]);
-        // One platform, no list.
+        // One platform, not a list.
         assert_eq!(complete(&["inspect", "--platform", "linux/amd64,linux/s"]).0, [""; 0]);
     }
 

@@ -1,8 +1,8 @@
-//! The docker plugin protocol: how docker calls a plugin, and what the same program does when it is called alone.
+//! Docker's plugin protocol, and the program without docker.
 //!
-//! Docker runs `docker-NAME` with its own whole argument vector: its flags, then NAME, then ours. `docker help NAME`
-//! and completion put a word before NAME. Called alone there is no NAME, and every text says `docker-manifest` where
-//! it would say `docker NAME`. (Measured with docker 28.2.2; `cli-plugins/manager` in docker/cli.)
+//! Docker runs `docker-NAME` with its own whole command line: its flags, then NAME, then our arguments. `docker help
+//! NAME` and completion put a word before NAME. Without docker there is no NAME, and every text has `docker-manifest`
+//! in place of `docker NAME`. (Measured with docker 28.2.2; `cli-plugins/manager` in docker/cli.)
 
 pub mod completion;
 pub mod shell;
@@ -13,53 +13,53 @@ use std::path::PathBuf;
 
 use crate::cli::args::{self, ArgsError};
 
-/// What `docker-cli-plugin-metadata` answers.
+/// The output of `docker-cli-plugin-metadata`.
 pub const METADATA: &str = include_str!("../../../docker-cli-plugin-metadata");
 
-/// The word that docker asks for the metadata with.
+/// The argument by which docker requests the metadata.
 const METADATA_COMMAND: &str = "docker-cli-plugin-metadata";
 
 /// How the program was called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
-    /// What texts call it: `docker manifest`, `docker manifests`, `docker-manifest`.
+    /// The name in all texts: `docker manifest`, `docker manifests`, `docker-manifest`.
     pub name: String,
-    /// `--config`, which goes before `DOCKER_CONFIG`.
+    /// `--config`, which overrides `DOCKER_CONFIG`.
     pub config_dir: Option<PathBuf>,
     /// `--debug`.
     pub debug: bool,
-    /// What is wanted.
+    /// The action to take.
     pub action: Action,
 }
 
-/// What the caller wants.
+/// The action to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Print [`METADATA`].
     Metadata,
     /// Complete a command line: see [`completion::answer`].
     Complete {
-        /// The command line without the program's and the plugin's name; the last is the word at the cursor.
+        /// The command line without the names of program and plugin. The last word is the one at the cursor.
         words: Vec<String>,
-        /// `__complete`, not `__completeNoDesc`.
+        /// True for `__complete`, false for `__completeNoDesc`.
         with_descriptions: bool,
     },
-    /// Run the verb and what follows it: [`args::parse`].
+    /// Run a command with its arguments: [`args::parse`].
     Run(Vec<String>),
-    /// Be manifest-tool: [`args::manifest_tool`].
+    /// Behave as manifest-tool: [`args::manifest_tool`].
     ManifestTool(Vec<String>),
-    /// Be mquery: [`args::mquery`].
+    /// Behave as mquery: [`args::mquery`].
     Mquery(Vec<String>),
 }
 
-/// The names that a link to the program can have for it to be another one.
+/// The names of links by which the program behaves as another one.
 const MANIFEST_TOOL: &str = "manifest-tool";
 const MQUERY: &str = "mquery";
 
-/// Takes an argument vector, the program's own name first, apart.
+/// Reads an argument vector that begins with the program's own name.
 ///
 /// # Errors
-/// A flag before the verb that is none of docker's; docker refuses those itself before it calls a plugin.
+/// A flag before the command that docker does not have. Docker itself refuses those before it calls a plugin.
 pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
     let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program(path), words));
     let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, action };
@@ -109,16 +109,16 @@ fn alone_name(program: &str) -> String {
     if program.is_empty() { "docker-manifest".to_owned() } else { program.to_owned() }
 }
 
-/// The names that the program goes by.
+/// The names of the program.
 struct Plugin<'a> {
     /// Its file name: `docker-manifests`.
     program: &'a str,
-    /// The word that docker knows it by: `manifests`.
+    /// The name that docker knows it by: `manifests`.
     word: Option<&'a str>,
 }
 
 impl Plugin<'_> {
-    /// Whether these words begin with the plugin's own name, and what follows it.
+    /// Whether these words begin with the plugin's own name, and the words after it.
     fn strip<'w>(&self, words: &'w [String]) -> (bool, &'w [String]) {
         match words.split_first() {
             Some((first, rest)) if Some(first.as_str()) == self.word => (true, rest),
@@ -134,13 +134,13 @@ impl Plugin<'_> {
         Called { name, config_dir: None, debug: false, action }
     }
 
-    /// `NAME create …`, or `create …` alone.
+    /// `NAME create …`, or `create …` without docker.
     fn run(&self, words: &[String]) -> Called {
         let (by_docker, rest) = self.strip(words);
         self.called(by_docker, Action::Run(rest.to_vec()))
     }
 
-    /// `help NAME [VERB]`, or `help [VERB]` alone.
+    /// `help NAME [VERB]`, or `help [VERB]` without docker.
     fn help(&self, words: &[String]) -> Called {
         let (by_docker, topic) = self.strip(words.get(1..).unwrap_or_default());
         let help = std::iter::once("help".to_owned()).chain(topic.iter().cloned());
@@ -151,7 +151,7 @@ impl Plugin<'_> {
     fn completion(&self, head: &args::Head, with_descriptions: bool) -> Called {
         let words = head.rest.get(1..).unwrap_or_default();
         let (typed, before) = words.split_last().map_or((None, words), |(typed, before)| (Some(typed), before));
-        // A flag that is wrong before the verb is not completion's to report; it is then taken for the verb's own.
+        // Completion does not report a wrong flag before the command. It counts as the command's own.
         let inner = args::globals(self.program, before)
             .unwrap_or_else(|_| args::Head { rest: before.to_vec(), ..args::Head::default() });
         let (by_docker, rest) = self.strip(&inner.rest);

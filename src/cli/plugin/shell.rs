@@ -1,13 +1,13 @@
-//! Shell functions that make `docker manifest` ours.
+//! Shell functions by which `docker manifest` runs this program.
 //!
-//! Docker never runs a plugin that is named like one of its own commands, so `docker manifest` has to be caught before
-//! docker sees it. The function looks at the first word that is no flag of docker's, sends `manifest` to
-//! `docker-manifest` with the whole command line, and everything else to docker. Docker's own completion calls
-//! `docker __complete`, so catching that too gives completion for nothing.
+//! Docker never runs a plugin that has the name of one of its own commands, so the shell must catch `docker manifest`
+//! before docker sees it. The function finds the first word that is no flag of docker. If it is `manifest`, the
+//! function runs `docker-manifest` with the whole command line; otherwise it runs docker. Docker's own completion calls
+//! `docker __complete`, so the function serves completion too.
 
 use crate::cli::args::Shell;
 
-/// The function for a shell, as text to evaluate there.
+/// The function for a shell, for its `eval`.
 pub fn function(shell: Shell) -> String {
     match shell {
         Shell::Bash => format!("{POSIX}{BASH_COMPLETION}"),
@@ -16,7 +16,7 @@ pub fn function(shell: Shell) -> String {
     }
 }
 
-/// Written in what bash and zsh share; `function` keeps an alias named docker from being expanded here.
+/// The common subset of bash and zsh. `function` keeps an alias named docker from being expanded here.
 const POSIX: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
 function __docker_manifest_is_meant {
     local lead=

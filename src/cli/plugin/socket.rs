@@ -1,8 +1,8 @@
-//! The stop socket: docker holds one end, and closes it when it wants the plugin to end.
+//! The stop socket: docker holds one end, and closes it to stop the plugin.
 //!
-//! Docker does so when it is told to stop and the plugin does not share its terminal, so that the signal reaches docker
-//! alone. Every change of the store is atomic, so the process may end at any point. A command that has something to
-//! clean up handles the request itself ([`Stop`]).
+//! Docker does so if it is stopped and the plugin does not share its terminal, so that the signal reaches docker alone.
+//! Every change of the store is atomic, so the process may end at any moment. A command that must clean up handles the
+//! request itself ([`Stop`]).
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -11,18 +11,18 @@ use std::thread;
 use crate::cli::stop::Stop;
 use crate::env::Env;
 
-/// The exit code of a program that an interrupt ended, which docker's own plugins use too.
+/// The exit code of a program that an interrupt ended. Docker's own plugins use it too.
 const INTERRUPTED: i32 = 130;
 
-/// Ends this process when docker closes the socket that it named in `DOCKER_CLI_PLUGIN_SOCKET`, unless the command that
-/// runs handles the request.
+/// Ends this process when docker closes the socket of `DOCKER_CLI_PLUGIN_SOCKET`, unless the command handles the
+/// request.
 ///
-/// Without such a name, or with one that nobody listens at, does nothing: then nobody wants to stop us that way.
+/// Does nothing without that variable, or if the socket does not accept a connection.
 pub fn watch(env: &Env, stop: &Stop) {
     let Some(address) = env.get("DOCKER_CLI_PLUGIN_SOCKET") else { return };
     if let Ok(socket) = connect(address) {
         let stop = stop.clone();
-        // Without a thread to watch there is still the work to do.
+        // If no thread can be started, the command runs without the watch.
         let _ = thread::Builder::new().name("stop-socket".to_owned()).spawn(move || {
             wait_for_end(socket);
             if !stop.request() {
@@ -32,7 +32,7 @@ pub fn watch(env: &Env, stop: &Stop) {
     }
 }
 
-/// Connects to a socket by its path, or by its abstract name behind `@`.
+/// Connects to a socket by its path, or by its abstract name after `@`.
 fn connect(address: &str) -> io::Result<UnixStream> {
     match address.strip_prefix('@') {
         Some(name) => connect_abstract(name),
@@ -54,7 +54,7 @@ fn connect_abstract(_name: &str) -> io::Result<UnixStream> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
-/// Reads until the other end is closed; docker never sends anything.
+/// Reads until the other end is closed. Docker never sends anything.
 fn wait_for_end(mut socket: UnixStream) {
     let mut sink = [0; 64];
     loop {

@@ -1,4 +1,4 @@
-//! What there is to type, as clap's structs, and what it comes to.
+//! manifest-tool's arguments as clap's structs, and the requests that they become.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::secret::Secret;
 /// The flags of the whole program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct ToolGlobals {
-    /// Tell each request on standard error
+    /// Print each request on standard error
     #[arg(long)]
     pub debug: bool,
-    /// Allow communication with a registry whose certificate is not checked
+    /// Allow communication with a registry whose certificate cannot be verified
     #[arg(long)]
     pub insecure: bool,
-    /// Talk plain HTTP to the registry
+    /// Use plain HTTP for the registry
     #[arg(long)]
     pub plain_http: bool,
     /// Log in to the registry as this user
@@ -32,7 +32,7 @@ pub struct ToolGlobals {
     pub docker_cfg: Option<PathBuf>,
 }
 
-/// The form of the list to push; manifest-tool knows no rule of docker's.
+/// The format of the list to push. manifest-tool has no automatic choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ToolForm {
     Docker,
@@ -59,7 +59,7 @@ pub(super) struct InspectLine {
     pub(super) image: RefArg,
 }
 
-/// What both ways to push take.
+/// The arguments that both forms of `push` take.
 #[derive(Debug, clap::Args)]
 pub(super) struct PushFlags {
     /// Form of the list: "docker" or "oci" (default "docker")
@@ -100,13 +100,13 @@ pub(super) struct FromArgsLine {
     /// Platforms to fill into the template: OS/ARCH[/VARIANT],...
     #[arg(long, value_name = "strings", required = true, value_parser = PlatformFilter::new)]
     pub(super) platforms: Vec<PlatformFilter>,
-    /// Name of the images, with OS, ARCH and VARIANT in it
+    /// Name of the images, with the placeholders OS, ARCH and VARIANT
     #[arg(long, value_name = "value", value_parser = values::word)]
     pub(super) template: String,
     /// List to push
     #[arg(long, value_name = "value", value_parser = RefArg::value)]
     pub(super) target: RefArg,
-    /// More tags for the list, in the same repository
+    /// Additional tags for the list, in the same repository
     #[arg(long, value_name = "strings", value_parser = values::tag)]
     pub(super) tags: Vec<String>,
     /// Annotations of the list (KEY=VALUE,...); OCI only
@@ -118,7 +118,7 @@ fn secret(typed: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(typed))
 }
 
-/// What manifest-tool is asked for.
+/// The request that a command line makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolRequest {
     /// Print this on stdout and exit with 0.
@@ -129,42 +129,42 @@ pub enum ToolRequest {
     Run(ToolGlobals, Box<ToolCommand>),
 }
 
-/// A command of manifest-tool's.
+/// A command of manifest-tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolCommand {
     /// `inspect`.
     Inspect {
         /// The image.
         image: RefArg,
-        /// The manifest's JSON.
+        /// Whether to print the manifest's JSON.
         raw: bool,
-        /// With the configuration.
+        /// Whether to include the configuration.
         expand_config: bool,
     },
     /// `push from-spec`.
     FromSpec {
         /// The file; `-` is stdin.
         file: PathBuf,
-        /// Docker's list or the OCI index.
+        /// Docker's manifest list or the OCI index.
         kind: Form,
-        /// Whether an image that the registry says it has not is left out.
+        /// Whether to leave out an image that the registry does not have.
         ignore_missing: bool,
     },
     /// `push from-args`.
     FromArgs {
-        /// What is filled into the template; not empty.
+        /// The values for the template; not empty.
         platforms: Vec<PlatformFilter>,
-        /// The images' name, with `OS`, `ARCH` and `VARIANT` in it.
+        /// The name of the images, with the placeholders `OS`, `ARCH` and `VARIANT`.
         template: String,
         /// The list.
         target: RefArg,
-        /// More tags.
+        /// Additional tags.
         tags: Vec<String>,
         /// The list's annotations.
         annotations: Vec<(String, String)>,
-        /// Docker's list or the OCI index.
+        /// Docker's manifest list or the OCI index.
         kind: Form,
-        /// Whether an image that the registry says it has not is left out.
+        /// Whether to leave out an image that the registry does not have.
         ignore_missing: bool,
     },
 }

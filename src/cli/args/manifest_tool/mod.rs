@@ -1,8 +1,8 @@
-//! manifest-tool's command line, as people type it today (v2.2): for when the program is called by that name.
+//! manifest-tool's command line (v2.2), used if the program is called by that name.
 //!
-//! Its flags are read as everywhere else (`scan`), with three habits of its own: a long flag may have one dash, flags
-//! of the whole program may stand anywhere and not only before the command, and every error is exit code 1. What it
-//! ignores in silence is an error here: flags that do not exist, a type that is none, words too many.
+//! Flags are read as everywhere else (`scan`), with three differences: a long flag may have one dash, the flags of the
+//! program may stand anywhere, and every error has exit code 1. manifest-tool ignores unknown flags, unknown types and
+//! extra words; here they are errors.
 
 mod lines;
 
@@ -18,40 +18,40 @@ use crate::suggest::nearest;
 
 pub use lines::{ToolCommand, ToolGlobals, ToolRequest};
 
-/// What every text calls the program.
+/// The name of the program in every text.
 const NAME: &str = "manifest-tool";
 
-/// A command line of manifest-tool's that cannot be run: exit code 1, as its own.
+/// A command line of manifest-tool that cannot be run. The exit code is 1, as manifest-tool's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ToolError {
-    /// What is wrong.
+    /// The error itself.
     pub kind: ToolErrorKind,
-    /// The usage line of the command that it is wrong for.
+    /// The usage line of the command that it concerns.
     pub usage: String,
-    /// What was probably meant.
+    /// What the user probably meant.
     pub near: Option<String>,
 }
 
-/// What is wrong with a command line of manifest-tool's.
+/// The kinds of errors of a command line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolErrorKind {
-    /// A flag that there is not, one without its value, or with a value that is none.
+    /// An unknown flag, or a flag without its value or with an invalid one.
     #[error(transparent)]
     Flag(#[from] FlagError),
     /// A word that is no command.
     #[error("unknown command: {0}")]
     Command(String),
-    /// `push` without a way to.
+    /// `push` without `from-spec` or `from-args`.
     #[error("push wants from-spec or from-args")]
     Way,
-    /// A flag, or a word, that the command cannot do without.
+    /// A missing flag or word that the command needs.
     #[error("{0} is missing")]
     Missing(String),
-    /// A word that is not what it should be.
+    /// An invalid word.
     #[error("{0}")]
     Word(String),
-    /// A word too many.
+    /// An extra word.
     #[error("unexpected argument: {0}")]
     Extra(String),
 }
@@ -59,7 +59,7 @@ pub enum ToolErrorKind {
 /// Reads manifest-tool's arguments, without the program's name.
 ///
 /// # Errors
-/// Whatever cannot be understood; nothing is ignored.
+/// Everything that cannot be read. Nothing is ignored.
 pub fn manifest_tool(words: &[String]) -> Result<ToolRequest, ToolError> {
     let commands = commands();
     let words = two_dashes(&commands, words);
@@ -92,7 +92,7 @@ fn flag<'a>(commands: &'a [clap::Command], long: &str) -> Option<&'a clap::Arg> 
     commands.iter().flat_map(clap::Command::get_arguments).find(|flag| flag.get_long() == Some(long))
 }
 
-/// Go's flag package takes `-raw` for `--raw`. A value that begins with a dash stays as it is.
+/// Go's flag package reads `-raw` as `--raw`. A value that begins with a dash is not changed.
 fn two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
     let mut is_value = false;
     let mut ended = false;
@@ -109,7 +109,7 @@ fn two_dashes(commands: &[clap::Command], words: &[String]) -> Vec<String> {
     spelt
 }
 
-/// The words that say which command is meant: one, or `push` and a way to.
+/// The words that select a command: one, or `push` and its form.
 fn path(commands: &[clap::Command], words: &[String]) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     let mut is_value = false;
@@ -132,7 +132,7 @@ fn is_there(words: &[String], flags: &[&str]) -> bool {
     words.iter().any(|word| flags.contains(&word.as_str()))
 }
 
-/// Only flags, or nothing: help, unless a flag is wrong.
+/// The result if there are only flags, or nothing: help, unless a flag is wrong.
 fn no_command(commands: &[clap::Command], words: &[String]) -> Result<ToolRequest, ToolError> {
     let all = commands.iter().flat_map(clap::Command::get_arguments).filter(|flag| flag.get_long().is_some());
     let mut whole = clap::Command::new("");
@@ -209,7 +209,7 @@ fn typed(command: &clap::Command, normal: Vec<String>) -> Result<ToolRequest, cl
     Ok(ToolRequest::Run(globals, Box::new(run)))
 }
 
-/// `name` is the command's; empty for the whole program's, `push` for both ways to push.
+/// An error. `name` is the command; empty for the program, `push` for both forms of `push`.
 fn error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> ToolError {
     let own = commands.iter().filter(|command| command.get_name().starts_with(name));
     let near = match &kind {
@@ -232,7 +232,7 @@ fn error(commands: &[clap::Command], name: &str, kind: ToolErrorKind) -> ToolErr
 }
 
 impl ToolError {
-    /// Where to read more.
+    /// Where to find more help.
     pub fn hint(&self) -> String {
         format!("Run '{NAME} --help' for more information")
     }

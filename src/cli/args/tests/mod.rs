@@ -246,7 +246,7 @@ fn options_are_laid_out_as_docker_s() {
     let expected = "
 Options:
       --format string   Format: \"table\" or \"json\" (default \"table\")
-  -q, --quiet           Show the names alone
+  -q, --quiet           Only print names
 ";
     assert!(text.contains(expected), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What a list names, as far as a command needs to know it.
+//! The children of a list, in the detail that a command needs.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ use crate::model::manifest::ManifestKind;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// What is to be known of the manifests that a list names. The platform always is.
+/// What is requested about the children of a list. The platform is always known.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Detail {
-    /// What is in them.
+    /// Their contents.
     pub(crate) contents: bool,
     /// Whether the registry has them.
     pub(crate) check: bool,
 }
 
 impl Detail {
-    /// Whether the manifest itself is needed. With a check that is so for an index too, because it names others.
+    /// Whether the manifest itself must be fetched. With a check that includes a nested index, because it has children.
     fn is_fetched(self, line: &Descriptor) -> bool {
         let is_told = line.has_platform() || attested(line).is_some();
         let may_be_list = line.media_type.is_empty() || is_list(line);
@@ -35,7 +35,7 @@ impl Detail {
 }
 
 impl Client<'_> {
-    /// A list, and this of what it names.
+    /// A list with its children.
     pub(super) fn list(
         &self,
         reference: &Reference,
@@ -50,8 +50,8 @@ impl Client<'_> {
         Ok(InspectNode::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
-    /// What lies below a list, as far as the detail needs it. A manifest whose contents are not needed is only looked
-    /// for.
+    /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
+    /// HEAD request.
     fn known(&self, list: &Reference, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
         let is_wanted = |line: &Descriptor| detail.check || detail.is_fetched(line);
         let look = |line: &Descriptor| {
@@ -69,7 +69,7 @@ impl Client<'_> {
         Ok(if is_there { Known::Present } else { Known::Missing })
     }
 
-    /// What a manifest in a list is. One that is not there is no failure: people copy a part of a list's images.
+    /// Fetches one manifest of a list. A missing one is no failure, because people copy parts of a list's images.
     fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
         let reference = list.repository().at_digest(&line.digest);
         match fetch::manifest(self.registry, &reference) {
@@ -80,7 +80,7 @@ impl Client<'_> {
             }
             Ok(FetchedContent::Image(_, fetched)) => {
                 let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
-                // An attestation runs nowhere.
+                // An attestation has no platform.
                 let is_told = line.has_platform() || attested(line).is_some();
                 let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
                 Ok(Known::Image(Box::new(contents), platform))
@@ -89,18 +89,18 @@ impl Client<'_> {
     }
 }
 
-/// What a manifest turned out to be.
+/// What is known about a child.
 enum Known {
     Missing,
-    /// It is there, and nothing more was wanted.
+    /// It exists, and nothing more was requested.
     Present,
-    /// With its platform, where the list did not say it.
+    /// An image, with its platform if the list did not name it.
     Image(Box<ImageContents>, Option<Platform>),
     List(Vec<Descriptor>),
 }
 
-/// The lines of a list with what is known of each; `room` is how many more may be told, since small indexes that name
-/// each other over and over can make a tree that has no end.
+/// The children with what is known of each. `room` limits their number, because small indexes that name each other
+/// repeatedly could make an endless tree.
 fn nodes(
     list: &Reference,
     lines: &[Descriptor],
@@ -127,7 +127,7 @@ fn nodes(
     Ok(nodes)
 }
 
-/// Whether a manifest of this type can be asked for; a line may leave the type out.
+/// Whether a manifest of this type can be requested. A descriptor may lack the type.
 fn can_be_shown(line: &Descriptor) -> bool {
     line.media_type.is_empty() || ManifestKind::of(&line.media_type).is_some()
 }
