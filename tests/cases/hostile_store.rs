@@ -12,7 +12,7 @@ use std::time::Duration;
 use testkit::image::Image;
 use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Run, Sandbox, tree};
-use testkit::skip::skipped;
+use testkit::skip::not_possible_here;
 
 use super::OURS;
 
@@ -154,7 +154,7 @@ fn what_is_no_file_of_ours_is_refused_wherever_it_stands() {
             }
             let is_made = put(thing, &path, &aside).is_some();
             if !is_made {
-                skipped(&format!("a {thing} in the store"), "it cannot be made here");
+                not_possible_here(&format!("a {thing} in the store"), "it cannot be made here");
             }
             let before = fs::symlink_metadata(&path).map(|metadata| metadata.ino()).ok();
             let genuine = if aside.is_file() { fs::read(&aside).ok() } else { None };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use testkit::image::Image;
 use testkit::loopback::Registry;
 use testkit::sandbox::{Output, Sandbox, on_path};
-use testkit::skip::skipped;
+use testkit::skip::{not_possible_here, skipped};
 
 use super::OURS;
 
@@ -41,7 +41,10 @@ impl Fixture {
         std::fs::create_dir(fixture.sandbox.path().join("disk")).expect("a folder");
         let probe = fixture.shell("mount -t tmpfs disk \"$DISK\"; cd \"$DISK\"; mkdir l u w m; mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m");
         if probe.code != 0 {
-            skipped(what, &format!("only root can mount, in a namespace of its own: {}", probe.first_err_line()));
+            not_possible_here(
+                what,
+                &format!("only root can mount, in a namespace of its own: {}", probe.first_err_line()),
+            );
             return None;
         }
         Some(fixture)

@@ -20,7 +20,7 @@ fn netns() -> Option<Netns> {
         skipped("HTTPS compared with docker", "there is no docker client");
         return None;
     }
-    Netns::create().inspect_err(|why| skipped("HTTPS compared with docker", why)).ok()
+    Netns::create_or_skip("HTTPS compared with docker")
 }
 
 /// What a client did: create, push (only if the create worked), and what the registry has then.

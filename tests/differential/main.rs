@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use testkit::sandbox::{Tool, on_path};
-use testkit::skip::skipped;
+use testkit::skip::{not_possible_here, skipped};
 use transcript::{Mismatch, Transcript};
 use world::World;
 
@@ -150,7 +150,7 @@ fn docker_equals_the_goldens() {
     let all = scripts();
     let failed = failures(&all, |script| {
         if !world.can_run(script) {
-            skipped(script.name, "there is no IPv6 here");
+            not_possible_here(script.name, "there is no IPv6 here");
             return None;
         }
         let now = world.run(script, &[&Tool::Docker]);
@@ -192,7 +192,7 @@ fn ours_equals_docker() {
     let all = scripts();
     let failed = failures(&all, |script| {
         if !one.can_run(script) || !two.can_run(script) {
-            skipped(script.name, "there is no IPv6 here");
+            not_possible_here(script.name, "there is no IPv6 here");
             return None;
         }
         let reference = if live { Ok(one.run(script, &[&Tool::Docker])) } else { golden(script) };

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sandbox::on_path;
+use crate::skip::{not_possible_here, skipped};
+
 /// The address of `HOST` inside a namespace. Every namespace has its own, so all can have the same.
 pub const ADDRESS: &str = "10.213.0.1";
 /// The name for `ADDRESS` in the namespace's hosts file.
@@ -50,6 +53,12 @@ impl Netns {
             return Err(format!("ip netns exec: {}", String::from_utf8_lossy(&output.stderr).trim()));
         }
         Ok(made)
+    }
+
+    /// The same. Where none can be made, says that `what` was not checked.
+    pub fn create_or_skip(what: &str) -> Option<Self> {
+        let skip = if on_path("ip") { not_possible_here } else { skipped };
+        Self::create().inspect_err(|why| skip(what, why)).ok()
     }
 
     /// The namespace's name, as `ip netns list` shows it.
@@ -117,10 +126,8 @@ mod tests {
 
     #[test]
     fn two_work_at_once_and_leave_nothing_behind() {
-        let (one, two) = match (Netns::create(), Netns::create()) {
-            (Ok(one), Ok(two)) => (one, two),
-            (Err(why), _) | (_, Err(why)) => return crate::skip::skipped("network namespaces", &why),
-        };
+        let made = || Netns::create_or_skip("network namespaces");
+        let (Some(one), Some(two)) = (made(), made()) else { return };
         let mut listeners = [listener(&one, "first"), listener(&two, "second")];
         assert_eq!((heard(&one), heard(&two)), ("first\n".to_owned(), "second\n".to_owned()));
         for listener in &mut listeners {

@@ -5,7 +5,16 @@ use std::io::Write;
 /// Says on standard error (past libtest's capture) that something was not checked, and adds the line to the file
 /// that `DOCKER_MANIFEST_SKIPS` names, which `.ci/run` reads.
 pub fn skipped(what: &str, why: &str) {
-    let line = format!("SKIPPED: {what}: {why}\n");
+    say(&format!("SKIPPED: {what}: {why}\n"));
+}
+
+/// Says the same of a check that no package makes possible: it needs root, a mount, a file system or another version of a
+/// tool. `.ci/run` lists these and does not fail.
+pub fn not_possible_here(what: &str, why: &str) {
+    say(&format!("NOT POSSIBLE HERE: {what}: {why}\n"));
+}
+
+fn say(line: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(file) = skips_file() {
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use testkit::sandbox::{Output, on_path};
-use testkit::skip::skipped;
+use testkit::skip::not_possible_here;
 
 use super::{GUARD, PLACES, READERS, WRITERS, Yard, refusal};
 use crate::cases::OURS;
@@ -30,7 +30,7 @@ impl Users {
         let copied = std::process::Command::new("cp").arg(OURS).arg(&program).status();
         assert!(copied.is_ok_and(|status| status.success()));
         if !on_path("setpriv") || give(&root, US).is_err() {
-            skipped("another user's files in the store", "only root, with setpriv, can make them");
+            not_possible_here("another user's files in the store", "only root, with setpriv, can make them");
             return None;
         }
         Some(Self { yard, program })

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 
 use testkit::netns::Netns;
 use testkit::sandbox::Sandbox;
-use testkit::skip::skipped;
 
 use crate::cases::OURS;
 
@@ -58,13 +57,7 @@ impl Drop for Server {
 }
 
 fn netns() -> Option<Netns> {
-    let netns = match Netns::create() {
-        Ok(netns) => netns,
-        Err(why) => {
-            skipped("a registry at a public address", &why);
-            return None;
-        }
-    };
+    let netns = Netns::create_or_skip("a registry at a public address")?;
     for address in [format!("{PUBLIC}/32"), "169.254.169.254/32".into(), "100.64.0.9/32".into(), "fd00::9/128".into()] {
         let added = Command::new("ip").args(["-n", netns.name(), "addr", "add", &address, "dev", "lo"]).status();
         assert!(added.is_ok_and(|status| status.success()), "{address}");

@@ -294,7 +294,7 @@ fn corrupt(body: &mut [u8]) {
 }
 
 /// A gzip member whose deflate blocks are stored, so that no compressor is needed (RFC 1952, RFC 1951 3.2.4).
-fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     for block in bytes.chunks(0xffff) {
         let length = u16::try_from(block.len()).expect("a chunk is at most 65535 long");

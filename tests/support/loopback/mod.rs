@@ -34,7 +34,7 @@ pub use builder::Builder;
 pub use chance::Chance;
 pub use demand::{Auth, Bearer};
 pub use elsewhere::Redirected;
-pub use faults::Fault;
+pub use faults::{Fault, gzip_stored};
 pub use record::Recorded;
 pub use rule::Rule;
 

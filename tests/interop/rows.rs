@@ -1,0 +1,62 @@
+//! `docs/interop.md` and the tests here say the same: each row names the test or the finding that shows it, each of them
+//! is there, and each test has its row.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const PEERS: &[(&str, &str)] = &[
+    ("buildah", include_str!("buildah.rs")),
+    ("ctr", include_str!("ctr.rs")),
+    ("docker", include_str!("docker.rs")),
+    ("podman", include_str!("podman.rs")),
+    ("skopeo", include_str!("skopeo.rs")),
+    ("umoci", include_str!("umoci.rs")),
+];
+
+const FINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/findings");
+
+/// The tests of a file, as `FILE::NAME`.
+fn tests() -> BTreeSet<String> {
+    let of = |(file, text): &(&'static str, &'static str)| {
+        let names = text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next());
+        names.map(|name| format!("{file}::{name}")).collect::<Vec<_>>()
+    };
+    PEERS.iter().flat_map(of).collect()
+}
+
+/// The table's rows, as their cells.
+fn rows() -> Vec<Vec<String>> {
+    let text = include_str!("../../docs/interop.md");
+    let rows =
+        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| tool") && !line.contains("| ---"));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+#[test]
+fn each_row_names_what_shows_it_and_each_test_has_a_row() {
+    let tests = tests();
+    let mut named = BTreeSet::new();
+    let rows = rows();
+    for row in &rows {
+        let [tool, happens, remedy, shown] = row.as_slice() else { panic!("{} cells: {row:?}", row.len()) };
+        assert!(!tool.is_empty() && !happens.is_empty() && !remedy.is_empty(), "{row:?}");
+        for proof in shown.split(", ") {
+            match proof.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+                Some(test) => {
+                    assert!(tests.contains(test), "no test {test}: {row:?}");
+                    let (file, _) = test.split_once("::").expect("a file and a test");
+                    assert!(tool.split([' ', ',']).any(|word| word == file), "{test} is not about {tool}");
+                    named.insert(test.to_owned());
+                }
+                None => {
+                    let file = proof.rsplit_once("/findings/").map(|(_, rest)| rest.trim_end_matches(')'));
+                    let file = file.unwrap_or_else(|| panic!("neither a test nor a finding: {proof}"));
+                    assert!(Path::new(FINDINGS).join(file).is_file(), "no {file}: {row:?}");
+                }
+            }
+        }
+    }
+    let missing: Vec<&String> = tests.difference(&named).collect();
+    assert!(missing.is_empty(), "no row: {missing:#?}");
+    assert!(named.len() >= 40, "{}", named.len());
+}
