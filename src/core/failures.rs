@@ -1,4 +1,4 @@
-//! Several failures as one, each thing that is wrong told once.
+//! Joins several errors and reports each cause once.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use crate::core::error::CommandError;
 use crate::net::RegistryErrorKind;
 
 impl CommandError {
-    /// One failure as itself, several as one; `failures` is never empty. What is wrong with a registry or a repository
-    /// as a whole is told once, with the first request that met it.
+    /// One error as itself, several as one. `failures` is never empty. An error that concerns a whole registry or
+    /// repository is reported once, with the first request that met it.
     pub(crate) fn of(mut failures: Vec<CommandError>) -> CommandError {
         let mut seen = BTreeSet::new();
         failures.retain(|failure| failure.whole().is_none_or(|whole| seen.insert(whole)));
@@ -17,7 +17,7 @@ impl CommandError {
         }
     }
 
-    /// What all other requests there would fail with as well, where it is of that sort: the kind, and the place.
+    /// If every other request would fail with the same error: its kind, and the registry or repository.
     fn whole(&self) -> Option<(RegistryErrorKind, String)> {
         let (CommandError::Registry(source)
         | CommandError::Copy { source, .. }
@@ -27,12 +27,12 @@ impl CommandError {
             return None;
         };
         let place = match source.kind {
-            // A token server that gives nobody a token without a login does so whatever the repository.
+            // A token server that refuses anonymous tokens does so for every repository.
             RegistryErrorKind::Unauthorized if source.request.as_ref()?.repository.is_none() => source.registry.clone(),
             RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden => {
                 format!("{}/{}", source.registry, source.request.as_ref()?.repository.as_ref()?)
             }
-            // A login is a registry's, whatever was asked for with it.
+            // A login belongs to the registry, whatever was requested with it.
             RegistryErrorKind::LoginRefused
             | RegistryErrorKind::GivenLoginRefused
             | RegistryErrorKind::Connect
@@ -53,7 +53,7 @@ impl CommandError {
         Some((source.kind, place))
     }
 
-    /// The failures that this is made of, in their order.
+    /// The errors that this one consists of, in their order.
     pub fn each(&self) -> &[CommandError] {
         match self {
             CommandError::Several(errors) => errors,

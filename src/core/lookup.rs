@@ -1,7 +1,7 @@
-//! Which entries of a draft a word names. `annotate`, `remove` and `inspect LIST IMAGE` share this one rule.
+//! Finds the entries of a draft that a word names. `annotate`, `remove` and `inspect LIST IMAGE` share this rule.
 //!
-//! The first of these that finds anything counts: an entry of that name, the index that entries came from, a platform,
-//! a digest. Attestations are found by their own name or digest only.
+//! The first match counts: an entry of that name, the index that entries came from, a platform, a digest. Attestations
+//! match by their own name or digest only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use crate::platform::{self, Platform};
 use crate::reference::{Reference, Repository};
 use crate::suggest::nearest;
 
-/// The fewest hexadecimal digits that are read as the beginning of a digest.
+/// The minimum number of hexadecimal digits that are read as the beginning of a digest.
 const DIGITS_MIN: usize = 7;
 
 /// The entries that a word names.
 ///
 /// # Errors
-/// [`CommandError::Ambiguous`] for hexadecimal digits that several different digests begin with.
+/// [`CommandError::Ambiguous`] for hexadecimal digits at the beginning of several digests.
 pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
     let name = Reference::parse(word).ok();
     if let Some(entry) = name.as_ref().and_then(|name| draft.get(name)) {
@@ -39,10 +39,10 @@ pub(crate) fn entries<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>
     with_digest(draft, word)
 }
 
-/// The one entry that a word names; `None` where it names nothing.
+/// The only entry that a word names; `None` if there is none.
 ///
 /// # Errors
-/// [`CommandError::SeveralImages`] where it names more than one, and as [`entries`].
+/// [`CommandError::SeveralImages`] if there are several, and as [`entries`].
 pub(crate) fn entry<'a>(draft: &'a Draft, word: &str) -> Result<Option<&'a Entry>, CommandError> {
     match entries(draft, word)?.as_slice() {
         [] => Ok(None),
@@ -65,14 +65,14 @@ fn images(draft: &Draft, is_meant: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
     draft.listed().filter(|entry| entry.attests().is_none() && is_meant(entry)).collect()
 }
 
-/// Whether `name` is a name of this index, whose tag and digest are those of the time when entries were taken from it.
+/// Whether `name` names this index. The index has the tag and digest of the time when its entries were taken.
 fn is_meant(index: &Reference, name: &Reference) -> bool {
     index.repository() == name.repository()
         && name.tag().is_none_or(|tag| index.tag() == Some(tag))
         && name.digest().is_none_or(|digest| index.digest() == Some(digest))
 }
 
-/// The entries with a digest, which is given in full or by its first digits. An image may have several entries.
+/// The entries with a digest, given in full or by its first digits. An image may have several entries.
 fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, CommandError> {
     let digits = word.strip_prefix("sha256:").unwrap_or(word);
     let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -96,8 +96,8 @@ fn with_digest<'a>(draft: &'a Draft, word: &str) -> Result<Vec<&'a Entry>, Comma
     }
 }
 
-/// What a word that names nothing was probably meant to be: a platform of the draft, or the name of an entry or of an
-/// index that entries came from.
+/// The nearest match for a word that names nothing: a platform of the draft, or the name of an entry or of an index
+/// that entries came from.
 pub(crate) fn nearest_to(draft: &Draft, word: &str) -> Option<String> {
     let platform = Platform::parse(word).ok();
     let is_mistyped = platform.is_some_and(|platform| platform.check_words().is_err());
@@ -109,7 +109,7 @@ pub(crate) fn nearest_to(draft: &Draft, word: &str) -> Option<String> {
     near.map(str::to_owned).or_else(|| nearest_name(draft, &Reference::parse(word).ok()?))
 }
 
-/// The name that differs from this one in its tag alone, or in the last part of its path alone, and there by little.
+/// A name that differs only in its tag or in the last part of its path, and there by little.
 fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
     let tag = name.tag()?;
     let sources = draft.entries().filter_map(|entry| entry.source.as_ref());
@@ -125,13 +125,13 @@ fn nearest_name(draft: &Draft, name: &Reference) -> Option<String> {
     nearest_word(&last, lasts.iter().map(String::as_str)).map(|near| format!("{folder}/{near}:{tag}"))
 }
 
-/// The folder that a repository is in, with the registry, and its own name there.
+/// The registry and folder of a repository, and the last part of its path.
 fn split(repository: &Repository) -> (String, String) {
     let whole = repository.to_string();
     whole.rsplit_once('/').map_or((String::new(), whole.clone()), |(folder, last)| (folder.into(), last.into()))
 }
 
-/// As [`nearest`]; a word that names an architecture was not meant to name another one.
+/// As [`nearest`], but an architecture is never corrected to another one.
 fn nearest_word<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let architectures = |word: &str| -> Vec<&'static str> {
         let parts: Vec<&str> = word.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
@@ -180,7 +180,7 @@ mod tests {
         let index = format!("h.x/app:1@sha256:{}", "d".repeat(64));
         let amd = entry_of("h.x/app:amd", Some(&index), "linux/amd64");
         let proof = attestation_of(&amd, &index);
-        // An image whose name reads as a platform, and which is for another one.
+        // An image for one platform whose name reads as another platform.
         let odd = entry_of("linux/amd64", None, "linux/arm64");
         let draft = draft([amd.clone(), proof.clone(), odd]);
         assert_eq!(found(&draft, "h.x/app:amd"), ["h.x/app:amd"]);
@@ -238,7 +238,7 @@ mod tests {
             ("h.x/team/app:1-amd46", Some("h.x/team/app:1-amd64")),
             ("h.x/team/app-amd46:2", Some("h.x/team/app-amd64:2")),
             ("h.x/team/app:1.3", Some("h.x/team/app:1.2")),
-            // What is right, and not there.
+            // A valid platform that the draft does not have.
             ("linux/arm", None),
             ("linux/s390x", None),
             ("h.x/team/app:1-s390x", None),

@@ -1,5 +1,5 @@
-//! Images that a list names and that the list's registry does not have: they were deleted after the list was published,
-//! or were never there.
+//! Images that a list names and its registry does not have: they were deleted after the list was published, or never
+//! existed.
 
 use std::fmt;
 
@@ -8,34 +8,34 @@ use crate::net::RegistryError;
 use crate::reference::{Reference, Repository};
 use crate::sanitize;
 
-/// The list, and what is missing of it.
+/// A list and its missing images.
 #[derive(Debug, Clone)]
 pub struct MissingChild {
-    /// The list as it was named.
+    /// The list as the user named it.
     pub list: String,
-    /// The manifests that are not there: repository and digest.
+    /// The missing manifests: repository and digest.
     pub children: Vec<String>,
-    /// The platforms that the list says they are for.
+    /// Their platforms, as the list states them.
     pub platforms: Vec<String>,
-    /// Which list it is.
+    /// Which list names them.
     pub named_by: NamedBy,
-    /// The registry's answer, where there was more than "no".
+    /// The registry's error, unless it only answered that they are missing.
     pub source: Option<RegistryError>,
 }
 
 /// The list that names a missing image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NamedBy {
-    /// One that a registry serves.
+    /// A list that a registry serves.
     Published,
-    /// One that is being published.
+    /// A list that is being published.
     Pushed,
-    /// One that would be published.
+    /// A list that a dry run checks.
     Previewed,
 }
 
 impl MissingChild {
-    /// The manifests of these descriptors are not in `repository`, and `list` names them.
+    /// The error for these descriptors of `list`, which `repository` does not have.
     pub(crate) fn new(
         list: &Reference,
         repository: &Repository,
@@ -56,7 +56,7 @@ impl MissingChild {
         }
     }
 
-    /// The lines that the first one leaves out.
+    /// The lines after the first one.
     pub fn causes(&self) -> Option<String> {
         let line = |child: &String| format!("  the registry does not have {child}");
         let lines = || self.children.iter().map(line).collect::<Vec<_>>().join("\n");
@@ -72,7 +72,7 @@ impl fmt::Display for MissingChild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MissingChild { list, children, named_by, .. } = self;
         match named_by {
-            // Docker's line: what a registry answers that checks a list.
+            // Docker's line, from a registry that checks lists.
             NamedBy::Pushed => {
                 write!(f, "failed to put manifest {list}: manifest blob unknown: blob unknown to registry")
             }

@@ -1,11 +1,12 @@
-//! What a command wants, as values: no argv, no flags.
+//! Requests of commands, as values without argv and flags.
 
 use crate::core::error::CommandError;
 use crate::model::spec::Attestations;
 use crate::platform::{Platform, PlatformError};
 use crate::reference::{Reference, ReferenceError};
 
-/// An image that a user named, or why that is no reference. The error waits until the image's turn comes, as in docker.
+/// An image that the user named, or why the word is no reference. The error is reported when the image is processed, as
+/// in docker.
 pub type ImageName = Result<Reference, InvalidName>;
 
 /// A word that is no reference.
@@ -23,41 +24,41 @@ impl From<InvalidName> for CommandError {
     }
 }
 
-/// A platform that a user wants, in the user's spelling and in ours.
+/// A platform that the user selects, as typed and parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformFilter {
-    /// The user's own spelling, for messages.
+    /// The text as typed, for messages.
     pub typed: String,
-    /// The platform, in one spelling for each word ([`Platform::parse`]).
+    /// The platform in normal form ([`Platform::parse`]).
     pub parsed: Platform,
 }
 
 impl PlatformFilter {
-    /// Reads a platform whose words are known.
+    /// Reads a known platform.
     ///
     /// # Errors
-    /// Another form, or a word that is in no pair of operating system and architecture, with the nearest right one.
+    /// An invalid form, or an unknown pair of operating system and architecture, with the nearest known one.
     pub fn new(typed: &str) -> Result<PlatformFilter, PlatformError> {
         let filter = PlatformFilter::any(typed)?;
         filter.parsed.check_words()?;
         Ok(filter)
     }
 
-    /// Reads a platform that a list may have, whether it is a known one or not.
+    /// Reads any platform that a list may have.
     ///
     /// # Errors
-    /// Another form.
+    /// An invalid form.
     pub fn any(typed: &str) -> Result<PlatformFilter, PlatformError> {
         let typed = typed.trim();
         Ok(PlatformFilter { typed: typed.to_owned(), parsed: Platform::parse(typed)? })
     }
 }
 
-/// What is taken from an image that is an index.
+/// Which parts of an index are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceFilter {
-    /// Only these platforms; all where there are none.
+    /// The selected platforms; all if empty.
     pub platforms: Vec<PlatformFilter>,
-    /// Whether attestations come along.
+    /// Whether attestations are kept.
     pub attestations: Attestations,
 }

@@ -1,5 +1,4 @@
-//! Whether a draft is what it is meant to be: all platforms that were asked for, none twice. Asked before anything is
-//! sent.
+//! Checks a draft before anything is sent: whether it has all required platforms, and none twice.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +8,32 @@ use crate::model::descriptor::Descriptor;
 use crate::model::{Draft, Entry};
 use crate::platform::Platform;
 
-/// What attestations, and what is made for no machine, call their operating system.
+/// The operating system of attestations, and of entries without a platform.
 const NO_SYSTEM: &str = "unknown";
 
-/// The variants of 32-bit ARM, the one that is preferred first.
+/// The variants of 32-bit ARM, in the order of preference.
 const ARM_VARIANTS: [&str; 3] = ["v7", "v6", "v5"];
 
-/// How many images are named that are for the same platform.
+/// The number of images that a message about one platform names.
 const SHOWN_MAX: usize = 8;
 
-/// What is asked of a draft.
+/// The requirements of a draft.
 pub(crate) struct Requirements<'a> {
     /// Platforms that it must have.
     pub(crate) require: &'a [PlatformFilter],
-    /// Whether it may have no others.
+    /// Whether it may have no other platforms.
     pub(crate) exact: bool,
-    /// Whether a platform that is there twice is a failure.
+    /// Whether two images for one platform are an error.
     pub(crate) strict: bool,
-    /// What the list is made from.
+    /// Where the list comes from.
     pub(crate) made: SpecOrigin,
 }
 
-/// Checks a draft and gives the warnings, a line for each platform that is there twice.
+/// Checks a draft. Returns the warnings, one line for each platform that has several images.
 ///
 /// # Errors
-/// [`CommandError::Incomplete`] for platforms that are missing, or too many; [`CommandError::Twice`] for those that are
-/// there twice, where that is a failure.
+/// [`CommandError::Incomplete`] for missing or additional platforms; [`CommandError::Twice`] for platforms with several
+/// images, if that is an error.
 pub(crate) fn check(draft: &Draft, wanted: &Requirements<'_>) -> Result<Vec<String>, CommandError> {
     let there: Vec<(&Entry, &Platform)> =
         draft.entries().filter_map(|entry| Some((entry, platform_of(entry)?))).collect();
@@ -58,19 +57,19 @@ fn typed(wanted: &PlatformFilter) -> String {
     wanted.typed.clone()
 }
 
-/// What an entry runs on; nothing for an attestation, or an artifact.
+/// The platform of an entry; `None` for an attestation or an artifact.
 fn platform_of(entry: &Entry) -> Option<&Platform> {
     machine(&entry.descriptor).filter(|_| entry.attests().is_none())
 }
 
-/// The platform that a line of a list names, where it is one that something can run on.
+/// The platform of a descriptor, if it is not `unknown`.
 pub(crate) fn machine(line: &Descriptor) -> Option<&Platform> {
     let platform = line.platform.as_ref()?;
     (line.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
 }
 
-/// Of images that match a platform those that suit it best. A 32-bit ARM without a variant is v7, then v6, then v5, as
-/// containerd and skopeo have it. Several images are left where they suit it alike.
+/// The images that match a platform best. 32-bit ARM without a variant prefers v7, then v6, then v5, as containerd and
+/// skopeo do. Several images are returned if they match equally well.
 pub(crate) fn preferred<'a, T: Copy>(
     matching: Vec<T>,
     wanted: &Platform,
@@ -84,7 +83,7 @@ pub(crate) fn preferred<'a, T: Copy>(
     matching.into_iter().filter(|image| Some(rank(image)) == best).collect()
 }
 
-/// A line for each platform that more than one image is for.
+/// A line for each platform that has several images.
 fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
     let mut images: BTreeMap<Key, (String, Vec<String>)> = BTreeMap::new();
     for (entry, platform) in there {
@@ -98,7 +97,7 @@ fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
         .collect()
 }
 
-/// The first of these, `most` of them, and how many there are beside.
+/// The first `most` names, and the number of the others.
 pub(crate) fn some(names: &[String], most: usize) -> String {
     let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
     match names.len().saturating_sub(shown.len()) {
@@ -109,7 +108,7 @@ pub(crate) fn some(names: &[String], most: usize) -> String {
 
 type Key = (String, String, String, String, Vec<String>, Vec<String>);
 
-/// What makes two platforms one.
+/// The fields by which two platforms are equal.
 fn key(platform: &Platform) -> Key {
     let Platform { architecture, os, os_version, mut os_features, variant, mut features } = platform.normalized();
     os_features.sort_unstable();

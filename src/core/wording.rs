@@ -1,8 +1,8 @@
-//! Lines of failures that are put together from parts, for [`super::error`].
+//! Joins the parts of error lines, for [`super::error`].
 
 use crate::net::{Address, RegistryError};
 
-/// Docker's part of such a line: the registry's own words where it answered, else what happened.
+/// Docker's part of the line: the registry's own message if it answered, otherwise what happened.
 pub(crate) fn answer(error: &RegistryError) -> String {
     let is_given = error.address().is_some_and(Address::is_given);
     if error.status.is_some() && !is_given { error.detail.clone() } else { error.to_string() }
@@ -18,7 +18,7 @@ pub(crate) fn incomplete(list: &str, missing: &[String], extra: &[String]) -> St
     format!("{list} {state}: {}", parts.join("; "))
 }
 
-/// Each on a line of its own.
+/// One line each.
 pub(crate) fn lines(errors: &[impl ToString]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -1,5 +1,4 @@
-//! What was found, whatever it was: a manifest, what is said of it where it is listed, and what is in it as far as
-//! that is known.
+//! A manifest, its descriptor in the list that names it, and its content as far as it is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,31 +12,31 @@ use crate::model::manifest::{self, ManifestKind, Schema};
 use crate::model::{DocumentError, Draft, Entry, media_type};
 use crate::reference::Reference;
 
-/// The annotation by which BuildKit says what a layer of an attestation is.
+/// The annotation by which BuildKit names the predicate of an attestation's layer.
 const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 
-/// What the annotations begin with by which BuildKit marks an attestation.
+/// The prefix of the annotations by which BuildKit marks an attestation.
 const REFERENCE: &str = "vnd.docker.reference.";
 
-/// A manifest. At the top, the annotations and the artifact type in `line` are the manifest's own; below that they are
-/// those of its line in the list.
+/// A manifest. At the top level the annotations and artifact type in `line` are the manifest's own; below it they are
+/// those of its descriptor in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InspectNode {
     pub(crate) reference: Reference,
     pub(crate) line: Descriptor,
-    /// The index that an entry of a draft was taken from.
+    /// The index that an entry of a draft came from.
     pub(crate) source: Option<Reference>,
-    /// Whether it is a draft, of which a registry need not have anything.
+    /// Whether it is a draft, whose content no registry need have.
     pub(crate) is_draft: bool,
-    /// What the manifest refers to; known at the top alone.
+    /// The subject of the manifest; known at the top level only.
     pub(crate) subject: Option<Descriptor>,
     pub(crate) inside: NodeContents,
 }
 
-/// What is in a manifest.
+/// The content of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NodeContents {
-    /// Nobody has looked.
+    /// It was not requested.
     Unknown,
     /// The list names it, and the registry does not have it.
     Missing,
@@ -47,7 +46,7 @@ pub(crate) enum NodeContents {
     List(Vec<InspectNode>),
 }
 
-/// What an image is made of.
+/// The blobs of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ImageContents {
     pub(crate) config: Option<Descriptor>,
@@ -62,24 +61,24 @@ impl ImageContents {
         Ok(ImageContents { config, layers })
     }
 
-    /// What there is to be downloaded, in bytes.
+    /// The size of the download, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.config.iter().chain(&self.layers).fold(0, |size, blob| size.saturating_add(blob.size))
     }
 
-    /// The type of an artifact that says it only by its configuration, a Helm chart's for one.
+    /// The type of an artifact that states it only by its configuration's media type, for example a Helm chart.
     pub(crate) fn kind(&self) -> Option<&str> {
         let kind = self.config.as_ref().map(|config| config.media_type.as_str())?;
         (!kind.is_empty() && !media_type::is_image_config(kind)).then_some(kind)
     }
 }
 
-/// What a layer of an attestation states, by the address of its type.
+/// The predicate type of an attestation's layer.
 pub(crate) fn predicate(layer: &Descriptor) -> Option<&str> {
     layer.annotations.get(PREDICATE_TYPE).map(String::as_str)
 }
 
-/// The members that an index and an image manifest both have beside what they are there for.
+/// The optional members that an index and an image manifest have in common.
 #[derive(Debug, Default)]
 struct CommonMembers {
     artifact_type: String,
@@ -88,7 +87,8 @@ struct CommonMembers {
 }
 
 impl CommonMembers {
-    /// Reads them; an image manifest's have the same names and types as an index's. What is no such member is nothing.
+    /// Reads them. Index and image manifest have the same names and types for them. Members of another type are
+    /// ignored.
     fn of(bytes: &[u8]) -> CommonMembers {
         let Ok(Index { artifact_type, annotations, subject, .. }) = Index::decode(bytes) else {
             return CommonMembers::default();
@@ -98,12 +98,12 @@ impl CommonMembers {
 }
 
 impl InspectNode {
-    /// A manifest of which only its line is known.
+    /// A manifest of which only the descriptor is known.
     pub(crate) fn listed(reference: Reference, line: Descriptor) -> InspectNode {
         InspectNode { reference, line, source: None, is_draft: false, subject: None, inside: NodeContents::Unknown }
     }
 
-    /// A manifest that is here, with what it says of itself.
+    /// A manifest with its own members.
     pub(crate) fn top(
         reference: Reference,
         media_type: &str,
@@ -136,7 +136,7 @@ impl InspectNode {
         Ok(InspectNode { source: entry.source.clone(), inside, ..node })
     }
 
-    /// What is below it, where it is a list and somebody has looked.
+    /// The children, if it is a list and they were requested.
     pub(crate) fn children(&self) -> &[InspectNode] {
         match &self.inside {
             NodeContents::List(children) => children,
@@ -144,7 +144,7 @@ impl InspectNode {
         }
     }
 
-    /// What it is made of, where it is an image and somebody has looked.
+    /// The blobs, if it is an image and its manifest was requested.
     pub(crate) fn contents(&self) -> Option<&ImageContents> {
         match &self.inside {
             NodeContents::Image(contents) => Some(contents),
@@ -152,17 +152,17 @@ impl InspectNode {
         }
     }
 
-    /// The digest of the image that it attests, if it is an attestation.
+    /// The digest of the image that an attestation describes.
     pub(crate) fn attests(&self) -> Option<Digest> {
         attested(&self.line)
     }
 
-    /// What it runs on, where it says so.
+    /// The platform, if it is stated.
     pub(crate) fn platform(&self) -> Option<String> {
         requirements::machine(&self.line).map(ToString::to_string)
     }
 
-    /// What it is, in a few words.
+    /// The kind of manifest, in a few words.
     pub(crate) fn kind(&self) -> String {
         let artifact = Some(self.line.artifact_type.as_str()).filter(|kind| !kind.is_empty());
         let artifact = artifact.or(self.contents().and_then(ImageContents::kind));
@@ -180,7 +180,7 @@ impl InspectNode {
         }
     }
 
-    /// The annotations that are not shown in another way: BuildKit's mark of an attestation is.
+    /// The annotations without BuildKit's marks of attestations, which are shown in another way.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
         let is_shown = self.attests().is_some();
         self.line.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
@@ -197,8 +197,7 @@ impl InspectNode {
     }
 }
 
-/// The manifests of a list in its order, but for attestations: each stands with the image that it attests, or alone
-/// where that is not in the list.
+/// The manifests of a list in its order. Attestations follow their image, or stand alone if the list does not have it.
 pub(crate) fn beside(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&InspectNode>)> {
     let attested: Vec<Option<Digest>> = children.iter().map(InspectNode::attests).collect();
     let pairs = || children.iter().zip(&attested);
@@ -211,7 +210,7 @@ pub(crate) fn beside(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&Inspec
         }
     }
     let stands = pairs().filter(|(_, about)| about.as_ref().is_none_or(|about| !images.contains(about)));
-    // A list may name an image twice; what is said of it is said once.
+    // A list may name an image twice; its attestations are shown once.
     let mut with = |(child, about): (_, &Option<Digest>)| {
         let child: &InspectNode = child;
         let own = if about.is_none() { attestations.remove(&child.line.digest) } else { None };

@@ -1,5 +1,5 @@
-//! How a list differs from what is served under its name: the platforms first, then all else that the two say of
-//! themselves and of the manifests that both name.
+//! Compares a list with the one that its name serves now: the platforms first, then all other members of the lists and
+//! of the manifests that both name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,24 +12,24 @@ use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::sanitize;
 
-/// What differs between two lists.
+/// The differences between two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
     pub(crate) added: Vec<PlatformEntries>,
     pub(crate) removed: Vec<PlatformEntries>,
     pub(crate) changed: Vec<ChangedPlatform>,
-    /// What else there is.
+    /// All other differences.
     pub(crate) details: Vec<ChangedMember>,
 }
 
-/// A platform and what is listed for it.
+/// A platform and its manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PlatformEntries {
     pub(crate) platform: String,
     pub(crate) digests: Vec<String>,
 }
 
-/// A platform for which something else is listed.
+/// A platform with other manifests than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ChangedPlatform {
     pub(crate) platform: String,
@@ -37,20 +37,20 @@ pub(crate) struct ChangedPlatform {
     pub(crate) to: Vec<String>,
 }
 
-/// A member that the two have differently.
+/// A member with another value than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ChangedMember {
-    /// The manifest of which it is said; none for the list itself.
+    /// The manifest that it describes; `None` for the list itself.
     pub(crate) digest: Option<String>,
     /// `annotations.KEY`, `artifactType`, `attestations`, `order`, …
     pub(crate) member: String,
-    /// What is served now; none where it is not said.
+    /// The value that is served now, if there is one.
     pub(crate) from: Option<String>,
-    /// What would be; none where it is not said.
+    /// The new value, if there is one.
     pub(crate) to: Option<String>,
 }
 
-/// The difference; `before` is `None` where nothing is served.
+/// The differences. `before` is `None` if nothing is served.
 pub(crate) fn between(before: Option<&Index>, after: &Index) -> Difference {
     let lines = |index: Option<&Index>| platforms(index.map(|index| index.manifests.as_slice()).unwrap_or_default());
     let changes = differences(&lines(before), &lines(Some(after)));
@@ -60,7 +60,7 @@ pub(crate) fn between(before: Option<&Index>, after: &Index) -> Difference {
 }
 
 impl Difference {
-    /// A line for each of them, as people read it.
+    /// A line for each difference, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let line = |sign: &str, line: &PlatformEntries| {
             format!("{sign} {} {}", sanitize::word(&line.platform), line.digests.join(" "))
@@ -81,7 +81,7 @@ impl ChangedMember {
             value.as_ref().map_or("none".to_owned(), |value| format!("{:?}", sanitize::start(value)))
         };
         let about = self.digest.as_ref().map(|digest| format!("{digest} ")).unwrap_or_default();
-        // A name that somebody made up must not steer the terminal.
+        // A name from a registry must not control the terminal.
         let member = sanitize::start(&self.member);
         let member = member.escape_debug();
         match (&self.from, &self.to) {
@@ -93,7 +93,7 @@ impl ChangedMember {
 
 type Platforms = BTreeMap<String, BTreeSet<String>>;
 
-/// What is listed for each platform; attestations are their images' business.
+/// The manifests for each platform. Attestations count as a part of their image.
 fn platforms(descriptors: &[Descriptor]) -> Platforms {
     let mut lines = Platforms::new();
     for descriptor in descriptors {
@@ -125,7 +125,7 @@ fn differences(before: &Platforms, after: &Platforms) -> Difference {
     Difference { added, removed, changed: moved.collect(), details: Vec::new() }
 }
 
-/// What is said of something, by the name of the member.
+/// Values by the name of their member.
 type Said = BTreeMap<String, String>;
 
 fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
@@ -150,7 +150,7 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
     details
 }
 
-/// What is said of images that only one of the two names: annotations, artifact type, attestations.
+/// Members of images that only one of the lists names: annotations, artifact type, attestations.
 fn of_one_alone(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
     let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Said {
@@ -192,7 +192,7 @@ fn of_list(index: &Index) -> Said {
     said(members.into_iter().chain([("subject", subject)]), &index.annotations)
 }
 
-/// The names of platforms are compared as such; here is what they leave out.
+/// The members that the name of a platform leaves out.
 fn of_line(line: &Descriptor) -> Said {
     let features = line.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
     let (os_features, features) = features.map(|(os, cpu)| (os.join(","), cpu.join(","))).unwrap_or_default();
@@ -206,7 +206,7 @@ fn said<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations: &BTre
     members.chain(annotations.iter().map(|(key, value)| (format!("annotations.{key}"), value.clone()))).collect()
 }
 
-/// What attests an image.
+/// The attestations of an image.
 fn attestations(index: &Index, image: &Digest) -> Said {
     let about = index.manifests.iter().filter(|line| attested(line).as_ref() == Some(image));
     let digests: BTreeSet<String> = about.map(|line| line.digest.to_string()).collect();

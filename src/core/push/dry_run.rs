@@ -1,4 +1,4 @@
-//! `push --dry-run`: what a push would do, checked against the registries with requests that change nothing.
+//! `push --dry-run`: what a push would do, checked with requests that change nothing.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -17,17 +17,17 @@ use crate::model::index::Index;
 use crate::net::tasks;
 use crate::reference::{Reference, Repository};
 
-/// A question to a registry.
+/// A query to a registry.
 enum RemoteQuery<'p> {
     /// Whether this repository has this manifest.
     Manifest(&'p Repository, &'p Digest),
     /// Whether any of its sources has this blob.
     Source(&'p PlannedBlob<'p>),
-    /// Whether the target has this blob already.
+    /// Whether the target has this blob.
     Target(&'p PlannedBlob<'p>),
 }
 
-/// What the answer means.
+/// The response to a query.
 enum RemoteAnswer<'p> {
     Fine,
     Missing(CommandError),
@@ -37,7 +37,7 @@ enum RemoteAnswer<'p> {
 /// Finds out what a push would do.
 ///
 /// # Errors
-/// Every manifest and blob that is in none of its sources; what else a registry says.
+/// Every manifest and blob that none of its sources has, and errors of registries.
 pub(crate) fn preview<'p>(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -75,7 +75,7 @@ pub(crate) fn preview<'p>(
     Ok(PushOutcome { mounted, copied, dry_run: true, preview, warnings, ..published })
 }
 
-/// The manifests that are left to be put.
+/// The manifests that are still to be put.
 fn missing<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<Item = &'p PlannedManifest<'p>> {
     plan.missing(&served.children)
 }
@@ -110,7 +110,7 @@ fn ask<'p>(
             })
         }
         RemoteQuery::Source(blob) => {
-            // As a push does: a source that gives no answer is none of those that have it.
+            // As in a push, a source that does not answer counts as one without the blob.
             let mut failed = None;
             for source in &blob.sources {
                 match registry.has_blob(source, &blob.digest) {
@@ -131,7 +131,7 @@ fn ask<'p>(
     }
 }
 
-/// Whether a mount is tried first.
+/// Whether a mount would be tried first.
 fn is_near(plan: &PushPlan<'_>, blob: &PlannedBlob<'_>) -> bool {
     blob.sources.first().is_some_and(|source| source.domain() == plan.target.repository().domain())
 }
@@ -161,7 +161,7 @@ fn origin(
     }
 }
 
-/// How many blobs would be mounted, and how much copied.
+/// The number of blobs that would be mounted, and the number and size of those that would be copied.
 fn totals(plan: &PushPlan<'_>, served: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
     let (mut mounted, mut copied) = (0, CopiedBlobs::default());
     for blob in needed(plan, served).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
@@ -188,7 +188,7 @@ fn tag_changes(plan: &PushPlan<'_>, served: &RemoteState) -> Vec<TagChange> {
     plan.tags.iter().zip(&served.tags).map(change).collect()
 }
 
-/// Nothing, where it is not known what is served.
+/// The differences; empty if it is not known what is served.
 fn changes(plan: &PushPlan<'_>, served: &RemoteState) -> Result<Difference, CommandError> {
     let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag)).map(|(_, now)| now);
     if own == Some(&TagState::Unknown) {

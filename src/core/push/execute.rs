@@ -1,5 +1,5 @@
-//! Publishing a list: the blobs of images from elsewhere, then their manifests by digest from the bytes that came, then
-//! the list, so that no name ever serves what is not there.
+//! Publishes a list: blobs of images from other repositories, then their manifests by digest with their original bytes,
+//! then the list. So no name ever serves a list that is not complete.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -26,39 +26,39 @@ use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
 use crate::sanitize;
 
-/// What is asked of a push.
+/// The options of a push.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PushOptions {
     /// The form of the list.
     pub(crate) kind: Form,
-    /// More names for the list.
+    /// Further names of the list.
     pub(crate) tags: Vec<TagArg>,
     /// Platforms that the list must have.
     pub(crate) require: Vec<PlatformFilter>,
-    /// Whether it may have no others.
+    /// Whether the list may have no other platforms.
     pub(crate) exact: bool,
-    /// Whether a platform that is there twice is a failure.
+    /// Whether two images for one platform are an error.
     pub(crate) strict: bool,
-    /// Whether nothing is to be sent.
+    /// Whether to send nothing.
     pub(crate) dry_run: bool,
-    /// Whether each step is reported.
+    /// Whether to report each step.
     pub(crate) verbose: bool,
 }
 
-/// What a push works with.
+/// The environment of a push.
 #[derive(Clone, Copy)]
 pub(crate) struct PushContext<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
-    /// The bound on exchanges at once.
+    /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
-    /// What repetitions wait by.
+    /// The clock that repeats wait by.
     pub(crate) clock: &'a dyn Clock,
-    /// Who is told of the progress.
+    /// Receives the progress.
     pub(crate) reporter: &'a dyn PushReporter,
 }
 
-/// A push of which all is checked that can be known without a request.
+/// A push that has passed all checks that need no request.
 pub(crate) struct Push<'a> {
     context: PushContext<'a>,
     draft: &'a Draft,
@@ -71,7 +71,7 @@ impl<'a> Push<'a> {
     /// Plans the push of a draft. Sends nothing.
     ///
     /// # Errors
-    /// [`CommandError::Incomplete`] and [`CommandError::Twice`]; a draft that cannot become the list that is asked for.
+    /// [`CommandError::Incomplete`], [`CommandError::Twice`], and a draft that cannot become the requested list.
     pub(crate) fn new(
         context: PushContext<'a>,
         draft: &'a Draft,
@@ -81,17 +81,17 @@ impl<'a> Push<'a> {
         if let Some(note) = &plans.own.list.note {
             context.reporter.note(&sanitize::line(note).to_string());
         }
-        // Lists that come from files and flags were checked before they became drafts.
+        // Lists from files and flags were checked before they became drafts.
         let made = SpecOrigin::Draft;
         let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
         let warnings = requirements::check(draft, &wanted)?;
         Ok(Push { context, draft, options, plans, warnings })
     }
 
-    /// Publishes the list, or in a dry run finds out what that would take.
+    /// Publishes the list, or in a dry run finds out what that would send.
     ///
     /// # Errors
-    /// What a registry says; an image or a blob that is not there.
+    /// Errors of registries, and missing images or blobs.
     pub(crate) fn run(self) -> Result<PushOutcome, CommandError> {
         let Push { context, draft, options, plans, warnings } = self;
         let PushContext { registry, jobs, .. } = context;
@@ -120,7 +120,7 @@ impl<'a> Push<'a> {
     }
 }
 
-/// A line where somebody else has changed what the list's tag serves since the draft was made from it, or pushed.
+/// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
 fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Option<String> {
     let known = draft.remote_digest.as_ref()?;
     let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
@@ -144,7 +144,7 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry
     registry.expect(target, plan.blobs.len().max(in_place + plan.tags.len()).min(jobs.get()));
 }
 
-/// Sends what is not there yet; `moved` gets the tags that were moved.
+/// Sends what the repository lacks. `moved` receives the tags that were moved.
 fn send(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
@@ -163,11 +163,11 @@ fn send(
     outcome
 }
 
-/// What became of one step.
+/// The result of one step.
 enum StepResult {
     Mounted,
     Copied(u64),
-    /// It was there, or need not be.
+    /// The blob exists, or need not be sent.
     Spared,
     Put(StoredManifest),
 }
@@ -183,7 +183,7 @@ struct PushExecutor<'a> {
 }
 
 impl PushExecutor<'_> {
-    /// All of it.
+    /// Runs all steps.
     fn all(
         &self,
         jobs: NonZeroUsize,
@@ -198,8 +198,7 @@ impl PushExecutor<'_> {
         Ok(sent)
     }
 
-    /// Brings the blobs and puts the manifests that the list is going to name; `listed` gets those that the registry
-    /// lists as referrers.
+    /// Sends blobs and manifests that the list names. `listed` receives those that the registry lists as referrers.
     fn children(
         &self,
         jobs: NonZeroUsize,
@@ -271,7 +270,7 @@ impl PushExecutor<'_> {
         }
     }
 
-    /// Windows' foreign layers are in no registry as a rule, and docker lets them go.
+    /// Most registries do not have Windows' foreign layers, and docker ignores a failed mount of one.
     fn try_mount(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         for source in &blob.sources {
@@ -285,7 +284,7 @@ impl PushExecutor<'_> {
         Ok(StepResult::Spared)
     }
 
-    /// Docker's words where docker would have got as far.
+    /// Docker's error, if docker would fail at the same point.
     fn not_brought(&self, blob: &PlannedBlob<'_>, error: RegistryError) -> CommandError {
         let target = self.plan.target.to_string();
         let is_near = |source: &&&Repository| source.domain() == self.plan.target.repository().domain();
@@ -301,8 +300,8 @@ impl PushExecutor<'_> {
         }
     }
 
-    /// Puts the list under its digest, where it has several names, no tag or a subject; `listed` gets it if the
-    /// registry lists it as a referrer.
+    /// Puts the list by its digest if it has several names, no tag, or a subject. `listed` receives it if the registry
+    /// lists it as a referrer.
     fn list(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers::has_subject(list);
@@ -316,7 +315,7 @@ impl PushExecutor<'_> {
         Ok(())
     }
 
-    /// Adds what this run has put to the referrers tags, but for what the registry has `listed` itself; gives the
+    /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
     /// warnings.
     fn referrers(
         &self,
@@ -332,7 +331,7 @@ impl PushExecutor<'_> {
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
     }
 
-    /// Puts the list under its tags; `moved` gets the tags that were moved.
+    /// Puts the list under its tags. `moved` receives the tags that were moved.
     fn names(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, .. } = self.plan;
         for (tag, now) in tags.iter().zip(&served.tags) {
@@ -362,17 +361,17 @@ impl PushExecutor<'_> {
         self.lag.put(&self.sent, &|| put(self.context.registry, name, shown, list.media_type, &list.bytes))
     }
 
-    /// What an index in the list can name.
+    /// The manifests that a nested index can name.
     fn sent_images(&self) -> Vec<&PlannedManifest<'_>> {
         self.sent.iter().copied().filter(|manifest| !manifest.is_index).collect()
     }
 
-    /// Whether a tag that could not be put serves this list all the same: a registry whose tags cannot be moved refuses
-    /// even what changes nothing, and another run may have put the same list meanwhile.
+    /// Whether a tag that could not be put names this list anyway: a registry with immutable tags refuses even a put
+    /// that changes nothing, and another run may have put the same list meanwhile.
     fn is_this_now(&self, tag: &Reference) -> bool {
         let name = ManifestName::Tag(tag.tag().unwrap_or_default().to_owned());
         let found = self.context.registry.has_manifest(tag.repository(), &name);
-        // The failure to put it is what counts, not that of this look.
+        // The failure of the put is reported, not that of this check.
         found.is_ok_and(|found| found.is_some_and(|digest| digest == self.plan.list.digest))
     }
 
@@ -383,13 +382,13 @@ impl PushExecutor<'_> {
     }
 }
 
-/// Whether the registry would not take what was put, as opposed to failing or not knowing who puts it.
+/// Whether the registry refused the content, rather than failing or refusing the login.
 fn is_refusal(failure: &CommandError) -> bool {
     let is_it = |status| matches!(status, 400..=499) && !matches!(status, 401 | 429);
     matches!(failure, CommandError::Put { source, .. } if source.status.is_some_and(is_it))
 }
 
-/// Puts a manifest under the reference's tag, or its own digest where there is none; a failure shows `shown`.
+/// Puts a manifest under the reference's tag, or by its digest if it has none. An error names `shown`.
 fn put(
     registry: &Registry,
     reference: &Reference,
@@ -399,7 +398,7 @@ fn put(
 ) -> Result<StoredManifest, CommandError> {
     let name = match (reference.tag(), reference.digest()) {
         (Some(tag), _) => ManifestName::Tag(tag.to_owned()),
-        // Under its own algorithm: by that name the list names it.
+        // With the digest's own algorithm, because the list names the manifest by that digest.
         (None, digest) => ManifestName::Digest(digest.cloned().unwrap_or_else(|| Digest::of(bytes))),
     };
     let failed = |error| CommandError::Put {

@@ -1,4 +1,4 @@
-//! Sending a list: what there is to do, doing it, and telling of it.
+//! Publishes lists: the plan, the state of the target, execution, and the outcome.
 
 pub mod difference;
 pub mod dry_run;

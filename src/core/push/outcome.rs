@@ -1,4 +1,4 @@
-//! What came of publishing a list, in the forms that programs read: `--format json` and buildx's metadata file.
+//! The outcome of a push, for programs: `--format json` and buildx's metadata file.
 
 use std::collections::BTreeMap;
 
@@ -11,124 +11,124 @@ use crate::digest::Digest;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// A list that was published, or (with [`PushOutcome::preview`]) would be. Serialised as `--format json` shows it.
+/// A list that was published, or (with [`PushOutcome::preview`]) would be. Its serialisation is `--format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PushOutcome {
     /// The list's name.
     pub(crate) reference: String,
     pub(crate) digest: String,
-    /// In bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// What the list names, in its order.
+    /// The entries of the list, in its order.
     pub(crate) platforms: Vec<PushedImage>,
-    /// The tags in the order in which they are published.
+    /// The tags in the order in which they move.
     pub(crate) tags: Vec<String>,
-    /// HTTP requests that it took, in all repositories.
+    /// The number of HTTP requests, in all repositories.
     pub(crate) requests: u64,
-    /// Whether all of it was there already, in all repositories.
+    /// Whether everything was there already, in all repositories.
     pub(crate) unchanged: bool,
-    /// How many blobs were mounted.
+    /// The number of mounted blobs.
     pub(crate) mounted: u64,
     pub(crate) copied: CopiedBlobs,
     pub(crate) dry_run: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) preview: Option<DryRun>,
-    /// The same of each other repository that it was published in before, with that repository's share of the requests.
+    /// The outcomes of the other repositories, which were published before, with their share of the requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_repositories: Vec<PushOutcome>,
-    /// The tags in full that served the list before.
+    /// The full tags that named the list before.
     #[serde(skip)]
     pub(crate) already_there: Vec<String>,
     /// The children from other repositories, which docker prints.
     #[serde(skip)]
     pub(crate) sent: Vec<Reference>,
-    /// A line for each thing that is odd about the list.
+    /// Warnings about the list, one line each.
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
 }
 
-/// One line of the list.
+/// One entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PushedImage {
-    /// `linux/arm64/v8`; none where the list says nothing of one.
+    /// `linux/arm64/v8`; `None` if the list states none.
     pub(crate) platform: Option<String>,
     pub(crate) digest: String,
-    /// Of the manifest, in bytes.
+    /// The size of the manifest, in bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
-    /// Where it can be pulled from: the list's repository.
+    /// The reference to pull it by, in the list's repository.
     pub(crate) reference: String,
-    /// The digest that it attests, if it is an attestation.
+    /// The digest of the image that an attestation describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attests: Option<String>,
-    /// Only in a dry run.
+    /// Set in a dry run only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<ImageOrigin>,
 }
 
-/// Blobs that went from one registry to another, or through here within one.
+/// Blobs that were copied from another registry, or from another repository of the same one without a mount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct CopiedBlobs {
     pub(crate) blobs: u64,
     pub(crate) bytes: u64,
 }
 
-/// What it took to send all that a repository did not have.
+/// What was sent to a repository.
 #[derive(Debug, Default)]
 pub(crate) struct SentContent {
-    /// How many blobs were mounted.
+    /// The number of mounted blobs.
     pub(crate) mounted: u64,
     pub(crate) copied: CopiedBlobs,
-    /// A line for each thing that is odd.
+    /// Warnings, one line each.
     pub(crate) warnings: Vec<String>,
 }
 
-/// What a dry run knows beside.
+/// The additional results of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DryRun {
-    /// What each tag serves now.
+    /// The change of each tag.
     pub(crate) tag_changes: Vec<TagChange>,
-    /// The referrers tags that have to list manifests that are pushed; none where the registry has a referrers API.
+    /// The referrers tags that must list pushed manifests; empty if the registry has a referrers API.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers_tags: Vec<TagChange>,
-    /// How the list differs from what its own name serves now.
+    /// The differences from the list that its name serves now.
     pub(crate) changes: Difference,
 }
 
-/// What happens to a tag.
+/// The change of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct TagChange {
     pub(crate) tag: String,
     pub(crate) change: Change,
-    /// What it serves now, if that is known.
+    /// The digest that it names now, if that is known.
     pub(crate) now: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Change {
-    /// It is not there yet.
+    /// The tag does not exist yet.
     New,
-    /// It serves something else.
+    /// It names another manifest.
     Moved,
-    /// It serves this list.
+    /// It names this list.
     Unchanged,
-    /// The registry does not tell.
+    /// The registry does not say.
     Unknown,
 }
 
-/// Where an image of the list is.
+/// Where an image of the list comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ImageOrigin {
     pub(crate) how: TransferMethod,
     pub(crate) repository: String,
-    /// Of the blobs that have to be mounted or copied for it.
+    /// The bytes of the blobs that must be mounted or copied for it.
     pub(crate) bytes: u64,
 }
 
@@ -144,7 +144,7 @@ pub(crate) enum TransferMethod {
 }
 
 impl PushOutcome {
-    /// What can be said before anything is sent.
+    /// The outcome before anything is sent.
     pub(crate) fn of(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
@@ -179,7 +179,7 @@ impl PushOutcome {
         }
     }
 
-    /// What came of each repository, in the order in which they were published.
+    /// The outcome of each repository, in the order in which they were published.
     pub(crate) fn repositories(&self) -> impl Iterator<Item = &PushOutcome> {
         self.other_repositories.iter().chain([self])
     }
@@ -193,7 +193,7 @@ impl PushOutcome {
         pushed.chain([self.digest.clone()]).collect()
     }
 
-    /// The members of buildx's `--metadata-file` that a list has.
+    /// The members of buildx's `--metadata-file` that apply to a list.
     pub(crate) fn metadata(&self) -> Value {
         let mut descriptor = json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.size });
         if !self.annotations.is_empty()
@@ -208,7 +208,7 @@ impl PushOutcome {
         })
     }
 
-    /// The whole names under which the list can be pulled.
+    /// The full names under which the list can be pulled.
     pub(crate) fn names(&self) -> Vec<String> {
         let Ok(list) = Reference::parse(&self.reference) else { return vec![self.reference.clone()] };
         if self.tags.is_empty() && self.other_repositories.is_empty() {
@@ -217,7 +217,7 @@ impl PushOutcome {
         self.repositories().flat_map(PushOutcome::tags_in_full).collect()
     }
 
-    /// The tags in this repository, each with it.
+    /// The full tags in this repository.
     pub(crate) fn tags_in_full(&self) -> Vec<String> {
         let Ok(list) = Reference::parse(&self.reference) else { return Vec::new() };
         self.tags.iter().map(|tag| format!("{}:{tag}", list.repository())).collect()
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(value["platforms"][1]["platform"], "linux/arm64/v8");
         let digest = value["platforms"][1]["digest"].as_str().unwrap();
         assert_eq!(value["platforms"][1]["reference"], format!("h.x/app@{digest}"));
-        // Docker tells of what came from elsewhere alone.
+        // Docker prints only children from other repositories.
         let line = format!("Pushed ref h.x/app@{digest} with digest: {digest}");
         assert_eq!(published.lines(), [line, published.digest.clone()]);
     }

@@ -1,5 +1,5 @@
-//! From a draft to what publishing it takes: the list, the blobs and manifests that its repository may not have yet,
-//! and the tags. Pure, so that a dry run and a push cannot disagree.
+//! Plans what publishing a draft may send: the list, blobs and manifests that its repository may lack, and the tags. No
+//! request is made, so a dry run and a push use the same plan.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,82 +13,82 @@ use crate::model::index::{Form, Index, List};
 use crate::model::{Draft, Entry};
 use crate::reference::{Reference, Repository};
 
-/// The operating system whose foreign layers may stay where they are.
+/// The operating system whose foreign layers need not be copied.
 const WINDOWS: &str = "windows";
 
-/// The size of a manifest that every registry takes (distribution-spec), in bytes. A larger one could be published here
-/// and there, and read nowhere.
+/// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
+/// accept more, but clients may not read it.
 const LIST_MAX: u64 = 4 * 1024 * 1024;
 
-/// All that publishing a draft in one repository may take.
+/// The plan for publishing a draft in one repository.
 pub(crate) struct PushPlan<'a> {
-    /// The list's name there.
+    /// The list's name in the repository.
     pub(crate) target: &'a Reference,
     /// The list itself.
     pub(crate) list: List,
-    /// What it names, in its order.
+    /// The children of the list, in its order.
     pub(crate) children: Vec<PlannedChild<'a>>,
     /// The distinct blobs of children from other repositories, in docker's order.
     pub(crate) blobs: Vec<PlannedBlob<'a>>,
     /// The distinct children from other repositories, in docker's order.
     pub(crate) puts: Vec<PlannedManifest<'a>>,
-    /// The tags in the order in which they are published; none where the list has nothing but a digest.
+    /// The tags in the order in which they move; empty if the list has only a digest.
     pub(crate) tags: Vec<Reference>,
-    /// Whether there are tags beside the list's own: then the list goes by its digest first.
+    /// Whether there are tags beside the list's own. Then the list is put by its digest first.
     pub(crate) has_more_tags: bool,
 }
 
-/// An image of the list.
+/// A child of the list.
 pub(crate) struct PlannedChild<'a> {
-    /// The image.
+    /// The draft's entry.
     pub(crate) entry: &'a Entry,
-    /// The place among [`PushPlan::puts`] of one from another repository.
+    /// The index in [`PushPlan::puts`], if it comes from another repository.
     pub(crate) put: Option<usize>,
 }
 
 /// A blob that the target needs.
 pub(crate) struct PlannedBlob<'a> {
     pub(crate) digest: Digest,
-    /// In bytes; `None` where manifests do not agree.
+    /// The size in bytes; `None` if manifests disagree.
     pub(crate) size: Option<u64>,
     /// The repositories of the images that need it, each once, those in the target's registry first.
     pub(crate) sources: Vec<&'a Repository>,
-    /// Whether docker lets it go where it cannot be mounted: a foreign layer of Windows images in the same registry.
+    /// Whether a failed mount is no error, as in docker: a foreign layer of Windows images in the same registry.
     pub(crate) may_stay: bool,
 }
 
-/// A manifest to be put under its digest.
+/// A manifest to put by its digest.
 pub(crate) struct PlannedManifest<'a> {
     pub(crate) reference: Reference,
     pub(crate) media_type: &'a str,
     pub(crate) bytes: Cow<'a, [u8]>,
-    /// Where it comes from.
+    /// The repository that it comes from.
     pub(crate) source: &'a Repository,
-    /// The places of its blobs among [`PushPlan::blobs`].
+    /// The indexes of its blobs in [`PushPlan::blobs`].
     pub(crate) needs: BTreeSet<usize>,
-    /// Whether it is an index in the list, which has to wait for all manifests before it.
+    /// Whether it is a nested index, which must be put after all manifests before it.
     pub(crate) is_index: bool,
 }
 
 /// One thing to send before the list.
 pub(crate) enum PushStep<'p, 'a> {
-    /// A blob to bring.
+    /// A blob to mount or copy.
     Blob(&'p PlannedBlob<'a>),
     /// A manifest to put.
     Put(&'p PlannedManifest<'a>),
 }
 
 impl<'a> PushPlan<'a> {
-    /// For the list's own repository.
+    /// The plan for the list's own repository.
     ///
     /// # Errors
-    /// A draft with nothing in it or that cannot become a list of this form, what is no tag, and a list whose name has the
-    /// digest of another one.
+    /// An empty draft, a draft that cannot become a list of this form, an invalid tag, and a name with the digest of
+    /// another list.
     pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<PushPlan<'a>, CommandError> {
         PushPlan::of(draft, &draft.reference, form, more_tags)
     }
 
-    /// For the repository of `target`.
+    /// The plan for the repository of `target`.
     pub(super) fn of(
         draft: &'a Draft,
         target: &'a Reference,
@@ -138,7 +138,8 @@ impl<'a> PushPlan<'a> {
         Ok(blobs.done(self.target.repository()))
     }
 
-    /// What an index in another repository names and is no image. What could not be had is not in the draft any more.
+    /// Adds the carried manifests of an index in another repository. Those that could not be fetched are no longer in
+    /// the draft.
     fn add_carried(&mut self, draft: &'a Draft, blobs: &mut BlobCollector<'a>) -> Result<(), CommandError> {
         for carried in &draft.carried {
             let (source, target) = (carried.source.repository(), self.target.repository());
@@ -152,7 +153,7 @@ impl<'a> PushPlan<'a> {
         Ok(())
     }
 
-    /// The indexes that lie in the list, the innermost first.
+    /// Adds nested indexes, the innermost first.
     fn add_nested(&mut self, draft: &'a Draft) -> Result<(), CommandError> {
         let Some(form) = draft.source.as_ref().filter(|form| !form.nested.is_empty()) else { return Ok(()) };
         let is_it = |source: &&Reference| source.digest() == Some(&form.digest);
@@ -163,7 +164,7 @@ impl<'a> PushPlan<'a> {
         }
         let mut named: BTreeSet<Digest> = lines_of(&self.list.bytes)?;
         let mut nested = Vec::new();
-        // An index stands in front of those that lie in it.
+        // An index precedes its nested indexes.
         for inner in &form.nested {
             if named.remove(&inner.digest) {
                 named.extend(lines_of(&inner.raw)?);
@@ -186,12 +187,12 @@ impl<'a> PushPlan<'a> {
         Ok(())
     }
 
-    /// The manifests that are left to put when these are there.
+    /// The manifests that are still to be put if these exist.
     pub(crate) fn missing(&self, there: &BTreeSet<Digest>) -> impl Iterator<Item = &PlannedManifest<'a>> {
         self.puts.iter().filter(|put| put.reference.digest().is_none_or(|digest| !there.contains(digest)))
     }
 
-    /// The work that is left when these manifests are there, with the places of the work that each piece needs.
+    /// The steps that are left if these manifests exist, each with the indexes of the steps that it depends on.
     pub(crate) fn steps(&self, there: &BTreeSet<Digest>) -> Vec<(PushStep<'_, 'a>, Vec<usize>)> {
         let needed: BTreeSet<usize> = self.missing(there).flat_map(|put| put.needs.iter().copied()).collect();
         let moved: BTreeMap<usize, usize> = needed.iter().enumerate().map(|(new, old)| (*old, new)).collect();
@@ -205,13 +206,13 @@ impl<'a> PushPlan<'a> {
         blobs.chain(puts).collect()
     }
 
-    /// The list's own name: by its tag, or by its digest where it has none, as docker has it.
+    /// Whether this is the list's own name: its tag, or its digest if it has no tag, as in docker.
     pub(crate) fn is_own(&self, tag: &Reference) -> bool {
         tag.tag() == self.target.tag()
     }
 }
 
-/// The blobs while they are collected.
+/// Collects blobs.
 #[derive(Default)]
 struct BlobCollector<'a> {
     blobs: Vec<PlannedBlob<'a>>,
@@ -219,14 +220,14 @@ struct BlobCollector<'a> {
 }
 
 impl<'a> BlobCollector<'a> {
-    /// Adds what an image needs and gives the places of it. Foreign layers stay where they are if the image comes from
-    /// another registry; within one, docker tries.
+    /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from
+    /// another registry; within one registry docker tries to mount them.
     fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
         let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
         Ok(self.add_all(entry.blobs()?, entry.reference.repository(), target, is_windows))
     }
 
-    /// The same for blobs that are in `source`.
+    /// Adds blobs of the repository `source`.
     fn add_all(
         &mut self,
         blobs: Vec<Descriptor>,
@@ -261,14 +262,14 @@ impl<'a> BlobCollector<'a> {
 
     fn done(mut self, target: &Repository) -> Vec<PlannedBlob<'a>> {
         for blob in &mut self.blobs {
-            // Stable: within one registry they stay in docker's order.
+            // The sort is stable: within one registry they keep docker's order.
             blob.sources.sort_by_key(|source| source.domain() != target.domain());
         }
         self.blobs
     }
 }
 
-/// What a list names.
+/// The children of a list.
 fn lines_of(list: &[u8]) -> Result<BTreeSet<Digest>, CommandError> {
     Ok(Index::decode(list)?.manifests.into_iter().map(|line| line.digest).collect())
 }
@@ -321,7 +322,7 @@ mod tests {
         assert_eq!(plan.children.iter().map(|child| child.put).collect::<Vec<_>>(), [Some(0), None, Some(1)]);
         let needs: Vec<Vec<usize>> = plan.steps(&BTreeSet::new()).into_iter().map(|(_, needs)| needs).collect();
         assert_eq!(needs, [vec![], vec![], vec![], vec![], vec![0, 1], vec![1, 2, 3]]);
-        // The first child is there: so are its blobs, but not what the second needs.
+        // The first child exists, and so do its blobs, but not those of the second.
         let there = BTreeSet::from([plan.puts[0].reference.digest().unwrap().clone()]);
         let needs: Vec<Vec<usize>> = plan.steps(&there).into_iter().map(|(_, needs)| needs).collect();
         assert_eq!(needs, [vec![], vec![], vec![], vec![0, 1, 2]]);
@@ -348,7 +349,7 @@ mod tests {
             let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.may_stay).collect();
             assert_eq!(found, [false, may_stay, false], "{platform}");
         }
-        // One Linux image that needs it is enough.
+        // One Linux image that needs the blob is enough.
         let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
         assert!(PushPlan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
     }

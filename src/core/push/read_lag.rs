@@ -1,5 +1,5 @@
-//! Registries that do not read at once what was written: one that is copied over several machines can accept a
-//! manifest, and a moment later refuse the list that names it. There a list is put again.
+//! Registries with delayed reads. A registry that is replicated over several machines may accept a manifest, and a
+//! moment later refuse the list that names it. The list is then put again.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::core::push::plan::PlannedManifest;
 use crate::net::{Clock, tasks};
 use crate::sanitize;
 
-/// The first wait; each one after it is twice as long.
+/// The first wait. Each further wait is twice as long.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// How long all waits take together, at most.
+/// The maximum total of all waits.
 const TOTAL: Duration = Duration::from_secs(15);
 
-/// The codes of a registry that does not know what a list names.
+/// The error codes of a registry that does not know what a list names.
 const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"];
 
-/// The code of a registry that accepts no such list. Some registries use it for a list with a manifest that they do not
-/// know, and then give no reason.
+/// The error code of a registry that refuses a list. Some registries use it, without a reason, for a list with an
+/// unknown manifest.
 const INVALID: &str = "MANIFEST_INVALID";
 
-/// Puts lists in a registry that may need some time to know their manifests.
+/// Puts lists in a registry that may need time to know their manifests.
 pub(crate) struct ReadLag<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) jobs: NonZeroUsize,
@@ -33,8 +33,8 @@ pub(crate) struct ReadLag<'a> {
 }
 
 impl ReadLag<'_> {
-    /// Runs `put`, which puts a list. Where the registry does not know what the list names, but has the manifests in
-    /// `sent`, which this run put before, it is run again.
+    /// Runs `put`, which puts a list. If the registry does not know what the list names, but has the manifests in
+    /// `sent`, which this run put before, `put` is run again.
     ///
     /// # Errors
     /// The last failure of `put`.
@@ -68,8 +68,7 @@ impl ReadLag<'_> {
         Err(failure)
     }
 
-    /// Whether the registry serves all of them. A look that fails shows nothing: the failure to put the list is
-    /// reported.
+    /// Whether the registry serves all of them. A failed check counts as no, and the failure of `put` is reported.
     fn are_there(&self, sent: &[&PlannedManifest<'_>]) -> bool {
         let is_there = tasks::in_order(self.jobs, sent, |manifest| {
             let Some(digest) = manifest.reference.digest() else { return Ok(false) };
@@ -88,7 +87,7 @@ impl ReadLag<'_> {
     }
 }
 
-/// Whether the registry may only not know yet what the list names.
+/// Whether the registry may not know yet what the list names.
 fn is_lag(failure: &CommandError) -> bool {
     let CommandError::Put { source, .. } = failure else { return false };
     let has = |code: &str| source.codes().iter().any(|found| found == code);

@@ -1,9 +1,9 @@
-//! Referrers in a registry without a referrers API. The client that pushes a manifest with a `subject` must then add
-//! the manifest to the index under the referrers tag of the subject (OCI distribution specification, "Pushing Manifests
-//! with Subject"). A registry that has the API says so by `OCI-Subject` when the manifest is put.
+//! Referrers in a registry without a referrers API. The client that pushes a manifest with a `subject` must then add it
+//! to the index under the subject's referrers tag (distribution-spec, "Pushing Manifests with Subject"). A registry
+//! with the API returns `OCI-Subject` when the manifest is put.
 //!
-//! Nothing locks a tag: another client that read it at the same time may replace what was put. So the tag is read back,
-//! and where an entry is gone, it is added again.
+//! No registry can lock a tag: another client that read it at the same time may overwrite the update. So the tag is
+//! read back, and a lost entry is added again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -25,14 +25,14 @@ use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Reference;
 use crate::sanitize;
 
-/// How often an update that was lost is done again.
+/// How often a lost update is repeated.
 const REPEATS_MAX: u32 = 5;
-/// The longest wait before the first repeat; it doubles each time.
+/// The longest wait before the first repeat. It doubles with each repeat.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The size of a manifest that every registry takes, in bytes.
+/// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests").
 const INDEX_MAX: usize = 4 * 1024 * 1024;
 
-/// A manifest that this run puts and that has a subject.
+/// A manifest with a subject that this run puts.
 pub(crate) struct Referrer<'a> {
     subject: Digest,
     media_type: &'a str,
@@ -40,29 +40,29 @@ pub(crate) struct Referrer<'a> {
     bytes: &'a [u8],
 }
 
-/// A referrers tag and the manifests that it has to list.
+/// A referrers tag, and the manifests that it must list.
 pub(crate) struct ReferrersTag {
     tag: Reference,
     subject: Digest,
     entries: Vec<Descriptor>,
 }
 
-/// What became of a referrers tag: it lists the manifests now, or a line says why it does not.
+/// The result for a referrers tag: it lists the manifests now, or a line says why it does not.
 type TagUpdate = Result<Reference, String>;
 
-/// What a referrers tag serves.
+/// What a referrers tag names.
 enum TagContent {
-    /// Nothing.
+    /// The tag does not exist.
     Nothing,
     /// An index with all entries.
     Complete(Digest),
-    /// An index without some of them.
+    /// An index that lacks some entries.
     Lacking(FetchedManifest, BTreeSet<String>),
-    /// Something that cannot be extended, for this reason.
+    /// A manifest that cannot be extended, and why.
     Unusable(String),
 }
 
-/// Whether a list has a subject: then it is put by its digest before a tag moves to it.
+/// Whether a list has a subject. Then it is put by its digest before a tag moves to it.
 pub(crate) fn has_subject(list: &List) -> bool {
     referrers::subject(list.media_type, &list.bytes).is_some()
 }
@@ -79,8 +79,8 @@ pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Ve
     children.chain(list.and_then(|list| of(list.media_type, &list.digest, &list.bytes))).collect()
 }
 
-/// The referrers tags of these manifests in the plan's repository, each once. A manifest without an entry gives the
-/// line that says why.
+/// The referrers tags of these manifests in the plan's repository, each once. A manifest that cannot be listed becomes
+/// a line that says why.
 pub(crate) fn by_tag(plan: &PushPlan<'_>, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
     for Referrer { subject, media_type, digest, bytes } in manifests {
@@ -100,7 +100,7 @@ pub(crate) fn by_tag(plan: &PushPlan<'_>, manifests: &[Referrer<'_>]) -> (Vec<Re
 /// Adds the manifests to their referrers tags.
 ///
 /// # Errors
-/// What stands in the way of an exchange. A registry that refuses a tag is none.
+/// Failed requests. A registry that refuses a tag causes a warning.
 pub(crate) fn update(
     registry: &Registry,
     clock: &dyn Clock,
@@ -110,10 +110,10 @@ pub(crate) fn update(
     tasks::in_order(jobs, tags, |tag| tag.update(registry, clock)).map_err(CommandError::of)
 }
 
-/// What a push would do to the referrers tags. There are none where the registry has a referrers API.
+/// What a push would do to the referrers tags; empty if the registry has a referrers API.
 ///
 /// # Errors
-/// What stands in the way of an exchange.
+/// Failed requests.
 pub(crate) fn preview(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -159,7 +159,7 @@ impl ReferrersTag {
         Ok(self.not_listed("every update of it was lost"))
     }
 
-    /// The index with the entries that are not in it yet, or why there can be none.
+    /// The index with the entries that it lacks, or why it cannot be extended.
     fn extended(&self, content: &TagContent) -> Result<Vec<u8>, String> {
         let index = match content {
             TagContent::Unusable(why) => return Err(why.clone()),
@@ -224,8 +224,8 @@ impl ReferrersTag {
         })
     }
 
-    /// A refusal is a warning: the same push would be refused again. After any other failure a push can be repeated,
-    /// and no tag of the list has moved yet.
+    /// A refusal becomes a warning, because a repeated push would be refused again. After any other failure the push
+    /// can be repeated: no tag of the list has moved yet.
     fn failed(
         &self,
         error: RegistryError,
@@ -260,7 +260,7 @@ fn not_listed(tag: &Reference, digests: &[String], why: &str) -> String {
     format!("the referrers tag {tag} does not list {}: {}", digests.join(", "), sanitize::line(why))
 }
 
-/// How long to wait before an update is repeated; `chance` is from 0 to 1.
+/// The wait before an update is repeated. `chance` is from 0 to 1.
 fn pause(repeat: u32, chance: f64) -> Duration {
     PAUSE.saturating_mul(1 << repeat.saturating_sub(1).min(REPEATS_MAX)).mul_f64(chance.clamp(0.0, 1.0))
 }

@@ -1,9 +1,9 @@
-//! What the target has before a list is published: what each tag serves, and which of the manifests that the list names
-//! are there.
+//! What the target repository has before a list is published: what each tag names, and which children of the list
+//! exist.
 //!
-//! A registry goes on serving a list whose images were deleted, and some registries accept a list whose images they do
-//! not have. So every manifest that the list names is looked for by its digest before a tag moves, and before a list
-//! counts as unchanged. Only those need no look that this run sends itself.
+//! A registry still serves a list whose images were deleted, and some registries accept a list whose images they do not
+//! have. So every child is requested by its digest before a tag moves, and before a list counts as unchanged. Only
+//! children that this run sends itself need no request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -22,50 +22,50 @@ use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Reference;
 
-/// What one tag serves.
+/// What one tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TagState {
-    /// The registry does not tell us.
+    /// The registry does not say.
     Unknown,
-    /// Nothing.
+    /// The tag does not exist.
     Nothing,
-    /// The list that is to be published.
+    /// The list that is being published.
     This,
-    /// Something else.
+    /// Another manifest.
     Other(Digest),
 }
 
-/// What the target is known to have.
+/// What the target repository is known to have.
 #[derive(Default)]
 pub(crate) struct RemoteState {
-    /// What each tag of the plan serves, in the plan's order.
+    /// The state of each tag of the plan, in the plan's order.
     pub(crate) tags: Vec<TagState>,
-    /// What the list's own name serves.
+    /// The manifest that the list's own name serves.
     pub(crate) own: Option<FetchedManifest>,
-    /// Whether the list itself is there.
+    /// Whether the list itself exists.
     pub(crate) is_there: bool,
-    /// The manifests named by the list that the repository has.
+    /// The children of the list that exist.
     pub(crate) children: BTreeSet<Digest>,
-    /// Those that it does not have and that cannot be sent, in the list's order.
+    /// The children that neither exist nor can be sent, in the list's order.
     missing: Vec<Descriptor>,
-    /// How many could not be looked for, because the login may not read.
+    /// The number of children that could not be checked, because the login may not read.
     unchecked: usize,
 }
 
 impl RemoteState {
-    /// Whether nothing at all is left to be sent.
+    /// Whether there is nothing left to send.
     pub(crate) fn is_done(&self, plan: &PushPlan<'_>) -> bool {
         self.is_there
             && self.tags.iter().all(|now| *now == TagState::This)
             && plan.missing(&self.children).next().is_none()
     }
 
-    /// The tags of the plan that serve the list.
+    /// The tags of the plan that name the list already.
     pub(crate) fn in_place<'p>(&self, plan: &'p PushPlan<'_>) -> impl Iterator<Item = &'p Reference> {
         plan.tags.iter().zip(&self.tags).filter(|(_, now)| **now == TagState::This).map(|(tag, _)| tag)
     }
 
-    /// What was served under the own name as a list.
+    /// The manifest under the own name, if it is a list.
     pub(crate) fn index(&self) -> Option<Index> {
         let own = self.own.as_ref()?;
         match manifest::ManifestKind::of(&own.media_type) {
@@ -74,13 +74,13 @@ impl RemoteState {
         }
     }
 
-    /// What is missing of the list, as a failure.
+    /// The missing children as an error.
     pub(crate) fn failure(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
         let missing = || MissingChild::new(plan.target, plan.target.repository(), &self.missing, named_by);
         (!self.missing.is_empty()).then(|| missing().into())
     }
 
-    /// A warning where not all could be looked for.
+    /// A warning if not all children could be checked.
     pub(crate) fn unchecked(&self, plan: &PushPlan<'_>) -> Option<String> {
         let repository = plan.target.repository();
         let list = plan.target;
@@ -92,12 +92,12 @@ impl RemoteState {
     }
 }
 
-/// Looks at the target: a GET of the own name, a HEAD of every other tag, and a HEAD of every manifest that the list
-/// names and that this run does not send. A login that may push but not pull learns nothing here. What it can send it
-/// then sends; how much it could not check is counted.
+/// Requests the state of the target: a GET of the own name, a HEAD of every other tag, and a HEAD of every child that
+/// this run does not send. A login that may push but not pull learns nothing here; the push goes on and counts what it
+/// could not check.
 ///
 /// # Errors
-/// What stands in the way of an exchange, and for a dry run what cannot be read.
+/// Failed requests, and for a dry run content that cannot be read.
 pub(crate) fn look(
     registry: &Registry,
     jobs: NonZeroUsize,
@@ -106,7 +106,7 @@ pub(crate) fn look(
 ) -> Result<RemoteState, CommandError> {
     let looker = Looker { registry, plan, is_dry_run };
     let mut walk = Walk::of(plan)?;
-    // The first request alone: what login the registry wants is known after it.
+    // The first request alone: after it the registry's login is known.
     let (own_now, own) = looker.own()?;
     let mut served = RemoteState { own, is_there: own_now == TagState::This, ..RemoteState::default() };
     let listed = served.index().map(|index| index.manifests).unwrap_or_default();
@@ -143,32 +143,32 @@ pub(crate) fn look(
     Ok(served)
 }
 
-/// A manifest to look for.
+/// A child to check.
 struct Child {
-    /// Its place among all that the list names.
+    /// Its position among all manifests that the list names.
     place: usize,
     descriptor: Descriptor,
     /// Whether this run can send it.
     is_sendable: bool,
 }
 
-/// What came of looking for one.
+/// The result of the check.
 enum Presence {
     Present,
-    /// An index, which names others.
+    /// A nested index, which has children itself.
     Index(FetchedManifest),
     Missing,
     Unchecked,
 }
 
-/// All manifests that a list names, however deep, as far as they are known.
+/// The descendants of a list, as far as they are known.
 struct Walk<'a> {
     plan: &'a PushPlan<'a>,
     puts: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
     seen: BTreeSet<Digest>,
-    /// Those that only the target can have, not looked for yet.
+    /// Descendants that only the target can have, not checked yet.
     in_place: Vec<Child>,
-    /// Those that can be sent, not looked for yet.
+    /// Descendants that can be sent, not checked yet.
     sendable: Vec<Child>,
     present: BTreeSet<Digest>,
     missing: Vec<(usize, Descriptor)>,
@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
         Ok(walk)
     }
 
-    /// Adds these and all that is in those of them that are indexes and at hand.
+    /// Adds descriptors, and those of nested indexes whose bytes are at hand.
     fn add(&mut self, lines: Vec<Descriptor>) -> Result<(), CommandError> {
         let mut lines: Vec<Descriptor> = lines.into_iter().rev().collect();
         while let Some(descriptor) = lines.pop() {
@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Those to look for now: all that only the target can have, and what can be sent and `may_be_there`.
+    /// The children to check now: those that only the target can have, and those that can be sent and `may_be_there`.
     fn take(&mut self, may_be_there: impl Fn(&Digest) -> bool) -> Vec<Child> {
         let sendable = self.sendable.extract_if(.., |child| may_be_there(&child.descriptor.digest));
         self.in_place.drain(..).chain(sendable).collect()
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
                 lines.iter().try_for_each(|_| self.tally.line(self.plan.target))?;
                 self.add(lines)?;
             }
-            // It is sent.
+            // This run sends it.
             Presence::Missing | Presence::Unchecked if is_sendable => {}
             Presence::Missing => self.missing.push((place, descriptor)),
             Presence::Unchecked => self.unchecked += 1,
@@ -248,13 +248,13 @@ struct Looker<'a> {
     is_dry_run: bool,
 }
 
-/// One question to the registry.
+/// One query to the registry.
 enum Question<'a> {
     Tag(&'a Reference),
     Child(Box<Child>),
 }
 
-/// The answer to it.
+/// The response.
 enum Answer {
     Tag(TagState),
     Child(Presence),
@@ -270,7 +270,7 @@ impl Looker<'_> {
 
     fn own(&self) -> Result<(TagState, Option<FetchedManifest>), CommandError> {
         let target = self.plan.target;
-        // A name with a tag and a digest is fetched by its digest, and here it is the tag that matters.
+        // A name with a tag and a digest would be fetched by its digest; here the tag is of interest.
         let tag = target.tag().and_then(|tag| tags::tagged(target, tag));
         let served = match self.registry.look(tag.as_ref().unwrap_or(target)) {
             Ok(served) => served,
@@ -300,7 +300,7 @@ impl Looker<'_> {
         let Child { descriptor, is_sendable, .. } = child;
         let repository = self.plan.target.repository();
         let is_index = manifest::ManifestKind::of(&descriptor.media_type) == Some(manifest::ManifestKind::List);
-        // What an index names that can be sent is known from its own bytes.
+        // The children of an index that can be sent are known from its bytes.
         let found = if is_index && !is_sendable {
             self.registry.look(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
         } else {
@@ -316,8 +316,8 @@ impl Looker<'_> {
         }
     }
 
-    /// Whether it can be published all the same. Docker never looks, so what is there and broken must not be what keeps
-    /// it from being replaced. 502, 503 and 504 are about the registry, which would take nothing else either.
+    /// Whether the list can be published in spite of the error. Docker does not check, so a broken manifest must not
+    /// keep the list from replacing it. 502, 503 and 504 concern the whole registry, which would accept nothing else.
     fn is_let_go(&self, error: &RegistryError) -> bool {
         let is_broken = match error.kind {
             RegistryErrorKind::Protocol | RegistryErrorKind::Refused | RegistryErrorKind::Verification => true,
@@ -328,7 +328,7 @@ impl Looker<'_> {
     }
 }
 
-/// Whether it is only that we may not read. Who is not logged in at all will not be let in to write either.
+/// Whether the only problem is a missing right to read. A user who is not logged in may not write either.
 pub(crate) fn is_untold(error: &RegistryError) -> bool {
     matches!(
         error.kind,

@@ -1,31 +1,31 @@
-//! What a push reports while it works. How that is shown is up to the caller.
+//! What a push reports while it works. The caller decides how it is shown.
 
 use crate::digest::Digest;
 
-/// Receives what a push has to say.
+/// Receives the reports of a push.
 pub(crate) trait PushReporter: Sync {
-    /// A line for people.
+    /// A line for the user.
     fn note(&self, line: &str);
 
     /// Blobs of one repository are about to be sent.
     fn transfers(&self) -> Box<dyn TransferProgress>;
 }
 
-/// The progress of all blobs that go to one repository. Any thread may call any method at any time.
+/// The progress of all blobs that go to one repository. Every method may be called on any thread at any time.
 pub(crate) trait TransferProgress: Sync {
-    /// How much there is to do: the bytes of all blobs whose size is known, and the number of blobs.
+    /// The totals: the bytes of all blobs whose size is known, and the number of blobs.
     fn total(&self, bytes: u64, blobs: usize);
 
-    /// A blob that may have to be copied. `size` is in bytes; `route` says from where to where.
+    /// A blob that may have to be copied. `size` is in bytes. `route` names its source and target.
     fn blob(&self, digest: &Digest, size: Option<u64>, route: &str) -> Box<dyn BlobProgress>;
 
-    /// All blobs are done with, or the push has failed.
+    /// All blobs are finished, or the push has failed.
     fn finish(self: Box<Self>);
 }
 
-/// The progress of one blob. One that is dropped before it is copied or skipped could not be sent.
+/// The progress of one blob. Dropping it before it is copied or skipped means that it could not be sent.
 pub(crate) trait BlobProgress: Sync {
-    /// The number of bytes that have arrived; fewer than before where the copy had to begin again.
+    /// The number of copied bytes. It may decrease if the copy began again.
     fn at(&self, bytes: u64);
 
     /// The blob was copied.

@@ -1,5 +1,5 @@
-//! The repositories that a list is published in: its own, and before it those that `--tag` names in full. All of them
-//! are looked at before anything is sent to any; then each is made whole before the next.
+//! Publishes a list in several repositories: those that `--tag` names in full, then its own. All are checked before
+//! anything is sent, and each is completed before the next.
 
 use std::num::NonZeroUsize;
 
@@ -15,16 +15,16 @@ use crate::model::Draft;
 use crate::model::index::Form;
 use crate::reference::Reference;
 
-/// All that publishing a draft may take, a plan for each repository.
+/// The plans of a push, one for each repository.
 pub(crate) struct PushPlans<'a> {
-    /// The other repositories that `--tag` names, which are published first.
+    /// The plans for other repositories that `--tag` names. They are published first.
     pub(crate) others: Vec<PushPlan<'a>>,
-    /// The list's own repository.
+    /// The plan for the list's own repository.
     pub(crate) own: PushPlan<'a>,
 }
 
 impl<'a> PushPlans<'a> {
-    /// Works out all of it; everything that can be known to be wrong is known then.
+    /// Makes the plans. All checks that need no request are made here.
     ///
     /// # Errors
     /// Those of [`PushPlan::new`].
@@ -33,24 +33,24 @@ impl<'a> PushPlans<'a> {
         let own = PushPlan::new(draft, form, &names.own)?;
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
             let plan = PushPlan::of(draft, target, form, tags)?;
-            // Whole, before any of its tags moves.
+            // The list is complete before any of its tags moves.
             Ok(PushPlan { has_more_tags: true, ..plan })
         };
         let others = names.others.iter().map(other).collect::<Result<_, CommandError>>()?;
         Ok(PushPlans { others, own })
     }
 
-    /// Each of them, in the order in which they are published.
+    /// The plans in the order in which they are published.
     pub(crate) fn each(&self) -> impl Iterator<Item = &PushPlan<'a>> {
         self.others.iter().chain([&self.own])
     }
 }
 
-/// A repository to publish in, and what it has.
+/// A repository to publish in, with its state.
 pub(super) struct PushTarget<'p> {
     pub(super) plan: &'p PushPlan<'p>,
     pub(super) served: RemoteState,
-    /// HTTP requests that the look took.
+    /// The number of HTTP requests that its check took.
     requests: u64,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct PushTargets<'p> {
 }
 
 impl<'p> PushTargets<'p> {
-    /// Each of them, in the order in which they are published.
+    /// The repositories in the order in which they are published.
     pub(super) fn each(&self) -> impl Iterator<Item = &PushTarget<'p>> {
         self.others.iter().chain([&self.own])
     }
@@ -81,7 +81,7 @@ impl Pusher<'_> {
         Ok(PushTarget { plan, served, requests: self.registry.requests().saturating_sub(before) })
     }
 
-    /// Finds out what would be sent; all failures of all repositories are told.
+    /// Finds out what a push would send. Reports the errors of all repositories.
     pub(super) fn preview(&self, targets: &PushTargets<'_>) -> Result<PushOutcome, CommandError> {
         let preview = |target: &PushTarget<'_>| {
             self.counted(target, || dry_run::preview(self.registry, self.jobs, self.draft, target.plan, &target.served))
@@ -96,8 +96,8 @@ impl Pusher<'_> {
         }
     }
 
-    /// Publishes in one repository after the other, once it is known that all have the images that cannot be sent.
-    /// `send` sends what a repository does not have yet, and adds the tags that it moves to its last argument.
+    /// Publishes in one repository after the other, once all are known to have the images that cannot be sent. `send`
+    /// sends what a repository lacks, and adds the tags that it moves to its last argument.
     pub(super) fn send_all(
         &self,
         plans: &PushPlans<'_>,
@@ -124,7 +124,7 @@ impl Pusher<'_> {
         sent.map_err(|failure| if has_more_tags { halfway(failure, targets, &moved) } else { failure })
     }
 
-    /// What came of one repository, with its share of the requests.
+    /// The outcome of one repository, with its share of the requests.
     fn counted(
         &self,
         target: &PushTarget<'_>,
@@ -137,7 +137,7 @@ impl Pusher<'_> {
     }
 }
 
-/// Which tags a failure left where they were: with their repositories where there are several.
+/// Adds the tags that did not move to a failure: with their repositories if there are several.
 fn halfway(failure: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
     let name = |tag: &Reference| {
         let tag_alone = tag.tag().filter(|_| targets.others.is_empty());

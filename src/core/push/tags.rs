@@ -1,5 +1,5 @@
-//! The tags that a list is published under, and their order: those that stay where they are before those that move, the
-//! most general last, so that whoever follows a moving tag finds the more exact ones there already.
+//! The tags of a list, and the order in which they move: fixed tags before moving ones, the most general last. A client
+//! that follows a moving tag then finds the more specific ones there already.
 
 use std::collections::BTreeSet;
 
@@ -7,28 +7,28 @@ use crate::core::error::CommandError;
 use crate::digest::Digest;
 use crate::reference::Reference;
 
-/// The shortest abbreviation of a commit that git makes, and its two whole lengths, in digits.
+/// The number of digits of git's shortest abbreviation of a commit, and of its two full lengths.
 const COMMIT_SHORT: usize = 7;
 const COMMIT_SHA1: usize = 40;
 const COMMIT_SHA256: usize = 64;
 
-/// What build tools put before a commit.
+/// Prefixes that build tools put before a commit.
 const COMMIT_PREFIXES: [&str; 3] = ["sha-", "git-", "g"];
 
-/// A name that a list is published under beside its own.
+/// A further name of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagArg {
     /// A tag in the list's repository.
     Tag(String),
-    /// A name in full. It has a tag and no digest.
+    /// A full reference, with a tag and without a digest.
     Reference(Reference),
 }
 
 impl TagArg {
-    /// Reads a tag, or a reference where there is a `/` or a `:`.
+    /// Reads a tag, or a reference if the text contains `/` or `:`.
     ///
     /// # Errors
-    /// What is neither, a reference without a tag and one with a digest, in words for people.
+    /// A message for anything else, and for a reference without a tag or with a digest.
     pub fn new(typed: &str) -> Result<TagArg, String> {
         if !typed.contains(['/', ':']) {
             let why = if typed.is_empty() { "must not be empty" } else { "neither a tag nor a reference with a tag" };
@@ -61,15 +61,15 @@ fn is_tag(text: &str) -> bool {
     Reference::parse(&format!("a:{text}")).is_ok_and(|read| read.tag() == Some(text) && read.digest().is_none())
 }
 
-/// The names of the list, apart by repository.
+/// The names of a list, grouped by repository.
 pub(crate) struct ByRepository<'a> {
-    /// More tags in the list's own repository.
+    /// Further tags in the list's own repository.
     pub(crate) own: Vec<String>,
-    /// The first reference in each other repository with the further tags there, in the order of the command line.
+    /// The first reference in each other repository, with the further tags there, in the order of the command line.
     pub(crate) others: Vec<(&'a Reference, Vec<String>)>,
 }
 
-/// Tells apart what `--tag` names in the list's own repository and in others.
+/// Groups what `--tag` names by repository.
 pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepository<'a> {
     let mut names = ByRepository { own: Vec::new(), others: Vec::new() };
     for name in more {
@@ -93,11 +93,11 @@ pub(crate) fn by_repository<'a>(list: &Reference, more: &'a [TagArg]) -> ByRepos
     names
 }
 
-/// The names of the list in its repository: its own tag, where it has one, and these; each once, in the order in which
-/// they are published.
+/// The names of the list in its repository: its own tag, if it has one, and these, each once, in the order in which
+/// they move.
 ///
 /// # Errors
-/// Every one that is no tag.
+/// All that are no tags.
 pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference>, CommandError> {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -114,12 +114,12 @@ pub(crate) fn ordered(list: &Reference, more: &[String]) -> Result<Vec<Reference
     if !wrong.is_empty() {
         return Err(CommandError::of(wrong));
     }
-    // Stable: tags that move alike stay in the order of the command line.
+    // The sort is stable: tags of equal mobility keep the order of the command line.
     tags.sort_by_key(|(mobility, _)| *mobility);
     Ok(tags.into_iter().map(|(_, reference)| reference).collect())
 }
 
-/// The list's repository with this tag, if it is one.
+/// The list's repository with this tag, if it is valid.
 pub(crate) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
     let reference = Reference::parse(&format!("{}:{tag}", list.repository())).ok()?;
     let is_it =
@@ -127,10 +127,10 @@ pub(crate) fn tagged(list: &Reference, tag: &str) -> Option<Reference> {
     is_it.then_some(reference)
 }
 
-/// How often people expect a tag to move; the least comes first.
+/// How often a tag usually moves. The least mobile tag comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mobility {
-    /// It names one thing for ever: a full version or a commit.
+    /// It never moves: a full version or a commit.
     Fixed,
     /// `1.2`
     Minor,
@@ -138,7 +138,7 @@ enum Mobility {
     Major,
     /// `edge`, `main`
     Named,
-    /// What whoever names no tag gets.
+    /// The default tag of a reference without one.
     Latest,
 }
 
@@ -155,8 +155,8 @@ fn mobility(tag: &str) -> Mobility {
     }
 }
 
-/// How many numbers a version has, at most three; behind them may stand whatever makes it more special: `1.2.3`,
-/// `v1.2.3-rc.1`. None for what is no version.
+/// The number of leading numbers of a version, at most three. A suffix may follow: `1.2.3`, `v1.2.3-rc.1`. Zero if the
+/// tag is no version.
 fn numbers(tag: &str) -> usize {
     let tag = tag.strip_prefix('v').unwrap_or(tag);
     let core = tag.split(['-', '_']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Putting a source into a draft that may know it already: what moved is replaced, what the user said of it stays, and
-//! what attested the replaced image goes with it.
+//! Merges a source into a draft that may have it already. Entries whose image moved are replaced, the user's
+//! descriptions stay, and attestations of a replaced image are removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::model::{DocumentError, Draft, Entry, draft};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// `new` with what the user said of `old`: everything in which `old` differs from its `original`.
+/// `new` with the user's changes of `old`, which are all differences of `old` from its `original`.
 fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
     fn keep<T: PartialEq + Clone>(old: &T, original: Option<&T>, new: &mut T) {
         if original != Some(old) {
@@ -53,10 +53,10 @@ fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
     new
 }
 
-/// Puts what a source brings into the draft. Gives the move, where the draft knew the source as something else.
+/// Merges a source into the draft. Returns the change if the source names another manifest than before.
 ///
 /// # Errors
-/// Where docker's store has one file for two of the images.
+/// Two images that docker's store keeps in the same file.
 pub(crate) fn merge(
     draft: &mut Draft,
     source: &ResolvedSource,
@@ -101,7 +101,7 @@ pub(crate) fn merge(
             {
                 true
             }
-            // Its image is as it was, and is attested anew; or it attests nothing that is there.
+            // Its image did not change and has new attestations, or its image is gone.
             Some(digest) => moved.is_some() && (serves(digest.clone()) || !has(draft, &digest)),
             None => moved.is_some() && is_picked(wanted, old),
         };
@@ -122,7 +122,7 @@ pub(crate) fn merge(
     Ok(moved)
 }
 
-/// Remembers that the platform of a new entry is not the index's word.
+/// Records that the platform of a new entry does not come from the index.
 fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
     let key = draft::key(&new.reference);
     match source.derived.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
@@ -131,7 +131,8 @@ fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
     }
 }
 
-/// The order of a new draft: that of the sources, each in its own. A draft of plain images has docker's.
+/// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images has docker's
+/// order.
 pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
     if found.iter().all(|source| source.index.is_none()) {
         return;
@@ -150,7 +151,8 @@ pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
     draft.arrange(keys);
 }
 
-/// Where the index that a draft has the form of has moved on, its order is the draft's, at the place where it began.
+/// If the index that a draft takes its form from has moved, the draft follows the index's new order, in the place of
+/// the old one.
 fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
     let own: BTreeSet<&String> = source.order.iter().collect();
     let first = draft.order.iter().position(|key| own.contains(key)).unwrap_or(draft.order.len());
@@ -169,8 +171,8 @@ fn has(draft: &Draft, digest: &Digest) -> bool {
     draft.entries().any(|entry| entry.descriptor.digest == *digest)
 }
 
-/// Puts in what the draft had nothing of, once: an image that is named and that an index has brought already goes by
-/// its name from then on, and one that an index brings stays as whoever named it has it.
+/// Adds an entry that the draft does not have. An image that an index brought gets its own name once the user names it;
+/// an image that the user named keeps that name if an index brings it.
 fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
     if new.source.is_some() {
         return if others(draft, new).is_empty() { draft.insert(new.clone()) } else { Ok(()) };
@@ -187,7 +189,7 @@ fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
     }
 }
 
-/// The names by which the draft has what a source brings: its own, else those under which it was there already.
+/// The names under which the draft has an entry of a source: its own name, or those that it had before.
 pub(crate) fn holders(draft: &Draft, new: &Entry) -> Vec<Reference> {
     match draft.get(&new.reference) {
         Some(own) => vec![own.reference.clone()],
@@ -195,8 +197,8 @@ pub(crate) fn holders(draft: &Draft, new: &Entry) -> Vec<Reference> {
     }
 }
 
-/// The entries that stand for a line of an index under other names: what says the same of the image; but for a line
-/// that is not the image's first, any that the image has, because users say of it what they like.
+/// The entries that stand for a descriptor of an index under other names: those with the same description, or for the
+/// image's first descriptor any entry of the image, because users may describe it differently.
 fn others<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     let says_as_much = |entry: &&Entry| {
         let (one, other) = (&entry.descriptor, &new.descriptor);
@@ -210,7 +212,7 @@ fn others<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     same
 }
 
-/// The same image in the same repository by other names.
+/// The entries of the same image in the same repository under other names.
 fn same<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     let is_same = |entry: &&Entry| {
         entry.descriptor.digest == new.descriptor.digest
@@ -220,8 +222,8 @@ fn same<'a>(draft: &'a Draft, new: &Entry) -> Vec<&'a Entry> {
     draft.entries().filter(is_same).collect()
 }
 
-/// The list itself, where it says what the index said that it was made of: from now on what that says now.
-/// `is_all`: nothing else is in the list, so that what is new there is the list's, too.
+/// Updates the draft's own members that came from the index to the index's new values. `is_all`: the list has no other
+/// source, so members that are new in the index are added, too.
 fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
     let names: BTreeSet<&String> = old.annotations.keys().chain(new.annotations.keys()).collect();
     for name in names {
@@ -241,7 +243,7 @@ fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
     }
 }
 
-/// Puts `new` where `old` was; what attested `old` attests nothing that is there.
+/// Replaces `old` by `new`. Attestations of `old` no longer refer to an existing image.
 fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentError> {
     let digest = &old.descriptor.digest;
     let is_other = *digest != new.descriptor.digest;
@@ -254,10 +256,11 @@ fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentErr
     Ok(())
 }
 
-/// Takes an entry out, and what belongs to it if nothing of that digest is left. Gives all that went.
+/// Removes an entry, and its attestations and referrers if no entry of that digest is left. Returns all removed
+/// entries.
 pub(crate) fn take_out(draft: &mut Draft, entry: &Entry) -> Vec<Entry> {
     let mut gone: Vec<Entry> = draft.remove(&entry.reference).into_iter().collect();
-    // What belongs to something that has gone goes too, a signature of an attestation say.
+    // Removal continues recursively, for example with the signature of an attestation.
     let mut next = 0;
     while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
         next += 1;

@@ -1,7 +1,7 @@
-//! From specs to drafts: which sources they need, what is taken of each, and what the spec says of it.
+//! Builds drafts from specs: which sources they need, which entries are taken, and how the spec describes them.
 //!
-//! The lines of a list stand in the spec's order, and what an index brings in the index's, its attestations among
-//! them; so the same spec and the same images always give the same bytes.
+//! The entries have the order of the spec. Entries of an index keep the index's order, with its attestations. So the
+//! same spec and the same images always give the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -28,32 +28,32 @@ use crate::sanitize;
 #[derive(Default)]
 pub(crate) struct SpecSources {
     images: Vec<ImageName>,
-    /// What is wanted of each.
+    /// The filter of each source.
     sources: Vec<SourceFilter>,
     places: BTreeMap<Reference, usize>,
 }
 
-/// What a registry has for each of them; `None` where it has none and that does not matter.
+/// The resolved sources; `None` for one that the registry does not have, if that is no error.
 pub(crate) struct ResolvedSources(BTreeMap<Reference, Option<ResolvedSource>>);
 
-/// What a list is made of.
+/// The parts of a list.
 pub(crate) struct ListParts {
-    /// Its lines, in order.
+    /// The entries, in order.
     entries: Vec<Entry>,
-    /// The one index that it is made of, if that is all.
+    /// The index that the list is built from, if it has no other source.
     base: Option<ResolvedSource>,
-    /// The order of that, where the list is all of it.
+    /// The order of that index, if the list has all of it.
     whole: Option<Vec<String>>,
-    /// What the indexes name that the spec takes as they are, and is no image.
+    /// Descriptors of whole indexes that name neither an image nor an index.
     carried: Vec<Carried>,
-    /// The indexes that the spec names, and those that lie in them.
+    /// The indexes that the spec names, and those nested in them.
     nested: Vec<SourceIndex>,
-    /// What has to be said to whoever published it.
+    /// Warnings for the user.
     pub(crate) warnings: Vec<String>,
 }
 
 impl SpecSources {
-    /// What these specs need.
+    /// Collects the sources of these specs.
     pub(crate) fn of(specs: &[Spec]) -> SpecSources {
         let mut wanted = SpecSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
@@ -79,10 +79,10 @@ impl SpecSources {
         self.sources.push(SourceFilter { platforms: pick.into_iter().collect(), attestations });
     }
 
-    /// Gets all of them, at once.
+    /// Resolves all sources in parallel.
     ///
     /// # Errors
-    /// What registries say; with `ignore_missing`, not that they have no such image.
+    /// Errors of registries. With `ignore_missing`, a missing image is none.
     pub(crate) fn resolve(
         &self,
         resolver: &Resolver<'_>,
@@ -96,12 +96,12 @@ impl SpecSources {
 }
 
 impl ResolvedSources {
-    /// The images of which their registries say that they have none.
+    /// The images that their registries do not have.
     pub(crate) fn missing(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)
     }
 
-    /// What indexes name that their registries do not have; each index with what it lacks.
+    /// Missing children of indexes: each index with those that the registry does not have.
     pub(crate) fn lost(&self) -> impl Iterator<Item = MissingChild> {
         let of = |source: &ResolvedSource| {
             let list = source.reference.clone();
@@ -111,10 +111,10 @@ impl ResolvedSources {
         self.0.values().flatten().flat_map(of)
     }
 
-    /// What a spec's list is made of.
+    /// The parts of a spec's list.
     ///
     /// # Errors
-    /// A platform that an index has not, and a list of which nothing is left; all of them.
+    /// All platforms that an index does not have, and a list without any entry.
     pub(crate) fn parts(&self, spec: &Spec) -> Result<ListParts, CommandError> {
         let keeps = attestations(spec) == Attestations::Keep;
         let (mut entries, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
@@ -164,7 +164,7 @@ impl ResolvedSources {
         Ok(ListParts { entries, base, whole, carried, nested: nested.collect(), warnings })
     }
 
-    /// What indexes name that is no image: of one that the spec takes without a platform, or all of.
+    /// Carried descriptors of the indexes that the spec uses without selecting a platform.
     fn carried(&self, spec: &Spec, is_whole: bool) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
         for entry in spec.manifests.iter().filter(|entry| is_whole || pick(entry).is_none()) {
@@ -178,7 +178,7 @@ impl ResolvedSources {
         carried
     }
 
-    /// The index, where the spec is made of it alone: what that says of itself comes along.
+    /// The index, if the list is built from it alone: its own members are taken over.
     fn base(&self, spec: &Spec) -> Option<&ResolvedSource> {
         let first = spec.manifests.first()?;
         let is_alone = spec.manifests.iter().all(|entry| entry.image == first.image);
@@ -187,7 +187,7 @@ impl ResolvedSources {
 }
 
 impl ListParts {
-    /// The draft that is published as `target`. `form`: the index that the spec names as its source.
+    /// The draft to publish as `target`. `form` is the index that the spec names as its source.
     pub(crate) fn draft(&self, spec: &Spec, target: &Reference, form: Option<&ResolvedSource>) -> Draft {
         let mut draft = Draft::new(target.clone());
         if let Some(ResolvedSource { index: Some(index), form, .. }) = &self.base {
@@ -223,8 +223,8 @@ impl ListParts {
 }
 
 impl ListParts {
-    /// Lets a draft have the form of the index that its spec names: the spec says what the images are, and the index
-    /// what a spec has no words for.
+    /// Gives a draft the form of the index that its spec names: the spec describes the images, and the index supplies
+    /// what a spec cannot express.
     fn follow(&self, draft: &mut Draft, form: &ResolvedSource) {
         let Some(ResolvedSource { index: Some(index), form: Some(source), .. }) = Some(form) else { return };
         draft.source = Some(SourceIndex { nested: self.nested.clone(), ..source.clone() });
@@ -245,7 +245,7 @@ impl ListParts {
             draft.insert_keyed(key, entry);
         }
         draft.platforms.extend(platforms);
-        // What is carried stands in front of what it stood in front of.
+        // A carried descriptor keeps its place before its successor.
         let mut order = Vec::new();
         let mut carried: VecDeque<(usize, &Carried)> = form
             .carried
@@ -268,10 +268,11 @@ impl ListParts {
     }
 }
 
-/// The index that a spec names as the source of its list; `None` where the spec names none or it is not there.
+/// The index that a spec names as the source of its list; `None` if the spec names none or the registry does not have
+/// it.
 ///
 /// # Errors
-/// What the registry says, and what is no index.
+/// Errors of the registry, and content that is no index.
 pub(crate) fn form_of(
     registry: &Registry,
     spec: &Spec,
@@ -284,11 +285,11 @@ pub(crate) fn form_of(
     }
 }
 
-/// The same draft as a store keeps it: by the images' names. An image that stands in it more than once, for several
-/// platforms, goes by its digest the second time, and then as one that an index lists again, by the list's tag.
+/// The draft with the names that a store needs. An image that has several entries, for several platforms, gets its
+/// digest as its second name, and then the names of [`selection::name_again`].
 ///
 /// # Errors
-/// Where docker's store has one file for two of the images.
+/// Two images that docker's store keeps in the same file.
 pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
     let mut stored = Draft::new(draft.reference.clone());
     stored.annotations.clone_from(&draft.annotations);
@@ -298,7 +299,7 @@ pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
     stored.carried.clone_from(&draft.carried);
     let mut order = Vec::new();
     let mut seen: HashSet<(&Reference, &Descriptor)> = HashSet::new();
-    // How many names of each image are taken for sure.
+    // The number of names that are in use for each image.
     let mut places: BTreeMap<Reference, usize> = BTreeMap::new();
     for line in draft.lines() {
         let Line::Entry(key, entry) = line else {
@@ -326,14 +327,14 @@ pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
         order.push(name);
         stored.insert(named)?;
     }
-    // A draft of plain images has docker's order, and so has docker.
+    // A draft of plain images has docker's order.
     if stored.source.is_some() || !stored.carried.is_empty() || stored.entries().any(|entry| entry.source.is_some()) {
         stored.order = order;
     }
     Ok(stored)
 }
 
-/// One image that is listed more than once for one platform is one entry.
+/// Merges entries of one image for one platform.
 fn merged(entries: Vec<Entry>) -> Vec<Entry> {
     let mut merged: Vec<Entry> = Vec::new();
     let mut places: HashMap<(Repository, Digest, Option<Platform>), usize> = HashMap::new();
@@ -350,7 +351,7 @@ fn merged(entries: Vec<Entry>) -> Vec<Entry> {
     merged
 }
 
-/// The order of an index, where these entries are all that it brings.
+/// The order of an index, if these entries are all of it.
 fn whole(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<String>> {
     let there: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
     let is_whole = base.is_whole
@@ -359,14 +360,15 @@ fn whole(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<String>> {
     is_whole.then(|| base.order.clone())
 }
 
-/// Whether an index says of itself what a Docker list cannot hold, and that is no Docker list.
+/// Whether an OCI index has own members that a Docker manifest list cannot hold.
 fn is_beyond_docker(base: &ResolvedSource) -> bool {
     let is_docker = base.form.as_ref().is_some_and(|form| form.media_type == media_type::DOCKER_LIST);
     let says_more = |index: &Index| !index.annotations.is_empty() || index.subject.is_some();
     !is_docker && base.index.as_ref().is_some_and(says_more)
 }
 
-/// What becomes of attestations. In Docker's list, where they have no place, they stay behind unless somebody asks.
+/// Whether attestations are kept. A Docker manifest list cannot mark them, so they are dropped there unless the spec
+/// asks for them.
 fn attestations(spec: &Spec) -> Attestations {
     match (spec.attestations, spec.form) {
         (Some(Attestations::Drop), _) | (None, Some(Form::Docker)) => Attestations::Drop,
@@ -374,7 +376,8 @@ fn attestations(spec: &Spec) -> Attestations {
     }
 }
 
-/// What an entry picks from an index: its platform, but for features, which are rather said of an image.
+/// The platform that an entry selects from an index. CPU features are left out, because they usually describe the
+/// image.
 fn pick(entry: &SpecEntry) -> Option<PlatformFilter> {
     let given = entry.platform.as_ref()?;
     let parsed = Platform { os_features: Vec::new(), features: Vec::new(), ..given.clone() };
@@ -386,7 +389,7 @@ fn has_attestations(source: &ResolvedSource) -> bool {
     lines.filter_map(attested).next().is_some()
 }
 
-/// What an entry of a spec takes of its source, described as it says.
+/// The entries that a spec entry takes from its source, with the spec's description.
 fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<Entry>, CommandError> {
     let parents = source.parents();
     if source.index.is_none() {
@@ -395,7 +398,7 @@ fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<
     }
     let pick = pick(entry);
     let picked = picked(entry, source, pick.as_ref(), &parents);
-    // What says nothing of a platform may have been for this one.
+    // A missing image without a platform may have been for this one.
     let is_lost = |pick: &PlatformFilter| {
         let own = source.lost.iter().map(|line| line.platform.as_ref().filter(|_| line.has_platform()));
         own.into_iter().any(|own| own.is_none_or(|own| is_picked(own, &pick.parsed)))
@@ -410,7 +413,7 @@ fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<
         });
     }
     let mut digests: BTreeSet<&Digest> = picked.values().copied().collect();
-    // A signature may belong to an attestation.
+    // A signature may refer to an attestation.
     loop {
         let before = digests.len();
         let belongs = |own: &&Entry| parents.get(&own.reference).is_some_and(|parent| digests.contains(parent));
@@ -428,7 +431,7 @@ fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<
     Ok(source.entries.iter().filter(is_taken).map(describe).collect())
 }
 
-/// The images of an index that an entry picks. Features decide only where there is an image that has them all.
+/// The images of an index that an entry selects. CPU features decide only if an image has all of them.
 fn picked<'a>(
     entry: &SpecEntry,
     source: &'a ResolvedSource,
@@ -446,7 +449,7 @@ fn picked<'a>(
     if exact.is_empty() { of(&pick.parsed) } else { exact }
 }
 
-/// An image as the spec has it.
+/// An image with the spec's description.
 fn described(own: &Entry, entry: &SpecEntry) -> Entry {
     let mut described = own.clone();
     let line = &mut described.descriptor;
@@ -463,8 +466,8 @@ fn described(own: &Entry, entry: &SpecEntry) -> Entry {
     described
 }
 
-/// Field by field. A variant is one of an architecture, a version and features are of an operating system: where the
-/// spec names another, the image's own say nothing.
+/// Overrides a platform field by field. A variant belongs to an architecture, a version and features to an operating
+/// system: if the spec names another one, the image's own are dropped.
 fn overridden(own: Platform, given: Platform, without: Without) -> Platform {
     let (mine, theirs) = (own.normalized(), given.normalized());
     let same_architecture = given.architecture.is_empty() || mine.architecture == theirs.architecture;

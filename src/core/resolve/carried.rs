@@ -1,5 +1,5 @@
-//! What is kept of an index beside its images: their order, and the descriptors that are neither an image's nor an
-//! index's, which go along as they are (image-spec: a reader must not fail because of them).
+//! Keeps the order of an index, and its descriptors that name neither an image nor an index. Those are carried over
+//! unchanged (image-spec, "OCI Image Index": implementations must ignore unknown media types).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,17 +19,17 @@ use crate::net;
 use crate::reference::Repository;
 use crate::sanitize;
 
-/// One thing that an index names, at any depth.
+/// One descriptor of an index, at any depth.
 enum Leaf {
     Image(Digest),
     Unknown(Value, Box<Descriptor>),
 }
 
-/// Puts what a source brings into the order of its index, and takes along what is to be carried. `target` is the
-/// repository of the list, where the source has to be sent to another one.
+/// Puts the entries of a source into the order of its index, and adds the carried descriptors. `target` is the
+/// repository of the list, if their content must be sent to another repository.
 ///
 /// # Errors
-/// What the registry says.
+/// Errors of the registry.
 pub(crate) fn arrange(
     registry: &Registry,
     source: &mut ResolvedSource,
@@ -91,7 +91,7 @@ pub(crate) fn arrange(
     Ok(())
 }
 
-/// What an index names, each index in it taken apart where it stands.
+/// Lists the descriptors of an index. Nested indexes are replaced by their content.
 fn walk(
     index: &SourceIndex,
     top: &SourceIndex,
@@ -103,7 +103,7 @@ fn walk(
     let document = json::Members::of("ManifestList", &document)?;
     for (line, json) in lines.iter().zip(document.array("manifests")?) {
         let inner = top.nested.iter().find(|inner| inner.digest == line.digest);
-        // As deep, and as much, as was taken apart before.
+        // The limits of the walk before this one.
         match inner.filter(|_| depth < 16 && leaves.len() < 100_000) {
             Some(inner) => walk(inner, top, depth + 1, leaves)?,
             None if is_unknown(line) => leaves.push(Leaf::Unknown(json.clone(), Box::new(line.clone()))),
@@ -113,7 +113,7 @@ fn walk(
     Ok(())
 }
 
-/// The bytes of a manifest of which all blobs are there; else why it cannot be sent to another repository.
+/// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
 fn content(
     registry: &Registry,
     repository: &Repository,
@@ -137,7 +137,7 @@ fn content(
     Ok(Ok(fetched.bytes))
 }
 
-/// The blobs that a manifest of a kind that we do not know needs, as far as it names them as manifests do.
+/// The blobs of a manifest of an unknown type, as far as it names them in `config`, `layers` or `blobs`.
 pub(crate) fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, crate::model::DocumentError> {
     let value = json::parse(manifest)?;
     let members = json::Members::of("Manifest", &value)?;

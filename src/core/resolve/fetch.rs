@@ -1,4 +1,4 @@
-//! Getting manifests, and what is needed to describe them, from a registry.
+//! Fetches manifests from registries, and the configurations that are needed to describe them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,8 @@ use crate::net;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
-/// The largest configuration that is read, in bytes. Docker's engine has the same bound for manifests; real ones are
-/// a few kilobytes.
+/// The largest configuration that is read, in bytes. Docker's engine has the same limit for manifests; real
+/// configurations have a few kilobytes.
 const CONFIG_CAP: u64 = 4 << 20;
 
 /// What a registry has under a name.
@@ -26,7 +26,7 @@ pub(crate) enum FetchedContent {
     List(FetchedManifest),
 }
 
-/// Asks a registry for whatever it has under `reference`: one request.
+/// Fetches what a registry has under `reference`, with one request.
 pub(crate) fn manifest(registry: &Registry, reference: &Reference) -> Result<FetchedContent, CommandError> {
     let mut fetched = registry.manifest(reference).map_err(|error| not_served(reference, error))?;
     let served = |source| CommandError::Served { reference: reference.to_string(), source };
@@ -41,7 +41,7 @@ pub(crate) fn manifest(registry: &Registry, reference: &Reference) -> Result<Fet
     }
 }
 
-/// Asks a registry for a manifest that a list names.
+/// Fetches a manifest that a list names.
 pub(crate) fn child(
     registry: &Registry,
     repository: &Repository,
@@ -50,10 +50,10 @@ pub(crate) fn child(
     manifest(registry, &repository.at_digest(digest))
 }
 
-/// Asks a registry for a manifest that the published list `list` names.
+/// Fetches a manifest that the published list `list` names.
 ///
 /// # Errors
-/// [`CommandError::MissingChild`] where the registry has the list and not this.
+/// [`CommandError::MissingChild`] if the registry has the list but not this manifest.
 pub(crate) fn listed(registry: &Registry, list: &Reference, line: &Descriptor) -> Result<FetchedContent, CommandError> {
     child(registry, list.repository(), &line.digest).map_err(|error| match error {
         CommandError::NotServed { source, .. } => {
@@ -65,7 +65,7 @@ pub(crate) fn listed(registry: &Registry, list: &Reference, line: &Descriptor) -
     })
 }
 
-/// The platforms of images, read from their configurations as docker reads them, each configuration once.
+/// The platforms in images' configurations, read as docker reads them, each configuration once.
 pub(crate) struct ConfigPlatforms<'a> {
     registry: &'a Registry,
     known: Mutex<BTreeMap<Digest, Arc<Mutex<Option<Platform>>>>>,
@@ -81,12 +81,12 @@ impl<'a> ConfigPlatforms<'a> {
         let served = |source| CommandError::Served { reference: reference.to_string(), source };
         let config = manifest::config(manifest).map_err(served)?;
         let slot = Arc::clone(lock(&self.known).entry(config.digest.clone()).or_default());
-        // Whoever comes second for one configuration waits here for the first.
+        // A second thread that needs the same configuration waits here for the first.
         let mut slot = lock(&slot);
         if let Some(platform) = &*slot {
             return Ok(platform.clone());
         }
-        // What is no image, a Helm chart say, has a configuration of its own kind, which need not speak of platforms.
+        // The configuration of an artifact, for example a Helm chart, need not name a platform.
         let is_image = media_type::is_image_config(&config.media_type);
         if !is_image && config.size > CONFIG_CAP {
             return Ok(Platform::default());
@@ -106,7 +106,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Docker's line where the registry says that it has no such thing; the truth for all else.
+/// Docker's line if the registry does not have it; our own message for any other failure.
 fn not_served(reference: &Reference, error: net::RegistryError) -> CommandError {
     match error.kind {
         net::RegistryErrorKind::NotFound => {

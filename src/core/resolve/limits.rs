@@ -1,5 +1,5 @@
-//! How much one command takes out of indexes. A registry writes them as it likes: 4 MiB are room for tens of thousands
-//! of lines, each of which may name one manifest of 4 MiB again.
+//! Limits on what one command takes from indexes. An index of 4 MiB can have tens of thousands of descriptors, and each
+//! may name another manifest of 4 MiB.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,15 +7,15 @@ use crate::core::error::CommandError;
 use crate::drafts::docker_dir;
 use crate::reference::Reference;
 
-/// How deep indexes may lie in indexes.
+/// The maximum depth of nested indexes.
 pub(crate) const DEPTH_MAX: usize = 8;
-/// How many lines of indexes one command takes.
+/// The maximum number of descriptors that one command takes from indexes.
 pub(crate) const CHILDREN_MAX: usize = 10_000;
-/// How many bytes of manifests it keeps, a manifest that several lines name once for each. The store has a manifest in
-/// base64 and once more as JSON: so many bytes make a draft that can be read again.
+/// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
+/// manifest in base64 and again as JSON, so a draft within this limit can be read again.
 pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;
 
-/// What indexes have brought so far.
+/// What the command has taken from indexes so far.
 #[derive(Debug, Default)]
 pub(crate) struct ResolvedSize {
     lines: usize,
@@ -23,10 +23,10 @@ pub(crate) struct ResolvedSize {
 }
 
 impl ResolvedSize {
-    /// One line more, of `list` or of what lies in it.
+    /// Counts a descriptor of `list` or of its nested indexes.
     ///
     /// # Errors
-    /// Where that is one too much.
+    /// The limit is exceeded.
     pub(crate) fn line(&mut self, list: &Reference) -> Result<(), CommandError> {
         self.lines += 1;
         match self.lines > CHILDREN_MAX {
@@ -35,10 +35,10 @@ impl ResolvedSize {
         }
     }
 
-    /// A manifest of so many bytes, kept so many times. To be asked before any of that is kept.
+    /// Checks the limit for a manifest before it is kept `times` times.
     ///
     /// # Errors
-    /// Where that is too much.
+    /// The limit is exceeded.
     pub(crate) fn keep(&self, list: &Reference, bytes: &[u8], times: usize) -> Result<(), CommandError> {
         let more = (bytes.len() as u64).saturating_mul(times as u64);
         let before = self.bytes.fetch_add(more, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! From references to images: fetching, walking indexes, selecting platforms, amending what was there.
+//! Resolves references to images: fetching, walking indexes, selecting platforms, amending drafts.
 
 pub mod amend;
 pub mod assemble;

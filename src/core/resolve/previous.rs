@@ -1,5 +1,5 @@
-//! Which entries of a draft are a source's, which of them what it serves now takes the place of, and what the source
-//! once said of them: without that nobody can tell what the user said of an image from what its source did.
+//! Finds the previous entries of a source in a draft, matches them with its new ones, and fetches what the source said
+//! before. The user's changes are the difference to that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,23 +17,23 @@ use crate::net::RegistryErrorKind;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A source that serves something else than it did.
+/// A source that names another manifest than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceChange {
     /// The tag that moved.
     pub(crate) reference: Reference,
-    /// What it named.
+    /// The digest that it named.
     pub(crate) old: Digest,
-    /// What it names now.
+    /// The digest that it names now.
     pub(crate) new: Digest,
 }
 
-/// What is known of it. Where nothing is, everything that an entry says is taken for the user's.
+/// Previous descriptions. Without one, everything that an entry says counts as the user's.
 #[derive(Debug, Default)]
 pub(crate) struct PreviousEntries {
-    /// Images that were named themselves, by their digests.
+    /// Images that the user named, by digest.
     images: BTreeMap<Digest, Descriptor>,
-    /// The indexes that entries were taken from, by theirs.
+    /// The indexes that entries were taken from, by digest.
     indexes: BTreeMap<Digest, Index>,
 }
 
@@ -43,7 +43,7 @@ impl PreviousEntries {
         self.indexes.get(digest)
     }
 
-    /// What the source of this entry said of it.
+    /// The previous description of this entry by its source.
     pub(crate) fn of(&self, entry: &Entry) -> Option<&Descriptor> {
         let known = entry.source.as_ref().map(|list| list.digest());
         match known {
@@ -55,10 +55,10 @@ impl PreviousEntries {
         }
     }
 
-    /// What the sources once said of the entries that are about to be replaced, as far as it matters and can be had.
+    /// Fetches the previous descriptions of entries that will be replaced, as far as they are needed and still exist.
     ///
     /// # Errors
-    /// What registries say, but for: that they do not have it any more.
+    /// Errors of registries. A manifest that no longer exists is none.
     pub(crate) fn resolve(
         registry: &Registry,
         draft: &Draft,
@@ -101,8 +101,8 @@ impl PreviousEntries {
     }
 }
 
-/// What a draft has of a source: the image of that name, what was taken out of the index of that name, and what docker
-/// has taken the `ResolvedSource` of since, as far as that index is known.
+/// The draft's entries of a source: the image of that name, entries taken from the index of that name, and entries
+/// whose source docker has removed since, if that index is known.
 pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, previous: &PreviousEntries) -> Vec<&'a Entry> {
     let is_same = |source: &Reference| match name.tag() {
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
@@ -117,10 +117,10 @@ pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, previous: &Previous
     draft.entries().filter(|entry| entry.reference == *name || is_of(entry)).collect()
 }
 
-/// Whether the draft has anything of this source, so that it need not be asked for.
+/// Whether the draft has an entry of this source, so that it need not be requested.
 pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
     let former = former(draft, name, &PreviousEntries::default());
-    // A name with a tag and a digest finds what was taken from that tag at any time.
+    // A name with a tag and a digest also matches what was taken from that tag before.
     let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
         (Some(digest), Some(index)) => index.digest() == Some(digest),
         _ => true,
@@ -128,7 +128,7 @@ pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
     !former.is_empty() && former.iter().all(|entry| entry.has_raw() && is_it(entry))
 }
 
-/// The images that are to be asked for, and, with the draft's entries of them, those that are not.
+/// Splits the images into those to request, and those to reuse with the draft's entries.
 pub(crate) fn divided<'a>(
     before: Option<&'a Draft>,
     images: Vec<&'a ImageName>,
@@ -142,12 +142,12 @@ pub(crate) fn divided<'a>(
     (asked, kept.collect())
 }
 
-/// Whether an entry may have come from an index in the repository of `name`, and says nothing of that any more.
+/// Whether an entry may come from an index in the repository of `name` although it does not say so.
 fn is_homeless(entry: &Entry, name: &Reference) -> bool {
     entry.source.is_none() && entry.reference.digest().is_some() && entry.reference.repository() == name.repository()
 }
 
-/// Whether the source names something else than when the draft's entries of it, some of them at least, were taken.
+/// The change, if the source names another manifest than when one of the draft's entries was taken.
 pub(crate) fn moved(former: &[&Entry], source: &ResolvedSource) -> Option<SourceChange> {
     source.reference.tag()?;
     let known = |entry: &&Entry| match &entry.source {
@@ -159,8 +159,8 @@ pub(crate) fn moved(former: &[&Entry], source: &ResolvedSource) -> Option<Source
     Some(SourceChange { reference: source.reference.clone(), old, new: source.digest.clone() })
 }
 
-/// For each of what a source brings now the entry that it takes the place of: the one of its name, else one for its
-/// platform, as near as there is, by what the source said and not by what the user made of it.
+/// The previous entry for each new one: the one with the same name, or else the nearest one for its platform. The
+/// platforms are those that the source stated, not the user's.
 pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], previous: &PreviousEntries) -> Vec<Option<&'a Entry>> {
     let platform = |descriptor: Option<&Descriptor>| {
         let own = descriptor.and_then(|own| own.platform.as_ref());
@@ -172,7 +172,7 @@ pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], previous: &Previous
         .map(|old| (*old, platform(Some(previous.of(old).unwrap_or(&old.descriptor)))))
         .collect();
     let machine = |own: &Platform| (own.os.clone(), own.architecture.clone(), own.variant.clone());
-    // A build of Windows has a new revision every month.
+    // A build of Windows gets a new revision every month.
     let build = |own: &Platform| own.os_version.split('.').take(3).map(str::to_owned).collect::<Vec<_>>();
     let is_near = |nearness: u8, old: &Platform, new: &Platform| match nearness {
         0 => old == new,
@@ -194,14 +194,14 @@ pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], previous: &Previous
     pairs
 }
 
-/// The line of an index that an entry was. One image may have several: the one that says what the entry says, then.
+/// The descriptor of an entry in an index. If the image has several, the one that equals the entry.
 fn line<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
     let lines = || index.manifests.iter().filter(|line| line.digest == entry.descriptor.digest);
     lines().find(|line| line.platform == entry.descriptor.platform).or_else(|| lines().next())
 }
 
-/// Whether the index that entries were taken from has to be had again: where somebody has said something of one of
-/// them or of the list, or where one may have lost its `ResolvedSource` to docker.
+/// Whether the previous index must be fetched: the user may have described one of its entries or the list, or docker
+/// may have removed an entry's source.
 fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousEntries) -> bool {
     let pairs = pairs(known, &source.entries, previous);
     let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !says_the_same(old, new));
@@ -218,13 +218,13 @@ fn says_more(index: &Index) -> bool {
     !index.annotations.is_empty() || !index.artifact_type.is_empty() || index.subject.is_some()
 }
 
-/// Whether the two say the same where a user can have said something.
+/// Whether both agree on everything that a user can describe.
 fn says_the_same(old: &Entry, new: &Entry) -> bool {
     let (old, new) = (&old.descriptor, &new.descriptor);
     old.platform == new.platform && old.annotations == new.annotations && old.artifact_type == new.artifact_type
 }
 
-/// What an image that was named itself said: its configuration's platform, and nothing else.
+/// The previous description of an image that the user named: its configuration's platform only.
 fn image(platforms: &ConfigPlatforms<'_>, old: &Entry) -> Result<Descriptor, CommandError> {
     let bytes = old.bytes()?;
     let platform = platforms.of(&old.reference, &bytes)?;
@@ -232,7 +232,7 @@ fn image(platforms: &ConfigPlatforms<'_>, old: &Entry) -> Result<Descriptor, Com
     Ok(Descriptor { platform: Some(platform), ..plain })
 }
 
-/// `None` for what the registry does not have any more.
+/// `None` for content that the registry no longer has.
 fn or_gone<T>(found: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
     match found {
         Err(CommandError::NotServed { .. }) => Ok(None),

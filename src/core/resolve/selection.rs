@@ -1,4 +1,4 @@
-//! What has to be had of an index, and the names that images go by which stand in a list more than once.
+//! Selects the children of an index to fetch, and names images that a list has more than once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -14,34 +14,34 @@ use crate::model::spec::Attestations;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A manifest that an index names and that has to be had.
+/// A child of an index that must be fetched.
 pub(crate) struct SelectedChild {
-    /// The place of the source that it belongs to.
+    /// The number of the source that it belongs to.
     pub(crate) source: usize,
     /// Its name: its digest in the index's repository.
     pub(crate) reference: Reference,
-    /// What the index says of it.
+    /// The descriptor in the index.
     pub(crate) descriptor: Descriptor,
-    /// What else the index says of it, where it lists it more than once.
+    /// Further descriptors of the same manifest in the index.
     again: Vec<Descriptor>,
 }
 
 impl SelectedChild {
-    /// How many lines there are of it.
+    /// The number of its descriptors.
     pub(crate) fn count(&self) -> usize {
         1 + self.again.len()
     }
 
-    /// Its lines, each with a name of its own. `source` is the index that was asked for.
+    /// Its descriptors, each with its own name. `source` is the index that was requested.
     pub(crate) fn lines<'a>(&'a self, source: &'a Reference) -> impl Iterator<Item = (Reference, &'a Descriptor)> {
         let names = (2..).map(|place| name_again(&self.reference, &self.descriptor.digest, source.tag(), place));
         std::iter::once((self.reference.clone(), &self.descriptor)).chain(names.zip(&self.again))
     }
 }
 
-/// The name of the `place`th line (from 2 on) that a list has for one image. Docker keeps one file for each name, so it
-/// gets the list's tag beside the digest, and a number from the third on; who asks by such a name gets the same image.
-/// See `store-format.md`, "Names that docker mixes".
+/// The name of the `place`th descriptor (from 2 on) of one image in a list. Docker keeps one file per name, so it gets
+/// the list's tag beside the digest, and from the third on a number. A pull by such a name gets the same image. See
+/// `store-format.md`, "Names that docker mixes".
 pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, place: usize) -> Reference {
     let tag: String = tag.unwrap_or("index").chars().take(100).collect();
     let number = if place == 2 { String::new() } else { format!("-{place}") };
@@ -49,21 +49,21 @@ pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, 
     Reference::parse_canonical(&name).unwrap_or_else(|_| image.repository().at_digest(digest))
 }
 
-/// An index that is about to be taken apart.
+/// An index whose children are about to be fetched.
 pub(crate) struct ParentIndex<'a> {
-    /// The place of the source that it is, or lies in.
+    /// The number of the source that it is, or is nested in.
     pub(crate) place: usize,
-    /// The name of that source.
+    /// The reference of that source.
     pub(crate) source: &'a Reference,
-    /// What is wanted of it.
+    /// The filter for its images.
     pub(crate) wanted: &'a SourceFilter,
 }
 
 impl ParentIndex<'_> {
-    /// What has to be had of an index: not what is known to be of no use.
+    /// The children that must be fetched. Those that are known not to match the filter are left out.
     ///
     /// # Errors
-    /// Where that is too much.
+    /// A limit is exceeded.
     pub(crate) fn children(&self, index: &Index, tally: &mut ResolvedSize) -> Result<Vec<SelectedChild>, CommandError> {
         let mut children: Vec<SelectedChild> = Vec::new();
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
@@ -91,13 +91,13 @@ impl ParentIndex<'_> {
         let wanted = self.wanted;
         let is_index = |line: &Descriptor| ManifestKind::of(&line.media_type) == Some(ManifestKind::List);
         let is_wanted = |line: &Descriptor| {
-            // What says nothing of a platform may be an image, or belong to one by its subject.
+            // A descriptor without a platform may be an image, or a referrer of one.
             is_index(line) || !names_machine(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
         };
         let known = || index.manifests.iter().filter(|line| !is_unknown(line));
         let images = known().filter(|line| attested(line).is_none() && is_wanted(line));
         let picked: BTreeSet<&Digest> = images.map(|line| &line.digest).collect();
-        // What it attests may be in an index that lies in this one.
+        // Its image may be in a nested index.
         let has_index = index.manifests.iter().any(is_index);
         let here: BTreeSet<&Digest> = index.manifests.iter().map(|line| &line.digest).collect();
         let is_elsewhere = |digest: &Digest| has_index && !here.contains(digest);
@@ -110,23 +110,23 @@ impl ParentIndex<'_> {
     }
 }
 
-/// Whether a line says what its image runs on.
+/// Whether a descriptor names a platform.
 fn names_machine(line: &Descriptor) -> bool {
     let is_unknown = |own: &Platform| own.os == "unknown" || own.architecture == "unknown";
     line.has_platform() && !line.platform.as_ref().is_some_and(is_unknown)
 }
 
-/// Whether a line is neither an image nor an index. One without a media type is what the registry says that it is.
+/// Whether a descriptor names neither an image nor an index. Without a media type, the registry decides.
 pub(crate) fn is_unknown(line: &Descriptor) -> bool {
     !line.media_type.is_empty() && ManifestKind::of(&line.media_type).is_none()
 }
 
-/// Whether an image for `platform` is wanted.
+/// Whether the filter selects `platform`.
 pub(crate) fn picks(wanted: &SourceFilter, platform: &Platform) -> bool {
     wanted.platforms.is_empty() || wanted.platforms.iter().any(|pick| is_picked(platform, &pick.parsed))
 }
 
-/// Whether an image for `own` is what was picked. An operating system or an architecture that is left open is any.
+/// Whether `own` matches `pick`. An empty operating system or architecture matches any.
 pub(crate) fn is_picked(own: &Platform, pick: &Platform) -> bool {
     let or_own = |said: &String, own: &String| if said.is_empty() { own.clone() } else { said.clone() };
     let os = or_own(&pick.os, &own.os);

@@ -1,4 +1,4 @@
-//! What a source brought: its entries, their order, and what an index says of them.
+//! A resolved source: its entries, their order, and what an index says of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,35 +13,35 @@ use crate::reference::Reference;
 /// A source as the registry serves it now.
 #[derive(Debug, Clone)]
 pub(crate) struct ResolvedSource {
-    /// Its name, as it was asked for.
+    /// The reference that was requested.
     pub(crate) reference: Reference,
-    /// The digest of what the registry serves under that name.
+    /// The digest of the manifest that the registry serves under the reference.
     pub(crate) digest: Digest,
-    /// The index, where it is one.
+    /// The index, if the source is one.
     pub(crate) index: Option<Index>,
-    /// What it brings into the draft.
+    /// The entries for the draft.
     pub(crate) entries: Vec<Entry>,
-    /// What it has images for, also those that were not picked.
+    /// All platforms of the source, including those that the filter does not select.
     pub(crate) platforms: BTreeSet<String>,
-    /// The index's bytes, and those of the indexes in it.
+    /// The bytes of the index and of its nested indexes.
     pub(crate) form: Option<SourceIndex>,
-    /// What the index names that is neither an image nor an index.
+    /// Descriptors of the index that name neither an image nor an index.
     pub(crate) carried: Vec<Carried>,
-    /// The platforms that the index does not say, read from the images.
+    /// Platforms that the index does not state, read from the images' configurations.
     pub(crate) derived: BTreeMap<Reference, Platform>,
-    /// The order of what it brings: keys of a draft.
+    /// The order of the entries, as keys of a draft.
     pub(crate) order: Vec<String>,
     /// Whether every image of the index is among the entries.
     pub(crate) is_whole: bool,
-    /// What cannot come along, for the user.
+    /// What cannot be included, as lines for the user.
     pub(crate) left_out: Vec<String>,
-    /// What the index names and the registry does not have, where that does not matter.
+    /// Children that the registry does not have, if that is no error.
     pub(crate) lost: Vec<Descriptor>,
 }
 
 impl ResolvedSource {
-    /// What belongs to another manifest of this source, with that one's digest: what attests it, or refers to it as its
-    /// subject.
+    /// The digest of the parent for each entry that belongs to another manifest of this source: an attestation, or a
+    /// referrer.
     pub(crate) fn parents(&self) -> BTreeMap<Reference, Digest> {
         let there: BTreeSet<&Digest> = self.entries.iter().map(|entry| &entry.descriptor.digest).collect();
         let parent = |entry: &Entry| {
@@ -51,8 +51,7 @@ impl ResolvedSource {
         self.entries.iter().filter_map(parent).collect()
     }
 
-    /// Leaves out what belongs to a lost image: what attests it or refers to it as its subject, and what belongs to
-    /// that.
+    /// Removes what belongs to a missing image: attestations, referrers, and what belongs to those.
     pub(crate) fn leave_out_orphans(&mut self) {
         let mut gone: BTreeSet<Digest> = self.lost.iter().map(|line| line.digest.clone()).collect();
         loop {
@@ -67,7 +66,7 @@ impl ResolvedSource {
         }
     }
 
-    /// Nothing yet.
+    /// A source without entries.
     pub(crate) fn new(reference: &Reference, digest: &Digest) -> ResolvedSource {
         ResolvedSource {
             reference: reference.clone(),

@@ -1,7 +1,7 @@
-//! What a source brings into a draft: one image, or the images of an index, which is taken apart.
+//! Resolves sources to draft entries: one image, or the images of an index.
 //!
-//! The sources are asked for at once, then the children of all indexes at once, then the children of indexes in them.
-//! A child is described as its index describes it. BuildKit's attestations come along with the image that they attest.
+//! All sources are requested in parallel, then the children of all indexes, then the children of nested indexes. A
+//! child is described as its index describes it. BuildKit's attestations are included with their image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -26,37 +26,38 @@ use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
-/// Where sources come from, and what of them is wanted.
+/// Resolves sources for one draft.
 pub(crate) struct Resolver<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
-    /// The bound on exchanges at once.
+    /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
-    /// Which platforms, and whether attestations.
+    /// Which platforms are used, and whether attestations are kept.
     pub(crate) wanted: &'a SourceFilter,
-    /// What is there already, and need not be fetched again.
+    /// The draft whose entries need not be fetched again.
     pub(crate) before: Option<&'a Draft>,
-    /// The repositories of the lists that are made of them.
+    /// The repositories of the lists that are built.
     pub(crate) targets: Vec<&'a Repository>,
 }
 
-/// One source, and what is wanted of it.
+/// One source with its filter.
 pub(crate) struct SourceRequest<'a> {
     /// The source.
     pub(crate) image: &'a ImageName,
-    /// Which platforms of an index, and whether attestations. A part of a platform that is empty is any.
+    /// Which platforms of an index are used, and whether attestations are kept. An empty field of a platform matches
+    /// any value.
     pub(crate) wanted: &'a SourceFilter,
 }
 
-/// A source that nobody is asked for, because the draft has it, and cannot have it wrong or may.
+/// A source that is not requested, because the draft has it: it cannot have moved, or `--offline` is given.
 pub(crate) struct Reused<'a> {
-    /// Its name.
+    /// The reference of the source.
     pub(crate) reference: &'a Reference,
-    /// The draft's entries of it.
+    /// The draft's entries of the source.
     pub(crate) entries: Vec<&'a Entry>,
 }
 
-/// What a child turned out to be.
+/// The result for one child.
 enum ResolvedChild {
     Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
     Index(Box<Index>, SourceIndex),
@@ -65,8 +66,8 @@ enum ResolvedChild {
 }
 
 impl Resolver<'_> {
-    /// Gets all of them or nothing, each source once, in the order of `images`. What was picked may also be in what is
-    /// `kept`.
+    /// Resolves all images or fails, each source once, in the order of `images`. A selected platform may also be among
+    /// the reused entries in `kept`.
     pub(crate) fn resolve(
         &self,
         images: &[&ImageName],
@@ -80,9 +81,9 @@ impl Resolver<'_> {
         Ok(sources)
     }
 
-    /// The same for sources of which something else is wanted each. An image that is named itself is what it is, and
-    /// whether an index has what was picked is left to the caller. With `ignore_missing`, `None` stands for a source
-    /// of which the registry says that it has none, and what an index names and the registry does not have is left out.
+    /// Resolves sources that have a filter each. A filter applies to indexes only, and the caller checks whether an
+    /// index has the selected platforms. With `ignore_missing` the result is `None` for a source that the registry does
+    /// not have, and missing children of an index are left out.
     pub(crate) fn resolve_each(
         &self,
         requests: &[SourceRequest<'_>],
@@ -125,7 +126,7 @@ impl Resolver<'_> {
         Ok(sources)
     }
 
-    /// Says what is going to be asked, so that one token and enough connections are there for it.
+    /// Announces the requests, so that one token and enough connections are ready for them.
     fn announce(&self, requests: &[SourceRequest<'_>]) {
         let wanted: Vec<&Reference> = requests.iter().filter_map(|request| request.image.as_ref().ok()).collect();
         for image in &wanted {
@@ -164,7 +165,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Gets these children, and gives the children of those that are indexes themselves.
+    /// Fetches these children. Returns the children of those that are indexes.
     fn grow(
         &self,
         platforms: &ConfigPlatforms<'_>,
@@ -244,7 +245,7 @@ impl Resolver<'_> {
         Ok(ResolvedChild::Entries(entries, derived))
     }
 
-    /// Every platform that was picked has to be there, and every source that was asked has to bring something.
+    /// Checks that every selected platform exists, and that every requested source has at least one entry.
     fn check_platforms(&self, sources: &[ResolvedSource], kept: &[Reused<'_>]) -> Result<(), CommandError> {
         let picks = &self.wanted.platforms;
         let asked = sources.iter().flat_map(|source| &source.entries);
@@ -278,10 +279,10 @@ impl Resolver<'_> {
     }
 }
 
-/// An index alone, without its images. `target`: a repository that what it carries has to be sent to.
+/// Fetches an index without its images. `target` is the repository that its carried content must be sent to.
 ///
 /// # Errors
-/// What the registry says, and what is no index.
+/// Errors of the registry, and content that is no index.
 pub(crate) fn index_of(
     registry: &Registry,
     name: &Reference,
@@ -299,14 +300,14 @@ pub(crate) fn index_of(
     Ok(source)
 }
 
-/// An index as it was served.
+/// An index as the registry serves it.
 fn form(fetched: FetchedManifest) -> SourceIndex {
     let media_type = media_type::essence(&fetched.media_type).to_owned();
     SourceIndex { media_type, digest: fetched.digest, raw: fetched.bytes, nested: Vec::new() }
 }
 
-/// Leaves out what was not picked, now that every platform is known, and what belongs to it: attestations, and what
-/// refers to it as its subject.
+/// Removes the entries that the filter does not select, once all platforms are known, together with their attestations
+/// and referrers.
 fn choose(wanted: &SourceFilter, source: &mut ResolvedSource) {
     let is_dropped = wanted.attestations == Attestations::Drop;
     if wanted.platforms.is_empty() && !is_dropped {
@@ -322,7 +323,7 @@ fn choose(wanted: &SourceFilter, source: &mut ResolvedSource) {
     let belongs = |entry: &Entry, kept: &BTreeSet<Digest>| {
         parents.get(&entry.reference).is_some_and(|parent| !is_dropped && kept.contains(parent))
     };
-    // A signature may belong to an attestation.
+    // A signature may refer to an attestation.
     loop {
         let before = kept.len();
         let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &kept)).collect();
@@ -342,19 +343,19 @@ fn choose(wanted: &SourceFilter, source: &mut ResolvedSource) {
     source.is_whole &= source.entries.len() == before;
 }
 
-/// What the sources have images for, for the message about what they have not.
+/// The platforms of the sources, for the message about a missing one.
 pub(crate) fn there(sources: &[ResolvedSource]) -> Vec<String> {
     let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
     names.into_iter().cloned().collect()
 }
 
-/// The platform that a line of an index, or an image, says it is for; attestations are for none.
+/// The platform of a descriptor. Attestations have none.
 fn runs_on(own: &Descriptor) -> Option<String> {
     let platform = own.platform.as_ref().filter(|_| own.has_platform() && attested(own).is_none());
     platform.map(ToString::to_string)
 }
 
-/// The first mention of each image; what is no reference is kept, for its error.
+/// The first mention of each image. Invalid references are kept, so that their errors are reported.
 pub(crate) fn distinct(images: &[ImageName]) -> Vec<&ImageName> {
     let mut seen: BTreeMap<&Reference, ()> = BTreeMap::new();
     images.iter().filter(|image| image.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
