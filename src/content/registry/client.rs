@@ -1,4 +1,4 @@
-//! The public face: what a command can ask of a registry, one method an operation.
+//! The public interface of the registry client: one method per operation.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::options::Options;
 use crate::reference::{Reference, Repository};
 
-/// Docker's own limit.
+/// Docker's own limit, in bytes.
 pub(crate) const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
 
 /// A manifest as the registry served it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedManifest {
-    /// The media type without parameters; empty where neither the registry nor the manifest names one.
+    /// The media type without parameters; empty if neither the registry nor the manifest states one.
     pub media_type: String,
     /// The exact bytes.
     pub bytes: Vec<u8>,
-    /// Their digest, checked against all that was known of it.
+    /// The digest of the bytes, checked against all that is known of it.
     pub digest: Digest,
 }
 
-/// A manifest that the registry has taken.
+/// A manifest that the registry accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredManifest {
     /// Its digest.
@@ -38,16 +38,16 @@ pub struct StoredManifest {
     pub is_referrer: bool,
 }
 
-/// What came of asking for a blob of another repository.
+/// The result of a mount request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MountResult {
     /// The target repository has the blob now.
     Mounted,
-    /// The registry would have had the blob uploaded; nothing changed.
+    /// The registry wants an upload instead. Nothing changed.
     NotMounted,
 }
 
-/// The name that a manifest is put under.
+/// The tag or digest that a manifest is put under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestName {
     /// A tag.
@@ -56,56 +56,55 @@ pub enum ManifestName {
     Digest(Digest),
 }
 
-/// A client of all registries that one command talks to.
+/// A client for all registries of one command.
 pub struct Registry {
     pub(crate) session: Session,
 }
 
 impl Registry {
-    /// Makes a client that waits by this clock; deadlines within a request go by the system's all the same. Does no
-    /// I/O.
+    /// A client whose waits use this clock. Deadlines within a request use the system's clock. Does no I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
         Registry { session: Session::new(options, clock) }
     }
 
-    /// How many HTTP requests were sent so far: those for tokens, after redirects and once more are all among them.
+    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries.
     pub fn requests(&self) -> u64 {
         self.session.requests()
     }
 
-    /// Says what the command is going to need of a repository, so that the first token covers all of it.
+    /// Announces the access that the command will need, so that the first token covers all of it.
     pub fn announce(&self, repository: &Repository, access: Access) {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
-    /// Says how many exchanges with a repository's registry the command is going to have under way at once.
+    /// Announces how many requests the command will send to a repository's registry in parallel.
     ///
-    /// Connections for them are then made while the first exchange finds out how the registry speaks.
+    /// Connections for them are made while the first request determines the registry's protocol.
     pub fn expect(&self, repository: &Repository, exchanges: usize) {
         self.session.expect(repository.domain(), exchanges);
     }
 
-    /// When an operation of several requests that begins now has to be over: as the user has said, if at all.
+    /// The deadline of an operation of several requests that begins now, if the user set one.
     pub(crate) fn deadline(&self) -> Deadline {
         self.session.open_ended()
     }
 
-    /// Fetches a manifest by its digest, or by its tag where the reference has no digest. One request.
+    /// Fetches a manifest by its digest, or by its tag if the reference has no digest. One request.
     ///
-    /// A tag beside a digest tells readers what was meant. It may have moved since, or be gone.
+    /// A tag beside a digest is ignored: it may have moved since, or no longer exist.
     ///
-    /// The bytes are exactly those served, at most 4 MiB of them, and a JSON object. They are checked against the
-    /// reference's digest and against what the registry says is their digest.
+    /// The bytes are exactly those served. They are at most 4 MiB and a JSON object, and are checked against the
+    /// reference's digest and against the digest that the registry states.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::NotFound`] where there is none, [`RegistryErrorKind::Verification`] for bytes that are not what was asked for, and what
-    /// else stands in the way of an exchange.
+    /// [`RegistryErrorKind::NotFound`] if there is no such manifest, [`RegistryErrorKind::Verification`] for bytes with
+    /// another digest, and any failure of the request.
     pub fn manifest(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
         self.fetch(reference, false)
     }
 
-    /// The same as the look at a tag before a push: where an account that may push but not pull is refused, its login
-    /// is tried once more.
+    /// As [`Registry::manifest`], for the check of a tag before a push: if an account that may push but not pull is
+    /// refused, its login may be probed once more.
     ///
     /// # Errors
     /// Those of [`Registry::manifest`].
@@ -134,12 +133,11 @@ impl Registry {
         served(reference, name, reply)
     }
 
-    /// Fetches a blob of at most `cap` bytes, following redirects. Its digest, and its size where one is given, are
-    /// checked.
+    /// Fetches a blob of at most `cap` bytes. Follows redirects. Checks the digest, and the size if one is given.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::NotFound`] where it is not there, [`RegistryErrorKind::Verification`] for bytes that are not the blob, and what else stands
-    /// in the way of an exchange.
+    /// [`RegistryErrorKind::NotFound`] if there is no such blob, [`RegistryErrorKind::Verification`] for bytes with
+    /// another digest or size, and any failure of the request.
     pub fn blob(
         &self,
         repository: &Repository,
@@ -167,11 +165,11 @@ impl Registry {
         Ok(bytes)
     }
 
-    /// Mounts a blob of `source` into `target`, both in the same registry. One request where the registry does it;
-    /// where it would rather have an upload, a second one cancels that.
+    /// Mounts a blob of `source` into `target`, both in the same registry. One request. If the registry begins an
+    /// upload instead, a second request cancels it.
     ///
     /// # Errors
-    /// What stands in the way of an exchange; that the registry would rather have an upload is none.
+    /// Any failure of the request. An upload instead of a mount is no error.
     pub fn mount(
         &self,
         target: &Repository,
@@ -191,10 +189,10 @@ impl Registry {
         }
     }
 
-    /// Uploads a small blob from memory and gives its digest, whether or not it is there already. Two requests.
+    /// Uploads a small blob from memory, even if it exists already. Returns its digest. Two requests.
     ///
     /// # Errors
-    /// What stands in the way of an exchange, and a registry that does not take it.
+    /// Any failure of the requests, and a registry that refuses the blob.
     pub fn put_blob(&self, target: &Repository, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(bytes);
         let deadline = self.session.deadline();
@@ -203,12 +201,12 @@ impl Registry {
         Ok(digest)
     }
 
-    /// Puts these exact bytes under a tag or their digest. The digest that the registry answers must be theirs. One
+    /// Puts these exact bytes under a tag or their digest. The digest in the registry's response must be theirs. One
     /// request.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::Verification`] for a digest that is not the bytes', ours or the registry's; a registry that does not take it,
-    /// and what else stands in the way of an exchange.
+    /// [`RegistryErrorKind::Verification`] if `name` or the response has another digest, a registry that refuses the
+    /// manifest, and any failure of the request.
     pub fn put_manifest(
         &self,
         target: &Repository,
@@ -231,7 +229,7 @@ impl Registry {
             body: Some(bytes),
             cap: ANSWER_MAX,
             reference: Some(text),
-            // What is put under a digest or a tag is the same the second time.
+            // The same bytes under the same name: a second put changes nothing.
             is_repeatable: true,
             ..ApiRequest::new("PUT", target, &path, &scopes)
         })?;
@@ -241,7 +239,7 @@ impl Registry {
     }
 }
 
-/// What a registry has served as a manifest, checked against all that is known of it; `name` is how it was asked for.
+/// A response as a manifest, checked against all that is known of it. `name` is the requested tag or digest.
 fn served(reference: &Reference, name: &str, reply: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     let repository = reference.repository();
     let (wrong, outside) = (
@@ -255,11 +253,11 @@ fn served(reference: &Reference, name: &str, reply: ApiResponse) -> Result<Fetch
     let media_type = manifest_type(&reply.answer).map_err(&outside)?;
     let bytes = reply.answer.body;
     if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
-        // Docker's words, and what it does not say.
+        // Docker's message, and the digest that docker does not name.
         let found = Digest::of(&bytes);
         return Err(wrong(format!("manifest verification failed for digest {expected}: the bytes have {found}")));
     }
-    // A signed manifest of docker's first format has the digest of what was signed, not of its bytes.
+    // The digest of a signed schema 1 manifest is that of the signed content, not of its bytes.
     let is_signed = media_type.ends_with("+prettyjws");
     if let Some(announced) = announced.filter(|digest| !is_signed && !digest.verifies(&bytes)) {
         return Err(wrong(format!("the bytes of {name} have the digest {}, not {announced}", Digest::of(&bytes))));
@@ -268,7 +266,7 @@ fn served(reference: &Reference, name: &str, reply: ApiResponse) -> Result<Fetch
     Ok(FetchedManifest { media_type, bytes, digest })
 }
 
-/// Whether the registry has taken these bytes for what they are.
+/// Checks that the registry stored exactly these bytes.
 fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &ApiResponse) -> Result<(), RegistryError> {
     let outside = complaint(target, reply, RegistryErrorKind::Protocol);
     if !matches!(reply.answer.status, 200..=202 | 204) {
@@ -278,7 +276,7 @@ fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &ApiRespons
         return Err(outside("a web page for a manifest that was put".to_owned()));
     }
     match announced_digest(&reply.answer).map_err(outside)? {
-        // Under another algorithm it can still be checked, as the bytes are here.
+        // A digest of another algorithm can be checked too, because the bytes are here.
         Some(stored) if !stored.verifies(bytes) => {
             let wrong = complaint(target, reply, RegistryErrorKind::Verification);
             Err(wrong(format!("it says that it stored {stored}, not {digest}")))

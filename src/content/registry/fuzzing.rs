@@ -1,5 +1,5 @@
-//! What hostile bytes may do to the parsers of whatever a registry, a token server, a credential helper or config.json
-//! says; see [`crate::fuzzing`].
+//! Fuzz targets for the parsers of what registries, token servers, credential helpers and config.json contain; see
+//! [`crate::fuzzing`].
 
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
@@ -18,13 +18,13 @@ use crate::net::transport::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
-/// The registry whose login is looked for.
+/// The registry whose login is looked up.
 const KEY: &str = "h:5000";
-/// No message about hostile input is longer, in characters; the longest part of one is a registry's own words.
+/// The longest message about hostile input, in characters. Its longest part is a registry's own message.
 const MESSAGE_MAX: usize = 1200;
 
-/// `WWW-Authenticate`, a line a header: what is read can be written and read again, no longer than it came, and a realm
-/// that is taken names the host that its request would go to.
+/// `WWW-Authenticate`, one header per line. What is read can be written and read again and is no longer than the input.
+/// A valid realm names the host that its request would go to.
 pub(crate) fn challenge(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let challenges = Challenge::parse_all(text.split('\n'));
@@ -51,7 +51,7 @@ fn written(challenge: &Challenge) -> String {
     format!("{} {}", challenge.scheme, parameters.collect::<Vec<_>>().join(", "))
 }
 
-/// The checks of a realm (its scheme, whether it is on this machine) look at the host that is then asked.
+/// The checks of a realm concern the host that is then requested.
 fn destination(realm: &Realm, url: &str) {
     let Ok(url) = Url::parse(url) else { return };
     assert_eq!(url.origin.https, realm.https);
@@ -60,21 +60,21 @@ fn destination(realm: &Realm, url: &str) {
     sound(&url);
 }
 
-/// A URL that a request can be made of, which reads back as it was.
+/// A URL that can be requested and reads back unchanged.
 fn sound(url: &Url) {
     let text = url.reveal();
     assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{text:.200}");
     assert!(url.target().starts_with('/'), "{text:.200}");
-    // What is longer than the HTTP library takes, it refuses.
+    // The HTTP library refuses longer URLs.
     assert!(text.len() >= usize::from(u16::MAX) || Uri::try_from(&text).is_ok(), "{text:.200}");
     assert!(Url::parse(&text).as_ref() == Ok(url), "{text:.200}");
     let authority = url.origin.authority();
     assert_eq!(Origin::of_authority(url.origin.https, &authority).as_ref(), Some(&url.origin));
-    // It is the name of a folder in certs.d.
+    // The authority is the name of a folder in certs.d.
     assert!(!authority.starts_with('.') && !authority.contains(['/', '\\']), "{authority:.200}");
 }
 
-/// `Location`: the URL of the request in the first line, the header in the rest; of one line only the header.
+/// `Location`: the URL of the request in the first line, the header in the rest. A single line is the header.
 pub(crate) fn location(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (base, location) = text.split_once('\n').unwrap_or(("https://h:5000/v2/a/blobs/uploads/1?x=y", text));
@@ -82,14 +82,14 @@ pub(crate) fn location(bytes: &[u8]) {
     sound(&base);
     if let Ok(url) = base.join(location) {
         sound(&url);
-        // Only the harmless values of a query are shown.
+        // Only harmless values of a query are shown.
         let path = url.reveal().split('?').next().unwrap_or_default().to_owned();
         let shown = |value: &str| Url::parse(&format!("{path}?X-Signature={value}")).map(|url| url.to_string());
         assert_eq!(shown("hunter2"), shown("another"));
     }
 }
 
-/// `Link`, and `Range`, which is as short: the next page is a part of the header.
+/// `Link` and `Range`: the next page is a part of the header.
 pub(crate) fn link(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let base = Url::parse("https://h:5000/v2/a/tags/list?n=2").expect("a URL");
@@ -106,7 +106,7 @@ pub(crate) fn link(bytes: &[u8]) {
     }
 }
 
-/// A token server's answer: a token that a header can carry, a lifetime within bounds, words that fit on a line.
+/// A token server's response: a token that a header can carry, a lifetime within the limits, a message of one line.
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
         let reply = TokenResponse { status, body: bytes.to_vec() };
@@ -118,13 +118,13 @@ pub(crate) fn token(bytes: &[u8]) {
                 assert!(header.is_ok_and(|header| header.as_bytes().starts_with(b"Bearer ")));
                 assert!((60..=24 * 60 * 60).contains(&grant.lifetime.as_secs()));
             }
-            // Nothing of the answer is in it: the answer may be the token.
+            // The message quotes nothing of the response, because that may be the token.
             Err(why) => assert!(!why.contains(['"', '{', '`']), "{why:.200}"),
         }
     }
 }
 
-/// The body of a registry's refusal, behind a first line that is its `Retry-After`.
+/// The body of an error response. The first line is its `Retry-After`.
 pub(crate) fn refusal(bytes: &[u8]) {
     let (after, body) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(0));
     for status in [404, 429] {
@@ -140,7 +140,7 @@ pub(crate) fn refusal(bytes: &[u8]) {
     }
 }
 
-/// A credential helper's output: credentials, or a line in which no JSON is repeated.
+/// The output of a credential helper: credentials, or an error line that repeats no JSON.
 pub(crate) fn helper(bytes: &[u8]) {
     if let Err(why) = helper::parse_output(bytes) {
         assert_eq!(why, "its answer is not the JSON of credentials");
@@ -156,7 +156,7 @@ pub(crate) fn helper(bytes: &[u8]) {
     }
 }
 
-/// config.json: a login that can be written and read again, or a line in which nothing of the file is repeated.
+/// config.json: a login that can be written and read again, or an error line that repeats nothing of the file.
 pub(crate) fn config(bytes: &[u8]) {
     let config = match credentials::read_object(bytes) {
         Ok(config) => config,
@@ -176,7 +176,7 @@ pub(crate) fn config(bytes: &[u8]) {
     }
 }
 
-/// A login in its two spellings is the same login; none is shown.
+/// Both spellings of a login are read as the same login, and neither is shown.
 fn kept(credential: &Credential) {
     use base64::Engine;
     let Some((user, password)) = credential.login() else { return };
@@ -192,7 +192,7 @@ fn kept(credential: &Credential) {
     assert_eq!(format!("{:?}", again.password), format!("{:?}", Some(Secret::new("another"))));
 }
 
-/// One line of bounded length that a terminal can be shown.
+/// One line of limited length without control characters.
 fn message(text: &str) {
     assert!(!text.is_empty() && text.chars().count() <= MESSAGE_MAX, "{text:.200}");
     assert!(!text.chars().any(char::is_control), "{text:.200?}");

@@ -1,4 +1,4 @@
-//! What is asked of a registry, and what came of it.
+//! Requests to registries and their responses.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use crate::net::transport::HttpResponse;
 use crate::net::url::Url;
 use crate::reference::Repository;
 
-/// For answers whose body nobody reads, in bytes.
+/// The largest response whose body is ignored, in bytes.
 const WORDLESS_MAX: u64 = 64 * 1024;
-/// Where a registry says whether it is one, and asks for a login.
+/// The API's root, which shows whether the server is a registry and which login it wants.
 const ROOT: &str = "/v2/";
 
-/// One operation on a registry.
+/// One request of the distribution API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ApiRequest<'a> {
-    /// The registry, as references name it.
+    /// The registry, as in references.
     pub(crate) registry: &'a str,
     /// The method.
     pub(crate) method: &'static str,
@@ -29,28 +29,28 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) headers: &'a [(&'static str, &'a str)],
     /// The body.
     pub(crate) body: Option<&'a [u8]>,
-    /// What it needs to be allowed.
+    /// The scopes that the request needs.
     pub(crate) scopes: &'a [Scope],
-    /// How large the answer may be, in bytes.
+    /// The largest response, in bytes.
     pub(crate) cap: u64,
-    /// When the operation has to be over that this is part of, if it has a deadline of its own.
+    /// The deadline of the operation that the request belongs to, if it has one.
     pub(crate) deadline: Option<&'a Deadline>,
-    /// Where the body of a success goes, where it is to be read as it comes.
+    /// Receives the body of a successful response, if it is streamed.
     pub(crate) slot: Option<&'a BodySlot>,
-    /// Whether it is the look at a tag before a push, which an account that may only push is refused.
+    /// Whether it checks a tag before a push. An account that may only push is refused then.
     pub(crate) is_look: bool,
-    /// The repository that it is about; `None` for the registry as a whole.
+    /// The repository that it concerns; `None` for the whole registry.
     pub(crate) repository: Option<&'a str>,
-    /// The tag or digest of the manifest that it is about.
+    /// The tag or digest of the manifest that it concerns.
     pub(crate) reference: Option<&'a str>,
-    /// The blob that it is about.
+    /// The blob that it concerns.
     pub(crate) blob: Option<&'a Digest>,
-    /// Whether it does no harm when it is sent again after it may have had its effect. Only the caller knows.
+    /// Whether it may be sent again after it may have had its effect. Only the caller knows.
     pub(crate) is_repeatable: bool,
 }
 
 impl<'a> ApiRequest<'a> {
-    /// A call with nothing in its head or its body, of whose answer nobody needs the body. It is sent once.
+    /// A request without headers and body, whose response body is ignored. It is not repeated.
     pub(crate) fn new(
         method: &'static str,
         repository: &'a Repository,
@@ -77,7 +77,7 @@ impl<'a> ApiRequest<'a> {
         }
     }
 
-    /// A question at the registry's root, which costs little and needs the same login.
+    /// A cheap request of the API's root that needs the same login.
     pub(crate) fn ping(&self) -> ApiRequest<'a> {
         ApiRequest {
             method: "GET",
@@ -95,12 +95,12 @@ impl<'a> ApiRequest<'a> {
         }
     }
 
-    /// Whether it is such a question.
+    /// Whether it requests the API's root.
     pub(crate) fn is_ping(&self) -> bool {
         self.target == ROOT
     }
 
-    /// The request as an error shows it, sent to `url`, which is fit to be shown.
+    /// The request as errors show it. `url` contains no secret.
     pub(crate) fn shown(&self, url: impl fmt::Display) -> FailedRequest {
         FailedRequest {
             repository: self.repository.map(str::to_owned),
@@ -111,14 +111,14 @@ impl<'a> ApiRequest<'a> {
     }
 }
 
-/// The answer to a call, and the request that it answers.
+/// The response to a request.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
-    /// The last answer, after redirects.
+    /// The last response, after redirects.
     pub(crate) answer: HttpResponse,
-    /// Where it came from.
+    /// The URL that it came from.
     pub(crate) url: Url,
-    /// The request as it may be shown: method and URL of the call.
+    /// The request as errors show it: its method and URL.
     pub(crate) request: FailedRequest,
     /// Whether it came from the registry's own origin.
     pub(crate) is_home: bool,

@@ -1,4 +1,4 @@
-//! What an answer that is a success has to look like, and the words for one that does not.
+//! Checks successful responses, and words the errors about invalid ones.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -11,12 +11,12 @@ use crate::net::refusal::line;
 use crate::net::transport::HttpResponse;
 use crate::reference::Repository;
 
-/// How much of what a registry sent is shown, in characters.
+/// How much of a registry's text is shown, in characters.
 const SHOWN_MAX: usize = 80;
-/// Content types that say nothing of what a manifest is.
+/// Content types that do not say what a manifest is.
 const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
 
-/// Makes errors about an answer that came and is not right.
+/// Returns a function that makes errors about an invalid response.
 pub(crate) fn complaint<'a>(
     repository: &'a Repository,
     reply: &ApiResponse,
@@ -26,8 +26,7 @@ pub(crate) fn complaint<'a>(
     move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
 }
 
-/// The digest that the registry says the content has, where it says so. One of an algorithm that cannot be computed
-/// here says nothing.
+/// The digest that the registry states for the content, if any. A digest of an unsupported algorithm is ignored.
 pub(crate) fn announced_digest(answer: &HttpResponse) -> Result<Option<Digest>, String> {
     let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
     let shown = || line(&answer.quote(&text), SHOWN_MAX);
@@ -38,20 +37,19 @@ pub(crate) fn announced_digest(answer: &HttpResponse) -> Result<Option<Digest>, 
     }
 }
 
-/// The digest that an answer announces, where it is not the expected one. A registry may answer with its canonical
-/// digest of another algorithm (distribution-spec, "Pushing manifests"): whether that one is right cannot be told from
-/// here.
+/// The digest that a response states, if it differs from the expected one. A registry may state its canonical digest in
+/// another algorithm (distribution-spec, "Pushing Manifests"); that one cannot be compared here.
 pub(crate) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
     announced.filter(|announced| announced.is_comparable(expected) && announced != expected)
 }
 
-/// Whether it is a web page, as from a network that wants its users to sign in.
+/// Whether it is a web page, for example from a network with a sign-in page.
 pub(crate) fn is_html(answer: &HttpResponse) -> bool {
     answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
 }
 
-/// The media type of a manifest: the answer's, unless that says nothing and the document names one. The error says that
-/// it is no manifest.
+/// The media type of a manifest: that of the response, unless it is generic and the document states one. The error says
+/// that the content is no manifest.
 pub(crate) fn manifest_type(answer: &HttpResponse) -> Result<String, String> {
     if is_html(answer) {
         return Err("a web page where a manifest should be".to_owned());
@@ -62,7 +60,7 @@ pub(crate) fn manifest_type(answer: &HttpResponse) -> Result<String, String> {
         return Err(format!("no JSON object where a manifest should be: {start:?}"));
     }
     let served = answer.header("Content-Type").unwrap_or_default();
-    // Without a slash it is no media type, and counts as none.
+    // A Content-Type without a slash is no media type and counts as missing.
     let served = Some(media_type::essence(&served).to_ascii_lowercase()).filter(|served| served.contains('/'));
     let served = served.unwrap_or_default();
     if !GENERIC_TYPES.contains(&served.as_str()) {

@@ -1,5 +1,5 @@
-//! Uploads of blobs, step by step, as the OCI distribution specification has them: begun with POST, sent with PATCH,
-//! and finished with PUT, each answer naming the place for the next step.
+//! Uploads of blobs (distribution-spec, "Pushing Blobs"): POST begins one, PATCH sends data, and PUT finishes it. Each
+//! response names the location of the next step.
 
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
@@ -12,27 +12,27 @@ use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
 use crate::net::url::Url;
 use crate::reference::Repository;
 
-/// For the answers to writes, which nobody reads; in bytes.
+/// The largest response to a write, in bytes. Its body is ignored.
 pub(crate) const ANSWER_MAX: u64 = 1024 * 1024;
 
 const BYTES: (&str, &str) = ("Content-Type", "application/octet-stream");
 
-/// An upload that the registry has begun: the place for its next step. It can be on any server.
+/// An upload that the registry has begun, with the location of its next step. The location may be on any server.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
     url: Url,
 }
 
-/// What came of asking for a mount.
+/// The result of a mount request.
 #[derive(Debug)]
 pub(crate) enum UploadStart {
-    /// The blob is there.
+    /// The blob was mounted.
     Mounted,
-    /// The registry would have it uploaded; `None` where it does not say to where.
+    /// The registry began an upload instead; `None` if it named no location.
     Upload(Option<Upload>),
 }
 
-/// The uploads into one repository.
+/// Uploads into one repository.
 pub(crate) struct Uploads<'a> {
     session: &'a Session,
     target: &'a Repository,
@@ -41,17 +41,17 @@ pub(crate) struct Uploads<'a> {
 }
 
 impl<'a> Uploads<'a> {
-    /// Those into this repository, all to be over by this deadline. Does no I/O.
+    /// Uploads into this repository that must end by this deadline. Does no I/O.
     pub(crate) fn of(session: &'a Session, target: &'a Repository, deadline: &'a Deadline) -> Uploads<'a> {
         Uploads { session, target, scopes: [Scope::repository(target.path(), Access::PullPush)], deadline }
     }
 
-    /// Asks for a blob that another repository of the same registry has. One request.
+    /// Requests the mount of a blob of another repository in the same registry. One request.
     pub(crate) fn mount(&self, source: &Repository, digest: &Digest) -> Result<UploadStart, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={}", self.target.path(), source.path());
         let [own] = self.scopes.clone();
         let scopes = [own, Scope::repository(source.path(), Access::Pull)];
-        // A mount that was made is made; an upload that was begun for nothing is thrown away by the registry.
+        // Mounting twice does no harm, and the registry discards an upload that is not continued.
         let reply = self.session.call(&ApiRequest {
             target: &path,
             scopes: &scopes,
@@ -90,25 +90,25 @@ impl<'a> Uploads<'a> {
         self.place(&reply).map_err(outside)
     }
 
-    /// Sends what there is in one PATCH, to go on from `offset`, and says where the next step is to go.
+    /// Sends a body in one PATCH that continues at `offset`. Returns the location of the next step.
     pub(crate) fn patch(
         &self,
         upload: &Upload,
         offset: u64,
         body: &mut RequestBody<'_>,
     ) -> Result<Upload, RegistryError> {
-        // A whole stream needs none, and without its length there is no end to name.
+        // A whole stream needs no range, and without a length the range has no end.
         let end = body.length.filter(|_| offset > 0).map(|length| offset.saturating_add(length).saturating_sub(1));
         let range = end.map(|end| format!("{offset}-{end}"));
         let headers: Vec<(&'static str, &str)> =
             [BYTES].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
         let call = ApiRequest { headers: &headers, ..self.step("PATCH") };
         let reply = self.session.upload(&call, &upload.url, body)?;
-        // The specification has a Location here; without one the place stays what it was.
+        // The specification requires a Location here. Without one the location does not change.
         Ok(self.place(&reply).unwrap_or_else(|_| upload.clone()))
     }
 
-    /// Finishes an upload with a body that is read as it goes out.
+    /// Finishes an upload with a body that is read while it is sent.
     pub(crate) fn put_stream(
         &self,
         upload: &Upload,
@@ -121,20 +121,21 @@ impl<'a> Uploads<'a> {
         self.stored(&reply, digest)
     }
 
-    /// Finishes an upload with these bytes: all of the blob or, after a PATCH, none.
+    /// Finishes an upload with these bytes: the whole blob or, after a PATCH, none.
     pub(crate) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
-        // Not repeatable: once it had its effect the upload is gone.
+        // Not repeatable: after a success the upload no longer exists.
         let call = ApiRequest { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
         let reply = self.session.call_at(&call, &url, AddressSource::Upload)?;
         self.stored(&reply, digest)
     }
 
-    /// How many bytes of an upload have arrived, and where to go on; `None` where that cannot be known for sure.
+    /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
+    /// certain.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
         let call = ApiRequest { is_repeatable: true, ..self.step("GET") };
         let reply = match self.session.call_at(&call, &upload.url, AddressSource::Upload) {
-            // An upload that is not known any more, or a registry that does not say.
+            // The upload no longer exists, or the registry does not report its progress.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
                 return Ok(None);
             }
@@ -142,11 +143,11 @@ impl<'a> Uploads<'a> {
         };
         let Some(last) = reply.answer.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
         let next = self.place(&reply).unwrap_or_else(|_| upload.clone());
-        // `0-0` is said of nothing as well as of one byte.
+        // Registries send `0-0` both for no byte and for one byte.
         Ok((last > 0).then(|| (last.saturating_add(1), next)))
     }
 
-    /// Cancels an upload, as a courtesy to the registry itself: whatever comes of it.
+    /// Cancels an upload as a courtesy to the registry. The result is ignored.
     pub(crate) fn cancel(&self, upload: &Upload) {
         if self.session.is_home(self.target.domain(), &upload.url).unwrap_or(false) {
             self.session.courtesy(&self.step("DELETE"), &upload.url);

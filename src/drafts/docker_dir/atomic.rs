@@ -1,5 +1,5 @@
-//! Writes that are there as a whole or not at all: staged outside any directory that docker lists, synced, renamed,
-//! and the directory synced. See `store-format.md`, "Writes".
+//! Writes that are complete or absent: files are staged outside every directory that docker lists, synced, renamed, and
+//! their directory is synced. See `store-format.md`, "Writes".
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -16,24 +16,24 @@ use crate::drafts::docker_dir::paths::Paths;
 /// The files of a list by name.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// One file that becomes another, `None` for no file.
+/// The change of one file; `None` stands for no file.
 pub(super) struct FileChange<'a> {
     pub(super) name: &'a str,
     pub(super) before: Option<&'a [u8]>,
     pub(super) after: Option<&'a [u8]>,
-    /// Whether the step is only taken where the file is still what it was before: it changes nothing that a user said,
-    /// and what docker wrote meanwhile must not be lost for it.
+    /// Whether to skip the change if the file has changed: the change contains nothing from the user, and must not
+    /// overwrite what docker wrote meanwhile.
     pub(super) if_unchanged: bool,
 }
 
-/// Steps in one folder, which is synced after them, and then those above it that it may be new in.
+/// Changes in one folder. Afterwards the folder is synced, and then the folders above it that may be new.
 pub(super) struct FolderChanges<'a> {
     pub(super) folder: &'a Folder,
     pub(super) steps: Vec<FileChange<'a>>,
     pub(super) above: &'a [PathBuf],
 }
 
-/// A step that can be taken, and taken back, by nothing but renames: those need no room on the disk.
+/// A change that can be applied and reverted by renames alone, which need no room on the disk.
 struct StagedChange<'a> {
     folder: &'a Folder,
     step: &'a FileChange<'a>,
@@ -41,11 +41,11 @@ struct StagedChange<'a> {
     old: PathBuf,
 }
 
-/// Steps that were taken, in order.
+/// Applied changes, in order.
 #[derive(Default)]
 pub(super) struct AppliedChanges<'a>(Vec<StagedChange<'a>>);
 
-/// Takes one step after the other. Everything is staged before anything is moved; a failure takes all steps back.
+/// Applies the changes in order. Everything is staged before anything is moved; a failure reverts all changes.
 pub(super) fn replace<'a>(lock: &Lock, stages: &'a [FolderChanges<'a>]) -> Result<AppliedChanges<'a>, StoreError> {
     let mut moved = AppliedChanges::default();
     let done = stage(lock, stages).and_then(|staged| {
@@ -89,7 +89,7 @@ impl StagedChange<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(StoreError::io(PLACE, &self.folder.file(name))(error))
             }
-            // Not every filesystem has links, and not every file may have one.
+            // Some filesystems have no hard links, and some files may not have one.
             Err(_) => write_file(&self.old, before),
             Ok(()) => Ok(()),
         }
@@ -104,7 +104,7 @@ impl StagedChange<'_> {
         }
     }
 
-    /// Docker writes in place, so that what it has begun to write before our rename is seen in the old file after it.
+    /// Docker writes in place, so what it began to write before our rename is in the old file after it.
     fn take_if_unchanged(&self) -> Result<(), StoreError> {
         let path = self.folder.file(self.step.name);
         if !self.is_unchanged(&path)? {
@@ -135,8 +135,7 @@ impl StagedChange<'_> {
 }
 
 impl AppliedChanges<'_> {
-    /// The way back after a failure, here or later. What fails now cannot be mended; the error that led here is the one
-    /// to tell.
+    /// Reverts the changes after a failure. Further failures are ignored; the first error is reported.
     pub(super) fn take_back(self, lock: &Lock) {
         for staged in self.0.iter().rev() {
             let _ = staged.take_back();
@@ -149,7 +148,7 @@ impl AppliedChanges<'_> {
     }
 }
 
-/// Stages a list with all its files, synced: the folder that only needs its name.
+/// Stages a list with all its files, synced. Only the rename to its name is left.
 pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Result<PathBuf, StoreError> {
     let staged = lock.staging()?.join("list");
     directory::make(paths, &staged)?;
@@ -160,7 +159,7 @@ pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Resu
     Ok(staged)
 }
 
-/// Gives a staged list its name.
+/// Renames a staged list to its name.
 pub(super) fn place_directory(paths: &Paths, staged: &Path, target: &Path) -> Result<(), StoreError> {
     fs::rename(staged, target).map_err(StoreError::io(PLACE, target))?;
     let synced = directory::sync(paths.root()).and_then(|()| directory::sync_above(paths.root()));
@@ -169,11 +168,11 @@ pub(super) fn place_directory(paths: &Paths, staged: &Path, target: &Path) -> Re
     })
 }
 
-/// Takes the list in directory `name` away: out of docker's sight by one rename, then off the disk together with its
-/// side file, where what resists is left for the next holder of the lock to clear: the list is gone all the same.
+/// Removes the list in directory `name`: one rename hides it from docker, then the files and the sidecar are deleted.
+/// Files that cannot be deleted are left for the next holder of the lock, because the list no longer exists.
 ///
-/// Docker knows no lock, so that only what is out of its sight can be looked at for good: what `is_still` does not find
-/// there as it was goes back, and that is a race.
+/// Docker uses no lock, so the list is compared after it is hidden. If `is_still` finds a change, the list is moved
+/// back; this is a race.
 pub(super) fn remove_directory(
     paths: &Paths,
     lock: &Lock,
@@ -204,9 +203,9 @@ fn finish(paths: &Paths, name: &str, away: &Path) {
     let _ = fs::remove_dir_all(away);
 }
 
-/// Takes the files out of a directory one by one and then the directory away, where a directory cannot be renamed: on
-/// overlayfs one of a lower layer. Each file is there or gone at every instant, as when docker removes a list. What is
-/// found changed afterwards goes back, and that is a race.
+/// Removes the files one by one and then the directory, for a directory that cannot be renamed: on overlayfs, one of a
+/// lower layer. Each file exists or not at every instant, as if docker removed the list. If a change is found
+/// afterwards, the files are moved back; this is a race.
 fn take_apart(
     paths: &Paths,
     lock: &Lock,
@@ -231,7 +230,7 @@ fn take_apart(
     })
 }
 
-/// The files of a directory with their bytes; `None` for the bytes of one that cannot be read.
+/// The files of a directory with their bytes; `None` for the bytes of a file that cannot be read.
 fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, StoreError> {
     let names = directory::names(directory)?.unwrap_or_default();
     let read = |name: &String| {
@@ -240,15 +239,15 @@ fn contents(directory: &Path) -> Result<BTreeMap<String, Option<Vec<u8>>>, Store
     Ok(names.into_iter().map(|name| (name.clone(), read(&name))).collect())
 }
 
-/// Puts a list back in its place. Where docker has made a folder there since, it was not done with the list, as each of
-/// its writes makes the folder that it needs: then its newer files stay and the others come to them.
+/// Moves a list back. If docker has created its folder again, docker was still writing the list, because each of its
+/// writes creates the folder: then docker's newer files stay, and the others are added.
 fn put_back(away: &Path, target: &Path) {
     if fs::rename(away, target).is_err() {
         return_files(away, target);
     }
 }
 
-/// Moves files to where there are none of their names.
+/// Moves files to names that do not exist.
 fn return_files(away: &Path, target: &Path) {
     for name in directory::names(away).ok().flatten().unwrap_or_default() {
         let (from, to) = (away.join(&name), target.join(&name));
@@ -272,7 +271,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     written.map_err(StoreError::io("write", path))
 }
 
-/// Best effort: the next holder of the lock clears what stays.
+/// Best effort: the next holder of the lock clears the rest.
 fn clear(lock: &Lock) {
     let _ = lock.staging().map(fs::remove_dir_all);
 }

@@ -1,4 +1,5 @@
-//! Section "What docker has no place for": where it lies, which format it makes, and what is left alone for it.
+//! Tests of section "What docker has no place for": where it is stored, which format it needs, and what is not touched
+//! for it.
 
 use super::*;
 use crate::digest::Digest;

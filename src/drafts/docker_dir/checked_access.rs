@@ -1,5 +1,5 @@
-//! Opens what belongs in the store and refuses the rest: nothing is followed, nothing is waited for, and what belongs
-//! to somebody else stays unread. See `store-format.md`, "What does not belong".
+//! Opens files and folders of the store, and refuses everything else: it follows no links, never blocks, and reads
+//! nothing that belongs to another user. See `store-format.md`, "What does not belong".
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::drafts::docker_dir::error::StoreError;
 
-/// The largest file that is read, in bytes; an entry has a few thousand.
+/// The largest file that is read, in bytes. An entry has a few thousand.
 pub(super) const FILE_LIMIT: u64 = 64 << 20;
 
 /// Reads a regular file of ours of at most `limit` bytes.
@@ -18,16 +18,16 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Store
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    // It may grow while it is being read.
+    // It may grow while it is read.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok((bytes, metadata)) }
 }
 
-/// Opens a regular file of ours; `what` is the verb for the error.
+/// Opens a regular file of ours. `what` is the verb in the error.
 pub(super) fn open(options: &mut OpenOptions, what: &'static str, path: &Path) -> Result<(File, Metadata), StoreError> {
     as_it_is(options);
     let file = options.open(path).map_err(|source| {
-        // A better reason than the system's, such as "too many levels of symbolic links" for one link.
+        // A better reason than the system's, which is "too many levels of symbolic links" for a single link.
         let is_missing = source.kind() == ErrorKind::NotFound;
         let better = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
         let better = better.and_then(|metadata| check(path, &metadata, FileType::is_file, "a file").err());
@@ -38,14 +38,14 @@ pub(super) fn open(options: &mut OpenOptions, what: &'static str, path: &Path) -
     Ok((file, metadata))
 }
 
-/// What is known of a regular file of ours, whether it can be read or not.
+/// The metadata of a regular file of ours, readable or not.
 pub(super) fn file(path: &Path) -> Result<Metadata, StoreError> {
     let metadata = fs::symlink_metadata(path).map_err(StoreError::io("look at", path))?;
     check(path, &metadata, FileType::is_file, "a file")?;
     Ok(metadata)
 }
 
-/// What is known of a folder of ours; `None` where nothing is there, nor can be.
+/// The metadata of a folder of ours; `None` if there is none, or can be none.
 pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -78,11 +78,11 @@ fn check(
 fn as_it_is(options: &mut OpenOptions) {
     use rustix::fs::OFlags;
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    // The bits are those of the system's C header, an `int`.
+    // The bits are an `int` of the system's C header.
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
 }
 
-/// The user whom it belongs to, where that is neither us nor root; root itself may read everybody's.
+/// The owner, if it is neither this user nor root. Root itself may read the files of all users.
 #[cfg(unix)]
 fn stranger(metadata: &Metadata) -> Option<u32> {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);

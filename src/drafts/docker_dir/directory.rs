@@ -1,4 +1,4 @@
-//! Folders: made so that they outlast a power loss, synced, and listed within bounds. See `store-format.md`, "Paths"
+//! Folders: created so that they survive a power loss, synced, and listed within limits. See `store-format.md`, "Paths"
 //! and "What does not belong".
 
 use std::fs::{self, File, Metadata};
@@ -10,12 +10,12 @@ use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 
-/// How many files a folder may have. Docker takes seconds for a list of a thousand.
+/// The maximum number of files in a folder. Docker takes seconds for a list of a thousand.
 const NAMES_LIMIT: usize = 100_000;
 
-/// Makes a folder of ours, and those above it, and checks those that are there.
+/// Creates a folder of ours and those above it. Checks those that exist.
 pub(super) fn make(paths: &Paths, path: &Path) -> Result<(), StoreError> {
-    // The user may keep the store elsewhere, behind a symbolic link; what is below is ours alone.
+    // The user may keep the store elsewhere, behind a symbolic link. What is below is ours alone.
     if path == paths.root() {
         return make_followed(path);
     }
@@ -31,14 +31,14 @@ fn make_followed(path: &Path) -> Result<(), StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => above(path).map_or(Ok(()), make_followed)?,
-        // Making it tells what is wrong.
+        // Creating it reports the error.
         _ => {}
     }
     make_one(path)?;
     fs::metadata(path).map(drop).map_err(StoreError::io("create", path))
 }
 
-/// Makes one folder with docker's mode, and syncs it into the one above. Somebody else may be faster.
+/// Creates one folder with docker's mode, and syncs the folder above. Another process may create it first.
 fn make_one(path: &Path) -> Result<(), StoreError> {
     #[cfg_attr(not(unix), allow(unused_mut, reason = "modes are unix's"))]
     let mut builder = fs::DirBuilder::new();
@@ -51,17 +51,17 @@ fn make_one(path: &Path) -> Result<(), StoreError> {
     above(path).map_or(Ok(()), sync)
 }
 
-/// The folder that a path is in; the working directory for a bare name.
+/// The folder that contains a path; the working directory for a bare name.
 fn above(path: &Path) -> Option<&Path> {
     path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
 }
 
-/// Filesystems that cannot sync a folder say so with `InvalidInput` or `Unsupported`, and need none.
+/// Syncs a folder. Filesystems that cannot sync one answer `InvalidInput` or `Unsupported`, and need no sync.
 pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
     synced(File::open(path).and_then(|directory| directory.sync_all()), path)
 }
 
-/// What came of a sync of the folder at `path`.
+/// The result of a sync of the folder at `path`.
 pub(super) fn synced(done: io::Result<()>, path: &Path) -> Result<(), StoreError> {
     match done {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
@@ -69,12 +69,12 @@ pub(super) fn synced(done: io::Result<()>, path: &Path) -> Result<(), StoreError
     }
 }
 
-/// The same for the folder that it is in.
+/// Syncs the folder that contains `path`.
 pub(super) fn sync_above(path: &Path) -> Result<(), StoreError> {
     above(path).map_or(Ok(()), sync)
 }
 
-/// What stays with a folder when it is renamed and ends with it: its inode and, as inodes are used again, its birth.
+/// The identity of a folder, which a rename keeps: its inode and, because inodes are reused, its time of birth.
 pub(super) fn identity(metadata: &Metadata) -> String {
     let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let born = born.map_or(0, |duration| duration.as_nanos());
@@ -91,11 +91,11 @@ fn inode(_: &Metadata) -> u64 {
     0
 }
 
-/// The names in a folder, sorted by bytes; `None` where there is no such folder.
+/// The names in a folder, sorted by bytes; `None` if there is no such folder.
 pub(super) fn names(directory: &Path) -> Result<Option<Vec<String>>, StoreError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        // Docker could not have made a folder whose name is too long, so there is none.
+        // Docker cannot have created a folder whose name is too long, so there is none.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => return Ok(None),
         Err(error) => return Err(StoreError::io("read", directory)(error)),
     };

@@ -1,5 +1,5 @@
-//! One folder, held open: what is moved into it and out of it goes to this folder and no other, whoever gives its name
-//! to another meanwhile. See `store-format.md`, "Writes".
+//! An open folder. Files are moved into it and out of it even if another process renames it meanwhile, and never into
+//! another folder of its name. See `store-format.md`, "Writes".
 
 #[cfg(not(unix))]
 use std::fs;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::{PLACE, StoreError};
 
-/// A folder and the name that it had when it was opened.
+/// A folder, and the path that it was opened by.
 pub(super) struct Folder {
     path: PathBuf,
     #[cfg(unix)]
@@ -19,7 +19,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder, and no link to one. That it is not there is a race: it has been seen before.
+    /// Opens a directory without following symbolic links. NotFound is reported as a race, because the caller has just
+    /// seen the directory.
     pub(super) fn open(path: &Path) -> Result<Folder, StoreError> {
         Folder::opened(path).map_err(StoreError::io(PLACE, path))
     }
@@ -29,7 +30,7 @@ impl Folder {
         use rustix::fs::OFlags;
         let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
         let mut options = OpenOptions::new();
-        // The bits are those of the system's C header, an `int`.
+        // The bits are an `int` of the system's C header.
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
         let handle = options.read(true).open(path)?;
         Ok(Folder { path: path.to_owned(), handle })
@@ -41,7 +42,7 @@ impl Folder {
         Ok(Folder { path: path.to_owned() })
     }
 
-    /// Refuses, as a race, a folder that is not the one of this identity.
+    /// Refuses, as a race, a folder of another identity.
     pub(super) fn check(&self, identity: &str) -> Result<(), StoreError> {
         #[cfg(unix)]
         let metadata = self.handle.metadata();
@@ -57,7 +58,7 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Moves a file into it, over the one of that name.
+    /// Moves a file into it and replaces the file of that name.
     pub(super) fn take_in(&self, from: &Path, name: &str) -> io::Result<()> {
         #[cfg(unix)]
         return Ok(rustix::fs::renameat(rustix::fs::CWD, from, &self.handle, name)?);
@@ -73,7 +74,7 @@ impl Folder {
         fs::rename(self.file(name), to)
     }
 
-    /// Gives a file of it a second name elsewhere, where the filesystem can.
+    /// Gives a file of it a second name elsewhere, if the filesystem has hard links.
     pub(super) fn link_out(&self, name: &str, to: &Path) -> io::Result<()> {
         #[cfg(unix)]
         return Ok(rustix::fs::linkat(&self.handle, name, rustix::fs::CWD, to, rustix::fs::AtFlags::empty())?);
@@ -89,7 +90,7 @@ impl Folder {
         fs::remove_file(self.file(name))
     }
 
-    /// Makes sure of the names in it.
+    /// Syncs the folder.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         #[cfg(unix)]
         return directory::synced(self.handle.sync_all(), &self.path);
@@ -104,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// The moment after the look at the folder, which no test could meet from outside.
+    /// The moment after the folder was opened, which no test can reach from outside.
     #[cfg(unix)]
     #[test]
     fn what_is_moved_never_lands_in_another_folder_of_that_name() {

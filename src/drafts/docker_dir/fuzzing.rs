@@ -1,8 +1,8 @@
-//! What hostile bytes may do to the store's own side file; see [`crate::fuzzing`].
+//! Fuzz target for the sidecar; see [`crate::fuzzing`].
 
 use super::sidecar::Sidecar;
 
-/// A side file that can be read is written as one that says the same.
+/// A sidecar that can be read is written as an equal one.
 pub(crate) fn side_file(bytes: &[u8]) {
     let Some(owner) = Sidecar::decode(bytes) else { return };
     let written = owner.encode().expect("a side file can be written");

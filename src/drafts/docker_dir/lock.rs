@@ -1,7 +1,7 @@
-//! The lock on one list: flock(2) on a side file. Only its holder deletes the file, and only where there is no list.
+//! The lock of one list: flock(2) on a file of its own. Only its holder deletes the file, and only if there is no list.
 //! See `store-format.md`, "Locks".
 //!
-//! fs2 by full path: since Rust 1.89 std's own methods of the same names would shadow the trait's.
+//! fs2 is named in full, because since Rust 1.89 methods of std have the same names.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -15,10 +15,10 @@ use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::paths::Paths;
 
-/// How often a bounded wait looks whether the lock is free. flock(2) itself knows no bound.
+/// How often a limited wait checks whether the lock is free. flock(2) itself has no time limit.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Held while it lives. Its staging directory is its holder's alone.
+/// Locks the list while it lives. The staging directory belongs to the holder.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
@@ -28,10 +28,10 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock on the list in directory `name`, telling `notice` first if somebody else has it; `list` is what
-    /// the user calls it. The wait ends after `limit`, where there is one; a limit of zero does not wait at all.
+    /// Takes the lock on the list in directory `name`. If another process holds it, first calls `notice` with a line
+    /// that names `list`. The wait ends after `limit`, if there is one; a limit of zero does not wait.
     ///
-    /// What a killed holder left in the staging directory is cleared away.
+    /// Clears what a killed holder left in the staging directory.
     pub(super) fn acquire(
         paths: &Paths,
         name: &str,
@@ -60,26 +60,26 @@ impl Lock {
                 break file;
             }
         };
-        // A courtesy to those who wait. A removal must work on a disk that has no room for it.
+        // For processes that wait. A failure is ignored, because a removal must work on a full disk.
         let _ = say_who_holds(&mut file);
         let lock = Lock { file, path, paths: paths.clone(), staging: paths.staging(name) };
         lock.clear_staging()?;
         Ok(lock)
     }
 
-    /// The directory for files on their way, made if it is not there.
+    /// The directory for staged files. Created if it does not exist.
     pub(super) fn staging(&self) -> Result<&Path, StoreError> {
         directory::make(&self.paths, &self.staging)?;
         Ok(&self.staging)
     }
 
-    /// Where a directory goes that is taken away: the staging directory itself, which must not be there then.
+    /// The path that a removed directory is moved to: that of the staging directory, which must not exist then.
     pub(super) fn away(&self) -> Result<&Path, StoreError> {
         directory::make(&self.paths, &self.paths.staging_area())?;
         Ok(&self.staging)
     }
 
-    /// Deletes the lock's file. Those who wait for it find that it is gone and make another.
+    /// Deletes the lock's file. Processes that wait for it notice that and create another.
     pub(super) fn discard(self) -> Result<(), StoreError> {
         fs::remove_file(&self.path).map_err(StoreError::io("remove", &self.path))
     }
@@ -99,7 +99,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Nothing is left to do if these fail: the next holder clears the directory, and the file's closing unlocks.
+        // Failures are ignored: the next holder clears the directory, and closing the file releases the lock.
         let _ = self.clear_staging();
         let _ = self.file.set_len(0);
     }
@@ -113,7 +113,7 @@ fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Waits for the lock, `limit` long from `begun` at most; whether it was had.
+/// Waits for the lock, at most `limit` from `begun` on. Returns whether it was taken.
 fn wait(file: &File, path: &Path, limit: Option<Duration>, begun: Instant) -> Result<bool, StoreError> {
     let Some(limit) = limit else { return wait_for_good(file, path).map(|()| true) };
     loop {
@@ -137,7 +137,7 @@ fn wait_for_good(file: &File, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Opens the lock's file, or makes it for this user alone: whoever may open it can hold the lock for ever.
+/// Opens the lock's file, or creates it for this user alone: a process that can open it can hold the lock for ever.
 fn open(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -152,7 +152,7 @@ fn open(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// A lock that we may not open, with its owner where there is such a file.
+/// The error for a lock file that may not be opened, with its owner if the file exists.
 fn locked_out(path: &Path, source: io::Error) -> StoreError {
     #[cfg(unix)]
     if let Ok(metadata) = fs::symlink_metadata(path) {
@@ -162,7 +162,7 @@ fn locked_out(path: &Path, source: io::Error) -> StoreError {
     StoreError::io("open", path)(source)
 }
 
-/// Whether the file has been deleted since it was opened. A lock on a deleted file guards nothing.
+/// Whether the file has been deleted since it was opened. A lock on a deleted file protects nothing.
 #[cfg(unix)]
 fn is_deleted(file: &File, path: &Path) -> Result<bool, StoreError> {
     let metadata = file.metadata().map_err(StoreError::io("look at", path))?;
@@ -174,7 +174,7 @@ fn is_deleted(_: &File, _: &Path) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Only a filesystem that cannot lock refuses here: an unreadable file would not have opened.
+/// The error of a filesystem without locks: an unreadable file would not have opened.
 fn no_lock(source: io::Error, path: &Path) -> StoreError {
     StoreError::NoLocks { path: path.to_owned(), source }
 }

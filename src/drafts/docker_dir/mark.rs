@@ -1,5 +1,5 @@
-//! The mark of a draft that says more than docker's format can: by it the side file knows its directory again after a
-//! copy, or where a filesystem gives a directory another inode. See `store-format.md`, "The mark".
+//! The mark of a draft that holds more than docker's format can. By it the sidecar recognises its directory after a
+//! copy, or if the filesystem gives the directory another inode. See `store-format.md`, "The mark".
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -10,19 +10,19 @@ use serde::Deserialize;
 use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
 
-/// How many hexadecimal digits a mark has.
+/// The number of hexadecimal digits of a mark.
 const DIGITS: usize = 32;
 
-/// The one member of an entry's file that matters here.
+/// The only member of an entry's file that matters here.
 #[derive(Deserialize)]
 struct Marked {
     #[serde(rename = "Mark")]
     mark: Option<String>,
 }
 
-/// A mark that no other draft has.
+/// A random mark.
 pub(super) fn random() -> String {
-    // The keys of each are random.
+    // The keys of each hasher are random.
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
 }
@@ -32,7 +32,7 @@ pub(super) fn is_one(text: &str) -> bool {
     text.len() == DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// An entry's file, as it is without a mark, with this one.
+/// Adds a mark to the file of an entry without one.
 pub(super) fn marked(mut file: Vec<u8>, mark: &str) -> Vec<u8> {
     if !mark.is_empty() && file.pop_if(|last| *last == b'}').is_some() {
         file.extend(format!(",\"Mark\":\"{mark}\"}}").into_bytes());
@@ -40,14 +40,14 @@ pub(super) fn marked(mut file: Vec<u8>, mark: &str) -> Vec<u8> {
     file
 }
 
-/// The mark that an entry's file bears; empty where it bears none.
+/// The mark in an entry's file; empty if there is none.
 pub(super) fn of(file: &[u8]) -> String {
     let is_possible = file.windows(6).any(|window| window == b"\"Mark\"");
     let marked = is_possible.then(|| serde_json::from_slice::<Marked>(file).ok()).flatten();
     marked.and_then(|marked| marked.mark).unwrap_or_default()
 }
 
-/// Whether any entry in the directory bears the mark. What cannot be read bears none.
+/// Whether any entry in the directory has the mark. A file that cannot be read has none.
 pub(super) fn is_borne_in(directory: &Path, mark: &str) -> bool {
     let names = directory::names(directory).ok().flatten().unwrap_or_default();
     let files =

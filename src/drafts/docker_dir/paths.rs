@@ -1,4 +1,4 @@
-//! Where things lie: docker's part of the store, and ours, which docker never lists. See `store-format.md`, "Paths".
+//! Paths of docker's part of the store, and of ours, which docker never lists. See `store-format.md`, "Paths".
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ impl Paths {
         self.root.join(name)
     }
 
-    /// The file whose lock guards a list.
+    /// The file whose lock protects a list.
     pub(super) fn lock(&self, name: &str) -> PathBuf {
         self.locks().join(name)
     }
@@ -31,7 +31,7 @@ impl Paths {
         self.side().join("locks")
     }
 
-    /// What we know of a list that docker's format has no place for.
+    /// The sidecar of a list.
     pub(super) fn owner(&self, name: &str) -> PathBuf {
         self.owners().join(name)
     }
@@ -40,7 +40,7 @@ impl Paths {
         self.side().join("lists")
     }
 
-    /// Files on their way to their place. On the same filesystem as the lists, so that a rename is atomic.
+    /// The staging directory. It is on the filesystem of the lists, so that a rename is atomic.
     pub(super) fn staging(&self, name: &str) -> PathBuf {
         self.staging_area().join(name)
     }
@@ -49,7 +49,7 @@ impl Paths {
         self.side().join("staging")
     }
 
-    /// Ours. No reference can be named so, and docker never lists the root.
+    /// Our directory. No reference can have this name, and docker never lists the root.
     pub(super) fn side(&self) -> PathBuf {
         self.root.join(".docker-manifest")
     }

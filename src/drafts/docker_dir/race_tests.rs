@@ -1,5 +1,5 @@
-//! Docker between our look and our write: it knows no lock, so that what it makes in that moment has to survive us. See
-//! `store-format.md`, "Writes". What is given to a change is called in just that moment.
+//! Tests of docker's writes between our read and our write: docker uses no lock, so what it writes then must survive.
+//! See `store-format.md`, "Writes". The closure of a change runs at exactly that moment.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn folder(home: &tempfile::TempDir) -> PathBuf {
     home.path().join("manifests").join(NAME)
 }
 
-/// What docker does: each write makes the folder that it needs.
+/// A write of docker, which creates the folder that it needs.
 fn docker_writes(home: &tempfile::TempDir, image: &str, architecture: &str) {
     fs::create_dir_all(folder(home)).unwrap();
     let entry = entry(image, architecture);
@@ -18,11 +18,11 @@ fn docker_writes(home: &tempfile::TempDir, image: &str, architecture: &str) {
 
 fn docker_removes(home: &tempfile::TempDir) {
     fs::remove_dir_all(folder(home)).unwrap();
-    // The inode is not to be used again at once: where the filesystem knows no birth, it is all that there is.
+    // The inode must not be reused at once: on a filesystem without a time of birth it is the whole identity.
     fs::create_dir(home.path().join(format!("holder-{}", fs::read_dir(home.path()).unwrap().count()))).unwrap();
 }
 
-/// A draft of two entries that says something of itself.
+/// A draft of two entries with an annotation.
 fn annotated(store: &DockerDir) {
     add(store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
     let changed = store.change(&reference("h.x/l"), &silent, |before| {
@@ -33,8 +33,7 @@ fn annotated(store: &DockerDir) {
     changed.unwrap();
 }
 
-/// What was made of the old list, an entry of it or what it says of itself, never gets into docker's new one; whether
-/// that says of itself what the old one said is not known.
+/// Nothing of the old list, neither an entry nor an annotation, gets into the new list of docker.
 #[test]
 fn a_list_that_docker_made_anew_gets_nothing_of_the_old_one() {
     for entries_too in [false, true] {
@@ -84,7 +83,7 @@ fn a_list_that_docker_takes_away_is_not_half_made_again() {
     assert!(!folder(&home).exists());
 }
 
-/// `push --purge` removes what it pushed and nothing else.
+/// `push --purge` removes what it pushed, and nothing else.
 #[test]
 fn a_removal_spares_what_docker_did_meanwhile() {
     type Docker = fn(&tempfile::TempDir);
@@ -135,7 +134,7 @@ fn a_removal_spares_what_docker_did_meanwhile() {
     }
 }
 
-/// `rm --all` and `prune` decide by what they read, and remove that alone.
+/// `rm --all` and `prune` decide by what they read, and remove only that.
 #[test]
 fn a_removal_of_what_nobody_named_spares_what_docker_did_meanwhile() {
     let (home, store) = store();
@@ -156,7 +155,7 @@ fn a_removal_of_what_nobody_named_spares_what_docker_did_meanwhile() {
     assert_eq!(visible(&home.path().join("manifests")), left);
 }
 
-/// Docker writes on while the list is out of its sight: what it wrote before and what it writes then is one list.
+/// Docker keeps writing while the list is hidden: both parts are one list afterwards.
 #[test]
 fn what_docker_writes_while_a_removal_looks_comes_to_what_was_there() {
     let (home, store) = store();

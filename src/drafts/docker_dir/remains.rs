@@ -1,4 +1,4 @@
-//! What a removal needs to know of a list's directory: nothing of what its entries say, so that a draft that cannot be
+//! What a removal reads of a list's directory. It does not read the entries' content, so that a draft that cannot be
 //! read can be removed and replaced. See `store-format.md`, "What does not belong" and "Writes".
 
 use std::collections::BTreeMap;
@@ -17,16 +17,16 @@ use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// A list's directory with nothing in it but what may go.
+/// A list's directory in which every file may be deleted.
 pub(super) struct Remains {
     identity: String,
-    /// What the side file says of this directory, as far as it can be read.
+    /// The sidecar of this directory, as far as it can be read.
     owner: Option<Sidecar>,
     files: BTreeMap<String, File>,
     modified: SystemTime,
 }
 
-/// One file of it.
+/// One file of the directory.
 struct File {
     bytes: Option<Vec<u8>>,
     length: u64,
@@ -45,15 +45,15 @@ impl PartialEq for File {
 /// A draft as a removal sees it.
 #[derive(Debug, Clone)]
 pub struct Removable {
-    /// The list, known or guessed.
+    /// The list, recorded or guessed.
     pub list: Reference,
-    /// When it was changed last.
+    /// The time of the last change.
     pub modified: SystemTime,
-    /// The size of its entries as they are kept, in bytes.
+    /// The size of its entries in the store, in bytes.
     pub bytes: u64,
 }
 
-/// Looks at the directory `name`; `None` where there is none.
+/// Reads the directory `name`; `None` if there is none.
 pub(super) fn look(paths: &Paths, name: &str) -> Result<Option<Remains>, StoreError> {
     let path = paths.list(name);
     let Some(folder) = checked_access::directory(&path)? else { return Ok(None) };
@@ -68,7 +68,7 @@ pub(super) fn look(paths: &Paths, name: &str) -> Result<Option<Remains>, StoreEr
     Ok(Some(Remains { identity, owner, files, modified }))
 }
 
-/// The files of a directory, all of which may go.
+/// The files of a directory, all of which may be deleted.
 fn files(directory: &Path) -> Result<Option<BTreeMap<String, File>>, StoreError> {
     let Some(names) = directory::names(directory)? else { return Ok(None) };
     let mut left = DRAFT_LIMIT;
@@ -83,7 +83,7 @@ fn files(directory: &Path) -> Result<Option<BTreeMap<String, File>>, StoreError>
     Ok(Some(files))
 }
 
-/// A file whose name a reference can have is an entry, whatever is in it; of any other what is in it decides.
+/// A file whose name a reference can have is an entry, whatever it contains. Any other file is checked by its content.
 fn file(path: &Path, name: &str, metadata: &Metadata, left: u64) -> Result<File, StoreError> {
     let read = checked_access::read(path, checked_access::FILE_LIMIT.min(left));
     let bytes = match read {
@@ -97,37 +97,37 @@ fn file(path: &Path, name: &str, metadata: &Metadata, left: u64) -> Result<File,
     Ok(File { bytes, length: metadata.len(), modified: metadata.modified().ok() })
 }
 
-/// Refuses a directory with anything in it that is not known to be an entry.
+/// Refuses a directory with a file that is not known to be an entry.
 pub(super) fn check(directory: &Path) -> Result<(), StoreError> {
     files(directory).map(drop)
 }
 
 impl Remains {
-    /// Refuses a list that has not this directory.
+    /// Refuses a list that does not own this directory.
     pub(super) fn check(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
         self.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, path))
     }
 
-    /// Whether the directory at this path is the one that was looked at, whatever is in it now.
+    /// Whether the directory at this path is the one that was read, whatever it contains now.
     pub(super) fn is_at(&self, directory: &Path) -> Result<bool, StoreError> {
         Ok(sidecar::identity(directory)?.as_ref() == Some(&self.identity))
     }
 
-    /// Whether it is the one that was looked at, with what was in it then.
+    /// Whether it is the directory that was read, with unchanged content.
     pub(super) fn is_still(&self, directory: &Path) -> Result<bool, StoreError> {
         Ok(self.is_at(directory)? && files(directory)?.as_ref() == Some(&self.files))
     }
 
-    /// Whether the directory is still the one that `name` speaks of, and was changed before `older_than`.
+    /// Whether the directory is still the one of `name`, and was changed before `older_than`.
     ///
-    /// Where nothing was known of it, not even a name, no other can have come in its place.
+    /// If its list was not known, the directory cannot have been replaced by another list's.
     pub(super) fn may_go(&self, name: &StoredName, older_than: Option<SystemTime>) -> bool {
         let known = self.owner.as_ref().map(|owner| &owner.list);
         let is_the_same = name.known.as_ref().is_none_or(|name| known == Some(name));
         is_the_same && older_than.is_none_or(|limit| self.modified < limit)
     }
 
-    /// What there is to tell of it.
+    /// The draft as a removal reports it.
     pub(super) fn told(&self, paths: &Paths, name: &StoredName) -> Result<Removable, StoreError> {
         let known = self.owner.as_ref().map(|owner| owner.list.clone());
         let list = known.or_else(|| {
@@ -141,7 +141,7 @@ impl Remains {
         Ok(Removable { list, modified: self.modified, bytes })
     }
 
-    /// What a change that keeps nothing of the draft starts from.
+    /// The start of a change that keeps nothing of the draft.
     pub(super) fn into_snapshot(self, list: &Reference) -> Snapshot {
         let files: Files = self.files.into_iter().map(|(name, file)| (name, file.bytes.unwrap_or_default())).collect();
         Snapshot {

@@ -1,6 +1,6 @@
-//! The side file of a list: which list a directory holds, as docker's names do not say (`h/a_b:1` and `h/a/b:1` share
-//! one), and what docker's format has no place for. See `store-format.md`, "Names that docker mixes" and "What docker
-//! has no place for".
+//! The sidecar of a draft. It records which list a directory holds, because docker's names are ambiguous (`h/a_b:1` and
+//! `h/a/b:1` share a directory), and what docker's format cannot hold. See `store-format.md`, "Names that docker mixes"
+//! and "What docker has no place for".
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,14 +22,14 @@ use crate::model::json::{self, Members};
 use crate::model::{DocumentError, Draft, Entry};
 use crate::reference::Reference;
 
-/// The highest format that this version reads: the list has an order or a form of its own.
+/// The highest format that this version reads: the list has its own order or form.
 const FORMED: u64 = 3;
-/// The format of a draft of which the side file or an entry says more than docker's can.
+/// The format of a draft whose sidecar or entries hold more than docker's format can.
 const BEYOND_DOCKER: u64 = 2;
 /// The format of every other draft.
 const PLAIN: u64 = 1;
 
-/// What a side file says, of a directory that is still the one that it was written for.
+/// A sidecar that belongs to the directory that exists now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sidecar {
     pub(super) list: Reference,
@@ -40,7 +40,7 @@ pub(super) struct Sidecar {
     artifact_type: String,
     subject: Option<Descriptor>,
     form: Form,
-    /// What the entries bear too, so that a copy of the directory is known again; empty for format 1.
+    /// The mark that the entries have too, so that a copy of the directory is recognised; empty for format 1.
     pub(super) mark: String,
 }
 
@@ -70,21 +70,20 @@ struct SidecarFile<'a> {
     mark: &'a str,
 }
 
-/// A look at the directory of a list and at its side file.
+/// The directory of a list, and its sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DirectoryState {
-    /// Which directory it is that is there, if any.
+    /// The identity of the directory, if it exists.
     pub(super) identity: Option<String>,
-    /// What the side file says of that one.
+    /// Its sidecar.
     pub(super) owner: Option<Sidecar>,
-    /// The list of a side file that says something of another directory, so that it is not known whether it says that
-    /// of this one too.
+    /// The list of a sidecar that describes another directory: it is not known whether it applies to this one.
     pub(super) stray: Option<Reference>,
 }
 
-/// Looks which directory `name` is, if it is there, and who owns it, if we wrote that down.
+/// Reads the identity of directory `name`, if it exists, and its sidecar.
 ///
-/// A side file that speaks of a directory since removed, by docker say, speaks of nobody.
+/// A sidecar of a directory that was removed since, for example by docker, belongs to no draft.
 pub(super) fn look(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
     let noted = noted(paths, name)?;
     let identity = identity(&paths.list(name))?;
@@ -104,7 +103,7 @@ pub(super) fn look(paths: &Paths, name: &str) -> Result<DirectoryState, StoreErr
     }
 }
 
-/// The same for a removal, which needs no more of the side file than which list it speaks of.
+/// As [`look`], for a removal: only the list is read from the sidecar.
 pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
     let noted = noted(paths, name)?;
     let identity = identity(&paths.list(name))?;
@@ -116,12 +115,12 @@ pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Optio
     Ok((identity, noted.map(|(format, _, plain)| Sidecar { format, ..plain })))
 }
 
-/// When the side file was written.
+/// When the sidecar was written.
 pub(super) fn written(paths: &Paths, name: &str) -> Option<SystemTime> {
     paths.owner(name).symlink_metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
-/// What the side file says, of whatever directory: its format, all of it, and what every format has.
+/// A sidecar, whatever directory it describes: its format, all members, and those of every format.
 fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, StoreError> {
     let path = paths.owner(name);
     for folder in [paths.side(), paths.owners()] {
@@ -131,7 +130,7 @@ fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, Sto
     }
     let bytes = match checked_access::read(&path, checked_access::FILE_LIMIT) {
         Ok((bytes, _)) => bytes,
-        // A name over the filesystem's limit has no directory either; whoever makes one is told then.
+        // A name over the filesystem's limit has no directory either. Creating it reports the error.
         Err(StoreError::Io { source, .. }) if is_nowhere(&source) => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -142,7 +141,7 @@ fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, Sto
     Ok(Sidecar::named(&value).map(|plain| (format, value, plain)))
 }
 
-/// Which directory it is; `None` where there is none, nor can be.
+/// The identity of a directory; `None` if there is none, or can be none.
 pub(super) fn identity(path: &Path) -> Result<Option<String>, StoreError> {
     match path.symlink_metadata() {
         Ok(metadata) => Ok(Some(directory::identity(&metadata))),
@@ -155,7 +154,7 @@ fn is_nowhere(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename)
 }
 
-/// A side file's format and all that it says; `None` for what is none.
+/// A sidecar's format and all its members; `None` if it is malformed.
 fn formatted(bytes: &[u8]) -> Option<(u64, Value)> {
     json::check_size(bytes).ok()?;
     let value = serde_json::from_slice::<Value>(bytes).ok()?;
@@ -163,7 +162,7 @@ fn formatted(bytes: &[u8]) -> Option<(u64, Value)> {
 }
 
 impl Sidecar {
-    /// Reads a side file by itself, wherever it came from; `None` for one that nobody could use.
+    /// Reads a sidecar from its bytes; `None` if it cannot be used.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn decode(bytes: &[u8]) -> Option<Sidecar> {
         let (format, value) = formatted(bytes).filter(|(format, _)| *format <= FORMED)?;
@@ -197,8 +196,8 @@ impl Sidecar {
         Ok(Sidecar { format, annotations, artifact_type, subject, form, mark, ..self })
     }
 
-    /// What there is to write down of `draft`, kept for `list` in the directory of that identity; `before` was written
-    /// down until now. Where more is said than docker's format can, there is a mark: the one from before, or a new one.
+    /// The sidecar of `draft`, kept for `list` in the directory of that identity. `before` is the previous sidecar. If
+    /// it holds more than docker's format can, it has a mark: the previous one, or a new one.
     pub(super) fn of(list: &Reference, draft: &Draft, directory: String, before: Option<&Sidecar>) -> Sidecar {
         let format = if draft.has_form() {
             FORMED
@@ -221,12 +220,12 @@ impl Sidecar {
         }
     }
 
-    /// The same of a directory of that identity.
+    /// The same sidecar for a directory of that identity.
     pub(super) fn in_directory(self, directory: String) -> Sidecar {
         Sidecar { directory, ..self }
     }
 
-    /// Lets the draft say what is written down here of the list itself.
+    /// Copies the list's own members from the sidecar to the draft.
     pub(super) fn tell(&self, draft: &mut Draft) {
         draft.annotations.clone_from(&self.annotations);
         draft.artifact_type.clone_from(&self.artifact_type);
@@ -235,7 +234,7 @@ impl Sidecar {
         self.form.tell(draft);
     }
 
-    /// Refuses a list that is not the owner.
+    /// Refuses a list that does not own the directory.
     pub(super) fn check(&self, wanted: &Reference, path: &Path) -> Result<(), StoreError> {
         if self.list == *wanted {
             return Ok(());
@@ -243,7 +242,7 @@ impl Sidecar {
         Err(StoreError::NameTaken { wanted: wanted.to_string(), holder: self.list.to_string(), path: path.to_owned() })
     }
 
-    /// The side file.
+    /// The bytes of the sidecar.
     pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
         let file = SidecarFile {
             format: self.format,
@@ -260,7 +259,7 @@ impl Sidecar {
     }
 }
 
-/// Whether a program that knows only docker's members would lose something of this entry by changing it.
+/// Whether a program that knows only docker's members would drop something of this entry by changing it.
 fn is_beyond_docker(entry: &Entry) -> bool {
     entry.source.is_some() || entry.descriptor.platform.as_ref().is_some_and(|platform| !platform.features.is_empty())
 }

@@ -1,5 +1,5 @@
-//! What lies in the store, whoever put it there: looked at by its directory, where no list was named. See
-//! `store-format.md`, "Names that docker mixes" and "What does not belong".
+//! Drafts in the store by their directories, whoever made them. See `store-format.md`, "Names that docker mixes" and
+//! "What does not belong".
 
 use std::time::SystemTime;
 
@@ -12,16 +12,16 @@ use crate::drafts::docker_dir::read::{self, StableRead};
 use crate::drafts::docker_dir::sidecar::{self, DirectoryState};
 use crate::model::Draft;
 
-/// A draft as it lies in the store.
+/// A draft in the store.
 #[derive(Debug, Clone)]
 pub struct StoredDraft {
-    /// What it says.
+    /// The draft itself.
     pub draft: Draft,
-    /// Whether its name is a guess: docker made it, and docker does not write names down.
+    /// Whether its name is a guess: docker made it, and docker does not store names.
     pub guessed: bool,
-    /// When it was changed last.
+    /// The time of the last change.
     pub modified: SystemTime,
-    /// The size of its entries as they are kept, in bytes.
+    /// The size of its entries in the store, in bytes.
     pub bytes: u64,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
     Ok(Some(StoredDraft { draft, guessed, modified, bytes }))
 }
 
-/// The names of the folders below the root, and of what else lies there, but for ours.
+/// The names of the folders and files below the root, except ours.
 pub(super) fn visible(paths: &Paths) -> Result<Vec<String>, StoreError> {
     let mut names = directory::names(paths.root())?.unwrap_or_default();
     names.retain(|name| !name.starts_with('.'));

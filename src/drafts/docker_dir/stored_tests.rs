@@ -1,4 +1,4 @@
-//! Drafts that nobody named: listed, looked at and removed by their directories.
+//! Tests of drafts that are listed, read and removed by their directories.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ fn only(store: &DockerDir) -> StoredName {
     names.remove(0)
 }
 
-/// Docker made it: there is no side file.
+/// Removes the sidecar, as if docker had made the draft.
 fn forget(home: &tempfile::TempDir) {
     fs::remove_dir_all(home.path().join("manifests/.docker-manifest")).unwrap();
 }
@@ -24,7 +24,7 @@ fn a_draft_is_shown_with_its_name_age_and_size() {
     let stored = store.stored(&only(&store)).unwrap().unwrap();
     assert_eq!((stored.draft.reference.to_string().as_str(), stored.guessed), ("h.x/a_b:1", false));
     assert_eq!((stored.bytes, stored.draft.entries().count()), (size, 2));
-    // The newest of everything counts.
+    // The newest time of all files counts.
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let age = |path: PathBuf, add: u64| {
         fs::File::open(path).unwrap().set_modified(long_ago + Duration::from_secs(add)).unwrap();
@@ -128,7 +128,7 @@ fn a_name_that_leads_elsewhere_is_nobodys() {
     assert_eq!(visible(home.path()), before);
 }
 
-/// One draft that makes no sense does not hide the others.
+/// A draft that cannot be read does not hide the others.
 #[test]
 fn every_draft_is_listed_whatever_its_side_file_says() {
     let (home, store) = store();
@@ -143,7 +143,7 @@ fn every_draft_is_listed_whatever_its_side_file_says() {
     assert!(matches!(store.remove_stored(&names[0], None, &silent), Err(StoreError::NewerFormat { .. })));
 }
 
-/// Section "What does not belong": what is an entry by its name goes, whatever is in it.
+/// Section "What does not belong": a file with the name of an entry is removed, whatever it contains.
 #[test]
 fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
     let (home, store) = store();
@@ -168,14 +168,14 @@ fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
         assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/c:latest"]);
         store.remove(&list, &silent).unwrap();
     }
-    // A side file that is damaged is in nobody's way either.
+    // A damaged sidecar does not prevent it either.
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
     let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":2,\"annotations\":1");
     fs::write(&side, text).unwrap();
     assert!(matches!(store.draft(&list), Err(StoreError::SideFile { .. })));
     assert!(store.remove(&list, &silent).unwrap() && !side.exists());
-    // Anything else stays.
+    // Any other file stays.
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     fs::write(folder.join("notes.txt"), "mine").unwrap();
     let refused = store.remove(&list, &silent).unwrap_err();
@@ -184,7 +184,7 @@ fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
     assert!(folder.join("notes.txt").exists() && folder.join("h.x_a-latest").exists());
 }
 
-/// Section "What a crash leaves": what nobody will name again does not stay for ever.
+/// Section "What a crash leaves": files of a list that is never named again do not stay for ever.
 #[test]
 fn what_killed_processes_left_is_swept_and_what_is_in_use_stays() {
     let (home, store) = store();

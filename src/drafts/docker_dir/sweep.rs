@@ -1,4 +1,4 @@
-//! What killed processes left, cleared away. See `store-format.md`, "What a crash leaves".
+//! Deletes what killed processes left. See `store-format.md`, "What a crash leaves".
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,13 +12,13 @@ use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::paths::Paths;
 
-/// Deletes what has no list, and what was staged, as far as nobody holds the lock of it.
+/// Deletes sidecars and locks without a list, and staged files, unless another process holds their lock.
 pub(super) fn sweep(paths: &Paths) -> Result<(), StoreError> {
     let mut names = BTreeSet::new();
     for folder in [paths.locks(), paths.owners()] {
         names.extend(ours(paths, &folder)?.into_iter().filter(|name| is_gone(paths, name)));
     }
-    // Whoever takes the lock clears what was staged.
+    // Taking the lock clears the staged files.
     names.extend(ours(paths, &paths.staging_area())?);
     let mut first = Ok(());
     for name in names {
@@ -30,7 +30,7 @@ pub(super) fn sweep(paths: &Paths) -> Result<(), StoreError> {
 
 fn sweep_one(paths: &Paths, name: &str) -> Result<(), StoreError> {
     let lock = match Lock::acquire(paths, name, &name, &|_| (), Some(Duration::ZERO)) {
-        // Somebody is busy with it, or it belongs to somebody else.
+        // Another process uses it, or it belongs to another user.
         Err(StoreError::InUse { .. } | StoreError::LockedOut { .. } | StoreError::Foreign { .. }) => return Ok(()),
         lock => lock?,
     };
@@ -46,12 +46,12 @@ fn sweep_one(paths: &Paths, name: &str) -> Result<(), StoreError> {
     lock.discard()
 }
 
-/// Whether there is nothing that has this name. What cannot be looked at is not gone.
+/// Whether nothing has this name. A name that cannot be checked counts as existing.
 fn is_gone(paths: &Paths, name: &str) -> bool {
     fs::symlink_metadata(paths.list(name)).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// The names in a folder of ours; none where there is no such folder.
+/// The names in a folder of ours; empty if there is no such folder.
 fn ours(paths: &Paths, folder: &Path) -> Result<Vec<String>, StoreError> {
     if checked_access::directory(&paths.side())?.is_none() || checked_access::directory(folder)?.is_none() {
         return Ok(Vec::new());

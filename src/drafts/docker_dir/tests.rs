@@ -1,4 +1,4 @@
-//! The store against `store-format.md`, whose sections the tests name. Docker itself is met in `tests/`.
+//! Tests of the store against `store-format.md`; they name its sections. Tests with docker itself are in `tests/`.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ fn images(store: &DockerDir, list: &str) -> Option<Vec<String>> {
     Some(draft.entries().map(|entry| entry.reference.to_string()).collect())
 }
 
-/// What docker sees: every file below the root but those under a leading dot, with its bytes.
+/// What docker sees: every file below the root that is not under a leading dot, with its bytes.
 fn visible(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -108,7 +108,8 @@ fn reading_and_refusals_make_no_files() {
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
-/// Section "Readers": a store that cannot be looked at is not an empty one, or `push --purge` would pass for done.
+/// Section "Readers": a store that cannot be read is not an empty one; otherwise `push --purge` would seem to have
+/// succeeded.
 #[cfg(unix)]
 #[test]
 fn a_store_that_cannot_be_looked_at_is_an_error() {
@@ -118,7 +119,7 @@ fn a_store_that_cannot_be_looked_at_is_an_error() {
     assert!(matches!(&refused, Failure::Store(StoreError::Io { what: "look at", .. })), "{refused}");
 }
 
-/// Section "Writes": a failure leaves nothing on its way.
+/// Section "Writes": a failure leaves no staged files.
 #[test]
 fn what_a_failed_change_staged_is_cleared() {
     let (home, store) = store();
@@ -129,7 +130,7 @@ fn what_a_failed_change_staged_is_cleared() {
     assert_eq!(fs::read_dir(staging).unwrap().count(), 0);
 }
 
-/// Section "Writes": what is as it was keeps its bytes, also those that only docker would write so.
+/// Section "Writes": an unchanged entry keeps its bytes, also those that only docker writes that way.
 #[test]
 fn only_what_differs_is_written() {
     let (home, store) = store();
@@ -145,7 +146,7 @@ fn only_what_differs_is_written() {
     assert!(!staging.exists(), "nothing is left on its way");
 }
 
-/// Section "Writes": a failure half-way takes everything back.
+/// Section "Writes": a failure half-way reverts everything.
 #[cfg(unix)]
 #[test]
 fn a_failed_change_leaves_the_draft_as_it_was() {
@@ -156,7 +157,7 @@ fn a_failed_change_leaves_the_draft_as_it_was() {
     let side = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
     let list = reference("h.x/l");
     let there = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
-    // A directory where the last entry has to go makes its rename, and only that, fail.
+    // A directory in the place of the last entry makes its rename fail, and nothing else.
     fs::create_dir_all(root.join("h.x_l-latest/h.x_z-latest/x")).unwrap();
     let attempt = {
         let lock = Lock::acquire(&store.paths, "h.x_l-latest", &list, &silent, None).unwrap();
@@ -194,7 +195,7 @@ fn two_lists_with_one_directory_are_told_apart() {
     assert!(matches!(store.draft(&reference("h.x/a/b:1")), Err(StoreError::NameTaken { .. })));
     assert!(remove(&store, "h.x/a/b:1").is_err());
     assert_eq!(images(&store, "h.x/a_b:1").unwrap().len(), 1);
-    // Docker takes the directory away and makes it anew for the other list: what we knew of the old one is void.
+    // Docker removes the directory and creates it again for the other list: our sidecar no longer applies.
     let directory = home.path().join("manifests/h.x_a_b-1");
     let file = fs::read(directory.join("h.x_i-latest")).unwrap();
     fs::remove_dir_all(&directory).unwrap();
@@ -221,7 +222,7 @@ fn a_later_format_is_left_alone() {
     assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 4, known: 3, .. }))));
 }
 
-/// Section "Readers": half a file is read again, and named when it stays so.
+/// Section "Readers": a partial file is read again, and reported if it stays partial.
 #[test]
 fn half_a_file_is_waited_for_and_then_named() {
     let (home, store) = store();
@@ -233,7 +234,7 @@ fn half_a_file_is_waited_for_and_then_named() {
         Err(StoreError::Entry { path, .. }) => assert_eq!(path, file),
         other => panic!("{other:?}"),
     }
-    // A writer that is done by the time the reader looks again.
+    // A writer that has finished when the reader reads again.
     let (told, tell) = mpsc::channel();
     let writer = thread::spawn({
         let (file, whole) = (file.clone(), whole.clone());
@@ -247,7 +248,7 @@ fn half_a_file_is_waited_for_and_then_named() {
     assert_eq!(images(&store, "h.x/l").unwrap().len(), 1);
 }
 
-/// Section "Locks": who waits is told, once, and gets its turn; what a killed holder left is cleared.
+/// Section "Locks": a waiting process prints one line and then gets the lock; files of a killed holder are cleared.
 #[test]
 fn a_second_change_waits_and_says_so() {
     let (home, store) = store();
@@ -284,7 +285,7 @@ fn a_second_change_waits_and_says_so() {
     assert!(!home.path().join("manifests/.docker-manifest/staging/h.x_l-latest").exists());
 }
 
-/// Section "Locks": many writers of one list, nothing lost.
+/// Section "Locks": many writers of one list, and no change is lost.
 #[test]
 fn concurrent_changes_lose_nothing() {
     let (_home, store) = store();
@@ -328,7 +329,7 @@ fn a_wait_for_a_lock_ends_and_names_its_holder() {
     assert!(images(&store, "h.x/l").is_some());
 }
 
-/// Section "Locks": who waits for a lock whose file is deleted gets the lock of the next one.
+/// Section "Locks": a process that waits for a lock whose file is deleted gets the lock of the next file.
 #[cfg(unix)]
 #[test]
 fn a_lock_on_a_deleted_file_is_not_one() {

@@ -1,5 +1,6 @@
-//! What a change writes, and in which order: the side file so that no lower format number ever stands beside an entry
-//! that needs the higher one, the entries one by one, a new list as a whole. See `store-format.md`, "Writes".
+//! The files that a change writes, and their order: a sidecar with a lower format number never stands beside an entry
+//! that needs the higher one; entries are written one by one; a new list appears as a whole. See `store-format.md`,
+//! "Writes".
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use crate::drafts::docker_dir::sidecar::{self, Sidecar};
 use crate::model::Draft;
 use crate::reference::Reference;
 
-/// A side file on its way.
+/// A staged sidecar.
 struct StagedSidecar {
     folder: Folder,
     name: String,
@@ -35,7 +36,7 @@ impl StagedSidecar {
             Err(error) => return Err(error),
         };
         let after = owner.encode().map_err(StoreError::io("write", &place))?;
-        // The folders above too: a process that was killed may have made them without syncing them.
+        // The folders above too: a killed process may have created them without syncing them.
         let above = vec![paths.side(), paths.root().to_owned()];
         Ok(StagedSidecar { folder: Folder::open(&paths.owners())?, name: name.to_owned(), above, before, after })
     }
@@ -51,7 +52,7 @@ impl StagedSidecar {
     }
 }
 
-/// Makes of what is there, `before`, what shall be there; `None` for nothing.
+/// Changes the draft `before` into its new state; `None` deletes it.
 pub(super) fn write(
     paths: &Paths,
     lock: &Lock,
@@ -68,10 +69,10 @@ pub(super) fn write(
     }
 }
 
-/// A list where none is: it appears as a whole.
+/// Creates a list. It appears as a whole.
 fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
     let target = paths.list(name);
-    // Its identity is known once it is staged; what else is written down does not depend on it.
+    // The identity is known once the list is staged. Nothing else in the sidecar depends on it.
     let owner = Sidecar::of(list, after, String::new(), None);
     let files = read::encode(None, after, &target, &owner.mark)?;
     let staged = atomic::stage_directory(paths, lock, &files)?;
@@ -82,7 +83,7 @@ fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft)
     atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
 }
 
-/// A list that is there becomes another, entry by entry.
+/// Changes an existing list entry by entry.
 fn alter(
     paths: &Paths,
     lock: &Lock,
@@ -96,7 +97,7 @@ fn alter(
     let owner = Sidecar::of(list, after, before.seen.identity.clone(), known);
     let files = read::encode(Some(before), after, &target, &owner.mark)?;
     let marks = marks(before, after, &files, &owner.mark, &target)?;
-    // What was made of one folder goes to that one alone, and so does what is written down of it.
+    // The change is made in this folder only, and so is its sidecar.
     let folder = Folder::open(&target)?;
     folder.check(&before.seen.identity)?;
     let format_falls = known.is_some_and(|before| before.format > owner.format);
@@ -114,7 +115,7 @@ fn alter(
     atomic::replace(lock, &stages).map(drop)
 }
 
-/// The entries that stay as they are and yet get the mark, or lose it because there is none now.
+/// The unchanged entries that gain or lose the mark.
 fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &Path) -> Result<Files, StoreError> {
     let is_due = !mark.is_empty() || before.owner.as_ref().is_some_and(|owner| !owner.mark.is_empty());
     let mut marks = Files::new();
@@ -128,7 +129,7 @@ fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &P
     Ok(marks)
 }
 
-/// The files that differ, then those that go.
+/// The changed files, then the deleted ones.
 fn entries<'a>(before: &'a Files, after: &'a Files) -> Vec<FileChange<'a>> {
     let changed = after.iter().map(|(name, bytes)| FileChange {
         name,

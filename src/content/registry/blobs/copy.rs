@@ -1,8 +1,7 @@
-//! A blob brought into a repository: mounted, or streamed there from another registry.
+//! Copies a blob into a repository: mounts it, or streams it from another registry.
 //!
-//! What a broken connection to the target cuts off is gone on with where the target says that it has got to, or begun
-//! again; one to the source is `BlobSource`'s. That is for streams only: the requests around them are whole, and
-//! sending those again is `Session`'s.
+//! After a broken connection to the target, the upload continues where the target says, or begins again. `BlobSource`
+//! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
 
 use crate::auth::authenticator::Access;
 use crate::content::registry::blobs::source::BlobSource;
@@ -16,42 +15,42 @@ use crate::net::deadline::Deadline;
 use crate::net::error::{RegistryError, RegistryErrorKind, Retryable};
 use crate::reference::Repository;
 
-/// Up to this size, in bytes, a blob is sent whole in the request that finishes its upload: one request less, and to
-/// begin again costs little.
+/// A blob of at most this many bytes is sent in the request that finishes its upload. That saves a request, and
+/// beginning again is cheap.
 const WHOLE_MAX: u64 = 8 * 1024 * 1024;
-/// A connection that took so many bytes before it broke was worth the try.
+/// A connection that took this many bytes before it broke counts as progress.
 const MOVED: u64 = 1024 * 1024;
 
-/// A blob, as a descriptor has it.
+/// A blob, from its descriptor.
 #[derive(Debug, Clone, Copy)]
 pub struct Blob<'a> {
     /// Its digest.
     pub digest: &'a Digest,
-    /// Its size in bytes, where it is known; a blob of another size is refused.
+    /// The size in bytes, if it is known. A blob of another size is refused.
     pub size: Option<u64>,
 }
 
-/// How a blob got to where it was to be.
+/// How a blob got to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlobCopy {
-    /// It was there.
+    /// It existed there.
     Present,
-    /// The registry had it in another repository.
+    /// The registry mounted it from another repository.
     Mounted,
-    /// It was streamed; so many bytes.
+    /// It was streamed, with this many bytes.
     Copied(u64),
 }
 
 impl Registry {
-    /// Gets a blob into `target`, whatever it takes.
+    /// Gets a blob into `target`.
     ///
-    /// Sources in the target's registry are asked for a mount, one request each. Where none is honoured, and the target
-    /// does not have the blob, it is streamed from the first source that serves it, hashed on the way, in constant
-    /// memory. Nothing is committed that does not have its digest and size. `progress` is told how many bytes have gone
-    /// through so far, by the thread that calls this; after a broken connection that may be less than before.
+    /// Sources in the target's registry are tried by a mount, one request each. If no mount succeeds and the target
+    /// does not have the blob, it is streamed from the first source that serves it, and hashed, in constant memory. A
+    /// blob with another digest or size is never committed. `progress` receives the number of bytes copied so far, on
+    /// the calling thread; after a broken connection the number may decrease.
     ///
     /// # Errors
-    /// Of the side that failed. [`RegistryErrorKind::NotFound`] where no source has it.
+    /// The error of the side that failed. [`RegistryErrorKind::NotFound`] if no source has it.
     pub fn copy_blob(
         &self,
         target: &Repository,
@@ -82,7 +81,7 @@ impl Registry {
             progress,
         };
         let brought = copy.bring(self, &distinct);
-        // An upload that is of no use is cancelled, unless the target does not answer anyway.
+        // An unused upload is cancelled, unless the target does not answer.
         if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
         }
@@ -90,24 +89,24 @@ impl Registry {
     }
 }
 
-/// The stream that is under way, as far as the upload depends on it.
+/// The stream in progress, as far as the upload depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StreamState {
-    /// None: the upload is what it was.
+    /// No stream: the upload has not changed.
     Around,
     /// The whole blob in the last request.
     Whole,
-    /// What there is of it, before the last request.
+    /// The data before the last request.
     Patch,
-    /// The last request after that.
+    /// The last request after the data.
     Commit,
 }
 
-/// What went wrong, and on which side.
+/// An error, and the side that it concerns.
 struct CopyFault {
     error: RegistryError,
     is_source: bool,
-    /// Whether it broke the stream to the target off.
+    /// Whether it interrupted the stream to the target.
     is_break: bool,
 }
 
@@ -132,7 +131,7 @@ impl CopyFault {
     }
 }
 
-/// One blob on its way to one repository.
+/// The copy of one blob to one repository.
 struct BlobTransfer<'a> {
     session: &'a Session,
     deadline: &'a Deadline,
@@ -140,11 +139,11 @@ struct BlobTransfer<'a> {
     blob: Blob<'a>,
     uploads: Uploads<'a>,
     upload: Option<Upload>,
-    /// How many bytes of it the upload has.
+    /// The number of bytes that the upload has.
     arrived: u64,
     tally: ResumableHasher<'a>,
     step: StreamState,
-    /// Whether the upload has been gone on with after a break.
+    /// Whether the upload was continued after a break.
     is_resumed: bool,
     progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -171,7 +170,7 @@ impl BlobTransfer<'_> {
             if self.step != StreamState::Around {
                 self.restart();
             }
-            // That one does not have it says less than why another one does not give it.
+            // A missing blob in one source says less than the failure of another source.
             if failed.as_ref().is_none_or(|failed| failed.kind == RegistryErrorKind::NotFound)
                 || fault.error.kind != RegistryErrorKind::NotFound
             {
@@ -184,7 +183,7 @@ impl BlobTransfer<'_> {
         Err(failed.unwrap_or_else(nowhere))
     }
 
-    /// Whether it is mounted. An upload that is begun in its place is kept, as the last one is as good as any.
+    /// Tries a mount. An upload that the registry begins instead is kept for the stream.
     fn mount(&mut self, source: &Repository) -> Result<bool, RegistryError> {
         match self.uploads.mount(source, self.blob.digest) {
             Ok(UploadStart::Mounted) => return Ok(true),
@@ -193,7 +192,7 @@ impl BlobTransfer<'_> {
                 self.upload = Some(upload);
             }
             Ok(UploadStart::Upload(None)) => {}
-            // About this source, or about mounts: the blob can still be copied.
+            // The failure concerns this source, or mounts: the blob can still be streamed.
             Err(error)
                 if matches!(
                     error.kind,
@@ -204,7 +203,8 @@ impl BlobTransfer<'_> {
         Ok(false)
     }
 
-    /// Whether the target is known to have it. Who may push but not pull is not told, and then it is sent.
+    /// Whether the target is known to have the blob. A login without the right to pull does not learn it; then the blob
+    /// is sent.
     fn is_there(&self, registry: &Registry) -> Result<bool, RegistryError> {
         match registry.has_blob_for(self.target, self.blob.digest, Access::PullPush) {
             Err(error) if matches!(error.kind, RegistryErrorKind::Forbidden | RegistryErrorKind::LoginRefused) => {
@@ -214,7 +214,7 @@ impl BlobTransfer<'_> {
         }
     }
 
-    /// Streams from one source until the blob is there, going on after a break as often as is worth it.
+    /// Streams from one source. Continues after a break, as often as that makes progress.
     fn stream(&mut self, registry: &Registry, source: &Repository) -> Result<(), CopyFault> {
         let mut source = BlobSource::new(self.session, source, self.blob.digest, self.blob.size, self.deadline);
         let mut retry = self.session.retry(self.target.domain(), true, self.deadline);
@@ -248,14 +248,14 @@ impl BlobTransfer<'_> {
 
     fn may_go_on(&self, fault: &CopyFault) -> bool {
         let error = &fault.error;
-        // A token that has expired, an upload that is gone, one that has got to another place.
+        // An expired token, an upload that no longer exists, or one at another position.
         let is_curable = matches!(error.status, Some(401 | 404 | 416)) || error.again != Retryable::Never;
         let is_mixed_up =
             self.is_resumed && self.step == StreamState::Commit && error.kind == RegistryErrorKind::Refused;
         fault.is_break && (is_break(error.kind) || is_curable || is_mixed_up)
     }
 
-    /// Goes back to where the upload was before a request that a rate limit refused: that request had no effect.
+    /// Goes back to the position before a request that a rate limit refused. That request had no effect.
     fn go_back(&mut self) {
         self.step = StreamState::Around;
         if self.tally.at() > self.arrived {
@@ -264,7 +264,7 @@ impl BlobTransfer<'_> {
         (self.progress)(self.arrived);
     }
 
-    /// Finds out after a break where to go on. True if the blob has got there all the same.
+    /// Finds out after a break where to continue. True if the target has the whole blob.
     fn catch_up(&mut self, registry: &Registry) -> Result<bool, RegistryError> {
         let step = std::mem::replace(&mut self.step, StreamState::Around);
         if matches!(step, StreamState::Whole | StreamState::Commit) && self.is_there(registry)? {
@@ -286,7 +286,7 @@ impl BlobTransfer<'_> {
         Ok(false)
     }
 
-    /// Forgets what has been sent.
+    /// Discards the upload.
     fn restart(&mut self) {
         self.abandon();
         self.tally.rewind(0);
@@ -300,11 +300,11 @@ impl BlobTransfer<'_> {
         }
     }
 
-    /// One try, from where the upload has got to.
+    /// One attempt, from the upload's position on.
     fn attempt(&mut self, source: &mut BlobSource<'_>) -> Result<(), CopyFault> {
-        // A pause that the target asked for is over before the source is opened, which does not wait for that.
+        // Waits for the target's rate limit before the source is opened, because an open source does not wait.
         drop(self.session.enter(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
-        // Before the source is opened: logins at the target are over before any of the blob flows.
+        // Begun before the source is opened, so that the login at the target happens before any data is read.
         let upload = match self.upload.take() {
             Some(upload) => upload,
             None => self.uploads.begin().map_err(CopyFault::target)?,
@@ -321,7 +321,7 @@ impl BlobTransfer<'_> {
         put.map_err(|error| CopyFault::target(error).breaking())
     }
 
-    /// Sends all that is missing; gives the upload that is to be finished then, where it is not finished with that.
+    /// Sends all that is missing. Returns the upload if it must still be finished.
     fn send(&mut self, source: &mut BlobSource<'_>, upload: Upload) -> Result<Option<Upload>, CopyFault> {
         source.open(self.tally.at()).map_err(CopyFault::source)?;
         let length = source.length();
@@ -351,7 +351,7 @@ impl BlobTransfer<'_> {
     }
 }
 
-/// Whether the connection broke or stood still.
+/// Whether the connection broke or stalled.
 fn is_break(kind: RegistryErrorKind) -> bool {
     matches!(kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout)
 }

@@ -1,4 +1,4 @@
-//! Blobs on their way from one repository to another: mounted, streamed and verified.
+//! Copies blobs from one repository to another: mounting, streaming and verifying them.
 
 pub mod copy;
 pub mod source;

@@ -1,7 +1,6 @@
-//! A blob at the place that it is copied from, read from any byte on, over as many connections as it takes.
+//! Reads a blob from its source repository, from any byte on, over as many connections as necessary.
 //!
-//! Whoever reads does not notice that a connection broke: a target that is being sent to need not be asked how far it
-//! has got only because the source hung up.
+//! The reader does not notice a broken connection. So a broken source never interrupts the upload to the target.
 
 use std::io::Read;
 
@@ -16,12 +15,12 @@ use crate::net::failure::TransportFailure;
 use crate::net::retry::Attempts;
 use crate::reference::Repository;
 
-/// A connection that brought so many bytes before it broke was worth the try.
+/// A connection that delivered this many bytes before it broke counts as progress.
 const MOVED: u64 = 1024 * 1024;
-/// A blob of at most so many bytes is kept until it has arrived: a target that refuses it for now, because there are
-/// too many requests, gets it again without another request to its source.
+/// A blob of at most this many bytes is buffered until it has been sent. If the target refuses it because of too many
+/// requests, it can be sent again without another request to the source.
 const KEPT_MAX: u64 = 1024 * 1024;
-/// For bytes that nobody wants, of a registry that serves a blob from its beginning only.
+/// The buffer size for skipped bytes, if a registry serves a blob only from its beginning.
 const SCRATCH: usize = 64 * 1024;
 
 /// A blob in a repository.
@@ -29,18 +28,18 @@ pub(crate) struct BlobSource<'a> {
     session: &'a Session,
     repository: &'a Repository,
     digest: &'a Digest,
-    /// How long it is, where the descriptor or the registry says so.
+    /// The length in bytes, if the descriptor or the registry states it.
     length: Option<u64>,
     stream: Option<BlobStream>,
-    /// The beginning of a small blob, as far as it has been read.
+    /// The buffered beginning of a small blob.
     kept: Vec<u8>,
     deadline: &'a Deadline,
     retry: Attempts<'a>,
-    /// Where the stream was at its last break.
+    /// The position at the last break.
     broke_at: u64,
 }
 
-/// A connection on which the blob is coming.
+/// A connection that delivers the blob.
 struct BlobStream {
     body: ResponseBody,
     at: u64,
@@ -48,7 +47,7 @@ struct BlobStream {
 }
 
 impl<'a> BlobSource<'a> {
-    /// The blob with this digest and, where it is known, this size, to be read until this deadline. Does no I/O.
+    /// The blob with this digest and, if known, this size, to be read by this deadline. Does no I/O.
     pub(crate) fn new(
         session: &'a Session,
         repository: &'a Repository,
@@ -70,12 +69,12 @@ impl<'a> BlobSource<'a> {
         }
     }
 
-    /// How long the blob is, in bytes, where that is known.
+    /// The length of the blob in bytes, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// An error of this source about what came.
+    /// An error of this source about its content.
     pub(crate) fn error(&self, kind: RegistryErrorKind, detail: impl Into<String>) -> RegistryError {
         let error = RegistryError::new(kind, self.repository.domain(), detail);
         match &self.stream {
@@ -84,8 +83,8 @@ impl<'a> BlobSource<'a> {
         }
     }
 
-    /// Opens the blob from this byte on, unless that is where it is already. One request, and what its answer is short
-    /// of is read and dropped later.
+    /// Opens the blob at this byte, unless the stream is there already. One request. If the response begins earlier,
+    /// the bytes before are skipped later.
     pub(crate) fn open(&mut self, at: u64) -> Result<(), RegistryError> {
         if self.stream.as_ref().is_some_and(|stream| stream.at <= at) || self.is_kept() {
             return Ok(());
@@ -117,7 +116,7 @@ impl<'a> BlobSource<'a> {
         Ok(())
     }
 
-    /// Reads from this byte on; 0 is the end. After a break it is opened anew, as often as is worth it.
+    /// Reads from this byte on; 0 is the end. After a break the blob is opened again, as often as that makes progress.
     pub(crate) fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
         let is_past = self.length.is_some_and(|length| at >= length);
         if self.is_kept() && self.stream.as_ref().is_none_or(|stream| stream.at != at) {
@@ -134,7 +133,7 @@ impl<'a> BlobSource<'a> {
                     self.keep(at, buffer.get(..count).unwrap_or_default());
                     return Ok(count);
                 }
-                // All of it has come, however that ended.
+                // The whole blob has arrived, so the error does not matter.
                 Err(_) if is_past => return Ok(0),
                 Err(failure) => failure,
             };
@@ -148,7 +147,7 @@ impl<'a> BlobSource<'a> {
         }
     }
 
-    /// Whether all of the blob is here.
+    /// Whether the whole blob is buffered.
     fn is_kept(&self) -> bool {
         self.length.is_some_and(|length| length > 0 && u64::try_from(self.kept.len()) == Ok(length))
     }
@@ -204,7 +203,7 @@ fn ended_early() -> TransportFailure {
     TransportFailure::new(RegistryErrorKind::Connect, "the connection ended in the middle of the answer")
 }
 
-/// Where the body of an answer begins within the blob, and how long the blob is, where that is said.
+/// Where the body of a response begins within the blob, and the length of the blob, if stated.
 fn extent(reply: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64, Option<u64>), String> {
     match reply.answer.status {
         200 => Ok((0, body.length)),
@@ -220,7 +219,7 @@ fn extent(reply: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64, O
     }
 }
 
-/// First byte and whole size of `bytes 100-199/200`; the size can be a star.
+/// First byte and total size of `bytes 100-199/200`; the size may be a star.
 fn range_of(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
     let first = range.split_once('-')?.0.parse().ok()?;

@@ -1,9 +1,8 @@
-//! A blob on its way from one registry to another: counted and hashed as it passes, and stopped before its last byte
-//! goes out where it is not what it should be.
+//! Counts and hashes a blob while it is copied. If it has the wrong digest or size, its last bytes are not sent.
 //!
-//! What was hashed can be wound back: a registry that the connection broke to has less than was sent, and the rest has
-//! to be hashed from there on. The hash's state is kept at some places, few enough for constant memory; for a place
-//! before all of them hashing begins anew.
+//! The hash can be rewound: after a broken connection the target may have less than was sent, and hashing continues
+//! there. The state of the hash is saved at some positions, few enough for constant memory. Before the first saved
+//! position hashing begins again.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -11,13 +10,13 @@ use std::io::{self, Read};
 use crate::digest::{Digest, Hasher};
 use crate::net::error::RegistryError;
 
-/// How many bytes lie between two kept states, at the least.
+/// The minimum distance of two saved states, in bytes.
 const MARK_EVERY: u64 = 1024 * 1024;
-/// More than a connection and what stands behind it hold back.
+/// The number of saved states. Together they cover more than a connection and its proxies buffer.
 const MARKS_MAX: usize = 64;
 const BUFFER: usize = 64 * 1024;
 
-/// What has passed of a blob.
+/// The digest and size of the bytes that have passed so far.
 #[derive(Debug)]
 pub(crate) struct ResumableHasher<'a> {
     digest: &'a Digest,
@@ -29,23 +28,23 @@ pub(crate) struct ResumableHasher<'a> {
 }
 
 impl<'a> ResumableHasher<'a> {
-    /// Nothing yet of the blob with this digest and, where it is known, this size in bytes.
+    /// The state before the first byte of the blob with this digest and, if known, this size in bytes.
     pub(crate) fn new(digest: &'a Digest, size: Option<u64>) -> ResumableHasher<'a> {
         let hasher = Hasher::for_digest(digest);
         ResumableHasher { digest, size, hasher, at: 0, marks: VecDeque::new(), is_whole: false }
     }
 
-    /// How many bytes have passed.
+    /// The number of bytes that have passed.
     pub(crate) fn at(&self) -> u64 {
         self.at
     }
 
-    /// Whether all of it has passed, and was right.
+    /// Whether the whole blob has passed and was correct.
     pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
     }
 
-    /// Goes back to a place where it can go on from: `to` itself, or one before it.
+    /// Goes back to `to`, or to a saved position before it.
     pub(crate) fn rewind(&mut self, to: u64) {
         if to >= self.at {
             return;
@@ -70,7 +69,7 @@ impl<'a> ResumableHasher<'a> {
         }
     }
 
-    /// To be called when nothing is left to come. The error says what is wrong with the blob.
+    /// Called at the end of the blob. The error says what is wrong with it.
     fn finish(&mut self) -> Result<(), String> {
         if let Some(size) = self.size.filter(|size| *size != self.at) {
             return Err(format!("it has {} bytes, not {size}", self.at));
@@ -84,31 +83,31 @@ impl<'a> ResumableHasher<'a> {
     }
 }
 
-/// Why a source gave out.
+/// Why a source failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReadError {
     /// It could not be read.
     Unread(RegistryError),
-    /// It was read, and is not what it should be.
+    /// Its content is wrong.
     Wrong(String),
 }
 
 /// Reads from this byte of the blob on; 0 is the end.
 pub(crate) type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<usize, RegistryError>;
 
-/// Reads a blob from its source, tallying it. Once all of it is there but not right, the last bytes are not given out:
-/// what was sent until then is of no use to anybody.
+/// Reads a blob from its source and hashes it. If the whole blob has arrived and is wrong, its last bytes are withheld,
+/// so that the upload cannot be completed.
 pub(crate) struct VerifyingReader<'a, 'b> {
     source: ReadAt<'a>,
     tally: &'a mut ResumableHasher<'b>,
-    /// How long the blob is, where its descriptor or the source says so.
+    /// The length of the blob, if its descriptor or the source states it.
     length: Option<u64>,
     progress: &'a dyn Fn(u64),
     trouble: Option<ReadError>,
 }
 
 impl<'a, 'b> VerifyingReader<'a, 'b> {
-    /// Goes on at the tally's place.
+    /// A reader that continues at the hasher's position.
     pub(crate) fn new(
         source: ReadAt<'a>,
         tally: &'a mut ResumableHasher<'b>,
@@ -118,18 +117,18 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
         VerifyingReader { source, tally, length, progress, trouble: None }
     }
 
-    /// How many bytes are to come, where that is known.
+    /// The number of bytes that are left, if it is known.
     pub(crate) fn left(&self) -> Option<u64> {
         self.length.map(|length| length.saturating_sub(self.tally.at))
     }
 
-    /// Why the source gave out; whoever read got an error that does not say it.
+    /// Why the source failed. The error of `Read` does not say it.
     pub(crate) fn into_trouble(self) -> Option<ReadError> {
         self.trouble
     }
 
-    /// Tallies without giving anything out, up to a place that the target has already; and looks at a blob without
-    /// bytes, which nobody is going to read.
+    /// Hashes without returning bytes, up to a position that the target already has. Also checks an empty blob, of
+    /// which nothing is read.
     pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
         while self.tally.at < place && !self.tally.is_whole {
@@ -159,7 +158,7 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
     }
 
     fn end(&mut self) -> Result<(), ReadError> {
-        // To have read the end also lets the connection be used again.
+        // Reading the end also lets the connection be reused.
         if (self.source)(self.tally.at, &mut [0]).map_err(ReadError::Unread)? > 0 {
             return Err(ReadError::Wrong(format!("it has more than {} bytes", self.tally.at)));
         }
