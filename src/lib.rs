@@ -17,7 +17,7 @@
 //! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction
 //! model                                               documents and specs as values
 //! reference, platform                                 leaves that parse names
-//! digest, secret, env, sanitize, suggest              leaves
+//! digest, secret, env, sanitize, suggest, failure_kind  leaves
 //! ```
 
 // No input may end the program: `make lint` refuses what could panic, and what truncates with it.
@@ -44,6 +44,7 @@ pub mod core;
 pub mod digest;
 pub mod drafts;
 pub mod env;
+pub mod failure_kind;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::args::{Network, RefArg, values};
+use crate::cli::args::{Network, values};
 use crate::cli::output::Streams;
 use crate::cli::stop::Stop;
 use crate::content::registry::Registry;
@@ -14,7 +14,7 @@ use crate::core::CommandError;
 use crate::drafts::docker_dir::DockerDir;
 use crate::env::Env;
 use crate::net::{Clock, Login, Options, Trace};
-use crate::reference::{Reference, Repository};
+use crate::reference::Repository;
 use crate::secret::Secret;
 
 /// Environment variable for the default of `--jobs`.
@@ -142,10 +142,4 @@ fn login(network: &Network, subject: &Repository) -> Result<Option<Login>, Comma
     }
     let password = Secret::new(password);
     Ok(Some(Login { registry: subject.domain().to_owned(), username: username.clone(), password }))
-}
-
-/// A reference whose error is printed in docker's words alone.
-pub(crate) fn parsed(argument: &RefArg) -> Result<&Reference, CommandError> {
-    let typed = || argument.typed.clone();
-    argument.parsed.as_ref().map_err(|error| CommandError::Typed { typed: typed(), source: error.clone() })
 }

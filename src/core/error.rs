@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::missing_child::MissingChild;
-use crate::core::wording::{answer, incomplete, lines};
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::DocumentError;
@@ -19,34 +19,12 @@ pub enum CommandError {
     /// A reference that is none, where docker adds nothing.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// A name that was typed and is no reference, where docker adds nothing.
-    #[error("{source}")]
-    Typed {
-        /// As typed.
-        typed: String,
-        /// What is wrong with it.
-        source: ReferenceError,
-    },
-    /// `create`: the list's name.
-    #[error("error parsing name for manifest list {typed}: {source}")]
-    CreateListName {
-        /// As typed.
-        typed: String,
-        /// What is wrong with it.
-        source: ReferenceError,
-    },
-    /// `annotate`: the list's name.
-    #[error("annotate: error parsing name for manifest list {typed}: {source}")]
-    AnnotateListName {
-        /// As typed.
-        typed: String,
-        /// What is wrong with it.
-        source: ReferenceError,
-    },
-    /// `annotate`: the image's name.
-    #[error("annotate: error parsing name for manifest {typed}: {source}")]
-    AnnotateImageName {
-        /// As typed.
+    /// A name that is no reference.
+    #[error("{}{source}", role.prefix(typed))]
+    Name {
+        /// What the name is for.
+        role: NameRole,
+        /// The name as the user wrote it.
         typed: String,
         /// What is wrong with it.
         source: ReferenceError,
@@ -235,15 +213,13 @@ pub enum CommandError {
         /// The lines.
         twice: Vec<String>,
     },
-    /// A failure while a list was published under several tags.
+    /// A failure after a part of the work was done.
     #[error("{failure}")]
-    PartialTags {
+    Partial {
         /// What failed.
         failure: Box<CommandError>,
-        /// The tags that serve the list now and did not before.
-        moved: Vec<String>,
-        /// The tags that are what they were, and should not be.
-        left: Vec<String>,
+        /// What was done before.
+        done: PartialResult,
     },
     /// `--digest-file`, `--metadata-file`: a file that cannot be written.
     #[error("cannot write {}: {}", .path.display(), io_error(.source))]
@@ -366,26 +342,6 @@ pub enum CommandError {
         /// The digest that the list has.
         digest: Digest,
     },
-    /// A failure while several lists were published.
-    #[error("{failure}")]
-    PartialBatch {
-        /// What failed.
-        failure: Box<CommandError>,
-        /// The lists that are published.
-        published: Vec<String>,
-        /// The lists that are not, the one that failed first.
-        left: Vec<String>,
-    },
-    /// A failure after a list was published.
-    #[error("{failure}")]
-    PushedButNotReported {
-        /// What failed.
-        failure: Box<CommandError>,
-        /// The list.
-        list: String,
-        /// Its digest.
-        digest: String,
-    },
     /// One image where a list is wanted.
     #[error("{0} is no manifest list")]
     NotAList(String),
@@ -411,43 +367,21 @@ pub enum CommandError {
     Output(#[from] io::Error),
 }
 
-/// What a list that is to be published is made from, and so where it can be mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpecOrigin {
-    /// A draft.
-    Draft,
-    /// A file that describes it.
-    File,
-    /// Flags that name its platforms.
-    Flags,
+/// The errors of other rooms, boxed: they are large.
+macro_rules! boxed {
+    ($($error:ty => $variant:ident),* $(,)?) => {
+        $(impl From<$error> for CommandError {
+            fn from(error: $error) -> CommandError {
+                CommandError::$variant(Box::new(error))
+            }
+        })*
+    };
 }
 
-impl From<SpecError> for CommandError {
-    fn from(error: SpecError) -> CommandError {
-        CommandError::Spec(Box::new(error))
-    }
-}
-
-impl From<StoreError> for CommandError {
-    fn from(error: StoreError) -> CommandError {
-        CommandError::Store(Box::new(error))
-    }
-}
-
-impl From<RegistryError> for CommandError {
-    fn from(error: RegistryError) -> CommandError {
-        CommandError::Registry(Box::new(error))
-    }
-}
-
-impl From<DocumentError> for CommandError {
-    fn from(error: DocumentError) -> CommandError {
-        CommandError::Draft(Box::new(error))
-    }
-}
-
-impl From<MissingChild> for CommandError {
-    fn from(missing: MissingChild) -> CommandError {
-        CommandError::MissingChild(Box::new(missing))
-    }
+boxed! {
+    SpecError => Spec,
+    StoreError => Store,
+    RegistryError => Registry,
+    DocumentError => Draft,
+    MissingChild => MissingChild,
 }

@@ -1,6 +1,8 @@
 //! What a user wants done: no argv, no terminal, no environment.
 
+pub mod description;
 pub mod error;
+pub mod error_parts;
 pub mod failures;
 pub mod inspect;
 pub mod lookup;
@@ -9,6 +11,5 @@ pub mod push;
 pub mod request;
 pub mod requirements;
 pub mod resolve;
-pub mod wording;
 
-pub use error::{CommandError, SpecOrigin};
+pub use error::CommandError;

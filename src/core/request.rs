@@ -1,6 +1,7 @@
 //! Requests of commands, as values without argv and flags.
 
 use crate::core::error::CommandError;
+use crate::core::error_parts::NameRole;
 use crate::model::spec::Attestations;
 use crate::platform::{Platform, PlatformError};
 use crate::reference::{Reference, ReferenceError};
@@ -20,7 +21,7 @@ pub struct InvalidName {
 
 impl From<InvalidName> for CommandError {
     fn from(InvalidName { typed, source }: InvalidName) -> CommandError {
-        CommandError::Typed { typed, source }
+        CommandError::Name { role: NameRole::Any, typed, source }
     }
 }
 

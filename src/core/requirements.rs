@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::error::{CommandError, SpecOrigin};
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
 use crate::core::request::PlatformFilter;
 use crate::model::descriptor::Descriptor;
 use crate::model::{Draft, Entry};

@@ -1,6 +1,7 @@
 //! Why a document cannot be read, or a draft cannot become a list. Where docker has words for it, they are docker's.
 
 use crate::digest::{Digest, DigestError};
+use crate::failure_kind::FailureKind;
 use crate::model::json::WrongType;
 use crate::reference::ReferenceError;
 
@@ -92,6 +93,32 @@ pub enum DocumentError {
         /// What it has no place for.
         what: String,
     },
+}
+
+impl DocumentError {
+    /// What scripts see of it. `is_served` is whether the document came from a registry.
+    pub fn kind(&self, is_served: bool) -> FailureKind {
+        match self {
+            DocumentError::KeyTaken { .. } => FailureKind::Conflict,
+            // These are about what is made of a document here.
+            DocumentError::NoPlatform(_) | DocumentError::BeyondDocker { .. } => FailureKind::Draft,
+            _ if !is_served => FailureKind::Draft,
+            DocumentError::OldEntry { .. } | DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
+                FailureKind::Verification
+            }
+            DocumentError::Json(_)
+            | DocumentError::Type(_)
+            | DocumentError::Missing(_)
+            | DocumentError::IndexAsManifest
+            | DocumentError::ManifestAsIndex
+            | DocumentError::TwoTypes { .. }
+            | DocumentError::Reference(_)
+            | DocumentError::Digest(..)
+            | DocumentError::Size(_)
+            | DocumentError::Base64(_)
+            | DocumentError::NoPayload(_) => FailureKind::Protocol,
+        }
+    }
 }
 
 impl From<serde_json::Error> for DocumentError {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::digest::Digest;
+use crate::failure_kind::FailureKind;
 use crate::sanitize;
 
 /// What went wrong, as far as a user's next step depends on it.
@@ -221,6 +222,15 @@ impl RegistryError {
         self
     }
 
+    /// What scripts see of it.
+    pub fn failure_kind(&self) -> FailureKind {
+        match (self.kind, self.status) {
+            (RegistryErrorKind::Refused, Some(405)) => FailureKind::Unsupported,
+            (RegistryErrorKind::Refused, Some(409 | 412)) => FailureKind::Conflict,
+            _ => self.kind.description().0,
+        }
+    }
+
     /// The error codes that the registry gave.
     pub fn codes(&self) -> &[String] {
         self.body.as_ref().map_or(&[], |body| &body.codes)
@@ -265,45 +275,62 @@ impl RegistryError {
 impl fmt::Display for RegistryError {
     /// One line: what happened, where, and the other side's words. What to do next is `report`'s to say.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.write(f, &self.registry, &self.server(), &sanitize::word(&self.detail))?;
+        let detail = sanitize::word(&self.detail);
+        let (_, before, party, after) = self.kind.description();
+        match party {
+            _ if self.kind == RegistryErrorKind::NoHost => f.write_str(&detail)?,
+            Party::Server => write!(f, "{before}{}{after}: {detail}", self.server())?,
+            Party::Registry => write!(f, "{before}{}{after}: {detail}", self.registry)?,
+        }
         if self.tries > 1 { write!(f, " (tried {} times)", self.tries) } else { Ok(()) }
     }
 }
 
+/// Whom a failure is about.
+enum Party {
+    /// The server that was tried: the registry, or one that it named.
+    Server,
+    /// The registry, whichever server was tried.
+    Registry,
+}
+
 impl RegistryErrorKind {
-    /// `server` is the registry, or the server that was tried in its place.
-    fn write(self, f: &mut fmt::Formatter<'_>, registry: &str, server: &str, detail: &str) -> fmt::Result {
+    /// What scripts call the failure, and the words before and after the one that it is about.
+    fn description(self) -> (FailureKind, &'static str, Party, &'static str) {
+        use Party::{Registry, Server};
+        use RegistryErrorKind as Kind;
         match self {
-            RegistryErrorKind::NotFound => write!(f, "{server} does not have it: {detail}"),
-            RegistryErrorKind::Unauthorized => write!(f, "unauthorized: {registry} wants a login: {detail}"),
-            RegistryErrorKind::LoginRefused => {
-                write!(f, "unauthorized: {registry} refuses the login that docker has for it: {detail}")
+            Kind::NotFound => (FailureKind::Missing, "", Server, " does not have it"),
+            Kind::Unauthorized => (FailureKind::Auth, "unauthorized: ", Registry, " wants a login"),
+            Kind::LoginRefused => {
+                (FailureKind::Auth, "unauthorized: ", Registry, " refuses the login that docker has for it")
             }
-            RegistryErrorKind::GivenLoginRefused => {
-                write!(f, "unauthorized: {registry} refuses the login that was given: {detail}")
+            Kind::GivenLoginRefused => {
+                (FailureKind::Auth, "unauthorized: ", Registry, " refuses the login that was given")
             }
-            RegistryErrorKind::Forbidden => write!(f, "denied: {server} refuses access: {detail}"),
-            RegistryErrorKind::Quota => write!(f, "denied: {server} has no room left for it: {detail}"),
-            RegistryErrorKind::RateLimited => write!(f, "too many requests: {server} asks to slow down: {detail}"),
-            RegistryErrorKind::Refused => write!(f, "{server} refuses the request: {detail}"),
-            RegistryErrorKind::Server => write!(f, "{server} failed: {detail}"),
-            RegistryErrorKind::PlainHttp => write!(f, "{server} speaks plain HTTP, not HTTPS: {detail}"),
-            RegistryErrorKind::Certificate | RegistryErrorKind::CertificateUnfit => {
-                write!(f, "the certificate of {server} is not trusted: {detail}")
+            Kind::Forbidden => (FailureKind::Denied, "denied: ", Server, " refuses access"),
+            Kind::Quota => (FailureKind::Denied, "denied: ", Server, " has no room left for it"),
+            Kind::RateLimited => (FailureKind::RateLimited, "too many requests: ", Server, " asks to slow down"),
+            Kind::Refused => (FailureKind::Refused, "", Server, " refuses the request"),
+            Kind::Server => (FailureKind::Server, "", Server, " failed"),
+            Kind::PlainHttp => (FailureKind::PlainHttp, "", Server, " speaks plain HTTP, not HTTPS"),
+            Kind::Certificate | Kind::CertificateUnfit => {
+                (FailureKind::Tls, "the certificate of ", Server, " is not trusted")
             }
-            RegistryErrorKind::ClientCertificate => write!(f, "{server} wants a client certificate: {detail}"),
-            RegistryErrorKind::TlsFiles => write!(f, "certificates for {registry} cannot be used: {detail}"),
-            RegistryErrorKind::NoHost => f.write_str(detail),
-            RegistryErrorKind::Resolve => write!(f, "the name of {server} does not resolve: {detail}"),
-            RegistryErrorKind::Connect => write!(f, "cannot reach {server}: {detail}"),
-            RegistryErrorKind::Timeout => write!(f, "{server} does not answer in time: {detail}"),
-            RegistryErrorKind::Proxy => write!(f, "the proxy for {server} cannot be used: {detail}"),
-            RegistryErrorKind::TooLarge => write!(f, "{server} answered with too much: {detail}"),
-            RegistryErrorKind::Credentials | RegistryErrorKind::ByteOrderMark => {
-                write!(f, "credentials for {registry} cannot be read: {detail}")
+            Kind::ClientCertificate => (FailureKind::Tls, "", Server, " wants a client certificate"),
+            Kind::TlsFiles => (FailureKind::Tls, "certificates for ", Registry, " cannot be used"),
+            // The detail says it all.
+            Kind::NoHost => (FailureKind::Network, "", Registry, ""),
+            Kind::Resolve => (FailureKind::Network, "the name of ", Server, " does not resolve"),
+            Kind::Connect => (FailureKind::Network, "cannot reach ", Server, ""),
+            Kind::Timeout => (FailureKind::Timeout, "", Server, " does not answer in time"),
+            Kind::Proxy => (FailureKind::Proxy, "the proxy for ", Server, " cannot be used"),
+            Kind::TooLarge => (FailureKind::Protocol, "", Server, " answered with too much"),
+            Kind::Credentials | Kind::ByteOrderMark => {
+                (FailureKind::Credentials, "credentials for ", Registry, " cannot be read")
             }
-            RegistryErrorKind::Verification => write!(f, "{server} served something else than was asked for: {detail}"),
-            RegistryErrorKind::Protocol => write!(f, "{server} answered outside the protocol: {detail}"),
+            Kind::Verification => (FailureKind::Verification, "", Server, " served something else than was asked for"),
+            Kind::Protocol => (FailureKind::Protocol, "", Server, " answered outside the protocol"),
         }
     }
 }

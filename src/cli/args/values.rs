@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::core::error::CommandError;
+use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName};
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
@@ -31,6 +33,20 @@ impl RefArg {
     /// The image's name, or why the text is none.
     pub(crate) fn name(&self) -> ImageName {
         self.parsed.clone().map_err(|source| InvalidName { typed: self.typed.clone(), source })
+    }
+
+    /// The reference, where docker complains about another word in its own words alone.
+    pub(crate) fn reference(&self) -> Result<&Reference, CommandError> {
+        self.reference_as(NameRole::Any)
+    }
+
+    /// The reference, where docker says what the word was for.
+    pub(crate) fn reference_as(&self, role: NameRole) -> Result<&Reference, CommandError> {
+        let refuse = |source: &ReferenceError| {
+            let (typed, source) = (self.typed.clone(), source.clone());
+            CommandError::Name { role, typed, source }
+        };
+        self.parsed.as_ref().map_err(refuse)
     }
 
     pub(super) fn value(typed: &str) -> Result<RefArg, std::convert::Infallible> {

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 
 use crate::cli::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::verbs::apply::{self, Order, Untagged, publish_all};
 use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
-use crate::core::error::{CommandError, SpecOrigin};
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -64,7 +65,7 @@ impl Tool<'_> {
     }
 
     fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
-        let reference = parsed(image)?;
+        let reference = image.reference()?;
         let (registry, jobs) = self.registry(Some(reference))?;
         let shown = inspect::found(&registry, jobs, &image.typed, reference)?;
         // Only the JSON includes the configuration.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::{Inspect, RefArg};
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
@@ -28,7 +28,7 @@ pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, C
     match &args.list {
         Some(list) => entry(context, &store, list, &args.image).map(Some),
         None if args.remote || args.check => Ok(None),
-        None => Ok(draft(context, &store, parsed(&args.image)?)?.map(|draft| Found::Draft(Box::new(draft)))),
+        None => Ok(draft(context, &store, args.image.reference()?)?.map(|draft| Found::Draft(Box::new(draft)))),
     }
 }
 
@@ -51,18 +51,18 @@ fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option
 
 fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
     // Docker checks the image's name first. A text that is no name may be the first digits of a digest.
-    let list = match parsed(list) {
+    let list = match list.reference() {
         Ok(list) => list,
-        Err(error) => return Err(parsed(image).err().unwrap_or(error)),
+        Err(error) => return Err(image.reference().err().unwrap_or(error)),
     };
     let Some(draft) = read(context, store, list)? else {
-        return Err(CommandError::NotStored(parsed(image)?.to_string()));
+        return Err(CommandError::NotStored(image.reference()?.to_string()));
     };
     if let Some(entry) = lookup::entry(&draft, &image.typed)? {
         return Ok(Found::Entry(list.clone(), Box::new(entry.clone())));
     }
     Err(CommandError::NotStoredIn {
-        image: parsed(image)?.to_string(),
+        image: image.reference()?.to_string(),
         list: list.to_string(),
         near: lookup::nearest_to(&draft, &image.typed),
     })

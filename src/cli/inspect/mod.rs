@@ -11,7 +11,7 @@ mod table;
 mod tree;
 
 use crate::cli::args::{Inspect, InspectFormat};
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::output::{Strokes, terminal};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
@@ -25,8 +25,8 @@ const INDENTATION: &str = "\t";
 pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
     let text = match local::look(context, args)? {
         Some(found) => local::shown(context, args, found)?,
-        None if args.local => return Err(CommandError::NotStored(parsed(&args.image)?.to_string())),
-        None => remote::shown(context, args, parsed(&args.image)?)?,
+        None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
+        None => remote::shown(context, args, args.image.reference()?)?,
     };
     Ok(context.streams.data(&text)?)
 }

@@ -2,90 +2,31 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::kind::{FailureKind, kind};
-use super::{Report, cause, exit_code, hints};
+use super::{Report, causes, exit_code, hints};
 use crate::cli::args::ArgsError;
 use crate::core::error::CommandError;
-use crate::drafts::docker_dir::StoreError;
-use crate::net::RegistryError;
-
-/// `{"error": …}`.
-#[derive(Serialize)]
-struct Failed {
-    error: Failure,
-}
-
-/// One failure. Lists are always there; the other members only where there is something to say.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    kind: FailureKind,
-    /// The first line of the text form.
-    message: String,
-    causes: Vec<String>,
-    hints: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registry: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<&'static str>,
-    /// The repository's path in its registry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repository: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blob: Option<String>,
-    /// The server that was tried, where it is not simply what the registry's name says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    /// The registry's own error codes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    codes: Vec<String>,
-    /// What the registry said in the `detail` of its error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    /// In the file at `path`, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    /// In that line, in characters and counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
-    /// Of [`FailureKind::Incomplete`]: the platforms that are not there.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    missing: Vec<String>,
-    /// Of [`FailureKind::Incomplete`]: the platforms that should not be there.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    extra: Vec<String>,
-    /// Of a list that was to get several tags: what became of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<Tags>,
-    /// Of several failures: each of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Failure>,
-    exit_code: u8,
-}
+use crate::core::error_parts::PartialResult;
+use crate::failure_kind::FailureKind;
 
 /// A verb that failed; [`super::command`] is the same as text.
 ///
 /// `certificates` is the folder that certificates for registries are read from.
 pub fn command(error: &CommandError, certificates: &Path) -> Report {
-    report(failure(error, certificates))
+    report(failure(error, certificates), exit_code(error))
 }
 
 /// A command line that cannot be run; [`super::arguments`] is the same as text.
 pub fn arguments(error: &ArgsError) -> Report {
     let near = error.near().map(super::hints::meant);
-    let hints = [error.usage(), error.hint(), near].into_iter().flatten().collect();
-    let exit_code = error.exit_code();
-    report(Failure { hints, exit_code, ..Failure::new(FailureKind::Usage, &error.to_string()) })
+    let hints: Vec<String> = [error.usage(), error.hint(), near].into_iter().flatten().collect();
+    let text = error.to_string();
+    let (message, causes) = message_and_causes(&text);
+    let failure = json!({
+        "kind": FailureKind::Usage, "message": message, "causes": causes, "hints": hints, "exitCode": error.exit_code(),
+    });
+    report(failure, error.exit_code())
 }
 
 /// Whether these words of a command line, parsable or not, ask for JSON: `--format json` or `--format=json` before any
@@ -103,189 +44,80 @@ pub fn wants_json(words: &[String]) -> bool {
     wanted
 }
 
-fn report(error: Failure) -> Report {
-    let exit_code = error.exit_code;
-    // Texts, numbers and lists of them always have a JSON; the empty object is for the type's sake.
-    let text = serde_json::to_string(&Failed { error }).unwrap_or_else(|_| "{}".to_owned());
-    Report { text, exit_code }
+fn report(error: Value, exit_code: u8) -> Report {
+    Report { text: json!({ "error": error }).to_string(), exit_code }
 }
 
-/// What a failure left behind.
-#[derive(Serialize)]
-struct Tags {
-    moved: Vec<String>,
-    left: Vec<String>,
+/// The first line of a text, and the others.
+fn message_and_causes(text: &str) -> (&str, Vec<String>) {
+    let mut lines = text.lines();
+    (lines.next().unwrap_or_default(), trimmed(lines))
 }
 
-impl Failure {
-    /// A failure of which nothing else is known.
-    fn new(kind: FailureKind, text: &str) -> Failure {
-        Failure {
-            kind,
-            message: text.lines().next().unwrap_or_default().to_owned(),
-            causes: text.lines().skip(1).map(|line| line.trim().to_owned()).collect(),
-            hints: Vec::new(),
-            reference: None,
-            registry: None,
-            status: None,
-            request: None,
-            method: None,
-            repository: None,
-            blob: None,
-            address: None,
-            codes: Vec::new(),
-            detail: None,
-            path: None,
-            line: None,
-            column: None,
-            missing: Vec::new(),
-            extra: Vec::new(),
-            tags: None,
-            errors: Vec::new(),
-            exit_code: super::FAILURE,
-        }
-    }
+fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    lines.map(|line| line.trim().to_owned()).collect()
 }
 
-fn failure(error: &CommandError, certificates: &Path) -> Failure {
-    let exit_code = exit_code(error);
-    if let CommandError::Several(errors) = error {
-        let message = errors.first().map(ToString::to_string).unwrap_or_default();
-        let message = message.lines().next().unwrap_or_default();
-        let errors = errors.iter().map(|error| failure(error, certificates)).collect();
-        return Failure { errors, exit_code, ..Failure::new(kind(error), message) };
+/// One failure as an object. `causes` and `hints` are always there; the other members only where there is something to
+/// say.
+fn failure(error: &CommandError, certificates: &Path) -> Value {
+    let text = error.to_string();
+    let (message, mut causes) = message_and_causes(&text);
+    let each = |errors: &[CommandError]| errors.iter().map(|error| failure(error, certificates)).collect::<Vec<_>>();
+    let (mut hints, mut errors, mut tags) = (hints(error, certificates), Vec::new(), Value::Null);
+    match error {
+        CommandError::Several(several) => {
+            (causes, hints, errors) = (Vec::new(), Vec::new(), each(several));
+        }
+        // The line of the file, with the place marked, is for people.
+        CommandError::Spec(_) => causes.clear(),
+        _ => causes.extend(self::causes(error).iter().flat_map(|cause| trimmed(cause.lines()))),
     }
-    let mut failure = Failure::new(kind(error), &error.to_string());
-    failure.causes.extend(cause(error).iter().flat_map(|cause| cause.lines()).map(|line| line.trim().to_owned()));
-    failure.hints = hints(error, certificates);
-    failure.reference = reference(error).map(ToOwned::to_owned);
-    failure.exit_code = exit_code;
-    if let Some(source) = exchange(error) {
-        failure.registry = Some(source.registry.clone());
-        failure.status = source.status;
-        failure.codes = source.codes().to_vec();
-        failure.detail = source.body.as_ref().and_then(|body| body.detail.clone());
-        if let Some(request) = &source.request {
-            failure.request = Some(request.to_string());
-            failure.method = Some(request.method);
-            failure.repository.clone_from(&request.repository);
-            failure.blob.clone_from(&request.blob);
-            failure.address = request.address.as_ref().map(|address| address.origin.clone());
+    if let CommandError::Partial { failure, done } = error {
+        if let PartialResult::Tags { moved, left } = done {
+            tags = json!({ "moved": moved, "left": left });
+        }
+        if let CommandError::Several(several) = &**failure {
+            errors = each(several);
         }
     }
-    if let CommandError::Store(source) = error {
-        failure.path = path(source).map(|path| path.display().to_string());
-    }
-    if let CommandError::Spec(source) = error {
-        // The line itself, with the place marked, is for people.
-        failure.causes.clear();
-        failure.path = Some(source.file.clone());
-        failure.line = Some(source.line);
-        failure.column = Some(source.column);
-    }
-    if let CommandError::PartialBatch { failure: inner, .. } | CommandError::PushedButNotReported { failure: inner, .. } =
-        error
-        && let CommandError::Several(errors) = &**inner
-    {
-        failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
-    }
-    let innermost = if let CommandError::PushedButNotReported { failure, .. } = error { failure } else { error };
-    if let CommandError::ResultFile { path, .. } | CommandError::Unreadable { path, .. } = innermost {
-        failure.path = Some(path.display().to_string());
-    }
-    if let CommandError::PartialTags { failure: inner, moved, left } = error {
-        failure.tags = Some(Tags { moved: moved.clone(), left: left.clone() });
-        if let CommandError::Several(errors) = &**inner {
-            failure.errors = errors.iter().map(|error| self::failure(error, certificates)).collect();
-        }
-    }
-    if let CommandError::Incomplete { missing, extra, .. } = error {
-        failure.missing.clone_from(missing);
-        failure.extra.clone_from(extra);
-    }
-    if let CommandError::MissingChild(missing) = error {
-        failure.missing.clone_from(&missing.platforms);
+    let about = error.describe();
+    let exchange = about.exchange;
+    let request = exchange.and_then(|exchange| exchange.request.as_ref());
+    let mut failure = json!({
+        "kind": about.kind,
+        // The first line of the text form.
+        "message": message,
+        "causes": causes,
+        "hints": hints,
+        "reference": about.reference,
+        "registry": exchange.map(|exchange| &exchange.registry),
+        "status": exchange.and_then(|exchange| exchange.status),
+        "request": request.map(ToString::to_string),
+        "method": request.map(|request| request.method),
+        // The repository's path in its registry.
+        "repository": request.and_then(|request| request.repository.as_ref()),
+        "blob": request.and_then(|request| request.blob.as_ref()),
+        // The server that was tried, where it is not simply what the registry's name says.
+        "address": request.and_then(|request| request.address.as_ref()).map(|address| &address.origin),
+        // The registry's own error codes, and what it said in the `detail` of its error.
+        "codes": exchange.map(|exchange| exchange.codes()),
+        "detail": exchange.and_then(|exchange| exchange.body.as_ref()).and_then(|body| body.detail.as_ref()),
+        "path": about.path.map(|path| path.display().to_string()),
+        "line": about.position.map(|(line, _)| line),
+        "column": about.position.map(|(_, column)| column),
+        // The platforms that are not there, and those that should not be there.
+        "missing": about.missing,
+        "extra": about.extra,
+        // Of a list that was to get several tags: what became of them.
+        "tags": tags,
+        // Of several failures: each of them.
+        "errors": errors,
+        "exitCode": exit_code(error),
+    });
+    if let Value::Object(members) = &mut failure {
+        let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        members.retain(|name, value| matches!(name.as_str(), "causes" | "hints") || !is_empty(value));
     }
     failure
-}
-
-/// What the failure is about: the manifest, else the list, as the text has it.
-fn reference(error: &CommandError) -> Option<&str> {
-    match error {
-        CommandError::Typed { typed, .. }
-        | CommandError::CreateListName { typed, .. }
-        | CommandError::AnnotateListName { typed, .. }
-        | CommandError::AnnotateImageName { typed, .. } => Some(typed),
-        CommandError::Exists { list } | CommandError::Incomplete { list, .. } => Some(list),
-        CommandError::NotInList { image, .. } | CommandError::NotStoredIn { image, .. } => Some(image),
-        CommandError::SeveralImages { word, .. } => Some(word),
-        CommandError::MissingChild(missing) => Some(&missing.list),
-        CommandError::NotStored(reference) | CommandError::Empty(reference) | CommandError::IsList(reference) => {
-            Some(reference)
-        }
-        CommandError::NotServed { reference, .. }
-        | CommandError::NotAManifest { reference, .. }
-        | CommandError::Served { reference, .. }
-        | CommandError::Put { reference, .. } => Some(reference),
-        CommandError::NotMounted { target, .. }
-        | CommandError::Mount { target, .. }
-        | CommandError::Copy { target, .. } => Some(target),
-        CommandError::OtherDigest { target, .. } => Some(target),
-        CommandError::ListTooLarge { list, .. } | CommandError::TooManyImages { list, .. } => Some(list),
-        CommandError::Gone { name, .. } => Some(name),
-        CommandError::PartialTags { failure, .. }
-        | CommandError::PartialBatch { failure, .. }
-        | CommandError::PushedButNotReported { failure, .. } => failure.each().first().and_then(reference),
-        CommandError::NoneLeft(list) | CommandError::NotAList(list) | CommandError::TargetTwice(list) => Some(list),
-        _ => None,
-    }
-}
-
-/// The exchanges with registries that the failure comes from.
-pub(super) fn exchanges(error: &CommandError) -> Vec<&RegistryError> {
-    match error {
-        CommandError::PartialTags { failure, .. }
-        | CommandError::PartialBatch { failure, .. }
-        | CommandError::PushedButNotReported { failure, .. } => failure.each().iter().flat_map(exchanges).collect(),
-        one => exchange(one).into_iter().collect(),
-    }
-}
-
-/// The exchange with a registry that the failure comes from.
-fn exchange(error: &CommandError) -> Option<&RegistryError> {
-    match error {
-        CommandError::Put { source, .. }
-        | CommandError::Mount { source, .. }
-        | CommandError::Copy { source, .. }
-        | CommandError::NotMounted { source, .. }
-        | CommandError::NotServed { source, .. }
-        | CommandError::NotVerified { source, .. } => Some(source),
-        CommandError::Registry(source) => Some(source),
-        CommandError::MissingChild(missing) => missing.source.as_ref(),
-        CommandError::PartialTags { failure, .. }
-        | CommandError::PartialBatch { failure, .. }
-        | CommandError::PushedButNotReported { failure, .. } => failure.each().first().and_then(exchange),
-        _ => None,
-    }
-}
-
-fn path(error: &StoreError) -> Option<&Path> {
-    match error {
-        StoreError::Io { path, .. }
-        | StoreError::Entry { path, .. }
-        | StoreError::NoLocks { path, .. }
-        | StoreError::NameTaken { path, .. }
-        | StoreError::NewerFormat { path, .. }
-        | StoreError::SideFile { path, .. }
-        | StoreError::Misplaced { path, .. }
-        | StoreError::Foreign { path, .. }
-        | StoreError::TooLarge { path, .. }
-        | StoreError::TooMany { path, .. }
-        | StoreError::LockedOut { path, .. }
-        | StoreError::InUse { path, .. }
-        | StoreError::NoEntry { path }
-        | StoreError::Stray { path, .. }
-        | StoreError::Nameless { path } => Some(path),
-        StoreError::Busy { .. } => None,
-    }
 }

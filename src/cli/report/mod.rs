@@ -5,18 +5,16 @@
 
 mod hints;
 mod json;
-mod kind;
-mod reference;
 
 use std::path::Path;
 
 use crate::cli::args::{ArgsError, ToolError};
 use crate::core::error::CommandError;
+use crate::core::error_parts::PartialResult;
 use crate::net::RegistryError;
 use crate::sanitize;
 
 pub use json::{arguments as arguments_json, command as json, wants_json};
-pub use kind::{FailureKind, kind};
 
 use hints::hints;
 
@@ -62,8 +60,8 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
     let mut advice: Vec<String> = Vec::new();
     for error in error.each() {
         lines.push(error.to_string());
-        lines.extend(cause(error));
-        lines.extend(details(error).map(|detail| format!("  detail: {detail}")));
+        lines.extend(causes(error));
+        lines.extend(details(error).into_iter().map(|detail| format!("  detail: {detail}")));
         for hint in hints(error, certificates) {
             // Each hint once, however many failures it is for.
             if !advice.contains(&hint) {
@@ -79,60 +77,52 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 fn exit_code(error: &CommandError) -> u8 {
     let each = error.each();
     let is_incomplete = |error: &CommandError| match error {
-        CommandError::PartialBatch { failure, .. } => matches!(**failure, CommandError::Incomplete { .. }),
+        CommandError::Partial { failure, done: PartialResult::Batch { .. } } => {
+            matches!(**failure, CommandError::Incomplete { .. })
+        }
         error => matches!(error, CommandError::Incomplete { .. }),
     };
     if !each.is_empty() && each.iter().all(is_incomplete) { INCOMPLETE } else { FAILURE }
 }
 
 /// What docker's line leaves out.
-fn cause(error: &CommandError) -> Option<String> {
+fn causes(error: &CommandError) -> Vec<String> {
+    let exchange = || error.describe().exchange.and_then(request);
     match error {
-        CommandError::Put { source, .. }
-        | CommandError::Mount { source, .. }
-        | CommandError::Copy { source, .. }
-        | CommandError::NotMounted { source, .. }
-        | CommandError::NotServed { source, .. } => request(source),
-        CommandError::Registry(source) => request(source),
-        CommandError::MissingChild(missing) => missing.causes().or_else(|| missing.source.as_ref().and_then(request)),
-        CommandError::NotVerified { source, .. } => Some(format!("  {source}")),
-        CommandError::Served { reference, .. } => Some(format!("  in what the registry serves for {reference}")),
-        CommandError::PartialTags { failure, moved, left } => {
-            let causes = failure.each().iter().filter_map(cause);
-            Some(causes.chain([tags(moved, left)]).collect::<Vec<_>>().join("\n"))
+        CommandError::Partial { failure, done } => {
+            failure.each().iter().flat_map(causes).chain([partial(done)]).collect()
         }
-        CommandError::PartialBatch { failure, published, left } => {
-            let causes = failure.each().iter().filter_map(cause);
-            Some(causes.chain([lists(published, left)]).collect::<Vec<_>>().join("\n"))
-        }
-        CommandError::PushedButNotReported { failure, list, digest } => {
-            let causes = failure.each().iter().filter_map(cause);
-            let published = format!("  {list} is published all the same, with the digest {digest}");
-            Some(causes.chain([published]).collect::<Vec<_>>().join("\n"))
-        }
-        CommandError::Spec(error) => Some(error.excerpt().to_owned()),
-        _ => None,
+        CommandError::MissingChild(missing) => missing.causes().or_else(exchange).into_iter().collect(),
+        CommandError::NotVerified { source, .. } => vec![format!("  {source}")],
+        CommandError::Served { reference, .. } => vec![format!("  in what the registry serves for {reference}")],
+        CommandError::Spec(error) => vec![error.excerpt().to_owned()],
+        _ => exchange().into_iter().collect(),
     }
 }
 
-/// What a failure in the middle of several tags leaves behind.
-fn tags(moved: &[String], left: &[String]) -> String {
-    let moved = if moved.is_empty() { "none".to_owned() } else { moved.join(", ") };
-    let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
-    format!("  tags that moved: {moved}; tags that did not: {left}")
-}
-
-/// What a failure in the middle of several lists leaves behind.
-fn lists(published: &[String], left: &[String]) -> String {
-    let published = if published.is_empty() { "none".to_owned() } else { published.join(", ") };
-    let left = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
-    format!("  lists that are published: {published}; lists that are not: {left}")
+/// What a failure leaves behind that came after a part of the work.
+fn partial(done: &PartialResult) -> String {
+    let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    match done {
+        PartialResult::Tags { moved, left } => {
+            format!("  tags that moved: {}; tags that did not: {}", names(moved), names(left))
+        }
+        PartialResult::Batch { published, left } => {
+            format!("  lists that are published: {}; lists that are not: {}", names(published), names(left))
+        }
+        PartialResult::PushedButNotReported { list, digest } => {
+            format!("  {list} is published all the same, with the digest {digest}")
+        }
+    }
 }
 
 /// What the registry said in the `detail` of its error, of each exchange that failed.
-fn details(error: &CommandError) -> impl Iterator<Item = String> {
-    let exchanges = json::exchanges(error);
-    exchanges.into_iter().filter_map(|source| Some(sanitize::word(source.body.as_ref()?.detail.as_ref()?)))
+fn details(error: &CommandError) -> Vec<String> {
+    if let CommandError::Partial { failure, .. } = error {
+        return failure.each().iter().flat_map(details).collect();
+    }
+    let body = error.describe().exchange.and_then(|source| source.body.as_ref());
+    body.and_then(|body| body.detail.as_deref()).map(sanitize::word).into_iter().collect()
 }
 
 fn request(error: &RegistryError) -> Option<String> {

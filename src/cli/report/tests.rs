@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::cli::args;
-use crate::core::error::SpecOrigin;
+use crate::core::error_parts::SpecOrigin;
 use crate::drafts::docker_dir::StoreError;
+use crate::failure_kind::FailureKind;
 use crate::model::DocumentError;
 use crate::model::spec::Dialect;
 use crate::net::{FailedRequest, RegistryErrorKind};
@@ -86,7 +87,7 @@ fn every_kind_of_failure_as_json() {
         let report = json(&error, certificates);
         printed.push_str(&format!("{}\n", report.text));
         assert_eq!(report.exit_code, command(&error, certificates).exit_code);
-        assert!(kinds.insert(kind(&error)), "{:?} twice", kind(&error));
+        assert!(kinds.insert(error.describe().kind), "{:?} twice", error.describe().kind);
     }
     let usage = arguments_json(&args::parse("docker manifest", &words(&["create", "--no-such"])).unwrap_err());
     assert_eq!(usage.exit_code, 125);
@@ -108,13 +109,13 @@ fn statuses_tell_refusals_apart() {
         (412, FailureKind::Conflict),
         (413, FailureKind::Refused),
     ] {
-        assert_eq!(kind(&put(answered(RegistryErrorKind::Refused, status))), wanted, "{status}");
+        assert_eq!(put(answered(RegistryErrorKind::Refused, status)).describe().kind, wanted, "{status}");
     }
     let lost = CommandError::NotServed {
         reference: "a".to_owned(),
         source: Box::new(answered(RegistryErrorKind::NotFound, 404)),
     };
-    assert_eq!(kind(&lost), FailureKind::Missing);
+    assert_eq!(lost.describe().kind, FailureKind::Missing);
 }
 
 #[test]
@@ -136,6 +137,25 @@ fn an_incomplete_list_has_its_own_exit_code_and_says_what_to_do() {
     assert_eq!(command(&both, certificates).exit_code, 3);
     let mixed = CommandError::Several(vec![incomplete(&["a/b"], &[]), taken()]);
     assert_eq!(command(&mixed, certificates).exit_code, 1);
+}
+
+/// What is known of a failure is known of it wherever it comes.
+#[test]
+fn a_failure_halfway_is_described_as_the_failure_alone() {
+    let done = PartialResult::Tags { moved: words(&["1"]), left: words(&["2"]) };
+    let halfway = |failure| CommandError::Partial { failure: Box::new(failure), done: done.clone() };
+    let printed = |error| serde_json::from_str::<serde_json::Value>(&json(&error, Path::new("/certs.d")).text).unwrap();
+    let members = ["kind", "message", "hints", "reference", "missing", "extra", "path", "exitCode"];
+    for make in [unreadable, taken, || put(answered(RegistryErrorKind::Forbidden, 403))] {
+        let (alone, halfway) = (printed(make()), printed(halfway(make())));
+        for member in members {
+            assert_eq!(halfway["error"].get(member), alone["error"].get(member), "{member}");
+        }
+        assert_eq!(halfway["error"]["tags"], serde_json::json!({ "moved": ["1"], "left": ["2"] }));
+    }
+    let halfway = printed(halfway(incomplete(&["linux/arm64"], &["linux/386"])));
+    assert_eq!(halfway["error"]["missing"], serde_json::json!(["linux/arm64"]));
+    assert_eq!(halfway["error"]["extra"], serde_json::json!(["linux/386"]));
 }
 
 #[test]

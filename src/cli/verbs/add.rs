@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::{Add, RefArg};
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::tell;
 use crate::core::error::CommandError;
@@ -16,7 +16,7 @@ use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
-    let list = parsed(&args.list)?;
+    let list = args.list.reference()?;
     let missing = || CommandError::NotStored(list.to_string());
     let store = context.store_within(args.network.timeout)?;
     let before = store.draft(list)?.ok_or_else(missing)?;

@@ -3,6 +3,7 @@
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
+use crate::core::error_parts::NameRole;
 use crate::core::lookup;
 use crate::model::{Draft, Entry};
 use crate::platform::{self, Platform};
@@ -10,11 +11,7 @@ use crate::reference::Reference;
 use crate::suggest::nearest;
 
 pub(crate) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError> {
-    let list = args
-        .list
-        .parsed
-        .as_ref()
-        .map_err(|source| CommandError::AnnotateListName { typed: args.list.typed.clone(), source: source.clone() })?;
+    let list = args.list.reference_as(NameRole::AnnotateList)?;
     match &args.image {
         Some(image) => one_image(context, args, list, image),
         None => the_list(context, args, list),
@@ -43,9 +40,7 @@ fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Res
     if let Some(entry) = before.map(|draft| lookup::entry(draft, &typed.typed)).transpose()?.flatten() {
         return Ok(entry);
     }
-    if let Err(source) = &typed.parsed {
-        return Err(CommandError::AnnotateImageName { typed: typed.typed.clone(), source: source.clone() });
-    }
+    typed.reference_as(NameRole::AnnotateImage)?;
     Err(CommandError::NotInList {
         image: typed.typed.clone(),
         list: args.list.typed.clone(),

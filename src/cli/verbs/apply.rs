@@ -13,7 +13,8 @@ use crate::cli::args::{Apply, Publish, RefArg, TagArg};
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, publish};
 use crate::content::registry::Registry;
-use crate::core::error::{CommandError, SpecOrigin};
+use crate::core::error::CommandError;
+use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags;
@@ -274,14 +275,18 @@ pub(crate) fn publish_all(
             told.and(kept)
         });
         if let Err(failure) = published {
-            let done = place + usize::from(matches!(failure, CommandError::PushedButNotReported { .. }));
+            let is_pushed =
+                matches!(failure, CommandError::Partial { done: PartialResult::PushedButNotReported { .. }, .. });
+            let done = place + usize::from(is_pushed);
             let names = |lists: Option<&[List]>| {
                 lists.unwrap_or_default().iter().map(|list| list.draft.reference.to_string()).collect()
             };
             let (published, left) = (names(lists.get(..done)), names(lists.get(done..)));
-            let failure = Box::new(failure);
-            let is_one = lists.len() == 1;
-            return Err(if is_one { *failure } else { CommandError::PartialBatch { failure, published, left } });
+            if lists.len() == 1 {
+                return Err(failure);
+            }
+            let done = PartialResult::Batch { published, left };
+            return Err(CommandError::Partial { failure: Box::new(failure), done });
         }
     }
     Ok(())

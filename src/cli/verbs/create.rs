@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::output::listing::Listing;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
+use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
@@ -15,11 +16,7 @@ use crate::model::Draft;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> {
-    let list = args
-        .list
-        .parsed
-        .as_ref()
-        .map_err(|source| CommandError::CreateListName { typed: args.list.typed.clone(), source: source.clone() })?;
+    let list = args.list.reference_as(NameRole::CreateList)?;
     let store = context.store_within(args.network.timeout)?;
     // A draft that is replaced need not be readable.
     let stored = if args.replace { None } else { store.draft(list)? };

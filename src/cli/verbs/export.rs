@@ -5,7 +5,7 @@
 
 use crate::auth::Access;
 use crate::cli::args::Export;
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::core::error::CommandError;
 use crate::core::push::tags;
@@ -33,7 +33,7 @@ struct Exported {
 }
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
-    let list = parsed(&args.image)?;
+    let list = args.image.reference()?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()?;
     let stored = if args.remote { None } else { stored(context, list)? };
     let Exported { spec, losses } = match stored {

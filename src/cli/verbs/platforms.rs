@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::cli::args::{Platforms, PlatformsFormat, RefArg};
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::inspect::remote;
 use crate::cli::output::listing::{EntryListing, Listing};
 use crate::content::registry::Registry;
@@ -32,7 +32,7 @@ pub(crate) struct Supported {
 }
 
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
-    let registry = context.registry(&args.network, parsed(&args.image)?.repository())?;
+    let registry = context.registry(&args.network, args.image.reference()?.repository())?;
     let supported = listing(&registry, context.jobs(args.network.jobs)?, &args.image)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(supported.to_string().as_bytes())?),
@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
 /// # Errors
 /// An invalid reference, an error of the registry, or content that is no manifest.
 pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -> Result<Supported, CommandError> {
-    let reference = parsed(image)?;
+    let reference = image.reference()?;
     registry.announce(reference.repository(), Access::Pull);
     let before = registry.requests();
     let (is_list, own, platforms) = match fetch::manifest(registry, reference)? {

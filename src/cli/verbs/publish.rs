@@ -11,6 +11,7 @@ use crate::cli::output::{Bar, Progress, json};
 use crate::cli::verbs::dry_run;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::error_parts::PartialResult;
 use crate::core::push::execute::{Push, PushContext};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
@@ -23,7 +24,7 @@ use crate::model::Draft;
 /// All checks are made before anything is sent; those of the draft itself before any request.
 ///
 /// # Errors
-/// Those of [`Push::new`] and [`Push::run`], and files that cannot be written. [`CommandError::PushedButNotReported`]
+/// Those of [`Push::new`] and [`Push::run`], and files that cannot be written. [`PartialResult::PushedButNotReported`]
 /// if the list is published and a later step failed.
 pub(crate) fn publish(
     context: &Context,
@@ -51,7 +52,8 @@ pub(crate) fn publish(
         return Ok(published);
     }
     let PushOutcome { reference: list, digest, .. } = published;
-    Err(CommandError::PushedButNotReported { failure: Box::new(CommandError::of(failures)), list, digest })
+    let done = PartialResult::PushedButNotReported { list, digest };
+    Err(CommandError::Partial { failure: Box::new(CommandError::of(failures)), done })
 }
 
 /// Prints on stderr what a push reports.

@@ -1,7 +1,7 @@
 //! `push`: publishes a draft and, with `--purge`, deletes it.
 
 use crate::cli::args::Push;
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, publish};
 use crate::core::error::CommandError;
 use crate::core::push::outcome::PushOutcome;
@@ -10,7 +10,7 @@ use crate::model::Draft;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
-    let target = parsed(&args.list)?;
+    let target = args.list.reference()?;
     let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;

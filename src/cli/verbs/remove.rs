@@ -1,14 +1,14 @@
 //! `remove`: removes images from a draft, by name, index, platform or digest, together with their attestations.
 
 use crate::cli::args::Remove;
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::core::error::CommandError;
 use crate::core::lookup;
 use crate::core::resolve::amend::take_out;
 use crate::model::{Draft, Entry};
 
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
-    let list = parsed(&args.list)?;
+    let list = args.list.reference()?;
     let (mut gone, mut several) = (Vec::new(), Vec::new());
     context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
         let mut draft = before.cloned().ok_or_else(|| CommandError::NotStored(list.to_string()))?;

@@ -1,7 +1,7 @@
 //! `rm`: deletes drafts. Every existing draft is deleted, and every missing one is reported.
 
 use crate::cli::args::{RefArg, Rm};
-use crate::cli::context::{Context, parsed};
+use crate::cli::context::Context;
 use crate::core::error::CommandError;
 use crate::drafts::docker_dir::{DockerDir, StoredName};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {
 }
 
 fn remove(context: &Context, store: &DockerDir, list: &RefArg) -> Result<(), CommandError> {
-    let list = parsed(list)?;
+    let list = list.reference()?;
     let is_removed = store.remove(list, &context.notice())?;
     if is_removed { Ok(()) } else { Err(CommandError::NotStored(list.to_string())) }
 }

@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest};
-use crate::core::error::{CommandError, SpecOrigin};
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
 use crate::core::push::difference;
 use crate::core::push::outcome::{PushOutcome, SentContent};
 use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};

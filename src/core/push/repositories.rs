@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::error_parts::PartialResult;
 use crate::core::missing_child::NamedBy;
 use crate::core::push::dry_run;
 use crate::core::push::outcome::{PushOutcome, SentContent};
@@ -147,5 +148,5 @@ fn halfway(failure: CommandError, targets: &PushTargets<'_>, moved: &[Reference]
     let left = tags.filter(|(tag, now)| **now != TagState::This && !moved.contains(tag));
     let left = left.map(|(tag, _)| name(tag)).collect();
     let moved = moved.iter().map(name).collect();
-    CommandError::PartialTags { left, moved, failure: Box::new(failure) }
+    CommandError::Partial { failure: Box::new(failure), done: PartialResult::Tags { moved, left } }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::failure_kind::FailureKind;
 use crate::model::DocumentError;
 use crate::sanitize::io_error;
 
@@ -155,6 +156,27 @@ fn process(holder: Option<u32>) -> String {
 }
 
 impl StoreError {
+    /// What scripts see of it: its kind, and the file or folder that it is about.
+    pub fn describe(&self) -> (FailureKind, Option<&Path>) {
+        match self {
+            StoreError::Io { path, .. }
+            | StoreError::Entry { path, .. }
+            | StoreError::NoLocks { path, .. }
+            | StoreError::SideFile { path, .. }
+            | StoreError::Misplaced { path, .. }
+            | StoreError::Foreign { path, .. }
+            | StoreError::TooLarge { path, .. }
+            | StoreError::TooMany { path, .. }
+            | StoreError::Nameless { path }
+            | StoreError::LockedOut { path, .. }
+            | StoreError::NoEntry { path } => (FailureKind::Store, Some(path)),
+            StoreError::NameTaken { path, .. } | StoreError::Stray { path, .. } => (FailureKind::Conflict, Some(path)),
+            StoreError::InUse { path, .. } => (FailureKind::Timeout, Some(path)),
+            StoreError::NewerFormat { path, .. } => (FailureKind::Unsupported, Some(path)),
+            StoreError::Busy { .. } => (FailureKind::Conflict, None),
+        }
+    }
+
     /// For `map_err`: an error of the operating system, said of a path.
     pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
         move |source| StoreError::Io { what, path: path.to_owned(), source }

@@ -1,0 +1,227 @@
+//! Advice on exchanges with registries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::reference;
+use crate::model::media_type;
+use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind as Kind, certs_d_name};
+
+/// Advice on a manifest that a registry says it has not.
+pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> {
+    let request = error.request.as_ref();
+    let path = request.and_then(|request| request.repository.as_deref()).unwrap_or_default();
+    let other = reference::of_another_kind(&error.registry, path);
+    let has_both =
+        reference.split_once('@').is_some_and(|(name, _)| name.rsplit('/').next().unwrap_or(name).contains(':'));
+    let moved = has_both.then(|| reference::moved(reference));
+    let check =
+        || vec![format!("check the name; if it is private, log in first with: docker login {}", error.registry)];
+    other.or(moved).map_or_else(check, |hint| vec![hint])
+}
+
+/// Error codes of the distribution specification that say something other than that the form is refused.
+const ABOUT_SOMETHING_ELSE: [&str; 18] = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_UNKNOWN",
+    "MANIFEST_UNVERIFIED",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "PAGINATION_NUMBER_INVALID",
+    "RANGE_INVALID",
+    "SIZE_INVALID",
+    "TAG_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNAVAILABLE",
+    "UNKNOWN",
+];
+
+/// Whether a registry may have refused a manifest for its media type.
+fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
+    let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
+    if error.kind != Kind::Refused || has(&ABOUT_SOMETHING_ELSE) {
+        return false;
+    }
+    match error.status {
+        Some(415) => true,
+        Some(405) => [media_type::OCI_INDEX, media_type::DOCKER_LIST].contains(&media_type),
+        // No code, or one that is not known.
+        Some(400 | 406 | 422) => true,
+        _ => has(&["MANIFEST_INVALID", "UNSUPPORTED"]),
+    }
+}
+
+/// Advice on a manifest that a registry would not take.
+pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
+    let has = |code: &str| error.codes().iter().any(|known| known == code);
+    let hint = match (error.kind, error.status) {
+        _ if has("MANIFEST_BLOB_UNKNOWN") || has("BLOB_UNKNOWN") || has("MANIFEST_UNKNOWN") => {
+            "the repository does not have all that the manifest names: push that again, or take it out of the list; \
+             push --dry-run says what is missing"
+        }
+        _ if has("TAG_INVALID") => "the tag may be one that the registry does not take, or does not let move",
+        (Kind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
+            media_type::OCI_INDEX => {
+                "if it is the form that is refused, publish a Docker manifest list instead with --type docker"
+            }
+            media_type::DOCKER_LIST => {
+                "if it is the form that is refused, publish an OCI image index instead with --type oci"
+            }
+            media_type::OCI_MANIFEST => {
+                "if it is the form that is refused, build the image in Docker's (buildx: --output \
+                 type=image,push=true,oci-mediatypes=false)"
+            }
+            media_type::DOCKER_MANIFEST => {
+                "if it is the form that is refused, build the image in OCI's (buildx: --output \
+                 type=image,push=true,oci-mediatypes=true)"
+            }
+            _ => return exchange(error, certificates),
+        },
+        (Kind::Verification, _) => {
+            "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to be \
+             trusted"
+        }
+        _ => return exchange(error, certificates),
+    };
+    let more = if error.status == Some(405) { exchange(error, certificates) } else { Vec::new() };
+    more.into_iter().chain([hint.to_owned()]).collect()
+}
+
+/// Advice on an exchange with a registry.
+pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String> {
+    let registry = &error.registry;
+    let given = error.address().filter(|address| address.is_given());
+    let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
+    // Docker Hub asks for a login where it knows no repository.
+    if matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound)
+        && let Some(hint) = reference::of_another_kind(registry, path)
+    {
+        return vec![hint];
+    }
+    // The server that did not convince may be another one than the registry.
+    let host = given.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
+    let folder = certificates.join(host);
+    let folder = folder.display();
+    let hint = match error.kind {
+        Kind::Connect | Kind::Resolve | Kind::Timeout | Kind::PlainHttp if given.is_some() => {
+            return vec![of_address(registry, given)];
+        }
+        Kind::NoHost => reference::UNDERSCORE.into(),
+        Kind::Quota => format!("delete images that nobody needs from {registry}, or have the quota raised"),
+        Kind::ByteOrderMark => {
+            "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into()
+        }
+        Kind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
+            "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists".into()
+        }
+        Kind::TooLarge => return Vec::new(),
+        Kind::Proxy if error.status == Some(407) => {
+            "the proxy wants a login: give it as HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for plain HTTP)"
+                .into()
+        }
+        Kind::Refused if error.status == Some(405) && error.is_write() => {
+            format!("{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it")
+        }
+        Kind::Refused if error.status == Some(413) => {
+            "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most".into()
+        }
+
+        // Some answer so in the place of a 401 or a 403, and some want a repository to be made before it is filled.
+        Kind::NotFound if error.is_write() => format!(
+            "the repository may be private or not there yet: log in with docker login {registry}, or have it made first"
+        ),
+        Kind::NotFound => return Vec::new(),
+        Kind::Unauthorized => format!("log in with: docker login {registry}"),
+        Kind::LoginRefused => format!("log in again with: docker login {registry}"),
+        Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
+        Kind::Forbidden => {
+            format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
+        }
+        Kind::RateLimited => "wait before trying again; a login usually raises the limit".into(),
+        Kind::PlainHttp => "add --insecure if you trust the network between here and there".into(),
+        // certs.d is not opened for it.
+        Kind::Certificate if certs_d_name(host).is_none() => {
+            "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".into()
+        }
+        Kind::Certificate => match junk(&certificates.join(host)) {
+            Some(file) => format!(
+                "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or add \
+                 --insecure to skip the check",
+                file.display()
+            ),
+            None => format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check"),
+        },
+        Kind::CertificateUnfit => {
+            "call the registry by a name that its certificate is for, have the certificate renewed, or add --insecure to \
+             skip the check"
+                .into()
+        }
+        Kind::ClientCertificate if certs_d_name(host).is_none() => format!(
+            "docker and docker-manifest use no client certificates for {host}: call the registry by another name, and put \
+             the pair into that name's folder in {}",
+            certificates.display()
+        ),
+        Kind::ClientCertificate => {
+            format!("put the pair into {folder}/ as client.cert and client.key")
+        }
+        Kind::Resolve => "check the name for typing errors, and the network".into(),
+        Kind::Connect => format!("check that {registry} is up and that this machine may reach it"),
+        Kind::Timeout => format!(
+            "check that {registry} is up and that this machine may reach it, or give it more time with --timeout"
+        ),
+        Kind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".into(),
+        Kind::Credentials => format!("mend it, or log in again with: docker login {registry}"),
+        Kind::Verification => {
+            "somebody between here and the registry changes what is served, or the registry is broken; nothing was kept"
+                .into()
+        }
+        Kind::Server => "the registry is at fault; trying again later may help".into(),
+        Kind::Protocol => {
+            format!("check that {registry} is a registry, and that no proxy or sign-in page answers in its place")
+        }
+        Kind::TlsFiles | Kind::Refused => return Vec::new(),
+    };
+    vec![hint]
+}
+
+/// Advice on an address that a registry gave and that does not answer.
+fn of_address(registry: &str, address: Option<&Address>) -> String {
+    match address.map(|address| address.source) {
+        Some(AddressSource::Upload | AddressSource::NextPage) => format!(
+            "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it is \
+             called (the Host and X-Forwarded-Proto headers)"
+        ),
+        Some(AddressSource::TokenServer) => {
+            format!(
+                "{registry} gives its logins to that server: check that it is up and that this machine may reach it"
+            )
+        }
+        _ => format!("{registry} sends its clients there: check that this machine may reach that address"),
+    }
+}
+
+/// The first `*.crt` of a registry's folder, where there are such files and none of them holds a certificate: they are
+/// passed over in silence, as docker does, so nobody has said so yet.
+fn junk(folder: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|it| it == "crt")).collect();
+    files.sort();
+    if files.iter().any(|file| holds_certificate(file)) { None } else { files.into_iter().next() }
+}
+
+/// Whether a file holds a certificate that could be an authority's; one that cannot be read may well do.
+fn holds_certificate(file: &Path) -> bool {
+    let Ok(bytes) = fs::read(file) else { return true };
+    let mut certificates = CertificateDer::pem_slice_iter(&bytes).flatten();
+    certificates.any(|certificate| RootCertStore::empty().add(certificate).is_ok())
+}

@@ -1,0 +1,72 @@
+//! Advice on the store and on what is in it.
+
+use std::io::ErrorKind;
+
+use crate::drafts::docker_dir::StoreError;
+use crate::model::DocumentError;
+
+/// Advice on a draft that cannot become a list.
+pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
+    let hint = match error {
+        DocumentError::NoPlatform(image) => format!(
+            "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index with \
+             --type oci, where an artifact needs none"
+        ),
+        DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".into(),
+        DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
+            "the stored entry was changed from outside: remove the list with rm and create it again".into()
+        }
+        DocumentError::KeyTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
+        _ => return Vec::new(),
+    };
+    vec![hint]
+}
+
+/// Advice on the store.
+pub(super) fn of_store(error: &StoreError) -> Vec<String> {
+    let hint = match error {
+        StoreError::Entry { path, .. } => {
+            format!("mend or delete {}, then add the image again with create --amend", path.display())
+        }
+        StoreError::NoLocks { .. } => {
+            "keep drafts on a local disk: set DOCKER_CONFIG, or --config, to a directory there".into()
+        }
+        StoreError::NameTaken { holder, .. } => {
+            format!("finish {holder} first, with push --purge or rm, or choose another name")
+        }
+        StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),
+        StoreError::SideFile { path, .. } => {
+            format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())
+        }
+        StoreError::Stray { path, .. } => format!(
+            "docker has made the draft anew, or it is a copy that docker has changed: delete {} to go on without what it \
+             says, or make the draft anew with create --replace",
+            path.display()
+        ),
+        StoreError::LockedOut { path, .. } => {
+            format!("make it yours: sudo chown \"$USER\" {}", path.display())
+        }
+        StoreError::InUse { holder: Some(process), .. } => {
+            format!("look what process {process} is doing, or wait longer with --timeout")
+        }
+        StoreError::InUse { holder: None, .. } => "wait longer with --timeout".into(),
+        StoreError::NoEntry { path } => format!("look what {} is, and move it away", path.display()),
+        StoreError::Misplaced { path, .. } | StoreError::TooLarge { path, .. } | StoreError::TooMany { path, .. } => {
+            format!("docker-manifest did not put it there; look what {} is, and move it away", path.display())
+        }
+        StoreError::Foreign { path, .. } => {
+            format!("if you trust what is in it, make it yours: chown -R \"$USER\" {}", path.display())
+        }
+        StoreError::Nameless { .. } => "it is no draft: move the folder out of the store".into(),
+        StoreError::Busy { .. } => "run the command again when docker is done".into(),
+        StoreError::Io { source, .. } => match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or --config, \
+                 to a directory that is"
+                    .into()
+            }
+            _ => return Vec::new(),
+        },
+    };
+    vec![hint]
+}

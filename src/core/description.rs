@@ -1,0 +1,129 @@
+//! What scripts, and advice, need to know of each failure beside its text. A new variant of [`CommandError`] chooses its
+//! description here before it compiles.
+
+use std::path::Path;
+
+use crate::core::error::CommandError;
+use crate::failure_kind::FailureKind;
+use crate::net::RegistryError;
+
+/// A failure as data. The text is the error's own, and advice on it is worded in `cli/report/hints`.
+#[derive(Debug, Clone, Copy)]
+pub struct Description<'e> {
+    /// What scripts branch on.
+    pub kind: FailureKind,
+    /// The manifest that the failure is about, else the list, as the text has it.
+    pub reference: Option<&'e str>,
+    /// The exchange with a registry that the failure comes from.
+    pub exchange: Option<&'e RegistryError>,
+    /// The file or folder that the failure is about.
+    pub path: Option<&'e Path>,
+    /// The place in the file at `path`: line and column, counted from 1.
+    pub position: Option<(usize, usize)>,
+    /// The platforms that are not there.
+    pub missing: &'e [String],
+    /// The platforms that should not be there.
+    pub extra: &'e [String],
+}
+
+impl<'e> Description<'e> {
+    fn of(kind: FailureKind) -> Description<'e> {
+        Description { kind, reference: None, exchange: None, path: None, position: None, missing: &[], extra: &[] }
+    }
+
+    fn about(self, reference: &'e str) -> Description<'e> {
+        Description { reference: Some(reference), ..self }
+    }
+
+    fn exchange(self, source: &'e RegistryError) -> Description<'e> {
+        Description { exchange: Some(source), ..self }
+    }
+
+    fn path(self, path: &'e Path) -> Description<'e> {
+        Description { path: Some(path), ..self }
+    }
+}
+
+impl CommandError {
+    /// What is known of the failure.
+    pub fn describe(&self) -> Description<'_> {
+        use CommandError as Error;
+        use FailureKind as Kind;
+        match self {
+            Error::Reference(_) | Error::CheckTarget { .. } => Description::of(Kind::Reference),
+            Error::Name { typed, .. } => Description::of(Kind::Reference).about(typed),
+            Error::Exists { list } => Description::of(Kind::Conflict).about(list),
+            Error::OtherDigest { target, .. } => Description::of(Kind::Conflict).about(target),
+            Error::Twice { .. } => Description::of(Kind::Conflict),
+            Error::NotInList { image: name, .. }
+            | Error::NotStoredIn { image: name, .. }
+            | Error::NotStored(name)
+            | Error::NoneLeft(name)
+            | Error::Gone { name, .. } => Description::of(Kind::Missing).about(name),
+            Error::NoSuchPlatform { .. } => Description::of(Kind::Missing),
+            Error::NotMounted { target, source, .. } => Description::of(Kind::Missing).about(target).exchange(source),
+            Error::Incomplete { list, missing, extra, .. } => {
+                Description { missing, extra, ..Description::of(Kind::Incomplete).about(list) }
+            }
+            Error::MissingChild(child) => Description {
+                missing: &child.platforms,
+                exchange: child.source.as_ref(),
+                ..Description::of(Kind::Incomplete).about(&child.list)
+            },
+            Error::IsList(name) | Error::NotAList(name) | Error::NotAManifest { reference: name, .. } => {
+                Description::of(Kind::Unsupported).about(name)
+            }
+            Error::Platform { .. }
+            | Error::TooDeep { .. }
+            | Error::TooMany { .. }
+            | Error::TooLarge { .. }
+            | Error::Unpublishable(_) => Description::of(Kind::Unsupported),
+            Error::SeveralImages { word: name, .. } | Error::TargetTwice(name) => {
+                Description::of(Kind::Usage).about(name)
+            }
+            Error::Ambiguous { .. }
+            | Error::TagName(_)
+            | Error::SpecArguments(_)
+            | Error::ManyLists { .. }
+            | Error::Variable { .. }
+            | Error::Password { .. } => Description::of(Kind::Usage),
+            Error::Empty(list) | Error::ListTooLarge { list, .. } | Error::TooManyImages { list, .. } => {
+                Description::of(Kind::Draft).about(list)
+            }
+            Error::EmptyList(_) => Description::of(Kind::Draft),
+            Error::Draft(source) | Error::Preview(source) => Description::of(source.kind(false)),
+            Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),
+            Error::NotVerified { source, .. } => Description::of(Kind::Verification).exchange(source),
+            Error::Copy { target: name, source, .. }
+            | Error::Mount { target: name, source, .. }
+            | Error::NotServed { reference: name, source }
+            | Error::Put { reference: name, source, .. } => {
+                Description::of(source.failure_kind()).about(name).exchange(source)
+            }
+            Error::Registry(source) => Description::of(source.failure_kind()).exchange(source),
+            Error::Store(source) => {
+                let (kind, path) = source.describe();
+                Description { path, ..Description::of(kind) }
+            }
+            Error::Spec(source) => Description {
+                position: Some((source.line, source.column)),
+                ..Description::of(Kind::Spec).path(Path::new(&source.file))
+            },
+            Error::Unreadable { path, .. } => Description::of(Kind::Spec).path(path),
+            Error::ResultFile { path, .. } => Description::of(Kind::Output).path(path),
+            Error::Output(_) => Description::of(Kind::Output),
+            Error::Several(errors) => Description::of(shared_kind(errors)),
+            Error::Partial { failure, .. } => match failure.each() {
+                [first, ..] => Description { kind: failure.describe().kind, ..first.describe() },
+                [] => failure.describe(),
+            },
+        }
+    }
+}
+
+/// The kind that all of them have, so that scripts can branch on it however many there are.
+fn shared_kind(errors: &[CommandError]) -> FailureKind {
+    let mut kinds = errors.iter().map(|error| error.describe().kind);
+    let first = kinds.next();
+    first.filter(|first| kinds.all(|kind| kind == *first)).unwrap_or(FailureKind::Several)
+}
