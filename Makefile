@@ -15,7 +15,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
 LINKS := manifest-tool mquery
 
-.PHONY: help build check test faults setup demo install install-links uninstall lint deny fuzz fmt doc bench
+.PHONY: help build check test faults setup demo install install-links install-shim uninstall lint deny fuzz fmt doc bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,7 +67,11 @@ install-links: install ## The same, and links by the names of manifest-tool and 
 		ln -s docker-manifest "$$link" && echo "$$link runs docker-manifest."; \
 	done
 
+install-shim: install ## The same, and a docker in front of docker that runs docker manifest here (SHIM_DIR)
+	"$(BIN)/docker-manifest" shim install --dir "$(or $(SHIM_DIR),$(BIN))"
+
 uninstall: ## Take all of it away again
+	@case "$$(readlink "$(BIN)/docker")" in */docker-manifest) rm -f "$(BIN)/docker" ;; esac
 	rm -f "$(BIN)/docker-manifest" "$(PLUGINS)/docker-manifests"
 	@for name in $(LINKS); do \
 		if [ "$$(readlink "$(BIN)/$$name")" = docker-manifest ]; then rm -f "$(BIN)/$$name"; fi; \

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A snapshot of environment variables and of where the user's home is. Shown for debugging without the variables'
@@ -62,6 +63,17 @@ impl Env {
         self.odd_variables.get(name).map(PathBuf::from).or_else(|| self.get(name).map(PathBuf::from))
     }
 
+    /// The home directory.
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// The directories of `PATH`; where it is not set, those that the system searches then.
+    pub fn search_path(&self) -> Vec<PathBuf> {
+        let path = self.path("PATH").unwrap_or_else(|| PathBuf::from("/bin:/usr/bin"));
+        std::env::split_paths(&path).collect()
+    }
+
     /// A path of the command line as it was typed. [`arguments`] reads what is not UTF-8 lossily.
     pub fn typed<'a>(&'a self, read: &'a Path) -> &'a Path {
         read.to_str().and_then(|text| self.odd_arguments.get(text)).map_or(read, Path::new)
@@ -76,6 +88,19 @@ impl Env {
             None => self.home.clone().unwrap_or_default().join(".docker"),
         }
     }
+}
+
+/// The path of the running program: as the PATH names it where it is the same file, so that it outlives an update that
+/// moves what a link leads to.
+///
+/// # Errors
+/// The system's, where it does not tell.
+pub fn program(path: &[PathBuf]) -> io::Result<PathBuf> {
+    let running = std::env::current_exe()?;
+    let name = running.file_name().unwrap_or_default();
+    let is_running = |file: &PathBuf| matches!((file.canonicalize(), running.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    let named = path.iter().filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(is_running);
+    Ok(named.unwrap_or(running))
 }
 
 /// What of these words is not UTF-8, by what it is read as: a word, or the value in `--flag=value` or `-fvalue`.
@@ -102,6 +127,11 @@ fn values(word: &OsStr) -> Vec<&OsStr> {
 #[cfg(not(unix))]
 fn values(_: &OsStr) -> Vec<&OsStr> {
     Vec::new()
+}
+
+/// The process's arguments as they are, the program's own name first.
+pub fn raw_arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
 }
 
 /// The process's arguments, the program's own name first; what is not UTF-8 is read lossily.

@@ -5,10 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use docker_manifest::cli::output::{Streams, terminal};
+use docker_manifest::cli::plugin;
 use docker_manifest::env::{self, Env};
 
 fn main() -> ExitCode {
     let env = Env::from_process();
+    if let Some(failure) = plugin::front::docker(&env::raw_arguments(), &env) {
+        Streams::new(io::stdout(), io::stderr()).note(failure.text);
+        return ExitCode::from(failure.exit_code);
+    }
     let draws = io::stderr().is_terminal() && terminal::can_draw(&env);
     let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(draws);
     let streams = Arc::new(streams.with_width(terminal::stdout_width()));

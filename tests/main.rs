@@ -65,8 +65,20 @@ mod cases {
     ];
 
     /// The commands that docker does not have.
-    const OWN_VERBS: &[&str] =
-        &["add", "apply", "check", "exists", "export", "ls", "platforms", "prune", "remove", "shell-init", "version"];
+    const OWN_VERBS: &[&str] = &[
+        "add",
+        "apply",
+        "check",
+        "exists",
+        "export",
+        "ls",
+        "platforms",
+        "prune",
+        "remove",
+        "shell-init",
+        "shim",
+        "version",
+    ];
 
     /// Whether docker's command `verb` does not have this flag, and ours does.
     fn is_own_flag(verb: &str, flag: &str) -> bool {
@@ -117,6 +129,7 @@ mod cases {
     mod scene;
     mod secrets;
     mod shell_init;
+    mod shim;
     mod show;
     mod sources;
     mod supply;

@@ -117,6 +117,7 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
         Command::Inspect(args) => inspect::run(context, args),
         Command::Push(args) => verbs::push::run(context, args),
         Command::Rm(args) => verbs::rm::run(context, args),
+        Command::Shim(args) => return verbs::shim::run(context, args).map(|is_reached| u8::from(!is_reached)),
         Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
         Command::Version => Ok(streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION")))?),
     };

@@ -105,6 +105,10 @@ impl CommandError {
                 let (kind, path) = source.describe();
                 Description { path, ..Description::of(kind) }
             }
+            Error::Shim(source) => {
+                let (kind, path) = source.describe();
+                Description { path, ..Description::of(kind) }
+            }
             Error::Spec(source) => Description {
                 position: Some((source.line, source.column)),
                 ..Description::of(Kind::Spec).path(Path::new(&source.file))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::missing_child::MissingChild;
+use crate::core::shim::ShimError;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::DocumentError;
@@ -362,6 +363,9 @@ pub enum CommandError {
         /// Why.
         source: io::Error,
     },
+    /// The shim cannot be installed or removed.
+    #[error(transparent)]
+    Shim(#[from] ShimError),
     /// stdout cannot be written to.
     #[error("cannot write the output: {}", io_error(.0))]
     Output(#[from] io::Error),

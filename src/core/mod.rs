@@ -11,5 +11,6 @@ pub mod push;
 pub mod request;
 pub mod requirements;
 pub mod resolve;
+pub mod shim;
 
 pub use error::CommandError;

@@ -6,7 +6,7 @@ use testkit::skip::skipped;
 use super::OURS;
 
 /// Words after `docker`, and who should be run with them.
-const CALLS: &[(&[&str], &str)] = &[
+pub(super) const CALLS: &[(&[&str], &str)] = &[
     (&[], "docker"),
     (&["manifest"], "docker-manifest"),
     (&["manifest", "create", "a b", "", "*", "$HOME"], "docker-manifest"),
@@ -49,7 +49,8 @@ impl Stage {
             return None;
         }
         let sandbox = Sandbox::new();
-        let function = sandbox.command(OURS).args(["shell-init", shell]).run().success();
+        let form = if matches!(shell, "bash" | "zsh" | "fish") { shell } else { "sh" };
+        let function = sandbox.command(OURS).args(["shell-init", form]).run().success();
         assert_eq!(function.err(), "");
         sandbox.write("function", function.stdout);
         std::fs::create_dir(sandbox.path().join("bin")).unwrap();
@@ -112,6 +113,32 @@ fn zsh_sends_manifest_to_us_and_the_rest_to_docker() {
 }
 
 #[test]
+fn posix_shells_send_manifest_to_us_and_the_rest_to_docker() {
+    for (shell, options) in [("dash", &["-u"][..]), ("sh", &["-u"]), ("busybox", &["sh", "-u"]), ("ksh", &["-u"])] {
+        // Any of them will do, and sh is everywhere.
+        if !on_path(shell) {
+            continue;
+        }
+        let Some(stage) = Stage::new(shell, options) else { return };
+        stage.check();
+        let script = "alias docker='docker -D'\n. \"$FUNCTION\"\nset -e\neval 'docker manifest' || true\ndocker ps";
+        let output = stage.run(script, &[]);
+        let expected = "docker-manifest[-D][manifest]\ninput\ndocker[-D][ps]\n";
+        assert_eq!((output.code, output.out().as_str(), output.err().as_str()), (42, expected, ""), "{shell}");
+    }
+}
+
+#[test]
+fn bash_passes_its_function_on_to_the_bashes_that_it_starts() {
+    let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
+    stage.sandbox.write("inner", "docker manifest a\n");
+    let script = "bash -c 'docker manifest b' </dev/null || echo c | xargs bash -c 'docker manifest $0' || bash inner";
+    let output = stage.run(script, &[]);
+    let expected = "docker-manifest[manifest][b]\ndocker-manifest[manifest][c]\ndocker-manifest[manifest][a]\ninput\n";
+    assert_eq!((output.code, output.out().as_str(), output.err().as_str()), (42, expected, ""));
+}
+
+#[test]
 fn fish_sends_manifest_to_us_and_the_rest_to_docker() {
     let Some(stage) = Stage::new("fish", &["--no-config"]) else { return };
     stage.check();
@@ -153,5 +180,5 @@ fn fish_completes_the_program_itself() {
 fn an_unknown_shell_is_refused() {
     let output = Sandbox::new().command(OURS).args(["shell-init", "tcsh"]).run();
     assert_eq!(output.code, 1);
-    assert_eq!(output.first_err_line(), "invalid argument \"tcsh\": must be one of bash, zsh, fish");
+    assert_eq!(output.first_err_line(), "invalid argument \"tcsh\": must be one of bash, zsh, fish, sh");
 }

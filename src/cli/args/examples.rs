@@ -105,6 +105,13 @@ pub(super) const CHECK: &str = "\
 pub(super) const SHELL_INIT: &str = "\
 eval \"$(docker-manifest shell-init bash)\"     # in ~/.bashrc
 eval \"$(docker-manifest shell-init zsh)\"      # in ~/.zshrc
-docker-manifest shell-init fish | source      # in ~/.config/fish/config.fish";
+docker-manifest shell-init fish | source      # in ~/.config/fish/config.fish
+eval \"$(docker-manifest shell-init sh)\"       # in a script for dash, ksh or BusyBox";
+
+pub(super) const SHIM: &str = "\
+{name} shim install
+{name} shim install --dir /usr/local/sbin
+{name} shim status --format json
+{name} shim remove";
 
 pub(super) const VERSION: &str = "{name} version";

@@ -20,6 +20,7 @@ mod partial;
 mod quote;
 mod rules;
 mod scan;
+mod setup;
 mod shared;
 pub mod values;
 mod verbs;
@@ -32,11 +33,11 @@ pub use globals::{EngineFlags, Globals, Head, globals};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{FlagKind, kind};
+pub use setup::{ShellInit, Shim, ShimAction};
 pub use shared::{EntryFlags, Kept, Network, Publish, Sources};
 pub use values::{Format, InspectFormat, ListFormat, PlatformsFormat, RefArg, Shell};
 pub use verbs::{
     Add, Annotate, Apply, Check, Command, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, Remove, Rm,
-    ShellInit,
 };
 
 /// The request that a command line makes.

@@ -101,6 +101,8 @@ pub enum Shell {
     Zsh,
     /// fish
     Fish,
+    /// A POSIX shell: dash, ksh, BusyBox
+    Sh,
 }
 
 impl ValueEnum for Attestations {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
+use super::setup::{ShellInit, Shim};
 use super::shared::{EntryFlags, Kept, Network, Publish, Sources};
-use super::values::{self, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg, Shell};
+use super::values::{self, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// `create`: creates a draft from images, or adds images to one.
@@ -299,15 +300,6 @@ pub struct Check {
     pub network: Network,
 }
 
-/// `shell-init`: prints the shell function that makes `docker manifest` run this program.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::SHELL_INIT)]
-pub struct ShellInit {
-    /// bash, zsh or fish
-    #[arg(value_name = "SHELL")]
-    pub shell: Shell,
-}
-
 /// The command to run, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
@@ -341,6 +333,8 @@ pub enum Command {
     Rm(Rm),
     /// Print a shell function that makes 'docker manifest' run this program
     ShellInit(ShellInit),
+    /// Put a docker in front of docker that makes 'docker manifest' run this program
+    Shim(Shim),
     /// Show the version of this program
     #[command(after_help = examples::VERSION)]
     Version,

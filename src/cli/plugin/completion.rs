@@ -162,7 +162,8 @@ fn words(verb: &clap::Command, partial: &Partial, lists: &Lists<'_>) -> Candidat
             entries().into_iter().chain(platforms).filter(is_new).collect()
         }
         ("rm", _) if !partial.has("all") => names().into_iter().filter(is_new).collect(),
-        ("shell-init", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish"]),
+        ("shell-init", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
+        ("shim", 0) => starting_with(&partial.typed, vec!["install", "remove", "status"]),
         // An image in a registry: it can be neither looked up here nor a file.
         _ => Vec::new(),
     };

@@ -5,6 +5,7 @@
 //! in place of `docker NAME`. (Measured with docker 28.2.2; `cli-plugins/manager` in docker/cli.)
 
 pub mod completion;
+pub mod front;
 pub mod shell;
 #[cfg(unix)]
 pub mod socket;
@@ -68,11 +69,13 @@ pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
         MQUERY => return Ok(alone(Action::Mquery(words.to_vec()))),
         _ => {}
     }
-    if words.first().is_some_and(|word| word == METADATA_COMMAND) {
+    let is_front = program == front::DOCKER;
+    if !is_front && words.first().is_some_and(|word| word == METADATA_COMMAND) {
         return Ok(alone(Action::Metadata));
     }
     let head = args::globals(&alone_name(&program), words)?;
-    let plugin = Plugin { program: &program, word: program.strip_prefix("docker-") };
+    let word = if is_front { Some(front::MANIFEST) } else { program.strip_prefix("docker-") };
+    let plugin = Plugin { program: &program, word };
     let mut called = match head.rest.first().map(String::as_str) {
         Some(word @ ("__complete" | "__completeNoDesc")) => {
             return Ok(plugin.completion(&head, word == "__complete"));

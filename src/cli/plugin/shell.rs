@@ -10,9 +10,10 @@ use crate::cli::args::Shell;
 /// The function for a shell, for its `eval`.
 pub fn function(shell: Shell) -> String {
     match shell {
-        Shell::Bash => format!("{POSIX}{BASH_COMPLETION}"),
+        Shell::Bash => format!("{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
         Shell::Zsh => format!("{POSIX}{ZSH_COMPLETION}"),
         Shell::Fish => FISH.to_owned(),
+        Shell::Sh => format!("{SH_HEAD}{IS_MEANT}{SH_DOCKER}"),
     }
 }
 
@@ -51,6 +52,53 @@ function docker {
         command docker "$@"
     fi
 }
+"#;
+
+/// Bash passes exported functions on to every bash that it starts: scripts for bash, `bash -c`, `xargs bash`.
+const BASH_EXPORT: &str = "export -f __docker_manifest_is_meant docker\n";
+
+/// For shells that have no local variables.
+const IS_MEANT: &str = r#"_docker_manifest_is_meant() {
+    _docker_manifest_lead=
+    while [ "$#" -gt 0 ]; do
+        case "$1" in
+            --config | --context | --host | --log-level | --tlscacert | --tlscert | --tlskey | \
+                -[cHl] | -[Dvh][cHl] | -[Dvh][Dvh][cHl])
+                [ "$#" -ge 2 ] || return 1
+                shift
+                ;;
+            -*) ;;
+            help | __complete | __completeNoDesc)
+                [ -z "$_docker_manifest_lead" ] || return 1
+                _docker_manifest_lead=$1
+                ;;
+            manifest)
+                case "$_docker_manifest_lead" in
+                    __complete*) [ "$#" -gt 1 ] ;;
+                esac
+                return
+                ;;
+            *) return 1 ;;
+        esac
+        shift
+    done
+    return 1
+}
+"#;
+
+/// An alias would be expanded in the name of the function.
+const SH_HEAD: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
+_docker_manifest_alias=$(alias docker 2>/dev/null) && unalias docker
+"#;
+
+const SH_DOCKER: &str = r#"docker() {
+    if _docker_manifest_is_meant "$@"; then
+        command docker-manifest "$@"
+    else
+        command docker "$@"
+    fi
+}
+[ -z "$_docker_manifest_alias" ] || eval "alias ${_docker_manifest_alias#alias }"
 "#;
 
 const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {

@@ -14,3 +14,4 @@ pub mod publish;
 pub mod push;
 pub mod remove;
 pub mod rm;
+pub mod shim;

@@ -262,9 +262,9 @@ fn no_verb_is_help_that_was_not_asked_for() {
 }
 
 #[test]
-fn a_shell_is_one_of_three() {
+fn a_shell_is_one_of_four() {
     assert_eq!(run(&["shell-init", "fish"]), Command::ShellInit(ShellInit { shell: Shell::Fish }));
     let error = fails(&["shell-init", "tcsh"]);
-    assert_eq!(error.to_string(), "invalid argument \"tcsh\": must be one of bash, zsh, fish");
+    assert_eq!(error.to_string(), "invalid argument \"tcsh\": must be one of bash, zsh, fish, sh");
     assert_eq!(error.exit_code(), 1);
 }

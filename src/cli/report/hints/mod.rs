@@ -11,6 +11,7 @@ use crate::cli::args::Near;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::missing_child::NamedBy;
+use crate::core::shim::ShimError;
 use crate::net::RegistryErrorKind;
 
 /// What a word that nobody knows was probably meant to be.
@@ -95,6 +96,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             "the table has the registry's own words; those who run it may be able to let lists in".into()
         }
         CommandError::Incomplete { list, made, missing, extra } => return incomplete(list, *made, missing, extra),
+        CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "what the command changes is changed; only the telling of it failed".into(),
         _ => match error.describe().exchange {
             Some(source) => return registry::exchange(source, certificates),
@@ -108,6 +110,20 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
 fn gone(sources: &[String]) -> String {
     let sources = sources.join(" and ");
     format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
+}
+
+/// Advice on a shim that cannot be put in place, or taken away.
+fn shim(error: &ShimError) -> Vec<String> {
+    let hint = match error {
+        ShimError::Foreign { before, .. } => match before.first().map(|dir| dir.display()) {
+            Some(dir) => format!("{dir} comes before it on the PATH: shim install --dir {dir}"),
+            None => "name another directory with --dir, one that comes before it on the PATH".into(),
+        },
+        ShimError::Absent(_) => "shim status shows where there is one".into(),
+        ShimError::Homeless => "name a directory with --dir".into(),
+        ShimError::Program(_) | ShimError::Io { .. } => return Vec::new(),
+    };
+    vec![hint]
 }
 
 fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]) -> Vec<String> {

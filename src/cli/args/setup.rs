@@ -1,0 +1,44 @@
+//! The verbs that put this program in place on a machine, and say what it is. Their doc comments are the help texts, as
+//! in `verbs`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::examples;
+use super::values::{self, Format, Shell};
+
+/// `shell-init`: prints the shell function that makes `docker manifest` run this program.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = examples::SHELL_INIT)]
+pub struct ShellInit {
+    /// bash, zsh, fish or sh
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// What `shim` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShimAction {
+    /// Put it in place.
+    Install,
+    /// Take it away.
+    Remove,
+    /// Say where it is and who reaches it.
+    Status,
+}
+
+/// `shim`: puts a `docker` in front of docker on the PATH.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = examples::SHIM)]
+pub struct Shim {
+    /// install, remove or status
+    #[arg(value_name = "install|remove|status")]
+    pub action: ShimAction,
+    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin")
+    #[arg(long, value_name = "string", value_parser = values::path)]
+    pub dir: Option<PathBuf>,
+    /// Format of the result: "json" (default: lines and a table)
+    #[arg(long, value_name = "string", value_enum)]
+    pub format: Option<Format>,
+}

@@ -1,0 +1,87 @@
+//! The program as a `docker` in front of docker: by that name it runs `docker manifest`, and becomes the next docker on
+//! the PATH for everything else. [`crate::core::shim`] puts it in place.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use crate::cli::args;
+use crate::core::shim;
+use crate::env::Env;
+use crate::sanitize::io_error;
+
+/// The name that makes the program a front.
+pub(super) const DOCKER: &str = "docker";
+
+/// The command that is run here.
+pub(super) const MANIFEST: &str = "manifest";
+
+/// A shell's exit codes for a program that cannot be started, and for one that is not there.
+const NOT_STARTED: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Why docker was not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What to print on stderr.
+    pub text: String,
+    /// What to exit with.
+    pub exit_code: u8,
+}
+
+/// Becomes the next docker on the PATH if the program was called `docker` and not for `docker manifest`. Then it returns
+/// only what went wrong; otherwise it returns nothing.
+pub fn docker(argv: &[OsString], env: &Env) -> Option<Failure> {
+    let (called, words) = argv.split_first()?;
+    if super::program(&called.to_string_lossy()) != DOCKER || is_manifest(&lossy(words)) {
+        return None;
+    }
+    let called = Path::new(called);
+    let failure = match shim::behind(&env.search_path(), called) {
+        Ok(docker) => {
+            let error = become_program(&docker, words);
+            let exit_code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED };
+            Failure { text: format!("docker: cannot run {}: {}", docker.display(), io_error(&error)), exit_code }
+        }
+        Err(ahead) => {
+            let mut text = format!("docker: there is no other docker behind {} on the PATH", called.display());
+            if let Some(ahead) = ahead {
+                text.push_str(&format!("\nhint: {} comes before it on the PATH", ahead.display()));
+            }
+            Failure { text, exit_code: NOT_FOUND }
+        }
+    };
+    Some(failure)
+}
+
+fn lossy(words: &[OsString]) -> Vec<String> {
+    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Whether docker's arguments mean `docker manifest`, its help or its completion.
+fn is_manifest(words: &[String]) -> bool {
+    // What docker cannot read it says itself.
+    let rest = |words: &[String]| args::globals(DOCKER, words).map(|head| head.rest).unwrap_or_default();
+    let words = rest(words);
+    match words.split_first() {
+        Some((first, _)) if first == MANIFEST => true,
+        Some((first, topic)) if first == "help" => rest(topic).first().is_some_and(|word| word == MANIFEST),
+        Some((first, line)) if first == "__complete" || first == "__completeNoDesc" => {
+            let before = line.split_last().map(|(_, before)| before).unwrap_or_default();
+            rest(before).first().is_some_and(|word| word == MANIFEST)
+        }
+        _ => false,
+    }
+}
+
+/// Replaces this process by another program. Returns only why that failed.
+#[cfg(unix)]
+fn become_program(program: &Path, words: &[OsString]) -> io::Error {
+    use std::os::unix::process::CommandExt;
+    std::process::Command::new(program).args(words).exec()
+}
+
+#[cfg(not(unix))]
+fn become_program(_: &Path, _: &[OsString]) -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}

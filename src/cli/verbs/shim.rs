@@ -1,0 +1,150 @@
+//! `shim`: puts a `docker` in front of docker on the PATH, takes it away, and says who reaches it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::args::{Shim, ShimAction};
+use crate::cli::context::Context;
+use crate::cli::output::Table;
+use crate::core::error::CommandError;
+use crate::core::shim::{self, Caller, Machine, Reach, ShimError, Status};
+use crate::env;
+
+/// Gives whether the command did what it should: for `status`, whether this shell reaches the shim.
+pub(crate) fn run(context: &Context, args: &Shim) -> Result<bool, CommandError> {
+    let machine = machine(context);
+    let dir = args.dir.as_deref().map(|dir| context.env.typed(dir)).map(absolute).transpose()?;
+    let (is_done, status) = match args.action {
+        ShimAction::Install => (true, install(context, args, &machine, dir)?),
+        ShimAction::Remove => (true, remove(context, args, &machine, dir.as_deref())?),
+        ShimAction::Status => {
+            let status = shim::status(&machine, dir.as_deref())?;
+            (status.is_reached(), status)
+        }
+    };
+    match args.format {
+        Some(_) => context.streams.json(&Told::new(&status))?,
+        None if args.action == ShimAction::Remove => {}
+        None => show(context, &status)?,
+    }
+    Ok(is_done)
+}
+
+fn machine(context: &Context) -> Machine {
+    Machine {
+        path: context.env.search_path(),
+        home: context.env.home().map(Path::to_owned),
+        is_root: is_root(),
+        root: PathBuf::from("/"),
+    }
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// A directory that means the same wherever docker is called.
+fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
+    let failed = |source| ShimError::Io { what: "find", path: dir.to_owned(), source };
+    Ok(std::path::absolute(dir).map_err(failed)?)
+}
+
+fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBuf>) -> Result<Status, CommandError> {
+    let dir = dir.map_or_else(|| machine.default_dir(), Ok)?;
+    let program = env::program(&machine.path).map_err(ShimError::Program)?;
+    let status = shim::install(machine, &dir, &program)?;
+    if args.format.is_none() {
+        context.streams.line(format_args!("Installed {}\n", dir.join("docker").display()))?;
+    }
+    for warning in warnings(&status, &dir) {
+        context.streams.note(format_args!("warning: {warning}"));
+    }
+    Ok(status)
+}
+
+/// What keeps a shim that has just been installed from doing its work.
+fn warnings(status: &Status, dir: &Path) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !status.is_reached() {
+        let dir = dir.display();
+        warnings.push(format!("this shell does not reach it; put it in front: export PATH=\"{dir}:$PATH\""));
+    }
+    if status.docker.is_none() {
+        warnings.push("there is no other docker behind it on the PATH, so only docker manifest works".to_owned());
+    }
+    warnings
+}
+
+fn remove(context: &Context, args: &Shim, machine: &Machine, dir: Option<&Path>) -> Result<Status, CommandError> {
+    let file = shim::remove(machine, dir)?;
+    if args.format.is_none() {
+        context.streams.line(format_args!("Removed {}", file.display()))?;
+    }
+    Ok(shim::status(machine, dir)?)
+}
+
+fn show(context: &Context, status: &Status) -> Result<(), CommandError> {
+    let none = || "none".to_owned();
+    let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(none, |path| path.display().to_string());
+    context.streams.line(format_args!("Shim:    {}", path(&status.shim)))?;
+    context.streams.line(format_args!("Docker:  {}\n", path(&status.docker)))?;
+    let mut table = Table::new(&["CALLER", "SHIM", "WHY"]);
+    for caller in &status.callers {
+        let (is_reached, why) = row(caller, status);
+        table.row([caller.name, is_reached, &why]);
+    }
+    let table = table.within(context.streams.width());
+    Ok(context.streams.data(table.to_string().as_bytes())?)
+}
+
+/// Whether a caller runs the shim, and why.
+fn row(caller: &Caller, status: &Status) -> (&'static str, String) {
+    match &caller.reach {
+        Reach::Yes => ("yes", "it is the first docker on its PATH".to_owned()),
+        Reach::Other(other) => ("no", format!("{} comes first on its PATH", other.display())),
+        Reach::Unknown(file) => ("unknown", format!("{} cannot be read", file.display())),
+        Reach::No => match status.shim.as_ref().and_then(|shim| shim.parent()) {
+            Some(dir) => ("no", format!("{} is not on its PATH", dir.display())),
+            None => ("no", "there is no shim".to_owned()),
+        },
+    }
+}
+
+/// `--format json`.
+#[derive(Serialize)]
+struct Told {
+    shim: Option<String>,
+    docker: Option<String>,
+    callers: Vec<ToldCaller>,
+}
+
+#[derive(Serialize)]
+struct ToldCaller {
+    name: &'static str,
+    /// Nothing where it could not be found out.
+    reached: Option<bool>,
+    path: Option<Vec<String>>,
+}
+
+impl Told {
+    fn new(status: &Status) -> Told {
+        let text = |path: &PathBuf| path.display().to_string();
+        let caller = |caller: &Caller| ToldCaller {
+            name: caller.name,
+            reached: (!matches!(caller.reach, Reach::Unknown(_))).then_some(caller.reach == Reach::Yes),
+            path: caller.path.as_ref().map(|dirs| dirs.iter().map(text).collect()),
+        };
+        Told {
+            shim: status.shim.as_ref().map(text),
+            docker: status.docker.as_ref().map(text),
+            callers: status.callers.iter().map(caller).collect(),
+        }
+    }
+}

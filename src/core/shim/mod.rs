@@ -1,0 +1,226 @@
+//! A `docker` in front of docker on the PATH, so that `docker manifest` in scripts runs this program.
+//!
+//! It is a link to this program, which by the name `docker` runs `docker manifest` itself and becomes the next docker on
+//! the PATH for everything else. A shell script would do, but dash and BusyBox drop variables from the environment whose
+//! names they do not like (`discovery.type`), so `docker run -e discovery.type` would lose its value without a word. A
+//! link costs no start of a shell, follows updates of the program, and one that leads nowhere any more is passed over by
+//! every search of the PATH: docker is found as if it were not there.
+
+mod reach;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process;
+
+pub use reach::{Caller, Reach, behind};
+
+use crate::failure_kind::FailureKind;
+use crate::sanitize::io_error;
+
+/// The name that callers use.
+const DOCKER: &str = "docker";
+
+/// The name that a link has to lead to.
+const PROGRAM: &str = "docker-manifest";
+
+/// Why a shim cannot be installed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ShimError {
+    /// Another file has the name.
+    #[error("{} is not a shim of docker-manifest, so it stays as it is", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The directories of the PATH that stand before it and can be written to.
+        before: Vec<PathBuf>,
+    },
+    /// There is no shim to remove.
+    #[error("there is no shim in {}", .0.display())]
+    Absent(PathBuf),
+    /// No directory was named, and there is no home to put it in.
+    #[error("there is no home directory to install the shim in")]
+    Homeless,
+    /// This program cannot be found, so nothing can run it.
+    #[error("the path of this program cannot be found: {}", io_error(.0))]
+    Program(io::Error),
+    /// A file or a directory cannot be read or written.
+    #[error("cannot {what} {}: {}", path.display(), io_error(source))]
+    Io {
+        /// What was tried: `write`.
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ShimError {
+    /// Its kind, and the file or directory that it is about.
+    pub(crate) fn describe(&self) -> (FailureKind, Option<&Path>) {
+        match self {
+            ShimError::Foreign { path, .. } => (FailureKind::Conflict, Some(path)),
+            ShimError::Absent(dir) => (FailureKind::Missing, Some(dir)),
+            ShimError::Homeless | ShimError::Program(_) => (FailureKind::Unsupported, None),
+            ShimError::Io { path, .. } => (FailureKind::Output, Some(path)),
+        }
+    }
+}
+
+/// What a shim needs to know of the machine and of who installs it.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// The directories of the caller's PATH, in order.
+    pub path: Vec<PathBuf>,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// Whether the user is root.
+    pub is_root: bool,
+    /// The directory that system files are read below: `/`.
+    pub root: PathBuf,
+}
+
+/// A shim, and what calls of `docker` on this machine run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The file of the shim; none where there is none.
+    pub shim: Option<PathBuf>,
+    /// The docker that it passes everything else to; none where there is none behind it on the PATH.
+    pub docker: Option<PathBuf>,
+    /// The callers of `docker`, and whether they run the shim. The first is whoever asks.
+    pub callers: Vec<Caller>,
+}
+
+impl Status {
+    /// Whether a call of `docker` by whoever asks runs the shim.
+    pub fn is_reached(&self) -> bool {
+        self.callers.first().is_some_and(|caller| caller.reach == Reach::Yes)
+    }
+}
+
+impl Machine {
+    /// Where a shim goes if no directory is named: `/usr/local/bin` for root, else `~/.local/bin`.
+    ///
+    /// # Errors
+    /// [`ShimError::Homeless`].
+    pub fn default_dir(&self) -> Result<PathBuf, ShimError> {
+        if self.is_root {
+            return Ok(PathBuf::from("/usr/local/bin"));
+        }
+        Ok(self.home.as_ref().ok_or(ShimError::Homeless)?.join(".local/bin"))
+    }
+
+    /// The first shim on the PATH.
+    fn on_path(&self) -> Option<PathBuf> {
+        self.path.iter().map(|dir| dir.join(DOCKER)).find(|file| is_shim(file))
+    }
+
+    /// The shim in `dir`; without a directory the first one on the PATH, else one in the default directory.
+    fn shim(&self, dir: Option<&Path>) -> Result<Option<PathBuf>, ShimError> {
+        let file = match dir {
+            Some(dir) => dir.join(DOCKER),
+            None => match self.on_path() {
+                Some(file) => return Ok(Some(file)),
+                None => self.default_dir()?.join(DOCKER),
+            },
+        };
+        Ok(is_shim(&file).then_some(file))
+    }
+
+    /// The directories of the PATH that stand before `file` and that can be written to.
+    fn before(&self, file: &Path) -> Vec<PathBuf> {
+        let before = self.path.iter().take_while(|dir| Some(dir.as_path()) != file.parent());
+        let is_free = |dir: &PathBuf| dir.join(DOCKER).symlink_metadata().is_err() || is_shim(&dir.join(DOCKER));
+        before.filter(|dir| dir.is_absolute() && can_write(dir) && is_free(dir)).cloned().collect()
+    }
+}
+
+/// Puts a shim that is `program` into `dir`, which is made where it is not there yet. A shim that is there is replaced.
+///
+/// # Errors
+/// [`ShimError::Foreign`] where `dir` has a `docker` that is not ours, and failures of the system.
+pub fn install(machine: &Machine, dir: &Path, program: &Path) -> Result<Status, ShimError> {
+    fs::create_dir_all(dir).map_err(failed("make", dir))?;
+    let file = dir.join(DOCKER);
+    let foreign = || ShimError::Foreign { path: file.clone(), before: machine.before(&file) };
+    let placed = if is_shim(&file) {
+        let staged = dir.join(format!(".{DOCKER}.{}", process::id()));
+        link(program, &staged).and_then(|()| fs::rename(&staged, &file))
+    } else {
+        link(program, &file)
+    };
+    match placed {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(foreign()),
+        placed => placed.map_err(failed("write", &file))?,
+    }
+    Ok(described(machine, Some(file)))
+}
+
+/// Removes the shim in `dir`; without a directory the first one on the PATH. Gives the file that was removed.
+///
+/// # Errors
+/// [`ShimError::Foreign`] for a `docker` that is not ours, [`ShimError::Absent`] for none at all.
+pub fn remove(machine: &Machine, dir: Option<&Path>) -> Result<PathBuf, ShimError> {
+    let Some(file) = machine.shim(dir)? else {
+        let dir = match dir {
+            Some(dir) => dir.to_owned(),
+            None => machine.default_dir()?,
+        };
+        let file = dir.join(DOCKER);
+        let is_there = file.symlink_metadata().is_ok();
+        return Err(if is_there {
+            ShimError::Foreign { path: file, before: Vec::new() }
+        } else {
+            ShimError::Absent(dir)
+        });
+    };
+    fs::remove_file(&file).map_err(failed("remove", &file))?;
+    Ok(file)
+}
+
+/// The shim in `dir`, or without a directory the one that is found, and who reaches it.
+///
+/// # Errors
+/// A directory that cannot be read.
+pub fn status(machine: &Machine, dir: Option<&Path>) -> Result<Status, ShimError> {
+    Ok(described(machine, machine.shim(dir)?))
+}
+
+fn described(machine: &Machine, shim: Option<PathBuf>) -> Status {
+    let docker = reach::behind(&machine.path, shim.as_deref().unwrap_or(Path::new(DOCKER))).ok();
+    let callers = reach::callers(machine, shim.as_deref());
+    Status { shim, docker, callers }
+}
+
+#[cfg(unix)]
+fn link(program: &Path, file: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(program, file)
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether a file is a shim: a link to this program, be it one that is gone.
+fn is_shim(file: &Path) -> bool {
+    fs::read_link(file).is_ok_and(|target| target.file_name().is_some_and(|name| name == PROGRAM))
+}
+
+#[cfg(unix)]
+fn can_write(dir: &Path) -> bool {
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn can_write(dir: &Path) -> bool {
+    dir.is_dir()
+}
+
+fn failed<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ShimError + 'a {
+    move |source| ShimError::Io { what, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Which callers of `docker` run the shim: each looks it up on a PATH of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{DOCKER, Machine, is_shim};
+
+/// The PATH of a service that systemd starts (systemd.exec(5), "Environment Variables Set or Propagated").
+const SYSTEMD: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+
+/// The PATH of a job in a user's crontab (crontab(5)).
+const CRONTAB: &str = "/usr/bin:/bin";
+
+/// Somebody who calls `docker`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who: `sudo`.
+    pub name: &'static str,
+    /// Where it looks for programs, and where that is written down; none where it cannot be read.
+    pub path: Option<Vec<PathBuf>>,
+    /// Whether it runs the shim.
+    pub reach: Reach,
+}
+
+/// Whether a caller runs the shim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// It does.
+    Yes,
+    /// Another docker comes first.
+    Other(PathBuf),
+    /// It does not look in the shim's directory, or there is no shim.
+    No,
+    /// Its PATH could not be read from this file.
+    Unknown(PathBuf),
+}
+
+/// Every caller that is asked about, whoever asks first.
+pub(super) fn callers(machine: &Machine, shim: Option<&Path>) -> Vec<Caller> {
+    let known = |name, path: Vec<PathBuf>| {
+        let reach = reach(&path, shim);
+        Caller { name, path: Some(path), reach }
+    };
+    let mut callers = vec![known("this shell", machine.path.clone())];
+    callers.push(match sudo(machine) {
+        Ok(path) => known("sudo", path),
+        Err(file) => Caller { name: "sudo", path: None, reach: Reach::Unknown(file) },
+    });
+    callers.push(known("crontab jobs", split(CRONTAB)));
+    let crontab = fs::read_to_string(machine.root.join("etc/crontab")).ok();
+    let system = crontab.as_deref().and_then(|text| text.lines().rev().find_map(|line| line.strip_prefix("PATH=")));
+    callers.push(known("/etc/crontab jobs", split(system.unwrap_or(CRONTAB))));
+    callers.push(known("systemd services", split(SYSTEMD)));
+    callers
+}
+
+fn split(path: &str) -> Vec<PathBuf> {
+    std::env::split_paths(path.trim().trim_matches('"')).collect()
+}
+
+/// The PATH that sudo gives to programs: `secure_path`, else the caller's own.
+///
+/// # Errors
+/// The file that cannot be read.
+fn sudo(machine: &Machine) -> Result<Vec<PathBuf>, PathBuf> {
+    let main = machine.root.join("etc/sudoers");
+    if !main.exists() {
+        return Ok(machine.path.clone());
+    }
+    let folder = machine.root.join("etc/sudoers.d");
+    let mut files = vec![main];
+    if folder.exists() {
+        let listed = fs::read_dir(&folder).map_err(|_| folder)?;
+        // sudo reads no file with a dot in its name, nor a backup.
+        let is_read =
+            |file: &PathBuf| file.is_file() && !file.to_string_lossy().ends_with('~') && file.extension().is_none();
+        let mut listed: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).filter(is_read).collect();
+        listed.sort();
+        files.extend(listed);
+    }
+    let mut found = None;
+    for file in files {
+        let text = fs::read_to_string(&file).map_err(|_| file)?;
+        found = text.lines().filter_map(secure_path).next_back().or(found);
+    }
+    Ok(found.unwrap_or_else(|| machine.path.clone()))
+}
+
+/// What a line of sudoers sets `secure_path` to (sudoers(5)).
+fn secure_path(line: &str) -> Option<Vec<PathBuf>> {
+    let (_, value) = line.trim().strip_prefix("Defaults")?.split_once("secure_path")?;
+    Some(split(value.trim_start().strip_prefix('=')?))
+}
+
+fn reach(path: &[PathBuf], shim: Option<&Path>) -> Reach {
+    let Some(shim) = shim else { return Reach::No };
+    match path.iter().map(|dir| dir.join(DOCKER)).find(|file| is_program(file)) {
+        Some(first) if is_same(&first, shim) => Reach::Yes,
+        Some(_) if !path.iter().any(|dir| is_same(&dir.join(DOCKER), shim)) => Reach::No,
+        Some(other) => Reach::Other(other),
+        None => Reach::No,
+    }
+}
+
+/// The docker that the shim `called` passes everything else to: the next one behind it on the PATH that is no shim, or
+/// the first one where `called` is not on the PATH. No shim is ever found, so no two shims can call each other.
+///
+/// # Errors
+/// There is none behind it; with the docker that stands before it, if there is one.
+pub fn behind(path: &[PathBuf], called: &Path) -> Result<PathBuf, Option<PathBuf>> {
+    let files: Vec<PathBuf> = path.iter().map(|dir| dir.join(DOCKER)).filter(|file| is_program(file)).collect();
+    let spelt = files.iter().position(|file| file == called);
+    let from = spelt.or_else(|| files.iter().position(|file| is_ours(file) && is_same(file, called)));
+    let mut others = files.iter().enumerate().filter(|(_, file)| !is_ours(file));
+    let next = others.clone().find(|(at, _)| from.is_none_or(|from| *at > from));
+    next.map(|(_, file)| file.clone()).ok_or_else(|| others.next().map(|(_, file)| file.clone()))
+}
+
+/// A link to a shim is one, too.
+fn is_ours(file: &Path) -> bool {
+    is_shim(file)
+        || file.canonicalize().is_ok_and(|target| target.file_name().is_some_and(|name| name == super::PROGRAM))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
+}

@@ -1,0 +1,117 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    machine: Machine,
+}
+
+impl Fixture {
+    /// A machine with a docker in `usr/bin`, and `front` before it on the PATH.
+    fn new() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["front", "usr/bin", "etc/sudoers.d", "home"] {
+            fs::create_dir_all(at(name)).unwrap();
+        }
+        let machine = Machine {
+            path: vec![at("front"), at("usr/bin")],
+            home: Some(at("home")),
+            is_root: false,
+            root: dir.path().to_owned(),
+        };
+        let fixture = Fixture { dir, machine };
+        fixture.program("usr/bin/docker");
+        fixture.program("docker-manifest");
+        fixture
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn program(&self, name: &str) {
+        fs::write(self.at(name), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(self.at(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn install(&self, dir: &str) -> Result<Status, ShimError> {
+        install(&self.machine, &self.at(dir), &self.at("docker-manifest"))
+    }
+
+    fn reach(&self, name: &str) -> Reach {
+        let status = status(&self.machine, None).unwrap();
+        status.callers.into_iter().find(|caller| caller.name == name).unwrap().reach
+    }
+}
+
+#[test]
+fn a_shim_is_installed_again_and_removed() {
+    let fixture = Fixture::new();
+    let file = fixture.at("front/docker");
+    for _ in 0..2 {
+        let status = fixture.install("front").unwrap();
+        assert_eq!((status.shim.as_ref(), status.docker), (Some(&file), Some(fixture.at("usr/bin/docker"))));
+        assert_eq!(status.callers[0].reach, Reach::Yes);
+        assert_eq!(fs::read_link(&file).unwrap(), fixture.at("docker-manifest"));
+    }
+    assert_eq!(fs::read_dir(fixture.at("front")).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(remove(&fixture.machine, None).unwrap(), file);
+    assert!(matches!(remove(&fixture.machine, Some(&fixture.at("front"))), Err(ShimError::Absent(_))));
+    assert_eq!(status(&fixture.machine, None).unwrap().shim, None);
+    // A directory that is not there yet is made.
+    assert!(fixture.install("new/bin").unwrap().shim.is_some());
+}
+
+#[test]
+fn a_docker_that_is_not_ours_stays() {
+    let fixture = Fixture::new();
+    let foreign = |made: Result<Status, ShimError>| match made {
+        Err(ShimError::Foreign { before, .. }) => before,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(foreign(fixture.install("usr/bin")), [fixture.at("front")]);
+    assert_eq!(fs::read(fixture.at("usr/bin/docker")).unwrap(), b"#!/bin/sh\n");
+    for (name, make) in [
+        ("dangling", (|path| symlink("nowhere", path).unwrap()) as fn(&Path)),
+        ("folder", |path| fs::create_dir(path).unwrap()),
+        ("empty", |path| fs::write(path, "").unwrap()),
+    ] {
+        fs::create_dir(fixture.at(name)).unwrap();
+        make(&fixture.at(name).join("docker"));
+        let _ = foreign(fixture.install(name));
+        assert!(matches!(remove(&fixture.machine, Some(&fixture.at(name))), Err(ShimError::Foreign { .. })), "{name}");
+        assert!(fixture.at(name).join("docker").symlink_metadata().is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn each_caller_looks_on_its_own_path() {
+    let fixture = Fixture::new();
+    let _ = fixture.install("front").unwrap();
+    assert_eq!(fixture.reach("systemd services"), Reach::No);
+    assert_eq!(fixture.reach("sudo"), Reach::Yes, "without a sudoers file it keeps the caller's");
+    let paths = |dirs: &[&str]| {
+        let dirs: Vec<String> = dirs.iter().map(|dir| fixture.at(dir).display().to_string()).collect();
+        dirs.join(":")
+    };
+    fs::write(fixture.at("etc/sudoers"), format!("Defaults\tsecure_path=\"{}\"\n", paths(&["usr/bin"]))).unwrap();
+    assert_eq!(fixture.reach("sudo"), Reach::No);
+    let later = format!("# Defaults secure_path=/x\nDefaults secure_path = {}\n", paths(&["usr/bin", "front"]));
+    fs::write(fixture.at("etc/sudoers.d/path"), later).unwrap();
+    assert_eq!(fixture.reach("sudo"), Reach::Other(fixture.at("usr/bin/docker")));
+    fs::write(fixture.at("etc/crontab"), format!("SHELL=/bin/sh\nPATH={}\n", paths(&["front", "usr/bin"]))).unwrap();
+    assert_eq!(fixture.reach("/etc/crontab jobs"), Reach::Yes);
+    fs::remove_file(fixture.at("etc/sudoers")).unwrap();
+    fs::create_dir(fixture.at("etc/sudoers")).unwrap();
+    assert_eq!(fixture.reach("sudo"), Reach::Unknown(fixture.at("etc/sudoers")), "it cannot be read");
+}
+
+#[test]
+fn the_default_directory_is_the_user_s() {
+    let machine = Machine { home: Some("/h".into()), ..Machine::default() };
+    assert_eq!(machine.default_dir().unwrap(), Path::new("/h/.local/bin"));
+    assert_eq!(Machine { is_root: true, ..machine }.default_dir().unwrap(), Path::new("/usr/local/bin"));
+    assert!(matches!(Machine::default().default_dir(), Err(ShimError::Homeless)));
+}
