@@ -7,12 +7,12 @@
 
 use crate::content::registry::fuzzing as registry;
 use crate::digest::Digest;
-use crate::drafts::docker_dir::StoredName;
 use crate::drafts::docker_dir::fuzzing as store;
+use crate::drafts::docker_dir::{StoredName, docker_name};
 use crate::model::index::{self, Form, Index, List};
 use crate::model::manifest::{self, Schema};
 use crate::model::spec::{self, Dialect, Parsed};
-use crate::model::{Entry, draft, json};
+use crate::model::{Entry, json};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -58,13 +58,13 @@ fn reference(bytes: &[u8]) {
     }
     let named = StoredName { directory: text.to_owned(), known: None };
     if let Some(list) = named.list() {
-        assert_eq!(draft::key(&list), text);
+        assert_eq!(docker_name(&list), text);
     }
     let Ok(reference) = Reference::parse(text) else { return };
     let shown = reference.to_string();
     assert_eq!(Reference::parse(&shown).as_ref(), Ok(&reference));
     assert_eq!(Reference::parse_canonical(&shown).as_ref(), Ok(&reference));
-    let directory = draft::key(&reference);
+    let directory = docker_name(&reference);
     assert!(!directory.starts_with('.') && !directory.contains(['/', '\\', ':']), "{directory:.200}");
 }
 

@@ -13,6 +13,7 @@ use crate::cli::plugin::completion::{self, Lists};
 use crate::cli::report::Report;
 use crate::cli::stop::Stop;
 use crate::core::CommandError;
+use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::DockerDir;
 use crate::env::Env;
 use crate::net::{Clock, SystemClock};
@@ -131,16 +132,13 @@ fn fail(streams: &Streams, report: &Report) -> u8 {
 
 /// Prints completions. If the store cannot be read there are none, because a shell cannot show an error.
 fn complete(
-    store: &DockerDir,
+    store: &impl DraftStore,
     streams: &Streams,
     words: &[String],
     with_descriptions: bool,
 ) -> Result<u8, CommandError> {
-    let names = || {
-        let names = store.names().unwrap_or_default();
-        names.iter().filter_map(|name| name.list()).map(|list| list.to_string()).collect()
-    };
-    let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.draft(&list).ok().flatten());
+    let names = || store.lists().unwrap_or_default().iter().map(ToString::to_string).collect();
+    let draft = |list: &str| Reference::parse(list).ok().and_then(|list| store.load(&list).ok().flatten());
     let entries = |list: &str| {
         draft(list).iter().flat_map(|draft| draft.entries()).map(|entry| entry.reference.to_string()).collect()
     };

@@ -167,7 +167,7 @@ mod tests {
 
     fn draft(entries: impl IntoIterator<Item = Entry>) -> Draft {
         let mut draft = Draft::new(Reference::parse("h.x/l:1").unwrap());
-        entries.into_iter().for_each(|entry| draft.insert(entry).unwrap());
+        entries.into_iter().for_each(|entry| draft.insert(entry));
         draft
     }
 

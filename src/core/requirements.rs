@@ -128,7 +128,7 @@ mod tests {
         for (number, platform) in platforms.iter().enumerate() {
             let reference = Reference::parse(&format!("h.x/app:i{number}")).unwrap();
             let platform = (*platform != "-").then(|| Platform::parse(platform).unwrap());
-            draft.insert(Entry::fetched(reference, Schema::Oci, b"{}".to_vec(), platform)).unwrap();
+            draft.insert(Entry::fetched(reference, Schema::Oci, b"{}".to_vec(), platform));
         }
         draft
     }

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::Entry;
-use crate::model::error::DocumentError;
+use crate::model::entry_key::EntryKey;
 use crate::model::source::{self, Carried, SourceIndex};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A named set of entries. [`Draft::entries`] gives them in the byte order of their keys, as docker has it, and
+/// A named set of entries. [`Draft::entries`] gives them in the order of their keys, which is docker's, and
 /// [`Draft::listed`] in the order of the list. See `store-format.md`, "Order and form".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -25,33 +25,33 @@ pub struct Draft {
     pub subject: Option<Descriptor>,
     /// The index whose form the list has, where it was made of one.
     pub source: Option<SourceIndex>,
-    /// The order of the list: keys of entries and of what is carried. Empty for docker's order: the byte order of the
-    /// keys, attestations last. A key without an entry is passed over; an entry that is not named stands after the last
+    /// The order of the list: keys of entries and of what is carried. Empty for docker's order: that of the keys,
+    /// attestations last. A key without an entry is passed over; an entry that is not named stands after the last
     /// image.
-    pub order: Vec<String>,
+    pub order: Vec<EntryKey>,
     /// What the list names that is neither an image nor an index.
     pub carried: Vec<Carried>,
     /// By the key of an entry the platform that was read from the image because the index did not say one.
-    pub platforms: BTreeMap<String, Platform>,
+    pub platforms: BTreeMap<EntryKey, Platform>,
     /// The digest that the list's tag had in its registry when the draft was made from that list, or was pushed.
     pub remote_digest: Option<Digest>,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<EntryKey, Entry>,
 }
 
 /// One thing that the list of a draft names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
     /// An entry, with its key.
-    Entry(&'a str, &'a Entry),
+    Entry(&'a EntryKey, &'a Entry),
     /// A descriptor that is published as it is.
     Carried(&'a Carried),
 }
 
-impl<'a> Line<'a> {
+impl Line<'_> {
     /// Its name in the order of the draft.
-    pub fn key(&self) -> &'a str {
+    pub fn key(&self) -> EntryKey {
         match self {
-            Line::Entry(key, _) => key,
+            Line::Entry(key, _) => (*key).clone(),
             Line::Carried(carried) => carried.key(),
         }
     }
@@ -59,13 +59,6 @@ impl<'a> Line<'a> {
     fn is_image(&self) -> bool {
         matches!(self, Line::Entry(_, entry) if entry.attests().is_none())
     }
-}
-
-/// The name under which docker keeps a reference, of a list or of an entry: `:` becomes `-` and `/` becomes `_`.
-///
-/// Two references can share a key (`h/a_b:1` and `h/a/b:1`); see `store-format.md`, "Names that docker mixes".
-pub fn key(reference: &Reference) -> String {
-    reference.to_string().replace(':', "-").replace('/', "_")
 }
 
 impl Draft {
@@ -110,19 +103,19 @@ impl Draft {
 
     /// All that the list names, in its order.
     pub fn lines(&self) -> Vec<Line<'_>> {
-        let carried: BTreeMap<&str, &Carried> = self.carried.iter().map(|carried| (carried.key(), carried)).collect();
-        let mut unnamed: BTreeMap<&str, &Entry> =
-            self.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
+        let carried: BTreeMap<EntryKey, &Carried> =
+            self.carried.iter().map(|carried| (carried.key(), carried)).collect();
+        let mut unnamed: BTreeMap<&EntryKey, &Entry> = self.entries.iter().collect();
         let mut lines = Vec::new();
         for key in &self.order {
-            match (unnamed.remove_entry(key.as_str()), carried.get(key.as_str())) {
+            match (unnamed.remove_entry(key), carried.get(key)) {
                 (Some((key, entry)), _) => lines.push(Line::Entry(key, entry)),
                 (None, Some(carried)) => lines.push(Line::Carried(carried)),
                 (None, None) => {}
             }
         }
-        let named: BTreeSet<&str> = self.order.iter().map(String::as_str).collect();
-        lines.extend(self.carried.iter().filter(|carried| !named.contains(carried.key())).map(Line::Carried));
+        let named: BTreeSet<&EntryKey> = self.order.iter().collect();
+        lines.extend(self.carried.iter().filter(|carried| !named.contains(&carried.key())).map(Line::Carried));
         let last_image = lines.iter().rposition(Line::is_image).map_or(0, |place| place + 1);
         let unnamed = unnamed.into_iter().map(|(key, entry)| Line::Entry(key, entry));
         let (images, attestations): (Vec<_>, Vec<_>) = unnamed.partition(Line::is_image);
@@ -132,13 +125,13 @@ impl Draft {
     }
 
     /// Gives the list an order of its own: these keys first, then whatever they do not name, as it stands now.
-    pub fn arrange(&mut self, keys: impl IntoIterator<Item = String>) {
-        let now: Vec<String> = self.lines().iter().map(|line| line.key().to_owned()).collect();
+    pub fn arrange(&mut self, keys: impl IntoIterator<Item = EntryKey>) {
+        let now: Vec<EntryKey> = self.lines().iter().map(Line::key).collect();
         self.order = source::distinct(keys.into_iter().chain(now));
     }
 
     /// The entries with their keys, in the order of these.
-    pub fn keyed(&self) -> &BTreeMap<String, Entry> {
+    pub fn keyed(&self) -> &BTreeMap<EntryKey, Entry> {
         &self.entries
     }
 
@@ -149,39 +142,26 @@ impl Draft {
 
     /// The entry of `image`.
     pub fn get(&self, image: &Reference) -> Option<&Entry> {
-        self.entries.get(&key(image)).filter(|entry| entry.reference == *image)
+        self.entries.get(&EntryKey::of(image))
     }
 
     /// Puts an entry in place of the one that its image had, if it had one.
-    ///
-    /// # Errors
-    /// Where another image stands under the key that docker gives to both.
-    pub fn insert(&mut self, entry: Entry) -> Result<(), DocumentError> {
-        let key = key(&entry.reference);
-        if let Some(holder) = self.entries.get(&key).filter(|holder| holder.reference != entry.reference) {
-            return Err(DocumentError::KeyTaken {
-                wanted: entry.reference.to_string(),
-                holder: holder.reference.to_string(),
-            });
-        }
+    pub fn insert(&mut self, entry: Entry) {
+        let key = EntryKey::of(&entry.reference);
         if !self.order.is_empty() && !self.entries.contains_key(&key) {
             self.order.retain(|other| *other != key);
-            let is_image = |key: &String| self.entries.get(key).is_some_and(|entry| entry.attests().is_none());
+            let is_image = |key: &EntryKey| self.entries.get(key).is_some_and(|entry| entry.attests().is_none());
             let last_image = self.order.iter().rposition(is_image).map_or(0, |place| place + 1);
             let place = if entry.attests().is_none() { last_image } else { self.order.len() };
             self.order.insert(place, key.clone());
         }
         self.entries.insert(key, entry);
-        Ok(())
     }
 
     /// Puts an entry where `old` is, in the order too, and takes `old` out.
-    ///
-    /// # Errors
-    /// As [`Draft::insert`].
-    pub fn replace(&mut self, old: &Reference, entry: Entry) -> Result<(), DocumentError> {
-        let (was, is) = (key(old), key(&entry.reference));
-        self.insert(entry)?;
+    pub fn replace(&mut self, old: &Reference, entry: Entry) {
+        let (was, is) = (EntryKey::of(old), EntryKey::of(&entry.reference));
+        self.insert(entry);
         if was != is {
             self.entries.remove(&was);
             self.platforms.remove(&was);
@@ -192,19 +172,17 @@ impl Draft {
                 *place = is;
             }
         }
-        Ok(())
     }
 
     /// Puts an entry under the key that a store found it by; or, in a draft that no store will see, under one that
     /// says its place.
-    pub fn insert_keyed(&mut self, key: String, entry: Entry) {
+    pub fn insert_keyed(&mut self, key: EntryKey, entry: Entry) {
         self.entries.insert(key, entry);
     }
 
     /// Takes out the entry of `image`, if it is there.
     pub fn remove(&mut self, image: &Reference) -> Option<Entry> {
-        self.get(image)?;
-        let key = key(image);
+        let key = EntryKey::of(image);
         let entry = self.entries.remove(&key)?;
         self.order.retain(|other| *other != key);
         self.platforms.remove(&key);
@@ -214,6 +192,27 @@ impl Draft {
             self.platforms.clear();
         }
         Some(entry)
+    }
+
+    /// Takes an entry out, and what belongs to it if nothing of that digest is left. Gives all that went.
+    pub fn take_out(&mut self, entry: &Entry) -> Vec<Entry> {
+        let mut gone: Vec<Entry> = self.remove(&entry.reference).into_iter().collect();
+        // What belongs to something that has gone goes too, a signature of an attestation say.
+        let mut next = 0;
+        while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
+            next += 1;
+            if !self.has(&digest) {
+                for belonging in self.belonging(&digest) {
+                    gone.extend(self.remove(&belonging));
+                }
+            }
+        }
+        gone
+    }
+
+    /// Whether there is an entry of this digest.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.entries().any(|entry| entry.descriptor.digest == *digest)
     }
 
     /// What belongs to the manifest with this digest: what attests it, or refers to it as its subject.
@@ -227,8 +226,6 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::model::manifest::Schema;
     use crate::platform::Platform;
@@ -242,20 +239,10 @@ mod tests {
     fn entries_stand_in_the_order_of_their_keys() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
         for image in ["h.x/b:1", "h.x/a:2", "h.x/a:10"] {
-            draft.insert(entry(image, "linux")).unwrap();
+            draft.insert(entry(image, "linux"));
         }
         let order: Vec<String> = draft.entries().map(|entry| entry.reference.to_string()).collect();
         assert_eq!(order, ["h.x/a:10", "h.x/a:2", "h.x/b:1"]);
-        assert_eq!(key(&draft.reference), "h.x_l-latest");
-    }
-
-    #[test]
-    fn two_images_under_one_key_are_not_mixed() {
-        let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
-        draft.insert(entry("h.x/a_b:1", "linux")).unwrap();
-        assert!(draft.get(&Reference::parse("h.x/a/b:1").unwrap()).is_none());
-        let refused = draft.insert(entry("h.x/a/b:1", "linux"));
-        assert!(matches!(refused, Err(DocumentError::KeyTaken { .. })));
     }
 
     #[test]
@@ -268,12 +255,12 @@ mod tests {
             ("vnd.docker.reference.digest", image.descriptor.digest.to_string()),
         ];
         attestation.descriptor.annotations = notes.map(|(name, value)| (name.to_owned(), value)).into();
-        draft.insert(image.clone()).unwrap();
-        draft.insert(attestation.clone()).unwrap();
+        draft.insert(image.clone());
+        draft.insert(attestation.clone());
         assert_eq!(draft.belonging(&image.descriptor.digest), [attestation.reference.clone()]);
         let mut late = entry("h.x/z:1", "linux");
         late.descriptor.annotations.insert("late".into(), "1".into());
-        draft.insert(late).unwrap();
+        draft.insert(late);
         let shown = String::from_utf8(draft.preview().unwrap().bytes).unwrap();
         assert!(shown.find("late") < shown.find("attestation-manifest"), "attestations stand last: {shown}");
         assert_eq!(draft.remove(&attestation.reference), Some(attestation.clone()));
@@ -293,41 +280,24 @@ mod tests {
             entry
         };
         for image in ["h.x/z:1", "h.x/y:1"] {
-            draft.insert(entry(image, "linux")).unwrap();
+            draft.insert(entry(image, "linux"));
         }
-        draft.insert(attestation("h.x/att:1")).unwrap();
-        draft.arrange(["h.x_z-1", "h.x_gone-1", "h.x_y-1", "h.x_att-1"].map(str::to_owned));
+        draft.insert(attestation("h.x/att:1"));
+        let key = |image: &str| EntryKey::of(&Reference::parse(image).unwrap());
+        draft.arrange(["h.x/z:1", "h.x/gone:1", "h.x/y:1", "h.x/att:1"].map(key));
         let shown = |draft: &Draft| {
             draft.listed().map(|entry| entry.reference.to_string().replace("h.x/", "")).collect::<Vec<_>>().join(" ")
         };
-        draft.insert(entry("h.x/b:1", "linux")).unwrap();
-        draft.insert(entry("h.x/a:1", "linux")).unwrap();
-        draft.insert(attestation("h.x/0:1")).unwrap();
+        draft.insert(entry("h.x/b:1", "linux"));
+        draft.insert(entry("h.x/a:1", "linux"));
+        draft.insert(attestation("h.x/0:1"));
         assert_eq!(shown(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
         // What docker adds is not named, and an entry that takes another's place takes its place in the order.
-        draft.insert_keyed("h.x_c-1".to_owned(), entry("h.x/c:1", "linux"));
-        draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux")).unwrap();
+        draft.insert_keyed(EntryKey::named("h.x_c-1"), entry("h.x/c:1", "linux"));
+        draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux"));
         assert_eq!(shown(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");
-        draft.replace(&Reference::parse("h.x/y:1").unwrap(), entry("h.x/y:1", "linux")).unwrap();
-        draft.replace(&Reference::parse("h.x/0:2").unwrap(), entry("h.x/b:1", "linux")).unwrap();
+        draft.replace(&Reference::parse("h.x/y:1").unwrap(), entry("h.x/y:1", "linux"));
+        draft.replace(&Reference::parse("h.x/0:2").unwrap(), entry("h.x/b:1", "linux"));
         assert_eq!(shown(&draft), "b:1 y:1 a:1 c:1 att:1 0:1");
-    }
-
-    proptest! {
-        /// What docker and the store rely on: a name for a file, not a path, and never one of the store's own.
-        #[test]
-        fn keys_are_names_of_files(texts in prop::array::uniform2("([a-c.:\\[\\]_-]{1,6}/){0,3}[a-c._-]{1,6}(:[a-c._-]{1,3})?")) {
-            let [one, two] = texts.map(|text| Reference::parse(&text).ok());
-            for reference in one.iter().chain(&two) {
-                let key = key(reference);
-                prop_assert!(!key.is_empty() && !key.starts_with('.') && !key.contains(['/', ':', '\0']), "{key}");
-                prop_assert_eq!(key.len(), reference.to_string().len());
-            }
-            if let (Some(one), Some(two)) = (one, two) {
-                prop_assert!(one != two || key(&one) == key(&two));
-                let again = Reference::parse(&one.to_string());
-                prop_assert_eq!(again.map(|again| key(&again)), Ok(key(&one)));
-            }
-        }
     }
 }

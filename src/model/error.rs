@@ -71,14 +71,6 @@ pub enum DocumentError {
         /// How many there are.
         found: u64,
     },
-    /// Two images of one draft share the name that docker keeps them under.
-    #[error("image {wanted} cannot stand beside {holder} in one manifest list: docker's store has one file for both")]
-    KeyTaken {
-        /// The image that was to be added.
-        wanted: String,
-        /// The image that is there.
-        holder: String,
-    },
     /// An entry that holds no manifest at all.
     #[error("{0} has no payload")]
     NoPayload(String),
@@ -99,7 +91,6 @@ impl DocumentError {
     /// What scripts see of it. `is_served` is whether the document came from a registry.
     pub fn kind(&self, is_served: bool) -> FailureKind {
         match self {
-            DocumentError::KeyTaken { .. } => FailureKind::Conflict,
             // These are about what is made of a document here.
             DocumentError::NoPlatform(_) | DocumentError::BeyondDocker { .. } => FailureKind::Draft,
             _ if !is_served => FailureKind::Draft,

@@ -7,6 +7,7 @@ pub mod descriptor;
 pub mod draft;
 mod editing;
 pub mod entry;
+mod entry_key;
 pub mod error;
 pub mod index;
 pub mod json;
@@ -19,4 +20,5 @@ pub mod spec;
 
 pub use draft::Draft;
 pub use entry::Entry;
+pub use entry_key::EntryKey;
 pub use error::DocumentError;

@@ -6,6 +6,7 @@ use crate::model::descriptor::Descriptor;
 use crate::model::draft::{Draft, Line};
 use crate::model::editing::Edit;
 use crate::model::entry::Entry;
+use crate::model::entry_key::EntryKey;
 use crate::model::error::DocumentError;
 use crate::model::index::{Form, Index, List};
 use crate::model::media_type;
@@ -115,7 +116,7 @@ impl Draft {
     }
 
     /// What an entry says beside what its index said: a platform that was read from the image is none.
-    pub(super) fn said(&self, key: &str, entry: &Entry) -> Descriptor {
+    pub(super) fn said(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
         let own = &entry.descriptor;
         let is_said = own.has_platform() && self.platforms.get(key) != own.platform.as_ref();
         Descriptor { platform: own.platform.clone().filter(|_| is_said), ..own.clone() }
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn a_list_needs_platforms_unless_it_is_an_index() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
-        draft.insert(entry("h.x/a:1", "")).unwrap();
+        draft.insert(entry("h.x/a:1", ""));
         let refused = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
         assert_eq!(draft.list(Form::Auto).unwrap_err().to_string(), refused);
         assert!(draft.preview().is_ok());
@@ -174,19 +175,19 @@ mod tests {
         assert_eq!(draft.list(Form::Oci).unwrap_err().to_string(), refused);
         let mut artifact = entry("h.x/a:1", "");
         artifact.descriptor.platform = Some(Platform::default());
-        draft.insert(artifact).unwrap();
+        draft.insert(artifact);
         assert_eq!(draft.list(Form::Docker).unwrap_err().to_string(), refused);
         let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();
         assert!(!list.contains("platform"), "{list}");
-        draft.insert(entry("h.x/a:1", "linux")).unwrap();
-        draft.insert(entry("g.x/a:1", "linux")).unwrap();
+        draft.insert(entry("h.x/a:1", "linux"));
+        draft.insert(entry("g.x/a:1", "linux"));
         assert!(draft.list(Form::Auto).is_ok());
     }
 
     #[test]
     fn nothing_is_dropped_in_silence() {
         let mut draft = Draft::new(Reference::parse("h.x/l").unwrap());
-        draft.insert(entry("h.x/a:1", "linux")).unwrap();
+        draft.insert(entry("h.x/a:1", "linux"));
         draft.annotations.insert("k".into(), "v".into());
         assert_eq!(
             draft.list(Form::Docker).unwrap_err().to_string(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
+use crate::model::entry_key::EntryKey;
 use crate::model::error::DocumentError;
 use crate::reference::Reference;
 
@@ -45,14 +46,14 @@ impl Carried {
         Ok(Carried { descriptor: Descriptor::decode(&json)?, json, source, raw })
     }
 
-    /// Its name in the order of a draft. No entry's file has a name with a colon.
-    pub fn key(&self) -> &str {
-        self.descriptor.digest.as_str()
+    /// Its name in the order of a draft.
+    pub fn key(&self) -> EntryKey {
+        EntryKey::named(self.descriptor.digest.as_str())
     }
 }
 
 /// The keys in their order, without repetitions.
-pub(super) fn distinct(keys: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(super) fn distinct(keys: impl IntoIterator<Item = EntryKey>) -> Vec<EntryKey> {
     let mut seen = HashSet::new();
     keys.into_iter().filter(|key| seen.insert(key.clone())).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use docker_manifest::drafts::DraftStore;
 use docker_manifest::drafts::docker_dir::{DockerDir, StoreError};
 use docker_manifest::reference::Reference;
 use serde_json::Value;
@@ -192,7 +193,7 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     assert_eq!(yard.entries(&ours(), &list), expected);
     assert_eq!(yard.entries(&Tool::Docker, &list), expected);
     let annotated = annotated.into_inner();
-    let draft = store.draft(&reference).expect("a draft").expect("it is there");
+    let draft = store.load(&reference).expect("a draft").expect("it is there");
     assert_eq!(draft.annotations["number"], (annotated - 1).to_string());
     println!(
         "{} changes by {WORKERS} processes at a time and {annotated} of the list itself; docker met docker's half-written \

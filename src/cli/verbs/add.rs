@@ -12,6 +12,7 @@ use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries};
 use crate::core::resolve::selection;
 use crate::core::resolve::sources::{self, Resolver};
+use crate::drafts::DraftStore;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -19,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let missing = || CommandError::NotStored(list.to_string());
     let store = context.store_within(args.network.timeout)?;
-    let before = store.draft(list)?.ok_or_else(missing)?;
+    let before = store.load(list)?.ok_or_else(missing)?;
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
     let (names, filter) = (args.images.iter().map(RefArg::name).collect::<Vec<_>>(), args.sources.filter());
@@ -33,20 +34,22 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(&filter, entry));
     let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
     let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
-    store.change(list, &context.notice(), |before| {
-        let before = before.ok_or_else(missing)?;
-        let mut draft = before.clone();
+    let is_there = store.add(list, &context.notice(), |draft| {
+        let before = draft.clone();
         moves.clear();
         let mut named = known.clone();
         for source in &found {
-            moves.extend(amend::merge(&mut draft, source, &filter, &previous)?);
+            moves.extend(amend::merge(draft, source, &filter, &previous));
             let images = source.entries.iter().filter(|entry| is_meant(&filter, entry));
-            named.extend(images.flat_map(|image| amend::holders(&draft, image)));
+            named.extend(images.flat_map(|image| amend::holders(draft, image)));
         }
-        notes = set(&mut draft, &named, args)?;
-        lines = added(before, &draft);
-        Ok::<_, CommandError>(Some(draft))
+        notes = set(draft, &named, args)?;
+        lines = added(&before, draft);
+        Ok::<_, CommandError>(())
     })?;
+    if !is_there {
+        return Err(missing());
+    }
     tell(context, &moves, &found);
     notes.iter().for_each(|note| context.streams.note(note));
     for line in lines {
@@ -70,7 +73,7 @@ fn set(draft: &mut Draft, named: &BTreeSet<Reference>, args: &Add) -> Result<BTr
     for name in named {
         if let Some(mut entry) = draft.get(name).cloned() {
             notes.extend(describe(&mut entry, &args.entry)?);
-            draft.insert(entry)?;
+            draft.insert(entry);
         }
     }
     Ok(notes)

@@ -25,7 +25,7 @@ fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefAr
         notes = describe(&mut entry, &args.entry)?;
         // `wanted` found the entry, so there is a draft.
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
-        draft.insert(entry)?;
+        draft.insert(entry);
         Ok::<_, CommandError>(Some(draft))
     })?;
     if !says_anything(&args.entry) {

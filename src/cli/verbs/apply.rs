@@ -22,6 +22,7 @@ use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::core::requirements;
 use crate::core::resolve::assemble::{self, SpecSources};
 use crate::core::resolve::sources::Resolver;
+use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Parsed, Spec, Target};
@@ -247,7 +248,7 @@ impl Order<'_> {
         };
         requirements::check(&draft, &wanted)?;
         let is_stored = self.keeps_drafts && !self.flags.dry_run;
-        let stored = is_stored.then(|| assemble::storable(&draft)).transpose()?;
+        let stored = is_stored.then(|| assemble::storable(&draft));
         if self.is_by_digest(spec, target) {
             draft.reference = target.reference.repository().at_digest(&digest);
         }
@@ -295,7 +296,7 @@ pub(crate) fn publish_all(
 /// Stores a list as a draft. A draft of the same name is replaced, even if it cannot be read.
 fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<(), CommandError> {
     let store = context.store_within(timeout)?;
-    let is_other = match store.draft(&draft.reference) {
+    let is_other = match store.load(&draft.reference) {
         Ok(before) => before.is_some_and(|before| before != *draft),
         Err(_) => true,
     };

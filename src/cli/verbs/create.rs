@@ -12,6 +12,7 @@ use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver};
+use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -19,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let list = args.list.reference_as(NameRole::CreateList)?;
     let store = context.store_within(args.network.timeout)?;
     // A draft that is replaced need not be readable.
-    let stored = if args.replace { None } else { store.draft(list)? };
+    let stored = if args.replace { None } else { store.load(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
     let before = stored.as_ref();
     let registry = context.registry(&args.network, list.repository())?;
@@ -115,7 +116,7 @@ impl Made<'_> {
         let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
         let mut moves = Vec::new();
         for source in self.found {
-            moves.extend(amend::merge(&mut draft, source, self.filter, self.previous)?);
+            moves.extend(amend::merge(&mut draft, source, self.filter, self.previous));
             if source.reference == *list && list.tag().is_some() {
                 draft.remote_digest = Some(source.digest.clone());
             }

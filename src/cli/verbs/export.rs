@@ -11,6 +11,7 @@ use crate::core::error::CommandError;
 use crate::core::push::tags;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
+use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::StoreError;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::Line;
@@ -62,7 +63,7 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
 
 /// The draft of a list. A draft of another list in the same directory is not it.
 fn stored(context: &Context, list: &Reference) -> Result<Option<Draft>, CommandError> {
-    match context.store().draft(list) {
+    match context.store().load(list) {
         Err(StoreError::NameTaken { .. }) => Ok(None),
         found => Ok(found?),
     }

@@ -6,12 +6,13 @@ use crate::cli::verbs::publish::{self, publish};
 use crate::core::error::CommandError;
 use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
+use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
-    let draft = context.store().draft(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
+    let draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::show(context, published, &args.publish);

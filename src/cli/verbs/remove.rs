@@ -4,21 +4,20 @@ use crate::cli::args::Remove;
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
 use crate::core::lookup;
-use crate::core::resolve::amend::take_out;
+use crate::drafts::DraftStore;
 use crate::model::{Draft, Entry};
 
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = args.list.reference()?;
-    let (mut gone, mut several) = (Vec::new(), Vec::new());
-    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
-        let mut draft = before.cloned().ok_or_else(|| CommandError::NotStored(list.to_string()))?;
-        gone.clear();
+    let mut several = Vec::new();
+    let store = context.store_within(args.timeout)?;
+    let gone = store.remove_entries(list, &context.notice(), |draft| {
         several.clear();
         // Each word is looked up in the unchanged draft, because two words may select the same image.
         let mut chosen: Vec<Entry> = Vec::new();
         let mut failures = Vec::new();
         for word in &args.what {
-            match meant(&draft, word) {
+            match meant(draft, word) {
                 Ok(found) => {
                     several.extend((found.len() > 1).then_some((word, found.len())));
                     chosen.extend(found);
@@ -26,14 +25,9 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
                 Err(error) => failures.push(error),
             }
         }
-        if !failures.is_empty() {
-            return Err(CommandError::of(failures));
-        }
-        for entry in &chosen {
-            gone.extend(take_out(&mut draft, entry));
-        }
-        Ok(Some(draft))
+        if failures.is_empty() { Ok(chosen) } else { Err(CommandError::of(failures)) }
     })?;
+    let gone = gone.ok_or_else(|| CommandError::NotStored(list.to_string()))?;
     for (word, number) in several {
         context.streams.note(format_args!("{word} is {number} images of {list}: all of them are removed"));
     }

@@ -3,6 +3,7 @@
 use crate::cli::args::{RefArg, Rm};
 use crate::cli::context::Context;
 use crate::core::error::CommandError;
+use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::{DockerDir, StoredName};
 
 pub(crate) fn run(context: &Context, args: &Rm) -> Result<(), CommandError> {

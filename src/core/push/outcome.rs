@@ -248,7 +248,7 @@ mod tests {
         for (image, platform) in [("h.x/app:a", "linux/amd64"), ("o.x/b:1", "linux/arm64/v8")] {
             let bytes = format!(r#"{{"layers":[],"x":"{image}"}}"#).into_bytes();
             let platform = Some(Platform::parse(platform).unwrap());
-            draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform)).unwrap();
+            draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform));
         }
         let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
         PushOutcome::of(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags).unwrap())

@@ -299,7 +299,7 @@ mod tests {
 
     fn draft(entries: Vec<Entry>) -> Draft {
         let mut draft = Draft::new(Reference::parse("h.x/app:1").unwrap());
-        entries.into_iter().for_each(|entry| draft.insert(entry).unwrap());
+        entries.into_iter().for_each(|entry| draft.insert(entry));
         draft
     }
 

@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::request::SourceFilter;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange, former, moved, pairs};
 use crate::core::resolve::source::ResolvedSource;
-use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::spec::Attestations;
-use crate::model::{DocumentError, Draft, Entry, draft};
+use crate::model::{Draft, Entry, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -54,15 +53,12 @@ fn carry(old: &Entry, original: Option<&Descriptor>, mut new: Entry) -> Entry {
 }
 
 /// Merges a source into the draft. Returns the change if the source names another manifest than before.
-///
-/// # Errors
-/// Two images that docker's store keeps in the same file.
 pub(crate) fn merge(
     draft: &mut Draft,
     source: &ResolvedSource,
     wanted: &SourceFilter,
     previous: &PreviousEntries,
-) -> Result<Option<SourceChange>, DocumentError> {
+) -> Option<SourceChange> {
     let before = draft.clone();
     if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
         draft.arrange([]);
@@ -75,13 +71,13 @@ pub(crate) fn merge(
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
             Some(old) => {
-                replace(draft, old, carry(old, previous.of(old), new.clone()))?;
+                replace(draft, old, carry(old, previous.of(old), new.clone()));
                 if moved.is_some() {
                     derive(draft, source, new);
                 }
             }
             None => {
-                join(draft, new)?;
+                join(draft, new);
                 derive(draft, source, new);
             }
         }
@@ -97,16 +93,16 @@ pub(crate) fn merge(
         let is_over = match old.attests() {
             Some(_) if wanted.attestations == Attestations::Drop => true,
             None if wanted.attestations == Attestations::Drop
-                && old.subject().is_some_and(|subject| has(draft, &subject)) =>
+                && old.subject().is_some_and(|subject| draft.has(&subject)) =>
             {
                 true
             }
             // Its image did not change and has new attestations, or its image is gone.
-            Some(digest) => moved.is_some() && (serves(digest.clone()) || !has(draft, &digest)),
+            Some(digest) => moved.is_some() && (serves(digest.clone()) || !draft.has(&digest)),
             None => moved.is_some() && is_picked(wanted, old),
         };
         if is_over {
-            take_out(draft, old);
+            draft.take_out(old);
         }
     }
     if let Some(old) = moved.as_ref().and_then(|moved| previous.index(&moved.old)) {
@@ -119,12 +115,12 @@ pub(crate) fn merge(
         draft.source.clone_from(&source.form);
         follow_order(draft, source);
     }
-    Ok(moved)
+    moved
 }
 
 /// Records that the platform of a new entry does not come from the index.
 fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
-    let key = draft::key(&new.reference);
+    let key = EntryKey::of(&new.reference);
     match source.derived.get(&new.reference).filter(|_| draft.get(&new.reference).is_some()) {
         Some(platform) => drop(draft.platforms.insert(key, platform.clone())),
         None => drop(draft.platforms.remove(&key)),
@@ -139,11 +135,11 @@ pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
     }
     let mut keys = Vec::new();
     for source in found {
-        let entries: BTreeMap<String, &Entry> =
-            source.entries.iter().map(|entry| (draft::key(&entry.reference), entry)).collect();
+        let entries: BTreeMap<EntryKey, &Entry> =
+            source.entries.iter().map(|entry| (EntryKey::of(&entry.reference), entry)).collect();
         for key in &source.order {
             match entries.get(key) {
-                Some(entry) => keys.extend(holders(draft, entry).iter().map(draft::key)),
+                Some(entry) => keys.extend(holders(draft, entry).iter().map(EntryKey::of)),
                 None => keys.push(key.clone()),
             }
         }
@@ -154,10 +150,10 @@ pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
 /// If the index that a draft takes its form from has moved, the draft follows the index's new order, in the place of
 /// the old one.
 fn follow_order(draft: &mut Draft, source: &ResolvedSource) {
-    let own: BTreeSet<&String> = source.order.iter().collect();
+    let own: BTreeSet<&EntryKey> = source.order.iter().collect();
     let first = draft.order.iter().position(|key| own.contains(key)).unwrap_or(draft.order.len());
     let (before, after) = draft.order.split_at(first);
-    let others = |keys: &[String]| keys.iter().filter(|key| !own.contains(key)).cloned().collect::<Vec<_>>();
+    let others = |keys: &[EntryKey]| keys.iter().filter(|key| !own.contains(key)).cloned().collect::<Vec<_>>();
     let keys = [others(before), source.order.clone(), others(after)].concat();
     draft.arrange(keys);
 }
@@ -167,15 +163,14 @@ fn is_picked(wanted: &SourceFilter, entry: &Entry) -> bool {
     wanted.platforms.is_empty() || entry.descriptor.platform.as_ref().is_some_and(matches)
 }
 
-fn has(draft: &Draft, digest: &Digest) -> bool {
-    draft.entries().any(|entry| entry.descriptor.digest == *digest)
-}
-
 /// Adds an entry that the draft does not have. An image that an index brought gets its own name once the user names it;
 /// an image that the user named keeps that name if an index brings it.
-fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
+fn join(draft: &mut Draft, new: &Entry) {
     if new.source.is_some() {
-        return if others(draft, new).is_empty() { draft.insert(new.clone()) } else { Ok(()) };
+        if others(draft, new).is_empty() {
+            draft.insert(new.clone());
+        }
+        return;
     }
     let unnamed = same(draft, new).into_iter().find(|entry| entry.source.is_some() && entry.reference.tag().is_none());
     match unnamed.cloned() {
@@ -183,7 +178,7 @@ fn join(draft: &mut Draft, new: &Entry) -> Result<(), DocumentError> {
             let old = named.reference.clone();
             named.reference.clone_from(&new.reference);
             named.source = None;
-            draft.replace(&old, named)
+            draft.replace(&old, named);
         }
         None => draft.insert(new.clone()),
     }
@@ -244,31 +239,13 @@ fn follow(draft: &mut Draft, old: &Index, new: &Index, is_all: bool) {
 }
 
 /// Replaces `old` by `new`. Attestations of `old` no longer refer to an existing image.
-fn replace(draft: &mut Draft, old: &Entry, new: Entry) -> Result<(), DocumentError> {
+fn replace(draft: &mut Draft, old: &Entry, new: Entry) {
     let digest = &old.descriptor.digest;
     let is_other = *digest != new.descriptor.digest;
-    draft.replace(&old.reference, new)?;
-    if is_other && !has(draft, digest) {
+    draft.replace(&old.reference, new);
+    if is_other && !draft.has(digest) {
         for belonging in draft.belonging(digest) {
             draft.remove(&belonging);
         }
     }
-    Ok(())
-}
-
-/// Removes an entry, and its attestations and referrers if no entry of that digest is left. Returns all removed
-/// entries.
-pub(crate) fn take_out(draft: &mut Draft, entry: &Entry) -> Vec<Entry> {
-    let mut gone: Vec<Entry> = draft.remove(&entry.reference).into_iter().collect();
-    // Removal continues recursively, for example with the signature of an attestation.
-    let mut next = 0;
-    while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
-        next += 1;
-        if !has(draft, &digest) {
-            for belonging in draft.belonging(&digest) {
-                gone.extend(draft.remove(&belonging));
-            }
-        }
-    }
-    gone
 }

@@ -14,12 +14,12 @@ use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver, SourceRequest};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::model::draft::{self, Line};
+use crate::model::draft::Line;
 use crate::model::entry::attested;
 use crate::model::index::{Form, Index};
 use crate::model::source::{Carried, SourceIndex};
 use crate::model::spec::{Attestations, Spec, SpecEntry, Without};
-use crate::model::{Draft, Entry, media_type};
+use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 use crate::sanitize;
@@ -43,7 +43,7 @@ pub(crate) struct ListParts {
     /// The index that the list is built from, if it has no other source.
     base: Option<ResolvedSource>,
     /// The order of that index, if the list has all of it.
-    whole: Option<Vec<String>>,
+    whole: Option<Vec<EntryKey>>,
     /// Descriptors of whole indexes that name neither an image nor an index.
     carried: Vec<Carried>,
     /// The indexes that the spec names, and those nested in them.
@@ -203,11 +203,11 @@ impl ListParts {
         let derived = self.base.as_ref().map(|base| &base.derived);
         let mut keys = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            let key = format!("{place:08}");
+            let key = at(place);
             if let Some(platform) = derived.and_then(|derived| derived.get(&entry.reference)) {
                 draft.platforms.insert(key.clone(), platform.clone());
             }
-            keys.insert(draft::key(&entry.reference), key.clone());
+            keys.insert(EntryKey::of(&entry.reference), key.clone());
             draft.order.push(key.clone());
             draft.insert_keyed(key, entry.clone());
         }
@@ -236,7 +236,7 @@ impl ListParts {
         let mut platforms = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
             let Some(line) = lines.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front) else { continue };
-            let (key, mut entry) = (format!("{place:08}"), entry.clone());
+            let (key, mut entry) = (at(place), entry.clone());
             entry.descriptor.urls.clone_from(&line.urls);
             entry.descriptor.data.clone_from(&line.data);
             if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !line.has_platform()) {
@@ -258,10 +258,10 @@ impl ListParts {
         for (key, entry) in self.entries.iter().enumerate() {
             let place = index.manifests.iter().position(|line| line.digest == entry.descriptor.digest);
             while let Some((_, own)) = carried.front().filter(|(own, _)| place.is_some_and(|place| *own < place)) {
-                order.push(own.key().to_owned());
+                order.push(own.key());
                 carried.pop_front();
             }
-            order.push(format!("{key:08}"));
+            order.push(at(key));
         }
         draft.carried.clone_from(&form.carried);
         draft.order = order;
@@ -287,10 +287,7 @@ pub(crate) fn form_of(
 
 /// The draft with the names that a store needs. An image that has several entries, for several platforms, gets its
 /// digest as its second name, and then the names of [`selection::name_again`].
-///
-/// # Errors
-/// Two images that docker's store keeps in the same file.
-pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
+pub(crate) fn storable(draft: &Draft) -> Draft {
     let mut stored = Draft::new(draft.reference.clone());
     stored.annotations.clone_from(&draft.annotations);
     stored.artifact_type.clone_from(&draft.artifact_type);
@@ -303,7 +300,7 @@ pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
     let mut places: BTreeMap<Reference, usize> = BTreeMap::new();
     for line in draft.lines() {
         let Line::Entry(key, entry) = line else {
-            order.push(line.key().to_owned());
+            order.push(line.key());
             continue;
         };
         if !seen.insert((&entry.reference, &entry.descriptor)) {
@@ -320,18 +317,23 @@ pub(crate) fn storable(draft: &Draft) -> Result<Draft, CommandError> {
                 place => selection::name_again(&by_digest, digest, draft.reference.tag(), place),
             };
         }
-        let name = draft::key(&named.reference);
+        let name = EntryKey::of(&named.reference);
         if let Some(platform) = draft.platforms.get(key) {
             stored.platforms.insert(name.clone(), platform.clone());
         }
         order.push(name);
-        stored.insert(named)?;
+        stored.insert(named);
     }
     // A draft of plain images has docker's order.
     if stored.source.is_some() || !stored.carried.is_empty() || stored.entries().any(|entry| entry.source.is_some()) {
         stored.order = order;
     }
-    Ok(stored)
+    stored
+}
+
+/// The key of a line by its place in a list.
+fn at(place: usize) -> EntryKey {
+    EntryKey::named(format!("{place:08}"))
 }
 
 /// Merges entries of one image for one platform.
@@ -352,7 +354,7 @@ fn merged(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// The order of an index, if these entries are all of it.
-fn whole(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<String>> {
+fn whole(base: &ResolvedSource, entries: &[Entry]) -> Option<Vec<EntryKey>> {
     let there: BTreeSet<&Reference> = entries.iter().map(|entry| &entry.reference).collect();
     let is_whole = base.is_whole
         && base.entries.len() == there.len()

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::source::{Carried, SourceIndex};
-use crate::model::{Entry, draft, json};
+use crate::model::{Entry, EntryKey, json};
 use crate::net;
 use crate::reference::Repository;
 use crate::sanitize;
@@ -51,7 +51,7 @@ pub(crate) fn arrange(
             Leaf::Image(digest) => {
                 source.is_whole &= there.contains(&digest);
                 if let Some(entry) = entries.get_mut(&digest).and_then(VecDeque::pop_front) {
-                    source.order.push(draft::key(&entry.reference));
+                    source.order.push(EntryKey::of(&entry.reference));
                     source.entries.push(entry);
                 }
             }
@@ -79,13 +79,13 @@ pub(crate) fn arrange(
                 let carried = Carried::new(json, name.clone(), raw);
                 let carried =
                     carried.map_err(|error| CommandError::Served { reference: name.to_string(), source: error })?;
-                source.order.push(carried.key().to_owned());
+                source.order.push(carried.key());
                 source.carried.push(carried);
             }
         }
     }
     for entry in entries.into_values().flatten() {
-        source.order.push(draft::key(&entry.reference));
+        source.order.push(EntryKey::of(&entry.reference));
         source.entries.push(entry);
     }
     Ok(())

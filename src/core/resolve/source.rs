@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
-use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::source::{Carried, SourceIndex};
+use crate::model::{Entry, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -30,7 +30,7 @@ pub(crate) struct ResolvedSource {
     /// Platforms that the index does not state, read from the images' configurations.
     pub(crate) derived: BTreeMap<Reference, Platform>,
     /// The order of the entries, as keys of a draft.
-    pub(crate) order: Vec<String>,
+    pub(crate) order: Vec<EntryKey>,
     /// Whether every image of the index is among the entries.
     pub(crate) is_whole: bool,
     /// What cannot be included, as lines for the user.

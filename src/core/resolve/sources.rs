@@ -21,7 +21,7 @@ use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::source::SourceIndex;
 use crate::model::spec::Attestations;
-use crate::model::{Draft, Entry, draft, media_type};
+use crate::model::{Draft, Entry, EntryKey, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
@@ -148,7 +148,7 @@ impl Resolver<'_> {
                         Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
                     }
                 };
-                let order = vec![draft::key(image)];
+                let order = vec![EntryKey::of(image)];
                 Ok(ResolvedSource { entries: vec![entry], order, ..ResolvedSource::new(image, &digest) })
             }
             FetchedContent::List(fetched) => {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::digest::Digest;
+use crate::model::EntryKey;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::Line;
 use crate::model::source::{Carried, SourceIndex};
@@ -57,12 +58,12 @@ fn what_the_list_itself_says_is_kept_beside_it_and_the_entries_bear_its_mark() {
         .collect();
     assert_eq!(unmarked, before);
     assert_eq!(side(&home)["annotations"], serde_json::json!({"a": "", "<k>": "\u{2028}&"}));
-    let draft = store.draft(&reference("h.x/l")).unwrap().unwrap();
+    let draft = store.load(&reference("h.x/l")).unwrap().unwrap();
     assert_eq!(draft.annotations["<k>"], "\u{2028}&");
     assert_eq!((draft.artifact_type.as_str(), &draft.subject), ("a/b", &Some(Descriptor::of("m", b"subject"))));
     // A change of the entries leaves them alone, and what goes away takes the format with it.
     add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
-    assert_eq!(store.draft(&reference("h.x/l")).unwrap().unwrap().annotations, draft.annotations);
+    assert_eq!(store.load(&reference("h.x/l")).unwrap().unwrap().annotations, draft.annotations);
     assert!(visible(&root).values().all(|bytes| String::from_utf8_lossy(bytes).ends_with(&marked)));
     // What docker could have made has no mark.
     alter(&store, |draft| {
@@ -83,11 +84,11 @@ fn an_entry_that_an_older_program_would_cut_short_raises_the_format_while_it_is_
     let (home, store) = store();
     for also in [None, Some(entry("h.x/a", "amd64"))] {
         alter(&store, |draft| {
-            also.iter().for_each(|entry| draft.insert(entry.clone()).unwrap());
-            draft.insert(listed("h.x/b")).unwrap();
+            also.iter().for_each(|entry| draft.insert(entry.clone()));
+            draft.insert(listed("h.x/b"));
         });
         assert_eq!(side(&home)["format"], 2);
-        let read = store.draft(&reference("h.x/l")).unwrap().unwrap();
+        let read = store.load(&reference("h.x/l")).unwrap().unwrap();
         let (read, put) = (read.get(&reference("h.x/b")).unwrap(), listed("h.x/b"));
         assert_eq!((&read.source, &read.descriptor), (&put.source, &put.descriptor));
         alter(&store, |draft| {
@@ -99,7 +100,7 @@ fn an_entry_that_an_older_program_would_cut_short_raises_the_format_while_it_is_
     alter(&store, |draft| {
         let mut entry = entry("h.x/c", "amd64");
         entry.descriptor.platform.as_mut().unwrap().features = vec!["f".into()];
-        draft.insert(entry).unwrap();
+        draft.insert(entry);
     });
     assert_eq!(side(&home)["format"], 2);
 }
@@ -114,14 +115,14 @@ fn a_folder_that_docker_made_anew_is_not_taken_for_the_old_one() {
     let folder = home.path().join("manifests/h.x_l-latest");
     let file = fs::read(folder.join("h.x_a-latest")).unwrap();
     fs::rename(&folder, home.path().join("gone")).unwrap();
-    assert!(store.draft(&reference("h.x/l")).unwrap().is_none());
+    assert!(store.load(&reference("h.x/l")).unwrap().is_none());
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("h.x_a-latest"), file).unwrap();
     let entry_file = folder.join("h.x_a-latest");
     let bytes = entry("h.x/a", "amd64").encode().unwrap();
     fs::write(&entry_file, bytes).unwrap();
     // Whether it says of itself what the old one said is not known: it is shown, and not changed or published.
-    assert!(matches!(store.draft(&reference("h.x/l")), Err(StoreError::Stray { .. })));
+    assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::Stray { .. })));
     let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
     assert!(matches!(refused, Err(Failure::Store(StoreError::Stray { .. }))), "{refused:?}");
     let (shown, doubt) = store.shown(&reference("h.x/l")).unwrap().unwrap();
@@ -130,9 +131,9 @@ fn a_folder_that_docker_made_anew_is_not_taken_for_the_old_one() {
     let side_file = home.path().join(SIDE);
     let kept = fs::read(&side_file).unwrap();
     store.replace(&shown, &silent).unwrap();
-    assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().says_more());
+    assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().says_more());
     fs::write(&side_file, kept).unwrap();
-    assert!(store.draft(&reference("h.x/l")).is_err());
+    assert!(store.load(&reference("h.x/l")).is_err());
     fs::remove_file(&side_file).unwrap();
     add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
     assert_eq!(side(&home)["format"], 1);
@@ -150,7 +151,7 @@ fn a_copy_is_known_by_its_mark_also_where_docker_has_changed_entries() {
     let docker = entry("h.x/a", "arm64").encode().unwrap();
     fs::write(folder.join("h.x_a-latest"), docker).unwrap();
     fs::copy(aside.join("h.x_b-latest"), folder.join("h.x_b-latest")).unwrap();
-    assert_eq!(store.draft(&reference("h.x/l")).unwrap().unwrap().annotations["k"], "v");
+    assert_eq!(store.load(&reference("h.x/l")).unwrap().unwrap().annotations["k"], "v");
     assert_eq!(store.names().unwrap()[0].known, Some(reference("h.x/l")));
     add(&store, "h.x/l", &[entry("h.x/c", "amd64")]).unwrap();
     let mark = format!("\"Mark\":{}", side(&home)["mark"]);
@@ -207,18 +208,18 @@ fn a_damaged_side_file_of_a_draft_that_is_there_is_named_and_not_overwritten() {
         fs::write(home.path().join(SIDE), &damaged).unwrap();
         let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap_err();
         assert!(matches!(&refused, Failure::Store(StoreError::SideFile { .. })), "{to}: {refused}");
-        assert!(matches!(store.draft(&reference("h.x/l")), Err(StoreError::SideFile { .. })), "{to}");
+        assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::SideFile { .. })), "{to}");
         assert_eq!(fs::read_to_string(home.path().join(SIDE)).unwrap(), damaged);
     }
     // Of format 1 nobody has written such members, so nothing is lost.
     fs::write(home.path().join(SIDE), good.replace("\"format\":2", "\"format\":1")).unwrap();
-    assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().says_more());
+    assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().says_more());
 }
 
 /// A draft of one index, with everything that format 3 has.
 fn formed(draft: &mut Draft) {
-    draft.insert(listed("h.x/b")).unwrap();
-    draft.insert(listed("h.x/a")).unwrap();
+    draft.insert(listed("h.x/b"));
+    draft.insert(listed("h.x/a"));
     let index = |raw: &[u8]| SourceIndex {
         media_type: "m".into(),
         digest: Digest::of(raw),
@@ -230,8 +231,8 @@ fn formed(draft: &mut Draft) {
         serde_json::json!({"x": 1, "mediaType": "of/none", "digest": Digest::of(b"d").as_str(), "size": 1});
     let source = reference("h.x/index:1").with_digest(&Digest::of(b"{ }"));
     draft.carried = vec![Carried::new(descriptor, source, Some(b"d".to_vec())).unwrap()];
-    draft.platforms = [("h.x_b-latest".to_owned(), Platform::parse("linux/arm").unwrap())].into();
-    draft.arrange(["h.x_b-latest".to_owned(), Digest::of(b"d").to_string()]);
+    draft.platforms = [(EntryKey::of(&reference("h.x/b")), Platform::parse("linux/arm").unwrap())].into();
+    draft.arrange([EntryKey::of(&reference("h.x/b")), EntryKey::named(Digest::of(b"d").as_str())]);
 }
 
 #[test]
@@ -242,7 +243,7 @@ fn the_order_and_the_form_of_an_index_are_kept_as_format_3() {
     assert_eq!(side(&home)["format"], 3);
     assert_eq!(side(&home)["source"]["raw"], "eyB9");
     assert_eq!(side(&home)["order"], serde_json::json!(["h.x_b-latest", Digest::of(b"d").as_str(), "h.x_a-latest"]));
-    let read = store.draft(&reference("h.x/l")).unwrap().unwrap();
+    let read = store.load(&reference("h.x/l")).unwrap().unwrap();
     let mut expected = Draft::new(reference("h.x/l"));
     formed(&mut expected);
     assert_eq!(read.source, expected.source);
@@ -250,13 +251,13 @@ fn the_order_and_the_form_of_an_index_are_kept_as_format_3() {
         (&read.order, &read.carried, &read.platforms),
         (&expected.order, &expected.carried, &expected.platforms)
     );
-    let order: Vec<&str> = read.lines().iter().map(Line::key).collect();
+    let order: Vec<EntryKey> = read.lines().iter().map(Line::key).collect();
     assert_eq!(order, read.order);
     // Older formats have none of it.
     let text = fs::read_to_string(home.path().join(SIDE)).unwrap();
     for older in ["\"format\":1", "\"format\":2"] {
         fs::write(home.path().join(SIDE), text.replace("\"format\":3", older)).unwrap();
-        assert!(!store.draft(&reference("h.x/l")).unwrap().unwrap().has_form(), "{older}");
+        assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().has_form(), "{older}");
     }
 }
 
@@ -272,11 +273,11 @@ fn an_index_whose_bytes_are_not_its_own_is_damage() {
         assert!(text.contains(good), "{good}");
         let damaged = text.replace(good, bad);
         fs::write(home.path().join(SIDE), damaged).unwrap();
-        let read = store.draft(&reference("h.x/l"));
+        let read = store.load(&reference("h.x/l"));
         assert!(matches!(read, Err(StoreError::SideFile { .. })), "{bad}: {read:?}");
     }
     fs::write(home.path().join(SIDE), text.replace("\"format\":3", "\"format\":4")).unwrap();
-    assert!(matches!(store.draft(&reference("h.x/l")), Err(StoreError::NewerFormat { .. })));
+    assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::NewerFormat { .. })));
 }
 
 #[test]
@@ -284,8 +285,8 @@ fn a_draft_without_anything_from_an_index_has_no_order_of_its_own() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/z", "amd64")]).unwrap();
     alter(&store, |draft| {
-        draft.insert(listed("h.x/b")).unwrap();
-        draft.arrange(["h.x_z-latest".to_owned()]);
+        draft.insert(listed("h.x/b"));
+        draft.arrange([EntryKey::of(&reference("h.x/z"))]);
     });
     assert_eq!(side(&home)["format"], 3);
     alter(&store, |draft| drop(draft.remove(&reference("h.x/b"))));

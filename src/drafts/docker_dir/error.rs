@@ -72,6 +72,16 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// Two images of one draft share the name of the file that docker keeps them in.
+    #[error("image {wanted} cannot stand beside {holder} in one manifest list: docker's store has one file for both")]
+    FileTaken {
+        /// The image that was to be added.
+        wanted: String,
+        /// The image that is there.
+        holder: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// A later version of this program has written what this one does not know.
     #[error("{} is of format {format}, and this version knows only {known}", path.display())]
     NewerFormat {
@@ -170,7 +180,9 @@ impl StoreError {
             | StoreError::Nameless { path }
             | StoreError::LockedOut { path, .. }
             | StoreError::NoEntry { path } => (FailureKind::Store, Some(path)),
-            StoreError::NameTaken { path, .. } | StoreError::Stray { path, .. } => (FailureKind::Conflict, Some(path)),
+            StoreError::NameTaken { path, .. }
+            | StoreError::FileTaken { path, .. }
+            | StoreError::Stray { path, .. } => (FailureKind::Conflict, Some(path)),
             StoreError::InUse { path, .. } => (FailureKind::Timeout, Some(path)),
             StoreError::NewerFormat { path, .. } => (FailureKind::Unsupported, Some(path)),
             StoreError::Busy { .. } => (FailureKind::Conflict, None),

@@ -9,14 +9,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::drafts::docker_dir::names;
 use crate::model::descriptor;
 use crate::model::json;
 use crate::model::source::{Carried, SourceIndex};
-use crate::model::{DocumentError, Draft};
+use crate::model::{DocumentError, Draft, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// The members as values.
+/// The members as values, with entries by the names of their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Form {
     source: Option<SourceIndex>,
@@ -60,17 +61,22 @@ impl Form {
     pub(super) fn of(draft: &Draft) -> Form {
         Form {
             source: draft.source.clone(),
-            order: draft.order.clone(),
+            order: draft.order.iter().map(names::file_name).collect(),
             carried: draft.carried.clone(),
-            platforms: draft.platforms.clone(),
+            platforms: draft.platforms.iter().map(|(key, own)| (names::file_name(key), own.clone())).collect(),
         }
     }
 
+    /// What names a file that is not there is passed over.
     pub(super) fn tell(&self, draft: &mut Draft) {
         draft.source.clone_from(&self.source);
-        draft.order.clone_from(&self.order);
         draft.carried.clone_from(&self.carried);
-        draft.platforms.clone_from(&self.platforms);
+        let entries = draft.keyed().keys().map(|key| (names::file_name(key), key.clone()));
+        let mut keys: BTreeMap<String, EntryKey> = entries.collect();
+        let platform = |(name, own): (&String, &Platform)| Some((keys.get(name)?.clone(), own.clone()));
+        draft.platforms = self.platforms.iter().filter_map(platform).collect();
+        keys.extend(self.carried.iter().map(|carried| (carried.key().text().to_owned(), carried.key())));
+        draft.order = self.order.iter().filter_map(|name| keys.get(name).cloned()).collect();
     }
 
     pub(super) fn members(&self) -> Members<'_> {

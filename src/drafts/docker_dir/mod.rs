@@ -1,10 +1,10 @@
 //! The local store of drafts: docker's own directory, read and written as `store-format.md` says.
 //!
-//! One narrow door: [`DockerDir::draft`] reads, [`DockerDir::change`] locks, reads, lets the caller make a new
-//! [`Draft`] of the old one, and writes the difference. Beside these, [`DockerDir::replace`] and [`DockerDir::remove`]
-//! need nothing of what is there, and [`DockerDir::names`], [`DockerDir::stored`] and [`DockerDir::remove_stored`] are
-//! for drafts that nobody named. Nothing else touches the files, so that another place to keep drafts needs only these
-//! verbs: values go in and come out, and paths are in errors alone.
+//! [`DockerDir`] is a [`DraftStore`]. Beside that it has what only a folder with a lock can do: [`DockerDir::change`]
+//! locks, reads, lets the caller make a new [`Draft`] of the old one, and writes the difference, and
+//! [`DockerDir::replace`] needs nothing of what is there. [`DockerDir::names`], [`DockerDir::stored`] and
+//! [`DockerDir::remove_stored`] are for drafts that nobody named. Nothing else touches the files: values go in and come
+//! out, and paths are in errors alone.
 
 mod atomic;
 mod checked_access;
@@ -29,12 +29,14 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::model::Draft;
-use crate::model::draft;
+use crate::drafts::DraftStore;
+use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
 pub use error::StoreError;
 pub use names::StoredName;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use names::docker_name;
 pub use read::DRAFT_LIMIT;
 pub use remains::Removable;
 pub use stored::StoredDraft;
@@ -65,21 +67,13 @@ impl DockerDir {
         DockerDir { patience, ..self }
     }
 
-    /// The draft of `list`, or `None` where there is none. Takes no lock and waits for nobody.
-    ///
-    /// # Errors
-    /// A file that cannot be read or is no entry; another list that has the same directory.
-    pub fn draft(&self, list: &Reference) -> Result<Option<Draft>, StoreError> {
-        read::draft(&self.paths, &draft::key(list), list)
-    }
-
     /// The draft for those who only show it. Where it is not known whether it says of itself what is written down of
     /// that list, it says nothing, and an error tells so.
     ///
     /// # Errors
-    /// As [`DockerDir::draft`], but for that one.
+    /// As [`DraftStore::load`], but for that one.
     pub fn shown(&self, list: &Reference) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
-        read::shown(&self.paths, &draft::key(list), list)
+        read::shown(&self.paths, &names::docker_name(list), list)
     }
 
     /// Changes the draft of `list` under its lock: `change` is given what is there and returns what shall be there,
@@ -96,7 +90,7 @@ impl DockerDir {
         notice: &dyn Fn(&str),
         mut change: impl FnMut(Option<&Draft>) -> Result<Option<Draft>, E>,
     ) -> Result<(), E> {
-        let name = draft::key(list);
+        let name = names::docker_name(list);
         // An answer that needs no write, such as a refusal, needs no lock and makes no directory either.
         if !self.is_there(&name)? && change(None)?.is_none() {
             return Ok(());
@@ -143,36 +137,13 @@ impl DockerDir {
     /// A directory with what is no entry, or of another list; a store that cannot be locked or written.
     pub fn replace(&self, draft: &Draft, notice: &dyn Fn(&str)) -> Result<(), StoreError> {
         let list = &draft.reference;
-        let name = draft::key(list);
+        let name = names::docker_name(list);
         let lock = self.lock(&name, list, notice)?;
         DockerDir::again(list, || {
             let before = remains::look(&self.paths, &name)?;
             before.as_ref().map_or(Ok(()), |before| before.check(list, &self.paths.list(&name)))?;
             let before = before.map(|before| before.into_snapshot(list));
             write::write(&self.paths, &lock, &name, list, before.as_ref(), Some(draft))
-        })
-    }
-
-    /// Removes the draft of `list` under its lock, readable or not; whether there was one. `notice` is told, once, if
-    /// the lock has to be waited for.
-    ///
-    /// # Errors
-    /// A directory with what is no entry, or of another list; a store that cannot be locked or written.
-    pub fn remove(&self, list: &Reference, notice: &dyn Fn(&str)) -> Result<bool, StoreError> {
-        let name = draft::key(list);
-        if !self.is_there(&name)? {
-            return Ok(false);
-        }
-        let lock = self.lock(&name, list, notice)?;
-        DockerDir::again(list, || {
-            let Some(remains) = remains::look(&self.paths, &name)? else { return Ok(false) };
-            remains.check(list, &self.paths.list(&name))?;
-            // Whatever docker has written into it meanwhile is of the list that is to go.
-            let may_go = |away: &Path| {
-                remains::check(away)?;
-                remains.is_at(away)
-            };
-            atomic::remove_directory(&self.paths, &lock, &name, may_go).map(|()| true)
         })
     }
 
@@ -245,6 +216,71 @@ impl DockerDir {
     /// Whether there is a directory `name`; one that cannot be looked at is not taken for one that is not there.
     fn is_there(&self, name: &str) -> Result<bool, StoreError> {
         checked_access::directory(&self.paths.list(name)).map(|found| found.is_some())
+    }
+}
+
+impl DraftStore for DockerDir {
+    type Error = StoreError;
+
+    /// Docker does not write the names of lists down, so that some are guesses.
+    fn lists(&self) -> Result<Vec<Reference>, StoreError> {
+        Ok(self.names()?.iter().filter_map(StoredName::list).collect())
+    }
+
+    /// Takes no lock. Another list that has the same directory is an error.
+    fn load(&self, list: &Reference) -> Result<Option<Draft>, StoreError> {
+        read::draft(&self.paths, &names::docker_name(list), list)
+    }
+
+    fn add<E: From<StoreError>>(
+        &self,
+        list: &Reference,
+        notice: &dyn Fn(&str),
+        mut add: impl FnMut(&mut Draft) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let mut is_there = false;
+        self.change(list, notice, |before| {
+            let mut draft = before.cloned();
+            is_there = draft.is_some();
+            draft.iter_mut().try_for_each(&mut add)?;
+            Ok::<_, E>(draft)
+        })?;
+        Ok(is_there)
+    }
+
+    fn remove_entries<E: From<StoreError>>(
+        &self,
+        list: &Reference,
+        notice: &dyn Fn(&str),
+        mut choose: impl FnMut(&Draft) -> Result<Vec<Entry>, E>,
+    ) -> Result<Option<Vec<Entry>>, E> {
+        let mut gone = None;
+        self.change(list, notice, |before| {
+            gone = None;
+            let Some(mut draft) = before.cloned() else { return Ok(None) };
+            let chosen = choose(&draft)?;
+            gone = Some(chosen.iter().flat_map(|entry| draft.take_out(entry)).collect());
+            Ok::<_, E>(Some(draft))
+        })?;
+        Ok(gone)
+    }
+
+    fn remove(&self, list: &Reference, notice: &dyn Fn(&str)) -> Result<bool, StoreError> {
+        let name = names::docker_name(list);
+        if !self.is_there(&name)? {
+            return Ok(false);
+        }
+        let lock = self.lock(&name, list, notice)?;
+        DockerDir::again(list, || {
+            let Some(remains) = remains::look(&self.paths, &name)? else { return Ok(false) };
+            remains.check(list, &self.paths.list(&name))?;
+            // Whatever docker has written into it meanwhile is of the list that is to go.
+            let may_go = |away: &Path| {
+                remains::check(away)?;
+                remains.is_at(away)
+            };
+            atomic::remove_directory(&self.paths, &lock, &name, may_go).map(|()| true)
+        })
     }
 }
 

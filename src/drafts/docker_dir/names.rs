@@ -1,8 +1,25 @@
-//! From a directory's name back to a list's. Docker's naming loses which `-` was a `:` and which `_` was a `/`, so a
+//! The names that docker gives to directories and files, and the way from a directory's name back to a list's. Docker's naming loses which `-` was a `:` and which `_` was a `/`, so a
 //! list that this program has not written down can only be guessed. See `store-format.md`, "Names that docker mixes".
 
-use crate::model::draft;
+use crate::model::{Entry, EntryKey};
 use crate::reference::{Reference, Repository};
+
+/// The name under which docker keeps a reference, of a list or of an entry: `:` becomes `-` and `/` becomes `_`.
+///
+/// Two references can share a name (`h/a_b:1` and `h/a/b:1`); see `store-format.md`, "Names that docker mixes".
+pub(crate) fn docker_name(reference: &Reference) -> String {
+    mixed(&reference.to_string())
+}
+
+/// The name of an entry's file.
+pub(super) fn file_name(key: &EntryKey) -> String {
+    key.image().map_or_else(|| key.text().to_owned(), mixed)
+}
+
+/// The key of an entry that was found in a file of this name.
+pub(super) fn entry_key(file: String, entry: &Entry) -> EntryKey {
+    if docker_name(&entry.reference) == file { EntryKey::of(&entry.reference) } else { EntryKey::named(file) }
+}
 
 /// A draft that is there, by the name of its directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +51,7 @@ pub(super) fn guess_among<'a>(
 ) -> Option<Reference> {
     repositories.into_iter().find_map(|repository| {
         let repository = repository.to_string();
-        let rest = directory.strip_prefix(&key(&repository))?;
+        let rest = directory.strip_prefix(&mixed(&repository))?;
         let (tag, digest) = rest.split_once('@').map_or((rest, None), |(tag, digest)| (tag, Some(digest)));
         let tag = match tag.strip_prefix('-') {
             Some(tag) => format!(":{tag}"),
@@ -87,19 +104,21 @@ fn last_is_colon(text: &str) -> Option<String> {
 }
 
 fn fits(directory: &str, text: &str) -> Option<Reference> {
-    Reference::parse_canonical(text).ok().filter(|list| draft::key(list) == directory)
+    Reference::parse_canonical(text).ok().filter(|list| docker_name(list) == directory)
 }
 
-fn key(text: &str) -> String {
+fn mixed(text: &str) -> String {
     text.replace(':', "-").replace('/', "_")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn directory(list: &str) -> String {
-        draft::key(&Reference::parse(list).unwrap())
+        docker_name(&Reference::parse(list).unwrap())
     }
 
     #[test]
@@ -137,5 +156,23 @@ mod tests {
         }
         assert_eq!(among("h.x/a/b:1", &["h.x/other", "h.x/a"]), None);
         assert_eq!(among("h.x/a/b:1", &[]), None);
+    }
+
+    proptest! {
+        /// What docker and the store rely on: a name for a file, not a path, and never one of the store's own.
+        #[test]
+        fn names_are_names_of_files(texts in prop::array::uniform2("([a-c.:\\[\\]_-]{1,6}/){0,3}[a-c._-]{1,6}(:[a-c._-]{1,3})?")) {
+            let [one, two] = texts.map(|text| Reference::parse(&text).ok());
+            for reference in one.iter().chain(&two) {
+                let name = docker_name(reference);
+                prop_assert!(!name.is_empty() && !name.starts_with('.') && !name.contains(['/', ':', '\0']), "{name}");
+                prop_assert_eq!(name.len(), reference.to_string().len());
+            }
+            if let (Some(one), Some(two)) = (one, two) {
+                prop_assert!(one != two || docker_name(&one) == docker_name(&two));
+                let again = Reference::parse(&one.to_string());
+                prop_assert_eq!(again.map(|again| docker_name(&again)), Ok(docker_name(&one)));
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Reading lists, docker's and ours. Docker writes without a lock and in place, so what is read half-written is read
 //! again before it is called broken. See `store-format.md`, "Readers".
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
@@ -12,6 +13,7 @@ use crate::drafts::docker_dir::checked_access;
 use crate::drafts::docker_dir::directory;
 use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::mark;
+use crate::drafts::docker_dir::names;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::sidecar::{self, DirectoryState, Sidecar};
 use crate::model::{Draft, Entry};
@@ -177,7 +179,7 @@ fn read_once(
     keep: impl FnMut(String, Vec<u8>, &Metadata),
 ) -> Result<Option<Draft>, StoreError> {
     let mut draft = Draft::new(list.clone());
-    let found = entries(directory, |name, entry| draft.insert_keyed(name, entry), keep)?;
+    let found = entries(directory, |name, entry| draft.insert_keyed(names::entry_key(name, &entry), entry), keep)?;
     Ok(found.then_some(draft))
 }
 
@@ -217,22 +219,32 @@ fn entries_within(
 
 /// The files that a draft is kept in, those that are written with this mark. An entry that is as it was keeps the bytes
 /// that it was read from.
+///
+/// Two images whose files would have one name are refused.
 pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, mark: &str) -> Result<Files, StoreError> {
-    let kept = |name: &String, entry: &Entry| {
-        let before = before.filter(|before| before.draft.keyed().get(name) == Some(entry))?;
-        before.seen.files.get(name).cloned()
-    };
-    let encoded = after.keyed().iter().map(|(name, entry)| {
-        let bytes = match kept(name, entry) {
-            Some(bytes) => bytes,
-            None => {
-                let bytes = entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?;
-                mark::marked(bytes, mark)
-            }
+    let mut files = Files::new();
+    let mut holders: BTreeMap<String, &Entry> = BTreeMap::new();
+    for (key, entry) in after.keyed() {
+        let name = names::file_name(key);
+        if let Some(other) = holders.insert(name.clone(), entry) {
+            let is_there = before.is_some_and(|before| before.draft.keyed().contains_key(key));
+            let (wanted, holder) = if is_there { (other, entry) } else { (entry, other) };
+            let (wanted, holder) = (wanted.reference.to_string(), holder.reference.to_string());
+            return Err(StoreError::FileTaken { wanted, holder, path: target.join(name) });
+        }
+        let same = before.filter(|before| before.draft.keyed().get(key) == Some(entry));
+        let bytes = match same.and_then(|before| before.seen.files.get(&name)) {
+            Some(bytes) => bytes.clone(),
+            None => mark::marked(encoded(entry, target, &name)?, mark),
         };
-        Ok((name.clone(), bytes))
-    });
-    encoded.collect()
+        files.insert(name, bytes);
+    }
+    Ok(files)
+}
+
+/// The bytes of an entry's file.
+pub(super) fn encoded(entry: &Entry, target: &Path, name: &str) -> Result<Vec<u8>, StoreError> {
+    entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })
 }
 
 #[cfg(test)]

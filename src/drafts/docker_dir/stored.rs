@@ -48,7 +48,7 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
     let list = known.or_else(|| names::guess_among(&name.directory, repositories));
     let list = list.or_else(|| StoredName { known: None, ..name.clone() }.list());
     let mut draft = Draft::new(list.ok_or(StoreError::Nameless { path })?);
-    entries.into_iter().for_each(|(key, entry)| draft.insert_keyed(key, entry));
+    entries.into_iter().for_each(|(name, entry)| draft.insert_keyed(names::entry_key(name, &entry), entry));
     let modified = match owner {
         Some(owner) => {
             owner.tell(&mut draft);

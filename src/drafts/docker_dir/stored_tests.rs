@@ -153,7 +153,7 @@ fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
         let broken = || {
             add(&store, "h.x/l", &[entry("h.x/a", "amd64"), entry("h.x/b", "amd64")]).unwrap();
             fs::write(folder.join("h.x_b-latest"), bad).unwrap();
-            assert!(store.draft(&list).is_err());
+            assert!(store.load(&list).is_err());
         };
         broken();
         assert!(store.remove(&list, &silent).unwrap() && !folder.exists());
@@ -163,7 +163,7 @@ fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
         assert!(store.remove_stored(&only(&store), None, &silent).unwrap() && !folder.exists());
         broken();
         let mut draft = Draft::new(list.clone());
-        draft.insert(entry("h.x/c", "amd64")).unwrap();
+        draft.insert(entry("h.x/c", "amd64"));
         store.replace(&draft, &silent).unwrap();
         assert_eq!(images(&store, "h.x/l").unwrap(), ["h.x/c:latest"]);
         store.remove(&list, &silent).unwrap();
@@ -173,7 +173,7 @@ fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
     let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
     let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":2,\"annotations\":1");
     fs::write(&side, text).unwrap();
-    assert!(matches!(store.draft(&list), Err(StoreError::SideFile { .. })));
+    assert!(matches!(store.load(&list), Err(StoreError::SideFile { .. })));
     assert!(store.remove(&list, &silent).unwrap() && !side.exists());
     // Any other file stays.
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();

@@ -11,6 +11,7 @@ use crate::drafts::docker_dir::error::StoreError;
 use crate::drafts::docker_dir::folder::Folder;
 use crate::drafts::docker_dir::lock::Lock;
 use crate::drafts::docker_dir::mark;
+use crate::drafts::docker_dir::names;
 use crate::drafts::docker_dir::paths::Paths;
 use crate::drafts::docker_dir::read::{self, Snapshot};
 use crate::drafts::docker_dir::sidecar::{self, Sidecar};
@@ -119,11 +120,12 @@ fn alter(
 fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &Path) -> Result<Files, StoreError> {
     let is_due = !mark.is_empty() || before.owner.as_ref().is_some_and(|owner| !owner.mark.is_empty());
     let mut marks = Files::new();
-    for (name, entry) in after.keyed().iter().filter(|_| is_due) {
-        let (old, new) = (before.seen.files.get(name), files.get(name));
+    for (key, entry) in after.keyed().iter().filter(|_| is_due) {
+        let name = names::file_name(key);
+        let (old, new) = (before.seen.files.get(&name), files.get(&name));
         if old.is_some_and(|old| new == Some(old) && mark::of(old) != mark) {
-            let bytes = entry.encode().map_err(|source| StoreError::Entry { path: target.join(name), source })?;
-            marks.insert(name.clone(), mark::marked(bytes, mark));
+            let bytes = read::encoded(entry, target, &name)?;
+            marks.insert(name, mark::marked(bytes, mark));
         }
     }
     Ok(marks)

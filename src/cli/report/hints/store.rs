@@ -16,7 +16,6 @@ pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
             "the stored entry was changed from outside: remove the list with rm and create it again".into()
         }
-        DocumentError::KeyTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         _ => return Vec::new(),
     };
     vec![hint]
@@ -34,6 +33,7 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
         StoreError::NameTaken { holder, .. } => {
             format!("finish {holder} first, with push --purge or rm, or choose another name")
         }
+        StoreError::FileTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),
         StoreError::SideFile { path, .. } => {
             format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())

@@ -1,0 +1,78 @@
+//! What a draft knows its entries by, and the order that docker gives them.
+
+use std::cmp::Ordering;
+
+use crate::reference::Reference;
+
+/// The key of an entry, or of another descriptor, in a draft.
+///
+/// Keys sort as docker sorts the entries of a list: by the image's name in full, with `-` in place of `:` and `_` in
+/// place of `/`. Where entries are kept, and under which names, is the store's business.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EntryKey {
+    text: String,
+    is_image: bool,
+}
+
+impl EntryKey {
+    /// The key of an image's entry.
+    pub fn of(image: &Reference) -> EntryKey {
+        EntryKey { text: image.to_string(), is_image: true }
+    }
+
+    /// Any other key: a place in a list, a digest, the name under which a store keeps an entry that is not called after
+    /// its image.
+    pub fn named(name: impl Into<String>) -> EntryKey {
+        EntryKey { text: name.into(), is_image: false }
+    }
+
+    /// The image in full; `None` for a key that is not an image's.
+    pub fn image(&self) -> Option<&str> {
+        self.is_image.then_some(self.text.as_str())
+    }
+
+    /// The key as text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn sorted(&self) -> impl Iterator<Item = u8> {
+        let is_image = self.is_image;
+        self.text.bytes().map(move |byte| match byte {
+            b':' if is_image => b'-',
+            b'/' if is_image => b'_',
+            byte => byte,
+        })
+    }
+}
+
+impl Ord for EntryKey {
+    fn cmp(&self, other: &EntryKey) -> Ordering {
+        let by_name = || self.is_image.cmp(&other.is_image).then_with(|| self.text.cmp(&other.text));
+        self.sorted().cmp(other.sorted()).then_with(by_name)
+    }
+}
+
+impl PartialOrd for EntryKey {
+    fn partial_cmp(&self, other: &EntryKey) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_sort_as_docker_sorts_them() {
+        let of = |text: &str| EntryKey::of(&Reference::parse(text).unwrap());
+        let mut keys = ["h.x/a:2", "h.x/a/b:1", "h.x/a.b:1", "h.x/a:10", "h.x/a_b:1", "h.x:5/a:1"].map(of).to_vec();
+        keys.push(EntryKey::named("h.x_a-1"));
+        keys.sort();
+        let sorted: Vec<&str> = keys.iter().map(EntryKey::text).collect();
+        // `-` is before `.`, and that before `_`.
+        assert_eq!(sorted, ["h.x:5/a:1", "h.x_a-1", "h.x/a:10", "h.x/a:2", "h.x/a.b:1", "h.x/a/b:1", "h.x/a_b:1"]);
+        assert_eq!(of("h.x/a:1").image(), Some("h.x/a:1"));
+        assert_ne!(of("h.x/a:1"), EntryKey::named("h.x/a:1"));
+    }
+}
