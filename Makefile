@@ -45,6 +45,7 @@ check: ## Check format, clippy, unit tests and layers: quick, while you work; ma
 
 faults: setup ## Each request of each command with each fault, and a crash at each step; FAULT_RUNS=100000, FAULT_SEED=17
 	FAULTS_WHOLE=1 $(CARGO) test --locked --test faults -- --nocapture
+	FAULTS_WHOLE=1 $(CARGO) test --locked --lib -- fuzzing::
 
 demo: ## Show the main job on a registry of its own; REGISTRY=real takes docker-registry
 	$(CARGO) build --release --locked --package docker-manifest --package demo

@@ -18,15 +18,15 @@ mod verdict;
 
 use std::collections::BTreeSet;
 
-use docker_manifest::env::Env;
-
+use crate::{is_whole, variable};
 use case::{Case, Plan, Trouble, clean};
 use commands::{COMMANDS, Command};
 use ground::{Door, Side};
 use runner::{Tally, run_all};
 
-/// At least so many runs are left to chance.
+/// Runs by chance in `make faults`, and in `make test`.
 const RUNS: u64 = 2000;
+const RUNS_SAMPLED: u64 = 600;
 /// Runs that keep the processor busy: a few at once.
 const BUSY: usize = 6;
 /// Runs that wait for a registry that does not answer: many at once.
@@ -35,15 +35,6 @@ const WAITING: usize = 24;
 const PARTS: usize = 5;
 /// Each fault so often for a command is enough there.
 const ENOUGH: usize = 5;
-
-fn variable(name: &str) -> Option<u64> {
-    Env::from_process().get(name).map(|text| text.parse().expect("a number"))
-}
-
-/// Whether each request is to meet each fault.
-fn is_whole() -> bool {
-    variable("FAULTS_WHOLE").is_some_and(|number| number != 0)
-}
 
 /// Every request of a command, in the order in which one at a time has them.
 fn requests(command: &'static Command, door: Door) -> Vec<(Side, usize)> {
@@ -113,11 +104,15 @@ fn the_token_server_is_down() {
     run_all("no token server", &cases, BUSY).show();
 }
 
+fn runs() -> u64 {
+    if is_whole() { RUNS } else { RUNS_SAMPLED }
+}
+
 #[test]
 fn by_chance() {
     let seeds = match variable("FAULT_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 1..variable("FAULT_RUNS").unwrap_or(RUNS) + 1,
+        None => 1..variable("FAULT_RUNS").unwrap_or_else(runs) + 1,
     };
     let cases: Vec<Case> = seeds.map(Case::by_chance).collect();
     run_all("by chance", &cases, BUSY).show();
@@ -125,7 +120,7 @@ fn by_chance() {
 
 #[test]
 fn by_chance_without_an_answer() {
-    let cases: Vec<Case> = (1..=RUNS / 10).map(|seed| Case::by_chance(seed).with_stalls()).collect();
+    let cases: Vec<Case> = (1..=runs() / 10).map(|seed| Case::by_chance(seed).with_stalls()).collect();
     run_all("by chance, some never answered", &cases, WAITING).show();
 }
 

@@ -6,5 +6,17 @@ mod fault_matrix;
 #[path = "../shared/in_process.rs"]
 mod in_process;
 
+use docker_manifest::env::Env;
+
 /// The program under test.
 const OURS: &str = env!("CARGO_BIN_EXE_docker-manifest");
+
+/// The value of an environment variable that is a number.
+fn variable(name: &str) -> Option<u64> {
+    Env::from_process().get(name).map(|text| text.parse().expect("a number"))
+}
+
+/// Whether to try everything rather than a sample: `make faults`.
+fn is_whole() -> bool {
+    variable("FAULTS_WHOLE").is_some_and(|number| number != 0)
+}

@@ -48,7 +48,8 @@ pub(super) struct Case {
 pub(super) struct Call {
     pub(super) name: String,
     count: usize,
-    place: usize,
+    /// Its number among all calls.
+    pub(super) place: usize,
     /// How many writes to the store came before it.
     writes: usize,
     pub(super) line: String,
