@@ -1,7 +1,6 @@
-//! Content digests, the names by which a registry's bytes are known and checked.
+//! Content digests (image-spec, "Digests").
 //!
-//! The grammar, the supported algorithms and the error texts are those of the OCI image specification's
-//! `descriptor.md` as docker implements it: `sha256`, `sha384` and `sha512`, lower-case hexadecimal only.
+//! Grammar, algorithms and error texts are docker's: `sha256`, `sha384` and `sha512`, lower-case hexadecimal only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,12 +8,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-/// A validated `algorithm:hex` digest.
+/// A valid `algorithm:hex` digest.
 ///
-/// A value of this type always names an algorithm that [`Hasher`] can compute.
+/// [`Hasher`] supports its algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
-    /// Shared, because a push of many images names each blob in several places.
+    /// Shared, because a push of many images names each blob several times.
     text: Arc<str>,
     algorithm: Algorithm,
 }
@@ -45,20 +44,20 @@ pub enum DigestError {
     /// The encoded part is too long or too short for its algorithm.
     #[error("invalid checksum digest length")]
     Length,
-    /// The algorithm is not one that is implemented here or in docker.
+    /// Neither this program nor docker supports the algorithm.
     #[error("unsupported digest algorithm")]
     Unsupported,
 }
 
 impl Digest {
-    /// The sha256 digest of `bytes`, the algorithm that every registry speaks.
+    /// The sha256 digest of `bytes`. Every registry supports sha256.
     pub fn of(bytes: &[u8]) -> Digest {
         let mut hasher = Hasher(State::Sha256(Sha256::new()));
         hasher.update(bytes);
         hasher.finish()
     }
 
-    /// Whether `bytes` hash to this digest, under this digest's own algorithm.
+    /// Whether `bytes` have this digest, by its own algorithm.
     pub fn verifies(&self, bytes: &[u8]) -> bool {
         let mut hasher = Hasher::for_digest(self);
         hasher.update(bytes);
@@ -70,12 +69,12 @@ impl Digest {
         self.text.split(':').next().unwrap_or_default()
     }
 
-    /// Whether the two are of one algorithm, so that they can be compared: one content has many digests.
+    /// Whether both have the same algorithm, so that they can be compared.
     pub fn is_comparable(&self, other: &Digest) -> bool {
         self.algorithm == other.algorithm
     }
 
-    /// Whether it is of sha256, the algorithm that [`Digest::of`] computes.
+    /// Whether the algorithm is sha256, that of [`Digest::of`].
     pub fn is_canonical(&self) -> bool {
         self.algorithm == Algorithm::Sha256
     }
@@ -113,7 +112,7 @@ impl FromStr for Digest {
     }
 }
 
-/// `[a-z0-9]+(?:[.+_-][a-z0-9]+)*`, any algorithm's name.
+/// `[a-z0-9]+(?:[.+_-][a-z0-9]+)*`, the name of any algorithm.
 fn is_algorithm_name(name: &str) -> bool {
     name.split(['.', '+', '_', '-'])
         .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
@@ -141,7 +140,7 @@ enum State {
 }
 
 impl Hasher {
-    /// A hasher of the algorithm that `digest` uses, to verify content against it.
+    /// A hasher with the algorithm of `digest`, to verify content against it.
     pub fn for_digest(digest: &Digest) -> Hasher {
         Hasher(match digest.algorithm {
             Algorithm::Sha256 => State::Sha256(Sha256::new()),

@@ -1,7 +1,7 @@
-//! The process's surroundings, read once and passed on as a value.
+//! The process's environment, read once and passed on as a value.
 //!
-//! No other module reads an environment variable or the argument vector (`clippy.toml` sees to that), so everything
-//! below `main` can be tested without touching the real ones.
+//! No other module reads an environment variable or the argument vector (`clippy.toml` enforces it), so that everything
+//! below `main` can be tested without the real ones.
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
@@ -10,15 +10,15 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A snapshot of environment variables and of where the user's home is. Shown for debugging without the variables'
-/// values, many a one of which is a secret.
+/// A snapshot of the environment variables and the home directory. `Debug` leaves out the values, because many are
+/// secrets.
 #[derive(Clone, Default)]
 pub struct Env {
     variables: BTreeMap<String, String>,
     home: Option<PathBuf>,
-    /// Variables whose value is not UTF-8, which a path need not be.
+    /// Variables whose value is not UTF-8; paths need not be.
     odd_variables: BTreeMap<String, OsString>,
-    /// Arguments, and values in them, that are not UTF-8, by what they are read as.
+    /// Arguments, and values in them, that are not UTF-8, by their lossy text.
     odd_arguments: BTreeMap<String, OsString>,
 }
 
@@ -29,7 +29,8 @@ impl fmt::Debug for Env {
 }
 
 impl Env {
-    /// Reads the process's own. A variable that is not UTF-8 is read lossily, unless it is asked for as a path.
+    /// Reads the process's own environment. A variable that is not UTF-8 is read lossily, unless it is requested as a
+    /// path.
     pub fn from_process() -> Env {
         let variables = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -41,24 +42,24 @@ impl Env {
         Env { variables, home, odd_variables, odd_arguments: odd(std::env::args_os().skip(1)) }
     }
 
-    /// An environment made of these variables; `HOME` among them is the home directory.
+    /// An environment of these variables. `HOME` is the home directory.
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Env {
         let variables: BTreeMap<String, String> = pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
         let home = variables.get("HOME").map(PathBuf::from);
         Env { variables, home, ..Env::default() }
     }
 
-    /// The value of a variable that is set and not empty: docker treats an empty one as not set.
+    /// The value of a variable that is set and not empty. Docker treats an empty one as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value of a variable that is set, be it empty: for variables that are the user's own.
+    /// The value of a variable that is set, even if it is empty: for the user's own variables.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// The value of a variable that names a file or a directory, as it is, UTF-8 or not.
+    /// The value of a variable that names a file or a directory, UTF-8 or not.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.odd_variables.get(name).map(PathBuf::from).or_else(|| self.get(name).map(PathBuf::from))
     }
@@ -68,20 +69,20 @@ impl Env {
         self.home.as_deref()
     }
 
-    /// The directories of `PATH`; where it is not set, those that the system searches then.
+    /// The directories of `PATH`, or the system's default if it is not set.
     pub fn search_path(&self) -> Vec<PathBuf> {
         let path = self.path("PATH").unwrap_or_else(|| PathBuf::from("/bin:/usr/bin"));
         std::env::split_paths(&path).collect()
     }
 
-    /// A path of the command line as it was typed. [`arguments`] reads what is not UTF-8 lossily.
+    /// A path of the command line as it was typed. [`arguments`] reads it lossily if it is not UTF-8.
     pub fn typed<'a>(&'a self, read: &'a Path) -> &'a Path {
         read.to_str().and_then(|text| self.odd_arguments.get(text)).map_or(read, Path::new)
     }
 
     /// Docker's configuration directory: `DOCKER_CONFIG`, else `.docker` in the home directory.
     ///
-    /// A home that cannot be found gives `.docker` in the working directory, as docker has it.
+    /// Without a home directory it is `.docker` in the working directory, as in docker.
     pub fn docker_config_dir(&self) -> PathBuf {
         match self.path("DOCKER_CONFIG") {
             Some(dir) => dir,
@@ -90,11 +91,11 @@ impl Env {
     }
 }
 
-/// The path of the running program: as the PATH names it where it is the same file, so that it outlives an update that
-/// moves what a link leads to.
+/// The path of the running program. If `PATH` names the same file, it is that path, which survives an update that moves
+/// a link's target.
 ///
 /// # Errors
-/// The system's, where it does not tell.
+/// The system does not know the path.
 pub fn program(path: &[PathBuf]) -> io::Result<PathBuf> {
     let running = std::env::current_exe()?;
     let name = running.file_name().unwrap_or_default();
@@ -103,7 +104,8 @@ pub fn program(path: &[PathBuf]) -> io::Result<PathBuf> {
     Ok(named.unwrap_or(running))
 }
 
-/// What of these words is not UTF-8, by what it is read as: a word, or the value in `--flag=value` or `-fvalue`.
+/// The parts of these words that are not UTF-8, by their lossy text: a word, or the value in `--flag=value` or
+/// `-fvalue`.
 fn odd(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> {
     let mut odd = BTreeMap::new();
     for word in words.into_iter().filter(|word| word.to_str().is_none()) {
@@ -114,7 +116,7 @@ fn odd(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, OsString> 
     odd
 }
 
-/// The values that a flag can have in itself.
+/// The possible values inside of a flag's word.
 #[cfg(unix)]
 fn values(word: &OsStr) -> Vec<&OsStr> {
     use std::os::unix::ffi::OsStrExt;
@@ -129,12 +131,12 @@ fn values(_: &OsStr) -> Vec<&OsStr> {
     Vec::new()
 }
 
-/// The process's arguments as they are, the program's own name first.
+/// The process's arguments, beginning with the program's own name.
 pub fn raw_arguments() -> Vec<OsString> {
     std::env::args_os().collect()
 }
 
-/// The process's arguments, the program's own name first; what is not UTF-8 is read lossily.
+/// The process's arguments, beginning with the program's own name. Arguments that are not UTF-8 are read lossily.
 pub fn arguments() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }

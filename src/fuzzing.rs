@@ -1,9 +1,9 @@
-//! Hostile input: one function for each parser of what others wrote, given to libFuzzer (`fuzz/`) and, with the files
-//! in `fuzz/corpus` and inputs that are too large to keep, to the tests below.
+//! Fuzz targets: one function for each parser of foreign input. libFuzzer (`fuzz/`) and the tests below call them; the
+//! tests use the files in `fuzz/corpus` and inputs that are too large to keep.
 //!
-//! No part of the program: it is there in tests and under the feature `fuzzing`. Each function takes any bytes at all
-//! and panics where its parser breaks a promise that can be checked cheaply: most often that what was read can be
-//! written and read again as the same value, or that a message fits on a line and repeats no secret.
+//! They exist in tests and under the feature `fuzzing` only. Each function takes any bytes and panics if its parser
+//! breaks a promise: mostly that what was read can be written and read again as the same value, or that a message fits
+//! on a line and repeats no secret.
 
 use crate::content::registry::fuzzing as registry;
 use crate::digest::Digest;
@@ -16,10 +16,10 @@ use crate::model::{Entry, json};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A function that takes hostile bytes.
+/// A function that takes foreign bytes.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is that of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/corpus`.
+/// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a folder of that name.
 pub const TARGETS: [(&str, Target); 14] = [
     ("challenge", registry::challenge),
     ("config", registry::config),
@@ -40,14 +40,14 @@ pub const TARGETS: [(&str, Target); 14] = [
 /// Runs the target of this name on these bytes.
 ///
 /// # Panics
-/// Where the parser breaks a promise, and where there is no such target.
+/// If the parser breaks a promise, and if there is no such target.
 pub fn run(name: &str, bytes: &[u8]) {
     let found = TARGETS.iter().find(|(target, _)| *target == name);
     let (_, target) = found.unwrap_or_else(|| panic!("no target {name}"));
     target(bytes);
 }
 
-/// References and digests: what is shown is what is read, in full too, and by the name of its directory.
+/// References and digests: the displayed text is read back as the same value, in full form and as the directory's name.
 fn reference(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(digest) = text.parse::<Digest>() {
@@ -68,13 +68,13 @@ fn reference(bytes: &[u8]) {
     assert!(!directory.starts_with('.') && !directory.contains(['/', '\\', ':']), "{directory:.200}");
 }
 
-/// Platforms as people type them: what is shown is what is read, and it is its own kind.
+/// Platforms as users type them: the displayed text is read back as the same value, and it matches itself.
 fn platform(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Platform::parse(text) {
         Ok(platform) => {
             let shown = platform.to_string();
-            // What the operating system must have is not shown.
+            // Features of the operating system are not displayed.
             assert_eq!(Platform::parse(&shown), Ok(Platform { os_features: Vec::new(), ..platform.clone() }));
             assert_eq!(platform.normalized().normalized(), platform.normalized());
             assert!(platform.matches(&platform), "{shown}");
@@ -84,7 +84,7 @@ fn platform(bytes: &[u8]) {
     }
 }
 
-/// Spec files: what is read can be written and read again, and what cannot has a place in the text.
+/// Spec files: what is read can be written and read again, and an error has a position in the text.
 fn spec(bytes: &[u8]) {
     let text = match spec::decode(bytes, "f") {
         Ok(text) => text,
@@ -111,7 +111,7 @@ fn spec(bytes: &[u8]) {
     }
 }
 
-/// Lists and indexes: what is read can be written and read again; the layout that is shown says all that came.
+/// Lists and indexes: what is read can be written and read again; the displayed layout has all members.
 fn index(bytes: &[u8]) {
     if let Ok(index) = Index::decode(bytes) {
         let written = index.encode().expect("an index can be written");
@@ -128,7 +128,7 @@ fn index(bytes: &[u8]) {
     assert!(without_fractions(&said) != said || index::layout(&laid).is_ok_and(|again| again == laid));
 }
 
-/// Fractions are no part of any document here, and shown as near as they can be.
+/// Documents have no fractions, and displayed ones are approximate.
 fn without_fractions(value: &serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
@@ -139,7 +139,7 @@ fn without_fractions(value: &serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Image manifests: whatever bytes came are the bytes that are kept and sent on.
+/// Image manifests: the original bytes are kept and sent.
 fn manifest(bytes: &[u8]) {
     if let (Ok(config), Ok(blobs)) = (manifest::config(bytes), manifest::blobs(bytes)) {
         assert_eq!(blobs.first(), Some(&config));
@@ -160,7 +160,8 @@ fn manifest(bytes: &[u8]) {
     }
 }
 
-/// Store entries: what is read can be written, the same every time; what it gives to send has the digest that it says.
+/// Store entries: what is read can be written, always the same; the bytes to send have the digest that the entry
+/// states.
 fn entry(bytes: &[u8]) {
     let Ok(entry) = Entry::decode(bytes) else { return };
     let written = entry.encode().expect("an entry can be written");
@@ -196,7 +197,7 @@ mod tests {
         entries.map(|entry| name(entry.unwrap())).collect()
     }
 
-    /// The fuzzer's own workspace is not built here, so that its parts could be forgotten.
+    /// The fuzzer's own workspace is not built here, so its parts could be forgotten.
     #[test]
     fn every_target_has_its_program_and_its_corpus() {
         let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -226,7 +227,7 @@ mod tests {
         }
     }
 
-    /// A parser that looked twice as long at each next byte would be at these for hours.
+    /// A parser with quadratic time would take hours for these.
     #[test]
     fn what_is_too_large_to_keep() {
         let count = 200_000;
@@ -290,7 +291,7 @@ mod tests {
         }
     }
 
-    /// The same, within what makes each document one of its kind.
+    /// The same inputs inside of a document of each kind.
     #[test]
     fn what_is_too_large_in_its_place() {
         let (many, deep) = (50_000, "[".repeat(100_000));
@@ -333,7 +334,7 @@ mod tests {
         }
     }
 
-    /// Says of which input it was where the test fails: on one thread, so that a lock is no matter.
+    /// Names the input if the test fails. Runs on one thread, so that locks do not matter.
     fn said_of(what: &str, test: impl FnOnce()) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
         assert!(outcome.is_ok(), "{what}");

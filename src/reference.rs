@@ -1,7 +1,7 @@
-//! Image references: the grammar, the normalisation and the error texts of `github.com/distribution/reference`.
+//! Image references: grammar, normalisation and error texts of `github.com/distribution/reference`.
 //!
-//! Written by hand without a regex crate because the crates that exist differ from Go's on IPv6 hosts, upper-case
-//! hosts, names of 64 hexadecimal digits and Unicode tags (see `crates.md`), and a reference is the name of a draft.
+//! Written by hand, because the existing crates differ from Go's on IPv6 hosts, upper-case hosts, names of 64
+//! hexadecimal digits and Unicode tags, and a reference is the name of a draft.
 
 use std::fmt;
 
@@ -23,9 +23,9 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The registry's host as it stands in the name, with its port if it has one: `docker.io`, `[::1]:5000`.
+    /// The registry's host as in the reference, with its port if it has one: `docker.io`, `[::1]:5000`.
     ///
-    /// Empty where Go's grammar reads a name such as `foo_bar.com/x` as all path.
+    /// Empty if Go's grammar reads a name such as `foo_bar.com/x` as a path only.
     pub fn domain(&self) -> &str {
         &self.domain
     }
@@ -50,7 +50,7 @@ impl fmt::Display for Repository {
     }
 }
 
-/// A repository with a tag, a digest, or both. Displayed in full: `docker.io/library/alpine:latest`.
+/// A repository with a tag, a digest, or both. `Display` is the full form: `docker.io/library/alpine:latest`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     repository: Repository,
@@ -61,17 +61,17 @@ pub struct Reference {
 /// Why a text is not a reference. The texts are docker's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// Not of the grammar.
+    /// The text does not match the grammar.
     #[error("invalid reference format")]
     Format,
-    /// Of the grammar but for upper-case letters in the repository's path.
+    /// The text matches the grammar except for upper-case letters in the path.
     #[error("invalid reference format: repository name ({0}) must be lowercase")]
     Uppercase(String),
-    /// Of the grammar only once it is all in lower case: a host such as `Foo_bar` that can only be path, or a tag with
-    /// a letter beyond ASCII that ASCII has a small one for.
+    /// The text matches the grammar only in lower case: a host such as `Foo_bar` that can only be a path, or a tag with
+    /// a non-ASCII letter whose lower case is ASCII.
     #[error("repository name must be lowercase")]
     OnlyInLowercase,
-    /// 64 hexadecimal digits, which docker keeps for image IDs.
+    /// 64 hexadecimal digits, which docker reserves for image IDs.
     #[error("invalid repository name ({0}), cannot specify 64-byte hexadecimal strings")]
     ImageId(String),
     /// The path is over 255 characters.
@@ -80,7 +80,7 @@ pub enum ReferenceError {
     /// The part after `@` looks like a digest and is none.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// A stored reference that is not in its normalised form.
+    /// A stored reference that is not in normal form.
     #[error("repository name must be canonical")]
     NotCanonical,
 }
@@ -88,10 +88,10 @@ pub enum ReferenceError {
 impl Reference {
     /// Reads a reference as a user types it: `alpine` is `docker.io/library/alpine:latest`.
     ///
-    /// A reference with a digest gets no default tag; a tag beside a digest is kept.
+    /// A reference with a digest gets no default tag. A tag beside a digest is kept.
     ///
     /// # Errors
-    /// What is wrong with it, in the words of docker's own parser.
+    /// The error of docker's own parser.
     pub fn parse(text: &str) -> Result<Reference, ReferenceError> {
         let mut reference = Reference::parse_normalized(text)?;
         if reference.tag.is_none() && reference.digest.is_none() {
@@ -100,7 +100,7 @@ impl Reference {
         Ok(reference)
     }
 
-    /// Reads a reference as the store holds it: already in full, with the tag or digest that it has.
+    /// Reads a reference as the store keeps it: in full, with its tag or digest.
     ///
     /// # Errors
     /// As [`Reference::parse`], and [`ReferenceError::NotCanonical`] for a reference that is not in full.
@@ -112,7 +112,7 @@ impl Reference {
         Ok(reference)
     }
 
-    /// Whether the text names a repository only, with neither a tag nor a digest.
+    /// Whether the text names a repository only, without a tag and a digest.
     pub fn names_repository_only(text: &str) -> bool {
         Reference::parse_normalized(text).is_ok_and(|read| read.tag.is_none() && read.digest.is_none())
     }
@@ -133,7 +133,7 @@ impl Reference {
         })
     }
 
-    /// The repository that it is in.
+    /// Its repository.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
@@ -148,7 +148,7 @@ impl Reference {
         self.digest.as_ref()
     }
 
-    /// The same reference pinned to `digest`; a tag stays, as in Go's `reference.WithDigest`.
+    /// The reference with this digest. A tag stays, as in Go's `reference.WithDigest`.
     pub fn with_digest(&self, digest: &Digest) -> Reference {
         Reference { digest: Some(digest.clone()), ..self.clone() }
     }
@@ -167,7 +167,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Tells the registry's host from the rest, filling in Docker Hub's where the text names none.
+/// Splits the registry's host from the rest. The default is Docker Hub's.
 fn split_domain(text: &str) -> (&str, String) {
     let (domain, remainder) = match text.split_once('/') {
         Some((LEGACY_DEFAULT_DOMAIN, rest)) => (DEFAULT_DOMAIN, rest),
@@ -182,7 +182,7 @@ fn split_domain(text: &str) -> (&str, String) {
     (domain, remainder.to_owned())
 }
 
-/// Letter by letter, as Go has it: `İ` becomes `i` alone.
+/// Lower case letter by letter, as in Go: `İ` becomes `i` alone.
 fn lowercase(text: &str) -> String {
     text.chars().filter_map(|letter| letter.to_lowercase().next()).collect()
 }
@@ -204,7 +204,7 @@ fn parse_full(domain: &str, remainder: &str) -> Result<Reference, ReferenceError
     Ok(Reference { repository, tag: tag.map(str::to_owned), digest })
 }
 
-/// Where the host is none by the grammar but would do as a path, Go's expression reads it as path; so does this.
+/// If the host does not match the grammar but would match as a path, it is part of the path, as in Go's expression.
 fn repository(domain: &str, path: &str) -> Result<Repository, ReferenceError> {
     if !is_path(path) {
         return Err(ReferenceError::Format);
@@ -271,7 +271,7 @@ fn is_tag(text: &str) -> bool {
         && text.bytes().all(|b| is_word(b) || b == b'.' || b == b'-')
 }
 
-/// What the reference grammar takes for a digest, before the digest's own grammar is asked.
+/// What the reference grammar accepts as a digest, before the digest's own grammar is applied.
 fn looks_like_digest(text: &str) -> bool {
     let Some((algorithm, hex)) = text.split_once(':') else { return false };
     let is_part = |part: &str| {
@@ -360,7 +360,7 @@ mod tests {
         assert_eq!(Reference::parse_canonical("docker.io/library/alpine").map(|r| r.tag), Ok(None));
     }
 
-    /// Texts of the grammar's own signs, which are references often enough.
+    /// Texts of the grammar's own characters, many of which are references.
     const NEAR: &str = "([a-zA-Z0-9.:_\\[\\]-]{0,9}/){0,3}[a-z0-9._-]{0,9}(:[\\w.-]{0,4})?(@sha256:[0-9a-f]{64})?";
 
     proptest! {

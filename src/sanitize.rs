@@ -1,15 +1,14 @@
-//! Text that may come from a registry, made fit to be shown: what would move a terminal's cursor, colour what follows,
-//! end the line or turn its direction round (the controls of Unicode's bidirectional algorithm, UAX #9) becomes `?`,
-//! and what is far too long is cut.
+//! Sanitizes text that may come from a registry: characters that move a terminal's cursor, change colours, end the line
+//! or change the direction of writing (UAX #9) become `?`, and long text is cut.
 
 use std::io;
 
-/// A word of somebody else's is shown up to so many characters.
+/// The maximum length of a foreign word, in characters.
 const WORD_MAX: usize = 1000;
-/// A line of talk has at most so many characters; none of ours comes near.
+/// The maximum length of a line of messages, in characters. Ours are far shorter.
 const LINE_MAX: usize = 10_000;
 
-/// Whether a character is shown as it is.
+/// Whether a character is shown unchanged.
 pub fn is_plain(character: char) -> bool {
     let turns =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -21,7 +20,7 @@ fn shown(character: char) -> char {
     if is_plain(character) { character } else { '?' }
 }
 
-/// What the system says of a failure, without the number that the failure has there.
+/// The system's message for an error, without its number.
 pub fn io_error(error: &io::Error) -> String {
     let text = error.to_string();
     let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
@@ -36,24 +35,24 @@ pub fn line(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The text on one line, cut where it is too long for a word.
+/// The text on one line, cut to the maximum length of a word.
 pub fn word(text: &str) -> String {
     line(&cut(text, WORD_MAX))
 }
 
-/// As much of a text as is shown of a word, as it is.
+/// The text, cut to the maximum length of a word, with its characters unchanged.
 pub fn start(text: &str) -> String {
     cut(text, WORD_MAX)
 }
 
-/// Lines of talk: newlines and tabs stay, and each line is cut where it is too long.
+/// Messages: newlines and tabs stay, and long lines are cut.
 pub fn talk(text: &str) -> String {
     let line =
         |line: &str| -> String { cut(line, LINE_MAX).chars().map(|c| if c == '\t' { c } else { shown(c) }).collect() };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON with escapes for what is valid in it and could still steer a terminal. It means the same.
+/// JSON with escapes for characters that are valid in it but could control a terminal. Its value does not change.
 pub fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,20 +1,20 @@
-//! A text that must never be printed: passwords, tokens and the headers made of them.
+//! A text that must never be printed: passwords, tokens, and headers that contain them.
 
 use std::fmt;
 
-/// Wraps a secret so that `{:?}` and `{}` show only that there is one.
+/// A secret. `Debug` and `Display` show only that there is one.
 ///
-/// The text itself is reached by [`Secret::reveal`] alone, so every place that uses it can be found by that name.
+/// The text is accessed by [`Secret::reveal`] alone, so every use can be found by that name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text into custody.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
-    /// The text, to be put on the wire or handed to a credential helper and nowhere else.
+    /// The text, for a request or a credential helper only.
     pub fn reveal(&self) -> &str {
         &self.0
     }

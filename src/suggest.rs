@@ -1,9 +1,10 @@
-//! The nearest right word, for whoever mistyped one: flags, verbs, platforms, keys.
+//! The nearest known word for a mistyped one: flags, commands, platforms, keys.
 
-/// The candidate that `word` was probably meant to be; none where no candidate is near enough to be worth a hint.
+/// The candidate that `word` was probably meant to be; `None` if no candidate is near enough.
 ///
-/// Near is a third of the word's letters changed, added, left out or swapped with their neighbour, or the word is the
-/// beginning of one candidate alone. Of equally near ones one with the same letters wins, else the first.
+/// A candidate is near if at most a third of the word's letters are changed, added, missing or swapped with their
+/// neighbour, or if the word is the beginning of this candidate only. Of equally near ones, one with the same letters
+/// wins, else the first.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let bound = (word.chars().count() / 3).max(1);
@@ -11,7 +12,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let mut begun = Vec::new();
     for candidate in candidates {
         let distance = strsim::damerau_levenshtein(&word, candidate);
-        // A distance as long as the candidate shares nothing with it.
+        // A distance as long as the candidate means that nothing is shared.
         let near = distance <= bound && distance < candidate.chars().count();
         let rank = (distance, letters(&word) != letters(candidate));
         if near && best.is_none_or(|(least, _)| rank < least) {

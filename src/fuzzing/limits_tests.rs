@@ -1,7 +1,6 @@
-//! Each parser with as much as it can ever be given (or 4 MiB, a spec 1 MiB: enough for all that is counted) of what
-//! parsers choke on, in a process of its own whose memory is measured there. Whole files are for
-//! `tests/cases/hostile_input.rs`. Time is bounded by how much of it there is: a parser that took twice as long for
-//! each next byte would not come back.
+//! Memory of the parsers: each gets the largest input that it can get (or 4 MiB, a spec 1 MiB) of what parsers choke
+//! on, in a process of its own whose memory is measured. `tests/cases/hostile_input.rs` tests whole files. The size
+//! also limits the time: a parser with quadratic time would not return.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,13 +9,13 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::env::Env;
 
-/// What one of the processes may take, in kB: a list of half a million values takes most of it.
+/// The maximum memory of one process, in kB. A list of half a million values takes most of it.
 const PEAK_MAX: u64 = 96 * 1024;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// The most that each parser is given by whoever reads for it, in bytes, where that is less; and how a document begins
-/// and ends in which what is hostile stands where it would be looked at.
+/// The largest input of each parser in bytes, and the beginning and end of a document that puts the input in a relevant
+/// place.
 const DOORS: [(&str, usize, &str, &str); 14] = [
     ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
     ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),
@@ -34,7 +33,7 @@ const DOORS: [(&str, usize, &str, &str); 14] = [
     ("token", MIB, "{\"token\":", "}"),
 ];
 
-/// What each gets: a beginning, what is repeated, and an end.
+/// The inputs: a beginning, what is repeated, and an end.
 const SHAPES: [(&str, &str, &str); 9] = [
     ("", "[", ""),
     ("", "{\"a\":", ""),
@@ -52,7 +51,7 @@ fn every_parser_has_a_door() {
     assert_eq!(DOORS.map(|door| door.0), TARGETS.map(|target| target.0));
 }
 
-/// Whether to give every parser every shape (`make faults`), and not a third of them: all shapes in turn.
+/// Whether to give every parser every shape (`make faults`), or a third of the shapes in turn.
 fn is_whole() -> bool {
     Env::from_process().get("FAULTS_WHOLE").is_some_and(|value| value != "0")
 }
@@ -78,14 +77,14 @@ fn each_parser_keeps_within_its_memory() {
     assert!(told.iter().all(|(_, peak)| (1..=PEAK_MAX).contains(peak)), "in kB: {told:?}");
 }
 
-/// Not a test of its own: what the one above runs, with a parser's name on its standard input.
+/// Not a test of its own: the one above runs it, with a parser's name on its standard input.
 #[test]
 #[ignore = "each_parser_keeps_within_its_memory runs it"]
 #[allow(clippy::print_stdout, reason = "whoever runs it reads that")]
 fn one_parser() {
     let mut name = String::new();
     std::io::stdin().read_to_string(&mut name).expect("a name");
-    // Run by hand with all that is ignored, it has nothing to do.
+    // If it is run by hand with all ignored tests, it has nothing to do.
     let Some((name, most, begin, end)) = DOORS.into_iter().find(|door| door.0 == name) else { return };
     let number = DOORS.iter().position(|door| door.0 == name).unwrap_or_default();
     let is_chosen = |shape: usize| is_whole() || shape % 3 == number % 3;
@@ -99,7 +98,7 @@ fn one_parser() {
     println!("peak={};", peak());
 }
 
-/// The most memory that this process has had, in kB, without what is mapped of its own code.
+/// The peak memory of this process in kB, without its mapped code.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux says so");
     let field = |name: &str| -> u64 {

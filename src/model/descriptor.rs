@@ -1,5 +1,4 @@
-//! Descriptors: a piece of content by media type, digest and size, as the OCI image specification's `descriptor.md`
-//! has it and as docker writes it into a store entry.
+//! Descriptors (image-spec, "OCI Content Descriptors"), as docker writes them into a store entry.
 
 use std::collections::BTreeMap;
 
@@ -12,30 +11,30 @@ use crate::model::json::Members;
 use crate::model::media_type;
 use crate::platform::Platform;
 
-/// A descriptor with all the members that docker keeps; serialised in docker's order.
+/// A descriptor with all members that docker keeps, serialised in docker's order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// The content's media type; empty where a document leaves it out.
+    /// The content's media type; empty if the document lacks it.
     pub media_type: String,
     /// The content's digest.
     #[serde(serialize_with = "as_text")]
     pub digest: Digest,
     /// The content's size in bytes.
     pub size: u64,
-    /// Where else the content may be had.
+    /// Other URLs of the content.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
-    /// Free annotations, in the order of their names as Go writes a map.
+    /// Annotations, sorted by name as Go writes a map.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The content itself in base64, where it was embedded.
+    /// The embedded content in base64.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub data: String,
-    /// What the content runs on.
+    /// The platform of the content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// What kind of artifact the content is.
+    /// The artifact type of the content.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub artifact_type: String,
 }
@@ -45,12 +44,12 @@ fn as_text<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl Descriptor {
-    /// A descriptor of these bytes, with nothing but what every descriptor has.
+    /// A descriptor of these bytes with the required members only.
     pub fn of(media_type: &str, bytes: &[u8]) -> Descriptor {
         Descriptor::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
 
-    /// A descriptor with nothing but what every descriptor has.
+    /// A descriptor with the required members only.
     pub fn new(media_type: &str, digest: Digest, size: u64) -> Descriptor {
         Descriptor {
             media_type: media_type.to_owned(),
@@ -64,20 +63,20 @@ impl Descriptor {
         }
     }
 
-    /// Whether the content may stay where `urls` say, because it must not, or need not, be handed on: a foreign layer.
+    /// Whether the content is a foreign layer, which need not be copied because `urls` has it.
     pub fn is_foreign(&self) -> bool {
         media_type::is_foreign(&self.media_type) && !self.urls.is_empty()
     }
 
-    /// Whether there is a platform that says of something.
+    /// Whether there is a platform that is not empty.
     pub fn has_platform(&self) -> bool {
         self.platform.as_ref().is_some_and(|platform| *platform != Platform::default())
     }
 
-    /// Reads a descriptor as docker does, dropping members that it does not know.
+    /// Reads a descriptor as docker does. Unknown members are dropped.
     ///
     /// # Errors
-    /// A member of another type, a missing or malformed digest, a size below zero.
+    /// A member of another type, a missing or malformed digest, a negative size.
     pub fn decode(value: &Value) -> Result<Descriptor, DocumentError> {
         let members = Members::of("Descriptor", value)?;
         let digest = members.string("digest")?;
@@ -98,7 +97,7 @@ impl Descriptor {
     }
 }
 
-/// The member `annotations`, which Go calls `what` in its errors.
+/// The member `annotations`. Go's errors call its parent `what`.
 pub(super) fn annotations(what: &str, members: &Members<'_>) -> Result<BTreeMap<String, String>, DocumentError> {
     let Some(value) = members.get("annotations") else { return Ok(BTreeMap::new()) };
     let annotations = Members::of(what, value)?;
@@ -106,19 +105,19 @@ pub(super) fn annotations(what: &str, members: &Members<'_>) -> Result<BTreeMap<
     names.map(|name| Ok((name.clone(), annotations.exact_string(name)?))).collect()
 }
 
-/// Reads a platform from a descriptor.
+/// Reads the platform of a descriptor.
 ///
 /// # Errors
-/// A member of another type; the words are Go's.
+/// A member of another type, in Go's words.
 pub fn platform(value: &Value) -> Result<Platform, DocumentError> {
     let features = Members::of("Platform", value)?.strings("features")?;
     Ok(Platform { features, ..config_platform(value)? })
 }
 
-/// Reads a platform from an image's configuration, which has the members of one at its top, but for `features`.
+/// Reads the platform in an image's configuration, which has the same members, without `features`, at its top level.
 ///
 /// # Errors
-/// A member of another type; the words are Go's.
+/// A member of another type, in Go's words.
 pub fn config_platform(value: &Value) -> Result<Platform, DocumentError> {
     let members = Members::of("Platform", value)?;
     Ok(Platform {

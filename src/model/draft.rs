@@ -1,5 +1,5 @@
-//! A draft: the manifest list that a user builds entry by entry before pushing it. A pure value; where it is kept is
-//! the store's business alone, so that another store can hold the same drafts.
+//! A draft: the manifest list that a user builds before pushing it. It is a value. Only the store knows where it is
+//! kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,44 +11,43 @@ use crate::model::source::{self, Carried, SourceIndex};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A named set of entries. [`Draft::entries`] gives them in the order of their keys, which is docker's, and
-/// [`Draft::listed`] in the order of the list. See `store-format.md`, "Order and form".
+/// A named set of entries. [`Draft::entries`] has the order of their keys, which is docker's, and [`Draft::listed`] the
+/// order of the list. See `store-format.md`, "Order and form".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The list that this will become.
+    /// The name of the list.
     pub reference: Reference,
-    /// Annotations of the list itself, which only an OCI index has.
+    /// The list's own annotations. Only an OCI index has them.
     pub annotations: BTreeMap<String, String>,
-    /// What kind of artifact the list itself is; empty where it is none. Only an OCI index has one.
+    /// The list's own artifact type; empty if it has none. Only an OCI index has it.
     pub artifact_type: String,
-    /// What the list itself refers to. Only an OCI index has one.
+    /// The list's own subject. Only an OCI index has it.
     pub subject: Option<Descriptor>,
-    /// The index whose form the list has, where it was made of one.
+    /// The index that the list takes its form from, if it was made from one.
     pub source: Option<SourceIndex>,
-    /// The order of the list: keys of entries and of what is carried. Empty for docker's order: that of the keys,
-    /// attestations last. A key without an entry is passed over; an entry that is not named stands after the last
-    /// image.
+    /// The order of the list: keys of entries and of carried descriptors. Empty means docker's order: that of the keys,
+    /// attestations last. A key without an entry is skipped; an entry that is not named comes after the last image.
     pub order: Vec<EntryKey>,
-    /// What the list names that is neither an image nor an index.
+    /// Descriptors that name neither an image nor an index.
     pub carried: Vec<Carried>,
-    /// By the key of an entry the platform that was read from the image because the index did not say one.
+    /// Platforms that were read from images because the index does not state them, by the keys of their entries.
     pub platforms: BTreeMap<EntryKey, Platform>,
-    /// The digest that the list's tag had in its registry when the draft was made from that list, or was pushed.
+    /// The digest that the list's tag named when the draft was made from that list, or was pushed.
     pub remote_digest: Option<Digest>,
     entries: BTreeMap<EntryKey, Entry>,
 }
 
-/// One thing that the list of a draft names.
+/// One descriptor of the list of a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
     /// An entry, with its key.
     Entry(&'a EntryKey, &'a Entry),
-    /// A descriptor that is published as it is.
+    /// A descriptor that is published unchanged.
     Carried(&'a Carried),
 }
 
 impl Line<'_> {
-    /// Its name in the order of the draft.
+    /// Its key in the order of the draft.
     pub fn key(&self) -> EntryKey {
         match self {
             Line::Entry(key, _) => (*key).clone(),
@@ -62,7 +61,7 @@ impl Line<'_> {
 }
 
 impl Draft {
-    /// A draft with no entries.
+    /// A draft without entries.
     pub fn new(reference: Reference) -> Draft {
         Draft {
             reference,
@@ -78,7 +77,7 @@ impl Draft {
         }
     }
 
-    /// Whether the list itself, beside its entries, says anything that docker's store has no place for.
+    /// Whether the list has own members that docker's store cannot hold.
     pub fn says_more(&self) -> bool {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
     }
@@ -88,12 +87,12 @@ impl Draft {
         self.entries.values()
     }
 
-    /// Whether the draft has what only format 3 of the store has a place for.
+    /// Whether the draft needs format 3 of the store.
     pub fn has_form(&self) -> bool {
         self.source.is_some() || !self.order.is_empty() || !self.carried.is_empty() || !self.platforms.is_empty()
     }
 
-    /// The entries as the list has them.
+    /// The entries in the order of the list.
     pub fn listed(&self) -> impl Iterator<Item = &Entry> {
         self.lines().into_iter().filter_map(|line| match line {
             Line::Entry(_, entry) => Some(entry),
@@ -101,7 +100,7 @@ impl Draft {
         })
     }
 
-    /// All that the list names, in its order.
+    /// All descriptors of the list, in its order.
     pub fn lines(&self) -> Vec<Line<'_>> {
         let carried: BTreeMap<EntryKey, &Carried> =
             self.carried.iter().map(|carried| (carried.key(), carried)).collect();
@@ -124,13 +123,13 @@ impl Draft {
         lines
     }
 
-    /// Gives the list an order of its own: these keys first, then whatever they do not name, as it stands now.
+    /// Gives the list its own order: these keys first, then all others in their present order.
     pub fn arrange(&mut self, keys: impl IntoIterator<Item = EntryKey>) {
         let now: Vec<EntryKey> = self.lines().iter().map(Line::key).collect();
         self.order = source::distinct(keys.into_iter().chain(now));
     }
 
-    /// The entries with their keys, in the order of these.
+    /// The entries with their keys, in the order of the keys.
     pub fn keyed(&self) -> &BTreeMap<EntryKey, Entry> {
         &self.entries
     }
@@ -145,7 +144,7 @@ impl Draft {
         self.entries.get(&EntryKey::of(image))
     }
 
-    /// Puts an entry in place of the one that its image had, if it had one.
+    /// Adds an entry, or replaces that of the same image.
     pub fn insert(&mut self, entry: Entry) {
         let key = EntryKey::of(&entry.reference);
         if !self.order.is_empty() && !self.entries.contains_key(&key) {
@@ -158,7 +157,7 @@ impl Draft {
         self.entries.insert(key, entry);
     }
 
-    /// Puts an entry where `old` is, in the order too, and takes `old` out.
+    /// Replaces the entry `old` by another one, in the order, too.
     pub fn replace(&mut self, old: &Reference, entry: Entry) {
         let (was, is) = (EntryKey::of(old), EntryKey::of(&entry.reference));
         self.insert(entry);
@@ -174,19 +173,19 @@ impl Draft {
         }
     }
 
-    /// Puts an entry under the key that a store found it by; or, in a draft that no store will see, under one that
-    /// says its place.
+    /// Adds an entry under the key by which a store keeps it; in a draft that is never stored, under a key that states
+    /// its position.
     pub fn insert_keyed(&mut self, key: EntryKey, entry: Entry) {
         self.entries.insert(key, entry);
     }
 
-    /// Takes out the entry of `image`, if it is there.
+    /// Removes the entry of `image`, if there is one. Returns it.
     pub fn remove(&mut self, image: &Reference) -> Option<Entry> {
         let key = EntryKey::of(image);
         let entry = self.entries.remove(&key)?;
         self.order.retain(|other| *other != key);
         self.platforms.remove(&key);
-        // A draft of plain images alone stands in docker's order.
+        // A draft of plain images has docker's order.
         if self.source.is_none() && self.carried.is_empty() && self.entries().all(|entry| entry.source.is_none()) {
             self.order.clear();
             self.platforms.clear();
@@ -194,10 +193,11 @@ impl Draft {
         Some(entry)
     }
 
-    /// Takes an entry out, and what belongs to it if nothing of that digest is left. Gives all that went.
+    /// Removes an entry, and its attestations and referrers if no entry of that digest is left. Returns all removed
+    /// entries.
     pub fn take_out(&mut self, entry: &Entry) -> Vec<Entry> {
         let mut gone: Vec<Entry> = self.remove(&entry.reference).into_iter().collect();
-        // What belongs to something that has gone goes too, a signature of an attestation say.
+        // Removal continues recursively, for example with the signature of an attestation.
         let mut next = 0;
         while let Some(digest) = gone.get(next).map(|gone| gone.descriptor.digest.clone()) {
             next += 1;
@@ -210,12 +210,12 @@ impl Draft {
         gone
     }
 
-    /// Whether there is an entry of this digest.
+    /// Whether there is an entry with this digest.
     pub fn has(&self, digest: &Digest) -> bool {
         self.entries().any(|entry| entry.descriptor.digest == *digest)
     }
 
-    /// What belongs to the manifest with this digest: what attests it, or refers to it as its subject.
+    /// What belongs to the manifest with this digest: its attestations and referrers.
     pub fn belonging(&self, digest: &Digest) -> Vec<Reference> {
         let belongs =
             |entry: &&Entry| entry.attests().as_ref() == Some(digest) || entry.subject().as_ref() == Some(digest);
@@ -292,7 +292,7 @@ mod tests {
         draft.insert(entry("h.x/a:1", "linux"));
         draft.insert(attestation("h.x/0:1"));
         assert_eq!(shown(&draft), "z:1 y:1 b:1 a:1 att:1 0:1");
-        // What docker adds is not named, and an entry that takes another's place takes its place in the order.
+        // Entries that docker adds are not in the order, and an entry that replaces another takes its position.
         draft.insert_keyed(EntryKey::named("h.x_c-1"), entry("h.x/c:1", "linux"));
         draft.replace(&Reference::parse("h.x/z:1").unwrap(), entry("h.x/0:2", "linux"));
         assert_eq!(shown(&draft), "0:2 y:1 b:1 a:1 c:1 att:1 0:1");

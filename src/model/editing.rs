@@ -1,5 +1,5 @@
-//! An index that is published again: its own bytes where nothing was changed, else its document with the changes in it.
-//! What nobody changed keeps its text, members that we do not know included.
+//! An index that is published again: its own bytes if nothing was changed, otherwise its document with the changes.
+//! Unchanged parts keep their text, including unknown members.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -19,26 +19,26 @@ use crate::model::media_type::OCI_INDEX;
 use crate::model::source::SourceIndex;
 use crate::platform::Platform;
 
-/// The most images that are counted in the indexes of one source.
+/// The maximum number of images that are counted in the nested indexes of one source.
 const LEAVES_MAX: usize = 100_000;
 
-/// The members of a JSON object, in their order, each as its text.
+/// The members of a JSON object in their order, each as its text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Object(Vec<(String, String)>);
 
-/// What becomes of one thing that the draft names.
+/// How one item of the draft is written.
 enum Piece<'a> {
-    /// The line with this number, as it is.
+    /// The descriptor with this number, unchanged.
     Kept(usize),
-    /// The line with this number, saying this.
+    /// The descriptor with this number, edited.
     Edited(usize, &'a Entry, Box<Descriptor>),
-    /// A line that the index does not have.
+    /// A descriptor that the index does not have.
     New(&'a Entry),
-    /// A line that the index does not have, as it is.
+    /// A descriptor that the index does not have, unchanged.
     Carried(String),
 }
 
-/// A source, read, and what becomes of its lines.
+/// A parsed source, and how its descriptors are written.
 pub(super) struct Edit<'a> {
     draft: &'a Draft,
     source: &'a SourceIndex,
@@ -49,10 +49,10 @@ pub(super) struct Edit<'a> {
 }
 
 impl<'a> Edit<'a> {
-    /// Holds the draft against the index that it carries the form of.
+    /// Compares the draft with the index that it takes its form from.
     ///
     /// # Errors
-    /// Where that is no index.
+    /// Content that is no index.
     pub(super) fn new(draft: &'a Draft, source: &'a SourceIndex) -> Result<Edit<'a>, DocumentError> {
         let text = json::with_whole_characters(&source.raw);
         let object: Object = serde_json::from_slice(&text)?;
@@ -70,10 +70,10 @@ impl<'a> Edit<'a> {
         Ok(edit)
     }
 
-    /// Whether the draft says exactly what the index says.
+    /// Whether the draft equals the index.
     pub(super) fn is_unchanged(&self) -> bool {
         let (draft, index) = (self.draft, &self.index);
-        // Of lines that say the same the draft has one.
+        // The draft has one entry for equal descriptors.
         let mut seen = HashSet::new();
         let wanted: Vec<&Descriptor> = index.manifests.iter().filter(|line| seen.insert(*line)).collect();
         let kept = self.pieces.iter().map(|piece| match piece {
@@ -86,7 +86,7 @@ impl<'a> Edit<'a> {
             && kept.eq(wanted.into_iter().map(Some))
     }
 
-    /// What the draft says beyond this index and beyond a Docker list, in words.
+    /// What the draft has beyond this index and beyond a Docker list, in words.
     pub(super) fn beyond_docker(&self) -> Option<String> {
         let (draft, index) = (self.draft, &self.index);
         let new = |(name, value): &(&String, &String)| index.annotations.get(*name) != Some(value);
@@ -126,7 +126,7 @@ impl<'a> Edit<'a> {
         more.beyond_docker()
     }
 
-    /// The entries that are no line of the index as it is.
+    /// The entries that differ from every descriptor of the index.
     pub(super) fn changed(&self) -> impl Iterator<Item = &'a Entry> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::New(entry) | Piece::Edited(_, entry, _) => Some(*entry),
@@ -134,10 +134,10 @@ impl<'a> Edit<'a> {
         })
     }
 
-    /// The document with the changes in it.
+    /// The document with the changes.
     ///
     /// # Errors
-    /// None that a valid draft can cause.
+    /// None for a valid draft.
     pub(super) fn encode(mut self, media_type: &str) -> Result<Vec<u8>, DocumentError> {
         let (draft, index) = (self.draft, &self.index);
         let mut object = std::mem::take(&mut self.object);
@@ -180,8 +180,8 @@ impl<'a> Edit<'a> {
         })
     }
 
-    /// What becomes of each thing that the draft names: exact matches first, so that an edited entry takes no line that
-    /// is another's.
+    /// How each item of the draft is written. Exact matches come first, so that an edited entry does not take another
+    /// entry's descriptor.
     fn found(&self, leaves: &BTreeMap<usize, Vec<Descriptor>>) -> Result<Vec<Piece<'a>>, DocumentError> {
         let items = self.draft.lines();
         let mut places: BTreeMap<&Digest, Vec<usize>> = BTreeMap::new();
@@ -245,7 +245,7 @@ impl<'a> Edit<'a> {
         })
     }
 
-    /// Whether an item says what a line says.
+    /// Whether an item equals a descriptor.
     fn says(&self, item: &Line<'_>, line: &Descriptor) -> bool {
         let mut said = match item {
             Line::Entry(key, entry) => self.draft.said(key, entry),
@@ -258,7 +258,7 @@ impl<'a> Edit<'a> {
         platform(&said) == platform(line) && Descriptor { platform: line.platform.clone(), ..said } == *line
     }
 
-    /// By the places of the indexes that lie in this one the images that are in them.
+    /// The images of nested indexes, by the positions of these indexes.
     fn leaves(&self) -> Result<BTreeMap<usize, Vec<Descriptor>>, DocumentError> {
         let nested: BTreeMap<&Digest, &SourceIndex> =
             self.source.nested.iter().map(|nested| (&nested.digest, nested)).collect();
@@ -281,7 +281,7 @@ fn digest<'a>(item: &Line<'a>) -> &'a Digest {
     }
 }
 
-/// The images of an index in an index, in their order.
+/// The images of a nested index, in their order.
 fn expand(
     line: &Descriptor,
     nested: &BTreeMap<&Digest, &SourceIndex>,
@@ -302,7 +302,7 @@ fn expand(
     Ok(())
 }
 
-/// Changes in a line what is said otherwise now.
+/// Changes the members of a descriptor that differ.
 fn patch(line: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<(), DocumentError> {
     if was.media_type != now.media_type {
         line.set("mediaType", Some(text(&now.media_type)?));
@@ -348,7 +348,7 @@ fn patch(line: &mut Object, was: &Descriptor, now: &Descriptor) -> Result<(), Do
     Ok(())
 }
 
-/// Changes in `annotations` what differs.
+/// Changes the `annotations` that differ.
 fn annotate(
     object: &mut Object,
     was: &BTreeMap<String, String>,
@@ -368,7 +368,7 @@ fn annotate(
     Ok(())
 }
 
-/// What one level of a document is indented by; `None` where it stands on one line.
+/// The indentation of one level of a document; `None` if the document is on one line.
 fn indentation(document: &[u8]) -> Option<String> {
     let document = document.trim_ascii_end();
     let start = document.iter().position(|byte| *byte == b'\n')?;
@@ -386,12 +386,12 @@ fn encoded<T: serde::Serialize>(value: &T) -> Result<String, DocumentError> {
 }
 
 impl Object {
-    /// The text of a member. Of several spellings the last one counts, as everywhere.
+    /// The text of a member. If it is repeated, the last one counts, as everywhere.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, text)| text.as_str())
     }
 
-    /// Sets a member in its place, or at the end; or takes it out.
+    /// Sets a member in its position or at the end, or removes it.
     pub(super) fn set(&mut self, name: &str, value: Option<String>) {
         let place = self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name));
         self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));

@@ -1,7 +1,7 @@
 //! One image in a draft, and the file that docker keeps for it.
 //!
-//! The file's format is docker's, written out in `store-format.md` ("The entry"). What came from a registry is held as
-//! the bytes that came; a manifest that docker stored without them is only used where it can be shown to hash right.
+//! The file's format is docker's; see `store-format.md`, "The entry". Content of a registry is kept as the bytes that
+//! came. A manifest that docker stored without its bytes is used only if a form of it has the right digest.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,30 +19,29 @@ use crate::model::manifest::{self, Schema};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// An image that a draft holds: where it came from, how a list will describe it, and its manifest.
+/// An image of a draft: its reference, its descriptor in the list, and its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The image, in full.
+    /// The full reference of the image.
     pub reference: Reference,
-    /// Its descriptor; the platform in it is what a list will say.
+    /// The descriptor. Its platform is that of the list.
     pub descriptor: Descriptor,
-    /// The list that it was taken from, by tag where it has one and by digest; `None` for an image that was named
-    /// itself.
+    /// The index that it was taken from, by tag (if it has one) and digest; `None` for an image that the user named.
     pub source: Option<Reference>,
-    /// The manifest's bytes as the registry served them; `None` where an old docker did not keep them.
+    /// The manifest's bytes as the registry served them; `None` if an old docker did not keep them.
     raw: Option<Vec<u8>>,
-    /// The manifest as JSON, which docker stores beside the bytes, and its form.
+    /// The manifest as JSON, which docker stores beside the bytes, and its format.
     manifest: Option<(Schema, Json)>,
 }
 
-/// A manifest's JSON, held only where it is not to be had from the bytes that the registry served.
+/// A manifest's JSON. Kept only if it cannot be derived from the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Json {
-    /// Those bytes as they are.
+    /// The bytes themselves.
     Raw,
-    /// Those bytes on one line, as docker stores them.
+    /// The bytes on one line, as docker stores them.
     Compacted,
-    /// Something else.
+    /// Another document.
     Own(Vec<u8>),
 }
 
@@ -68,10 +67,10 @@ impl Entry {
         Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
     }
 
-    /// A child of the list `source`, described as the list describes it.
+    /// A child of the list `source`, described as in the list.
     ///
     /// # Errors
-    /// Where the bytes are not what the descriptor says.
+    /// Bytes that do not match the descriptor.
     pub fn listed(
         reference: Reference,
         schema: Schema,
@@ -85,26 +84,26 @@ impl Entry {
         Ok(entry)
     }
 
-    /// The digest of the image that this one attests, where it is an attestation as BuildKit makes them.
+    /// The digest of the image that it attests, if it is an attestation of BuildKit.
     pub fn attests(&self) -> Option<Digest> {
         attested(&self.descriptor)
     }
 
-    /// The manifest that this one refers to as its subject.
+    /// The digest of the manifest's subject.
     pub fn subject(&self) -> Option<Digest> {
         manifest::subject(&self.payload().ok()?)
     }
 
-    /// The artifact type that somebody gave it: not the one that its manifest has, nor the media type of its
-    /// configuration, which say nothing new.
+    /// The artifact type that the user or the index gave it: not that of its manifest, nor the media type of its
+    /// configuration, which add nothing.
     pub fn given_artifact_type(&self) -> &str {
         let given = self.descriptor.artifact_type.as_str();
         let is_own = |payload: Cow<'_, [u8]>| manifest::own_types(&payload).iter().any(|own| own == given);
         if given.is_empty() || self.payload().is_ok_and(is_own) { "" } else { given }
     }
 
-    /// Its descriptor for a new line of a list. In an OCI index it has the artifact type that the manifest says of
-    /// itself; a Docker list needs none that says nothing new.
+    /// Its descriptor in a new list. In an OCI index it has the manifest's own artifact type; a Docker list has it only
+    /// if it was given.
     pub fn described(&self, is_oci: bool) -> Descriptor {
         let mut descriptor = self.descriptor.clone();
         if !is_oci {
@@ -118,15 +117,15 @@ impl Entry {
         descriptor
     }
 
-    /// Whether the bytes that the registry served are here, so that nothing need be fetched again.
+    /// Whether the original bytes are here, so that nothing need be fetched again.
     pub fn has_raw(&self) -> bool {
         self.raw.is_some()
     }
 
-    /// Checks the bytes that are here, if they are, against the descriptor.
+    /// Checks the original bytes, if they are here, against the descriptor.
     ///
     /// # Errors
-    /// Where their digest or their number is another.
+    /// Bytes of another digest or size.
     pub fn verify(&self) -> Result<(), DocumentError> {
         let Some(raw) = &self.raw else { return Ok(()) };
         if !self.descriptor.digest.verifies(raw) {
@@ -145,7 +144,7 @@ impl Entry {
     /// The bytes to send to a registry under the descriptor's digest.
     ///
     /// # Errors
-    /// Where no form of the manifest that is here hashes to the descriptor's digest.
+    /// No stored form of the manifest has that digest.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let digest = &self.descriptor.digest;
         if let Some(raw) = &self.raw {
@@ -163,10 +162,10 @@ impl Entry {
         forms.map(Cow::Owned).find(|form| digest.verifies(form)).ok_or(missing)
     }
 
-    /// The manifest as JSON, for display: the bytes that came, or docker's stored form of them.
+    /// The manifest as JSON, for display: the original bytes, or docker's stored form of them.
     ///
     /// # Errors
-    /// Where the entry holds no manifest.
+    /// An entry without a manifest.
     pub fn payload(&self) -> Result<Cow<'_, [u8]>, DocumentError> {
         let json = self.json().map(|(_, json)| json);
         json.or(self.raw.as_deref().map(Cow::Borrowed)).ok_or_else(|| self.no_payload())
@@ -183,20 +182,20 @@ impl Entry {
         Some((*schema, json))
     }
 
-    /// The form of its manifest, where that is here.
+    /// The format of its manifest, if it has one.
     pub fn schema(&self) -> Option<Schema> {
         self.manifest.as_ref().map(|(schema, _)| *schema)
     }
 
-    /// The media type under which a registry is sent the manifest: its form's, whatever a list says of it.
+    /// The media type to put the manifest with: that of its format, whatever a list says.
     pub fn media_type(&self) -> &str {
         self.manifest.as_ref().map_or(&self.descriptor.media_type, |(schema, _)| schema.media_type())
     }
 
-    /// The blobs that the image needs, in docker's order.
+    /// The blobs of the image, in docker's order.
     ///
     /// # Errors
-    /// Where the entry holds no manifest, or a malformed one.
+    /// An entry without a manifest, or with a malformed one.
     pub fn blobs(&self) -> Result<Vec<Descriptor>, DocumentError> {
         manifest::blobs(&self.payload()?)
     }
@@ -204,7 +203,7 @@ impl Entry {
     /// The entry's file, byte for byte as docker writes it.
     ///
     /// # Errors
-    /// Where the manifest that it holds is not JSON.
+    /// A manifest that is not JSON.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
         let json = self.json().map(|(schema, json)| raw_value(&json).map(|value| (schema, value))).transpose()?;
         let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
@@ -222,7 +221,7 @@ impl Entry {
     /// Reads an entry's file: docker's, ours, or one from before docker had descriptors.
     ///
     /// # Errors
-    /// Where the file is not JSON of that shape, or an old one's bytes do not hash to its digest.
+    /// A file that is not JSON of that structure, or an old one whose bytes do not match its digest.
     pub fn decode(file: &[u8]) -> Result<Entry, DocumentError> {
         json::check_size(file)?;
         let file = json::with_whole_characters(file);
@@ -270,7 +269,7 @@ impl Entry {
     }
 }
 
-/// Entries from before docker had descriptors carry a digest and a platform at their top.
+/// Entries from before docker had descriptors have a digest and a platform at their top level.
 fn old_descriptor(
     reference: &Reference,
     digest: String,
@@ -287,12 +286,12 @@ fn old_descriptor(
     Ok(Descriptor { platform, ..Descriptor::new(schema.media_type(), expected, json.len() as u64) })
 }
 
-/// The annotations by which BuildKit marks the attestations in an index.
+/// The annotations by which BuildKit marks attestations in an index.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 const ATTESTATION: &str = "attestation-manifest";
 
-/// The digest of the manifest that the one with this descriptor attests, if it is an attestation.
+/// The digest of the manifest that an attestation with this descriptor describes.
 pub fn attested(descriptor: &Descriptor) -> Option<Digest> {
     let annotation = |name| descriptor.annotations.get(name).map(String::as_str);
     let digest = annotation(REFERENCE_DIGEST).filter(|_| annotation(REFERENCE_TYPE) == Some(ATTESTATION));
@@ -342,7 +341,7 @@ mod tests {
             value["Descriptor"]["digest"] = digest.as_str().into();
             let read = Entry::decode(&serde_json::to_vec(&value).unwrap()).unwrap();
             assert!(!read.has_raw());
-            // serde_json has unescaped the manifest on its way through `Value`, so escape it as docker stores it.
+            // serde_json unescapes the manifest on its way through `Value`, so it is escaped again as docker stores it.
             let stored = Entry::decode(&json::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
             assert_eq!(&*stored.bytes().unwrap(), bytes);
             assert!(matches!(read.bytes(), Err(DocumentError::Mismatch { .. })));

@@ -1,4 +1,4 @@
-//! What a draft knows its entries by, and the order that docker gives them.
+//! The keys of a draft's entries, and docker's order of them.
 
 use std::cmp::Ordering;
 
@@ -6,8 +6,8 @@ use crate::reference::Reference;
 
 /// The key of an entry, or of another descriptor, in a draft.
 ///
-/// Keys sort as docker sorts the entries of a list: by the image's name in full, with `-` in place of `:` and `_` in
-/// place of `/`. Where entries are kept, and under which names, is the store's business.
+/// Keys sort as docker sorts the entries of a list: by the image's full name, with `-` in place of `:` and `_` in place
+/// of `/`. The store decides where entries are kept, and under which names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntryKey {
     text: String,
@@ -20,13 +20,12 @@ impl EntryKey {
         EntryKey { text: image.to_string(), is_image: true }
     }
 
-    /// Any other key: a place in a list, a digest, the name under which a store keeps an entry that is not called after
-    /// its image.
+    /// Any other key: a position in a list, a digest, or a store's name for an entry that is not named after its image.
     pub fn named(name: impl Into<String>) -> EntryKey {
         EntryKey { text: name.into(), is_image: false }
     }
 
-    /// The image in full; `None` for a key that is not an image's.
+    /// The full name of the image; `None` for a key that is not an image's.
     pub fn image(&self) -> Option<&str> {
         self.is_image.then_some(self.text.as_str())
     }

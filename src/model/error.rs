@@ -1,20 +1,20 @@
-//! Why a document cannot be read, or a draft cannot become a list. Where docker has words for it, they are docker's.
+//! Why a document cannot be read, or a draft cannot become a list. The texts are docker's where docker has one.
 
 use crate::digest::{Digest, DigestError};
 use crate::failure_kind::FailureKind;
 use crate::model::json::WrongType;
 use crate::reference::ReferenceError;
 
-/// What is wrong with a document. The caller adds which file or reference it was.
+/// An error in a document. The caller adds the file or the reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Not JSON, or cut short.
+    /// Content that is not JSON, or is cut short.
     #[error("not valid JSON: {0}")]
     Json(String),
-    /// JSON of another shape.
+    /// JSON of another structure.
     #[error(transparent)]
     Type(#[from] WrongType),
-    /// A member that must be there is not.
+    /// A required member that is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
     /// A document with the members of an index, served as a manifest.
@@ -23,7 +23,7 @@ pub enum DocumentError {
     /// A document with the members of a manifest, served as an index. Docker's words.
     #[error("index: expected index but found manifest")]
     ManifestAsIndex,
-    /// A document that calls itself something else than the registry does.
+    /// A document whose own media type differs from the registry's.
     #[error("it is served as {served}, but its mediaType is {said}")]
     TwoTypes {
         /// The registry's Content-Type.
@@ -34,55 +34,55 @@ pub enum DocumentError {
     /// A member that is no reference.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
-    /// A digest that is none.
+    /// A member that is no digest.
     #[error("digest {0:?}: {1}")]
     Digest(String, DigestError),
-    /// A size below zero.
+    /// A negative size.
     #[error("{0} is no size")]
     Size(i64),
-    /// An entry's manifest is not base64.
+    /// An entry whose manifest is not base64.
     #[error("Raw is not base64: {0}")]
     Base64(String),
-    /// An old entry whose manifest does not hash to its digest.
+    /// An old entry whose manifest does not match its digest.
     #[error("image manifest digest mismatch ({expected} != {found})")]
     OldEntry {
-        /// What the entry says.
+        /// The digest in the entry.
         expected: Digest,
-        /// What its bytes hash to.
+        /// The digest of the bytes.
         found: Digest,
     },
-    /// An entry whose bytes do not hash to the digest of its descriptor.
+    /// An entry whose bytes do not match the digest of its descriptor.
     #[error("internal digest mismatch for {reference}: expected {expected}, got {found}")]
     Mismatch {
         /// The entry's image.
         reference: String,
-        /// What the descriptor says.
+        /// The digest in the descriptor.
         expected: Digest,
-        /// What the bytes hash to.
+        /// The digest of the bytes.
         found: Digest,
     },
-    /// An entry whose bytes are not as many as its descriptor says.
+    /// An entry whose bytes do not match the size of its descriptor.
     #[error("internal size mismatch for {reference}: expected {expected}, got {found}")]
     Length {
         /// The entry's image.
         reference: String,
-        /// What the descriptor says, in bytes.
+        /// The size in the descriptor, in bytes.
         expected: u64,
-        /// How many there are.
+        /// The number of bytes.
         found: u64,
     },
-    /// An entry that holds no manifest at all.
+    /// An entry without a manifest.
     #[error("{0} has no payload")]
     NoPayload(String),
-    /// An entry that a list cannot name yet.
+    /// An entry without a platform, which a list needs.
     #[error("manifest {0} must have an OS and Architecture to be pushed to a registry")]
     NoPlatform(String),
-    /// What a Docker manifest list cannot say.
+    /// What a Docker manifest list cannot hold.
     #[error("{list} would be a Docker manifest list, which has no place for {what}")]
     BeyondDocker {
         /// The list.
         list: String,
-        /// What it has no place for.
+        /// What it cannot hold.
         what: String,
     },
 }

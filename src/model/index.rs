@@ -1,7 +1,7 @@
-//! Manifest lists and indexes: the bytes that docker would push for a draft, and what a registry's own say.
+//! Manifest lists and indexes: the bytes that docker would push for a draft, and those of registries.
 //!
-//! A Docker manifest list and an OCI image index have the same shape; the index knows more members (`annotations`,
-//! `artifactType`, `subject`, `data`), which a Docker list has no place for.
+//! A Docker manifest list and an OCI image index have the same structure. The index has more members (`annotations`,
+//! `artifactType`, `subject`, `data`), which a Docker list cannot hold.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,17 @@ use crate::platform::Platform;
 
 const INDENTATION: &str = "   ";
 
-/// The members of a list, of a line of it and of a platform, in docker's order; ours stand where a reader expects them.
+/// The members of a list, of a descriptor in it and of a platform, in docker's order. Ours stand where a reader expects
+/// them.
 const LIST_MEMBERS: [&str; 6] = ["schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations"];
 const LINE_MEMBERS: [&str; 8] =
     ["mediaType", "size", "digest", "urls", "annotations", "data", "platform", "artifactType"];
 const PLATFORM_MEMBERS: [&str; 6] = ["architecture", "os", "os.version", "os.features", "variant", "features"];
 
-/// Which of the two a draft becomes.
+/// The form that a draft is published in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Form {
-    /// Docker's rule: an OCI index where the first entry is an OCI image, else Docker's list.
+    /// Docker's rule: an OCI index if the first entry is an OCI image, otherwise Docker's list.
     #[default]
     Auto,
     /// Docker's manifest list.
@@ -36,7 +37,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The media type of a list of this form whose first line is of media type `first`.
+    /// The media type of a list of this form whose first descriptor has the media type `first`.
     pub fn media_type(self, first: Option<&str>) -> &'static str {
         match self {
             Form::Docker => media_type::DOCKER_LIST,
@@ -47,39 +48,39 @@ impl Form {
     }
 }
 
-/// A list ready to be sent: its bytes are final, and its digest is theirs.
+/// A list ready to be sent: its bytes and digest are final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
     /// Docker's manifest list or the OCI index.
     pub media_type: &'static str,
-    /// The document, exactly as it goes over the wire.
+    /// The document, exactly as it is sent.
     pub bytes: Vec<u8>,
     /// The digest of the bytes.
     pub digest: Digest,
-    /// Why the list has another form than it had or than docker would give it, for the user.
+    /// A line for the user, if the list has another form than before or than docker would choose.
     pub note: Option<String>,
 }
 
 /// A list as a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
-    /// What the document calls itself; empty where it does not say.
+    /// The document's own `mediaType`; empty if it has none.
     pub media_type: String,
-    /// What kind of artifact the whole is; empty where it is none.
+    /// The document's own `artifactType`; empty if it has none.
     pub artifact_type: String,
-    /// The lines. One without a platform says of none.
+    /// The descriptors. One without a platform states none.
     pub manifests: Vec<Descriptor>,
-    /// What the whole refers to.
+    /// The document's own `subject`.
     pub subject: Option<Descriptor>,
-    /// Free annotations of the whole.
+    /// The document's own annotations.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Index {
-    /// Reads a list as docker does, dropping members that it does not know.
+    /// Reads a list as docker does. Unknown members are dropped.
     ///
     /// # Errors
-    /// Where it is not JSON, or a descriptor in it is malformed.
+    /// Content that is not JSON, and a malformed descriptor.
     pub fn decode(bytes: &[u8]) -> Result<Index, DocumentError> {
         let value = json::parse(bytes)?;
         let members = Members::of("ManifestList", &value)?;
@@ -92,10 +93,10 @@ impl Index {
         })
     }
 
-    /// The document in docker's layout: its order of members, three spaces a level, no newline at the end.
+    /// The document in docker's layout: docker's order of members, three spaces per level, no newline at the end.
     ///
     /// # Errors
-    /// None that a valid value can cause.
+    /// None for a valid value.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
         let document = Document {
             schema_version: 2,
@@ -108,7 +109,7 @@ impl Index {
         Ok(json::indent(&json::encode(&document)?, INDENTATION))
     }
 
-    /// What of this a Docker manifest list has no place for, in words; `None` where it has a place for all.
+    /// What a Docker manifest list cannot hold of this, in words; `None` if it can hold all.
     pub fn beyond_docker(&self) -> Option<String> {
         if let Some(name) = self.annotations.keys().next() {
             return Some(format!("the annotation {name} of the list"));
@@ -146,7 +147,7 @@ struct Document<'a> {
     annotations: &'a BTreeMap<String, String>,
 }
 
-/// A descriptor as docker orders it in a list, which is another order than in its store.
+/// A descriptor in docker's order of a list, which differs from the order in its store.
 struct ListEntry<'a>(&'a Descriptor);
 
 #[derive(Serialize)]
@@ -185,19 +186,19 @@ impl Serialize for ListEntry<'_> {
     }
 }
 
-/// One line of a list on one line of text, as docker orders its members.
+/// One descriptor of a list on one line, in docker's order.
 ///
 /// # Errors
-/// None that a valid value can cause.
+/// None for a valid value.
 pub(super) fn encode_line(line: &Descriptor) -> Result<Vec<u8>, DocumentError> {
     Ok(json::encode(&ListEntry(line))?)
 }
 
 impl List {
-    /// The list that this index is, its media type decided by `form`.
+    /// The list of this index. `form` decides its media type.
     ///
     /// # Errors
-    /// None that a valid value can cause.
+    /// None for a valid value.
     pub fn of(mut index: Index, form: Form) -> Result<List, DocumentError> {
         let first = index.manifests.first().map(|line| line.media_type.as_str());
         let media_type = form.media_type(first);
@@ -207,11 +208,11 @@ impl List {
     }
 }
 
-/// A list that a registry served, with all that it says, in docker's layout: docker's order of members and indentation,
-/// what docker does not know behind that.
+/// A published list with all its members in docker's layout: docker's order and indentation, members that docker does
+/// not know at the end.
 ///
 /// # Errors
-/// Where it is not JSON.
+/// Content that is not JSON.
 pub fn layout(bytes: &[u8]) -> Result<Vec<u8>, DocumentError> {
     let mut value = json::parse(bytes)?;
     order(&mut value, &LIST_MEMBERS);
@@ -226,7 +227,8 @@ pub fn layout(bytes: &[u8]) -> Result<Vec<u8>, DocumentError> {
     Ok(json::indent(&json::encode(&value)?, INDENTATION))
 }
 
-/// Puts these members first, in this order; the rest stays in its own. (Plain `remove` would put the last in the gap.)
+/// Puts these members first, in this order; the others keep theirs. (Plain `remove` would move the last one into the
+/// gap.)
 fn order(value: &mut Value, names: &[&str]) {
     let Value::Object(map) = value else { return };
     let mut ordered = Map::with_capacity(map.len());

@@ -1,8 +1,9 @@
-//! JSON as Go's `encoding/json` writes and reads it, byte for byte, because docker's store, lists and output are that.
+//! JSON as Go's `encoding/json` writes and reads it, byte for byte, because docker's store, lists and output have that
+//! format.
 //!
 //! Hand-written because no crate does it: Go escapes `<`, `>`, `&`, U+2028 and U+2029, re-indents documents without
-//! touching their numbers, strings and key order, matches member names without regard to case, and takes `null` for
-//! an empty value. serde_json still does all real parsing and writing of values.
+//! changing their numbers, strings and order of keys, matches member names in any case, and reads `null` as an empty
+//! value. serde_json parses and writes all values.
 
 use std::borrow::Cow;
 
@@ -15,21 +16,21 @@ use crate::sanitize;
 /// Writes a value on one line as `json.Marshal` does.
 ///
 /// # Errors
-/// Only what serde_json refuses to write, such as a map with keys that are no strings.
+/// What serde_json refuses to write, such as a map whose keys are no strings.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(value).map(|bytes| compact(&bytes))
 }
 
-/// The most values that a document may have: one takes up to 200 times the memory of its text, and a list of 10,000
-/// images has 200,000.
+/// The maximum number of values in a document. A value takes up to 200 times the memory of its text, and a list of
+/// 10,000 images has 200,000 values.
 const VALUES_MAX: usize = 500_000;
 
-/// Refuses a document that would take far more memory than its text, before it is read.
+/// Refuses a document that would take far more memory than its text, before it is parsed.
 ///
 /// # Errors
 /// More than half a million values.
 pub fn check_size(json: &[u8]) -> Result<(), serde_json::Error> {
-    // A value takes a byte and one that ends it.
+    // A value takes at least one byte and a separator.
     if json.len() / 2 < VALUES_MAX {
         return Ok(());
     }
@@ -48,13 +49,13 @@ pub fn check_size(json: &[u8]) -> Result<(), serde_json::Error> {
 /// repeated member counts.
 ///
 /// # Errors
-/// What is no JSON, is nested deeper than 128 levels, or has too many values.
+/// Content that is not JSON, is nested deeper than 128 levels, or has too many values.
 pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
     check_size(json)?;
     serde_json::from_slice(&with_whole_characters(json))
 }
 
-/// The document with every escaped half of a surrogate pair that stands alone replaced by an escaped U+FFFD.
+/// The document with every escaped lone surrogate replaced by an escaped U+FFFD.
 pub fn with_whole_characters(json: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Option<Vec<u8>> = None;
     let mut at = 0;
@@ -76,7 +77,7 @@ pub fn with_whole_characters(json: &[u8]) -> Cow<'_, [u8]> {
     out.map_or(Cow::Borrowed(json), Cow::Owned)
 }
 
-/// The UTF-16 unit of the escape `\uXXXX` at this place, if one stands there.
+/// The UTF-16 unit of an escape `\uXXXX` at this position, if there is one.
 fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
@@ -84,8 +85,8 @@ fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
 
 /// Puts a JSON document on one line and escapes it as `json.Marshal` does with an embedded document.
 ///
-/// Everything inside strings stays as it was written but for the five characters that Go escapes. What is not JSON
-/// comes out as some other text that is not JSON; callers have parsed the document before.
+/// Strings stay as they are, except for the five characters that Go escapes. Content that is not JSON becomes another
+/// text that is not JSON; callers have parsed the document before.
 pub fn compact(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut scanner = Scanner::default();
@@ -157,7 +158,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Tells what is inside a string from what is not.
+/// Distinguishes what is inside a string from what is outside.
 #[derive(Default)]
 struct Scanner {
     in_string: bool,
@@ -175,13 +176,13 @@ impl Scanner {
     }
 }
 
-/// A JSON object read as Go reads one into a struct: names without regard to case, `null` as nothing.
+/// A JSON object read as Go reads one into a struct: names in any case, `null` as missing.
 pub struct Members<'a> {
     what: &'a str,
     map: &'a Map<String, Value>,
 }
 
-/// A member of another type than the struct wants. The text is Go's.
+/// A member of another type than the struct has. The text is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("json: cannot unmarshal {found} into Go {place}")]
 pub struct WrongType {
@@ -190,10 +191,10 @@ pub struct WrongType {
 }
 
 impl<'a> Members<'a> {
-    /// Reads `value` as the struct that Go calls `what`; `null` has no members.
+    /// Reads `value` as the struct that Go calls `what`. `null` has no members.
     ///
     /// # Errors
-    /// Where `value` is neither an object nor `null`.
+    /// A value that is neither an object nor `null`.
     pub fn of(what: &'a str, value: &'a Value) -> Result<Members<'a>, WrongType> {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         match value {
@@ -203,16 +204,16 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The member `name`, unless it is missing or `null`. Of several spellings the last one written counts.
+    /// The member `name`, unless it is missing or `null`. If it is repeated, the last one counts.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         let found = self.map.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    /// A string, empty where it is missing.
+    /// A string; empty if it is missing.
     ///
     /// # Errors
-    /// Where the member is of another type.
+    /// A member of another type.
     pub fn string(&self, name: &str) -> Result<String, WrongType> {
         match self.get(name) {
             None => Ok(String::new()),
@@ -221,10 +222,10 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A string by its exact name, as Go reads the values of a map; empty where it is missing.
+    /// A string by its exact name, as Go reads the values of a map; empty if it is missing.
     ///
     /// # Errors
-    /// Where the member is of another type.
+    /// A member of another type.
     pub fn exact_string(&self, name: &str) -> Result<String, WrongType> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(String::new()),
@@ -233,10 +234,10 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A list of strings, empty where it is missing; a `null` in it is an empty string.
+    /// A list of strings; empty if it is missing. A `null` in it is an empty string.
     ///
     /// # Errors
-    /// Where the member or one of its elements is of another type.
+    /// A member or an element of another type.
     pub fn strings(&self, name: &str) -> Result<Vec<String>, WrongType> {
         let items = match self.get(name) {
             None => return Ok(Vec::new()),
@@ -251,10 +252,10 @@ impl<'a> Members<'a> {
         items.iter().map(text).collect()
     }
 
-    /// A whole number, zero where it is missing.
+    /// An integer; zero if it is missing.
     ///
     /// # Errors
-    /// Where the member is no number that an `int64` can hold.
+    /// A member that an `int64` cannot hold.
     pub fn integer(&self, name: &str) -> Result<i64, WrongType> {
         match self.get(name) {
             None => Ok(0),
@@ -262,10 +263,10 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The elements of a list, none where it is missing.
+    /// The elements of a list; empty if it is missing.
     ///
     /// # Errors
-    /// Where the member is of another type.
+    /// A member of another type.
     pub fn array(&self, name: &str) -> Result<&'a [Value], WrongType> {
         match self.get(name) {
             None => Ok(&[]),

@@ -1,4 +1,4 @@
-//! Image manifests: which kind a document is, and which blobs it needs.
+//! Image manifests: the kind of a document, and its blobs.
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -6,16 +6,16 @@ use crate::model::error::DocumentError;
 use crate::model::json::{self, Members};
 use crate::model::media_type;
 
-/// What a registry can serve under a manifest's name.
+/// The kinds of content that a registry can serve as a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManifestKind {
-    /// One image, in the form that this says.
+    /// One image of this format.
     Image(Schema),
     /// A manifest list or an index.
     List,
 }
 
-/// The two forms of an image manifest, which docker keeps under different names.
+/// The two formats of an image manifest. Docker stores them under different names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
     /// Docker's version 2 schema 2.
@@ -25,7 +25,7 @@ pub enum Schema {
 }
 
 impl ManifestKind {
-    /// The kind that a media type stands for, if it is one that this program can handle.
+    /// The kind of a media type, if it is supported.
     pub fn of(media_type: &str) -> Option<ManifestKind> {
         match media_type::essence(media_type) {
             media_type::DOCKER_MANIFEST => Some(ManifestKind::Image(Schema::Docker)),
@@ -36,15 +36,15 @@ impl ManifestKind {
     }
 }
 
-/// The media type of a document that a registry served: that of the answer, if we know it, else what the document says,
-/// else what it looks like. `None` if it is neither a manifest nor an index.
+/// The media type of a document from a registry: that of the response if it is known, else that of the document, else a
+/// guess by its members. `None` if it is neither a manifest nor an index.
 ///
 /// # Errors
-/// A document that is a manifest to one client and an index to another (CVE-2021-41190): because it has the members of
-/// both, or because the answer and the document name different types. Docker refuses these too.
+/// A document that is a manifest to one client and an index to another (CVE-2021-41190), because it has the members of
+/// both, or because response and document name different types. Docker refuses these too.
 pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static str>, DocumentError> {
     let served = media_type::known(content_type);
-    // What is not JSON, or not an object, is reported by whoever reads it.
+    // Content that is no JSON object is reported when it is decoded.
     let Ok(value) = json::parse(bytes) else { return Ok(served) };
     let Ok(members) = Members::of("Manifest", &value) else { return Ok(served) };
     let has = |names: &[&str]| names.iter().any(|name| members.get(name).is_some());
@@ -66,7 +66,7 @@ pub fn served_type(content_type: &str, bytes: &[u8]) -> Result<Option<&'static s
 }
 
 impl Schema {
-    /// The member of a store entry that holds a manifest of this form.
+    /// The member of a store entry for a manifest of this format.
     pub fn member(self) -> &'static str {
         match self {
             Schema::Docker => "SchemaV2Manifest",
@@ -74,7 +74,7 @@ impl Schema {
         }
     }
 
-    /// The media type of a manifest of this form.
+    /// The media type of a manifest of this format.
     pub fn media_type(self) -> &'static str {
         match self {
             Schema::Docker => media_type::DOCKER_MANIFEST,
@@ -82,7 +82,7 @@ impl Schema {
         }
     }
 
-    /// The indentation that docker gives a manifest of this form when the bytes that came were not kept.
+    /// Docker's indentation of a manifest of this format whose original bytes were not kept.
     pub fn indentation(self) -> &'static str {
         match self {
             Schema::Docker => "   ",
@@ -91,10 +91,10 @@ impl Schema {
     }
 }
 
-/// The configuration of an image, as its manifest names it.
+/// The configuration of an image, from its manifest.
 ///
 /// # Errors
-/// Where the manifest is not JSON or has no usable `config`.
+/// A manifest that is not JSON or has no valid `config`.
 pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
     let value = json::parse(manifest)?;
     let config = Members::of("Manifest", &value)?.get("config").ok_or(DocumentError::Missing("config"))?;
@@ -104,16 +104,16 @@ pub fn config(manifest: &[u8]) -> Result<Descriptor, DocumentError> {
 /// The layers of an image, in their order.
 ///
 /// # Errors
-/// Where the manifest is not JSON or a descriptor in it is malformed.
+/// A manifest that is not JSON, or a malformed descriptor.
 pub fn layers(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let value = json::parse(manifest)?;
     Members::of("Manifest", &value)?.array("layers")?.iter().map(Descriptor::decode).collect()
 }
 
-/// The descriptors of all blobs that an image needs: its configuration first, then its layers, as docker orders them.
+/// The descriptors of all blobs of an image: its configuration, then its layers, in docker's order.
 ///
 /// # Errors
-/// Where the manifest is not JSON or a descriptor in it is malformed.
+/// A manifest that is not JSON, or a malformed descriptor.
 pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     let value = json::parse(manifest)?;
     let members = Members::of("Manifest", &value)?;
@@ -121,8 +121,7 @@ pub fn blobs(manifest: &[u8]) -> Result<Vec<Descriptor>, DocumentError> {
     config.chain(members.array("layers")?).map(Descriptor::decode).collect()
 }
 
-/// What an image manifest says of its own kind: its `artifactType`, and the media type of its configuration. Empty
-/// where it does not say, or is no manifest.
+/// The manifest's own `artifactType`, and the media type of its configuration. Empty if it has none, or is no manifest.
 pub fn own_types(manifest: &[u8]) -> [String; 2] {
     let Ok(value) = json::parse(manifest) else { return Default::default() };
     let Ok(members) = Members::of("Manifest", &value) else { return Default::default() };
@@ -132,7 +131,7 @@ pub fn own_types(manifest: &[u8]) -> [String; 2] {
     [artifact_type, config]
 }
 
-/// The digest of the manifest that this one refers to, if it is a manifest and refers to one.
+/// The digest of the manifest's subject, if it has one.
 pub fn subject(manifest: &[u8]) -> Option<Digest> {
     let value = json::parse(manifest).ok()?;
     let subject = Members::of("Manifest", &value).ok()?.get("subject")?;
@@ -160,7 +159,7 @@ mod tests {
             (OCI_INDEX, "", LIST, Ok(Some(OCI_INDEX))),
             ("application/vnd.oci.image.index.v1+json; charset=utf-8", OCI_INDEX, LIST, Ok(Some(OCI_INDEX))),
             (DOCKER_MANIFEST, "application/x", IMAGE, Ok(Some(DOCKER_MANIFEST))),
-            // An index that names its manifests with null, or in other letters, as Go reads it.
+            // An index whose `manifests` is null or in another case, as Go reads it.
             (OCI_MANIFEST, "", r#""config":{},"manifests":null,"#, Ok(Some(OCI_MANIFEST))),
             (OCI_MANIFEST, "", r#""Manifests":[],"#, Err(DocumentError::IndexAsManifest)),
             (OCI_MANIFEST, OCI_MANIFEST, LIST, Err(DocumentError::IndexAsManifest)),

@@ -1,5 +1,4 @@
-//! The media types that this program reads and writes, of docker's image manifest v2 and of the OCI image
-//! specification.
+//! The media types that this program reads and writes: docker's image manifest v2 and the OCI image-spec.
 
 /// Docker's image manifest, version 2 schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -10,23 +9,23 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The OCI image index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// All that a manifest request accepts, the form in which an `Accept` header lists it.
+/// The media types of the `Accept` header of manifest requests.
 pub const ACCEPTED: [&str; 4] = [DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST, OCI_INDEX];
 
-/// The type of a manifest or an index that this is, without parameters, if we know it.
+/// The known manifest or index type that this is, without parameters.
 pub fn known(content_type: &str) -> Option<&'static str> {
     let essence = essence(content_type);
     ACCEPTED.into_iter().find(|known| *known == essence)
 }
 
-/// Whether layers of this media type may stay at an address of their own: docker's foreign ones and the OCI image
-/// specification's non-distributable ones.
+/// Whether layers of this media type need not be copied: docker's foreign layers and OCI's non-distributable ones
+/// (image-spec, "Image Layer Filesystem Changeset").
 pub fn is_foreign(media_type: &str) -> bool {
     let family = ["application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable."];
     family.iter().any(|family| media_type.starts_with(family))
 }
 
-/// Whether a configuration of this media type is an image's, which says what the image runs on.
+/// Whether a configuration of this media type is an image's, which names a platform.
 pub fn is_image_config(media_type: &str) -> bool {
     matches!(
         essence(media_type),

@@ -1,7 +1,7 @@
-//! Documents as values: what a registry serves, what the store holds, and the draft that a user builds of them.
+//! Documents as values: manifests and lists of registries, the store's files, and the drafts that users build.
 //!
-//! Nothing here reads a file or a socket. Raw bytes are the truth: what came from a registry is hashed, kept and sent
-//! on as the bytes that came, and everything else is a view of them.
+//! Nothing here reads a file or a socket. Bytes from a registry are hashed, kept and sent unchanged; everything else is
+//! derived from them.
 
 pub mod descriptor;
 pub mod draft;

@@ -1,5 +1,5 @@
-//! The referrers tag: the index that stands in for the referrers API of a registry that has none, as the OCI
-//! distribution specification has it ("Referrers Tag Schema").
+//! The referrers tag: the index that replaces the referrers API in a registry without one (distribution-spec,
+//! "Referrers Tag Schema").
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,11 @@ use crate::model::json::{self, Members};
 use crate::model::manifest;
 use crate::model::media_type;
 
-/// How many characters a tag takes of a digest: of its algorithm, and of the rest.
+/// The number of characters that a tag has of a digest's algorithm, and of its encoded part.
 const ALGORITHM_MAX: usize = 32;
 const ENCODED_MAX: usize = 64;
 
-/// The tag that lists what refers to a manifest: `sha256-<hex>`.
+/// The tag that lists the referrers of a manifest: `sha256-<hex>`.
 pub fn tag(subject: &Digest) -> String {
     let allowed = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
     let part = |text: &str, most: usize| text.chars().take(most).map(allowed).collect::<String>();
@@ -25,17 +25,17 @@ pub fn tag(subject: &Digest) -> String {
     format!("{}-{}", part(algorithm, ALGORITHM_MAX), part(encoded, ENCODED_MAX))
 }
 
-/// The subject of a manifest that has a referrers tag. Docker's formats have no `subject`.
+/// The subject of a manifest that belongs into a referrers tag. Docker's formats have no `subject`.
 pub fn subject(media_type: &str, manifest: &[u8]) -> Option<Digest> {
     let is_docker = matches!(media_type::essence(media_type), media_type::DOCKER_MANIFEST | media_type::DOCKER_LIST);
     if is_docker { None } else { manifest::subject(manifest) }
 }
 
-/// The entry of the index for a manifest: with its annotations and its artifact type. A manifest without an artifact
-/// type has its config's media type.
+/// The descriptor of a manifest in the index, with its annotations and artifact type. Without an artifact type it has
+/// the config's media type.
 ///
 /// # Errors
-/// Where the manifest's annotations or its artifact type are of another type than they must be.
+/// Annotations or an artifact type of the wrong type.
 pub fn entry(media_type: &str, digest: &Digest, manifest: &[u8]) -> Result<Descriptor, DocumentError> {
     let value = json::parse(manifest)?;
     let members = Members::of("Manifest", &value)?;
@@ -50,20 +50,20 @@ pub fn entry(media_type: &str, digest: &Digest, manifest: &[u8]) -> Result<Descr
     })
 }
 
-/// The digests that an index has entries for, whatever their algorithms.
+/// The digests that an index names, of any algorithm.
 ///
 /// # Errors
-/// Where it is no index.
+/// Content that is no index.
 pub fn listed(index: &[u8]) -> Result<BTreeSet<String>, DocumentError> {
     let value = json::parse(index)?;
     let entries = Members::of("ManifestList", &value)?.array("manifests")?;
     entries.iter().map(|entry| Ok(Members::of("Descriptor", entry)?.string("digest")?)).collect()
 }
 
-/// The index with these entries after those that it has, or a new one of these entries. What it has keeps its bytes.
+/// The index with these entries appended, or a new one. Existing content keeps its bytes.
 ///
 /// # Errors
-/// Where it is no index.
+/// Content that is no index.
 pub fn extended(index: Option<&[u8]>, entries: &[Descriptor]) -> Result<Vec<u8>, DocumentError> {
     let entry = |entry| Ok(String::from_utf8_lossy(&json::encode(entry)?).into_owned());
     let entries = entries.iter().map(entry).collect::<Result<Vec<String>, DocumentError>>()?.join(",");
@@ -110,7 +110,7 @@ mod tests {
         let manifest = r#"{"config":{"mediaType":"c/d"},"annotations":{"b":"2","a":"<"},"artifactType":"a/b"}"#;
         let rest = r#","annotations":{"a":"\u003c","b":"2"},"artifactType":"a/b"}"#;
         assert_eq!(text(manifest), format!("{}{rest}", start(manifest.len())));
-        // Without one it is the config's media type; an index has no config.
+        // Without an artifact type it is the config's media type; an index has no config.
         let manifest = r#"{"config":{"mediaType":"c/d"},"artifactType":""}"#;
         assert_eq!(text(manifest), format!(r#"{},"artifactType":"c/d"}}"#, start(manifest.len())));
         assert_eq!(text(r#"{"manifests":[]}"#), format!("{}}}", start(16)));

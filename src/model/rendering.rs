@@ -1,5 +1,5 @@
-//! From a draft to the list that is published: docker's rules for a draft of plain images, and the index itself, edited
-//! where it must be, for one that was made of an index. See `store-format.md`, "Order and form".
+//! Makes the list to publish from a draft. A draft of plain images follows docker's rules. A draft that was made from
+//! an index keeps that index's document, edited where necessary. See `store-format.md`, "Order and form".
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -12,7 +12,7 @@ use crate::model::index::{Form, Index, List};
 use crate::model::media_type;
 use crate::platform::Platform;
 
-/// What a list becomes, and why it is not what it was or would be by itself.
+/// The form of a list, and why it differs from the form that it had or would have.
 struct Decision {
     media_type: &'static str,
     note: Option<String>,
@@ -22,17 +22,17 @@ impl Draft {
     /// The list that a push of this draft sends.
     ///
     /// # Errors
-    /// An entry with no platform, where docker needs one; one with half a platform; bytes that are not what their entry
-    /// says they are; what a Docker list that was asked for has no place for.
+    /// An entry without a platform, if docker needs one; an incomplete platform; bytes that do not match their entry;
+    /// what a requested Docker list cannot hold.
     pub fn list(&self, form: Form) -> Result<List, DocumentError> {
         self.entries().try_for_each(Entry::verify)?;
         self.rendered(form, true)
     }
 
-    /// The list as `inspect` shows it, which an entry with no platform may stand in.
+    /// The list as `inspect` shows it. Entries may lack a platform.
     ///
     /// # Errors
-    /// None that a valid draft can cause.
+    /// None for a valid draft.
     pub fn preview(&self) -> Result<List, DocumentError> {
         self.rendered(Form::Auto, false)
     }
@@ -61,7 +61,7 @@ impl Draft {
         Ok(List { media_type: decision.media_type, digest: Digest::of(&bytes), bytes, note: decision.note })
     }
 
-    /// The list of a draft that carries no index's form, in docker's layout.
+    /// The list of a draft without an index's form, in docker's layout.
     fn plain(&self, form: Form, checks: bool) -> Result<List, DocumentError> {
         if checks {
             self.entries().try_for_each(|entry| check_platform(entry, form == Form::Oci))?;
@@ -75,13 +75,13 @@ impl Draft {
         let own = if is_oci { Form::Oci } else { Form::Docker };
         let decision = self.decide(form, own, None, || self.index(false, false).beyond_docker())?;
         let is_oci = decision.media_type == media_type::OCI_INDEX;
-        // Where docker's rule makes it an index, docker writes an empty platform.
+        // If docker's rule makes it an index, docker writes an empty platform.
         let leaves_out = is_oci && (form == Form::Oci || decision.note.is_some());
         let list = List::of(self.index(is_oci, leaves_out), if is_oci { Form::Oci } else { Form::Docker })?;
         Ok(List { note: decision.note, ..list })
     }
 
-    /// Which of the two the list becomes. `own` is what it is by itself, `was` what its source is.
+    /// Decides the form of the list. `own` is the form that it would have, `was` the form of its source.
     fn decide(
         &self,
         form: Form,
@@ -115,14 +115,14 @@ impl Draft {
         Ok(Decision { media_type, note })
     }
 
-    /// What an entry says beside what its index said: a platform that was read from the image is none.
+    /// The descriptor of an entry, without a platform that was read from the image and is not stated by the index.
     pub(super) fn said(&self, key: &EntryKey, entry: &Entry) -> Descriptor {
         let own = &entry.descriptor;
         let is_said = own.has_platform() && self.platforms.get(key) != own.platform.as_ref();
         Descriptor { platform: own.platform.clone().filter(|_| is_said), ..own.clone() }
     }
 
-    /// The list as it will be. `leaves_out`: an entry without a platform has none; docker writes an empty one.
+    /// The list. `leaves_out`: an entry without a platform has no such member; docker writes an empty one.
     fn index(&self, is_oci: bool, leaves_out: bool) -> Index {
         let line = |line: &Line<'_>| {
             let own = match line {
@@ -143,7 +143,7 @@ impl Draft {
     }
 }
 
-/// Half a platform is none, and none is only right in an OCI index.
+/// An incomplete platform counts as none, which only an OCI index permits.
 fn check_platform(entry: &Entry, is_oci: bool) -> Result<(), DocumentError> {
     let half = |platform: &Platform| platform.os.is_empty() || platform.architecture.is_empty();
     let none_is_fine = is_oci && !entry.descriptor.has_platform();
@@ -171,7 +171,7 @@ mod tests {
         let refused = "manifest h.x/a:1 must have an OS and Architecture to be pushed to a registry";
         assert_eq!(draft.list(Form::Auto).unwrap_err().to_string(), refused);
         assert!(draft.preview().is_ok());
-        // Half a platform is none, in either form.
+        // An incomplete platform counts as none, in both forms.
         assert_eq!(draft.list(Form::Oci).unwrap_err().to_string(), refused);
         let mut artifact = entry("h.x/a:1", "");
         artifact.descriptor.platform = Some(Platform::default());

@@ -1,4 +1,4 @@
-//! Bodies that are read as they arrive and sent as they are read: a blob of any size passes through a buffer.
+//! Bodies that are streamed: a blob of any size passes through a buffer.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::io::{self, Read};
 
 use ureq::{Body, BodyReader};
 
-/// Where the body of an answer goes that is not to be read at once.
+/// Receives the body of a response that is streamed.
 pub(crate) type BodySlot = RefCell<Option<ResponseBody>>;
 
-/// The body of an answer, on its way. An early end is an error wherever its length was said.
+/// The body of a response, not read yet. If its length was stated, an early end is an error.
 pub(crate) struct ResponseBody {
     reader: BodyReader<'static>,
-    /// How long it is, in bytes, where the answer says that.
+    /// The length in bytes, if the response states it.
     pub(crate) length: Option<u64>,
 }
 
@@ -36,10 +36,10 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
-/// The body of a request, read as it goes out.
+/// The body of a request, read while it is sent.
 pub(crate) struct RequestBody<'a> {
-    /// Gives exactly `length` bytes or an error: the HTTP library spins on a reader that ends early.
+    /// Must return exactly `length` bytes or an error: the HTTP library loops on a reader that ends early.
     pub(crate) reader: &'a mut dyn Read,
-    /// How long it is; `None` sends it in chunks.
+    /// The length in bytes; `None` sends the body in chunks.
     pub(crate) length: Option<u64>,
 }

@@ -1,21 +1,21 @@
-//! Time as the retries see it, so that a test can wait for minutes in no time.
+//! The clock of retries. A test's clock does not really wait.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Tells the time, waits and throws dice.
+/// Tells the time, waits, and returns random numbers.
 pub trait Clock: Send + Sync {
-    /// The time that waits and deadlines are measured with.
+    /// The time by which waits and deadlines are measured.
     fn now(&self) -> Instant;
 
-    /// The time of day, to which a registry's dates are compared.
+    /// The time of day, which a registry's dates are compared with.
     fn today(&self) -> SystemTime;
 
-    /// Returns after so long.
+    /// Waits for this time.
     fn sleep(&self, time: Duration);
 
-    /// A number from 0 to 1, another one each time.
+    /// A random number from 0 to 1.
     fn chance(&self) -> f64;
 }
 
@@ -37,13 +37,13 @@ impl Clock for SystemClock {
     }
 
     fn chance(&self) -> f64 {
-        // The standard library seeds its hashers at random; for spreading waits that is random enough.
+        // The standard library seeds its hashers randomly, which is good enough to spread waits.
         let bits = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default();
         f64::from(bits) / f64::from(u32::MAX)
     }
 }
 
-/// A clock that stands still but for those who sleep by it.
+/// A clock that advances only when something sleeps by it.
 #[cfg(test)]
 pub(crate) mod still {
     use std::sync::Mutex;
@@ -62,12 +62,12 @@ pub(crate) mod still {
             Still { start: Instant::now(), today: SystemTime::UNIX_EPOCH, chance, slept: Mutex::default() }
         }
 
-        /// The same, so many seconds after the epoch.
+        /// Sets the clock to so many seconds after the epoch.
         pub(crate) fn at(self, seconds: u64) -> Still {
             Still { today: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), ..self }
         }
 
-        /// What was slept so far, in milliseconds.
+        /// All sleeps so far, in milliseconds.
         pub(crate) fn slept(&self) -> Vec<u128> {
             self.slept.lock().unwrap().iter().map(Duration::as_millis).collect()
         }

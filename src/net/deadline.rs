@@ -1,6 +1,6 @@
-//! When an operation has to be over, with all its requests, redirects, tokens, repetitions and pauses.
+//! Deadlines of operations, with all their requests, redirects, tokens, retries and pauses.
 //!
-//! The limits on single steps let a peer go on for ever that sends a byte now and then; this one does not.
+//! A time limit for each step alone would let a server that sends a byte now and then go on for ever.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::clock::Clock;
 
-/// Time-outs may come a moment early; less than this is nothing to begin a request with.
+/// With less time than this no request is sent, because timeouts may fire early.
 const LEAST: Duration = Duration::from_millis(10);
 
 /// A point in time, or none.
@@ -23,17 +23,17 @@ struct Limit {
 }
 
 impl Deadline {
-    /// No bound: for what is bounded otherwise, as a body is that goes on moving.
+    /// No deadline: for operations with another limit, such as a body as long as data arrives.
     pub(crate) const NONE: Deadline = Deadline(None);
 
-    /// So long from now.
+    /// The deadline after this time.
     pub(crate) fn after(total: Duration, clock: &Arc<dyn Clock>) -> Deadline {
-        // A time that no clock will ever show is none.
+        // A time that the clock cannot represent is no deadline.
         let at = clock.now().checked_add(total);
         Deadline(at.map(|at| Limit { at, total, clock: Arc::clone(clock) }))
     }
 
-    /// The one of the two that comes first.
+    /// The earlier one of two deadlines.
     pub(crate) fn sooner(&self, other: &Deadline) -> Deadline {
         match (&self.0, &other.0) {
             (Some(own), Some(others)) if others.at < own.at => other.clone(),
@@ -42,14 +42,14 @@ impl Deadline {
         }
     }
 
-    /// How long it still is; `None` where there is no bound, and zero when it is over.
+    /// The time that is left; `None` without a deadline, zero after it.
     pub(crate) fn left(&self) -> Option<Duration> {
         let limit = self.0.as_ref()?;
         let left = limit.at.saturating_duration_since(limit.clock.now());
         Some(if left < LEAST { Duration::ZERO } else { left })
     }
 
-    /// How long the whole operation was allowed to take, once that is over.
+    /// The total time that the operation had, if it has passed.
     pub(crate) fn missed(&self) -> Option<Duration> {
         self.left().filter(Duration::is_zero)?;
         self.0.as_ref().map(|limit| limit.total)
@@ -62,7 +62,7 @@ impl fmt::Debug for Deadline {
     }
 }
 
-/// A span of time for people: `300 ms`, `2.5 s`, `90 s`.
+/// A time for messages: `300 ms`, `2.5 s`, `90 s`.
 pub(crate) fn shown(time: Duration) -> String {
     match time.as_millis() {
         millis @ ..1000 => format!("{millis} ms"),

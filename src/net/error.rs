@@ -1,8 +1,8 @@
-//! What can go wrong between here and a registry, as data.
+//! The errors of requests to registries, as data.
 //!
-//! Docker says `no such manifest` for most of these; the kinds here keep them apart so that `report` can say what to do
-//! about each, and scripts can branch on it. The text of an error never holds a secret: URLs are without user
-//! information and query values that could carry a token.
+//! Docker prints `no such manifest` for most of them. The kinds here are separate so that `report` can add a hint to
+//! each, and scripts can distinguish them. The text of an error never contains a secret: URLs are without user
+//! information, and without query values that could carry a token.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -11,95 +11,95 @@ use crate::digest::Digest;
 use crate::failure_kind::FailureKind;
 use crate::sanitize;
 
-/// What went wrong, as far as a user's next step depends on it.
+/// What went wrong, as far as the user's next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RegistryErrorKind {
-    /// The registry says that the manifest, blob or repository is not there (404).
+    /// The registry does not have the manifest, blob or repository (404).
     NotFound,
-    /// The registry, or its token server, wants credentials, and there are none (401).
+    /// The registry, or its token server, requires credentials, and there are none (401).
     Unauthorized,
-    /// The registry, or its token server, refuses the credentials that there are (401).
+    /// The registry, or its token server, refuses the credentials (401).
     LoginRefused,
-    /// The same of the login that the command line gave.
+    /// The same for the login of the command line.
     GivenLoginRefused,
-    /// The credentials are known and not enough (403).
+    /// The credentials are valid and lack a right (403).
     Forbidden,
     /// The quota of the account or the repository is used up (403).
     Quota,
     /// Too many requests (429).
     RateLimited,
-    /// The registry refuses what was sent (another 4xx).
+    /// The registry refuses the content or the request (another 4xx).
     Refused,
-    /// The registry fails (5xx).
+    /// The registry failed (5xx).
     Server,
     /// TLS was expected and the registry speaks plain HTTP.
     PlainHttp,
-    /// Nobody who is known here stands for the registry's certificate.
+    /// No known authority signed the registry's certificate.
     Certificate,
-    /// The registry's certificate is not good, whoever stands for it: another name, expired, broken.
+    /// The registry's certificate is not valid, whoever signed it: another name, expired, malformed.
     CertificateUnfit,
-    /// The registry asks for a client certificate, or refuses the one that it was given.
+    /// The registry requires a client certificate, or refuses the one that was sent.
     ClientCertificate,
     /// A file in certs.d, or the system's roots, cannot be used. The detail names the file.
     TlsFiles,
-    /// The name has no host that a registry could be at.
+    /// The registry's name contains no valid host.
     NoHost,
     /// The host's name does not resolve.
     Resolve,
-    /// No connection, or one that broke.
+    /// No connection could be made, or it broke.
     Connect,
-    /// A step took longer than its time-out.
+    /// A step exceeded its time limit.
     Timeout,
-    /// The proxy refuses or cannot be understood.
+    /// The proxy refuses the request, or its setting is not valid.
     Proxy,
     /// A credential helper or config.json failed. The detail names it.
     Credentials,
-    /// config.json begins with a byte order mark, which docker does not read either.
+    /// config.json begins with a byte order mark. Docker cannot read it either.
     ByteOrderMark,
-    /// The body of an answer is larger than what is read.
+    /// The body of a response exceeds the limit.
     TooLarge,
-    /// What came does not match its digest or its size.
+    /// The content does not match its digest or its size.
     Verification,
-    /// An answer outside the protocol: no JSON, too large, a redirect loop, a header that is missing.
+    /// A response outside the protocol: no JSON, a redirect loop, a missing header.
     Protocol,
 }
 
-/// One failed exchange: its kind, whom it was with, and the other side's own words.
+/// One failed request: its kind, the registry, and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryError {
     /// What went wrong.
     pub kind: RegistryErrorKind,
     /// The registry's host as the reference names it (`docker.io`, `h:5000`).
     pub registry: String,
-    /// The request that failed; `None` where none was sent.
+    /// The request that failed; `None` if none was sent.
     pub request: Option<Box<FailedRequest>>,
-    /// The HTTP status of the answer, if there was one.
+    /// The HTTP status of the response, if there was one.
     pub status: Option<u16>,
-    /// What the body of the answer holds beside its words.
+    /// The error codes and details of the response's body.
     pub body: Option<Box<ErrorBody>>,
-    /// The registry's own words in docker's form (`manifest unknown: manifest unknown`), or what the
-    /// operating system, the TLS library or the helper said. Never empty.
+    /// The registry's own message in docker's form (`manifest unknown: manifest unknown`), or that of the operating
+    /// system, the TLS library or the helper. Never empty.
     pub detail: String,
-    /// How often it was tried: more than once only where another try might have helped, and did not.
+    /// The number of attempts. More than one only if a retry might have helped.
     pub tries: u32,
-    /// Whether another try may help.
+    /// Whether a retry may help.
     pub(crate) again: Retryable,
 }
 
-/// The request that failed, as it may be shown: there is nothing secret in it.
+/// The request that failed, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedRequest {
     /// The method.
     pub method: &'static str,
     /// The URL without user information and without query values that could be secret.
     pub url: String,
-    /// The repository's path in its registry, where the request is about one.
+    /// The repository's path in its registry, if the request concerns one.
     pub repository: Option<String>,
-    /// The tag or digest of the manifest that the request is about.
+    /// The tag or digest of the manifest that the request concerns.
     pub reference: Option<String>,
-    /// The digest of the blob that the request is about.
+    /// The digest of the blob that the request concerns.
     pub blob: Option<String>,
-    /// The server that was tried, where that is not simply what the registry's name says.
+    /// The server that was contacted, if the registry's name does not say it.
     pub address: Option<Address>,
 }
 
@@ -108,44 +108,44 @@ pub struct FailedRequest {
 pub struct Address {
     /// Scheme, host and port: `https://h:5000`.
     pub origin: String,
-    /// How it became known.
+    /// Where the address came from.
     pub source: AddressSource,
 }
 
-/// How the address of a request became known.
+/// Where the address of a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressSource {
-    /// It is what the registry's name stands for, as `registry-1.docker.io` is for `docker.io`.
+    /// The registry's name stands for it, as `docker.io` for `registry-1.docker.io`.
     Name,
     /// The registry redirected the request.
     Redirect,
-    /// The registry gave it as the place for an upload.
+    /// The registry returned it as the location of an upload.
     Upload,
-    /// The registry gave it as the place of the next page.
+    /// The registry returned it as the location of the next page.
     NextPage,
     /// The registry named it as its token server.
     TokenServer,
 }
 
-/// What the body of an error answer holds, by the distribution specification, beside the words.
+/// The codes and details in the body of an error response (distribution-spec, "Error Codes").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorBody {
     /// The error codes in capitals, `MANIFEST_INVALID`, in the registry's order.
     pub codes: Vec<String>,
-    /// The `detail` members as one line; `None` where there are none that say anything.
+    /// The `detail` members as one line; `None` if they are empty.
     pub detail: Option<String>,
-    /// Whether an error says more than its code: it has a detail, or a message other than the words of the code.
+    /// Whether an error says more than its code: it has a detail, or a message that differs from the code.
     pub has_reason: bool,
 }
 
 impl FailedRequest {
-    /// A request of which only the method and the URL are known.
+    /// A request of which only method and URL are known.
     pub fn new(method: &'static str, url: impl fmt::Display) -> FailedRequest {
         let url = url.to_string();
         FailedRequest { method, url, repository: None, reference: None, blob: None, address: None }
     }
 
-    /// Whether the request was to change what a registry has.
+    /// Whether the request would change the registry.
     pub fn is_write(&self) -> bool {
         !matches!(self.method, "GET" | "HEAD")
     }
@@ -158,13 +158,13 @@ impl fmt::Display for FailedRequest {
 }
 
 impl Address {
-    /// Whether the registry gave it, so that it says nothing about the registry itself.
+    /// Whether the registry returned it, so that it says nothing about the registry itself.
     pub fn is_given(&self) -> bool {
         self.source != AddressSource::Name
     }
 }
 
-/// Whether what failed may be tried again.
+/// Whether a failed request may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Retryable {
     /// It would fail again.
@@ -174,21 +174,21 @@ pub(crate) enum Retryable {
     Unsent,
     /// Yes, but the request may have had its effect.
     Repeatable,
-    /// The registry answered that it could not do it now, and maybe when it could.
+    /// The registry answered that the request may succeed later, and perhaps when.
     Later(Option<RetryAfter>),
 }
 
 /// A `Retry-After`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryAfter {
-    /// So many seconds from now.
+    /// The number of seconds from now.
     Seconds(u64),
     /// Not before this.
     At(SystemTime),
 }
 
 impl RegistryError {
-    /// An error with no request of its own.
+    /// An error without a request.
     pub fn new(kind: RegistryErrorKind, registry: impl Into<String>, detail: impl Into<String>) -> RegistryError {
         RegistryError {
             kind,
@@ -202,19 +202,19 @@ impl RegistryError {
         }
     }
 
-    /// The same error, said of this request.
+    /// Sets the request.
     pub fn at(mut self, request: FailedRequest) -> RegistryError {
         self.request = Some(Box::new(request));
         self
     }
 
-    /// The same error, with what the body of the answer holds.
+    /// Sets the codes and details of the response's body.
     pub fn with_body(mut self, body: ErrorBody) -> RegistryError {
         self.body = Some(Box::new(body)).filter(|body| **body != ErrorBody::default());
         self
     }
 
-    /// The same error, said of this blob.
+    /// Sets the blob of the request.
     pub(crate) fn of_blob(mut self, digest: &Digest) -> RegistryError {
         if let Some(request) = &mut self.request {
             request.blob = Some(digest.to_string());
@@ -231,22 +231,22 @@ impl RegistryError {
         }
     }
 
-    /// The error codes that the registry gave.
+    /// The error codes of the registry.
     pub fn codes(&self) -> &[String] {
         self.body.as_ref().map_or(&[], |body| &body.codes)
     }
 
-    /// The server that was tried, where that is not simply what the registry's name says.
+    /// The server that was contacted, if the registry's name does not say it.
     pub fn address(&self) -> Option<&Address> {
         self.request.as_ref()?.address.as_ref()
     }
 
-    /// Whether the request was to change what a registry has.
+    /// Whether the request would change the registry.
     pub fn is_write(&self) -> bool {
         self.request.as_ref().is_some_and(|request| request.is_write())
     }
 
-    /// Who failed, for kinds of failure of a server: the registry, or the address that it gave.
+    /// The server that failed: the registry, or the address that it returned.
     fn server(&self) -> String {
         let registry = &self.registry;
         let Some(Address { origin, source }) = self.address() else { return registry.clone() };
@@ -259,13 +259,13 @@ impl RegistryError {
         }
     }
 
-    /// The same error, with the status that was answered.
+    /// Sets the status of the response.
     pub fn with_status(mut self, status: u16) -> RegistryError {
         self.status = Some(status);
         self
     }
 
-    /// The same error, with whether another try may help.
+    /// Sets whether a retry may help.
     pub(crate) fn with_again(mut self, again: Retryable) -> RegistryError {
         self.again = again;
         self
@@ -273,7 +273,7 @@ impl RegistryError {
 }
 
 impl fmt::Display for RegistryError {
-    /// One line: what happened, where, and the other side's words. What to do next is `report`'s to say.
+    /// One line: what happened, where, and the message. `report` adds what to do next.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let detail = sanitize::word(&self.detail);
         let (_, before, party, after) = self.kind.description();

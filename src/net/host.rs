@@ -1,10 +1,10 @@
-//! Hosts and ports as they stand in names and URLs, and which of them are this machine itself.
+//! Hosts and ports in references and URLs, and which hosts are loopback, private or public.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; the host comes without brackets.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. The host is returned without brackets.
 ///
-/// `None` where the port is no number or the host is empty.
+/// `None` if the port is no number or the host is empty.
 pub(crate) fn split(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -22,19 +22,19 @@ pub(crate) fn split(authority: &str) -> Option<(&str, Option<u16>)> {
     (!host.is_empty()).then_some((host, port))
 }
 
-/// Whether a host, without port and brackets, is this machine: `localhost`, 127.0.0.0/8 or `::1`.
+/// Whether a host, without port and brackets, is loopback: `localhost`, 127.0.0.0/8 or `::1`.
 pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Whether a registry's host, with its port if it has one, is this machine.
+/// Whether a registry's host, with or without a port, is loopback.
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
     split(authority).is_some_and(|(host, _)| is_loopback(host))
 }
 
-/// Whether an address is one of the internet's, rather than of this machine, its network or none at all: by IANA's
-/// registries of special-purpose addresses. An IPv6 address that a gateway takes for an IPv4 one is as public as that.
+/// Whether an address is public, by IANA's registries of special-purpose addresses. An IPv6 address that a gateway
+/// translates to an IPv4 address counts as that address.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -52,7 +52,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
                 let [c, d] = low.to_be_bytes();
                 is_public(IpAddr::from([a, b, c, d]))
             }
-            // A network's own NAT64 (RFC 8215), and the site-local addresses that came before unique local ones.
+            // Local NAT64 (RFC 8215), and the deprecated site-local addresses.
             [0x64, 0xff9b, 1, ..] | [0xfec0..=0xfeff, ..] => false,
             _ => !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_multicast()),
         },

@@ -1,4 +1,4 @@
-//! What a client is made of.
+//! The options of a client.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::env::Env;
 use crate::net::transport::Trace;
 use crate::secret::Secret;
 
-/// What a client is made of.
+/// The options of a client.
 #[derive(Clone)]
 pub struct Options {
-    /// The process's surroundings: proxies, the rootless mark, `PATH` for credential helpers.
+    /// The environment: proxies, rootless mode, `PATH` for credential helpers.
     pub env: Env,
     /// Docker's configuration directory, where `config.json` is.
     pub config_dir: PathBuf,
@@ -18,28 +18,28 @@ pub struct Options {
     pub insecure: bool,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Where a line for each request goes.
+    /// Receives a line for each request.
     pub trace: Option<Trace>,
-    /// No TLS at all, with any registry.
+    /// Whether to use plain HTTP with every registry.
     pub plain_http: bool,
-    /// What to log in with, everywhere, in the place of what docker's configuration knows.
+    /// A login that replaces docker's configuration for its registry.
     pub login: Option<Login>,
-    /// How often a request that may be repeated is sent again when that may help; 0 for never.
+    /// How often a failed request is retried; 0 for never.
     pub retries: u32,
-    /// A bound on one operation, with all its requests, repetitions and pauses. `None` is the built-in one: five
-    /// minutes, and none for blobs as long as they move.
+    /// The time limit of one operation, with all its requests, retries and pauses. `None` is the default: five minutes,
+    /// and no limit for blobs as long as data arrives.
     pub timeout: Option<Duration>,
-    /// Where a line goes that says what is waited for, and how long.
+    /// Receives a line that says what the client waits for, and how long.
     pub notice: Trace,
 }
 
 /// A user and a password for one registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The registry, as references name it; no other one is sent the password.
+    /// The registry, as in references. The password is sent to no other registry.
     pub registry: String,
     /// The user's name.
     pub username: String,
-    /// The password, or a token that the registry takes for one.
+    /// The password, or a token that the registry accepts as one.
     pub password: Secret,
 }

@@ -1,16 +1,16 @@
-//! Why a file cannot be read, in words that say whom to ask.
+//! Words the error for a file that cannot be read, with the owner who can change that.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::sanitize;
 
-/// The error, and where it is about rights the owner of what is in the way: the file, or a folder on the way to it.
+/// The error. If a permission is missing, it names the owner of the file or folder that denies access.
 pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() != ErrorKind::PermissionDenied {
         return sanitize::io_error(error);
     }
-    // The last one that can be looked at is the one that cannot be read or entered.
+    // The last path that exists is the one that cannot be read or entered.
     let in_the_way = path.ancestors().find_map(|path| Some((path, owner(path)?)));
     match in_the_way {
         Some((at, owner)) => format!("permission denied: {} belongs to {owner}", at.display()),

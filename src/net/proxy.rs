@@ -1,7 +1,7 @@
-//! Which proxy a connection goes through, by the rules of Go's `golang.org/x/net/http/httpproxy`.
+//! Selects the proxy of a connection by the rules of Go's `golang.org/x/net/http/httpproxy`.
 //!
-//! Docker's client is a Go program, so a machine whose proxy variables work for docker must work here. The differences
-//! are in what is said and not in what is done: a value that Go silently drops is an error that names its variable.
+//! Docker's client is a Go program, so proxy variables that work for docker must work here. There is one difference: a
+//! value that Go silently ignores is an error that names its variable.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::env::Env;
 use crate::net::host;
 use crate::secret::Secret;
 
-/// How to speak to a proxy.
+/// The protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProxyScheme {
     /// Plain HTTP.
@@ -21,21 +21,21 @@ pub(crate) enum ProxyScheme {
     Https,
 }
 
-/// A proxy to go through.
+/// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProxyUrl {
-    /// How to speak to it.
+    /// Its protocol.
     pub(crate) scheme: ProxyScheme,
-    /// Its host; an IPv6 address stands without brackets.
+    /// Its host. An IPv6 address has no brackets.
     pub(crate) host: String,
     /// Its port.
     pub(crate) port: u16,
-    /// User name and password for it, percent-decoded.
+    /// User name and password, percent-decoded.
     pub(crate) user: Option<(String, Secret)>,
 }
 
 impl ProxyUrl {
-    /// The value of `Proxy-Authorization`, where there is a user.
+    /// The value of `Proxy-Authorization`, if there is a user.
     pub(crate) fn login(&self) -> Option<Secret> {
         let (user, password) = self.user.as_ref()?;
         let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
@@ -43,9 +43,9 @@ impl ProxyUrl {
     }
 }
 
-/// The proxy for a target, `host` with or without brackets; `None` means to go there directly.
+/// The proxy for a target; `host` may have brackets. `None` is a direct connection.
 ///
-/// The error is one line that names the variable and holds no password.
+/// The error is one line that names the variable and contains no password.
 pub(crate) fn proxy_for(env: &Env, https: bool, host: &str, port: u16) -> Result<Option<ProxyUrl>, String> {
     let names = if https { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
     let Some((name, value)) = names.into_iter().find_map(|name| Some((name, env.get(name)?))) else {
@@ -70,7 +70,7 @@ fn is_exempt(env: &Env, host: &str, port: u16) -> bool {
     list.split(',').map(|entry| entry.trim().to_lowercase()).any(|entry| matches(&entry, &host, address, port))
 }
 
-/// Whether one entry of `NO_PROXY`, in lower case and trimmed, speaks of the target.
+/// Whether one entry of `NO_PROXY`, in lower case and trimmed, matches the target.
 fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
@@ -92,7 +92,7 @@ fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool 
     }
 }
 
-/// An entry's host and port as Go's `SplitHostPort` sees them; what that refuses is a host as a whole.
+/// An entry's host and port as Go's `SplitHostPort` splits them. What that refuses is a host as a whole.
 fn split_entry(entry: &str) -> (&str, Option<&str>) {
     let split = match entry.strip_prefix('[') {
         Some(rest) => rest.split_once("]:"),
@@ -131,7 +131,7 @@ fn parse(value: &str) -> Result<ProxyUrl, String> {
         "socks5" | "socks5h" => {
             return Err("SOCKS proxies are not supported, only http:// and https:// ones".to_owned());
         }
-        // The text is not shown: without a known scheme there is no telling what in it is a password.
+        // The text is not shown: without a known scheme, any part of it may be a password.
         _ => return Err("not the URL of an http:// or https:// proxy".to_owned()),
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Plain HTTP through a proxy, as Go does it: the request goes to the proxy, its target in absolute form (RFC 9112,
-//! 3.2.2).
+//! Plain HTTP through a proxy, as Go does it: the request is sent to the proxy with its target in absolute form (RFC
+//! 9112, section 3.2.2).
 //!
-//! The HTTP library writes origin-form only, so the head of each request is rewritten as it leaves. Without pipelining,
-//! the first thing sent on a connection, or after something was received on it, is the head of a request.
+//! The HTTP library writes the origin form only, so the head of each request is rewritten while it is sent. Without
+//! pipelining, a request's head is the first data on a connection, or the first after received data.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 use crate::net::proxy::ProxyUrl;
 use crate::secret::Secret;
 
-/// What is put into the head of each request.
+/// What is written into the head of each request.
 #[derive(Debug, Clone)]
 pub(crate) struct Forward {
     origin: String,
@@ -26,12 +26,12 @@ impl Forward {
         Forward { origin, authorization }
     }
 
-    /// The connection to the proxy, as one to the origin.
+    /// Makes the connection to the proxy act as one to the origin.
     pub(crate) fn wrap(&self, inner: Box<dyn Transport>) -> impl Transport + use<> {
         ForwardTransport { inner, forward: self.clone(), at_head: true, head: Vec::new() }
     }
 
-    /// `GET /x HTTP/1.1\r\n…` with its target in full; `None` where it is no such thing.
+    /// `GET /x HTTP/1.1\r\n…` with its full target; `None` if it is no request line.
     fn rewrite(&self, head: &[u8]) -> Option<Vec<u8>> {
         let line = head.windows(2).position(|pair| pair == b"\r\n")? + 2;
         let target = head.iter().position(|byte| *byte == b' ')? + 1;
@@ -53,7 +53,7 @@ struct ForwardTransport {
 }
 
 impl ForwardTransport {
-    /// Sends through the inner transport's own buffer, as it wants it.
+    /// Sends through the inner transport's own buffer, as its interface requires.
     fn send(&mut self, mut bytes: &[u8], timeout: NextTimeout) -> Result<(), ureq::Error> {
         while !bytes.is_empty() {
             let output = self.inner.buffers().output();
@@ -78,7 +78,7 @@ impl Transport for ForwardTransport {
         if !self.at_head {
             return self.inner.transmit_output(amount, timeout);
         }
-        // The library may send a head in pieces: the request line is waited for.
+        // The library may send a head in pieces: waits for the complete request line.
         self.head.extend_from_slice(self.inner.buffers().output().get(..amount).unwrap_or_default());
         if !self.head.windows(2).any(|pair| pair == b"\r\n") {
             return Ok(());

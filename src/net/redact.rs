@@ -1,13 +1,13 @@
-//! Redacts what is shown: a registry that repeats a header or a password in its error would otherwise have it printed.
+//! Redacts secrets in messages: a registry may repeat a header or a password in its error.
 //!
-//! Text from outside is redacted once, where it is put into a message. What the user typed, URLs that are built here,
-//! digests, media types and JSON that is still to be parsed are never redacted: what is decided by a text needs it as
-//! it came. A secret of eight bytes or more is taken out wherever it stands. A shorter one may be a part of any word,
-//! so it is taken out only where a credential stands: in the user information of a URL and as the value of an
+//! Text from a server is redacted once, where it becomes part of a message. What the user typed, URLs that are built
+//! here, digests, media types and JSON that is still to be parsed are never redacted, because decisions need the
+//! unchanged text. A secret of eight bytes or more is redacted anywhere. A shorter one may be part of any word, so it
+//! is redacted only in the place of a credential: in the user information of a URL, and as the value of an
 //! `Authorization`.
 //!
-//! A secret comes back as it was sent, in base64, and each of these as it stands in an address (RFC 3986), a form, a
-//! JSON text or HTML; also with control characters in it, which are not shown.
+//! A secret is recognised as it was sent, in base64, and each of these percent-encoded (RFC 3986), as a form value, as
+//! a JSON string or in HTML; also with control characters in it, which are not shown.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,14 +17,14 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, 
 use crate::net::url::Url;
 use crate::secret::Secret;
 
-/// What stands for a secret.
+/// Replaces a secret.
 const MARK: &str = "[secret]";
-/// A secret at least this long is known by its beginning as well: texts are cut short before they come here. A shorter
-/// one is a password, and could begin with a word.
+/// A secret of at least this many bytes is also recognised by its beginning, because servers cut texts. The beginning
+/// of a shorter one could be a word.
 const LONG: usize = 20;
 const BEGINNING: usize = 12;
 
-/// A secret at least this long, in bytes, is taken out wherever it stands.
+/// A secret of at least this many bytes is redacted anywhere.
 const ANYWHERE: usize = 8;
 
 /// All secrets that were sent in a command.
@@ -34,12 +34,12 @@ pub(crate) struct Redactor(Mutex<Vec<KnownSecret>>);
 #[derive(Debug)]
 struct KnownSecret {
     secret: Secret,
-    /// Whether it is taken out wherever it stands.
+    /// Whether it is redacted anywhere.
     anywhere: bool,
 }
 
 impl Redactor {
-    /// Remembers the value of an `Authorization` header: the token, or the login encoded and not.
+    /// Records the value of an `Authorization` header: the token, or the login in both forms.
     pub(crate) fn sent(&self, header: &Secret) {
         let value = header.reveal();
         let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
@@ -51,7 +51,7 @@ impl Redactor {
         let Some(login) = login else {
             return self.add_encoded(token, false);
         };
-        // Nothing but a login is spelt like this, however short it is.
+        // Only a login has this form, however short it is.
         self.add_encoded(&login, true);
         if let Some((_, password)) = login.split_once(':') {
             self.add(password, false);
@@ -68,7 +68,7 @@ impl Redactor {
         }
     }
 
-    /// Remembers the form of a token request: its refresh token, encoded and not.
+    /// Records the form of a token request: its refresh token, encoded and decoded.
     pub(crate) fn sent_form(&self, form: &Secret) {
         let pairs = form.reveal().split('&').filter_map(|pair| pair.split_once('='));
         for (_, value) in pairs.filter(|(name, _)| *name == "refresh_token") {
@@ -79,7 +79,7 @@ impl Redactor {
         }
     }
 
-    /// Whether it was not known before.
+    /// Adds a secret. Returns whether it is new.
     fn add(&self, secret: &str, anywhere: bool) -> bool {
         let mut known = self.lock();
         let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
@@ -90,13 +90,13 @@ impl Redactor {
         is_new
     }
 
-    /// A URL as it may stand in a message: redacted where a server has named it.
+    /// A URL for a message. If a server named it, it is redacted.
     pub(crate) fn url(&self, url: &Url) -> String {
         let shown = url.to_string();
         if url.is_named() { self.clean(&shown) } else { shown }
     }
 
-    /// A text from outside with a mark in the place of each secret.
+    /// A text from a server with its secrets replaced.
     pub(crate) fn clean(&self, text: &str) -> String {
         let known = self.lock();
         let mut clean = String::new();
@@ -108,7 +108,7 @@ impl Redactor {
                 let after = rest.get(length..).unwrap_or_default();
                 if length > 0 && (known.anywhere || is_credential(before, after)) { length } else { 0 }
             };
-            // The login as a whole rather than what is part of it.
+            // The whole login rather than a part of it.
             let length = match known.iter().map(redacted).max() {
                 None | Some(0) => {
                     clean.push(first);
@@ -129,7 +129,7 @@ impl Redactor {
     }
 }
 
-/// Whether what stands between the two is in the place of a credential.
+/// Whether the text between the two is in the place of a credential.
 fn is_credential(before: &str, after: &str) -> bool {
     is_user_information(before, after) || is_authorization(before, after)
 }
@@ -141,7 +141,7 @@ fn is_user_information(before: &str, after: &str) -> bool {
     is_user && (user.is_empty() || user.ends_with(':')) && after.starts_with('@')
 }
 
-/// `Authorization: SECRET`, with a scheme or without, however the field is written down; `Bearer SECRET` anywhere.
+/// `Authorization: SECRET`, with or without a scheme, in any notation of the field; `Bearer SECRET` anywhere.
 fn is_authorization(before: &str, after: &str) -> bool {
     let goes_on = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
     if after.starts_with(goes_on) {
@@ -158,13 +158,13 @@ fn is_authorization(before: &str, after: &str) -> bool {
     ends_with(field, "bearer") || is_field(scheme, ends_with)
 }
 
-/// Whether the text ends with the name of the field and what parts it from its value.
+/// Whether the text ends with the field's name and the separator before its value.
 fn is_field(before: &str, ends_with: impl Fn(&str, &str) -> bool) -> bool {
     let name = before.trim_end_matches([' ', '\t', ':', '=', '"', '\'', '\\', '[']);
     name.len() < before.len() && ends_with(name, "authorization")
 }
 
-/// How much of the text's beginning, in bytes, tells the secret, or enough of a long one; 0 for none.
+/// The length in bytes of the secret, or of enough of a long one, at the start of the text; 0 if it is not there.
 fn told(text: &str, secret: &str) -> usize {
     let least = if secret.len() >= LONG { BEGINNING } else { usize::MAX };
     if secret.chars().next().is_none_or(|first| spellings(text, first).next().is_none()) {
@@ -175,7 +175,7 @@ fn told(text: &str, secret: &str) -> usize {
         let mut next: Vec<usize> = Vec::new();
         for end in &ends {
             let rest = text.get(*end..).unwrap_or_default();
-            // What is not shown does not part what is; but a secret does not begin with it.
+            // Control characters within a secret are not shown. They cannot be its first character.
             let shown = if count == 0 { rest } else { rest.trim_start_matches(char::is_control) };
             let skipped = rest.len() - shown.len();
             next.extend(spellings(shown, c).map(|length| end + skipped + length));
@@ -191,7 +191,7 @@ fn told(text: &str, secret: &str) -> usize {
     ends.into_iter().max().unwrap_or(0)
 }
 
-/// The lengths, in bytes, of all the spellings of this character that the text begins with.
+/// The lengths in bytes of all encodings of this character that the text begins with.
 fn spellings(text: &str, c: char) -> impl Iterator<Item = usize> {
     let starts = |spelling: &str| {
         let same = text.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling));
@@ -222,7 +222,7 @@ fn spellings(text: &str, c: char) -> impl Iterator<Item = usize> {
     literal.into_iter().chain(special)
 }
 
-/// Undoes the encoding of a form's value, as far as it is one.
+/// Decodes a form value, as far as it is encoded.
 fn decoded(value: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = value.bytes();

@@ -1,8 +1,8 @@
-//! Redirects, followed by hand: the HTTP library's own way takes credentials to another port of a host.
+//! Follows redirects. The HTTP library's own redirects would send credentials to another port of a host.
 //!
-//! RFC 9110, 15.4: a GET or HEAD is followed wherever it is sent, another request only where the answer says that its
-//! method stays (307, 308). `Authorization` goes to the origin that it is for and nowhere else, and nothing goes from
-//! https to http.
+//! A GET or HEAD is redirected by every redirect status; another request only by 307 and 308, which keep its method
+//! (RFC 9110, section 15.4). `Authorization` is sent only to the origin that it belongs to, and an https request is
+//! never redirected to http.
 
 use crate::net::error::{Address, AddressSource, RegistryErrorKind};
 use crate::net::failure::{FailureHint, TransportFailure};
@@ -11,7 +11,7 @@ use crate::net::url::Url;
 
 const REDIRECTS_MAX: usize = 10;
 
-/// Sends the request and follows where it is sent. Gives the last answer and where it came from.
+/// Sends the request and follows redirects. Returns the last response and its URL.
 pub(crate) fn follow(
     request: &OutgoingRequest<'_>,
     insecure: bool,
@@ -56,7 +56,7 @@ fn next(
     Ok(next)
 }
 
-/// What fails after a redirect says nothing about the registry's own scheme, and is said of whom it was.
+/// A failure after a redirect says nothing about the registry's own protocol. It names the server that failed.
 fn away(failure: TransportFailure, place: Option<&str>) -> TransportFailure {
     let Some(place) = place else { return failure };
     let address = Address { origin: place.to_owned(), source: AddressSource::Redirect };
@@ -77,7 +77,7 @@ mod tests {
         HttpResponse { status, headers, body: Vec::new(), secrets: Default::default() }
     }
 
-    /// Follows from https://h/a; each request is noted with whether it had credentials.
+    /// Follows from https://h/a. Each request is recorded, with whether it had credentials.
     fn run(method: &'static str, insecure: bool, hops: &[(u16, &str)]) -> (Result<u16, String>, Vec<String>) {
         let url = Url::parse("https://h/a").expect("a URL");
         let secret = Secret::new("Bearer x");

@@ -1,7 +1,7 @@
-//! A registry's refusal in words: its own where it sends any, in docker's form.
+//! The errors of error responses, with the registry's own message if there is one.
 //!
-//! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Whatever a
-//! registry sends ends up on one line of a terminal, so line breaks and control characters go and lengths are bounded.
+//! The form is that of docker's `errcode`: `manifest unknown: manifest unknown` is code and message. Messages are shown
+//! on one line of a terminal, so line breaks and control characters are removed and the length is limited.
 
 use serde_json::Value;
 use ureq::http::StatusCode;
@@ -13,11 +13,11 @@ use crate::sanitize;
 
 const WORDS_MAX: usize = 1000;
 const TEXT_MAX: usize = 200;
-/// Characters of one error code, and codes of one answer.
+/// The maximum length of one error code, and the maximum number of codes in one response.
 const CODE_MAX: usize = 60;
 const CODES_MAX: usize = 100;
 
-/// The error that an answer which is no success amounts to.
+/// The error of a response whose status is no success.
 pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &HttpResponse) -> RegistryError {
     let (status, words) = (answer.status, words(answer));
     let kind = if status == 403 && is_quota(&words) { RegistryErrorKind::Quota } else { kind(status) };
@@ -25,14 +25,14 @@ pub(crate) fn refusal(registry: &str, request: FailedRequest, answer: &HttpRespo
     error.with_body(error_body(&answer.body, &answer.secrets)).with_again(again(answer))
 }
 
-/// Whether a refusal is for want of room. There is no error code for it: Harbor, Quay and Docker's own registry-like
-/// services answer DENIED and say it in the message alone.
+/// Whether a refusal means that a quota is used up. There is no error code for it: Harbor, Quay and others answer
+/// DENIED and say it in the message only.
 fn is_quota(words: &str) -> bool {
     let words = words.to_lowercase();
     ["quota", "storage limit", "exceed the configured upper limit"].iter().any(|said| words.contains(said))
 }
 
-/// The codes and details of a body as the distribution specification has it.
+/// The codes and details of a body (distribution-spec, "Error Codes").
 fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -42,9 +42,9 @@ fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
     let mut details: Vec<String> = Vec::new();
     for error in errors {
         let detail = error.get("detail").and_then(shown_detail);
-        // Many registries repeat the message there.
+        // Many registries repeat the message in `detail`.
         let is_new = |detail: &String| error.get("message").and_then(Value::as_str) != Some(detail);
-        // Before it is cut short: half a secret is not found.
+        // Before the text is cut: a part of a secret is not found.
         let detail = detail.filter(is_new).map(|detail| secrets.clean(&detail));
         details.extend(detail.filter(|detail| !details.contains(detail)));
     }
@@ -53,21 +53,21 @@ fn error_body(body: &[u8], secrets: &Redactor) -> ErrorBody {
     ErrorBody { codes: codes.take(CODES_MAX).collect(), detail, has_reason }
 }
 
-/// Whether an error's message is more than the words of its code: `manifest invalid` for `MANIFEST_INVALID`.
+/// Whether an error's message says more than its code. `manifest invalid` says no more than `MANIFEST_INVALID`.
 fn has_own_message(error: &Value) -> bool {
     let text = |name| error.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_lowercase();
     let (code, message) = (text("code"), text("message"));
     !message.is_empty() && message != code && message != code.replace('_', " ")
 }
 
-/// A `detail` member as text: any JSON may stand there, and what is empty says nothing.
+/// A `detail` member as text. It may be any JSON; empty values are left out.
 fn shown_detail(detail: &Value) -> Option<String> {
     match detail {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         Value::Array(items) if items.is_empty() => None,
         Value::Object(members) if members.is_empty() => None,
-        // An object that holds nothing but a message.
+        // An object with a message only.
         Value::Object(members) if members.len() == 1 => match members.get("message") {
             Some(Value::String(text)) => Some(text.clone()),
             _ => Some(detail.to_string()),
@@ -76,7 +76,7 @@ fn shown_detail(detail: &Value) -> Option<String> {
     }
 }
 
-/// Whether the same request may be answered otherwise another time, and when.
+/// Whether the same request may succeed later, and when.
 pub(crate) fn again(answer: &HttpResponse) -> Retryable {
     match answer.status {
         408 | 429 | 500 | 502..=504 => Retryable::Later(answer.header("Retry-After").as_deref().and_then(after)),
@@ -84,10 +84,10 @@ pub(crate) fn again(answer: &HttpResponse) -> Retryable {
     }
 }
 
-/// RFC 9110, 10.2.3: seconds or a date. Anything else is as good as nothing.
+/// Reads `Retry-After` (RFC 9110, section 10.2.3): seconds or a date. Anything else is ignored.
 fn after(text: &str) -> Option<RetryAfter> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        // More than fits is longer than anybody waits.
+        // A number that does not fit is longer than any wait.
         return Some(RetryAfter::Seconds(text.parse().unwrap_or(u64::MAX)));
     }
     httpdate::parse_http_date(text).ok().map(RetryAfter::At)
@@ -116,16 +116,15 @@ fn words(answer: &HttpResponse) -> String {
     if let Some(reason) = reason {
         words = format!("{words} {reason}");
     }
-    // Before it is cut short: half a secret is not found.
+    // Before the text is cut: a part of a secret is not found.
     match first_line(&answer.quote(&String::from_utf8_lossy(&answer.body))) {
         Some(line) => format!("{words}: {line}"),
         None => words,
     }
 }
 
-/// What a JSON body says of the failure, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker
-/// Hub's `details`, and the near misses that proxies send. As long as it came, without secrets; [`line`] makes it fit
-/// to be shown.
+/// The message in a JSON body, in any of the forms in use: the registry's `errors`, OAuth2's `error`, Docker Hub's
+/// `details`, and variants that proxies send. Its full length, without secrets; [`line`] shortens it.
 pub(crate) fn structured(body: &[u8], secrets: &Redactor) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value, name: &str| {
@@ -148,7 +147,7 @@ pub(crate) fn structured(body: &[u8], secrets: &Redactor) -> Option<String> {
         .or_else(|| pair(text(&body, "error"), text(&body, "error_description")))
 }
 
-/// The first line with anything on it; of HTML, what stands between the tags.
+/// The first line that is not empty; for HTML, the text outside the tags.
 fn first_line(text: &str) -> Option<String> {
     let is_html = text.trim_start().starts_with('<');
     text.lines().map(|text| if is_html { untagged(text) } else { text.to_owned() }).find_map(|text| {
@@ -170,7 +169,7 @@ fn untagged(text: &str) -> String {
     outside.collect()
 }
 
-/// On one line, without control characters, at most so many characters.
+/// The text on one line, without control characters and with at most `max` characters.
 pub(crate) fn line(text: &str, max: usize) -> String {
     let flat = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| sanitize::is_plain(*c));
     flat.take(max).collect::<String>().trim().to_owned()

@@ -1,4 +1,4 @@
-//! Tests of [`super`]: what is sent again, how often, and how long the waits are.
+//! Tests of [`super`]: what is retried, how often, and how long the waits are.
 
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::super::clock::still::Still;
 use super::*;
 
-/// What came of an operation whose attempts all fail with this, how often it was tried, what was slept and what told.
+/// The result of an operation whose attempts all fail, the number of attempts, the sleeps and the messages.
 struct Run {
     error: RegistryError,
     tries: u32,

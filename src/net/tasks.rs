@@ -1,12 +1,12 @@
-//! Work on several connections at once: HTTP/1.1 has one exchange a connection, so parallel requests are parallel
-//! threads. Results come back in the order of the work, whatever order it got done in.
+//! Bounded parallel work. HTTP/1.1 has one request per connection at a time, so parallel requests need parallel
+//! threads. Results have the order of the tasks.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Does `work` on every item, at most `jobs` at once, and gives the results in the items' order.
+/// Runs `work` on every item, at most `jobs` at once. Returns the results in the items' order.
 ///
 /// # Errors
 /// As [`in_stages`].
@@ -19,11 +19,11 @@ pub(crate) fn in_order<T: Sync, R: Send, E: Send>(
     in_stages(jobs, &tasks, |item| work(item))
 }
 
-/// Does `work` on every task once the tasks that it needs, by their places in the list, are done. What was waited for
-/// goes before what can be begun at any time.
+/// Runs `work` on every task after the tasks that it depends on, which are given by their indexes. Tasks that had to
+/// wait for others come before independent ones.
 ///
-/// After a failure nothing new is begun and what is running is let end. Tasks that need nothing are begun in order, so
-/// the first failure given is the first that one task at a time would have met.
+/// After a failure no task is started, and running tasks are finished. Independent tasks start in order, so the first
+/// failure returned is the one that a single worker would have met first.
 ///
 /// # Errors
 /// All failures in the tasks' order; never an empty list.
@@ -39,10 +39,10 @@ pub(crate) fn in_stages<T: Sync, R: Send, E: Send>(
             board.put_back(place, result);
         }
     };
-    // The calling thread is a worker too: one job needs no thread at all.
+    // The calling thread is a worker too, so one job needs no new thread.
     thread::scope(|scope| {
         for _ in 1..jobs.get().min(tasks.len()) {
-            // Where no more threads are to be had, those that there are do the work.
+            // If no more threads can be started, the existing ones do the work.
             if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
                 break;
             }
@@ -58,10 +58,10 @@ struct TaskQueue<R, E> {
 }
 
 struct QueueState<R, E> {
-    /// What can be begun; those that waited for others apart.
+    /// Tasks that can start; those that waited for others separately.
     ready: BTreeSet<usize>,
     awaited: BTreeSet<usize>,
-    /// How many tasks each still waits for, and who waits for it.
+    /// For each task the number of unfinished dependencies, and the tasks that depend on it.
     missing: Vec<usize>,
     waiters: Vec<Vec<usize>>,
     running: usize,
@@ -106,7 +106,7 @@ impl<R, E> TaskQueue<R, E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next task, waited for while a running one may yet make it ready; `None` when nothing more is to be begun.
+    /// The next task. Waits while a running task may still make one ready. `None` if no task is left to start.
     fn take<'t, T>(&self, tasks: &'t [(T, Vec<usize>)]) -> Option<(usize, &'t T)> {
         let mut state = self.lock();
         loop {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn as_many_run_at_once_as_there_are_jobs() {
-        // Each waits for all the others, so this ends only if four are running together.
+        // Each worker waits for all others, so this ends only if four run in parallel.
         let together = Barrier::new(4);
         let met = in_order(jobs(4), &[(); 4], |()| {
             together.wait();

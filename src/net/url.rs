@@ -1,32 +1,32 @@
-//! URLs of requests, as far as a registry client needs them: an origin, a path with its query, and RFC 3986's way of
-//! reading a `Location` against them.
+//! URLs of requests: an origin, a path with its query, and the resolution of a `Location` against them (RFC 3986,
+//! section 5).
 //!
-//! A URL here has no user information: what a `Location` brings of it is dropped, so that it is neither sent nor shown.
+//! A URL here has no user information: that of a `Location` is dropped, so that it is neither sent nor shown.
 
 use std::fmt;
 
 use crate::net::host;
 
-/// Query values that a request line may show: they name content and are no secrets.
+/// Query parameters that may be shown: they name content and are no secrets.
 const SHOWN: [&str; 7] = ["mount", "from", "digest", "service", "scope", "n", "last"];
 
-/// Where a connection goes: what must be equal for credentials to be sent along.
+/// The origin of a connection. Credentials are sent only to an equal origin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin {
-    /// TLS or not.
+    /// Whether the scheme is `https`.
     pub(crate) https: bool,
-    /// A name or an address, in lower case, an IPv6 address without its brackets.
+    /// A name or an address in lower case; an IPv6 address without its brackets.
     pub(crate) host: String,
     /// The port.
     pub(crate) port: u16,
 }
 
 impl Origin {
-    /// Reads `host`, `host:port` or `[v6]:port`; the port that is missing is the scheme's.
+    /// Reads `host`, `host:port` or `[v6]:port`. The default port is that of the scheme.
     pub(crate) fn of_authority(https: bool, authority: &str) -> Option<Origin> {
         let (host, port) = host::split(authority)?;
         let fits = |b: u8| b.is_ascii_graphic() && !b"\"#%/<>?@[\\]^`{|}".contains(&b);
-        // A leading dot is no name, and would lead out of certs.d.
+        // A host cannot begin with a dot, which would also lead out of certs.d.
         if host.starts_with('.') || !host.bytes().all(fits) {
             return None;
         }
@@ -34,7 +34,7 @@ impl Origin {
         Some(Origin { https, host: host.to_ascii_lowercase(), port })
     }
 
-    /// `host`, or `host:port` where the port is not the scheme's own: also the name of its folder in certs.d.
+    /// `host`, or `host:port` if the port is not the scheme's default. It is also the name of the folder in certs.d.
     pub(crate) fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == if self.https { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
@@ -47,13 +47,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A full URL. Displayed, for debugging too, without the query values that could be secrets.
+/// A full URL. `Display` and `Debug` leave out query values that could be secrets.
 #[derive(Clone)]
 pub(crate) struct Url {
     /// Scheme, host and port.
     pub(crate) origin: Origin,
     target: String,
-    /// Whether a server has named it, rather than that it was built here.
+    /// Whether a server named the URL.
     named: bool,
 }
 
@@ -64,17 +64,17 @@ impl PartialEq for Url {
 }
 
 impl Url {
-    /// Whether a server has named it: then it may repeat a secret.
+    /// Whether a server named the URL. Then it may repeat a secret.
     pub(crate) fn is_named(&self) -> bool {
         self.named
     }
 
-    /// A path on a server; `target` begins with a slash and may have a query.
+    /// A path on a server. `target` begins with a slash and may have a query.
     pub(crate) fn new(origin: Origin, target: impl Into<String>) -> Url {
         Url { origin, target: target.into(), named: false }
     }
 
-    /// Reads an absolute http or https URL. The error says what is wrong with it, without its text.
+    /// Reads an absolute http or https URL. The error says what is wrong with it and does not quote it.
     pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
         let (https, rest) = scheme(text).ok_or("not an http or https URL")?;
         Url::parse_rest(https, rest)
@@ -90,7 +90,7 @@ impl Url {
         Ok(Url { origin, target: encode(&format!("{slash}{target}")), named: true })
     }
 
-    /// Reads a `Location` that was answered to a request for this URL.
+    /// Resolves a `Location` of the response to a request for this URL.
     pub(crate) fn join(&self, location: &str) -> Result<Url, &'static str> {
         let location = location.trim();
         if let Some(rest) = location.strip_prefix("//") {
@@ -111,12 +111,12 @@ impl Url {
         Ok(Url { origin: self.origin.clone(), target: encode(&target), named: true })
     }
 
-    /// The path with its query, for the request line and nothing else.
+    /// The path with its query, for the request line only.
     pub(crate) fn target(&self) -> &str {
         &self.target
     }
 
-    /// The same URL with one more query parameter; `pair` is `name=value`, encoded where it has to be.
+    /// Adds a query parameter. `pair` is `name=value`, percent-encoded where necessary.
     pub(crate) fn with_query(&self, pair: &str) -> Url {
         let separator = if self.target.contains('?') { '&' } else { '?' };
         Url { target: format!("{}{separator}{pair}", self.target), ..self.clone() }
@@ -127,7 +127,7 @@ impl Url {
         Url { origin, ..self.clone() }
     }
 
-    /// The URL in full, for the request line and nothing else.
+    /// The full URL, for the request line only.
     pub(crate) fn reveal(&self) -> String {
         format!("{}{}", self.origin, self.target)
     }
@@ -164,7 +164,7 @@ fn scheme(text: &str) -> Option<(bool, &str)> {
     scheme.eq_ignore_ascii_case("http").then_some((false, rest))
 }
 
-/// A relative path against the folder that the request's path is in, dots taken out.
+/// Resolves a relative path against the folder of the request's path, and removes dot segments.
 fn merge(path: &str, relative: &str) -> String {
     let (relative, query) = relative.split_once('?').map_or((relative, None), |(r, q)| (r, Some(q)));
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -188,7 +188,7 @@ fn merge(path: &str, relative: &str) -> String {
     query.map_or(merged.clone(), |query| format!("{merged}?{query}"))
 }
 
-/// Percent-encodes what may not stand in a request line; what is encoded already stays as it is.
+/// Percent-encodes what a request line must not contain. Encoded characters stay as they are.
 fn encode(target: &str) -> String {
     let mut text = String::with_capacity(target.len());
     for byte in target.bytes() {

@@ -1,10 +1,9 @@
-//! The pairs of operating system and architecture that there are: docker's table, and what Go and containers have
-//! come to since.
+//! The known pairs of operating system and architecture: docker's table, and newer ones of Go and containers.
 
-/// Operating system, then the architectures that go with it.
+/// Operating systems with their architectures.
 ///
-/// Docker's own table of 2017 and `go tool dist list` of Go 1.25 together, and `wasi/wasm`, which containers used
-/// before Go knew `wasip1`.
+/// Docker's own table of 2017, `go tool dist list` of Go 1.25, and `wasi/wasm`, which containers used before Go had
+/// `wasip1`.
 const KNOWN: [(&str, &[&str]); 16] = [
     ("aix", &["ppc64"]),
     ("android", &["386", "amd64", "arm", "arm64"]),
@@ -29,7 +28,7 @@ const LINUX: &[&str] = &[
     "s390x",
 ];
 
-/// What an architecture's variants are called, the commonest architectures first.
+/// The variants of architectures, the most common architectures first.
 const VARIANTS: [(&str, &[&str]); 3] =
     [("amd64", &["v2", "v3", "v4"]), ("arm64", &["v8", "v9"]), ("arm", &["v5", "v6", "v7", "v8"])];
 
@@ -43,7 +42,7 @@ pub fn known_operating_systems() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|(os, _)| *os)
 }
 
-/// The architectures that the table has for `os`, or for any where `os` is `None`; sorted, each once.
+/// The architectures of `os`, or all if it is `None`; sorted, each once.
 pub fn known_architectures(os: Option<&str>) -> Vec<&'static str> {
     let pairs = KNOWN.iter().filter(|(known, _)| os.is_none_or(|os| os == *known));
     let mut found: Vec<&str> = pairs.flat_map(|(_, architectures)| architectures.iter().copied()).collect();
@@ -52,7 +51,7 @@ pub fn known_architectures(os: Option<&str>) -> Vec<&'static str> {
     found
 }
 
-/// The variants of `architecture`, or of any where it is `None`; sorted, each once.
+/// The variants of `architecture`, or all if it is `None`; sorted, each once.
 pub fn known_variants(architecture: Option<&str>) -> Vec<&'static str> {
     let rows = VARIANTS.iter().filter(|(known, _)| architecture.is_none_or(|architecture| architecture == *known));
     let mut found: Vec<&str> = rows.flat_map(|(_, variants)| variants.iter().copied()).collect();
@@ -61,7 +60,7 @@ pub fn known_variants(architecture: Option<&str>) -> Vec<&'static str> {
     found
 }
 
-/// Every platform of the table as it is typed, `linux/…` first, with the variants of what has some on linux.
+/// Every platform of the table as it is typed, `linux/…` first, with the variants on linux.
 pub fn known_platforms() -> Vec<String> {
     let linux = KNOWN.iter().filter(|(os, _)| *os == "linux");
     let others = KNOWN.iter().filter(|(os, _)| *os != "linux");

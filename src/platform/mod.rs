@@ -1,7 +1,7 @@
-//! What an image runs on: the `platform` of a descriptor, how people type one, and which there are.
+//! Platforms: the `platform` of a descriptor, how users type one, and which are known.
 //!
-//! The fields are the OCI image specification's (`image-index.md`), the spellings containerd's (`platforms`), the
-//! table of pairs docker's and Go's.
+//! The fields are those of the image-spec ("OCI Image Index"), the spellings containerd's (`platforms`), the table of
+//! pairs docker's and Go's.
 
 mod known;
 mod names;
@@ -16,25 +16,25 @@ use crate::suggest::nearest;
 pub use known::{known_architectures, known_operating_systems, known_platforms, known_variants};
 pub use names::{typed_architecture, typed_operating_system};
 
-/// A platform in the OCI image specification's terms; also what docker's store and lists hold.
+/// A platform (image-spec, "OCI Image Index"), also in docker's store and lists.
 ///
-/// Serialised in docker's order, with what is empty left out but for architecture and operating system.
+/// Serialised in docker's order. Empty fields are left out, except architecture and operating system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Platform {
-    /// The CPU architecture by Go's name, for example `arm64`.
+    /// The CPU architecture in Go's name, for example `arm64`.
     pub architecture: String,
-    /// The operating system by Go's name, for example `linux`.
+    /// The operating system in Go's name, for example `linux`.
     pub os: String,
-    /// The operating system's version, which Windows images need.
+    /// The operating system's version. Windows images need it.
     #[serde(rename = "os.version", skip_serializing_if = "String::is_empty")]
     pub os_version: String,
-    /// Features that the operating system must have, for example `win32k`.
+    /// Required features of the operating system, for example `win32k`.
     #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
     /// The architecture's variant, for example `v8`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub variant: String,
-    /// Features that the CPU must have, for example `sse4`; docker's lists had them, and docker drops them.
+    /// Required features of the CPU, for example `sse4`. Docker's lists had them; docker drops them now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
 }
@@ -42,15 +42,15 @@ pub struct Platform {
 /// Why a text is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
-    /// It does not have a platform's form.
+    /// The text has not the form of a platform.
     #[error("{typed:?} is not OS/ARCH or OS/ARCH/VARIANT{}", meant(.near))]
     Form {
         /// What was typed.
         typed: String,
-        /// What it was probably meant to be.
+        /// The platform that was probably meant.
         near: Option<String>,
     },
-    /// An operating system that nobody has heard of.
+    /// An unknown operating system.
     #[error("unknown operating system {word:?}{}", meant(.near))]
     OperatingSystem {
         /// The word.
@@ -58,7 +58,7 @@ pub enum PlatformError {
         /// The platform that was probably meant.
         near: Option<String>,
     },
-    /// An architecture that nobody has heard of.
+    /// An unknown architecture.
     #[error("unknown architecture {word:?}{}", meant(.near))]
     Architecture {
         /// The word.
@@ -73,12 +73,12 @@ fn meant(near: &Option<String>) -> String {
 }
 
 impl Platform {
-    /// Reads a platform as people type it: `OS/ARCH[/VARIANT]`, with `:OSVERSION` behind it (mquery's form) or
-    /// `(OSVERSION)` behind the operating system (containerd's; `(OSVERSION+FEATURE)` names features too).
+    /// Reads a platform as users type it: `OS/ARCH[/VARIANT]`, with `:OSVERSION` after it (mquery's form) or
+    /// `(OSVERSION)` after the operating system (containerd's form; `(OSVERSION+FEATURE)` names features too).
     ///
-    /// Every word gets its one spelling (`linux/aarch64` is `linux/arm64`, `linux/armv7l` is `linux/arm/v7`), but a
-    /// variant stays as present or absent as it was typed: [`Platform::matches`] needs to know, and so does whoever
-    /// fills it into a template. What the words say is not judged here: [`Platform::check_words`] does that.
+    /// Every word is normalised (`linux/aarch64` is `linux/arm64`, `linux/armv7l` is `linux/arm/v7`). A variant is
+    /// neither added nor removed, because [`Platform::matches`] and templates need to know whether it was typed. The
+    /// words are not checked here; see [`Platform::check_words`].
     ///
     /// # Errors
     /// A text of another form.
@@ -86,12 +86,12 @@ impl Platform {
         read(text).ok_or_else(|| PlatformError::Form { typed: text.to_owned(), near: meant_by(text) })
     }
 
-    /// Whether both words of the pair are known, whatever the pair is: a slip of the finger is found so.
+    /// Checks that both words are known, in whatever pair, to find typing errors.
     ///
-    /// `unknown/unknown`, as attestations have it, is fine.
+    /// `unknown/unknown`, the platform of attestations, is valid.
     ///
     /// # Errors
-    /// The first word that is in no pair of the table, with the nearest that is.
+    /// The first unknown word, with the nearest known one.
     pub fn check_words(&self) -> Result<(), PlatformError> {
         if (self.os.as_str(), self.architecture.as_str()) == ("unknown", "unknown") {
             return Ok(());
@@ -108,7 +108,7 @@ impl Platform {
         }
         let all = known_architectures(None);
         if !all.contains(&self.architecture.as_str()) {
-            // One that goes with the operating system is the better guess.
+            // An architecture of the same operating system is the better guess.
             let near = nearest(&self.architecture, known_architectures(Some(&self.os)));
             let near = near.or_else(|| nearest(&self.architecture, all));
             let near = near.map(|architecture| with(&self.os, architecture).to_string());
@@ -117,21 +117,21 @@ impl Platform {
         Ok(())
     }
 
-    /// The platform as it is compared, by containerd's rules: one spelling for each word, `arm64/v8` and `amd64/v1`
-    /// without their variants, `arm` with `v7` where nothing is said.
+    /// The platform in containerd's normal form for comparisons: `arm64/v8` and `amd64/v1` without their variants,
+    /// `arm` with `v7` if it has none.
     pub fn normalized(&self) -> Platform {
         let (architecture, variant) = names::compared(&self.architecture, &self.variant);
         Platform { os: names::operating_system(&self.os), architecture, variant, ..self.clone() }
     }
 
-    /// Whether this, which an image says of itself, is what somebody `wanted`.
+    /// Whether this platform of an image matches the `wanted` one.
     ///
-    /// A variant or a version of the operating system that was not typed matches any. A version matches when it is
-    /// the image's or begins it: `10.0.17763` is any build of it. Features that were typed must all be there.
+    /// A variant or version that was not typed matches any. A version matches if it equals the image's or is its
+    /// beginning: `10.0.17763` matches any of its builds. All typed features must be present.
     pub fn matches(&self, wanted: &Platform) -> bool {
         let (own, other) = (self.normalized(), wanted.normalized());
         let has_all = |own: &[String], other: &[String]| other.iter().all(|feature| own.contains(feature));
-        // Whether a variant was typed is asked before it gets a default, but behind an alias that says one.
+        // Checked before a default is filled in. An alias may include a variant.
         let (_, typed) = names::spelt(&wanted.architecture, &wanted.variant);
         own.os == other.os
             && own.architecture == other.architecture
@@ -141,7 +141,7 @@ impl Platform {
             && has_all(&own.features, &other.features)
     }
 
-    /// Whether there is such a pair of operating system and architecture: docker's table, and today's.
+    /// Whether the pair of operating system and architecture is known.
     pub fn is_known(&self) -> bool {
         known::is_pair(&self.os, &self.architecture)
     }
@@ -151,8 +151,8 @@ fn version_matches(own: &str, wanted: &str) -> bool {
     wanted.is_empty() || own.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// `linux/arm64/v8`, `windows/amd64:10.0.17763.2300`; a word that is not said is `-`, and so is a platform that says
-/// nothing at all. What could steer a terminal, and so cannot be typed, is shown as `?`.
+/// `linux/arm64/v8`, `windows/amd64:10.0.17763.2300`. An empty word is `-`, and so is an empty platform. Control
+/// characters, which cannot be typed, are shown as `?`.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |word: &str| if word.is_empty() { "-".to_owned() } else { sanitize::line(word) };
@@ -210,7 +210,7 @@ fn read(text: &str) -> Option<Platform> {
     })
 }
 
-/// A platform in the right form that a text of another form may have been meant to be.
+/// The platform that a text of another form was probably meant to be.
 fn meant_by(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split(['/', '-', '_', ' ', '\\', ',']).filter(|word| !word.is_empty()).collect();
     let guess = match words.as_slice() {

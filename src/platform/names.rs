@@ -1,7 +1,7 @@
-//! One spelling for what people, kernels and compilers call an architecture, as containerd's `platforms` package has
-//! it, and the kernel's own names (`uname -m`) that it does not know.
+//! Normal names of architectures and operating systems: containerd's (`platforms`), and those of the kernel (`uname
+//! -m`) that containerd does not know.
 
-/// The architecture that `word` is another name of, and the variant that the name says; none where it is no alias.
+/// The architecture that `word` is another name of, and the variant in that name; `None` if it is no alias.
 fn alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match word {
         "x86_64" | "x86-64" => ("amd64", None),
@@ -21,7 +21,7 @@ fn alias(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// The operating system in its one spelling: lower case, `darwin` for `macos`.
+/// The operating system in its normal name: lower case, `darwin` for `macos`.
 pub(super) fn operating_system(word: &str) -> String {
     let word = word.to_lowercase();
     match word.as_str() {
@@ -30,8 +30,7 @@ pub(super) fn operating_system(word: &str) -> String {
     }
 }
 
-/// Architecture and variant in their one spelling. Says no more and no less than what came: a variant that is a
-/// default is neither added nor dropped.
+/// Architecture and variant in their normal names. A default variant is neither added nor removed.
 pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
     let (architecture, variant) = (architecture.to_lowercase(), variant.to_lowercase());
     let (architecture, said) = match alias(&architecture) {
@@ -40,7 +39,7 @@ pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
     };
     let variant = match (architecture.as_str(), said) {
         (_, Some(said)) => said.to_owned(),
-        // There is but one.
+        // There is only one.
         ("386", None) => String::new(),
         ("amd64" | "arm" | "arm64", None) => level(&architecture, variant),
         _ => variant,
@@ -48,7 +47,7 @@ pub(super) fn spelt(architecture: &str, variant: &str) -> (String, String) {
     (architecture, variant)
 }
 
-/// `8`, `v8` and `v8.0` are one.
+/// `8`, `v8` and `v8.0` are the same.
 fn level(architecture: &str, variant: String) -> String {
     let number = variant.strip_prefix('v').unwrap_or(&variant);
     let number = if architecture == "arm64" { number.strip_suffix(".0").unwrap_or(number) } else { number };
@@ -58,7 +57,7 @@ fn level(architecture: &str, variant: String) -> String {
     }
 }
 
-/// Architecture and variant as they are compared: a variant that an architecture has by default is said in one way.
+/// Architecture and variant for comparisons: default variants are normalised.
 pub(super) fn compared(architecture: &str, variant: &str) -> (String, String) {
     let (architecture, variant) = spelt(architecture, variant);
     let variant = match (architecture.as_str(), variant.as_str()) {
@@ -69,10 +68,10 @@ pub(super) fn compared(architecture: &str, variant: &str) -> (String, String) {
     (architecture, variant)
 }
 
-/// What `annotate --arch WORD` means: the architecture, and the variant that the word says too (empty: none).
+/// The meaning of `annotate --arch WORD`: the architecture, and the variant in the word (empty if none).
 ///
-/// `aarch64` is `arm64`, `armv7l` is `arm` with `v7`, `arm64/v8` is `arm64` with `v8`. Any other word is taken as it
-/// stands, as docker takes it: it is not for here to mend its case.
+/// `aarch64` is `arm64`, `armv7l` is `arm` with `v7`, `arm64/v8` is `arm64` with `v8`. Any other word stays unchanged,
+/// as in docker; its case is not corrected.
 pub fn typed_architecture(word: &str) -> (String, String) {
     if let Some((architecture, variant)) = word.split_once('/') {
         return match spelt(architecture, variant) {
@@ -86,12 +85,12 @@ pub fn typed_architecture(word: &str) -> (String, String) {
     }
 }
 
-/// What `annotate --os WORD` means: `macos` is `darwin`, and any other word is taken as it stands.
+/// The meaning of `annotate --os WORD`: `macos` is `darwin`, and any other word stays unchanged.
 pub fn typed_operating_system(word: &str) -> String {
     if word == "macos" { "darwin".to_owned() } else { word.to_owned() }
 }
 
-/// Whether this may stand between the slashes of a platform.
+/// Whether the text may stand between the slashes of a platform.
 pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }

@@ -1,4 +1,4 @@
-//! How platforms are read, compared and shown. The expectations are containerd's, where it has one.
+//! Tests of reading, comparing and displaying platforms. Expected values are containerd's, where it has one.
 
 use proptest::prelude::*;
 
@@ -109,7 +109,7 @@ fn a_word_that_nobody_knows_is_refused_with_the_nearest() {
     for (typed, expected) in cases {
         assert_eq!(parsed(typed).check_words().map_err(|error| error.to_string()), Err(expected.to_owned()), "{typed}");
     }
-    // Both words are known; whether an image of the pair exists is for a registry to say.
+    // Both words are known. Whether an image of the pair exists, only a registry knows.
     for typed in ["linux/amd64", "windows/s390x", "unknown/unknown", "linux/wasm", "linux/arm64/v99"] {
         assert_eq!(parsed(typed).check_words(), Ok(()), "{typed}");
     }
@@ -177,7 +177,7 @@ fn an_image_matches_what_was_typed() {
     for (image, typed, expected) in cases {
         assert_eq!(image.matches(&parsed(typed)), expected, "{image} for {typed}");
     }
-    // What a user did not type through `parse` counts too.
+    // Platforms that did not come through `parse` count too.
     assert!(!image("linux/arm/v6").matches(&platform("linux", "armv7l", "")));
 }
 
@@ -244,7 +244,7 @@ proptest! {
 
     #[test]
     fn no_text_is_too_odd(text in ".{0,24}", architecture in ".{0,12}") {
-        // What comes out is a platform or an error, never a panic.
+        // The result is a platform or an error, never a panic.
         if let Ok(platform) = Platform::parse(&text) {
             prop_assert!(!platform.os.is_empty() && !platform.architecture.is_empty());
         }

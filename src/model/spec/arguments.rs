@@ -1,4 +1,4 @@
-//! A spec from a few words instead of a file: manifest-tool's `from-args`.
+//! Makes a spec from arguments instead of a file: manifest-tool's `from-args`.
 
 use super::{Spec, SpecEntry, SpecErrorKind, Target, platform};
 use crate::platform::Platform;
@@ -7,13 +7,13 @@ use crate::reference::{Reference, ReferenceError};
 /// Why platforms, a template and a target make no spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentsError {
-    /// Not one platform.
+    /// There is no platform.
     #[error("no platforms are given")]
     NoPlatforms,
-    /// A text that is no platform, or a platform that there is not.
+    /// A text that is no platform, or an unknown platform.
     #[error("{0}")]
     Platform(Box<SpecErrorKind>),
-    /// One image would stand for several platforms.
+    /// The template has no placeholder, so all platforms would have the same image.
     #[error("template {0} is the same image for every platform: put ARCH, OS or VARIANT into it")]
     NoPlaceholder(String),
     /// The template's text for a platform is no reference.
@@ -21,7 +21,7 @@ pub enum ArgumentsError {
     Template {
         /// The platform, as typed.
         platform: String,
-        /// The template with the platform's words in it.
+        /// The template with the platform filled in.
         text: String,
         /// Why not.
         source: ReferenceError,
@@ -31,11 +31,11 @@ pub enum ArgumentsError {
 /// The placeholders of a template.
 const PLACEHOLDERS: [&str; 3] = ["ARCH", "OS", "VARIANT"];
 
-/// A spec with an image for each of `platforms` (`OS/ARCH[/VARIANT]`), named by `template`, in which every `ARCH`, `OS`
-/// and `VARIANT` stands for the platform's. A platform without a variant puts nothing in `VARIANT`'s place.
+/// A spec with an image for each of `platforms` (`OS/ARCH[/VARIANT]`). `template` names the images; every `ARCH`, `OS`
+/// and `VARIANT` in it is replaced. A platform without a variant leaves `VARIANT` empty.
 ///
 /// # Errors
-/// See [`ArgumentsError`]. A template without placeholders is one only for several platforms.
+/// See [`ArgumentsError`]. A template without placeholders is an error only for several platforms.
 pub fn from_args(platforms: &[&str], template: &str, target: &Target) -> Result<Spec, ArgumentsError> {
     if platforms.is_empty() {
         return Err(ArgumentsError::NoPlatforms);
@@ -66,7 +66,7 @@ fn parsed(typed: &str) -> Result<Platform, SpecErrorKind> {
     Ok(platform)
 }
 
-/// In one go from the left, so that what was put in is not looked at again.
+/// In one pass from the left, so that replaced text is not replaced again.
 fn filled_in(template: &str, platform: &Platform) -> String {
     let words = [&platform.architecture, &platform.os, &platform.variant];
     let mut filled = String::new();

@@ -1,4 +1,4 @@
-//! What manifest-tool's rules and ours make of the same file, and what both warn of.
+//! Tests of manifest-tool's rules and ours on the same files, and of the warnings of both.
 
 use super::*;
 

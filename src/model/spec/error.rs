@@ -1,4 +1,4 @@
-//! What can be wrong with a spec file, and where.
+//! The errors of a spec file, with their positions.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,14 +7,14 @@ use super::places;
 use crate::reference::ReferenceError;
 use crate::suggest;
 
-/// Something that is wrong, by its offsets in the text, in bytes.
+/// An error with its range in the text, in bytes.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: Range<usize>,
     pub(super) kind: SpecErrorKind,
 }
 
-/// A spec file that cannot be used. Displayed, it is one line: `FILE:LINE:COLUMN: what is wrong`.
+/// A spec file that cannot be used. `Display` is one line: `FILE:LINE:COLUMN: what is wrong`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {kind}")]
 pub struct SpecError {
@@ -40,50 +40,50 @@ impl SpecError {
         SpecError { file: file.to_owned(), line, column, kind: Box::new(kind), excerpt }
     }
 
-    /// Two lines for people: the line that it is in, shortened if it is long, and a caret under what is wrong.
+    /// Two lines for people: the line of the error, shortened if it is long, and carets under the error.
     pub fn excerpt(&self) -> &str {
         &self.excerpt
     }
 }
 
-/// What is wrong with a spec file.
+/// The kinds of errors of a spec file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecErrorKind {
-    /// Neither YAML nor JSON. In the YAML parser's words.
+    /// Neither YAML nor JSON, in the YAML parser's words.
     #[error("{}", within(.0, 300))]
     Syntax(String),
     /// Not UTF-8.
     #[error("not UTF-8")]
     Encoding,
-    /// Nothing in it but comments.
+    /// Nothing but comments.
     #[error("no spec in it")]
     NoSpec,
-    /// Over what is read of a spec: its length, or what its aliases and variables make of it.
+    /// The spec exceeds a limit: its length, or the size of its aliases and variables.
     #[error("too large for a spec")]
     TooLarge,
-    /// An alias within what it stands for.
+    /// An alias inside of the node that it stands for.
     #[error("an alias inside of what it stands for")]
     Endless,
     /// A YAML tag other than `!!str`, `!!seq` and `!!map` where they fit.
     #[error("the YAML tag {} has no meaning here", clip(.0))]
     Tag(String),
-    /// `<<` with something that has no keys.
+    /// `<<` with a value that has no keys.
     #[error("`<<` takes a mapping or a list of mappings")]
     Merge,
     /// A key that is a list or a mapping, or an empty one.
     #[error("a key has to be a word")]
     Key,
-    /// A key that there is not at this place.
+    /// A key that is unknown in this place.
     #[error("unknown key `{}` in {place}{advice}", clip(.key))]
     UnknownKey {
         /// The key.
         key: String,
-        /// Where it stands, for people: `platform`.
+        /// The kind of mapping, for messages: `platform`.
         place: &'static str,
-        /// What may be meant.
+        /// The suggestion.
         advice: Advice,
     },
-    /// A key twice in one mapping, under whatever spelling.
+    /// A key that occurs twice in one mapping, in whatever spelling.
     #[error("`{}` is here a second time; line {first_line} has it as `{}`", clip(.key), clip(.as_key))]
     DuplicateKey {
         /// The second key.
@@ -95,108 +95,108 @@ pub enum SpecErrorKind {
         /// The offset of the first in the text, in bytes.
         first: usize,
     },
-    /// A key that must be there and is not, or has no value.
+    /// A required key that is missing, or has no value.
     #[error("{place} needs `{key}`")]
     MissingKey {
         /// The key.
         key: &'static str,
-        /// What lacks it, for people.
+        /// The mapping that lacks it, for messages.
         place: &'static str,
     },
-    /// A value of another kind than the key takes.
+    /// A value of another type than the key takes.
     #[error("{subject} has to be {wanted}, not {found}")]
     WrongType {
-        /// What it is a value of, for people.
+        /// The name of the value, for messages.
         subject: String,
-        /// What it should be.
+        /// The type that it should have.
         wanted: &'static str,
-        /// What it is.
+        /// The type that it has.
         found: &'static str,
     },
-    /// A list with nothing in it where there has to be something.
+    /// An empty list where an item is required.
     #[error("`{0}` is empty")]
     Empty(&'static str),
-    /// No reference of an image.
+    /// A value that is no reference.
     #[error("{subject}: {} is no reference: {}", shown(.text), within(&.source.to_string(), 200))]
     Reference {
-        /// What it is a value of.
+        /// The name of the value.
         subject: String,
-        /// The text, with variables filled in.
+        /// The text, with variables expanded.
         text: String,
         /// Why not.
         source: ReferenceError,
     },
-    /// No tag.
+    /// A value that is no tag.
     #[error("{} is no tag", shown(.0))]
     TagName(String),
-    /// A word that is none of the few that there are.
+    /// A word outside the set of allowed words.
     #[error("{subject}: unknown {noun} {}{advice}", shown(.text))]
     Word {
-        /// What it is a value of.
+        /// The name of the value.
         subject: String,
-        /// What it should be one of: `architecture`.
+        /// What the word should be: `architecture`.
         noun: &'static str,
-        /// The text, with variables filled in.
+        /// The text, with variables expanded.
         text: String,
-        /// What may be meant.
+        /// The suggestion.
         advice: Advice,
     },
-    /// An operating system and an architecture that are known each, but not together.
+    /// A known operating system and a known architecture that do not occur together.
     #[error("no platform {os}/{architecture}{advice}")]
     Pair {
         /// The operating system.
         os: String,
         /// The architecture.
         architecture: String,
-        /// What may be meant.
+        /// The suggestion.
         advice: Advice,
     },
-    /// A text that is no platform by its form.
+    /// A text that has not the form of a platform.
     #[error("{subject}: {} is no platform; write it as OS/ARCH or OS/ARCH/VARIANT", shown(.text))]
     PlatformForm {
-        /// What it is a value of.
+        /// The name of the value.
         subject: String,
-        /// The text, with variables filled in.
+        /// The text, with variables expanded.
         text: String,
     },
-    /// No artifact type by RFC 6838.
+    /// A value that is no artifact type (RFC 6838).
     #[error("{subject}: {} is no media type", shown(.text))]
     MediaType {
-        /// What it is a value of.
+        /// The name of the value.
         subject: String,
-        /// The text, with variables filled in.
+        /// The text, with variables expanded.
         text: String,
     },
     /// A version of the operating system that no host has.
     #[error("`osversion`: {} is not a version such as 10.0.17763.1, so no host will match it", shown(.0))]
     OsVersion(String),
-    /// A variable that the environment has not, and no default.
+    /// A variable that is not set and has no default.
     #[error("the environment has no variable {0}; ${{{0}:-default}} does without it")]
     Unset(String),
-    /// `${` that is no variable.
+    /// `${` that begins no variable.
     #[error("${{ begins a variable, ${{NAME}} or ${{NAME:-default}}; write $${{ for the two signs themselves")]
     Variable,
 }
 
-/// What may be meant instead.
+/// A suggestion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
-    /// No idea.
+    /// None.
     None,
     /// This word.
     Nearest(String),
     /// One of these words.
     OneOf(Vec<&'static str>),
-    /// The key is right elsewhere: there, for people.
+    /// The key belongs to this mapping.
     Belongs(&'static str),
-    /// The image says it itself.
+    /// The image states the value itself.
     FromImage,
-    /// The key is not used: a warning.
+    /// The key is ignored: a warning.
     Skipped,
 }
 
 impl Advice {
-    /// For a key that is unknown where it stands: a right one nearby, or the place where it would be right.
+    /// For an unknown key: the nearest known one, or the mapping that it belongs to.
     pub(super) fn for_key(key: &str, known: &[(&'static str, &'static str)]) -> Advice {
         // Specs for manifest-tool, which ignores it, have `version: 1809` in platforms.
         if key == "version" {
@@ -217,7 +217,7 @@ impl Advice {
         }
     }
 
-    /// For a word that is none of `known`: the nearest, or all where they are few.
+    /// For a word outside `known`: the nearest, or all if there are few.
     pub(super) fn for_word(word: &str, known: &[&'static str]) -> Advice {
         match nearest(word, known.iter().copied()) {
             Some(word) => Advice::Nearest(word.to_owned()),
@@ -240,7 +240,7 @@ impl fmt::Display for Advice {
     }
 }
 
-/// A user's text within a line: quoted, without control characters, not longer than a name.
+/// A user's text within a line: quoted, without control characters, and cut to the length of a name.
 fn shown(text: &str) -> String {
     format!("\"{}\"", clip(text))
 }
@@ -258,14 +258,14 @@ fn within(text: &str, length: usize) -> String {
     clipped
 }
 
-/// Over this no word is a slip of the finger, and looking for what it is one of takes time.
+/// A longer word is no typing error, and a comparison would take long.
 const WORD_MAX: usize = 40;
 
 fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     if word.len() > WORD_MAX { None } else { suggest::nearest(word, known) }
 }
 
-/// Where a key that stands at the wrong place would be right, for people.
+/// The mapping that a misplaced key belongs to, for messages.
 fn belongs(key: &str) -> Option<&'static str> {
     match key {
         "architecture" | "os" | "variant" | "osversion" | "osVersion" | "os.version" | "os_version" | "osfeatures"

@@ -1,11 +1,11 @@
-//! The spec file: a whole manifest list as one text, manifest-tool's YAML and what we add to it.
+//! Spec files: a whole manifest list as one text, manifest-tool's YAML and our additions to it.
 //!
-//! A spec is a value ([`Spec`]); [`parse`] makes it of YAML or JSON and [`write()`] turns it back. Nothing here opens a
-//! file, asks a registry or reads the environment: who calls brings the text and says what the variables are.
-//! `schemas/manifest-spec.schema.json` describes the same files for editors, and a test holds it against the parser.
+//! A spec is a value ([`Spec`]). [`parse`] reads it from YAML or JSON, and [`write()`] writes it. Nothing here opens a
+//! file, sends a request or reads the environment: the caller passes the text and the variables.
+//! `schemas/manifest-spec.schema.json` describes the same files for editors; a test compares it with the parser.
 //!
-//! The YAML is read by granit-parser, the parser under serde-saphyr, and not through serde: a spec needs each scalar's
-//! text as it was written (a tag `1.0` is no number) and the place of every key and value, for errors that point.
+//! The YAML parser is granit-parser, the one of serde-saphyr, used without serde: a spec needs each scalar's text as it
+//! was written (a tag `1.0` is no number) and the position of every key and value, for its errors.
 
 mod arguments;
 mod error;
@@ -37,33 +37,33 @@ use crate::model::index::Form;
 use crate::platform::Platform;
 use crate::reference::{Reference, ReferenceError};
 
-/// A list to be made and published: one document of a spec file.
+/// A list to build and publish: one document of a spec file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spec {
-    /// Where the list is published, each with all of `tags`; at least one where it was parsed.
+    /// The names to publish the list under, each with all of `tags`; at least one after parsing.
     pub targets: Vec<Target>,
-    /// More tags for the list, in each target's repository.
+    /// Additional tags for the list, in each target's repository.
     pub tags: Vec<String>,
-    /// The index whose form the list has: what a spec has no words for is taken from it.
+    /// The index that the list takes its form from: what a spec cannot express is copied from it.
     pub source: Option<Reference>,
-    /// The list's own annotations, which only an OCI index has.
+    /// The list's own annotations. Only an OCI index has them.
     pub annotations: BTreeMap<String, String>,
-    /// The list's `artifactType`, which only an OCI index has.
+    /// The list's `artifactType`. Only an OCI index has it.
     pub artifact_type: Option<String>,
-    /// Docker's list or an OCI index, where the spec says which.
+    /// The form of the list, if the spec states it.
     pub form: Option<Form>,
-    /// What to do with the attestations of images that are taken from an index, where the spec says it.
+    /// Whether attestations of indexes are kept, if the spec states it.
     pub attestations: Option<Attestations>,
-    /// The platforms without which nothing is published.
+    /// The required platforms, without which nothing is published.
     pub require: Vec<Platform>,
-    /// What the list holds, in order; at least one where it was parsed.
+    /// The entries of the list, in order; at least one after parsing.
     pub manifests: Vec<SpecEntry>,
 }
 
-/// Where a list is published.
+/// A name to publish a list under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The name. Its tag is `latest` where neither a tag nor a digest was given.
+    /// The name. Its tag is `latest` if neither a tag nor a digest was given.
     pub reference: Reference,
     /// Whether neither a tag nor a digest was given.
     pub is_untagged: bool,
@@ -73,7 +73,7 @@ impl Target {
     /// Reads a target as a user types it.
     ///
     /// # Errors
-    /// What is wrong with the reference.
+    /// An invalid reference.
     pub fn parse(text: &str) -> Result<Target, ReferenceError> {
         let reference = Reference::parse(text)?;
         Ok(Target { reference, is_untagged: Reference::names_repository_only(text) })
@@ -86,7 +86,7 @@ impl From<Reference> for Target {
     }
 }
 
-/// As it is typed: a repository only where neither a tag nor a digest was given.
+/// As it was typed: without a tag if neither a tag nor a digest was given.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_untagged { self.reference.repository().fmt(f) } else { self.reference.fmt(f) }
@@ -96,22 +96,21 @@ impl fmt::Display for Target {
 /// One image of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecEntry {
-    /// Where the image is.
+    /// The reference of the image.
     pub image: Reference,
-    /// The fields of its platform that the spec gives, as they are to be published; the others, which are empty here,
-    /// come from the image. `None` where it gives none.
+    /// The fields of its platform that the spec overrides; empty ones come from the image. `None` if it overrides none.
     pub platform: Option<Platform>,
     /// The fields of its platform that are published empty, whatever the image says.
     pub without: Without,
-    /// Whether the platform is published exactly as it is written, known or not, with nothing from the image.
+    /// Whether the platform is published exactly as written, known or not, without fields from the image.
     pub force: bool,
-    /// Annotations of its line in the list, which only an OCI index has.
+    /// Annotations of its descriptor in the list. Only an OCI index has them.
     pub annotations: BTreeMap<String, String>,
-    /// The `artifactType` of its line in the list, which only an OCI index has.
+    /// The `artifactType` of its descriptor in the list. Only an OCI index has it.
     pub artifact_type: Option<String>,
 }
 
-/// Fields of a platform that a spec gives as empty: `variant: ""`, `osversion: ""`, `osfeatures: []`.
+/// Fields of a platform that a spec sets to empty: `variant: ""`, `osversion: ""`, `osfeatures: []`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Without {
     /// No variant.
@@ -123,56 +122,58 @@ pub struct Without {
 }
 
 impl SpecEntry {
-    /// An entry that says no more than where the image is.
+    /// An entry with a reference only.
     pub fn new(image: Reference) -> SpecEntry {
         let without = Without::default();
         SpecEntry { image, platform: None, without, force: false, annotations: BTreeMap::new(), artifact_type: None }
     }
 }
 
-/// Whether a platform has to be forced to be published as it is: nobody knows it, or it is usually spelt otherwise.
+/// Whether a platform needs `force` to be published as it is: it is unknown, or usually spelt otherwise.
 pub fn needs_force(given: &Platform) -> bool {
     platform::check(given, "").is_err() || platform::spelt(given.clone()) != *given
 }
 
-/// What becomes of the attestations that an index has for its images.
+/// Whether the attestations of an index are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Attestations {
-    /// They go along with the image that they attest.
+    /// They are kept with their image.
     #[default]
     Keep,
-    /// They stay behind.
+    /// They are dropped.
     Drop,
 }
 
-/// The longest text that is read, in bytes; a spec of 10,000 entries has two million.
+/// The largest text that is read, in bytes. A spec of 10,000 entries has two million.
 const TEXT_MAX: usize = 16 << 20;
 
-/// Whose rules a spec file is read by.
+/// The rules by which a spec file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// Ours. An unknown key is an error, unless it begins with `x-`. A field that is given as empty is published empty.
+    /// Our rules. An unknown key is an error, unless it begins with `x-`. A field that is set to empty is published
+    /// empty.
     Ours,
-    /// manifest-tool's. It skips unknown keys, of which we warn. A field that is given as empty comes from the image.
+    /// manifest-tool's rules. Unknown keys are skipped with a warning. A field that is set to empty comes from the
+    /// image.
     ManifestTool,
 }
 
-/// A spec file that was read.
+/// A parsed spec file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// One spec a document.
+    /// One spec per document.
     pub specs: Vec<Spec>,
-    /// What is probably a mistake, in the order of the file.
+    /// Probable mistakes, in the order of the file.
     pub warnings: Vec<SpecError>,
 }
 
-/// Reads a spec file: YAML or JSON, one spec a document.
+/// Reads a spec file: YAML or JSON, one spec per document.
 ///
-/// `file` is its name for errors, `-` for instance. `env` gives the value of an environment variable, for `${VAR}` and
-/// `${VAR:-default}` in values; it is asked for these only. Time and memory are bounded by the text's length.
+/// `file` is its name in errors, for example `-`. `env` returns the value of an environment variable, for `${VAR}` and
+/// `${VAR:-default}` in values. Time and memory are limited by the text's length.
 ///
 /// # Errors
-/// The first thing that is wrong, with its place; see [`SpecErrorKind`].
+/// The first error, with its position; see [`SpecErrorKind`].
 pub fn parse(
     text: &str,
     file: &str,
@@ -188,10 +189,10 @@ pub fn parse(
     Ok(Parsed { specs, warnings: warnings.into_iter().map(fault).collect() })
 }
 
-/// The text of a spec file's bytes, which have to be UTF-8.
+/// The text of a spec file, which must be UTF-8.
 ///
 /// # Errors
-/// [`SpecErrorKind::Encoding`] with the place of the first byte that is not.
+/// [`SpecErrorKind::Encoding`] with the position of the first invalid byte.
 pub fn decode<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, SpecError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let good = bytes.get(..error.valid_up_to()).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! Places in a text: from an offset to line and column, and to the line with a caret.
+//! Positions in a text: from an offset to line and column, and to the line with a caret.
 
 use std::ops::Range;
 
-/// How much of a line is shown before and behind where the fault begins, in characters.
+/// How many characters of a line are shown before and after the start of the error.
 const BEFORE: usize = 60;
 const BEHIND: usize = 60;
 
-/// Line and column of an offset, both from 1, the column in characters. A line ends as YAML's do: LF, CR LF or CR.
+/// Line and column of an offset, both from 1, the column in characters. A line ends as in YAML: LF, CR LF or CR.
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let offset = floor(text, offset);
     let before = text.get(..offset).unwrap_or_default();
@@ -18,7 +18,7 @@ pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The line at the range's begin, shortened around it, and a line with carets under the range as far as it is in it.
+/// The line of the range's start, shortened around it, and a line with carets under the part of the range in it.
 pub(super) fn excerpt(text: &str, at: &Range<usize>) -> String {
     let start = floor(text, at.start);
     let begin = line_begin(text, start);
@@ -39,17 +39,17 @@ pub(super) fn excerpt(text: &str, at: &Range<usize>) -> String {
     format!("  {number} | {}\n  {} | {indent}{}", line.trim_end(), " ".repeat(number.len()), "^".repeat(width))
 }
 
-/// A character as it may go to a terminal.
+/// A character as it may be printed on a terminal.
 pub(super) fn printable(character: char) -> Option<char> {
     match character {
-        // What turns the direction of writing shows other text than there is.
+        // Characters that change the direction of writing would show another text.
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some('\u{fffd}'),
         _ if character.is_control() => Some('\u{fffd}'),
         _ => Some(character),
     }
 }
 
-/// In a line above carets each character keeps its place: a tab is one blank.
+/// Above carets each character keeps its column: a tab is one blank.
 fn blank(character: char) -> char {
     if character == '\t' { ' ' } else { printable(character).unwrap_or(' ') }
 }
@@ -58,7 +58,7 @@ fn line_begin(text: &str, offset: usize) -> usize {
     text.get(..offset).unwrap_or_default().rfind(['\n', '\r']).map_or(0, |at| at + 1)
 }
 
-/// The offset, or the begin of the character that it is in.
+/// The offset, or the start of the character that it is in.
 fn floor(text: &str, offset: usize) -> usize {
     (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

@@ -1,15 +1,15 @@
-//! A platform as a spec gives it: in fields, any of which may be left out, or as one text.
+//! A platform in a spec: in fields, any of which may be missing, or as one text.
 //!
-//! What is given is published as given, `v8` beside `arm64` too, as manifest-tool does; only other spellings (`x86_64`,
-//! the variant `8`) become Go's and OCI's.
+//! It is published as written, also `v8` beside `arm64`, as manifest-tool does. Only other spellings (`x86_64`, the
+//! variant `8`) are replaced by those of Go and OCI.
 
 use super::error::{Advice, SpecErrorKind};
 use crate::platform::{Platform, known_architectures, known_operating_systems, known_variants, typed_architecture};
 
-/// What an attestation in an index has for a platform, both as operating system and as architecture.
+/// The operating system and architecture of an attestation in an index.
 const UNKNOWN: &str = "unknown";
 
-/// Which field of a platform is wrong, to point at it.
+/// The field of a platform that an error points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Os,
@@ -17,7 +17,7 @@ pub(super) enum Field {
     Variant,
 }
 
-/// As [`Platform::parse`] reads it, features included.
+/// As [`Platform::parse`] reads it, including features.
 pub(super) fn shown(platform: &Platform) -> String {
     if platform.os_features.is_empty() {
         return platform.to_string();
@@ -27,8 +27,8 @@ pub(super) fn shown(platform: &Platform) -> String {
     Platform { os, os_version: String::new(), ..platform.clone() }.to_string()
 }
 
-/// A platform that came in fields: other names for its architecture and operating system become Go's, and a variant
-/// that is in the name is one where none is given. A variant that is given stays as it is.
+/// A platform given in fields: other names of its architecture and operating system are replaced by Go's. A variant in
+/// the architecture's name counts if none is given; a given variant stays.
 pub(super) fn spelt(platform: Platform) -> Platform {
     let (architecture, said) = typed_architecture(&platform.architecture.to_lowercase());
     let variant = match platform.variant.as_str() {
@@ -39,7 +39,7 @@ pub(super) fn spelt(platform: Platform) -> Platform {
     Platform { os, architecture, variant, ..platform }
 }
 
-/// The variant as it is written: `v8` for `8` and `V8`.
+/// The variant in normal form: `v8` for `8` and `V8`.
 fn level(architecture: &str, given: &str) -> String {
     let is_one = |variant: &str| variants(architecture).contains(&variant);
     let lower = given.to_lowercase();
@@ -53,7 +53,7 @@ fn level(architecture: &str, given: &str) -> String {
     }
 }
 
-/// The variants of an architecture; none where nobody knows which there are.
+/// The variants of an architecture; empty if they are not known.
 fn variants(architecture: &str) -> Vec<&'static str> {
     let mut known = known_variants(Some(architecture));
     if architecture == "amd64" {
@@ -62,14 +62,14 @@ fn variants(architecture: &str) -> Vec<&'static str> {
     known
 }
 
-/// Whether there is such a variant: `v9.2` is one where there is `v9`.
+/// Whether there is such a variant. `v9.2` is one if `v9` is.
 fn is_variant(architecture: &str, variant: &str) -> bool {
     let known = variants(architecture);
     let (level, minor) = variant.split_once('.').unwrap_or((variant, "0"));
     known.is_empty() || (known.contains(&level) && !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether there is such a platform, as far as it is given; an empty field is not.
+/// Checks that the platform is known, as far as it is given. Empty fields are not checked.
 pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, SpecErrorKind)> {
     let Platform { os, architecture, variant, .. } = platform;
     let subject = || subject.to_owned();
@@ -103,13 +103,13 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, Sp
     Ok(())
 }
 
-/// Whether it is numbers with dots between them, at least two of them: `10.0.17763.1`.
+/// Whether the text is at least two numbers separated by dots: `10.0.17763.1`.
 pub(super) fn is_dotted_number(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     text.contains('.') && text.split('.').all(is_number)
 }
 
-/// Containerd's grammar for a part of a platform.
+/// Containerd's grammar of a part of a platform.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }

@@ -1,4 +1,4 @@
-//! The writer against the parser, and the parser against anything at all, by chance.
+//! Property tests: the writer against the parser, and the parser with random input.
 
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn a_platform() -> impl Strategy<Value = Platform> {
     })
 }
 
-/// As it is read, in its one spelling.
+/// As it is parsed, in normal form.
 fn a_typed_platform() -> impl Strategy<Value = Platform> {
     a_platform().prop_map(|platform| Platform::parse(&platform::shown(&platform)).unwrap())
 }
@@ -56,11 +56,11 @@ fn what_is_written_empty_is_published_empty() {
     assert_eq!(entry("{os: linux, variant: \"\", os.version: '', osFeatures: []}").without, all);
     assert_eq!(entry("{os: linux, variant: , osversion: ~, osfeatures: null}").without, Without::default());
     assert_eq!(entry("{variant: \"${V:-}\", os: linux}").without, Without::default());
-    // The architecture's own name says one.
+    // The architecture's own name includes a variant.
     assert_eq!(entry("{os: linux, architecture: armhf, variant: \"\"}").without, Without::default());
 }
 
-/// Also with parts of it left out, and with features.
+/// Also with missing fields, and with features.
 fn a_partial_platform() -> impl Strategy<Value = Option<Platform>> {
     let features = || proptest::collection::vec(a_word(), 0..3);
     (a_platform(), any::<[bool; 2]>(), features(), features(), a_word()).prop_map(
@@ -133,7 +133,7 @@ fn a_spec() -> impl Strategy<Value = Spec> {
         })
 }
 
-/// YAML's own signs, which are syntax often enough.
+/// Characters of YAML's syntax.
 const NEAR: &str =
     "([a-z]{1,3}|image|manifests|<<|: |:|- |\n|\n  |\r\n|\t|[\\[\\]{},&*!|>'\"%@`?#~$-]|\\$\\{|&a|\\*a|---\n| ){0,40}";
 
@@ -163,7 +163,7 @@ proptest! {
         let end = (at + length).min(FULL.len());
         let text = format!("{}{put}{}", &FULL[..at], &FULL[end..]);
         if let Err(error) = read(&text) {
-            // A place in the text, and a caret in the line.
+            // A position in the text, and a caret in the line.
             prop_assert!(error.line <= text.lines().count() + 1, "{}", error);
             prop_assert!(error.excerpt().contains('^'));
         }

@@ -1,4 +1,4 @@
-//! From the tree to specs: which keys there are, and what each takes.
+//! Reads specs from the tree: the known keys and their values.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub(super) const PLATFORM: Shape = Shape {
     ],
 };
 
-/// Reads each document as a spec. Gives the warnings too.
+/// Reads each document as a spec. Returns the warnings too.
 pub(super) fn specs(
     tree: &Tree<'_>,
     dialect: Dialect,
@@ -145,8 +145,8 @@ impl Reader<'_> {
         if let Some(id) = members.get("os.version") {
             self.check_os_version(*id, &platform);
         }
-        // As it is written: an empty variable gives nothing, and takes nothing away. manifest-tool does not tell an
-        // empty field from one that is left out.
+        // As it is written: an empty variable neither gives nor removes a value. manifest-tool does not distinguish an
+        // empty field from a missing one.
         let is_empty = |key: &str| {
             let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
             is_written_empty && self.dialect == Dialect::Ours
@@ -169,7 +169,7 @@ impl Reader<'_> {
         Ok(platform)
     }
 
-    /// Warns of a version that no host can have: Windows compares the numbers of `10.0.17763.1` with its own.
+    /// Warns of a version that no host can have: Windows compares versions such as `10.0.17763.1`.
     fn check_os_version(&self, id: Id, platform: &Platform) {
         let version = &platform.os_version;
         if !version.is_empty() && !platform::is_dotted_number(version) {
@@ -229,7 +229,7 @@ impl Reader<'_> {
     }
 }
 
-/// `type/subtype` by RFC 6838, section 4.2.
+/// `type/subtype` (RFC 6838, section 4.2).
 fn is_media_type(text: &str) -> bool {
     let is_name = |name: &str| {
         name.len() <= 127

@@ -1,4 +1,4 @@
-//! Reads a tree by what a place takes: texts, lists and mappings of known keys, each error with its place.
+//! Reads strings, lists and mappings with known keys from a tree. Each error has its position.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -8,23 +8,23 @@ use super::error::{Advice, Fault, SpecErrorKind};
 use super::tree::{Content, Id, Tree};
 use super::{Dialect, variables};
 
-/// What a mapping takes: its name for people, and its keys, each as written and as meant.
+/// A kind of mapping: its name for messages, and its keys, each as written and as meant.
 pub(super) struct Shape {
     pub(super) place: &'static str,
     pub(super) keys: &'static [(&'static str, &'static str)],
 }
 
-/// What may be read in all, in bytes of text and as much for each node: aliases can say one thing very often.
+/// The maximum total of a spec in bytes: the texts, and as much for each node. Aliases can repeat a text very often.
 const BUDGET: usize = 64 << 20;
 const NODE_COST: usize = 16;
 
-/// What a key begins with that is the user's own, for anchors above all.
+/// The prefix of keys for the user's own use, mostly for anchors.
 const OWN_KEY: &str = "x-";
 
-/// More warnings help nobody.
+/// The maximum number of warnings.
 const WARNINGS_MAX: usize = 100;
 
-/// How deep `<<` may lead.
+/// The maximum depth of `<<` merges.
 const MERGES_MAX: usize = 16;
 
 /// A mapping's members that have a value, by the key as meant.
@@ -35,11 +35,11 @@ pub(super) struct Reader<'t> {
     pub(super) dialect: Dialect,
     env: &'t dyn Fn(&str) -> Option<String>,
     left: Cell<usize>,
-    /// One for each place.
+    /// One warning per position.
     warnings: RefCell<BTreeMap<usize, Fault>>,
 }
 
-/// A key, its place, and its value.
+/// A key, its position, and its value.
 type Pair<'t> = (&'t str, Range<usize>, Id);
 
 impl<'t> Reader<'t> {
@@ -47,7 +47,7 @@ impl<'t> Reader<'t> {
         Reader { tree, dialect, env, left: Cell::new(BUDGET), warnings: RefCell::default() }
     }
 
-    /// Keeps a warning. What an alias brings to several places is one mistake.
+    /// Adds a warning. An alias in several places causes one warning.
     pub(super) fn warn(&self, warning: Fault) {
         let mut warnings = self.warnings.borrow_mut();
         if warnings.len() < WARNINGS_MAX {
@@ -55,12 +55,12 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The warnings in the order of their places.
+    /// The warnings in the order of their positions.
     pub(super) fn warnings(self) -> Vec<Fault> {
         self.warnings.into_inner().into_values().collect()
     }
 
-    /// One item by itself, or a list of at least one.
+    /// A single item, or a list of at least one.
     pub(super) fn one_or_more<T>(
         &self,
         id: Id,
@@ -99,7 +99,7 @@ impl<'t> Reader<'t> {
         items.iter().map(|id| self.spend(*id, NODE_COST).and_then(|()| item(self, *id))).collect()
     }
 
-    /// A scalar's text with its variables filled in.
+    /// A scalar's text with its variables expanded.
     pub(super) fn text(&self, id: Id, subject: &str) -> Result<String, Fault> {
         let node = self.tree.node(id);
         let Content::Text { text, .. } = &node.content else { return Err(self.wrong(id, subject, "a text")) };
@@ -112,7 +112,7 @@ impl<'t> Reader<'t> {
         Ok(filled.into_owned())
     }
 
-    /// The place of a variable: hardly anybody writes a dollar sign as an escape, so the signs are as in the value.
+    /// The position of a variable. Escaped dollar signs are rare, so the signs are counted as in the value.
     fn dollar(&self, at: &Range<usize>, nth: usize) -> Range<usize> {
         let written = self.tree.written(at);
         let Some((offset, _)) = written.match_indices('$').nth(nth) else { return at.clone() };
@@ -121,7 +121,7 @@ impl<'t> Reader<'t> {
         at.start + offset..at.start + offset + length
     }
 
-    /// A member that must be there; its absence is a fault of the mapping.
+    /// A required member. If it is missing, the error is that of the mapping.
     pub(super) fn required(
         &self,
         members: &Members,
@@ -141,7 +141,7 @@ impl<'t> Reader<'t> {
         members.get(key).map_or_else(|| Ok(T::default()), |value| read(self, *value))
     }
 
-    /// The members of a mapping of known keys. A key with nothing behind it counts as left out, as in manifest-tool.
+    /// The members of a mapping with known keys. A key without a value counts as missing, as in manifest-tool.
     pub(super) fn members(&self, id: Id, shape: &Shape) -> Result<Members, Fault> {
         let mut members = Members::new();
         let mut first: HashMap<&str, (&str, usize)> = HashMap::new();
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
         Ok(members)
     }
 
-    /// A key that the place does not take: an error, a warning, or one for the user's own anchors.
+    /// The result for an unknown key: an error, a warning, or nothing for the user's own anchors.
     fn unknown_key(&self, key: &str, at: Range<usize>, shape: &Shape) -> Result<(), Fault> {
         let is_own = key.starts_with(OWN_KEY);
         let fault = |advice| {
@@ -175,7 +175,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// The pairs of a mapping, each key once: its own, then those that `<<` brings and it has not.
+    /// The pairs of a mapping, each key once: its own, then those of `<<` that it does not have.
     pub(super) fn pairs(&self, id: Id, subject: &str) -> Result<Vec<Pair<'t>>, Fault> {
         let Content::Mapping(_) = self.tree.node(id).content else { return Err(self.wrong(id, subject, "a mapping")) };
         let mut pairs = Vec::new();

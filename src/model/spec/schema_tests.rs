@@ -1,8 +1,8 @@
-//! `schemas/manifest-spec.schema.json` against the parser: they have to agree on every file's structure.
+//! Tests of `schemas/manifest-spec.schema.json` against the parser: both must agree on every file's structure.
 //!
 //! The schema is read by an interpreter of the few keywords that it uses, which refuses any other: a validator as a
-//! dependency would bring fifty packages. What is no matter of structure, such as whether there is such a platform, is
-//! the parser's alone, and no case here has a fault of that kind.
+//! dependency would bring fifty packages. Rules beyond structure, such as known platforms, are checked by the parser
+//! alone, and no case here breaks one of them.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -81,7 +81,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// What the parser says; JSON is YAML.
+/// The parser's result; JSON is YAML.
 fn parser(value: &Value) -> Result<(), String> {
     super::parse(&value.to_string(), "json", super::Dialect::Ours, &|_| None)
         .map(|_| ())
@@ -95,7 +95,7 @@ fn agree(schema: &Schema, value: &Value) -> bool {
     accepts
 }
 
-/// What is accepted, and what is not.
+/// Values that are accepted, and values that are refused.
 fn cases() -> (Vec<Value>, Vec<Value>) {
     let top = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a"}], key: value});
     let entry = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a", key: value}]});
@@ -262,7 +262,7 @@ fn they_agree_on_each_key() {
     }
 }
 
-/// A key that one of the two has and the other has not is found whatever its values are.
+/// A key that only one of the two knows is found, whatever its values are.
 #[test]
 fn they_have_the_same_keys() {
     use crate::model::spec::read::{ENTRY, PLATFORM, SPEC};
@@ -280,7 +280,7 @@ fn they_have_the_same_keys() {
     }
 }
 
-/// The comparison can fail: whatever rule is taken out of the schema, and whatever key, the cases notice.
+/// The comparison can fail: a case notices every rule and every key that is removed from the schema.
 #[test]
 fn no_rule_of_the_schema_is_idle() {
     let whole = Schema::new();
@@ -299,11 +299,11 @@ fn no_rule_of_the_schema_is_idle() {
             idle.push(format!("{pointer}/{name}"));
         }
     }
-    // What is no mapping is refused by the keys that must be there, or must not be there together, all the same.
+    // Other rules refuse these too: required keys, and keys that exclude each other.
     assert_eq!(idle, ["/type", "/$defs/platformFields/type"], "no case needs these");
 }
 
-/// Every rule and every key of the schema, but for what is only told to people, by the place of what holds it.
+/// Every rule and every key of the schema, except descriptions, by their JSON pointers.
 fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
@@ -312,7 +312,7 @@ fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
                 if ["$schema", "title", "description", "examples"].contains(&name.as_str()) {
                     continue;
                 }
-                // Without these nothing can be read at all.
+                // Without these nothing can be read.
                 if name != "$defs" && !pointer.ends_with("/$defs") {
                     rules.push((pointer.clone(), name.clone()));
                 }
@@ -328,7 +328,7 @@ fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
     }
 }
 
-/// Keys of all places, and some that are none's.
+/// Known keys of all mappings, and some unknown ones.
 const KEYS: [&str; 25] = [
     "image",
     "images",
@@ -357,7 +357,7 @@ const KEYS: [&str; 25] = [
     "typo",
 ];
 
-/// A value of some kind for a key; where it is a text, one that is right there.
+/// A value of some type for a key; a string is a valid one.
 fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
     let right = match key {
         "artifactType" => json!("a/b"),
@@ -385,7 +385,7 @@ fn a_value(key: &'static str) -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A change of one member: where (the spec, its entry, the entry's platform), the key, and what it becomes.
+/// A change of one member: where (the spec, its entry, the entry's platform), the key, and the new value.
 fn a_change() -> impl Strategy<Value = (usize, &'static str, Option<Value>)> {
     (0..3usize, proptest::sample::select(&KEYS[..])).prop_flat_map(|(place, key)| {
         proptest::option::weighted(0.8, a_value(key)).prop_map(move |value| (place, key, value))

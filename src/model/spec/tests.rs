@@ -1,4 +1,4 @@
-//! The parser against good specs, bad ones, and what is no spec at all.
+//! Tests of the parser with valid specs, invalid ones, and texts that are no spec.
 
 use super::dialect_tests::target;
 use super::*;
@@ -368,7 +368,7 @@ fn ten_thousand_entries_are_read() {
 
 #[test]
 fn what_grows_without_bound_is_refused() {
-    // Each line nine times the line before.
+    // Each line is nine times the line before.
     let mut laughs = "image: x\nannotations:\n  a: &a0 {k: v}\nmanifests: [{image: a}]".to_owned();
     for level in 1..30 {
         let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
@@ -392,7 +392,7 @@ fn what_grows_without_bound_is_refused() {
     assert!(refusal(&" ".repeat(TEXT_MAX + 1)).contains("too large for a spec"));
 }
 
-/// A block list as one in brackets.
+/// A block list as a flow list.
 fn flow(block: &str) -> String {
     let items: Vec<&str> = block.lines().map(|line| line.trim_start_matches("- ")).collect();
     format!("[{}]", items.join(",\n    "))

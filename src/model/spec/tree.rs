@@ -1,7 +1,7 @@
-//! YAML as a tree of texts, lists and mappings, each with its place.
+//! YAML as a tree of strings, lists and mappings, each with its position.
 //!
-//! Nothing is decided about what a text is: `1.0`, `on` and `386` are the texts that were written. An alias is the node
-//! that it stands for, not a copy of it, so that a tree is never larger than its text.
+//! Scalars are not interpreted: `1.0`, `on` and `386` are strings as written. An alias is the node that it stands for
+//! and no copy, so that a tree is never larger than its text.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,38 +11,38 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::error::{Fault, SpecErrorKind};
 
-/// How deep lists and mappings may be in each other; a spec needs five levels.
+/// The maximum depth of lists and mappings. A spec needs five levels.
 const DEPTH_MAX: usize = 64;
 
-/// How many nodes are read; a spec of 10,000 entries has 200,000.
+/// The maximum number of nodes. A spec of 10,000 entries has 200,000.
 const NODES_MAX: usize = 1 << 20;
 
 /// A node's number in its tree.
 pub(super) type Id = usize;
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug)]
 pub(super) enum Content<'t> {
-    /// A scalar, and whether it stood there bare: without quotes, and not as a block.
+    /// A scalar, and whether it is plain: without quotes, and not a block.
     Text { text: Cow<'t, str>, bare: bool },
     /// The items.
     List(Vec<Id>),
     /// Keys and values, in order, with duplicates.
     Mapping(Vec<(Id, Id)>),
-    /// A list or mapping that has not ended.
+    /// A list or mapping whose end has not been read.
     Open,
 }
 
-/// A node and its place.
+/// A node and its position.
 #[derive(Debug)]
 pub(super) struct Node<'t> {
-    /// From where to where it is, in bytes; of a list or mapping only where it begins.
+    /// Its range in bytes; for a list or mapping, only the start.
     pub(super) at: Range<usize>,
     pub(super) content: Content<'t>,
 }
 
 impl Node<'_> {
-    /// Nothing at all, or one of YAML's words for it.
+    /// Whether it is empty or one of YAML's words for null.
     pub(super) fn is_null(&self) -> bool {
         match &self.content {
             Content::Text { text, bare: true } => matches!(&**text, "" | "~" | "null" | "Null" | "NULL"),
@@ -50,7 +50,8 @@ impl Node<'_> {
         }
     }
 
-    /// An empty text between quotes, or an empty list: not what is empty once its variables are filled in.
+    /// Whether it is an empty string in quotes, or an empty list. A value that is empty after its variables are
+    /// expanded is not.
     pub(super) fn is_written_empty(&self) -> bool {
         match &self.content {
             Content::Text { text, bare: false } => text.is_empty(),
@@ -59,7 +60,7 @@ impl Node<'_> {
         }
     }
 
-    /// What it is, for people.
+    /// Its type, for messages.
     pub(super) fn noun(&self) -> &'static str {
         match self.content {
             _ if self.is_null() => "nothing",
@@ -74,7 +75,7 @@ impl Node<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Tree<'t> {
     nodes: Vec<Node<'t>>,
-    /// The documents' roots, without those that hold nothing.
+    /// The documents' roots, without empty documents.
     pub(super) documents: Vec<Id>,
     text: &'t str,
 }
@@ -83,12 +84,12 @@ pub(super) struct Tree<'t> {
 struct Open {
     id: Id,
     is_mapping: bool,
-    /// Items; of a mapping keys and values in turn.
+    /// The items; for a mapping, keys and values in turn.
     parts: Vec<Id>,
 }
 
 impl<'t> Tree<'t> {
-    /// Reads YAML, and with it JSON. Takes time and memory in proportion to the text.
+    /// Reads YAML, which includes JSON. Time and memory are proportional to the text.
     pub(super) fn parse(text: &'t str) -> Result<Tree<'t>, Fault> {
         let mut builder = Builder { tree: Tree { text, ..Tree::default() }, open: Vec::new(), anchors: HashMap::new() };
         let options = granit_parser::options! { flow_nesting_limit: DEPTH_MAX, block_nesting_limit: DEPTH_MAX };
@@ -99,13 +100,13 @@ impl<'t> Tree<'t> {
         Ok(builder.tree)
     }
 
-    /// A node. Every number that the tree has given is one.
+    /// A node. Every number that the tree has returned is valid.
     pub(super) fn node(&self, id: Id) -> &Node<'t> {
         const NONE: &Node<'static> = &Node { at: 0..0, content: Content::Open };
         self.nodes.get(id).unwrap_or(NONE)
     }
 
-    /// The text of a place as it was written.
+    /// The text of a range as it was written.
     pub(super) fn written(&self, at: &Range<usize>) -> &'t str {
         self.text.get(at.clone()).unwrap_or_default()
     }
@@ -182,18 +183,18 @@ impl<'t> Builder<'t> {
         self.place(id);
     }
 
-    /// Puts a node that has ended into what it is part of.
+    /// Adds a complete node to its parent.
     fn place(&mut self, id: Id) {
         match self.open.last_mut() {
             Some(open) => open.parts.push(id),
-            // `---` at a file's end begins a document with nothing in it.
+            // `---` at the end of a file begins an empty document.
             None if self.tree.node(id).is_null() => {}
             None => self.tree.documents.push(id),
         }
     }
 }
 
-/// A tag may only say what the node is anyhow; `!!str` makes a word of `~`.
+/// A tag may only confirm the node's type; `!!str` makes a string of `~`.
 fn check(tag: Option<&Tag>, fitting: &str, at: &Range<usize>) -> Result<(), Fault> {
     match tag {
         Some(tag) if !tag.is_yaml_core_schema_tag(fitting) => {

@@ -1,17 +1,17 @@
-//! `${VAR}` in values. It is done after the YAML is read, so that no value of a variable can change its structure.
+//! Expands `${VAR}` in values. The YAML is parsed before, so no value of a variable can change its structure.
 
 use std::borrow::Cow;
 
 use super::error::SpecErrorKind;
 
-/// What one text may grow to.
+/// The maximum length of an expanded text, in bytes.
 const LENGTH_MAX: usize = 1 << 20;
 
-/// What is wrong with a text, and at which of its dollar signs, counted from 0.
+/// An error in a text, and the number of the dollar sign that it concerns, counted from 0.
 pub(super) type VariableFault = (usize, SpecErrorKind);
 
-/// Fills in `${VAR}` and `${VAR:-default}`, where the default is for a variable that is not set or empty, and takes
-/// `$$` for one `$`. A lone `$` stays.
+/// Expands `${VAR}` and `${VAR:-default}`, where the default applies to a variable that is not set or empty, and
+/// replaces `$$` by one `$`. A lone `$` stays.
 pub(super) fn filled_in<'t>(
     text: &'t str,
     env: &dyn Fn(&str) -> Option<String>,
@@ -52,7 +52,7 @@ fn value(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Sp
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
-    // `${A:-${B}}` would end at the first brace: better said than guessed.
+    // `${A:-${B}}` would end at the first brace, so it is an error.
     if !is_name(name) || default.is_some_and(|default| default.contains("${")) {
         return Err(SpecErrorKind::Variable);
     }

@@ -1,4 +1,4 @@
-//! A spec as YAML text, in the spellings that manifest-tool reads too.
+//! Writes a spec as YAML, in spellings that manifest-tool reads too.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,9 +7,9 @@ use super::{Attestations, Spec, SpecEntry, Without, platform};
 use crate::model::index::Form;
 use crate::platform::Platform;
 
-/// The YAML of a spec, which [`super::parse`] reads back as the same value; the same spec gives the same text.
+/// The YAML of a spec. [`super::parse`] reads it back as the same value, and the same spec gives the same text.
 ///
-/// That holds for what `parse` can give: tags and platforms that there are, a target and an entry at least.
+/// This holds for specs that `parse` can return: valid tags and platforms, at least one target and one entry.
 pub fn write(spec: &Spec) -> String {
     let mut text = String::new();
     match spec.targets.as_slice() {
@@ -94,14 +94,14 @@ fn annotations(text: &mut String, indent: &str, annotations: &BTreeMap<String, S
     let _ = writeln!(text, "{indent}annotations:");
     let indent = format!("{indent}  ");
     for (key, value) in annotations {
-        // `? ` because YAML bounds the length of a key that has none.
+        // `? ` because YAML limits the length of a key without it.
         let long = if key.len() > KEY_LENGTH_MAX { "? " } else { "" };
         let between = if long.is_empty() { ": " } else { &format!("\n{indent}: ") };
         let _ = writeln!(text, "{indent}{long}{}{between}{}", quoted_where_needed(key), scalar(value));
     }
 }
 
-/// Escapes make a key up to ten times as long; YAML's bound is 1,024 characters.
+/// Escapes make a key up to ten times as long, and YAML's limit is 1,024 characters.
 const KEY_LENGTH_MAX: usize = 100;
 
 fn list(text: &mut String, indent: &str, key: &str, items: impl Iterator<Item = String>) {
@@ -124,7 +124,7 @@ fn scalar(value: &str) -> String {
     quoted_where_needed(&value.replace('$', "$$"))
 }
 
-/// Bare where nobody's YAML, 1.1 or 1.2, takes it for anything but a text; else in double quotes.
+/// Without quotes if neither YAML 1.1 nor 1.2 reads it as anything but a string; otherwise in double quotes.
 fn quoted_where_needed(text: &str) -> String {
     let is_sign = |b: u8| b.is_ascii_alphanumeric() || b"._/@+:$-".contains(&b);
     let is_bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -134,7 +134,7 @@ fn quoted_where_needed(text: &str) -> String {
     if is_bare { text.to_owned() } else { quoted(text) }
 }
 
-/// What YAML 1.1 takes for a truth value or for nothing.
+/// Words that YAML 1.1 reads as a boolean or null.
 const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 fn quoted(text: &str) -> String {
@@ -144,7 +144,7 @@ fn quoted(text: &str) -> String {
             '"' | '\\' => quoted.extend(['\\', character]),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            // Not printable by YAML, a line's end to some, or not to be seen.
+            // Not printable in YAML, a line break to some parsers, or invisible.
             _ if character.is_control() || is_hidden(character) => {
                 let _ = write!(quoted, "\\U{:08x}", u32::from(character));
             }

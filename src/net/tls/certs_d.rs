@@ -1,9 +1,9 @@
-//! Per-host certificates as docker keeps them: `/etc/docker/certs.d/HOST[:PORT]/`.
+//! Certificates for each host, as docker keeps them: `/etc/docker/certs.d/HOST[:PORT]/`.
 //!
-//! As with docker, the folder is not opened for Docker Hub, for names of this machine, and with `--insecure`.
+//! As in docker, the folder is not opened for Docker Hub, for loopback names, and with `--insecure`.
 //!
-//! `*.crt` are authorities; what in them is no certificate is passed over, as docker does. `NAME.cert` and `NAME.key`
-//! are a client's pair; there a missing half, or a file that cannot be used, is an error that names the file.
+//! `*.crt` are authorities; content that is no certificate is ignored, as in docker. `NAME.cert` and `NAME.key` are a
+//! client's pair: a missing half, or a file that cannot be used, is an error that names the file.
 
 use std::fs;
 use std::io;
@@ -20,7 +20,7 @@ use crate::env::Env;
 use crate::net::permission;
 use crate::net::tls::identity::issuer;
 
-/// What lies in one host's folder.
+/// The content of one host's folder.
 #[derive(Debug, Default)]
 pub(crate) struct HostFiles {
     /// The authorities.
@@ -29,7 +29,7 @@ pub(crate) struct HostFiles {
     pub(crate) pairs: Vec<Arc<CertifiedKey>>,
 }
 
-/// The folder that holds the hosts' folders: docker's, or in rootless mode the user's own.
+/// The folder of all hosts: docker's, or in rootless mode the user's.
 pub fn folder(env: &Env) -> PathBuf {
     let rootless = env.get("ROOTLESSKIT_STATE_DIR").and_then(|_| {
         let home = || env.get("HOME").map(|home| Path::new(home).join(".config"));
@@ -39,7 +39,7 @@ pub fn folder(env: &Env) -> PathBuf {
 }
 
 impl HostFiles {
-    /// Reads one host's folder. One that is not there holds nothing. The error is text that names the file.
+    /// Reads one host's folder. A missing folder is empty. The error names the file.
     pub(crate) fn read(folder: &Path, provider: &CryptoProvider) -> Result<HostFiles, String> {
         let names = match names(folder) {
             Ok(names) => names,
@@ -77,7 +77,7 @@ impl HostFiles {
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
-        // A name that is not UTF-8 can have none of the extensions that matter with a usable partner.
+        // A name that is not UTF-8 cannot have a usable counterpart.
         names.extend(entry?.file_name().into_string());
     }
     names.sort();
@@ -110,7 +110,7 @@ fn pair(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedK
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             Err(format!("{} and {} are not a pair", cert.display(), key.display()))
         }
-        // Anything else is about certificates of version 1, which webpki does not read and servers accept.
+        // Other errors concern version 1 certificates, which webpki cannot read and servers accept.
         _ => Ok(pair),
     }
 }

@@ -1,11 +1,10 @@
-//! How connections to a host are made secure: roots, certs.d, client pairs, or with `--insecure` no checks.
+//! TLS configurations for each host: roots, certs.d, client pairs, or no verification with `--insecure`.
 //!
-//! rustls with ring and nothing of the HTTP library's own, whose glue panics on a client pair that it cannot use and
-//! cannot add authorities to the system's.
+//! Uses rustls with ring directly. The HTTP library's own TLS code panics on an unusable client pair, and cannot add
+//! authorities to those of the system.
 //!
-//! The authorities in a registry's folder also count for the hosts that it sends us to (its token server, its blob
-//! store), as they do for docker. A client pair is shown only to the host whose folder it lies in; docker would show it
-//! to those others too.
+//! The authorities in a registry's folder also apply to hosts that the registry names (token server, blob store), as in
+//! docker. A client pair is sent only to the host of its folder; docker would send it to those other hosts, too.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::net::tls::identity::ClientIdentity;
 use crate::net::tls::system_roots::SystemRoots;
 use crate::net::tls::verifier::{CertificateVerifier, NoVerification};
 
-/// Makes TLS configurations. Reads nothing until asked for one.
+/// Makes TLS configurations. Reads nothing before the first one.
 pub(crate) struct Tls {
     folder: PathBuf,
     insecure: bool,
@@ -28,17 +27,17 @@ pub(crate) struct Tls {
     provider: Arc<CryptoProvider>,
 }
 
-/// The TLS side of all connections to one host.
+/// The TLS configuration of all connections to one host.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSetup {
-    /// What rustls is to do.
+    /// The configuration for rustls.
     pub(crate) config: Arc<ClientConfig>,
-    /// What the host is shown of the client.
+    /// The client's certificates for the host.
     pub(crate) identity: Arc<ClientIdentity>,
 }
 
 impl Tls {
-    /// Looks for certs.d where this environment has it.
+    /// Uses the certs.d folder of this environment.
     pub(crate) fn new(env: &Env, insecure: bool) -> Tls {
         Tls {
             folder: certs_d::folder(env),
@@ -48,8 +47,8 @@ impl Tls {
         }
     }
 
-    /// The setup for one host. `own` are the names of its folders in certs.d, `trusted` those of the registry in whose
-    /// service it is called; with `--insecure` none is opened. The error is text that names the file.
+    /// The setup for one host. `own` are the names of its folders in certs.d, `trusted` those of the registry that
+    /// named it. With `--insecure` no folder is opened. The error names the file.
     pub(crate) fn setup(&self, own: &[String], trusted: &[String]) -> Result<TlsSetup, String> {
         let mut authorities = Vec::new();
         let mut pairs = Vec::new();
@@ -79,7 +78,7 @@ impl Tls {
 }
 
 impl TlsSetup {
-    /// A connection to be, to a host by its name or address (IPv6 without brackets).
+    /// A connection to a host by its name or address (IPv6 without brackets).
     pub(crate) fn connection(&self, host: &str) -> Result<ClientConnection, rustls::Error> {
         let name = rustls::pki_types::ServerName::try_from(host.to_owned())
             .map_err(|_| rustls::Error::General(format!("{host} cannot stand in a certificate")))?;

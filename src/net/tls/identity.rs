@@ -1,4 +1,4 @@
-//! The client's half of mutual TLS: which pair of certs.d is shown to a server that asks.
+//! The client's certificate: which pair of certs.d is sent to a server that requests one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,15 +15,15 @@ pub(crate) struct ClientIdentity {
 }
 
 impl ClientIdentity {
-    /// Offers these, in this order.
+    /// Offers these pairs, in this order.
     pub(crate) fn new(pairs: Vec<Arc<CertifiedKey>>) -> ClientIdentity {
         ClientIdentity { pairs, asked: AtomicBool::new(false) }
     }
 
-    /// Whether the server has asked for a certificate.
+    /// Whether the server requested a certificate.
     ///
-    /// Under TLS 1.3 a server says that it wanted another one only after the handshake, and that alert may be lost when
-    /// it closes at once; then this is all there is to tell a shut door from a broken line.
+    /// In TLS 1.3 a server refuses a certificate only after the handshake, and the alert may be lost if it closes at
+    /// once. Then this is the only way to distinguish a refused certificate from a broken connection.
     pub(crate) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
@@ -33,8 +33,8 @@ impl ResolvesClientCert for ClientIdentity {
     fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.asked.store(true, Ordering::Relaxed);
         let usable = || self.pairs.iter().filter(|pair| pair.key.choose_scheme(schemes).is_some());
-        // As Go does: the first whose chain leads to an authority that the server names. Where none does, the first:
-        // better a refusal that says so than no certificate at all.
+        // As in Go: the first pair whose chain leads to an authority that the server names. If there is none, the first
+        // pair, because a refusal says more than no certificate.
         let named = |pair: &&Arc<CertifiedKey>| {
             pair.cert.iter().any(|certificate| issuer(certificate).is_some_and(|name| authorities.contains(&name)))
         };
@@ -42,14 +42,15 @@ impl ResolvesClientCert for ClientIdentity {
     }
 
     fn has_certs(&self) -> bool {
-        // Said even of none, so that `resolve` is called and it is known that the server asked.
+        // True even without pairs, so that `resolve` is called and the server's request is recorded.
         true
     }
 }
 
-/// The issuer's name of a DER certificate with its tag and length; `None` where it is no certificate.
+/// The issuer's name of a DER certificate, with its tag and length; `None` if it is no certificate.
 ///
-/// `Certificate ::= SEQUENCE { SEQUENCE { [0] version OPTIONAL, serial, algorithm, issuer, … } … }` (RFC 5280, 4.1).
+/// `Certificate ::= SEQUENCE { SEQUENCE { [0] version OPTIONAL, serial, algorithm, issuer, … } … }` (RFC 5280, section
+/// 4.1).
 pub(crate) fn issuer(certificate: &[u8]) -> Option<&[u8]> {
     let (outer, _) = element(certificate)?;
     let (inner, _) = element(outer.content)?;
@@ -69,7 +70,7 @@ struct DerElement<'a> {
     content: &'a [u8],
 }
 
-/// The first DER element, and what follows it.
+/// The first DER element, and the bytes after it.
 fn element(bytes: &[u8]) -> Option<(DerElement<'_>, &[u8])> {
     let (tag, length, start): (u8, usize, usize) = match *bytes {
         [tag, length, ..] if length < 0x80 => (tag, usize::from(length), 2),

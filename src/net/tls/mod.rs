@@ -1,4 +1,4 @@
-//! Whom to trust over TLS: docker's certs.d, client certificates, and how a server's certificate is judged.
+//! TLS: docker's certs.d, client certificates, and the verification of server certificates.
 
 pub mod certs_d;
 pub mod config;

@@ -1,8 +1,8 @@
-//! The system's certificate authorities, by the rules of Go's `crypto/x509`, which docker has.
+//! The system's certificate authorities, by the rules of Go's `crypto/x509`, as in docker.
 //!
-//! On Linux and its like they are a file, the first of several places where there is one, together with what lies in
-//! some folders. `SSL_CERT_FILE` takes the place of the file and `SSL_CERT_DIR` that of the folders, each of its own
-//! half only. What is not there is no error, and neither is what cannot be read while there are authorities at all.
+//! On Linux and other Unix systems they are the first of several files that exists, and the files of some folders.
+//! `SSL_CERT_FILE` replaces the file, and `SSL_CERT_DIR` the folders. Missing files are no error, and neither are
+//! unreadable ones, as long as there is any authority.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::env::Env;
 
-/// The authorities, read when first wanted.
+/// The authorities, read on first use.
 #[derive(Debug)]
 pub(crate) struct SystemRoots {
     file: Option<String>,
@@ -19,13 +19,13 @@ pub(crate) struct SystemRoots {
 }
 
 impl SystemRoots {
-    /// Those that this environment names. Does no I/O.
+    /// The authorities that this environment names. Does no I/O.
     pub(crate) fn new(env: &Env) -> SystemRoots {
         let variable = |name| env.get(name).map(str::to_owned);
         SystemRoots { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR"), found: OnceLock::new() }
     }
 
-    /// The certificates, and what could not be read.
+    /// The certificates, and a message about what could not be read.
     pub(crate) fn load(&self) -> &(Vec<CertificateDer<'static>>, String) {
         self.found.get_or_init(|| places::load(self.file.as_deref(), self.folders.as_deref()))
     }
@@ -35,7 +35,7 @@ impl SystemRoots {
 mod places {
     use rustls::pki_types::CertificateDer;
 
-    /// Go asks the system there, whatever the variables say.
+    /// There Go asks the system, whatever the variables say.
     pub(crate) fn load(_: Option<&str>, _: Option<&str>) -> (Vec<CertificateDer<'static>>, String) {
         let found = rustls_native_certs::load_native_certs();
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
@@ -54,7 +54,7 @@ mod places {
 
     use crate::sanitize;
 
-    /// The first that can be read counts.
+    /// The first file that can be read counts.
     const FILES: [&str; 6] = [
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
@@ -64,7 +64,7 @@ mod places {
         "/etc/ssl/cert.pem",
     ];
     const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
-    /// More than all authorities of the world, in bytes.
+    /// The largest file that is read, in bytes.
     const FILE_MAX: u64 = 64 << 20;
 
     pub(crate) fn load(file: Option<&str>, folders: Option<&str>) -> (Vec<CertificateDer<'static>>, String) {
@@ -87,7 +87,7 @@ mod places {
         }
         for folder in folders.iter().map(Path::new) {
             match fs::read_dir(folder) {
-                // What lies there and cannot be read is passed over. A FIFO would be waited for.
+                // Files that cannot be read are ignored. Opening a FIFO would block.
                 Ok(entries) => {
                     entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).for_each(|path| {
                         found.extend(read(&path).iter().flat_map(|bytes| certificates(bytes)));
@@ -96,7 +96,7 @@ mod places {
                 Err(error) => tell(folder, &error),
             }
         }
-        // Most of a folder are links to what lies in the file too.
+        // Most files of a folder are links to certificates of the file too.
         found.sort_unstable_by(|one: &CertificateDer<'_>, other| one.as_ref().cmp(other.as_ref()));
         found.dedup();
         (found, troubles.join("; "))
@@ -108,7 +108,7 @@ mod places {
         Ok(bytes)
     }
 
-    /// What is no certificate is passed over.
+    /// Content that is no certificate is ignored.
     fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
         CertificateDer::pem_slice_iter(pem).flatten().collect()
     }
@@ -143,7 +143,7 @@ mod places {
             assert_eq!(found(&none, &none), "");
             let trouble = load(Some(&none), Some(&path("file"))).1;
             assert!(trouble.starts_with(&format!("{}: ", path("file"))), "{trouble}");
-            // One variable leaves the other half to the system.
+            // One variable leaves the other half to the system's default.
             let of_folders = load(Some(&none), None).0;
             let with_file = load(Some(&path("file")), None).0;
             assert_eq!(with_file.len(), of_folders.len() + 2);

@@ -1,9 +1,9 @@
-//! Which server certificates are believed.
+//! Verifies server certificates.
 //!
-//! Beside the system's roots and the authorities of certs.d there is docker's own documented way: a self-signed
-//! certificate that says of itself that it is an authority (`openssl req -x509` makes such), put into certs.d as it is.
-//! Go takes it for a server's certificate; webpki refuses any authority there. So where the very same certificate lies
-//! in certs.d, that one objection is passed over, and name and dates are still checked.
+//! Beside the system's roots and the authorities of certs.d there is docker's documented way: a self-signed certificate
+//! that claims to be an authority (as `openssl req -x509` makes it) is put into certs.d. Go accepts it as a server's
+//! certificate; webpki refuses every authority in that role. So if the same certificate is in certs.d, this one
+//! objection is ignored. Name and dates are still checked.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCer
 
 use crate::net::tls::system_roots::SystemRoots;
 
-/// There is no authority to check a certificate against. The text says why.
+/// There is no authority to verify a certificate with. The text says why.
 #[derive(Debug)]
 pub(crate) struct NoAuthorities(pub(crate) String);
 
@@ -29,18 +29,18 @@ impl fmt::Display for NoAuthorities {
 
 impl std::error::Error for NoAuthorities {}
 
-/// Checks chain, name and dates.
+/// Verifies chain, name and dates.
 #[derive(Debug)]
 pub(crate) struct CertificateVerifier {
     system: Arc<SystemRoots>,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
-    // Made at the first certificate: a peer that turns out to speak plain HTTP never costs reading the system's roots.
+    // Made for the first certificate, so that a registry with plain HTTP never causes reading the system's roots.
     inner: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
 }
 
 impl CertificateVerifier {
-    /// Believes the system's roots and these certificates of certs.d.
+    /// Trusts the system's roots and these certificates of certs.d.
     pub(crate) fn new(
         system: Arc<SystemRoots>,
         own: Vec<CertificateDer<'static>>,
@@ -78,7 +78,7 @@ impl ServerCertVerifier for CertificateVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let checked = self.inner()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         let Err(error) = checked else { return checked };
-        // webpki looks at the dates before it looks at this, so what gets here is in date.
+        // webpki checks the dates before this, so the certificate is in date here.
         let is_that = matches!(&error, Error::InvalidCertificate(why) if is_authority_objection(why));
         if is_that && (self.own.contains(end_entity) || self.system.load().0.contains(end_entity)) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -110,14 +110,14 @@ impl ServerCertVerifier for CertificateVerifier {
     }
 }
 
-/// Whether the only thing against a certificate is that it says it is an authority.
+/// Whether the only objection to a certificate is that it claims to be an authority.
 ///
-/// webpki is no dependency of ours, so its error is known by its name alone; the tests hold that in place.
+/// webpki is no dependency of ours, so its error is recognised by its name. Tests check the name.
 pub(crate) fn is_authority_objection(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
 }
 
-/// Believes anything: `--insecure`.
+/// Accepts every certificate: `--insecure`.
 #[derive(Debug)]
 pub(crate) struct NoVerification(pub(crate) Arc<CryptoProvider>);
 
@@ -153,7 +153,7 @@ impl ServerCertVerifier for NoVerification {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
-        // Nothing is verified, so what ring cannot verify is welcome too: keys that Go would accept here.
+        // Nothing is verified, so schemes that ring cannot verify are offered too. Go would accept their keys here.
         schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::RSA_PKCS1_SHA1]);
         schemes
     }
