@@ -9,6 +9,7 @@ use crate::content::registry::fuzzing as registry;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::fuzzing as store;
 use crate::drafts::docker_dir::{StoredName, docker_name};
+use crate::model::build_output::{self, Selection};
 use crate::model::index::{self, Form, Index, List};
 use crate::model::manifest::{self, Schema};
 use crate::model::spec::{self, Dialect, Parsed};
@@ -20,7 +21,8 @@ use crate::reference::Reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a folder of that name.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
+    ("build_output", build_output),
     ("challenge", registry::challenge),
     ("config", registry::config),
     ("entry", entry),
@@ -108,6 +110,33 @@ fn spec(bytes: &[u8]) {
             assert!(!said.contains(char::is_control) && said.len() <= 2000, "{said:.500?}");
             assert!(error.excerpt().lines().count() == 2 && error.excerpt().len() <= 2000, "{said:.500?}");
         }
+    }
+}
+
+/// What build tools write: each image has a digest and no tag, and the references, one a line, say the same again.
+fn build_output(bytes: &[u8]) {
+    let list = Reference::parse("h.example/app").expect("a reference");
+    let targets = ["web".to_owned()];
+    for targets in [&[][..], &targets] {
+        let selection = Selection { repository: list.repository(), targets };
+        match build_output::parse(bytes, &selection) {
+            Ok(read) => {
+                assert!(!read.images.is_empty());
+                assert!(read.images.iter().all(|image| image.reference.digest().is_some()));
+                assert!(read.images.iter().all(|image| image.reference.tag().is_none()));
+                let lines: Vec<String> = read.images.iter().map(|image| image.reference.to_string()).collect();
+                let again = build_output::parse(lines.join("\n").as_bytes(), &selection).expect("references");
+                let again: Vec<String> = again.images.iter().map(|image| image.reference.to_string()).collect();
+                assert_eq!(again, lines);
+            }
+            Err(error) => {
+                let said = error.to_string();
+                assert!(!said.contains(char::is_control) && said.len() <= 10_000, "{said:.500?}");
+            }
+        }
+    }
+    if let Some(digest) = std::str::from_utf8(bytes).ok().and_then(build_output::digest_of_name) {
+        assert!(digest.is_canonical());
     }
 }
 
@@ -325,6 +354,11 @@ mod tests {
             ("helper", pairs("{", &|_| r#""Username":"a""#.to_owned(), "}")),
             ("spec", pairs("{image: h/a, annotations: {", &|at| format!("k{at}: v"), "}, manifests: [{image: h/b}]}")),
             ("spec", pairs("{image: h/a, manifests: [", &|_| "{image: h/b}".to_owned(), "]}")),
+            ("build_output", pairs("[", &|_| format!("\"{digest}\""), "]")),
+            ("build_output", pairs("{", &|at| format!(r#""t{at}":"{digest}""#), "}")),
+            ("build_output", pairs("{", &|at| format!(r#""t{at}":{{"containerimage.digest":"{digest}"}}"#), "}")),
+            ("build_output", pairs("[", &|at| format!(r#"{{"name":"a:{at}","type":"Docker Image"}}"#), "]")),
+            ("build_output", format!("{digest}\n").repeat(many)),
             ("challenge", pairs("Bearer ", &|at| format!("p{at}=\"{at}\""), "")),
             ("link", pairs("", &|at| format!("</{at}>; rel=x"), "")),
         ];

@@ -11,13 +11,18 @@ mod cases {
             "create",
             &[
                 "--attestations",
+                "--empty",
                 "--format",
+                "--from",
                 "--jobs",
                 "--offline",
                 "--password-stdin",
                 "--platform",
                 "--replace",
+                "--repository",
+                "--require",
                 "--retries",
+                "--target",
                 "--timeout",
                 "--username",
             ],
@@ -105,6 +110,7 @@ mod cases {
     mod docs;
     mod drafts;
     mod error_data;
+    mod from_files;
     mod habits;
     mod hints;
     mod hostile_input;

@@ -1,6 +1,7 @@
 //! The command line: arguments, verbs, reports, output, the plugin protocol.
 
 pub mod args;
+mod build_files;
 pub mod check;
 pub mod compat;
 pub mod context;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::core::error::CommandError;
+use crate::core::file_error::FileFault;
 use crate::failure_kind::FailureKind;
 use crate::net::RegistryError;
 
@@ -108,6 +109,10 @@ impl CommandError {
             Error::Shim(source) => {
                 let (kind, path) = source.describe();
                 Description { path, ..Description::of(kind) }
+            }
+            Error::File(source) => {
+                let FileFault { kind, reference, path, exchange } = source.describe();
+                Description { reference, path, exchange, ..Description::of(kind) }
             }
             Error::Spec(source) => Description {
                 position: Some((source.line, source.column)),

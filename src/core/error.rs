@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
+use crate::core::file_error::FileError;
 use crate::core::missing_child::MissingChild;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;
@@ -265,6 +266,9 @@ pub enum CommandError {
     /// Any other failure with a registry.
     #[error(transparent)]
     Registry(Box<RegistryError>),
+    /// `--from`: a file that cannot be used, or what it names.
+    #[error(transparent)]
+    File(Box<FileError>),
     /// The store.
     #[error(transparent)]
     Store(Box<StoreError>),
@@ -388,4 +392,5 @@ boxed! {
     RegistryError => Registry,
     DocumentError => Draft,
     MissingChild => MissingChild,
+    FileError => File,
 }

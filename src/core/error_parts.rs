@@ -11,6 +11,8 @@ pub enum SpecOrigin {
     File,
     /// Flags that name its platforms.
     Flags,
+    /// Images that a command names, of which there is no draft yet.
+    Images,
 }
 
 /// What a name that is no reference is for: docker's messages differ.

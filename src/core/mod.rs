@@ -1,9 +1,11 @@
 //! What a user wants done: no argv, no terminal, no environment.
 
+pub(crate) mod build_outputs;
 pub mod description;
 pub mod error;
 pub mod error_parts;
 pub mod failures;
+pub mod file_error;
 pub mod inspect;
 pub mod lookup;
 pub mod missing_child;

@@ -86,7 +86,7 @@ pub(crate) fn preferred<'a, T: Copy>(
 
 /// A line for each platform that has several images.
 fn twice(there: &[(&Entry, &Platform)]) -> Vec<String> {
-    let mut images: BTreeMap<Key, (String, Vec<String>)> = BTreeMap::new();
+    let mut images: BTreeMap<PlatformKey, (String, Vec<String>)> = BTreeMap::new();
     for (entry, platform) in there {
         let shown = || (platform.normalized().to_string(), Vec::new());
         let (_, images) = images.entry(key(platform)).or_insert_with(shown);
@@ -107,10 +107,11 @@ pub(crate) fn some(names: &[String], most: usize) -> String {
     }
 }
 
-type Key = (String, String, String, String, Vec<String>, Vec<String>);
-
 /// The fields by which two platforms are equal.
-fn key(platform: &Platform) -> Key {
+pub(crate) type PlatformKey = (String, String, String, String, Vec<String>, Vec<String>);
+
+/// The fields by which a platform equals another one.
+pub(crate) fn key(platform: &Platform) -> PlatformKey {
     let Platform { architecture, os, os_version, mut os_features, variant, mut features } = platform.normalized();
     os_features.sort_unstable();
     features.sort_unstable();

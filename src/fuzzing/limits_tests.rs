@@ -16,7 +16,8 @@ const MIB: usize = 1 << 20;
 
 /// The largest input of each parser in bytes, and the beginning and end of a document that puts the input in a relevant
 /// place.
-const DOORS: [(&str, usize, &str, &str); 14] = [
+const DOORS: [(&str, usize, &str, &str); 15] = [
+    ("build_output", 4 * MIB, "{\"web\":", "}"),
     ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
     ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),
     ("entry", 4 * MIB, "{\"Ref\":\"h.x/a:1\",\"Descriptor\":{\"size\":", "}}"),

@@ -3,6 +3,7 @@
 //! Nothing here reads a file or a socket. Bytes from a registry are hashed, kept and sent unchanged; everything else is
 //! derived from them.
 
+pub mod build_output;
 pub mod descriptor;
 pub mod draft;
 mod editing;

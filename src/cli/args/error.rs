@@ -60,6 +60,8 @@ pub enum ArgsErrorKind {
 pub enum Near {
     /// The nearest flag or command.
     Word(String),
+    /// What to use instead.
+    Other(&'static str),
     /// The flag exists, but for other commands.
     Elsewhere {
         /// The flag as typed: `--purge`, `-p`.

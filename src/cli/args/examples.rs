@@ -6,6 +6,9 @@ pub(super) const CREATE: &str = "\
 {name} create --amend --offline registry.example.com/app:1 registry.example.com/app:1-riscv64
 {name} create --replace registry.example.com/app:1 registry.example.com/app:1     # a pushed list, to edit it
 {name} create --platform linux/amd64,linux/arm64/v8 registry.example.com/app:1 alpine:3 --attestations drop
+{name} create --from digests --require linux/amd64,linux/arm64 registry.example.com/app:1     # files that builds wrote
+{name} create --from amd64.json --from arm64.json --target web --repository registry.example.com/web registry.example.com/app:1
+{name} create --empty registry.example.com/app:1
 {name} create --format json registry.example.com/app:1 other.example.com/app:1
 {name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
@@ -18,6 +21,8 @@ pub(super) const ADD: &str = "\
 {name} add --features sse4 --annotation org.example.tier=base --unset-annotation org.example.old app:1 app:1-amd64
 {name} add --artifact-type application/vnd.example.chart registry.example.com/app:1 registry.example.com/chart:1
 {name} add --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
+{name} add --from digest.txt --repository registry.example.com/build --require linux/amd64 registry.example.com/app:1
+{name} add --from bake.json --target web registry.example.com/app:1
 {name} add --offline registry.example.com/app:1 registry.example.com/app:1-s390x
 {name} add --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
@@ -77,6 +82,8 @@ pub(super) const APPLY: &str = "\
 {name} apply --file lists.yaml
 {name} apply -f - --ignore-missing --draft <lists.yaml
 {name} apply --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT --target registry.example.com/app:1
+{name} apply --from digests --target registry.example.com/app:1
+{name} apply -f lists.yaml --from bake.json --from-target web --repository registry.example.com/web
 {name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
 {name} apply -f lists.yaml --require linux/amd64,linux/arm64 --exact --strict --dry-run --verbose
 {name} apply -f lists.yaml --quiet --format json --digest-file digest.txt --metadata-file pushed.json

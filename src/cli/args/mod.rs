@@ -34,7 +34,7 @@ pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, Tool
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{FlagKind, kind};
 pub use setup::{ShellInit, Shim, ShimAction};
-pub use shared::{EntryFlags, Kept, Network, Publish, Sources};
+pub use shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 pub use values::{Format, InspectFormat, ListFormat, PlatformsFormat, RefArg, Shell};
 pub use verbs::{
     Add, Annotate, Apply, Check, Command, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, Remove, Rm,

@@ -29,6 +29,10 @@ pub(super) fn meant(root: &Command, verb: Option<&Command>, kind: &ArgsErrorKind
             let verbs = || nearest(word, root.get_subcommands().map(Command::get_name));
             other.or_else(verbs).map(|name| Near::Word(name.to_owned()))
         }
+        // podman makes an empty list so.
+        ArgsErrorKind::Count { .. } if verb.is_some_and(|verb| verb.get_name() == "create") => Some(Near::Other(
+            "create --empty LIST creates a draft without images; --from reads what a build wrote about its images",
+        )),
         _ => None,
     }
 }

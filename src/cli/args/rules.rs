@@ -24,6 +24,9 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("file", "platforms"),
     ("file", "template"),
     ("file", "target"),
+    ("empty", "amend"),
+    ("empty", "from"),
+    ("empty", "require"),
 ];
 
 /// Flags that need another flag.
@@ -34,12 +37,17 @@ const TOGETHER: &[(&str, &str)] = &[
     ("platforms", "template"),
     ("template", "platforms"),
     ("platforms", "target"),
-    ("target", "platforms"),
+    ("repository", "from"),
+    ("from-target", "from"),
 ];
 
 /// Words that a command needs unless one of these flags is given.
-const UNLESS: &[(&str, &str, &[&str])] =
-    &[("annotate", "image", &["annotation", "unset-annotation", "artifact-type"]), ("rm", "lists", &["all"])];
+const UNLESS: &[(&str, &str, &[&str])] = &[
+    ("annotate", "image", &["annotation", "unset-annotation", "artifact-type"]),
+    ("create", "images", &["from", "empty"]),
+    ("add", "images", &["from"]),
+    ("rm", "lists", &["all"]),
+];
 
 /// Flags that describe an image's platform. A list has none.
 const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
@@ -118,11 +126,20 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let spelt = |flag: &str| format!("--{flag}");
     let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();
     let conflict = |one: String, other: String| Err(FlagError::Conflict { one, other });
-    let standard_inputs = || scanned.values("file").iter().filter(|file| *file == "-").count();
+    let inputs =
+        ["file", "from"].into_iter().flat_map(|flag| scanned.values(flag).iter().map(move |file| (flag, file)));
+    let standard_inputs: Vec<&str> = inputs.filter(|(_, file)| *file == "-").map(|(flag, _)| flag).collect();
     match verb.get_name() {
         // A new draft has no entries to reuse.
         "create" if is_on("offline") && !is_on("amend") => {
             Err(FlagError::Needs { flag: spelt("offline"), other: spelt("amend") })
+        }
+        "create" | "add" if is_on("target") && !is_on("from") => {
+            Err(FlagError::Needs { flag: spelt("target"), other: spelt("from") })
+        }
+        "create" if is_on("empty") && scanned.words.len() > 1 => conflict(spelt("empty"), word("images")),
+        "apply" if is_on("target") && !is_on("platforms") && !is_on("from") => {
+            Err(FlagError::Needs { flag: spelt("target"), other: spelt("platforms") })
         }
         "ls" if is_on("quiet") && scanned.values("format").last().is_some_and(|format| format == "json") => {
             conflict(spelt("quiet"), "--format json".to_owned())
@@ -135,15 +152,18 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
             None => Ok(()),
         },
-        "apply" if !is_on("file") && !is_on("platforms") => {
+        "apply" if is_on("from") && !is_on("file") && !is_on("target") => {
+            Err(FlagError::Needs { flag: spelt("from"), other: "--target, or --file".to_owned() })
+        }
+        "apply" if !is_on("file") && !is_on("platforms") && !is_on("from") => {
             let other = "--file, or --platforms with --template and --target".to_owned();
             Err(FlagError::Needs { flag: verb.get_name().to_owned(), other })
         }
-        "apply" if standard_inputs() > 0 && is_on("password-stdin") => {
-            conflict("--file -".to_owned(), spelt("password-stdin"))
-        }
-        "apply" if standard_inputs() > 1 => conflict("--file -".to_owned(), "--file -".to_owned()),
-        _ => Ok(()),
+        _ => match (standard_inputs.as_slice(), is_on("password-stdin")) {
+            ([one, other, ..], _) => conflict(format!("--{one} -"), format!("--{other} -")),
+            ([one], true) => conflict(format!("--{one} -"), spelt("password-stdin")),
+            _ => Ok(()),
+        },
     }
 }
 

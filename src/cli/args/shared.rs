@@ -10,6 +10,7 @@ use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
+use crate::reference::Repository;
 
 /// How requests are sent to registries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -50,6 +51,17 @@ impl Sources {
     pub(crate) fn filter(&self) -> SourceFilter {
         SourceFilter { platforms: self.platforms.clone(), attestations: self.attestations }
     }
+}
+
+/// Files in which build tools name images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct FromFiles {
+    /// Read images from what a build wrote: a folder of digests, digests, references or JSON; "-" is standard input
+    #[arg(long, value_name = "stringArray", value_parser = values::path)]
+    pub from: Vec<PathBuf>,
+    /// Repository of the digests in files of --from that name none (default: that of the list)
+    #[arg(long, value_name = "string", value_parser = values::repository)]
+    pub repository: Option<Repository>,
 }
 
 /// [`Sources`] for a command whose platforms are named in another way.

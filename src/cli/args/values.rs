@@ -12,7 +12,7 @@ use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName};
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
-use crate::reference::{Reference, ReferenceError};
+use crate::reference::{Reference, ReferenceError, Repository};
 
 /// A reference as it was typed, and its parsed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,6 +225,13 @@ pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
         None if typed.is_empty() => Ok(String::new()),
         _ => Err("not a media type like application/vnd.example.app"),
     }
+}
+
+/// A repository, without a tag and without a digest.
+pub(super) fn repository(typed: &str) -> Result<Repository, String> {
+    let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
+    let is_alone = Reference::names_repository_only(typed);
+    if is_alone { Ok(reference.repository().clone()) } else { Err("must have neither a tag nor a digest".to_owned()) }
 }
 
 /// Reads a text that is not empty.

@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::examples;
 use super::setup::{ShellInit, Shim};
-use super::shared::{EntryFlags, Kept, Network, Publish, Sources};
+use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 use super::values::{self, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
 
@@ -20,7 +20,7 @@ pub struct Create {
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
     pub list: RefArg,
     /// The images of the list, in the order of the command line
-    #[arg(value_name = "MANIFEST", required = true, num_args = 1.., value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = RefArg::value)]
     pub images: Vec<RefArg>,
     /// Amend an existing manifest list
     #[arg(short = 'a', long)]
@@ -28,9 +28,21 @@ pub struct Create {
     /// Replace an existing draft
     #[arg(long)]
     pub replace: bool,
+    /// Create a draft without images, for add to fill
+    #[arg(long)]
+    pub empty: bool,
     /// Do not request images that are already in the list
     #[arg(long)]
     pub offline: bool,
+    /// Files that name images.
+    #[command(flatten)]
+    pub from: FromFiles,
+    /// Targets (bake), names or ids in files of --from whose images are wanted
+    #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
+    pub from_targets: Vec<String>,
+    /// Refuse (exit code 3) unless the list has these platforms
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    pub require: Vec<PlatformFilter>,
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Sources,
@@ -50,11 +62,20 @@ pub struct Add {
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
     pub list: RefArg,
     /// The images to add
-    #[arg(value_name = "MANIFEST", required = true, num_args = 1.., value_parser = RefArg::value)]
+    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = RefArg::value)]
     pub images: Vec<RefArg>,
     /// Do not request images that are already in the list
     #[arg(long)]
     pub offline: bool,
+    /// Files that name images.
+    #[command(flatten)]
+    pub from: FromFiles,
+    /// Targets (bake), names or ids in files of --from whose images are wanted
+    #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
+    pub from_targets: Vec<String>,
+    /// Refuse (exit code 3) unless the list has these platforms
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    pub require: Vec<PlatformFilter>,
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Sources,
@@ -226,6 +247,12 @@ pub struct Apply {
     /// List to publish
     #[arg(long = "target", value_name = "stringArray", value_parser = RefArg::value)]
     pub targets: Vec<RefArg>,
+    /// Files that name images.
+    #[command(flatten)]
+    pub from: FromFiles,
+    /// Targets (bake), names or ids in files of --from whose images are wanted
+    #[arg(long = "from-target", value_name = "stringArray", value_parser = values::word)]
+    pub from_targets: Vec<String>,
     /// Leave out images that the registry does not have
     #[arg(long)]
     pub ignore_missing: bool,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::cli::args::{Network, Publish, RefArg, ToolCommand, ToolGlobals};
+use crate::cli::args::{FromFiles, Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::verbs::apply::{self, Order, Untagged, publish_all};
@@ -80,8 +80,10 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();
+        let outputs = apply::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
         let (keeps_drafts, made, untagged) = (false, SpecOrigin::File, Untagged::ByDigest);
-        let order = Order { specs: &specs, flags: &flags, ignore_missing, keeps_drafts, made, untagged };
+        let order =
+            Order { specs: &specs, outputs: &outputs, flags: &flags, ignore_missing, keeps_drafts, made, untagged };
         let lists = order.checked()?;
         let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::{Add, RefArg};
+use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::tell;
 use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
 use crate::core::request::{ImageName, SourceFilter};
+use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries};
 use crate::core::resolve::selection;
@@ -21,15 +24,21 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let missing = || CommandError::NotStored(list.to_string());
     let store = context.store_within(args.network.timeout)?;
     let before = store.load(list)?.ok_or_else(missing)?;
+    let from = build_files::read(context, &args.from, &args.from_targets, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
-    let (names, filter) = (args.images.iter().map(RefArg::name).collect::<Vec<_>>(), args.sources.filter());
+    let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+    let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
+    let filter = args.sources.filter();
     let (wanted, targets) = (&filter, vec![list.repository()]);
     let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets };
     let is_asked =
         |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(&before, name));
     let (images, kept) = previous::divided(Some(&before), sources::distinct(&names), is_asked);
-    let found = resolver.resolve(&images, &kept)?;
+    let found = resolver.resolve(&images, &kept);
+    let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
+    let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
+    from.settle(&mut found, &kept, is_typed, |platform| selection::picks(&filter, platform))?;
     let previous = PreviousEntries::resolve(&registry, &before, &found)?;
     let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(&filter, entry));
     let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
@@ -44,6 +53,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
             named.extend(images.flat_map(|image| amend::holders(draft, image)));
         }
         notes = set(draft, &named, args)?;
+        let (require, made) = (args.require.as_slice(), SpecOrigin::Images);
+        requirements::check(draft, &Requirements { require, exact: false, strict: false, made })?;
         lines = added(&before, draft);
         Ok::<_, CommandError>(())
     })?;

@@ -9,10 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::auth::Access;
-use crate::cli::args::{Apply, Publish, RefArg, TagArg};
+use crate::cli::args::{Apply, FromFiles, Publish, RefArg, TagArg};
+use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, publish};
 use crate::content::registry::Registry;
+use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
 use crate::core::push::outcome::PushOutcome;
@@ -20,12 +22,12 @@ use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags;
 use crate::core::request::{PlatformFilter, SourceFilter};
 use crate::core::requirements;
-use crate::core::resolve::assemble::{self, SpecSources};
+use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::sources::Resolver;
 use crate::drafts::DraftStore;
 use crate::model::Draft;
 use crate::model::index::Form;
-use crate::model::spec::{self, Dialect, Parsed, Spec, Target};
+use crate::model::spec::{self, Dialect, Parsed, Spec, SpecEntry, SpecFrom, Target};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
 
@@ -42,9 +44,10 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let made = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
     let mut specs = if made == SpecOrigin::Flags { from_flags(args)? } else { read_all(context, args)? };
     specs.iter_mut().for_each(|spec| settle(spec, args));
+    let outputs = add_files(context, &args.from, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
-    let order = Order { specs: &specs, flags, ignore_missing, keeps_drafts, made, untagged };
+    let order = Order { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
     let lists = order.checked()?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
@@ -68,6 +71,8 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
 pub(crate) struct Order<'a> {
     /// The specs, with the flags applied to them.
     pub(crate) specs: &'a [Spec],
+    /// The images of each spec that files name, which are among its others; none where no spec has any.
+    pub(crate) outputs: &'a [BuildOutputs],
     /// How to publish the lists, if their specs do not say otherwise.
     pub(crate) flags: &'a Publish,
     /// Whether images may be missing.
@@ -149,7 +154,10 @@ impl Order<'_> {
         let targets = lists.iter().map(|(_, target)| target.repository());
         let targets = targets.chain(self.references().map(Reference::repository)).collect();
         let resolver = Resolver { registry, jobs, wanted: &SourceFilter::default(), before: None, targets };
-        let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing)?;
+        let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing);
+        let found = found.map_err(|failure| {
+            self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
+        })?;
         for image in found.missing() {
             context.streams.note(format_args!("warning: no such manifest: {image}; it is left out"));
         }
@@ -157,7 +165,7 @@ impl Order<'_> {
             context.streams.note(format_args!("warning: {child}; it is left out"));
         }
         let (mut made, mut failures) = (Vec::new(), Vec::new());
-        for spec in self.specs {
+        for (place, spec) in self.specs.iter().enumerate() {
             let own = spec.source.as_ref().map(Reference::repository);
             let other =
                 lists.iter().filter(|(list, _)| std::ptr::eq(*list, spec)).map(|(_, target)| target.repository());
@@ -171,7 +179,7 @@ impl Order<'_> {
             for left_out in form.iter().flat_map(|form| &form.left_out) {
                 context.streams.note(format_args!("warning: {left_out}"));
             }
-            let parts = match found.parts(spec) {
+            let parts = match self.parts(&found, place, spec) {
                 Ok(parts) => parts,
                 Err(failure) => {
                     failures.push(failure);
@@ -189,6 +197,25 @@ impl Order<'_> {
             }
         }
         if failures.is_empty() { Ok(made) } else { Err(CommandError::of(failures)) }
+    }
+
+    /// What a list is made of, where no two files have different images for one platform.
+    fn parts(&self, found: &ResolvedSources, place: usize, spec: &Spec) -> Result<ListParts, CommandError> {
+        let Some(outputs) = self.outputs.get(place).filter(|outputs| !outputs.is_empty()) else {
+            return found.parts(spec);
+        };
+        let children = outputs.children(|name| found.get(name)?.index.as_ref());
+        let entries = outputs.references().filter(|name| !children.contains(name));
+        let entries = entries.filter_map(|name| Some((name, found.get(name)?.entries.iter().collect())));
+        outputs.check(&entries.collect(), |_| true)?;
+        if children.is_empty() {
+            return found.parts(spec);
+        }
+        // What the index brings need not be listed again, unless the spec says more of it.
+        let is_child =
+            |entry: &SpecEntry| children.contains(&entry.image) && *entry == SpecEntry::new(entry.image.clone());
+        let manifests = spec.manifests.iter().filter(|entry| !is_child(entry)).cloned().collect();
+        found.parts(&Spec { manifests, ..spec.clone() })
     }
 
     /// Whether a target is published by its digest and the named tags only.
@@ -333,9 +360,48 @@ fn settle(spec: &mut Spec, args: &Apply) {
     spec.attestations = args.sources.attestations.or(spec.attestations);
 }
 
+/// Puts the images that files name behind those of each spec; the files of flags are for one spec alone.
+///
+/// # Errors
+/// All that is wrong with any of the files.
+pub(crate) fn add_files(
+    context: &Context,
+    from: &FromFiles,
+    targets: &[String],
+    specs: &mut [Spec],
+) -> Result<Vec<BuildOutputs>, CommandError> {
+    if !from.from.is_empty() && specs.len() > 1 {
+        return Err(CommandError::ManyLists { flag: "--from", number: specs.len() });
+    }
+    let (mut outputs, mut failures) = (Vec::new(), Vec::new());
+    for spec in specs {
+        let Some(list) = spec.targets.first().map(|target| target.reference.repository().clone()) else { continue };
+        let mut own: Vec<(FromFiles, Vec<String>)> = spec.from.iter().map(files).collect();
+        if !from.from.is_empty() {
+            own.push((from.clone(), targets.to_vec()));
+        }
+        match build_files::read_all(context, &own, &list) {
+            Ok(read) => {
+                spec.manifests.extend(read.references().cloned().map(SpecEntry::new));
+                outputs.push(read);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() { Ok(outputs) } else { Err(CommandError::of(failures)) }
+}
+
+/// A file of a spec, as flags would name it.
+fn files(from: &SpecFrom) -> (FromFiles, Vec<String>) {
+    (FromFiles { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
+}
+
 /// The specs that `--platforms`, `--template` and `--target` describe.
 fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
     let targets: Vec<Target> = args.targets.iter().map(target).collect::<Result<_, _>>()?;
+    if args.platforms.is_empty() {
+        return Ok(vec![Spec { targets, ..Spec::default() }]);
+    }
     let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
     let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
     let spec = spec::from_args(&platforms, template, first)?;
@@ -374,7 +440,12 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
     let text = spec::decode(&bytes, &name)?;
     let variable = |name: &str| context.env.variable(name).map(str::to_owned);
-    let Parsed { specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
+    let Parsed { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
+    // A path in a file begins where the file is, wherever the command is run.
+    if let Some(folder) = file.parent().filter(|_| name != STDIN) {
+        let from = specs.iter_mut().flat_map(|spec| &mut spec.from);
+        from.for_each(|from| from.path = folder.join(&from.path).to_string_lossy().into_owned());
+    }
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
     Ok(specs)
 }

@@ -2,14 +2,17 @@
 //! no other process. The draft then changes in one step.
 
 use crate::cli::args::{Create, RefArg};
+use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::output::listing::Listing;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
-use crate::core::error_parts::NameRole;
-use crate::core::request::{ImageName, SourceFilter};
-use crate::core::resolve::amend;
+use crate::core::error_parts::{NameRole, SpecOrigin};
+use crate::core::request::ImageName;
+use crate::core::requirements::{self, Requirements};
+use crate::core::resolve::new_draft::DraftSources;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
+use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver};
 use crate::drafts::DraftStore;
@@ -23,28 +26,36 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let stored = if args.replace { None } else { store.load(list)? };
     refuse_without_amend(args, list, stored.as_ref())?;
     let before = stored.as_ref();
+    let from = build_files::read(context, &args.from, &args.from_targets, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
     let jobs = context.jobs(args.network.jobs)?;
-    let (names, filter) = (args.images.iter().map(RefArg::name).collect::<Vec<_>>(), args.sources.filter());
+    let named: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+    let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
+    let filter = args.sources.filter();
     let (images, kept) = previous::divided(before, sources::distinct(&names), |image| asks(args, before, image));
     let resolver = Resolver { registry: &registry, jobs, wanted: &filter, before, targets: vec![list.repository()] };
-    let found = resolver.resolve(&images, &kept)?;
+    let found = resolver.resolve(&images, &kept);
+    let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
+    let is_named = |name: &Reference| named.iter().flatten().any(|own| own == name);
+    from.settle(&mut found, &kept, is_named, |platform| selection::picks(&filter, platform))?;
     let previous = match before {
         Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
         None => PreviousEntries::default(),
     };
-    let made = Made { filter: &filter, found: &found, previous: &previous };
+    let made = DraftSources { filter: &filter, sources: &found, previous: &previous };
     let is_published =
         args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
     let mut outcome = None;
     if args.replace {
-        let (draft, moves) = made.draft(list, None)?;
+        let (draft, moves) = made.draft(list, None);
+        require(&draft, args)?;
         store.replace(&draft, &context.notice())?;
         outcome = Some((draft, moves));
     } else {
         store.change(list, &context.notice(), |before| {
             refuse_without_amend(args, list, before)?;
-            let (draft, moves) = made.draft(list, before)?;
+            let (draft, moves) = made.draft(list, before);
+            require(&draft, args)?;
             outcome = Some((draft.clone(), moves));
             Ok::<_, CommandError>(Some(draft))
         })?;
@@ -61,6 +72,12 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
         Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
+}
+
+/// Whether the draft will have all platforms that it must have: where it lacks one, there is no draft.
+fn require(draft: &Draft, args: &Create) -> Result<(), CommandError> {
+    let (require, made) = (args.require.as_slice(), SpecOrigin::Images);
+    requirements::check(draft, &Requirements { require, exact: false, strict: false, made }).map(drop)
 }
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {
@@ -101,44 +118,5 @@ pub(crate) fn tell(context: &Context, moves: &[SourceChange], found: &[ResolvedS
     }
     for SourceChange { reference, old, new } in moves {
         context.streams.note(format_args!("{reference} moved: {old} → {new}"));
-    }
-}
-
-/// The contents of a new draft.
-struct Made<'a> {
-    filter: &'a SourceFilter,
-    found: &'a [ResolvedSource],
-    previous: &'a PreviousEntries,
-}
-
-impl Made<'_> {
-    fn draft(&self, list: &Reference, before: Option<&Draft>) -> Result<(Draft, Vec<SourceChange>), CommandError> {
-        let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
-        let mut moves = Vec::new();
-        for source in self.found {
-            moves.extend(amend::merge(&mut draft, source, self.filter, self.previous));
-            if source.reference == *list && list.tag().is_some() {
-                draft.remote_digest = Some(source.digest.clone());
-            }
-        }
-        if before.is_none() {
-            amend::arrange(&mut draft, self.found);
-        }
-        Ok((draft, moves))
-    }
-
-    /// A new draft. If it is made from one index, or from the index that it replaces, it takes over that index's own
-    /// media type, annotations and subject.
-    fn empty(&self, list: &Reference) -> Draft {
-        let mut draft = Draft::new(list.clone());
-        let own = self.found.iter().find(|source| source.reference == *list);
-        let only = self.found.first().filter(|_| self.found.len() == 1);
-        if let Some(ResolvedSource { index: Some(index), form, .. }) = only.or(own) {
-            draft.annotations.clone_from(&index.annotations);
-            draft.artifact_type.clone_from(&index.artifact_type);
-            draft.subject.clone_from(&index.subject);
-            draft.source.clone_from(form);
-        }
-        draft
     }
 }

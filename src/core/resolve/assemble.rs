@@ -96,6 +96,11 @@ impl SpecSources {
 }
 
 impl ResolvedSources {
+    /// What the registry of an image has for it.
+    pub(crate) fn get(&self, image: &Reference) -> Option<&ResolvedSource> {
+        self.0.get(image)?.as_ref()
+    }
+
     /// The images that their registries do not have.
     pub(crate) fn missing(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)

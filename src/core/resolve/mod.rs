@@ -5,6 +5,7 @@ pub mod assemble;
 pub mod carried;
 pub mod fetch;
 pub mod limits;
+pub mod new_draft;
 pub mod previous;
 pub mod selection;
 pub mod source;

@@ -35,7 +35,7 @@ pub use write::write;
 
 use crate::model::index::Form;
 use crate::platform::Platform;
-use crate::reference::{Reference, ReferenceError};
+use crate::reference::{Reference, ReferenceError, Repository};
 
 /// A list to build and publish: one document of a spec file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,8 +56,21 @@ pub struct Spec {
     pub attestations: Option<Attestations>,
     /// The required platforms, without which nothing is published.
     pub require: Vec<Platform>,
-    /// The entries of the list, in order; at least one after parsing.
+    /// The entries of the list, in order; at least one after parsing, unless `from` names files.
     pub manifests: Vec<SpecEntry>,
+    /// Files that name more images, in order.
+    pub from: Vec<SpecFrom>,
+}
+
+/// A file that names images, as a build tool writes it, or a folder of such files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecFrom {
+    /// The file or the folder. A relative path begins at the folder of the spec file.
+    pub path: String,
+    /// The targets, names or ids in it whose images are wanted; all where there are none.
+    pub targets: Vec<String>,
+    /// Where images are whose repository the file does not name; that of the list where the spec does not say it.
+    pub repository: Option<Repository>,
 }
 
 /// A name to publish a list under.

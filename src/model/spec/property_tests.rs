@@ -107,6 +107,16 @@ fn an_entry() -> impl Strategy<Value = SpecEntry> {
     )
 }
 
+fn a_file() -> impl Strategy<Value = SpecFrom> {
+    let path = a_word().prop_filter("no path", |path| !path.is_empty());
+    let repository = proptest::option::of(a_reference().prop_map(|reference| reference.repository().clone()));
+    (path, proptest::collection::vec(a_word(), 0..3), repository).prop_map(|(path, targets, repository)| SpecFrom {
+        path,
+        targets,
+        repository,
+    })
+}
+
 fn a_spec() -> impl Strategy<Value = Spec> {
     let form = prop_oneof![Just(None), Just(Some(Form::Auto)), Just(Some(Form::Docker)), Just(Some(Form::Oci))];
     let attestations = prop_oneof![Just(None), Just(Some(Attestations::Keep)), Just(Some(Attestations::Drop))];
@@ -118,18 +128,22 @@ fn a_spec() -> impl Strategy<Value = Spec> {
         form,
         attestations,
         proptest::collection::vec(a_typed_platform(), 0..3),
-        proptest::collection::vec(an_entry(), 1..4),
+        (proptest::collection::vec(an_entry(), 0..4), proptest::collection::vec(a_file(), 0..3))
+            .prop_filter("nothing", |(manifests, from)| !manifests.is_empty() || !from.is_empty()),
     )
-        .prop_map(|(targets, tags, annotations, artifact_type, form, attestations, require, manifests)| Spec {
-            source: None,
-            targets,
-            tags,
-            annotations,
-            artifact_type,
-            form,
-            attestations,
-            require,
-            manifests,
+        .prop_map(|(targets, tags, annotations, artifact_type, form, attestations, require, (manifests, from))| {
+            Spec {
+                source: None,
+                targets,
+                tags,
+                annotations,
+                artifact_type,
+                form,
+                attestations,
+                require,
+                manifests,
+                from,
+            }
         })
 }
 

@@ -6,10 +6,10 @@ use super::error::{Advice, Fault, SpecErrorKind};
 use super::platform::{self, Field};
 use super::reader::{Reader, Shape};
 use super::tree::{Content, Id, Tree};
-use super::{Attestations, Dialect, Spec, SpecEntry, Target, Without};
+use super::{Attestations, Dialect, Spec, SpecEntry, SpecFrom, Target, Without};
 use crate::model::index::Form;
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, ReferenceError, Repository};
 
 pub(super) const SPEC: Shape = Shape {
     place: "a spec",
@@ -24,8 +24,12 @@ pub(super) const SPEC: Shape = Shape {
         ("attestations", "attestations"),
         ("require", "require"),
         ("manifests", "manifests"),
+        ("from", "from"),
     ],
 };
+
+pub(super) const FROM: Shape =
+    Shape { place: "an item of `from`", keys: &[("path", "path"), ("target", "target"), ("repository", "repository")] };
 
 pub(super) const ENTRY: Shape = Shape {
     place: "an entry of `manifests`",
@@ -74,7 +78,12 @@ impl Reader<'_> {
     fn spec(&self, id: Id) -> Result<Spec, Fault> {
         let members = self.members(id, &SPEC)?;
         let targets = self.required(&members, "image", id, "a spec")?;
-        let manifests = self.required(&members, "manifests", id, "a spec")?;
+        let from = self.optional(&members, "from", Reader::from)?;
+        // Files may name all of the images.
+        let manifests = match members.get("manifests") {
+            None if !from.is_empty() => Vec::new(),
+            _ => self.some(self.required(&members, "manifests", id, "a spec")?, "manifests", Reader::entry)?,
+        };
         Ok(Spec {
             targets: self.one_or_more(targets, "image", Reader::target)?,
             tags: self
@@ -87,8 +96,46 @@ impl Reader<'_> {
             require: self.optional(&members, "require", |reader, id| {
                 reader.list(id, "`require`", |reader, id| reader.platform_text(id, "an item of `require`"))
             })?,
-            manifests: self.some(manifests, "manifests", Reader::entry)?,
+            manifests,
+            from,
         })
+    }
+
+    /// Files: a path, or a list of paths and of mappings.
+    fn from(&self, id: Id) -> Result<Vec<SpecFrom>, Fault> {
+        if let Content::Text { .. } = self.tree.node(id).content {
+            return Ok(vec![self.file(id)?]);
+        }
+        self.list(id, "`from`", Reader::file)
+    }
+
+    fn file(&self, id: Id) -> Result<SpecFrom, Fault> {
+        if let Content::Text { .. } = self.tree.node(id).content {
+            return Ok(SpecFrom { path: self.path(id)?, targets: Vec::new(), repository: None });
+        }
+        let members = self.members(id, &FROM)?;
+        let path = self.required(&members, "path", id, FROM.place)?;
+        let target = |reader: &Self, id| reader.text(id, "`target`");
+        Ok(SpecFrom {
+            path: self.path(path)?,
+            targets: self.optional(&members, "target", |reader, id| reader.one_or_more(id, "target", target))?,
+            repository: self.optional(&members, "repository", |reader, id| reader.repository(id).map(Some))?,
+        })
+    }
+
+    fn path(&self, id: Id) -> Result<String, Fault> {
+        let path = self.text(id, "`path`")?;
+        if path.is_empty() { Err(self.fault(id, SpecErrorKind::Empty("path"))) } else { Ok(path) }
+    }
+
+    fn repository(&self, id: Id) -> Result<Repository, Fault> {
+        let reference = self.reference(id, "`repository`")?;
+        let text = self.text(id, "`repository`")?;
+        if Reference::names_repository_only(&text) {
+            return Ok(reference.repository().clone());
+        }
+        let (subject, source) = ("`repository`".to_owned(), ReferenceError::Format);
+        Err(self.fault(id, SpecErrorKind::Reference { subject, text, source }))
     }
 
     fn entry(&self, id: Id) -> Result<SpecEntry, Fault> {

@@ -100,6 +100,11 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
     let top = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a"}], key: value});
     let entry = |key: &str, value: Value| json!({"image": "x", "manifests": [{"image": "a", key: value}]});
     let field = |key: &str, value: Value| entry("platform", json!({ key: value }));
+    let file = |key: &str, value: Value| {
+        let mut file = json!({"path": "d"});
+        let _ = file.as_object_mut().unwrap().insert(key.to_owned(), value);
+        top("from", json!([file]))
+    };
     let two = |one: &str, other: &str, value: Value| entry("platform", json!({one: value, other: value}));
     let good = vec![
         top("image", json!("r.x/a:1")),
@@ -154,6 +159,18 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
         field("osFeatures", json!(null)),
         field("features", json!(["sse"])),
         two("osversion", "features", json!(null)),
+        json!({"image": "x", "from": "d"}),
+        json!({"image": "x", "from": ["d", {"path": "m", "target": "web"}]}),
+        json!({"image": "x", "manifests": null, "from": 5}),
+        top("from", json!("d")),
+        top("from", json!(null)),
+        top("from", json!([])),
+        file("path", json!(true)),
+        file("target", json!(["a", "b"])),
+        file("target", json!(null)),
+        file("repository", json!("r.x/a")),
+        file("repository", json!(null)),
+        file("x-y", json!([])),
         top("x-common", json!({"os": 1})),
         entry("x-", json!(null)),
         field("x-y", json!([])),
@@ -185,6 +202,25 @@ fn cases() -> (Vec<Value>, Vec<Value>) {
         top("manifests", json!([{"image": "a"}, {"image": null}])),
         top("manifests", json!([{"image": ["a"]}])),
         top("manifests", json!([{"images": "a"}])),
+        json!({"image": "x", "from": null}),
+        json!({"image": "x", "from": []}),
+        json!({"image": "x", "manifests": [], "from": "d"}),
+        json!({"image": "x", "manifests": {}, "from": "d"}),
+        top("from", json!({})),
+        top("from", json!("")),
+        top("from", json!([null])),
+        top("from", json!([""])),
+        top("from", json!([["d"]])),
+        top("from", json!([{}])),
+        top("from", json!([{"target": "web"}])),
+        file("path", json!(null)),
+        file("path", json!("")),
+        file("path", json!([])),
+        file("target", json!([])),
+        file("target", json!({})),
+        file("target", json!([null])),
+        file("repository", json!([])),
+        file("Path", json!("d")),
         top("tags", json!("a")),
         top("tags", json!({})),
         top("tags", json!([null])),
@@ -265,11 +301,14 @@ fn they_agree_on_each_key() {
 /// A key that only one of the two knows is found, whatever its values are.
 #[test]
 fn they_have_the_same_keys() {
-    use crate::model::spec::read::{ENTRY, PLATFORM, SPEC};
+    use crate::model::spec::read::{ENTRY, FROM, PLATFORM, SPEC};
     let schema = Schema::new().0;
-    for (pointer, shape) in
-        [("/properties", SPEC), ("/$defs/entry/properties", ENTRY), ("/$defs/platformFields/properties", PLATFORM)]
-    {
+    for (pointer, shape) in [
+        ("/properties", SPEC),
+        ("/$defs/entry/properties", ENTRY),
+        ("/$defs/from/anyOf/1/properties", FROM),
+        ("/$defs/platformFields/properties", PLATFORM),
+    ] {
         let mut in_schema: Vec<&str> =
             schema.pointer(pointer).and_then(Value::as_object).unwrap().keys().map(String::as_str).collect();
         let mut in_parser: Vec<&str> = shape.keys.iter().map(|(written, _)| *written).collect();
@@ -329,7 +368,11 @@ fn collect(value: &Value, pointer: String, rules: &mut Vec<(String, String)>) {
 }
 
 /// Known keys of all mappings, and some unknown ones.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 29] = [
+    "from",
+    "path",
+    "target",
+    "repository",
     "image",
     "images",
     "tags",

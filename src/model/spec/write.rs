@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Attestations, Spec, SpecEntry, Without, platform};
+use super::{Attestations, Spec, SpecEntry, SpecFrom, Without, platform};
 use crate::model::index::Form;
 use crate::platform::Platform;
 
@@ -40,11 +40,27 @@ pub fn write(spec: &Spec) -> String {
         line(&mut text, "", "attestations", word);
     }
     list(&mut text, "", "require", spec.require.iter().map(platform::shown));
-    text.push_str("manifests:\n");
+    if !spec.manifests.is_empty() || spec.from.is_empty() {
+        text.push_str("manifests:\n");
+    }
     for each in &spec.manifests {
         entry(&mut text, each);
     }
+    if !spec.from.is_empty() {
+        text.push_str("from:\n");
+    }
+    for each in &spec.from {
+        file(&mut text, each);
+    }
     text
+}
+
+fn file(text: &mut String, from: &SpecFrom) {
+    line(text, "  - ", "path", &scalar(&from.path));
+    list(text, "    ", "target", from.targets.iter().cloned());
+    if let Some(repository) = &from.repository {
+        line(text, "    ", "repository", &scalar(&repository.to_string()));
+    }
 }
 
 fn entry(text: &mut String, entry: &SpecEntry) {

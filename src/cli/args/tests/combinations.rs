@@ -129,10 +129,25 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
 
 #[test]
 fn flags_that_do_not_go_together_are_refused() {
-    let cases: [(&[&str], &str); 34] = [
+    let cases: [(&[&str], &str); 46] = [
         (&["create", "--amend", "--replace", "l", "i"], "conflicting flags: --amend and --replace"),
         (&["create", "--offline", "--replace", "l", "i"], "conflicting flags: --offline and --replace"),
         (&["create", "--offline", "l", "i"], "missing argument: --offline needs --amend"),
+        (&["create", "--empty", "--amend", "l"], "conflicting flags: --empty and --amend"),
+        (&["create", "--empty", "l", "i"], "conflicting flags: --empty and MANIFEST"),
+        (&["create", "--empty", "--from=d", "l"], "conflicting flags: --empty and --from"),
+        (&["create", "--repository=r.x/a", "l", "i"], "missing argument: --repository needs --from"),
+        (&["create", "--target=web", "l", "i"], "missing argument: --target needs --from"),
+        (&["add", "--target=web", "l", "i"], "missing argument: --target needs --from"),
+        (&["create", "--from=-", "l", "--from=-"], "conflicting flags: --from - and --from -"),
+        (&["apply", "-f", "-", "--from=-"], "conflicting flags: --file - and --from -"),
+        (
+            &["add", "--from=-", "--username=me", "--password-stdin", "l"],
+            "conflicting flags: --from - and --password-stdin",
+        ),
+        (&["apply", "--from=d"], "missing argument: --from needs --target, or --file"),
+        (&["apply", "--from=d", "--from-target=web"], "missing argument: --from needs --target, or --file"),
+        (&["apply", "-f", "x", "--from-target=web"], "missing argument: --from-target needs --from"),
         (
             &["annotate", "l", "i", "--annotation", "a=b", "--annotation=k=v", "--unset-annotation", "k"],
             "conflicting flags: --annotation k and --unset-annotation k",
@@ -199,6 +214,11 @@ fn flags_that_do_not_go_together_are_refused() {
         &["push", "--digest-file=/dev/stdout", "--metadata-file=/dev/stdout", "l"],
         &["push", "--digest-file=a/f", "--metadata-file=f", "l"],
         &["ls", "-q", "--format=table"],
+        &["create", "--from=d", "--repository=r.x/a", "--target=web", "--target=db", "l"],
+        &["create", "--empty", "--replace", "l"],
+        &["add", "l", "--from=-"],
+        &["apply", "--from=d", "--target=l"],
+        &["apply", "--from=d", "-f", "x"],
     ] {
         run(line);
     }
@@ -235,9 +255,15 @@ fn a_word_is_missing_unless_a_flag_stands_in() {
 
 #[test]
 fn a_slip_is_answered_behind_docker_s_lines() {
-    let cases: [(&[&str], Option<&str>); 16] = [
+    let cases: [(&[&str], Option<&str>); 17] = [
         (&["create", "--ammend", "l", "i"], Some("did you mean '--amend'?")),
         (&["create", "--platforms=linux/386", "l", "i"], Some("'--platforms' is a flag of apply")),
+        (
+            &["create", "l"],
+            Some(
+                "create --empty LIST creates a draft without images; --from reads what a build wrote about its images",
+            ),
+        ),
         (&["push", "--dryrun", "l"], Some("did you mean '--dry-run'?")),
         (&["push", "--req", "l"], Some("did you mean '--require'?")),
         (&["create", "--purge", "l", "i"], Some("'--purge' is a flag of push")),

@@ -1,6 +1,7 @@
 //! What to do next: advice for those failures where there is some. Here for the failures of commands; of a registry, and
 //! of the store and its documents, in modules of their own.
 
+mod files;
 mod reference;
 mod registry;
 mod store;
@@ -18,6 +19,7 @@ use crate::net::RegistryErrorKind;
 pub(super) fn meant(near: &Near) -> String {
     match near {
         Near::Word(word) => format!("did you mean '{word}'?"),
+        Near::Other(what) => (*what).to_owned(),
         Near::Elsewhere { flag, verbs, before_verb } => {
             let place = if *before_verb { "; it goes behind the command" } else { "" };
             format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
@@ -76,6 +78,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             SpecOrigin::File => {
                 "take out what is too much in the file, or tell the images apart there by their platform"
             }
+            SpecOrigin::Images => "name one image for each platform",
             SpecOrigin::Flags => "name each platform once in --platforms, or tell the images apart in a file (-f)",
         }
         .into(),
@@ -89,6 +92,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
         CommandError::Draft(source) | CommandError::Preview(source) => return store::of_draft(source),
         CommandError::Store(source) => return store::of_store(source),
+        CommandError::File(source) => return files::hint(source).into_iter().collect(),
         CommandError::NotServed { reference, source } => return registry::not_served(reference, source),
         CommandError::NotVerified { reference, by_tag: true, .. } => reference::moved(reference),
         CommandError::Put { media_type, source, .. } => return registry::put(media_type, source, certificates),
@@ -139,6 +143,10 @@ fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]
         SpecOrigin::Flags => (
             "add what is missing to --platforms".to_owned(),
             "take what is extra out of --platforms, or require it as well".to_owned(),
+        ),
+        SpecOrigin::Images => (
+            "name an image for what is missing as well, or a file that has it (--from)".to_owned(),
+            "leave out what is extra, or require it as well".to_owned(),
         ),
     };
     [(missing, add), (extra, take)].into_iter().filter(|(there, _)| !there.is_empty()).map(|(_, hint)| hint).collect()

@@ -1,0 +1,247 @@
+//! Opens what `--from` names: files, folders of digests, standard input. CI passes these around, so that they are input
+//! of strangers: links, devices and FIFOs are refused, nothing is waited for, and their number and size are bounded.
+
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::FromFiles;
+use crate::cli::context::Context;
+use crate::core::build_outputs::BuildOutputs;
+use crate::core::error::CommandError;
+use crate::core::file_error::FileError;
+use crate::digest::Digest;
+use crate::model::build_output::{self, BuildOutput, BuiltImage, Selection};
+use crate::reference::Repository;
+
+/// The most files that are looked at, in all folders of one command.
+const FILES_MAX: usize = 10_000;
+
+/// The largest file that is read, in bytes.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Standard input, as the name of a file.
+const STDIN: &str = "-";
+
+/// What files of build tools say, each with its name.
+type Files = Vec<(String, BuildOutput)>;
+
+/// The images that the files of `--from` name. `targets` chooses among those of one file; digests without a repository
+/// are in that of `--repository`, else in `list`.
+///
+/// # Errors
+/// All that is wrong with any of the files.
+pub(crate) fn read(
+    context: &Context,
+    from: &FromFiles,
+    targets: &[String],
+    list: &Repository,
+) -> Result<BuildOutputs, CommandError> {
+    read_all(context, &[(from.clone(), targets.to_vec())], list)
+}
+
+/// The same for files in several places of a spec, each with what is wanted of it.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn read_all(
+    context: &Context,
+    from: &[(FromFiles, Vec<String>)],
+    list: &Repository,
+) -> Result<BuildOutputs, CommandError> {
+    let (mut files, mut failures, mut left) = (Vec::new(), Vec::new(), FILES_MAX);
+    for (from, targets) in from {
+        let repository = from.repository.as_ref().unwrap_or(list);
+        let mut reader = Reader { selection: Selection { repository, targets }, left, files: Vec::new() };
+        let wrong = from.from.iter().filter_map(|path| reader.path(context.env.typed(path)).err());
+        let before = failures.len();
+        failures.extend(wrong);
+        left = reader.left;
+        let has_targets = reader.files.iter().any(|(_, output)| output.has_targets);
+        if let (Some(target), false) = (targets.first(), has_targets || failures.len() > before) {
+            failures.push(FileError::NoTargets(target.clone()).into());
+        }
+        files.append(&mut reader.files);
+    }
+    if !failures.is_empty() {
+        return Err(CommandError::of(failures));
+    }
+    let outputs = BuildOutputs::new(files, list);
+    outputs.notes().iter().for_each(|note| context.streams.note(format_args!("note: {note}")));
+    Ok(outputs)
+}
+
+struct Reader<'a> {
+    selection: Selection<'a>,
+    /// How many more files may be looked at.
+    left: usize,
+    files: Files,
+}
+
+impl Reader<'_> {
+    fn path(&mut self, path: &Path) -> Result<(), CommandError> {
+        if path == Path::new(STDIN) {
+            let bytes = bounded(io::stdin()).map_err(|error| error.of(path))?;
+            return self.content("standard input".to_owned(), &bytes);
+        }
+        let kind = file_type(path)?;
+        if kind.is_dir() {
+            return self.folder(path);
+        }
+        let bytes = bytes_of(path)?;
+        self.content(path.display().to_string(), &bytes)
+    }
+
+    fn content(&mut self, file: String, bytes: &[u8]) -> Result<(), CommandError> {
+        match build_output::parse(bytes, &self.selection) {
+            Ok(output) => {
+                self.files.push((file, output));
+                Ok(())
+            }
+            Err(source) => Err(FileError::Content { file, source }.into()),
+        }
+    }
+
+    /// A folder of digests, or of folders of them: an empty file for each.
+    fn folder(&mut self, path: &Path) -> Result<(), CommandError> {
+        let (mut files, mut failures) = (Vec::new(), Vec::new());
+        for entry in self.entries(path)? {
+            let found = match file_type(&entry) {
+                Ok(kind) if kind.is_dir() => self.entries(&entry).and_then(|inner| digests(&entry, &inner)),
+                Ok(_) => digest(&entry).map(|file| vec![file]),
+                Err(failure) => Err(failure),
+            };
+            found.map_or_else(|failure| failures.push(failure), |found| files.extend(found));
+        }
+        if !failures.is_empty() {
+            return Err(CommandError::of(failures));
+        }
+        if files.is_empty() {
+            return Err(FileError::EmptyFolder { path: path.to_owned() }.into());
+        }
+        for (path, digest) in files {
+            let reference = self.selection.repository.at_digest(&digest);
+            let images = vec![BuiltImage { reference, place: String::new() }];
+            self.files.push((path.display().to_string(), BuildOutput { images, ..BuildOutput::default() }));
+        }
+        Ok(())
+    }
+
+    /// What is in a folder, sorted, so that the same files give the same list.
+    fn entries(&mut self, path: &Path) -> Result<Vec<PathBuf>, CommandError> {
+        let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            self.left =
+                self.left.checked_sub(1).ok_or(FileError::TooMany { path: path.to_owned(), most: FILES_MAX })?;
+            entries.push(entry.map_err(unreadable)?.path());
+        }
+        entries.sort();
+        Ok(entries)
+    }
+}
+
+/// The files in a folder within one: at least one.
+fn digests(folder: &Path, entries: &[PathBuf]) -> Result<Vec<(PathBuf, Digest)>, CommandError> {
+    if entries.is_empty() {
+        return Err(FileError::EmptyFolder { path: folder.to_owned() }.into());
+    }
+    let (mut files, mut failures) = (Vec::new(), Vec::new());
+    for entry in entries {
+        digest(entry).map_or_else(|failure| failures.push(failure), |file| files.push(file));
+    }
+    if failures.is_empty() { Ok(files) } else { Err(CommandError::of(failures)) }
+}
+
+/// The digest that an empty file is named by.
+fn digest(path: &Path) -> Result<(PathBuf, Digest), CommandError> {
+    let metadata = fs::symlink_metadata(path);
+    let metadata = metadata.map_err(|source| CommandError::Unreadable { path: path.to_owned(), source })?;
+    check(path, metadata.file_type(), false)?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match build_output::digest_of_name(name) {
+        Some(digest) if metadata.is_file() && metadata.len() == 0 => Ok((path.to_owned(), digest)),
+        _ => Err(FileError::Stray { path: path.to_owned() }.into()),
+    }
+}
+
+/// A file or a folder; anything else is refused.
+fn file_type(path: &Path) -> Result<FileType, CommandError> {
+    let metadata = fs::symlink_metadata(path);
+    let kind = metadata.map_err(|source| CommandError::Unreadable { path: path.to_owned(), source })?.file_type();
+    check(path, kind, true)?;
+    Ok(kind)
+}
+
+fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileError> {
+    match refused(kind) {
+        Some("a folder") if may_be_folder => Ok(()),
+        Some("a folder") => Err(FileError::Stray { path: path.to_owned() }),
+        Some(found) => Err(FileError::Refused { path: path.to_owned(), found }),
+        None => Ok(()),
+    }
+}
+
+/// The bytes of a regular file, which may have become something else since it was looked at.
+fn bytes_of(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    options.read(true);
+    as_it_is(&mut options);
+    let file: File = options.open(path).map_err(unreadable)?;
+    check(path, file.metadata().map_err(unreadable)?.file_type(), false)?;
+    bounded(file).map_err(|error| error.of(path))
+}
+
+/// Why bytes could not be had.
+enum ReadError {
+    Io(io::Error),
+    TooLarge,
+}
+
+impl ReadError {
+    fn of(self, path: &Path) -> CommandError {
+        let path = path.to_owned();
+        match self {
+            ReadError::Io(source) => CommandError::Unreadable { path, source },
+            ReadError::TooLarge => FileError::TooLarge { path, most: FILE_MAX }.into(),
+        }
+    }
+}
+
+fn bounded(from: impl Read) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    from.take(FILE_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+    if bytes.len() as u64 > FILE_MAX { Err(ReadError::TooLarge) } else { Ok(bytes) }
+}
+
+/// Does not follow a link, and does not wait for the other end of a FIFO.
+#[cfg(unix)]
+fn as_it_is(options: &mut OpenOptions) {
+    use rustix::fs::OFlags;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    // The bits are those of the system's C header, an `int`.
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
+}
+
+#[cfg(not(unix))]
+fn as_it_is(_: &mut OpenOptions) {}
+
+/// What it is, where it is no regular file.
+fn refused(kind: FileType) -> Option<&'static str> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        match kind {
+            _ if kind.is_fifo() => return Some("a FIFO"),
+            _ if kind.is_socket() => return Some("a socket"),
+            _ => {}
+        }
+    }
+    match kind {
+        _ if kind.is_file() => None,
+        _ if kind.is_dir() => Some("a folder"),
+        _ if kind.is_symlink() => Some("a symbolic link"),
+        _ => Some("a device"),
+    }
+}

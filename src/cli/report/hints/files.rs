@@ -1,0 +1,40 @@
+//! Advice on files that name images (`--from`).
+
+use crate::core::file_error::FileError;
+use crate::model::build_output::BuildOutputError;
+
+/// What to do about a file that cannot be used.
+pub(super) fn hint(error: &FileError) -> Option<String> {
+    let hint = match error {
+        FileError::Refused { .. } => "name the file itself; '-' reads standard input",
+        FileError::EmptyFolder { .. } => "no build has written its digest there, or its files were not brought here",
+        FileError::Stray { .. } => {
+            "keep the digests in a folder of their own; files with digests in them are named one by one, each with --from"
+        }
+        FileError::ImageId { .. } => "an --iidfile has it: use --digestfile, or buildx's --metadata-file",
+        FileError::TwoImages { .. } => {
+            "one of them is left from an earlier build, or is of another target: remove it, or choose with --target"
+        }
+        FileError::Stale { .. } => "the image was never pushed there, or is deleted; --repository names another place",
+        FileError::NoTargets(_) => "leave --target out: each file names its images alone",
+        FileError::Content { source, .. } => return content(source).map(ToOwned::to_owned),
+        FileError::TooLarge { .. } | FileError::TooMany { .. } => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn content(error: &BuildOutputError) -> Option<&'static str> {
+    Some(match error {
+        BuildOutputError::Empty => "the step that writes it has failed, or has pushed nothing",
+        BuildOutputError::Utf16 => "PowerShell writes UTF-8 with: Out-File -Encoding utf8",
+        BuildOutputError::Line { .. } | BuildOutputError::Unknown(_) => {
+            "it should have sha256:…, REPOSITORY@sha256:…, or the JSON of buildx, bake, kaniko, jib or goreleaser"
+        }
+        BuildOutputError::NoDigest { .. } => "name it on the command line, where a tag is enough",
+        BuildOutputError::NotPushed(_) => "build it again with a push",
+        BuildOutputError::NotPublished { .. } => "publish it first with push",
+        BuildOutputError::SeveralTargets(_) => "choose one with --target, or several with several",
+        BuildOutputError::NoDigests(_) => "build with --push: what is only loaded or cached has no digest",
+        _ => return None,
+    })
+}

@@ -1,0 +1,223 @@
+//! The images that files of build tools name (`--from`): each once, none stale, and none for a platform that another
+//! file has an image for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::file_error::FileError;
+use crate::core::request::ImageName;
+use crate::core::requirements::{self, PlatformKey};
+use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::sources::Reused;
+use crate::digest::Digest;
+use crate::model::Entry;
+use crate::model::build_output::BuildOutput;
+use crate::model::index::Index;
+use crate::net::{RegistryError, RegistryErrorKind};
+use crate::platform::Platform;
+use crate::reference::{Reference, Repository};
+use crate::sanitize;
+
+/// The images of all files, in the order of the command line.
+#[derive(Debug, Default)]
+pub(crate) struct BuildOutputs {
+    images: Vec<FileImage>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct FileImage {
+    reference: Reference,
+    /// The file as it was named.
+    file: String,
+    /// The place in it, if there are several.
+    place: String,
+}
+
+impl FileImage {
+    /// The file, and the place where there is more than one.
+    fn origin(&self) -> String {
+        let line = |text: &str| sanitize::word(text);
+        if self.place.is_empty() { line(&self.file) } else { format!("{} ({})", line(&self.file), line(&self.place)) }
+    }
+}
+
+impl BuildOutputs {
+    /// Puts together what the files say, each with its name. An image that several files name counts once, where it
+    /// is in `repository` if one of them says so.
+    pub(crate) fn new(files: Vec<(String, BuildOutput)>, repository: &Repository) -> BuildOutputs {
+        let (mut outputs, mut places) = (BuildOutputs::default(), BTreeMap::<Digest, usize>::new());
+        for (file, output) in files {
+            let note = |note: &String| format!("{}: {}", sanitize::word(&file), sanitize::word(note));
+            outputs.notes.extend(output.notes.iter().map(note));
+            for image in output.images {
+                let (file, place) = (file.clone(), image.place);
+                let image = FileImage { reference: image.reference, file, place };
+                outputs.add(image, &mut places, repository);
+            }
+        }
+        outputs
+    }
+
+    fn add(&mut self, image: FileImage, places: &mut BTreeMap<Digest, usize>, repository: &Repository) {
+        let Some(digest) = image.reference.digest().cloned() else { return };
+        let place = *places.entry(digest.clone()).or_insert(self.images.len());
+        let Some(first) = self.images.get_mut(place) else {
+            self.images.push(image);
+            return;
+        };
+        self.notes.push(format!(
+            "{} and {} name the same image {digest}: it counts once",
+            first.origin(),
+            image.origin()
+        ));
+        if first.reference.repository() != repository && image.reference.repository() == repository {
+            first.reference = image.reference;
+        }
+    }
+
+    /// Whether no file was named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// The images, to be had like any that are named.
+    pub(crate) fn names(&self) -> impl Iterator<Item = ImageName> {
+        self.references().cloned().map(Ok)
+    }
+
+    /// The same as references.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.images.iter().map(|image| &image.reference)
+    }
+
+    /// What is to be told of the files.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// A failure to get the images, with the files whose images are to blame.
+    pub(crate) fn blame(&self, registry: &Registry, failure: CommandError) -> CommandError {
+        match failure {
+            CommandError::Several(failures) => {
+                CommandError::of(failures.into_iter().map(|failure| self.blame(registry, failure)).collect())
+            }
+            one => self.blamed(registry, one),
+        }
+    }
+
+    fn blamed(&self, registry: &Registry, failure: CommandError) -> CommandError {
+        let named = match &failure {
+            CommandError::NotServed { reference, .. }
+            | CommandError::NotVerified { reference, .. }
+            | CommandError::NotAManifest { reference, .. }
+            | CommandError::Served { reference, .. }
+            | CommandError::EmptyList(reference) => reference.clone(),
+            CommandError::Registry(source) => match self.broken(source) {
+                Some(named) => named,
+                None => return failure,
+            },
+            _ => return failure,
+        };
+        let Some(image) = self.images.iter().find(|image| image.reference.to_string() == named) else { return failure };
+        let (file, reference, text) = (image.origin(), named, failure.to_string());
+        if let CommandError::NotServed { .. } | CommandError::Registry(_) = failure
+            && let Some(digest) = image.reference.digest()
+            // Where the registry does not say, the first failure is what counts.
+            && registry.has_blob(image.reference.repository(), digest).is_ok_and(|is_there| is_there)
+        {
+            return FileError::ImageId { file, reference }.into();
+        }
+        let source = match failure {
+            CommandError::Registry(_) => return failure,
+            CommandError::NotServed { source, .. } | CommandError::NotVerified { source, .. } => Some(source),
+            _ => None,
+        };
+        FileError::Stale { file, reference, failure: text, source }.into()
+    }
+
+    /// The image that a registry failed to serve: distribution 2.8 answers 500, and not 404, where the digest is that of
+    /// a blob.
+    fn broken(&self, source: &RegistryError) -> Option<String> {
+        let request = source.request.as_ref().filter(|_| source.kind == RegistryErrorKind::Server)?;
+        let is_it = |name: &&Reference| {
+            request.repository.as_deref() == Some(name.repository().path())
+                && source.registry == name.repository().domain()
+                && request.reference.as_deref() == name.digest().map(Digest::as_str)
+        };
+        self.references().find(is_it).map(ToString::to_string)
+    }
+
+    /// Leaves out what an index of the same file brings anyway (ko names both), unless it `is_named` on the command line
+    /// as well, and images that are named there by another name. Then checks that no two files have different images for one platform. `is_wanted` says which platforms count.
+    ///
+    /// # Errors
+    /// [`FileError::TwoImages`], each.
+    pub(crate) fn settle(
+        &self,
+        sources: &mut Vec<ResolvedSource>,
+        reused: &[Reused<'_>],
+        is_named: impl Fn(&Reference) -> bool,
+        is_wanted: impl Fn(&Platform) -> bool,
+    ) -> Result<(), CommandError> {
+        let index = |name: &Reference| sources.iter().find(|source| source.reference == *name)?.index.as_ref();
+        let children = self.children(index);
+        sources.retain(|source| !children.contains(&source.reference) || is_named(&source.reference));
+        let named = sources.iter().filter(|source| is_named(&source.reference));
+        let named: BTreeSet<_> =
+            named.map(|source| (source.reference.repository().clone(), source.digest.clone())).collect();
+        let is_twice =
+            |source: &ResolvedSource| named.contains(&(source.reference.repository().clone(), source.digest.clone()));
+        sources.retain(|source| is_named(&source.reference) || !is_twice(source));
+        let fetched = sources.iter().map(|source| (&source.reference, source.entries.iter().collect()));
+        let reused = reused.iter().map(|reused| (reused.reference, reused.entries.clone()));
+        let entries: BTreeMap<&Reference, Vec<&Entry>> = fetched.chain(reused).collect();
+        self.check(&entries, is_wanted)
+    }
+
+    /// Images of files whose index stands in the same file.
+    pub(crate) fn children<'a>(&self, index: impl Fn(&Reference) -> Option<&'a Index>) -> BTreeSet<Reference> {
+        let mut children = BTreeSet::new();
+        for image in &self.images {
+            let Some(index) = index(&image.reference) else { continue };
+            let listed: BTreeSet<&Digest> = index.manifests.iter().map(|line| &line.digest).collect();
+            let same = self.images.iter().filter(|other| other.file == image.file);
+            let is_child = |other: &&FileImage| other.reference.digest().is_some_and(|digest| listed.contains(digest));
+            children.extend(same.filter(is_child).map(|other| other.reference.clone()));
+        }
+        children
+    }
+
+    /// Whether each platform has one image at most, as far as the files go.
+    ///
+    /// # Errors
+    /// [`FileError::TwoImages`], each.
+    pub(crate) fn check(
+        &self,
+        entries: &BTreeMap<&Reference, Vec<&Entry>>,
+        is_wanted: impl Fn(&Platform) -> bool,
+    ) -> Result<(), CommandError> {
+        let mut first: BTreeMap<PlatformKey, (&Digest, &FileImage)> = BTreeMap::new();
+        let mut failures = Vec::new();
+        for image in &self.images {
+            for entry in entries.get(&image.reference).into_iter().flatten() {
+                let own = requirements::machine(&entry.descriptor).filter(|_| entry.attests().is_none());
+                let Some(platform) = own.filter(|platform| is_wanted(platform)) else { continue };
+                let digest = &entry.descriptor.digest;
+                let (one, one_image) = *first.entry(requirements::key(platform)).or_insert((digest, image));
+                // An index may well list a platform twice; two files may not.
+                if one != digest && !std::ptr::eq(one_image, image) {
+                    failures.push(CommandError::from(FileError::TwoImages {
+                        platform: platform.normalized().to_string(),
+                        one: one.to_string(),
+                        one_file: one_image.origin(),
+                        other: digest.to_string(),
+                        other_file: image.origin(),
+                    }));
+                }
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
+    }
+}

@@ -1,0 +1,51 @@
+//! From sources to a draft: a new one, or one that is there with the sources put in.
+
+use crate::core::request::SourceFilter;
+use crate::core::resolve::amend;
+use crate::core::resolve::previous::{PreviousEntries, SourceChange};
+use crate::core::resolve::source::ResolvedSource;
+use crate::model::Draft;
+use crate::reference::Reference;
+
+/// The contents of a new draft.
+pub(crate) struct DraftSources<'a> {
+    /// What of the sources is wanted.
+    pub(crate) filter: &'a SourceFilter,
+    /// The sources, in the order of the command line.
+    pub(crate) sources: &'a [ResolvedSource],
+    /// What they were when the draft was made.
+    pub(crate) previous: &'a PreviousEntries,
+}
+
+impl DraftSources<'_> {
+    /// The draft, and the sources that moved since `before` was made.
+    pub(crate) fn draft(&self, list: &Reference, before: Option<&Draft>) -> (Draft, Vec<SourceChange>) {
+        let mut draft = before.cloned().unwrap_or_else(|| self.empty(list));
+        let mut moves = Vec::new();
+        for source in self.sources {
+            moves.extend(amend::merge(&mut draft, source, self.filter, self.previous));
+            if source.reference == *list && list.tag().is_some() {
+                draft.remote_digest = Some(source.digest.clone());
+            }
+        }
+        if before.is_none() {
+            amend::arrange(&mut draft, self.sources);
+        }
+        (draft, moves)
+    }
+
+    /// A new draft. If it is made from one index, or from the index that it replaces, it takes over that index's own
+    /// media type, annotations and subject.
+    fn empty(&self, list: &Reference) -> Draft {
+        let mut draft = Draft::new(list.clone());
+        let own = self.sources.iter().find(|source| source.reference == *list);
+        let only = self.sources.first().filter(|_| self.sources.len() == 1);
+        if let Some(ResolvedSource { index: Some(index), form, .. }) = only.or(own) {
+            draft.annotations.clone_from(&index.annotations);
+            draft.artifact_type.clone_from(&index.artifact_type);
+            draft.subject.clone_from(&index.subject);
+            draft.source.clone_from(form);
+        }
+        draft
+    }
+}

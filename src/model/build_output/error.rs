@@ -1,0 +1,133 @@
+//! Why a file is no build's output that can be used.
+
+use crate::sanitize;
+
+/// What is wrong with a file. Displayed, it follows the file's name and a colon, on one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildOutputError {
+    /// No bytes, or white space alone: the step that writes it has failed.
+    #[error("the file is empty")]
+    Empty,
+    /// Two bytes a character.
+    #[error("the file is UTF-16, and has to be UTF-8")]
+    Utf16,
+    /// What is no text at all.
+    #[error("the file is not text: line {line} is not UTF-8")]
+    Binary {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A line that names no image.
+    #[error("line {line} is neither a digest nor a reference with a digest: {}", sanitize::word(text))]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// The line.
+        text: String,
+    },
+    /// An image by its name alone, which any later build can move.
+    #[error("{place} names an image without its digest: {}", sanitize::word(name))]
+    NoDigest {
+        /// Where in the file.
+        place: String,
+        /// The name.
+        name: String,
+    },
+    /// What begins as JSON and is none.
+    #[error("the file is not JSON: {}", sanitize::word(.0))]
+    Json(String),
+    /// JSON of no kind that is known.
+    #[error("the JSON is of no kind that is known{}", place(.0))]
+    Unknown(String),
+    /// What should be a digest and is none.
+    #[error("{} is not a digest: {}", sanitize::word(member), sanitize::word(text))]
+    Digest {
+        /// The member, and where in the file.
+        member: String,
+        /// What it says.
+        text: String,
+    },
+    /// What should be a name of an image and is none.
+    #[error("{} is not a reference: {}", sanitize::word(member), sanitize::word(text))]
+    Name {
+        /// The member, and where in the file.
+        member: String,
+        /// What it says.
+        text: String,
+    },
+    /// Metadata that contradicts itself.
+    #[error("the file says {one} in one place and {other} in another")]
+    TwoDigests {
+        /// A digest.
+        one: String,
+        /// Another one.
+        other: String,
+    },
+    /// The tool says that it has pushed nothing.
+    #[error("the image {} was not pushed", sanitize::word(.0))]
+    NotPushed(String),
+    /// The result of a dry run, or a draft.
+    #[error("{} is {what}: nothing was published", sanitize::word(name))]
+    NotPublished {
+        /// The list.
+        name: String,
+        /// What it is instead.
+        what: &'static str,
+    },
+    /// The failure of a command of ours.
+    #[error("the file is the error of a command that failed: {}", sanitize::word(.0))]
+    Failed(String),
+    /// What a registry has, and not what a build says of it.
+    #[error("the file is {what}: push it first, then give its digest")]
+    Content {
+        /// An image manifest, or a part of a layout.
+        what: &'static str,
+    },
+    /// A file that describes a list, and that cannot be read.
+    #[error("the file describes a list and cannot be read: {}", sanitize::word(.0))]
+    Spec(String),
+    /// Nothing in it.
+    #[error("the file names no image")]
+    NoImages,
+    /// Targets, none of which has a digest.
+    #[error("no target has a digest: {}", names(.0))]
+    NoDigests(Vec<String>),
+    /// A target that the file does not have, or only without a digest.
+    #[error("no target {} with a digest; there is: {}", sanitize::word(target), names(there))]
+    NoTarget {
+        /// As typed.
+        target: String,
+        /// The targets that the file has.
+        there: Vec<String>,
+    },
+    /// Several targets where one is wanted.
+    #[error("the file has several targets: {}", names(.0))]
+    SeveralTargets(Vec<String>),
+    /// More than any build has.
+    #[error("the file names more than {most} images")]
+    TooMany {
+        /// The bound.
+        most: usize,
+    },
+}
+
+/// How many names are shown.
+const SHOWN_MAX: usize = 8;
+
+fn names(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| cut(name)).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 if names.is_empty() => "none".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A name among several.
+fn cut(name: &str) -> String {
+    sanitize::line(&name.chars().take(100).collect::<String>())
+}
+
+fn place(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!(" ({})", cut(place)) }
+}

@@ -1,0 +1,97 @@
+//! Files of lines: digests, references with a digest, and what `sha256sum` and goreleaser write.
+
+use super::{BuildOutput, BuildOutputError, BuiltImage, Selection};
+use crate::digest::Digest;
+use crate::model::spec::{self, Dialect, Spec};
+use crate::reference::Reference;
+
+/// The text of a file, without the mark that some systems put before it.
+pub(super) fn decode(bytes: &[u8]) -> Result<&str, BuildOutputError> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(BuildOutputError::Utf16);
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        BuildOutputError::Binary { line: good.iter().filter(|byte| **byte == b'\n').count() + 1 }
+    })
+}
+
+pub(super) fn read(text: &str, selection: &Selection<'_>) -> Result<BuildOutput, BuildOutputError> {
+    if is_spec(text) {
+        return of_spec(text);
+    }
+    let lines: Vec<(usize, &str)> =
+        text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())).filter(|(_, line)| !line.is_empty()).collect();
+    let mut images = Vec::with_capacity(lines.len());
+    for (number, line) in &lines {
+        let place = if lines.len() == 1 { String::new() } else { format!("line {number}") };
+        let reference = image(line, selection).map_err(|fault| match fault {
+            Fault::Other => BuildOutputError::Line { line: *number, text: (*line).to_owned() },
+            Fault::NoDigest => BuildOutputError::NoDigest { place: format!("line {number}"), name: (*line).to_owned() },
+        })?;
+        images.push(BuiltImage { reference, place });
+    }
+    Ok(BuildOutput { images, ..BuildOutput::default() })
+}
+
+/// What a line can lack.
+pub(super) enum Fault {
+    /// It is a reference, and has no digest.
+    NoDigest,
+    /// It is no name of an image.
+    Other,
+}
+
+/// `sha256:H`, `reg/app@sha256:H`, `reg/app:1@sha256:H`, or `H  reg/app:1`.
+pub(super) fn image(line: &str, selection: &Selection<'_>) -> Result<Reference, Fault> {
+    if let Ok(digest) = line.parse::<Digest>() {
+        return Ok(selection.repository.at_digest(&digest));
+    }
+    // GNU's `sha256sum` has a second space or an asterisk before the name.
+    if let Some((hex, name)) = line.split_once(' ') {
+        let name = name.trim_start();
+        let name = name.strip_prefix('*').unwrap_or(name);
+        let digest = format!("sha256:{hex}").parse::<Digest>().map_err(|_| Fault::Other)?;
+        let named = Reference::parse(name).map_err(|_| Fault::Other)?;
+        return if named.digest().is_none_or(|own| *own == digest) {
+            Ok(named.repository().at_digest(&digest))
+        } else {
+            Err(Fault::Other)
+        };
+    }
+    // Without this a digest that is cut off would be an image with the name of the algorithm.
+    let is_cut_off = ["sha256:", "sha384:", "sha512:"].iter().any(|algorithm| line.starts_with(algorithm));
+    match Reference::parse(line) {
+        Ok(_) if is_cut_off => Err(Fault::Other),
+        Ok(named) => named.digest().map(|digest| named.repository().at_digest(digest)).ok_or(Fault::NoDigest),
+        Err(_) => Err(Fault::Other),
+    }
+}
+
+/// Whether it is a file that `export` writes and `apply` reads.
+fn is_spec(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("manifests:"))
+}
+
+/// The images of a file for `apply`, each of which has to have its digest, as `export` writes them.
+pub(super) fn of_spec(text: &str) -> Result<BuildOutput, BuildOutputError> {
+    let read = spec::parse(text, "from", Dialect::Ours, &|_| None);
+    let specs = read.map_err(|error| BuildOutputError::Spec(error.to_string()))?.specs;
+    let (mut output, mut says_more) = (BuildOutput::default(), false);
+    for Spec { manifests, .. } in specs {
+        for (at, entry) in manifests.iter().enumerate() {
+            let place = format!("image {} of `manifests`", at + 1);
+            let Some(digest) = entry.image.digest() else {
+                return Err(BuildOutputError::NoDigest { place, name: entry.image.to_string() });
+            };
+            says_more |= *entry != spec::SpecEntry::new(entry.image.clone());
+            let reference = entry.image.repository().at_digest(digest);
+            output.images.push(BuiltImage { reference, place });
+        }
+    }
+    if says_more {
+        output.notes.push("what it says of its images beside their digests is not read; apply reads all of it".into());
+    }
+    Ok(output)
+}

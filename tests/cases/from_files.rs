@@ -1,0 +1,236 @@
+//! `--from`: what builds write about their images, taken from folders, files and standard input.
+
+use testkit::image::{Image, Index};
+use testkit::loopback::{Recorded, Registry};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+mod bounds;
+mod kinds;
+mod real;
+mod specs;
+
+/// The digits of a digest.
+fn hex(digest: &str) -> &str {
+    digest.trim_start_matches("sha256:")
+}
+
+fn image(architecture: &str, content: &str) -> Image {
+    Image::oci().platform("linux", architecture).layer(content).build()
+}
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+    amd: Image,
+    arm: Image,
+    /// An earlier build for arm64.
+    stale: Image,
+}
+
+impl Fixture {
+    /// With three images in the repository app, none of which has a tag.
+    fn new() -> Fixture {
+        let (registry, sandbox) = (Registry::start(), Sandbox::new());
+        let (amd, arm, stale) = (image("amd64", "a"), image("arm64", "b"), image("arm64", "stale"));
+        for image in [&amd, &arm, &stale] {
+            registry.put_image("app", &image.digest(), image);
+        }
+        registry.clear();
+        Fixture { registry, sandbox, amd, arm, stale }
+    }
+
+    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
+    fn run(&self, args: &[&str]) -> Output {
+        self.run_with(args, "")
+    }
+
+    fn run_with(&self, args: &[&str], stdin: &str) -> Output {
+        self.registry.clear();
+        self.sandbox.command(OURS).args(self.registry.words(args)).stdin(stdin).run()
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.registry.requests().iter().map(Recorded::line).collect()
+    }
+
+    /// The digests of a draft, sorted.
+    fn drafted(&self, list: &str) -> Vec<String> {
+        let shown = self.run(&["inspect", "--local", list]).success().out();
+        let list: serde_json::Value = serde_json::from_str(&shown).expect("a list");
+        let lines = list["manifests"].as_array().expect("lines").iter();
+        let mut digests: Vec<String> =
+            lines.map(|line| line["digest"].as_str().expect("a digest").to_owned()).collect();
+        digests.sort();
+        digests
+    }
+
+    fn has_draft(&self, list: &str) -> bool {
+        self.run(&["exists", list]).code == 0
+    }
+
+    /// A folder of digests, as CI brings it together.
+    fn folder(&self, name: &str, images: &[&Image]) {
+        for image in images {
+            self.sandbox.write(format!("{name}/{}", hex(&image.digest())), "");
+        }
+    }
+}
+
+fn sorted(images: &[&Image]) -> Vec<String> {
+    let mut digests: Vec<String> = images.iter().map(|image| image.digest()).collect();
+    digests.sort();
+    digests
+}
+
+#[test]
+fn a_folder_of_digests_is_a_list() {
+    let fixture = Fixture::new();
+    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
+    let made = fixture.run(&["create", "--from", "d", "--require", "linux/amd64,linux/arm64", "@app:1"]).success();
+    assert_eq!(
+        (made.out(), made.err()),
+        (format!("Created manifest list {}\n", fixture.registry.name("app:1")), String::new())
+    );
+    // A GET of each manifest and of each configuration.
+    assert_eq!(fixture.requests().len(), 4, "{:?}", fixture.requests());
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    // The forms of a name, and a folder for each artifact, as actions/download-artifact makes them.
+    let (amd, arm) = (fixture.amd.digest(), fixture.arm.digest());
+    fixture.sandbox.write(format!("e/leg-amd64/{amd}"), "");
+    fixture.sandbox.write(format!("e/leg-arm64/{}", arm.replace(':', "-")), "");
+    let _ = fixture.run(&["create", "@app:2", "--from=e"]).success();
+    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd, &fixture.arm]));
+}
+
+#[test]
+fn a_leg_that_is_missing_is_no_draft() {
+    let fixture = Fixture::new();
+    fixture.folder("d", &[&fixture.amd]);
+    let refused = fixture.run(&["create", "--from=d", "--require=linux/amd64,linux/arm64", "@app:1"]);
+    assert_eq!(refused.code, 3, "{}", refused.err());
+    assert!(
+        refused
+            .err()
+            .starts_with(&format!("{} is incomplete: linux/arm64 is missing\n", fixture.registry.name("app:1")))
+    );
+    assert!(!fixture.has_draft("@app:1"));
+    // What add refuses is not added.
+    let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
+    fixture.folder("more", &[&fixture.arm]);
+    let refused = fixture.run(&["add", "--from=more", "--require=linux/s390x", "@app:1"]);
+    assert_eq!((refused.code, fixture.drafted("@app:1")), (3, sorted(&[&fixture.amd])));
+    let _ = fixture.run(&["add", "--from=more", "--require=linux/amd64,linux/arm64", "@app:1"]).success();
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+}
+
+#[test]
+fn two_images_of_one_platform_are_an_error_that_names_both_files() {
+    let fixture = Fixture::new();
+    fixture.folder("d", &[&fixture.amd, &fixture.arm, &fixture.stale]);
+    let refused = fixture.run(&["create", "--from=d", "@app:1"]);
+    assert_eq!(refused.code, 1);
+    let mut files = sorted(&[&fixture.arm, &fixture.stale]);
+    files.iter_mut().for_each(|digest| *digest = format!("{digest} in d/{}", hex(digest)));
+    let first = format!("two images for linux/arm64: {}, and {}\n", files[0], files[1]);
+    assert!(refused.err().starts_with(&first), "{}", refused.err());
+    assert!(!fixture.has_draft("@app:1"));
+    // In two files, and in two lines of one.
+    fixture.sandbox.write("one", fixture.arm.digest());
+    fixture.sandbox.write("other", fixture.stale.digest());
+    fixture.sandbox.write("both", format!("{}\n{}\n", fixture.arm.digest(), fixture.stale.digest()));
+    let refused = fixture.run(&["create", "--from=one", "--from=other", "@app:1"]).err();
+    assert!(refused.contains(&format!("{} in one, and {} in other\n", fixture.arm.digest(), fixture.stale.digest())));
+    let refused = fixture.run(&["create", "--from=both", "@app:1"]).err();
+    assert!(refused.contains("in both (line 1), and") && refused.contains("in both (line 2)\n"), "{refused}");
+    // What is not picked is no matter.
+    let _ = fixture.run(&["create", "--from=d", "--platform=linux/amd64", "@app:1"]);
+    // As JSON it is a conflict.
+    let refused = fixture.run(&["create", "--from=d", "--format=json", "@app:2"]).err();
+    let error: serde_json::Value = serde_json::from_str(refused.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(error["error"]["kind"], "conflict");
+}
+
+#[test]
+fn one_image_in_two_files_counts_once_and_is_told() {
+    let fixture = Fixture::new();
+    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
+    fixture.sandbox.write("digest", fixture.amd.digest());
+    let made = fixture.run(&["create", "--from=d", "--from=digest", "@app:1"]).success();
+    let digest = fixture.amd.digest();
+    let note = format!("note: d/{} and digest name the same image {digest}: it counts once\n", hex(&digest));
+    assert_eq!(made.err(), note);
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    // Beside an image that is named it is that image.
+    fixture.registry.put_image("app", "build", &fixture.amd);
+    let _ = fixture.run(&["create", "--from=digest", "@app:2", "@app:build"]).success();
+    assert_eq!(fixture.drafted("@app:2"), [digest]);
+}
+
+#[test]
+fn an_image_id_is_caught_and_a_stale_digest_names_its_file() {
+    let fixture = Fixture::new();
+    fixture.sandbox.write("iidfile", fixture.amd.config_digest());
+    let refused = fixture.run(&["create", "--from=iidfile", "@app:1"]);
+    let first = format!(
+        "iidfile: {} is the id of an image, and not the digest of its manifest\n",
+        fixture.registry.name(&format!("app@{}", fixture.amd.config_digest()))
+    );
+    assert!(refused.err().starts_with(&first), "{}", refused.err());
+    assert!(refused.err().contains("hint: an --iidfile has it: use --digestfile"), "{}", refused.err());
+    let gone = image("s390x", "gone").digest();
+    fixture.sandbox.write("gone", &gone);
+    fixture.sandbox.write("fine", fixture.amd.digest());
+    let refused = fixture.run(&["create", "--from=fine", "--from=gone", "--format=json", "@app:1"]);
+    let error: serde_json::Value = serde_json::from_str(&refused.err()).expect("JSON");
+    let message = format!("gone: no such manifest: {}", fixture.registry.name(&format!("app@{gone}")));
+    assert_eq!(
+        (error["error"]["kind"].as_str(), error["error"]["message"].as_str()),
+        (Some("missing"), Some(message.as_str()))
+    );
+    assert!(!fixture.has_draft("@app:1"));
+}
+
+#[test]
+fn an_empty_draft_is_for_loops() {
+    let fixture = Fixture::new();
+    let refused = fixture.run(&["create", "@app:1"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err().contains("'docker-manifest create' requires at least 2 arguments\n"), "{}", refused.err());
+    assert!(
+        refused.err().ends_with("writes about its images\n") || refused.err().contains("--empty"),
+        "{}",
+        refused.err()
+    );
+    let _ = fixture.run(&["create", "--empty", "@app:1"]).success();
+    assert_eq!(fixture.run(&["create", "--empty", "@app:1"]).code, 1, "it is there");
+    for image in [&fixture.amd, &fixture.arm] {
+        let _ = fixture.run_with(&["add", "--from=-", "@app:1"], &image.digest()).success();
+    }
+    assert_eq!(fixture.drafted("@app:1"), sorted(&[&fixture.amd, &fixture.arm]));
+    let _ = fixture.run(&["push", "@app:1"]).success();
+    let _ = fixture.run(&["create", "--empty", "--replace", "@app:1"]).success();
+    assert_eq!(fixture.drafted("@app:1"), [""; 0]);
+    let pushed = fixture.run(&["push", "@app:1"]);
+    assert!(pushed.err().contains("not found"), "{}", pushed.err());
+}
+
+#[test]
+fn children_that_stand_beside_their_index_are_the_indexs() {
+    let fixture = Fixture::new();
+    let index = Index::oci().image_with(&fixture.amd, fixture.amd.platform().expect("one"), &[("k", "v")]).build();
+    fixture.registry.put_index("app", "built", &index);
+    // ko writes both.
+    let refs = format!(
+        "{}\n{}\n",
+        fixture.registry.name(&format!("app:built@{}", index.digest())),
+        fixture.registry.name(&format!("app@{}", fixture.amd.digest()))
+    );
+    fixture.sandbox.write("refs", refs);
+    let _ = fixture.run(&["create", "--from=refs", "@app:1"]).success();
+    let shown = fixture.run(&["inspect", "--local", "@app:1"]).success().out();
+    let list: serde_json::Value = serde_json::from_str(&shown).expect("a list");
+    assert_eq!(list["manifests"].as_array().map(Vec::len), Some(1));
+    assert_eq!(list["manifests"][0]["annotations"]["k"], "v", "as the index describes it");
+}

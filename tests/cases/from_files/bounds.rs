@@ -1,0 +1,84 @@
+//! Files of CI are input of strangers: what is no file is refused, and size, number and depth are bounded.
+
+use super::*;
+
+/// The first line on stderr for a path.
+fn refusal(fixture: &Fixture, path: &str) -> String {
+    let refused = fixture.run(&["create", "--from", path, "@app:1"]);
+    assert_eq!((refused.code, fixture.requests()), (1, Vec::new()), "{path}: {}", refused.err());
+    refused.err().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn links_devices_and_fifos_are_refused_and_nothing_is_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use std::os::unix::fs::symlink;
+
+    let fixture = Fixture::new();
+    let only = "only files and folders are read";
+    let root = fixture.sandbox.path();
+    fixture.sandbox.write("digest", fixture.amd.digest());
+    fixture.folder("d", &[&fixture.amd]);
+    symlink("digest", root.join("link")).expect("a link");
+    symlink("d", root.join("folder-link")).expect("a link");
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
+    let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).expect("a socket");
+    for (path, found) in [
+        ("link", "a symbolic link"),
+        ("folder-link", "a symbolic link"),
+        ("fifo", "a FIFO"),
+        ("socket", "a socket"),
+        ("/dev/null", "a device"),
+    ] {
+        assert_eq!(refusal(&fixture, path), format!("{path} is {found}: {only}"));
+    }
+    // The same within a folder, where a link could lead anywhere.
+    symlink("/etc/hostname", root.join("d/inside")).expect("a link");
+    assert_eq!(refusal(&fixture, "d"), format!("d/inside is a symbolic link: {only}"));
+}
+
+#[test]
+fn a_folder_has_digests_and_nothing_else() {
+    let fixture = Fixture::new();
+    std::fs::create_dir(fixture.sandbox.path().join("empty")).expect("a folder");
+    assert_eq!(refusal(&fixture, "empty"), "empty is an empty folder: it should have a file named by a digest");
+    fixture.folder("d", &[&fixture.amd]);
+    std::fs::create_dir(fixture.sandbox.path().join("d/leg")).expect("a folder");
+    assert_eq!(refusal(&fixture, "d"), "d/leg is an empty folder: it should have a file named by a digest");
+    let stray = "is not an empty file named by a digest, as all files of the folder have to be";
+    for (name, content) in [("README", ""), (hex(&fixture.arm.digest()), "not empty"), (".hidden", "")] {
+        let path = fixture.sandbox.write(format!("e/{name}"), content);
+        assert_eq!(refusal(&fixture, "e"), format!("e/{name} {stray}"));
+        std::fs::remove_file(path).expect("the file");
+    }
+    fixture.sandbox.write(format!("f/a/b/{}", hex(&fixture.amd.digest())), "");
+    assert_eq!(refusal(&fixture, "f"), format!("f/a/b {stray}"));
+}
+
+#[test]
+fn size_number_and_depth_are_bounded() {
+    let fixture = Fixture::new();
+    let path = fixture.sandbox.write("large", fixture.amd.digest());
+    // Sparse: a hole is read as zeros.
+    std::fs::File::options().append(true).open(path).expect("the file").set_len((16 << 20) + 1).expect("its length");
+    assert_eq!(refusal(&fixture, "large"), "large has more than 16777216 bytes");
+    for number in 0..=10_000 {
+        fixture.sandbox.write(format!("many/{number:064x}"), "");
+    }
+    assert_eq!(refusal(&fixture, "many"), "many has more than 10000 files");
+    fixture.sandbox.write("deep", "[".repeat(100_000));
+    assert!(refusal(&fixture, "deep").starts_with("deep: the file is not JSON: recursion limit exceeded"));
+    fixture.sandbox.write("wide", format!("[{}1]", "1,".repeat(600_000)));
+    assert_eq!(refusal(&fixture, "wide"), "wide: the file is not JSON: more than 500000 values");
+}
+
+/// Nothing that a file says steers a terminal.
+#[test]
+fn what_is_shown_of_a_file_is_one_plain_line() {
+    let fixture = Fixture::new();
+    fixture.sandbox.write("odd\n\u{1b}[2Jname", "sha256:\u{1b}[31mred\u{202e}");
+    let refused = fixture.run(&["create", "--from=odd\n\u{1b}[2Jname", "@app:1"]).err();
+    let first = "odd??[2Jname: line 1 is neither a digest nor a reference with a digest: sha256:?[31mred?";
+    assert_eq!(refused.lines().next(), Some(first), "{refused:?}");
+}

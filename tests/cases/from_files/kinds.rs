@@ -1,0 +1,145 @@
+//! Each kind of file, whole and damaged, as its tool writes it.
+
+use super::*;
+
+/// The file's text with the digests of the two images in the place of AMD and ARM, and the host in that of HOST.
+fn filled(fixture: &Fixture, text: &str) -> String {
+    let (amd, arm) = (fixture.amd.digest(), fixture.arm.digest());
+    text.replace("AMD", &amd).replace("ARM", &arm).replace("HEX", hex(&amd)).replace("HOST", &fixture.registry.host())
+}
+
+/// Every kind of one image, the one for amd64.
+const ONE: &[(&str, &str)] = &[
+    ("skopeo, buildah, podman, kaniko", "AMD"),
+    ("bazel", "AMD\n"),
+    ("kaniko with a tag", "HOST/app:tmp-1@AMD\n"),
+    ("ko", "HOST/app@AMD\n"),
+    ("goreleaser's sums", "HEX  HOST/app:1-amd64\n"),
+    ("buildx", r#"{"buildx.build.ref":"b/b0/x","containerimage.digest":"AMD","image.name":"HOST/other:1,HOST/app:1"}"#),
+    ("buildx without a name", r#"{"containerimage.digest":"AMD"}"#),
+    (
+        "imagetools",
+        r#"{"containerimage.descriptor":{"mediaType":"m","digest":"AMD","size":645},"image.name":"HOST/app"}"#,
+    ),
+    ("bake", r#"{"buildx.build.warnings":[],"web":{"containerimage.digest":"AMD","image.name":"HOST/app"}}"#),
+    ("a map", r#"{"web":"AMD"}"#),
+    ("kaniko's lines", "{\"name\":\"HOST/app:1\",\"digest\":\"AMD\"}\n"),
+    ("jib", r#"{"image":"HOST/app:1","imageId":"AMD","imageDigest":"AMD","tags":["1"],"imagePushed":true}"#),
+    ("a descriptor", r#"{"mediaType":"m","digest":"AMD","size":645}"#),
+    (
+        "goreleaser's artifacts",
+        r#"[{"name":"app.tar.gz","type":"Archive"},
+            {"name":"HOST/app:1","type":"Docker Image","extra":{"Digest":"AMD","ID":"app"}}]"#,
+    ),
+    ("export", "image: HOST/app:1\nmanifests:\n  - image: HOST/app@AMD\n"),
+];
+
+#[test]
+fn every_kind_is_read_from_files_and_from_standard_input() {
+    let fixture = Fixture::new();
+    for (number, (tool, text)) in ONE.iter().enumerate() {
+        let text = filled(&fixture, text);
+        fixture.sandbox.write("file", &text);
+        let list = format!("@app:{number}");
+        let made = fixture.run(&["create", "--from=file", &list]);
+        assert_eq!((made.code, made.err()), (0, String::new()), "{tool}");
+        assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool}");
+        let _ = fixture.run_with(&["create", "--replace", "--from=-", &list], &text).success();
+        assert_eq!(fixture.drafted(&list), [fixture.amd.digest()], "{tool} on standard input");
+    }
+}
+
+/// Cut anywhere, a file is an error that names it, and never another list.
+#[test]
+fn a_file_that_is_cut_off_is_an_error_that_names_it() {
+    let fixture = Fixture::new();
+    for (tool, text) in ONE {
+        let text = filled(&fixture, text);
+        let whole = text.trim_end().len();
+        let digest = text.find(hex(&fixture.amd.digest())).expect("a digest");
+        for end in [0, 1, digest, digest + 10, digest + 63, whole - 1].into_iter().filter(|end| *end < whole) {
+            // The digest alone is whole already, where a name follows it.
+            let cut = &text[..end];
+            if end > digest + 63 && tool.contains("sums") || end > digest + 63 && *tool == "export" {
+                continue;
+            }
+            fixture.sandbox.write("cut", cut);
+            let refused = fixture.run(&["create", "--from=cut", "@app:1"]);
+            assert_eq!(refused.code, 1, "{tool}: {cut}");
+            assert!(refused.err().starts_with("cut: "), "{tool}: {cut}: {}", refused.err());
+            assert!(refused.err().lines().next().is_some_and(|line| line.len() > "cut: ".len()), "{}", refused.err());
+            assert_eq!(fixture.requests(), [""; 0], "{tool}: nothing was asked");
+            assert!(!fixture.has_draft("@app:1"));
+        }
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let fixture = Fixture::new();
+    fixture.sandbox.write("empty", "");
+    fixture.sandbox.write("tag", "h.example/app:1\n");
+    fixture.sandbox.write("jib", r#"{"image":"h.example/i:1","imageDigest":"x","imagePushed":false}"#);
+    let refused = fixture.run(&["create", "--from=empty", "--from=none", "--from=tag", "--from=jib", "@app:1"]);
+    let lines: Vec<String> = refused.err().lines().map(str::to_owned).collect();
+    let expected = [
+        "empty: the file is empty",
+        "cannot read none: No such file or directory",
+        "tag: line 1 names an image without its digest: h.example/app:1",
+        "jib: the image h.example/i:1 was not pushed",
+    ];
+    assert_eq!(lines[..4], expected);
+    assert!(lines[4..].iter().all(|line| line.starts_with("hint: ")), "{lines:?}");
+    let refused = fixture.run(&["create", "--from=tag", "--format=json", "@app:1"]).err();
+    let error: serde_json::Value = serde_json::from_str(&refused).expect("JSON");
+    assert_eq!(error["error"]["kind"], "spec");
+}
+
+#[test]
+fn targets_choose_and_repositories_are_said() {
+    let fixture = Fixture::new();
+    let bake =
+        r#"{"web":{"containerimage.digest":"AMD","image.name":"HOST/app"},"db":{"containerimage.digest":"ARM"}}"#;
+    fixture.sandbox.write("bake.json", filled(&fixture, bake));
+    let refused = fixture.run(&["create", "--from=bake.json", "@app:1"]).err();
+    assert!(refused.starts_with("bake.json: the file has several targets: web, db\nhint: choose one with --target"));
+    let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "@app:1"]).success();
+    assert_eq!(fixture.drafted("@app:1"), [fixture.amd.digest()]);
+    let _ = fixture.run(&["create", "--from=bake.json", "--target=web", "--target=db", "@app:2"]).success();
+    assert_eq!(fixture.drafted("@app:2"), sorted(&[&fixture.amd, &fixture.arm]));
+    fixture.sandbox.write("digest", fixture.amd.digest());
+    let refused = fixture.run(&["create", "--from=digest", "--target=web", "@app:3"]).err();
+    assert!(refused.starts_with("--target web: no file of --from has targets\n"), "{refused}");
+    // A list in another repository than its images.
+    let repository = fixture.registry.name("app");
+    let _ = fixture.run(&["create", "--from=digest", "--repository", &repository, "@lists:1"]).success();
+    assert_eq!(fixture.drafted("@lists:1"), [fixture.amd.digest()]);
+    let refused = fixture.run(&["create", "--from=digest", "--repository=h.example/app:1", "@lists:2"]);
+    assert_eq!(refused.code, 125, "{}", refused.err());
+}
+
+/// An image that the program itself has published.
+#[test]
+fn our_own_files_are_read() {
+    let fixture = Fixture::new();
+    fixture.folder("d", &[&fixture.amd, &fixture.arm]);
+    let _ = fixture.run(&["create", "--from=d", "@app:1"]).success();
+    let pushed = fixture
+        .run(&["push", "--format=json", "--digest-file=digest", "--metadata-file=meta.json", "@app:1"])
+        .success();
+    fixture.sandbox.write("pushed.json", pushed.out());
+    let exported = fixture.run(&["export", "--remote", "@app:1"]).success();
+    fixture.sandbox.write("list.yaml", exported.out());
+    for (number, file) in ["digest", "meta.json", "pushed.json", "list.yaml"].into_iter().enumerate() {
+        let list = format!("@app:again{number}");
+        let _ = fixture.run(&["create", "--from", file, &list]).success();
+        assert_eq!(fixture.drafted(&list), sorted(&[&fixture.amd, &fixture.arm]), "{file}");
+    }
+    let dry = fixture.run(&["push", "--format=json", "--dry-run", "@app:1"]).success().out();
+    let refused = fixture.run_with(&["create", "--from=-", "@app:2"], &dry).err();
+    let first = format!(
+        "standard input: {} is the result of a dry run: nothing was published\n",
+        fixture.registry.name("app:1")
+    );
+    assert!(refused.starts_with(&first), "{refused}");
+}
