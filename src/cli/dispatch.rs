@@ -120,7 +120,9 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
         Command::Rm(args) => verbs::rm::run(context, args),
         Command::Shim(args) => return verbs::shim::run(context, args).map(|is_reached| u8::from(!is_reached)),
         Command::ShellInit(args) => Ok(streams.data(plugin::shell::function(args.shell).as_bytes())?),
-        Command::Version => Ok(streams.line(concat!("docker-manifest version ", env!("CARGO_PKG_VERSION")))?),
+        Command::Completion(args) => Ok(streams.data(plugin::shell::completion(args.shell).as_bytes())?),
+        Command::Man(args) => verbs::man::run(context, args),
+        Command::Version(args) => verbs::version::run(context, args),
     };
     done.map(|()| 0)
 }

@@ -84,6 +84,7 @@ impl CommandError {
             }
             Error::Ambiguous { .. }
             | Error::TagName(_)
+            | Error::NoPage(_)
             | Error::SpecArguments(_)
             | Error::ManyLists { .. }
             | Error::Variable { .. }

@@ -367,6 +367,9 @@ pub enum CommandError {
         /// Why.
         source: io::Error,
     },
+    /// `man`: there is no such command.
+    #[error("there is no command {0:?}")]
+    NoPage(String),
     /// The shim cannot be installed or removed.
     #[error(transparent)]
     Shim(#[from] ShimError),

@@ -235,3 +235,30 @@ Run 'docker-manifest push --help' for more information
     let version = sandbox.command(OURS).arg("--version").run().success();
     assert!(version.out().contains(env!("CARGO_PKG_VERSION")), "{}", version.out());
 }
+
+#[test]
+fn the_version_names_what_was_built() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.command(OURS).arg("version").run().success().out();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["docker-manifest", "commit:", "date:", "target:"], "{text}");
+    let told = sandbox.command(OURS).args(["version", "--format", "json"]).run().success();
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+    let target = told["target"].as_str().unwrap();
+    assert!(target.starts_with(std::env::consts::ARCH) && text.contains(target), "{told:#}");
+}
+
+#[test]
+fn manual_pages_are_printed_and_written() {
+    let sandbox = Sandbox::new();
+    let man = |words: &[&str]| sandbox.command(OURS).arg("man").args(words.iter().copied()).run();
+    let printed = man(&["create"]).success().out();
+    let _ = man(&["--output", "a/man1"]).success();
+    let written = |page: &str| std::fs::read_to_string(sandbox.path().join("a/man1").join(page)).unwrap();
+    assert_eq!(written("docker-manifest-create.1"), printed);
+    assert_eq!(written("docker-manifest.1"), man(&[]).success().out());
+    let unknown = man(&["bogus"]);
+    assert_eq!((unknown.code, unknown.first_err_line().as_str()), (1, "there is no command \"bogus\""));
+    assert_eq!(man(&["create", "--output", "b"]).code, 125);
+}

@@ -176,6 +176,48 @@ fn fish_completes_the_program_itself() {
     assert_eq!(output.out(), "lists.yaml\n--digest-file=lists.yaml\n--type=oci\n");
 }
 
+/// The files that packages install, found by each shell in its own way.
+#[test]
+fn completion_files_complete_the_program() {
+    for (shell, options, file, script) in [
+        (
+            "bash",
+            &["--norc", "-u"][..],
+            "docker-manifest",
+            ". files/docker-manifest; COMP_LINE='docker-manifest pu' COMP_POINT=18; __docker_manifest_complete
+             echo \"${COMPREPLY[@]}\"; complete -p docker-manifest",
+        ),
+        (
+            "fish",
+            &["--no-config"],
+            "docker-manifest.fish",
+            "set -p fish_complete_path $PWD/files; complete -C 'docker-manifest pu'",
+        ),
+        (
+            "zsh",
+            &["-f"],
+            "_docker-manifest",
+            "fpath=($PWD/files $fpath); autoload -Uz compinit; compinit -D; echo ${_comps[docker-manifest]}
+             _files() { :; }; compadd() { shift; print -r -- \"$@\"; }; compset() { :; }
+             words=(docker-manifest pu) CURRENT=2; autoload -Uz _docker-manifest; _docker-manifest; _docker-manifest",
+        ),
+    ] {
+        let Some(stage) = Stage::new(shell, options) else { continue };
+        std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+        std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+        let text = stage.sandbox.command(OURS).args(["completion", shell]).run().success().stdout;
+        stage.sandbox.write(format!("files/{file}"), text);
+        stage.sandbox.write("function", "");
+        let output = stage.run(script, &[]).success();
+        let expected = match shell {
+            "bash" => "push\ncomplete -F __docker_manifest_complete docker-manifest\n",
+            "fish" => "push\tPush a manifest list to a repository\n",
+            _ => "_docker-manifest\npush\npush\n",
+        };
+        assert_eq!((output.out().as_str(), output.err().as_str()), (expected, ""), "{shell}");
+    }
+}
+
 #[test]
 fn an_unknown_shell_is_refused() {
     let output = Sandbox::new().command(OURS).args(["shell-init", "tcsh"]).run();

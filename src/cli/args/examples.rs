@@ -1,5 +1,10 @@
 //! The examples in the help texts. They show every flag of a command at least once; a test checks it.
 
+pub(super) const OVERVIEW: &str = "\
+{name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64
+{name} push --purge registry.example.com/app:1
+{name} inspect registry.example.com/app:1";
+
 pub(super) const CREATE: &str = "\
 {name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64
 {name} create --amend registry.example.com/app:1 registry.example.com/app:1-s390x
@@ -121,4 +126,15 @@ pub(super) const SHIM: &str = "\
 {name} shim status --format json
 {name} shim remove";
 
-pub(super) const VERSION: &str = "{name} version";
+pub(super) const COMPLETION: &str = "\
+{name} completion bash >~/.local/share/bash-completion/completions/docker-manifest
+{name} completion zsh >~/.zfunc/_docker-manifest     # with fpath+=~/.zfunc before compinit in ~/.zshrc
+{name} completion fish >~/.config/fish/completions/docker-manifest.fish";
+
+pub(super) const MAN: &str = "\
+{name} man create | man -l -
+{name} man --output ~/.local/share/man/man1";
+
+pub(super) const VERSION: &str = "\
+{name} version
+{name} version --format json";

@@ -6,32 +6,21 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
 use super::error::{ArgsError, ArgsErrorKind, Count, FlagError};
-use super::{CliRequest, near, rules, scan};
+use super::{CliRequest, examples, near, rules, scan, topics};
 
 /// Commands whose usage line in docker lacks `[OPTIONS]` although they have options.
 const WITHOUT_OPTIONS: [&str; 2] = ["create", "rm"];
 
-/// Docker's commands. The overview lists the others separately.
-const DOCKERS: [&str; 5] = ["annotate", "create", "inspect", "push", "rm"];
-
 /// Cobra's minimum width of the column of commands.
 const NAMES: usize = 11;
 
-const OVERVIEW: &str = "\
+pub(super) const OVERVIEW: &str = "\
 A manifest list is one name for the same image built for several platforms. These commands make a local draft of
 one from images that are in a registry, change what it says of them, and push it. No engine is needed.";
 
-const OVERVIEW_EXAMPLES: &str = "\
-{name} create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64
-{name} push --purge registry.example.com/app:1
-{name} inspect registry.example.com/app:1";
-
 /// Docker's own options, which stand before the command. A docker plugin does not list them.
-const GLOBAL_OPTIONS: &str = "
-Global Options (before the command; --debug may stand behind it too):
-      --config string   Location of client config files
-  -D, --debug           Enable debug mode
-";
+pub(super) const GLOBALS: [(&str, &str); 2] =
+    [("    --config string", "Location of client config files"), ("-D, --debug", "Enable debug mode")];
 
 /// The name that the program was called by, and its commands.
 pub(super) struct Called<'a> {
@@ -53,7 +42,7 @@ impl Called<'_> {
         }
     }
 
-    fn usage(&self, verb: Option<&Command>) -> String {
+    pub(super) fn usage(&self, verb: Option<&Command>) -> String {
         let Some(verb) = verb else { return format!("{} COMMAND", self.name) };
         let mut usage = self.path(Some(verb));
         if options(verb).next().is_some() && !WITHOUT_OPTIONS.contains(&verb.get_name()) {
@@ -120,17 +109,23 @@ impl Called<'_> {
 
     /// The help of the program.
     pub(super) fn overview(&self) -> String {
-        let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n\nCommands:\n", self.name);
+        let mut text = format!("Usage:  {} COMMAND\n\n{OVERVIEW}\n", self.name);
         let width = self.root.get_subcommands().map(|verb| verb.get_name().len()).fold(NAMES, usize::max);
-        let (dockers, own): (Vec<_>, Vec<_>) =
-            self.root.get_subcommands().partition(|verb| DOCKERS.contains(&verb.get_name()));
-        text.push_str(&command_table(&dockers, width));
-        text.push_str("\nOther Commands:\n");
-        text.push_str(&command_table(&own, width));
-        if !self.name.contains(' ') {
-            text.push_str(GLOBAL_OPTIONS);
+        for (group, verbs) in groups(self.root) {
+            let _ = writeln!(text, "\n{group}:");
+            for verb in verbs {
+                let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+                let _ = writeln!(text, "  {:width$} {about}", verb.get_name());
+            }
         }
-        text.push_str(&self.examples(OVERVIEW_EXAMPLES));
+        if !self.name.contains(' ') {
+            text.push_str("\nGlobal Options (before the command; --debug may stand behind it too):\n");
+            text.push_str(&columns(&GLOBALS));
+        }
+        text.push_str(&self.examples(examples::OVERVIEW));
+        for (title, rows) in [("Exit Codes", topics::EXIT_CODES), ("Environment", topics::ENVIRONMENT)] {
+            let _ = write!(text, "\n{title}:\n{}", columns(rows));
+        }
         let _ = writeln!(text, "\nRun '{} COMMAND --help' for more information on a command.", self.name);
         text
     }
@@ -189,41 +184,43 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
     verb.get_arguments().filter(|argument| argument.get_long().is_some())
 }
 
-fn command_table(verbs: &[&Command], width: usize) -> String {
-    let mut text = String::new();
-    for verb in verbs {
-        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:width$} {about}", verb.get_name());
-    }
-    text
+/// The commands by what they are for.
+pub(super) fn groups(root: &Command) -> impl Iterator<Item = (&'static str, Vec<&Command>)> {
+    let verb = |name: &&str| root.find_subcommand(name);
+    topics::GROUPS.iter().map(move |(group, names)| (*group, names.iter().filter_map(verb).collect()))
 }
 
-/// The options by name, in pflag's order, with pflag's name for the type of each value.
-pub(super) fn option_table(verb: &Command) -> String {
+/// The options by name, in pflag's order, with pflag's name for the type of each value; and their help.
+pub(super) fn option_rows(verb: &Command) -> Vec<(String, String)> {
     let mut flags: Vec<&Arg> = options(verb).collect();
     flags.sort_by_key(|flag| flag.get_long());
-    let rows: Vec<(String, String)> = flags
-        .into_iter()
-        .map(|flag| {
-            let mut left = match flag.get_short() {
-                Some(short) => format!("-{short}, "),
-                None => "    ".to_owned(),
-            };
-            let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
-            if scan::kind(flag) != scan::FlagKind::Switch {
-                let names = flag.get_value_names().unwrap_or_default();
-                left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
-            }
-            (left, flag.get_help().map(ToString::to_string).unwrap_or_default())
-        })
-        .collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or_default();
-    let mut text = "\nOptions:\n".to_owned();
-    for (left, help) in rows {
-        let _ = writeln!(text, "  {left:width$}   {help}");
+    let row = |flag: &Arg| {
+        let mut left = match flag.get_short() {
+            Some(short) => format!("-{short}, "),
+            None => "    ".to_owned(),
+        };
+        let _ = write!(left, "--{}", flag.get_long().unwrap_or_default());
+        if scan::kind(flag) != scan::FlagKind::Switch {
+            let names = flag.get_value_names().unwrap_or_default();
+            left.extend(names.iter().flat_map(|name| [" ", name.as_str()]));
+        }
+        (left, flag.get_help().map(ToString::to_string).unwrap_or_default())
+    };
+    flags.into_iter().map(row).collect()
+}
+
+/// The table of a verb's options.
+pub(super) fn option_table(verb: &Command) -> String {
+    let rows = option_rows(verb);
+    if rows.is_empty() { String::new() } else { format!("\nOptions:\n{}", columns(&rows)) }
+}
+
+/// Names and what they mean, in two columns.
+fn columns<S: AsRef<str>>(rows: &[(S, S)]) -> String {
+    let width = rows.iter().map(|(left, _)| left.as_ref().len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (left, right) in rows {
+        let _ = writeln!(text, "  {:width$}   {}", left.as_ref(), right.as_ref());
     }
     text
 }

@@ -14,6 +14,7 @@ mod error;
 mod examples;
 mod globals;
 mod help;
+mod man;
 mod manifest_tool;
 mod near;
 mod partial;
@@ -22,6 +23,7 @@ mod rules;
 mod scan;
 mod setup;
 mod shared;
+mod topics;
 pub mod values;
 mod verbs;
 
@@ -30,12 +32,13 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub use crate::core::push::tags::TagArg;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals};
+pub use man::{ManPage, pages};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
 pub use scan::{FlagKind, kind};
-pub use setup::{ShellInit, Shim, ShimAction};
+pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
-pub use values::{Format, InspectFormat, ListFormat, PlatformsFormat, RefArg, Shell};
+pub use values::{CompletionShell, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg, Shell};
 pub use verbs::{
     Add, Annotate, Apply, Check, Command, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, Remove, Rm,
 };
@@ -81,7 +84,7 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = syntax();
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
-        return Ok(CliRequest::Run { command: Box::new(Command::Version), debug: false });
+        return Ok(CliRequest::Run { command: Box::new(Command::Version(Version::default())), debug: false });
     }
     read(&called, words)
 }

@@ -144,6 +144,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "ls" if is_on("quiet") && scanned.values("format").last().is_some_and(|format| format == "json") => {
             conflict(spelt("quiet"), "--format json".to_owned())
         }
+        "man" if is_on("output") && !scanned.words.is_empty() => conflict(spelt("output"), word("command")),
         "rm" if is_on("all") && !scanned.words.is_empty() => conflict(spelt("all"), word("lists")),
         // An image within a list is looked up in drafts only.
         "inspect" if is_on("remote") && scanned.words.len() > 1 => conflict(spelt("remote"), word("list")),

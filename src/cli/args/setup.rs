@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::examples;
-use super::values::{self, Format, Shell};
+use super::values::{self, CompletionShell, Format, Shell};
 
 /// `shell-init`: prints the shell function that makes `docker manifest` run this program.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -39,6 +39,36 @@ pub struct Shim {
     #[arg(long, value_name = "string", value_parser = values::path)]
     pub dir: Option<PathBuf>,
     /// Format of the result: "json" (default: lines and a table)
+    #[arg(long, value_name = "string", value_enum)]
+    pub format: Option<Format>,
+}
+
+/// `completion`: prints what a shell completes this program with.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = examples::COMPLETION)]
+pub struct Completion {
+    /// bash, zsh or fish
+    #[arg(value_name = "SHELL")]
+    pub shell: CompletionShell,
+}
+
+/// `man`: prints a manual page, or writes all of them.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = examples::MAN)]
+pub struct Man {
+    /// The command whose page to print (default: the page of the program)
+    #[arg(value_name = "COMMAND", value_parser = values::word)]
+    pub command: Option<String>,
+    /// Write every page into this directory
+    #[arg(short = 'o', long, value_name = "string", value_parser = values::path)]
+    pub output: Option<PathBuf>,
+}
+
+/// `version`: prints the version of this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[command(after_help = examples::VERSION)]
+pub struct Version {
+    /// Format: "json" (default: lines)
     #[arg(long, value_name = "string", value_enum)]
     pub format: Option<Format>,
 }

@@ -105,6 +105,17 @@ pub enum Shell {
     Sh,
 }
 
+/// A shell that completes this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompletionShell {
+    /// GNU bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
 impl ValueEnum for Attestations {
     fn value_variants<'a>() -> &'a [Attestations] {
         &[Attestations::Keep, Attestations::Drop]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
-use super::setup::{ShellInit, Shim};
+use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 use super::values::{self, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
@@ -338,6 +338,8 @@ pub enum Command {
     Apply(Apply),
     /// Test which manifest list features a registry supports
     Check(Check),
+    /// Print the completion of this program for a shell
+    Completion(Completion),
     /// Create a local manifest list for annotating and pushing to a registry
     Create(Create),
     /// Check by the exit code whether a local manifest list exists
@@ -348,6 +350,8 @@ pub enum Command {
     Inspect(Inspect),
     /// List local manifest lists
     Ls(Ls),
+    /// Print a manual page of this program
+    Man(Man),
     /// Show the platforms of an image
     Platforms(Platforms),
     /// Delete local manifest lists that have not changed for a while
@@ -363,6 +367,5 @@ pub enum Command {
     /// Put a docker in front of docker that makes 'docker manifest' run this program
     Shim(Shim),
     /// Show the version of this program
-    #[command(after_help = examples::VERSION)]
-    Version,
+    Version(Version),
 }

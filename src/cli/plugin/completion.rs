@@ -163,6 +163,8 @@ fn words(verb: &clap::Command, partial: &Partial, lists: &Lists<'_>) -> Candidat
         }
         ("rm", _) if !partial.has("all") => names().into_iter().filter(is_new).collect(),
         ("shell-init", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish", "sh"]),
+        ("completion", 0) => starting_with(&partial.typed, vec!["bash", "zsh", "fish"]),
+        ("man", 0) => verbs(&partial.typed),
         ("shim", 0) => starting_with(&partial.typed, vec!["install", "remove", "status"]),
         // An image in a registry: it can be neither looked up here nor a file.
         _ => Vec::new(),

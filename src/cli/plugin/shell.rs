@@ -5,17 +5,30 @@
 //! function runs `docker-manifest` with the whole command line; otherwise it runs docker. Docker's own completion calls
 //! `docker __complete`, so the function serves completion too.
 
-use crate::cli::args::Shell;
+use crate::cli::args::{CompletionShell, Shell};
 
 /// The function for a shell, for its `eval`.
 pub fn function(shell: Shell) -> String {
     match shell {
         Shell::Bash => format!("{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
         Shell::Zsh => format!("{POSIX}{ZSH_COMPLETION}"),
-        Shell::Fish => FISH.to_owned(),
+        Shell::Fish => format!("{FISH}{FISH_COMPLETION}"),
         Shell::Sh => format!("{SH_HEAD}{IS_MEANT}{SH_DOCKER}"),
     }
 }
+
+/// What a shell completes `docker-manifest` with, as a file for the directory where it looks for such.
+pub fn completion(shell: CompletionShell) -> String {
+    match shell {
+        CompletionShell::Bash => BASH_COMPLETION.to_owned(),
+        CompletionShell::Zsh => format!("#compdef docker-manifest\n{ZSH_COMPLETION}{ZSH_AUTOLOAD}"),
+        CompletionShell::Fish => FISH_COMPLETION.to_owned(),
+    }
+}
+
+/// The file is the body of a function of its own name, which zsh calls once it is loaded.
+const ZSH_AUTOLOAD: &str =
+    "if [[ ${funcstack[1]:-} == _docker-manifest ]]; then __docker_manifest_complete \"$@\"; fi\n";
 
 /// The common subset of bash and zsh. `function` keeps an alias named docker from being expanded here.
 const POSIX: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
@@ -176,7 +189,9 @@ function docker
         command docker $argv
     end
 end
-function __docker_manifest_complete
+"#;
+
+const FISH_COMPLETION: &str = r#"function __docker_manifest_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
     set -l found (command docker-manifest __complete $words[2..-1] $current 2>/dev/null)

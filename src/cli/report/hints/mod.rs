@@ -100,6 +100,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             "the table has the registry's own words; those who run it may be able to let lists in".into()
         }
         CommandError::Incomplete { list, made, missing, extra } => return incomplete(list, *made, missing, extra),
+        CommandError::NoPage(_) => "help lists the commands".into(),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "what the command changes is changed; only the telling of it failed".into(),
         _ => match error.describe().exchange {

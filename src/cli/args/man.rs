@@ -1,0 +1,132 @@
+//! Manual pages, made of the same data as `--help`: one for the program, and one for each command.
+
+use clap::Command;
+use roff::{Roff, bold, italic, roman};
+
+use super::{examples, help, topics};
+
+/// The name of the program's own page; a command's adds `-COMMAND`.
+const PROGRAM: &str = "docker-manifest";
+
+/// The manual's section: commands of users.
+const SECTION: &str = "1";
+
+/// A manual page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManPage {
+    /// Its name: `docker-manifest-create`.
+    pub name: String,
+    /// Its text in man(7).
+    pub text: String,
+}
+
+impl ManPage {
+    /// The file that `man` looks for.
+    pub fn file(&self) -> String {
+        format!("{}.{SECTION}", self.name)
+    }
+}
+
+/// Every page, the program's own first. `date` is the day that the program is from.
+pub fn pages(date: &str) -> Vec<ManPage> {
+    let root = super::syntax();
+    let verbs = root.get_subcommands().map(|verb| of_verb(&root, verb, date));
+    std::iter::once(of_program(&root, date)).chain(verbs).collect()
+}
+
+fn page(name: String, date: &str, about: &str) -> (String, Roff) {
+    let mut roff = Roff::new();
+    // A page without a date would have the version in the date's place.
+    let date = if date.is_empty() { "undated" } else { date };
+    let version = concat!("docker-manifest ", env!("CARGO_PKG_VERSION"));
+    roff.control("TH", [name.to_uppercase().as_str(), SECTION, date, version, "docker-manifest manual"]);
+    roff.control("SH", ["NAME"]);
+    roff.text([roman(format!("{name} - {}", first_lower(about)))]);
+    (name, roff)
+}
+
+/// `Create a list` as the line of a page's name has it: `create a list`.
+fn first_lower(about: &str) -> String {
+    let mut letters = about.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn of_verb(root: &Command, verb: &Command, date: &str) -> ManPage {
+    let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+    let called = help::Called { name: PROGRAM, root, is_verb: false };
+    let (name, mut roff) = page(format!("{PROGRAM}-{}", verb.get_name()), date, &about);
+    synopsis(&mut roff, &called.usage(Some(verb)));
+    roff.control("SH", ["DESCRIPTION"]);
+    roff.text([roman(format!("{about}."))]);
+    for word in verb.get_positionals() {
+        let value = word.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+        let text = word.get_help().map(ToString::to_string).unwrap_or_default();
+        entry(&mut roff, &value.unwrap_or_default(), &text);
+    }
+    let options = help::option_rows(verb);
+    if !options.is_empty() {
+        roff.control("SH", ["OPTIONS"]);
+        options.iter().for_each(|(option, text)| entry(&mut roff, option.trim_start(), text));
+    }
+    if let Some(lines) = verb.get_after_help() {
+        example_lines(&mut roff, &lines.to_string());
+    }
+    table(&mut roff, "EXIT STATUS", topics::EXIT_CODES);
+    see_also(&mut roff, [PROGRAM.to_owned()]);
+    ManPage { name, text: roff.render() }
+}
+
+fn of_program(root: &Command, date: &str) -> ManPage {
+    let called = help::Called { name: PROGRAM, root, is_verb: false };
+    let (name, mut roff) = page(PROGRAM.to_owned(), date, "Create, edit, publish and show multi-platform images");
+    synopsis(&mut roff, &called.usage(None));
+    roff.control("SH", ["DESCRIPTION"]);
+    roff.text([roman(help::OVERVIEW.replace('\n', " "))]);
+    for (group, verbs) in help::groups(root) {
+        roff.control("SS", [group]);
+        for verb in verbs {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            entry(&mut roff, &format!("{PROGRAM} {}", verb.get_name()), &about);
+        }
+    }
+    roff.control("SH", ["OPTIONS"]);
+    help::GLOBALS.iter().for_each(|(option, text)| entry(&mut roff, option.trim_start(), text));
+    example_lines(&mut roff, examples::OVERVIEW);
+    table(&mut roff, "EXIT STATUS", topics::EXIT_CODES);
+    table(&mut roff, "ENVIRONMENT", topics::ENVIRONMENT);
+    table(&mut roff, "FILES", topics::FILES);
+    see_also(&mut roff, root.get_subcommands().map(|verb| format!("{PROGRAM}-{}", verb.get_name())));
+    ManPage { name, text: roff.render() }
+}
+
+fn synopsis(roff: &mut Roff, usage: &str) {
+    let words = usage.strip_prefix(PROGRAM).unwrap_or(usage);
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([bold(PROGRAM), roman(words)]);
+}
+
+fn entry(roff: &mut Roff, name: &str, text: &str) {
+    roff.control("TP", []);
+    roff.text([bold(name)]);
+    roff.text([roman(text)]);
+}
+
+fn table(roff: &mut Roff, title: &str, rows: &[(&str, &str)]) {
+    roff.control("SH", [title]);
+    rows.iter().for_each(|(name, text)| entry(roff, name, text));
+}
+
+fn example_lines(roff: &mut Roff, lines: &str) {
+    roff.control("SH", ["EXAMPLES"]);
+    roff.control("nf", []);
+    for line in lines.lines() {
+        roff.text([roman(line.replace("{name}", PROGRAM))]);
+    }
+    roff.control("fi", []);
+}
+
+fn see_also(roff: &mut Roff, names: impl IntoIterator<Item = String>) {
+    roff.control("SH", ["SEE ALSO"]);
+    let names = names.into_iter().map(|name| format!("{name}({SECTION})")).collect::<Vec<_>>();
+    roff.text([italic(names.join(", "))]);
+}

@@ -1,0 +1,37 @@
+//! `man`: prints a manual page, or writes all of them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cli::args::{self, Man};
+use crate::cli::context::Context;
+use crate::cli::output::result_files::ResultFile;
+use crate::cli::verbs::version;
+use crate::core::error::CommandError;
+
+/// The page of the program itself, without a command.
+const PROGRAM: &str = "docker-manifest";
+
+pub(crate) fn run(context: &Context, args: &Man) -> Result<(), CommandError> {
+    let pages = args::pages(version::date());
+    if let Some(dir) = &args.output {
+        return write(context.env.typed(dir), &pages);
+    }
+    let wanted = match &args.command {
+        Some(command) => format!("{PROGRAM}-{command}"),
+        None => PROGRAM.to_owned(),
+    };
+    let page = pages.iter().find(|page| page.name == wanted);
+    let page = page.ok_or_else(|| CommandError::NoPage(args.command.clone().unwrap_or_default()))?;
+    Ok(context.streams.data(page.text.as_bytes())?)
+}
+
+/// Writes every page into `dir`, which is made where it is not there yet.
+fn write(dir: &Path, pages: &[args::ManPage]) -> Result<(), CommandError> {
+    let failed = |source| CommandError::ResultFile { path: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    for page in pages {
+        ResultFile::prepare(&dir.join(page.file()))?.write(page.text.as_bytes())?;
+    }
+    Ok(())
+}

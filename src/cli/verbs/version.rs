@@ -1,0 +1,45 @@
+//! `version`: what this program is and what it was built from.
+
+use serde::Serialize;
+
+use crate::cli::args::Version;
+use crate::cli::context::Context;
+use crate::core::error::CommandError;
+
+/// What `build.rs` found out; nothing where it could not.
+#[derive(Serialize)]
+struct Build {
+    version: &'static str,
+    commit: Option<&'static str>,
+    /// The day of the commit.
+    date: Option<&'static str>,
+    target: Option<&'static str>,
+}
+
+/// What this program was built from.
+const BUILD: Build = Build {
+    version: env!("CARGO_PKG_VERSION"),
+    commit: known(env!("DOCKER_MANIFEST_BUILD_COMMIT")),
+    date: known(env!("DOCKER_MANIFEST_BUILD_DATE")),
+    target: known(env!("DOCKER_MANIFEST_BUILD_TARGET")),
+};
+
+const fn known(text: &'static str) -> Option<&'static str> {
+    if text.is_empty() { None } else { Some(text) }
+}
+
+/// The day of the commit; empty where it is not known.
+pub(super) fn date() -> &'static str {
+    BUILD.date.unwrap_or_default()
+}
+
+pub(crate) fn run(context: &Context, args: &Version) -> Result<(), CommandError> {
+    if args.format.is_some() {
+        return Ok(context.streams.json(&BUILD)?);
+    }
+    context.streams.line(format_args!("docker-manifest version {}", BUILD.version))?;
+    for (name, value) in [("commit:", BUILD.commit), ("date:", BUILD.date), ("target:", BUILD.target)] {
+        context.streams.line(format_args!("{name:8} {}", value.unwrap_or("unknown")))?;
+    }
+    Ok(())
+}
