@@ -54,6 +54,8 @@ mod cases {
                 "--metadata-file",
                 "--password-stdin",
                 "--quiet",
+                "--referrer-type",
+                "--referrers",
                 "-q",
                 "--require",
                 "--retries",

@@ -78,6 +78,7 @@ impl CommandError {
             | Error::TooDeep { .. }
             | Error::TooMany { .. }
             | Error::TooLarge { .. }
+            | Error::Referrers { .. }
             | Error::Unpublishable(_) => Description::of(Kind::Unsupported),
             Error::SeveralImages { word: name, .. } | Error::TargetTwice(name) => {
                 Description::of(Kind::Usage).about(name)

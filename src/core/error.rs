@@ -113,6 +113,14 @@ pub enum CommandError {
         /// The bound.
         most: u64,
     },
+    /// Referrers beyond the bounds.
+    #[error("the referrers of {subject} cannot come along: {why}")]
+    Referrers {
+        /// What they are about.
+        subject: String,
+        /// Which bound they exceed.
+        why: String,
+    },
     /// A platform that was picked and that no source has.
     #[error("no image for {platform} in {sources}")]
     NoSuchPlatform {

@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod lookup;
 pub mod missing_child;
 pub mod push;
+pub mod referrers;
 pub mod request;
 pub mod requirements;
 pub mod resolve;

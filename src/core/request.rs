@@ -63,3 +63,36 @@ pub struct SourceFilter {
     /// Whether attestations are kept.
     pub attestations: Attestations,
 }
+
+/// Which referrers of the images come along: manifests that name one of them as their subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferrersPolicy {
+    /// Those that sign or attest.
+    Keep,
+    /// None.
+    Drop,
+    /// Every one.
+    All,
+}
+
+/// Which referrers come along, as a user says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReferrerFilter {
+    /// None where the user has not said it.
+    pub policy: Option<ReferrersPolicy>,
+    /// Only these artifact types; all where there are none.
+    pub types: Vec<String>,
+}
+
+impl ReferrerFilter {
+    /// The policy for a list: types alone are picked among all referrers; else a list keeps what signs and attests it if
+    /// it is carried unchanged, and a list that was put together keeps nothing.
+    pub(crate) fn policy(&self, is_carried: bool) -> ReferrersPolicy {
+        let usual = match (self.types.is_empty(), is_carried) {
+            (false, _) => ReferrersPolicy::All,
+            (true, true) => ReferrersPolicy::Keep,
+            (true, false) => ReferrersPolicy::Drop,
+        };
+        self.policy.unwrap_or(usual)
+    }
+}

@@ -50,6 +50,35 @@ pub fn entry(media_type: &str, digest: &Digest, manifest: &[u8]) -> Result<Descr
     })
 }
 
+/// The kinds of tags under which cosign keeps what it says of an image (sigstore/cosign, "Signature Specification").
+pub const COSIGN_KINDS: [&str; 3] = ["sig", "att", "sbom"];
+
+/// The tag under which cosign keeps something of this kind about a manifest: `sha256-<hex>.sig`.
+pub fn cosign_tag(subject: &Digest, kind: &str) -> String {
+    format!("{}.{kind}", tag(subject))
+}
+
+/// The artifact type of a manifest: its own, or else the media type of its configuration (OCI image-spec, "Guidelines for
+/// Artifact Usage"). Empty where it has neither.
+pub fn artifact_type(manifest: &[u8]) -> String {
+    let [own, config] = manifest::own_types(manifest);
+    if own.is_empty() { config } else { own }
+}
+
+/// Whether manifests of this artifact type sign or attest their subject: attestations of BuildKit, in-toto statements,
+/// signatures and bundles of sigstore and of Notary Project.
+pub fn signs_or_attests(artifact_type: &str) -> bool {
+    const WHOLE: [&str; 3] = [
+        "application/vnd.docker.attestation.manifest.v1+json",
+        "application/vnd.cncf.notary.signature",
+        "application/vnd.dsse.envelope.v1+json",
+    ];
+    const STARTS: [&str; 3] =
+        ["application/vnd.in-toto", "application/vnd.dev.sigstore.", "application/vnd.dev.cosign."];
+    let essence = media_type::essence(artifact_type);
+    WHOLE.contains(&essence) || STARTS.iter().any(|start| essence.starts_with(start))
+}
+
 /// The digests that an index names, of any algorithm.
 ///
 /// # Errors
@@ -96,6 +125,26 @@ mod tests {
         assert_eq!(tag(&digest(&format!("sha256:{}", "ab".repeat(32)))), format!("sha256-{}", "ab".repeat(32)));
         let long = format!("{}{}", "ab".repeat(32), "cd".repeat(32));
         assert_eq!(tag(&digest(&format!("sha512:{long}"))), format!("sha512-{}", "ab".repeat(32)));
+    }
+
+    #[test]
+    fn what_signs_or_attests_is_known_by_its_artifact_type() {
+        for (artifact_type, expected) in [
+            ("application/vnd.docker.attestation.manifest.v1+json", true),
+            ("application/vnd.in-toto+json", true),
+            ("application/vnd.dev.sigstore.bundle.v0.3+json", true),
+            ("application/vnd.dev.sigstore.bundle+json;version=0.3", true),
+            ("application/vnd.dev.cosign.artifact.sig.v1+json", true),
+            ("application/vnd.cncf.notary.signature", true),
+            ("application/spdx+json", false),
+            ("application/vnd.example.in-toto+json", false),
+            ("", false),
+        ] {
+            assert_eq!(signs_or_attests(artifact_type), expected, "{artifact_type}");
+        }
+        let own = br#"{"artifactType":"a/b","config":{"mediaType":"c/d"}}"#;
+        assert_eq!((artifact_type(own).as_str(), artifact_type(b"{}").as_str()), ("a/b", ""));
+        assert_eq!(artifact_type(br#"{"config":{"mediaType":"c/d"}}"#), "c/d");
     }
 
     #[test]

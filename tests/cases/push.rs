@@ -2,6 +2,7 @@
 //! programs read.
 
 mod bounds;
+mod carried_referrers;
 mod copies;
 mod dry_run;
 mod missing;

@@ -58,6 +58,7 @@ pub(super) const PUSH: &str = "\
 {name} push -t registry.example.com/app:latest,mirror.example.org/app:1 registry.example.com/app:1
 {name} push --require linux/amd64,linux/arm64 --exact --strict registry.example.com/app:1
 {name} push --dry-run --verbose registry.example.com/app:1
+{name} push --referrers all --referrer-type application/spdx+json registry.example.com/app:1
 {name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1
 {name} push --insecure --jobs 4 --retries 5 --timeout 10m localhost:5000/app:1
 {name} push --username me --password-stdin registry.example.com/app:1 <password.txt";
@@ -90,6 +91,7 @@ pub(super) const APPLY: &str = "\
 {name} apply --from digests --target registry.example.com/app:1
 {name} apply -f lists.yaml --from bake.json --from-target web --repository registry.example.com/web
 {name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
+{name} apply -f lists.yaml --referrers keep --referrer-type application/vnd.cncf.notary.signature
 {name} apply -f lists.yaml --require linux/amd64,linux/arm64 --exact --strict --dry-run --verbose
 {name} apply -f lists.yaml --quiet --format json --digest-file digest.txt --metadata-file pushed.json
 {name} apply -f lists.yaml --insecure --jobs 4 --retries 5 --timeout 10m

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::values::{self, Format};
 use crate::core::push::execute::PushOptions;
 use crate::core::push::tags::TagArg;
-use crate::core::request::{PlatformFilter, SourceFilter};
+use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
 use crate::reference::Repository;
@@ -125,6 +125,12 @@ pub struct Publish {
     /// Refuse a list that has a platform twice
     #[arg(long)]
     pub strict: bool,
+    /// Referrers of the images to send along: "keep" (signatures and attestations), "drop" or "all"
+    #[arg(long, value_name = "string", value_enum)]
+    pub referrers: Option<ReferrersPolicy>,
+    /// Only referrers of this artifact type
+    #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
+    pub referrer_types: Vec<String>,
     /// Check everything and show what would be sent, but send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -156,6 +162,7 @@ impl Publish {
             strict: self.strict,
             dry_run: self.dry_run,
             verbose: self.verbose,
+            referrers: ReferrerFilter { policy: self.referrers, types: self.referrer_types.clone() },
         }
     }
 }

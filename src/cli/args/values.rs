@@ -9,7 +9,7 @@ use clap::builder::PossibleValue;
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
-use crate::core::request::{ImageName, InvalidName};
+use crate::core::request::{ImageName, InvalidName, ReferrersPolicy};
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
 use crate::reference::{Reference, ReferenceError, Repository};
@@ -125,6 +125,20 @@ impl ValueEnum for Attestations {
         Some(PossibleValue::new(match self {
             Attestations::Keep => "keep",
             Attestations::Drop => "drop",
+        }))
+    }
+}
+
+impl ValueEnum for ReferrersPolicy {
+    fn value_variants<'a>() -> &'a [ReferrersPolicy] {
+        &[ReferrersPolicy::Keep, ReferrersPolicy::Drop, ReferrersPolicy::All]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            ReferrersPolicy::Keep => "keep",
+            ReferrersPolicy::Drop => "drop",
+            ReferrersPolicy::All => "all",
         }))
     }
 }

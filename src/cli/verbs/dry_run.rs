@@ -31,6 +31,16 @@ fn repository(published: &PushOutcome, room: Option<usize>) -> String {
         let _ = writeln!(text, "{:<12}{tag} ({})", "referrers:", state(*change, "gets more entries"));
     }
     let _ = write!(text, "\n{}", table(published).within(room));
+    for (title, referrers) in
+        [("Referrers that come along", &published.referrers), ("Referrers that stay behind", &published.left_behind)]
+    {
+        if !referrers.is_empty() {
+            let _ = writeln!(text, "\n{title}:");
+            for referrer in referrers {
+                let _ = writeln!(text, "  {referrer}");
+            }
+        }
+    }
     let CopiedBlobs { blobs, bytes } = published.copied;
     let _ = writeln!(
         text,

@@ -16,6 +16,7 @@ pub mod client;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub mod location;
+pub mod referrers;
 pub mod request;
 pub mod response;
 pub mod session;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::auth::authenticator::{Access, Scope};
-use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, ManifestName, Registry};
+use crate::content::registry::client::{MANIFEST_MAX, ManifestName, Registry};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::response::{announced_digest, complaint, contradiction, is_html, manifest_type};
 use crate::digest::Digest;
@@ -245,38 +245,7 @@ impl Registry {
         Err(outside(format!("status {} for a blob to be deleted", reply.answer.status)))
     }
 
-    /// The index of what refers to a manifest, its first page where there are several; `None` where the registry has no
-    /// referrers API (404, or a web page as from a site that has one for every path). One request.
-    ///
-    /// # Errors
-    /// What stands in the way of an exchange, and an answer that is no manifest.
-    pub fn referrers(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Option<FetchedManifest>, RegistryError> {
-        let target = format!("/v2/{}/referrers/{digest}", repository.path());
-        let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let accept = [("Accept", media_type::OCI_INDEX)];
-        let call = ApiRequest {
-            headers: &accept,
-            cap: MANIFEST_MAX,
-            reference: Some(digest.as_str()),
-            is_repeatable: true,
-            ..ApiRequest::new("GET", repository, &target, &scopes)
-        };
-        let reply = match self.session.call(&call) {
-            Err(error) if error.status == Some(404) => return Ok(None),
-            Ok(reply) if is_html(&reply.answer) => return Ok(None),
-            outcome => outcome?,
-        };
-        let media_type =
-            manifest_type(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
-        let bytes = reply.answer.body;
-        Ok(Some(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes }))
-    }
-
-    fn next_page(&self, reply: &ApiResponse) -> Result<Option<Url>, String> {
+    pub(super) fn next_page(&self, reply: &ApiResponse) -> Result<Option<Url>, String> {
         let links: Vec<_> = reply.answer.fields("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
         let place = self.session.place(reply, next);

@@ -8,16 +8,18 @@ use crate::auth::Access;
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::difference;
-use crate::core::push::outcome::{PushOutcome, SentContent};
-use crate::core::push::plan::{PlannedBlob, PlannedManifest, PushPlan, PushStep};
+use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
+use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
 use crate::core::push::referrers;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
-use crate::core::request::PlatformFilter;
+use crate::core::referrers::{Collector, FoundReferrer};
+use crate::core::request::{PlatformFilter, ReferrerFilter};
 use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
 use crate::model::Draft;
@@ -44,6 +46,8 @@ pub(crate) struct PushOptions {
     pub(crate) dry_run: bool,
     /// Whether to report each step.
     pub(crate) verbose: bool,
+    /// Which referrers of the images come along.
+    pub(crate) referrers: ReferrerFilter,
 }
 
 /// The environment of a push.
@@ -98,6 +102,12 @@ impl<'a> Push<'a> {
         let PushContext { registry, jobs, .. } = context;
         let before = registry.requests();
         plans.each().for_each(|plan| announce(registry, jobs, plan, options.dry_run));
+        let reports_left = options.dry_run || options.verbose;
+        let collector = Collector { registry, jobs, filter: &options.referrers, reports_left };
+        let targets: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
+        let collected = collector.collect(draft, &plans.own.list.digest, &targets)?;
+        let mut plans = plans;
+        plans.each_mut().try_for_each(|plan| plan.add_referrers(&collected.sent))?;
         let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
         let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
         let targets = PushTargets { others, own: publisher.look(&plans.own)? };
@@ -117,6 +127,14 @@ impl<'a> Push<'a> {
         published.warnings.extend(sent);
         published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
         published.warnings.extend(overwritten);
+        let own = plans.own.target.repository();
+        let is_elsewhere = |referrer: &&FoundReferrer| referrer.repository != *own;
+        published.referrers = collected.sent.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
+        published.left_behind = collected.left.iter().map(PushedReferrer::of).collect();
+        published.warnings.extend(collected.warning);
+        if options.verbose {
+            published.left_behind.iter().for_each(|left| context.reporter.note(&format!("not sent along: {left}")));
+        }
         Ok(published)
     }
 }
@@ -170,7 +188,10 @@ enum StepResult {
     Copied(u64),
     /// The blob exists, or need not be sent.
     Spared,
-    Put(StoredManifest),
+    /// It was put; its digest, where the registry lists it as a referrer.
+    Put {
+        listed: Option<Digest>,
+    },
 }
 
 struct PushExecutor<'a> {
@@ -226,7 +247,7 @@ impl PushExecutor<'_> {
                     copied.blobs += 1;
                     copied.bytes = copied.bytes.saturating_add(bytes);
                 }
-                StepResult::Put(stored) => listed.extend(Some(stored.digest).filter(|_| stored.is_referrer)),
+                StepResult::Put { listed: referrer } => listed.extend(referrer),
                 StepResult::Spared => {}
             }
         }
@@ -237,11 +258,16 @@ impl PushExecutor<'_> {
         match step {
             PushStep::Blob(blob) if blob.may_stay => self.try_mount(blob),
             PushStep::Blob(blob) => self.bring(blob),
-            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, .. }) => {
-                let put = || put(self.context.registry, reference, reference, media_type, bytes);
-                let stored = if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?;
-                self.say(format_args!("put {reference}"));
-                Ok(StepResult::Put(stored))
+            PushStep::Put(PlannedManifest { reference, media_type, bytes, is_index, tags, .. }) => {
+                let by_digest = tags.is_empty().then_some(reference);
+                let mut stored = Vec::new();
+                for name in tags.iter().chain(by_digest) {
+                    let put = || put(self.context.registry, name, name, media_type, bytes);
+                    stored.push(if *is_index { self.lag.put(&self.sent_images(), &put) } else { put() }?);
+                    self.say(format_args!("put {name}"));
+                }
+                let digest = stored.iter().find(|stored| stored.is_referrer).map(|stored| stored.digest.clone());
+                Ok(StepResult::Put { listed: digest })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Publishes lists: the plan, the state of the target, execution, and the outcome.
 
+pub mod blob_collector;
 pub mod difference;
 pub mod dry_run;
 pub mod execute;

@@ -1,15 +1,18 @@
 //! The outcome of a push, for programs: `--format json` and buildx's metadata file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::core::push::difference::Difference;
 use crate::core::push::plan::PushPlan;
+use crate::core::referrers::FoundReferrer;
 use crate::digest::Digest;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
+use crate::sanitize;
 
 /// A list that was published, or (with [`PushOutcome::preview`]) would be. Its serialisation is `--format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +40,12 @@ pub(crate) struct PushOutcome {
     pub(crate) dry_run: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) preview: Option<DryRun>,
+    /// The referrers of the list and its images that were sent along, or would be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) referrers: Vec<PushedReferrer>,
+    /// The referrers that stay where the images come from; looked for by a dry run and with `--verbose` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_behind: Vec<PushedReferrer>,
     /// The outcomes of the other repositories, which were published before, with their share of the requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_repositories: Vec<PushOutcome>,
@@ -69,6 +78,46 @@ pub(crate) struct PushedImage {
     /// Set in a dry run only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<ImageOrigin>,
+}
+
+/// A manifest that refers to the list or to one of its images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PushedReferrer {
+    pub(crate) digest: String,
+    /// Its own, or its configuration's media type.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) artifact_type: String,
+    /// What it is about.
+    pub(crate) subject: String,
+    /// The repository that has it.
+    pub(crate) repository: String,
+    /// Cosign's tags for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
+}
+
+impl PushedReferrer {
+    pub(crate) fn of(found: &FoundReferrer) -> PushedReferrer {
+        PushedReferrer {
+            digest: found.digest.to_string(),
+            artifact_type: found.artifact_type.clone(),
+            subject: found.subject.to_string(),
+            repository: found.repository.to_string(),
+            tags: found.tags.clone(),
+        }
+    }
+}
+
+impl fmt::Display for PushedReferrer {
+    /// `h/app@sha256:… application/spdx+json of sha256:…`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.repository, self.digest)?;
+        if !self.artifact_type.is_empty() {
+            write!(f, " {}", sanitize::word(&self.artifact_type))?;
+        }
+        write!(f, " of {}", self.subject)
+    }
 }
 
 /// Blobs that were copied from another registry, or from another repository of the same one without a mount.
@@ -172,6 +221,8 @@ impl PushOutcome {
             copied: CopiedBlobs::default(),
             dry_run: false,
             preview: None,
+            referrers: Vec::new(),
+            left_behind: Vec::new(),
             other_repositories: Vec::new(),
             already_there: Vec::new(),
             warnings: Vec::new(),

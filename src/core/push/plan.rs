@@ -5,16 +5,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
+use crate::core::push::blob_collector::{BlobCollector, PlannedBlob};
 use crate::core::push::tags;
+use crate::core::referrers::FoundReferrer;
 use crate::core::resolve::carried;
 use crate::digest::Digest;
-use crate::model::descriptor::Descriptor;
 use crate::model::index::{Form, Index, List};
 use crate::model::{Draft, Entry};
 use crate::reference::{Reference, Repository};
-
-/// The operating system whose foreign layers need not be copied.
-const WINDOWS: &str = "windows";
 
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
 /// accept more, but clients may not read it.
@@ -46,17 +44,6 @@ pub(crate) struct PlannedChild<'a> {
     pub(crate) put: Option<usize>,
 }
 
-/// A blob that the target needs.
-pub(crate) struct PlannedBlob<'a> {
-    pub(crate) digest: Digest,
-    /// The size in bytes; `None` if manifests disagree.
-    pub(crate) size: Option<u64>,
-    /// The repositories of the images that need it, each once, those in the target's registry first.
-    pub(crate) sources: Vec<&'a Repository>,
-    /// Whether a failed mount is no error, as in docker: a foreign layer of Windows images in the same registry.
-    pub(crate) may_stay: bool,
-}
-
 /// A manifest to put by its digest.
 pub(crate) struct PlannedManifest<'a> {
     pub(crate) reference: Reference,
@@ -68,6 +55,10 @@ pub(crate) struct PlannedManifest<'a> {
     pub(crate) needs: BTreeSet<usize>,
     /// Whether it is a nested index, which must be put after all manifests before it.
     pub(crate) is_index: bool,
+    /// Whether the list does not name it: it refers to the list or to one of its images.
+    pub(crate) is_referrer: bool,
+    /// The tags that it goes by instead of its digest: those of cosign.
+    pub(crate) tags: Vec<Reference>,
 }
 
 /// One thing to send before the list.
@@ -129,7 +120,7 @@ impl<'a> PushPlan<'a> {
             if place == self.puts.len() {
                 let reference = self.target.repository().at_digest(digest);
                 let media_type = entry.media_type();
-                self.puts.push(PlannedManifest { reference, media_type, bytes, source, needs, is_index: false });
+                self.puts.push(PlannedManifest::new(reference, media_type, bytes, source, needs));
             }
             self.children.push(PlannedChild { entry, put: Some(place) });
         }
@@ -148,7 +139,7 @@ impl<'a> PushPlan<'a> {
             let reference = target.at_digest(&carried.descriptor.digest);
             let media_type = carried.descriptor.media_type.as_str();
             let bytes = Cow::Borrowed(raw.as_slice());
-            self.puts.push(PlannedManifest { reference, media_type, bytes, source, needs, is_index: false });
+            self.puts.push(PlannedManifest::new(reference, media_type, bytes, source, needs));
         }
         Ok(())
     }
@@ -175,16 +166,38 @@ impl<'a> PushPlan<'a> {
             let reference = self.target.repository().at_digest(&inner.digest);
             let bytes = Cow::Borrowed(inner.raw.as_slice());
             let needs = BTreeSet::new();
-            self.puts.push(PlannedManifest {
-                reference,
-                media_type: &inner.media_type,
-                bytes,
-                source,
-                needs,
-                is_index: true,
-            });
+            let put = PlannedManifest::new(reference, &inner.media_type, bytes, source, needs);
+            self.puts.push(PlannedManifest { is_index: true, ..put });
         }
         Ok(())
+    }
+
+    /// Adds the manifests that refer to the list or its images, from other repositories.
+    ///
+    /// # Errors
+    /// A manifest among them that cannot be read.
+    pub(crate) fn add_referrers(&mut self, found: &'a [FoundReferrer]) -> Result<(), CommandError> {
+        let target = self.target.repository();
+        let mut blobs = BlobCollector::of(std::mem::take(&mut self.blobs));
+        for referrer in found.iter().filter(|referrer| referrer.repository != *target) {
+            if self.puts.iter().any(|put| put.reference.digest() == Some(&referrer.digest)) {
+                continue;
+            }
+            let source = &referrer.repository;
+            let needed = if referrer.is_index() { Vec::new() } else { carried::blobs(&referrer.bytes)? };
+            let needs = blobs.add_all(needed, source, target, false);
+            let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));
+            let tags = referrer.tags.iter().filter_map(|tag| tags::tagged(self.target, tag)).collect();
+            let put = PlannedManifest::new(reference, &referrer.media_type, bytes, source, needs);
+            self.puts.push(PlannedManifest { is_index: referrer.is_index(), is_referrer: true, tags, ..put });
+        }
+        self.blobs = blobs.done(target);
+        Ok(())
+    }
+
+    /// The manifests that refer to the list or its images, and that the list does not name.
+    pub(crate) fn referrers(&self) -> impl Iterator<Item = &PlannedManifest<'a>> {
+        self.puts.iter().filter(|put| put.is_referrer)
     }
 
     /// The manifests that are still to be put if these exist.
@@ -212,60 +225,17 @@ impl<'a> PushPlan<'a> {
     }
 }
 
-/// Collects blobs.
-#[derive(Default)]
-struct BlobCollector<'a> {
-    blobs: Vec<PlannedBlob<'a>>,
-    places: BTreeMap<Digest, usize>,
-}
-
-impl<'a> BlobCollector<'a> {
-    /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from
-    /// another registry; within one registry docker tries to mount them.
-    fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
-        let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
-        Ok(self.add_all(entry.blobs()?, entry.reference.repository(), target, is_windows))
-    }
-
-    /// Adds blobs of the repository `source`.
-    fn add_all(
-        &mut self,
-        blobs: Vec<Descriptor>,
+impl<'a> PlannedManifest<'a> {
+    /// One that the list names, or that is to be had by what it names.
+    fn new(
+        reference: Reference,
+        media_type: &'a str,
+        bytes: Cow<'a, [u8]>,
         source: &'a Repository,
-        target: &Repository,
-        is_windows: bool,
-    ) -> BTreeSet<usize> {
-        let is_near = source.domain() == target.domain();
-        let mut needs = BTreeSet::new();
-        for descriptor in blobs {
-            let is_foreign = descriptor.is_foreign();
-            if is_foreign && !is_near {
-                continue;
-            }
-            let Descriptor { digest, size, .. } = descriptor;
-            let may_stay = is_foreign && is_windows;
-            let place = *self.places.entry(digest.clone()).or_insert(self.blobs.len());
-            if place == self.blobs.len() {
-                self.blobs.push(PlannedBlob { digest, size: Some(size), sources: Vec::new(), may_stay });
-            }
-            if let Some(blob) = self.blobs.get_mut(place) {
-                blob.may_stay &= may_stay;
-                blob.size = blob.size.filter(|known| *known == size);
-                if !blob.sources.contains(&source) {
-                    blob.sources.push(source);
-                }
-            }
-            needs.insert(place);
-        }
-        needs
-    }
-
-    fn done(mut self, target: &Repository) -> Vec<PlannedBlob<'a>> {
-        for blob in &mut self.blobs {
-            // The sort is stable: within one registry they keep docker's order.
-            blob.sources.sort_by_key(|source| source.domain() != target.domain());
-        }
-        self.blobs
+        needs: BTreeSet<usize>,
+    ) -> PlannedManifest<'a> {
+        let (is_index, is_referrer, tags) = (false, false, Vec::new());
+        PlannedManifest { reference, media_type, bytes, source, needs, is_index, is_referrer, tags }
     }
 }
 

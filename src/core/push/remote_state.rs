@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::content::registry::{FetchedManifest, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
@@ -113,9 +113,10 @@ pub(crate) fn look(
     let listed: BTreeSet<Digest> = listed.into_iter().map(|line| line.digest).collect();
     let mut tags: Vec<&Reference> = plan.tags.iter().filter(|tag| !plan.is_own(tag)).collect();
     let mut others = Vec::new();
+    let mut referrers: Vec<&PlannedManifest<'_>> = plan.referrers().collect();
     for depth in 0.. {
         let children = walk.take(|digest| served.is_there || listed.contains(digest));
-        if children.is_empty() && tags.is_empty() {
+        if children.is_empty() && tags.is_empty() && referrers.is_empty() {
             break;
         }
         if depth >= DEPTH_MAX {
@@ -123,13 +124,14 @@ pub(crate) fn look(
         }
         let questions =
             tags.drain(..).map(Question::Tag).chain(children.into_iter().map(Box::new).map(Question::Child));
-        let questions: Vec<Question<'_>> = questions.collect();
+        let questions: Vec<Question<'_>> = questions.chain(referrers.drain(..).map(Question::Referrer)).collect();
         let answers = tasks::in_order(jobs, &questions, |question| looker.ask(question)).map_err(CommandError::of)?;
         for (question, answer) in questions.into_iter().zip(answers) {
             match (question, answer) {
                 (Question::Child(child), Answer::Child(presence)) => walk.note(*child, presence)?,
+                (Question::Referrer(_), Answer::Referrer(present)) => walk.present.extend(present),
                 (_, Answer::Tag(now)) => others.push(now),
-                (Question::Tag(_), Answer::Child(_)) => {}
+                (_, Answer::Child(_) | Answer::Referrer(_)) => {}
             }
         }
         served.is_there |= others.contains(&TagState::This);
@@ -252,12 +254,15 @@ struct Looker<'a> {
 enum Question<'a> {
     Tag(&'a Reference),
     Child(Box<Child>),
+    Referrer(&'a PlannedManifest<'a>),
 }
 
 /// The response.
 enum Answer {
     Tag(TagState),
     Child(Presence),
+    /// Its digest, where it is there under all its names.
+    Referrer(Option<Digest>),
 }
 
 impl Looker<'_> {
@@ -265,6 +270,7 @@ impl Looker<'_> {
         match question {
             Question::Tag(tag) => self.tag(tag).map(Answer::Tag),
             Question::Child(child) => self.child(child).map(Answer::Child),
+            Question::Referrer(referrer) => self.referrer(referrer).map(Answer::Referrer),
         }
     }
 
@@ -294,6 +300,24 @@ impl Looker<'_> {
             Err(error) if self.is_let_go(&error) => Ok(TagState::Unknown),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// One that cannot be looked for is sent.
+    fn referrer(&self, referrer: &PlannedManifest<'_>) -> Result<Option<Digest>, CommandError> {
+        let Some(digest) = referrer.reference.digest() else { return Ok(None) };
+        let by_digest = ManifestName::Digest(digest.clone());
+        let tags = referrer.tags.iter().filter_map(Reference::tag).map(|tag| ManifestName::Tag(tag.to_owned()));
+        let names: Vec<ManifestName> = tags.collect();
+        let names = if names.is_empty() { vec![by_digest] } else { names };
+        for name in names {
+            match self.registry.has_manifest(self.plan.target.repository(), &name) {
+                Ok(Some(found)) if found == *digest => {}
+                Ok(_) => return Ok(None),
+                Err(error) if self.is_let_go(&error) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(digest.clone()))
     }
 
     fn child(&self, child: &Child) -> Result<Presence, CommandError> {

@@ -45,6 +45,11 @@ impl<'a> PushPlans<'a> {
     pub(crate) fn each(&self) -> impl Iterator<Item = &PushPlan<'a>> {
         self.others.iter().chain([&self.own])
     }
+
+    /// The same, to be changed.
+    pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = &mut PushPlan<'a>> {
+        self.others.iter_mut().chain([&mut self.own])
+    }
 }
 
 /// A repository to publish in, with its state.

@@ -72,7 +72,7 @@ fn a_copy_is_four_requests_for_each_distinct_blob_one_for_each_manifest_and_a_lo
 #[test]
 fn a_dry_run_asks_once_for_each_manifest_and_blob() {
     let world = World::new(5).created();
-    let _ = world.push_command(&["--dry-run"]).run().success();
+    let _ = world.push_command(&["--dry-run", "--referrers", "drop"]).run().success();
     let mut expected = vec![format!("GET /v2/{TARGET}/manifests/1 404")];
     let shared = format!("HEAD /v2/{}/blobs/{} 200", source(0), sha256(SHARED));
     expected.push(shared);
@@ -81,6 +81,16 @@ fn a_dry_run_asks_once_for_each_manifest_and_blob() {
         expected.push(of("manifests", &image.digest()));
         expected.push(of("blobs", &image.config_digest()));
         expected.push(of("blobs", &sha256(&own_layer(number))));
+    }
+    assert_same(lines(&world), expected.clone());
+    // To say which referrers stay behind takes four more for each image.
+    world.registry.clear();
+    let _ = world.push_command(&["--dry-run"]).run().success();
+    for (number, image) in world.images.iter().enumerate() {
+        let (source, digest) = (source(number), image.digest());
+        expected.push(format!("GET /v2/{source}/referrers/{digest} 200"));
+        let tag = digest.replace(':', "-");
+        expected.extend(["sig", "att", "sbom"].map(|kind| format!("HEAD /v2/{source}/manifests/{tag}.{kind} 404")));
     }
     assert_same(lines(&world), expected);
 }

@@ -45,7 +45,10 @@ fn it_says_what_would_be_sent_and_sends_nothing() {
     world.to.clear();
     let again = world.push(&["--dry-run"]).success();
     assert!(again.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", again.out());
-    let asked = lines(&world.to);
+    let mut asked = lines(&world.to);
+    // The image from another repository could have referrers, which stay behind.
+    let referrers: Vec<String> = asked.extract_if(.., |line| line.contains("/v2/src/arm/")).collect();
+    assert_eq!(referrers.len(), 1 + 3, "{referrers:#?}");
     assert_eq!((asked.len(), &asked[0]), (1 + 3, &format!("GET /v2/{TARGET}/manifests/1 200")), "{asked:#?}");
     assert!(asked[1..].iter().all(|line| line.starts_with("HEAD ") && line.ends_with(" 200")), "{asked:#?}");
 }

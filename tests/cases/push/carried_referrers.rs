@@ -1,0 +1,223 @@
+//! `--referrers`: what signs and attests images, or belongs to them, goes to the other registry with them.
+
+use serde_json::Value;
+use testkit::image::{Image, Index};
+use testkit::loopback::{Fault, Registry, Rule};
+
+use super::{TARGET, World, image, lines, puts, writes};
+
+const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
+const SBOM: &str = "application/spdx+json";
+const OF_COSIGN: &str = "application/vnd.oci.image.config.v1+json";
+
+/// An artifact of this type that says `content` of its subject.
+fn artifact(artifact_type: &str, content: &str, subject: &Image) -> Image {
+    let artifact = Image::oci().config_raw("{}").config_media_type("application/vnd.oci.empty.v1+json");
+    artifact.artifact_type(artifact_type).layer(content).subject(subject).build()
+}
+
+/// An index as an image has it, to be a subject.
+fn as_subject(index: &Index) -> Image {
+    Image { manifest: index.manifest.clone(), media_type: index.media_type.clone(), ..image("none", &[]) }
+}
+
+/// What is in the source registry: an index of two images, and what refers to them.
+struct Signed {
+    index: Index,
+    /// Signs the index.
+    index_signature: Image,
+    /// Signs the first image.
+    signature: Image,
+    /// Signs that signature.
+    countersignature: Image,
+    /// Is about the first image, and signs nothing.
+    sbom: Image,
+    /// Cosign's signature of the second image, under a tag.
+    cosign: Image,
+    cosign_tag: String,
+}
+
+/// Fills the source registry with signed images, and makes a draft of these names.
+fn signed(world: &World, names: &[&str]) -> Signed {
+    let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
+    let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).build();
+    let signature = artifact(SIGNATURE, "signature", &images[0]);
+    let signed = Signed {
+        index_signature: artifact(SIGNATURE, "signature of the index", &as_subject(&index)),
+        countersignature: artifact(SIGNATURE, "signature of the signature", &signature),
+        sbom: artifact(SBOM, "sbom", &images[0]),
+        cosign: Image::oci().config_raw("{}").config_media_type(OF_COSIGN).layer("cosign").build(),
+        cosign_tag: format!("{}.sig", images[1].digest().replace(':', "-")),
+        index,
+        signature,
+    };
+    world.from.put_index("src/app", "1", &signed.index);
+    for (tag, image) in ["amd64", "arm64"].iter().zip(&images) {
+        world.from.put_image("src/app", tag, image);
+    }
+    for artifact in [&signed.index_signature, &signed.signature, &signed.countersignature, &signed.sbom] {
+        world.from.put_image("src/app", &artifact.digest(), artifact);
+    }
+    world.from.put_image("src/app", &signed.cosign_tag, &signed.cosign);
+    world.created(names);
+    signed
+}
+
+impl Signed {
+    fn all(&self) -> [&Image; 5] {
+        [&self.index_signature, &self.signature, &self.countersignature, &self.sbom, &self.cosign]
+    }
+
+    /// Which of them the target has with their blobs: by their place in [`Signed::all`].
+    fn there(&self, world: &World) -> Vec<usize> {
+        let is_there = |place: &usize| world.to.manifest(TARGET, &self.all()[*place].digest()).is_some();
+        let there: Vec<usize> = (0..5).filter(is_there).collect();
+        there.iter().for_each(|place| world.assert_whole(self.all()[*place]));
+        there
+    }
+}
+
+#[test]
+fn an_index_that_is_carried_unchanged_keeps_what_signs_it() {
+    let world = World::new();
+    let signed = signed(&world, &["%src/app:1"]);
+    let pushed = world.pushed(&[]);
+    assert_eq!(pushed["digest"], signed.index.digest());
+    // The signatures of all levels and cosign's tag, but no SBOM.
+    assert_eq!(signed.there(&world), [0, 1, 2, 4]);
+    let (_, bytes) = world.to.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
+    assert_eq!(bytes, signed.cosign.manifest);
+    let told: Vec<&str> = pushed["referrers"].as_array().expect("referrers").iter().map(digest).collect();
+    assert_eq!(told.len(), 4);
+    assert!(told.contains(&signed.countersignature.digest().as_str()), "{told:?}");
+    // All of them come before the tag moves.
+    assert_eq!(puts(&world.to).last().map(String::as_str), Some("1"));
+    // A second push finds all of it there.
+    world.to.clear();
+    let again = world.pushed(&[]);
+    assert_eq!((&again["unchanged"], writes(&world.to).len()), (&Value::Bool(true), 0));
+}
+
+fn digest(referrer: &Value) -> &str {
+    referrer["digest"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn the_flag_chooses_what_comes_along() {
+    for (flags, expected) in [
+        (&["--referrers", "drop"][..], &[][..]),
+        (&["--referrers", "keep"], &[0, 1, 2, 4]),
+        (&["--referrers", "all"], &[0, 1, 2, 3, 4]),
+        (&["--referrer-type", SBOM], &[3]),
+        (&["--referrer-type", SIGNATURE, "--referrers=keep"], &[0, 1, 2]),
+    ] {
+        let world = World::new();
+        let signed = signed(&world, &["%src/app:1"]);
+        let _ = world.push(flags).success();
+        assert_eq!(signed.there(&world), expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn a_list_that_is_put_together_drops_them_and_a_dry_run_names_them() {
+    let world = World::new();
+    let signed = signed(&world, &["%src/app:amd64", "%src/app:arm64"]);
+    let dry_run = world.push(&["--dry-run"]).success().out();
+    let (_, left) = dry_run.split_once("Referrers that stay behind:\n").expect("what stays behind");
+    for artifact in [&signed.signature, &signed.countersignature, &signed.sbom, &signed.cosign] {
+        assert!(left.contains(&artifact.digest()), "{left}");
+    }
+    assert!(!left.contains(&signed.index_signature.digest()), "{left}");
+    world.from.clear();
+    let _ = world.push(&[]).success();
+    assert_eq!(signed.there(&world), [0_usize; 0]);
+    // Without a dry run nobody looks for them.
+    let asked = lines(&world.from).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
+    assert_eq!(asked.count(), 0);
+    let told = world.push(&["--verbose"]).success().err();
+    assert!(told.contains(&format!("not sent along: {}", world.word("%src/app"))), "{told}");
+    // Each image brings its own, and the list's index is not there.
+    let _ = world.push(&["--referrers", "all"]).success();
+    assert_eq!(signed.there(&world), [1, 2, 3, 4]);
+}
+
+/// One look at the API for each manifest, and one at each of cosign's tags; without the API one look at the referrers
+/// tag instead, after the first manifest has shown that there is none.
+#[test]
+fn few_requests_find_them() {
+    for has_api in [true, false] {
+        let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
+        let world = World { from, ..World::new() };
+        let index = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
+        let index = index.iter().fold(Index::oci(), |index, image| index.image(image)).build();
+        world.from.put_index("src/app", "1", &index);
+        world.created(&["%src/app:1"]);
+        let _ = world.push(&[]).success();
+        let asked = lines(&world.from);
+        let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
+        let by_tag =
+            asked.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
+        let expected = if has_api { (3, 0) } else { (1, 3) };
+        assert_eq!((count("/referrers/"), by_tag), expected, "{asked:#?}");
+        assert_eq!((count(".sig "), count(".att "), count(".sbom ")), (3, 3, 3));
+        assert_eq!(count("/tags/list"), 0);
+    }
+}
+
+/// A source without the API has a referrers tag, and a target without it gets one.
+#[test]
+fn registries_without_the_api_have_a_tag_for_it() {
+    let without = || Registry::builder().without_referrers().start();
+    let world = World { from: without(), ..World::of(without()) };
+    let image = image("amd64", &[b"amd"]);
+    let index = Index::oci().image(&image).build();
+    let signature = artifact(SIGNATURE, "signature", &image);
+    let tag = image.digest().replace(':', "-");
+    let listing = Index::oci().image(&signature).build();
+    world.from.put_index("src/app", "1", &index);
+    world.from.put_image("src/app", &signature.digest(), &signature);
+    world.from.put_index("src/app", &tag, &listing);
+    world.created(&["%src/app:1"]);
+    let _ = world.push(&[]).success();
+    world.assert_whole(&signature);
+    let (_, bytes) = world.to.manifest(TARGET, &tag).expect("the referrers tag");
+    let listed: Value = serde_json::from_slice(&bytes).expect("an index");
+    assert_eq!(listed["manifests"][0]["digest"], signature.digest());
+    assert_eq!(listed["manifests"][0]["artifactType"], SIGNATURE);
+}
+
+#[test]
+fn a_list_of_referrers_has_bounds() {
+    let world = World::new();
+    let image = image("amd64", &[b"amd"]);
+    let index = Index::oci().image(&image).build();
+    world.from.put_index("src/app", "1", &index);
+    // Each signature is signed in turn.
+    let mut subject = image;
+    for level in 0..5 {
+        subject = artifact(SIGNATURE, &format!("level {level}"), &subject);
+        world.from.put_image("src/app", &subject.digest(), &subject);
+    }
+    world.created(&["%src/app:1"]);
+    let refused = world.push(&[]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err().contains("more than 4 levels deep"), "{}", refused.err());
+    assert!(refused.err().contains("--referrers drop"), "{}", refused.err());
+    assert_eq!(writes(&world.to), [""; 0]);
+    let _ = world.push(&["--referrers", "drop"]).success();
+}
+
+/// What cannot be looked for fails a push that is to carry it, and is a warning for one that only reports it.
+#[test]
+fn a_source_that_fails_is_no_source_without_referrers() {
+    let world = World::new();
+    let signed = signed(&world, &["%src/app:1"]);
+    world.from.fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
+    let refused = world.push(&["--retries", "0"]);
+    assert_eq!(refused.code, 1, "{}", refused.err());
+    assert_eq!((writes(&world.to), signed.there(&world)), (Vec::new(), Vec::new()));
+    let _ = world.push(&["--retries", "0", "--referrers", "drop", "--verbose"]).success();
+    let _ = world.run(&["create", "--replace", "@dst/app:1", "%src/app:amd64"]).success();
+    let told = world.push(&["--retries", "0", "--verbose"]).success().err();
+    assert!(told.contains("cannot tell which referrers stay behind"), "{told}");
+}
