@@ -23,5 +23,6 @@ pub mod session;
 pub mod tags;
 pub mod upload;
 
+pub(crate) use blobs::copy::is_about_mount;
 pub use blobs::copy::{Blob, BlobCopy};
 pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
-use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest};
+use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
@@ -301,10 +301,14 @@ impl PushExecutor<'_> {
     fn try_mount(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         for source in &blob.sources {
-            let mounted = self.context.registry.mount(target, source, &blob.digest);
-            if mounted.map_err(|error| self.not_brought(blob, error))? == MountResult::Mounted {
-                self.say(format_args!("mounted {target}@{}", blob.digest));
-                return Ok(StepResult::Mounted);
+            match self.context.registry.mount(target, source, &blob.digest) {
+                Ok(MountResult::Mounted) => {
+                    self.say(format_args!("mounted {target}@{}", blob.digest));
+                    return Ok(StepResult::Mounted);
+                }
+                Ok(MountResult::NotMounted) => {}
+                Err(error) if is_about_mount(&error) => {}
+                Err(error) => return Err(self.not_brought(blob, error)),
             }
         }
         self.say(format_args!("left where it is: {}", blob.digest));

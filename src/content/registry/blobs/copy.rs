@@ -148,6 +148,20 @@ struct BlobTransfer<'a> {
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
+/// Whether a mount failed for a reason of its own: because of its source, or because the registry makes none. The blob
+/// can still be streamed. Harbor answers 401 to a mount from another project, whatever login it is given.
+pub(crate) fn is_about_mount(error: &RegistryError) -> bool {
+    matches!(
+        error.kind,
+        RegistryErrorKind::NotFound
+            | RegistryErrorKind::Forbidden
+            | RegistryErrorKind::Refused
+            | RegistryErrorKind::Unauthorized
+            | RegistryErrorKind::LoginRefused
+            | RegistryErrorKind::GivenLoginRefused
+    )
+}
+
 impl BlobTransfer<'_> {
     fn bring(&mut self, registry: &Registry, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
         for source in sources.iter().filter(|source| source.domain() == self.target.domain()) {
@@ -192,12 +206,7 @@ impl BlobTransfer<'_> {
                 self.upload = Some(upload);
             }
             Ok(UploadStart::Upload(None)) => {}
-            // The failure concerns this source, or mounts: the blob can still be streamed.
-            Err(error)
-                if matches!(
-                    error.kind,
-                    RegistryErrorKind::NotFound | RegistryErrorKind::Forbidden | RegistryErrorKind::Refused
-                ) => {}
+            Err(error) if is_about_mount(&error) => {}
             Err(error) => return Err(error),
         }
         Ok(false)
