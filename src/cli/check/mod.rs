@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let samples = Samples::new(&word())?;
     let interrupt = Interrupt::listen(&context.streams, &context.stop);
     let steps = Steps::new(&context.streams, NUMBER);
-    let bench = Prober::new(&registry, jobs, &place, &samples, &interrupt, &steps);
+    let bench = Prober::new(&registry, jobs, &place, &samples, &interrupt, &steps, &*context.clock);
     let mut found = ProbeResults::default();
     let outcome = bench.try_all(&mut found);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };

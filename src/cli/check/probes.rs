@@ -2,6 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use humantime::format_duration;
 
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
@@ -10,12 +13,11 @@ use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, settle, takes_
 use crate::cli::check::samples::{ARTIFACT_TYPE, Document, Family, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
-use crate::content::registry::{ManifestName, MountResult, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName, MountResult, Registry};
 use crate::core::push::tags;
 use crate::digest::Digest;
 use crate::model::index::Index;
-use crate::net::tasks;
-use crate::net::{RegistryError, RegistryErrorKind};
+use crate::net::{Clock, RegistryError, RegistryErrorKind, tasks};
 use crate::reference::{Reference, Repository};
 
 /// The result of a probe, or the error that ends all probes.
@@ -36,6 +38,12 @@ const ROUNDS: [&[Probe]; 4] = [
     &[Probe::TagListing, Probe::ManifestDeletion],
 ];
 
+/// The first wait for a manifest that was put and is not served. Each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// When no more is waited.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// The number of probes.
 pub(crate) const NUMBER: usize = 13;
 
@@ -52,6 +60,8 @@ pub(crate) struct Prober<'a> {
     interrupt: &'a Interrupt,
     /// Shows the current probe.
     pub(crate) steps: &'a Steps,
+    /// What a registry with delayed reads is waited for by.
+    clock: &'a dyn Clock,
     traces: Mutex<CreatedObjects>,
 }
 
@@ -64,8 +74,9 @@ impl<'a> Prober<'a> {
         samples: &'a Samples,
         interrupt: &'a Interrupt,
         steps: &'a Steps,
+        clock: &'a dyn Clock,
     ) -> Prober<'a> {
-        Prober { registry, jobs, place, samples, interrupt, steps, traces: Mutex::default() }
+        Prober { registry, jobs, place, samples, interrupt, steps, clock, traces: Mutex::default() }
     }
 
     /// The objects that were created, as far as is known.
@@ -185,14 +196,30 @@ impl<'a> Prober<'a> {
             self.traces().manifest(name, document);
         }
         put?;
-        let served = self.registry.manifest(reference)?;
+        let (served, waited) = self.served(reference)?;
         if served.bytes != document.bytes {
             return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were put", served.digest)));
         }
         if served.media_type != document.media_type {
             return Ok(ProbeResult::Remark(format!("it is served as {:?}", served.media_type)));
         }
-        Ok(ProbeResult::Works)
+        let late = || format!("what was put is not served at once, but after {}", format_duration(waited));
+        Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::Remark(late()) })
+    }
+
+    /// What a manifest is served as, and for how long it was waited for: some registries answer 404 for seconds after a
+    /// manifest was put.
+    fn served(&self, reference: &Reference) -> Result<(FetchedManifest, Duration), RegistryError> {
+        let (mut waited, mut pause) = (Duration::ZERO, FIRST_WAIT);
+        loop {
+            match self.registry.manifest(reference) {
+                Err(error) if error.kind == RegistryErrorKind::NotFound && waited < LONGEST_WAIT => {
+                    self.clock.sleep(pause);
+                    (waited, pause) = (waited.saturating_add(pause), pause.saturating_mul(2));
+                }
+                served => return served.map(|served| (served, waited)),
+            }
+        }
     }
 
     fn mount(&self) -> Tried {
