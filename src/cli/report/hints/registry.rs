@@ -61,6 +61,24 @@ fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
     }
 }
 
+/// Advice on a body that is too large.
+const TOO_LARGE: &str = "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most";
+
+/// Whether the registry's words have one of these in them; they are in lower case.
+fn says(error: &RegistryError, words: &[&str]) -> bool {
+    let detail = error.body.as_ref().and_then(|body| body.detail.as_deref()).unwrap_or_default();
+    let text = format!("{} {detail}", error.detail).to_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+/// Whether a registry may have refused a manifest because it does not let the tag move. There is no code for it: ECR
+/// answers 400 or 409, Harbor 412, others 403, and Nexus says that assets may not be updated.
+fn may_be_the_tag(error: &RegistryError) -> bool {
+    let tag = error.request.as_ref().and_then(|request| request.reference.as_deref());
+    tag.is_some_and(|tag| !tag.contains(':'))
+        && (matches!(error.status, Some(409 | 412)) || says(error, &["immutab", "overwrit", "not allow updating"]))
+}
+
 /// Advice on a manifest that a registry would not take.
 pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
     let has = |code: &str| error.codes().iter().any(|known| known == code);
@@ -69,7 +87,12 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
             "the repository does not have all that the manifest names: push that again, or take it out of the list; \
              push --dry-run says what is missing"
         }
+        _ if may_be_the_tag(error) => {
+            "the registry may not let this tag move: choose another tag, or have the rule changed that keeps it"
+        }
         _ if has("TAG_INVALID") => "the tag may be one that the registry does not take, or does not let move",
+        (Kind::Refused, Some(413)) => TOO_LARGE,
+        (Kind::Refused, _) if says(error, &["too large"]) => TOO_LARGE,
         (Kind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
             media_type::OCI_INDEX => {
                 "if it is the form that is refused, publish a Docker manifest list instead with --type docker"
@@ -132,9 +155,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::Refused if error.status == Some(405) && error.is_write() => {
             format!("{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it")
         }
-        Kind::Refused if error.status == Some(413) => {
-            "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most".into()
-        }
+        Kind::Refused if error.status == Some(413) => TOO_LARGE.into(),
 
         // Some answer so in the place of a 401 or a 403, and some want a repository to be made before it is filled.
         Kind::NotFound if error.is_write() => format!(
@@ -144,6 +165,11 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
         Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
+        // Artifactory, for one.
+        Kind::Forbidden if !error.is_write() => format!(
+            "check the name: some registries answer so where there is nothing of that name; else the account that is logged in \
+             may not read it: docker login {registry}"
+        ),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }
