@@ -1,6 +1,8 @@
 //! Registries that are not as the specification, or docker-registry, has them: our ordinary verbs with each. What does
 //! no harm changes nothing, not even the number of requests; what does is told in words that a user can act on.
 
+mod table;
+
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX, sha256};
 use testkit::loopback::{Bearer, Big, Builder, Recorded, Registry};
 use testkit::sandbox::{Output, Sandbox};

@@ -15,13 +15,13 @@ use super::client_bench::{Plan, digest, repository};
 use super::in_process;
 
 /// A clock that stands still but for those who sleep by it. Who sleep together wake together.
-struct Shared {
+pub(super) struct Shared {
     now: Mutex<Instant>,
     start: Instant,
 }
 
 impl Shared {
-    fn new() -> Arc<Shared> {
+    pub(super) fn new() -> Arc<Shared> {
         let start = Instant::now();
         Arc::new(Shared { now: Mutex::new(start), start })
     }

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
+/// A name, and what it is about.
+type Part = (&'static str, fn(&Value) -> Value);
+
 /// What is compared of a list, in the order in which differences are named.
-const PARTS: &[(&str, fn(&Value) -> Value)] = &[
+const PARTS: &[Part] = &[
     ("media type", |list| list["mediaType"].clone()),
     ("artifact type", |list| list["artifactType"].clone()),
     ("annotations", |list| list["annotations"].clone()),

@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 
 use super::auth::Guard;
 use super::demand::{Auth, Bearer};
-use super::habits::Habits;
+use super::habits::{Habits, Puts};
 use super::http::{Connection, Head};
 use super::limit::Limit;
 use super::serve::Server;
@@ -73,6 +73,7 @@ impl Builder {
             faults: Faults::default(),
             gate: Gate::default(),
             limit: self.limit.clone(),
+            puts: Puts::default(),
         });
         let serve = |listener| {
             let handling = Arc::clone(&shared);

@@ -1,5 +1,11 @@
 //! How registries differ that people really use: each habit a switch of the builder, all off by default.
 
+mod limits;
+mod manifests;
+mod tags;
+
+pub(crate) use manifests::{Late, Puts};
+
 use super::Builder;
 use super::http::{Head, Response};
 use crate::image::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
@@ -24,6 +30,13 @@ pub(crate) struct Habits {
     pub(crate) no_ranges: bool,
     pub(crate) loses_broken_uploads: bool,
     pub(crate) sink_above: Option<u64>,
+    pub(crate) canonical_blobs: bool,
+    pub(crate) no_foreign_mounts: bool,
+    pub(crate) https_locations: bool,
+    pub(crate) reasons_in_detail: bool,
+    pub(crate) limits: limits::Limits,
+    pub(crate) manifests: manifests::Manifests,
+    pub(crate) tags: tags::Tags,
 }
 
 /// What it knows of referrers.
@@ -55,6 +68,9 @@ impl Habits {
         }
         if self.no_digest_header {
             response.unset(DIGEST);
+        }
+        if self.reasons_in_detail && response.status >= 400 {
+            limits::reason_in_detail(response);
         }
     }
 
@@ -186,6 +202,24 @@ impl Builder {
     /// Hashes blobs of more than so many bytes and lets them go: they can be asked for (HEAD, mount), but not had.
     pub fn sink_above(mut self, bytes: u64) -> Builder {
         self.habits.sink_above = Some(bytes);
+        self
+    }
+
+    /// Calls a blob by its sha256 digest, by whatever digest it was uploaded or asked for.
+    pub fn canonical_blob_digests(mut self) -> Builder {
+        self.habits.canonical_blobs = true;
+        self
+    }
+
+    /// Answers a mount from another repository with 401, as Harbor does between projects.
+    pub fn without_foreign_mounts(mut self) -> Builder {
+        self.habits.no_foreign_mounts = true;
+        self
+    }
+
+    /// Locations begin with https:// though it speaks plain HTTP, as behind a proxy that it misunderstands.
+    pub fn https_locations(mut self) -> Builder {
+        self.habits.https_locations = true;
         self
     }
 }

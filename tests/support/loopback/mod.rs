@@ -42,7 +42,7 @@ use crate::image::{Image, Index};
 use auth::Guard;
 use blob::Blob;
 use gate::Gate;
-use habits::Hides;
+use habits::{Hides, Puts};
 use http::{Connection, Head, Request, Response};
 use limit::Limit;
 use record::Log;
@@ -67,6 +67,7 @@ struct Shared {
     faults: Faults,
     gate: Gate,
     limit: Option<Limit>,
+    puts: Puts,
 }
 
 impl Registry {
@@ -140,6 +141,11 @@ impl Registry {
     /// Puts a blob in place; gives its digest.
     pub fn put_blob(&self, repo: &str, bytes: &[u8]) -> String {
         lock(&self.shared.storage.state).add_blob(repo, bytes)
+    }
+
+    /// Puts a blob in place under this digest of it.
+    pub fn put_blob_as(&self, repo: &str, digest: &str, bytes: &[u8]) {
+        lock(&self.shared.storage.state).link_blob(repo, digest, Blob::Kept(Arc::new(bytes.to_vec())));
     }
 
     /// Puts a blob in place that is made anew whenever it is asked for; gives its digest.
@@ -269,7 +275,8 @@ impl Shared {
     fn handle(&self, connection: &mut Connection, head: Head) -> io::Result<Next> {
         let visit = self.gate.visit();
         // Before it is announced: whoever waits for it may let others come, which must not be struck in its place.
-        let fault = self.faults.pick(&head).or_else(|| self.limit.as_ref().and_then(Limit::refuses));
+        let (_put, overlap) = self.puts.enter(&self.storage.habits.manifests, &head);
+        let fault = self.faults.pick(&head).or_else(|| self.limit.as_ref().and_then(Limit::refuses)).or(overlap);
         let serial = self.log.arrived(&head, connection);
         match &fault {
             Some(Fault::CloseBeforeRead) => return Ok(cut(connection)),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::auth::Access;
 use super::blob::{self, Blob};
 use super::faults::web_page;
-use super::habits::{Habits, Referrers};
+use super::habits::{Habits, Late, Referrers};
 use super::http::{Head, Request, Response};
 use super::lock;
 use super::manifest;
@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) blobs: BTreeMap<String, Blob>,
     pub(crate) uploads: BTreeMap<String, Upload>,
     pub(crate) uploads_started: usize,
+    /// What habits remember.
+    pub(crate) late: Late,
 }
 
 impl State {
@@ -87,13 +89,25 @@ impl Storage {
         let head = &request.head;
         let method = head.method.as_str();
         let habits = &self.habits;
+        if let Some(refusal) = habits.limits.refuse(head, request.body.len()) {
+            return refusal;
+        }
         let mut response = match (method, Route::parse(head.path())) {
             ("GET" | "HEAD", Route::Base) => Response::new(200).json(&json!({})),
-            ("GET" | "HEAD", Route::Manifest { repo, reference }) => manifest::get(state, head, &repo, &reference),
+            ("GET" | "HEAD", Route::Manifest { repo, reference }) => self.get_manifest(state, head, &repo, &reference),
             ("PUT", Route::Manifest { repo, reference }) => self.put_manifest(state, request, &repo, &reference),
             ("DELETE", Route::Manifest { .. } | Route::Blob { .. }) if habits.no_deletion => unsupported(),
-            ("DELETE", Route::Manifest { repo, reference }) => manifest::delete(state, &repo, &reference),
-            ("GET" | "HEAD", Route::Blob { repo, digest }) => blob::get(state, head, &repo, &digest, !habits.no_ranges),
+            ("DELETE", Route::Manifest { repo, reference }) => {
+                let refusal = habits.tags.refuse_deletion(head, &reference);
+                refusal.unwrap_or_else(|| manifest::delete(state, &repo, &reference))
+            }
+            ("GET" | "HEAD", Route::Blob { repo, digest }) => {
+                let mut response = blob::get(state, head, &repo, &digest, !habits.no_ranges);
+                if let (true, Some(Blob::Kept(bytes))) = (habits.canonical_blobs, state.blobs.get(&digest)) {
+                    response.set("Docker-Content-Digest", &sha256(bytes));
+                }
+                response
+            }
             ("DELETE", Route::Blob { repo, digest }) => blob::delete(state, &repo, &digest),
             ("POST", Route::Uploads { repo }) => self.start_upload(state, request, &repo, access),
             (_, Route::Upload { repo, id }) => {
@@ -122,8 +136,21 @@ impl Storage {
     }
 
     fn absolute(&self, head: &Head, path: &str) -> String {
-        let scheme = if self.habits.https { "https" } else { "http" };
+        let scheme = if self.habits.https || self.habits.https_locations { "https" } else { "http" };
         format!("{scheme}://{}{path}", head.header("Host").unwrap_or("localhost"))
+    }
+
+    fn get_manifest(&self, state: &mut State, head: &Head, repo: &str, reference: &str) -> Response {
+        let manifests = &self.habits.manifests;
+        let special = manifests.not_yet(state, repo, reference);
+        let special = special.or_else(|| manifests.converted(state, head, repo, reference));
+        let response = special.unwrap_or_else(|| manifest::get(state, head, repo, reference));
+        match self.habits.tags.missing.filter(|_| response.status == 404 && !reference.contains(':')) {
+            Some(status) => {
+                Response::error(status, "DENIED", "requested access to the resource is denied", Value::Null)
+            }
+            None => response,
+        }
     }
 
     fn put_manifest(&self, state: &mut State, request: &Request, repo: &str, reference: &str) -> Response {
@@ -133,7 +160,13 @@ impl Storage {
             Ok(subject) => subject,
             Err(refusal) => return *refusal,
         };
+        let Habits { tags, manifests, .. } = &self.habits;
+        let refusal = tags.refuse_put(state, repo, reference, media_type);
+        if let Some(refusal) = refusal.or_else(|| manifests.refuse_list(state, &request.body)) {
+            return refusal;
+        }
         let digest = state.add_manifest(repo, reference, media_type, &request.body);
+        manifests.after_put(state, repo, &digest, &request.body);
         let location = self.url(&request.head, &format!("/v2/{repo}/manifests/{digest}"));
         let response = Response::new(201).header("Location", location).header("Docker-Content-Digest", digest);
         match subject {
@@ -145,6 +178,13 @@ impl Storage {
     fn start_upload(&self, state: &mut State, request: &Request, repo: &str, access: Access) -> Response {
         let head = &request.head;
         let one = |name: &str| head.query(name).into_iter().next();
+        if let (Some(_), Some(from)) = (one("mount"), one("from"))
+            && self.habits.no_foreign_mounts
+            && from != repo
+        {
+            let refusal = Response::error(401, "UNAUTHORIZED", "unauthorized to access repository", Value::Null);
+            return refusal.header("WWW-Authenticate", "Basic realm=\"registry\"");
+        }
         if let (Some(digest), Some(from)) = (one("mount"), one("from"))
             && access.may_mount
             && !self.habits.no_mounts
@@ -160,6 +200,9 @@ impl Storage {
     }
 
     fn tags(&self, state: &State, head: &Head, name: &str) -> Response {
+        if let Some(special) = self.habits.tags.list(state, name) {
+            return special;
+        }
         let Some(repo) = state.repos.get(name) else {
             return name_unknown(name);
         };

@@ -150,7 +150,7 @@ pub(crate) fn go_on(
             upload.short_chunk = habits.chunk_least.is_some_and(|least| chunk_length(head) < least);
             upload.describe(id, 202, url)
         }
-        "PUT" => finish(state, head, repo, id, url),
+        "PUT" => finish(state, head, repo, id, habits, url),
         _ => Response::error(405, "UNSUPPORTED", "The operation is unsupported.", Value::Null),
     }
 }
@@ -163,7 +163,14 @@ fn refused(upload: &Upload, id: &str, url: impl Fn(&str) -> String) -> Response 
     upload.describe(id, 416, url)
 }
 
-fn finish(state: &mut State, head: &Head, repo: &str, id: &str, url: impl Fn(&str) -> String) -> Response {
+fn finish(
+    state: &mut State,
+    head: &Head,
+    repo: &str,
+    id: &str,
+    habits: &Habits,
+    url: impl Fn(&str) -> String,
+) -> Response {
     let digest = head.query("digest").into_iter().next().unwrap_or_default();
     let Some(upload) = state.uploads.remove(id) else { return digest_invalid(&digest) };
     let canonical = hex(upload.hash);
@@ -172,6 +179,9 @@ fn finish(state: &mut State, head: &Head, repo: &str, id: &str, url: impl Fn(&st
         return digest_invalid(&digest);
     }
     let blob = upload.kept.map_or(Blob::Sunk(upload.size), |bytes| Blob::Kept(bytes.into()));
+    if habits.canonical_blobs {
+        state.link_blob(repo, &canonical, blob.clone());
+    }
     state.link_blob(repo, &digest, blob);
     created(url(&format!("/v2/{repo}/blobs/{canonical}")), &canonical)
 }

@@ -1,0 +1,268 @@
+//! Every command against every habit: it works as with any registry, or it fails in words that a user can act on.
+
+use std::sync::Arc;
+
+use docker_manifest::env::Env;
+use docker_manifest::net::Clock;
+use testkit::image::{Image, Index, sha512};
+use testkit::loopback::{Builder, Fault, Rule};
+use testkit::sandbox::Output;
+
+use super::super::in_process;
+use super::super::rate_limits::Shared;
+use super::{World, image};
+
+/// What is run, in this order, each with its name in the tables.
+const COMMANDS: &[(&str, &str)] = &[
+    ("inspect", "inspect @seed:list"),
+    ("raw", "inspect --raw @seed:list"),
+    ("tree", "inspect --check @seed:list"),
+    ("image", "inspect -v @amd64:docker"),
+    ("platforms", "platforms @seed:list"),
+    ("export", "export --remote @seed:list"),
+    ("missing", "inspect @seed:none"),
+    ("create", "create @new:1 @amd64:docker %arm64:docker"),
+    ("annotate", "annotate @new:1 @amd64:docker --os-version 1.2"),
+    ("dry run", "push --dry-run @new:1"),
+    ("push", "push @new:1"),
+    ("push again", "push @new:1"),
+    ("tag", "push --tag 2 @new:1"),
+    ("index", "create @copy:1 %seed:list"),
+    ("copy", "push --purge @copy:1"),
+    ("add", "add @new:1 @arm64:oci"),
+    ("remove", "remove @new:1 linux/amd64"),
+    ("changed", "push --type oci @new:1"),
+    ("amend", "create @seed:list @seed:list @arm64:oci"),
+    ("over", "push --type oci @seed:list"),
+    ("apply", "apply -f {D}/spec.yaml"),
+    ("probe", "check @probe"),
+];
+
+/// What the commands publish.
+const PUBLISHED: [(&str, &str); 5] = [("new", "1"), ("new", "2"), ("copy", "1"), ("seed", "list"), ("applied", "1")];
+
+/// The commands that send manifests.
+const PUSHES: &[&str] = &["push", "push again", "tag", "copy", "changed", "over", "apply"];
+
+/// A registry's habit, and the clock that it has its seconds from.
+type Habit = fn(Builder, Arc<Shared>) -> Builder;
+
+/// Which commands fail, how the first line begins and what one of the hints has in it.
+type Failure = (&'static [&'static str], &'static str, &'static str);
+
+struct Row {
+    name: &'static str,
+    habit: Habit,
+    failures: &'static [Failure],
+}
+
+const NONE: Failure = (&["missing"], "no such manifest: @/seed:none", "check the name");
+const KEPT_TAG: Failure = (&["changed", "over"], "failed to put manifest @/", "may not let this tag move");
+const TOO_LARGE: Failure = (PUSHES, "failed to put manifest @/", "takes no body of this size");
+const NO_LISTS: Failure = (&["probe"], "@/probe takes neither", "the table has the registry's own words");
+
+const fn row(name: &'static str, habit: Habit, failures: &'static [Failure]) -> Row {
+    Row { name, habit, failures }
+}
+
+/// The habits that do no harm.
+#[rustfmt::skip]
+const HARMLESS: &[Row] = &[
+    row("Docker-Content-Digest of a blob is always sha256", |h, _| h.canonical_blob_digests(), &[NONE]),
+    row("URIs of 300 bytes", |h, _| h.uri_limit(300), &[NONE]),
+    row("headers of 1000 bytes", |h, _| h.head_limit(1000), &[NONE]),
+    row("schema 1 for a HEAD with an OCI Accept", |h, _| h.converts_to_schema_1(), &[NONE]),
+    row("400 for a type that was not asked for", |h, _| h.strict_accept(400), &[NONE]),
+    row("404 for a type that was not asked for", |h, _| h.strict_accept(404), &[NONE]),
+    row("tags unsorted and unpaged", |h, _| h.unsorted_tags(), &[NONE]),
+    row("tags: null", |h, _| h.null_tags(), &[NONE]),
+    row("NAME_UNKNOWN without tags", |h, _| h.unknown_without_tags(), &[NONE]),
+    row("pages of 100 to 1000 tags only", |h, _| h.page_sizes(100, 1000), &[NONE]),
+    row("500 for two PUTs at once", |h, _| h.no_overlapping_puts(), &[NONE]),
+    row("one answer of 404 after a PUT", |h, _| h.read_lag(1), &[NONE]),
+    row("three answers of 404 after a PUT", |h, _| h.read_lag(3), &[NONE]),
+    row("images that are known late", |h, _| h.knows_images_late(1), &[NONE]),
+    row("20 requests a second", |h, clock| h.limited(20, move || clock.now()), &[NONE]),
+    row("405 for tag deletion", |h, _| h.no_tag_deletion(405), &[NONE]),
+    row("400 for tag deletion", |h, _| h.no_tag_deletion(400), &[NONE]),
+    row("no deletion", |h, _| h.without_deletion(), &[NONE]),
+    row("no OCI-Subject, no referrers", |h, _| h.without_referrers(), &[NONE]),
+    row("a web page for referrers", |h, _| h.referrers_as_html(), &[NONE]),
+    row("401 for a mount", |h, _| h.without_foreign_mounts(), &[NONE]),
+    row("https in the Location of plain HTTP", |h, _| h.https_locations(), &[NONE]),
+    row("403 for a tag that is not there", |h, _| h.missing_tags(403), &[(&["missing"], "denied: @ refuses access", "check the name")]),
+];
+
+/// The habits that are in the way.
+#[rustfmt::skip]
+const HARMFUL: &[Row] = &[
+    row("immutable, as ECR was", |h, _| h.immutable_tags(400, "TAG_INVALID"), &[NONE, KEPT_TAG]),
+    row("immutable, 409", |h, _| h.immutable_tags(409, "CONFLICT"), &[NONE, KEPT_TAG]),
+    row("immutable, as Harbor", |h, _| h.immutable_tags(412, "PRECONDITION"), &[NONE, KEPT_TAG]),
+    row("immutable, 403", |h, _| h.immutable_tags(403, "DENIED"), &[NONE, KEPT_TAG]),
+    row("one type a tag, as zot", |h, _| h.one_type_a_tag(), &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")]),
+    row("reasons in detail alone, as Quay", |h, _| h.without_oci(400).reasons_in_detail(), &[
+        NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if it is the form that is refused"),
+    ]),
+    row("manifests too large, as docker-registry says it", |h, _| h.manifest_limit(300, 400), &[NONE, TOO_LARGE, NO_LISTS]),
+    row("manifests too large, in detail alone", |h, _| h.manifest_limit(300, 400).reasons_in_detail(), &[NONE, TOO_LARGE, NO_LISTS]),
+    row("manifests too large, 413", |h, _| h.manifest_limit(300, 413), &[NONE, TOO_LARGE, NO_LISTS]),
+    row("read-only", |h, _| h.read_only(), &[NONE, (PUSHES, "failed to ", "@ may be read-only"), NO_LISTS]),
+    row("images that are never known", |h, _| h.knows_images_late(usize::MAX), &[
+        NONE, (PUSHES, "failed to put manifest @/", "the repository does not have all that the manifest names"), NO_LISTS,
+    ]),
+];
+
+fn world(habit: Habit, clock: &Arc<Shared>) -> World {
+    let world = World::new(|builder| habit(builder, Arc::clone(clock)));
+    for (registry, place) in [(&world.odd, "odd"), (&world.plain, "plain")] {
+        let of = |architecture: &str| image(Image::docker, architecture, &format!("{place} seed {architecture}"));
+        registry.put_index("seed", "list", &Index::docker().image(&of("amd64")).image(&of("arm64")).build());
+    }
+    let host = world.odd.host();
+    let images = format!("  - image: {host}/amd64:docker\n  - image: {host}/arm64:oci\n");
+    world.sandbox.write("spec.yaml", format!("image: {host}/applied:1\nmanifests:\n{images}"));
+    world
+}
+
+/// Runs a command in this process, by a clock that does not wait, with retries as users have them.
+fn run(world: &World, clock: &Arc<Shared>, line: &str) -> Output {
+    let line = line.replace("{D}", &world.sandbox.path().display().to_string());
+    let words: Vec<String> = line.split_whitespace().map(|word| world.word(word)).collect();
+    let text = |path: std::path::PathBuf| path.display().to_string();
+    let env = Env::from_pairs([
+        ("HOME", text(world.sandbox.home())),
+        ("DOCKER_CONFIG", text(world.sandbox.docker_config())),
+        ("ROOTLESSKIT_STATE_DIR", text(world.sandbox.home())),
+        ("XDG_CONFIG_HOME", text(world.sandbox.home())),
+    ]);
+    in_process::run("docker-manifest", &words, env, Arc::clone(clock) as Arc<dyn Clock>)
+}
+
+/// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each time.
+fn published(world: &World) -> Vec<(String, Vec<String>)> {
+    let of = |(repository, tag): &(&str, &str)| {
+        let (media_type, bytes) = world.odd.manifest(repository, tag).unwrap_or_default();
+        let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let entries = list["manifests"].as_array().into_iter().flatten();
+        let mut entries: Vec<String> = entries.map(ToString::to_string).collect();
+        entries.sort();
+        (media_type, entries)
+    };
+    PUBLISHED.iter().map(of).collect()
+}
+
+/// Runs all commands; gives what is not as the row has it.
+fn surprises(row: &Row) -> (World, Vec<String>) {
+    let clock = Shared::new();
+    let world = world(row.habit, &clock);
+    let mut surprises = Vec::new();
+    for (name, line) in COMMANDS {
+        let output = run(&world, &clock, line);
+        // Progress, warnings and what was waited for come before the failure.
+        let said = output.err().replace(&world.odd.host(), "@");
+        let expected = row.failures.iter().find(|(commands, ..)| commands.contains(name));
+        let is_right = match expected {
+            None => output.code == 0,
+            Some((_, first, hint)) => {
+                output.code == 1
+                    && said.lines().any(|line| line.starts_with(first))
+                    && said.lines().any(|line| line.starts_with("hint: ") && line.contains(hint))
+            }
+        };
+        if !is_right {
+            surprises.push(format!("{}: {name}: {}: {said}{}", row.name, output.code, output.out()));
+        }
+    }
+    (world, surprises)
+}
+
+#[test]
+fn what_does_no_harm_changes_nothing_that_is_published() {
+    let (ordinary, mut all) = surprises(&row("none", |habits, _| habits, &[NONE]));
+    let expected = published(&ordinary);
+    assert!(expected.iter().all(|(_, entries)| entries.len() >= 2), "everything is published: {expected:#?}");
+    for row in HARMLESS {
+        let (world, surprises) = surprises(row);
+        all.extend(surprises);
+        if published(&world) != expected {
+            all.push(format!("{}: other lists are published", row.name));
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn what_is_in_the_way_is_told_with_a_way_out() {
+    let all: Vec<String> = HARMFUL.iter().flat_map(|row| surprises(row).1).collect();
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// One PUT is held back until the other has come.
+#[test]
+fn a_put_that_is_refused_beside_another_is_sent_again() {
+    let clock = Shared::new();
+    let world = world(|habits, _| habits.no_overlapping_puts(), &clock);
+    let _ = run(&world, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
+    world.odd.clear();
+    world.odd.fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
+    let puts = |requests: &[testkit::loopback::Recorded]| {
+        requests.iter().filter(|request| request.method == "PUT" && request.path.contains("/manifests/")).count()
+    };
+    std::thread::scope(|scope| {
+        let pushed = scope.spawn(|| run(&world, &clock, "push @new:1"));
+        world.odd.wait_until(|requests| puts(requests) >= 2);
+        world.odd.release();
+        let _ = pushed.join().expect("no panic").success();
+    });
+    let refused = world.odd.requests().iter().filter(|request| request.status == 500).count();
+    assert!(refused > 0 && world.odd.manifest("new", "1").is_some(), "{refused}");
+}
+
+/// Who may push and not pull can publish what lies elsewhere.
+#[test]
+fn a_registry_that_nobody_may_read_takes_what_lies_elsewhere() {
+    let clock = Shared::new();
+    let world = world(|habits, _| habits.write_only(), &clock);
+    let _ = run(&world, &clock, "create @copy:1 %seed:list").success();
+    let _ = run(&world, &clock, "push @copy:1").success();
+    assert_eq!(world.odd.manifest("copy", "1"), world.plain.manifest("seed", "list"));
+    let refused = run(&world, &clock, "inspect --remote @copy:1");
+    let host = world.odd.host();
+    assert_eq!((refused.code, refused.first_err_line().starts_with(&format!("denied: {host} refuses"))), (1, true));
+}
+
+/// Images that vanish after the push are told by inspect, and the next push brings them back.
+#[test]
+fn images_that_vanish_are_told_and_sent_again() {
+    let clock = Shared::new();
+    let world = world(|habits, _| habits.loses_children(), &clock);
+    let _ = run(&world, &clock, "create @copy:1 %seed:list").success();
+    let _ = run(&world, &clock, "push @copy:1").success();
+    let told = run(&world, &clock, "inspect --check --remote @copy:1");
+    assert_eq!(told.out().matches("not in the registry").count(), 2, "{}", told.out());
+    world.odd.clear();
+    let _ = run(&world, &clock, "push @copy:1").success();
+    let sent = world.odd.requests();
+    let images = sent.iter().filter(|it| it.method == "PUT" && it.path.contains("/manifests/sha256:")).count();
+    assert_eq!(images, 2, "both are sent again");
+}
+
+/// A layer by its sha512 digest arrives, whatever digest the registry calls it by.
+#[test]
+fn a_blob_by_another_digest_is_copied() {
+    let clock = Shared::new();
+    let world = world(|habits, _| habits.canonical_blob_digests(), &clock);
+    let layer = b"a layer by another digest";
+    let built = Image::oci().platform("linux", "amd64").layer_elsewhere(&sha512(layer), layer.len() as u64).build();
+    for registry in [&world.odd, &world.plain] {
+        registry.put_image("long", "1", &built);
+        registry.put_blob_as("long", &sha512(layer), layer);
+    }
+    for source in ["%long:1", "@long:1"] {
+        let target = if source.starts_with('%') { "@far:1" } else { "@near:1" };
+        let _ = run(&world, &clock, &format!("create {target} {source}")).success();
+        let _ = run(&world, &clock, &format!("push {target}")).success();
+        assert!(world.odd.has_blob(&target[1..target.len() - 2], &sha512(layer)), "{target}");
+    }
+}
