@@ -17,7 +17,7 @@
 //! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction
 //! model                                               documents and specs as values
 //! reference, platform                                 leaves that parse names
-//! digest, secret, env, sanitize, suggest, failure_kind  leaves
+//! digest, secret, env, sanitize, suggest, sync, failure_kind  leaves
 //! ```
 
 // No input may end the program: `make lint` refuses what could panic, and what truncates with it.
@@ -55,5 +55,6 @@ pub mod reference;
 pub mod sanitize;
 pub mod secret;
 pub mod suggest;
+pub mod sync;
 
 pub use cli::dispatch::{run, run_by};

@@ -263,8 +263,8 @@ fn is_path_component(text: &str) -> bool {
         .all(|separator| matches!(separator, b"" | b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-'))
 }
 
-/// `[\w][\w.-]{0,127}`
-fn is_tag(text: &str) -> bool {
+/// Whether a text is a tag: `[\w][\w.-]{0,127}` (distribution-spec, "Pulling manifests").
+pub fn is_tag(text: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     text.len() <= TAG_LENGTH_MAX
         && text.bytes().next().is_some_and(is_word)

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 /// A secret. `Debug` and `Display` show only that there is one.
 ///
 /// The text is accessed by [`Secret::reveal`] alone, so every use can be found by that name.
@@ -12,6 +15,11 @@ impl Secret {
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
+    }
+
+    /// The value of an `Authorization` header for a user and a password (RFC 7617).
+    pub fn basic(user: &str, password: &str) -> Secret {
+        Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
     }
 
     /// The text, for a request or a credential helper only.

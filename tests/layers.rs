@@ -11,7 +11,7 @@
 //!        net
 //!        model
 //!        reference, platform
-//!        digest, secret, env, sanitize, suggest, failure_kind
+//!        digest, secret, env, sanitize, suggest, sync, failure_kind
 //! ```
 //!
 //! It reads paths, not types: every `crate::…`, `super::…` and (in main) `docker_manifest::…`, in `use` and elsewhere.
@@ -32,7 +32,7 @@ const PICTURE: [&[&str]; 11] = [
     &["net"],
     &["model"],
     &["reference", "platform"],
-    &["digest", "secret", "env", "sanitize", "suggest", "failure_kind"],
+    &["digest", "secret", "env", "sanitize", "suggest", "sync", "failure_kind"],
 ];
 
 /// How many folders deep a file may lie below src.

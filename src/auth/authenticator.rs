@@ -5,47 +5,26 @@
 //! token server refuses that, a second request names exactly the challenged scope. [`TokenCache`] records what each
 //! token was accepted for.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::auth::cache::TokenCache;
+use crate::auth::bearer::{self, RegistryAuth};
 use crate::auth::challenge::Challenge;
 use crate::auth::credentials::{Credential, CredentialStore};
+pub(crate) use crate::auth::registry_state::ChallengeOrigin;
+use crate::auth::registry_state::{RegistryState, Send};
 pub use crate::auth::scope::Access;
 pub(crate) use crate::auth::scope::Scope;
 use crate::auth::scope::Scopes;
-use crate::auth::static_auth::StaticAuth;
-use crate::auth::token::{self, GrantedToken, Realm};
+use crate::auth::token;
 pub(crate) use crate::auth::token::{TokenRequest, TokenResponse};
-use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
+use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::host;
 use crate::net::redact::Redactor;
 use crate::secret::Secret;
-
-/// Limits of one token request. nginx refuses a request line or a header of more than 8 KiB, and the token is sent in a
-/// header.
-const SCOPES_MAX: usize = 50;
-const URL_MAX: usize = 4096;
-
-/// Sends one request to a token server. It does not follow redirects.
-type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
-
-/// The request that a registry answered with a challenge.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ChallengeOrigin<'a> {
-    /// The registry's host as in references; `docker.io` is not mapped to Docker Hub's API host.
-    pub(crate) registry: &'a str,
-    /// Whether the request that was refused went over TLS.
-    pub(crate) https: bool,
-    /// Whether `--insecure` was given.
-    pub(crate) insecure: bool,
-    /// Whether the request is the check of a tag before a push.
-    pub(crate) is_look: bool,
-    /// The time left of `--timeout`, for a credential helper.
-    pub(crate) left: Option<Duration>,
-}
+use crate::sync::lock;
 
 /// Answers the challenges of all registries during one command.
 #[derive(Debug)]
@@ -53,41 +32,6 @@ pub(crate) struct Authenticator {
     credentials: CredentialStore,
     secrets: Arc<Redactor>,
     registries: Mutex<BTreeMap<String, Arc<RegistryState>>>,
-}
-
-/// What is known about one registry.
-#[derive(Debug, Default)]
-struct RegistryState {
-    /// Held while a token is fetched: threads that are refused together cause one token request.
-    token_lock: Mutex<()>,
-    /// How many threads have asked for the token lock so far.
-    arrivals: AtomicUsize,
-    /// A header that does not depend on the scope: Basic, or the registry token of the configuration.
-    static_auth: StaticAuth,
-    /// Never held while a request is sent.
-    state: Mutex<AuthState>,
-}
-
-#[derive(Debug, Default)]
-struct AuthState {
-    announced: Scopes,
-    credential: Option<Result<Credential, RegistryError>>,
-    /// The refresh token that a token server returned in place of the stored one.
-    refresh: Option<Secret>,
-    cache: TokenCache,
-    /// Whether the token server refused one token for all scopes, or the registry refused such a token.
-    narrow: bool,
-    /// Tokens for several repositories that the registry refused as too large.
-    too_large: Vec<Secret>,
-    /// Scopes that the token server refused. A second request for them would count as one more failed login.
-    failures: Vec<(Scopes, RegistryError)>,
-    /// Token servers that returned a token, and token servers that refused the login before they returned one. The
-    /// login is not sent to the latter again.
-    granted: BTreeSet<String>,
-    refused: BTreeMap<String, RegistryError>,
-    /// Why the token server did not answer the last request, and how many threads had asked for the token lock by then.
-    /// Those threads get the same error; otherwise each would wait until its own deadline.
-    unanswered: Option<(usize, RegistryError)>,
 }
 
 impl Authenticator {
@@ -203,7 +147,7 @@ impl Authenticator {
         }
         let credential = self.credential(&registry_state, origin.registry, origin.left)?;
         let Some(challenge) = bearer.filter(|bearer| basic.is_none() || bearer.parameter("realm").is_some()) else {
-            let header = credential.login().map(|(user, password)| token::basic(user, password.reveal()));
+            let header = credential.login().map(|(user, password)| Secret::basic(user, password.reveal()));
             drop(token_lock);
             return static_auth(&registry_state, origin, header, sent);
         };
@@ -216,7 +160,7 @@ impl Authenticator {
             drop(token_lock);
             return static_auth(&registry_state, origin, Some(header), sent);
         }
-        let realm = usable_realm(origin, challenge, &credential, &self.secrets)?;
+        let realm = bearer::usable_realm(origin, challenge, &credential, &self.secrets)?;
         let registry_state = RegistryAuth {
             registry_state: &registry_state,
             origin,
@@ -269,183 +213,6 @@ fn static_auth(
         return Err(RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail));
     }
     registry_state.static_auth.take(&header, origin.is_look)
-}
-
-/// The challenge's realm, if it may be used. A registry that speaks TLS must not name a realm that speaks plain HTTP,
-/// and credentials go over plain HTTP only to a loopback address. `--insecure` permits both.
-fn usable_realm(
-    origin: &ChallengeOrigin<'_>,
-    challenge: &Challenge,
-    credential: &Credential,
-    secrets: &Redactor,
-) -> Result<Realm, RegistryError> {
-    let refuse = |detail: String| RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail);
-    let text = challenge.parameter("realm").ok_or_else(|| refuse("its Bearer challenge has no realm".to_owned()))?;
-    let realm = Realm::parse(text).map_err(refuse)?;
-    let exposed = origin.https || !(credential.is_anonymous() || realm.is_loopback());
-    if !realm.https && !origin.insecure && exposed {
-        let host = secrets.clean(&realm.host);
-        return Err(refuse(format!("it names a token server that speaks plain HTTP, {host}")));
-    }
-    Ok(realm)
-}
-
-/// Answers one Bearer challenge while the registry's token lock is held.
-struct RegistryAuth<'a> {
-    registry_state: &'a RegistryState,
-    origin: &'a ChallengeOrigin<'a>,
-    realm: Realm,
-    challenge: &'a Challenge,
-    credential: Credential,
-    send: Send<'a>,
-    secrets: &'a Redactor,
-}
-
-impl RegistryAuth<'_> {
-    fn answer(&self, needed: &Scopes, sent: Option<&Secret>) -> Result<Option<Secret>, RegistryError> {
-        let challenged = self.challenge.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
-        let want = challenged.as_ref().map_or_else(|| needed.clone(), |scopes| scopes.union(needed));
-        let exact = challenged.unwrap_or_else(|| needed.clone());
-        let plan = {
-            let mut state = lock(&self.registry_state.state);
-            if let Some(sent) = sent {
-                let invalid = self.challenge.parameter("error") == Some("invalid_token");
-                state.cache.refuse(sent, needed, &want, invalid);
-            }
-            if let Some(header) = state.cache.find(&want, Instant::now()) {
-                return Ok(Some(header.clone()));
-            }
-            let announced = if state.narrow { want.clone() } else { self.at_once(&state, &want) };
-            state.cache.plan(&announced, &want, &exact)
-        };
-        let Some((last, wider)) = plan.split_last() else {
-            return Ok(None);
-        };
-        for scopes in wider {
-            match self.obtain(scopes, &want) {
-                Err(error) if self.may_be_too_much(&error) => lock(&self.registry_state.state).narrow = true,
-                other => return other.map(Some),
-            }
-        }
-        self.obtain(last, &want).map(Some)
-    }
-
-    /// The wanted scopes and as many announced scopes as one request holds. If not all fit, scopes that a cached token
-    /// covers are left out.
-    fn at_once(&self, state: &AuthState, want: &Scopes) -> Scopes {
-        let service = self.challenge.parameter("service");
-        let fits = |scopes: &Scopes| {
-            scopes.len() <= SCOPES_MAX && self.realm.get(service, scopes, &self.credential).url.len() <= URL_MAX
-        };
-        let all = state.announced.union(want);
-        if fits(&all) {
-            return all;
-        }
-        let now = Instant::now();
-        let missing = state.announced.each().filter(|scopes| state.cache.find(scopes, now).is_none());
-        let mut scopes = want.clone();
-        for more in missing {
-            let more = scopes.union(&more);
-            if !fits(&more) {
-                break;
-            }
-            scopes = more;
-        }
-        scopes
-    }
-
-    /// Whether the token server may have refused one of several scopes, or their number. A 401 to a login concerns the
-    /// login itself; a second attempt could lock the account.
-    fn may_be_too_much(&self, error: &RegistryError) -> bool {
-        match error.status {
-            Some(400 | 403 | 404 | 413 | 414 | 431) => error.kind != RegistryErrorKind::Unauthorized,
-            Some(401) => self.credential.is_anonymous(),
-            _ => false,
-        }
-    }
-
-    fn obtain(&self, scopes: &Scopes, want: &Scopes) -> Result<Secret, RegistryError> {
-        let known = |state: &AuthState| {
-            let same = state.failures.iter().find(|(failed, _)| failed == scopes).map(|(_, error)| error);
-            same.or_else(|| state.refused.get(&self.realm.host)).cloned()
-        };
-        if let Some(error) = known(&lock(&self.registry_state.state)) {
-            return Err(error);
-        }
-        let asked_at = Instant::now();
-        let granted = self.fetch(scopes);
-        let mut state = lock(&self.registry_state.state);
-        match granted {
-            Ok(GrantedToken { header, lifetime, refresh }) => {
-                state.refresh = refresh.or_else(|| state.refresh.take());
-                state.granted.insert(self.realm.host.clone());
-                state.cache.insert(header.clone(), scopes.clone(), want, asked_at, lifetime);
-                Ok(header)
-            }
-            Err(error) => {
-                // A token server that accepted the login before refuses something else.
-                let is_login = error.kind == RegistryErrorKind::Unauthorized && !self.credential.is_anonymous();
-                if is_login && !state.granted.contains(&self.realm.host) {
-                    state.refused.insert(self.realm.host.clone(), error.clone());
-                }
-                if matches!(error.kind, RegistryErrorKind::Unauthorized | RegistryErrorKind::Forbidden) {
-                    state.failures.push((scopes.clone(), error.clone()));
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Sends a request to the token server. Records a missing answer for the threads that wait for the token lock.
-    fn send_request(&self, request: &TokenRequest) -> Result<TokenResponse, RegistryError> {
-        (self.send)(request).inspect_err(|error| {
-            let arrived = self.registry_state.arrivals.load(Ordering::Relaxed);
-            lock(&self.registry_state.state).unanswered = Some((arrived, error.clone()));
-        })
-    }
-
-    /// Requests a token by OAuth2 if there is an identity token. A server without that form answers 404 or 405, some
-    /// answer 401.
-    fn fetch(&self, scopes: &Scopes) -> Result<GrantedToken, RegistryError> {
-        let service = self.challenge.parameter("service");
-        let refreshed = lock(&self.registry_state.state).refresh.clone();
-        let Some(identity) = refreshed.or_else(|| self.credential.identity_token.clone()) else {
-            let request = self.realm.get(service, scopes, &self.credential);
-            return self.granted(&request, &self.send_request(&request)?);
-        };
-        let request = self.realm.refresh(service, scopes, &identity);
-        let response = self.send_request(&request)?;
-        if !matches!(response.status, 401 | 404 | 405) {
-            return self.granted(&request, &response);
-        }
-        let second = self.realm.get_with_identity(service, scopes, &self.credential, &identity);
-        let fallback = self.send_request(&second)?;
-        // After a 401 the first answer says more: it is about the identity token that the user logged in with.
-        if response.status == 401 && !fallback.is_success() {
-            return self.granted(&request, &response);
-        }
-        self.granted(&second, &fallback)
-    }
-
-    fn granted(&self, request: &TokenRequest, response: &TokenResponse) -> Result<GrantedToken, RegistryError> {
-        let method = if request.form.is_some() { "POST" } else { "GET" };
-        let error = |kind, words: &str| {
-            let host = self.secrets.clean(&self.realm.host);
-            let url = self.secrets.clean(self.realm.shown());
-            RegistryError::new(kind, self.origin.registry, format!("token server {host}: {words}"))
-                .at(FailedRequest::new(method, url))
-                .with_status(response.status)
-        };
-        if response.is_success() {
-            return response.grant().map_err(|why| error(RegistryErrorKind::Protocol, &why));
-        }
-        Err(error(response.failure_kind(), &response.words(self.secrets)))
-    }
-}
-
-/// Takes the lock of a thread that panicked: every change under it is complete at any moment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

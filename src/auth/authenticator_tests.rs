@@ -119,7 +119,7 @@ fn nothing_is_sent_before_the_registry_asks_and_one_token_serves_all_that_was_an
     assert_eq!(server.scopes(), [[A, "repository:b:pull"]]);
     let request = lock(&server.requests)[0].clone();
     assert!(request.url.starts_with("https://auth.example/token?account=u&"), "{}", request.url);
-    assert_eq!(request.authorization, Some(token::basic("u", "hunter22")));
+    assert_eq!(request.authorization, Some(Secret::basic("u", "hunter22")));
     assert_eq!(home.header(&[push("a"), pull("b")]), some("Bearer t1"));
     assert_eq!(home.header(&[pull("c")]), None);
     assert_eq!(home.authenticator.header("other", &[pull("a")]), None);
@@ -235,7 +235,7 @@ fn an_identity_token_goes_by_post_and_falls_back_to_get() {
             None => (200, r#"{"token":"t"}"#.to_owned()),
         });
         assert_eq!(home(config).ask(&SECURE, CHALLENGE, &[push("a")], None, &server).unwrap(), some("Bearer t"));
-        assert_eq!(lock(&server.requests)[1].authorization, Some(token::basic("", "hunter22")));
+        assert_eq!(lock(&server.requests)[1].authorization, Some(Secret::basic("", "hunter22")));
     }
     let server = Server::new(|request, _| match request.form {
         Some(_) => (401, r#"{"error":"invalid_grant","error_description":"hunter22 has run out"}"#.to_owned()),

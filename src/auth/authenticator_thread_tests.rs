@@ -1,6 +1,7 @@
 //! Tests of [`super::super`] with many threads at one registry's door.
 
 use std::sync::Barrier;
+use std::sync::atomic::AtomicUsize;
 
 use super::*;
 

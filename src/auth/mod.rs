@@ -2,11 +2,13 @@
 //! 6750, RFC 9110 section 11).
 
 pub mod authenticator;
+pub mod bearer;
 pub mod cache;
 pub mod challenge;
 pub mod config_json;
 pub mod credentials;
 pub mod helper;
+pub mod registry_state;
 pub mod scope;
 pub mod static_auth;
 pub mod token;

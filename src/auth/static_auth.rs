@@ -7,11 +7,12 @@
 //! comes before that: some registries answer the check of a tag with 401 if the account may push but not pull. After
 //! such a refusal exactly one further request, which is no check of a tag, probes the header again.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::thread::{self, ThreadId};
 
 use crate::net::error::{RegistryError, Retryable};
 use crate::secret::Secret;
+use crate::sync::{lock, wait};
 
 /// What is known about a registry's static header.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ enum LoginState {
 impl StaticAuth {
     /// The header, if the registry has accepted it.
     pub(crate) fn good(&self) -> Option<Secret> {
-        match &self.lock().login {
+        match &lock(&self.state).login {
             LoginState::Good(header) => Some(header.clone()),
             _ => None,
         }
@@ -58,7 +59,7 @@ impl StaticAuth {
 
     /// Whether it was refused before any request was accepted with it.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.lock().login, LoginState::Doubted | LoginState::Refused)
+        matches!(lock(&self.state).login, LoginState::Doubted | LoginState::Refused)
     }
 
     /// The header for the caller to send. `is_look` says that the request checks a tag. `None` if the registry refused
@@ -69,7 +70,7 @@ impl StaticAuth {
     /// again.
     pub(crate) fn take(&self, header: &Secret, is_look: bool) -> Result<Option<Secret>, RegistryError> {
         let own = thread::current().id();
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let before = state.unanswered.0;
         loop {
             match &state.login {
@@ -87,13 +88,13 @@ impl StaticAuth {
                     return Ok(Some(header.clone()));
                 }
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
     }
 
     /// Records that the registry accepted it.
     pub(crate) fn accept(&self, header: &Secret) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if matches!(state.login, LoginState::Probing { holder, .. } if holder == thread::current().id()) {
             state.login = LoginState::Good(header.clone());
             self.changed.notify_all();
@@ -103,7 +104,7 @@ impl StaticAuth {
     /// Records a 401 for the check of a tag (`is_look`) or for another request. A header that was accepted before stays
     /// accepted: it lacks a right for this request.
     pub(crate) fn refuse(&self, is_look: bool) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.login = match state.login {
             LoginState::Good(_) => return,
             LoginState::Probing { is_last: false, .. } if is_look => LoginState::Doubted,
@@ -114,7 +115,7 @@ impl StaticAuth {
 
     /// Ends this thread's probe, if it has one, without a decision. `failure` is the error if there was no answer.
     pub(crate) fn leave(&self, failure: Option<&RegistryError>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.login = match state.login {
             LoginState::Probing { holder, is_last } if holder == thread::current().id() => {
                 if is_last {
@@ -131,10 +132,6 @@ impl StaticAuth {
             state.unanswered = (state.unanswered.0 + 1, Some(failure.clone().with_again(again)));
         }
         self.changed.notify_all();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, StaticState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

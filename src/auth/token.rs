@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::auth::credentials::Credential;
@@ -16,6 +15,7 @@ use crate::net::error::RegistryErrorKind;
 use crate::net::host;
 use crate::net::redact::Redactor;
 use crate::net::refusal;
+use crate::net::url::Url;
 use crate::secret::Secret;
 
 /// The docker client's own id: some servers bind a refresh token to the client that got it.
@@ -24,6 +24,9 @@ const CLIENT_ID: &str = "docker";
 const LIFETIME_MIN: u64 = 60;
 const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const WORDS_MAX: usize = 200;
+
+/// What is encoded in a form or a query. A space becomes `+`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
 /// One request to a token server: a POST if there is a form, otherwise a GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,21 +72,17 @@ pub(crate) struct GrantedToken {
 impl Realm {
     /// Reads a challenge's `realm`. The error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Realm, String> {
+        let refuse = |why: &str| format!("the realm of its challenge is {why}");
         if text.contains(|c: char| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(c)) {
-            return Err("the realm of its challenge is not a URL".to_owned());
+            return Err(refuse("not a URL"));
         }
-        let (url, _) = text.split_once('#').unwrap_or((text, ""));
-        let (scheme, rest) = url.split_once("://").ok_or("the realm of its challenge is not a full URL")?;
-        let https = match scheme.to_ascii_lowercase().as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return Err("the realm of its challenge is neither https:// nor http://".to_owned()),
-        };
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        if authority.contains('@') || host::split(authority).is_none() {
-            return Err("the realm of its challenge names no host that can be used".to_owned());
+        let url = text.split('#').next().unwrap_or_default();
+        let https = Url::parse(url).map_err(refuse)?.origin.https;
+        let host = url.split(['/', '?']).nth(2).unwrap_or_default();
+        if host.contains('@') {
+            return Err(refuse("a URL with user information"));
         }
-        Ok(Realm { url: url.to_owned(), host: authority.to_owned(), https })
+        Ok(Realm { url: url.to_owned(), host: host.to_owned(), https })
     }
 
     /// Whether the host is a loopback address.
@@ -133,7 +132,7 @@ impl Realm {
         };
         TokenRequest {
             url: format!("{}{joint}{}", self.url, query.0),
-            authorization: login.map(|(user, password)| basic(user, password)),
+            authorization: login.map(|(user, password)| Secret::basic(user, password)),
             form: None,
         }
     }
@@ -148,11 +147,6 @@ impl Realm {
         query.add("refresh_token", identity.reveal());
         TokenRequest { url: self.url.clone(), authorization: None, form: Some(Secret::new(query.0)) }
     }
-}
-
-/// The value of an `Authorization` header for a user and a password.
-pub(crate) fn basic(user: &str, password: &str) -> Secret {
-    Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
 }
 
 /// The value of an `Authorization` header for a token; `None` if a header cannot carry it.
@@ -172,13 +166,7 @@ impl TokenQuery {
         }
         self.0.push_str(name);
         self.0.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => self.0.push(char::from(byte)),
-                b' ' => self.0.push('+'),
-                _ => self.0.push_str(&format!("%{byte:02X}")),
-            }
-        }
+        self.0.push_str(&utf8_percent_encode(value, RESERVED).to_string().replace(' ', "+"));
     }
 }
 

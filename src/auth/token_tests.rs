@@ -67,7 +67,7 @@ fn a_post_carries_the_refresh_token_in_its_body_only() {
     );
     assert!(!format!("{asked:?}").contains("r%3Dt"));
     let asked = realm("https://h/t").get_with_identity(None, &scopes, &Credential::default(), &Secret::new("id"));
-    assert_eq!(asked.authorization, Some(basic("", "id")));
+    assert_eq!(asked.authorization, Some(Secret::basic("", "id")));
     assert!(!asked.url.contains("account"));
 }
 
@@ -145,7 +145,7 @@ fn failures_are_told_in_the_servers_words() {
 #[test]
 fn a_secret_is_taken_out_of_the_words_even_where_they_are_cut_short() {
     let secrets = Redactor::default();
-    secrets.sent(&basic("me", "hunter2hunter3"));
+    secrets.sent(&Secret::basic("me", "hunter2hunter3"));
     for filling in [0, 190, 195] {
         let said = response(401, &format!(r#"{{"message":"{}hunter2hunter3"}}"#, "x".repeat(filling)));
         let words = said.words(&secrets);

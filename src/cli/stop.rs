@@ -1,7 +1,9 @@
 //! A request to stop that is no signal: docker closes a socket.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::sync::lock;
 
 type Handler = Box<dyn FnOnce() + Send>;
 
@@ -22,7 +24,7 @@ impl Stop {
 
     /// Passes a request to the handler. Returns whether there is one.
     pub fn request(&self) -> bool {
-        let handler = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let handler = lock(&self.0).take();
         handler.is_some_and(|handler| {
             handler();
             true
@@ -30,7 +32,7 @@ impl Stop {
     }
 
     fn set(&self, handler: Option<Handler>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handler;
+        *lock(&self.0) = handler;
     }
 }
 

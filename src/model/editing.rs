@@ -2,10 +2,6 @@
 //! Unchanged parts keep their text, including unknown members.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -16,15 +12,12 @@ use crate::model::index::{self, Index};
 use crate::model::json;
 use crate::model::manifest::ManifestKind;
 use crate::model::media_type::OCI_INDEX;
+use crate::model::object::Object;
 use crate::model::source::SourceIndex;
 use crate::platform::Platform;
 
 /// The maximum number of images that are counted in the nested indexes of one source.
 const LEAVES_MAX: usize = 100_000;
-
-/// The members of a JSON object in their order, each as its text.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Object(Vec<(String, String)>);
 
 /// How one item of the draft is written.
 enum Piece<'a> {
@@ -383,51 +376,4 @@ fn text(text: &str) -> Result<String, DocumentError> {
 
 fn encoded<T: serde::Serialize>(value: &T) -> Result<String, DocumentError> {
     Ok(String::from_utf8_lossy(&json::encode(value)?).into_owned())
-}
-
-impl Object {
-    /// The text of a member. If it is repeated, the last one counts, as everywhere.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, text)| text.as_str())
-    }
-
-    /// Sets a member in its position or at the end, or removes it.
-    pub(super) fn set(&mut self, name: &str, value: Option<String>) {
-        let place = self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name));
-        self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
-        if let Some(value) = value {
-            let place = place.unwrap_or(self.0.len()).min(self.0.len());
-            self.0.insert(place, (name.to_owned(), value));
-        }
-    }
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.0.iter().map(|(name, value)| {
-            let name = serde_json::to_string(name).map_err(|_| fmt::Error)?;
-            Ok(format!("{name}:{value}"))
-        });
-        write!(f, "{{{}}}", members.collect::<Result<Vec<_>, fmt::Error>>()?.join(","))
-    }
-}
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    members.push((name, value.get().to_owned()));
-                }
-                Ok(Object(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
 }

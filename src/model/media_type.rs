@@ -33,6 +33,16 @@ pub fn is_image_config(media_type: &str) -> bool {
     )
 }
 
+/// Whether a text is `type/subtype` (RFC 6838, section 4.2).
+pub fn is_well_formed(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.len() <= 127
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}
+
 /// The media type without parameters such as `; charset=utf-8`, which some registries add.
 pub fn essence(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()

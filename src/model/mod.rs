@@ -14,6 +14,7 @@ pub mod index;
 pub mod json;
 pub mod manifest;
 pub mod media_type;
+mod object;
 pub mod referrers;
 mod rendering;
 pub mod source;

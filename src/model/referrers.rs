@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
-use crate::model::editing::Object;
 use crate::model::error::DocumentError;
 use crate::model::json::{self, Members};
 use crate::model::manifest;
 use crate::model::media_type;
+use crate::model::object::Object;
 
 /// The number of characters that a tag has of a digest's algorithm, and of its encoded part.
 const ALGORITHM_MAX: usize = 32;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::net::host;
+use crate::sync::lock;
 
 /// Which registries were found at a public address.
 #[derive(Debug, Default)]
@@ -15,12 +16,12 @@ impl PublicRegistries {
     /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise
     /// the next time, to be let in.
     pub(crate) fn note(&self, registry: &str, is_public: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(registry.to_owned()).or_default() |= is_public;
+        *lock(&self.0).entry(registry.to_owned()).or_default() |= is_public;
     }
 
     /// Whether the registry is on the internet, as far as is known.
     pub(crate) fn is_public(&self, registry: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(registry).copied().unwrap_or(false)
+        lock(&self.0).get(registry).copied().unwrap_or(false)
     }
 }
 

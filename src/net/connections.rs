@@ -1,7 +1,7 @@
 //! The connections to each origin: its agent of the HTTP library, with all that is fixed for one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ureq::config::AutoHeaderValue;
@@ -21,6 +21,7 @@ use crate::net::tls::config::Tls;
 use crate::net::tls::identity::ClientIdentity;
 use crate::net::url::Origin;
 use crate::secret::Secret;
+use crate::sync::lock;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// For each read or write: a body that moves may take as long as it likes.
@@ -88,7 +89,7 @@ impl ConnectionPool {
         };
         let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
         let key = (registry.to_owned(), origin.clone(), guarded && !at_home, longest > LINE_MAX);
-        let mut lines = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.open);
         if let Some(line) = lines.get(&key) {
             return Ok(Arc::clone(line));
         }
@@ -120,7 +121,7 @@ impl ConnectionPool {
             _ => None,
         };
         let spares = proxy.is_none().then(|| {
-            let mut all = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = lock(&self.spares);
             Arc::clone(all.entry((origin.host.clone(), origin.port)).or_default())
         });
         connections.spares.clone_from(&spares);

@@ -5,12 +5,13 @@
 //! nothing is lost, logged or given away, and the same request goes out in the clear, if that is allowed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::net::error::{Address, AddressSource, RegistryError, RegistryErrorKind};
 use crate::net::failure::{FailureHint, TransportFailure};
 use crate::net::host;
 use crate::net::url::Origin;
+use crate::sync::lock;
 
 const DOCKER_HUB: &str = "docker.io";
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
@@ -86,7 +87,7 @@ impl Endpoints {
             let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
             return Err(RegistryError::new(RegistryErrorKind::NoHost, "", detail));
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some(endpoint) = known.get(registry) {
             return Ok(Arc::clone(endpoint));
         }
@@ -115,7 +116,7 @@ impl Endpoint {
         if self.first_is_over.get().is_some() {
             return None;
         }
-        let held = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = lock(&self.first);
         self.first_is_over.get().is_none().then_some(Turn { over: &self.first_is_over, _held: held })
     }
 

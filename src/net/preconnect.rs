@@ -5,11 +5,12 @@
 //! connection and nothing else: no byte goes over it.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::net::socket::is_silent;
+use crate::sync::{lock, wait};
 
 /// Others wait for a spare so long at most, before they try all of the host's addresses for themselves.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -38,7 +39,7 @@ impl PreconnectPool {
     /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss: whoever then
     /// connects for itself finds out why.
     pub(crate) fn open(self: &Arc<PreconnectPool>, host: &str, port: u16, count: usize) {
-        self.lock().pending += count;
+        lock(&self.state).pending += count;
         let (spares, host) = (Arc::clone(self), host.to_owned());
         let begun = thread::Builder::new().spawn(move || {
             let address = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
@@ -63,7 +64,7 @@ impl PreconnectPool {
 
     /// One that was being made is there, or will never be.
     fn done(&self, spare: Option<TcpStream>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.pending = state.pending.saturating_sub(1);
         state.ready.extend(spare.map(|socket| (Instant::now(), socket)));
         self.changed.notify_all();
@@ -75,7 +76,7 @@ impl PreconnectPool {
     ///
     /// With it comes whether it is fresh: what goes wrong on one that is not may be due to its age.
     pub(crate) fn take(&self) -> Option<(TcpStream, bool)> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if !std::mem::replace(&mut state.begun, true) {
             return None;
         }
@@ -87,12 +88,8 @@ impl PreconnectPool {
             if state.pending == 0 {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PreconnectState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,8 +5,7 @@
 
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 
 use crate::env::Env;
 use crate::net::host;
@@ -38,8 +37,7 @@ impl ProxyUrl {
     /// The value of `Proxy-Authorization`, if there is a user.
     pub(crate) fn login(&self) -> Option<Secret> {
         let (user, password) = self.user.as_ref()?;
-        let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
-        Some(Secret::new(format!("Basic {pair}")))
+        Some(Secret::basic(user, password.reveal()))
     }
 }
 
@@ -153,18 +151,10 @@ fn parse_user(text: &str) -> Result<(String, Secret), String> {
 }
 
 fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let high = char::from(rest.next()?).to_digit(16)?;
-        let low = char::from(rest.next()?).to_digit(16)?;
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok()
+    // The crate keeps a percent sign without two digits.
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    text.split('%').skip(1).all(is_escape).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::net::clock::Clock;
 use crate::net::deadline::{Deadline, shown};
 use crate::net::error::{RegistryError, RegistryErrorKind};
+use crate::sync::{lock, wait};
 
 /// More than anybody has under way at once: a limit that has grown to this is none.
 const LIMIT_MAX: usize = 64;
@@ -93,7 +94,7 @@ impl RateLimits {
             state = match deadline.left() {
                 Some(left) if left.is_zero() => return Err(too_late(registry, Duration::ZERO, left)),
                 Some(left) => pace.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => pace.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => wait(&pace.changed, state),
             };
         }
     }
@@ -158,10 +159,6 @@ pub(crate) fn longer(asked: Duration, left: Duration) -> String {
 fn too_late(registry: &str, pause: Duration, left: Duration) -> RegistryError {
     let detail = if pause.is_zero() { "its turn did not come in time".to_owned() } else { longer(pause, left) };
     RegistryError::new(RegistryErrorKind::RateLimited, registry, detail)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,13 +9,15 @@
 //! A secret is recognised as it was sent, in base64, and each of these percent-encoded (RFC 3986), as a form value, as
 //! a JSON string or in HTML; also with control characters in it, which are not shown.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
 
 use crate::net::url::Url;
 use crate::secret::Secret;
+use crate::sync::lock;
 
 /// Replaces a secret.
 const MARK: &str = "[secret]";
@@ -81,7 +83,7 @@ impl Redactor {
 
     /// Adds a secret. Returns whether it is new.
     fn add(&self, secret: &str, anywhere: bool) -> bool {
-        let mut known = self.lock();
+        let mut known = lock(&self.0);
         let is_new = !secret.is_empty() && !known.iter().any(|known| known.secret.reveal() == secret);
         if is_new {
             let anywhere = anywhere || secret.len() >= ANYWHERE;
@@ -98,7 +100,7 @@ impl Redactor {
 
     /// A text from a server with its secrets replaced.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let known = self.lock();
+        let known = lock(&self.0);
         let mut clean = String::new();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -122,10 +124,6 @@ impl Redactor {
             rest = rest.get(length..).unwrap_or_default();
         }
         clean
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -224,21 +222,7 @@ fn spellings(text: &str, c: char) -> impl Iterator<Item = usize> {
 
 /// Decodes a form value, as far as it is encoded.
 fn decoded(value: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        let mut ahead = rest.clone();
-        let mut digit = || ahead.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-        match (byte, digit(), digit()) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(high * 16 + low);
-                rest = ahead;
-            }
-            (b'+', ..) => bytes.push(b' '),
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
+
+use crate::sync::{lock, wait};
 
 /// Runs `work` on every item, at most `jobs` at once. Returns the results in the items' order.
 ///
@@ -102,13 +104,9 @@ impl<R, E> QueueState<R, E> {
 }
 
 impl<R, E> TaskQueue<R, E> {
-    fn lock(&self) -> MutexGuard<'_, QueueState<R, E>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The next task. Waits while a running task may still make one ready. `None` if no task is left to start.
     fn take<'t, T>(&self, tasks: &'t [(T, Vec<usize>)]) -> Option<(usize, &'t T)> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             if !state.failures.is_empty() {
                 return None;
@@ -120,12 +118,12 @@ impl<R, E> TaskQueue<R, E> {
             if state.running == 0 {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
     }
 
     fn put_back(&self, place: usize, result: Result<R, E>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.running -= 1;
         match result {
             Err(failure) => state.failures.push((place, failure)),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use percent_encoding::{CONTROLS, percent_encode};
 use ureq::http::response::Parts;
 use ureq::http::{HeaderMap, HeaderValue, Request as HttpRequest, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
@@ -94,11 +95,7 @@ impl HttpResponse {
     /// The `Location`, with every byte that cannot stand in a URL percent-encoded: the bytes are the server's own.
     pub(crate) fn location(&self) -> Option<String> {
         let bytes = self.headers.get("Location")?.as_bytes().trim_ascii();
-        let encoded = |byte: &u8| match byte {
-            b' '..=b'~' => char::from(*byte).to_string(),
-            other => format!("%{other:02X}"),
-        };
-        Some(bytes.iter().map(encoded).collect::<String>()).filter(|location| !location.is_empty())
+        Some(percent_encode(bytes, CONTROLS).to_string()).filter(|location| !location.is_empty())
     }
 
     /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an

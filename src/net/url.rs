@@ -5,10 +5,16 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use crate::net::host;
 
 /// Query parameters that may be shown: they name content and are no secrets.
 const SHOWN: [&str; 7] = ["mount", "from", "digest", "service", "scope", "n", "last"];
+
+/// What a request line must not contain (RFC 3986, section 2).
+const UNFIT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 /// The origin of a connection. Credentials are sent only to an equal origin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,15 +196,7 @@ fn merge(path: &str, relative: &str) -> String {
 
 /// Percent-encodes what a request line must not contain. Encoded characters stay as they are.
 fn encode(target: &str) -> String {
-    let mut text = String::with_capacity(target.len());
-    for byte in target.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+    utf8_percent_encode(target, UNFIT).to_string()
 }
 
 #[cfg(test)]

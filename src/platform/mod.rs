@@ -14,6 +14,7 @@ use crate::sanitize;
 use crate::suggest::nearest;
 
 pub use known::{known_architectures, known_operating_systems, known_platforms, known_variants};
+pub(crate) use names::is_word;
 pub use names::{typed_architecture, typed_operating_system};
 
 /// A platform (image-spec, "OCI Image Index"), also in docker's store and lists.
@@ -194,9 +195,9 @@ fn read(text: &str) -> Option<Platform> {
         }
         (None, None) => ("", Vec::new()),
     };
-    let version_is_one = names::is_word(version) || (version.is_empty() && behind.is_none());
+    let version_is_one = is_word(version) || (version.is_empty() && behind.is_none());
     let words = [os, architecture].into_iter().chain(variant).chain(features.iter().copied());
-    if !version_is_one || !words.into_iter().all(names::is_word) {
+    if !version_is_one || !words.into_iter().all(is_word) {
         return None;
     }
     let (architecture, variant) = names::spelt(architecture, variant.unwrap_or_default());

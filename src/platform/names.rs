@@ -90,8 +90,8 @@ pub fn typed_operating_system(word: &str) -> String {
     if word == "macos" { "darwin".to_owned() } else { word.to_owned() }
 }
 
-/// Whether the text may stand between the slashes of a platform.
-pub(super) fn is_word(text: &str) -> bool {
+/// Whether the text may stand between the slashes of a platform (containerd's grammar).
+pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 

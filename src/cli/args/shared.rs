@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{self, Format};
-use crate::core::push::execute::PushOptions;
+use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
 use crate::model::index::Form;

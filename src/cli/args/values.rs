@@ -11,8 +11,9 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName, ReferrersPolicy};
 use crate::model::index::Form;
+use crate::model::media_type;
 use crate::model::spec::Attestations;
-use crate::reference::{Reference, ReferenceError, Repository};
+use crate::reference::{self, Reference, ReferenceError, Repository};
 
 /// A reference as it was typed, and its parsed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,26 +231,17 @@ pub(super) fn pair(typed: &str) -> Result<(String, String), &'static str> {
 
 /// Reads a tag without a repository.
 pub(super) fn tag(typed: &str) -> Result<String, &'static str> {
-    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let later = |c: char| first(c) || matches!(c, '.' | '-');
-    if typed.is_empty() {
-        return Err("must not be empty");
+    match typed {
+        "" => Err("must not be empty"),
+        tag if reference::is_tag(tag) => Ok(tag.to_owned()),
+        _ => Err("not a tag: name it alone, without the repository"),
     }
-    let is_tag = typed.len() <= 128 && typed.starts_with(first) && typed.chars().all(later);
-    if is_tag { Ok(typed.to_owned()) } else { Err("not a tag: name it alone, without the repository") }
 }
 
 /// Reads an artifact type, which is a media type (RFC 6838; image-spec, "Image Manifest"). Empty removes it.
 pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
-    let is_rest = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
-    let is_name = |name: &str| {
-        name.len() <= 127 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_rest)
-    };
-    match typed.split_once('/') {
-        Some((kind, subtype)) if is_name(kind) && is_name(subtype) => Ok(typed.to_owned()),
-        None if typed.is_empty() => Ok(String::new()),
-        _ => Err("not a media type like application/vnd.example.app"),
-    }
+    let is_one = typed.is_empty() || media_type::is_well_formed(typed);
+    if is_one { Ok(typed.to_owned()) } else { Err("not a media type like application/vnd.example.app") }
 }
 
 /// A repository, without a tag and without a digest.

@@ -1,7 +1,7 @@
 //! The probes, one method each: push something, read it back, compare.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use humantime::format_duration;
@@ -19,6 +19,7 @@ use crate::digest::Digest;
 use crate::model::index::Index;
 use crate::net::{Clock, RegistryError, RegistryErrorKind, tasks};
 use crate::reference::{Reference, Repository};
+use crate::sync::lock;
 
 /// The result of a probe, or the error that ends all probes.
 type Tried = Result<ProbeResult, RegistryError>;
@@ -81,7 +82,7 @@ impl<'a> Prober<'a> {
 
     /// The objects that were created, as far as is known.
     pub(crate) fn traces(&self) -> MutexGuard<'_, CreatedObjects> {
-        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.traces)
     }
 
     /// Runs all probes. The results are in `found`, even if it fails. Ends early after an interrupt.

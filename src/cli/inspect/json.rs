@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::cli::output::json;
-use crate::cli::output::listing::{BlobListing, ContentsListing, EntryListing, Listing};
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::listing::{BlobListing, ContentsListing, EntryListing, Listing};
 
 /// The text. With `is_verbose` it includes the blobs of images, as far as they are known. `requests` is `None` for a
 /// draft.

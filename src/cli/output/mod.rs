@@ -5,7 +5,6 @@
 
 pub mod human;
 pub mod json;
-pub mod listing;
 mod progress;
 pub mod result_files;
 mod steps;

@@ -4,13 +4,14 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use indicatif::MultiProgress;
 use serde::Serialize;
 
 use super::json;
 use crate::sanitize;
+use crate::sync::lock;
 
 type Sink = Mutex<Box<dyn Write + Send>>;
 
@@ -120,10 +121,6 @@ impl Streams {
             None => write(),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use indicatif::TermLike;
 
 use super::streams::SharedSink;
 use crate::env::Env;
+use crate::sync::lock;
 
 /// Whether to draw on a terminal: not with `TERM=dumb`, which cannot move a cursor, and not with `NO_COLOR`.
 pub fn can_draw(env: &Env) -> bool {
@@ -44,7 +45,7 @@ impl Canvas {
     }
 
     fn push(&self, text: &str) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        lock(&self.pending).push_str(text);
     }
 
     /// Moves the cursor. A distance of zero sends nothing, because terminals read zero as one.
@@ -118,9 +119,9 @@ impl TermLike for Canvas {
     }
 
     fn flush(&self) -> io::Result<()> {
-        let drawing = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let drawing = std::mem::take(&mut *lock(&self.pending));
         if !drawing.is_empty() {
-            let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sink = lock(&self.sink);
             let _ = sink.write_all(drawing.as_bytes()).and_then(|()| sink.flush());
         }
         Ok(())

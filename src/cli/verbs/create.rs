@@ -4,10 +4,10 @@
 use crate::cli::args::{Create, RefArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
-use crate::cli::output::listing::Listing;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
+use crate::core::listing::Listing;
 use crate::core::request::ImageName;
 use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::new_draft::DraftSources;

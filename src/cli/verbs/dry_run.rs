@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::cli::output::{Table, human};
-use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, ImageOrigin, PushOutcome, TagChange, TransferMethod};
+use crate::core::listing::{ImageOrigin, TransferMethod};
+use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
 use crate::reference::Reference;
 
 /// The text of a dry run.

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::cli::args::{ListFormat, Ls};
 use crate::cli::context::Context;
-use crate::cli::output::listing::Listing;
 use crate::cli::output::{Table, human};
 use crate::core::error::CommandError;
+use crate::core::listing::Listing;
 use crate::core::requirements;
 use crate::drafts::docker_dir::{StoredDraft, StoredName};
 use crate::model::Draft;

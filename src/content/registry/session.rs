@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::auth::authenticator::{Authenticator, ChallengeOrigin as Asker, Scope, TokenRequest};
@@ -23,6 +23,7 @@ use crate::net::retry::{Attempts, RetryPolicy};
 use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 use crate::secret::Secret;
+use crate::sync::lock;
 
 /// How often a request is sent with other credentials; two tokens (a wide and a narrow one) and an expiry fit.
 const ROUNDS_MAX: usize = 4;
@@ -66,10 +67,6 @@ fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> 
         400 => is_long,
         _ => false,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {

@@ -5,10 +5,11 @@ use std::num::NonZeroUsize;
 
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
+use crate::core::listing::{ImageOrigin, TransferMethod};
 use crate::core::missing_child::NamedBy;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::difference::{self, Difference};
-use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, ImageOrigin, PushOutcome, TagChange, TransferMethod};
+use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
 use crate::core::push::plan::{PlannedChild, PlannedManifest, PushPlan};
 use crate::core::push::referrers;
 use crate::core::push::remote_state::{self, RemoteState, TagState};

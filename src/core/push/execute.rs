@@ -10,58 +10,23 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::difference;
+use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
 use crate::core::push::referrers;
 use crate::core::push::remote_state::{RemoteState, TagState};
-use crate::core::push::reporter::{PushReporter, TransferProgress};
+use crate::core::push::reporter::TransferProgress;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
-use crate::core::push::tags::TagArg;
 use crate::core::referrers::{Collector, FoundReferrer};
-use crate::core::request::{PlatformFilter, ReferrerFilter};
 use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
 use crate::model::Draft;
-use crate::model::index::{Form, Index};
-use crate::net::{Clock, tasks};
+use crate::model::index::Index;
+use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
 use crate::sanitize;
-
-/// The options of a push.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PushOptions {
-    /// The form of the list.
-    pub(crate) kind: Form,
-    /// Further names of the list.
-    pub(crate) tags: Vec<TagArg>,
-    /// Platforms that the list must have.
-    pub(crate) require: Vec<PlatformFilter>,
-    /// Whether the list may have no other platforms.
-    pub(crate) exact: bool,
-    /// Whether two images for one platform are an error.
-    pub(crate) strict: bool,
-    /// Whether to send nothing.
-    pub(crate) dry_run: bool,
-    /// Whether to report each step.
-    pub(crate) verbose: bool,
-    /// Which referrers of the images come along.
-    pub(crate) referrers: ReferrerFilter,
-}
-
-/// The environment of a push.
-#[derive(Clone, Copy)]
-pub(crate) struct PushContext<'a> {
-    /// The client.
-    pub(crate) registry: &'a Registry,
-    /// The maximum of concurrent requests.
-    pub(crate) jobs: NonZeroUsize,
-    /// The clock that repeats wait by.
-    pub(crate) clock: &'a dyn Clock,
-    /// Receives the progress.
-    pub(crate) reporter: &'a dyn PushReporter,
-}
 
 /// A push that has passed all checks that need no request.
 pub(crate) struct Push<'a> {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::core::listing::EntryListing;
 use crate::core::push::difference::Difference;
 use crate::core::push::plan::PushPlan;
 use crate::core::referrers::FoundReferrer;
@@ -27,7 +28,7 @@ pub(crate) struct PushOutcome {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     /// The entries of the list, in its order.
-    pub(crate) platforms: Vec<PushedImage>,
+    pub(crate) platforms: Vec<EntryListing>,
     /// The tags in the order in which they move.
     pub(crate) tags: Vec<String>,
     /// The number of HTTP requests, in all repositories.
@@ -58,26 +59,6 @@ pub(crate) struct PushOutcome {
     /// Warnings about the list, one line each.
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
-}
-
-/// One entry of the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PushedImage {
-    /// `linux/arm64/v8`; `None` if the list states none.
-    pub(crate) platform: Option<String>,
-    pub(crate) digest: String,
-    /// The size of the manifest, in bytes.
-    pub(crate) size: u64,
-    pub(crate) media_type: String,
-    /// The reference to pull it by, in the list's repository.
-    pub(crate) reference: String,
-    /// The digest of the image that an attestation describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) attests: Option<String>,
-    /// Set in a dry run only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<ImageOrigin>,
 }
 
 /// A manifest that refers to the list or to one of its images.
@@ -172,40 +153,12 @@ pub(crate) enum Change {
     Unknown,
 }
 
-/// Where an image of the list comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct ImageOrigin {
-    pub(crate) how: TransferMethod,
-    pub(crate) repository: String,
-    /// The bytes of the blobs that must be mounted or copied for it.
-    pub(crate) bytes: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum TransferMethod {
-    /// In the list's repository.
-    InPlace,
-    /// In another repository of its registry.
-    Mount,
-    /// In another registry.
-    Copy,
-}
-
 impl PushOutcome {
     /// The outcome before anything is sent.
     pub(crate) fn of(draft: &Draft, plan: &PushPlan<'_>) -> PushOutcome {
         let repository = plan.target.repository();
         let at = |digest: &Digest| repository.at_digest(digest);
-        let image = |entry: &Entry| PushedImage {
-            platform: entry.descriptor.has_platform().then(|| entry.descriptor.platform.clone()).flatten().map(text),
-            digest: entry.descriptor.digest.to_string(),
-            size: entry.descriptor.size,
-            media_type: entry.descriptor.media_type.clone(),
-            reference: at(&entry.descriptor.digest).to_string(),
-            attests: entry.attests().map(text),
-            from: None,
-        };
+        let image = |entry: &Entry| EntryListing::pushed(&at(&entry.descriptor.digest), &entry.descriptor);
         let elsewhere = plan.children.iter().filter(|child| child.put.is_some());
         PushOutcome {
             reference: plan.target.to_string(),
@@ -280,10 +233,6 @@ impl PushOutcome {
         let own = own.as_ref().and_then(Reference::tag);
         !self.other_repositories.is_empty() || self.tags.iter().any(|tag| Some(tag.as_str()) != own)
     }
-}
-
-fn text(of: impl ToString) -> String {
-    of.to_string()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::core::error::CommandError;
 use crate::digest::Digest;
-use crate::reference::Reference;
+use crate::reference::{Reference, is_tag};
 
 /// The number of digits of git's shortest abbreviation of a commit, and of its two full lengths.
 const COMMIT_SHORT: usize = 7;
@@ -55,10 +55,6 @@ impl TagArg {
             TagArg::Reference(reference) => Some(reference),
         }
     }
-}
-
-fn is_tag(text: &str) -> bool {
-    Reference::parse(&format!("a:{text}")).is_ok_and(|read| read.tag() == Some(text) && read.digest().is_none())
 }
 
 /// The names of a list, grouped by repository.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::core::error::CommandError;
@@ -16,6 +16,7 @@ use crate::model::manifest::ManifestKind;
 use crate::model::{manifest, referrers};
 use crate::net::{RegistryErrorKind, tasks};
 use crate::reference::{Reference, Repository};
+use crate::sync::lock;
 
 /// How many referrers a manifest may have.
 pub(crate) const REFERRERS_MAX: usize = 1_000;
@@ -171,7 +172,7 @@ impl<'a> Discovery<'a> {
     }
 
     fn referrers_of(&self, Subject { repository, digest }: &Subject) -> Result<Vec<Descriptor>, CommandError> {
-        let without_api = || self.without_api.lock().unwrap_or_else(PoisonError::into_inner);
+        let without_api = || lock(&self.without_api);
         let is_known = without_api().contains(repository.domain());
         if !is_known {
             if let Some(found) = self.registry.referrer_descriptors(repository, digest, REFERRERS_MAX)? {

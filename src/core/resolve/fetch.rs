@@ -1,7 +1,7 @@
 //! Fetches manifests from registries, and the configurations that are needed to describe them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
@@ -13,6 +13,7 @@ use crate::model::{DocumentError, json, media_type};
 use crate::net;
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
+use crate::sync::lock;
 
 /// The largest configuration that is read, in bytes. Docker's engine has the same limit for manifests; real
 /// configurations have a few kilobytes.
@@ -100,10 +101,6 @@ impl<'a> ConfigPlatforms<'a> {
         *slot = Some(platform.clone());
         Ok(platform)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Docker's line if the registry does not have it; our own message for any other failure.

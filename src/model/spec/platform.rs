@@ -4,7 +4,9 @@
 //! variant `8`) are replaced by those of Go and OCI.
 
 use super::error::{Advice, SpecErrorKind};
-use crate::platform::{Platform, known_architectures, known_operating_systems, known_variants, typed_architecture};
+use crate::platform::{
+    Platform, is_word, known_architectures, known_operating_systems, known_variants, typed_architecture,
+};
 
 /// The operating system and architecture of an attestation in an index.
 const UNKNOWN: &str = "unknown";
@@ -107,11 +109,6 @@ pub(super) fn check(platform: &Platform, subject: &str) -> Result<(), (Field, Sp
 pub(super) fn is_dotted_number(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     text.contains('.') && text.split('.').all(is_number)
-}
-
-/// Containerd's grammar of a part of a platform.
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 #[cfg(test)]

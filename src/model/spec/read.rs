@@ -8,8 +8,9 @@ use super::reader::{Reader, Shape};
 use super::tree::{Content, Id, Tree};
 use super::{Attestations, Dialect, Spec, SpecEntry, SpecFrom, Target, Without};
 use crate::model::index::Form;
+use crate::model::media_type;
 use crate::platform::Platform;
-use crate::reference::{Reference, ReferenceError, Repository};
+use crate::reference::{Reference, ReferenceError, Repository, is_tag};
 
 pub(super) const SPEC: Shape = Shape {
     place: "a spec",
@@ -238,8 +239,7 @@ impl Reader<'_> {
 
     fn tag(&self, id: Id) -> Result<String, Fault> {
         let text = self.text(id, "an item of `tags`")?;
-        let is_tag = Reference::parse(&format!("tag:{text}")).is_ok_and(|read| read.tag() == Some(&text));
-        if is_tag { Ok(text) } else { Err(self.fault(id, SpecErrorKind::TagName(text))) }
+        if is_tag(&text) { Ok(text) } else { Err(self.fault(id, SpecErrorKind::TagName(text))) }
     }
 
     fn annotations(&self, id: Id) -> Result<BTreeMap<String, String>, Fault> {
@@ -249,7 +249,7 @@ impl Reader<'_> {
 
     fn artifact_type(&self, id: Id) -> Result<Option<String>, Fault> {
         let text = self.text(id, "`artifactType`")?;
-        if is_media_type(&text) {
+        if media_type::is_well_formed(&text) {
             return Ok(Some(text));
         }
         Err(self.fault(id, SpecErrorKind::MediaType { subject: "`artifactType`".to_owned(), text }))
@@ -274,14 +274,4 @@ impl Reader<'_> {
             self.fault(id, SpecErrorKind::Word { subject, noun, text, advice })
         })
     }
-}
-
-/// `type/subtype` (RFC 6838, section 4.2).
-fn is_media_type(text: &str) -> bool {
-    let is_name = |name: &str| {
-        name.len() <= 127
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-    };
-    text.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
 }

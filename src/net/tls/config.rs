@@ -62,7 +62,7 @@ impl Tls {
             authorities.extend(HostFiles::read(&self.folder.join(name), &self.provider)?.authorities);
         }
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
-            Arc::new(NoVerification(Arc::clone(&self.provider)))
+            Arc::new(NoVerification { provider: Arc::clone(&self.provider) })
         } else {
             Arc::new(CertificateVerifier::new(Arc::clone(&self.system), authorities, Arc::clone(&self.provider)))
         };

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
@@ -67,6 +67,20 @@ impl CertificateVerifier {
     }
 }
 
+/// Methods that check a signature, each by a function.
+macro_rules! signatures {
+    ($($method:ident: $check:path),*) => {
+        $(fn $method(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            $check(message, cert, dss, &self.provider.signature_verification_algorithms)
+        })*
+    };
+}
+
 impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
@@ -87,23 +101,7 @@ impl ServerCertVerifier for CertificateVerifier {
         Err(error)
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
+    signatures! { verify_tls12_signature: crypto::verify_tls12_signature, verify_tls13_signature: crypto::verify_tls13_signature }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
@@ -119,7 +117,19 @@ pub(crate) fn is_authority_objection(error: &CertificateError) -> bool {
 
 /// Accepts every certificate: `--insecure`.
 #[derive(Debug)]
-pub(crate) struct NoVerification(pub(crate) Arc<CryptoProvider>);
+pub(crate) struct NoVerification {
+    pub(crate) provider: Arc<CryptoProvider>,
+}
+
+/// Accepts every signature.
+fn unverified(
+    _: &[u8],
+    _: &CertificateDer<'_>,
+    _: &DigitallySignedStruct,
+    _: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    Ok(HandshakeSignatureValid::assertion())
+}
 
 impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
@@ -133,26 +143,10 @@ impl ServerCertVerifier for NoVerification {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
+    signatures! { verify_tls12_signature: unverified, verify_tls13_signature: unverified }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
+        let mut schemes = self.provider.signature_verification_algorithms.supported_schemes();
         // Nothing is verified, so schemes that ring cannot verify are offered too. Go would accept their keys here.
         schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::RSA_PKCS1_SHA1]);
         schemes

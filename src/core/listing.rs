@@ -1,4 +1,4 @@
-//! Lists and images in `--format json`. `create`, `ls`, `inspect` and `platforms` share these members.
+//! Lists and images in `--format json`. `create`, `push`, `ls`, `inspect` and `platforms` share these members.
 
 use std::collections::BTreeMap;
 
@@ -73,6 +73,29 @@ pub(crate) struct EntryListing {
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
+    /// Where the entry comes from, in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<ImageOrigin>,
+}
+
+/// Where an image of the list comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ImageOrigin {
+    pub(crate) how: TransferMethod,
+    pub(crate) repository: String,
+    /// The bytes of the blobs that must be mounted or copied for it.
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TransferMethod {
+    /// In the list's repository.
+    InPlace,
+    /// In another repository of its registry.
+    Mount,
+    /// In another registry.
+    Copy,
 }
 
 /// The fields of a platform. Unknown ones are left out.
@@ -179,6 +202,13 @@ impl EntryListing {
         EntryListing::line(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
     }
 
+    /// An entry of a list that is pushed, under the reference to pull it by.
+    pub(crate) fn pushed(reference: &Reference, line: &Descriptor) -> EntryListing {
+        let line = EntryListing::line(reference, line);
+        let (parts, artifact_type, annotations) = Default::default();
+        EntryListing { parts, artifact_type, annotations, ..line }
+    }
+
     /// One entry of a list.
     pub(crate) fn line(reference: &Reference, line: &Descriptor) -> EntryListing {
         EntryListing {
@@ -195,6 +225,7 @@ impl EntryListing {
             missing: false,
             platforms: None,
             contents: None,
+            from: None,
         }
     }
 }

@@ -1,0 +1,67 @@
+//! What is known about the authentication of one registry, and the request that it answered with a challenge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use crate::auth::cache::TokenCache;
+use crate::auth::credentials::Credential;
+use crate::auth::scope::Scopes;
+use crate::auth::static_auth::StaticAuth;
+use crate::auth::token::{TokenRequest, TokenResponse};
+use crate::net::error::RegistryError;
+use crate::secret::Secret;
+
+/// Sends one request to a token server. It does not follow redirects.
+pub(crate) type Send<'a> = &'a dyn Fn(&TokenRequest) -> Result<TokenResponse, RegistryError>;
+
+/// The request that a registry answered with a challenge.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChallengeOrigin<'a> {
+    /// The registry's host as in references; `docker.io` is not mapped to Docker Hub's API host.
+    pub(crate) registry: &'a str,
+    /// Whether the request that was refused went over TLS.
+    pub(crate) https: bool,
+    /// Whether `--insecure` was given.
+    pub(crate) insecure: bool,
+    /// Whether the request is the check of a tag before a push.
+    pub(crate) is_look: bool,
+    /// The time left of `--timeout`, for a credential helper.
+    pub(crate) left: Option<Duration>,
+}
+
+/// What is known about one registry.
+#[derive(Debug, Default)]
+pub(crate) struct RegistryState {
+    /// Held while a token is fetched: threads that are refused together cause one token request.
+    pub(crate) token_lock: Mutex<()>,
+    /// How many threads have asked for the token lock so far.
+    pub(crate) arrivals: AtomicUsize,
+    /// A header that does not depend on the scope: Basic, or the registry token of the configuration.
+    pub(crate) static_auth: StaticAuth,
+    /// Never held while a request is sent.
+    pub(crate) state: Mutex<AuthState>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct AuthState {
+    pub(crate) announced: Scopes,
+    pub(crate) credential: Option<Result<Credential, RegistryError>>,
+    /// The refresh token that a token server returned in place of the stored one.
+    pub(crate) refresh: Option<Secret>,
+    pub(crate) cache: TokenCache,
+    /// Whether the token server refused one token for all scopes, or the registry refused such a token.
+    pub(crate) narrow: bool,
+    /// Tokens for several repositories that the registry refused as too large.
+    pub(crate) too_large: Vec<Secret>,
+    /// Scopes that the token server refused. A second request for them would count as one more failed login.
+    pub(crate) failures: Vec<(Scopes, RegistryError)>,
+    /// Token servers that returned a token, and token servers that refused the login before they returned one. The
+    /// login is not sent to the latter again.
+    pub(crate) granted: BTreeSet<String>,
+    pub(crate) refused: BTreeMap<String, RegistryError>,
+    /// Why the token server did not answer the last request, and how many threads had asked for the token lock by then.
+    /// Those threads get the same error; otherwise each would wait until its own deadline.
+    pub(crate) unanswered: Option<(usize, RegistryError)>,
+}

@@ -1,0 +1,44 @@
+//! What a push is given.
+
+use std::num::NonZeroUsize;
+
+use crate::content::registry::Registry;
+use crate::core::push::reporter::PushReporter;
+use crate::core::push::tags::TagArg;
+use crate::core::request::{PlatformFilter, ReferrerFilter};
+use crate::model::index::Form;
+use crate::net::Clock;
+
+/// The options of a push.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PushOptions {
+    /// The form of the list.
+    pub(crate) kind: Form,
+    /// Further names of the list.
+    pub(crate) tags: Vec<TagArg>,
+    /// Platforms that the list must have.
+    pub(crate) require: Vec<PlatformFilter>,
+    /// Whether the list may have no other platforms.
+    pub(crate) exact: bool,
+    /// Whether two images for one platform are an error.
+    pub(crate) strict: bool,
+    /// Whether to send nothing.
+    pub(crate) dry_run: bool,
+    /// Whether to report each step.
+    pub(crate) verbose: bool,
+    /// Which referrers of the images come along.
+    pub(crate) referrers: ReferrerFilter,
+}
+
+/// The environment of a push.
+#[derive(Clone, Copy)]
+pub(crate) struct PushContext<'a> {
+    /// The client.
+    pub(crate) registry: &'a Registry,
+    /// The maximum of concurrent requests.
+    pub(crate) jobs: NonZeroUsize,
+    /// The clock that repeats wait by.
+    pub(crate) clock: &'a dyn Clock,
+    /// Receives the progress.
+    pub(crate) reporter: &'a dyn PushReporter,
+}
