@@ -101,8 +101,8 @@ mod cases {
     mod carried_over;
     mod check;
     mod client;
-    mod client_bench;
     mod client_faults;
+    mod client_fixture;
     mod client_tls;
     mod coming_from;
     mod completion;
@@ -134,9 +134,9 @@ mod cases {
     mod plugin;
     mod push;
     mod rate_limits;
+    mod real_fixture;
     mod remote_digest;
     mod retries;
-    mod scene;
     mod secrets;
     mod shell_init;
     mod shim;

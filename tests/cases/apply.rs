@@ -12,24 +12,24 @@ use testkit::sandbox::{Output, Run, Sandbox, tree};
 
 use super::OURS;
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new() -> World {
-        World { registry: Registry::start(), sandbox: Sandbox::new() }
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
     }
 
     /// With an image for each of these architectures, as `src/ARCHITECTURE:1`.
-    fn with(architectures: &[&str]) -> World {
-        let world = World::new();
+    fn with(architectures: &[&str]) -> Fixture {
+        let fixture = Fixture::new();
         for architecture in architectures {
-            world.registry.put_image(&format!("src/{architecture}"), "1", &image(architecture));
+            fixture.registry.put_image(&format!("src/{architecture}"), "1", &image(architecture));
         }
-        world.registry.clear();
-        world
+        fixture.registry.clear();
+        fixture
     }
 
     /// A text in which each `@` that begins a name becomes the registry's host.

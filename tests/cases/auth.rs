@@ -6,10 +6,10 @@ use testkit::real::{HTPASSWD_PASSWORD, HTPASSWD_USER};
 use testkit::sandbox::write_script;
 use testkit::token::{Grant, TokenConfig, TokenRequest, TokenUser};
 
-use super::scene::{Door, Scene, assert_first_line, assert_refused};
+use super::real_fixture::{Door, Fixture, assert_first_line, assert_refused};
 
-fn token() -> Option<Scene> {
-    Scene::plain(Door::Token(TokenConfig::default()))
+fn token() -> Option<Fixture> {
+    Fixture::plain(Door::Token(TokenConfig::default()))
 }
 
 fn basic(user: &str, password: &str) -> String {
@@ -31,33 +31,33 @@ fn base64(text: &str) -> String {
 }
 
 /// Writes config.json with one entry for the scene's registry.
-fn login(scene: &Scene, entry: Value) {
-    scene.sandbox.write_config(&auths(scene, entry));
+fn login(fixture: &Fixture, entry: Value) {
+    fixture.sandbox.write_config(&auths(fixture, entry));
 }
 
-fn auths(scene: &Scene, entry: Value) -> String {
-    json!({ "auths": { scene.host.as_str(): entry } }).to_string()
+fn auths(fixture: &Fixture, entry: Value) -> String {
+    json!({ "auths": { fixture.host.as_str(): entry } }).to_string()
 }
 
 /// Puts `docker-credential-test` on the PATH; the script sees the registry's name on its stdin as `$server`, and
 /// what it was asked goes to `asked`.
-fn helper(scene: &mut Scene, script: &str) {
-    let bin = scene.sandbox.path().join("bin");
+fn helper(fixture: &mut Fixture, script: &str) {
+    let bin = fixture.sandbox.path().join("bin");
     std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
-    let asked = scene.sandbox.path().join("asked");
+    let asked = fixture.sandbox.path().join("asked");
     let text = format!("#!/bin/sh\nserver=$(cat)\necho \"$* $server\" >>'{}'\n{script}\n", asked.display());
     write_script(&bin.join("docker-credential-test"), &text);
-    scene.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    fixture.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
 }
 
 /// A helper that knows one user.
-fn helper_with(scene: &mut Scene, user: &str, secret: &str) {
+fn helper_with(fixture: &mut Fixture, user: &str, secret: &str) {
     let answer = format!(r#"{{"ServerURL":"%s","Username":"{user}","Secret":"{secret}"}}\n"#);
-    helper(scene, &format!("printf '{answer}' \"$server\""));
+    helper(fixture, &format!("printf '{answer}' \"$server\""));
 }
 
-fn asked(scene: &Scene) -> String {
-    std::fs::read_to_string(scene.sandbox.path().join("asked")).unwrap_or_default()
+fn asked(fixture: &Fixture) -> String {
+    std::fs::read_to_string(fixture.sandbox.path().join("asked")).unwrap_or_default()
 }
 
 /// No more than one a command, each for what its command needs.
@@ -76,33 +76,33 @@ fn assert_two_requests(requests: &[TokenRequest]) {
 
 #[test]
 fn an_open_registry_needs_nothing() {
-    let Some(scene) = Scene::plain(Door::Open) else { return };
-    scene.create_and_push();
+    let Some(fixture) = Fixture::plain(Door::Open) else { return };
+    fixture.create_and_push();
 }
 
 #[test]
 fn htpasswd_with_an_auth_entry() {
-    let Some(scene) = Scene::plain(Door::Htpasswd) else { return };
-    login(&scene, json!({ "auth": basic(HTPASSWD_USER, HTPASSWD_PASSWORD) }));
-    scene.create_and_push();
+    let Some(fixture) = Fixture::plain(Door::Htpasswd) else { return };
+    login(&fixture, json!({ "auth": basic(HTPASSWD_USER, HTPASSWD_PASSWORD) }));
+    fixture.create_and_push();
 }
 
 #[test]
 fn htpasswd_with_username_and_password() {
-    let Some(scene) = Scene::plain(Door::Htpasswd) else { return };
-    login(&scene, json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD }));
-    scene.create_and_push();
+    let Some(fixture) = Fixture::plain(Door::Htpasswd) else { return };
+    login(&fixture, json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD }));
+    fixture.create_and_push();
 }
 
 #[test]
 fn htpasswd_with_a_helper_for_the_host() {
-    let Some(mut scene) = Scene::plain(Door::Htpasswd) else { return };
-    helper_with(&mut scene, HTPASSWD_USER, HTPASSWD_PASSWORD);
+    let Some(mut fixture) = Fixture::plain(Door::Htpasswd) else { return };
+    helper_with(&mut fixture, HTPASSWD_USER, HTPASSWD_PASSWORD);
     // The file's own entry is wrong: the helper goes before it.
-    let (host, wrong) = (scene.host.as_str(), json!({ "auth": basic(HTPASSWD_USER, "wrong") }));
-    scene.sandbox.write_config(&json!({ "auths": { host: wrong }, "credHelpers": { host: "test" } }).to_string());
-    scene.create_and_push();
-    assert_eq!(asked(&scene).lines().next(), Some(format!("get {}", scene.host).as_str()));
+    let (host, wrong) = (fixture.host.as_str(), json!({ "auth": basic(HTPASSWD_USER, "wrong") }));
+    fixture.sandbox.write_config(&json!({ "auths": { host: wrong }, "credHelpers": { host: "test" } }).to_string());
+    fixture.create_and_push();
+    assert_eq!(asked(&fixture).lines().next(), Some(format!("get {}", fixture.host).as_str()));
 }
 
 #[test]
@@ -112,27 +112,27 @@ fn the_environment_holds_credentials() {
             Door::Htpasswd => (HTPASSWD_USER, HTPASSWD_PASSWORD),
             _ => ("alice", "secret"),
         };
-        let Some(mut scene) = Scene::plain(door) else { return };
-        let config = auths(&scene, json!({ "auth": basic(name, password) }));
-        scene.sandbox.set("DOCKER_AUTH_CONFIG", config);
-        scene.create_and_push();
+        let Some(mut fixture) = Fixture::plain(door) else { return };
+        let config = auths(&fixture, json!({ "auth": basic(name, password) }));
+        fixture.sandbox.set("DOCKER_AUTH_CONFIG", config);
+        fixture.create_and_push();
     }
 }
 
 #[test]
 fn the_environment_goes_before_the_file() {
-    let Some(mut scene) = token() else { return };
-    login(&scene, json!({ "auth": basic("alice", "wrong") }));
-    scene.sandbox.set("DOCKER_AUTH_CONFIG", auths(&scene, json!({ "auth": basic("alice", "secret") })));
-    scene.create_and_push();
+    let Some(mut fixture) = token() else { return };
+    login(&fixture, json!({ "auth": basic("alice", "wrong") }));
+    fixture.sandbox.set("DOCKER_AUTH_CONFIG", auths(&fixture, json!({ "auth": basic("alice", "secret") })));
+    fixture.create_and_push();
 }
 
 #[test]
 fn tokens_are_asked_for_once_a_command() {
-    let Some(scene) = token() else { return };
-    login(&scene, json!({ "auth": basic("alice", "secret") }));
-    scene.create_and_push();
-    let requests = scene.tokens().requests();
+    let Some(fixture) = token() else { return };
+    login(&fixture, json!({ "auth": basic("alice", "secret") }));
+    fixture.create_and_push();
+    let requests = fixture.tokens().requests();
     assert_two_requests(&requests);
     assert!(requests.iter().all(|request| request.user.as_deref() == Some("alice")), "{requests:#?}");
 }
@@ -140,19 +140,19 @@ fn tokens_are_asked_for_once_a_command() {
 #[test]
 fn an_answer_may_leave_out_everything_but_the_token() {
     let config = TokenConfig { lifetime_seconds: None, access_token_only: true, ..TokenConfig::default() };
-    let Some(scene) = Scene::plain(Door::Token(config)) else { return };
-    login(&scene, json!({ "auth": basic("alice", "secret") }));
-    scene.create_and_push();
-    assert_two_requests(&scene.tokens().requests());
+    let Some(fixture) = Fixture::plain(Door::Token(config)) else { return };
+    login(&fixture, json!({ "auth": basic("alice", "secret") }));
+    fixture.create_and_push();
+    assert_two_requests(&fixture.tokens().requests());
 }
 
 #[test]
 fn an_identity_token_is_exchanged_by_post() {
-    let Some(scene) = token() else { return };
+    let Some(fixture) = token() else { return };
     // As `docker login` leaves it where the server gave a refresh token: the name stays, the password is gone.
-    login(&scene, json!({ "auth": basic("alice", ""), "identitytoken": "refresh-alice" }));
-    scene.create_and_push();
-    let requests = scene.tokens().requests();
+    login(&fixture, json!({ "auth": basic("alice", ""), "identitytoken": "refresh-alice" }));
+    fixture.create_and_push();
+    let requests = fixture.tokens().requests();
     assert_two_requests(&requests);
     for request in &requests {
         assert_eq!((request.method.as_str(), request.grant_type.as_deref()), ("POST", Some("refresh_token")));
@@ -163,39 +163,39 @@ fn an_identity_token_is_exchanged_by_post() {
 #[test]
 fn where_post_is_unknown_get_is_tried() {
     let config = TokenConfig { oauth2: false, ..TokenConfig::default() };
-    let Some(scene) = Scene::plain(Door::Token(config)) else { return };
-    login(&scene, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
-    scene.create_and_push();
-    let good: Vec<_> = scene.tokens().requests().into_iter().filter(|request| request.status == 200).collect();
+    let Some(fixture) = Fixture::plain(Door::Token(config)) else { return };
+    login(&fixture, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
+    fixture.create_and_push();
+    let good: Vec<_> = fixture.tokens().requests().into_iter().filter(|request| request.status == 200).collect();
     assert_two_requests(&good);
     assert!(good.iter().all(|request| request.method == "GET" && request.user.as_deref() == Some("alice")));
 }
 
 #[test]
 fn a_registry_token_is_sent_as_it_is() {
-    let Some(scene) = token() else { return };
+    let Some(fixture) = token() else { return };
     let scopes = ["repository:team/app:pull,push", "repository:team/amd:pull", "repository:team/arm:pull"];
-    login(&scene, json!({ "registrytoken": scene.tokens().issue("robot", &scopes) }));
-    scene.create_and_push();
-    assert_eq!(scene.tokens().requests(), []);
+    login(&fixture, json!({ "registrytoken": fixture.tokens().issue("robot", &scopes) }));
+    fixture.create_and_push();
+    assert_eq!(fixture.tokens().requests(), []);
 }
 
 #[test]
 fn a_helper_gives_a_password() {
-    let Some(mut scene) = token() else { return };
-    helper_with(&mut scene, "alice", "secret");
-    scene.sandbox.write_config(r#"{"credsStore":"test"}"#);
-    scene.create_and_push();
-    assert_two_requests(&scene.tokens().requests());
+    let Some(mut fixture) = token() else { return };
+    helper_with(&mut fixture, "alice", "secret");
+    fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    fixture.create_and_push();
+    assert_two_requests(&fixture.tokens().requests());
 }
 
 #[test]
 fn a_helper_gives_an_identity_token() {
-    let Some(mut scene) = token() else { return };
-    helper_with(&mut scene, "<token>", "refresh-alice");
-    scene.sandbox.write_config(r#"{"credsStore":"test"}"#);
-    scene.create_and_push();
-    let requests = scene.tokens().requests();
+    let Some(mut fixture) = token() else { return };
+    helper_with(&mut fixture, "<token>", "refresh-alice");
+    fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    fixture.create_and_push();
+    let requests = fixture.tokens().requests();
     assert_two_requests(&requests);
     assert!(requests.iter().all(|request| request.grant_type.as_deref() == Some("refresh_token")), "{requests:#?}");
 }
@@ -206,65 +206,65 @@ fn a_helper_that_knows_nobody_means_anonymous() {
         anonymous: vec![Grant::new("team/amd", "pull"), Grant::new("team/arm", "pull")],
         ..TokenConfig::default()
     };
-    let Some(mut scene) = Scene::plain(Door::Token(config)) else { return };
-    helper(&mut scene, "echo 'credentials not found in native keychain'; exit 1");
-    scene.sandbox.write_config(r#"{"credsStore":"test"}"#);
-    let _ = scene.create().success();
-    assert!(asked(&scene).starts_with("get "), "{}", asked(&scene));
-    assert!(scene.tokens().requests().iter().all(|request| request.user.is_none()));
-    assert_first_line(&scene.push(), &["unauthorized"]);
-    scene.assert_not_pushed();
+    let Some(mut fixture) = Fixture::plain(Door::Token(config)) else { return };
+    helper(&mut fixture, "echo 'credentials not found in native keychain'; exit 1");
+    fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    let _ = fixture.create().success();
+    assert!(asked(&fixture).starts_with("get "), "{}", asked(&fixture));
+    assert!(fixture.tokens().requests().iter().all(|request| request.user.is_none()));
+    assert_first_line(&fixture.push(), &["unauthorized"]);
+    fixture.assert_not_pushed();
 }
 
 #[test]
 fn a_helper_that_fails_is_reported() {
     // Docker goes on without a name here, and then says that there is no such manifest.
     let config = TokenConfig { anonymous: vec![Grant::new("*", "pull,push")], ..TokenConfig::default() };
-    let Some(mut scene) = Scene::plain(Door::Token(config)) else { return };
-    helper(&mut scene, "echo 'the keyring is locked'; exit 1");
-    scene.sandbox.write_config(r#"{"credsStore":"test"}"#);
-    assert_first_line(&scene.create(), &["docker-credential-test", "the keyring is locked"]);
+    let Some(mut fixture) = Fixture::plain(Door::Token(config)) else { return };
+    helper(&mut fixture, "echo 'the keyring is locked'; exit 1");
+    fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    assert_first_line(&fixture.create(), &["docker-credential-test", "the keyring is locked"]);
 }
 
 #[test]
 fn a_helper_that_is_not_there_is_reported() {
-    let Some(scene) = token() else { return };
-    let host = scene.host.as_str();
-    scene.sandbox.write_config(&json!({ "credHelpers": { host: "nowhere" } }).to_string());
-    assert_first_line(&scene.create(), &["docker-credential-nowhere"]);
+    let Some(fixture) = token() else { return };
+    let host = fixture.host.as_str();
+    fixture.sandbox.write_config(&json!({ "credHelpers": { host: "nowhere" } }).to_string());
+    assert_first_line(&fixture.create(), &["docker-credential-nowhere"]);
 }
 
 #[test]
 fn a_helper_that_talks_nonsense_is_reported_without_its_words() {
-    let Some(mut scene) = token() else { return };
-    helper(&mut scene, "echo 'alice:hunter2'");
-    scene.sandbox.write_config(r#"{"credsStore":"test"}"#);
-    let output = scene.create();
+    let Some(mut fixture) = token() else { return };
+    helper(&mut fixture, "echo 'alice:hunter2'");
+    fixture.sandbox.write_config(r#"{"credsStore":"test"}"#);
+    let output = fixture.create();
     assert_first_line(&output, &["docker-credential-test"]);
     assert!(!output.err().contains("hunter2"), "{}", output.err());
 }
 
 #[test]
 fn a_helper_for_another_host_is_not_asked() {
-    let Some(mut scene) = token() else { return };
-    helper(&mut scene, "echo 'must not be asked'; exit 1");
+    let Some(mut fixture) = token() else { return };
+    helper(&mut fixture, "echo 'must not be asked'; exit 1");
     let entry = json!({ "auth": basic("alice", "secret") });
-    let host = scene.host.as_str();
+    let host = fixture.host.as_str();
     let config = json!({ "auths": { host: entry }, "credHelpers": { "elsewhere.test": "test" } });
-    scene.sandbox.write_config(&config.to_string());
-    scene.create_and_push();
-    assert_eq!(asked(&scene), "");
+    fixture.sandbox.write_config(&config.to_string());
+    fixture.create_and_push();
+    assert_eq!(asked(&fixture), "");
 }
 
 #[test]
 fn a_wrong_password_is_unauthorized() {
     for door in [Door::Htpasswd, Door::Token(TokenConfig::default())] {
-        let Some(scene) = Scene::plain(door) else { return };
-        login(&scene, json!({ "auth": basic("alice", "hunter2") }));
-        let image = scene.name("team/amd:1");
-        for output in [scene.create(), scene.ours(&["inspect", &image])] {
+        let Some(fixture) = Fixture::plain(door) else { return };
+        login(&fixture, json!({ "auth": basic("alice", "hunter2") }));
+        let image = fixture.name("team/amd:1");
+        for output in [fixture.create(), fixture.ours(&["inspect", &image])] {
             assert_first_line(&output, &["unauthorized", "refuses the login"]);
-            assert_refused(&output, &[&scene.host]);
+            assert_refused(&output, &[&fixture.host]);
             assert!(!output.err().contains("hunter2"), "{}", output.err());
             assert!(!output.err().contains(&basic("alice", "hunter2")), "{}", output.err());
         }
@@ -274,19 +274,21 @@ fn a_wrong_password_is_unauthorized() {
 #[test]
 fn no_credentials_is_unauthorized_with_a_hint_to_log_in() {
     for door in [Door::Htpasswd, Door::Token(TokenConfig::default())] {
-        let Some(scene) = Scene::plain(door) else { return };
-        let output = scene.create();
+        let Some(fixture) = Fixture::plain(door) else { return };
+        let output = fixture.create();
         assert_first_line(&output, &["unauthorized"]);
         assert_refused(&output, &["docker login"]);
-        assert!(!scene.sandbox.store().join(".").exists() || testkit::sandbox::tree(&scene.sandbox.store()).is_empty());
+        assert!(
+            !fixture.sandbox.store().join(".").exists() || testkit::sandbox::tree(&fixture.sandbox.store()).is_empty()
+        );
     }
 }
 
 #[test]
 fn a_wrong_identity_token_is_unauthorized() {
-    let Some(scene) = token() else { return };
-    login(&scene, json!({ "auth": basic("alice", ""), "identitytoken": "refresh-of-last-year" }));
-    let output = scene.create();
+    let Some(fixture) = token() else { return };
+    login(&fixture, json!({ "auth": basic("alice", ""), "identitytoken": "refresh-of-last-year" }));
+    let output = fixture.create();
     assert_first_line(&output, &["unauthorized"]);
     assert!(!output.err().contains("refresh-of-last-year"), "{}", output.err());
 }
@@ -301,17 +303,17 @@ fn puller(forbid: bool) -> TokenConfig {
 #[test]
 fn a_push_without_the_right_is_denied() {
     for forbid in [false, true] {
-        let Some(scene) = Scene::plain(Door::Token(puller(forbid))) else { return };
-        login(&scene, json!({ "auth": basic("bob", "bob") }));
-        let _ = scene.create().success();
-        let output = scene.push();
+        let Some(fixture) = Fixture::plain(Door::Token(puller(forbid))) else { return };
+        login(&fixture, json!({ "auth": basic("bob", "bob") }));
+        let _ = fixture.create().success();
+        let output = fixture.push();
         let first = output.first_err_line().to_lowercase();
         assert_first_line(&output, &[]);
         assert!(["denied", "unauthorized", "forbidden"].iter().any(|word| first.contains(word)), "{}", output.err());
         assert_refused(&output, &["team/app"]);
-        scene.assert_not_pushed();
+        fixture.assert_not_pushed();
         // The draft is still there for someone who may.
-        let _ = scene.ours(&["inspect", &scene.name("team/app:1")]).success();
+        let _ = fixture.ours(&["inspect", &fixture.name("team/app:1")]).success();
     }
 }
 
@@ -319,50 +321,51 @@ fn a_push_without_the_right_is_denied() {
 fn a_source_that_is_forbidden_is_denied() {
     let mut config = puller(true);
     config.users[0].grants = vec![Grant::new("elsewhere", "pull")];
-    let Some(scene) = Scene::plain(Door::Token(config)) else { return };
-    login(&scene, json!({ "auth": basic("bob", "bob") }));
-    assert_first_line(&scene.create(), &["denied"]);
+    let Some(fixture) = Fixture::plain(Door::Token(config)) else { return };
+    login(&fixture, json!({ "auth": basic("bob", "bob") }));
+    assert_first_line(&fixture.create(), &["denied"]);
 }
 
 #[test]
 fn a_token_that_has_run_out_is_renewed() {
-    let Some(scene) = Scene::plain(Door::Token(TokenConfig { stale_first: 1, ..TokenConfig::default() })) else {
+    let Some(fixture) = Fixture::plain(Door::Token(TokenConfig { stale_first: 1, ..TokenConfig::default() })) else {
         return;
     };
-    login(&scene, json!({ "auth": basic("alice", "secret") }));
-    scene.create_and_push();
+    login(&fixture, json!({ "auth": basic("alice", "secret") }));
+    fixture.create_and_push();
     // The create may ask anew for each of its repositories, the push need not.
-    assert!((3..=4).contains(&scene.tokens().requests().len()), "{:#?}", scene.tokens().requests());
+    assert!((3..=4).contains(&fixture.tokens().requests().len()), "{:#?}", fixture.tokens().requests());
 }
 
 #[test]
 fn a_server_that_never_gives_a_good_token_is_not_asked_for_ever() {
-    let Some(scene) = Scene::plain(Door::Token(TokenConfig { stale_first: 1000, ..TokenConfig::default() })) else {
+    let Some(fixture) = Fixture::plain(Door::Token(TokenConfig { stale_first: 1000, ..TokenConfig::default() })) else {
         return;
     };
-    login(&scene, json!({ "auth": basic("alice", "secret") }));
-    assert_first_line(&scene.create(), &["unauthorized"]);
-    assert!(scene.tokens().requests().len() <= 4, "{:#?}", scene.tokens().requests());
+    login(&fixture, json!({ "auth": basic("alice", "secret") }));
+    assert_first_line(&fixture.create(), &["unauthorized"]);
+    assert!(fixture.tokens().requests().len() <= 4, "{:#?}", fixture.tokens().requests());
 }
 
 #[test]
 fn tokens_that_live_for_a_second_still_do() {
-    let Some(scene) = Scene::plain(Door::Token(TokenConfig { lifetime_seconds: Some(1), ..TokenConfig::default() }))
+    let Some(fixture) =
+        Fixture::plain(Door::Token(TokenConfig { lifetime_seconds: Some(1), ..TokenConfig::default() }))
     else {
         return;
     };
-    login(&scene, json!({ "auth": basic("alice", "secret") }));
-    scene.create_and_push();
+    login(&fixture, json!({ "auth": basic("alice", "secret") }));
+    fixture.create_and_push();
 }
 
 #[test]
 fn debugging_shows_no_secret() {
-    let Some(scene) = token() else { return };
-    login(&scene, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
+    let Some(fixture) = token() else { return };
+    login(&fixture, json!({ "auth": basic("alice", "secret"), "identitytoken": "refresh-alice" }));
     let mut args = vec!["--debug".to_owned()];
-    args.extend(scene.create_args());
+    args.extend(fixture.create_args());
     let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let said = scene.ours(&args).success().err();
+    let said = fixture.ours(&args).success().err();
     for secret in ["refresh-alice", "alice:secret", &basic("alice", "secret"), "eyJ"] {
         assert!(!said.contains(secret), "{said}");
     }
@@ -370,20 +373,20 @@ fn debugging_shows_no_secret() {
 
 #[test]
 fn the_hosts_key_may_be_a_url() {
-    let Some(scene) = Scene::plain(Door::Htpasswd) else { return };
-    for key in [format!("https://{}/v1/", scene.host), format!("http://{}", scene.host)] {
+    let Some(fixture) = Fixture::plain(Door::Htpasswd) else { return };
+    for key in [format!("https://{}/v1/", fixture.host), format!("http://{}", fixture.host)] {
         let entry = json!({ "auth": basic(HTPASSWD_USER, HTPASSWD_PASSWORD) });
-        scene.sandbox.write_config(&json!({ "auths": { key: entry } }).to_string());
-        let _ = scene.ours(&["inspect", &scene.name("team/amd:1")]).success();
+        fixture.sandbox.write_config(&json!({ "auths": { key: entry } }).to_string());
+        let _ = fixture.ours(&["inspect", &fixture.name("team/amd:1")]).success();
     }
 }
 
 #[test]
 fn a_broken_configuration_counts_once_a_login_is_wanted() {
-    let Some(open) = Scene::plain(Door::Open) else { return };
+    let Some(open) = Fixture::plain(Door::Open) else { return };
     open.sandbox.write_config("{ not JSON");
     open.create_and_push();
-    let Some(shut) = Scene::plain(Door::Htpasswd) else { return };
+    let Some(shut) = Fixture::plain(Door::Htpasswd) else { return };
     shut.sandbox.write_config("{ not JSON");
     let output = shut.create();
     assert_first_line(&output, &["config.json"]);

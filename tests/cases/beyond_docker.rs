@@ -26,27 +26,27 @@ enum Failure {
 }
 
 /// A registry with two images, and a draft of both with everything that only we keep.
-struct Scene {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl Scene {
+impl Fixture {
     /// `None`, said loudly, where there is no docker.
     fn new() -> Option<Self> {
         if !on_path("docker") {
             skipped("drafts beyond docker's format in docker's hands", "docker is not on the PATH");
             return None;
         }
-        let scene = Self { registry: Registry::start(), sandbox: Sandbox::new() };
-        let entries = ["0", "1"].map(|tag| scene.entry(tag));
-        scene.change(|draft| {
+        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        let entries = ["0", "1"].map(|tag| fixture.entry(tag));
+        fixture.change(|draft| {
             draft.annotations.insert("of".into(), "the list".into());
             draft.artifact_type = "a/b".into();
             draft.subject = Some(Descriptor::of("m", b"subject"));
             entries.iter().for_each(|entry| draft.insert(entry.clone()));
         });
-        Some(scene)
+        Some(fixture)
     }
 
     fn entry(&self, tag: &str) -> Entry {
@@ -105,34 +105,34 @@ impl Scene {
 
 #[test]
 fn docker_shows_such_a_draft_and_changes_nothing_by_that() {
-    let Some(scene) = Scene::new() else { return };
-    let before = tree(&scene.sandbox.store());
-    for shown in [scene.docker(&["inspect", "{L}"]), scene.docker(&["inspect", "-v", "{L}"])] {
+    let Some(fixture) = Fixture::new() else { return };
+    let before = tree(&fixture.sandbox.store());
+    for shown in [fixture.docker(&["inspect", "{L}"]), fixture.docker(&["inspect", "-v", "{L}"])] {
         assert!(shown.out().contains("amd64"), "{}", shown.out());
         for hidden in ["sse4", "Source", "the list", "a/b"] {
             assert!(!shown.out().contains(hidden), "{hidden}: {}", shown.out());
         }
     }
-    assert_eq!(tree(&scene.sandbox.store()), before);
+    assert_eq!(tree(&fixture.sandbox.store()), before);
 }
 
 #[test]
 fn docker_takes_away_only_what_it_does_not_know_of_the_entry_that_it_annotates() {
-    let Some(scene) = Scene::new() else { return };
-    let before = scene.kept("1");
-    scene.docker(&["annotate", "{L}", "{A}:0", "--variant", "v2"]);
-    assert_eq!(scene.kept("1"), before);
-    let draft = scene.draft().expect("it is there");
+    let Some(fixture) = Fixture::new() else { return };
+    let before = fixture.kept("1");
+    fixture.docker(&["annotate", "{L}", "{A}:0", "--variant", "v2"]);
+    assert_eq!(fixture.kept("1"), before);
+    let draft = fixture.draft().expect("it is there");
     assert_eq!((draft.annotations["of"].as_str(), draft.artifact_type.as_str()), ("the list", "a/b"));
-    let mut expected = scene.entry("0");
+    let mut expected = fixture.entry("0");
     expected.source = None;
     let platform = expected.descriptor.platform.as_mut().expect("a platform");
     (platform.features, platform.variant) = (Vec::new(), "v2".to_owned());
-    let found = draft.get(&scene.reference("app:0")).expect("the entry");
+    let found = draft.get(&fixture.reference("app:0")).expect("the entry");
     assert_eq!((&found.descriptor, &found.source), (&expected.descriptor, &None));
     // Amending with what is there already fetches nothing, and yet writes it anew.
-    scene.docker(&["create", "--amend", "--insecure", "{L}", "{A}:1"]);
-    let (side, entry) = scene.kept("1");
+    fixture.docker(&["create", "--amend", "--insecure", "{L}", "{A}:1"]);
+    let (side, entry) = fixture.kept("1");
     assert_eq!(side, before.0);
     assert!(before.1.contains("\"Source\"") && before.1.contains("\"sse4\""), "{}", before.1);
     assert!(!entry.contains("\"Source\"") && !entry.contains("\"sse4\"") && entry.contains("\"the entry\""), "{entry}");
@@ -140,11 +140,11 @@ fn docker_takes_away_only_what_it_does_not_know_of_the_entry_that_it_annotates()
 
 #[test]
 fn docker_pushes_such_a_draft_as_far_as_a_docker_list_goes() {
-    let Some(scene) = Scene::new() else { return };
-    let before = tree(&scene.sandbox.store());
-    scene.docker(&["push", "--insecure", "{L}"]);
-    assert_eq!(tree(&scene.sandbox.store()), before);
-    let (_, bytes) = scene.registry.manifest("list", "1").expect("it was pushed");
+    let Some(fixture) = Fixture::new() else { return };
+    let before = tree(&fixture.sandbox.store());
+    fixture.docker(&["push", "--insecure", "{L}"]);
+    assert_eq!(tree(&fixture.sandbox.store()), before);
+    let (_, bytes) = fixture.registry.manifest("list", "1").expect("it was pushed");
     let list: Value = serde_json::from_slice(&bytes).expect("a list");
     let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&list), ["schemaVersion", "mediaType", "manifests"]);
@@ -156,11 +156,11 @@ fn docker_pushes_such_a_draft_as_far_as_a_docker_list_goes() {
 
 #[test]
 fn what_the_list_said_is_not_lost_in_silence_when_docker_makes_the_folder_anew() {
-    let Some(scene) = Scene::new() else { return };
-    scene.docker(&["rm", "{L}"]);
-    assert!(scene.draft().is_none());
-    scene.docker(&["create", "--insecure", "{L}", "{A}:0"]);
-    let (store, list) = (scene.store(), scene.reference("list:1"));
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.docker(&["rm", "{L}"]);
+    assert!(fixture.draft().is_none());
+    fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
+    let (store, list) = (fixture.store(), fixture.reference("list:1"));
     assert!(matches!(store.load(&list), Err(StoreError::Stray { .. })), "{:?}", store.load(&list));
     let refused = store.change(&list, &|_| (), |before| Ok::<_, StoreError>(before.cloned()));
     assert!(matches!(refused, Err(StoreError::Stray { .. })), "{refused:?}");
@@ -169,9 +169,9 @@ fn what_the_list_said_is_not_lost_in_silence_when_docker_makes_the_folder_anew()
     assert!(matches!(shown, Some((draft, Some(StoreError::Stray { .. }))) if !draft.says_more()));
     // Docker's folder goes on as docker's once the user has decided.
     store.remove(&list, &|_| ()).expect("a draft that can be removed");
-    scene.docker(&["create", "--insecure", "{L}", "{A}:0"]);
-    scene.change(|_| ());
-    assert!(scene.draft().is_some_and(|draft| !draft.says_more()));
-    let (side, _) = scene.kept("0");
+    fixture.docker(&["create", "--insecure", "{L}", "{A}:0"]);
+    fixture.change(|_| ());
+    assert!(fixture.draft().is_some_and(|draft| !draft.says_more()));
+    let (side, _) = fixture.kept("0");
     assert!(side.starts_with("{\"format\":1,"), "{side}");
 }

@@ -8,14 +8,14 @@ use testkit::skip::skipped;
 
 use super::OURS;
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new() -> World {
-        World { registry: Registry::start(), sandbox: Sandbox::new() }
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -59,44 +59,44 @@ fn image(architecture: &str) -> Image {
 
 #[test]
 fn an_index_that_nobody_changed_is_published_as_its_own_bytes() {
-    let world = World::new();
-    let bytes = world.odd("dev/app", "1", OCI_INDEX);
-    let _ = world.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
-    let _ = world.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(world.served("prod/app", "1"), (OCI_INDEX.to_owned(), bytes.clone()));
-    let _ = world.apply("image: @prod/app:2\nmanifests:\n- image: @dev/app:1\n").success();
-    assert_eq!(world.served("prod/app", "2").1, bytes);
+    let fixture = Fixture::new();
+    let bytes = fixture.odd("dev/app", "1", OCI_INDEX);
+    let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
+    let _ = fixture.run(&["push", "@prod/app:1"]).success();
+    assert_eq!(fixture.served("prod/app", "1"), (OCI_INDEX.to_owned(), bytes.clone()));
+    let _ = fixture.apply("image: @prod/app:2\nmanifests:\n- image: @dev/app:1\n").success();
+    assert_eq!(fixture.served("prod/app", "2").1, bytes);
     let platforms = ["linux/amd64", "linux/arm64", "linux/s390x"];
     let lines = platforms.map(|platform| format!("- image: @dev/app:1\n  platform: {platform}\n"));
-    let _ = world.apply(&format!("image: @prod/app:3\nmanifests:\n{}", lines.concat())).success();
-    assert_eq!(world.served("prod/app", "3").1, bytes);
+    let _ = fixture.apply(&format!("image: @prod/app:3\nmanifests:\n{}", lines.concat())).success();
+    assert_eq!(fixture.served("prod/app", "3").1, bytes);
 }
 
 #[test]
 fn a_docker_list_that_says_more_than_it_may_is_kept_too() {
-    let world = World::new();
-    let bytes = world.odd("dev/app", "1", DOCKER_LIST);
-    let _ = world.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
-    let _ = world.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(world.served("prod/app", "1"), (DOCKER_LIST.to_owned(), bytes));
-    let _ = world.run(&["remove", "@prod/app:1", "linux/amd64"]).success();
-    let pushed = world.run(&["push", "@prod/app:1"]).success();
+    let fixture = Fixture::new();
+    let bytes = fixture.odd("dev/app", "1", DOCKER_LIST);
+    let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
+    let _ = fixture.run(&["push", "@prod/app:1"]).success();
+    assert_eq!(fixture.served("prod/app", "1"), (DOCKER_LIST.to_owned(), bytes));
+    let _ = fixture.run(&["remove", "@prod/app:1", "linux/amd64"]).success();
+    let pushed = fixture.run(&["push", "@prod/app:1"]).success();
     assert_eq!(pushed.err(), "");
-    assert_eq!(world.served("prod/app", "1").0, DOCKER_LIST);
+    assert_eq!(fixture.served("prod/app", "1").0, DOCKER_LIST);
 }
 
 #[test]
 fn an_edit_keeps_what_it_does_not_change() {
-    let world = World::new();
-    let bytes = world.odd("app", "1", OCI_INDEX);
+    let fixture = Fixture::new();
+    let bytes = fixture.odd("app", "1", OCI_INDEX);
     let before: Value = serde_json::from_slice(&bytes).expect("JSON");
-    let _ = world.run(&["create", "@app:1", "@app:1"]).success();
-    let _ = world.run(&["annotate", "@app:1", "--annotation", "new=2"]).success();
-    let _ = world.run(&["remove", "@app:1", "linux/amd64"]).success();
+    let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "new=2"]).success();
+    let _ = fixture.run(&["remove", "@app:1", "linux/amd64"]).success();
     let arm = text(&before["manifests"][2]["digest"]);
-    let _ = world.run(&["annotate", "@app:1", &format!("@app@{arm}"), "--variant", "v8"]).success();
-    let _ = world.run(&["push", "@app:1"]).success();
-    let (mut expected, found) = (before, world.list("app", "1"));
+    let _ = fixture.run(&["annotate", "@app:1", &format!("@app@{arm}"), "--variant", "v8"]).success();
+    let _ = fixture.run(&["push", "@app:1"]).success();
+    let (mut expected, found) = (before, fixture.list("app", "1"));
     expected["annotations"]["new"] = "2".into();
     expected["manifests"].as_array_mut().expect("lines").remove(1);
     expected["manifests"][1]["platform"]["variant"] = "v8".into();
@@ -105,7 +105,7 @@ fn an_edit_keeps_what_it_does_not_change() {
     assert_eq!(keys(&found), keys(&expected));
     assert_eq!(keys(&found["manifests"][1]), keys(&expected["manifests"][1]));
     // A change of form is told.
-    let changed = world.run(&["push", "--type", "docker", "@app:1"]);
+    let changed = fixture.run(&["push", "--type", "docker", "@app:1"]);
     assert!(changed.err().contains("no place for the annotation"), "{}", changed.err());
 }
 
@@ -115,73 +115,73 @@ fn text(value: &Value) -> String {
 
 #[test]
 fn an_index_in_an_index_goes_along() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), image("arm64"));
     let inner = Index::oci().image(&amd).build();
     let outer = Index::oci().index(&inner).image(&arm).build();
-    world.registry.put_index("dev/app", "1", &outer);
-    let _ = world.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
-    let _ = world.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(world.served("prod/app", "1").1, outer.manifest);
-    assert_eq!(world.served("prod/app", &inner.digest()).1, inner.manifest);
+    fixture.registry.put_index("dev/app", "1", &outer);
+    let _ = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
+    let _ = fixture.run(&["push", "@prod/app:1"]).success();
+    assert_eq!(fixture.served("prod/app", "1").1, outer.manifest);
+    assert_eq!(fixture.served("prod/app", &inner.digest()).1, inner.manifest);
 }
 
 #[test]
 fn what_nobody_knows_goes_along() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64");
-    world.registry.put_image("dev/app", &amd.digest(), &amd);
+    fixture.registry.put_image("dev/app", &amd.digest(), &amd);
     let kind = "application/vnd.example.thing+json";
     let unknown = json!({"mediaType": kind, "digest": sha256(b"gone"), "size": 4, "x": 1});
     let own = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
         "platform": amd.platform()});
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, own]});
     let bytes = index.to_string().into_bytes();
-    world.registry.put_manifest("dev/app", "1", OCI_INDEX, &bytes);
-    world.registry.clear();
+    fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, &bytes);
+    fixture.registry.clear();
     // In its own repository nobody asks for it.
-    let made = world.run(&["create", "@dev/app:2", "@dev/app:1"]).success();
+    let made = fixture.run(&["create", "@dev/app:2", "@dev/app:1"]).success();
     assert_eq!(made.err(), "");
-    assert!(world.registry.requests().iter().all(|request| !request.path.contains(&sha256(b"gone"))));
-    let listed = world.run(&["inspect", "--raw", "@dev/app:2"]).success();
+    assert!(fixture.registry.requests().iter().all(|request| !request.path.contains(&sha256(b"gone"))));
+    let listed = fixture.run(&["inspect", "--raw", "@dev/app:2"]).success();
     assert_eq!(listed.stdout, bytes);
     // An edit leaves it where it is.
-    let _ = world.run(&["annotate", "@dev/app:2", "--annotation", "a=b"]).success();
-    let listed: Value = serde_json::from_str(&world.run(&["inspect", "@dev/app:2"]).success().out()).expect("a list");
+    let _ = fixture.run(&["annotate", "@dev/app:2", "--annotation", "a=b"]).success();
+    let listed: Value = serde_json::from_str(&fixture.run(&["inspect", "@dev/app:2"]).success().out()).expect("a list");
     assert_eq!(listed["manifests"], index["manifests"]);
     // In another one it would name nothing.
-    let made = world.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
+    let made = fixture.run(&["create", "@prod/app:1", "@dev/app:1"]).success();
     assert!(made.err().starts_with(&format!("warning: {} of ", sha256(b"gone"))), "{}", made.err());
     assert!(made.err().contains("is left out: its media type is application/vnd.example.thing+json"), "{}", made.err());
-    let _ = world.run(&["push", "@prod/app:1"]).success();
-    assert_eq!(world.list("prod/app", "1")["manifests"].as_array().map(Vec::len), Some(1));
+    let _ = fixture.run(&["push", "@prod/app:1"]).success();
+    assert_eq!(fixture.list("prod/app", "1")["manifests"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
 fn a_manifest_of_an_unknown_type_is_copied_where_its_blobs_can_be_found() {
-    let (world, far) = (World::new(), Registry::builder().takes_any_manifest().start());
+    let (fixture, far) = (Fixture::new(), Registry::builder().takes_any_manifest().start());
     let amd = image("amd64");
-    world.registry.put_image("dev/app", &amd.digest(), &amd);
+    fixture.registry.put_image("dev/app", &amd.digest(), &amd);
     let kind = "application/vnd.example.thing+json";
-    let blob = world.registry.put_blob("dev/app", b"thing");
+    let blob = fixture.registry.put_blob("dev/app", b"thing");
     let blob = json!({"mediaType": "application/octet-stream", "digest": blob, "size": 5});
     let thing = json!({"schemaVersion": 2, "mediaType": kind, "config": blob, "layers": [blob]}).to_string();
-    let digest = world.registry.put_manifest("dev/app", &sha256(thing.as_bytes()), kind, thing.as_bytes());
+    let digest = fixture.registry.put_manifest("dev/app", &sha256(thing.as_bytes()), kind, thing.as_bytes());
     let unknown = json!({"mediaType": kind, "digest": digest, "size": thing.len()});
     let own = json!({"mediaType": amd.media_type, "digest": amd.digest(), "size": amd.manifest.len(),
         "platform": amd.platform()});
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [unknown, own]}).to_string();
-    world.registry.put_manifest("dev/app", "1", OCI_INDEX, index.as_bytes());
+    fixture.registry.put_manifest("dev/app", "1", OCI_INDEX, index.as_bytes());
     let list = far.name("far/app:1");
-    assert_eq!(world.run(&["create", &list, "@dev/app:1"]).success().err(), "");
-    let _ = world.run(&["push", &list]).success();
+    assert_eq!(fixture.run(&["create", &list, "@dev/app:1"]).success().err(), "");
+    let _ = fixture.run(&["push", &list]).success();
     assert_eq!(far.manifest("far/app", "1"), Some((OCI_INDEX.to_owned(), index.into_bytes())));
     assert_eq!(far.manifest("far/app", &digest), Some((kind.to_owned(), thing.into_bytes())));
 }
 
 #[test]
 fn what_refers_to_an_image_goes_where_the_image_goes() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), image("arm64"));
     let signature =
         |of: &Image| Image::oci().artifact_type("application/vnd.example.sig").config_raw("{}").subject(of).build();
@@ -189,37 +189,37 @@ fn what_refers_to_an_image_goes_where_the_image_goes() {
     let index = [&amd, &arm, &one, &two]
         .into_iter()
         .fold(Index::oci(), |index, image| index.image_with(image, json!(null), &[]));
-    world.registry.put_index("app", "1", &index.build());
+    fixture.registry.put_index("app", "1", &index.build());
     let digests = |list: &str| -> Vec<String> {
-        let shown = world.run(&["inspect", list]).success().out();
+        let shown = fixture.run(&["inspect", list]).success().out();
         let list: Value = serde_json::from_str(&shown).expect("a list");
         list["manifests"].as_array().expect("lines").iter().map(|line| text(&line["digest"])).collect()
     };
-    let _ = world.run(&["create", "--platform", "linux/amd64", "@app:a", "@app:1"]).success();
+    let _ = fixture.run(&["create", "--platform", "linux/amd64", "@app:a", "@app:1"]).success();
     assert_eq!(digests("@app:a"), [amd.digest(), one.digest()]);
-    let _ = world.run(&["create", "--attestations", "drop", "@app:b", "@app:1"]).success();
+    let _ = fixture.run(&["create", "--attestations", "drop", "@app:b", "@app:1"]).success();
     assert_eq!(digests("@app:b"), [amd.digest(), arm.digest()]);
-    let _ = world.run(&["create", "@app:c", "@app:1"]).success();
-    let _ = world.run(&["remove", "@app:c", &amd.digest()]).success();
+    let _ = fixture.run(&["create", "@app:c", "@app:1"]).success();
+    let _ = fixture.run(&["remove", "@app:c", &amd.digest()]).success();
     assert_eq!(digests("@app:c"), [arm.digest(), two.digest()]);
 }
 
 #[test]
 fn one_image_for_one_platform_is_one_entry_of_a_spec() {
-    let world = World::new();
-    world.registry.put_image("app", "amd64", &image("amd64"));
+    let fixture = Fixture::new();
+    fixture.registry.put_image("app", "amd64", &image("amd64"));
     let twice = "image: @app:1\nmanifests:\n- image: @app:amd64\n- image: @app:amd64\n  platform: linux/amd64\n";
-    let pushed = world.apply(twice).success();
+    let pushed = fixture.apply(twice).success();
     assert_eq!(pushed.err(), "");
-    assert_eq!(world.list("app", "1")["manifests"].as_array().map(Vec::len), Some(1));
+    assert_eq!(fixture.list("app", "1")["manifests"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
 fn an_exported_list_of_odd_platforms_is_applied_as_it_was() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for media_type in [OCI_INDEX, DOCKER_LIST] {
         let images = ["a", "b", "c", "d"].map(image);
-        images.iter().for_each(|image| drop(world.registry.put_image("app", &image.digest(), image)));
+        images.iter().for_each(|image| drop(fixture.registry.put_image("app", &image.digest(), image)));
         let platforms = [
             json!({"architecture": "sparc64", "os": "linux"}),
             json!({"architecture": "any", "os": "none"}),
@@ -232,14 +232,14 @@ fn an_exported_list_of_odd_platforms_is_applied_as_it_was() {
         });
         let lines: Vec<Value> = lines.collect();
         let index = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": lines}).to_string();
-        world.registry.put_manifest("app", "1", media_type, index.as_bytes());
-        let exported = world.run(&["export", "--remote", "@app:1"]).success();
+        fixture.registry.put_manifest("app", "1", media_type, index.as_bytes());
+        let exported = fixture.run(&["export", "--remote", "@app:1"]).success();
         assert_eq!(exported.err(), "");
         let spec = exported.out().replacen("app:1", "app:2", 1);
-        let applied = world.sandbox.command(OURS).args(["apply", "-f", "-"]).stdin(spec).run().success();
+        let applied = fixture.sandbox.command(OURS).args(["apply", "-f", "-"]).stdin(spec).run().success();
         assert_eq!(applied.err(), "");
-        assert_eq!(world.served("app", "2"), (media_type.to_owned(), index.into_bytes()));
-        let picked = world.run(&["inspect", "--raw", "--platform", "none/any", "@app:1"]).success();
+        assert_eq!(fixture.served("app", "2"), (media_type.to_owned(), index.into_bytes()));
+        let picked = fixture.run(&["inspect", "--raw", "--platform", "none/any", "@app:1"]).success();
         assert_eq!(picked.out().as_bytes(), images[1].manifest);
     }
 }
@@ -250,25 +250,25 @@ fn docker_leaves_such_a_draft_whole() {
         skipped("a draft of an index in docker's hands", "docker is not on the PATH");
         return;
     }
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), image("arm64"));
     let index = Index::oci().image(&arm).image(&amd).annotation("k", "v").build();
-    world.registry.put_index("app", "1", &index);
-    world.registry.put_image("app", "s390x", &image("s390x"));
-    let docker = |args: &[&str]| world.sandbox.tool(&Tool::Docker).args(world.registry.words(args)).run().success();
-    let _ = world.run(&["create", "@app:2", "@app:1"]).success();
+    fixture.registry.put_index("app", "1", &index);
+    fixture.registry.put_image("app", "s390x", &image("s390x"));
+    let docker = |args: &[&str]| fixture.sandbox.tool(&Tool::Docker).args(fixture.registry.words(args)).run().success();
+    let _ = fixture.run(&["create", "@app:2", "@app:1"]).success();
     assert!(docker(&["inspect", "@app:2"]).out().contains("arm64"));
     let _ = docker(&["annotate", "@app:2", &format!("@app@{}", amd.digest()), "--os-version", "9"]);
     let _ = docker(&["create", "--amend", "--insecure", "@app:2", "@app:s390x"]);
-    let _ = world.run(&["push", "@app:2"]).success();
-    let list = world.list("app", "2");
+    let _ = fixture.run(&["push", "@app:2"]).success();
+    let list = fixture.list("app", "2");
     assert_eq!((&list["annotations"]["k"], &list["mediaType"]), (&json!("v"), &json!(OCI_INDEX)));
     let lines = list["manifests"].as_array().expect("lines");
     let platforms: Vec<&str> = lines.iter().filter_map(|line| line["platform"]["architecture"].as_str()).collect();
     assert_eq!(platforms, ["arm64", "amd64", "s390x"]);
     assert_eq!(lines[1]["platform"]["os.version"], "9");
     let _ = docker(&["push", "--insecure", "@app:2"]);
-    assert_eq!(world.list("app", "2")["manifests"].as_array().map(Vec::len), Some(3));
+    assert_eq!(fixture.list("app", "2")["manifests"].as_array().map(Vec::len), Some(3));
     let _ = docker(&["rm", "@app:2"]);
-    assert_eq!(world.run(&["exists", "@app:2"]).code, 1);
+    assert_eq!(fixture.run(&["exists", "@app:2"]).code, 1);
 }

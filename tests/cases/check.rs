@@ -36,14 +36,14 @@ const TITLES: [&str; 13] = [
 
 const STAND_IN: &str = "there is no API for them; the tag that stands in for it works";
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new(habits: impl FnOnce(Builder) -> Builder) -> World {
-        World { registry: habits(Registry::builder()).start(), sandbox: Sandbox::new() }
+impl Fixture {
+    fn new(habits: impl FnOnce(Builder) -> Builder) -> Fixture {
+        Fixture { registry: habits(Registry::builder()).start(), sandbox: Sandbox::new() }
     }
 
     fn command(&self, flags: &[&str]) -> Run {
@@ -97,12 +97,12 @@ fn columns(line: &str) -> Vec<&str> {
 
 #[test]
 fn all_of_it_works_and_nothing_stays() {
-    let world = World::new(|habits| habits);
-    let output = world.check();
+    let fixture = Fixture::new(|habits| habits);
+    let output = fixture.check();
     assert_eq!((output.code, output.err().as_str()), (0, ""));
     let rows: String = TITLES.iter().map(|title| format!("{title:25}works\n")).collect();
     assert_eq!(output.out(), format!("CHECK                    RESULT    REMARK\n{rows}"));
-    let requests = world.registry.requests();
+    let requests = fixture.registry.requests();
     let of = |method: &str| requests.iter().filter(|request| request.method == method).count();
     // Six blobs and a mount; what is put is read back once; two deletions are looked into, and one more is.
     let (blobs, manifests) = (6, 6 + 2 + 6);
@@ -113,17 +113,17 @@ fn all_of_it_works_and_nothing_stays() {
     // Six tags; every manifest once; the blobs, one of them in two places.
     assert_eq!(of("DELETE"), 6 + manifests + blobs + 1);
     assert!(requests.iter().all(|request| request.status < 400 || request.method == "HEAD"), "{requests:#?}");
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn one_at_a_time_says_the_same() {
-    let world = World::new(Builder::without_nested_indexes);
-    let (one, many) = (world.command(&["--jobs", "1"]).run(), world.command(&["--jobs", "40"]).run());
+    let fixture = Fixture::new(Builder::without_nested_indexes);
+    let (one, many) = (fixture.command(&["--jobs", "1"]).run(), fixture.command(&["--jobs", "40"]).run());
     assert_eq!((one.code, one.err(), many.code), (0, String::new(), 0));
     assert_eq!(one.out(), many.out());
     assert_eq!(odd(&one), ["nested index | does not | PUT 400: manifest invalid: manifest invalid"]);
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
@@ -146,19 +146,19 @@ fn a_registry_of_one_form_only_is_told_as_such() {
             &["Docker manifest list | not tried | it takes: Docker images"],
         ),
     ] {
-        let world = World::new(habits);
-        let output = world.check();
+        let fixture = Fixture::new(habits);
+        let output = fixture.check();
         assert_eq!((output.code, output.err().as_str()), (0, ""));
         let expected: Vec<&str> = [refused].into_iter().chain(missing.iter().copied()).collect();
         assert_eq!(odd(&output), expected);
-        world.assert_clean();
+        fixture.assert_clean();
     }
 }
 
 #[test]
 fn where_no_list_is_taken_the_exit_code_is_1() {
-    let world = World::new(|habits| habits.without_lists(415));
-    let output = world.check();
+    let fixture = Fixture::new(|habits| habits.without_lists(415));
+    let output = fixture.check();
     assert_eq!(output.code, 1);
     let either = "not tried | it takes: Docker manifest list or OCI image index";
     let refused = "does not | PUT 415: manifest invalid: manifest invalid";
@@ -174,7 +174,7 @@ fn where_no_list_is_taken_the_exit_code_is_1() {
         "manifest deletion | not tried | it takes: push by digest".to_owned(),
     ];
     assert_eq!(odd(&output), expected);
-    let host = world.registry.host();
+    let host = fixture.registry.host();
     assert_eq!(
         output.err(),
         format!(
@@ -183,7 +183,7 @@ fn where_no_list_is_taken_the_exit_code_is_1() {
         )
     );
     // The images and what refers to one are there, and deletion was not tried before.
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
@@ -196,124 +196,124 @@ fn habits_that_do_no_harm_are_not_told_of() {
         |habits| habits.chunk_min_length(1 << 20),
         Builder::without_ranges,
     ] {
-        let world = World::new(habits);
-        let output = world.check();
+        let fixture = Fixture::new(habits);
+        let output = fixture.check();
         assert_eq!((output.code, output.err().as_str(), odd(&output)), (0, "", vec![]));
-        world.assert_clean();
+        fixture.assert_clean();
     }
 }
 
 #[test]
 fn tags_are_looked_for_on_every_page() {
-    let world = World::new(|habits| habits.page_limit(1));
-    let _ = world.check().success();
-    let pages = world.registry.requests().iter().filter(|request| request.path.contains("/tags/list")).count();
+    let fixture = Fixture::new(|habits| habits.page_limit(1));
+    let _ = fixture.check().success();
+    let pages = fixture.registry.requests().iter().filter(|request| request.path.contains("/tags/list")).count();
     assert_eq!(pages, 5, "one for each tag that is left when the one to be deleted is gone");
-    let world = World::new(|habits| habits);
+    let fixture = Fixture::new(|habits| habits);
     let page = r#"{"name":"x","tags":["other"]}"#;
-    world.registry.fault(Rule::on("GET", "/tags/list"), Fault::Status(200, page.to_owned(), vec![]));
-    let output = world.check();
+    fixture.registry.fault(Rule::on("GET", "/tags/list"), Fault::Status(200, page.to_owned(), vec![]));
+    let output = fixture.check();
     let [row] = odd(&output).try_into().expect("one row");
     assert!(row.starts_with("tag listing | does not | it lists 1 tags, check-"), "{row}");
     assert!(row.ends_with("-oci not among them"), "{row}");
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn uploads_in_the_place_of_mounts_are_told_of_and_cancelled() {
-    let world = World::new(Builder::without_mounts);
-    let output = world.check();
+    let fixture = Fixture::new(Builder::without_mounts);
+    let output = fixture.check();
     let expected =
         "cross-repository mount | does not | it asks for an upload instead: blobs are copied, which takes longer";
     assert_eq!((output.code, odd(&output)), (0, vec![expected.to_owned()]));
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn referrers_without_an_api_go_by_a_tag() {
     for habits in [Builder::without_referrers, Builder::referrers_as_html] {
-        let world = World::new(habits);
-        let output = world.check();
+        let fixture = Fixture::new(habits);
+        let output = fixture.check();
         assert_eq!((output.code, odd(&output)), (0, vec![format!("referrers | works, but | {STAND_IN}")]));
         let put = |request: &testkit::loopback::Recorded| {
             request.line().contains("PUT /v2/docker-manifest-check/manifests/sha256-")
         };
-        assert_eq!(world.registry.requests().iter().filter(|request| put(request)).count(), 1);
-        world.assert_clean();
+        assert_eq!(fixture.registry.requests().iter().filter(|request| put(request)).count(), 1);
+        fixture.assert_clean();
     }
-    let world = World::new(|habits| habits);
+    let fixture = Fixture::new(|habits| habits);
     let empty = r#"{"schemaVersion":2,"manifests":[]}"#;
-    world.registry.fault(Rule::on("GET", "/referrers/"), Fault::Status(200, empty.to_owned(), vec![]));
+    fixture.registry.fault(Rule::on("GET", "/referrers/"), Fault::Status(200, empty.to_owned(), vec![]));
     let expected = "referrers | does not | its list of referrers is without the one that was put";
-    assert_eq!(odd(&world.check()), [expected]);
-    world.assert_clean();
+    assert_eq!(odd(&fixture.check()), [expected]);
+    fixture.assert_clean();
 }
 
 #[test]
 fn what_cannot_be_taken_away_is_named() {
-    let world = World::new(Builder::without_deletion);
-    let output = world.check();
+    let fixture = Fixture::new(Builder::without_deletion);
+    let output = fixture.check();
     let words = "DELETE 405: unsupported: The operation is unsupported.";
     assert_eq!(
         odd(&output),
         [format!("tag deletion | does not | {words}"), format!("manifest deletion | does not | {words}")]
     );
-    let tags = world.registry.tags(MAIN);
+    let tags = fixture.registry.tags(MAIN);
     assert_eq!(tags.len(), 6);
-    let place = format!("{}/{MAIN}", world.registry.host());
+    let place = format!("{}/{MAIN}", fixture.registry.host());
     let left = format!(
         "left in {place}: the tags {}, 14 manifests, 6 blobs; in {place}-mount: 1 blob ({words})\n",
         tags.join(", ")
     );
     assert_eq!((output.code, output.err()), (0, left));
-    let asked = world.registry.requests().iter().filter(|request| request.method == "DELETE").count();
+    let asked = fixture.registry.requests().iter().filter(|request| request.method == "DELETE").count();
     assert_eq!(asked, 2, "who said no is not asked for the rest");
 }
 
 #[test]
 fn tags_that_go_with_their_manifests_alone_are_gone() {
-    let world = World::new(|habits| habits);
+    let fixture = Fixture::new(|habits| habits);
     let no = r#"{"errors":[{"code":"UNSUPPORTED","message":"no tags"}]}"#;
-    world.registry.fault(Rule::on("DELETE", "/manifests/check-"), Fault::Status(400, no.to_owned(), vec![]));
-    let output = world.check();
+    fixture.registry.fault(Rule::on("DELETE", "/manifests/check-"), Fault::Status(400, no.to_owned(), vec![]));
+    let output = fixture.check();
     assert_eq!((output.code, output.err().as_str()), (0, ""));
     assert_eq!(odd(&output), ["tag deletion | does not | DELETE 400: unsupported: no tags"]);
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn what_is_kept_is_all_there() {
-    let world = World::new(|habits| habits);
-    let output = world.command(&["--keep"]).run();
-    let tags = world.registry.tags(MAIN);
+    let fixture = Fixture::new(|habits| habits);
+    let output = fixture.command(&["--keep"]).run();
+    let tags = fixture.registry.tags(MAIN);
     let endings = ["annotations", "artifact", "docker", "nested", "oci"];
     assert!(tags.iter().zip(endings).all(|(tag, ending)| tag.ends_with(ending)) && tags.len() == 5, "{tags:?}");
-    let place = format!("{}/{MAIN}", world.registry.host());
+    let place = format!("{}/{MAIN}", fixture.registry.host());
     // The one that deletion was tried on is gone, as that was the question.
     let kept =
         format!("kept in {place}: the tags {}, 13 manifests, 6 blobs; in {place}-mount: 1 blob\n", tags.join(", "));
     assert_eq!((output.code, output.err(), odd(&output)), (0, kept, vec![]));
-    let inspected = world.sandbox.command(OURS).args(["inspect", &format!("{place}:{}", tags[2])]).run().success();
+    let inspected = fixture.sandbox.command(OURS).args(["inspect", &format!("{place}:{}", tags[2])]).run().success();
     assert!(inspected.out().contains("arm64"), "{}", inspected.out());
 }
 
 #[test]
 fn a_repository_can_be_named() {
-    let world = World::new(|habits| habits);
-    let target = format!("{}/team/scratch", world.registry.host());
-    let output = world.sandbox.command(OURS).args(["check", "--format=json", &target]).run().success();
+    let fixture = Fixture::new(|habits| habits);
+    let target = format!("{}/team/scratch", fixture.registry.host());
+    let output = fixture.sandbox.command(OURS).args(["check", "--format=json", &target]).run().success();
     let told: Value = serde_json::from_str(&output.out()).expect("JSON");
     assert_eq!((&told["repository"], &told["publishable"]), (&target.as_str().into(), &true.into()));
     assert_eq!(told["mountRepository"], format!("{target}-mount"));
-    let requests = world.registry.requests();
+    let requests = fixture.registry.requests();
     assert!(requests.iter().all(|request| request.path.starts_with("/v2/team/scratch")));
     assert_eq!(told["requests"], requests.len());
 }
 
 #[test]
 fn scripts_read_the_same() {
-    let world = World::new(|habits| habits.without_referrers().without_deletion().without_docker(400));
-    let output = world.command(&["--format", "json"]).run();
+    let fixture = Fixture::new(|habits| habits.without_referrers().without_deletion().without_docker(400));
+    let output = fixture.command(&["--format", "json"]).run();
     let told: Value = serde_json::from_str(&output.out()).expect("JSON");
     let row = |at: usize| told["checks"][at].to_string();
     assert_eq!(row(3), r#"{"check":"oci-index","result":"works"}"#);
@@ -325,8 +325,8 @@ fn scripts_read_the_same() {
     assert_eq!(row(9), format!(r#"{{"check":"referrers","result":"works-with-remark","remark":"{STAND_IN}"}}"#));
     let left = |what: &str| told["left"][what].as_array().map_or(0, Vec::len);
     assert_eq!((left("tags"), left("manifests"), left("blobs"), left("reasons")), (6, 11, 7, 1));
-    let world = World::new(|habits| habits.without_lists(400));
-    let output = world.command(&["--format", "json"]).run();
+    let fixture = Fixture::new(|habits| habits.without_lists(400));
+    let output = fixture.command(&["--format", "json"]).run();
     let told: Value = serde_json::from_str(&output.out()).expect("JSON");
     assert_eq!((output.code, &told["publishable"]), (1, &false.into()));
     let error: Value = serde_json::from_str(output.err().lines().last().unwrap_or_default()).expect("JSON");
@@ -335,21 +335,21 @@ fn scripts_read_the_same() {
 
 #[test]
 fn bytes_and_media_types_are_compared() {
-    let world = World::new(|habits| habits.without_digest_header());
-    world.registry.fault(Rule::on("GET", "-oci").nth(1), Fault::CorruptBody);
-    world.registry.fault(Rule::on("GET", "-docker").nth(1), Fault::ContentType("application/x".to_owned()));
-    let output = world.check();
+    let fixture = Fixture::new(|habits| habits.without_digest_header());
+    fixture.registry.fault(Rule::on("GET", "-oci").nth(1), Fault::CorruptBody);
+    fixture.registry.fault(Rule::on("GET", "-docker").nth(1), Fault::ContentType("application/x".to_owned()));
+    let output = fixture.check();
     let rows = odd(&output);
     assert_eq!(rows[0], "Docker manifest list | works, but | it is served as \"application/x\"");
     assert!(rows[1].starts_with("OCI image index | does not | it serves other bytes (sha256:"), "{}", rows[1]);
     assert_eq!(output.code, 0, "a Docker list can be published");
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn a_registry_that_stores_something_else_is_of_no_use() {
-    let world = World::new(Builder::other_digest_on_put);
-    let output = world.check();
+    let fixture = Fixture::new(Builder::other_digest_on_put);
+    let output = fixture.check();
     assert_eq!(output.code, 1);
     let rows = odd(&output);
     assert!(
@@ -357,20 +357,20 @@ fn a_registry_that_stores_something_else_is_of_no_use() {
         "{}",
         rows[0]
     );
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn two_at_once_do_not_disturb_each_other() {
-    let world = World::new(|habits| habits);
+    let fixture = Fixture::new(|habits| habits);
     let outputs = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..4).map(|_| scope.spawn(|| world.check())).collect();
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(|| fixture.check())).collect();
         running.into_iter().map(|one| one.join().expect("it was run")).collect::<Vec<_>>()
     });
     for output in outputs {
         assert_eq!((output.code, output.err().as_str(), odd(&output)), (0, "", vec![]));
     }
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
@@ -378,9 +378,9 @@ fn the_layers_are_layers() {
     if !on_path("tar") {
         return skipped("the layers of check", "tar is not on the PATH");
     }
-    let world = World::new(|habits| habits);
-    let _ = world.command(&["--keep"]).run().success();
-    let layers: Vec<Vec<u8>> = world
+    let fixture = Fixture::new(|habits| habits);
+    let _ = fixture.command(&["--keep"]).run().success();
+    let layers: Vec<Vec<u8>> = fixture
         .registry
         .requests()
         .into_iter()
@@ -389,8 +389,8 @@ fn the_layers_are_layers() {
         .collect();
     assert_eq!(layers.len(), 3);
     for (number, layer) in layers.iter().enumerate() {
-        let file = world.sandbox.write(format!("layer{number}.tar.gz"), layer);
-        let listed = world.sandbox.command("tar").arg("-xOzvf").arg(file).run().success();
+        let file = fixture.sandbox.write(format!("layer{number}.tar.gz"), layer);
+        let listed = fixture.sandbox.command("tar").arg("-xOzvf").arg(file).run().success();
         assert!(listed.out().starts_with("check-") && listed.out().contains(" linux/"), "{}", listed.out());
     }
 }

@@ -7,18 +7,18 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::image::{Image, sha256};
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
-use super::client_bench::{Bench, amd, digest, lines, repository};
+use super::client_fixture::{Fixture, amd, digest, lines, repository};
 
 #[test]
 fn a_manifest_is_one_request_without_a_ping() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a/b", "1", &image);
-    let bench = Bench::new();
-    let by_tag = bench.manifest(&registry, "a/b:1").expect("it is there");
+    let fixture = Fixture::new();
+    let by_tag = fixture.manifest(&registry, "a/b:1").expect("it is there");
     assert_eq!((by_tag.media_type.as_str(), &by_tag.bytes), (DOCKER_MANIFEST, &image.manifest));
     assert_eq!(by_tag.digest.as_str(), image.digest());
-    let by_digest = bench.manifest(&registry, &format!("a/b@{}", image.digest()));
+    let by_digest = fixture.manifest(&registry, &format!("a/b@{}", image.digest()));
     assert_eq!(by_digest, Ok(by_tag));
     let expected = ["GET /v2/a/b/manifests/1 200".to_owned(), format!("GET /v2/a/b/manifests/{} 200", image.digest())];
     assert_eq!(lines(&registry), expected);
@@ -36,12 +36,12 @@ fn a_tag_beside_a_digest_is_not_asked_for() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for tag in ["1", "other"] {
-        let found = bench.manifest(&registry, &format!("a:{tag}@{}", image.digest())).expect("the digest is there");
+        let found = fixture.manifest(&registry, &format!("a:{tag}@{}", image.digest())).expect("the digest is there");
         assert_eq!(found.digest.as_str(), image.digest(), "{tag}");
     }
-    let missing = bench.manifest(&registry, &format!("a:1@sha256:{}", "0".repeat(64))).expect_err("no such digest");
+    let missing = fixture.manifest(&registry, &format!("a:1@sha256:{}", "0".repeat(64))).expect_err("no such digest");
     assert_eq!(missing.kind, RegistryErrorKind::NotFound);
     assert!(lines(&registry).iter().all(|line| line.contains("/manifests/sha256:")), "{:?}", lines(&registry));
 }
@@ -49,7 +49,7 @@ fn a_tag_beside_a_digest_is_not_asked_for() {
 #[test]
 fn what_is_not_there_is_said_in_the_registrys_words() {
     let registry = Registry::start();
-    let error = Bench::new().manifest(&registry, "a:1").expect_err("nothing is there");
+    let error = Fixture::new().manifest(&registry, "a:1").expect_err("nothing is there");
     assert_eq!((error.kind, error.status), (RegistryErrorKind::NotFound, Some(404)));
     assert_eq!(error.registry, registry.host());
     assert!(error.detail.contains("unknown: "), "{}", error.detail);
@@ -63,9 +63,9 @@ fn what_is_not_there_is_said_in_the_registrys_words() {
 fn a_blob_is_checked_for_digest_size_and_cap() {
     let registry = Registry::start();
     let good = digest(&registry.put_blob("a", b"hello"));
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let repo = repository(&registry, "a");
-    let get = |size, cap| bench.registry.blob(&repo, &good, size, cap);
+    let get = |size, cap| fixture.registry.blob(&repo, &good, size, cap);
     assert_eq!(get(None, 5), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(5), 100), Ok(b"hello".to_vec()));
     assert_eq!(get(Some(6), 100).map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
@@ -82,14 +82,14 @@ fn a_mount_is_one_request_and_an_unwanted_upload_is_cancelled() {
         let registry = if relative { builder.relative_locations().start() } else { builder.start() };
         let blob = digest(&registry.put_blob("source", b"hello"));
         let other = digest(&sha256(b"elsewhere"));
-        let bench = Bench::new();
+        let fixture = Fixture::new();
         let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
+        assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
         assert!(registry.has_blob("target", blob.as_str()));
         assert_eq!(lines(&registry), [format!("POST /v2/target/blobs/uploads/?mount={blob}&from=source 201")]);
         assert_eq!(registry.requests()[0].header("Content-Length"), Some("0"));
         registry.clear();
-        assert_eq!(bench.registry.mount(&target, &source, &other), Ok(MountResult::NotMounted));
+        assert_eq!(fixture.registry.mount(&target, &source, &other), Ok(MountResult::NotMounted));
         assert_eq!(registry.open_uploads(), 0);
         let said = lines(&registry);
         assert_eq!(said.len(), 2, "{said:?}");
@@ -103,18 +103,18 @@ fn a_manifest_is_put_in_one_request_byte_for_byte() {
     let image = amd();
     registry.put_image("a", "1", &image);
     registry.clear();
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let repo = repository(&registry, "a");
     let by_digest = ManifestName::Digest(digest(&image.digest()));
     for (name, text) in [(ManifestName::Tag("2".to_owned()), "2".to_owned()), (by_digest, image.digest())] {
-        let put = bench.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
+        let put = fixture.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
         assert_eq!((put.digest.as_str(), put.is_referrer), (image.digest().as_str(), false));
         assert_eq!(registry.manifest("a", &text), Some((DOCKER_MANIFEST.to_owned(), image.manifest.clone())));
     }
     let expected = ["PUT /v2/a/manifests/2 201".to_owned(), format!("PUT /v2/a/manifests/{} 201", image.digest())];
     assert_eq!(lines(&registry), expected);
     let wrong = ManifestName::Digest(digest(&sha256(b"other")));
-    let refused = bench.registry.put_manifest(&repo, &wrong, DOCKER_MANIFEST, &image.manifest);
+    let refused = fixture.registry.put_manifest(&repo, &wrong, DOCKER_MANIFEST, &image.manifest);
     assert_eq!(refused.map_err(|e| e.kind), Err(RegistryErrorKind::Verification));
     assert_eq!(registry.requests().len(), 2, "what cannot be right is not sent");
 }
@@ -125,14 +125,14 @@ fn one_token_serves_all_that_was_announced() {
     let image = amd();
     let blob = digest(&registry.put_blob("source", b"hello"));
     registry.put_image("target", "1", &image);
-    let bench = Bench::with_login(&registry, "me", "hunter2");
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
     let (target, source) = (repository(&registry, "target"), repository(&registry, "source"));
-    bench.registry.announce(&source, Access::Pull);
-    bench.registry.announce(&target, Access::PullPush);
-    bench.manifest(&registry, "target:1").expect("it is there");
-    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
+    fixture.registry.announce(&source, Access::Pull);
+    fixture.registry.announce(&target, Access::PullPush);
+    fixture.manifest(&registry, "target:1").expect("it is there");
+    assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted));
     let name = ManifestName::Tag("2".to_owned());
-    bench.registry.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
+    fixture.registry.put_manifest(&target, &name, DOCKER_MANIFEST, &image.manifest).expect("it is taken");
     let said = lines(&registry);
     assert_eq!(said.len(), 5, "{said:?}");
     assert_eq!(said[0], "GET /v2/target/manifests/1 401");
@@ -146,17 +146,17 @@ fn one_token_serves_all_that_was_announced() {
 fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     registry.put_image("a", "1", &amd());
-    let bench = Bench::with_login(&registry, "me", "hunter2");
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
     for _ in 0..2 {
-        bench.manifest(&registry, "a:1").expect("the login is right");
+        fixture.manifest(&registry, "a:1").expect("the login is right");
     }
     let statuses: Vec<_> = registry.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [401, 200, 200]);
-    let wrong = Bench::with_login(&registry, "me", "hunter3");
+    let wrong = Fixture::with_login(&registry, "me", "hunter3");
     let error = wrong.manifest(&registry, "a:1").expect_err("the login is wrong");
     assert_eq!((error.kind, error.status), (RegistryErrorKind::LoginRefused, Some(401)));
     assert!(!format!("{error} {error:?}").contains("hunter3"));
-    let nobody = Bench::new().manifest(&registry, "a:1").expect_err("nobody is logged in");
+    let nobody = Fixture::new().manifest(&registry, "a:1").expect_err("nobody is logged in");
     assert_eq!((nobody.kind, nobody.status), (RegistryErrorKind::Unauthorized, Some(401)));
 }
 
@@ -164,11 +164,11 @@ fn basic_credentials_are_sent_only_when_asked_and_then_at_once() {
 fn an_expired_token_is_replaced() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
     registry.put_image("a", "1", &amd());
-    let bench = Bench::with_login(&registry, "me", "hunter2");
-    bench.manifest(&registry, "a:1").expect("the login is right");
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
+    fixture.manifest(&registry, "a:1").expect("the login is right");
     registry.expire_tokens();
     registry.clear();
-    bench.manifest(&registry, "a:1").expect("a new token is asked for");
+    fixture.manifest(&registry, "a:1").expect("a new token is asked for");
     let statuses: Vec<_> = registry.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [401, 200, 200]);
 }
@@ -180,9 +180,9 @@ fn a_large_body_is_not_sent_before_the_login() {
     registry.put_image("a", "1", &image);
     let text = String::from_utf8(image.manifest).expect("a manifest is JSON");
     let large = text.replacen('{', &format!("{{\"annotations\":{{\"x\":\"{}\"}},", "x".repeat(1 << 20)), 1);
-    let bench = Bench::with_login(&registry, "me", "hunter2");
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
     let (repo, name) = (repository(&registry, "a"), ManifestName::Tag("2".to_owned()));
-    bench.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, large.as_bytes()).expect("it is taken");
+    fixture.registry.put_manifest(&repo, &name, DOCKER_MANIFEST, large.as_bytes()).expect("it is taken");
     assert_eq!(lines(&registry), ["GET /v2/ 401", "GET /v2/ 200", "PUT /v2/a/manifests/2 201"]);
 }
 
@@ -191,7 +191,7 @@ fn a_generic_content_type_gives_way_to_the_manifests_own() {
     let registry = Registry::start();
     let image = Image::oci().platform("linux", "amd64").layer("x").build();
     registry.put_image("a", "1", &image);
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for (served, expected) in [
         ("text/plain; charset=utf-8", OCI_MANIFEST),
         ("application/octet-stream", OCI_MANIFEST),
@@ -200,7 +200,7 @@ fn a_generic_content_type_gives_way_to_the_manifests_own() {
     ] {
         registry.clear_faults();
         registry.fault(Rule::any(), Fault::ContentType(served.to_owned()));
-        let fetched = bench.manifest(&registry, "a:1").expect("it is a manifest");
+        let fetched = fixture.manifest(&registry, "a:1").expect("it is a manifest");
         assert_eq!(fetched.media_type, expected, "{served}");
     }
 }
@@ -209,9 +209,9 @@ fn a_generic_content_type_gives_way_to_the_manifests_own() {
 fn every_request_is_traced_without_secrets() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "hunter2")).start();
     registry.put_image("a", "1", &amd());
-    let bench = Bench::with_login(&registry, "me", "hunter2");
-    bench.manifest(&registry, "a:1").expect("the login is right");
-    let trace = bench.trace();
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
+    fixture.manifest(&registry, "a:1").expect("the login is right");
+    let trace = fixture.trace();
     assert_eq!(
         trace.iter().filter(|line| line.contains(&format!("http://{}", registry.host()))).count(),
         3,

@@ -6,7 +6,7 @@ use docker_manifest::net::{AddressSource, RegistryErrorKind};
 use testkit::image::Image;
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 
-use super::client_bench::{Bench, Plan, amd, digest, lines, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd, digest, lines, repository};
 
 fn seeded() -> (Registry, Image) {
     let registry = Registry::start();
@@ -19,7 +19,7 @@ fn seeded() -> (Registry, Image) {
 fn manifest_under(fault: Fault) -> (Result<(), (RegistryErrorKind, String)>, usize) {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), fault);
-    let outcome = Bench::new().manifest(&registry, "a:1");
+    let outcome = Fixture::new().manifest(&registry, "a:1");
     (outcome.map(|_| ()).map_err(|error| (error.kind, error.to_string())), registry.requests().len())
 }
 
@@ -62,8 +62,9 @@ fn a_missing_digest_header_is_no_trouble() {
     assert_eq!(manifest_under(Fault::NoDigestHeader), (Ok(()), 1));
     let (registry, image) = seeded();
     registry.fault(Rule::any(), Fault::NoDigestHeader);
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    let put = bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
+    let put =
+        fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()));
 }
 
@@ -73,7 +74,7 @@ fn bytes_of_another_digest_are_refused_even_where_the_header_is_silent() {
     let mut other = image.manifest.clone();
     other.push(b' ');
     registry.fault(Rule::any(), Fault::Status(200, String::from_utf8(other).expect("JSON"), vec![]));
-    let error = Bench::new().manifest(&registry, &format!("a@{}", image.digest())).expect_err("other bytes");
+    let error = Fixture::new().manifest(&registry, &format!("a@{}", image.digest())).expect_err("other bytes");
     assert_eq!(error.kind, RegistryErrorKind::Verification);
 }
 
@@ -83,7 +84,7 @@ fn a_refusal_after_a_redirect_says_whose_it_is() {
     let location = format!("{}{{path}}", elsewhere.url());
     registry.fault(Rule::any(), Fault::Redirect { status: 307, location });
     elsewhere.fault(Rule::any(), Fault::status(403));
-    let error = Bench::new().manifest(&registry, "a:1").expect_err("the other one refuses");
+    let error = Fixture::new().manifest(&registry, "a:1").expect_err("the other one refuses");
     assert_eq!(error.kind, RegistryErrorKind::Forbidden);
     let said =
         format!("denied: {} (where {} redirected the request) refuses access: ", elsewhere.url(), registry.host());
@@ -95,27 +96,27 @@ fn a_repeated_media_type_is_read_as_docker_reads_it() {
     let (registry, _) = seeded();
     let body = format!(r#"{{"mediaType":"x","note":"\ud800","mediaType":"{DOCKER_MANIFEST}"}}"#);
     registry.fault(Rule::any(), Fault::Status(200, body, vec![]));
-    let fetched = Bench::new().manifest(&registry, "a:1").map(|fetched| fetched.media_type);
+    let fetched = Fixture::new().manifest(&registry, "a:1").map(|fetched| fetched.media_type);
     assert_eq!(fetched.as_deref(), Ok(DOCKER_MANIFEST));
 }
 
 #[test]
 fn a_put_that_is_answered_with_another_digest_is_an_error() {
     let (registry, image) = seeded();
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     for (fault, kind) in
         [(Fault::WrongDigestHeader, RegistryErrorKind::Verification), (Fault::Html200, RegistryErrorKind::Protocol)]
     {
         registry.clear_faults();
         registry.fault(Rule::any(), fault);
         let put =
-            bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+            fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map_err(|error| error.kind), Err(kind));
     }
     let blob = digest(&registry.put_blob("b", b"hello"));
     registry.clear_faults();
     registry.fault(Rule::any(), Fault::WrongDigestHeader);
-    let mounted = bench.registry.mount(&repo, &repository(&registry, "b"), &blob);
+    let mounted = fixture.registry.mount(&repo, &repository(&registry, "b"), &blob);
     assert_eq!(mounted.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
 }
 
@@ -126,11 +127,12 @@ fn a_stale_connection_is_replaced_without_a_word() {
     // The pool sees some closed connections for itself; a request cut on a kept connection is never seen by it.
     registry.fault(Rule::any().nth(3), Fault::CloseAfterRead);
     registry.fault(Rule::any().nth(5), Fault::CloseAfterRead);
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     for _ in 0..3 {
-        bench.manifest(&registry, "a:1").expect("it is asked for again");
+        fixture.manifest(&registry, "a:1").expect("it is asked for again");
     }
-    let put = bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+    let put =
+        fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     put.expect("a manifest may be put twice");
     assert_eq!(registry.requests().len(), 6, "{:?}", lines(&registry));
 }
@@ -139,7 +141,7 @@ fn a_stale_connection_is_replaced_without_a_word() {
 fn a_fresh_connection_that_is_cut_is_an_error_at_once() {
     let (registry, _) = seeded();
     registry.fault(Rule::any().nth(1), Fault::CloseAfterRead);
-    let error = Bench::new().manifest(&registry, "a:1").expect_err("the first connection is cut");
+    let error = Fixture::new().manifest(&registry, "a:1").expect_err("the first connection is cut");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::Connect, 1));
 }
 
@@ -152,13 +154,13 @@ fn credentials_do_not_follow_a_redirect_to_another_port() {
     elsewhere.serve(&page, "application/octet-stream", b"hello");
     let location = format!("http://me:hunter2@{}{{path}}", elsewhere.host());
     registry.fault(Rule::any().authorized(), Fault::Redirect { status: 307, location });
-    let bench = Bench::with_login(&registry, "me", "hunter2");
-    let got = bench.registry.blob(&repository(&registry, "a"), &blob, Some(5), 5);
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
+    let got = fixture.registry.blob(&repository(&registry, "a"), &blob, Some(5), 5);
     assert_eq!(got, Ok(b"hello".to_vec()));
     let seen = elsewhere.requests();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].header("Authorization"), None);
-    assert!(!bench.trace().join(" ").contains("hunter2"));
+    assert!(!fixture.trace().join(" ").contains("hunter2"));
 }
 
 #[test]
@@ -166,8 +168,8 @@ fn a_login_asked_for_after_a_redirect_gets_none() {
     let (registry, other) = (Registry::start(), Registry::builder().basic("me", "hunter2").start());
     let location = format!("http://{}{{path}}", other.host());
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
-    let bench = Bench::with_login(&registry, "me", "hunter2");
-    let error = bench.manifest(&registry, "a:1").expect_err("nobody is logged in there");
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
+    let error = fixture.manifest(&registry, "a:1").expect_err("nobody is logged in there");
     assert_eq!(error.kind, RegistryErrorKind::Unauthorized);
     assert_eq!(other.requests().len(), 1);
 }
@@ -177,7 +179,7 @@ fn a_redirect_into_nothing_says_where_it_led() {
     let (registry, _) = seeded();
     let location = "http://127.0.0.1:1/x?X-Sig=hunter2".to_owned();
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
-    let error = Bench::new().manifest(&registry, "a:1").expect_err("nothing listens there");
+    let error = Fixture::new().manifest(&registry, "a:1").expect_err("nothing listens there");
     assert_eq!(error.kind, RegistryErrorKind::Connect);
     let said = format!("cannot reach http://127.0.0.1:1 (where {} redirected the request): ", registry.host());
     assert!(error.to_string().starts_with(&said), "{error}");
@@ -193,9 +195,9 @@ fn a_put_follows_307_with_its_body_and_refuses_302() {
     for blob in image.blobs() {
         other.put_blob("a", blob);
     }
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let put =
-        || bench.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
+        || fixture.registry.put_manifest(&repo, &ManifestName::Tag("2".to_owned()), DOCKER_MANIFEST, &image.manifest);
     let location = format!("http://{}{{path}}", other.host());
     registry.fault(Rule::any().nth(1), Fault::Redirect { status: 307, location: location.clone() });
     registry.fault(Rule::any().nth(2), Fault::Redirect { status: 302, location });
@@ -208,27 +210,27 @@ fn a_put_follows_307_with_its_body_and_refuses_302() {
 fn a_registry_that_mounts_nothing_or_knows_no_mounts() {
     let registry = Registry::builder().without_mounts().start();
     let blob = digest(&registry.put_blob("b", b"hello"));
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
-    assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::NotMounted));
+    assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::NotMounted));
     assert_eq!(registry.open_uploads(), 0);
     registry.fault(Rule::on("POST", ""), Fault::status(405));
-    let refused = bench.registry.mount(&target, &source, &blob);
+    let refused = fixture.registry.mount(&target, &source, &blob);
     assert_eq!(refused.map_err(|error| error.kind), Err(RegistryErrorKind::Refused));
 }
 
 #[test]
 fn nothing_listens() {
     for insecure in [false, true] {
-        let plan = Plan::new();
-        let bench = if insecure { plan.insecure().build() } else { plan.build() };
-        let error = bench.manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
+        let builder = FixtureBuilder::new();
+        let fixture = if insecure { builder.insecure().build() } else { builder.build() };
+        let error = fixture.manifest_of("127.0.0.1:1/a:1").expect_err("nothing listens on port 1");
         assert_eq!(error.kind, RegistryErrorKind::Connect, "{error}");
         assert!(error.to_string().contains("refused"), "{error}");
     }
-    let error = Bench::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
+    let error = Fixture::new().manifest_of("foo_bar.com/x").expect_err("a name that is all path");
     assert_eq!(error.kind, RegistryErrorKind::NoHost);
-    let error = Bench::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
+    let error = Fixture::new().manifest_of("nowhere.invalid/x").expect_err("no such name");
     assert_eq!(error.kind, RegistryErrorKind::Resolve, "{error}");
 }
 
@@ -236,11 +238,11 @@ fn nothing_listens() {
 fn threads_share_connections_and_what_was_found_out() {
     let registry = Registry::builder().basic("me", "hunter2").start();
     registry.put_image("a", "1", &amd());
-    let bench = Bench::with_login(&registry, "me", "hunter2");
-    bench.manifest(&registry, "a:1").expect("the login is right");
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
+    fixture.manifest(&registry, "a:1").expect("the login is right");
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| (0..5).for_each(|_| drop(bench.manifest(&registry, "a:1").expect("it is there"))));
+            scope.spawn(|| (0..5).for_each(|_| drop(fixture.manifest(&registry, "a:1").expect("it is there"))));
         }
     });
     assert_eq!(registry.requests().iter().filter(|request| request.status == 401).count(), 1);

@@ -9,7 +9,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs, write_pem};
 use testkit::loopback::{Fault, Redirected, Registry, Rule};
 
-use super::client_bench::{Bench, Plan, amd};
+use super::client_fixture::{Fixture, FixtureBuilder, amd};
 
 const HERE: &[&str] = &["127.0.0.1", "0.0.0.0"];
 
@@ -35,15 +35,15 @@ fn plain() -> Registry {
 }
 
 /// The client with these files in the registry's folder of certs.d.
-fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Bench {
-    let plan = Plan::new();
-    write(&plan.certs_d(&host(registry)));
-    plan.build()
+fn with_files(registry: &Registry, write: impl FnOnce(&Path)) -> Fixture {
+    let builder = FixtureBuilder::new();
+    write(&builder.certs_d(&host(registry)));
+    builder.build()
 }
 
 /// Why the manifest was not got, all that is said of it.
-fn refused(bench: &Bench, registry: &Registry) -> (RegistryErrorKind, String) {
-    let error = bench.manifest_of(&afar(registry)).expect_err("it must be refused");
+fn refused(fixture: &Fixture, registry: &Registry) -> (RegistryErrorKind, String) {
+    let error = fixture.manifest_of(&afar(registry)).expect_err("it must be refused");
     assert!(registry.requests().is_empty(), "nothing is asked over a connection that is not trusted");
     (error.kind, error.to_string())
 }
@@ -52,17 +52,17 @@ fn refused(bench: &Bench, registry: &Registry) -> (RegistryErrorKind, String) {
 fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
     let authority = Authority::new("house");
     let registry = serve(&authority.server(HERE), None);
-    assert_eq!(refused(&Bench::new(), &registry).0, RegistryErrorKind::Certificate);
-    let plan = Plan::new();
-    authority.write(&plan.certs_d("0.0.0.0:1"), "ca.crt");
-    assert_eq!(refused(&plan.build(), &registry).0, RegistryErrorKind::Certificate);
-    let bench = with_files(&registry, |folder| {
+    assert_eq!(refused(&Fixture::new(), &registry).0, RegistryErrorKind::Certificate);
+    let builder = FixtureBuilder::new();
+    authority.write(&builder.certs_d("0.0.0.0:1"), "ca.crt");
+    assert_eq!(refused(&builder.build(), &registry).0, RegistryErrorKind::Certificate);
+    let fixture = with_files(&registry, |folder| {
         write_pem(folder, "a.crt", "rubbish");
         write_pem(folder, "b.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
         authority.write(folder, "c.crt");
     });
     for _ in 0..2 {
-        bench.manifest_of(&afar(&registry)).expect("the authority is known");
+        fixture.manifest_of(&afar(&registry)).expect("the authority is known");
     }
     assert_eq!(registry.requests()[0].connection, registry.requests()[1].connection);
 }
@@ -71,12 +71,12 @@ fn an_authority_of_certs_d_is_believed_for_its_host_alone() {
 fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_dates_checked() {
     let trust = |pair: &Pair, other: &Pair| {
         let registry = serve(pair, None);
-        let bench = with_files(&registry, |folder| drop(write_pem(folder, "ca.crt", &other.cert)));
-        (bench, registry)
+        let fixture = with_files(&registry, |folder| drop(write_pem(folder, "ca.crt", &other.cert)));
+        (fixture, registry)
     };
     let good = self_signed_docs(HERE);
-    let (bench, registry) = trust(&good, &good);
-    bench.manifest_of(&afar(&registry)).expect("the certificate itself lies in certs.d");
+    let (fixture, registry) = trust(&good, &good);
+    fixture.manifest_of(&afar(&registry)).expect("the certificate itself lies in certs.d");
     let expired = expired_self_signed_docs(HERE);
     let elsewhere = self_signed_docs(&["elsewhere.test"]);
     for (served, known, wanted, word) in [
@@ -84,8 +84,8 @@ fn a_self_signed_authority_is_believed_where_it_lies_in_certs_d_with_name_and_da
         (&elsewhere, &elsewhere, RegistryErrorKind::CertificateUnfit, "name"),
         (&good, &expired, RegistryErrorKind::Certificate, "is not among those that are trusted"),
     ] {
-        let (bench, registry) = trust(served, known);
-        let (kind, text) = refused(&bench, &registry);
+        let (fixture, registry) = trust(served, known);
+        let (kind, text) = refused(&fixture, &registry);
         assert_eq!(kind, wanted, "{text}");
         assert!(text.contains(word), "{text}");
     }
@@ -98,11 +98,11 @@ fn names_and_dates_are_checked() {
         [(authority.expired_server(HERE), "expired"), (authority.server(&["elsewhere.test"]), "elsewhere.test")]
     {
         let registry = serve(&pair, None);
-        let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-        let (kind, text) = refused(&bench, &registry);
+        let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+        let (kind, text) = refused(&fixture, &registry);
         assert_eq!(kind, RegistryErrorKind::CertificateUnfit, "{text}");
         assert!(text.contains(word), "{text}");
-        Plan::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure does not look");
+        FixtureBuilder::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure does not look");
     }
 }
 
@@ -122,8 +122,8 @@ fn a_client_pair_is_shown_where_it_is_asked_for() {
     let stranger = || ("a", Authority::new("strangers").client("me"));
     assert_eq!(refused(&with_pairs(&[stranger()]), &registry).0, RegistryErrorKind::ClientCertificate);
     // Of several, the one whose authority the server names.
-    let bench = with_pairs(&[stranger(), ("b", clients.client("me"))]);
-    bench.manifest_of(&afar(&registry)).expect("the pair opens the door");
+    let fixture = with_pairs(&[stranger(), ("b", clients.client("me"))]);
+    fixture.manifest_of(&afar(&registry)).expect("the pair opens the door");
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn a_bad_or_half_pair_names_its_file() {
         (Some(good.key.clone()), Some(good.cert.clone()), "me.cert: "),
         (Some(good.cert.clone()), Some(other.key.clone()), "not a pair"),
     ] {
-        let bench = with_files(&registry, |folder| {
+        let fixture = with_files(&registry, |folder| {
             for (name, text) in [("me.cert", cert), ("me.key", key)] {
                 text.map(|text| write_pem(folder, name, &text));
             }
         });
-        let (kind, text) = refused(&bench, &registry);
+        let (kind, text) = refused(&fixture, &registry);
         assert_eq!(kind, RegistryErrorKind::TlsFiles, "{text}");
         assert!(text.contains(named), "{text}");
     }
@@ -159,13 +159,13 @@ fn a_bad_or_half_pair_names_its_file() {
 fn plain_http_is_for_loopback_and_for_insecure() {
     let registry = plain();
     let elsewhere = format!("0.0.0.0:{}/a:1", registry.port());
-    Bench::new().manifest(&registry, "a:1").expect("loopback may speak plain HTTP");
-    let bench = Plan::new().insecure().build();
-    bench.manifest_of(&elsewhere).expect("--insecure falls back");
-    bench.manifest_of(&elsewhere).expect("and remembers");
+    Fixture::new().manifest(&registry, "a:1").expect("loopback may speak plain HTTP");
+    let fixture = FixtureBuilder::new().insecure().build();
+    fixture.manifest_of(&elsewhere).expect("--insecure falls back");
+    fixture.manifest_of(&elsewhere).expect("and remembers");
     let requests = registry.requests().len();
     assert_eq!(requests, 3, "looking for TLS is no request");
-    let error = Bench::new().manifest_of(&elsewhere).expect_err("nowhere else");
+    let error = Fixture::new().manifest_of(&elsewhere).expect_err("nowhere else");
     assert_eq!(error.kind, RegistryErrorKind::PlainHttp);
     assert_eq!(registry.requests().len(), requests);
 }
@@ -173,7 +173,7 @@ fn plain_http_is_for_loopback_and_for_insecure() {
 #[test]
 fn a_bad_certificate_on_loopback_is_never_a_reason_for_plain_http() {
     let registry = serve(&Authority::new("nobody").server(HERE), None);
-    let error = Bench::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
+    let error = Fixture::new().manifest(&registry, "a:1").expect_err("nobody knows the authority");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::Certificate, 0));
 }
 
@@ -186,10 +186,10 @@ fn a_redirect_from_https_to_http_is_for_insecure_only() {
     elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     let location = format!("http://{}{{path}}", elsewhere.host());
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
-    let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    assert_eq!(bench.manifest_of(&afar(&registry)).map_err(|error| error.kind), Err(RegistryErrorKind::Protocol));
+    let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+    assert_eq!(fixture.manifest_of(&afar(&registry)).map_err(|error| error.kind), Err(RegistryErrorKind::Protocol));
     assert!(elsewhere.requests().is_empty());
-    Plan::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure allows it");
+    FixtureBuilder::new().insecure().build().manifest_of(&afar(&registry)).expect("--insecure allows it");
 }
 
 #[test]
@@ -201,8 +201,8 @@ fn the_registrys_authorities_count_where_it_redirects_to() {
     elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     registry
         .fault(Rule::any(), Fault::Redirect { status: 302, location: format!("https://{}{{path}}", elsewhere.host()) });
-    let bench = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
-    bench.manifest_of(&afar(&registry)).expect("one authority for the house");
+    let fixture = with_files(&registry, |folder| drop(authority.write(folder, "ca.crt")));
+    fixture.manifest_of(&afar(&registry)).expect("one authority for the house");
 }
 
 #[test]
@@ -214,14 +214,14 @@ fn a_client_pair_is_not_shown_where_it_redirects_to() {
     elsewhere.serve("/v2/a/manifests/1", &image.media_type, &image.manifest);
     let location = format!("https://{}{{path}}", elsewhere.host());
     registry.fault(Rule::any(), Fault::Redirect { status: 302, location });
-    let plan = Plan::new();
+    let builder = FixtureBuilder::new();
     let show = |host: &str| {
-        servers.write(&plan.certs_d(host), "ca.crt");
-        clients.client("me").write(&plan.certs_d(host), "me.cert", "me.key");
+        servers.write(&builder.certs_d(host), "ca.crt");
+        clients.client("me").write(&builder.certs_d(host), "me.cert", "me.key");
     };
     show(&host(&registry));
-    let bench = plan.build();
-    let error = bench.manifest_of(&afar(&registry)).expect_err("the pair is the registry's alone");
+    let fixture = builder.build();
+    let error = fixture.manifest_of(&afar(&registry)).expect_err("the pair is the registry's alone");
     assert_eq!(error.kind, RegistryErrorKind::ClientCertificate, "{error}");
     assert_eq!((registry.requests().len(), elsewhere.requests().len()), (1, 0));
 }
@@ -231,9 +231,10 @@ fn plain_http_goes_through_a_proxy_in_absolute_form() {
     let proxy = Redirected::start();
     let image = amd();
     proxy.serve("http://0.0.0.0:1/v2/a/manifests/1", &image.media_type, &image.manifest);
-    let bench = Plan::new().insecure().env("http_proxy", format!("http://me:hunter2@{}", proxy.host())).build();
+    let fixture =
+        FixtureBuilder::new().insecure().env("http_proxy", format!("http://me:hunter2@{}", proxy.host())).build();
     for _ in 0..2 {
-        bench.manifest_of("0.0.0.0:1/a:1").expect("the proxy has it");
+        fixture.manifest_of("0.0.0.0:1/a:1").expect("the proxy has it");
     }
     let seen = proxy.requests();
     assert_eq!(seen.len(), 2);
@@ -242,7 +243,7 @@ fn plain_http_goes_through_a_proxy_in_absolute_form() {
         assert_eq!(request.header("Host"), Some("0.0.0.0:1"));
         assert_eq!(request.connection, seen[0].connection);
     }
-    assert!(!bench.trace().join(" ").contains("hunter2"));
+    assert!(!fixture.trace().join(" ").contains("hunter2"));
 }
 
 /// Answers one CONNECT, then carries bytes both ways; gives the head of the request.
@@ -278,15 +279,15 @@ fn https_goes_through_a_proxy_by_connect() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let proxy = std::thread::spawn(move || (tunnel_once(&listener, "200 OK"), tunnel_once(&listener, "407 No")));
-    let plan = || {
-        let plan = Plan::new().env("HTTPS_PROXY", format!("http://me:hunter2@{address}"));
-        authority.write(&plan.certs_d(&host), "ca.crt");
-        plan.build()
+    let builder = || {
+        let builder = FixtureBuilder::new().env("HTTPS_PROXY", format!("http://me:hunter2@{address}"));
+        authority.write(&builder.certs_d(&host), "ca.crt");
+        builder.build()
     };
-    let bench = plan();
-    bench.manifest_of(&format!("{host}/a:1")).expect("through the tunnel");
-    drop(bench);
-    let error = plan().manifest_of(&format!("{host}/a:1")).expect_err("the proxy refuses");
+    let fixture = builder();
+    fixture.manifest_of(&format!("{host}/a:1")).expect("through the tunnel");
+    drop(fixture);
+    let error = builder().manifest_of(&format!("{host}/a:1")).expect_err("the proxy refuses");
     assert_eq!(error.kind, RegistryErrorKind::Proxy, "{error}");
     let (head, _) = proxy.join().expect("no panic");
     assert!(head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")), "{head}");
@@ -297,7 +298,8 @@ fn https_goes_through_a_proxy_by_connect() {
 fn a_proxy_that_cannot_be_used_is_named() {
     let image = "0.0.0.0:1/a:1";
     for (value, word) in [("socks5://127.0.0.1:1", "SOCKS"), ("http://127.0.0.1:1", "refused")] {
-        let error = Plan::new().env("https_proxy", value).build().manifest_of(image).expect_err("no such proxy");
+        let error =
+            FixtureBuilder::new().env("https_proxy", value).build().manifest_of(image).expect_err("no such proxy");
         assert_eq!(error.kind, RegistryErrorKind::Proxy, "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }

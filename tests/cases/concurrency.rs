@@ -20,19 +20,19 @@ const ROUNDS: usize = 3;
 const RACES: usize = 12;
 
 /// A registry with as many images as the test wants, and one home for all its processes.
-struct Yard {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl Yard {
+impl Fixture {
     fn new(images: usize) -> Self {
-        let yard = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
         for number in 0..images {
             let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
-            yard.registry.put_image("app", &number.to_string(), &image);
+            fixture.registry.put_image("app", &number.to_string(), &image);
         }
-        yard
+        fixture
     }
 
     fn name(&self, rest: &str) -> String {
@@ -114,33 +114,33 @@ fn assert_calm(output: &Output) -> usize {
 /// Section "Locks": what many add and annotate at once is all there in the end, for docker too.
 #[test]
 fn sixteen_processes_change_one_draft_and_nothing_is_lost() {
-    let yard = Yard::new(PROCESSES * ROUNDS);
-    let list = yard.name("list:1");
+    let fixture = Fixture::new(PROCESSES * ROUNDS);
+    let list = fixture.name("list:1");
     let mut expected = BTreeMap::new();
     let mut notices = 0;
     for round in 0..ROUNDS {
         let mut runs = Vec::new();
         for process in 0..PROCESSES {
             let number = round * PROCESSES + process;
-            runs.push(yard.amend(&list, &[number]));
-            expected.insert(yard.image(number), String::new());
+            runs.push(fixture.amend(&list, &[number]));
+            expected.insert(fixture.image(number), String::new());
         }
         // At the same time every image of the round before gets a variant of its own.
         for number in (round * PROCESSES).saturating_sub(PROCESSES)..round * PROCESSES {
             let variant = format!("v{number}");
-            runs.push(yard.ours(&["annotate", &list, &yard.image(number), "--variant", &variant]));
-            expected.insert(yard.image(number), variant);
+            runs.push(fixture.ours(&["annotate", &list, &fixture.image(number), "--variant", &variant]));
+            expected.insert(fixture.image(number), variant);
         }
         notices += at_once(&runs).iter().map(assert_calm).sum::<usize>();
-        assert_eq!(yard.entries(&ours(), &list), expected, "round {round}");
+        assert_eq!(fixture.entries(&ours(), &list), expected, "round {round}");
     }
     println!("{} processes in {ROUNDS} rounds, {notices} of them had to wait", PROCESSES * (2 * ROUNDS - 1));
-    let names = tree(&yard.sandbox.store());
+    let names = tree(&fixture.sandbox.store());
     assert_eq!(names.len(), expected.len() + 1, "nothing but the list and its entries: {:?}", names.keys());
     if !on_path("docker") {
         return skipped("docker reads what many processes wrote", "docker is not on the PATH");
     }
-    assert_eq!(yard.entries(&Tool::Docker, &list), expected);
+    assert_eq!(fixture.entries(&Tool::Docker, &list), expected);
 }
 
 /// Section "Locks", last paragraph: docker knows no lock, and yet nothing that it writes is lost to us, nor the other
@@ -152,26 +152,26 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     if !on_path("docker") {
         return skipped("docker and ours change one draft at once", "docker is not on the PATH");
     }
-    let yard = Yard::new(WORKERS);
-    let list = yard.name("list:1");
-    assert_calm(&yard.create(&list, &[0]).run());
-    let store = DockerDir::new(&yard.sandbox.docker_config());
+    let fixture = Fixture::new(WORKERS);
+    let list = fixture.name("list:1");
+    assert_calm(&fixture.create(&list, &[0]).run());
+    let store = DockerDir::new(&fixture.sandbox.docker_config());
     let reference = Reference::parse(&list).expect("a reference");
     let (retries, annotated, working) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(WORKERS));
     thread::scope(|scope| {
         for worker in 0..WORKERS {
-            let (yard, list, retries, working) = (&yard, &list, &retries, &working);
+            let (fixture, list, retries, working) = (&fixture, &list, &retries, &working);
             scope.spawn(move || {
                 let _done = Done(working);
                 let tool = if worker % 2 == 0 { Tool::Docker } else { ours() };
-                yard.add(&tool, list, worker, retries);
+                fixture.add(&tool, list, worker, retries);
                 for change in 0..CHANGES {
                     let variant = format!("v{change}");
-                    let image = yard.image(worker);
-                    let run = yard.sandbox.tool(&tool).args(["annotate", list, &image, "--variant", &variant]);
+                    let image = fixture.image(worker);
+                    let run = fixture.sandbox.tool(&tool).args(["annotate", list, &image, "--variant", &variant]);
                     let output = run.run();
                     assert_eq!(output.code, 0, "{} {worker}: {}", tool.name(), output.err());
-                    assert_eq!(yard.variant(worker), variant, "{} {worker} has lost a change", tool.name());
+                    assert_eq!(fixture.variant(worker), variant, "{} {worker} has lost a change", tool.name());
                 }
             });
         }
@@ -189,9 +189,9 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
         }
     });
     let last = format!("v{}", CHANGES - 1);
-    let expected: BTreeMap<String, String> = (0..WORKERS).map(|worker| (yard.image(worker), last.clone())).collect();
-    assert_eq!(yard.entries(&ours(), &list), expected);
-    assert_eq!(yard.entries(&Tool::Docker, &list), expected);
+    let expected: BTreeMap<String, String> = (0..WORKERS).map(|worker| (fixture.image(worker), last.clone())).collect();
+    assert_eq!(fixture.entries(&ours(), &list), expected);
+    assert_eq!(fixture.entries(&Tool::Docker, &list), expected);
     let annotated = annotated.into_inner();
     let draft = store.load(&reference).expect("a draft").expect("it is there");
     assert_eq!(draft.annotations["number"], (annotated - 1).to_string());
@@ -215,11 +215,11 @@ impl Drop for Done<'_> {
 /// Section "Writes": a new draft appears as a whole, so one of many makes it and the others find it made.
 #[test]
 fn one_of_many_that_create_one_list_succeeds() {
-    let yard = Yard::new(PROCESSES * 2);
+    let fixture = Fixture::new(PROCESSES * 2);
     for race in 0..3 {
-        let list = yard.name(&format!("list:{race}"));
+        let list = fixture.name(&format!("list:{race}"));
         let runs: Vec<Run> =
-            (0..PROCESSES).map(|process| yard.create(&list, &[2 * process, 2 * process + 1])).collect();
+            (0..PROCESSES).map(|process| fixture.create(&list, &[2 * process, 2 * process + 1])).collect();
         let outputs = at_once(&runs);
         let made: Vec<usize> = (0..PROCESSES).filter(|process| outputs[*process].code == 0).collect();
         assert_eq!(made.len(), 1, "exactly one: {made:?}");
@@ -229,8 +229,8 @@ fn one_of_many_that_create_one_list_succeeds() {
             assert_eq!((refused.code, refused.out().as_str()), (1, ""));
             assert_eq!(said[0], "refusing to amend an existing manifest list with no --amend flag");
         }
-        let expected: BTreeSet<String> = [2 * made[0], 2 * made[0] + 1].map(|number| yard.image(number)).into();
-        assert_eq!(yard.entries(&ours(), &list).into_keys().collect::<BTreeSet<_>>(), expected);
+        let expected: BTreeSet<String> = [2 * made[0], 2 * made[0] + 1].map(|number| fixture.image(number)).into();
+        assert_eq!(fixture.entries(&ours(), &list).into_keys().collect::<BTreeSet<_>>(), expected);
     }
 }
 
@@ -239,22 +239,22 @@ fn one_of_many_that_create_one_list_succeeds() {
 fn readers_see_whole_entries_while_the_draft_changes() {
     const READERS: usize = 3;
     const CHANGES: usize = 40;
-    let yard = Yard::new(CHANGES);
-    let list = yard.name("list:1");
-    assert_calm(&yard.create(&list, &[0]).run());
+    let fixture = Fixture::new(CHANGES);
+    let list = fixture.name("list:1");
+    assert_calm(&fixture.create(&list, &[0]).run());
     let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for reader in 0..READERS {
-            let (yard, list, done, reads) = (&yard, &list, &done, &reads);
+            let (fixture, list, done, reads) = (&fixture, &list, &done, &reads);
             scope.spawn(move || {
                 let mut before = 0;
                 while !done.load(Ordering::SeqCst) {
                     let entries = if reader == 0 {
-                        let shown = yard.ours(&["inspect", list]).run().success();
+                        let shown = fixture.ours(&["inspect", list]).run().success();
                         let shown: Value = serde_json::from_slice(&shown.stdout).expect("a list");
                         shown["manifests"].as_array().expect("manifests").len()
                     } else {
-                        yard.entries(&ours(), list).len()
+                        fixture.entries(&ours(), list).len()
                     };
                     assert!(entries >= before, "{entries} after {before}");
                     before = entries;
@@ -266,8 +266,8 @@ fn readers_see_whole_entries_while_the_draft_changes() {
         let changes = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for number in 1..CHANGES {
                 let variant = format!("v{number}");
-                let annotate = yard.ours(&["annotate", &list, &yard.image(number - 1), "--variant", &variant]);
-                for output in at_once(&[yard.amend(&list, &[number]), annotate]) {
+                let annotate = fixture.ours(&["annotate", &list, &fixture.image(number - 1), "--variant", &variant]);
+                for output in at_once(&[fixture.amend(&list, &[number]), annotate]) {
                     assert_calm(&output);
                 }
             }
@@ -276,25 +276,25 @@ fn readers_see_whole_entries_while_the_draft_changes() {
         changes.expect("the changes go through");
     });
     println!("{} reads during {} changes", reads.load(Ordering::SeqCst), 2 * (CHANGES - 1));
-    assert_eq!(yard.entries(&ours(), &list).len(), CHANGES);
+    assert_eq!(fixture.entries(&ours(), &list).len(), CHANGES);
 }
 
 /// `push --purge` removes only what it pushed: what is added meanwhile is either in what was pushed or still a draft.
 #[test]
 fn a_purge_takes_nothing_away_that_was_not_pushed() {
-    let yard = Yard::new(2);
+    let fixture = Fixture::new(2);
     let mut pushed_with = 0;
     for race in 0..RACES {
-        let list = yard.name(&format!("list:{race}"));
-        assert_calm(&yard.create(&list, &[0]).run());
-        let push = yard.ours(&["push", "--purge", &list]);
-        let outputs = at_once(&[push, yard.amend(&list, &[1])]);
+        let list = fixture.name(&format!("list:{race}"));
+        assert_calm(&fixture.create(&list, &[0]).run());
+        let push = fixture.ours(&["push", "--purge", &list]);
+        let outputs = at_once(&[push, fixture.amend(&list, &[1])]);
         assert!(outputs.iter().all(|output| output.code == 0), "{}\n{}", outputs[0].err(), outputs[1].err());
-        let (_, bytes) = yard.registry.manifest("list", &race.to_string()).expect("it was pushed");
+        let (_, bytes) = fixture.registry.manifest("list", &race.to_string()).expect("it was pushed");
         let served: Value = serde_json::from_slice(&bytes).expect("a list");
         let both = served["manifests"].as_array().expect("manifests").len() == 2;
         pushed_with += usize::from(both);
-        let kept = yard.ours(&["inspect", &list, &yard.image(1)]).run().code == 0;
+        let kept = fixture.ours(&["inspect", &list, &fixture.image(1)]).run().code == 0;
         assert!(both || kept, "race {race}: the added entry is lost\n{}\n{}", outputs[0].err(), outputs[1].err());
         let notice = "was changed while it was being pushed, so it is not removed";
         if outputs[0].err().contains(notice) {
@@ -307,19 +307,21 @@ fn a_purge_takes_nothing_away_that_was_not_pushed() {
 /// The same race with its worst moment held open: the addition comes while the push talks to the registry.
 #[test]
 fn what_is_added_during_a_push_outlives_its_purge() {
-    let yard = Yard::new(2);
-    let list = yard.name("list:1");
-    assert_calm(&yard.create(&list, &[0]).run());
-    yard.registry.fault(Rule::on("PUT", "/v2/list/manifests/1"), Fault::Hang);
+    let fixture = Fixture::new(2);
+    let list = fixture.name("list:1");
+    assert_calm(&fixture.create(&list, &[0]).run());
+    fixture.registry.fault(Rule::on("PUT", "/v2/list/manifests/1"), Fault::Hang);
     let pushed = thread::scope(|scope| {
-        let push = scope.spawn(|| yard.ours(&["push", "--purge", &list]).run());
-        yard.registry.wait_until(|requests| requests.iter().any(|r| r.line().starts_with("PUT /v2/list/manifests/1")));
-        let amended = yard.amend(&list, &[1]).run();
-        yard.registry.release();
+        let push = scope.spawn(|| fixture.ours(&["push", "--purge", &list]).run());
+        fixture
+            .registry
+            .wait_until(|requests| requests.iter().any(|r| r.line().starts_with("PUT /v2/list/manifests/1")));
+        let amended = fixture.amend(&list, &[1]).run();
+        fixture.registry.release();
         assert_calm(&amended);
         push.join().expect("no panic").success()
     });
     assert!(pushed.err().contains("was changed while it was being pushed, so it is not removed"), "{}", pushed.err());
-    let entries: Vec<String> = yard.entries(&ours(), &list).into_keys().collect();
-    assert_eq!(entries, [yard.image(0), yard.image(1)]);
+    let entries: Vec<String> = fixture.entries(&ours(), &list).into_keys().collect();
+    assert_eq!(entries, [fixture.image(0), fixture.image(1)]);
 }

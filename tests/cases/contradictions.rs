@@ -8,20 +8,20 @@ use testkit::sandbox::{Output, Sandbox};
 
 use super::OURS;
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
     image: Image,
     index: Index,
 }
 
-impl World {
-    fn new() -> World {
+impl Fixture {
+    fn new() -> Fixture {
         let (registry, sandbox) = (Registry::start(), Sandbox::new());
         let image = Image::oci().platform("linux", "amd64").layer("l").build();
         registry.put_image("app", "image", &image);
         let index = Index::oci().image(&image).build();
-        World { registry, sandbox, image, index }
+        Fixture { registry, sandbox, image, index }
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -40,20 +40,20 @@ impl World {
 
 #[test]
 fn a_document_that_is_two_things_is_refused_by_every_command() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let index = "index: expected index but found manifest";
     let manifest = "manifest: expected manifest but found index";
     let other = format!("it is served as {DOCKER_LIST}, but its mediaType is {OCI_INDEX}");
     for (tag, served, bytes, said) in [
-        ("index", OCI_INDEX, world.both(Some(OCI_INDEX)), index),
-        ("manifest", OCI_MANIFEST, world.both(Some(OCI_MANIFEST)), manifest),
-        ("bare", OCI_INDEX, world.both(None), index),
-        ("unknown", "application/json", world.both(None), index),
-        ("family", DOCKER_LIST, world.index.manifest.clone(), other.as_str()),
+        ("index", OCI_INDEX, fixture.both(Some(OCI_INDEX)), index),
+        ("manifest", OCI_MANIFEST, fixture.both(Some(OCI_MANIFEST)), manifest),
+        ("bare", OCI_INDEX, fixture.both(None), index),
+        ("unknown", "application/json", fixture.both(None), index),
+        ("family", DOCKER_LIST, fixture.index.manifest.clone(), other.as_str()),
     ] {
-        world.registry.put_manifest("app", tag, served, &bytes);
+        fixture.registry.put_manifest("app", tag, served, &bytes);
         let name = format!("@app:{tag}");
-        let full = world.registry.name(&format!("app:{tag}"));
+        let full = fixture.registry.name(&format!("app:{tag}"));
         let new = format!("@new:{tag}");
         for command in [
             &["inspect", &name][..],
@@ -64,43 +64,43 @@ fn a_document_that_is_two_things_is_refused_by_every_command() {
             &["create", &new, &name],
             &["apply", "--platforms", "linux/amd64", "--template", &full, "--target", &new],
         ] {
-            let refused = world.run(command);
+            let refused = fixture.run(command);
             assert_eq!((refused.code, refused.out(), refused.first_err_line().as_str()), (1, String::new(), said));
             assert!(refused.err().contains(&full), "{command:?}: {}", refused.err());
         }
     }
-    assert!(!world.sandbox.store().exists(), "no draft was made");
-    assert_eq!(world.registry.tags("new"), [""; 0]);
+    assert!(!fixture.sandbox.store().exists(), "no draft was made");
+    assert_eq!(fixture.registry.tags("new"), [""; 0]);
 }
 
 #[test]
 fn an_entry_that_is_two_things_is_refused_too() {
-    let world = World::new();
-    let both = world.both(Some(OCI_MANIFEST));
-    let digest = world.registry.put_manifest("app", "both", OCI_MANIFEST, &both);
+    let fixture = Fixture::new();
+    let both = fixture.both(Some(OCI_MANIFEST));
+    let digest = fixture.registry.put_manifest("app", "both", OCI_MANIFEST, &both);
     let entry = json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": both.len(),
         "platform": {"os": "linux", "architecture": "amd64"}});
-    world.registry.put_index("app", "list", &Index::oci().child(entry).build());
-    let refused = world.run(&["create", "@app:new", "@app:list"]);
+    fixture.registry.put_index("app", "list", &Index::oci().child(entry).build());
+    let refused = fixture.run(&["create", "@app:new", "@app:list"]);
     assert_eq!((refused.code, refused.first_err_line().as_str()), (1, "manifest: expected manifest but found index"));
 }
 
 #[test]
 fn by_an_unknown_type_the_document_decides() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let docker = Image::docker().platform("linux", "arm64").layer("d").build();
-    world.registry.put_image("app", "docker", &docker);
+    fixture.registry.put_image("app", "docker", &docker);
     let without = |bytes: &[u8]| {
         let mut document: Value = serde_json::from_slice(bytes).expect("JSON");
         document.as_object_mut().expect("members").remove("mediaType");
         serde_json::to_vec(&document).expect("bytes")
     };
-    let (bare_image, bare_index) = (without(&world.image.manifest), without(&world.index.manifest));
+    let (bare_image, bare_index) = (without(&fixture.image.manifest), without(&fixture.index.manifest));
     for (place, (bytes, media_type)) in [
-        (&world.image.manifest, OCI_MANIFEST),
+        (&fixture.image.manifest, OCI_MANIFEST),
         (&bare_image, OCI_MANIFEST),
         (&docker.manifest, DOCKER_MANIFEST),
-        (&world.index.manifest, OCI_INDEX),
+        (&fixture.index.manifest, OCI_INDEX),
         (&bare_index, OCI_INDEX),
     ]
     .into_iter()
@@ -108,16 +108,16 @@ fn by_an_unknown_type_the_document_decides() {
     {
         for (number, served) in ["application/json", "application/vnd.example+json", "text/plain"].iter().enumerate() {
             let name = format!("@app:odd-{place}-{number}");
-            world.registry.put_manifest("app", &name[5..], served, bytes);
-            let shown = world.run(&["inspect", "--format", "json", &name]).success();
+            fixture.registry.put_manifest("app", &name[5..], served, bytes);
+            let shown = fixture.run(&["inspect", "--format", "json", &name]).success();
             let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
             assert_eq!(shown["mediaType"], media_type, "{served}");
             let list = format!("@new:{place}-{number}");
-            let _ = world.run(&["create", &list, &name]).success();
+            let _ = fixture.run(&["create", &list, &name]).success();
         }
     }
-    world.registry.put_manifest("app", "neither", "application/json", b"{}");
-    let refused = world.run(&["inspect", "@app:neither"]);
+    fixture.registry.put_manifest("app", "neither", "application/json", b"{}");
+    let refused = fixture.run(&["inspect", "@app:neither"]);
     let expected = "is not an image manifest or a manifest list: application/json";
     assert!(refused.first_err_line().ends_with(expected), "{}", refused.err());
 }

@@ -17,7 +17,7 @@ use docker_manifest::net::{Clock, RegistryError, RegistryErrorKind};
 use docker_manifest::reference::Repository;
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 
-use super::client_bench::{Bench, Plan, digest, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, digest, repository};
 
 const MIB: usize = 1 << 20;
 
@@ -41,8 +41,8 @@ impl Clock for Hurried {
 }
 
 /// A client that tries again five times, at once.
-fn steady() -> Plan {
-    Plan::new().retries(5, Arc::new(Hurried))
+fn steady() -> FixtureBuilder {
+    FixtureBuilder::new().retries(5, Arc::new(Hurried))
 }
 
 /// Bytes of which no two blocks are the same.
@@ -57,14 +57,14 @@ fn noise(size: usize) -> Vec<u8> {
 
 /// Brings a blob of this size or of none that is known.
 fn bring(
-    bench: &Bench,
+    fixture: &Fixture,
     target: &Repository,
     sources: &[&Repository],
     digest: &Digest,
     size: Option<usize>,
 ) -> Result<BlobCopy, RegistryError> {
     let blob = Blob { digest, size: size.map(|size| size as u64) };
-    bench.registry.copy_blob(target, sources, &blob, &|_| {})
+    fixture.registry.copy_blob(target, sources, &blob, &|_| {})
 }
 
 /// What a registry saw, a line a request, uploads without their names.
@@ -84,7 +84,7 @@ fn lines(registry: &Registry) -> Vec<String> {
 struct Pair {
     from: Registry,
     to: Registry,
-    bench: Bench,
+    fixture: Fixture,
     source: Repository,
     target: Repository,
     digest: Digest,
@@ -96,14 +96,14 @@ impl Pair {
         Pair::of(Registry::start(), Registry::start(), steady().build(), size)
     }
 
-    fn of(from: Registry, to: Registry, bench: Bench, size: usize) -> Pair {
+    fn of(from: Registry, to: Registry, fixture: Fixture, size: usize) -> Pair {
         let digest = digest(&from.put_blob("source", &noise(size)));
         let (source, target) = (repository(&from, "source"), repository(&to, "target"));
-        Pair { from, to, bench, source, target, digest, size }
+        Pair { from, to, fixture, source, target, digest, size }
     }
 
     fn bring(&self) -> Result<BlobCopy, RegistryError> {
-        bring(&self.bench, &self.target, &[&self.source], &self.digest, Some(self.size))
+        bring(&self.fixture, &self.target, &[&self.source], &self.digest, Some(self.size))
     }
 
     fn copied(&self) -> Result<BlobCopy, RegistryError> {
@@ -128,9 +128,9 @@ fn a_blob_that_is_there_is_one_request() {
 fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
     let registry = Registry::start();
     let digest = digest(&registry.put_blob("b", &noise(100)));
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
-    assert_eq!(bring(&bench, &target, &[&target, &a, &a, &b], &digest, None), Ok(BlobCopy::Mounted));
+    assert_eq!(bring(&fixture, &target, &[&target, &a, &a, &b], &digest, None), Ok(BlobCopy::Mounted));
     let expected = [
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 201"),
@@ -144,9 +144,9 @@ fn a_blob_in_the_same_registry_is_mounted_from_whichever_repository_has_it() {
 fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
     let registry = Registry::builder().without_mounts().start();
     let digest = digest(&registry.put_blob("b", &noise(100)));
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let [a, b, target] = ["a", "b", "target"].map(|path| repository(&registry, path));
-    assert_eq!(bring(&bench, &target, &[&a, &b], &digest, Some(100)), Ok(BlobCopy::Copied(100)));
+    assert_eq!(bring(&fixture, &target, &[&a, &b], &digest, Some(100)), Ok(BlobCopy::Copied(100)));
     let expected = [
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=a 202"),
         format!("POST /v2/target/blobs/uploads/?mount={digest}&from=b 202"),
@@ -158,7 +158,7 @@ fn a_mount_that_is_not_honoured_becomes_a_copy_into_the_upload_that_it_began() {
     ];
     assert_eq!(lines(&registry), expected);
     registry.clear();
-    assert_eq!(bring(&bench, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
+    assert_eq!(bring(&fixture, &target, &[&b], &digest, Some(100)), Ok(BlobCopy::Present));
     assert_eq!(lines(&registry).last().map(String::as_str), Some("DELETE /v2/target/blobs/uploads/ID 204"));
     assert_eq!(registry.open_uploads(), 0, "also where the blob is there after all");
 }
@@ -170,13 +170,13 @@ fn a_refused_mount_does_not_keep_a_blob_from_being_copied() {
         let digest = digest(&registry.put_blob("a", &noise(100)));
         registry.fault(Rule::on("POST", "mount="), Fault::status(status));
         let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
-        assert_eq!(bring(&Bench::new(), &target, &[&a], &digest, None), Ok(BlobCopy::Copied(100)), "{status}");
+        assert_eq!(bring(&Fixture::new(), &target, &[&a], &digest, None), Ok(BlobCopy::Copied(100)), "{status}");
         assert!(registry.has_blob("target", digest.as_str()));
     }
     let registry = Registry::start();
     registry.fault(Rule::on("POST", "mount="), Fault::status(429));
     let [a, target] = ["a", "target"].map(|path| repository(&registry, path));
-    let error = bring(&Bench::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
+    let error = bring(&Fixture::new(), &target, &[&a], &digest(&testkit::image::sha256(b"")), None);
     assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::RateLimited));
 }
 
@@ -185,7 +185,7 @@ fn a_small_blob_is_three_requests_and_one_at_its_source() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
-        let pair = Pair::of(Registry::start(), to, Bench::new(), 300_000);
+        let pair = Pair::of(Registry::start(), to, Fixture::new(), 300_000);
         assert_eq!(pair.bring(), pair.copied());
         let digest = &pair.digest;
         let expected = [
@@ -209,11 +209,11 @@ fn a_large_blob_is_sent_in_one_patch_before_an_empty_put() {
     for relative in [false, true] {
         let builder = Registry::builder();
         let to = if relative { builder.relative_locations().start() } else { builder.start() };
-        let pair = Pair::of(Registry::start(), to, Bench::new(), 9 * MIB);
+        let pair = Pair::of(Registry::start(), to, Fixture::new(), 9 * MIB);
         let seen = Mutex::new(Vec::new());
         let blob = Blob { digest: &pair.digest, size: None };
         let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-        let brought = pair.bench.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
+        let brought = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
         assert_eq!(brought, pair.copied());
         let digest = &pair.digest;
         let expected = [
@@ -246,18 +246,18 @@ fn the_first_source_that_has_it_serves_it() {
     let (other, third) = (repository(&pair.from, "other"), Registry::start());
     let elsewhere = repository(&third, "source");
     let sources = [&other, &elsewhere, &pair.source];
-    assert_eq!(bring(&pair.bench, &pair.target, &sources, &pair.digest, None), pair.copied());
+    assert_eq!(bring(&pair.fixture, &pair.target, &sources, &pair.digest, None), pair.copied());
     assert_eq!(lines(&pair.to).len(), 3, "one upload serves for all of them");
     pair.to.clear();
     let missing = digest(&testkit::image::sha256(b"nowhere"));
-    let error = bring(&pair.bench, &pair.target, &sources, &missing, None).expect_err("nobody has it");
+    let error = bring(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
     assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::NotFound, pair.from.host().as_str()));
     assert_eq!(blob_of(&error), Some(missing.as_str()), "{error}");
     assert_eq!(pair.to.open_uploads(), 0);
     third.fault(Rule::any(), Fault::status(403));
-    let error = bring(&pair.bench, &pair.target, &sources, &missing, None).expect_err("nobody has it");
+    let error = bring(&pair.fixture, &pair.target, &sources, &missing, None).expect_err("nobody has it");
     assert_eq!((error.kind, error.registry.as_str()), (RegistryErrorKind::Forbidden, third.host().as_str()));
-    let error = bring(&pair.bench, &pair.target, &[], &missing, None).expect_err("there is no source");
+    let error = bring(&pair.fixture, &pair.target, &[], &missing, None).expect_err("there is no source");
     assert_eq!(error.kind, RegistryErrorKind::NotFound);
 }
 
@@ -286,7 +286,7 @@ fn after_a_wrong_source_a_right_one_begins_anew() {
         third.fault(Rule::on("GET", "/blobs/"), Fault::CorruptBody);
         let wrong = repository(&third, "source");
         let sources = [&wrong, &pair.source];
-        assert_eq!(bring(&pair.bench, &pair.target, &sources, &pair.digest, Some(size)), pair.copied());
+        assert_eq!(bring(&pair.fixture, &pair.target, &sources, &pair.digest, Some(size)), pair.copied());
         assert!(pair.arrived());
         assert_eq!(pair.to.open_uploads(), 0);
     }
@@ -296,7 +296,7 @@ fn after_a_wrong_source_a_right_one_begins_anew() {
 fn a_blob_of_another_size_is_refused_before_it_is_sent() {
     let pair = Pair::new(1000);
     for size in [999, 1001] {
-        let error = bring(&pair.bench, &pair.target, &[&pair.source], &pair.digest, Some(size));
+        let error = bring(&pair.fixture, &pair.target, &[&pair.source], &pair.digest, Some(size));
         assert_eq!(error.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
     assert!(pair.to.requests().iter().all(|request| request.method != "PUT"));

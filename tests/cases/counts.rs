@@ -26,24 +26,24 @@ const TARGET: &str = "dst/app";
 const SHARED: &[u8] = b"the shared layer";
 
 /// Images in as many repositories of one registry, one shared and one own layer each, and a list to be made of them.
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
     images: Vec<Image>,
 }
 
-impl World {
-    fn new(images: usize) -> World {
-        World::of(Registry::start(), images)
+impl Fixture {
+    fn new(images: usize) -> Fixture {
+        Fixture::of(Registry::start(), images)
     }
 
     /// In a registry that is not the usual one.
-    fn of(registry: Registry, images: usize) -> World {
+    fn of(registry: Registry, images: usize) -> Fixture {
         let images: Vec<Image> = (0..images).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
         for (number, image) in images.iter().enumerate() {
             registry.put_image(&source(number), "1", image);
         }
-        World { registry, sandbox: Sandbox::new(), images }
+        Fixture { registry, sandbox: Sandbox::new(), images }
     }
 
     /// A name in the registry.
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Makes the draft; the record is empty afterwards.
-    fn created(self) -> World {
+    fn created(self) -> Fixture {
         let _ = self.create_command(&[]).run().success();
         self.registry.clear();
         self

@@ -16,19 +16,19 @@ use super::OURS;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
+impl Fixture {
     /// With images, and an index as buildx makes it, to make drafts of.
-    fn new() -> World {
-        let world = World { registry: Registry::start(), sandbox: Sandbox::new() };
-        world.registry.put_index("app", "multi", &buildx_index(&["linux/amd64", "linux/arm64/v8"]));
-        world.registry.put_image("app", "s390x", &buildx_image("linux/s390x"));
-        world.registry.put_image("app", "docker", &Image::docker().platform("linux", "amd64").layer(b"d").build());
-        world
+    fn new() -> Fixture {
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+        fixture.registry.put_index("app", "multi", &buildx_index(&["linux/amd64", "linux/arm64/v8"]));
+        fixture.registry.put_image("app", "s390x", &buildx_image("linux/s390x"));
+        fixture.registry.put_image("app", "docker", &Image::docker().platform("linux", "amd64").layer(b"d").build());
+        fixture
     }
 
     fn name(&self, rest: &str) -> String {
@@ -105,37 +105,37 @@ fn no_drafts_are_no_rows() {
 
 #[test]
 fn every_draft_has_a_row() {
-    let world = World::new();
-    world.draft("@list:b", "@app:multi");
-    world.draft("@list:a", "@app:s390x");
-    world.age("list:a", 3 * DAY);
-    world.registry.clear();
-    let shown = world.run(&["ls"]).success();
+    let fixture = Fixture::new();
+    fixture.draft("@list:b", "@app:multi");
+    fixture.draft("@list:a", "@app:s390x");
+    fixture.age("list:a", 3 * DAY);
+    fixture.registry.clear();
+    let shown = fixture.run(&["ls"]).success();
     let header = shown.out().lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(header, ["LIST", "ENTRIES", "PLATFORMS", "AGE", "SIZE"]);
-    let rows = world.rows();
+    let rows = fixture.rows();
     let stored = |list: &str| -> u64 {
-        let files = fs::read_dir(world.folder(list)).expect("the draft");
+        let files = fs::read_dir(fixture.folder(list)).expect("the draft");
         files.map(|file| file.expect("a file").metadata().expect("its size").len()).sum()
     };
     // Between 1000 and 9999 bytes, and ten times that.
     let a = format!("{:.2}", stored("list:a") as f64 / 1000.0);
     let size = format!("{}kB", a.trim_end_matches('0').trim_end_matches('.'));
-    assert_eq!(rows[0], [&world.name("list:a"), "1", "linux/s390x", "3 days ago", &size]);
+    assert_eq!(rows[0], [&fixture.name("list:a"), "1", "linux/s390x", "3 days ago", &size]);
     // Four entries, two of them attestations, which run nowhere; the order is the list's, by digest.
-    assert_eq!(rows[1][..3], [world.name("list:b"), "4".into(), "linux/arm64/v8, linux/amd64".into()]);
+    assert_eq!(rows[1][..3], [fixture.name("list:b"), "4".into(), "linux/arm64/v8, linux/amd64".into()]);
     assert!(rows[1][3].contains("second"), "{rows:?}");
-    assert_eq!(world.names(), [world.name("list:a"), world.name("list:b")]);
-    assert!(world.registry.requests().is_empty());
+    assert_eq!(fixture.names(), [fixture.name("list:a"), fixture.name("list:b")]);
+    assert!(fixture.registry.requests().is_empty());
 }
 
 #[test]
 fn json_has_what_inspect_has_and_more() {
-    let world = World::new();
-    world.draft("@list:1", "@app:multi");
-    world.age("list:1", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - 100 * DAY);
-    let told: Value = serde_json::from_slice(&world.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
-    let shown = world.run(&["inspect", "--format", "json", "@list:1"]).success();
+    let fixture = Fixture::new();
+    fixture.draft("@list:1", "@app:multi");
+    fixture.age("list:1", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - 100 * DAY);
+    let told: Value = serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
+    let shown = fixture.run(&["inspect", "--format", "json", "@list:1"]).success();
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     let row = &told[0];
     for member in ["reference", "digest", "size", "mediaType", "local", "platforms"] {
@@ -144,7 +144,7 @@ fn json_has_what_inspect_has_and_more() {
     assert_eq!((&row["entries"], &row["guessed"]), (&json!(4), &json!(false)));
     let modified = row["modified"].as_str().expect("a time");
     assert!(modified.starts_with("1970-04-1") && modified.ends_with('Z') && modified.len() == 20, "{modified}");
-    let folder = world.folder("list:1");
+    let folder = fixture.folder("list:1");
     assert_eq!(row["directory"], folder.file_name().unwrap().to_str().unwrap());
     let bytes: u64 = fs::read_dir(folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert_eq!(row["storedBytes"], bytes);
@@ -152,16 +152,16 @@ fn json_has_what_inspect_has_and_more() {
 
 #[test]
 fn a_broken_draft_has_a_row_and_the_rest_is_told() {
-    let world = World::new();
-    world.draft("@list:1", "@app:s390x");
-    let file = world.broken("list:2");
-    world.draft("@list:3", "@app:multi");
-    fs::create_dir(world.sandbox.store().join("Nobody's")).expect("a folder that no list has");
-    let shown = world.run(&["ls"]);
+    let fixture = Fixture::new();
+    fixture.draft("@list:1", "@app:s390x");
+    let file = fixture.broken("list:2");
+    fixture.draft("@list:3", "@app:multi");
+    fs::create_dir(fixture.sandbox.store().join("Nobody's")).expect("a folder that no list has");
+    let shown = fixture.run(&["ls"]);
     assert_eq!(shown.code, 1);
-    let rows = world.rows();
+    let rows = fixture.rows();
     let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
-    let lists = [1, 2, 3].map(|number| world.name(&format!("list:{number}")));
+    let lists = [1, 2, 3].map(|number| fixture.name(&format!("list:{number}")));
     assert_eq!(names, [lists[0].as_str(), &lists[1], &lists[2], "Nobody's ?"]);
     assert_eq!(rows[1][1..], ["-", "(cannot be read)", "-", "-"]);
     assert_eq!((rows[0][1].as_str(), rows[2][1].as_str()), ("1", "4"));
@@ -169,8 +169,8 @@ fn a_broken_draft_has_a_row_and_the_rest_is_told() {
     assert!(said.contains(&format!("invalid manifest file {}", file.display())), "{said}");
     assert!(said.contains("Nobody's has a name that no manifest list has"), "{said}");
     // What is no list has no name that anything could be done with.
-    assert_eq!((world.run(&["ls", "-q"]).code, world.names()), (1, lists.to_vec()));
-    let told = world.run(&["ls", "--format", "json"]);
+    assert_eq!((fixture.run(&["ls", "-q"]).code, fixture.names()), (1, lists.to_vec()));
+    let told = fixture.run(&["ls", "--format", "json"]);
     let rows: Value = serde_json::from_slice(&told.stdout).expect("JSON");
     assert!(rows[1]["error"].as_str().expect("an error").contains("zzz"), "{rows}");
     assert_eq!((&rows[1]["reference"], &rows[3]["reference"]), (&json!(lists[1]), &Value::Null));
@@ -185,102 +185,105 @@ fn dockers_drafts_are_listed_under_a_guessed_name() {
     if !on_path("docker") {
         return skipped("docker's drafts in ls", "docker is not on the PATH");
     }
-    let world = World::new();
-    let _ = world.docker(&["create", "--insecure", "@app:1", "@app:docker"]);
-    let _ = world.docker(&["create", "--insecure", "@team_a/app:1", "@app:docker"]);
-    world.draft("@app:2", "@app:docker");
-    let rows = world.rows();
+    let fixture = Fixture::new();
+    let _ = fixture.docker(&["create", "--insecure", "@app:1", "@app:docker"]);
+    let _ = fixture.docker(&["create", "--insecure", "@team_a/app:1", "@app:docker"]);
+    fixture.draft("@app:2", "@app:docker");
+    let rows = fixture.rows();
     let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
     // Of the second docker does not tell whether a `_` was a `/`.
-    let (one, two, other) = (world.name("app:1 ?"), world.name("app:2"), world.name("team/a/app:1 ?"));
+    let (one, two, other) = (fixture.name("app:1 ?"), fixture.name("app:2"), fixture.name("team/a/app:1 ?"));
     assert_eq!(names, [&one, &two, &other]);
     assert!(rows.iter().all(|row| row[1..3] == ["1", "linux/amd64"]), "{rows:?}");
-    let told: Value = serde_json::from_slice(&world.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
+    let told: Value = serde_json::from_slice(&fixture.run(&["ls", "--format", "json"]).success().stdout).expect("JSON");
     let guessed: Vec<&Value> = told.as_array().unwrap().iter().map(|row| &row["guessed"]).collect();
     assert_eq!(guessed, [&json!(true), &json!(false), &json!(true)]);
-    assert_eq!(told[0]["reference"], world.name("app:1"));
-    assert_eq!(world.run(&["exists", "@app:1"]).code, 0);
+    assert_eq!(told[0]["reference"], fixture.name("app:1"));
+    assert_eq!(fixture.run(&["exists", "@app:1"]).code, 0);
     // And they go like ours.
-    world.age("app:1", 40 * DAY);
-    let pruned = world.run(&["prune"]).success();
+    fixture.age("app:1", 40 * DAY);
+    let pruned = fixture.run(&["prune"]).success();
     assert!(
-        pruned.out().starts_with(&format!("Removed {} (changed 5 weeks ago, ", world.name("app:1"))),
+        pruned.out().starts_with(&format!("Removed {} (changed 5 weeks ago, ", fixture.name("app:1"))),
         "{}",
         pruned.out()
     );
-    let _ = world.run(&["rm", "--all"]).success();
-    assert_eq!(world.names(), [""; 0]);
-    let gone = world.sandbox.tool(&Tool::Docker).args(["inspect"]).args(world.registry.words(&["@app:1"])).run();
+    let _ = fixture.run(&["rm", "--all"]).success();
+    assert_eq!(fixture.names(), [""; 0]);
+    let gone = fixture.sandbox.tool(&Tool::Docker).args(["inspect"]).args(fixture.registry.words(&["@app:1"])).run();
     assert_eq!(gone.code, 1);
 }
 
 #[test]
 fn exists_says_it_by_the_exit_code_alone() {
-    let world = World::new();
-    world.draft("@list:1", "@app:s390x");
+    let fixture = Fixture::new();
+    fixture.draft("@list:1", "@app:s390x");
     for (list, code) in [("@list:1", 0), ("@list:2", 1), ("@app:s390x", 1)] {
-        let output = world.run(&["exists", list]);
+        let output = fixture.run(&["exists", list]);
         assert_eq!((output.code, output.out(), output.err()), (code, String::new(), String::new()), "{list}");
     }
     // The folder is there and holds another list.
-    world.draft("@a_b/list:1", "@app:s390x");
-    let other = world.run(&["exists", "@a/b/list:1"]);
+    fixture.draft("@a_b/list:1", "@app:s390x");
+    let other = fixture.run(&["exists", "@a/b/list:1"]);
     assert_eq!((other.code, other.err()), (1, String::new()));
-    let file = world.broken("list:3");
-    let broken = world.run(&["exists", "@list:3"]);
+    let file = fixture.broken("list:3");
+    let broken = fixture.run(&["exists", "@list:3"]);
     assert_eq!((broken.code, broken.out()), (1, String::new()));
     assert!(broken.err().contains(&file.display().to_string()), "{}", broken.err());
-    let malformed = world.run(&["exists", "UPPER"]);
+    let malformed = fixture.run(&["exists", "UPPER"]);
     assert_eq!(malformed.code, 1);
     assert!(malformed.first_err_line().starts_with("invalid reference format"), "{}", malformed.err());
 }
 
 #[test]
 fn prune_removes_what_is_old() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (list, age) in [("new", 0), ("young", 29), ("old", 31)] {
-        world.draft(&format!("@list:{list}"), "@app:s390x");
-        world.age(&format!("list:{list}"), age * DAY);
+        fixture.draft(&format!("@list:{list}"), "@app:s390x");
+        fixture.age(&format!("list:{list}"), age * DAY);
     }
-    let before = tree(&world.sandbox.store());
-    let dry = world.run(&["prune", "--dry-run"]).success().out();
-    assert_eq!(tree(&world.sandbox.store()), before);
-    let pruned = world.run(&["prune"]).success();
+    let before = tree(&fixture.sandbox.store());
+    let dry = fixture.run(&["prune", "--dry-run"]).success().out();
+    assert_eq!(tree(&fixture.sandbox.store()), before);
+    let pruned = fixture.run(&["prune"]).success();
     let lines: Vec<String> = pruned.out().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines[0].starts_with(&format!("Removed {} (changed 4 weeks ago, ", world.name("list:old"))), "{lines:?}");
+    assert!(lines[0].starts_with(&format!("Removed {} (changed 4 weeks ago, ", fixture.name("list:old"))), "{lines:?}");
     let size = lines[0].rsplit([' ', ')']).nth(1).unwrap();
     assert_eq!(lines[1], format!("Total reclaimed space: {size}"));
     assert_eq!(dry, pruned.out().replace("Removed", "Would remove").replace("reclaimed", "reclaimable"));
-    assert_eq!((pruned.err(), world.names()), (String::new(), vec![world.name("list:new"), world.name("list:young")]));
-    let _ = world.run(&["prune", "-f", "--older-than", "2w"]).success();
-    assert_eq!(world.names(), [world.name("list:new")]);
-    let _ = world.run(&["prune", "--force", "--older-than", "12h"]).success();
-    assert_eq!(world.names(), [world.name("list:new")]);
-    let forever = world.run(&["prune", "--older-than", "30000000000w"]).success();
+    assert_eq!(
+        (pruned.err(), fixture.names()),
+        (String::new(), vec![fixture.name("list:new"), fixture.name("list:young")])
+    );
+    let _ = fixture.run(&["prune", "-f", "--older-than", "2w"]).success();
+    assert_eq!(fixture.names(), [fixture.name("list:new")]);
+    let _ = fixture.run(&["prune", "--force", "--older-than", "12h"]).success();
+    assert_eq!(fixture.names(), [fixture.name("list:new")]);
+    let forever = fixture.run(&["prune", "--older-than", "30000000000w"]).success();
     assert_eq!(forever.out(), "Total reclaimed space: 0B\n");
     // A change of any part makes a draft young.
-    world.age("list:new", 31 * DAY);
-    let _ = world.run(&["annotate", "@list:new", "--annotation", "k=v"]).success();
-    let _ = world.run(&["prune"]).success();
-    assert_eq!(world.names(), [world.name("list:new")]);
+    fixture.age("list:new", 31 * DAY);
+    let _ = fixture.run(&["annotate", "@list:new", "--annotation", "k=v"]).success();
+    let _ = fixture.run(&["prune"]).success();
+    assert_eq!(fixture.names(), [fixture.name("list:new")]);
 }
 
 #[test]
 fn what_cannot_be_removed_is_told_and_the_rest_goes() {
     for command in [&["rm", "--all"][..], &["prune", "--older-than", "0"]] {
-        let world = World::new();
-        world.draft("@list:1", "@app:s390x");
-        let file = world.broken("list:2");
-        world.draft("@list:3", "@app:multi");
-        let output = world.run(command);
+        let fixture = Fixture::new();
+        fixture.draft("@list:1", "@app:s390x");
+        let file = fixture.broken("list:2");
+        fixture.draft("@list:3", "@app:multi");
+        let output = fixture.run(command);
         assert_eq!(output.code, 1, "{command:?}");
         assert!(
             output.err().contains(&format!("{} is no entry of a manifest list", file.display())),
             "{}",
             output.err()
         );
-        assert_eq!((world.names(), file.exists()), (vec![world.name("list:2")], true), "{command:?}");
+        assert_eq!((fixture.names(), file.exists()), (vec![fixture.name("list:2")], true), "{command:?}");
         if command[0] == "rm" {
             assert_eq!(output.out(), "");
         }
@@ -289,13 +292,13 @@ fn what_cannot_be_removed_is_told_and_the_rest_goes() {
 
 #[test]
 fn rm_all_removes_every_draft_and_nothing_else() {
-    let world = World::new();
-    world.draft("@list:1", "@app:s390x");
-    world.draft("@list:2", "@app:multi");
-    let config = world.sandbox.write_config("{}");
-    let gone = world.run(&["rm", "--all"]).success();
-    assert_eq!((gone.out(), gone.err(), world.names()), (String::new(), String::new(), vec![]));
+    let fixture = Fixture::new();
+    fixture.draft("@list:1", "@app:s390x");
+    fixture.draft("@list:2", "@app:multi");
+    let config = fixture.sandbox.write_config("{}");
+    let gone = fixture.run(&["rm", "--all"]).success();
+    assert_eq!((gone.out(), gone.err(), fixture.names()), (String::new(), String::new(), vec![]));
     assert!(config.exists());
-    let both = world.run(&["rm", "--all", "@list:1"]);
+    let both = fixture.run(&["rm", "--all", "@list:1"]);
     assert_eq!(both.code, 125);
 }

@@ -11,7 +11,7 @@ use super::OURS;
 
 /// A registry with a habit and two images of each form in it, another one that is as they should be with two more, and
 /// a place to run in.
-struct World {
+struct Fixture {
     odd: Registry,
     plain: Registry,
     sandbox: Sandbox,
@@ -21,8 +21,8 @@ fn image(builder: fn() -> testkit::image::ImageBuilder, architecture: &str, laye
     builder().platform("linux", architecture).layer(layer).build()
 }
 
-impl World {
-    fn new(habits: impl FnOnce(Builder) -> Builder) -> World {
+impl Fixture {
+    fn new(habits: impl FnOnce(Builder) -> Builder) -> Fixture {
         let (odd, plain) = (habits(Registry::builder()).start(), Registry::start());
         for (registry, place) in [(&odd, "odd"), (&plain, "plain")] {
             for architecture in ["amd64", "arm64"] {
@@ -31,7 +31,7 @@ impl World {
                 registry.put_image(architecture, "oci", &image(Image::oci, architecture, &layer));
             }
         }
-        World { odd, plain, sandbox: Sandbox::new() }
+        Fixture { odd, plain, sandbox: Sandbox::new() }
     }
 
     /// A word of a command line: `@x` is x in the registry with the habit, `%x` is x in the other one.
@@ -96,7 +96,7 @@ fn asked(registry: &Registry) -> Vec<String> {
 
 #[test]
 fn what_does_no_harm_is_not_even_another_request() {
-    let ordinary = World::new(|habits| habits);
+    let ordinary = Fixture::new(|habits| habits);
     ordinary.assert_works();
     let expected = asked(&ordinary.odd);
     for (name, habits) in [
@@ -113,17 +113,17 @@ fn what_does_no_harm_is_not_even_another_request() {
             habits.without_digest_header().relative_locations().chunk_min_length(10 << 20).without_ranges()
         }),
     ] {
-        let world = World::new(habits);
-        world.assert_works();
-        assert_eq!(asked(&world.odd), expected, "{name}");
+        let fixture = Fixture::new(habits);
+        fixture.assert_works();
+        assert_eq!(asked(&fixture.odd), expected, "{name}");
     }
 }
 
 #[test]
 fn a_mount_that_becomes_an_upload_is_gone_on_with() {
-    let world = World::new(|habits| habits.without_mounts().relative_locations());
-    world.assert_works();
-    let requests = world.odd.requests();
+    let fixture = Fixture::new(|habits| habits.without_mounts().relative_locations());
+    fixture.assert_works();
+    let requests = fixture.odd.requests();
     let mounts = requests.iter().filter(|request| request.path.contains("?mount=")).count();
     assert!(mounts > 0 && requests.iter().all(|request| !request.path.contains("?mount=") || request.status == 202));
     // Every blob needs one POST only: the upload in the place of the mount is the one that is used.
@@ -133,29 +133,29 @@ fn a_mount_that_becomes_an_upload_is_gone_on_with() {
 
 #[test]
 fn a_large_blob_goes_where_chunks_have_to_be_long() {
-    let world = World::new(|habits| habits.chunk_min_length(5 << 20).relative_locations());
+    let fixture = Fixture::new(|habits| habits.chunk_min_length(5 << 20).relative_locations());
     let big = Big::new(12 << 20, 7);
-    let layer = world.plain.put_big("big", &big);
+    let layer = fixture.plain.put_big("big", &big);
     let base = image(Image::docker, "amd64", "base");
     let mut manifest: serde_json::Value = serde_json::from_slice(&base.manifest).expect("a manifest");
     (manifest["layers"][0]["digest"], manifest["layers"][0]["size"]) = (layer.as_str().into(), big.size().into());
-    world.plain.put_blob("big", &base.config);
-    world.plain.put_manifest("big", "1", &base.media_type, manifest.to_string().as_bytes());
-    let _ = world.run("create @dst:1 %big:1").success();
-    let _ = world.run("push @dst:1").success();
-    assert_eq!(world.odd.blob_size("dst", &layer), Some(12 << 20));
+    fixture.plain.put_blob("big", &base.config);
+    fixture.plain.put_manifest("big", "1", &base.media_type, manifest.to_string().as_bytes());
+    let _ = fixture.run("create @dst:1 %big:1").success();
+    let _ = fixture.run("push @dst:1").success();
+    assert_eq!(fixture.odd.blob_size("dst", &layer), Some(12 << 20));
 }
 
 #[test]
 fn a_list_with_a_subject_is_taken_with_and_without_an_oci_subject() {
     for habits in [|habits: Builder| habits, Builder::without_referrers] {
-        let world = World::new(habits);
+        let fixture = Fixture::new(habits);
         let amd = image(Image::oci, "amd64", "odd amd64");
         let index = Index::oci().image(&amd).subject(&amd).build();
-        world.odd.put_index("amd64", "referring", &index);
-        let _ = world.run("create @dst:1 @amd64:referring").success();
-        let _ = world.run("push @dst:1").success();
-        let (media_type, bytes) = world.odd.manifest("dst", "1").expect("the list");
+        fixture.odd.put_index("amd64", "referring", &index);
+        let _ = fixture.run("create @dst:1 @amd64:referring").success();
+        let _ = fixture.run("push @dst:1").success();
+        let (media_type, bytes) = fixture.odd.manifest("dst", "1").expect("the list");
         assert_eq!(media_type, OCI_INDEX);
         let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         assert_eq!(list["manifests"][0]["digest"], amd.digest());
@@ -164,37 +164,37 @@ fn a_list_with_a_subject_is_taken_with_and_without_an_oci_subject() {
 
 #[test]
 fn an_index_in_an_index_can_be_taken_apart_where_none_is_taken() {
-    let world = World::new(Builder::without_nested_indexes);
+    let fixture = Fixture::new(Builder::without_nested_indexes);
     let inner = Index::oci().image(&image(Image::oci, "amd64", "a")).build();
     let outer = Index::oci().index(&inner).image(&image(Image::oci, "arm64", "b")).build();
-    world.plain.put_index("nested", "1", &outer);
-    let _ = world.run("create @dst:1 %nested:1").success();
+    fixture.plain.put_index("nested", "1", &outer);
+    let _ = fixture.run("create @dst:1 %nested:1").success();
     // Nothing was changed in it, so it goes as it is, and the registry is the one to refuse that.
-    world.assert_fails(
+    fixture.assert_fails(
         "push -q @dst:1",
         "failed to put manifest @/dst:1: manifest invalid",
         "if it is the form that is refused, publish a Docker manifest list instead with --type docker",
     );
-    assert_eq!(world.odd.tags("dst"), [""; 0]);
-    let _ = world.run("push --type docker @dst:1").success();
-    let shown = world.run("inspect --remote @dst:1").success().out();
+    assert_eq!(fixture.odd.tags("dst"), [""; 0]);
+    let _ = fixture.run("push --type docker @dst:1").success();
+    let shown = fixture.run("inspect --remote @dst:1").success().out();
     assert!(shown.contains("amd64") && shown.contains("arm64") && shown.matches(OCI_INDEX).count() == 0, "{shown}");
 }
 
 #[test]
 fn a_list_that_is_stored_as_something_else_is_not_trusted() {
-    let world = World::new(Builder::other_digest_on_put);
+    let fixture = Fixture::new(Builder::other_digest_on_put);
     let hint = "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to \
                 be trusted";
-    let _ = world.run("create @amd64:list @amd64:docker").success();
-    world.assert_fails(
+    let _ = fixture.run("create @amd64:list @amd64:docker").success();
+    fixture.assert_fails(
         "push @amd64:list",
         "failed to put manifest @/amd64:list: it says that it stored sha256:0000",
         hint,
     );
-    let _ = world.run("create @dst:1 %amd64:oci").success();
-    world.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", hint);
-    assert_eq!(world.odd.tags("dst"), [""; 0], "the list is not sent after a child that went wrong");
+    let _ = fixture.run("create @dst:1 %amd64:oci").success();
+    fixture.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", hint);
+    assert_eq!(fixture.odd.tags("dst"), [""; 0], "the list is not sent after a child that went wrong");
 }
 
 #[test]
@@ -212,14 +212,14 @@ fn who_refuses_one_form_of_list_is_given_the_other() {
             ),
             (|habits, status| habits.without_docker(status), "oci", "docker", "oci", OCI_INDEX, "an OCI image index"),
         ] {
-            let world = World::new(|builder| habits(builder, status));
-            let _ = world.run(&format!("create @dst:1 @amd64:{form} %arm64:{form}")).success();
+            let fixture = Fixture::new(|builder| habits(builder, status));
+            let _ = fixture.run(&format!("create @dst:1 @amd64:{form} %arm64:{form}")).success();
             let hint = format!("if it is the form that is refused, publish {what} instead with --type {other}");
             let first = "failed to put manifest @/dst:1: manifest invalid: manifest invalid";
-            world.assert_fails(&format!("push -q --type {refused} @dst:1"), first, &hint);
-            assert_eq!(world.odd.tags("dst"), [""; 0]);
-            let _ = world.run(&format!("push --type {other} @dst:1")).success();
-            assert_eq!(world.odd.manifest("dst", "1").map(|(media_type, _)| media_type).as_deref(), Some(media_type));
+            fixture.assert_fails(&format!("push -q --type {refused} @dst:1"), first, &hint);
+            assert_eq!(fixture.odd.tags("dst"), [""; 0]);
+            let _ = fixture.run(&format!("push --type {other} @dst:1")).success();
+            assert_eq!(fixture.odd.manifest("dst", "1").map(|(media_type, _)| media_type).as_deref(), Some(media_type));
         }
     }
 }
@@ -230,112 +230,114 @@ fn who_refuses_one_form_of_image_wants_it_built_anew() {
         ((|habits: Builder| habits.without_oci(415)) as fn(Builder) -> Builder, "oci", "Docker's", "false"),
         (|habits| habits.without_docker(415), "docker", "OCI's", "true"),
     ] {
-        let world = World::new(habits);
-        let _ = world.run(&format!("create @dst:1 %amd64:{form}")).success();
+        let fixture = Fixture::new(habits);
+        let _ = fixture.run(&format!("create @dst:1 %amd64:{form}")).success();
         let hint = format!(
             "if it is the form that is refused, build the image in {name} (buildx: --output \
              type=image,push=true,oci-mediatypes={value})"
         );
-        world.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", &hint);
+        fixture.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", &hint);
     }
 }
 
 #[test]
 fn a_login_goes_where_its_absence_is_a_404() {
     for auth in ["basic", "bearer"] {
-        let world = World::new(|habits| match auth {
+        let fixture = Fixture::new(|habits| match auth {
             "basic" => habits.basic("me", "pw").hides_from_all(),
             _ => habits.bearer(Bearer::new().user("me", "pw")).hides_from_all(),
         });
         // Nobody is told that there is something, and everybody what to do.
         let read = "check the name; if it is private, log in first with: docker login @";
-        world.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", read);
-        world.assert_fails("inspect @amd64:docker", "no such manifest: @/amd64:docker", read);
-        let _ = world.run("create @dst:1 %amd64:docker %arm64:docker").success();
+        fixture.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", read);
+        fixture.assert_fails("inspect @amd64:docker", "no such manifest: @/amd64:docker", read);
+        let _ = fixture.run("create @dst:1 %amd64:docker %arm64:docker").success();
         let write = "the repository may be private or not there yet: log in with docker login @, or have it made first";
-        world.assert_fails("push --jobs 1 @dst:1", "failed to copy blob sha256:", write);
-        let _ = world.run("rm @dst:1").success();
-        assert!(world.odd.requests().iter().all(|request| !request.path.starts_with("/v2/ ") && request.status == 404));
+        fixture.assert_fails("push --jobs 1 @dst:1", "failed to copy blob sha256:", write);
+        let _ = fixture.run("rm @dst:1").success();
+        assert!(
+            fixture.odd.requests().iter().all(|request| !request.path.starts_with("/v2/ ") && request.status == 404)
+        );
         // Whoever is logged in gets in, as with docker, which asks at the door first.
-        world.odd.clear();
-        let login = serde_json::json!({"auths": {world.odd.host(): {"username": "me", "password": "pw"}}});
-        world.sandbox.write_config(&login.to_string());
-        world.assert_works();
+        fixture.odd.clear();
+        let login = serde_json::json!({"auths": {fixture.odd.host(): {"username": "me", "password": "pw"}}});
+        fixture.sandbox.write_config(&login.to_string());
+        fixture.assert_works();
         let doors = |requests: &[Recorded]| requests.iter().filter(|request| request.path == "/v2/").count();
-        world.odd.clear();
-        let _ = world.run("create @two:1 @amd64:docker @arm64:docker").success();
-        assert!(doors(&world.odd.requests()) <= 2, "{:#?}", asked(&world.odd));
+        fixture.odd.clear();
+        let _ = fixture.run("create @two:1 @amd64:docker @arm64:docker").success();
+        assert!(doors(&fixture.odd.requests()) <= 2, "{:#?}", asked(&fixture.odd));
         // What is really not there is a second question, not more.
-        world.odd.clear();
-        world.assert_fails("inspect @amd64:none", "no such manifest: @/amd64:none", read);
+        fixture.odd.clear();
+        fixture.assert_fails("inspect @amd64:none", "no such manifest: @/amd64:none", read);
         let lines: Vec<String> =
-            world.odd.requests().iter().filter(|request| !request.is_token()).map(Recorded::line).collect();
+            fixture.odd.requests().iter().filter(|request| !request.is_token()).map(Recorded::line).collect();
         assert_eq!(lines, ["GET /v2/amd64/manifests/none 404", "GET /v2/ 401", "GET /v2/amd64/manifests/none 404"]);
     }
 }
 
 #[test]
 fn a_missing_manifest_costs_one_look_at_the_door_where_there_may_be_a_login() {
-    let world = World::new(|habits| habits);
-    assert_eq!(world.run("inspect @amd64:none").code, 1);
-    assert_eq!(asked(&world.odd), ["GET /v2/amd64/manifests/none"]);
+    let fixture = Fixture::new(|habits| habits);
+    assert_eq!(fixture.run("inspect @amd64:none").code, 1);
+    assert_eq!(asked(&fixture.odd), ["GET /v2/amd64/manifests/none"]);
     // Nor where it is another registry that somebody logged in to, or a configuration that is broken: nobody needs it.
     for config in [r#"{"auths": {"other.test": {}}, "credsStore": "none"}"#, "{ not JSON"] {
-        world.sandbox.write_config(config);
-        world.odd.clear();
-        assert_eq!(world.run("inspect @amd64:none").code, 1);
-        assert_eq!(asked(&world.odd), ["GET /v2/amd64/manifests/none"], "{config}");
+        fixture.sandbox.write_config(config);
+        fixture.odd.clear();
+        assert_eq!(fixture.run("inspect @amd64:none").code, 1);
+        assert_eq!(asked(&fixture.odd), ["GET /v2/amd64/manifests/none"], "{config}");
     }
     // One look, however many are missing.
-    world.sandbox.write_config(&serde_json::json!({"auths": {world.plain.host(): {}}}).to_string());
+    fixture.sandbox.write_config(&serde_json::json!({"auths": {fixture.plain.host(): {}}}).to_string());
     for jobs in ["1", "8"] {
-        world.plain.clear();
+        fixture.plain.clear();
         assert_eq!(
-            world.run(&format!("create @dst:1 %amd64:none %arm64:none %amd64:no %arm64:no --jobs {jobs}")).code,
+            fixture.run(&format!("create @dst:1 %amd64:none %arm64:none %amd64:no %arm64:no --jobs {jobs}")).code,
             1
         );
-        let looks = world.plain.requests().iter().filter(|request| request.path == "/v2/").count();
-        assert_eq!(looks, 1, "{jobs} jobs: {:#?}", asked(&world.plain));
+        let looks = fixture.plain.requests().iter().filter(|request| request.path == "/v2/").count();
+        assert_eq!(looks, 1, "{jobs} jobs: {:#?}", asked(&fixture.plain));
     }
 }
 
 #[test]
 fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
-    let mut world = World::new(|habits| habits);
-    let bin = world.sandbox.path().join("bin");
+    let mut fixture = Fixture::new(|habits| habits);
+    let bin = fixture.sandbox.path().join("bin");
     std::fs::create_dir_all(&bin).expect("a folder in the sandbox");
-    let asked = world.sandbox.path().join("asked");
+    let asked = fixture.sandbox.path().join("asked");
     let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", asked.display());
     testkit::sandbox::write_script(&bin.join("docker-credential-test"), &script);
-    world.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
-    let config = serde_json::json!({"credsStore": "test", "auths": {world.odd.host(): {}}});
-    world.sandbox.write_config(&config.to_string());
-    assert_eq!(world.run("inspect @amd64:none").code, 1);
+    fixture.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    let config = serde_json::json!({"credsStore": "test", "auths": {fixture.odd.host(): {}}});
+    fixture.sandbox.write_config(&config.to_string());
+    assert_eq!(fixture.run("inspect @amd64:none").code, 1);
     assert!(!asked.exists(), "nobody has asked for a login");
 }
 
 #[test]
 fn a_login_that_is_not_enough_and_meets_a_404_is_told_what_to_do() {
     let bearer = Bearer::new().user("me", "pw").refuse("repository:amd64");
-    let world = World::new(|habits| habits.bearer(bearer).hides_from_known());
-    let login = serde_json::json!({"auths": {world.odd.host(): {"username": "me", "password": "pw"}}});
-    world.sandbox.write_config(&login.to_string());
+    let fixture = Fixture::new(|habits| habits.bearer(bearer).hides_from_known());
+    let login = serde_json::json!({"auths": {fixture.odd.host(): {"username": "me", "password": "pw"}}});
+    fixture.sandbox.write_config(&login.to_string());
     let hint = "check the name; if it is private, log in first with: docker login @";
-    world.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", hint);
-    let _ = world.run("create @amd64:new %amd64:docker").success();
+    fixture.assert_fails("create @dst:1 @amd64:docker", "no such manifest: @/amd64:docker", hint);
+    let _ = fixture.run("create @amd64:new %amd64:docker").success();
     let hint = "the repository may be private or not there yet: log in with docker login @, or have it made first";
-    world.assert_fails("push --jobs 1 @amd64:new", "failed to copy blob sha256:", hint);
-    let _ = world.run("create @dst:1 @arm64:docker").success();
-    let _ = world.run("push @dst:1").success();
+    fixture.assert_fails("push --jobs 1 @amd64:new", "failed to copy blob sha256:", hint);
+    let _ = fixture.run("create @dst:1 @arm64:docker").success();
+    let _ = fixture.run("push @dst:1").success();
 }
 
 #[test]
 fn a_login_that_is_missing_is_told_once_and_not_for_every_blob() {
     // Anybody may look, so that the push goes as far as the blobs.
-    let world = World::new(|habits| habits.bearer(Bearer::new().anonymous_pull()));
-    let _ = world.run("create @dst:1 %amd64:docker %arm64:docker").success();
-    let failed = world.run("push @dst:1");
-    let (host, said) = (world.odd.host(), failed.err());
+    let fixture = Fixture::new(|habits| habits.bearer(Bearer::new().anonymous_pull()));
+    let _ = fixture.run("create @dst:1 %amd64:docker %arm64:docker").success();
+    let failed = fixture.run("push @dst:1");
+    let (host, said) = (fixture.odd.host(), failed.err());
     let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("failed to ")).collect();
     let [line] = lines[..] else { panic!("{said}") };
     assert!(line.contains(&format!("/dst:1: unauthorized: {host} wants a login: ")), "{said}");

@@ -9,7 +9,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 
 use super::OURS;
-use super::client_bench::{Bench, reference};
+use super::client_fixture::{Fixture, reference};
 
 /// Far more than any answer here takes, far less than forever.
 const GUARD: Duration = Duration::from_secs(60);
@@ -196,8 +196,8 @@ fn ten_million_tags_are_refused() {
     let registry = Registry::start();
     let page = |tags: usize| format!("{{\"tags\":[{}]}}", many("\"a\"", tags));
     let next = |n: usize| ("Link".to_owned(), format!("</v2/app/tags/list?n={n}>; rel=\"next\""));
-    let bench = Bench::new();
-    let tags = || bench.registry.tags(reference(&format!("{}/app:1", registry.host())).repository());
+    let fixture = Fixture::new();
+    let tags = || fixture.registry.tags(reference(&format!("{}/app:1", registry.host())).repository());
     for (count, words) in [(MANY, "16777216 bytes"), (3_000_000, "more than 500000 values")] {
         registry.clear_faults();
         registry.fault(Rule::on("GET", "tags/list").always(), Fault::Status(200, page(count), vec![]));

@@ -55,21 +55,21 @@ const THINGS: [(&str, &str); 7] = [
 ];
 
 /// A draft of two entries, and what can be done to it.
-struct Yard {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl Yard {
+impl Fixture {
     fn new() -> Self {
-        let yard = Self { registry: Registry::start(), sandbox: Sandbox::new() };
+        let fixture = Self { registry: Registry::start(), sandbox: Sandbox::new() };
         for number in 0..3 {
             let image = Image::docker().platform("linux", "amd64").layer(format!("layer {number}")).build();
-            yard.registry.put_image("app", &number.to_string(), &image);
+            fixture.registry.put_image("app", &number.to_string(), &image);
         }
-        let _ = yard.ours(&["create", "{LIST}", "{HOST}/app:0", "{HOST}/app:1"]).run().success();
-        yard.leave_staging();
-        yard
+        let _ = fixture.ours(&["create", "{LIST}", "{HOST}/app:0", "{HOST}/app:1"]).run().success();
+        fixture.leave_staging();
+        fixture
     }
 
     /// As a killed holder of the lock leaves it; the next holder clears it.
@@ -139,18 +139,18 @@ fn refusal(output: &Output, path: &Path, found: &str) -> Result<(), String> {
 #[test]
 #[allow(clippy::print_stdout, reason = "the counts are part of the test's output")]
 fn what_is_no_file_of_ours_is_refused_wherever_it_stands() {
-    let yard = Yard::new();
-    let kept = tree(&yard.sandbox.store());
+    let fixture = Fixture::new();
+    let kept = tree(&fixture.sandbox.store());
     let (mut tried, mut wrong) = (0, Vec::new());
     for place in &PLACES {
-        let path = yard.path(place.path);
+        let path = fixture.path(place.path);
         for (thing, found) in THINGS.iter().filter(|(thing, _)| *thing != if place.folder { "folder" } else { "file" })
         {
-            let aside = yard.sandbox.path().join("aside");
-            yard.leave_staging();
+            let aside = fixture.sandbox.path().join("aside");
+            fixture.leave_staging();
             if fs::rename(&path, &aside).is_err() {
                 // Nothing belongs there: a link leads to an entry like any other.
-                fs::copy(yard.path("{L}/{E}"), &aside).expect("a copy");
+                fs::copy(fixture.path("{L}/{E}"), &aside).expect("a copy");
             }
             let is_made = put(thing, &path, &aside).is_some();
             if !is_made {
@@ -160,7 +160,7 @@ fn what_is_no_file_of_ours_is_refused_wherever_it_stands() {
             let genuine = if aside.is_file() { fs::read(&aside).ok() } else { None };
             for command in READERS.iter().chain(&WRITERS).filter(|_| is_made) {
                 tried += 1;
-                let output = yard.ours(command).run();
+                let output = fixture.ours(command).run();
                 let is_reader = READERS.contains(command);
                 let answer = match is_reader && !place.met_by_readers {
                     true if output.code == 0 => Ok(()),
@@ -177,64 +177,64 @@ fn what_is_no_file_of_ours_is_refused_wherever_it_stands() {
                 "{L}/zzz" => take_away(&aside),
                 _ => fs::rename(&aside, &path).expect("the genuine one comes back"),
             }
-            assert_eq!(tree(&yard.sandbox.store()), kept, "{} as a {thing}: the draft was changed", place.path);
+            assert_eq!(tree(&fixture.sandbox.store()), kept, "{} as a {thing}: the draft was changed", place.path);
         }
     }
     println!("{tried} commands met something that does not belong");
     assert!(wrong.is_empty(), "{} went wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tried >= 250, "{tried}");
     // With all of it gone the draft is as good as it was.
-    let _ = yard.ours(&["annotate", "{LIST}", "{HOST}/app:1", "--variant", "v1"]).run().success();
+    let _ = fixture.ours(&["annotate", "{LIST}", "{HOST}/app:1", "--variant", "v1"]).run().success();
 }
 
 /// The two places that users do put elsewhere.
 #[test]
 fn the_configuration_directory_and_the_store_may_be_links() {
-    let yard = Yard::new();
-    for place in [yard.sandbox.store(), yard.sandbox.docker_config()] {
-        let aside = yard.sandbox.path().join(format!("elsewhere-{}", place.file_name().expect("a name").display()));
+    let fixture = Fixture::new();
+    for place in [fixture.sandbox.store(), fixture.sandbox.docker_config()] {
+        let aside = fixture.sandbox.path().join(format!("elsewhere-{}", place.file_name().expect("a name").display()));
         fs::rename(&place, &aside).expect("it moves");
         symlink(&aside, &place).expect("a link");
         for command in [READERS[0], WRITERS[0], WRITERS[1]] {
-            let _ = yard.ours(command).run().success();
+            let _ = fixture.ours(command).run().success();
         }
         assert!(fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_symlink()));
     }
-    let _ = yard.ours(&["rm", "{LIST}"]).run().success();
-    assert!(!yard.path("{L}").exists());
+    let _ = fixture.ours(&["rm", "{LIST}"]).run().success();
+    assert!(!fixture.path("{L}").exists());
     // A link to a place that is not there yet is the user's business too, and told as such.
-    fs::remove_dir_all(yard.sandbox.path().join("elsewhere-manifests")).expect("it goes");
-    let refused = yard.ours(&["create", "{LIST}", "{HOST}/app:0"]).run();
+    fs::remove_dir_all(fixture.sandbox.path().join("elsewhere-manifests")).expect("it goes");
+    let refused = fixture.ours(&["create", "{LIST}", "{HOST}/app:0"]).run();
     assert_eq!(refused.code, 1);
-    assert!(refused.first_err_line().contains(&yard.sandbox.store().display().to_string()), "{}", refused.err());
+    assert!(refused.first_err_line().contains(&fixture.sandbox.store().display().to_string()), "{}", refused.err());
 }
 
 #[test]
 fn what_is_larger_than_any_draft_is_refused_unread() {
-    let yard = Yard::new();
+    let fixture = Fixture::new();
     let sparse = |path: &str| {
-        let path = yard.path(path);
+        let path = fixture.path(path);
         fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("a sparse file");
         path
     };
     for path in ["{L}/zzz", ".docker-manifest/lists/{L}"] {
         let path = sparse(path);
         for command in READERS.iter().chain(&WRITERS) {
-            refusal(&yard.ours(command).run(), &path, "is over the 67108864 bytes").expect("refused");
+            refusal(&fixture.ours(command).run(), &path, "is over the 67108864 bytes").expect("refused");
         }
         fs::remove_file(path).expect("it goes");
     }
-    let _ = yard.ours(READERS[0]).run().success();
+    let _ = fixture.ours(READERS[0]).run().success();
 }
 
 #[test]
 fn more_files_than_any_draft_has_are_refused_uncounted() {
-    let yard = Yard::new();
-    let file = yard.sandbox.write("empty", "");
+    let fixture = Fixture::new();
+    let file = fixture.sandbox.write("empty", "");
     // Links of one file: a filesystem has room for these, but allows only so many of one.
     let mut source = file;
     for number in 0..100_001 {
-        let path = yard.path(&format!("{{L}}/{number:06}"));
+        let path = fixture.path(&format!("{{L}}/{number:06}"));
         match number % 30_000 {
             0 => fs::write(&path, "").expect("a file"),
             _ => fs::hard_link(&source, &path).expect("a link"),
@@ -244,15 +244,15 @@ fn more_files_than_any_draft_has_are_refused_uncounted() {
         }
     }
     for command in READERS.iter().chain(&WRITERS) {
-        refusal(&yard.ours(command).run(), &yard.path("{L}"), "has over 100000 files").expect("refused");
+        refusal(&fixture.ours(command).run(), &fixture.path("{L}"), "has over 100000 files").expect("refused");
     }
 }
 
 /// Entries and side files that are text of the worst kinds: an error that names the file, or a right answer.
 #[test]
 fn whatever_stands_in_a_file_is_an_error_or_an_answer() {
-    let yard = Yard::new();
-    let entry = yard.path("{L}/{E}");
+    let fixture = Fixture::new();
+    let entry = fixture.path("{L}/{E}");
     let good = fs::read_to_string(&entry).expect("an entry");
     let deep = |unit: &str| unit.repeat(1_000_000);
     let with = |from: &str, to: &str| {
@@ -279,7 +279,7 @@ fn whatever_stands_in_a_file_is_an_error_or_an_answer() {
     for (what, bytes) in &bad {
         fs::write(&entry, bytes).expect("a bad file");
         for command in [READERS[0], WRITERS[0]] {
-            named(&yard.ours(command).run(), &entry).unwrap_or_else(|why| panic!("{what}, {command:?}: {why}"));
+            named(&fixture.ours(command).run(), &entry).unwrap_or_else(|why| panic!("{what}, {command:?}: {why}"));
         }
         assert_eq!(fs::read(&entry).expect("it is there"), *bytes, "{what}");
     }
@@ -294,7 +294,7 @@ fn whatever_stands_in_a_file_is_an_error_or_an_answer() {
     ];
     for (what, bytes) in fine {
         fs::write(&entry, bytes).expect("a file");
-        let shown = yard.ours(READERS[0]).run();
+        let shown = fixture.ours(READERS[0]).run();
         assert_eq!(shown.code, 0, "{what}: {}", shown.err());
     }
 }

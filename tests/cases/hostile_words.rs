@@ -34,14 +34,14 @@ fn assert_tame(args: &[&str], output: &Output) {
     assert!(!output.err().contains("panicked"), "{args:?}: {:.3000}", output.err());
 }
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
+impl Fixture {
     /// `list` and `other` are hostile lists of two images, `image` a hostile image, `none` nothing that is known.
-    fn new(words: &str) -> World {
+    fn new(words: &str) -> Fixture {
         let (registry, sandbox) = (Registry::start(), Sandbox::new());
         let good = Image::oci().platform("linux", "amd64").layer("good").build();
         let layer = registry.put_blob("app", b"layer");
@@ -80,7 +80,7 @@ impl World {
         let undigested = json!([{"mediaType": MANIFEST, "digest": words, "size": 1}]);
         registry.put_manifest("app", "undigested", INDEX, &index(undigested, INDEX));
         std::os::unix::fs::symlink(OURS, sandbox.path().join("manifest-tool")).expect("a link");
-        World { registry, sandbox }
+        Fixture { registry, sandbox }
     }
 
     /// Runs what stands there, `@x` being x in the registry's repository.
@@ -103,7 +103,7 @@ impl World {
 #[test]
 fn whatever_a_registry_calls_things_no_verb_lets_it_steer_the_terminal() {
     for long in [false, true] {
-        let world = World::new(&hostile(long));
+        let fixture = Fixture::new(&hostile(long));
         for name in ["list", "other", "image", "none", "wrong", "undigested"] {
             for verb in [
                 "platforms",
@@ -121,36 +121,36 @@ fn whatever_a_registry_calls_things_no_verb_lets_it_steer_the_terminal() {
                 "exists",
                 "--debug platforms",
             ] {
-                let _ = world.run(&format!("{verb} @{name}"));
+                let _ = fixture.run(&format!("{verb} @{name}"));
             }
-            let _ = world.run(&format!("create --platform plan9/mips @x-{name} @{name}"));
-            let _ = world.run(&format!("create @made-{name} @{name}"));
+            let _ = fixture.run(&format!("create --platform plan9/mips @x-{name} @{name}"));
+            let _ = fixture.run(&format!("create @made-{name} @{name}"));
             for verb in ["inspect --format table", "inspect --format tree -v", "inspect --format json", "export"] {
-                let _ = world.run(&format!("{verb} @made-{name}"));
+                let _ = fixture.run(&format!("{verb} @made-{name}"));
             }
             for flags in ["", " --type docker", " --type oci", " --strict", " --require linux/s390x --exact"] {
-                let _ = world.run(&format!("push --dry-run{flags} @made-{name}"));
-                let _ = world.run(&format!("push --dry-run --format json{flags} @made-{name}"));
+                let _ = fixture.run(&format!("push --dry-run{flags} @made-{name}"));
+                let _ = fixture.run(&format!("push --dry-run --format json{flags} @made-{name}"));
             }
-            let _ = world.run(&format!("annotate @made-{name} @{name} --os linux --arch arm64"));
-            let _ = world.run(&format!("push --tag list @made-{name}"));
-            let _ = world.run("ls");
+            let _ = fixture.run(&format!("annotate @made-{name} @{name} --os linux --arch arm64"));
+            let _ = fixture.run(&format!("push --tag list @made-{name}"));
+            let _ = fixture.run("ls");
         }
     }
 }
 
 #[test]
 fn what_is_changed_under_a_name_is_told_tamely() {
-    let world = World::new(HOSTILE);
-    let _ = world.run("create @list @good").success();
-    let told = world.run("push --dry-run @list").success();
+    let fixture = Fixture::new(HOSTILE);
+    let _ = fixture.run("create @list @good").success();
+    let told = fixture.run("push --dry-run @list").success();
     assert!(told.out().contains("annotations."), "{}", told.out());
-    let told = world.run("platforms @list").success();
+    let told = fixture.run("platforms @list").success();
     assert!(told.out().contains("x?[2J?]0;owned"), "{}", told.out());
-    let told = world.run("manifest-tool inspect @list");
+    let told = fixture.run("manifest-tool inspect @list");
     assert!(told.out().contains("OS Vers: x?[2J"), "{} {}", told.out(), told.err());
-    let refused = world.run("create --platform plan9/mips @new @other");
+    let refused = fixture.run("create --platform plan9/mips @new @other");
     assert!(refused.code == 1 && refused.err().contains("hint: there is: x?[2J"), "{}", refused.err());
-    let refused = world.run("inspect --format tree @undigested");
+    let refused = fixture.run("inspect --format tree @undigested");
     assert!(refused.code == 1 && refused.err().contains("digest \"x"), "{}", refused.err());
 }

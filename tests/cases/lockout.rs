@@ -3,17 +3,17 @@
 use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 
-use super::client_bench::{Bench, Plan, amd};
+use super::client_fixture::{Fixture, FixtureBuilder, amd};
 
 /// As many as `create` asks at once.
 const THREADS: usize = 16;
 
 /// Fetches an image of each of so many repositories at once; the first request of each is refused together with all the
 /// others. What each came to.
-fn at_once(registry: &Registry, bench: &Bench) -> Vec<Result<(), RegistryErrorKind>> {
+fn at_once(registry: &Registry, fixture: &Fixture) -> Vec<Result<(), RegistryErrorKind>> {
     registry.fault(Rule::on("GET", "/manifests/").times(THREADS), Fault::Hang);
     std::thread::scope(|scope| {
-        let fetch = |name: String| bench.manifest(registry, &name).map(|_| ()).map_err(|error| error.kind);
+        let fetch = |name: String| fixture.manifest(registry, &name).map(|_| ()).map_err(|error| error.kind);
         let threads: Vec<_> = (0..THREADS).map(|number| scope.spawn(move || fetch(format!("r{number}:1")))).collect();
         registry.wait_until(|requests| requests.iter().filter(|request| is_manifest(request)).count() == THREADS);
         registry.release();
@@ -43,12 +43,12 @@ fn a_wrong_password_is_sent_by_one_of_many_at_once() {
         // Each asks for a scope of its own.
         Registry::builder().bearer(Bearer::new().user("me", "right")).start(),
     ] {
-        let bench = Bench::with_login(&registry, "me", "wrong");
-        assert_eq!(at_once(&registry, &bench), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
+        let fixture = Fixture::with_login(&registry, "me", "wrong");
+        assert_eq!(at_once(&registry, &fixture), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
         assert_eq!(logins(&registry), 1);
         // Nor is it by what comes later in the same command.
         assert_eq!(
-            bench.manifest(&registry, "r0:1").map_err(|error| error.kind).err(),
+            fixture.manifest(&registry, "r0:1").map_err(|error| error.kind).err(),
             Some(RegistryErrorKind::LoginRefused)
         );
         assert_eq!(logins(&registry), 1);
@@ -59,8 +59,8 @@ fn a_wrong_password_is_sent_by_one_of_many_at_once() {
 fn a_wrong_registry_token_is_sent_by_one_of_many_at_once() {
     let registry = Registry::builder().bearer(Bearer::new().user("me", "right")).start();
     let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"wrong"}}}}}}"#, registry.host());
-    let bench = Plan::new().config(&config).build();
-    assert_eq!(at_once(&registry, &bench), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
+    let fixture = FixtureBuilder::new().config(&config).build();
+    assert_eq!(at_once(&registry, &fixture), vec![Err(RegistryErrorKind::LoginRefused); THREADS]);
     let carried = registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
     assert_eq!((carried, registry.requests().iter().filter(|request| request.is_token()).count()), (1, 0));
 }
@@ -69,8 +69,8 @@ fn a_wrong_registry_token_is_sent_by_one_of_many_at_once() {
 fn a_right_password_serves_all_who_waited_for_the_first() {
     let registry = Registry::builder().basic("me", "right").start();
     seeded(&registry);
-    let bench = Bench::with_login(&registry, "me", "right");
-    assert_eq!(at_once(&registry, &bench), vec![Ok(()); THREADS]);
+    let fixture = Fixture::with_login(&registry, "me", "right");
+    assert_eq!(at_once(&registry, &fixture), vec![Ok(()); THREADS]);
     let requests = registry.requests();
     assert_eq!(requests.iter().filter(|request| is_manifest(request)).count(), 2 * THREADS);
     assert_eq!(logins(&registry), THREADS);
@@ -82,8 +82,8 @@ fn a_trial_that_breaks_off_or_meets_a_busy_registry_is_made_by_another() {
         let registry = Registry::builder().basic("me", "right").start();
         seeded(&registry);
         registry.fault(Rule::any().authorized().nth(1), fault.clone());
-        let bench = Bench::with_login(&registry, "me", "right");
-        assert!(bench.manifest(&registry, "r0:1").is_err(), "{fault:?}");
-        assert_eq!(bench.manifest(&registry, "r1:1").map(|_| ()), Ok(()), "{fault:?}");
+        let fixture = Fixture::with_login(&registry, "me", "right");
+        assert!(fixture.manifest(&registry, "r0:1").is_err(), "{fault:?}");
+        assert_eq!(fixture.manifest(&registry, "r1:1").map(|_| ()), Ok(()), "{fault:?}");
     }
 }

@@ -8,7 +8,7 @@ use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox, write_script};
 
 use super::OURS;
-use super::client_bench::{Bench, Plan, amd, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd, repository};
 
 const PASSWORD: &str = "a-long-password";
 
@@ -136,7 +136,7 @@ fn a_password_that_is_empty_or_endless_is_refused_and_one_that_is_long_is_sent()
     let token = Registry::builder().bearer(Bearer::new().registry_token(&long)).start();
     token.put_image("app", "1", &amd());
     let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{long}"}}}}}}"#, token.host());
-    assert!(Plan::new().config(&config).build().manifest(&token, "app:1").is_ok());
+    assert!(FixtureBuilder::new().config(&config).build().manifest(&token, "app:1").is_ok());
 }
 
 #[test]
@@ -176,21 +176,21 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
     let registry = Registry::start();
     registry.put_image("app", "1", &amd());
     let afar = format!("0.0.0.0:{}", registry.port());
-    let plan = |host: &str| {
-        let plan = Plan::new();
-        let folder = plan.certs_d(host);
+    let builder = |host: &str| {
+        let builder = FixtureBuilder::new();
+        let folder = builder.certs_d(host);
         std::fs::create_dir_all(folder.parent().expect("certs.d")).expect("a folder");
         std::os::unix::fs::symlink(folder.file_name().expect("a name"), &folder).expect("a link to itself");
-        plan
+        builder
     };
-    assert!(plan(&registry.host()).build().manifest(&registry, "app:1").is_ok());
-    assert!(plan(&afar).insecure().build().manifest_of(&format!("{afar}/app:1")).is_ok());
-    let error = plan(&afar).build().manifest_of(&format!("{afar}/app:1")).expect_err("it cannot be read");
+    assert!(builder(&registry.host()).build().manifest(&registry, "app:1").is_ok());
+    assert!(builder(&afar).insecure().build().manifest_of(&format!("{afar}/app:1")).is_ok());
+    let error = builder(&afar).build().manifest_of(&format!("{afar}/app:1")).expect_err("it cannot be read");
     assert_eq!(error.kind, RegistryErrorKind::TlsFiles);
     assert!(error.detail.contains(&format!("certs.d/{afar}: ")), "{}", error.detail);
     for hub in ["docker.io", "registry-1.docker.io"] {
-        let bench = plan(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
-        let error = bench.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
+        let fixture = builder(hub).env("HTTPS_PROXY", "http://127.0.0.1:1").build();
+        let error = fixture.manifest_of(&format!("{hub}/library/app:1")).expect_err("there is no such proxy");
         assert_eq!(error.kind, RegistryErrorKind::Proxy, "{hub}: {}", error.detail);
     }
 }
@@ -199,10 +199,10 @@ fn certs_d_is_opened_only_where_docker_opens_it() {
 fn fetch_all(registry: &Registry, count: usize) {
     let names: Vec<_> = (0..count).map(|number| format!("team/repository-{number:03}")).collect();
     names.iter().for_each(|name| drop(registry.put_image(name, "1", &amd())));
-    let bench = Bench::with_login(registry, "me", PASSWORD);
-    names.iter().for_each(|name| bench.registry.announce(&repository(registry, name), Access::Pull));
+    let fixture = Fixture::with_login(registry, "me", PASSWORD);
+    names.iter().for_each(|name| fixture.registry.announce(&repository(registry, name), Access::Pull));
     for name in &names {
-        assert!(bench.manifest(registry, &format!("{name}:1")).is_ok(), "{name}");
+        assert!(fixture.manifest(registry, &format!("{name}:1")).is_ok(), "{name}");
     }
 }
 
@@ -242,6 +242,6 @@ fn a_token_or_a_request_for_one_that_is_too_large_makes_it_one_a_repository() {
     let registry = short();
     registry.put_image("app", "1", &amd());
     registry.fault(manifests(), Fault::status(400));
-    let error = Bench::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
+    let error = Fixture::with_login(&registry, "me", PASSWORD).manifest(&registry, "app:1").map(|_| ());
     assert_eq!((error.map_err(|error| error.kind), tokens(&registry).len()), (Err(RegistryErrorKind::Refused), 1));
 }

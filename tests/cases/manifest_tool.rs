@@ -11,18 +11,18 @@ use testkit::skip::skipped;
 
 use super::OURS;
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
     tool: PathBuf,
 }
 
-impl World {
-    fn new() -> World {
-        World::of(Registry::start())
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::of(Registry::start())
     }
 
-    fn of(registry: Registry) -> World {
+    fn of(registry: Registry) -> Fixture {
         let sandbox = Sandbox::new();
         let link = |name: &str| {
             let link = sandbox.path().join(name);
@@ -31,7 +31,7 @@ impl World {
         };
         link("mquery");
         let tool = link("manifest-tool");
-        World { registry, sandbox, tool }
+        Fixture { registry, sandbox, tool }
     }
 
     fn name(&self, rest: &str) -> String {
@@ -81,17 +81,17 @@ const TWO: &str = "image: '@app:1'\ntags: ['1.0', latest]\nmanifests:\n- image: 
 
 #[test]
 fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
-    let world = World::new();
-    world.put("src", "amd64", "amd64");
-    world.put("src", "arm64", "arm64");
-    let spec = world.spec(TWO);
-    let pushed = world.run(&["push", "from-spec", &spec]).success();
-    assert_eq!((pushed.out(), pushed.err()), (world.digest_line("app", "1"), String::new()));
-    assert_eq!(world.registry.manifest("app", "1").expect("a list").0, DOCKER_LIST);
-    let mut tags = world.registry.tags("app");
+    let fixture = Fixture::new();
+    fixture.put("src", "amd64", "amd64");
+    fixture.put("src", "arm64", "arm64");
+    let spec = fixture.spec(TWO);
+    let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+    assert_eq!((pushed.out(), pushed.err()), (fixture.digest_line("app", "1"), String::new()));
+    assert_eq!(fixture.registry.manifest("app", "1").expect("a list").0, DOCKER_LIST);
+    let mut tags = fixture.registry.tags("app");
     tags.sort();
     assert_eq!(tags, ["1", "1.0", "latest"]);
-    let platforms: Vec<Value> = world.list("app", "1")["manifests"]
+    let platforms: Vec<Value> = fixture.list("app", "1")["manifests"]
         .as_array()
         .expect("lines")
         .iter()
@@ -102,37 +102,37 @@ fn a_spec_is_pushed_as_a_docker_list_and_the_digest_is_told() {
         json!({ "architecture": "arm64", "os": "linux", "variant": "v8" }),
     ];
     assert_eq!(platforms, expected);
-    assert!(!world.sandbox.store().exists(), "no draft is left");
+    assert!(!fixture.sandbox.store().exists(), "no draft is left");
 }
 
 #[test]
 fn arguments_are_pushed_as_an_index_with_annotations() {
-    let world = World::new();
-    world.put("app", "linux-amd64", "amd64");
-    world.put("app", "linux-armv7", "arm");
-    let template = world.name("app:OS-ARCHVARIANT");
+    let fixture = Fixture::new();
+    fixture.put("app", "linux-amd64", "amd64");
+    fixture.put("app", "linux-armv7", "arm");
+    let template = fixture.name("app:OS-ARCHVARIANT");
     let line = ["from-args", "--platforms", "linux/amd64,linux/arm/v7", "--template", &template, "--target", "@app:1"];
     let line = [&["push", "--type", "oci"], &line[..], &["--tags", "a,b", "--annotations", "k=v,l=w"]].concat();
-    let pushed = world.run(&line).success();
-    assert_eq!(pushed.out(), world.digest_line("app", "1"));
-    let list = world.list("app", "a");
+    let pushed = fixture.run(&line).success();
+    assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
+    let list = fixture.list("app", "a");
     assert_eq!((&list["mediaType"], &list["annotations"]), (&json!(OCI_INDEX), &json!({ "k": "v", "l": "w" })));
     assert_eq!(list["manifests"][1]["platform"], json!({ "architecture": "arm", "os": "linux", "variant": "v7" }));
 }
 
 #[test]
 fn what_is_missing_is_a_warning_if_that_is_asked_for() {
-    let world = World::new();
-    world.put("src", "amd64", "amd64");
-    let spec = world.spec(TWO);
-    let refused = world.run(&["push", "from-spec", &spec]);
+    let fixture = Fixture::new();
+    fixture.put("src", "amd64", "amd64");
+    let spec = fixture.spec(TWO);
+    let refused = fixture.run(&["push", "from-spec", &spec]);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
-    let pushed = world.run(&["push", "from-spec", "--ignore-missing", &spec]).success();
-    assert_eq!(pushed.out(), world.digest_line("app", "1"));
-    assert!(pushed.err().contains(&format!("warning: no such manifest: {}", world.name("src:arm64"))));
-    let none = world.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
-    assert_eq!(world.run(&["push", "from-spec", "--ignore-missing", &none]).code, 1);
-    assert!(world.registry.manifest("app", "2").is_none());
+    let pushed = fixture.run(&["push", "from-spec", "--ignore-missing", &spec]).success();
+    assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
+    assert!(pushed.err().contains(&format!("warning: no such manifest: {}", fixture.name("src:arm64"))));
+    let none = fixture.spec("image: '@app:2'\nmanifests: [{image: '@src:none'}]\n");
+    assert_eq!(fixture.run(&["push", "from-spec", "--ignore-missing", &none]).code, 1);
+    assert!(fixture.registry.manifest("app", "2").is_none());
 }
 
 /// The faults of the original, in the order in which the reference lists them.
@@ -141,60 +141,60 @@ mod faults {
 
     #[test]
     fn unknown_keys_are_not_skipped_silently() {
-        let world = World::new();
-        world.put("src", "amd64", "amd64");
-        let spec = world.spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
-        let pushed = world.run(&["push", "from-spec", &spec]).success();
+        let fixture = Fixture::new();
+        fixture.put("src", "amd64", "amd64");
+        let spec = fixture.spec("image: '@app:1'\nmanifests:\n- image: '@src:amd64'\n  plattform: {os: linux}\n");
+        let pushed = fixture.run(&["push", "from-spec", &spec]).success();
         let expected =
             format!("warning: {spec}:4:3: unknown key `plattform` in an entry of `manifests`; it is skipped");
-        assert_eq!((pushed.out(), pushed.err()), (world.digest_line("app", "1"), format!("{expected}\n")));
+        assert_eq!((pushed.out(), pushed.err()), (fixture.digest_line("app", "1"), format!("{expected}\n")));
     }
 
     #[test]
     fn a_failure_is_not_an_image_that_is_missing() {
-        let world = World::new();
-        world.put("src", "amd64", "amd64");
-        world.put("src", "arm64", "arm64");
-        let spec = world.spec(TWO);
+        let fixture = Fixture::new();
+        fixture.put("src", "amd64", "amd64");
+        fixture.put("src", "arm64", "arm64");
+        let spec = fixture.spec(TWO);
         for status in [401, 403, 500] {
-            world.registry.fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
-            let refused = world.command(&["push", "from-spec", "--ignore-missing", &spec]);
+            fixture.registry.fault(Rule::on("GET", "src/manifests/arm64").always(), Fault::status(status));
+            let refused = fixture.command(&["push", "from-spec", "--ignore-missing", &spec]);
             let refused = refused.env("DOCKER_MANIFEST_RETRIES", "0").run();
             assert_eq!((refused.code, refused.out()), (1, String::new()), "{status}: {}", refused.err());
-            world.registry.clear_faults();
+            fixture.registry.clear_faults();
         }
-        assert!(world.registry.manifest("app", "1").is_none());
+        assert!(fixture.registry.manifest("app", "1").is_none());
     }
 
     #[test]
     fn a_bad_type_is_not_docker() {
-        let world = World::new();
-        let spec = world.spec(TWO);
-        let refused = world.run(&["push", "--type", "orc", "from-spec", &spec]);
+        let fixture = Fixture::new();
+        let spec = fixture.spec(TWO);
+        let refused = fixture.run(&["push", "--type", "orc", "from-spec", &spec]);
         let expected = "invalid argument \"orc\" for \"--type\" flag: must be one of docker, oci";
         assert_eq!((refused.code, refused.first_err_line().as_str()), (1, expected));
-        assert_eq!(world.requests(), [""; 0]);
+        assert_eq!(fixture.requests(), [""; 0]);
     }
 
     #[test]
     fn flags_behind_arguments_count() {
-        let world = World::new();
-        world.put("src", "amd64", "amd64");
-        let spec = world.spec(TWO);
-        let _ = world.run(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
-        assert_eq!(world.list("app", "1")["mediaType"], OCI_INDEX);
-        let raw = world.run(&["inspect", "@app:1", "--raw"]).success();
+        let fixture = Fixture::new();
+        fixture.put("src", "amd64", "amd64");
+        let spec = fixture.spec(TWO);
+        let _ = fixture.run(&["push", "from-spec", &spec, "--ignore-missing", "--type", "oci"]).success();
+        assert_eq!(fixture.list("app", "1")["mediaType"], OCI_INDEX);
+        let raw = fixture.run(&["inspect", "@app:1", "--raw"]).success();
         let raw: Value = serde_json::from_slice(&raw.stdout).expect("JSON");
-        assert_eq!(raw["name"], world.name("app:1"));
+        assert_eq!(raw["name"], fixture.name("app:1"));
     }
 
     #[test]
     fn an_entry_without_a_platform_is_shown() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let image = Image::oci().platform("linux", "amd64").layer("l").build();
         let index = Index::oci().image_with(&image, Value::Null, &[]).build();
-        world.registry.put_index("app", "1", &index);
-        let shown = world.run(&["inspect", "@app:1"]).success();
+        fixture.registry.put_index("app", "1", &index);
+        let shown = fixture.run(&["inspect", "@app:1"]).success();
         assert!(
             shown.out().contains("[1] Platform:\n[1]    -      (no platform specified)\n[1] # Layers: 1\n"),
             "{}",
@@ -204,57 +204,57 @@ mod faults {
 
     #[test]
     fn images_may_be_in_another_registry() {
-        let (world, other) = (World::new(), Registry::start());
+        let (fixture, other) = (Fixture::new(), Registry::start());
         let far = Image::docker().platform("linux", "amd64").layer("far").build();
         other.put_image("far", "1", &far);
-        let spec = world.spec(&format!("image: '@app:1'\nmanifests: [{{image: '{}/far:1'}}]\n", other.host()));
-        let pushed = world.run(&["push", "from-spec", &spec]).success();
-        assert_eq!(pushed.out(), world.digest_line("app", "1"));
-        assert!(world.registry.has_blob("app", &far.config_digest()));
+        let spec = fixture.spec(&format!("image: '@app:1'\nmanifests: [{{image: '{}/far:1'}}]\n", other.host()));
+        let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+        assert_eq!(pushed.out(), fixture.digest_line("app", "1"));
+        assert!(fixture.registry.has_blob("app", &far.config_digest()));
     }
 
     #[test]
     fn an_index_brings_what_was_asked_for() {
-        let world = World::new();
+        let fixture = Fixture::new();
         let images = ["amd64", "arm64", "s390x"].map(|name| Image::oci().platform("linux", name).layer(name).build());
         let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[1]).build();
-        world.registry.put_index("multi", "1", &index);
-        let spec = world
+        fixture.registry.put_index("multi", "1", &index);
+        let spec = fixture
             .spec("image: '@app:1'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: arm64}}]\n");
-        let pushed = world.run(&["push", "from-spec", &spec]).success();
-        let lines = world.list("app", "1")["manifests"].clone();
+        let pushed = fixture.run(&["push", "from-spec", &spec]).success();
+        let lines = fixture.list("app", "1")["manifests"].clone();
         assert_eq!(lines.as_array().map(Vec::len), Some(1), "{lines}");
         assert_eq!(lines[0]["digest"], images[1].digest());
         // Docker's list cannot say that something is an attestation.
-        let said = format!("warning: the attestations of {} are left out", world.name("multi:1"));
+        let said = format!("warning: the attestations of {} are left out", fixture.name("multi:1"));
         assert!(pushed.err().starts_with(&said), "{}", pushed.err());
-        let _ = world.run(&["push", "--type=oci", "from-spec", &spec]).success();
-        assert_eq!(world.list("app", "1")["manifests"].as_array().map(Vec::len), Some(2));
+        let _ = fixture.run(&["push", "--type=oci", "from-spec", &spec]).success();
+        assert_eq!(fixture.list("app", "1")["manifests"].as_array().map(Vec::len), Some(2));
     }
 
     #[test]
     fn amd64_has_variants() {
-        let world = World::new();
-        world.put("app", "amd64v3", "amd64");
-        let template = world.name("app:ARCHVARIANT");
+        let fixture = Fixture::new();
+        fixture.put("app", "amd64v3", "amd64");
+        let template = fixture.name("app:ARCHVARIANT");
         let args = ["push", "from-args", "--platforms=linux/amd64/v3", "--template", &template, "--target", "@app:1"];
-        let _ = world.run(&args).success();
-        assert_eq!(world.list("app", "1")["manifests"][0]["platform"]["variant"], "v3");
+        let _ = fixture.run(&args).success();
+        assert_eq!(fixture.list("app", "1")["manifests"][0]["platform"]["variant"], "v3");
     }
 
     #[test]
     fn an_empty_list_is_not_pushed() {
-        let world = World::new();
-        let spec = world.spec("image: '@app:1'\nmanifests: []\n");
-        let refused = world.run(&["push", "from-spec", &spec]);
+        let fixture = Fixture::new();
+        let spec = fixture.spec("image: '@app:1'\nmanifests: []\n");
+        let refused = fixture.run(&["push", "from-spec", &spec]);
         assert_eq!((refused.code, refused.first_err_line()), (1, format!("{spec}:2:12: `manifests` is empty")));
-        assert_eq!(world.requests(), [""; 0]);
+        assert_eq!(fixture.requests(), [""; 0]);
     }
 }
 
 #[test]
 fn an_index_is_shown_as_the_original_shows_it() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let arm = Image::oci().platform("linux", "arm").variant("v7").layer("one").layer("two").build();
     let windows = Image::oci()
         .platform("windows", "amd64")
@@ -263,9 +263,9 @@ fn an_index_is_shown_as_the_original_shows_it() {
         .layer("w")
         .build();
     let index = Index::oci().image(&arm).image(&windows).attestation(&arm).build();
-    world.registry.put_index("t/app", "x", &index);
-    world.registry.clear();
-    let shown = world.run(&["inspect", "@t/app:x"]).success();
+    fixture.registry.put_index("t/app", "x", &index);
+    fixture.registry.clear();
+    let shown = fixture.run(&["inspect", "@t/app:x"]).success();
     let [arm, windows, attestation] = [&index.images[0], &index.images[1], &index.images[2]];
     let layer = |number: usize, bytes: &[u8]| {
         let type_line = "                 type = application/vnd.oci.image.layer.v1.tar+gzip";
@@ -279,7 +279,7 @@ fn an_index_is_shown_as_the_original_shows_it() {
          [2]    - OS Vers: 10.0.17763.1\n[2]    - OS Feat: [win32k]\n[2]    -    Arch: amd64\n[2] # Layers: 1\n{}\n\
          [3]     Type: {} (vnd.docker.reference.type=attestation-manifest)\n[3]   Digest: {}\n[3]   Length: {}\n\
          [3]       >>> Attestation for digest: {}\n\n",
-        world.name("t/app:x"),
+        fixture.name("t/app:x"),
         index.digest(),
         arm.media_type,
         arm.digest(),
@@ -296,8 +296,8 @@ fn an_index_is_shown_as_the_original_shows_it() {
         arm.digest(),
     );
     assert_eq!(shown.out(), expected);
-    assert_eq!(world.requests().len(), 4);
-    let raw = world.run(&["inspect", "--raw", "@t/app:x"]).success().out();
+    assert_eq!(fixture.requests().len(), 4);
+    let raw = fixture.run(&["inspect", "--raw", "@t/app:x"]).success().out();
     let value: Value = serde_json::from_str(&raw).expect("JSON");
     assert_eq!(value["digest"], index.digest());
     assert_eq!(value["manifests"][0], serde_json::from_slice::<Value>(&arm.manifest).expect("JSON"));
@@ -306,14 +306,14 @@ fn an_index_is_shown_as_the_original_shows_it() {
 
 #[test]
 fn an_image_is_shown_as_the_original_shows_it() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let image = Image::docker().platform("linux", "amd64").layer("one").layer("two").build();
-    world.registry.put_image("app", "1", &image);
-    let shown = world.run(&["inspect", "@app:1"]).success();
+    fixture.registry.put_image("app", "1", &image);
+    let shown = fixture.run(&["inspect", "@app:1"]).success();
     let expected = format!(
         "Name: {} (Type: {})\n      Digest: {}\n        Size: {}\n          OS: linux\n        Arch: amd64\n    # Layers: 2\n      \
          layer 01: digest = {}\n      layer 02: digest = {}\n",
-        world.name("app:1"),
+        fixture.name("app:1"),
         image.media_type,
         image.digest(),
         image.manifest.len(),
@@ -321,63 +321,63 @@ fn an_image_is_shown_as_the_original_shows_it() {
         sha256(b"two"),
     );
     assert_eq!(shown.out(), expected);
-    let raw: Value = serde_json::from_str(&world.run(&["inspect", "--raw", "@app:1"]).success().out()).expect("JSON");
+    let raw: Value = serde_json::from_str(&fixture.run(&["inspect", "--raw", "@app:1"]).success().out()).expect("JSON");
     assert_eq!((&raw["os"], &raw["config"]["digest"]), (&json!("linux"), &json!(image.config_digest())));
-    let expanded = world.run(&["inspect", "--raw", "--expand-config", "@app:1"]).success();
+    let expanded = fixture.run(&["inspect", "--raw", "--expand-config", "@app:1"]).success();
     let expanded: Value = serde_json::from_str(&expanded.out()).expect("JSON");
     assert_eq!(expanded["config"], serde_json::from_slice::<Value>(&image.config).expect("JSON"));
 }
 
 #[test]
 fn logins_come_from_flags_or_from_a_named_configuration() {
-    let world = World::of(Registry::builder().basic("me", "s3cret").start());
-    world.put("app", "1", "amd64");
+    let fixture = Fixture::of(Registry::builder().basic("me", "s3cret").start());
+    fixture.put("app", "1", "amd64");
     let inspect = ["inspect", "@app:1"];
-    let refused = world.run(&inspect);
+    let refused = fixture.run(&inspect);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
-    let _ = world.run(&[&["--username", "me", "--password", "s3cret"], &inspect[..]].concat()).success();
-    let wrong = world.run(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
+    let _ = fixture.run(&[&["--username", "me", "--password", "s3cret"], &inspect[..]].concat()).success();
+    let wrong = fixture.run(&[&["--username", "me", "--password", "wr0ng"], &inspect[..]].concat());
     assert!(wrong.code == 1 && !wrong.err().contains("wr0ng"), "{}", wrong.err());
     // "me:s3cret"
-    let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6czNjcmV0\"}}}}}}", world.registry.host());
-    let file = world.sandbox.write("own/auth.json", &config);
-    let folder = world.sandbox.write("folder/config.json", &config).parent().expect("its folder").to_owned();
+    let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"bWU6czNjcmV0\"}}}}}}", fixture.registry.host());
+    let file = fixture.sandbox.write("own/auth.json", &config);
+    let folder = fixture.sandbox.write("folder/config.json", &config).parent().expect("its folder").to_owned();
     for place in [file, folder] {
-        let _ = world.run(&[&["--docker-cfg", &place.display().to_string()], &inspect[..]].concat()).success();
+        let _ = fixture.run(&[&["--docker-cfg", &place.display().to_string()], &inspect[..]].concat()).success();
     }
-    let missing = world.run(&["--docker-cfg", "/no/such", "inspect", "@app:1"]);
+    let missing = fixture.run(&["--docker-cfg", "/no/such", "inspect", "@app:1"]);
     assert_eq!((missing.code, missing.first_err_line().starts_with("cannot read /no/such: ")), (1, true));
 }
 
 #[test]
 fn plain_http_is_spoken_at_once() {
-    let world = World::new();
-    world.put("app", "1", "amd64");
-    world.registry.clear();
-    let _ = world.run(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
-    assert_eq!(world.requests().len(), 2);
-    let none = world.run(&["inspect", "@none:1"]);
+    let fixture = Fixture::new();
+    fixture.put("app", "1", "amd64");
+    fixture.registry.clear();
+    let _ = fixture.run(&["--plain-http", "--debug", "inspect", "@app:1"]).success();
+    assert_eq!(fixture.requests().len(), 2);
+    let none = fixture.run(&["inspect", "@none:1"]);
     assert_eq!((none.code, none.out()), (1, String::new()));
-    assert_eq!(none.first_err_line(), format!("no such manifest: {}", world.name("none:1")));
-    assert_eq!(world.run(&["bogus"]).code, 1);
-    assert!(world.run(&["--version"]).success().out().starts_with("manifest-tool version "));
-    assert!(world.run(&["--help"]).success().out().starts_with("Usage:  manifest-tool "));
+    assert_eq!(none.first_err_line(), format!("no such manifest: {}", fixture.name("none:1")));
+    assert_eq!(fixture.run(&["bogus"]).code, 1);
+    assert!(fixture.run(&["--version"]).success().out().starts_with("manifest-tool version "));
+    assert!(fixture.run(&["--help"]).success().out().starts_with("Usage:  manifest-tool "));
 }
 
 #[test]
 fn a_link_named_mquery_is_mquery() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let mquery =
-        |args: &[&str]| world.sandbox.command(world.sandbox.path().join("mquery")).args(args.iter().copied()).run();
+        |args: &[&str]| fixture.sandbox.command(fixture.sandbox.path().join("mquery")).args(args.iter().copied()).run();
     assert!(mquery(&["--help"]).success().out().starts_with("Usage:  mquery [OPTIONS] IMAGE\n"));
     let refused = mquery(&[]);
     assert_eq!((refused.code, refused.first_err_line().as_str()), (1, "mquery: 'mquery' requires 1 argument"));
 }
 
 /// What another program does otherwise than ours, the layout of the list's JSON aside: that is docker's with us.
-fn differences(world: &World, other: &Path) -> Vec<String> {
+fn differences(fixture: &Fixture, other: &Path) -> Vec<String> {
     let both = |args: &[&str]| {
-        let theirs = world.sandbox.command(other).args(args.iter().copied()).run();
+        let theirs = fixture.sandbox.command(other).args(args.iter().copied()).run();
         (theirs.code, theirs.out())
     };
     let mut found = Vec::new();
@@ -386,18 +386,18 @@ fn differences(world: &World, other: &Path) -> Vec<String> {
             found.push(format!("{what} of {}:\n{theirs}\nours:\n{ours}", args.join(" ")));
         }
     };
-    let (spec, template) = (world.spec(TWO), world.name("src:ARCH"));
-    let (target, name) = (world.name("app:1"), world.name("app:1"));
+    let (spec, template) = (fixture.spec(TWO), fixture.name("src:ARCH"));
+    let (target, name) = (fixture.name("app:1"), fixture.name("app:1"));
     let from_args = ["--platforms", "linux/amd64,linux/arm64", "--template", &template, "--target", &target];
-    let missing = world.sandbox.write(
+    let missing = fixture.sandbox.write(
         "missing.yaml",
         format!(
             "image: {target}\nmanifests: [{{image: {}}}, {{image: {}}}]\n",
-            world.name("src:amd64"),
-            world.name("src:no")
+            fixture.name("src:amd64"),
+            fixture.name("src:no")
         ),
     );
-    let (missing, nowhere) = (missing.display().to_string(), world.name("app:none"));
+    let (missing, nowhere) = (missing.display().to_string(), fixture.name("app:none"));
     for (kind, more) in [
         ("docker", &["from-spec", spec.as_str()][..]),
         ("oci", &["from-spec", &spec]),
@@ -407,21 +407,21 @@ fn differences(world: &World, other: &Path) -> Vec<String> {
     ] {
         let args = [&["--plain-http", "push", "--type", kind][..], more].concat();
         let (code, line) = both(&args);
-        let (their_list, their_line) = (world.list("app", "1"), world.digest_line("app", "1"));
+        let (their_list, their_line) = (fixture.list("app", "1"), fixture.digest_line("app", "1"));
         // The digest and the size are those of what was pushed.
         compare("the line", &args, line, their_line);
-        let ours = world.run(&args);
+        let ours = fixture.run(&args);
         compare("the exit code", &args, code.to_string(), ours.code.to_string());
-        compare("the line", &args, world.digest_line("app", "1"), ours.out());
-        compare("the list", &args, their_list.to_string(), world.list("app", "1").to_string());
+        compare("the line", &args, fixture.digest_line("app", "1"), ours.out());
+        compare("the list", &args, their_list.to_string(), fixture.list("app", "1").to_string());
         for inspect in [&["inspect"][..], &["inspect", "--raw"], &["inspect", "--expand-config", "--raw"]] {
             let args = [&["--plain-http"], inspect, &[&name]].concat();
-            let ((code, text), ours) = (both(&args), world.run(&args));
+            let ((code, text), ours) = (both(&args), fixture.run(&args));
             compare("the exit code", &args, code.to_string(), ours.code.to_string());
             compare("the text", &args, text, ours.out());
         }
     }
-    let image = world.name("src:amd64");
+    let image = fixture.name("src:amd64");
     for args in [
         &["--plain-http", "inspect", &image][..],
         &["--plain-http", "inspect", "--raw", &image],
@@ -429,7 +429,7 @@ fn differences(world: &World, other: &Path) -> Vec<String> {
         &["--plain-http", "push", "from-spec", "/no/such/file"],
         &["--plain-http", "push", "from-spec", &missing],
     ] {
-        let ((code, text), ours) = (both(args), world.run(args));
+        let ((code, text), ours) = (both(args), fixture.run(args));
         compare("the exit code", args, code.to_string(), ours.code.to_string());
         compare("the text", args, text, ours.out());
     }
@@ -437,11 +437,11 @@ fn differences(world: &World, other: &Path) -> Vec<String> {
 }
 
 /// A world with the images of [`TWO`].
-fn with_two() -> World {
-    let world = World::new();
-    world.put("src", "amd64", "amd64");
-    world.put("src", "arm64", "arm64");
-    world
+fn with_two() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.put("src", "amd64", "amd64");
+    fixture.put("src", "arm64", "arm64");
+    fixture
 }
 
 #[test]
@@ -456,11 +456,11 @@ fn a_real_manifest_tool_does_the_same() {
 /// The comparison is one: a program that does the same passes, and one that does any of it otherwise does not.
 #[test]
 fn a_manifest_tool_that_differs_is_found() {
-    let world = with_two();
+    let fixture = with_two();
     let fake = |script: &str| {
-        let path = world.sandbox.path().join("fake");
-        write_script(&path, &format!("#!/bin/sh\n{}\n", script.replace("TOOL", &world.tool.display().to_string())));
-        differences(&world, &path)
+        let path = fixture.sandbox.path().join("fake");
+        write_script(&path, &format!("#!/bin/sh\n{}\n", script.replace("TOOL", &fixture.tool.display().to_string())));
+        differences(&fixture, &path)
     };
     assert_eq!(fake("exec TOOL \"$@\""), [""; 0]);
     for (script, what) in [

@@ -24,19 +24,19 @@ use super::OURS;
 const TARGET: &str = "dst/app";
 
 /// A registry to push to, another one to take images from, and a place to run in.
-struct World {
+struct Fixture {
     to: Registry,
     from: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new() -> World {
-        World::of(Registry::start())
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::of(Registry::start())
     }
 
-    fn of(to: Registry) -> World {
-        World { to, from: Registry::start(), sandbox: Sandbox::new() }
+    fn of(to: Registry) -> Fixture {
+        Fixture { to, from: Registry::start(), sandbox: Sandbox::new() }
     }
 
     /// A word of a command line: `@x` is x in the registry that is pushed to, `%x` is x in the other one.

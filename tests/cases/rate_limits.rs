@@ -11,7 +11,7 @@ use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
 
-use super::client_bench::{Plan, digest, repository};
+use super::client_fixture::{FixtureBuilder, digest, repository};
 use super::in_process;
 
 /// A clock that stands still but for those who sleep by it. Who sleep together wake together.
@@ -105,13 +105,13 @@ fn a_refused_put_is_repeated_on_its_session_with_the_same_bytes() {
         let after = vec![("Retry-After".to_owned(), "2".to_owned())];
         // More often than a request is repeated otherwise.
         to.fault(Rule::on(method, "/uploads/").times(5), Fault::Status(429, String::new(), after));
-        let plan = Plan::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
-        let bench = plan.build();
+        let builder = FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
+        let fixture = builder.build();
         let (target, source) = (repository(&to, &format!("{}-{size}", method.to_lowercase())), repository(&from, "b"));
         to.clear();
         from.clear();
         let wanted = Blob { digest: &blob, size: None };
-        let brought = bench.registry.copy_blob(&target, &[&source], &wanted, &|_| {});
+        let brought = fixture.registry.copy_blob(&target, &[&source], &wanted, &|_| {});
         assert_eq!(brought, Ok(BlobCopy::Copied(size as u64)), "{method} {size}");
         let count = |method: &str| to.requests().iter().filter(|request| request.method == method).count();
         assert_eq!(count("POST"), 1, "{method} {size}");
@@ -128,17 +128,18 @@ fn waiting_for_a_limit_does_not_use_up_the_tries_and_ends_with_the_time() {
     let clock = Shared::new();
     let registry = Registry::start();
     registry.put_image("a", "1", &Image::docker().platform("linux", "amd64").build());
-    let bench = || Plan::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
+    let fixture = || FixtureBuilder::new().retries(1, Arc::clone(&clock) as Arc<dyn Clock>);
     // Without Retry-After the waits double up to half a minute.
     registry.fault(Rule::any().times(9), Fault::status(429));
-    bench().build().manifest(&registry, "a:1").expect("it answers in the end");
+    fixture().build().manifest(&registry, "a:1").expect("it answers in the end");
     let doubled = [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].map(Duration::from_millis);
     assert_eq!((registry.requests().len(), clock.passed()), (10, doubled.iter().sum()));
 
     registry.clear();
     registry.clear_faults();
     registry.fault(Rule::any(), Fault::status(429));
-    let error = bench().timeout(Duration::from_secs(20)).build().manifest(&registry, "a:1").expect_err("it never does");
+    let error =
+        fixture().timeout(Duration::from_secs(20)).build().manifest(&registry, "a:1").expect_err("it never does");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 7), "{error}");
     assert!(error.detail.ends_with("are left"), "{error}");
 }

@@ -17,7 +17,7 @@ use testkit::certs::self_signed_docs;
 use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Registry, Rule};
 
-use super::client_bench::{Bench, Plan, amd, digest, lines, repository};
+use super::client_fixture::{Fixture, FixtureBuilder, amd, digest, lines, repository};
 
 /// A clock that goes on by what is slept, and writes that down. Half of the jitter is 1, so waits are the longest.
 struct Dial {
@@ -61,8 +61,8 @@ fn seeded() -> (Registry, Image) {
     (registry, image)
 }
 
-fn three(dial: &Arc<Dial>) -> Bench {
-    Plan::new().retries(3, Arc::clone(dial) as Arc<dyn Clock>).build()
+fn three(dial: &Arc<Dial>) -> Fixture {
+    FixtureBuilder::new().retries(3, Arc::clone(dial) as Arc<dyn Clock>).build()
 }
 
 fn later(status: u16, after: &str) -> Fault {
@@ -74,10 +74,10 @@ fn manifest_under(rule: Rule, fault: Fault) -> (Option<RegistryErrorKind>, usize
     let (registry, _) = seeded();
     registry.fault(rule, fault);
     let dial = Dial::new();
-    let bench = three(&dial);
-    let failed = bench.manifest(&registry, "a:1").err().map(|error| error.kind);
+    let fixture = three(&dial);
+    let failed = fixture.manifest(&registry, "a:1").err().map(|error| error.kind);
     let sent = registry.requests().len();
-    assert_eq!(bench.registry.requests(), u64::try_from(sent).expect("a few"), "each is counted");
+    assert_eq!(fixture.registry.requests(), u64::try_from(sent).expect("a few"), "each is counted");
     (failed, sent, dial.slept())
 }
 
@@ -126,7 +126,7 @@ fn without_retries_everything_is_tried_once() {
     for fault in [Fault::status(429), Fault::status(503), Fault::CloseAfterRead, later(429, "1")] {
         let (registry, _) = seeded();
         registry.fault(Rule::any(), fault);
-        let error = Bench::new().manifest(&registry, "a:1").expect_err("it does not answer");
+        let error = Fixture::new().manifest(&registry, "a:1").expect_err("it does not answer");
         assert_eq!((error.tries, registry.requests().len()), (1, 1), "{error}");
         assert!(!error.to_string().contains("tried"), "{error}");
     }
@@ -163,10 +163,10 @@ fn what_the_registry_asks_for_is_waited_for_and_told() {
             let (registry, _) = seeded();
             registry.fault(Rule::any().times(1), later(status, after));
             let dial = Dial::new();
-            let bench = three(&dial);
-            bench.manifest(&registry, "a:1").expect("it answers the second time");
+            let fixture = three(&dial);
+            fixture.manifest(&registry, "a:1").expect("it answers the second time");
             assert_eq!((registry.requests().len(), dial.slept()), (2, vec![slept]), "{status} {after}");
-            let notices = bench.notices();
+            let notices = fixture.notices();
             assert_eq!(notices.len(), usize::from(!told.is_empty()), "{notices:?}");
             let right = |line: &String| {
                 line.starts_with(&registry.host()) && line.contains(&status.to_string()) && line.ends_with(told)
@@ -182,14 +182,16 @@ fn longer_than_there_is_time_for_is_not_waited_for() {
         let (registry, _) = seeded();
         registry.fault(Rule::any(), later(429, "3600"));
         let dial = Dial::new();
-        let plan = Plan::new().retries(3, Arc::clone(&dial) as Arc<dyn Clock>);
-        let bench = timeout.map_or_else(|| Plan::new().retries(3, Arc::clone(&dial) as _), |t| plan.timeout(t)).build();
-        let error = bench.manifest(&registry, "a:1").expect_err("an hour is too long");
+        let builder = FixtureBuilder::new().retries(3, Arc::clone(&dial) as Arc<dyn Clock>);
+        let fixture = timeout
+            .map_or_else(|| FixtureBuilder::new().retries(3, Arc::clone(&dial) as _), |t| builder.timeout(t))
+            .build();
+        let error = fixture.manifest(&registry, "a:1").expect_err("an hour is too long");
         let asked = format!("it asks to wait for 3600 s, and only {left} are left");
         assert!(error.kind == RegistryErrorKind::RateLimited && error.detail.ends_with(&asked), "{error}");
         assert_eq!((registry.requests().len(), dial.slept()), (1, vec![]));
         // Nor does anybody else ask it in that time.
-        let error = bench.manifest(&registry, "a:1").expect_err("it wants to be left alone");
+        let error = fixture.manifest(&registry, "a:1").expect_err("it wants to be left alone");
         assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::RateLimited, 1), "{error}");
     }
 }
@@ -199,12 +201,13 @@ fn too_many_requests_slow_that_registry_and_no_other() {
     let ((busy, _), (idle, _)) = (seeded(), seeded());
     busy.fault(Rule::any().times(2), later(429, "30"));
     let dial = Dial::new();
-    let bench = Plan::new().retries(1, Arc::clone(&dial) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
-    let error = bench.manifest(&busy, "a:1").expect_err("it is too busy twice");
+    let fixture =
+        FixtureBuilder::new().retries(1, Arc::clone(&dial) as Arc<dyn Clock>).timeout(Duration::from_secs(40)).build();
+    let error = fixture.manifest(&busy, "a:1").expect_err("it is too busy twice");
     assert_eq!((error.kind, dial.slept()), (RegistryErrorKind::RateLimited, vec![30_000]));
-    bench.manifest(&idle, "a:1").expect("the other one is not busy");
+    fixture.manifest(&idle, "a:1").expect("the other one is not busy");
     assert_eq!(dial.slept(), [30_000], "and not waited for");
-    bench.manifest(&busy, "a:1").expect("it is no longer busy");
+    fixture.manifest(&busy, "a:1").expect("it is no longer busy");
     assert_eq!(dial.slept(), [30_000, 30_000], "the pause that it asked for the second time");
 }
 
@@ -212,21 +215,21 @@ fn too_many_requests_slow_that_registry_and_no_other() {
 fn after_too_many_requests_fewer_are_sent_at_once() {
     let (registry, _) = seeded();
     let dial = Dial::new();
-    let bench = three(&dial);
-    bench.manifest(&registry, "a:1").expect("it is there");
+    let fixture = three(&dial);
+    fixture.manifest(&registry, "a:1").expect("it is there");
     registry.fault(Rule::any().times(1), later(429, "5"));
-    bench.manifest(&registry, "a:1").expect("it answers the second time");
+    fixture.manifest(&registry, "a:1").expect("it answers the second time");
     registry.clear();
     registry.fault(Rule::any().times(1), Fault::Hang);
     let asked = thread::scope(|scope| {
-        let bench = &bench;
+        let fixture = &fixture;
         let registry = &registry;
-        scope.spawn(move || bench.manifest(registry, "a:1").expect("it is let go"));
+        scope.spawn(move || fixture.manifest(registry, "a:1").expect("it is let go"));
         registry.wait_until(|requests| requests.len() == 1);
         let (begun, other) = mpsc::channel();
         scope.spawn(move || {
             begun.send(()).expect("somebody listens");
-            bench.manifest(registry, "a:1").expect("it is there")
+            fixture.manifest(registry, "a:1").expect("it is there")
         });
         other.recv().expect("it has begun");
         let asked = registry.requests().len();
@@ -245,26 +248,26 @@ fn writes_that_may_be_repeated_are() {
         let (registry, image) = seeded();
         let blob = digest(&registry.put_blob("b", b"hello"));
         let dial = Dial::new();
-        let bench = three(&dial);
+        let fixture = three(&dial);
         let (target, source) = (repository(&registry, "a"), repository(&registry, "b"));
         registry.fault(Rule::on("PUT", "/manifests/").times(1), fault.clone());
         registry.fault(Rule::on("POST", "mount=").times(1), fault.clone());
         let tag = ManifestName::Tag("2".to_owned());
-        let put = bench.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
+        let put = fixture.registry.put_manifest(&target, &tag, DOCKER_MANIFEST, &image.manifest);
         assert_eq!(put.map(|stored| stored.digest.to_string()), Ok(image.digest()), "{fault:?}");
-        assert_eq!(bench.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted), "{fault:?}");
+        assert_eq!(fixture.registry.mount(&target, &source, &blob), Ok(MountResult::Mounted), "{fault:?}");
         assert_eq!((registry.requests().len(), dial.slept()), (4, slept), "{:?}", lines(&registry));
     }
 }
 
 /// A registry with tokens, and a client that knows an identity token or a password for it.
-fn with_tokens(config: &str, dial: &Arc<Dial>) -> (Registry, Bench) {
+fn with_tokens(config: &str, dial: &Arc<Dial>) -> (Registry, Fixture) {
     let bearer = Bearer::new().user("me", "hunter2").refresh_token("identity");
     let registry = Registry::builder().bearer(bearer).start();
     registry.put_image("a", "1", &amd());
     let config = format!(r#"{{"auths":{{"{}":{config}}}}}"#, registry.host());
-    let bench = Plan::new().config(&config).retries(3, Arc::clone(dial) as Arc<dyn Clock>).build();
-    (registry, bench)
+    let fixture = FixtureBuilder::new().config(&config).retries(3, Arc::clone(dial) as Arc<dyn Clock>).build();
+    (registry, fixture)
 }
 
 const PASSWORD: &str = r#"{"username":"me","password":"hunter2"}"#;
@@ -281,9 +284,9 @@ fn a_token_is_asked_for_again() {
         (Fault::CloseAfterRead, vec![250]),
     ] {
         let dial = Dial::new();
-        let (registry, bench) = with_tokens(PASSWORD, &dial);
+        let (registry, fixture) = with_tokens(PASSWORD, &dial);
         registry.fault(Rule::on("GET", "/token").times(2), fault.clone());
-        bench.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        fixture.manifest(&registry, "a:1").unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         let tokens = registry.requests().iter().filter(|request| request.is_token()).count();
         assert_eq!((tokens, registry.requests().len(), dial.slept()), (3, 5, slept), "{fault:?}");
     }
@@ -292,14 +295,14 @@ fn a_token_is_asked_for_again() {
 #[test]
 fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
     let dial = Dial::new();
-    let (registry, bench) = with_tokens(PASSWORD, &dial);
+    let (registry, fixture) = with_tokens(PASSWORD, &dial);
     registry.fault(Rule::on("GET", "/token").times(3), later(503, "2"));
     registry.fault(Rule::on("GET", "/token").from(4), Fault::status(503));
-    let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
+    let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
     assert_eq!((error.kind, error.tries), (RegistryErrorKind::Server, 7));
     assert!(error.detail.starts_with("token server "), "{error}");
     assert_eq!((registry.requests().len(), dial.slept()), (1 + 7, vec![2000, 2000, 2000, 250, 500, 1000]));
-    let notices = bench.notices();
+    let notices = fixture.notices();
     assert_eq!(notices.len(), 3);
     assert!(notices[0].starts_with("token server ") && !notices[0][1..].contains("token server"), "{notices:?}");
 }
@@ -308,9 +311,9 @@ fn a_token_server_that_is_down_is_not_asked_anew_for_each_try() {
 fn a_refresh_token_is_sent_once() {
     for fault in [Fault::status(503), Fault::CloseAfterRead, Fault::CloseAfterEffect] {
         let dial = Dial::new();
-        let (registry, bench) = with_tokens(IDENTITY, &dial);
+        let (registry, fixture) = with_tokens(IDENTITY, &dial);
         registry.fault(Rule::on("POST", "/token"), fault.clone());
-        let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
+        let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
         assert_eq!((error.tries, dial.slept()), (1, vec![]), "{fault:?}: {error}");
         let posts = registry.requests().iter().filter(|request| request.method == "POST").count();
         assert_eq!(posts, 1, "{fault:?}");
@@ -321,8 +324,8 @@ fn a_refresh_token_is_sent_once() {
 fn out_of_time(name: &str, fault: Fault) -> (RegistryErrorKind, String) {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), fault);
-    let bench = Plan::new().timeout(Duration::from_millis(300)).build();
-    let error = bench.manifest(&registry, name).expect_err("there is no time for it");
+    let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
+    let error = fixture.manifest(&registry, name).expect_err("there is no time for it");
     (error.kind, error.detail)
 }
 
@@ -341,7 +344,7 @@ fn one_that_does_not_answer_or_stops_in_the_middle_is_given_up_in_time() {
 fn one_that_goes_on_dripping_is_given_up_in_time() {
     let (registry, _) = seeded();
     registry.fault(Rule::any(), Fault::Drip);
-    let bench = Plan::new().timeout(Duration::from_millis(300)).build();
+    let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
     let (over, is_over) = mpsc::channel::<()>();
     let error = thread::scope(|scope| {
         let registry = &registry;
@@ -351,7 +354,7 @@ fn one_that_goes_on_dripping_is_given_up_in_time() {
                 registry.drip(1);
             }
         });
-        let error = bench.manifest(registry, "a:1").expect_err("there is no time for it");
+        let error = fixture.manifest(registry, "a:1").expect_err("there is no time for it");
         drop(over);
         error
     });
@@ -362,7 +365,7 @@ fn one_that_goes_on_dripping_is_given_up_in_time() {
 fn a_handshake_that_does_not_go_on_is_given_up_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let host = silent.local_addr().expect("it is bound");
-    let bench = Plan::new().timeout(Duration::from_millis(300)).build();
-    let error = bench.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
+    let fixture = FixtureBuilder::new().timeout(Duration::from_millis(300)).build();
+    let error = fixture.manifest_of(&format!("{host}/a:1")).expect_err("nobody accepts");
     assert_eq!((error.kind, error.detail.as_str()), (RegistryErrorKind::Timeout, "no whole answer within 300 ms"));
 }

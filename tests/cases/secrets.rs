@@ -13,7 +13,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Sandbox, tree};
 
 use super::OURS;
-use super::client_bench::{Bench, Plan, amd};
+use super::client_fixture::{Fixture, FixtureBuilder, amd};
 
 const PASSWORD: &str = "hunter2-tops3cret";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.a-registry-token-that-is-fairly-long.c2lnbmF0dXJl";
@@ -59,13 +59,13 @@ fn echoes(text: &str) -> Vec<Fault> {
 }
 
 /// What the client says, traces and returns when the registry repeats what it was sent.
-fn heard(registry: &Registry, bench: &Bench, fault: Fault) -> String {
+fn heard(registry: &Registry, fixture: &Fixture, fault: Fault) -> String {
     registry.clear_faults();
     registry.fault(Rule::any().authorized(), fault);
-    let outcome = bench.manifest(registry, "a:1");
+    let outcome = fixture.manifest(registry, "a:1");
     let media_type = outcome.as_ref().map(|fetched| fetched.media_type.clone()).unwrap_or_default();
     let error = outcome.err().map(|error| format!("{error}\n{error:?}")).unwrap_or_default();
-    [error, media_type, bench.trace().join("\n"), bench.notices().join("\n")].join("\n")
+    [error, media_type, fixture.trace().join("\n"), fixture.notices().join("\n")].join("\n")
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn a_login_that_a_registry_repeats_is_not_told() {
         for fault in echoes(text) {
             let registry = Registry::builder().basic("me", PASSWORD).start();
             registry.put_image("a", "1", &amd());
-            let bench = Bench::with_login(&registry, "me", PASSWORD);
-            assert_silent(&heard(&registry, &bench, fault));
+            let fixture = Fixture::with_login(&registry, "me", PASSWORD);
+            assert_silent(&heard(&registry, &fixture, fault));
         }
     }
 }
@@ -87,7 +87,7 @@ fn a_token_that_a_registry_repeats_is_not_told() {
         let registry = Registry::builder().bearer(Bearer::new().registry_token(TOKEN)).start();
         registry.put_image("a", "1", &amd());
         let config = format!(r#"{{"auths":{{"{}":{{"registrytoken":"{TOKEN}"}}}}}}"#, registry.host());
-        let said = heard(&registry, &Plan::new().config(&config).build(), fault);
+        let said = heard(&registry, &FixtureBuilder::new().config(&config).build(), fault);
         assert_silent(&said);
         assert!(!said.is_empty());
     }
@@ -103,11 +103,11 @@ fn a_token_server_that_repeats_the_login_or_the_refresh_token_is_not_quoted() {
         for status in [400, 401, 403, 429, 500] {
             let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
             let config = format!(r#"{{"auths":{{"{}":{entry}}}}}"#, registry.host());
-            let bench = Plan::new().config(&config).build();
+            let fixture = FixtureBuilder::new().config(&config).build();
             let body = format!(r#"{{"details":"not with {secret}"}}"#);
             registry.fault(Rule::on("*", "/token"), Fault::Status(status, body, vec![]));
-            let error = bench.manifest(&registry, "a:1").expect_err("there is no token");
-            let said = format!("{error}\n{error:?}\n{}", bench.trace().join("\n"));
+            let error = fixture.manifest(&registry, "a:1").expect_err("there is no token");
+            let said = format!("{error}\n{error:?}\n{}", fixture.trace().join("\n"));
             assert_silent(&said);
             assert!(said.contains("[secret]"), "{said}");
         }
@@ -139,9 +139,10 @@ fn a_login_that_is_given_goes_before_the_one_that_is_stored() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
     let wrong = BASE64_STANDARD.encode("other:wrong");
-    let plan = || Plan::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
-    plan().login(&registry.host(), "me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
-    let error = plan().build().manifest(&registry, "a:1").expect_err("the stored one is wrong");
+    let builder =
+        || FixtureBuilder::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{wrong}"}}}}}}"#, registry.host()));
+    builder().login(&registry.host(), "me", PASSWORD).build().manifest(&registry, "a:1").expect("the login is right");
+    let error = builder().build().manifest(&registry, "a:1").expect_err("the stored one is wrong");
     assert_eq!(error.kind, RegistryErrorKind::LoginRefused);
 }
 
@@ -154,11 +155,11 @@ fn afar(registry: &Registry) -> String {
 fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     registry.put_image("a", "1", &amd());
-    let plan = || Plan::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
-    let error = plan().build().manifest_of(&afar(&registry)).expect_err("it speaks plain HTTP");
+    let builder = || FixtureBuilder::new().login(&format!("0.0.0.0:{}", registry.port()), "me", PASSWORD);
+    let error = builder().build().manifest_of(&afar(&registry)).expect_err("it speaks plain HTTP");
     assert_eq!((error.kind, registry.requests().len()), (RegistryErrorKind::PlainHttp, 0));
-    for bench in [plan().insecure().build(), plan().plain_http().build()] {
-        bench.manifest_of(&afar(&registry)).expect("the user wants it so");
+    for fixture in [builder().insecure().build(), builder().plain_http().build()] {
+        fixture.manifest_of(&afar(&registry)).expect("the user wants it so");
     }
 }
 
@@ -166,7 +167,7 @@ fn a_login_goes_over_plain_http_only_where_that_was_asked_for() {
 fn where_plain_http_was_asked_for_nothing_else_is_tried() {
     let registry = Registry::start();
     registry.put_image("a", "1", &amd());
-    Plan::new().plain_http().build().manifest_of(&afar(&registry)).expect("it speaks plain HTTP");
+    FixtureBuilder::new().plain_http().build().manifest_of(&afar(&registry)).expect("it speaks plain HTTP");
     assert_eq!((registry.connections(), registry.requests().len()), (1, 1), "no handshake came before");
 }
 

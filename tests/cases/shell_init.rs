@@ -36,14 +36,14 @@ pub(super) const CALLS: &[(&[&str], &str)] = &[
     (&["run", "--rm", "manifest", "-x"], "docker"),
 ];
 
-struct Stage {
+struct Fixture {
     sandbox: Sandbox,
     shell: &'static str,
     options: &'static [&'static str],
 }
 
-impl Stage {
-    fn new(shell: &'static str, options: &'static [&'static str]) -> Option<Stage> {
+impl Fixture {
+    fn new(shell: &'static str, options: &'static [&'static str]) -> Option<Fixture> {
         if !on_path(shell) {
             skipped(&format!("the {shell} function"), &format!("{shell} is not installed (apt-get install {shell})"));
             return None;
@@ -58,7 +58,7 @@ impl Stage {
             let script = format!("#!/bin/sh\nprintf '%s' {name}\nprintf '[%s]' \"$@\"\necho\ncat\nexit 42\n");
             write_script(&sandbox.path().join("bin").join(name), &script);
         }
-        Some(Stage { sandbox, shell, options })
+        Some(Fixture { sandbox, shell, options })
     }
 
     /// Runs a script in which `$BIN` is in front of the PATH and the function is there.
@@ -93,21 +93,21 @@ impl Stage {
 
 #[test]
 fn bash_sends_manifest_to_us_and_the_rest_to_docker() {
-    let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
-    stage.check();
+    let Some(fixture) = Fixture::new("bash", &["--norc", "-u"]) else { return };
+    fixture.check();
     // Loaded twice, under an alias of the same name, and where a failing command ends the script.
     let script = "shopt -s expand_aliases\nalias docker='docker -D'\n. \"$FUNCTION\"\nset -e\ndocker manifest || true\ndocker ps";
-    let output = stage.run(script, &[]);
+    let output = fixture.run(script, &[]);
     assert_eq!((output.code, output.out().as_str()), (42, "docker-manifest[-D][manifest]\ninput\ndocker[-D][ps]\n"));
     assert_eq!(output.err(), "");
 }
 
 #[test]
 fn zsh_sends_manifest_to_us_and_the_rest_to_docker() {
-    let Some(stage) = Stage::new("zsh", &["-f", "-u"]) else { return };
-    stage.check();
+    let Some(fixture) = Fixture::new("zsh", &["-f", "-u"]) else { return };
+    fixture.check();
     let output =
-        stage.run("alias docker='docker -D'; . \"$FUNCTION\"; autoload -Uz compinit; eval 'docker manifest'", &[]);
+        fixture.run("alias docker='docker -D'; . \"$FUNCTION\"; autoload -Uz compinit; eval 'docker manifest'", &[]);
     assert_eq!((output.code, output.out().as_str()), (42, "docker-manifest[-D][manifest]\ninput\n"));
     assert_eq!(output.err(), "");
 }
@@ -119,10 +119,10 @@ fn posix_shells_send_manifest_to_us_and_the_rest_to_docker() {
         if !on_path(shell) {
             continue;
         }
-        let Some(stage) = Stage::new(shell, options) else { return };
-        stage.check();
+        let Some(fixture) = Fixture::new(shell, options) else { return };
+        fixture.check();
         let script = "alias docker='docker -D'\n. \"$FUNCTION\"\nset -e\neval 'docker manifest' || true\ndocker ps";
-        let output = stage.run(script, &[]);
+        let output = fixture.run(script, &[]);
         let expected = "docker-manifest[-D][manifest]\ninput\ndocker[-D][ps]\n";
         assert_eq!((output.code, output.out().as_str(), output.err().as_str()), (42, expected, ""), "{shell}");
     }
@@ -130,25 +130,25 @@ fn posix_shells_send_manifest_to_us_and_the_rest_to_docker() {
 
 #[test]
 fn bash_passes_its_function_on_to_the_bashes_that_it_starts() {
-    let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
-    stage.sandbox.write("inner", "docker manifest a\n");
+    let Some(fixture) = Fixture::new("bash", &["--norc", "-u"]) else { return };
+    fixture.sandbox.write("inner", "docker manifest a\n");
     let script = "bash -c 'docker manifest b' </dev/null || echo c | xargs bash -c 'docker manifest $0' || bash inner";
-    let output = stage.run(script, &[]);
+    let output = fixture.run(script, &[]);
     let expected = "docker-manifest[manifest][b]\ndocker-manifest[manifest][c]\ndocker-manifest[manifest][a]\ninput\n";
     assert_eq!((output.code, output.out().as_str(), output.err().as_str()), (42, expected, ""));
 }
 
 #[test]
 fn fish_sends_manifest_to_us_and_the_rest_to_docker() {
-    let Some(stage) = Stage::new("fish", &["--no-config"]) else { return };
-    stage.check();
+    let Some(fixture) = Fixture::new("fish", &["--no-config"]) else { return };
+    fixture.check();
 }
 
 #[test]
 fn bash_completes_the_program_itself() {
-    let Some(stage) = Stage::new("bash", &["--norc", "-u"]) else { return };
-    std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
-    std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
+    let Some(fixture) = Fixture::new("bash", &["--norc", "-u"]) else { return };
+    std::fs::remove_file(fixture.sandbox.path().join("bin/docker-manifest")).unwrap();
+    std::os::unix::fs::symlink(OURS, fixture.sandbox.path().join("bin/docker-manifest")).unwrap();
     let script = "c() { COMP_LINE=$1 COMP_POINT=${#1}; __docker_manifest_complete; echo \"${COMPREPLY[@]}\"; }
         c 'docker-manifest annotate --os l'; c 'docker-manifest annotate --os=l'; c 'docker-manifest pu'
         mkdir -p d/manifests/h-5_app-1; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest --config d rm '
@@ -156,7 +156,7 @@ fn bash_completes_the_program_itself() {
         COMP_WORDBREAKS=' '; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest annotate --os=l'
         c 'docker-manifest push --digest-file=l'
         complete -p docker-manifest";
-    let output = stage.run(script, &[]).success();
+    let output = fixture.run(script, &[]).success();
     let completed = "linux\nlinux\npush\n5/app:1\nh:5/app:1\nlists.yaml\nlists.yaml\n\nh:5/app:1\n--os=linux\n\
                      --digest-file=lists.yaml\n";
     assert_eq!(output.out(), format!("{completed}complete -F __docker_manifest_complete docker-manifest\n"));
@@ -164,15 +164,15 @@ fn bash_completes_the_program_itself() {
 
 #[test]
 fn fish_completes_the_program_itself() {
-    let Some(stage) = Stage::new("fish", &["--no-config"]) else { return };
-    std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
-    std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
-    let output = stage.run("complete -C 'docker-manifest annotate --os l'", &[]).success();
+    let Some(fixture) = Fixture::new("fish", &["--no-config"]) else { return };
+    std::fs::remove_file(fixture.sandbox.path().join("bin/docker-manifest")).unwrap();
+    std::os::unix::fs::symlink(OURS, fixture.sandbox.path().join("bin/docker-manifest")).unwrap();
+    let output = fixture.run("complete -C 'docker-manifest annotate --os l'", &[]).success();
     assert_eq!(output.out().trim_end(), "linux");
     let script = "touch lists.yaml; complete -C 'docker-manifest apply -f li'
         complete -C 'docker-manifest push --digest-file=li'; complete -C 'docker-manifest push --type=o'
         complete -C 'docker-manifest ls li'";
-    let output = stage.run(script, &[]).success();
+    let output = fixture.run(script, &[]).success();
     assert_eq!(output.out(), "lists.yaml\n--digest-file=lists.yaml\n--type=oci\n");
 }
 

@@ -11,29 +11,29 @@ use super::OURS;
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new() -> World {
-        World { registry: Registry::start(), sandbox: Sandbox::new() }
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
     }
 
     /// With an index as buildx makes it under app:1.
-    fn with_index() -> (World, Index) {
-        let (world, index) = (World::new(), buildx_index(&PLATFORMS));
-        world.registry.put_index("app", "1", &index);
-        (world, index)
+    fn with_index() -> (Fixture, Index) {
+        let (fixture, index) = (Fixture::new(), buildx_index(&PLATFORMS));
+        fixture.registry.put_index("app", "1", &index);
+        (fixture, index)
     }
 
     /// Also with a draft of the same name, made of one image alone, so that the two can be told apart.
-    fn with_draft() -> (World, Index) {
-        let (world, index) = World::with_index();
-        world.registry.put_image("src", "s390x", &buildx_image("linux/s390x"));
-        let _ = world.run(&["create", "@app:1", "@src:s390x"]).success();
-        (world, index)
+    fn with_draft() -> (Fixture, Index) {
+        let (fixture, index) = Fixture::with_index();
+        fixture.registry.put_image("src", "s390x", &buildx_image("linux/s390x"));
+        let _ = fixture.run(&["create", "@app:1", "@src:s390x"]).success();
+        (fixture, index)
     }
 
     fn name(&self, rest: &str) -> String {
@@ -74,112 +74,112 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn a_remote_index_is_shown_whole() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let image = buildx_image("linux/amd64");
     let index = Index::oci().image(&image).artifact_type("x/y").subject(&image).annotation("k", "<v>").build();
-    world.registry.put_index("app", "1", &index);
-    let shown: Value = world.json(&["inspect", "@app:1"]);
+    fixture.registry.put_index("app", "1", &index);
+    let shown: Value = fixture.json(&["inspect", "@app:1"]);
     assert_eq!(shown, serde_json::from_slice::<Value>(&index.manifest).unwrap());
     assert_eq!(keys(&shown), ["schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations"]);
-    assert_eq!(world.requests().len(), 1);
+    assert_eq!(fixture.requests().len(), 1);
 }
 
 #[test]
 fn raw_is_the_bytes_and_nothing_else() {
-    let (world, index) = World::with_index();
-    let shown = world.run(&["inspect", "--raw", "@app:1"]).success();
+    let (fixture, index) = Fixture::with_index();
+    let shown = fixture.run(&["inspect", "--raw", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&index.manifest));
-    assert_eq!(world.requests().len(), 1);
-    let child = world.run(&["inspect", "--raw", "--platform", "linux/arm64", "@app:1"]).success();
+    assert_eq!(fixture.requests().len(), 1);
+    let child = fixture.run(&["inspect", "--raw", "--platform", "linux/arm64", "@app:1"]).success();
     assert_eq!(text(&child.stdout), text(&index.images[1].manifest));
-    assert_eq!(world.requests().len(), 2);
-    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
-    let draft = world.run(&["inspect", "--raw", "@list:1"]).success();
-    let _ = world.run(&["push", "@list:1"]).success();
-    let (_, pushed) = world.registry.manifest("list", "1").expect("the list");
+    assert_eq!(fixture.requests().len(), 2);
+    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let draft = fixture.run(&["inspect", "--raw", "@list:1"]).success();
+    let _ = fixture.run(&["push", "@list:1"]).success();
+    let (_, pushed) = fixture.registry.manifest("list", "1").expect("the list");
     assert_eq!(text(&draft.stdout), text(&pushed));
-    let entry = world.name(&format!("app@{}", index.images[0].digest()));
-    let entry = world.run(&["inspect", "--raw", "@list:1", &entry]).success();
-    assert_eq!((text(&entry.stdout), world.requests()), (text(&index.images[0].manifest), vec![]));
+    let entry = fixture.name(&format!("app@{}", index.images[0].digest()));
+    let entry = fixture.run(&["inspect", "--raw", "@list:1", &entry]).success();
+    assert_eq!((text(&entry.stdout), fixture.requests()), (text(&index.images[0].manifest), vec![]));
 }
 
 #[test]
 fn a_platform_picks_a_child_which_is_shown_as_an_image() {
-    let (world, index) = World::with_index();
-    let shown = world.json(&["inspect", "--platform", "linux/amd64", "@app:1"]);
+    let (fixture, index) = Fixture::with_index();
+    let shown = fixture.json(&["inspect", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(shown, serde_json::from_slice::<Value>(&index.images[0].manifest).unwrap());
     let digest = index.images[0].digest();
-    assert_eq!(world.requests(), ["GET /v2/app/manifests/1 200", &format!("GET /v2/app/manifests/{digest} 200")]);
-    let entry = world.json(&["inspect", "-v", "--platform", "linux/amd64", "@app:1"]);
-    assert_eq!(world.requests().len(), 2);
-    assert_eq!(entry["Ref"], world.name(&format!("app@{digest}")));
+    assert_eq!(fixture.requests(), ["GET /v2/app/manifests/1 200", &format!("GET /v2/app/manifests/{digest} 200")]);
+    let entry = fixture.json(&["inspect", "-v", "--platform", "linux/amd64", "@app:1"]);
+    assert_eq!(fixture.requests().len(), 2);
+    assert_eq!(entry["Ref"], fixture.name(&format!("app@{digest}")));
     assert_eq!(entry["Descriptor"]["platform"], json!({"architecture": "amd64", "os": "linux"}));
-    let told = world.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
+    let told = fixture.json(&["inspect", "--format", "json", "--platform", "linux/x86_64", "@app:1"]);
     assert_eq!((told["platform"].as_str(), told["requests"].as_u64()), (Some("linux/amd64"), Some(2)));
     // An image is asked what it runs on, once.
-    world.registry.put_image("one", "1", &buildx_image("linux/amd64"));
+    fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
     for more in [&[][..], &["-v"], &["--format", "json"], &["--format", "table"], &["--format", "tree"]] {
-        let _ = world.run(&[&["inspect", "--platform", "linux/amd64", "@one:1"], more].concat()).success();
-        assert_eq!((world.requests().len(), world.config_requests()), (2, 1), "{more:?}");
+        let _ = fixture.run(&[&["inspect", "--platform", "linux/amd64", "@one:1"], more].concat()).success();
+        assert_eq!((fixture.requests().len(), fixture.config_requests()), (2, 1), "{more:?}");
     }
-    let refused = world.run(&["inspect", "--platform", "linux/arm64", "@one:1"]);
-    assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", world.name("one:1")));
+    let refused = fixture.run(&["inspect", "--platform", "linux/arm64", "@one:1"]);
+    assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", fixture.name("one:1")));
     assert!(refused.err().contains("hint: there is: linux/amd64\n"), "{}", refused.err());
 }
 
 #[test]
 fn a_platform_that_is_not_there_says_what_is() {
-    let (world, _) = World::with_draft();
+    let (fixture, _) = Fixture::with_draft();
     for (flag, there) in [("--remote", "linux/amd64, linux/arm64/v8"), ("--local", "linux/s390x")] {
-        let refused = world.run(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
+        let refused = fixture.run(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
-        let first = format!("no image for linux/riscv64 in {}", world.name("app:1"));
+        let first = format!("no image for linux/riscv64 in {}", fixture.name("app:1"));
         assert_eq!(refused.err(), format!("{first}\nhint: there is: {there}\n"));
     }
 }
 
 #[test]
 fn of_several_images_for_a_platform_the_first_is_shown() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let image = |number: u8| Image::oci().platform("linux", "amd64").layer([number]).build();
     let index = Index::oci().image(&image(1)).image(&image(2)).image(&image(1)).build();
-    world.registry.put_index("app", "1", &index);
-    let shown = world.run(&["inspect", "--raw", "--platform", "linux/amd64", "@app:1"]).success();
+    fixture.registry.put_index("app", "1", &index);
+    let shown = fixture.run(&["inspect", "--raw", "--platform", "linux/amd64", "@app:1"]).success();
     assert_eq!(text(&shown.stdout), text(&image(1).manifest));
-    let name = |image: Image| world.name(&format!("app@{}", image.digest()));
+    let name = |image: Image| fixture.name(&format!("app@{}", image.digest()));
     let (one, two) = (name(image(1)), name(image(2)));
     assert_eq!(shown.err(), format!("2 images for linux/amd64: {one}, {two}; this is the first, {one}\n"));
-    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
-    let shown = world.run(&["inspect", "--platform", "linux/amd64", "@list:1"]).success();
+    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let shown = fixture.run(&["inspect", "--platform", "linux/amd64", "@list:1"]).success();
     assert!(shown.err().starts_with("2 images for linux/amd64: "), "{}", shown.err());
 }
 
 #[test]
 fn nested_indexes_are_searched() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let inner = Index::oci().image(&buildx_image("linux/s390x")).build();
     let middle = Index::oci().index(&inner).image_with(&buildx_image("linux/ppc64le"), Value::Null, &[]).build();
     let outer = Index::oci().image(&buildx_image("linux/amd64")).index(&middle).build();
-    world.registry.put_index("app", "1", &outer);
+    fixture.registry.put_index("app", "1", &outer);
     for (platform, requests, configs) in [("linux/amd64", 2, 0), ("linux/ppc64le", 6, 1), ("linux/s390x", 6, 1)] {
-        let shown = world.run(&["inspect", "--raw", "--platform", platform, "@app:1"]).success();
+        let shown = fixture.run(&["inspect", "--raw", "--platform", platform, "@app:1"]).success();
         assert_eq!(text(&shown.stdout), text(&buildx_image(platform).manifest), "{platform}");
-        assert_eq!((world.requests().len(), world.config_requests()), (requests, configs), "{platform}");
+        assert_eq!((fixture.requests().len(), fixture.config_requests()), (requests, configs), "{platform}");
     }
-    let refused = world.run(&["inspect", "--platform", "linux/arm64", "@app:1"]);
+    let refused = fixture.run(&["inspect", "--platform", "linux/arm64", "@app:1"]);
     assert!(refused.err().contains("there is: linux/amd64, linux/ppc64le, linux/s390x"), "{}", refused.err());
 }
 
 #[test]
 fn a_nested_index_stands_for_its_images_in_the_verbose_form() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let image = |platform: &str| buildx_image(platform);
     let inner = Index::oci().image(&image("linux/s390x")).image(&image("linux/arm64")).build();
     let outer = Index::oci().image(&image("linux/amd64")).index(&inner).image(&image("linux/s390x")).build();
-    world.registry.put_index("app", "1", &outer);
-    let entries = world.json(&["inspect", "-v", "@app:1"]);
+    fixture.registry.put_index("app", "1", &outer);
+    let entries = fixture.json(&["inspect", "-v", "@app:1"]);
     // The outer one, two images and the inner one, and what only that has.
-    assert_eq!((world.requests().len(), world.config_requests()), (5, 0));
+    assert_eq!((fixture.requests().len(), fixture.config_requests()), (5, 0));
     let architectures: Vec<&str> = entries
         .as_array()
         .expect("entries")
@@ -187,42 +187,42 @@ fn a_nested_index_stands_for_its_images_in_the_verbose_form() {
         .map(|entry| entry["Descriptor"]["platform"]["architecture"].as_str().expect("a platform"))
         .collect();
     assert_eq!(architectures, ["amd64", "s390x", "arm64", "s390x"]);
-    assert_eq!(entries[2]["Ref"], world.name(&format!("app:1@{}", image("linux/arm64").digest())));
+    assert_eq!(entries[2]["Ref"], fixture.name(&format!("app:1@{}", image("linux/arm64").digest())));
 }
 
 #[test]
 fn local_and_remote_choose() {
-    let (world, index) = World::with_draft();
-    let one = world.json(&["inspect", "@app:1"]);
-    assert_eq!((one["manifests"].as_array().unwrap().len(), world.requests()), (1, vec![]));
-    assert_eq!(world.json(&["inspect", "--local", "@app:1"]), one);
-    let served = world.run(&["inspect", "--remote", "--raw", "@app:1"]).success();
+    let (fixture, index) = Fixture::with_draft();
+    let one = fixture.json(&["inspect", "@app:1"]);
+    assert_eq!((one["manifests"].as_array().unwrap().len(), fixture.requests()), (1, vec![]));
+    assert_eq!(fixture.json(&["inspect", "--local", "@app:1"]), one);
+    let served = fixture.run(&["inspect", "--remote", "--raw", "@app:1"]).success();
     assert_eq!(text(&served.stdout), text(&index.manifest));
-    world.registry.put_index("app", "2", &index);
-    let refused = world.run(&["inspect", "--local", "@app:2"]);
-    assert_eq!((refused.code, world.requests()), (1, vec![]));
-    assert_eq!(refused.first_err_line(), format!("No such manifest: {}", world.name("app:2")));
-    let both = world.run(&["inspect", "--local", "--remote", "@app:1"]);
+    fixture.registry.put_index("app", "2", &index);
+    let refused = fixture.run(&["inspect", "--local", "@app:2"]);
+    assert_eq!((refused.code, fixture.requests()), (1, vec![]));
+    assert_eq!(refused.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
+    let both = fixture.run(&["inspect", "--local", "--remote", "@app:1"]);
     assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --local and --remote".to_owned()));
-    let both = world.run(&["inspect", "--remote", "@app:1", "@src:s390x"]);
+    let both = fixture.run(&["inspect", "--remote", "@app:1", "@src:s390x"]);
     assert_eq!((both.code, both.first_err_line()), (125, "conflicting flags: --remote and MANIFEST_LIST".to_owned()));
     // A draft that is broken is in nobody's way who does not ask for it.
-    let folder = world.sandbox.store().join(world.name("app:1").replace(':', "-").replace('/', "_"));
+    let folder = fixture.sandbox.store().join(fixture.name("app:1").replace(':', "-").replace('/', "_"));
     std::fs::write(folder.join("x"), "{").expect("a file in the draft");
-    assert_eq!(world.run(&["inspect", "@app:1"]).code, 1);
-    let _ = world.run(&["inspect", "--remote", "@app:1"]).success();
+    assert_eq!(fixture.run(&["inspect", "@app:1"]).code, 1);
+    let _ = fixture.run(&["inspect", "--remote", "@app:1"]).success();
 }
 
 #[test]
 fn json_of_a_remote_index_is_one_request() {
-    let (world, index) = World::with_index();
-    let told = world.json(&["inspect", "--format", "json", "@app:1"]);
-    assert_eq!(world.requests().len(), 1);
+    let (fixture, index) = Fixture::with_index();
+    let told = fixture.json(&["inspect", "--format", "json", "@app:1"]);
+    assert_eq!(fixture.requests().len(), 1);
     assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!(told["digest"], index.digest());
     assert_eq!((&told["local"], &told["requests"], &told["mediaType"]), (&json!(false), &json!(1), &json!(OCI_INDEX)));
     let arm = &index.images[1];
-    let reference = world.name(&format!("app@{}", arm.digest()));
+    let reference = fixture.name(&format!("app@{}", arm.digest()));
     let expected = json!({
         "platform": "linux/arm64/v8", "os": "linux", "architecture": "arm64", "variant": "v8",
         "digest": arm.digest(), "size": arm.manifest.len(), "mediaType": OCI_MANIFEST,
@@ -230,8 +230,8 @@ fn json_of_a_remote_index_is_one_request() {
     });
     assert_eq!(told["platforms"][1], expected);
     assert_eq!(told["platforms"][2]["attests"], index.images[0].digest());
-    let deep = world.json(&["inspect", "-v", "--format", "json", "@app:1"]);
-    assert_eq!((world.requests().len(), deep["requests"].as_u64()), (5, Some(5)));
+    let deep = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    assert_eq!((fixture.requests().len(), deep["requests"].as_u64()), (5, Some(5)));
     let layers = deep["platforms"][1]["layers"].as_array().expect("layers");
     let size: usize = arm.blobs().iter().map(|blob| blob.len()).sum();
     assert_eq!((layers.len(), &deep["platforms"][1]["totalSize"]), (2, &json!(size)));
@@ -241,21 +241,21 @@ fn json_of_a_remote_index_is_one_request() {
 
 #[test]
 fn json_uses_the_same_words_for_drafts_and_images() {
-    let (world, index) = World::with_index();
-    let told = world.json(&["create", "--format", "json", "@list:1", "@app:1"]);
+    let (fixture, index) = Fixture::with_index();
+    let told = fixture.json(&["create", "--format", "json", "@list:1", "@app:1"]);
     assert_eq!((&told["local"], &told["requests"]), (&json!(true), &json!(5)));
-    let shown = world.json(&["inspect", "--format", "json", "@list:1"]);
-    assert_eq!((&shown["requests"], world.requests()), (&json!(0), vec![]));
+    let shown = fixture.json(&["inspect", "--format", "json", "@list:1"]);
+    assert_eq!((&shown["requests"], fixture.requests()), (&json!(0), vec![]));
     for member in ["reference", "digest", "size", "mediaType", "local", "platforms"] {
         assert_eq!(told[member], shown[member], "{member}");
     }
-    let source = world.name(&format!("app:1@{}", index.digest()));
+    let source = fixture.name(&format!("app:1@{}", index.digest()));
     assert_eq!((&shown["platforms"][0]["source"], shown["platforms"].as_array().unwrap().len()), (&json!(source), 4));
-    let _ = world.run(&["push", "@list:1"]).success();
-    let remote = world.json(&["inspect", "--remote", "--format", "json", "@list:1"]);
+    let _ = fixture.run(&["push", "@list:1"]).success();
+    let remote = fixture.json(&["inspect", "--remote", "--format", "json", "@list:1"]);
     assert_eq!(remote["digest"], shown["digest"]);
-    world.registry.put_image("one", "1", &buildx_image("linux/amd64"));
-    let one = world.json(&["inspect", "--format", "json", "@one:1"]);
+    fixture.registry.put_image("one", "1", &buildx_image("linux/amd64"));
+    let one = fixture.json(&["inspect", "--format", "json", "@one:1"]);
     let expected = [
         "reference",
         "digest",
@@ -270,32 +270,32 @@ fn json_uses_the_same_words_for_drafts_and_images() {
         "tags",
         "requests",
     ];
-    assert_eq!((keys(&one), world.requests().len()), (expected.to_vec(), 2));
-    let entry = world.name(&format!("app@{}", index.images[2].digest()));
-    let entry = world.json(&["inspect", "--format", "json", "@list:1", &entry]);
+    assert_eq!((keys(&one), fixture.requests().len()), (expected.to_vec(), 2));
+    let entry = fixture.name(&format!("app@{}", index.images[2].digest()));
+    let entry = fixture.json(&["inspect", "--format", "json", "@list:1", &entry]);
     assert_eq!((&entry["digest"], &entry["local"]), (&json!(index.images[2].digest()), &json!(true)));
 }
 
 /// The digests of a draft's lines in the list that it becomes.
-fn previewed(world: &World, list: &str) -> Value {
-    let list: Value = serde_json::from_str(&world.shown(&["inspect", list])).expect("JSON");
+fn previewed(fixture: &Fixture, list: &str) -> Value {
+    let list: Value = serde_json::from_str(&fixture.shown(&["inspect", list])).expect("JSON");
     list["manifests"].as_array().expect("lines").iter().map(|line| line["digest"].clone()).collect()
 }
 
 #[test]
 fn json_of_a_draft_has_the_order_that_the_list_has() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64", "linux/s390x"]);
-    world.registry.put_index("app", "1", &index);
+    fixture.registry.put_index("app", "1", &index);
     let told = [
-        world.json(&["create", "--format", "json", "@l:1", "@app:1"]),
-        world.json(&["ls", "--format", "json"])[0].clone(),
-        world.json(&["inspect", "--local", "--format", "json", "@l:1"]),
+        fixture.json(&["create", "--format", "json", "@l:1", "@app:1"]),
+        fixture.json(&["ls", "--format", "json"])[0].clone(),
+        fixture.json(&["inspect", "--local", "--format", "json", "@l:1"]),
     ];
     for told in told {
         let lines = told["platforms"].as_array().expect("platforms").clone();
         let digests: Value = lines.iter().map(|line| line["digest"].clone()).collect();
-        assert_eq!(digests, previewed(&world, "@l:1"), "{told}");
+        assert_eq!(digests, previewed(&fixture, "@l:1"), "{told}");
         let attests: Vec<bool> = lines.iter().map(|line| line.get("attests").is_some()).collect();
         assert_eq!(attests, [false, false, false, true, true, true], "{told}");
     }
@@ -311,29 +311,29 @@ fn json_of_a_draft_has_the_order_that_the_list_has() {
 
 #[test]
 fn the_digest_of_a_draft_is_one_that_it_can_be_pushed_with() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let plain = Image::docker().platform("linux", "amd64").build();
-    world.registry.put_image("app", "amd", &plain);
-    let _ = world.run(&["create", "@app:1", "@app:amd"]).success();
+    fixture.registry.put_image("app", "amd", &plain);
+    let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
     let told = || {
-        let raw = world.run(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
-        let told = world.json(&["inspect", "--local", "--format", "json", "@app:1"]);
+        let raw = fixture.run(&["inspect", "--local", "--raw", "@app:1"]).success().stdout;
+        let told = fixture.json(&["inspect", "--local", "--format", "json", "@app:1"]);
         assert_eq!(told["digest"], testkit::image::sha256(&raw));
-        assert_eq!(world.json(&["ls", "--format", "json"])[0]["digest"], told["digest"]);
+        assert_eq!(fixture.json(&["ls", "--format", "json"])[0]["digest"], told["digest"]);
         told
     };
     let pushed =
-        |flags: &[&str]| -> Value { world.json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat()) };
+        |flags: &[&str]| -> Value { fixture.json(&[&["push", "--format", "json"], flags, &["@app:1"]].concat()) };
     assert_eq!(told()["digest"], pushed(&[])["digest"]);
-    let _ = world.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
     assert_eq!(told()["mediaType"], OCI_INDEX);
     assert_eq!(told()["digest"], pushed(&["--type", "oci"])["digest"]);
 }
 
 #[test]
 fn a_failure_under_json_is_an_object() {
-    let (world, _) = World::with_index();
-    let refused = world.run(&["inspect", "--format", "json", "--platform", "linux/riscv64", "@app:1"]);
+    let (fixture, _) = Fixture::with_index();
+    let refused = fixture.run(&["inspect", "--format", "json", "--platform", "linux/riscv64", "@app:1"]);
     let error: Value = serde_json::from_slice(&refused.stderr).expect("JSON");
     assert_eq!((refused.code, &error["error"]["kind"]), (1, &json!("missing")), "{error}");
 }
@@ -348,17 +348,17 @@ const TABLE_VERBOSE: &str = include_str!("../fixtures/show/table-verbose.txt");
 
 #[test]
 fn a_table_has_attestations_beside_their_image() {
-    let (world, index) = World::with_index();
-    assert_eq!(world.shown(&["inspect", "--format", "table", "@app:1"]), TABLE);
-    assert_eq!(world.requests().len(), 1);
-    assert_eq!(world.shown(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
-    assert_eq!(world.requests().len(), 5);
+    let (fixture, index) = Fixture::with_index();
+    assert_eq!(fixture.shown(&["inspect", "--format", "table", "@app:1"]), TABLE);
+    assert_eq!(fixture.requests().len(), 1);
+    assert_eq!(fixture.shown(&["inspect", "-v", "--format", "table", "@app:1"]), TABLE_VERBOSE);
+    assert_eq!(fixture.requests().len(), 5);
     // The same rows for a draft with no request, in the order of its names.
-    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
-    let draft = world.shown(&["inspect", "-v", "--format", "table", "@list:1"]);
+    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let draft = fixture.shown(&["inspect", "-v", "--format", "table", "@list:1"]);
     let (head, draft) = draft.split_once("\n\n").expect("a head");
     assert!(head.starts_with("draft  R/list:1  sha256:") && head.lines().count() == 1, "{head}");
-    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!(fixture.requests(), [""; 0]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
@@ -370,7 +370,7 @@ fn a_table_has_attestations_beside_their_image() {
         let [image, attestation] = [image, attestation].map(|number: usize| index.images[number].digest());
         assert_eq!(position(&attestation), position(&image) + 1, "{draft}");
     }
-    let image = world.shown(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
+    let image = fixture.shown(&["inspect", "--format", "table", "--platform", "linux/amd64", "@app:1"]);
     let cells =
         |text: &str| text.lines().nth(1).map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(cells(&image), cells(TABLE));
@@ -380,18 +380,18 @@ const TREE: &str = include_str!("../fixtures/show/tree.txt");
 
 #[test]
 fn a_tree_goes_down_to_the_layers() {
-    let (mut world, index) = World::with_index();
-    let ascii = world.shown(&["inspect", "--format", "tree", "@app:1"]);
-    assert_eq!(world.requests().len(), 5, "the index and each child once");
-    world.sandbox.set("LANG", "C.UTF-8");
-    let unicode = world.shown(&["inspect", "--format", "tree", "@app:1"]);
+    let (mut fixture, index) = Fixture::with_index();
+    let ascii = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
+    assert_eq!(fixture.requests().len(), 5, "the index and each child once");
+    fixture.sandbox.set("LANG", "C.UTF-8");
+    let unicode = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!(unicode, TREE);
     let strokes = |text: &str| text.replace("├─", "|-").replace("└─", "`-").replace('│', "|");
     assert_eq!(ascii, strokes(TREE));
     // A draft of the same images says the same with no request, in the order of its names.
-    let _ = world.run(&["create", "@list:1", "@app:1"]).success();
-    let draft = world.shown(&["inspect", "--format", "tree", "@list:1"]);
-    assert_eq!(world.requests(), [""; 0]);
+    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    let draft = fixture.shown(&["inspect", "--format", "tree", "@list:1"]);
+    assert_eq!(fixture.requests(), [""; 0]);
     let sorted = |text: &str| {
         let mut lines: Vec<String> =
             text.lines().skip(1).map(|line| line.replace(['├', '└', '│', '─', ' '], "")).collect();
@@ -400,25 +400,25 @@ fn a_tree_goes_down_to_the_layers() {
     };
     assert_eq!(sorted(&draft), sorted(&unicode));
     assert!(draft.starts_with("R/list:1  draft  oci index  sha256:"), "{draft}");
-    let image = world.shown(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
+    let image = fixture.shown(&["inspect", "--format", "tree", "--platform", "linux/amd64", "@app:1"]);
     assert_eq!(image.lines().count(), 4, "{image}");
     assert!(image.starts_with(&format!("R/app@{}  linux/amd64  sha256:", index.images[0].digest())), "{image}");
-    let verbose = world.shown(&["inspect", "-v", "--format", "tree", "@app:1"]);
+    let verbose = fixture.shown(&["inspect", "-v", "--format", "tree", "@app:1"]);
     assert!(
         verbose.contains("annotation  vnd.docker.reference.type=attestation-manifest")
             || verbose.contains(&index.images[2].digest())
     );
     assert!(verbose.contains("application/vnd.oci.image.layer.v1.tar+gzip"), "{verbose}");
     let typed = Index::oci().image(&index.images[0]).artifact_type("x/y").annotation("k", "v").build();
-    world.registry.put_index("app", "typed", &typed);
-    let typed = world.shown(&["inspect", "-v", "--format", "tree", "@app:typed"]);
+    fixture.registry.put_index("app", "typed", &typed);
+    let typed = fixture.shown(&["inspect", "-v", "--format", "tree", "@app:typed"]);
     let said: Vec<&str> = typed.lines().skip(1).take(2).collect();
     assert_eq!(said, ["├─ artifact type  x/y", "├─ annotation  k=v"], "{typed}");
 }
 
 #[test]
 fn trees_and_tables_show_what_is_said() {
-    let (world, index) = World::with_index();
+    let (fixture, index) = Fixture::with_index();
     let platform = json!({"os": "linux", "architecture": "amd64"});
     let told = Index::oci()
         .image_with(&index.images[0], platform, &[("tier", "base"), ("owner", "me")])
@@ -427,12 +427,12 @@ fn trees_and_tables_show_what_is_said() {
         .subject(&index.images[1])
         .annotation("k", "v")
         .build();
-    world.registry.put_index("app", "told", &told);
+    fixture.registry.put_index("app", "told", &told);
     let subject = index.images[1].digest();
-    let _ = world.run(&["create", "@list:told", "@app:told"]).success();
+    let _ = fixture.run(&["create", "@list:told", "@app:told"]).success();
     for list in ["@app:told", "@list:told"] {
-        let tree = world.shown(&["inspect", "--format", "tree", list]);
-        let table = world.shown(&["inspect", "--format", "table", list]);
+        let tree = fixture.shown(&["inspect", "--format", "tree", list]);
+        let table = fixture.shown(&["inspect", "--format", "table", list]);
         for line in ["artifact type  x/y", "annotation  k=v"] {
             assert!(tree.contains(line) && table.contains(line), "{line}\n{tree}\n{table}");
         }
@@ -445,7 +445,7 @@ fn trees_and_tables_show_what_is_said() {
 
 #[test]
 fn a_tree_of_odd_things_has_a_place_for_each() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (chart, notes) = (helm_chart("app", "1"), artifact("x/notes", b"notes"));
     let (amd, gone) = (buildx_image("linux/amd64"), buildx_image("linux/riscv64"));
     let orphan = attestation_of(&gone);
@@ -466,15 +466,15 @@ fn a_tree_of_odd_things_has_a_place_for_each() {
         .build();
     // Not through `put_index`: what it names is not all there.
     for image in [&amd, &chart, &notes, &orphan] {
-        world.registry.put_image("app", &image.digest(), image);
+        fixture.registry.put_image("app", &image.digest(), image);
     }
-    world.registry.put_manifest("app", &inner.digest(), OCI_INDEX, &inner.manifest);
-    world.registry.put_manifest("app", "1", OCI_INDEX, &outer.manifest);
-    let tree = world.shown(&["inspect", "--format", "tree", "@app:1"]);
-    let requests = world.requests();
+    fixture.registry.put_manifest("app", &inner.digest(), OCI_INDEX, &inner.manifest);
+    fixture.registry.put_manifest("app", "1", OCI_INDEX, &outer.manifest);
+    let tree = fixture.shown(&["inspect", "--format", "tree", "@app:1"]);
+    let requests = fixture.requests();
     // amd64, the inner index, the chart, the notes, the one that is gone; then the orphan within.
     assert_eq!(requests.len(), 7, "{requests:?}");
-    assert_eq!(world.config_requests(), 0, "{requests:?}");
+    assert_eq!(fixture.config_requests(), 0, "{requests:?}");
     for (part, times) in [
         (format!("linux/riscv64  {}  not in the registry", short(&gone.digest())), 1),
         (format!("application/x-thing  {}", short(&testkit::image::sha256(b"t"))), 1),
@@ -486,10 +486,10 @@ fn a_tree_of_odd_things_has_a_place_for_each() {
     ] {
         assert_eq!(tree.matches(&part).count(), times, "{part}\n{tree}");
     }
-    let table = world.shown(&["inspect", "--format", "table", "@app:1"]);
+    let table = fixture.shown(&["inspect", "--format", "table", "@app:1"]);
     // The inner index, the chart and the notes do not say what they run on.
-    assert_eq!((world.requests().len(), world.config_requests(), table.lines().count()), (4, 0, 12), "{table}");
-    let told = world.json(&["inspect", "-v", "--format", "json", "@app:1"]);
+    assert_eq!((fixture.requests().len(), fixture.config_requests(), table.lines().count()), (4, 0, 12), "{table}");
+    let told = fixture.json(&["inspect", "-v", "--format", "json", "@app:1"]);
     assert_eq!(
         (&told["platforms"][6]["missing"], &told["platforms"][1]["platforms"][0]["platform"]),
         (&json!(true), &json!("linux/amd64"))
@@ -498,51 +498,51 @@ fn a_tree_of_odd_things_has_a_place_for_each() {
 
 #[test]
 fn indexes_that_multiply_are_refused() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let mut index = Index::oci().image(&buildx_image("linux/amd64")).build();
     for _ in 0..5 {
-        world.registry.put_manifest("app", &index.digest(), OCI_INDEX, &index.manifest);
+        fixture.registry.put_manifest("app", &index.digest(), OCI_INDEX, &index.manifest);
         let line = json!({"mediaType": OCI_INDEX, "digest": index.digest(), "size": index.manifest.len()});
         index = (0..20).fold(Index::oci(), |outer, _| outer.child(line.clone())).build();
     }
-    world.registry.put_image("app", "image", &buildx_image("linux/amd64"));
-    world.registry.put_manifest("app", "1", OCI_INDEX, &index.manifest);
-    let refused = world.run(&["inspect", "--format", "tree", "@app:1"]);
+    fixture.registry.put_image("app", "image", &buildx_image("linux/amd64"));
+    fixture.registry.put_manifest("app", "1", OCI_INDEX, &index.manifest);
+    let refused = fixture.run(&["inspect", "--format", "tree", "@app:1"]);
     assert_eq!((refused.code, refused.out()), (1, String::new()));
     assert!(refused.first_err_line().contains("to more than 10000"), "{}", refused.err());
 }
 
 #[test]
 fn platforms_are_told_in_mquerys_words() {
-    let (world, index) = World::with_index();
-    let shown = world.run(&["platforms", "@app:1"]).success();
+    let (fixture, index) = Fixture::with_index();
+    let shown = fixture.run(&["platforms", "@app:1"]).success();
     let expected = format!(
         "Image: {} (digest: {})\n * Manifest List: Yes (Image type: {OCI_INDEX})\n * Supported platforms:\n   - linux/amd64\n   - linux/arm64/v8\n",
-        world.name("app:1"),
+        fixture.name("app:1"),
         index.digest()
     );
-    assert_eq!((shown.out(), world.requests().len()), (expected, 1));
+    assert_eq!((shown.out(), fixture.requests().len()), (expected, 1));
     let image = Image::docker().platform("windows", "amd64").os_version("10.0.17763.2300").layer(b"w").build();
-    world.registry.put_image("win", "1", &image);
-    let shown = world.run(&["platforms", "@win:1"]).success();
+    fixture.registry.put_image("win", "1", &image);
+    let shown = fixture.run(&["platforms", "@win:1"]).success();
     let expected = format!(
         "Image: {} (digest: {})\n * Manifest List: No (Image type: {})\n * Supports: windows/amd64:10.0.17763.2300\n",
-        world.name("win:1"),
+        fixture.name("win:1"),
         image.digest(),
         image.media_type
     );
-    assert_eq!((shown.out(), world.requests().len()), (expected, 2));
+    assert_eq!((shown.out(), fixture.requests().len()), (expected, 2));
 }
 
 #[test]
 fn platforms_are_told_as_json() {
-    let (world, index) = World::with_index();
-    let told = world.json(&["platforms", "--format", "json", "@app:1"]);
+    let (fixture, index) = Fixture::with_index();
+    let told = fixture.json(&["platforms", "--format", "json", "@app:1"]);
     assert_eq!(keys(&told), ["reference", "digest", "size", "mediaType", "local", "platforms", "tags", "requests"]);
     assert_eq!((&told["digest"], &told["requests"]), (&json!(index.digest()), &json!(1)));
     let names: Vec<&str> =
         told["platforms"].as_array().unwrap().iter().filter_map(|p| p["platform"].as_str()).collect();
     assert_eq!(names, PLATFORMS);
-    let refused = world.run(&["platforms", "@app:2"]);
-    assert_eq!((refused.code, refused.first_err_line()), (1, format!("no such manifest: {}", world.name("app:2"))));
+    let refused = fixture.run(&["platforms", "@app:2"]);
+    assert_eq!((refused.code, refused.first_err_line()), (1, format!("no such manifest: {}", fixture.name("app:2"))));
 }

@@ -9,14 +9,14 @@ use super::OURS;
 mod moves;
 mod shapes;
 
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new() -> World {
-        World { registry: Registry::start(), sandbox: Sandbox::new() }
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
     }
 
     fn name(&self, rest: &str) -> String {
@@ -65,23 +65,23 @@ fn sorted(digests: &[&Image]) -> Vec<String> {
 
 #[test]
 fn an_index_is_taken_apart_and_its_attestations_come_along() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let index = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).annotation("k", "v").build();
-    world.registry.put_index("app", "multi", &index);
-    world.registry.clear();
-    let made = world.run(&["create", "@app:1", "@app:multi"]).success();
-    assert_eq!(made.out(), format!("Created manifest list {}\n", world.name("app:1")));
+    fixture.registry.put_index("app", "multi", &index);
+    fixture.registry.clear();
+    let made = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    assert_eq!(made.out(), format!("Created manifest list {}\n", fixture.name("app:1")));
     // One request for the index and one for each child: the index says what they run on.
-    assert_eq!(world.requests().len(), 5);
+    assert_eq!(fixture.requests().len(), 5);
     let all: Vec<&Image> = index.images.iter().collect();
-    assert_eq!(world.digests("@app:1"), sorted(&all));
+    assert_eq!(fixture.digests("@app:1"), sorted(&all));
     let attesting: Vec<_> =
-        world.lines("@app:1").into_iter().filter(|line| line.get("annotations").is_some()).collect();
+        fixture.lines("@app:1").into_iter().filter(|line| line.get("annotations").is_some()).collect();
     assert_eq!(attesting.len(), 2);
     assert_eq!(attesting[0]["annotations"]["vnd.docker.reference.type"], "attestation-manifest");
-    let _ = world.run(&["push", "@app:1"]).success();
-    let (media_type, bytes) = world.registry.manifest("app", "1").expect("the list");
+    let _ = fixture.run(&["push", "@app:1"]).success();
+    let (media_type, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     assert_eq!(media_type, OCI_INDEX);
     let pushed: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(pushed["annotations"]["k"], "v");
@@ -90,166 +90,172 @@ fn an_index_is_taken_apart_and_its_attestations_come_along() {
 
 #[test]
 fn a_list_can_be_imported_under_its_own_name() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64", "a")).image(&image("arm64", "b")).build();
-    world.registry.put_index("app", "v1", &index);
-    let _ = world.run(&["create", "@app:v1", "@app:v1"]).success();
-    let _ = world.run(&["remove", "@app:v1", "linux/arm64"]).success();
-    let _ = world.run(&["push", "@app:v1"]).success();
-    assert_eq!(world.digests("@app:v1"), [index.images[0].digest()]);
+    fixture.registry.put_index("app", "v1", &index);
+    let _ = fixture.run(&["create", "@app:v1", "@app:v1"]).success();
+    let _ = fixture.run(&["remove", "@app:v1", "linux/arm64"]).success();
+    let _ = fixture.run(&["push", "@app:v1"]).success();
+    assert_eq!(fixture.digests("@app:v1"), [index.images[0].digest()]);
 }
 
 #[test]
 fn platforms_are_picked_and_attestations_dropped() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm, s390x) = (image("amd64", "a"), image("arm64", "b"), image("s390x", "c"));
     let index = Index::oci().image(&amd).image(&arm).image(&s390x).attestation(&amd).attestation(&s390x).build();
-    world.registry.put_index("app", "multi", &index);
-    world.registry.clear();
+    fixture.registry.put_index("app", "multi", &index);
+    fixture.registry.clear();
     let flags = ["create", "--platform", "linux/amd64,linux/aarch64", "@app:1", "@app:multi"];
-    let _ = world.run(&flags).success();
-    assert_eq!(world.digests("@app:1"), sorted(&[&amd, &arm, &index.images[3]]));
-    assert_eq!(world.requests().len(), 4, "what is not picked is not fetched");
-    let _ = world.run(&["create", "--attestations=drop", "@app:2", "@app:multi"]).success();
-    assert_eq!(world.digests("@app:2"), sorted(&[&amd, &arm, &s390x]));
-    let refused = world.run(&["create", "@app:3", "@app:multi", "--platform", "linux/riscv64"]);
+    let _ = fixture.run(&flags).success();
+    assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm, &index.images[3]]));
+    assert_eq!(fixture.requests().len(), 4, "what is not picked is not fetched");
+    let _ = fixture.run(&["create", "--attestations=drop", "@app:2", "@app:multi"]).success();
+    assert_eq!(fixture.digests("@app:2"), sorted(&[&amd, &arm, &s390x]));
+    let refused = fixture.run(&["create", "@app:3", "@app:multi", "--platform", "linux/riscv64"]);
     assert_eq!(refused.code, 1);
     let message = refused.err();
-    assert!(message.starts_with(&format!("no image for linux/riscv64 in {}\n", world.name("app:multi"))), "{message}");
+    assert!(
+        message.starts_with(&format!("no image for linux/riscv64 in {}\n", fixture.name("app:multi"))),
+        "{message}"
+    );
     assert!(message.contains("hint: there is: linux/amd64, linux/arm64, linux/s390x"), "{message}");
 }
 
 #[test]
 fn a_tag_that_moved_is_refreshed_and_what_the_user_said_stays() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (old, new) = (image("arm64", "old"), image("arm64", "new"));
-    world.registry.put_image("app", "arm", &old);
-    world.registry.put_image("app", "amd", &image("amd64", "a"));
-    let _ = world.run(&["create", "@app:1", "@app:arm", "@app:amd"]).success();
-    let _ = world.run(&["annotate", "@app:1", "@app:arm", "--variant", "v8", "--annotation", "k=v"]).success();
-    world.registry.put_image("app", "arm", &new);
-    world.registry.clear();
-    let offline = world.run(&["create", "--amend", "--offline", "@app:1", "@app:arm"]).success();
-    assert_eq!((offline.err(), world.requests()), (String::new(), Vec::new()));
-    let amended = world.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
-    let moved = format!("{} moved: {} → {}\n", world.name("app:arm"), old.digest(), new.digest());
+    fixture.registry.put_image("app", "arm", &old);
+    fixture.registry.put_image("app", "amd", &image("amd64", "a"));
+    let _ = fixture.run(&["create", "@app:1", "@app:arm", "@app:amd"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "@app:arm", "--variant", "v8", "--annotation", "k=v"]).success();
+    fixture.registry.put_image("app", "arm", &new);
+    fixture.registry.clear();
+    let offline = fixture.run(&["create", "--amend", "--offline", "@app:1", "@app:arm"]).success();
+    assert_eq!((offline.err(), fixture.requests()), (String::new(), Vec::new()));
+    let amended = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
+    let moved = format!("{} moved: {} → {}\n", fixture.name("app:arm"), old.digest(), new.digest());
     assert_eq!(amended.err(), moved);
-    let lines = world.lines("@app:1");
+    let lines = fixture.lines("@app:1");
     let line = lines.iter().find(|line| text(&line["digest"]) == new.digest()).expect("the new image");
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v8".into(), "v".into()));
     assert_eq!(lines.len(), 2);
-    world.registry.clear();
-    let again = world.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
+    fixture.registry.clear();
+    let again = fixture.run(&["create", "--amend", "@app:1", "@app:arm", "@app:amd"]).success();
     assert_eq!(again.err(), "");
     // A look at each tag, and no configuration.
-    assert_eq!(world.requests().len(), 2);
+    assert_eq!(fixture.requests().len(), 2);
 }
 
 #[test]
 fn an_index_that_moved_takes_its_images_and_attestations_with_it() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let first = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
-    world.registry.put_index("app", "multi", &first);
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    let annotated = world.name(&format!("app@{}", amd.digest()));
-    let _ = world.run(&["annotate", "@app:1", &annotated, "--os-version", "9"]).success();
+    fixture.registry.put_index("app", "multi", &first);
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    let annotated = fixture.name(&format!("app@{}", amd.digest()));
+    let _ = fixture.run(&["annotate", "@app:1", &annotated, "--os-version", "9"]).success();
     let amd = image("amd64", "a, rebuilt");
     let second = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
-    world.registry.put_index("app", "multi", &second);
-    let amended = world.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
-    assert_eq!(amended.err(), format!("{} moved: {} → {}\n", world.name("app:multi"), first.digest(), second.digest()));
+    fixture.registry.put_index("app", "multi", &second);
+    let amended = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
+    assert_eq!(
+        amended.err(),
+        format!("{} moved: {} → {}\n", fixture.name("app:multi"), first.digest(), second.digest())
+    );
     let all: Vec<&Image> = second.images.iter().collect();
-    assert_eq!(world.digests("@app:1"), sorted(&all));
-    let lines = world.lines("@app:1");
+    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    let lines = fixture.lines("@app:1");
     let line = lines.iter().find(|line| text(&line["digest"]) == amd.digest()).expect("the new image");
     assert_eq!(text(&line["platform"]["os.version"]), "9");
-    world.registry.clear();
-    let _ = world.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
-    assert_eq!(world.requests().len(), 1, "what the draft has is not fetched again");
+    fixture.registry.clear();
+    let _ = fixture.run(&["create", "--amend", "@app:1", "@app:multi"]).success();
+    assert_eq!(fixture.requests().len(), 1, "what the draft has is not fetched again");
 }
 
 #[test]
 fn replace_starts_over() {
-    let world = World::new();
-    world.registry.put_image("app", "a", &image("amd64", "a"));
-    world.registry.put_image("app", "b", &image("arm64", "b"));
-    let _ = world.run(&["create", "@app:1", "@app:a"]).success();
-    let refused = world.run(&["create", "@app:1", "@app:b"]);
+    let fixture = Fixture::new();
+    fixture.registry.put_image("app", "a", &image("amd64", "a"));
+    fixture.registry.put_image("app", "b", &image("arm64", "b"));
+    let _ = fixture.run(&["create", "@app:1", "@app:a"]).success();
+    let refused = fixture.run(&["create", "@app:1", "@app:b"]);
     let hint = format!(
         "hint: {} is a draft already: add --amend to add to it, or --replace to start it over",
-        world.name("app:1")
+        fixture.name("app:1")
     );
     assert_eq!((refused.code, refused.err().lines().last()), (1, Some(hint.as_str())), "{}", refused.err());
-    let _ = world.run(&["create", "--replace", "@app:1", "@app:b"]).success();
-    assert_eq!(world.digests("@app:1"), [image("arm64", "b").digest()]);
+    let _ = fixture.run(&["create", "--replace", "@app:1", "@app:b"]).success();
+    assert_eq!(fixture.digests("@app:1"), [image("arm64", "b").digest()]);
 }
 
 #[test]
 fn debug_behind_the_verb_shows_the_requests() {
-    let world = World::new();
-    world.registry.put_image("app", "a", &image("amd64", "a"));
+    let fixture = Fixture::new();
+    fixture.registry.put_image("app", "a", &image("amd64", "a"));
     for words in [["create", "-D", "@app:1", "@app:a"], ["create", "@app:2", "@app:a", "--debug"]] {
-        let created = world.run(&words).success();
+        let created = fixture.run(&words).success();
         assert!(created.err().contains("/v2/app/manifests/a"), "{}", created.err());
     }
-    assert_eq!(world.run(&["create", "@app:3", "@app:a"]).success().err(), "");
+    assert_eq!(fixture.run(&["create", "@app:3", "@app:a"]).success().err(), "");
 }
 
 #[test]
 fn images_are_added_and_removed_one_by_one() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let index = Index::oci().image(&amd).image(&arm).attestation(&arm).build();
-    world.registry.put_index("app", "multi", &index);
-    world.registry.put_image("app", "s390x", &image("s390x", "c"));
-    let refused = world.run(&["add", "@app:1", "@app:s390x"]);
-    assert_eq!(refused.err().lines().next(), Some(format!("No such manifest: {}", world.name("app:1")).as_str()));
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    let added = world.run(&["add", "@app:1", "@app:s390x", "--annotation", "k=v"]).success();
-    assert_eq!(added.out(), format!("Added {} (linux/s390x)\n", world.name("app:s390x")));
-    let gone = world.run(&["remove", "@app:1", "linux/arm64", &amd.digest()[..14]]).success();
-    let of = |image: &Image| format!("Removed {}\n", world.name(&format!("app@{}", image.digest())));
+    fixture.registry.put_index("app", "multi", &index);
+    fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
+    let refused = fixture.run(&["add", "@app:1", "@app:s390x"]);
+    assert_eq!(refused.err().lines().next(), Some(format!("No such manifest: {}", fixture.name("app:1")).as_str()));
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    let added = fixture.run(&["add", "@app:1", "@app:s390x", "--annotation", "k=v"]).success();
+    assert_eq!(added.out(), format!("Added {} (linux/s390x)\n", fixture.name("app:s390x")));
+    let gone = fixture.run(&["remove", "@app:1", "linux/arm64", &amd.digest()[..14]]).success();
+    let of = |image: &Image| format!("Removed {}\n", fixture.name(&format!("app@{}", image.digest())));
     assert_eq!(gone.out(), of(&arm) + &of(&index.images[2]) + &of(&amd));
-    assert_eq!(world.digests("@app:1"), [image("s390x", "c").digest()]);
-    let missing = world.run(&["remove", "@app:1", "linux/arm64"]);
+    assert_eq!(fixture.digests("@app:1"), [image("s390x", "c").digest()]);
+    let missing = fixture.run(&["remove", "@app:1", "linux/arm64"]);
     assert_eq!(
         missing.err().lines().next(),
-        Some(format!("manifest for image linux/arm64 does not exist in {}", world.name("app:1")).as_str())
+        Some(format!("manifest for image linux/arm64 does not exist in {}", fixture.name("app:1")).as_str())
     );
 }
 
 #[test]
 fn what_runs_nowhere_can_stand_in_an_index() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let chart = Image::oci()
         .config_media_type("application/vnd.cncf.helm.config.v1+json")
         .config_raw(br#"{"name":"app","os":7}"#)
         .layer_of_type("application/vnd.cncf.helm.chart.content.v1.tar+gzip", b"chart")
         .build();
-    world.registry.put_image("app", "chart", &chart);
-    let _ = world.run(&["create", "@app:1", "@app:chart"]).success();
-    let refused = world.run(&["push", "@app:1"]);
+    fixture.registry.put_image("app", "chart", &chart);
+    let _ = fixture.run(&["create", "@app:1", "@app:chart"]).success();
+    let refused = fixture.run(&["push", "@app:1"]);
     assert!(refused.err().contains("must have an OS and Architecture"), "{}", refused.err());
     assert!(refused.err().contains("--type oci"), "{}", refused.err());
-    let _ = world.run(&["push", "--type", "oci", "@app:1"]).success();
-    let (_, bytes) = world.registry.manifest("app", "1").expect("the index");
+    let _ = fixture.run(&["push", "--type", "oci", "@app:1"]).success();
+    let (_, bytes) = fixture.registry.manifest("app", "1").expect("the index");
     let index: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert!(index["manifests"][0].get("platform").is_none(), "{index}");
 }
 
 #[test]
 fn the_list_itself_is_annotated() {
-    let world = World::new();
-    world.registry.put_image("app", "a", &image("amd64", "a"));
-    let _ = world.run(&["create", "@app:1", "@app:a"]).success();
-    let _ = world.run(&["annotate", "@app:1", "--annotation", "k=v", "--artifact-type", "application/x"]).success();
-    let _ = world.run(&["push", "@app:1"]).success();
-    let (_, bytes) = world.registry.manifest("app", "1").expect("the index");
+    let fixture = Fixture::new();
+    fixture.registry.put_image("app", "a", &image("amd64", "a"));
+    let _ = fixture.run(&["create", "@app:1", "@app:a"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "k=v", "--artifact-type", "application/x"]).success();
+    let _ = fixture.run(&["push", "@app:1"]).success();
+    let (_, bytes) = fixture.registry.manifest("app", "1").expect("the index");
     let index: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!((text(&index["annotations"]["k"]), text(&index["artifactType"])), ("v".into(), "application/x".into()));
-    let refused = world.run(&["push", "--type", "docker", "@app:1"]);
+    let refused = fixture.run(&["push", "--type", "docker", "@app:1"]);
     assert!(refused.err().contains("--type oci"), "{}", refused.err());
-    let refused = world.run(&["annotate", "@app:1", "--os", "linux", "--annotation", "k=v"]);
+    let refused = fixture.run(&["annotate", "@app:1", "--os", "linux", "--annotation", "k=v"]);
     assert!(refused.err().starts_with("missing argument: --os needs MANIFEST"), "{}", refused.err());
 }

@@ -7,109 +7,109 @@ use testkit::certs::{Authority, Pair, expired_self_signed_docs, self_signed_docs
 use testkit::sandbox::on_path;
 use testkit::skip::skipped;
 
-use super::scene::{Door, Scene, assert_first_line, assert_refused, tls_files};
+use super::real_fixture::{Door, Fixture, assert_first_line, assert_refused, tls_files};
 
 const HERE: &[&str] = &["0.0.0.0", "127.0.0.1", "localhost"];
 
 /// A scene whose server's certificate is of this authority, which lies in certs.d.
-fn trusted(authority: &Authority, pair: &Pair, clients: Option<&Authority>) -> Option<Scene> {
-    let mut scene = Scene::https(pair, clients)?;
-    authority.write(&scene.certs_d(), "ca.crt");
-    Some(scene)
+fn trusted(authority: &Authority, pair: &Pair, clients: Option<&Authority>) -> Option<Fixture> {
+    let mut fixture = Fixture::https(pair, clients)?;
+    authority.write(&fixture.certs_d(), "ca.crt");
+    Some(fixture)
 }
 
 #[test]
 fn an_unknown_authority_is_named_as_the_trouble() {
-    let Some(scene) = Scene::https(&Authority::new("nobody").server(HERE), None) else { return };
-    let image = scene.name("team/amd:1");
-    for output in [scene.create(), scene.ours(&["inspect", &image])] {
+    let Some(fixture) = Fixture::https(&Authority::new("nobody").server(HERE), None) else { return };
+    let image = fixture.name("team/amd:1");
+    for output in [fixture.create(), fixture.ours(&["inspect", &image])] {
         assert_first_line(&output, &["certificate"]);
-        assert_refused(&output, &["certs.d", "--insecure", &scene.host]);
+        assert_refused(&output, &["certs.d", "--insecure", &fixture.host]);
     }
-    assert!(testkit::sandbox::tree(&scene.sandbox.store()).is_empty());
+    assert!(testkit::sandbox::tree(&fixture.sandbox.store()).is_empty());
 }
 
 #[test]
 fn the_hint_names_the_folder_that_would_be_read() {
-    let Some(mut scene) = Scene::https(&Authority::new("nobody").server(HERE), None) else { return };
-    let folder = scene.certs_d();
-    assert_refused(&scene.create(), &[&folder.display().to_string()]);
+    let Some(mut fixture) = Fixture::https(&Authority::new("nobody").server(HERE), None) else { return };
+    let folder = fixture.certs_d();
+    assert_refused(&fixture.create(), &[&folder.display().to_string()]);
 }
 
 #[test]
 fn an_authority_in_certs_d_is_believed() {
     let authority = Authority::new("house");
-    let Some(scene) = trusted(&authority, &authority.server(HERE), None) else { return };
-    scene.create_and_push();
+    let Some(fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
+    fixture.create_and_push();
 }
 
 #[test]
 fn an_authority_in_certs_d_of_another_port_is_not_believed() {
     let authority = Authority::new("house");
-    let Some(mut scene) = Scene::https(&authority.server(HERE), None) else { return };
-    let folder = scene.certs_d();
+    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let folder = fixture.certs_d();
     authority.write(&folder.with_file_name("0.0.0.0:1"), "ca.crt");
-    assert_first_line(&scene.create(), &["certificate"]);
+    assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn only_crt_files_are_authorities() {
     let authority = Authority::new("house");
-    let Some(mut scene) = Scene::https(&authority.server(HERE), None) else { return };
-    authority.write(&scene.certs_d(), "ca.pem");
-    assert_first_line(&scene.create(), &["certificate"]);
+    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    authority.write(&fixture.certs_d(), "ca.pem");
+    assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn several_authorities_may_lie_in_one_file_and_beside_each_other() {
     let (one, two) = (Authority::new("one"), Authority::new("two"));
-    let Some(mut scene) = Scene::https(&two.server(HERE), None) else { return };
-    let folder = scene.certs_d();
+    let Some(mut fixture) = Fixture::https(&two.server(HERE), None) else { return };
+    let folder = fixture.certs_d();
     let both = format!("A remark, as openssl -text writes it\n{}{}", one.cert_pem(), two.cert_pem());
     write_pem(&folder, "bundle.crt", &both);
     Authority::new("three").write(&folder, "another.crt");
-    scene.create_and_push();
+    fixture.create_and_push();
 }
 
 #[test]
 fn the_certificate_of_dockers_documentation_works() {
     let pair = self_signed_docs(HERE);
-    let Some(mut scene) = Scene::https(&pair, None) else { return };
-    let folder = scene.certs_d();
-    assert_first_line(&scene.create(), &["certificate"]);
+    let Some(mut fixture) = Fixture::https(&pair, None) else { return };
+    let folder = fixture.certs_d();
+    assert_first_line(&fixture.create(), &["certificate"]);
     write_pem(&folder, "ca.crt", &pair.cert);
-    scene.create_and_push();
+    fixture.create_and_push();
 }
 
 #[test]
 fn a_self_signed_certificate_other_than_the_one_in_certs_d_is_refused() {
-    let Some(mut scene) = Scene::https(&self_signed_docs(HERE), None) else { return };
-    write_pem(&scene.certs_d(), "ca.crt", &self_signed_docs(HERE).cert);
-    assert_first_line(&scene.create(), &["certificate"]);
+    let Some(mut fixture) = Fixture::https(&self_signed_docs(HERE), None) else { return };
+    write_pem(&fixture.certs_d(), "ca.crt", &self_signed_docs(HERE).cert);
+    assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_self_signed_certificate_is_still_checked_for_dates_and_name() {
     for (pair, word) in [(expired_self_signed_docs(HERE), "expired"), (self_signed_docs(&["elsewhere.test"]), "name")] {
-        let Some(mut scene) = Scene::https(&pair, None) else { return };
-        write_pem(&scene.certs_d(), "ca.crt", &pair.cert);
-        assert_refused(&scene.create(), &["certificate", word]);
+        let Some(mut fixture) = Fixture::https(&pair, None) else { return };
+        write_pem(&fixture.certs_d(), "ca.crt", &pair.cert);
+        assert_refused(&fixture.create(), &["certificate", word]);
     }
 }
 
 #[test]
 fn an_expired_certificate_is_refused() {
     let authority = Authority::new("house");
-    let Some(scene) = trusted(&authority, &authority.expired_server(HERE), None) else { return };
-    assert_first_line(&scene.create(), &["certificate"]);
-    assert_refused(&scene.create(), &["expired"]);
+    let Some(fixture) = trusted(&authority, &authority.expired_server(HERE), None) else { return };
+    assert_first_line(&fixture.create(), &["certificate"]);
+    assert_refused(&fixture.create(), &["expired"]);
 }
 
 #[test]
 fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new("house");
-    let Some(scene) = trusted(&authority, &authority.server(&["elsewhere.test"]), None) else { return };
-    let output = scene.create();
+    let Some(fixture) = trusted(&authority, &authority.server(&["elsewhere.test"]), None) else { return };
+    let output = fixture.create();
     assert_first_line(&output, &["certificate"]);
     assert_refused(&output, &["name"]);
 }
@@ -117,45 +117,45 @@ fn a_certificate_for_another_name_is_refused() {
 #[test]
 fn a_client_pair_opens_the_door() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(mut scene) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
-    clients.client("me").write(&scene.certs_d(), "client.cert", "client.key");
-    scene.create_and_push();
+    let Some(mut fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
+    clients.client("me").write(&fixture.certs_d(), "client.cert", "client.key");
+    fixture.create_and_push();
 }
 
 #[test]
 fn without_a_client_pair_the_door_stays_shut() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(scene) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
-    assert_first_line(&scene.create(), &["certificate"]);
+    let Some(fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
+    assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_client_pair_of_a_stranger_is_refused() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let Some(mut scene) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
-    Authority::new("stranger").client("me").write(&scene.certs_d(), "client.cert", "client.key");
-    assert_first_line(&scene.create(), &["certificate"]);
+    let Some(mut fixture) = trusted(&servers, &servers.server(HERE), Some(&clients)) else { return };
+    Authority::new("stranger").client("me").write(&fixture.certs_d(), "client.cert", "client.key");
+    assert_first_line(&fixture.create(), &["certificate"]);
 }
 
 #[test]
 fn a_half_pair_names_the_half_that_is_there() {
     let authority = Authority::new("house");
-    let Some(mut scene) = trusted(&authority, &authority.server(HERE), None) else { return };
-    let folder = scene.certs_d();
+    let Some(mut fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
+    let folder = fixture.certs_d();
     let pair = authority.client("me");
     for (name, pem) in [("mine.cert", &pair.cert), ("mine.key", &pair.key)] {
         let path = write_pem(&folder, name, pem);
-        assert_first_line(&scene.create(), &["mine.cert", "mine.key"]);
+        assert_first_line(&fixture.create(), &["mine.cert", "mine.key"]);
         fs::remove_file(path).expect("the file just written");
     }
-    scene.create_and_push();
+    fixture.create_and_push();
 }
 
 #[test]
 fn a_bad_pair_is_an_error_that_names_the_file() {
     let authority = Authority::new("house");
-    let Some(mut scene) = trusted(&authority, &authority.server(HERE), None) else { return };
-    let folder = scene.certs_d();
+    let Some(mut fixture) = trusted(&authority, &authority.server(HERE), None) else { return };
+    let folder = fixture.certs_d();
     let (good, other) = (authority.client("me"), authority.client("other"));
     let block = |what: &str| format!("-----BEGIN {what}-----\nbm90IHJlYWxseQ==\n-----END {what}-----\n");
     let cases = [
@@ -172,7 +172,7 @@ fn a_bad_pair_is_an_error_that_names_the_file() {
     for (what, cert, key, named) in cases {
         write_pem(&folder, "mine.cert", &cert);
         write_pem(&folder, "mine.key", &key);
-        let output = scene.create();
+        let output = fixture.create();
         assert!(output.err().contains(named), "{what}: {}", output.err());
         assert_first_line(&output, &[named]);
     }
@@ -182,41 +182,41 @@ fn a_bad_pair_is_an_error_that_names_the_file() {
 fn insecure_believes_any_certificate() {
     let authority = Authority::new("nobody");
     for pair in [authority.server(HERE), authority.expired_server(HERE), authority.server(&["elsewhere.test"])] {
-        let Some(scene) = Scene::https(&pair, None) else { return };
-        let [verb, list, amd, arm] = scene.create_args();
-        let _ = scene.ours(&[&verb, "--insecure", &list, &amd, &arm]).success();
-        let pushed = scene.ours(&["push", "--insecure", &list]).success();
-        assert_eq!(pushed.out(), scene.pushed_lines());
-        scene.assert_pushed();
+        let Some(fixture) = Fixture::https(&pair, None) else { return };
+        let [verb, list, amd, arm] = fixture.create_args();
+        let _ = fixture.ours(&[&verb, "--insecure", &list, &amd, &arm]).success();
+        let pushed = fixture.ours(&["push", "--insecure", &list]).success();
+        assert_eq!(pushed.out(), fixture.pushed_lines());
+        fixture.assert_pushed();
     }
 }
 
 #[test]
 fn ssl_cert_file_names_the_systems_roots() {
     let authority = Authority::new("house");
-    let Some(mut scene) = Scene::https(&authority.server(HERE), None) else { return };
-    let roots = authority.write(scene.sandbox.path(), "roots.pem");
-    scene.sandbox.set("SSL_CERT_FILE", roots);
-    scene.create_and_push();
+    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let roots = authority.write(fixture.sandbox.path(), "roots.pem");
+    fixture.sandbox.set("SSL_CERT_FILE", roots);
+    fixture.create_and_push();
 }
 
 /// As in Go: each variable stands for its half of the system's authorities, and one that is empty is not set.
 #[test]
 fn ssl_cert_dir_names_the_systems_folders_and_leaves_the_file() {
     let authority = Authority::new("house");
-    let Some(mut scene) = Scene::https(&authority.server(HERE), None) else { return };
-    let folder = scene.sandbox.path().join("roots");
+    let Some(mut fixture) = Fixture::https(&authority.server(HERE), None) else { return };
+    let folder = fixture.sandbox.path().join("roots");
     let file = authority.write(&folder, "any-name");
-    scene.sandbox.set("SSL_CERT_DIR", format!("/none:{}", folder.display()));
+    fixture.sandbox.set("SSL_CERT_DIR", format!("/none:{}", folder.display()));
     for missing in ["", "/none/of/it"] {
-        scene.sandbox.set("SSL_CERT_FILE", missing);
-        let _ = scene.create().success();
-        let _ = std::fs::remove_dir_all(scene.sandbox.store());
+        fixture.sandbox.set("SSL_CERT_FILE", missing);
+        let _ = fixture.create().success();
+        let _ = std::fs::remove_dir_all(fixture.sandbox.store());
     }
-    scene.sandbox.set("SSL_CERT_DIR", "/none");
-    assert_first_line(&scene.create(), &["certificate"]);
-    scene.sandbox.set("SSL_CERT_FILE", file);
-    let _ = scene.create().success();
+    fixture.sandbox.set("SSL_CERT_DIR", "/none");
+    assert_first_line(&fixture.create(), &["certificate"]);
+    fixture.sandbox.set("SSL_CERT_FILE", file);
+    let _ = fixture.create().success();
 }
 
 #[test]
@@ -224,12 +224,12 @@ fn credentials_go_over_https_too() {
     let authority = Authority::new("house");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tls = tls_files(dir.path(), &authority.server(HERE), None);
-    let Some(mut scene) = Scene::start(Door::Htpasswd, Some(tls), None).map(Scene::afar) else { return };
-    authority.write(&scene.certs_d(), "ca.crt");
+    let Some(mut fixture) = Fixture::start(Door::Htpasswd, Some(tls), None).map(Fixture::afar) else { return };
+    authority.write(&fixture.certs_d(), "ca.crt");
     let (user, password) = (testkit::real::HTPASSWD_USER, testkit::real::HTPASSWD_PASSWORD);
     let entry = serde_json::json!({ "username": user, "password": password });
-    scene.sandbox.write_config(&serde_json::json!({ "auths": { scene.host.as_str(): entry } }).to_string());
-    scene.create_and_push();
+    fixture.sandbox.write_config(&serde_json::json!({ "auths": { fixture.host.as_str(): entry } }).to_string());
+    fixture.create_and_push();
 }
 
 /// The commands of docker's pages on insecure registries and on client certificates, run as they stand there.
@@ -253,10 +253,10 @@ fn files_made_by_openssl_as_documented_work() {
     let file = |name: &str| dir.path().join(name);
     let tls =
         testkit::real::Tls { cert: file("domain.crt"), key: file("domain.key"), client_ca: Some(file("client.cert")) };
-    let Some(mut scene) = Scene::start(Door::Open, Some(tls), None).map(Scene::afar) else { return };
-    let folder = scene.certs_d();
+    let Some(mut fixture) = Fixture::start(Door::Open, Some(tls), None).map(Fixture::afar) else { return };
+    let folder = fixture.certs_d();
     for (from, to) in [("domain.crt", "ca.crt"), ("client.cert", "client.cert"), ("client.key", "client.key")] {
         fs::copy(file(from), folder.join(to)).expect("a copy");
     }
-    scene.create_and_push();
+    fixture.create_and_push();
 }

@@ -10,7 +10,7 @@ use testkit::sandbox::{Output, on_path};
 use testkit::skip::skipped;
 use testkit::storage::Manifest;
 
-use super::scene::{Door, OURS, Scene, assert_first_line, tls_files};
+use super::real_fixture::{Door, Fixture, OURS, assert_first_line, tls_files};
 
 const HOSTS: &[&str] = &[HOST];
 
@@ -31,18 +31,18 @@ struct Did {
     pushed: Option<Manifest>,
 }
 
-struct Pitch {
+struct DockerFixture {
     netns: Netns,
-    scene: Scene,
+    fixture: Fixture,
 }
 
-impl Pitch {
+impl DockerFixture {
     fn start(door: Door, pair: Option<&Pair>, clients: Option<&Authority>) -> Option<Self> {
         let netns = netns()?;
         let dir = tempfile::tempdir().expect("a temporary directory");
         let tls = pair.map(|pair| tls_files(dir.path(), pair, clients));
-        let scene = Scene::start(door, tls, Some(netns.name()))?;
-        Some(Self { netns, scene })
+        let fixture = Fixture::start(door, tls, Some(netns.name()))?;
+        Some(Self { netns, fixture })
     }
 
     fn https(pair: &Pair) -> Option<Self> {
@@ -51,14 +51,14 @@ impl Pitch {
 
     fn run(&self, program: &[&str], args: &[&str]) -> Output {
         let prefix = ["netns", "exec", self.netns.name()];
-        self.scene.sandbox.command("ip").args(prefix).args(program.iter().copied()).args(args.iter().copied()).run()
+        self.fixture.sandbox.command("ip").args(prefix).args(program.iter().copied()).args(args.iter().copied()).run()
     }
 
     /// One client from a clean start; the second value is the last thing it said on stderr.
     fn client(&self, program: &[&str], flags: &[&str]) -> (Did, Output) {
-        let _ = std::fs::remove_dir_all(self.scene.sandbox.store());
-        self.scene.storage.forget("team/app");
-        let [verb, list, amd, arm] = self.scene.create_args();
+        let _ = std::fs::remove_dir_all(self.fixture.sandbox.store());
+        self.fixture.storage.forget("team/app");
+        let [verb, list, amd, arm] = self.fixture.create_args();
         let mut args = vec![verb.as_str()];
         args.extend(flags);
         args.extend([list.as_str(), &amd, &arm]);
@@ -72,7 +72,7 @@ impl Pitch {
         args.push(&list);
         let push = self.run(program, &args);
         did.push = Some((push.code, push.out()));
-        did.pushed = self.scene.storage.tag("team/app", "1");
+        did.pushed = self.fixture.storage.tag("team/app", "1");
         (did, push)
     }
 
@@ -86,8 +86,8 @@ impl Pitch {
     #[track_caller]
     fn works(&self, flags: &[&str]) {
         let (did, last) = self.both(flags);
-        assert_eq!(did.push, Some((0, self.scene.pushed_lines())), "{}", last.err());
-        self.scene.assert_pushed();
+        assert_eq!(did.push, Some((0, self.fixture.pushed_lines())), "{}", last.err());
+        self.fixture.assert_pushed();
     }
 
     /// Both refuse the create; ours says these words first.
@@ -102,98 +102,98 @@ impl Pitch {
 #[test]
 fn unknown_then_known_authority_then_insecure() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
-    pitch.fails(&["certificate"]);
-    pitch.works(&["--insecure"]);
-    authority.write(&pitch.scene.certs_d(), "ca.crt");
-    pitch.works(&[]);
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
+    docker_fixture.fails(&["certificate"]);
+    docker_fixture.works(&["--insecure"]);
+    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    docker_fixture.works(&[]);
 }
 
 #[test]
 fn the_certificate_of_dockers_documentation() {
     let pair = self_signed_docs(HOSTS);
-    let Some(mut pitch) = Pitch::https(&pair) else { return };
-    pitch.fails(&["certificate"]);
-    write_pem(&pitch.scene.certs_d(), "ca.crt", &pair.cert);
-    pitch.works(&[]);
+    let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
+    docker_fixture.fails(&["certificate"]);
+    write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
+    docker_fixture.works(&[]);
 }
 
 #[test]
 fn that_certificate_when_it_is_out_of_date() {
     let pair = expired_self_signed_docs(HOSTS);
-    let Some(mut pitch) = Pitch::https(&pair) else { return };
-    write_pem(&pitch.scene.certs_d(), "ca.crt", &pair.cert);
-    pitch.fails(&["certificate"]);
+    let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
+    write_pem(&docker_fixture.fixture.certs_d(), "ca.crt", &pair.cert);
+    docker_fixture.fails(&["certificate"]);
 }
 
 #[test]
 fn client_pairs() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let started = Pitch::start(Door::Open, Some(&servers.server(HOSTS)), Some(&clients));
-    let Some(mut pitch) = started else { return };
-    let folder = pitch.scene.certs_d();
+    let started = DockerFixture::start(Door::Open, Some(&servers.server(HOSTS)), Some(&clients));
+    let Some(mut docker_fixture) = started else { return };
+    let folder = docker_fixture.fixture.certs_d();
     servers.write(&folder, "ca.crt");
-    pitch.fails(&["certificate"]);
+    docker_fixture.fails(&["certificate"]);
     let pair = clients.client("me");
     pair.write(&folder, "client.cert", "client.key");
-    pitch.works(&[]);
+    docker_fixture.works(&[]);
     write_pem(&folder, "client.key", &clients.client("other").key);
-    pitch.fails(&["client."]);
+    docker_fixture.fails(&["client."]);
     std::fs::remove_file(folder.join("client.key")).expect("the file just written");
-    pitch.fails(&["client.key", "client.cert"]);
+    docker_fixture.fails(&["client.key", "client.cert"]);
     write_pem(&folder, "client.key", &pair.key);
     std::fs::remove_file(folder.join("client.cert")).expect("the file just written");
-    pitch.fails(&["client.key", "client.cert"]);
+    docker_fixture.fails(&["client.key", "client.cert"]);
 }
 
 #[test]
 fn rubbish_beside_a_good_authority() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
-    let folder = pitch.scene.certs_d();
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
+    let folder = docker_fixture.fixture.certs_d();
     authority.write(&folder, "ca.crt");
     // Docker passes over what is no certificate, whatever it is called.
     write_pem(&folder, "readme.txt", "not for machines");
     write_pem(&folder, "a.crt", "rubbish");
     write_pem(&folder, "z.crt", "-----BEGIN CERTIFICATE-----\nbm90IHJlYWxseQ==\n-----END CERTIFICATE-----\n");
-    pitch.works(&[]);
+    docker_fixture.works(&[]);
 }
 
 #[test]
 fn out_of_date() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.expired_server(HOSTS)) else { return };
-    authority.write(&pitch.scene.certs_d(), "ca.crt");
-    pitch.fails(&["certificate"]);
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.expired_server(HOSTS)) else { return };
+    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    docker_fixture.fails(&["certificate"]);
 }
 
 #[test]
 fn another_name() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
-    pitch.scene.host = pitch.scene.host.replace(HOST, OTHER_HOST);
-    authority.write(&pitch.scene.certs_d(), "ca.crt");
-    pitch.fails(&["certificate"]);
-    pitch.works(&["--insecure"]);
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
+    docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, OTHER_HOST);
+    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    docker_fixture.fails(&["certificate"]);
+    docker_fixture.works(&["--insecure"]);
 }
 
 #[test]
 fn the_systems_roots_by_ssl_cert_file() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
-    let roots = authority.write(pitch.scene.sandbox.path(), "roots.pem");
-    pitch.scene.sandbox.set("SSL_CERT_FILE", roots);
-    pitch.works(&[]);
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
+    let roots = authority.write(docker_fixture.fixture.sandbox.path(), "roots.pem");
+    docker_fixture.fixture.sandbox.set("SSL_CERT_FILE", roots);
+    docker_fixture.works(&[]);
 }
 
 /// As docker's page has it for those who trust a self-signed certificate in the whole system.
 #[test]
 fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
     let pair = self_signed_docs(HOSTS);
-    let Some(mut pitch) = Pitch::https(&pair) else { return };
-    let roots = write_pem(pitch.scene.sandbox.path(), "roots.pem", &pair.cert);
-    pitch.scene.sandbox.set("SSL_CERT_FILE", roots);
-    pitch.works(&[]);
+    let Some(mut docker_fixture) = DockerFixture::https(&pair) else { return };
+    let roots = write_pem(docker_fixture.fixture.sandbox.path(), "roots.pem", &pair.cert);
+    docker_fixture.fixture.sandbox.set("SSL_CERT_FILE", roots);
+    docker_fixture.works(&[]);
 }
 
 /// A difference meant: with `--insecure` docker's create does not open certs.d and its push does; ours opens it for
@@ -201,60 +201,68 @@ fn the_certificate_of_dockers_documentation_among_the_systems_roots() {
 #[test]
 fn half_a_pair_with_insecure() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
-    write_pem(&pitch.scene.certs_d(), "client.cert", &authority.client("me").cert);
-    let (docker, _) = pitch.client(&["docker", "manifest"], &["--insecure"]);
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
+    write_pem(&docker_fixture.fixture.certs_d(), "client.cert", &authority.client("me").cert);
+    let (docker, _) = docker_fixture.client(&["docker", "manifest"], &["--insecure"]);
     assert_eq!((docker.create.0, docker.push), (0, Some((1, String::new()))));
-    let (ours, last) = pitch.client(&[OURS], &["--insecure"]);
-    assert_eq!(ours.push, Some((0, pitch.scene.pushed_lines())), "{}", last.err());
+    let (ours, last) = docker_fixture.client(&[OURS], &["--insecure"]);
+    assert_eq!(ours.push, Some((0, docker_fixture.fixture.pushed_lines())), "{}", last.err());
 }
 
 #[test]
 fn a_folder_in_the_place_of_an_authority() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::https(&authority.server(HOSTS)) else { return };
-    let folder = pitch.scene.certs_d();
+    let Some(mut docker_fixture) = DockerFixture::https(&authority.server(HOSTS)) else { return };
+    let folder = docker_fixture.fixture.certs_d();
     authority.write(&folder, "ca.crt");
     std::fs::create_dir(folder.join("old.crt")).expect("a folder in the sandbox");
-    pitch.fails(&["old.crt"]);
+    docker_fixture.fails(&["old.crt"]);
 }
 
 #[test]
 fn plain_http_wants_insecure() {
-    let Some(pitch) = Pitch::start(Door::Open, None, None) else { return };
-    pitch.fails(&["http"]);
-    pitch.works(&["--insecure"]);
-    let inspect = pitch.run(&[OURS], &["inspect", &pitch.scene.name("team/amd:1")]);
+    let Some(docker_fixture) = DockerFixture::start(Door::Open, None, None) else { return };
+    docker_fixture.fails(&["http"]);
+    docker_fixture.works(&["--insecure"]);
+    let inspect = docker_fixture.run(&[OURS], &["inspect", &docker_fixture.fixture.name("team/amd:1")]);
     assert_first_line(&inspect, &["http"]);
     assert!(inspect.err().contains("--insecure"), "{}", inspect.err());
 }
 
 #[test]
 fn a_name_that_does_not_resolve() {
-    let Some(mut pitch) = Pitch::start(Door::Open, None, None) else { return };
-    pitch.scene.host = pitch.scene.host.replace(HOST, "nowhere.test");
-    pitch.fails(&["nowhere.test"]);
+    let Some(mut docker_fixture) = DockerFixture::start(Door::Open, None, None) else { return };
+    docker_fixture.fixture.host = docker_fixture.fixture.host.replace(HOST, "nowhere.test");
+    docker_fixture.fails(&["nowhere.test"]);
 }
 
 #[test]
 fn passwords_over_https() {
     let authority = Authority::new("house");
-    let Some(mut pitch) = Pitch::start(Door::Htpasswd, Some(&authority.server(HOSTS)), None) else { return };
-    authority.write(&pitch.scene.certs_d(), "ca.crt");
-    let login = |pitch: &Pitch, password: &str| {
-        let entry = json!({ "username": HTPASSWD_USER, "password": password });
-        pitch.scene.sandbox.write_config(&json!({ "auths": { pitch.scene.host.as_str(): entry } }).to_string());
+    let Some(mut docker_fixture) = DockerFixture::start(Door::Htpasswd, Some(&authority.server(HOSTS)), None) else {
+        return;
     };
-    login(&pitch, HTPASSWD_PASSWORD);
-    pitch.works(&[]);
-    login(&pitch, "wrong");
-    pitch.fails(&["unauthorized"]);
+    authority.write(&docker_fixture.fixture.certs_d(), "ca.crt");
+    let login = |docker_fixture: &DockerFixture, password: &str| {
+        let entry = json!({ "username": HTPASSWD_USER, "password": password });
+        docker_fixture
+            .fixture
+            .sandbox
+            .write_config(&json!({ "auths": { docker_fixture.fixture.host.as_str(): entry } }).to_string());
+    };
+    login(&docker_fixture, HTPASSWD_PASSWORD);
+    docker_fixture.works(&[]);
+    login(&docker_fixture, "wrong");
+    docker_fixture.fails(&["unauthorized"]);
 }
 
 #[test]
 fn passwords_over_plain_http_with_insecure() {
-    let Some(pitch) = Pitch::start(Door::Htpasswd, None, None) else { return };
+    let Some(docker_fixture) = DockerFixture::start(Door::Htpasswd, None, None) else { return };
     let entry = json!({ "username": HTPASSWD_USER, "password": HTPASSWD_PASSWORD });
-    pitch.scene.sandbox.write_config(&json!({ "auths": { pitch.scene.host.as_str(): entry } }).to_string());
-    pitch.works(&["--insecure"]);
+    docker_fixture
+        .fixture
+        .sandbox
+        .write_config(&json!({ "auths": { docker_fixture.fixture.host.as_str(): entry } }).to_string());
+    docker_fixture.works(&["--insecure"]);
 }

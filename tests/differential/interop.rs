@@ -4,8 +4,8 @@
 use std::sync::Mutex;
 
 use super::{
-    DIFFERENCES, Difference, failures, ours, pair, report, script::Script, transcript::Transcript, undeclared,
-    world::World,
+    DIFFERENCES, Difference, failures, fixture::Fixture, ours, pair, report, script::Script, transcript::Transcript,
+    undeclared,
 };
 use testkit::sandbox::{Tool, on_path};
 use testkit::skip::skipped;
@@ -48,8 +48,8 @@ pub(super) const SCRIPTS: &[Script] = &[
 /// Two runs of one script: by docker alone and by the two in turns, against registries of their own. The deliberate
 /// differences that were not seen are put with the others.
 fn in_turns(
-    one: &World,
-    two: &World,
+    one: &Fixture,
+    two: &Fixture,
     script: &Script,
     tools: &[&Tool],
     unseen: &Mutex<Vec<&'static Difference>>,

@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod differences;
+mod fixture;
 mod interop;
 mod references;
 mod script;
@@ -13,9 +14,9 @@ mod scripts_drafts;
 mod scripts_flags;
 mod scripts_registry;
 mod transcript;
-mod world;
 
 use differences::{DIFFERENCES, Difference};
+use fixture::Fixture;
 use script::Script;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,6 @@ use std::sync::Mutex;
 use testkit::sandbox::{Tool, on_path};
 use testkit::skip::{not_possible_here, skipped};
 use transcript::{Mismatch, Transcript};
-use world::World;
 
 const THREADS: usize = 3;
 
@@ -36,12 +36,12 @@ fn scripts() -> Vec<Script> {
 }
 
 /// The pair of registries: docker-registry, or after saying so the test kit's own.
-fn pair(what: &str) -> (World, World) {
-    match (World::start(), World::start()) {
+fn pair(what: &str) -> (Fixture, Fixture) {
+    match (Fixture::start(), Fixture::start()) {
         (Ok(one), Ok(two)) => (one, two),
         (Err(why), _) | (_, Err(why)) => {
             skipped(&format!("{what} on docker-registry (the test kit's registry is used)"), &why);
-            (World::start_own(), World::start_own())
+            (Fixture::start_own(), Fixture::start_own())
         }
     }
 }
@@ -146,14 +146,14 @@ fn docker_equals_the_goldens() {
     if !on_path("docker") {
         return skipped("docker against its golden answers", "docker is not on the PATH");
     }
-    let (world, _) = pair("docker against its golden answers");
+    let (fixture, _) = pair("docker against its golden answers");
     let all = scripts();
     let failed = failures(&all, |script| {
-        if !world.can_run(script) {
+        if !fixture.can_run(script) {
             not_possible_here(script.name, "there is no IPv6 here");
             return None;
         }
-        let now = world.run(script, &[&Tool::Docker]);
+        let now = fixture.run(script, &[&Tool::Docker]);
         if updating() {
             let text = serde_json::to_string_pretty(&now.to_json()).expect("JSON") + "\n";
             std::fs::create_dir_all(golden_file(script.name).parent().expect("a parent")).expect("a directory");
@@ -171,11 +171,11 @@ fn docker_sees_no_difference_between_the_registries() {
     if !on_path("docker") {
         return skipped("the test kit's registry", "docker is not on the PATH");
     }
-    let world = World::start_own();
+    let fixture = Fixture::start_own();
     let all = scripts();
     let failed = failures(&all, |script| match golden(script) {
-        _ if !world.can_run(script) => None,
-        Ok(then) => report(&then.compare(&world.run(script, &[&Tool::Docker]))),
+        _ if !fixture.can_run(script) => None,
+        Ok(then) => report(&then.compare(&fixture.run(script, &[&Tool::Docker]))),
         Err(why) => Some(why),
     });
     assert_none(&failed, all.len(), "the test kit's registry is not like docker-registry");

@@ -6,7 +6,7 @@
 //! here, in every way that it can change it.
 
 mod disk;
-mod ground;
+mod fixture;
 mod power_loss;
 
 use testkit::figures::told;
@@ -14,7 +14,7 @@ use testkit::sandbox::{Sandbox, on_path};
 use testkit::skip::skipped;
 
 use crate::is_whole;
-use ground::{Call, Case, FORGET, Failure, Ground, calls, marks};
+use fixture::{Call, Case, FORGET, Failure, Fixture, calls, marks};
 
 /// Why strace cannot be used here, if it cannot.
 fn no_strace() -> Option<String> {
@@ -45,12 +45,12 @@ fn check(case: &'static Case) {
     if !on_path("docker") {
         skipped(&format!("{what}, read by docker"), "docker is not on the PATH");
     }
-    let ground = Ground::new(case);
-    let sandbox = ground.prepared();
-    let before = ground.state(&sandbox);
-    let (output, log) = ground.traced(&sandbox, &[]);
+    let fixture = Fixture::new(case);
+    let sandbox = fixture.prepared();
+    let before = fixture.state(&sandbox);
+    let (output, log) = fixture.traced(&sandbox, &[]);
     assert_eq!(output.code, 0, "{}", output.err());
-    let after = ground.state(&sandbox);
+    let after = fixture.state(&sandbox);
     assert_ne!(before, after);
     let calls = calls(&log, &sandbox.store());
     let marks = marks(&calls, &sandbox.docker_config());
@@ -61,19 +61,19 @@ fn check(case: &'static Case) {
         };
         if call.changes() {
             kills += 1;
-            note("killed", ground.kill((call, &marks), &before, &after));
+            note("killed", fixture.kill((call, &marks), &before, &after));
         }
         let possible = call.errors();
         left_out += possible.len();
         for error in sampled(call, possible) {
             (errors, left_out) = (errors + 1, left_out - 1);
             let failure = Failure::Once(error);
-            note(error, ground.fail((call, &marks), failure, &before, &after));
+            note(error, fixture.fail((call, &marks), failure, &before, &after));
         }
         if call.name == "write" {
             errors += 1;
             let failure = Failure::FromHereOn("ENOSPC");
-            note("ENOSPC from here on", ground.fail((call, &marks), failure, &before, &after));
+            note("ENOSPC from here on", fixture.fail((call, &marks), failure, &before, &after));
         }
     }
     let number = calls.len();
@@ -209,12 +209,12 @@ fn a_disk_that_is_full_by_then_leaves_the_draft_as_it_was() {
         return skipped("failures half-way on a full disk", &why);
     }
     for case in [&REPLACE, &REPLACE_BACK, &ADD, &TAKE_OUT, &ANNOTATE_THE_LIST] {
-        let ground = Ground::new(case);
-        let sandbox = ground.prepared();
-        let before = ground.state(&sandbox);
-        let (output, log) = ground.traced(&sandbox, &[]);
+        let fixture = Fixture::new(case);
+        let sandbox = fixture.prepared();
+        let before = fixture.state(&sandbox);
+        let (output, log) = fixture.traced(&sandbox, &[]);
         assert_eq!(output.code, 0, "{}", output.err());
-        let (after, calls) = (ground.state(&sandbox), calls(&log, &sandbox.store()));
+        let (after, calls) = (fixture.state(&sandbox), calls(&log, &sandbox.store()));
         let marks = marks(&calls, &sandbox.docker_config());
         let stages = ["write", "link", "mkdir"];
         let last = calls.iter().rposition(|call| stages.iter().any(|name| call.name.starts_with(name)));
@@ -223,8 +223,8 @@ fn a_disk_that_is_full_by_then_leaves_the_draft_as_it_was() {
         let (mut tried, mut wrong) = (0, Vec::new());
         for call in steps {
             tried += 1;
-            let done = ground.fail((call, &marks), Failure::OnFullDisk("EIO"), &before, &after);
-            let done = done.and_then(|()| ground.fail_without_room(call));
+            let done = fixture.fail((call, &marks), Failure::OnFullDisk("EIO"), &before, &after);
+            let done = done.and_then(|()| fixture.fail_without_room(call));
             wrong.extend(done.err().map(|why| format!("{}\n  {why}", call.line)));
         }
         told(&format!("failures of {} on a full disk: {tried}", case.name));

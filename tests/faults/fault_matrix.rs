@@ -10,9 +10,9 @@
 
 mod case;
 mod commands;
-mod ground;
+mod fixture;
 mod runner;
-mod scenes;
+mod setups;
 mod verbs;
 mod verdict;
 
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use crate::{is_whole, variable};
 use case::{Case, Plan, Trouble, clean};
 use commands::{COMMANDS, Command};
-use ground::{Door, Side};
+use fixture::{Door, Side};
 use runner::{Tally, run_all};
 
 /// Runs by chance in `make faults`, and in `make test`.

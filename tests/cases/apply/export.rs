@@ -3,24 +3,24 @@
 use serde_json::json;
 use testkit::image::{Image, Index, sha256};
 
-use super::{World, image, text};
+use super::{Fixture, image, text};
 
 /// Exports `list`, applies it as `app:again` and compares what the registry has then.
 #[track_caller]
-fn round_trip(world: &World, flags: &[&str], list: (&str, &str)) -> String {
+fn round_trip(fixture: &Fixture, flags: &[&str], list: (&str, &str)) -> String {
     let name = format!("@{}:{}", list.0, list.1);
-    let exported = world.run(&[&["export"], flags, &[&name]].concat()).success();
+    let exported = fixture.run(&[&["export"], flags, &[&name]].concat()).success();
     assert_eq!(exported.err(), "");
-    let spec = exported.out().replacen(&world.name(&format!("{}:{}", list.0, list.1)), &world.name("app:again"), 1);
-    let _ = world.command(&["apply", "-f", "-"]).stdin(spec).run().success();
-    let (one, other) = (world.list(list.0, list.1), world.list("app", "again"));
+    let spec = exported.out().replacen(&fixture.name(&format!("{}:{}", list.0, list.1)), &fixture.name("app:again"), 1);
+    let _ = fixture.command(&["apply", "-f", "-"]).stdin(spec).run().success();
+    let (one, other) = (fixture.list(list.0, list.1), fixture.list("app", "again"));
     assert_eq!(one, other, "{}", exported.out());
     exported.out()
 }
 
 #[test]
 fn an_index_that_a_registry_serves() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64"), Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build());
     let windows = Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["x"]).layer("w").build();
     // The lists say less of two images than these do.
@@ -35,58 +35,58 @@ fn an_index_that_a_registry_serves() {
         .annotation("org.example.k", "v: ${W}")
         .artifact_type("application/vnd.example")
         .build();
-    world.registry.put_index("src/multi", "1", &index);
-    world.registry.clear();
-    let spec = round_trip(&world, &["--remote"], ("src/multi", "1"));
-    assert!(spec.starts_with(&format!("image: \"{}\"\n", world.name("src/multi:1"))), "{spec}");
-    assert!(spec.contains(&format!("{}@{}", world.name("src/multi"), arm.digest())), "{spec}");
+    fixture.registry.put_index("src/multi", "1", &index);
+    fixture.registry.clear();
+    let spec = round_trip(&fixture, &["--remote"], ("src/multi", "1"));
+    assert!(spec.starts_with(&format!("image: \"{}\"\n", fixture.name("src/multi:1"))), "{spec}");
+    assert!(spec.contains(&format!("{}@{}", fixture.name("src/multi"), arm.digest())), "{spec}");
     assert!(spec.contains("type: oci\n") && spec.contains("vnd.docker.reference.type"), "{spec}");
-    world.registry.clear();
-    let file = world.sandbox.path().join("spec.yaml");
-    let to_file = world.run(&["export", "@src/multi:1", "-o", &file.display().to_string()]).success();
+    fixture.registry.clear();
+    let file = fixture.sandbox.path().join("spec.yaml");
+    let to_file = fixture.run(&["export", "@src/multi:1", "-o", &file.display().to_string()]).success();
     assert_eq!((to_file.out(), std::fs::read_to_string(&file).expect("the file")), (String::new(), spec));
-    assert_eq!(world.requests().len(), 1, "a list is one request");
+    assert_eq!(fixture.requests().len(), 1, "a list is one request");
 }
 
 #[test]
 fn a_docker_list_with_features() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let list = Index::docker().image_with_features(&image("amd64"), &["sse4"]).image(&image("s390x")).build();
-    world.registry.put_index("src/multi", "1", &list);
-    let spec = round_trip(&world, &[], ("src/multi", "1"));
+    fixture.registry.put_index("src/multi", "1", &list);
+    let spec = round_trip(&fixture, &[], ("src/multi", "1"));
     assert!(spec.contains("type: docker\n") && spec.contains("features:\n        - sse4\n"), "{spec}");
 }
 
 #[test]
 fn a_draft() {
-    let world = World::with(&["amd64", "s390x"]);
+    let fixture = Fixture::with(&["amd64", "s390x"]);
     let arm = Image::oci().platform("linux", "arm64").variant("v8").layer("arm").build();
     let index = Index::oci().image_with(&arm, json!({ "architecture": "arm64", "os": "linux" }), &[]).build();
-    world.registry.put_index("src/multi", "1", &index);
-    let _ = world.run(&["create", "@app:1", "@src/amd64:1", "@src/s390x:1", "@src/multi:1"]).success();
-    let _ = world.run(&["annotate", "@app:1", "@src/s390x:1", "--annotation", "k=v", "--os-version", "9"]).success();
-    let _ = world.run(&["annotate", "@app:1", "--annotation", "of=the list"]).success();
-    let _ = world.run(&["push", "@app:1"]).success();
+    fixture.registry.put_index("src/multi", "1", &index);
+    let _ = fixture.run(&["create", "@app:1", "@src/amd64:1", "@src/s390x:1", "@src/multi:1"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "@src/s390x:1", "--annotation", "k=v", "--os-version", "9"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "of=the list"]).success();
+    let _ = fixture.run(&["push", "@app:1"]).success();
     // A tag that moves is not what was put into the draft.
-    world.registry.put_image("src/amd64", "1", &image("riscv64"));
-    let spec = round_trip(&world, &["--local"], ("app", "1"));
+    fixture.registry.put_image("src/amd64", "1", &image("riscv64"));
+    let spec = round_trip(&fixture, &["--local"], ("app", "1"));
     // What was pushed has docker's layout, so that it is the same to the byte, from the draft and from the registry.
-    let digest = |tag: &str| sha256(&world.registry.manifest("app", tag).expect("a list").1);
+    let digest = |tag: &str| sha256(&fixture.registry.manifest("app", tag).expect("a list").1);
     assert_eq!(digest("1"), digest("again"));
-    world.registry.put_image("app", "again", &image("s390x"));
-    let _ = round_trip(&world, &["--remote"], ("app", "1"));
+    fixture.registry.put_image("app", "again", &image("s390x"));
+    let _ = round_trip(&fixture, &["--remote"], ("app", "1"));
     assert_eq!(digest("1"), digest("again"));
-    assert!(spec.contains(&format!("{}@sha256:", world.name("src/amd64"))), "{spec}");
-    world.registry.clear();
-    let _ = world.run(&["export", "@app:1"]).success();
-    assert_eq!(world.requests(), [""; 0], "the draft goes first");
-    let missing = world.run(&["export", "--local", "@app:2"]);
-    assert_eq!(missing.first_err_line(), format!("No such manifest: {}", world.name("app:2")));
+    assert!(spec.contains(&format!("{}@sha256:", fixture.name("src/amd64"))), "{spec}");
+    fixture.registry.clear();
+    let _ = fixture.run(&["export", "@app:1"]).success();
+    assert_eq!(fixture.requests(), [""; 0], "the draft goes first");
+    let missing = fixture.run(&["export", "--local", "@app:2"]);
+    assert_eq!(missing.first_err_line(), format!("No such manifest: {}", fixture.name("app:2")));
 }
 
 #[test]
 fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let amd = image("amd64");
     let on = |variant: &str| json!({ "architecture": "amd64", "os": "linux", "variant": variant });
     let index = Index::oci()
@@ -95,12 +95,12 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
         .image_with(&amd, on("v3"), &[("k", "v")])
         .image_with(&amd, on("v4"), &[])
         .build();
-    world.registry.put_index("src/multi", "1", &index);
-    let spec = world.run(&["export", "--remote", "@src/multi:1"]).success().out();
-    let spec = spec.replacen(&world.name("src/multi:1"), &world.name("app:again"), 1);
-    let _ = world.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
+    fixture.registry.put_index("src/multi", "1", &index);
+    let spec = fixture.run(&["export", "--remote", "@src/multi:1"]).success().out();
+    let spec = spec.replacen(&fixture.name("src/multi:1"), &fixture.name("app:again"), 1);
+    let _ = fixture.command(&["apply", "--draft", "-f", "-"]).stdin(spec).run().success();
     let names = |list: &str| {
-        let told = world.run(&["inspect", "--local", "--format", "json", list]).success().out();
+        let told = fixture.run(&["inspect", "--local", "--format", "json", list]).success().out();
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
         let lines = told["platforms"].as_array().expect("platforms").iter();
         let mut names: Vec<(String, String)> =
@@ -109,7 +109,7 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
         names
     };
     let expected = |names: &[(&str, &str)]| -> Vec<(String, String)> {
-        let name = |rest: &str| world.name(&format!("{rest}@{}", amd.digest()));
+        let name = |rest: &str| fixture.name(&format!("{rest}@{}", amd.digest()));
         names.iter().map(|(platform, rest)| ((*platform).to_owned(), name(rest))).collect()
     };
     let wanted = [
@@ -120,66 +120,66 @@ fn one_image_for_several_platforms_can_be_kept_as_a_draft() {
     ];
     assert_eq!(names("@app:again"), expected(&wanted));
     // The draft is that list: another push of it brings the same lines.
-    let mut before = world.lines("app", "again");
-    let _ = world.run(&["push", "@app:again"]).success();
-    let mut after = world.lines("app", "again");
+    let mut before = fixture.lines("app", "again");
+    let _ = fixture.run(&["push", "@app:again"]).success();
+    let mut after = fixture.lines("app", "again");
     before.sort();
     after.sort();
     assert_eq!(before, after);
     // Named by its tag, it has its digest as a second name before that.
     let entry = |variant: &str| format!("- image: @src/amd64:1\n  platform: {{variant: {variant}}}\n");
     let spec = format!("image: @app:tags\nmanifests:\n{}{}{}", entry("v1"), entry("v2"), entry("v3"));
-    let _ = world.apply(&spec, &["--draft"]).success();
-    let tagged = ("linux/amd64/v1".to_owned(), world.name("src/amd64:1"));
+    let _ = fixture.apply(&spec, &["--draft"]).success();
+    let tagged = ("linux/amd64/v1".to_owned(), fixture.name("src/amd64:1"));
     let others = expected(&[("linux/amd64/v2", "src/amd64"), ("linux/amd64/v3", "src/amd64:tags")]);
     assert_eq!(names("@app:tags"), [vec![tagged], others].concat());
 }
 
 #[test]
 fn what_a_spec_has_no_place_for_is_said() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let inner = Index::oci().image(&image("arm64")).build();
     let other = json!({ "mediaType": "application/x", "digest": image("s390x").digest(), "size": 3 });
     let index = Index::oci().subject(&image("amd64")).image(&image("amd64")).index(&inner).child(other).build();
-    world.registry.put_index("src/multi", "1", &index);
-    let exported = world.run(&["export", "@src/multi:1"]).success();
+    fixture.registry.put_index("src/multi", "1", &index);
+    let exported = fixture.run(&["export", "@src/multi:1"]).success();
     assert_eq!(exported.err(), "");
-    let source = format!("source: \"{}@{}\"\n", world.name("src/multi"), index.digest());
+    let source = format!("source: \"{}@{}\"\n", fixture.name("src/multi"), index.digest());
     assert!(exported.out().contains(&source), "{}", exported.out());
     let odd = json!({ "architecture": "holyc", "os": "templeos" });
     let odd = Index::oci().image_with(&image("amd64"), odd, &[]).build();
-    world.registry.put_index("src/odd", "1", &odd);
-    let exported = world.run(&["export", "@src/odd:1"]).success();
+    fixture.registry.put_index("src/odd", "1", &odd);
+    let exported = fixture.run(&["export", "@src/odd:1"]).success();
     assert_eq!(exported.err(), "");
     assert!(exported.out().contains("      force: true\n"), "{}", exported.out());
-    assert!(text(&world.list("src/odd", "1")["manifests"][0]["platform"]["os"]) == "templeos");
-    world.registry.put_image("src/one", "1", &image("amd64"));
-    let refused = world.run(&["export", "@src/one:1"]);
-    assert_eq!(refused.first_err_line(), format!("{} is no manifest list", world.name("src/one:1")));
+    assert!(text(&fixture.list("src/odd", "1")["manifests"][0]["platform"]["os"]) == "templeos");
+    fixture.registry.put_image("src/one", "1", &image("amd64"));
+    let refused = fixture.run(&["export", "@src/one:1"]);
+    assert_eq!(refused.first_err_line(), format!("{} is no manifest list", fixture.name("src/one:1")));
 }
 
 #[test]
 fn what_goes_by_a_digest_gets_a_tag() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64")).image(&image("arm64")).build();
-    world.registry.put_index("src/multi", "1", &index);
+    fixture.registry.put_index("src/multi", "1", &index);
     let digest = index.digest();
-    let exported = world.run(&["export", "--remote", &format!("@src/multi:1@{digest}")]).success();
+    let exported = fixture.run(&["export", "--remote", &format!("@src/multi:1@{digest}")]).success();
     let both = (exported.out(), exported.err());
-    let plain = world.run(&["export", "--remote", "@src/multi:1"]).success();
+    let plain = fixture.run(&["export", "--remote", "@src/multi:1"]).success();
     assert_eq!(both, (plain.out(), String::new()), "the tag is what apply publishes");
     let name = format!("@src/multi@{digest}");
-    let exported = world.run(&["export", &name]).success();
+    let exported = fixture.run(&["export", &name]).success();
     let warning = format!(
         "warning: {} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment\n",
-        world.name(&name[1..])
+        fixture.name(&name[1..])
     );
     assert_eq!(exported.err(), warning);
-    let expected = plain.out().replacen(&world.name("src/multi:1"), &world.name("src/multi:${TAG}"), 1);
+    let expected = plain.out().replacen(&fixture.name("src/multi:1"), &fixture.name("src/multi:${TAG}"), 1);
     assert_eq!(exported.out(), expected);
-    let apply = || world.command(&["apply", "-f", "-"]).stdin(exported.out());
+    let apply = || fixture.command(&["apply", "-f", "-"]).stdin(exported.out());
     let refused = apply().run();
     assert!(refused.first_err_line().contains(": the environment has no variable TAG;"), "{}", refused.err());
     let _ = apply().env("TAG", "again").run().success();
-    assert_eq!(world.platforms("src/multi", "again"), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(fixture.platforms("src/multi", "again"), ["linux/amd64", "linux/arm64"]);
 }

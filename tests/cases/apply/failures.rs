@@ -6,22 +6,24 @@ use testkit::image::Index;
 use testkit::loopback::{Fault, Rule};
 use testkit::sandbox::Output;
 
-use super::{World, image};
+use super::{Fixture, image};
 
 #[test]
 fn a_spec_that_is_wrong_is_shown_where() {
-    let world = World::with(&["amd64"]);
-    let good = world.sandbox.write("good.yaml", world.here("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
-    let bad = world.sandbox.write("bad.yaml", "image: app:1\nmanifests:\n  - image: a:1\n    platfrom: {os: linux}\n");
+    let fixture = Fixture::with(&["amd64"]);
+    let good =
+        fixture.sandbox.write("good.yaml", fixture.here("image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n"));
+    let bad =
+        fixture.sandbox.write("bad.yaml", "image: app:1\nmanifests:\n  - image: a:1\n    platfrom: {os: linux}\n");
     let (good, bad) = (good.display().to_string(), bad.display().to_string());
-    let refused = world.run(&["apply", "-f", &good, "-f", &bad]);
+    let refused = fixture.run(&["apply", "-f", &good, "-f", &bad]);
     let expected = format!(
         "{bad}:4:5: unknown key `platfrom` in an entry of `manifests`; did you mean `platform`?\n  4 |     platfrom: {{os: linux}}\n"
     );
     assert!(refused.code == 1 && refused.err().starts_with(&expected), "{}", refused.err());
     assert!(refused.err().contains("^^^^^^^^"), "{}", refused.err());
-    assert_eq!((refused.out(), world.requests()), (String::new(), Vec::new()));
-    let json = world.run(&["apply", "--format=json", "-f", &bad]);
+    assert_eq!((refused.out(), fixture.requests()), (String::new(), Vec::new()));
+    let json = fixture.run(&["apply", "--format=json", "-f", &bad]);
     let failure: serde_json::Value = serde_json::from_slice(&json.stderr).expect("JSON");
     assert_eq!((&failure["error"]["kind"], &failure["error"]["path"]), (&"spec".into(), &bad.as_str().into()));
     for (spec, said) in [
@@ -31,17 +33,17 @@ fn a_spec_that_is_wrong_is_shown_where() {
         ("image: a\nmanifests: [{image: \"${NOT_SET}\"}]\n", "-:2:22: the environment has no variable NOT_SET"),
         ("\u{0}", "-:1:1: "),
     ] {
-        let refused = world.apply(spec, &[]);
+        let refused = fixture.apply(spec, &[]);
         assert!(refused.code == 1 && refused.err().starts_with(said), "{spec}: {}", refused.err());
     }
-    let none = world.run(&["apply", "-f", "/no/such/file"]);
+    let none = fixture.run(&["apply", "-f", "/no/such/file"]);
     assert_eq!(none.first_err_line(), "cannot read /no/such/file: No such file or directory");
-    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!(fixture.requests(), [""; 0]);
 }
 
 #[test]
 fn nothing_is_sent_unless_all_of_it_can_be() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let good = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
     for (bad, code) in [
         ("image: '@app:2'\nmanifests: [{image: '@src/none:1'}]\n", 1),
@@ -49,40 +51,40 @@ fn nothing_is_sent_unless_all_of_it_can_be() {
         ("image: '@app:2'\ntype: docker\nannotations: {k: v}\nmanifests: [{image: '@src/amd64:1'}]\n", 1),
         (good, 1),
     ] {
-        let refused = world.apply(&format!("{good}---\n{bad}"), &["--draft"]);
+        let refused = fixture.apply(&format!("{good}---\n{bad}"), &["--draft"]);
         assert_eq!((refused.code, refused.out()), (code, String::new()), "{bad}: {}", refused.err());
-        assert_eq!(world.put_requests(), [""; 0], "{bad}");
-        assert!(world.has_no_drafts());
+        assert_eq!(fixture.put_requests(), [""; 0], "{bad}");
+        assert!(fixture.has_no_drafts());
     }
-    let twice = world.apply(&format!("{good}---\n{good}"), &[]);
-    assert_eq!(twice.first_err_line(), format!("{} would be published twice", world.name("app:1")));
+    let twice = fixture.apply(&format!("{good}---\n{good}"), &[]);
+    assert_eq!(twice.first_err_line(), format!("{} would be published twice", fixture.name("app:1")));
 }
 
 #[test]
 fn what_is_required_may_stand_in_the_file() {
-    let world = World::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nrequire: [linux/amd64]\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
-    let refused = world.apply(spec, &["--exact"]);
-    let expected = format!("{} has more than was required: extra: linux/arm64", world.name("app:1"));
+    let refused = fixture.apply(spec, &["--exact"]);
+    let expected = format!("{} has more than was required: extra: linux/arm64", fixture.name("app:1"));
     assert_eq!((refused.code, refused.first_err_line()), (3, expected));
-    let there = format!("the manifests of {} in its file", world.name("app:1"));
+    let there = format!("the manifests of {} in its file", fixture.name("app:1"));
     let hint = format!("hint: take what is extra out of {there}, or require it as well");
     assert_eq!(refused.err().lines().nth(1), Some(hint.as_str()));
-    let _ = world.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
-    let refused = world.apply(spec, &["--require", "linux/s390x"]);
+    let _ = fixture.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
+    let refused = fixture.apply(spec, &["--require", "linux/s390x"]);
     let hint = format!("hint: add an image for what is missing to {there}");
     assert_eq!((refused.code, refused.err().lines().nth(1)), (3, Some(hint.as_str())));
 }
 
 #[test]
 fn what_flags_make_is_mended_by_flags() {
-    let world = World::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with(&["amd64", "arm64"]);
     let apply = |platforms: &str, more: &[&str]| {
-        let target = world.name("app:1");
-        let template = world.name("src/ARCH:1");
+        let target = fixture.name("app:1");
+        let template = fixture.name("src/ARCH:1");
         let words = ["apply", "--platforms", platforms, "--template", &template, "--target", &target];
-        world.run(&[&words[..], more].concat())
+        fixture.run(&[&words[..], more].concat())
     };
     for (platforms, require, code, hint) in [
         ("linux/amd64", "linux/amd64,linux/arm64", 3, "add what is missing to --platforms"),
@@ -92,15 +94,15 @@ fn what_flags_make_is_mended_by_flags() {
         assert_eq!(refused.code, code, "{}", refused.err());
         assert_eq!(refused.err().lines().last(), Some(format!("hint: {hint}").as_str()));
     }
-    assert_eq!(world.put_requests(), [""; 0]);
+    assert_eq!(fixture.put_requests(), [""; 0]);
 }
 
 #[test]
 fn a_platform_that_is_there_twice_is_told_where_it_stands() {
-    let world = World::with(&["amd64"]);
-    world.registry.put_image("src/other", "1", &image("amd64"));
+    let fixture = Fixture::with(&["amd64"]);
+    fixture.registry.put_image("src/other", "1", &image("amd64"));
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
-    let refused = world.apply(spec, &["--strict"]);
+    let refused = fixture.apply(spec, &["--strict"]);
     assert!(
         refused.code == 1 && refused.first_err_line().starts_with("2 images for linux/amd64: "),
         "{}",
@@ -112,194 +114,194 @@ fn a_platform_that_is_there_twice_is_told_where_it_stands() {
 
 #[test]
 fn only_what_the_registry_has_not_is_left_out() {
-    let world = World::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec =
         "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/none:1'}, {image: '@src/arm64:1'}]\n";
-    let refused = world.apply(spec, &[]);
-    assert_eq!(refused.first_err_line(), format!("no such manifest: {}", world.name("src/none:1")));
-    let applied = world.apply(spec, &["--ignore-missing"]).success();
-    assert_eq!(applied.err(), format!("warning: no such manifest: {}; it is left out\n", world.name("src/none:1")));
-    assert_eq!(world.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
+    let refused = fixture.apply(spec, &[]);
+    assert_eq!(refused.first_err_line(), format!("no such manifest: {}", fixture.name("src/none:1")));
+    let applied = fixture.apply(spec, &["--ignore-missing"]).success();
+    assert_eq!(applied.err(), format!("warning: no such manifest: {}; it is left out\n", fixture.name("src/none:1")));
+    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
     for status in [401, 403, 500] {
-        world.registry.clear();
-        world.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
-        let failed = world.apply(spec, &["--ignore-missing", "--retries", "0"]);
-        assert_eq!((failed.code, world.put_requests()), (1, vec![]), "{status}");
+        fixture.registry.clear();
+        fixture.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), Fault::status(status));
+        let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0"]);
+        assert_eq!((failed.code, fixture.put_requests()), (1, vec![]), "{status}");
         assert!(!failed.first_err_line().contains("no such manifest"), "{status}: {}", failed.err());
-        world.registry.clear_faults();
+        fixture.registry.clear_faults();
     }
     // A blob that is gone is no image that is missing.
-    world.registry.fault(Rule::on("GET", "src/arm64/blobs").always(), Fault::status(404));
-    assert_eq!(world.apply(spec, &["--ignore-missing"]).code, 1);
-    world.registry.clear_faults();
+    fixture.registry.fault(Rule::on("GET", "src/arm64/blobs").always(), Fault::status(404));
+    assert_eq!(fixture.apply(spec, &["--ignore-missing"]).code, 1);
+    fixture.registry.clear_faults();
     let none = "image: '@app:1'\nmanifests: [{image: '@src/none:1'}, {image: '@src/none:2'}]\n";
-    let refused = world.apply(none, &["--ignore-missing"]);
+    let refused = fixture.apply(none, &["--ignore-missing"]);
     let last = refused.err().lines().last().map(str::to_owned);
-    let expected = format!("nothing to publish as {}: not one of its images is there", world.name("app:1"));
+    let expected = format!("nothing to publish as {}: not one of its images is there", fixture.name("app:1"));
     assert_eq!((refused.code, last), (1, Some(expected)));
 }
 
 #[test]
 fn a_lost_image_of_an_index_is_left_out_with_what_attests_it() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let [amd64, arm64, s390x] = ["amd64", "arm64", "s390x"].map(image);
     let inner = Index::oci().image(&s390x).build();
     let index =
         Index::oci().image(&amd64).image(&arm64).attestation(&arm64).index_with(&inner, Value::Null, &[]).build();
-    world.registry.put_index("multi", "1", &index);
+    fixture.registry.put_index("multi", "1", &index);
     let delete = |digest: &str| {
         let path = format!("/v2/multi/manifests/{digest}");
-        assert_eq!(Client::new(world.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
+        assert_eq!(Client::new(fixture.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
     };
     delete(&arm64.digest());
     let spec = "image: '@app:1'\nmanifests: [{image: '@multi:1'}]\n";
-    assert_eq!(world.apply(spec, &[]).code, 1);
-    let list = world.name("multi:1");
+    assert_eq!(fixture.apply(spec, &[]).code, 1);
+    let list = fixture.name("multi:1");
     let lost = |digest: &str, platform: &str| {
-        let child = format!("{}@{digest}{platform}", world.name("multi"));
+        let child = format!("{}@{digest}{platform}", fixture.name("multi"));
         format!("warning: no such manifest: {child}, which {list} names; it is left out")
     };
     let warnings = |output: &Output| -> Vec<String> {
         output.err().lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned).collect()
     };
-    let applied = world.apply(spec, &["--ignore-missing"]).success();
+    let applied = fixture.apply(spec, &["--ignore-missing"]).success();
     assert_eq!(warnings(&applied), [lost(&arm64.digest(), " (linux/arm64)")]);
     // The attestation of the lost image is not there either: it would attest nothing.
-    assert_eq!(world.platforms("app", "1"), ["linux/amd64", "linux/s390x"]);
+    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/s390x"]);
     // A platform that is picked, and lost, is left out; one that was never there is refused.
     let one = "image: '@app:2'\nmanifests: [{image: '@multi:1', platform: {os: linux, architecture: ARCH}}, \
                {image: '@multi:1', platform: {os: linux, architecture: amd64}}]\n";
-    let _ = world.apply(&one.replace("ARCH", "arm64"), &["--ignore-missing"]).success();
-    assert_eq!(world.platforms("app", "2"), ["linux/amd64"]);
-    assert_eq!(world.apply(&one.replace("ARCH", "riscv64"), &["--ignore-missing"]).code, 1);
+    let _ = fixture.apply(&one.replace("ARCH", "arm64"), &["--ignore-missing"]).success();
+    assert_eq!(fixture.platforms("app", "2"), ["linux/amd64"]);
+    assert_eq!(fixture.apply(&one.replace("ARCH", "riscv64"), &["--ignore-missing"]).code, 1);
     // An index that is lost takes all of its images with it.
     delete(&inner.digest());
-    let applied = world.apply(spec, &["--ignore-missing"]).success();
+    let applied = fixture.apply(spec, &["--ignore-missing"]).success();
     assert_eq!(warnings(&applied), [lost(&arm64.digest(), " (linux/arm64)"), lost(&inner.digest(), "")]);
-    assert_eq!(world.platforms("app", "1"), ["linux/amd64"]);
+    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64"]);
     delete(&amd64.digest());
-    let refused = world.apply(spec, &["--ignore-missing"]);
-    let nothing = format!("nothing to publish as {}: not one of its images is there", world.name("app:1"));
+    let refused = fixture.apply(spec, &["--ignore-missing"]);
+    let nothing = format!("nothing to publish as {}: not one of its images is there", fixture.name("app:1"));
     assert_eq!((refused.code, refused.err().lines().last()), (1, Some(nothing.as_str())));
 }
 
 #[test]
 fn a_failure_between_lists_says_what_is_done() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1', '@three:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
-    world.registry.fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
-    let failed = world.apply(spec, &["--draft"]);
-    let names = ["one:1", "two:1", "three:1"].map(|name| world.name(name));
+    fixture.registry.fault(Rule::on("PUT", "two/manifests/1").always(), Fault::status(403));
+    let failed = fixture.apply(spec, &["--draft"]);
+    let names = ["one:1", "two:1", "three:1"].map(|name| fixture.name(name));
     let left = format!("  lists that are published: {}; lists that are not: {}, {}\n", names[0], names[1], names[2]);
     assert!(failed.code == 1 && failed.err().contains(&left), "{}", failed.err());
     assert!(failed.err().starts_with(&format!("failed to put manifest {}", names[1])), "{}", failed.err());
     assert_eq!(failed.out().lines().count(), 2, "what is published is told");
-    let told = world.apply(spec, &["--format", "json"]);
+    let told = fixture.apply(spec, &["--format", "json"]);
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
     assert_eq!(told.as_array().map(Vec::len), Some(1));
 }
 
 #[test]
 fn two_lists_are_not_published_under_one_tag() {
-    let world = World::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with(&["amd64", "arm64"]);
     let lists = |one: &str, other: &str| {
         format!("{one}\nmanifests: [{{image: '@src/amd64:1'}}]\n---\n{other}\nmanifests: [{{image: '@src/arm64:1'}}]\n")
     };
-    let said = format!("{} would be published twice", world.name("app:latest"));
+    let said = format!("{} would be published twice", fixture.name("app:latest"));
     for (one, other, flags) in [
         ("image: '@app:1'\ntags: [latest]", "image: '@app:2'\ntags: [latest]", &[][..]),
         ("image: '@app:1'\ntags: [latest]", "image: '@app'", &[]),
         ("image: '@app:1'", "image: '@app:2'", &["-t", "latest"]),
     ] {
-        let refused = world.apply(&lists(one, other), flags);
+        let refused = fixture.apply(&lists(one, other), flags);
         assert_eq!((refused.code, refused.first_err_line()), (1, said.clone()), "{one} {other}");
     }
-    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!(fixture.requests(), [""; 0]);
     // Targets of one spec are one list; another repository has tags of its own.
     let one = "image: ['@app:1', '@app:2']\ntags: [latest]";
-    let _ = world.apply(&lists(one, "image: '@other:1'"), &["-t", "edge"]).success();
-    assert_eq!(world.platforms("app", "latest"), ["linux/amd64"]);
-    assert_eq!(world.platforms("other", "edge"), ["linux/arm64"]);
+    let _ = fixture.apply(&lists(one, "image: '@other:1'"), &["-t", "edge"]).success();
+    assert_eq!(fixture.platforms("app", "latest"), ["linux/amd64"]);
+    assert_eq!(fixture.platforms("other", "edge"), ["linux/arm64"]);
 }
 
 #[test]
 fn a_list_that_cannot_be_told_of_is_published() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
-    let file = world.sandbox.write("spec.yaml", world.here(spec)).display().to_string();
+    let file = fixture.sandbox.write("spec.yaml", fixture.here(spec)).display().to_string();
     let words = ["-c", "exec \"$0\" apply --draft -f \"$1\" >/dev/full", super::OURS, &file];
-    let failed = world.sandbox.command("/bin/sh").args(words).run();
-    let names = ["one:1", "two:1"].map(|name| world.name(name));
+    let failed = fixture.sandbox.command("/bin/sh").args(words).run();
+    let names = ["one:1", "two:1"].map(|name| fixture.name(name));
     let said = format!("  lists that are published: {}; lists that are not: {}\n", names[0], names[1]);
     assert!(failed.code == 1 && failed.err().contains(&said), "{}", failed.err());
     assert!(failed.first_err_line().starts_with("cannot write the output: "), "{}", failed.err());
-    assert!(world.registry.manifest("one", "1").is_some() && world.registry.manifest("two", "1").is_none());
-    assert!(!world.has_no_drafts(), "what cannot be told is kept");
+    assert!(fixture.registry.manifest("one", "1").is_some() && fixture.registry.manifest("two", "1").is_none());
+    assert!(!fixture.has_no_drafts(), "what cannot be told is kept");
 }
 
 #[test]
 fn a_file_for_one_digest_is_for_one_list() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = "image: ['@one:1', '@two:1']\nmanifests: [{image: '@src/amd64:1'}]\n";
-    let file = world.sandbox.path().join("digest").display().to_string();
+    let file = fixture.sandbox.path().join("digest").display().to_string();
     for flag in ["--digest-file", "--metadata-file"] {
-        let refused = world.apply(spec, &[flag, &file]);
+        let refused = fixture.apply(spec, &[flag, &file]);
         assert_eq!(refused.first_err_line(), format!("{flag} is for one list, and there are 2"));
     }
-    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!(fixture.requests(), [""; 0]);
     let one = spec.replace(", '@two:1'", "");
-    let applied = world.apply(&one, &["--digest-file", &file]).success();
+    let applied = fixture.apply(&one, &["--digest-file", &file]).success();
     let digest = std::fs::read_to_string(&file).expect("the file");
     assert_eq!(applied.out().lines().last(), Some(digest.as_str()));
 }
 
 #[test]
 fn a_platform_that_is_there_twice_is_told_at_the_end() {
-    let world = World::with(&["amd64"]);
-    world.registry.put_image("src/other", "1", &super::image("amd64"));
+    let fixture = Fixture::with(&["amd64"]);
+    fixture.registry.put_image("src/other", "1", &super::image("amd64"));
     let spec = "image: ['@app:1', '@copy/app:1']\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/other:1'}]\n";
-    let twice = format!("2 images for linux/amd64: {}, {}", world.name("src/amd64:1"), world.name("src/other:1"));
+    let twice = format!("2 images for linux/amd64: {}, {}", fixture.name("src/amd64:1"), fixture.name("src/other:1"));
     for flags in [&[][..], &["--format", "json"], &["--dry-run"]] {
-        let applied = world.apply(spec, flags).success();
+        let applied = fixture.apply(spec, flags).success();
         assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
     }
-    let refused = world.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
+    let refused = fixture.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
     let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
     assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
 }
 
 #[test]
 fn a_registry_that_does_not_answer_is_no_image_that_is_missing() {
-    let world = World::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}, {image: '@src/arm64:1'}]\n";
     for fault in [Fault::CloseAfterRead, Fault::ResetBeforeRead, Fault::Html200, Fault::WrongDigestHeader, Fault::Hang]
     {
-        world.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
-        let failed = world.apply(spec, &["--ignore-missing", "--retries", "0", "--timeout", "1s"]);
+        fixture.registry.fault(Rule::on("GET", "src/arm64/manifests").always(), fault.clone());
+        let failed = fixture.apply(spec, &["--ignore-missing", "--retries", "0", "--timeout", "1s"]);
         assert_eq!((failed.code, failed.out()), (1, String::new()), "{fault:?}: {}", failed.err());
         assert!(!failed.err().contains("it is left out"), "{fault:?}: {}", failed.err());
-        world.registry.clear_faults();
+        fixture.registry.clear_faults();
     }
-    assert!(world.registry.manifest("app", "1").is_none());
+    assert!(fixture.registry.manifest("app", "1").is_none());
 }
 
 #[test]
 fn a_digest_as_a_target_has_to_be_the_list_s() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
-    let _ = world.apply(spec, &[]).success();
-    let (_, bytes) = world.registry.manifest("app", "1").expect("the list");
+    let _ = fixture.apply(spec, &[]).success();
+    let (_, bytes) = fixture.registry.manifest("app", "1").expect("the list");
     let digest = testkit::image::sha256(&bytes);
-    world.registry.clear();
+    fixture.registry.clear();
     let at = |target: &str, digest: &str| {
-        let spec = world.here(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
-        world.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
+        let spec = fixture.here(&spec.replace("app:1", &format!("{target}${{DIGEST}}")));
+        fixture.command(&["apply", "-f", "-"]).env("DIGEST", format!("@{digest}")).stdin(spec).run()
     };
     let other = format!("sha256:{}", "ab".repeat(32));
     let refused = at("app", &other);
-    let expected = format!("{} would be another list: its digest is {digest}", world.name(&format!("app@{other}")));
+    let expected = format!("{} would be another list: its digest is {digest}", fixture.name(&format!("app@{other}")));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
-    assert_eq!(world.put_requests(), [""; 0]);
+    assert_eq!(fixture.put_requests(), [""; 0]);
     let _ = at("copy/app", &digest).success();
-    assert_eq!(world.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
+    assert_eq!(fixture.registry.manifest("copy/app", &digest).expect("the same list").1, bytes);
 }

@@ -2,13 +2,13 @@
 
 use testkit::loopback::{Fault, Rule};
 
-use super::World;
+use super::Fixture;
 
 const IMAGE: &str = "manifests: [{image: '@src/amd64:1'}]\n";
 
 /// The names that are put, `REPOSITORY:TAG`, in order.
-fn tags(world: &World) -> Vec<String> {
-    let puts = world.put_requests();
+fn tags(fixture: &Fixture) -> Vec<String> {
+    let puts = fixture.put_requests();
     let puts = puts.iter().filter_map(|line| line.strip_prefix("PUT /v2/")?.split_once(" "));
     let names = puts.filter_map(|(path, _)| path.split_once("/manifests/"));
     names.filter(|(_, name)| !name.contains(':')).map(|(path, name)| format!("{path}:{name}")).collect()
@@ -16,21 +16,24 @@ fn tags(world: &World) -> Vec<String> {
 
 #[test]
 fn a_full_reference_goes_with_tags_of_every_kind() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: '@app:1'\ntags: ['1.0']\n{IMAGE}");
-    let names = world.here("latest\n@far/app:1\n@app:edge\n@far/app:latest");
-    let applied = world.apply(&spec, &["-t", &names]).success();
-    assert_eq!(tags(&world), ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"]);
+    let names = fixture.here("latest\n@far/app:1\n@app:edge\n@far/app:latest");
+    let applied = fixture.apply(&spec, &["-t", &names]).success();
+    assert_eq!(tags(&fixture), ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"]);
     let told = ["far/app:1", "far/app:latest", "app:1.0", "app:1", "app:edge", "app:latest"];
-    let told: String = told.iter().map(|name| format!("published: {}\n", world.name(name))).collect();
+    let told: String = told.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
     assert_eq!(applied.err(), told);
     let digest = applied.out().lines().last().unwrap_or_default().to_owned();
     assert!(
-        world.registry.manifest("far/app", &digest).is_some_and(|far| world.registry.manifest("app", "1") == Some(far))
+        fixture
+            .registry
+            .manifest("far/app", &digest)
+            .is_some_and(|far| fixture.registry.manifest("app", "1") == Some(far))
     );
     // The image; a look at each tag and at the child in both repositories; nothing is sent.
-    let again = world.apply(&spec, &["-t", &names, "--format", "json"]).success();
-    let requests = world.requests();
+    let again = fixture.apply(&spec, &["-t", &names, "--format", "json"]).success();
+    let requests = fixture.requests();
     assert_eq!(requests.len(), 2 + (2 + 1) + (4 + 1), "{requests:#?}");
     let told: serde_json::Value = serde_json::from_slice(&again.stdout).expect("JSON");
     assert_eq!((&told[0]["unchanged"], &told[0]["requests"]), (&true.into(), &8.into()));
@@ -39,49 +42,50 @@ fn a_full_reference_goes_with_tags_of_every_kind() {
 
 #[test]
 fn latest_stays_where_other_names_are_given() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: '@app'\n{IMAGE}");
     for (name, expected) in [("@app:1", ["app:1"]), ("@far/app:1", ["far/app:1"])] {
-        let _ = world.apply(&spec, &["-q", "--draft", "-t", &world.here(name)]).success();
-        assert_eq!(tags(&world), expected);
-        assert!(world.registry.manifest("app", "latest").is_none());
+        let _ = fixture.apply(&spec, &["-q", "--draft", "-t", &fixture.here(name)]).success();
+        assert_eq!(tags(&fixture), expected);
+        assert!(fixture.registry.manifest("app", "latest").is_none());
     }
     // A draft has a name: the tag in its own repository, where there is one.
-    let drafts = world.run(&["ls", "--quiet"]).success().out();
-    assert_eq!(drafts, format!("{}\n{}\n", world.name("app:1"), world.name("app:latest")));
+    let drafts = fixture.run(&["ls", "--quiet"]).success().out();
+    assert_eq!(drafts, format!("{}\n{}\n", fixture.name("app:1"), fixture.name("app:latest")));
 }
 
 #[test]
 fn several_targets_share_the_references() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: ['@app:1', '@near/app:1']\n{IMAGE}");
-    let names = world.here("@near/app:2,@far/app:3");
-    let applied = world.apply(&spec, &["-q", "-t", &names]).success();
-    assert_eq!(tags(&world), ["far/app:3", "app:1", "near/app:1", "near/app:2"]);
+    let names = fixture.here("@near/app:2,@far/app:3");
+    let applied = fixture.apply(&spec, &["-q", "-t", &names]).success();
+    assert_eq!(tags(&fixture), ["far/app:3", "app:1", "near/app:1", "near/app:2"]);
     let names = ["far/app:3", "app:1", "near/app:1", "near/app:2"];
-    let told: String = names.iter().map(|name| format!("published: {}\n", world.name(name))).collect();
+    let told: String = names.iter().map(|name| format!("published: {}\n", fixture.name(name))).collect();
     assert_eq!(applied.err(), told);
 }
 
 #[test]
 fn no_name_is_published_twice() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: '@app:1'\n{IMAGE}---\nimage: '@app:2'\n{IMAGE}");
     for name in ["@far/app:3", "@app:1", "@app:3"] {
-        let refused = world.apply(&spec, &["-t", &world.here(name)]);
+        let refused = fixture.apply(&spec, &["-t", &fixture.here(name)]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
-        assert_eq!(refused.first_err_line(), format!("{} would be published twice", world.here(name)));
+        assert_eq!(refused.first_err_line(), format!("{} would be published twice", fixture.here(name)));
     }
-    assert_eq!(world.requests(), [""; 0]);
+    assert_eq!(fixture.requests(), [""; 0]);
 }
 
 #[test]
 fn a_failure_elsewhere_names_what_moved() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = format!("image: '@app:1'\n{IMAGE}");
-    world.registry.fault(Rule::on("PUT", "/v2/app/manifests/1").always(), Fault::status(403));
-    let failed = world.apply(&spec, &["-q", "-t", &world.here("@far/app:3")]);
+    fixture.registry.fault(Rule::on("PUT", "/v2/app/manifests/1").always(), Fault::status(403));
+    let failed = fixture.apply(&spec, &["-q", "-t", &fixture.here("@far/app:3")]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
-    let said = format!("  tags that moved: {}; tags that did not: {}", world.name("far/app:3"), world.name("app:1"));
+    let said =
+        format!("  tags that moved: {}; tags that did not: {}", fixture.name("far/app:3"), fixture.name("app:1"));
     assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
 }

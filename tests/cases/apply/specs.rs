@@ -5,7 +5,7 @@ use serde_json::json;
 use testkit::image::{DOCKER_LIST, Image, Index, OCI_INDEX};
 use testkit::loopback::Registry;
 
-use super::{World, image, text};
+use super::{Fixture, image, text};
 
 const FIVE: [&str; 5] = ["s390x", "amd64", "riscv64", "arm64", "ppc64le"];
 
@@ -16,15 +16,15 @@ fn five(target: &str) -> String {
 
 #[test]
 fn one_apply_asks_what_create_and_push_ask_and_leaves_no_draft() {
-    let world = World::with(&FIVE);
-    let applied = world.apply(&five("@app:1"), &[]).success();
-    let mut requests = world.requests();
+    let fixture = Fixture::with(&FIVE);
+    let applied = fixture.apply(&five("@app:1"), &[]).success();
+    let mut requests = fixture.requests();
     assert_eq!(requests.len(), 10 + 18, "{requests:#?}");
-    assert_eq!(world.platforms("app", "1"), FIVE.map(|name| format!("linux/{name}")), "the spec's order");
+    assert_eq!(fixture.platforms("app", "1"), FIVE.map(|name| format!("linux/{name}")), "the spec's order");
     assert_eq!(applied.out().lines().count(), 6, "docker's lines: {}", applied.out());
-    assert!(world.has_no_drafts());
+    assert!(fixture.has_no_drafts());
     // The same two verbs in a world of their own.
-    let other = World::with(&FIVE);
+    let other = Fixture::with(&FIVE);
     let images = FIVE.map(|name| format!("@src/{name}:1"));
     let create: Vec<&str> = ["create", "@app:1"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let _ = other.run(&create).success();
@@ -38,61 +38,61 @@ fn one_apply_asks_what_create_and_push_ask_and_leaves_no_draft() {
     }
     assert_eq!(requests, expected);
     // A second time there is nothing to send.
-    let again = world.apply(&five("@app:1"), &[]).success();
+    let again = fixture.apply(&five("@app:1"), &[]).success();
     assert_eq!(again.out(), applied.out());
-    assert_eq!(world.requests().len(), 10 + 1 + 5);
+    assert_eq!(fixture.requests().len(), 10 + 1 + 5);
 }
 
 #[test]
 fn an_index_brings_the_platform_that_the_entry_asks_for() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm, s390x) = (image("amd64"), image("arm64"), image("s390x"));
     let index = Index::oci().image(&amd).image(&arm).image(&s390x).attestation(&amd).attestation(&arm).build();
-    world.registry.put_index("multi", "1", &index);
-    world.registry.clear();
+    fixture.registry.put_index("multi", "1", &index);
+    fixture.registry.clear();
     let spec = "image: '@app:1'\nmanifests:\n- image: '@multi:1'\n  platform: {os: linux, architecture: aarch64}\n";
-    let _ = world.apply(spec, &[]).success();
+    let _ = fixture.apply(spec, &[]).success();
     let attested = index.images[4].digest();
     let expected = [(arm.digest(), "linux/arm64".to_owned()), (attested, "unknown/unknown".to_owned())];
-    assert_eq!(world.lines("app", "1"), expected);
-    let fetched: Vec<String> = world.requests().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
+    assert_eq!(fixture.lines("app", "1"), expected);
+    let fetched: Vec<String> = fixture.requests().into_iter().filter(|line| line.contains("GET /v2/multi")).collect();
     assert_eq!(fetched.len(), 3, "the index and what is wanted of it: {fetched:#?}");
     // Two entries of one index ask for it once, and stand in the spec's order.
     let two = format!("{spec}- image: '@multi:1'\n  platform: {{architecture: amd64}}\n").replace("app:1", "app:2");
-    let _ = world.apply(&two, &["--attestations", "drop"]).success();
-    assert_eq!(world.platforms("app", "2"), ["linux/arm64", "linux/amd64"]);
-    let index_asked = world.requests().into_iter().filter(|line| line.contains("/v2/multi/manifests/1 ")).count();
+    let _ = fixture.apply(&two, &["--attestations", "drop"]).success();
+    assert_eq!(fixture.platforms("app", "2"), ["linux/arm64", "linux/amd64"]);
+    let index_asked = fixture.requests().into_iter().filter(|line| line.contains("/v2/multi/manifests/1 ")).count();
     assert_eq!(index_asked, 1);
-    let refused = world.apply(&spec.replace("aarch64", "riscv64"), &[]);
-    let expected = format!("no image for linux/riscv64 in {}", world.name("multi:1"));
+    let refused = fixture.apply(&spec.replace("aarch64", "riscv64"), &[]);
+    let expected = format!("no image for linux/riscv64 in {}", fixture.name("multi:1"));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
     assert!(refused.err().contains("hint: there is: linux/amd64, linux/arm64, linux/s390x"), "{}", refused.err());
 }
 
 #[test]
 fn a_whole_index_is_flattened_and_is_that_index_again() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let inner = Index::oci().image(&image("arm64")).build();
     let index = Index::oci().image(&image("amd64")).index(&inner).annotation("k", "v").build();
-    world.registry.put_index("multi", "1", &index);
-    let _ = world.apply("image: '@app:1'\nannotations: {l: w}\nmanifests: [{image: '@multi:1'}]\n", &[]).success();
-    assert_eq!(world.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
-    assert_eq!(world.list("app", "1")["annotations"], json!({ "k": "v", "l": "w" }));
+    fixture.registry.put_index("multi", "1", &index);
+    let _ = fixture.apply("image: '@app:1'\nannotations: {l: w}\nmanifests: [{image: '@multi:1'}]\n", &[]).success();
+    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/arm64"]);
+    assert_eq!(fixture.list("app", "1")["annotations"], json!({ "k": "v", "l": "w" }));
     // As Docker's list it cannot say that, and does not pretend to.
-    let _ = world.apply("image: '@app:2'\nmanifests: [{image: '@multi:1'}]\ntype: docker\n", &[]).success();
-    assert_eq!(world.registry.manifest("app", "2").expect("a list").0, DOCKER_LIST);
-    let told = world.apply("image: '@app:3'\nmanifests: [{image: '@multi:1'}]\n", &["--type", "docker"]).success();
+    let _ = fixture.apply("image: '@app:2'\nmanifests: [{image: '@multi:1'}]\ntype: docker\n", &[]).success();
+    assert_eq!(fixture.registry.manifest("app", "2").expect("a list").0, DOCKER_LIST);
+    let told = fixture.apply("image: '@app:3'\nmanifests: [{image: '@multi:1'}]\n", &["--type", "docker"]).success();
     assert!(told.err().starts_with("warning: what the index says of itself is left out"), "{}", told.err());
 }
 
 #[test]
 fn what_the_spec_says_of_a_platform_goes_before_the_image() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let arm = Image::oci().platform("linux", "arm").variant("v7").layer("arm").build();
     let windows =
         Image::oci().platform("windows", "amd64").os_version("10.0.1").os_features(&["win32k"]).layer("w").build();
-    world.registry.put_image("src/arm", "1", &arm);
-    world.registry.put_image("src/windows", "1", &windows);
+    fixture.registry.put_image("src/arm", "1", &arm);
+    fixture.registry.put_image("src/windows", "1", &windows);
     for (platform, expected) in [
         ("{architecture: arm}", "linux/arm/v7"),
         ("{variant: v6}", "linux/arm/v6"),
@@ -103,8 +103,8 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
         ("{architecture: arm, variant: 6}", "linux/arm/v6"),
     ] {
         let spec = format!("image: '@app:1'\nmanifests:\n- image: '@src/arm:1'\n  platform: {platform}\n");
-        let _ = world.apply(&spec, &[]).success();
-        assert_eq!(world.platforms("app", "1"), [expected], "{platform}");
+        let _ = fixture.apply(&spec, &[]).success();
+        assert_eq!(fixture.platforms("app", "1"), [expected], "{platform}");
     }
     for (platform, version, features) in [
         ("{os: windows, architecture: amd64}", "10.0.1", json!(["win32k"])),
@@ -115,58 +115,58 @@ fn what_the_spec_says_of_a_platform_goes_before_the_image() {
         ("{features: [sse4]}", "10.0.1", json!(["win32k"])),
     ] {
         let spec = format!("image: '@app:2'\nmanifests:\n- image: '@src/windows:1'\n  platform: {platform}\n");
-        let _ = world.apply(&spec, &[]).success();
-        let said = world.list("app", "2")["manifests"][0]["platform"].clone();
+        let _ = fixture.apply(&spec, &[]).success();
+        let said = fixture.list("app", "2")["manifests"][0]["platform"].clone();
         assert_eq!((text(&said["os.version"]).as_str(), said["os.features"].clone()), (version, features), "{said}");
     }
 }
 
 #[test]
 fn one_image_may_stand_for_two_platforms() {
-    let world = World::with(&["arm"]);
+    let fixture = Fixture::with(&["arm"]);
     let spec = "image: '@app:1'\nmanifests:\n- {image: '@src/arm:1', platform: linux/arm/v7}\n- {image: '@src/arm:1', \
                 platform: linux/arm/v6}\n";
-    let _ = world.apply(spec, &["--draft"]).success();
-    assert_eq!(world.platforms("app", "1"), ["linux/arm/v7", "linux/arm/v6"]);
+    let _ = fixture.apply(spec, &["--draft"]).success();
+    assert_eq!(fixture.platforms("app", "1"), ["linux/arm/v7", "linux/arm/v6"]);
     // The draft holds both, the second by its digest.
-    let draft = world.run(&["export", "--local", "@app:1"]).success().out();
+    let draft = fixture.run(&["export", "--local", "@app:1"]).success().out();
     assert_eq!(draft.matches("variant: v").count(), 2, "{draft}");
 }
 
 #[test]
 fn entries_and_lists_have_annotations_and_types() {
-    let world = World::with(&["amd64"]);
+    let fixture = Fixture::with(&["amd64"]);
     let spec = "image: '@app:1'\nannotations: {a: list, b: list}\nartifactType: application/x\nmanifests:\n\
                 - image: '@src/amd64:1'\n  annotations: {of: \"${WHAT}\"}\n  artifactType: application/y\n";
-    let run = world.command(&["apply", "-f", "-", "--annotation", "b=flag", "-t", "2,latest"]);
-    let _ = run.env("WHAT", "the entry").stdin(world.here(spec)).run().success();
-    let list = world.list("app", "1");
+    let run = fixture.command(&["apply", "-f", "-", "--annotation", "b=flag", "-t", "2,latest"]);
+    let _ = run.env("WHAT", "the entry").stdin(fixture.here(spec)).run().success();
+    let list = fixture.list("app", "1");
     assert_eq!(list["annotations"], json!({ "a": "list", "b": "flag" }));
     assert_eq!(list["artifactType"], "application/x");
     let line = &list["manifests"][0];
     assert_eq!((&line["annotations"], &line["artifactType"]), (&json!({ "of": "the entry" }), &json!("application/y")));
-    let mut tags = world.registry.tags("app");
+    let mut tags = fixture.registry.tags("app");
     tags.sort();
     assert_eq!(tags, ["1", "2", "latest"]);
-    let refused = world.apply(&spec.replace("${WHAT}", ""), &["--type", "docker"]);
+    let refused = fixture.apply(&spec.replace("${WHAT}", ""), &["--type", "docker"]);
     assert!(refused.first_err_line().contains("would be a Docker manifest list"), "{}", refused.err());
 }
 
 #[test]
 fn several_targets_and_documents_are_told_as_one_array() {
-    let world = World::with(&["amd64", "arm64"]);
+    let fixture = Fixture::with(&["amd64", "arm64"]);
     let spec = "image: ['@app:1', '@copy/app:1']\ntags: [latest]\nmanifests: [{image: '@src/amd64:1'}]\n---\n\
                 image: '@arm:1'\ntype: oci\nmanifests: [{image: '@src/arm64:1'}]\n";
-    let told = world.apply(spec, &["--format", "json"]).success();
+    let told = fixture.apply(spec, &["--format", "json"]).success();
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
     let told = told.as_array().expect("an array");
     let names: Vec<String> = told.iter().map(|list| text(&list["reference"])).collect();
-    assert_eq!(names, [world.name("app:1"), world.name("copy/app:1"), world.name("arm:1")]);
+    assert_eq!(names, [fixture.name("app:1"), fixture.name("copy/app:1"), fixture.name("arm:1")]);
     assert_eq!(told[1]["tags"], json!(["1", "latest"]));
     assert_eq!(told[2]["mediaType"], OCI_INDEX);
     // One list is an array of one.
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/amd64:1'}]\n";
-    let one = world.apply(spec, &["--format", "json"]).success();
+    let one = fixture.apply(spec, &["--format", "json"]).success();
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
     assert_eq!(one.as_array().map(Vec::len), Some(1));
 }
@@ -193,60 +193,60 @@ fn the_file_in_the_documentation_can_be_read() {
 
 #[test]
 fn several_files_are_one_command() {
-    let world = World::with(&["amd64", "arm64"]);
-    let file = |name: &str, text: &str| world.sandbox.write(name, world.here(text)).display().to_string();
+    let fixture = Fixture::with(&["amd64", "arm64"]);
+    let file = |name: &str, text: &str| fixture.sandbox.write(name, fixture.here(text)).display().to_string();
     let yaml = file("a.yaml", "image: '@app:a'\nmanifests: [{image: '@src/amd64:1'}]\n");
     let json = file("b.json", "{\"image\": \"@app:b\", \"manifests\": [{\"image\": \"@src/arm64:1\"}]}");
-    let _ = world.run(&["apply", "-f", &yaml, "--file", &json]).success();
+    let _ = fixture.run(&["apply", "-f", &yaml, "--file", &json]).success();
     assert_eq!(
-        (world.platforms("app", "a"), world.platforms("app", "b")),
+        (fixture.platforms("app", "a"), fixture.platforms("app", "b")),
         (vec!["linux/amd64".to_owned()], vec!["linux/arm64".to_owned()])
     );
 }
 
 #[test]
 fn a_template_is_a_spec() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (os, architecture, variant) in [("linux", "amd64", ""), ("linux", "arm", "v7")] {
         let image = Image::docker().platform(os, architecture).layer(variant).build();
-        world.registry.put_image("app", &format!("{os}-{architecture}{variant}"), &image);
+        fixture.registry.put_image("app", &format!("{os}-{architecture}{variant}"), &image);
     }
-    let template = world.name("app:OS-ARCHVARIANT");
+    let template = fixture.name("app:OS-ARCHVARIANT");
     let args = ["--platforms", "linux/amd64,linux/arm/v7", "--template", &template, "--target", "@app:1"];
     let both = [&["apply"], &args[..], &["--target", "@other:1"]].concat();
-    let _ = world.run(&both).success();
+    let _ = fixture.run(&both).success();
     for repository in ["app", "other"] {
-        assert_eq!(world.platforms(repository, "1"), ["linux/amd64", "linux/arm/v7"]);
+        assert_eq!(fixture.platforms(repository, "1"), ["linux/amd64", "linux/arm/v7"]);
     }
 }
 
 #[test]
 fn images_come_from_other_registries() {
-    let (world, other) = (World::with(&["amd64"]), Registry::start());
+    let (fixture, other) = (Fixture::with(&["amd64"]), Registry::start());
     let far = Image::oci().platform("linux", "amd64").variant("v3").layer("far").build();
     other.put_image("far", "1", &far);
     let spec = format!(
         "image: '@app:1'\nmanifests: [{{image: '@src/amd64:1'}}, {{image: '{}/far:1', platform: linux/amd64/v3}}]\n",
         other.host()
     );
-    let _ = world.apply(&spec, &[]).success();
-    assert_eq!(world.platforms("app", "1"), ["linux/amd64", "linux/amd64/v3"]);
-    assert!(world.registry.has_blob("app", &far.config_digest()));
+    let _ = fixture.apply(&spec, &[]).success();
+    assert_eq!(fixture.platforms("app", "1"), ["linux/amd64", "linux/amd64/v3"]);
+    assert!(fixture.registry.has_blob("app", &far.config_digest()));
 }
 
 #[test]
 fn a_draft_stays_if_it_is_asked_for() {
-    let world = World::with(&["arm64", "amd64"]);
+    let fixture = Fixture::with(&["arm64", "amd64"]);
     let spec = "image: '@app:1'\nmanifests: [{image: '@src/arm64:1'}, {image: '@src/amd64:1'}]\n";
-    let dry = world.apply(spec, &["--draft", "--dry-run"]).success();
-    assert!(world.has_no_drafts() && world.put_requests().is_empty(), "{}", dry.out());
-    let _ = world.apply(spec, &["--draft"]).success();
-    let listed = world.run(&["inspect", "--local", "@app:1"]).success().out();
+    let dry = fixture.apply(spec, &["--draft", "--dry-run"]).success();
+    assert!(fixture.has_no_drafts() && fixture.put_requests().is_empty(), "{}", dry.out());
+    let _ = fixture.apply(spec, &["--draft"]).success();
+    let listed = fixture.run(&["inspect", "--local", "@app:1"]).success().out();
     assert_eq!(listed.matches("\"digest\"").count(), 2, "{listed}");
     // What somebody else made of it meanwhile is replaced, and that is said.
-    let _ = world.run(&["annotate", "@app:1", "@src/arm64:1", "--variant", "v9"]).success();
-    let again = world.apply(spec, &["--draft"]).success();
-    assert_eq!(again.err(), format!("the draft {} is replaced\n", world.name("app:1")));
-    let _ = world.run(&["push", "--purge", "@app:1"]).success();
-    assert!(world.has_no_drafts());
+    let _ = fixture.run(&["annotate", "@app:1", "@src/arm64:1", "--variant", "v9"]).success();
+    let again = fixture.apply(spec, &["--draft"]).success();
+    assert_eq!(again.err(), format!("the draft {} is replaced\n", fixture.name("app:1")));
+    let _ = fixture.run(&["push", "--purge", "@app:1"]).success();
+    assert!(fixture.has_no_drafts());
 }

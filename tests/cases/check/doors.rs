@@ -5,7 +5,7 @@ use testkit::loopback::{Bearer, Fault, Registry, Rule};
 use testkit::sandbox::{Output, Sandbox};
 
 use super::super::OURS;
-use super::{MAIN, MOUNT, World, odd};
+use super::{Fixture, MAIN, MOUNT, odd};
 
 /// One line, a hint, no table, and nothing that was put.
 #[track_caller]
@@ -20,63 +20,63 @@ fn assert_plain_error(output: &Output, first: &str, hint: &str) {
 
 #[test]
 fn without_a_login_there_is_no_table() {
-    let world = World::new(|habits| habits.basic("me", "open sesame"));
-    let host = world.registry.host();
+    let fixture = Fixture::new(|habits| habits.basic("me", "open sesame"));
+    let host = fixture.registry.host();
     let nobody = format!("log in with: docker login {host}");
-    assert_plain_error(&world.check(), &format!("unauthorized: {host} wants a login: "), &nobody);
-    let wrong = world.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
+    assert_plain_error(&fixture.check(), &format!("unauthorized: {host} wants a login: "), &nobody);
+    let wrong = fixture.command(&["--username", "me", "--password-stdin"]).stdin("closed").run();
     let again = "check --username, and the password that goes with it";
     assert_plain_error(&wrong, &format!("unauthorized: {host} refuses the login that was given: "), again);
-    world.registry.clear();
-    let right = world.command(&["--username", "me", "--password-stdin"]).stdin("open sesame\n").run();
+    fixture.registry.clear();
+    let right = fixture.command(&["--username", "me", "--password-stdin"]).stdin("open sesame\n").run();
     assert_eq!((right.code, right.err().as_str(), odd(&right)), (0, "", vec![]));
-    let refused = world.registry.requests().iter().filter(|request| request.status == 401).count();
+    let refused = fixture.registry.requests().iter().filter(|request| request.status == 401).count();
     assert_eq!(refused, 1, "the first request finds out");
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn tokens_serve_and_what_they_are_not_for_is_told() {
-    let world = World::new(|habits| habits.bearer(Bearer::new().user("me", "pw")));
-    let login = |world: &World| world.command(&["--username", "me", "--password-stdin"]).stdin("pw").run();
-    let output = login(&world);
+    let fixture = Fixture::new(|habits| habits.bearer(Bearer::new().user("me", "pw")));
+    let login = |fixture: &Fixture| fixture.command(&["--username", "me", "--password-stdin"]).stdin("pw").run();
+    let output = login(&fixture);
     assert_eq!((output.code, output.err().as_str(), odd(&output)), (0, "", vec![]));
-    world.assert_clean();
+    fixture.assert_clean();
     let narrow = Bearer::new().user("me", "pw").refuse(&format!("repository:{MOUNT}:push"));
-    let world = World::new(|habits| habits.bearer(narrow));
-    let output = login(&world);
+    let fixture = Fixture::new(|habits| habits.bearer(narrow));
+    let output = login(&fixture);
     let [row] = odd(&output).try_into().expect("one row");
     assert!(row.starts_with("cross-repository mount | does not | POST 401: "), "{row}");
     assert_eq!(output.code, 0);
-    world.assert_clean();
+    fixture.assert_clean();
     let denied = Bearer::new().user("me", "pw").deny(&format!("repository:{MAIN}:push"));
-    let world = World::new(|habits| habits.bearer(denied));
-    let output = login(&world);
+    let fixture = Fixture::new(|habits| habits.bearer(denied));
+    let output = login(&fixture);
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     assert!(output.first_err_line().starts_with("denied: "), "{}", output.err());
 }
 
 #[test]
 fn a_registry_that_hides_is_told_with_a_way_in() {
-    let world = World::new(|habits| habits.basic("me", "pw").hides_from_all());
-    let host = world.registry.host();
+    let fixture = Fixture::new(|habits| habits.basic("me", "pw").hides_from_all());
+    let host = fixture.registry.host();
     let hint = format!(
         "the repository may be private or not there yet: log in with docker login {host}, or have it made first"
     );
-    assert_plain_error(&world.check(), &format!("{host} does not have it: "), &hint);
+    assert_plain_error(&fixture.check(), &format!("{host} does not have it: "), &hint);
 }
 
 #[test]
 fn certificates_are_checked_unless_that_is_not_wanted() {
     let config = Authority::new("nobody").server(&["127.0.0.1"]).server_config(None);
-    let world = World::new(|habits| habits.tls(config));
-    let output = world.check();
+    let fixture = Fixture::new(|habits| habits.tls(config));
+    let output = fixture.check();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
     assert!(output.first_err_line().contains("certificate"), "{}", output.err());
     assert!(output.err().contains("--insecure"), "{}", output.err());
-    let output = world.command(&["--insecure"]).run();
+    let output = fixture.command(&["--insecure"]).run();
     assert_eq!((output.code, output.err().as_str(), odd(&output)), (0, "", vec![]));
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
@@ -105,23 +105,23 @@ fn a_connection_that_breaks_in_the_middle_ends_it_and_it_is_cleaned_up() {
         (Rule::on("GET", "/tags/list"), Fault::CloseAfterRead),
         (Rule::on("PUT", "-docker"), Fault::status(429)),
     ] {
-        let world = World::new(|habits| habits);
-        world.registry.fault(rule, fault);
-        let output = world.check();
+        let fixture = Fixture::new(|habits| habits);
+        fixture.registry.fault(rule, fault);
+        let output = fixture.check();
         assert_eq!((output.code, output.out().as_str()), (1, ""), "{}", output.err());
         assert!(output.err().contains("\nhint: "), "{}", output.err());
-        world.assert_clean();
+        fixture.assert_clean();
     }
 }
 
 #[test]
 fn a_registry_that_goes_away_in_the_middle_leaves_a_note() {
-    let world = World::new(|habits| habits);
-    world.registry.fault(Rule::on("GET", "/manifests/").from(3), Fault::CloseAfterRead);
-    world.registry.fault(Rule::on("DELETE", ""), Fault::CloseAfterRead);
-    let output = world.check();
+    let fixture = Fixture::new(|habits| habits);
+    fixture.registry.fault(Rule::on("GET", "/manifests/").from(3), Fault::CloseAfterRead);
+    fixture.registry.fault(Rule::on("DELETE", ""), Fault::CloseAfterRead);
+    let output = fixture.check();
     assert_eq!((output.code, output.out().as_str()), (1, ""));
-    let left = format!("left in {}/{MAIN}: ", world.registry.host());
+    let left = format!("left in {}/{MAIN}: ", fixture.registry.host());
     assert!(output.first_err_line().starts_with(&left), "{}", output.err());
     assert!(output.err().lines().nth(1).is_some_and(|line| line.starts_with("cannot reach ")), "{}", output.err());
 }

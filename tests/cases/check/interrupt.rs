@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use testkit::loopback::{Fault, Rule};
 use testkit::sandbox::Run;
 
-use super::World;
+use super::Fixture;
 
 /// A check whose program is running, killed where a test fails before its end.
 struct Running(Child);
@@ -21,23 +21,23 @@ impl Drop for Running {
 
 impl Running {
     /// Starts one, and waits until this request of it is there, which is not answered before the registry's release.
-    fn until(world: &World, method: &'static str, path: &'static str) -> Running {
-        Running::of(world, world.command(&["--jobs", "1"]), method, path)
+    fn until(fixture: &Fixture, method: &'static str, path: &'static str) -> Running {
+        Running::of(fixture, fixture.command(&["--jobs", "1"]), method, path)
     }
 
-    fn of(world: &World, run: Run, method: &'static str, path: &'static str) -> Running {
-        world.registry.fault(Rule::on(method, path), Fault::Hang);
+    fn of(fixture: &Fixture, run: Run, method: &'static str, path: &'static str) -> Running {
+        fixture.registry.fault(Rule::on(method, path), Fault::Hang);
         let mut command = run.to_command();
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ours");
         let running = Running(child);
-        world.registry.wait_until(|requests| {
+        fixture.registry.wait_until(|requests| {
             requests.iter().any(|request| request.method == method && request.path.contains(path))
         });
         running
     }
 
-    fn signal(&self, world: &World, signal: &str) {
-        let kill = world.sandbox.command("kill").args([signal.to_owned(), self.0.id().to_string()]).run();
+    fn signal(&self, fixture: &Fixture, signal: &str) {
+        let kill = fixture.sandbox.command("kill").args([signal.to_owned(), self.0.id().to_string()]).run();
         assert_eq!(kill.code, 0, "{}", kill.err());
     }
 }
@@ -49,33 +49,33 @@ fn what_was_pushed_is_taken_away_all_the_same() {
     for (signal, method, path) in
         [("-INT", "PUT", "/manifests/check-"), ("-TERM", "PUT", "/blobs/uploads/"), ("-INT", "GET", "/tags/list")]
     {
-        let world = World::new(|habits| habits);
-        let mut running = Running::until(&world, method, path);
-        running.signal(&world, signal);
+        let fixture = Fixture::new(|habits| habits);
+        let mut running = Running::until(&fixture, method, path);
+        running.signal(&fixture, signal);
         let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
         // It is said before the registry answers.
         assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);
-        world.registry.release();
+        fixture.registry.release();
         let code = running.0.wait().expect("its end").code();
         let rest: Vec<String> = stderr.map(|line| line.expect("text")).collect();
         assert_eq!((code, rest), (Some(130), vec![]), "{method} {path}");
         let mut table = String::new();
         running.0.stdout.take().expect("stdout").read_to_string(&mut table).expect("text");
         assert_eq!(table, "", "half of it is no result");
-        world.assert_clean();
-        let puts = world.registry.requests().iter().filter(|request| request.method == "PUT").count();
+        fixture.assert_clean();
+        let puts = fixture.registry.requests().iter().filter(|request| request.method == "PUT").count();
         assert!(puts < 6 + 6 + 2 + 6 || path == "/tags/list", "it went on trying: {puts}");
     }
 }
 
 #[test]
 fn docker_s_request_to_stop_is_an_interrupt_too() {
-    let world = World::new(|habits| habits);
-    let path = world.sandbox.path().join("stop");
+    let fixture = Fixture::new(|habits| habits);
+    let path = fixture.sandbox.path().join("stop");
     let stop = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
     let mut running = Running::of(
-        &world,
-        world.command(&["--jobs", "1"]).env("DOCKER_CLI_PLUGIN_SOCKET", &path),
+        &fixture,
+        fixture.command(&["--jobs", "1"]).env("DOCKER_CLI_PLUGIN_SOCKET", &path),
         "PUT",
         "/manifests/check-",
     );
@@ -83,21 +83,21 @@ fn docker_s_request_to_stop_is_an_interrupt_too() {
     drop(docker);
     let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
     assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);
-    world.registry.release();
+    fixture.registry.release();
     let code = running.0.wait().expect("its end").code();
     let rest: Vec<String> = stderr.map(|line| line.expect("text")).collect();
     assert_eq!((code, rest), (Some(130), vec![]));
-    world.assert_clean();
+    fixture.assert_clean();
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let world = World::new(|habits| habits);
-    let mut running = Running::until(&world, "PUT", "/manifests/check-");
-    running.signal(&world, "-INT");
+    let fixture = Fixture::new(|habits| habits);
+    let mut running = Running::until(&fixture, "PUT", "/manifests/check-");
+    running.signal(&fixture, "-INT");
     let mut stderr = BufReader::new(running.0.stderr.take().expect("stderr")).lines();
     assert_eq!(stderr.next().expect("a line").expect("text"), NOTE);
-    running.signal(&world, "-INT");
+    running.signal(&fixture, "-INT");
     let status = running.0.wait().expect("its end");
     assert_eq!((status.code(), status.signal()), (None, Some(2)), "the registry has not answered yet");
 }

@@ -2,7 +2,7 @@
 
 use testkit::loopback::{Fault, Rule};
 
-use super::{TITLES, World, columns};
+use super::{Fixture, TITLES, columns};
 
 #[test]
 fn a_registry_that_takes_no_blobs_has_its_table() {
@@ -11,10 +11,10 @@ fn a_registry_that_takes_no_blobs_has_its_table() {
         (400, "DENIED", "denied: a cache"),
         (403, "DENIED", "denied: a cache"),
     ] {
-        let world = World::new(|habits| habits);
+        let fixture = Fixture::new(|habits| habits);
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"a cache"}}]}}"#);
-        world.registry.fault(Rule::on("POST", "/blobs/uploads/").always(), Fault::Status(status, body, vec![]));
-        let output = world.check();
+        fixture.registry.fault(Rule::on("POST", "/blobs/uploads/").always(), Fault::Status(status, body, vec![]));
+        let output = fixture.check();
         let table = output.out();
         let rows: Vec<Vec<&str>> = table.lines().skip(1).map(columns).collect();
         let refused = format!("POST {status}: {words}");
@@ -25,7 +25,7 @@ fn a_registry_that_takes_no_blobs_has_its_table() {
         assert_eq!(output.code, 1);
         let end = " takes neither a Docker manifest list nor an OCI image index";
         assert!(output.first_err_line().ends_with(end), "{}", output.err());
-        let asked = world.registry.requests().iter().filter(|request| request.method != "GET").count();
+        let asked = fixture.registry.requests().iter().filter(|request| request.method != "GET").count();
         assert_eq!(asked, 1, "who takes no blob is asked nothing more");
     }
 }

@@ -7,7 +7,7 @@ use docker_manifest::content::registry::Blob;
 use docker_manifest::net::RegistryErrorKind;
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::super::client_bench::Plan;
+use super::super::client_fixture::FixtureBuilder;
 use super::{Hurried, MIB, Pair, blob_of, lines, steady};
 
 const SIZES: [usize; 2] = [300_000, 9 * MIB];
@@ -73,7 +73,7 @@ fn a_blob_that_comes_in_chunks_is_copied_whatever_its_length() {
         let pair = Pair::new(size);
         pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::TruncatedChunk);
         let blob = Blob { digest: &pair.digest, size: None };
-        let brought = pair.bench.registry.copy_blob(&pair.target, &[&pair.source], &blob, &|_| {});
+        let brought = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &|_| {});
         assert_eq!(brought, pair.copied(), "the first answer does not say the length, the second one does");
         assert!(pair.arrived());
     }
@@ -87,7 +87,7 @@ fn a_target_that_hangs_up_is_gone_on_with_where_it_says_that_it_has_got_to() {
     let seen = Mutex::new(Vec::new());
     let blob = Blob { digest: &pair.digest, size: Some(pair.size as u64) };
     let progress = |bytes| seen.lock().expect("no panic so far").push(bytes);
-    let brought = pair.bench.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
+    let brought = pair.fixture.registry.copy_blob(&pair.target, &[&pair.source], &blob, &progress);
     assert_eq!(brought, pair.copied());
     assert!(pair.arrived());
     let expected =
@@ -208,7 +208,7 @@ fn a_registry_that_wants_long_chunks_gets_them() {
 
 #[test]
 fn what_moves_on_may_break_more_often_than_it_is_tried_again() {
-    let once = || Plan::new().retries(1, Arc::new(Hurried)).build();
+    let once = || FixtureBuilder::new().retries(1, Arc::new(Hurried)).build();
     let pair = Pair::of(Registry::start(), Registry::start(), once(), 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::ShortBody(2 * MIB));
     assert_eq!(pair.bring(), pair.copied());
@@ -224,7 +224,7 @@ fn what_moves_on_may_break_more_often_than_it_is_tried_again() {
 #[test]
 fn nothing_is_tried_again_where_that_is_not_wanted() {
     for size in SIZES {
-        let pair = Pair::of(Registry::start(), Registry::start(), Plan::new().build(), size);
+        let pair = Pair::of(Registry::start(), Registry::start(), FixtureBuilder::new().build(), size);
         pair.from.fault(Rule::on("GET", "/blobs/").nth(1), Fault::ShortBody(1000));
         let error = pair.bring().expect_err("it broke");
         assert_eq!((error.kind, error.tries, &error.registry), (RegistryErrorKind::Connect, 1, &pair.from.host()));
@@ -235,8 +235,8 @@ fn nothing_is_tried_again_where_that_is_not_wanted() {
 
 #[test]
 fn a_copy_that_stands_still_is_over_when_the_user_has_said() {
-    let bench = Plan::new().retries(5, Arc::new(Hurried)).timeout(Duration::from_millis(300)).build();
-    let pair = Pair::of(Registry::start(), Registry::start(), bench, 9 * MIB);
+    let fixture = FixtureBuilder::new().retries(5, Arc::new(Hurried)).timeout(Duration::from_millis(300)).build();
+    let pair = Pair::of(Registry::start(), Registry::start(), fixture, 9 * MIB);
     pair.from.fault(Rule::on("GET", "/blobs/"), Fault::StallAfter(MIB as u64));
     let error = pair.bring().expect_err("it stands still");
     assert_eq!(error.kind, RegistryErrorKind::Timeout, "{error}");
@@ -251,5 +251,5 @@ fn every_request_is_counted() {
     pair.to.fault(Rule::on("PATCH", "").nth(1), Fault::CutRequestAfter(MIB as u64));
     assert_eq!(pair.bring(), pair.copied());
     let seen = pair.from.requests().len() + pair.to.requests().len();
-    assert_eq!(pair.bench.registry.requests(), seen as u64);
+    assert_eq!(pair.fixture.registry.requests(), seen as u64);
 }

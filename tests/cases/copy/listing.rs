@@ -6,7 +6,7 @@ use docker_manifest::net::RegistryErrorKind;
 use testkit::image::sha256;
 use testkit::loopback::{Bearer, Fault, Redirected, Registry, Rule};
 
-use super::super::client_bench::{Bench, amd, digest, lines, repository};
+use super::super::client_fixture::{Fixture, amd, digest, lines, repository};
 
 fn tag(text: &str) -> ManifestName {
     ManifestName::Tag(text.to_owned())
@@ -17,7 +17,7 @@ fn whether_a_manifest_is_there_is_one_head() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let (own, other) = (digest(&image.digest()), digest(&sha256(b"other")));
     for (name, expected) in [
         (tag("1"), Some(own.clone())),
@@ -25,7 +25,7 @@ fn whether_a_manifest_is_there_is_one_head() {
         (tag("2"), None),
         (ManifestName::Digest(other), None),
     ] {
-        assert_eq!(bench.registry.has_manifest(&repo, &name), Ok(expected));
+        assert_eq!(fixture.registry.has_manifest(&repo, &name), Ok(expected));
     }
     assert!(lines(&registry).iter().all(|line| line.starts_with("HEAD /v2/a/manifests/")), "{:?}", lines(&registry));
     assert_eq!(lines(&registry).len(), 4);
@@ -38,13 +38,13 @@ fn a_registry_that_does_not_say_the_digest_is_asked_for_the_bytes() {
         let image = amd();
         registry.put_image("a", "1", &image);
         registry.fault(Rule::on("HEAD", ""), fault);
-        let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+        let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
         let own = digest(&image.digest());
-        assert_eq!(bench.registry.has_manifest(&repo, &tag("1")), Ok(Some(own.clone())));
-        assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(Some(own.clone())));
+        assert_eq!(fixture.registry.has_manifest(&repo, &tag("1")), Ok(Some(own.clone())));
+        assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(Some(own.clone())));
         assert_eq!(registry.requests().len(), 4);
         registry.fault(Rule::on("GET", ""), Fault::CorruptBody);
-        let wrong = bench.registry.has_manifest(&repo, &ManifestName::Digest(own));
+        let wrong = fixture.registry.has_manifest(&repo, &ManifestName::Digest(own));
         assert_eq!(wrong.map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
     }
 }
@@ -53,13 +53,13 @@ fn a_registry_that_does_not_say_the_digest_is_asked_for_the_bytes() {
 fn whether_a_blob_is_there_is_one_head() {
     let registry = Registry::start();
     let there = digest(&registry.put_blob("a", b"hello"));
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    assert_eq!(bench.registry.has_blob(&repo, &there), Ok(true));
-    assert_eq!(bench.registry.has_blob(&repo, &digest(&sha256(b"other"))), Ok(false));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
+    assert_eq!(fixture.registry.has_blob(&repo, &there), Ok(true));
+    assert_eq!(fixture.registry.has_blob(&repo, &digest(&sha256(b"other"))), Ok(false));
     let expected = [format!("HEAD /v2/a/blobs/{there} 200"), format!("HEAD /v2/a/blobs/{} 404", sha256(b"other"))];
     assert_eq!(lines(&registry), expected);
     registry.fault(Rule::any(), Fault::status(403));
-    assert_eq!(bench.registry.has_blob(&repo, &there).map_err(|error| error.kind), Err(RegistryErrorKind::Forbidden));
+    assert_eq!(fixture.registry.has_blob(&repo, &there).map_err(|error| error.kind), Err(RegistryErrorKind::Forbidden));
 }
 
 #[test]
@@ -70,23 +70,26 @@ fn a_head_is_followed_to_where_the_blob_is() {
     cdn.serve(&format!("/v2/a/blobs/{there}"), "application/octet-stream", b"hello");
     let location = format!("http://{}{{path}}", cdn.host());
     registry.fault(Rule::on("HEAD", ""), Fault::Redirect { status: 302, location });
-    assert_eq!(Bench::new().registry.has_blob(&repository(&registry, "a"), &there), Ok(true));
+    assert_eq!(Fixture::new().registry.has_blob(&repository(&registry, "a"), &there), Ok(true));
     assert_eq!(cdn.requests()[0].method, "HEAD");
 }
 
 #[test]
 fn a_blob_from_memory_is_two_requests() {
     let registry = Registry::start();
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     for bytes in [&b"{}"[..], b""] {
-        let put = bench.registry.put_blob(&repo, bytes).expect("it is taken");
+        let put = fixture.registry.put_blob(&repo, bytes).expect("it is taken");
         assert_eq!(put.as_str(), sha256(bytes));
         assert!(registry.has_blob("a", put.as_str()));
     }
     assert_eq!(registry.requests().len(), 4);
     assert_eq!(registry.open_uploads(), 0);
     registry.fault(Rule::on("PUT", ""), Fault::WrongDigestHeader);
-    assert_eq!(bench.registry.put_blob(&repo, b"x").map_err(|error| error.kind), Err(RegistryErrorKind::Verification));
+    assert_eq!(
+        fixture.registry.put_blob(&repo, b"x").map_err(|error| error.kind),
+        Err(RegistryErrorKind::Verification)
+    );
 }
 
 #[test]
@@ -96,10 +99,10 @@ fn tags_are_listed_page_by_page() {
         let image = amd();
         let all = ["1", "2", "3", "4", "5"];
         all.iter().for_each(|tag| drop(registry.put_image("a", tag, &image)));
-        let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-        assert_eq!(bench.registry.tags(&repo), Ok(all.map(str::to_owned).to_vec()));
+        let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
+        assert_eq!(fixture.registry.tags(&repo), Ok(all.map(str::to_owned).to_vec()));
         assert_eq!(registry.requests().len(), 3);
-        let missing = bench.registry.tags(&repository(&registry, "b"));
+        let missing = fixture.registry.tags(&repository(&registry, "b"));
         assert_eq!(missing.map_err(|error| error.kind), Err(RegistryErrorKind::NotFound));
     }
 }
@@ -113,7 +116,7 @@ fn page(tags: &str, link: &str) -> Fault {
 fn a_list_of_tags_without_an_end_ends() {
     let registry = Registry::start();
     registry.fault(Rule::any(), page(r#"["1"]"#, "/v2/a/tags/list?last=1"));
-    let error = Bench::new().registry.tags(&repository(&registry, "a")).expect_err("it never ends");
+    let error = Fixture::new().registry.tags(&repository(&registry, "a")).expect_err("it never ends");
     assert_eq!(error.kind, RegistryErrorKind::Protocol);
     assert!(error.detail.contains("without an end"), "{error}");
     assert!(registry.requests().len() <= 3);
@@ -126,8 +129,8 @@ fn credentials_do_not_go_with_a_link_to_another_place() {
     other.serve("/more", "application/json", r#"{"tags":["2"]}"#);
     let link = format!("http://{}/more", other.host());
     registry.fault(Rule::on("GET", "/tags/list").authorized(), page("[\"1\"]", &link));
-    let bench = Bench::with_login(&registry, "me", "hunter2");
-    let tags = bench.registry.tags(&repository(&registry, "a"));
+    let fixture = Fixture::with_login(&registry, "me", "hunter2");
+    let tags = fixture.registry.tags(&repository(&registry, "a"));
     assert_eq!(tags, Ok(vec!["1".to_owned(), "2".to_owned()]));
     assert_eq!(other.requests()[0].header("Authorization"), None);
     assert!(registry.requests().iter().any(|request| request.header("Authorization").is_some()));
@@ -136,12 +139,12 @@ fn credentials_do_not_go_with_a_link_to_another_place() {
 #[test]
 fn no_tags_are_no_trouble_and_nonsense_is() {
     let registry = Registry::start();
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     for (body, expected) in [(r#"{"name":"a","tags":null}"#, Ok(vec![])), ("<html>", Err(RegistryErrorKind::Protocol))]
     {
         registry.clear_faults();
         registry.fault(Rule::any(), Fault::Status(200, body.to_owned(), vec![]));
-        assert_eq!(bench.registry.tags(&repo).map_err(|error| error.kind), expected);
+        assert_eq!(fixture.registry.tags(&repo).map_err(|error| error.kind), expected);
     }
 }
 
@@ -150,11 +153,11 @@ fn a_manifest_is_deleted_by_its_digest() {
     let registry = Registry::start();
     let image = amd();
     registry.put_image("a", "1", &image);
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
     let name = ManifestName::Digest(digest(&image.digest()));
-    assert_eq!(bench.registry.delete_manifest(&repo, &name), Ok(()));
+    assert_eq!(fixture.registry.delete_manifest(&repo, &name), Ok(()));
     assert_eq!(registry.manifest("a", &image.digest()), None);
-    let again = bench.registry.delete_manifest(&repo, &name);
+    let again = fixture.registry.delete_manifest(&repo, &name);
     assert_eq!(again.map_err(|error| error.kind), Err(RegistryErrorKind::NotFound));
     assert_eq!(registry.requests().len(), 2);
 }
@@ -163,15 +166,15 @@ fn a_manifest_is_deleted_by_its_digest() {
 fn referrers_come_as_they_are_served_where_there_are_any_to_be_had() {
     let registry = Registry::start();
     let subject = digest(&amd().digest());
-    let (bench, repo) = (Bench::new(), repository(&registry, "a"));
-    let fetched = bench.registry.referrers(&repo, &subject).expect("it answers").expect("it knows of referrers");
+    let (fixture, repo) = (Fixture::new(), repository(&registry, "a"));
+    let fetched = fixture.registry.referrers(&repo, &subject).expect("it answers").expect("it knows of referrers");
     assert_eq!(fetched.media_type, OCI_INDEX);
     assert!(fetched.digest.verifies(&fetched.bytes));
     assert_eq!(registry.requests()[0].header("Accept"), Some(OCI_INDEX));
     for old in [Registry::builder().without_referrers(), Registry::builder().referrers_as_html()] {
         let old = old.start();
         old.put_image("a", "1", &amd());
-        assert_eq!(bench.registry.referrers(&repository(&old, "a"), &subject), Ok(None));
+        assert_eq!(fixture.registry.referrers(&repository(&old, "a"), &subject), Ok(None));
         assert_eq!((registry.requests().len(), old.requests().len()), (1, 1));
     }
 }

@@ -7,7 +7,7 @@ use docker_manifest::content::registry::{Blob, BlobCopy};
 use testkit::loopback::{Big, Fault, Registry, Rule};
 use testkit::memory::peak_kb;
 
-use super::super::client_bench::{Bench, digest, reference};
+use super::super::client_fixture::{Fixture, digest, reference};
 
 /// Sent in the same way as the large one, and the least that is: smaller ones go out whole with the last request.
 const SMALL: u64 = 16 << 20;
@@ -26,7 +26,7 @@ fn child() {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [source, target, blob, size] = words[..] else { return };
     let (source, target, blob) = (reference(source), reference(target), digest(blob));
-    let copied = Bench::new().registry.copy_blob(
+    let copied = Fixture::new().registry.copy_blob(
         target.repository(),
         &[source.repository()],
         &Blob { digest: &blob, size: None },

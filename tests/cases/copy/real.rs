@@ -6,7 +6,7 @@ use testkit::real::RealRegistry;
 use testkit::relay::{Direction, Relay};
 use testkit::skip::skipped;
 
-use super::super::client_bench::{Bench, digest, reference};
+use super::super::client_fixture::{Fixture, digest, reference};
 use super::{MIB, bring, noise, steady};
 
 /// Two of them; `None` and said so where there are none.
@@ -16,8 +16,8 @@ fn two() -> Option<(RealRegistry, RealRegistry)> {
 }
 
 /// The requests of a kind that the client has sent, by what was answered.
-fn answers(bench: &Bench, method: &str, path: &str) -> Vec<String> {
-    let trace = bench.trace();
+fn answers(fixture: &Fixture, method: &str, path: &str) -> Vec<String> {
+    let trace = fixture.trace();
     let of_kind =
         trace.iter().filter(|line| line.starts_with(method) && line.contains(path) && line.contains("http://"));
     of_kind
@@ -32,19 +32,19 @@ fn blobs_of_both_forms_are_copied_mounted_and_found() {
     for size in [0, 1, 300_000, 9 * MIB] {
         let bytes = noise(size);
         let blob = digest(&Client::new(from.addr()).push_blob("source", &bytes));
-        let bench = Bench::new();
+        let fixture = Fixture::new();
         let repo = |registry: &RealRegistry, path: &str| {
             reference(&format!("{}/{path}", registry.host())).repository().clone()
         };
         let (source, target, beside) = (repo(&from, "source"), repo(&to, "target"), repo(&to, "beside"));
-        let copied = bring(&bench, &target, &[&source], &blob, Some(size));
-        assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{size}: {:?}", bench.trace());
+        let copied = bring(&fixture, &target, &[&source], &blob, Some(size));
+        assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{size}: {:?}", fixture.trace());
         let requests = if size > 8 * MIB { 5 } else { 4 };
-        let sent = bench.trace().iter().filter(|line| line.contains("http://")).count();
-        assert_eq!(sent, requests, "{size}: {:?}", bench.trace());
-        assert_eq!(bring(&bench, &target, &[&source], &blob, None), Ok(BlobCopy::Present));
-        assert_eq!(bring(&bench, &beside, &[&source, &target], &blob, None), Ok(BlobCopy::Mounted));
-        assert_eq!(bench.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes));
+        let sent = fixture.trace().iter().filter(|line| line.contains("http://")).count();
+        assert_eq!(sent, requests, "{size}: {:?}", fixture.trace());
+        assert_eq!(bring(&fixture, &target, &[&source], &blob, None), Ok(BlobCopy::Present));
+        assert_eq!(bring(&fixture, &beside, &[&source, &target], &blob, None), Ok(BlobCopy::Mounted));
+        assert_eq!(fixture.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes));
     }
 }
 
@@ -58,14 +58,15 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
         let (before_source, before_target) = (Relay::start(from.addr()), Relay::start(to.addr()));
         let cut = if way == Direction::ToServer { &before_target } else { &before_source };
         cut.cut_next(2, way, 6 * MIB as u64);
-        let bench = steady().build();
+        let fixture = steady().build();
         let repo = |relay: &Relay, path: String| reference(&format!("{}/{path}", relay.host())).repository().clone();
         let (source, target) =
             (repo(&before_source, "source".to_owned()), repo(&before_target, format!("target{number}")));
-        let copied = bring(&bench, &target, &[&source], &blob, Some(size));
-        assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{:#?}", bench.trace());
+        let copied = bring(&fixture, &target, &[&source], &blob, Some(size));
+        assert_eq!(copied, Ok(BlobCopy::Copied(size as u64)), "{:#?}", fixture.trace());
         assert_eq!(cut.cuts(), 2, "{way:?}");
-        let (gets, patches) = (answers(&bench, "GET", "/source/blobs/"), answers(&bench, "PATCH", "/blobs/uploads/"));
+        let (gets, patches) =
+            (answers(&fixture, "GET", "/source/blobs/"), answers(&fixture, "PATCH", "/blobs/uploads/"));
         let last = patches.last().map(String::as_str);
         // This registry knows an upload no more once its connection broke, so all of it is sent again. What broke at
         // the source it does not notice.
@@ -73,29 +74,29 @@ fn a_copy_whose_connections_are_cut_is_gone_on_with() {
             Direction::ToServer => (["200", "200", "200"], 3),
             Direction::ToClient => (["200", "206", "206"], 1),
         };
-        assert_eq!(gets, gets_then, "{:#?}", bench.trace());
-        assert_eq!((patches.len(), last), (patches_then, Some("202")), "{:#?}", bench.trace());
-        assert_eq!(bench.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes.clone()));
+        assert_eq!(gets, gets_then, "{:#?}", fixture.trace());
+        assert_eq!((patches.len(), last), (patches_then, Some("202")), "{:#?}", fixture.trace());
+        assert_eq!(fixture.registry.blob(&target, &blob, None, u64::MAX), Ok(bytes.clone()));
     }
 }
 
 #[test]
 fn questions_are_answered_by_a_real_registry() {
     let Some((registry, _)) = two() else { return };
-    let image = super::super::client_bench::amd();
+    let image = super::super::client_fixture::amd();
     Client::new(registry.addr()).push_image("a", "1", &image);
     Client::new(registry.addr()).push_image("a", "2", &image);
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let repo = reference(&format!("{}/a", registry.host())).repository().clone();
     let own = digest(&image.digest());
-    assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Tag("1".to_owned())), Ok(Some(own.clone())));
-    assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
-    let mut tags = bench.registry.tags(&repo).expect("it lists them");
+    assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Tag("1".to_owned())), Ok(Some(own.clone())));
+    assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Tag("3".to_owned())), Ok(None));
+    let mut tags = fixture.registry.tags(&repo).expect("it lists them");
     tags.sort();
     assert_eq!(tags, ["1", "2"]);
-    assert_eq!(bench.registry.referrers(&repo, &own), Ok(None), "docker-registry has none");
-    let put = bench.registry.put_blob(&repo, b"{}").expect("it is taken");
-    assert_eq!(bench.registry.has_blob(&repo, &put), Ok(true));
-    assert_eq!(bench.registry.delete_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(()));
-    assert_eq!(bench.registry.has_manifest(&repo, &ManifestName::Digest(own)), Ok(None));
+    assert_eq!(fixture.registry.referrers(&repo, &own), Ok(None), "docker-registry has none");
+    let put = fixture.registry.put_blob(&repo, b"{}").expect("it is taken");
+    assert_eq!(fixture.registry.has_blob(&repo, &put), Ok(true));
+    assert_eq!(fixture.registry.delete_manifest(&repo, &ManifestName::Digest(own.clone())), Ok(()));
+    assert_eq!(fixture.registry.has_manifest(&repo, &ManifestName::Digest(own)), Ok(None));
 }

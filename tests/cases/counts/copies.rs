@@ -4,12 +4,12 @@ use testkit::image::fixtures::buildx_index;
 use testkit::image::{Image, sha256};
 use testkit::loopback::Registry;
 
-use super::{SHARED, TARGET, World, assert_same, layered, own_layer, put_line, source};
+use super::{Fixture, SHARED, TARGET, assert_same, layered, own_layer, put_line, source};
 
 const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/s390x"];
 
 /// Uploads have names that nobody can know beforehand.
-fn lines(world: &World) -> Vec<String> {
+fn lines(fixture: &Fixture) -> Vec<String> {
     let shown = |line: String| match line.split_once("/blobs/uploads/") {
         Some((before, after)) if !after.starts_with([' ', '?']) => {
             let (query, status) = after.rsplit_once(' ').expect("it ends in a status");
@@ -18,7 +18,7 @@ fn lines(world: &World) -> Vec<String> {
         }
         _ => line,
     };
-    world.take_lines().into_iter().map(shown).collect()
+    fixture.take_lines().into_iter().map(shown).collect()
 }
 
 /// What it takes to bring a blob that is not there, at the target.
@@ -32,14 +32,14 @@ fn copy_lines(blob: &str) -> [String; 3] {
 
 #[test]
 fn an_index_is_taken_apart_with_one_request_for_each_manifest() {
-    let world = World::new(0);
+    let fixture = Fixture::new(0);
     let index = buildx_index(&PLATFORMS);
-    world.registry.put_index("src/app", "1", &index);
-    let _ = world.create_command(&[]).arg(world.name("src/app:1")).run().success();
+    fixture.registry.put_index("src/app", "1", &index);
+    let _ = fixture.create_command(&[]).arg(fixture.name("src/app:1")).run().success();
     let child = |image: &Image| format!("GET /v2/src/app/manifests/{} 200", image.digest());
     let children = index.images.iter().map(child);
     // The index says what its images run on, so no configuration is asked for.
-    assert_same(lines(&world), children.chain(["GET /v2/src/app/manifests/1 200".to_owned()]).collect());
+    assert_same(lines(&fixture), children.chain(["GET /v2/src/app/manifests/1 200".to_owned()]).collect());
 }
 
 #[test]
@@ -53,44 +53,44 @@ fn a_copy_is_four_requests_for_each_distinct_blob_one_for_each_manifest_and_a_lo
                 format!("{}/{}:1", from.host(), source(number))
             })
             .collect();
-        let world = World::new(0);
-        let _ = world.create_command(&[]).args(named).run().success();
+        let fixture = Fixture::new(0);
+        let _ = fixture.create_command(&[]).args(named).run().success();
         from.clear();
-        assert_eq!(world.take_lines(), [""; 0]);
-        let _ = world.push_command(&["--quiet"]).run().success();
+        assert_eq!(fixture.take_lines(), [""; 0]);
+        let _ = fixture.push_command(&["--quiet"]).run().success();
         let own = (0..number).map(|number| sha256(&own_layer(number)));
         let mut blobs: Vec<String> = own.chain(images.iter().map(Image::config_digest)).collect();
         blobs.push(sha256(SHARED));
         let puts = images.iter().map(|image| put_line(&image.digest())).chain([put_line("1")]);
         let look = format!("GET /v2/{TARGET}/manifests/1 404");
         let expected = blobs.iter().flat_map(|blob| copy_lines(blob)).chain(puts).chain([look]);
-        assert_same(lines(&world), expected.collect());
+        assert_same(lines(&fixture), expected.collect());
         assert_eq!(from.requests().len(), blobs.len());
     }
 }
 
 #[test]
 fn a_dry_run_asks_once_for_each_manifest_and_blob() {
-    let world = World::new(5).created();
-    let _ = world.push_command(&["--dry-run", "--referrers", "drop"]).run().success();
+    let fixture = Fixture::new(5).created();
+    let _ = fixture.push_command(&["--dry-run", "--referrers", "drop"]).run().success();
     let mut expected = vec![format!("GET /v2/{TARGET}/manifests/1 404")];
     let shared = format!("HEAD /v2/{}/blobs/{} 200", source(0), sha256(SHARED));
     expected.push(shared);
-    for (number, image) in world.images.iter().enumerate() {
+    for (number, image) in fixture.images.iter().enumerate() {
         let of = |kind: &str, digest: &str| format!("HEAD /v2/{}/{kind}/{digest} 200", source(number));
         expected.push(of("manifests", &image.digest()));
         expected.push(of("blobs", &image.config_digest()));
         expected.push(of("blobs", &sha256(&own_layer(number))));
     }
-    assert_same(lines(&world), expected.clone());
+    assert_same(lines(&fixture), expected.clone());
     // To say which referrers stay behind takes four more for each image.
-    world.registry.clear();
-    let _ = world.push_command(&["--dry-run"]).run().success();
-    for (number, image) in world.images.iter().enumerate() {
+    fixture.registry.clear();
+    let _ = fixture.push_command(&["--dry-run"]).run().success();
+    for (number, image) in fixture.images.iter().enumerate() {
         let (source, digest) = (source(number), image.digest());
         expected.push(format!("GET /v2/{source}/referrers/{digest} 200"));
         let tag = digest.replace(':', "-");
         expected.extend(["sig", "att", "sbom"].map(|kind| format!("HEAD /v2/{source}/manifests/{tag}.{kind} 404")));
     }
-    assert_same(lines(&world), expected);
+    assert_same(lines(&fixture), expected);
 }

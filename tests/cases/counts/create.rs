@@ -2,38 +2,38 @@
 
 use testkit::loopback::Registry;
 
-use super::{World, assert_same, layered, source};
+use super::{Fixture, assert_same, layered, source};
 
 #[test]
 fn a_create_asks_for_manifests_and_configurations_alone() {
     for number in [1, 5, 50] {
-        let world = World::new(number);
-        let created = world.create_command(&[]).run().success();
-        assert_eq!(created.out(), format!("Created manifest list {}\n", world.list()));
-        assert_same(world.take_lines(), world.create_lines());
+        let fixture = Fixture::new(number);
+        let created = fixture.create_command(&[]).run().success();
+        assert_eq!(created.out(), format!("Created manifest list {}\n", fixture.list()));
+        assert_same(fixture.take_lines(), fixture.create_lines());
     }
 }
 
 #[test]
 fn one_at_a_time_it_goes_image_by_image() {
-    let world = World::new(5);
-    let _ = world.create_command(&["--jobs", "1"]).run().success();
-    assert_eq!(world.take_lines(), world.create_lines());
+    let fixture = Fixture::new(5);
+    let _ = fixture.create_command(&["--jobs", "1"]).run().success();
+    assert_eq!(fixture.take_lines(), fixture.create_lines());
 }
 
 #[test]
 fn an_image_that_is_named_twice_is_asked_for_once() {
-    let world = World::new(2);
+    let fixture = Fixture::new(2);
     // One of the names is spelled otherwise.
-    let again = [world.name("src/i0000:1"), world.name("src/i0001:1"), world.name("src/i0000:1")];
-    let _ = world.create_command(&[]).args(again).run().success();
-    assert_same(world.take_lines(), world.create_lines());
+    let again = [fixture.name("src/i0000:1"), fixture.name("src/i0001:1"), fixture.name("src/i0000:1")];
+    let _ = fixture.create_command(&[]).args(again).run().success();
+    assert_same(fixture.take_lines(), fixture.create_lines());
     let registry = Registry::start();
     let image = layered(&[b"one"]);
     registry.put_image("a", "latest", &image);
-    let world = World::of(registry, 0);
-    let _ = world.create_command(&[]).args([world.name("a"), world.name("a:latest")]).run().success();
-    assert_eq!(world.take_lines().len(), 2);
+    let fixture = Fixture::of(registry, 0);
+    let _ = fixture.create_command(&[]).args([fixture.name("a"), fixture.name("a:latest")]).run().success();
+    assert_eq!(fixture.take_lines().len(), 2);
 }
 
 #[test]
@@ -44,10 +44,10 @@ fn a_configuration_that_images_share_is_asked_for_once() {
         for number in 0..5 {
             registry.put_image(&source(number), "1", &image);
         }
-        let world = World::of(registry, 0);
-        let images = (0..5).map(|number| world.name(&format!("{}:1", source(number))));
-        let _ = world.create_command(&["--jobs", jobs]).args(images).run().success();
-        let lines = world.take_lines();
+        let fixture = Fixture::of(registry, 0);
+        let images = (0..5).map(|number| fixture.name(&format!("{}:1", source(number))));
+        let _ = fixture.create_command(&["--jobs", jobs]).args(images).run().success();
+        let lines = fixture.take_lines();
         let of = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
         assert_eq!((of("/manifests/1 200"), of("/blobs/"), lines.len()), (5, 1, 6), "{lines:#?}");
     }
@@ -55,20 +55,20 @@ fn a_configuration_that_images_share_is_asked_for_once() {
 
 #[test]
 fn what_the_draft_has_is_not_asked_for_again() {
-    let world = World::new(3).created();
+    let fixture = Fixture::new(3).created();
     let late = layered(&[b"late"]);
-    world.registry.put_image("src/late", "1", &late);
-    let _ = world.create_command(&["--amend", "--offline"]).arg(world.name("src/late:1")).run().success();
+    fixture.registry.put_image("src/late", "1", &late);
+    let _ = fixture.create_command(&["--amend", "--offline"]).arg(fixture.name("src/late:1")).run().success();
     let config = format!("GET /v2/src/late/blobs/{} 200", late.config_digest());
-    assert_same(world.take_lines(), vec!["GET /v2/src/late/manifests/1 200".to_owned(), config]);
+    assert_same(fixture.take_lines(), vec!["GET /v2/src/late/manifests/1 200".to_owned(), config]);
     // And where nothing is new, nothing is asked.
-    let _ = world.create_command(&["--amend", "--offline"]).run().success();
-    assert_eq!((world.take_lines(), world.registry.connections()), (vec![], 0));
+    let _ = fixture.create_command(&["--amend", "--offline"]).run().success();
+    assert_eq!((fixture.take_lines(), fixture.registry.connections()), (vec![], 0));
 }
 
 #[test]
 fn a_look_at_a_tag_that_did_not_move_is_one_request() {
-    let world = World::new(3).created();
-    let _ = world.create_command(&["--amend"]).run().success();
-    assert_same(world.take_lines(), (0..3).map(|number| world.manifest_line(number)).collect());
+    let fixture = Fixture::new(3).created();
+    let _ = fixture.create_command(&["--amend"]).run().success();
+    assert_same(fixture.take_lines(), (0..3).map(|number| fixture.manifest_line(number)).collect());
 }

@@ -10,7 +10,7 @@ use base64::Engine;
 use testkit::certs::Authority;
 use testkit::loopback::Registry;
 
-use super::{World, assert_same};
+use super::{Fixture, assert_same};
 
 const INSECURE: [&str; 3] = ["--insecure", "--jobs", "4"];
 /// Connections that serve nothing but the search.
@@ -24,26 +24,26 @@ fn secure() -> Registry {
 #[test]
 fn the_search_is_no_request_and_at_most_one_connection() {
     for registry in [Registry::start(), secure()] {
-        let world = World::of(registry, 12);
-        let _ = world.create_command(&INSECURE).run().success();
-        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
-        assert_same(world.take_lines(), world.create_lines());
-        let pushed = world.push_command(&INSECURE).run().success();
-        assert_eq!(pushed.out(), world.pushed());
-        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
+        let fixture = Fixture::of(registry, 12);
+        let _ = fixture.create_command(&INSECURE).run().success();
+        assert!(fixture.registry.connections() <= 4 + SEARCH, "{}", fixture.registry.connections());
+        assert_same(fixture.take_lines(), fixture.create_lines());
+        let pushed = fixture.push_command(&INSECURE).run().success();
+        assert_eq!(pushed.out(), fixture.pushed());
+        assert!(fixture.registry.connections() <= 4 + SEARCH, "{}", fixture.registry.connections());
         let all: Vec<usize> = (0..12).collect();
-        assert_same(world.take_lines(), world.push_lines(404, &all));
-        let second = world.push_command(&INSECURE).run().success();
-        assert_eq!((second, world.take_lines().len()), (pushed, 1 + 12));
-        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
-        let _ = world.command(&["inspect", "--insecure", &world.name("src/i0000:1")]).run().success();
-        assert_eq!(world.take_lines().len(), 1);
+        assert_same(fixture.take_lines(), fixture.push_lines(404, &all));
+        let second = fixture.push_command(&INSECURE).run().success();
+        assert_eq!((second, fixture.take_lines().len()), (pushed, 1 + 12));
+        assert!(fixture.registry.connections() <= 4 + SEARCH, "{}", fixture.registry.connections());
+        let _ = fixture.command(&["inspect", "--insecure", &fixture.name("src/i0000:1")]).run().success();
+        assert_eq!(fixture.take_lines().len(), 1);
     }
 }
 
 #[test]
 fn each_registry_is_searched_for_itself() {
-    let (plain, tls) = (World::new(3), World::of(secure(), 3));
+    let (plain, tls) = (Fixture::new(3), Fixture::of(secure(), 3));
     let images = (0..3).map(|number| tls.name(&format!("{}:1", super::source(number))));
     let _ = plain.create_command(&INSECURE).args(images).run().success();
     let (from_plain, from_tls) = (plain.take_lines(), tls.take_lines());
@@ -51,8 +51,8 @@ fn each_registry_is_searched_for_itself() {
     assert_eq!(of("/manifests/1 200"), [3, 3]);
     // The images are the same in both, so each configuration is asked of one of them.
     assert_eq!((of("/blobs/").iter().sum::<usize>(), from_plain.len() + from_tls.len()), (3, 9));
-    for world in [&plain, &tls] {
-        assert!(world.registry.connections() <= 4 + SEARCH, "{}", world.registry.connections());
+    for fixture in [&plain, &tls] {
+        assert!(fixture.registry.connections() <= 4 + SEARCH, "{}", fixture.registry.connections());
     }
 }
 
@@ -62,16 +62,16 @@ fn no_credentials_are_sent_before_the_scheme_is_known() {
         let builder = Registry::builder().basic("user", "password");
         let pair = Authority::new("somebody").server(&["localhost"]);
         let registry = if is_tls { builder.tls(pair.server_config(None)) } else { builder }.start();
-        let world = World::of(registry, 3);
-        let wire = Wire::to(world.registry.addr().to_string());
+        let fixture = Fixture::of(registry, 3);
+        let wire = Wire::to(fixture.registry.addr().to_string());
         let login = base64::engine::general_purpose::STANDARD.encode("user:password");
-        world.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, wire.host));
+        fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, wire.host));
         let images = (0..3).map(|number| format!("{}/{}:1", wire.host, super::source(number)));
         let list = format!("{}/dst/app:1", wire.host);
-        let _ = world.command(&["create", "--insecure", &list]).args(images).run().success();
-        let _ = world.command(&["push", "--insecure", &list]).run().success();
+        let _ = fixture.command(&["create", "--insecure", &list]).args(images).run().success();
+        let _ = fixture.command(&["push", "--insecure", &list]).run().success();
         let with_login =
-            world.registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
+            fixture.registry.requests().iter().filter(|request| request.header("Authorization").is_some()).count();
         assert!(with_login >= 6 + 12, "{with_login}");
         let said = wire.said.lock().expect("no thread panicked");
         let first = |is_client: bool, words: &str| {

@@ -5,22 +5,22 @@ use std::process::Stdio;
 use testkit::loopback::{Fault, Rule};
 use testkit::memory::peak_kb;
 
-use super::{TARGET, World, arrived};
+use super::{Fixture, TARGET, arrived};
 
 /// In kB; some 8,500 are taken.
 const PEAK_MAX: u64 = 10 * 1024;
 
 #[test]
 fn a_thousand_entries_are_pushed_within_10_mb() {
-    let world = World::new(1000).created();
+    let fixture = Fixture::new(1000).created();
     // Held at its last request, the push has done all its work and can be looked at.
-    world.registry.fault(Rule::on("PUT", &format!("{TARGET}/manifests/1")), Fault::Hang);
+    fixture.registry.fault(Rule::on("PUT", &format!("{TARGET}/manifests/1")), Fault::Hang);
     let mut child =
-        world.push_command(&[]).to_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    world.registry.wait_until(|requests| arrived(requests, &format!("PUT /v2/{TARGET}/manifests/1"), 1));
+        fixture.push_command(&[]).to_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    fixture.registry.wait_until(|requests| arrived(requests, &format!("PUT /v2/{TARGET}/manifests/1"), 1));
     let found = peak_kb(&child);
-    world.registry.release();
+    fixture.registry.release();
     assert!(child.wait().expect("it ends").success());
-    assert_eq!(world.take_lines().len(), 3 * 1000 + 3);
+    assert_eq!(fixture.take_lines().len(), 3 * 1000 + 3);
     assert!(found <= PEAK_MAX, "{found} kB, and {PEAK_MAX} are allowed");
 }

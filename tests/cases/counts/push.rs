@@ -5,33 +5,33 @@ use testkit::client::Client;
 use testkit::image::sha256;
 use testkit::loopback::Registry;
 
-use super::{SHARED, TARGET, World, assert_same, head_line, index, layered, mount_line, own_layer, put_line, source};
+use super::{Fixture, SHARED, TARGET, assert_same, head_line, index, layered, mount_line, own_layer, put_line, source};
 
 #[test]
 fn create_and_push_take_what_the_protocol_needs_and_one_look() {
     // The bars for 5 and for 50 are 30 and 260 requests.
     for (number, create, push) in [(1, 2, 6), (5, 10, 18), (50, 100, 153)] {
-        let world = World::new(number);
-        let _ = world.create_command(&[]).run().success();
-        assert_eq!(world.take_lines().len(), create);
-        let pushed = world.push_command(&[]).run().success();
-        assert_eq!(pushed.out(), world.pushed());
-        let lines = world.take_lines();
+        let fixture = Fixture::new(number);
+        let _ = fixture.create_command(&[]).run().success();
+        assert_eq!(fixture.take_lines().len(), create);
+        let pushed = fixture.push_command(&[]).run().success();
+        assert_eq!(pushed.out(), fixture.pushed());
+        let lines = fixture.take_lines();
         assert_eq!(lines.len(), push);
         assert_eq!(lines.last(), Some(&put_line("1")));
         let all: Vec<usize> = (0..number).collect();
-        assert_same(lines, world.push_lines(404, &all));
+        assert_same(lines, fixture.push_lines(404, &all));
     }
 }
 
 #[test]
 fn requests_grow_in_a_straight_line() {
     let count = |number| {
-        let world = World::new(number);
-        let _ = world.create_command(&[]).run().success();
-        let created = world.take_lines().len();
-        let _ = world.push_command(&[]).run().success();
-        (created, world.take_lines().len())
+        let fixture = Fixture::new(number);
+        let _ = fixture.create_command(&[]).run().success();
+        let created = fixture.take_lines().len();
+        let _ = fixture.push_command(&[]).run().success();
+        (created, fixture.take_lines().len())
     };
     // Two for each image; three more for each, and the look, the shared layer and the list.
     assert_eq!(count(50), (2 * 50, 3 * 50 + 3));
@@ -39,138 +39,138 @@ fn requests_grow_in_a_straight_line() {
 }
 
 /// What a push of a list takes that is there as a whole: a look at the tag, and one for each image.
-fn unchanged_lines(world: &World) -> Vec<String> {
+fn unchanged_lines(fixture: &Fixture) -> Vec<String> {
     let look = format!("GET /v2/{TARGET}/manifests/1 200");
-    [look].into_iter().chain(world.images.iter().map(|image| head_line(&image.digest()))).collect()
+    [look].into_iter().chain(fixture.images.iter().map(|image| head_line(&image.digest()))).collect()
 }
 
 #[test]
 fn a_second_push_is_one_look_at_the_tag_and_one_for_each_image() {
-    let world = World::new(5).created();
-    let first = world.push_command(&[]).run().success();
-    world.registry.clear();
-    let second = world.push_command(&["--jobs", "1"]).run().success();
+    let fixture = Fixture::new(5).created();
+    let first = fixture.push_command(&[]).run().success();
+    fixture.registry.clear();
+    let second = fixture.push_command(&["--jobs", "1"]).run().success();
     assert_eq!(second, first);
-    assert_eq!(world.take_lines(), unchanged_lines(&world));
+    assert_eq!(fixture.take_lines(), unchanged_lines(&fixture));
     // The draft alone tells what to do: with --purge too.
-    let third = world.push_command(&["--purge"]).run().success();
-    assert_eq!((third, world.take_lines().len()), (first, 1 + 5));
+    let third = fixture.push_command(&["--purge"]).run().success();
+    assert_eq!((third, fixture.take_lines().len()), (first, 1 + 5));
 }
 
 /// Deletes an image by its digest, as a retention job does with what has no tag of its own.
-fn delete(world: &World, digest: &str) {
+fn delete(fixture: &Fixture, digest: &str) {
     let path = format!("/v2/{TARGET}/manifests/{digest}");
-    assert_eq!(Client::new(world.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
-    world.registry.clear();
+    assert_eq!(Client::new(fixture.registry.addr()).request("DELETE", &path, &[], b"").status, 202);
+    fixture.registry.clear();
 }
 
 /// What sending the image in `missing` alone takes where the others are there.
-fn mending_lines(world: &World, missing: usize) -> Vec<String> {
-    let image = &world.images[missing];
-    let look = |image: &testkit::image::Image| match image.digest() == world.images[missing].digest() {
+fn mending_lines(fixture: &Fixture, missing: usize) -> Vec<String> {
+    let image = &fixture.images[missing];
+    let look = |image: &testkit::image::Image| match image.digest() == fixture.images[missing].digest() {
         true => head_line(&image.digest()).replace(" 200", " 404"),
         false => head_line(&image.digest()),
     };
     let blobs = [image.config_digest(), sha256(SHARED), sha256(&own_layer(missing))];
-    let looks = [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(world.images.iter().map(look));
+    let looks = [format!("GET /v2/{TARGET}/manifests/1 200")].into_iter().chain(fixture.images.iter().map(look));
     let mounts = blobs.iter().map(|blob| mount_line(blob, &source(missing)));
     looks.chain(mounts).chain([put_line(&image.digest())]).collect()
 }
 
 #[test]
 fn an_image_of_the_published_list_that_is_gone_is_sent_again() {
-    let world = World::new(5).created();
-    let first = world.push_command(&[]).run().success();
-    delete(&world, &world.images[3].digest());
-    let pushed = world.push_command(&["--jobs", "1", "--format", "json"]).run().success();
-    let mut expected = mending_lines(&world, 3);
+    let fixture = Fixture::new(5).created();
+    let first = fixture.push_command(&[]).run().success();
+    delete(&fixture, &fixture.images[3].digest());
+    let pushed = fixture.push_command(&["--jobs", "1", "--format", "json"]).run().success();
+    let mut expected = mending_lines(&fixture, 3);
     // The first image that has the shared layer may lend it as well as the one that is sent.
     expected.iter_mut().for_each(|line| {
         if line.contains(&sha256(SHARED)) {
             *line = mount_line(&sha256(SHARED), &source(0));
         }
     });
-    assert_same(world.take_lines(), expected);
+    assert_same(fixture.take_lines(), expected);
     let told: serde_json::Value = serde_json::from_str(&pushed.out()).expect("JSON");
     assert_eq!(told["unchanged"], false, "{told}");
-    assert!(world.registry.manifest(TARGET, &world.images[3].digest()).is_some());
-    assert_eq!((world.push_command(&[]).run().success(), world.take_lines().len()), (first, 1 + 5));
+    assert!(fixture.registry.manifest(TARGET, &fixture.images[3].digest()).is_some());
+    assert_eq!((fixture.push_command(&[]).run().success(), fixture.take_lines().len()), (first, 1 + 5));
 }
 
 #[test]
 fn what_the_served_list_names_and_is_gone_is_sent_before_a_changed_list() {
-    let world = World::new(5).created();
-    let _ = world.push_command(&[]).run().success();
-    let changed = ["annotate", &world.list(), &world.name(&format!("{}:1", source(0))), "--os-version", "1"];
-    let _ = world.command(&changed).run().success();
-    delete(&world, &world.images[0].digest());
-    let pushed = world.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!(pushed.out(), world.pushed());
-    let mut expected = mending_lines(&world, 0);
+    let fixture = Fixture::new(5).created();
+    let _ = fixture.push_command(&[]).run().success();
+    let changed = ["annotate", &fixture.list(), &fixture.name(&format!("{}:1", source(0))), "--os-version", "1"];
+    let _ = fixture.command(&changed).run().success();
+    delete(&fixture, &fixture.images[0].digest());
+    let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
+    assert_eq!(pushed.out(), fixture.pushed());
+    let mut expected = mending_lines(&fixture, 0);
     expected.push(put_line("1"));
-    assert_same(world.take_lines(), expected);
+    assert_same(fixture.take_lines(), expected);
 }
 
 #[test]
 fn a_push_to_another_tag_of_what_is_there_is_a_first_push() {
-    let world = World::new(2).created();
-    let _ = world.push_command(&[]).run().success();
-    let other = world.name("dst/app:2");
-    let images = [world.name("src/i0000:1"), world.name("src/i0001:1")];
-    let _ = world.command(&["create", &other]).args(images).run().success();
-    world.registry.clear();
-    let _ = world.command(&["push", &other]).run().success();
+    let fixture = Fixture::new(2).created();
+    let _ = fixture.push_command(&[]).run().success();
+    let other = fixture.name("dst/app:2");
+    let images = [fixture.name("src/i0000:1"), fixture.name("src/i0001:1")];
+    let _ = fixture.command(&["create", &other]).args(images).run().success();
+    fixture.registry.clear();
+    let _ = fixture.command(&["push", &other]).run().success();
     let expected: Vec<String> =
-        world.push_lines(404, &[0, 1]).iter().map(|line| line.replace("/manifests/1 ", "/manifests/2 ")).collect();
-    assert_same(world.take_lines(), expected);
+        fixture.push_lines(404, &[0, 1]).iter().map(|line| line.replace("/manifests/1 ", "/manifests/2 ")).collect();
+    assert_same(fixture.take_lines(), expected);
 }
 
 #[test]
 fn only_the_children_that_the_tag_does_not_list_are_sent() {
-    let world = World::new(5).created();
-    let old = index(&[world.images[0].clone(), layered(&[b"gone"]), world.images[3].clone()]);
-    world.registry.put_index(TARGET, "1", &old);
-    let pushed = world.push_command(&["--jobs", "1"]).run().success();
+    let fixture = Fixture::new(5).created();
+    let old = index(&[fixture.images[0].clone(), layered(&[b"gone"]), fixture.images[3].clone()]);
+    fixture.registry.put_index(TARGET, "1", &old);
+    let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     // The shared layer comes first, from the first image that has it.
-    let mut expected = world.push_lines(200, &[1, 2, 4]);
+    let mut expected = fixture.push_lines(200, &[1, 2, 4]);
     expected.remove(2);
     expected.insert(1, mount_line(&sha256(SHARED), &source(0)));
     // What the tag lists is looked for all the same.
-    expected.splice(1..1, [0, 3].map(|number| head_line(&world.images[number].digest())));
-    assert_eq!(world.take_lines(), expected);
-    assert_eq!(pushed.out(), world.pushed());
+    expected.splice(1..1, [0, 3].map(|number| head_line(&fixture.images[number].digest())));
+    assert_eq!(fixture.take_lines(), expected);
+    assert_eq!(pushed.out(), fixture.pushed());
     let served: serde_json::Value =
-        serde_json::from_slice(&world.registry.manifest(TARGET, "1").expect("it is there").1).expect("JSON");
-    let digests: Vec<String> = world.images.iter().map(|image| image.digest()).collect();
+        serde_json::from_slice(&fixture.registry.manifest(TARGET, "1").expect("it is there").1).expect("JSON");
+    let digests: Vec<String> = fixture.images.iter().map(|image| image.digest()).collect();
     let listed = served["manifests"].as_array().expect("a list").iter().map(|child| child["digest"].clone());
     assert_eq!(listed.collect::<Vec<_>>(), digests);
 }
 
 #[test]
 fn an_image_under_the_tag_says_nothing_of_the_children() {
-    let world = World::new(2).created();
-    world.registry.put_image(TARGET, "1", &layered(&[b"not a list"]));
-    let _ = world.push_command(&[]).run().success();
-    assert_same(world.take_lines(), world.push_lines(200, &[0, 1]));
+    let fixture = Fixture::new(2).created();
+    fixture.registry.put_image(TARGET, "1", &layered(&[b"not a list"]));
+    let _ = fixture.push_command(&[]).run().success();
+    assert_same(fixture.take_lines(), fixture.push_lines(200, &[0, 1]));
 }
 
 #[test]
 fn children_of_the_target_repository_are_neither_mounted_nor_put() {
-    let world = World::new(0);
+    let fixture = Fixture::new(0);
     let images: Vec<_> = (0..5).map(|number| layered(&[SHARED, &own_layer(number)])).collect();
     let tags: Vec<String> = (0..5).map(|number| format!("part{number}")).collect();
     images.iter().zip(&tags).for_each(|(image, tag)| {
-        world.registry.put_image(TARGET, tag, image);
+        fixture.registry.put_image(TARGET, tag, image);
     });
-    let named = tags.iter().map(|tag| world.name(&format!("{TARGET}:{tag}")));
-    let _ = world.create_command(&[]).args(named).run().success();
-    assert_eq!(world.take_lines().len(), 10);
-    let first = world.push_command(&["--jobs", "1"]).run().success();
+    let named = tags.iter().map(|tag| fixture.name(&format!("{TARGET}:{tag}")));
+    let _ = fixture.create_command(&[]).args(named).run().success();
+    assert_eq!(fixture.take_lines().len(), 10);
+    let first = fixture.push_command(&["--jobs", "1"]).run().success();
     let looks: Vec<String> = images.iter().map(|image| head_line(&image.digest())).collect();
     let look = |status: u16| vec![format!("GET /v2/{TARGET}/manifests/1 {status}")];
-    assert_eq!(world.take_lines(), [&look(404)[..], &looks, &[put_line("1")]].concat());
-    let second = world.push_command(&["--jobs", "1"]).run().success();
-    assert_eq!((second, world.take_lines()), (first, [look(200), looks].concat()));
+    assert_eq!(fixture.take_lines(), [&look(404)[..], &looks, &[put_line("1")]].concat());
+    let second = fixture.push_command(&["--jobs", "1"]).run().success();
+    assert_eq!((second, fixture.take_lines()), (first, [look(200), looks].concat()));
 }
 
 #[test]
@@ -179,14 +179,14 @@ fn one_image_in_two_repositories_is_sent_once_and_told_twice() {
     let image = layered(&[b"one", b"two", b"one"]);
     registry.put_image(&source(0), "1", &image);
     registry.put_image(&source(1), "1", &image);
-    let world = World::of(registry, 0);
-    let images = [0, 1].map(|number| world.name(&format!("{}:1", source(number))));
-    let _ = world.create_command(&[]).args(images).run().success();
-    world.registry.clear();
-    let pushed = world.push_command(&["--jobs", "1"]).run().success();
+    let fixture = Fixture::of(registry, 0);
+    let images = [0, 1].map(|number| fixture.name(&format!("{}:1", source(number))));
+    let _ = fixture.create_command(&[]).args(images).run().success();
+    fixture.registry.clear();
+    let pushed = fixture.push_command(&["--jobs", "1"]).run().success();
     let mounts = [image.config_digest(), sha256(b"one"), sha256(b"two")].map(|blob| mount_line(&blob, &source(0)));
     let look = format!("GET /v2/{TARGET}/manifests/1 404");
     let puts = [put_line(&image.digest()), put_line("1")];
-    assert_eq!(world.take_lines(), [&[look][..], &mounts, &puts].concat());
+    assert_eq!(fixture.take_lines(), [&[look][..], &mounts, &puts].concat());
     assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
 }

@@ -10,7 +10,7 @@ use testkit::sandbox::Output;
 
 use super::super::in_process;
 use super::super::rate_limits::Shared;
-use super::{World, image};
+use super::{Fixture, image};
 
 /// What is run, in this order, each with its name in the tables.
 const COMMANDS: &[(&str, &str)] = &[
@@ -113,36 +113,36 @@ const HARMFUL: &[Row] = &[
     ]),
 ];
 
-fn world(habit: Habit, clock: &Arc<Shared>) -> World {
-    let world = World::new(|builder| habit(builder, Arc::clone(clock)));
-    for (registry, place) in [(&world.odd, "odd"), (&world.plain, "plain")] {
+fn fixture(habit: Habit, clock: &Arc<Shared>) -> Fixture {
+    let fixture = Fixture::new(|builder| habit(builder, Arc::clone(clock)));
+    for (registry, place) in [(&fixture.odd, "odd"), (&fixture.plain, "plain")] {
         let of = |architecture: &str| image(Image::docker, architecture, &format!("{place} seed {architecture}"));
         registry.put_index("seed", "list", &Index::docker().image(&of("amd64")).image(&of("arm64")).build());
     }
-    let host = world.odd.host();
+    let host = fixture.odd.host();
     let images = format!("  - image: {host}/amd64:docker\n  - image: {host}/arm64:oci\n");
-    world.sandbox.write("spec.yaml", format!("image: {host}/applied:1\nmanifests:\n{images}"));
-    world
+    fixture.sandbox.write("spec.yaml", format!("image: {host}/applied:1\nmanifests:\n{images}"));
+    fixture
 }
 
 /// Runs a command in this process, by a clock that does not wait, with retries as users have them.
-fn run(world: &World, clock: &Arc<Shared>, line: &str) -> Output {
-    let line = line.replace("{D}", &world.sandbox.path().display().to_string());
-    let words: Vec<String> = line.split_whitespace().map(|word| world.word(word)).collect();
+fn run(fixture: &Fixture, clock: &Arc<Shared>, line: &str) -> Output {
+    let line = line.replace("{D}", &fixture.sandbox.path().display().to_string());
+    let words: Vec<String> = line.split_whitespace().map(|word| fixture.word(word)).collect();
     let text = |path: std::path::PathBuf| path.display().to_string();
     let env = Env::from_pairs([
-        ("HOME", text(world.sandbox.home())),
-        ("DOCKER_CONFIG", text(world.sandbox.docker_config())),
-        ("ROOTLESSKIT_STATE_DIR", text(world.sandbox.home())),
-        ("XDG_CONFIG_HOME", text(world.sandbox.home())),
+        ("HOME", text(fixture.sandbox.home())),
+        ("DOCKER_CONFIG", text(fixture.sandbox.docker_config())),
+        ("ROOTLESSKIT_STATE_DIR", text(fixture.sandbox.home())),
+        ("XDG_CONFIG_HOME", text(fixture.sandbox.home())),
     ]);
     in_process::run("docker-manifest", &words, env, Arc::clone(clock) as Arc<dyn Clock>)
 }
 
 /// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each time.
-fn published(world: &World) -> Vec<(String, Vec<String>)> {
+fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
     let of = |(repository, tag): &(&str, &str)| {
-        let (media_type, bytes) = world.odd.manifest(repository, tag).unwrap_or_default();
+        let (media_type, bytes) = fixture.odd.manifest(repository, tag).unwrap_or_default();
         let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let entries = list["manifests"].as_array().into_iter().flatten();
         let mut entries: Vec<String> = entries.map(ToString::to_string).collect();
@@ -153,14 +153,14 @@ fn published(world: &World) -> Vec<(String, Vec<String>)> {
 }
 
 /// Runs all commands; gives what is not as the row has it.
-fn surprises(row: &Row) -> (World, Vec<String>) {
+fn surprises(row: &Row) -> (Fixture, Vec<String>) {
     let clock = Shared::new();
-    let world = world(row.habit, &clock);
+    let fixture = fixture(row.habit, &clock);
     let mut surprises = Vec::new();
     for (name, line) in COMMANDS {
-        let output = run(&world, &clock, line);
+        let output = run(&fixture, &clock, line);
         // Progress, warnings and what was waited for come before the failure.
-        let said = output.err().replace(&world.odd.host(), "@");
+        let said = output.err().replace(&fixture.odd.host(), "@");
         let expected = row.failures.iter().find(|(commands, ..)| commands.contains(name));
         let is_right = match expected {
             None => output.code == 0,
@@ -174,7 +174,7 @@ fn surprises(row: &Row) -> (World, Vec<String>) {
             surprises.push(format!("{}: {name}: {}: {said}{}", row.name, output.code, output.out()));
         }
     }
-    (world, surprises)
+    (fixture, surprises)
 }
 
 #[test]
@@ -183,9 +183,9 @@ fn what_does_no_harm_changes_nothing_that_is_published() {
     let expected = published(&ordinary);
     assert!(expected.iter().all(|(_, entries)| entries.len() >= 2), "everything is published: {expected:#?}");
     for row in HARMLESS {
-        let (world, surprises) = surprises(row);
+        let (fixture, surprises) = surprises(row);
         all.extend(surprises);
-        if published(&world) != expected {
+        if published(&fixture) != expected {
             all.push(format!("{}: other lists are published", row.name));
         }
     }
@@ -202,33 +202,33 @@ fn what_is_in_the_way_is_told_with_a_way_out() {
 #[test]
 fn a_put_that_is_refused_beside_another_is_sent_again() {
     let clock = Shared::new();
-    let world = world(|habits, _| habits.no_overlapping_puts(), &clock);
-    let _ = run(&world, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
-    world.odd.clear();
-    world.odd.fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
+    let fixture = fixture(|habits, _| habits.no_overlapping_puts(), &clock);
+    let _ = run(&fixture, &clock, "create @new:1 %amd64:docker %arm64:docker").success();
+    fixture.odd.clear();
+    fixture.odd.fault(Rule::on("PUT", "/manifests/").nth(1), Fault::Hang);
     let puts = |requests: &[testkit::loopback::Recorded]| {
         requests.iter().filter(|request| request.method == "PUT" && request.path.contains("/manifests/")).count()
     };
     std::thread::scope(|scope| {
-        let pushed = scope.spawn(|| run(&world, &clock, "push @new:1"));
-        world.odd.wait_until(|requests| puts(requests) >= 2);
-        world.odd.release();
+        let pushed = scope.spawn(|| run(&fixture, &clock, "push @new:1"));
+        fixture.odd.wait_until(|requests| puts(requests) >= 2);
+        fixture.odd.release();
         let _ = pushed.join().expect("no panic").success();
     });
-    let refused = world.odd.requests().iter().filter(|request| request.status == 500).count();
-    assert!(refused > 0 && world.odd.manifest("new", "1").is_some(), "{refused}");
+    let refused = fixture.odd.requests().iter().filter(|request| request.status == 500).count();
+    assert!(refused > 0 && fixture.odd.manifest("new", "1").is_some(), "{refused}");
 }
 
 /// Who may push and not pull can publish what lies elsewhere.
 #[test]
 fn a_registry_that_nobody_may_read_takes_what_lies_elsewhere() {
     let clock = Shared::new();
-    let world = world(|habits, _| habits.write_only(), &clock);
-    let _ = run(&world, &clock, "create @copy:1 %seed:list").success();
-    let _ = run(&world, &clock, "push @copy:1").success();
-    assert_eq!(world.odd.manifest("copy", "1"), world.plain.manifest("seed", "list"));
-    let refused = run(&world, &clock, "inspect --remote @copy:1");
-    let host = world.odd.host();
+    let fixture = fixture(|habits, _| habits.write_only(), &clock);
+    let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
+    let _ = run(&fixture, &clock, "push @copy:1").success();
+    assert_eq!(fixture.odd.manifest("copy", "1"), fixture.plain.manifest("seed", "list"));
+    let refused = run(&fixture, &clock, "inspect --remote @copy:1");
+    let host = fixture.odd.host();
     assert_eq!((refused.code, refused.first_err_line().starts_with(&format!("denied: {host} refuses"))), (1, true));
 }
 
@@ -236,14 +236,14 @@ fn a_registry_that_nobody_may_read_takes_what_lies_elsewhere() {
 #[test]
 fn images_that_vanish_are_told_and_sent_again() {
     let clock = Shared::new();
-    let world = world(|habits, _| habits.loses_children(), &clock);
-    let _ = run(&world, &clock, "create @copy:1 %seed:list").success();
-    let _ = run(&world, &clock, "push @copy:1").success();
-    let told = run(&world, &clock, "inspect --check --remote @copy:1");
+    let fixture = fixture(|habits, _| habits.loses_children(), &clock);
+    let _ = run(&fixture, &clock, "create @copy:1 %seed:list").success();
+    let _ = run(&fixture, &clock, "push @copy:1").success();
+    let told = run(&fixture, &clock, "inspect --check --remote @copy:1");
     assert_eq!(told.out().matches("not in the registry").count(), 2, "{}", told.out());
-    world.odd.clear();
-    let _ = run(&world, &clock, "push @copy:1").success();
-    let sent = world.odd.requests();
+    fixture.odd.clear();
+    let _ = run(&fixture, &clock, "push @copy:1").success();
+    let sent = fixture.odd.requests();
     let images = sent.iter().filter(|it| it.method == "PUT" && it.path.contains("/manifests/sha256:")).count();
     assert_eq!(images, 2, "both are sent again");
 }
@@ -252,17 +252,17 @@ fn images_that_vanish_are_told_and_sent_again() {
 #[test]
 fn a_blob_by_another_digest_is_copied() {
     let clock = Shared::new();
-    let world = world(|habits, _| habits.canonical_blob_digests(), &clock);
+    let fixture = fixture(|habits, _| habits.canonical_blob_digests(), &clock);
     let layer = b"a layer by another digest";
     let built = Image::oci().platform("linux", "amd64").layer_elsewhere(&sha512(layer), layer.len() as u64).build();
-    for registry in [&world.odd, &world.plain] {
+    for registry in [&fixture.odd, &fixture.plain] {
         registry.put_image("long", "1", &built);
         registry.put_blob_as("long", &sha512(layer), layer);
     }
     for source in ["%long:1", "@long:1"] {
         let target = if source.starts_with('%') { "@far:1" } else { "@near:1" };
-        let _ = run(&world, &clock, &format!("create {target} {source}")).success();
-        let _ = run(&world, &clock, &format!("push {target}")).success();
-        assert!(world.odd.has_blob(&target[1..target.len() - 2], &sha512(layer)), "{target}");
+        let _ = run(&fixture, &clock, &format!("create {target} {source}")).success();
+        let _ = run(&fixture, &clock, &format!("push {target}")).success();
+        assert!(fixture.odd.has_blob(&target[1..target.len() - 2], &sha512(layer)), "{target}");
     }
 }

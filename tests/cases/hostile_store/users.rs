@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use testkit::sandbox::{Output, on_path};
 use testkit::skip::not_possible_here;
 
-use super::{GUARD, PLACES, READERS, WRITERS, Yard, refusal};
+use super::{Fixture, GUARD, PLACES, READERS, WRITERS, refusal};
 use crate::cases::OURS;
 
 /// Who runs the program where it must not be root, and somebody else; neither needs a name.
@@ -16,15 +16,15 @@ const SOMEBODY: u32 = 40_002;
 
 /// The program as `US`, in a home that is `US`'s.
 struct Users {
-    yard: Yard,
+    fixture: Fixture,
     program: PathBuf,
 }
 
 impl Users {
     /// `None`, said loudly, where the test may not change users.
     fn new() -> Option<Self> {
-        let yard = Yard::new();
-        let root = yard.sandbox.path().to_owned();
+        let fixture = Fixture::new();
+        let root = fixture.sandbox.path().to_owned();
         let program = root.join("docker-manifest");
         // Not by this process: a file that it had open for writing while it forks cannot be run.
         let copied = std::process::Command::new("cp").arg(OURS).arg(&program).status();
@@ -33,13 +33,13 @@ impl Users {
             not_possible_here("another user's files in the store", "only root, with setpriv, can make them");
             return None;
         }
-        Some(Self { yard, program })
+        Some(Self { fixture, program })
     }
 
     fn run(&self, args: &[&str]) -> Output {
         let become_us = [format!("--reuid={US}"), format!("--regid={US}"), "--clear-groups".to_owned()];
-        let run = self.yard.sandbox.command("setpriv").args(become_us).arg(&self.program);
-        run.args(self.yard.words(args)).guard(GUARD).run()
+        let run = self.fixture.sandbox.command("setpriv").args(become_us).arg(&self.program);
+        run.args(self.fixture.words(args)).guard(GUARD).run()
     }
 }
 
@@ -55,17 +55,17 @@ fn give(path: &Path, user: u32) -> std::io::Result<()> {
 #[test]
 fn another_users_files_are_refused_and_roots_are_not() {
     let Some(users) = Users::new() else { return };
-    let yard = &users.yard;
+    let fixture = &users.fixture;
     let _ = users.run(READERS[0]).success();
     let mut tried = 0;
     for place in &PLACES {
-        let path = yard.path(place.path);
+        let path = fixture.path(place.path);
         if place.path == "{L}/zzz" {
             continue;
         }
         for (owner, is_foreign) in [(SOMEBODY, true), (0, false)] {
-            yard.leave_staging();
-            give(&yard.path(".docker-manifest/staging"), US).expect("root may give away");
+            fixture.leave_staging();
+            give(&fixture.path(".docker-manifest/staging"), US).expect("root may give away");
             chown(&path, Some(owner), None).expect("root may give away");
             for command in READERS {
                 tried += 1;
@@ -81,7 +81,7 @@ fn another_users_files_are_refused_and_roots_are_not() {
             }
             if is_foreign {
                 // Root can read what anybody wrote.
-                let _ = yard.ours(READERS[0]).run().success();
+                let _ = fixture.ours(READERS[0]).run().success();
             }
             // A push writes down what the tag has now, and so clears what a killed process left.
             if path.exists() || !place.path.starts_with(".docker-manifest/staging/") {
@@ -100,7 +100,7 @@ fn another_users_files_are_refused_and_roots_are_not() {
 #[test]
 fn an_entry_that_sudo_docker_wrote_can_be_changed_by_its_user() {
     let Some(users) = Users::new() else { return };
-    chown(users.yard.path("{L}/{E}"), Some(0), Some(0)).expect("root may take");
+    chown(users.fixture.path("{L}/{E}"), Some(0), Some(0)).expect("root may take");
     let _ = users.run(&["annotate", "{LIST}", "{HOST}/app:0", "--variant", "v1"]).success();
-    assert_eq!(fs::metadata(users.yard.path("{L}/{E}")).expect("it is there").uid(), US);
+    assert_eq!(fs::metadata(users.fixture.path("{L}/{E}")).expect("it is there").uid(), US);
 }

@@ -7,41 +7,41 @@ use testkit::loopback::{Fault, Rule};
 use testkit::sandbox::Output;
 
 use super::super::OURS;
-use super::{TARGET, World, image, lines, puts, writes};
+use super::{Fixture, TARGET, image, lines, puts, writes};
 
-fn apply(world: &World, flags: &[&str], spec: String) -> Output {
-    world.sandbox.command(OURS).args(["apply", "-f", "-"]).args(flags.iter().copied()).stdin(spec).run()
+fn apply(fixture: &Fixture, flags: &[&str], spec: String) -> Output {
+    fixture.sandbox.command(OURS).args(["apply", "-f", "-"]).args(flags.iter().copied()).stdin(spec).run()
 }
 
 #[test]
 fn a_list_that_registries_do_not_take_is_refused_before_anything_is_sent() {
-    let world = World::new();
-    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    let fixture = Fixture::new();
+    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
     let filling = "x".repeat(4 << 20);
     let spec = |filling: &str| {
-        let (list, image) = (world.word("@dst/app:1"), world.word("@dst/app:amd"));
+        let (list, image) = (fixture.word("@dst/app:1"), fixture.word("@dst/app:amd"));
         format!("image: '{list}'\nannotations: {{ filling: {filling} }}\nmanifests:\n- image: '{image}'\n")
     };
     for flags in [&["--type", "oci"][..], &["--type", "oci", "--dry-run"]] {
-        let refused = apply(&world, flags, spec(&filling));
+        let refused = apply(&fixture, flags, spec(&filling));
         assert_eq!((refused.code, refused.out()), (1, String::new()));
-        let start = format!("{} has 4194", world.word("@dst/app:1"));
+        let start = format!("{} has 4194", fixture.word("@dst/app:1"));
         let line = refused.first_err_line();
         assert!(line.starts_with(&start) && line.contains("4194304 bytes (4 MiB)"), "{line}");
     }
-    assert_eq!(writes(&world.to), [""; 0]);
-    let _ = apply(&world, &["--type", "oci"], spec(&filling[..3 << 20])).success();
+    assert_eq!(writes(&fixture.to), [""; 0]);
+    let _ = apply(&fixture, &["--type", "oci"], spec(&filling[..3 << 20])).success();
 }
 
 #[test]
 fn a_spec_with_more_images_than_a_list_can_have_fetches_none() {
-    let world = World::new();
-    let image = format!("- image: '{}'\n", world.word("@dst/app:amd"));
-    let spec = |number| format!("image: '{}'\nmanifests:\n{}", world.word("@dst/app:1"), image.repeat(number));
-    let refused = apply(&world, &[], spec(20_001));
-    let line = format!("{} has 20001 images, and a list may have up to 20000", world.word("@dst/app:1"));
-    assert_eq!((refused.code, refused.first_err_line(), lines(&world.to)), (1, line, vec![]));
-    let most = apply(&world, &[], spec(20_000));
+    let fixture = Fixture::new();
+    let image = format!("- image: '{}'\n", fixture.word("@dst/app:amd"));
+    let spec = |number| format!("image: '{}'\nmanifests:\n{}", fixture.word("@dst/app:1"), image.repeat(number));
+    let refused = apply(&fixture, &[], spec(20_001));
+    let line = format!("{} has 20001 images, and a list may have up to 20000", fixture.word("@dst/app:1"));
+    assert_eq!((refused.code, refused.first_err_line(), lines(&fixture.to)), (1, line, vec![]));
+    let most = apply(&fixture, &[], spec(20_000));
     assert!(most.first_err_line().starts_with("no such manifest: "), "{}", most.err());
 }
 
@@ -49,59 +49,59 @@ fn a_spec_with_more_images_than_a_list_can_have_fetches_none() {
 fn a_refused_tag_that_serves_the_list_is_a_success() {
     // As ECR, Harbor and others refuse to move a tag; another run has put the same list in the meantime.
     for status in [400, 403, 409, 412] {
-        let world = World::new();
-        world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-        world.from.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
-        world.created(&["@dst/app:amd", "%src/arm:1"]);
-        let _ = world.push(&["-t", "2"]).success();
-        let (_, digest) = world.served("1");
+        let fixture = Fixture::new();
+        fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+        fixture.from.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
+        fixture.created(&["@dst/app:amd", "%src/arm:1"]);
+        let _ = fixture.push(&["-t", "2"]).success();
+        let (_, digest) = fixture.served("1");
         for tag in ["1", "2"] {
-            world.to.fault(Rule::on("PUT", &format!("/manifests/{tag}")).always(), Fault::status(status));
+            fixture.to.fault(Rule::on("PUT", &format!("/manifests/{tag}")).always(), Fault::status(status));
         }
         // The look before the push does not see it.
-        world.to.fault(Rule::on("GET", "/manifests/1").nth(1), Fault::status(404));
-        world.to.clear();
-        let again = world.push(&["--verbose"]).success();
+        fixture.to.fault(Rule::on("GET", "/manifests/1").nth(1), Fault::status(404));
+        fixture.to.clear();
+        let again = fixture.push(&["--verbose"]).success();
         assert_eq!(again.out().lines().last(), Some(digest.as_str()), "{status}");
-        assert!(again.err().contains(&format!("unchanged: {} is {digest}\n", world.word("@dst/app:1"))));
-        assert!(puts(&world.to).contains(&"1".to_owned()), "{:#?}", puts(&world.to));
+        assert!(again.err().contains(&format!("unchanged: {} is {digest}\n", fixture.word("@dst/app:1"))));
+        assert!(puts(&fixture.to).contains(&"1".to_owned()), "{:#?}", puts(&fixture.to));
         // Another list is refused as before.
-        let _ = world.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--os-version", "1"]).success();
-        let refused = world.push(&[]);
-        assert_eq!((refused.code, world.served("1").1), (1, digest), "{status}");
+        let _ = fixture.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--os-version", "1"]).success();
+        let refused = fixture.push(&[]);
+        assert_eq!((refused.code, fixture.served("1").1), (1, digest), "{status}");
         assert!(refused.first_err_line().starts_with("failed to put manifest "), "{}", refused.err());
     }
 }
 
 #[test]
 fn an_image_that_a_published_list_has_lost_is_named_with_the_list() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).build();
-    world.to.put_index("src/app", "list", &index);
+    fixture.to.put_index("src/app", "list", &index);
     let path = format!("/v2/src/app/manifests/{}", images[1].digest());
-    assert_eq!(Client::new(world.to.addr()).request("DELETE", &path, &[], b"").status, 202);
+    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &path, &[], b"").status, 202);
     let spec =
-        format!("image: '{}'\nmanifests:\n- image: '{}'\n", world.word("@dst/app:1"), world.word("@src/app:list"));
+        format!("image: '{}'\nmanifests:\n- image: '{}'\n", fixture.word("@dst/app:1"), fixture.word("@src/app:list"));
     let outputs = [
-        world.run(&["create", "@dst/app:1", "@src/app:list"]),
-        world.run(&["inspect", "-v", "@src/app:list"]),
-        world.run(&["inspect", "--platform", "linux/arm64", "@src/app:list"]),
-        apply(&world, &[], spec),
+        fixture.run(&["create", "@dst/app:1", "@src/app:list"]),
+        fixture.run(&["inspect", "-v", "@src/app:list"]),
+        fixture.run(&["inspect", "--platform", "linux/arm64", "@src/app:list"]),
+        apply(&fixture, &[], spec),
     ];
-    let child = format!("{}@{}", world.word("@src/app"), images[1].digest());
+    let child = format!("{}@{}", fixture.word("@src/app"), images[1].digest());
     for output in outputs {
         let said = output.err();
         assert_eq!((output.code, output.out()), (1, String::new()), "{said}");
-        let line = format!("no such manifest: {child} (linux/arm64), which {}", world.word("@src/app:list"));
+        let line = format!("no such manifest: {child} (linux/arm64), which {}", fixture.word("@src/app:list"));
         assert!(said.starts_with(&line), "{said}");
         assert!(said.contains("\nhint: push that image again, or name the platforms that you want with --platform"));
         assert!(!said.contains("check the name") && !said.contains("log in"), "{said}");
     }
-    let json = world.run(&["create", "--format", "json", "@dst/app:1", "@src/app:list"]);
+    let json = fixture.run(&["create", "--format", "json", "@dst/app:1", "@src/app:list"]);
     let error: serde_json::Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
     let error = &error["error"];
     assert_eq!((&error["kind"], &error["status"]), (&"incomplete".into(), &404.into()), "{error}");
     assert_eq!(error["missing"], serde_json::json!(["linux/arm64"]));
-    let _ = world.run(&["create", "--platform", "linux/amd64", "@dst/app:1", "@src/app:list"]).success();
+    let _ = fixture.run(&["create", "--platform", "linux/amd64", "@dst/app:1", "@src/app:list"]).success();
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{TARGET, World, image, lines, puts, writes};
+use super::{Fixture, TARGET, image, lines, puts, writes};
 
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 const SBOM: &str = "application/spdx+json";
@@ -38,7 +38,7 @@ struct Signed {
 }
 
 /// Fills the source registry with signed images, and makes a draft of these names.
-fn signed(world: &World, names: &[&str]) -> Signed {
+fn signed(fixture: &Fixture, names: &[&str]) -> Signed {
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).build();
     let signature = artifact(SIGNATURE, "signature", &images[0]);
@@ -51,15 +51,15 @@ fn signed(world: &World, names: &[&str]) -> Signed {
         index,
         signature,
     };
-    world.from.put_index("src/app", "1", &signed.index);
+    fixture.from.put_index("src/app", "1", &signed.index);
     for (tag, image) in ["amd64", "arm64"].iter().zip(&images) {
-        world.from.put_image("src/app", tag, image);
+        fixture.from.put_image("src/app", tag, image);
     }
     for artifact in [&signed.index_signature, &signed.signature, &signed.countersignature, &signed.sbom] {
-        world.from.put_image("src/app", &artifact.digest(), artifact);
+        fixture.from.put_image("src/app", &artifact.digest(), artifact);
     }
-    world.from.put_image("src/app", &signed.cosign_tag, &signed.cosign);
-    world.created(names);
+    fixture.from.put_image("src/app", &signed.cosign_tag, &signed.cosign);
+    fixture.created(names);
     signed
 }
 
@@ -69,33 +69,33 @@ impl Signed {
     }
 
     /// Which of them the target has with their blobs: by their place in [`Signed::all`].
-    fn there(&self, world: &World) -> Vec<usize> {
-        let is_there = |place: &usize| world.to.manifest(TARGET, &self.all()[*place].digest()).is_some();
+    fn there(&self, fixture: &Fixture) -> Vec<usize> {
+        let is_there = |place: &usize| fixture.to.manifest(TARGET, &self.all()[*place].digest()).is_some();
         let there: Vec<usize> = (0..5).filter(is_there).collect();
-        there.iter().for_each(|place| world.assert_whole(self.all()[*place]));
+        there.iter().for_each(|place| fixture.assert_whole(self.all()[*place]));
         there
     }
 }
 
 #[test]
 fn an_index_that_is_carried_unchanged_keeps_what_signs_it() {
-    let world = World::new();
-    let signed = signed(&world, &["%src/app:1"]);
-    let pushed = world.pushed(&[]);
+    let fixture = Fixture::new();
+    let signed = signed(&fixture, &["%src/app:1"]);
+    let pushed = fixture.pushed(&[]);
     assert_eq!(pushed["digest"], signed.index.digest());
     // The signatures of all levels and cosign's tag, but no SBOM.
-    assert_eq!(signed.there(&world), [0, 1, 2, 4]);
-    let (_, bytes) = world.to.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
+    assert_eq!(signed.there(&fixture), [0, 1, 2, 4]);
+    let (_, bytes) = fixture.to.manifest(TARGET, &signed.cosign_tag).expect("cosign's tag");
     assert_eq!(bytes, signed.cosign.manifest);
     let told: Vec<&str> = pushed["referrers"].as_array().expect("referrers").iter().map(digest).collect();
     assert_eq!(told.len(), 4);
     assert!(told.contains(&signed.countersignature.digest().as_str()), "{told:?}");
     // All of them come before the tag moves.
-    assert_eq!(puts(&world.to).last().map(String::as_str), Some("1"));
+    assert_eq!(puts(&fixture.to).last().map(String::as_str), Some("1"));
     // A second push finds all of it there.
-    world.to.clear();
-    let again = world.pushed(&[]);
-    assert_eq!((&again["unchanged"], writes(&world.to).len()), (&Value::Bool(true), 0));
+    fixture.to.clear();
+    let again = fixture.pushed(&[]);
+    assert_eq!((&again["unchanged"], writes(&fixture.to).len()), (&Value::Bool(true), 0));
 }
 
 fn digest(referrer: &Value) -> &str {
@@ -111,34 +111,34 @@ fn the_flag_chooses_what_comes_along() {
         (&["--referrer-type", SBOM], &[3]),
         (&["--referrer-type", SIGNATURE, "--referrers=keep"], &[0, 1, 2]),
     ] {
-        let world = World::new();
-        let signed = signed(&world, &["%src/app:1"]);
-        let _ = world.push(flags).success();
-        assert_eq!(signed.there(&world), expected, "{flags:?}");
+        let fixture = Fixture::new();
+        let signed = signed(&fixture, &["%src/app:1"]);
+        let _ = fixture.push(flags).success();
+        assert_eq!(signed.there(&fixture), expected, "{flags:?}");
     }
 }
 
 #[test]
 fn a_list_that_is_put_together_drops_them_and_a_dry_run_names_them() {
-    let world = World::new();
-    let signed = signed(&world, &["%src/app:amd64", "%src/app:arm64"]);
-    let dry_run = world.push(&["--dry-run"]).success().out();
+    let fixture = Fixture::new();
+    let signed = signed(&fixture, &["%src/app:amd64", "%src/app:arm64"]);
+    let dry_run = fixture.push(&["--dry-run"]).success().out();
     let (_, left) = dry_run.split_once("Referrers that stay behind:\n").expect("what stays behind");
     for artifact in [&signed.signature, &signed.countersignature, &signed.sbom, &signed.cosign] {
         assert!(left.contains(&artifact.digest()), "{left}");
     }
     assert!(!left.contains(&signed.index_signature.digest()), "{left}");
-    world.from.clear();
-    let _ = world.push(&[]).success();
-    assert_eq!(signed.there(&world), [0_usize; 0]);
+    fixture.from.clear();
+    let _ = fixture.push(&[]).success();
+    assert_eq!(signed.there(&fixture), [0_usize; 0]);
     // Without a dry run nobody looks for them.
-    let asked = lines(&world.from).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
+    let asked = lines(&fixture.from).into_iter().filter(|line| line.contains("referrers") || line.contains(".sig"));
     assert_eq!(asked.count(), 0);
-    let told = world.push(&["--verbose"]).success().err();
-    assert!(told.contains(&format!("not sent along: {}", world.word("%src/app"))), "{told}");
+    let told = fixture.push(&["--verbose"]).success().err();
+    assert!(told.contains(&format!("not sent along: {}", fixture.word("%src/app"))), "{told}");
     // Each image brings its own, and the list's index is not there.
-    let _ = world.push(&["--referrers", "all"]).success();
-    assert_eq!(signed.there(&world), [1, 2, 3, 4]);
+    let _ = fixture.push(&["--referrers", "all"]).success();
+    assert_eq!(signed.there(&fixture), [1, 2, 3, 4]);
 }
 
 /// One look at the API for each manifest, and one at each of cosign's tags; without the API one look at the referrers
@@ -147,13 +147,13 @@ fn a_list_that_is_put_together_drops_them_and_a_dry_run_names_them() {
 fn few_requests_find_them() {
     for has_api in [true, false] {
         let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
-        let world = World { from, ..World::new() };
+        let fixture = Fixture { from, ..Fixture::new() };
         let index = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
         let index = index.iter().fold(Index::oci(), |index, image| index.image(image)).build();
-        world.from.put_index("src/app", "1", &index);
-        world.created(&["%src/app:1"]);
-        let _ = world.push(&[]).success();
-        let asked = lines(&world.from);
+        fixture.from.put_index("src/app", "1", &index);
+        fixture.created(&["%src/app:1"]);
+        let _ = fixture.push(&[]).success();
+        let asked = lines(&fixture.from);
         let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
         let by_tag =
             asked.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
@@ -168,19 +168,19 @@ fn few_requests_find_them() {
 #[test]
 fn registries_without_the_api_have_a_tag_for_it() {
     let without = || Registry::builder().without_referrers().start();
-    let world = World { from: without(), ..World::of(without()) };
+    let fixture = Fixture { from: without(), ..Fixture::of(without()) };
     let image = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&image).build();
     let signature = artifact(SIGNATURE, "signature", &image);
     let tag = image.digest().replace(':', "-");
     let listing = Index::oci().image(&signature).build();
-    world.from.put_index("src/app", "1", &index);
-    world.from.put_image("src/app", &signature.digest(), &signature);
-    world.from.put_index("src/app", &tag, &listing);
-    world.created(&["%src/app:1"]);
-    let _ = world.push(&[]).success();
-    world.assert_whole(&signature);
-    let (_, bytes) = world.to.manifest(TARGET, &tag).expect("the referrers tag");
+    fixture.from.put_index("src/app", "1", &index);
+    fixture.from.put_image("src/app", &signature.digest(), &signature);
+    fixture.from.put_index("src/app", &tag, &listing);
+    fixture.created(&["%src/app:1"]);
+    let _ = fixture.push(&[]).success();
+    fixture.assert_whole(&signature);
+    let (_, bytes) = fixture.to.manifest(TARGET, &tag).expect("the referrers tag");
     let listed: Value = serde_json::from_slice(&bytes).expect("an index");
     assert_eq!(listed["manifests"][0]["digest"], signature.digest());
     assert_eq!(listed["manifests"][0]["artifactType"], SIGNATURE);
@@ -188,36 +188,36 @@ fn registries_without_the_api_have_a_tag_for_it() {
 
 #[test]
 fn a_list_of_referrers_has_bounds() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let image = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&image).build();
-    world.from.put_index("src/app", "1", &index);
+    fixture.from.put_index("src/app", "1", &index);
     // Each signature is signed in turn.
     let mut subject = image;
     for level in 0..5 {
         subject = artifact(SIGNATURE, &format!("level {level}"), &subject);
-        world.from.put_image("src/app", &subject.digest(), &subject);
+        fixture.from.put_image("src/app", &subject.digest(), &subject);
     }
-    world.created(&["%src/app:1"]);
-    let refused = world.push(&[]);
+    fixture.created(&["%src/app:1"]);
+    let refused = fixture.push(&[]);
     assert_eq!(refused.code, 1);
     assert!(refused.err().contains("more than 4 levels deep"), "{}", refused.err());
     assert!(refused.err().contains("--referrers drop"), "{}", refused.err());
-    assert_eq!(writes(&world.to), [""; 0]);
-    let _ = world.push(&["--referrers", "drop"]).success();
+    assert_eq!(writes(&fixture.to), [""; 0]);
+    let _ = fixture.push(&["--referrers", "drop"]).success();
 }
 
 /// What cannot be looked for fails a push that is to carry it, and is a warning for one that only reports it.
 #[test]
 fn a_source_that_fails_is_no_source_without_referrers() {
-    let world = World::new();
-    let signed = signed(&world, &["%src/app:1"]);
-    world.from.fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
-    let refused = world.push(&["--retries", "0"]);
+    let fixture = Fixture::new();
+    let signed = signed(&fixture, &["%src/app:1"]);
+    fixture.from.fault(Rule::on("GET", "/referrers/").always(), Fault::status(403));
+    let refused = fixture.push(&["--retries", "0"]);
     assert_eq!(refused.code, 1, "{}", refused.err());
-    assert_eq!((writes(&world.to), signed.there(&world)), (Vec::new(), Vec::new()));
-    let _ = world.push(&["--retries", "0", "--referrers", "drop", "--verbose"]).success();
-    let _ = world.run(&["create", "--replace", "@dst/app:1", "%src/app:amd64"]).success();
-    let told = world.push(&["--retries", "0", "--verbose"]).success().err();
+    assert_eq!((writes(&fixture.to), signed.there(&fixture)), (Vec::new(), Vec::new()));
+    let _ = fixture.push(&["--retries", "0", "--referrers", "drop", "--verbose"]).success();
+    let _ = fixture.run(&["create", "--replace", "@dst/app:1", "%src/app:amd64"]).success();
+    let told = fixture.push(&["--retries", "0", "--verbose"]).success().err();
     assert!(told.contains("cannot tell which referrers stay behind"), "{told}");
 }

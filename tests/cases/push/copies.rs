@@ -8,7 +8,7 @@ use testkit::image::fixtures::{buildx_index, windows_image};
 use testkit::image::{Image, Index, sha256, sha512};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{TARGET, World, image, lines, puts, writes};
+use super::{Fixture, TARGET, image, lines, puts, writes};
 
 const BASE: &[u8] = b"the base layer";
 
@@ -18,230 +18,230 @@ fn line(output: &str, part: &str) -> usize {
 
 #[test]
 fn images_come_from_another_registry_each_blob_once() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", &[BASE, b"amd"]), image("arm64", &[BASE, b"arm"]));
-    world.from.put_image("src/amd", "1", &amd);
-    world.from.put_image("src/arm", "1", &arm);
-    world.created(&["%src/amd:1", "%src/arm:1"]);
-    let pushed = world.push(&[]).success();
-    world.assert_whole(&amd);
-    world.assert_whole(&arm);
-    assert_eq!(world.children("1"), [amd.digest(), arm.digest()]);
-    let repository = world.word("@dst/app");
+    fixture.from.put_image("src/amd", "1", &amd);
+    fixture.from.put_image("src/arm", "1", &arm);
+    fixture.created(&["%src/amd:1", "%src/arm:1"]);
+    let pushed = fixture.push(&[]).success();
+    fixture.assert_whole(&amd);
+    fixture.assert_whole(&arm);
+    assert_eq!(fixture.children("1"), [amd.digest(), arm.digest()]);
+    let repository = fixture.word("@dst/app");
     let child = |image: &Image| format!("Pushed ref {repository}@{0} with digest: {0}\n", image.digest());
-    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd), child(&arm), world.served("1").1));
+    assert_eq!(pushed.out(), format!("{}{}{}\n", child(&amd), child(&arm), fixture.served("1").1));
     // Five distinct blobs, a line each, as stderr is no terminal.
     assert_eq!((line(&pushed.err(), "copied "), pushed.err().lines().count()), (5, 5), "{}", pushed.err());
-    let gets = lines(&world.from);
+    let gets = lines(&fixture.from);
     assert_eq!((gets.len(), line(&gets.join("\n"), "GET /v2/src/")), (5, 5), "{gets:#?}");
     // The look; whether it is there, a POST and a PUT for each blob; two children and the list.
-    assert_eq!(lines(&world.to).len(), 1 + 3 * 5 + 3);
-    assert_eq!(world.to.open_uploads(), 0);
+    assert_eq!(lines(&fixture.to).len(), 1 + 3 * 5 + 3);
+    assert_eq!(fixture.to.open_uploads(), 0);
 }
 
 #[test]
 fn a_second_push_looks_and_asks_nothing_of_the_source() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64", &[BASE]);
-    world.from.put_image("src/amd", "1", &amd);
-    world.created(&["%src/amd:1"]);
-    let first = world.push(&["--quiet"]).success();
+    fixture.from.put_image("src/amd", "1", &amd);
+    fixture.created(&["%src/amd:1"]);
+    let first = fixture.push(&["--quiet"]).success();
     assert_eq!(first.err(), "");
-    world.to.clear();
-    world.from.clear();
-    let second = world.push(&[]).success();
+    fixture.to.clear();
+    fixture.from.clear();
+    let second = fixture.push(&[]).success();
     assert!(second.out().ends_with(&format!("\n{}", first.out())), "{}", second.out());
     assert_eq!(second.err(), "");
     let looks =
         [("GET", "1"), ("HEAD", &amd.digest())].map(|(method, of)| format!("{method} /v2/{TARGET}/manifests/{of} 200"));
-    assert_eq!((lines(&world.to), lines(&world.from)), (looks.to_vec(), vec![]));
+    assert_eq!((lines(&fixture.to), lines(&fixture.from)), (looks.to_vec(), vec![]));
 }
 
 #[test]
 fn what_the_target_has_is_not_copied() {
-    let world = World::new();
-    world.from.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
-    world.to.put_blob(TARGET, BASE);
-    world.created(&["%src/amd:1"]);
-    let pushed = world.pushed(&["--quiet"]);
+    let fixture = Fixture::new();
+    fixture.from.put_image("src/amd", "1", &image("amd64", &[BASE, b"amd"]));
+    fixture.to.put_blob(TARGET, BASE);
+    fixture.created(&["%src/amd:1"]);
+    let pushed = fixture.pushed(&["--quiet"]);
     assert_eq!((&pushed["copied"]["blobs"], &pushed["mounted"]), (&2.into(), &0.into()));
-    assert_eq!(pushed["requests"], lines(&world.to).len() + lines(&world.from).len());
-    assert!(!lines(&world.from).iter().any(|line| line.contains(&sha256(BASE))));
+    assert_eq!(pushed["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
+    assert!(!lines(&fixture.from).iter().any(|line| line.contains(&sha256(BASE))));
 }
 
 #[test]
 fn a_repository_of_the_same_registry_is_tried_first() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (near, far) = (image("amd64", &[BASE]), image("arm64", &[BASE]));
-    world.to.put_image("src/near", "1", &near);
-    world.from.put_image("src/far", "1", &far);
-    world.created(&["%src/far:1", "@src/near:1"]);
-    let pushed = world.pushed(&["--quiet"]);
-    world.assert_whole(&far);
+    fixture.to.put_image("src/near", "1", &near);
+    fixture.from.put_image("src/far", "1", &far);
+    fixture.created(&["%src/far:1", "@src/near:1"]);
+    let pushed = fixture.pushed(&["--quiet"]);
+    fixture.assert_whole(&far);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&2.into(), &1.into()));
-    assert!(!lines(&world.from).iter().any(|line| line.contains(&sha256(BASE))));
+    assert!(!lines(&fixture.from).iter().any(|line| line.contains(&sha256(BASE))));
 }
 
 #[test]
 fn a_mount_that_is_not_honoured_becomes_a_copy() {
-    let world = World::of(Registry::builder().without_mounts().start());
+    let fixture = Fixture::of(Registry::builder().without_mounts().start());
     let near = image("amd64", &[BASE]);
-    world.to.put_image("src/near", "1", &near);
-    world.created(&["@src/near:1"]);
-    let pushed = world.pushed(&[]);
-    world.assert_whole(&near);
+    fixture.to.put_image("src/near", "1", &near);
+    fixture.created(&["@src/near:1"]);
+    let pushed = fixture.pushed(&[]);
+    fixture.assert_whole(&near);
     assert_eq!((&pushed["mounted"], &pushed["copied"]["blobs"]), (&0.into(), &2.into()));
-    assert_eq!(world.to.open_uploads(), 0);
+    assert_eq!(fixture.to.open_uploads(), 0);
 }
 
 #[test]
 fn a_blob_that_breaks_off_in_the_middle_arrives_all_the_same() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64", &[&[7; 100_000]]);
-    world.from.put_image("src/amd", "1", &amd);
-    world.created(&["%src/amd:1"]);
+    fixture.from.put_image("src/amd", "1", &amd);
+    fixture.created(&["%src/amd:1"]);
     let layer = sha256(&[7; 100_000]);
-    world.from.fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
-    world.to.fault(Rule::on("PUT", &format!("digest={}", amd.config_digest())).nth(1), Fault::CutRequestAfter(10));
-    let _ = world.push(&["--retries", "3"]).success();
-    world.assert_whole(&amd);
-    assert_eq!(world.to.open_uploads(), 0);
+    fixture.from.fault(Rule::on("GET", &layer).nth(1), Fault::ShortBody(40_000));
+    fixture.to.fault(Rule::on("PUT", &format!("digest={}", amd.config_digest())).nth(1), Fault::CutRequestAfter(10));
+    let _ = fixture.push(&["--retries", "3"]).success();
+    fixture.assert_whole(&amd);
+    assert_eq!(fixture.to.open_uploads(), 0);
 }
 
 #[test]
 fn a_child_is_not_put_before_its_blobs_are_there() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
-    world.from.put_image("src/amd", "1", &amd);
-    world.from.put_image("src/arm", "1", &arm);
-    world.created(&["%src/amd:1", "%src/arm:1"]);
-    world.from.fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
+    fixture.from.put_image("src/amd", "1", &amd);
+    fixture.from.put_image("src/arm", "1", &arm);
+    fixture.created(&["%src/amd:1", "%src/arm:1"]);
+    fixture.from.fault(Rule::on("GET", &sha256(b"arm")), Fault::Hang);
     thread::scope(|scope| {
-        let pushing = scope.spawn(|| world.push(&["--jobs", "8"]));
+        let pushing = scope.spawn(|| fixture.push(&["--jobs", "8"]));
         let amd_put = format!("/manifests/{}", amd.digest());
-        world.to.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
-        world.from.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
-        assert_eq!(puts(&world.to), [amd.digest()]);
-        world.from.release();
+        fixture.to.wait_until(|requests| requests.iter().any(|it| it.path.ends_with(&amd_put) && it.status == 201));
+        fixture.from.wait_until(|requests| requests.iter().any(|it| it.path.contains(&sha256(b"arm"))));
+        assert_eq!(puts(&fixture.to), [amd.digest()]);
+        fixture.from.release();
         let _ = pushing.join().expect("it ends").success();
     });
-    assert_eq!(puts(&world.to), [amd.digest(), arm.digest(), "1".to_owned()]);
+    assert_eq!(puts(&fixture.to), [amd.digest(), arm.digest(), "1".to_owned()]);
 }
 
 #[test]
 fn a_blob_that_no_source_has_is_named_and_no_tag_moves() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64", &[b"lost"]);
-    world.from.put_blob("src/amd", &amd.config);
-    world.from.put_manifest("src/amd", "1", &amd.media_type, &amd.manifest);
-    world.created(&["%src/amd:1"]);
-    let failed = world.push(&[]);
+    fixture.from.put_blob("src/amd", &amd.config);
+    fixture.from.put_manifest("src/amd", "1", &amd.media_type, &amd.manifest);
+    fixture.created(&["%src/amd:1"]);
+    let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
-    let (blob, source) = (sha256(b"lost"), world.word("%src/amd"));
-    let first = format!("failed to copy blob {blob} from {source} to {}: ", world.word("@dst/app:1"));
+    let (blob, source) = (sha256(b"lost"), fixture.word("%src/amd"));
+    let first = format!("failed to copy blob {blob} from {source} to {}: ", fixture.word("@dst/app:1"));
     let first_line = failed.err().lines().find(|line| !line.starts_with("copied ")).unwrap_or_default().to_owned();
     assert!(first_line.starts_with(&first), "{}", failed.err());
     assert!(failed.err().contains(&format!("hint: the blob is not in {source} any more: push")), "{}", failed.err());
-    assert_eq!((puts(&world.to), world.to.tags(TARGET), world.to.open_uploads()), (vec![], vec![], 0));
+    assert_eq!((puts(&fixture.to), fixture.to.tags(TARGET), fixture.to.open_uploads()), (vec![], vec![], 0));
 }
 
 #[test]
 fn foreign_layers_stay_where_they_are() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let windows = windows_image("10.0.20348.1");
-    world.from.put_image("win/far", "1", &windows);
-    world.to.put_image("win/near", "1", &windows);
+    fixture.from.put_image("win/far", "1", &windows);
+    fixture.to.put_image("win/near", "1", &windows);
     let foreign = sha256(b"windows 10.0.20348.1");
-    world.created(&["%win/far:1"]);
-    let _ = world.push(&[]).success();
-    world.assert_whole(&windows);
-    assert!(!lines(&world.to).iter().chain(&lines(&world.from)).any(|line| line.contains(&foreign)));
+    fixture.created(&["%win/far:1"]);
+    let _ = fixture.push(&[]).success();
+    fixture.assert_whole(&windows);
+    assert!(!lines(&fixture.to).iter().chain(&lines(&fixture.from)).any(|line| line.contains(&foreign)));
     // Within one registry it is tried, as docker does, and let go.
-    let _ = world.run(&["create", "@dst/near:1", "@win/near:1"]).success();
-    world.to.clear();
-    let _ = world.run(&["push", "@dst/near:1"]).success();
-    let tried: Vec<String> = lines(&world.to).into_iter().filter(|line| line.contains(&foreign)).collect();
+    let _ = fixture.run(&["create", "@dst/near:1", "@win/near:1"]).success();
+    fixture.to.clear();
+    let _ = fixture.run(&["push", "@dst/near:1"]).success();
+    let tried: Vec<String> = lines(&fixture.to).into_iter().filter(|line| line.contains(&foreign)).collect();
     assert_eq!(tried, [format!("POST /v2/dst/near/blobs/uploads/?mount={foreign}&from=win/near 202")]);
-    assert_eq!(world.to.open_uploads(), 0);
+    assert_eq!(fixture.to.open_uploads(), 0);
 }
 
 #[test]
 fn an_index_with_attestations_is_published_whole() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let index = buildx_index(&["linux/amd64", "linux/arm64"]);
-    world.from.put_index("src/app", "1", &index);
-    world.created(&["%src/app:1"]);
-    let pushed = world.pushed(&["-q", "--type", "oci"]);
-    index.images.iter().for_each(|image| world.assert_whole(image));
+    fixture.from.put_index("src/app", "1", &index);
+    fixture.created(&["%src/app:1"]);
+    let pushed = fixture.pushed(&["-q", "--type", "oci"]);
+    index.images.iter().for_each(|image| fixture.assert_whole(image));
     let mut digests: Vec<String> = index.images.iter().map(Image::digest).collect();
     digests.sort();
-    let mut found = world.children("1");
+    let mut found = fixture.children("1");
     found.sort();
     assert_eq!(found, digests);
     let attesting = pushed["platforms"].as_array().expect("lines").iter().filter(|line| !line["attests"].is_null());
     assert_eq!(attesting.count(), 2);
-    assert_eq!(writes(&world.from), [""; 0]);
+    assert_eq!(writes(&fixture.from), [""; 0]);
 }
 
 /// Who may push but not pull gets no answer to whether a blob is there.
 #[test]
 fn a_blob_that_may_not_be_asked_after_is_sent() {
     for status in [401, 403] {
-        let world = World::new();
+        let fixture = Fixture::new();
         let amd = image("amd64", &[b"amd"]);
-        world.from.put_image("src/amd", "1", &amd);
-        world.created(&["%src/amd:1"]);
-        world.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, world.to.host()));
+        fixture.from.put_image("src/amd", "1", &amd);
+        fixture.created(&["%src/amd:1"]);
+        fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
         for method in ["HEAD", "GET"] {
             let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
             let refusal = Fault::Status(status, String::new(), challenge);
-            world.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+            fixture.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
         }
         // Cut off in its last request as well, where it is asked after once more.
         let config = format!("digest={}", amd.config_digest());
-        world.to.fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
-        let pushed = world.push(&["--quiet", "--retries", "2"]).success();
-        assert_eq!(pushed.out().lines().last(), Some(world.served("1").1.as_str()), "{status}");
-        world.assert_whole(&amd);
+        fixture.to.fault(Rule::on("PUT", &config).nth(1), Fault::CutRequestAfter(10));
+        let pushed = fixture.push(&["--quiet", "--retries", "2"]).success();
+        assert_eq!(pushed.out().lines().last(), Some(fixture.served("1").1.as_str()), "{status}");
+        fixture.assert_whole(&amd);
     }
 }
 
 #[test]
 fn an_image_goes_by_the_digest_that_the_list_names() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64", &[b"amd"]);
     let digest = sha512(&amd.manifest);
-    world.from.put_image("src/app", &digest, &amd);
+    fixture.from.put_image("src/app", &digest, &amd);
     let platform = json!({ "os": "linux", "architecture": "amd64" });
     let size = amd.manifest.len();
     let child = json!({ "mediaType": amd.media_type, "digest": digest, "size": size, "platform": platform });
-    world.from.put_index("src/app", "1", &Index::oci().child(child).build());
-    world.created(&["%src/app:1"]);
-    let _ = world.push(&[]).success();
-    assert_eq!(world.children("1"), std::slice::from_ref(&digest));
-    assert_eq!(world.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd.manifest);
-    assert_eq!(puts(&world.to), [digest, "1".to_owned()]);
+    fixture.from.put_index("src/app", "1", &Index::oci().child(child).build());
+    fixture.created(&["%src/app:1"]);
+    let _ = fixture.push(&[]).success();
+    assert_eq!(fixture.children("1"), std::slice::from_ref(&digest));
+    assert_eq!(fixture.to.manifest(TARGET, &digest).expect("the image is there by that name").1, amd.manifest);
+    assert_eq!(puts(&fixture.to), [digest, "1".to_owned()]);
 }
 
 #[test]
 fn a_layer_by_its_sha512_may_be_answered_with_its_sha256() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let bytes: &[u8] = b"a layer";
     let digest = sha512(bytes);
     let upload = format!("/v2/src/app/blobs/uploads/?digest={digest}");
-    assert_eq!(Client::new(world.from.addr()).request("POST", &upload, &[], bytes).status, 201);
+    assert_eq!(Client::new(fixture.from.addr()).request("POST", &upload, &[], bytes).status, 201);
     let amd = Image::oci().platform("linux", "amd64").layer_elsewhere(&digest, bytes.len() as u64).build();
-    world.from.put_image("src/app", "1", &amd);
-    world.created(&["%src/app:1"]);
-    let _ = world.push(&[]).success();
-    assert!(world.to.has_blob(TARGET, &digest));
-    assert_eq!(world.to.manifest(TARGET, &amd.digest()).expect("the image").1, amd.manifest);
+    fixture.from.put_image("src/app", "1", &amd);
+    fixture.created(&["%src/app:1"]);
+    let _ = fixture.push(&[]).success();
+    assert!(fixture.to.has_blob(TARGET, &digest));
+    assert_eq!(fixture.to.manifest(TARGET, &amd.digest()).expect("the image").1, amd.manifest);
     // Another digest of the same algorithm is a blob that is not ours.
-    let world = World::new();
+    let fixture = Fixture::new();
     let plain = image("amd64", &[b"amd"]);
-    world.from.put_image("src/app", "1", &plain);
-    world.created(&["%src/app:1"]);
-    world.to.fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
-    let failed = world.push(&["--retries", "0"]);
-    assert_eq!((failed.code, world.to.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
+    fixture.from.put_image("src/app", "1", &plain);
+    fixture.created(&["%src/app:1"]);
+    fixture.to.fault(Rule::on("PUT", "/uploads/").always(), Fault::WrongDigestHeader);
+    let failed = fixture.push(&["--retries", "0"]);
+    assert_eq!((failed.code, fixture.to.tags(TARGET)), (1, Vec::<String>::new()), "{}", failed.err());
 }

@@ -5,17 +5,17 @@ use testkit::image::{Index, sha256};
 use testkit::loopback::{Fault, Rule};
 use testkit::sandbox::tree;
 
-use super::{TARGET, World, image, lines, puts, writes};
+use super::{Fixture, TARGET, image, lines, puts, writes};
 
 /// A draft of an image in place, one to mount and one to copy.
-fn world() -> World {
-    let world = World::new();
-    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    world.to.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
-    world.from.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
-    world.to.put_blob(TARGET, b"there");
-    world.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
-    world
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.to.put_image("src/arm", "1", &image("arm64", &[b"arm"]));
+    fixture.from.put_image("src/s390x", "1", &image("s390x", &[b"s390x", b"there"]));
+    fixture.to.put_blob(TARGET, b"there");
+    fixture.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
+    fixture
 }
 
 fn line<'o>(output: &'o str, start: &str) -> &'o str {
@@ -24,28 +24,28 @@ fn line<'o>(output: &'o str, start: &str) -> &'o str {
 
 #[test]
 fn it_says_what_would_be_sent_and_sends_nothing() {
-    let world = world();
-    let dry = world.push(&["--dry-run", "-t", "latest"]).success();
-    assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    let fixture = fixture();
+    let dry = fixture.push(&["--dry-run", "-t", "latest"]).success();
+    assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
     let out = dry.out();
-    assert_eq!(out.lines().next(), Some(format!("Would push {}", world.word("@dst/app:1")).as_str()));
+    assert_eq!(out.lines().next(), Some(format!("Would push {}", fixture.word("@dst/app:1")).as_str()));
     assert_eq!(out.matches("(new)").count(), 2, "{out}");
     assert!(line(&out, "linux/amd64").ends_with("in place"), "{out}");
-    assert!(line(&out, "linux/arm64").contains(&format!("mount from {}", world.word("@src/arm"))), "{out}");
-    assert!(line(&out, "linux/s390x").contains(&format!("copy from {}", world.word("%src/s390x"))), "{out}");
+    assert!(line(&out, "linux/arm64").contains(&format!("mount from {}", fixture.word("@src/arm"))), "{out}");
+    assert!(line(&out, "linux/s390x").contains(&format!("copy from {}", fixture.word("%src/s390x"))), "{out}");
     line(&out, "Blobs to mount: 2, to copy: 2 (");
     for platform in ["linux/amd64", "linux/arm64", "linux/s390x"] {
         line(&out, &format!("+ {platform} sha256:"));
     }
     // What was said is what then happens.
     let digest = line(&out, "digest:").split_whitespace().last().unwrap_or_default().to_owned();
-    let pushed = world.pushed(&["-q", "-t", "latest"]);
+    let pushed = fixture.pushed(&["-q", "-t", "latest"]);
     assert_eq!((&pushed["digest"], &pushed["mounted"]), (&json!(digest), &json!(2)));
     assert_eq!(pushed["copied"]["blobs"], 2);
-    world.to.clear();
-    let again = world.push(&["--dry-run"]).success();
+    fixture.to.clear();
+    let again = fixture.push(&["--dry-run"]).success();
     assert!(again.out().ends_with("\nunchanged: nothing would be sent\n"), "{}", again.out());
-    let mut asked = lines(&world.to);
+    let mut asked = lines(&fixture.to);
     // The image from another repository could have referrers, which stay behind.
     let referrers: Vec<String> = asked.extract_if(.., |line| line.contains("/v2/src/arm/")).collect();
     assert_eq!(referrers.len(), 1 + 3, "{referrers:#?}");
@@ -55,141 +55,141 @@ fn it_says_what_would_be_sent_and_sends_nothing() {
 
 #[test]
 fn json_says_the_same() {
-    let world = world();
+    let fixture = fixture();
     let old = image("386", &[b"old"]);
-    world.to.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
-    world.to.clear();
-    let dry = world.pushed(&["--dry-run", "-t", "2"]);
+    fixture.to.put_index(TARGET, "1", &Index::docker().image(&old).image(&image("arm64", &[b"older"])).build());
+    fixture.to.clear();
+    let dry = fixture.pushed(&["--dry-run", "-t", "2"]);
     assert_eq!((&dry["dryRun"], &dry["unchanged"], &dry["mounted"]), (&json!(true), &json!(false), &json!(2)));
     let config = image("s390x", &[b"s390x", b"there"]).config;
     let bytes = config.len() + b"s390x".len();
     assert_eq!(dry["copied"], json!({ "blobs": 2, "bytes": bytes }));
     let from: Vec<&Value> = dry["platforms"].as_array().expect("lines").iter().map(|line| &line["from"]).collect();
-    let copy = json!({ "how": "copy", "repository": world.word("%src/s390x"), "bytes": bytes });
+    let copy = json!({ "how": "copy", "repository": fixture.word("%src/s390x"), "bytes": bytes });
     assert!(from.contains(&&copy), "{from:#?}");
-    assert!(from.contains(&&json!({ "how": "inPlace", "repository": world.word("@dst/app"), "bytes": 0 })));
+    assert!(from.contains(&&json!({ "how": "inPlace", "repository": fixture.word("@dst/app"), "bytes": 0 })));
     let names = |of: &str| -> Vec<Value> {
         dry["changes"][of].as_array().expect("lines").iter().map(|line| line["platform"].clone()).collect()
     };
     assert_eq!(names("added"), ["linux/amd64", "linux/s390x"]);
     assert_eq!((names("removed"), names("changed")), (vec![json!("linux/386")], vec![json!("linux/arm64")]));
-    let (_, now) = world.served("1");
+    let (_, now) = fixture.served("1");
     let expected = json!([
         { "tag": "1", "change": "moved", "now": now },
         { "tag": "2", "change": "new", "now": null },
     ]);
     assert_eq!(dry["tagChanges"], expected);
-    assert_eq!(dry["requests"], lines(&world.to).len() + lines(&world.from).len());
-    assert_eq!(puts(&world.to), [""; 0]);
+    assert_eq!(dry["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
+    assert_eq!(puts(&fixture.to), [""; 0]);
 }
 
 #[test]
 fn what_the_list_says_beside_its_platforms_is_compared_too() {
-    let world = World::new();
-    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    world.created(&["@dst/app:amd"]);
-    let _ = world.push(&[]).success();
-    let _ = world.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
-    let dry = world.push(&["--dry-run"]).success().out();
-    let against = format!("\nAgainst what {} serves now:\n", world.word("@dst/app:1"));
+    let fixture = Fixture::new();
+    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.created(&["@dst/app:amd"]);
+    let _ = fixture.push(&[]).success();
+    let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "tier=base"]).success();
+    let dry = fixture.push(&["--dry-run"]).success().out();
+    let against = format!("\nAgainst what {} serves now:\n", fixture.word("@dst/app:1"));
     assert!(dry.ends_with(&format!("{against}~ annotations.tier: none -> \"base\"\n")), "{dry}");
-    let details = &world.pushed(&["--dry-run"])["changes"]["details"];
+    let details = &fixture.pushed(&["--dry-run"])["changes"]["details"];
     let expected = json!([{ "digest": null, "member": "annotations.tier", "from": null, "to": "base" }]);
     assert_eq!(details, &expected);
-    let docker = world.push(&["--dry-run", "--type", "docker"]);
+    let docker = fixture.push(&["--dry-run", "--type", "docker"]);
     assert_eq!(docker.code, 1, "{}", docker.out());
     // The list itself moves nothing; another tag does.
-    let _ = world.push(&[]).success();
-    let dry = world.push(&["--dry-run", "-t", "2"]).success().out();
-    assert!(dry.ends_with(&format!("\n{} serves this list now\n", world.word("@dst/app:1"))), "{dry}");
+    let _ = fixture.push(&[]).success();
+    let dry = fixture.push(&["--dry-run", "-t", "2"]).success().out();
+    assert!(dry.ends_with(&format!("\n{} serves this list now\n", fixture.word("@dst/app:1"))), "{dry}");
     // An image under the name is no list, and bytes in another layout are no other list.
     let image = image("amd64", &[b"amd"]);
-    world.to.put_image(TARGET, "1", &image);
-    let dry = world.push(&["--dry-run"]).success().out();
+    fixture.to.put_image(TARGET, "1", &image);
+    let dry = fixture.push(&["--dry-run"]).success().out();
     let types = format!("~ mediaType: {:?} -> {:?}\n", image.media_type, testkit::image::OCI_INDEX);
     assert!(dry.contains("\n+ linux/amd64 sha256:") && dry.ends_with(&types), "{dry}");
 }
 
 #[test]
 fn a_list_in_other_bytes_is_no_other_list() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let index = Index::oci().image(&image("amd64", &[b"amd"])).indent(None).build();
-    world.to.put_index(TARGET, "1", &index);
-    world.created(&["@dst/app:1"]);
+    fixture.to.put_index(TARGET, "1", &index);
+    fixture.created(&["@dst/app:1"]);
     // A draft of that index is that index; one of its image is not.
-    let dry = world.push(&["--dry-run"]).success().out();
+    let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&index.digest()) && !dry.contains("(moves here from "), "{dry}");
-    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    world.created(&["--replace", "@dst/app:amd"]);
-    let dry = world.push(&["--dry-run"]).success().out();
-    let said = format!("\n{} serves a list now that says the same in other bytes\n", world.word("@dst/app:1"));
+    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.created(&["--replace", "@dst/app:amd"]);
+    let dry = fixture.push(&["--dry-run"]).success().out();
+    let said = format!("\n{} serves a list now that says the same in other bytes\n", fixture.word("@dst/app:1"));
     assert!(dry.contains("(moves here from ") && dry.ends_with(&said), "{dry}");
 }
 
 #[test]
 fn what_is_not_there_any_more_is_told_all_at_once() {
-    let world = world();
+    let fixture = fixture();
     let lost = image("ppc64le", &[b"lost"]);
-    world.from.put_blob("src/ppc", &lost.config);
-    world.from.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
-    let _ = world.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
+    fixture.from.put_blob("src/ppc", &lost.config);
+    fixture.from.put_manifest("src/ppc", "1", &lost.media_type, &lost.manifest);
+    let _ = fixture.run(&["create", "--amend", "--offline", "@dst/app:1", "%src/ppc:1"]).success();
     // A registry without the child in place.
-    world.to.fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
-    world.to.clear();
-    let failed = world.push(&["--dry-run"]);
+    fixture.to.fault(Rule::on("HEAD", &image("amd64", &[b"amd"]).digest()), Fault::status(404));
+    fixture.to.clear();
+    let failed = fixture.push(&["--dry-run"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
-    let manifest = format!("{}@{}", world.word("@dst/app"), image("amd64", &[b"amd"]).digest());
-    let blob = format!("{}@{}", world.word("%src/ppc"), sha256(b"lost"));
+    let manifest = format!("{}@{}", fixture.word("@dst/app"), image("amd64", &[b"amd"]).digest());
+    let blob = format!("{}@{}", fixture.word("%src/ppc"), sha256(b"lost"));
     let said: Vec<String> = failed.err().lines().take(2).map(str::to_owned).collect();
-    let list = world.word("@dst/app:1");
+    let list = fixture.word("@dst/app:1");
     assert_eq!(
         said,
         [format!("no such manifest: {manifest} (linux/amd64), which {list} names"), format!("no such blob: {blob}")]
     );
-    assert_eq!(writes(&world.to), [""; 0]);
+    assert_eq!(writes(&fixture.to), [""; 0]);
 }
 
 #[test]
 fn an_attestation_is_called_one() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64", &[b"amd"]);
     let index = Index::oci().image(&amd).attestation(&amd).build();
-    world.from.put_index("src/built", "1", &index);
-    world.created(&["%src/built:1"]);
-    let out = world.push(&["--dry-run"]).success().out();
+    fixture.from.put_index("src/built", "1", &index);
+    fixture.created(&["%src/built:1"]);
+    let out = fixture.push(&["--dry-run"]).success().out();
     let rows: Vec<&str> = out.lines().filter(|line| line.contains(" copy from ")).collect();
     let firsts: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
     assert_eq!(firsts, ["linux/amd64", "attestation"], "{out}");
     assert!(!out.contains("unknown"), "{out}");
     // Scripts are told what the list says.
-    let told = world.pushed(&["--dry-run"]);
+    let told = fixture.pushed(&["--dry-run"]);
     assert_eq!(told["platforms"][1]["platform"], "unknown/unknown");
     assert_eq!(told["platforms"][1]["attests"], amd.digest());
 }
 
 #[test]
 fn nothing_is_purged_or_written() {
-    let world = world();
-    let file = world.sandbox.path().join("digest");
-    let before = tree(&world.sandbox.store());
-    let _ = world.push(&["--dry-run", "--purge", "--digest-file", &file.display().to_string()]).success();
-    assert_eq!(tree(&world.sandbox.store()), before);
+    let fixture = fixture();
+    let file = fixture.sandbox.path().join("digest");
+    let before = tree(&fixture.sandbox.store());
+    let _ = fixture.push(&["--dry-run", "--purge", "--digest-file", &file.display().to_string()]).success();
+    assert_eq!(tree(&fixture.sandbox.store()), before);
     assert!(!file.exists());
 }
 
 #[test]
 fn a_source_that_cannot_be_read_leaves_the_question_to_the_next() {
-    let world = World::new();
-    world.from.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
-    world.from.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
-    world.created(&["%src/amd:1", "%src/arm:1"]);
+    let fixture = Fixture::new();
+    fixture.from.put_image("src/amd", "1", &image("amd64", &[b"shared", b"amd"]));
+    fixture.from.put_image("src/arm", "1", &image("arm64", &[b"shared", b"arm"]));
+    fixture.created(&["%src/amd:1", "%src/arm:1"]);
     let shared = sha256(b"shared");
     let locked = format!("/v2/src/amd/blobs/{shared}");
-    world.from.fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
-    let dry = world.push(&["--dry-run"]).success();
+    fixture.from.fault(Rule::on("HEAD", &locked).always(), Fault::status(403));
+    let dry = fixture.push(&["--dry-run"]).success();
     line(&dry.out(), "Blobs to mount: 0, to copy: 5 (");
     // Where the other one does not have it, that one gives no answer is what there is to say.
-    world.from.fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
-    let failed = world.push(&["--dry-run"]);
+    fixture.from.fault(Rule::on("HEAD", &format!("/v2/src/arm/blobs/{shared}")).always(), Fault::status(404));
+    let failed = fixture.push(&["--dry-run"]);
     assert!(failed.code == 1 && failed.err().contains(&locked), "{}", failed.err());
 }

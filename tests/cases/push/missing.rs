@@ -6,34 +6,34 @@ use testkit::image::{Image, Index};
 use testkit::loopback::{Fault, Rule};
 use testkit::sandbox::Output;
 
-use super::{TARGET, World, image, lines, puts, writes};
+use super::{Fixture, TARGET, image, lines, puts, writes};
 
 /// A draft of an image in place, of one that is to be mounted and of one that is to be copied, published.
-fn published() -> (World, [Image; 3]) {
-    let world = World::new();
+fn published() -> (Fixture, [Image; 3]) {
+    let fixture = Fixture::new();
     let images = [("amd64", b"amd"), ("arm64", b"arm"), ("s390x", b"z_z")];
     let images = images.map(|(architecture, layer)| image(architecture, &[layer]));
-    world.to.put_image(TARGET, "amd", &images[0]);
-    world.to.put_image("src/arm", "1", &images[1]);
-    world.from.put_image("src/s390x", "1", &images[2]);
-    world.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
-    let _ = world.push(&[]).success();
-    world.to.clear();
-    (world, images)
+    fixture.to.put_image(TARGET, "amd", &images[0]);
+    fixture.to.put_image("src/arm", "1", &images[1]);
+    fixture.from.put_image("src/s390x", "1", &images[2]);
+    fixture.created(&["@dst/app:amd", "@src/arm:1", "%src/s390x:1"]);
+    let _ = fixture.push(&[]).success();
+    fixture.to.clear();
+    (fixture, images)
 }
 
-fn delete(world: &World, image: &Image) {
+fn delete(fixture: &Fixture, image: &Image) {
     let path = format!("/v2/{TARGET}/manifests/{}", image.digest());
-    assert_eq!(Client::new(world.to.addr()).request("DELETE", &path, &[], b"").status, 202);
-    world.to.clear();
+    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &path, &[], b"").status, 202);
+    fixture.to.clear();
 }
 
 #[track_caller]
-fn assert_named(world: &World, output: &Output, image: &Image, platform: &str) {
+fn assert_named(fixture: &Fixture, output: &Output, image: &Image, platform: &str) {
     assert_eq!((output.code, output.out()), (1, String::new()), "{}", output.err());
-    let child = format!("{}@{}", world.word("@dst/app"), image.digest());
+    let child = format!("{}@{}", fixture.word("@dst/app"), image.digest());
     // Docker's line, and then what is missing.
-    let list = world.word("@dst/app:1");
+    let list = fixture.word("@dst/app:1");
     let pushed = format!(
         "failed to put manifest {list}: manifest blob unknown: blob unknown to registry\n  the registry does not have \
          {child} ({platform})\n"
@@ -42,93 +42,97 @@ fn assert_named(world: &World, output: &Output, image: &Image, platform: &str) {
     assert!([pushed, previewed].iter().any(|said| output.err().starts_with(said)), "{}", output.err());
     let hint = "\nhint: push the image there again, or take it out of the list\n";
     assert!(output.err().contains(hint), "{}", output.err());
-    assert_eq!(writes(&world.to), [""; 0]);
+    assert_eq!(writes(&fixture.to), [""; 0]);
 }
 
 #[test]
 fn what_can_be_sent_is_sent_again_though_the_tag_serves_the_list() {
     for tags in [&[][..], &["-t", "latest"]] {
-        let (world, images) = published();
-        delete(&world, &images[1]);
-        delete(&world, &images[2]);
-        let dry = world.push(&[&["--dry-run"], tags].concat()).success();
+        let (fixture, images) = published();
+        delete(&fixture, &images[1]);
+        delete(&fixture, &images[2]);
+        let dry = fixture.push(&[&["--dry-run"], tags].concat()).success();
         assert!(dry.out().contains("\nBlobs to mount: 2, to copy: 0 ("), "{}", dry.out());
         assert!(!dry.out().contains("nothing would be sent"), "{}", dry.out());
-        assert_eq!(writes(&world.to), [""; 0]);
-        let pushed = world.push(tags).success();
+        assert_eq!(writes(&fixture.to), [""; 0]);
+        let pushed = fixture.push(tags).success();
         assert_eq!(pushed.out().matches("Pushed ref ").count(), 2);
-        images.iter().for_each(|image| world.assert_whole(image));
-        let told = world.pushed(&["--dry-run"]);
+        images.iter().for_each(|image| fixture.assert_whole(image));
+        let told = fixture.pushed(&["--dry-run"]);
         assert_eq!(told["unchanged"], true, "{told}");
     }
 }
 
 #[test]
 fn what_cannot_be_sent_is_named_and_no_tag_moves() {
-    let (world, images) = published();
-    delete(&world, &images[0]);
+    let (fixture, images) = published();
+    delete(&fixture, &images[0]);
     for flags in [&[][..], &["--dry-run"], &["-t", "latest"]] {
-        assert_named(&world, &world.push(flags), &images[0], "linux/amd64");
+        assert_named(&fixture, &fixture.push(flags), &images[0], "linux/amd64");
     }
-    let json = world.push(&["--format", "json"]);
+    let json = fixture.push(&["--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
     let error = &error["error"];
     assert_eq!((&error["kind"], &error["exitCode"]), (&"incomplete".into(), &1.into()), "{error}");
-    assert_eq!((&error["reference"], &error["missing"][0]), (&world.word("@dst/app:1").into(), &"linux/amd64".into()));
+    assert_eq!(
+        (&error["reference"], &error["missing"][0]),
+        (&fixture.word("@dst/app:1").into(), &"linux/amd64".into())
+    );
     // Another list, and a new name for it.
-    let _ = world.run(&["annotate", "@dst/app:1", "@src/arm:1", "--os-version", "1"]).success();
-    assert_named(&world, &world.push(&["-t", "new"]), &images[0], "linux/amd64");
-    assert!(world.to.manifest(TARGET, "new").is_none());
+    let _ = fixture.run(&["annotate", "@dst/app:1", "@src/arm:1", "--os-version", "1"]).success();
+    assert_named(&fixture, &fixture.push(&["-t", "new"]), &images[0], "linux/amd64");
+    assert!(fixture.to.manifest(TARGET, "new").is_none());
 }
 
 #[test]
 fn an_apply_looks_as_a_push_does() {
-    let (world, images) = published();
-    let image = |name: &str| format!("- image: '{}'\n", world.word(name));
+    let (fixture, images) = published();
+    let image = |name: &str| format!("- image: '{}'\n", fixture.word(name));
     let sources: String = ["@dst/app:amd", "@src/arm:1", "%src/s390x:1"].map(image).concat();
-    let spec = format!("image: '{}'\nmanifests:\n{sources}", world.word("@dst/app:1"));
+    let spec = format!("image: '{}'\nmanifests:\n{sources}", fixture.word("@dst/app:1"));
     let apply = |flags: &[&str]| {
-        let command = world.sandbox.command(super::super::OURS).args(["apply", "-f", "-"]).args(flags.iter().copied());
+        let command =
+            fixture.sandbox.command(super::super::OURS).args(["apply", "-f", "-"]).args(flags.iter().copied());
         command.stdin(spec.clone()).run()
     };
-    delete(&world, &images[1]);
+    delete(&fixture, &images[1]);
     let _ = apply(&[]).success();
-    world.assert_whole(&images[1]);
+    fixture.assert_whole(&images[1]);
     // It has the manifest when it is fetched by its tag, and not any more when it is looked for.
     let digest = images[0].digest();
-    world.to.fault(Rule::on("HEAD", &digest).always(), Fault::status(404));
-    world.to.clear();
+    fixture.to.fault(Rule::on("HEAD", &digest).always(), Fault::status(404));
+    fixture.to.clear();
     for flags in [&[][..], &["--dry-run"]] {
-        assert_named(&world, &apply(flags), &images[0], "linux/amd64");
+        assert_named(&fixture, &apply(flags), &images[0], "linux/amd64");
     }
 }
 
 /// Some registries take a list whose images they do not have.
 #[test]
 fn a_list_under_another_tag_says_nothing_of_its_images() {
-    let (world, images) = published();
-    let _ = world.push(&["-t", "2"]).success();
+    let (fixture, images) = published();
+    let _ = fixture.push(&["-t", "2"]).success();
     let tag = format!("/v2/{TARGET}/manifests/1");
-    let list = world.served("1").1;
-    assert_eq!(Client::new(world.to.addr()).request("DELETE", &tag, &[], b"").status, 202);
-    assert!(world.to.manifest(TARGET, &list).is_some(), "the list itself stays");
-    delete(&world, &images[2]);
-    let _ = world.push(&["-t", "2"]).success();
-    world.assert_whole(&images[2]);
-    assert_eq!(puts(&world.to), [images[2].digest(), "1".to_owned()]);
+    let list = fixture.served("1").1;
+    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &tag, &[], b"").status, 202);
+    assert!(fixture.to.manifest(TARGET, &list).is_some(), "the list itself stays");
+    delete(&fixture, &images[2]);
+    let _ = fixture.push(&["-t", "2"]).success();
+    fixture.assert_whole(&images[2]);
+    assert_eq!(puts(&fixture.to), [images[2].digest(), "1".to_owned()]);
 }
 
 #[test]
 fn a_registry_that_cannot_be_read_is_not_called_whole() {
-    let (world, images) = published();
-    world.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, world.to.host()));
+    let (fixture, images) = published();
+    fixture.sandbox.write_config(&format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, fixture.to.host()));
     for method in ["HEAD", "GET"] {
         let refusal = Fault::status(403);
-        world.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
+        fixture.to.fault(Rule::on(method, "/v2/dst/app/").always(), refusal);
     }
-    let pushed = world.push(&["--quiet"]).success();
+    let pushed = fixture.push(&["--quiet"]).success();
     // What can be sent is sent; of what is in place nobody can tell.
-    let mut sent = puts(&world.to);
+    let mut sent = puts(&fixture.to);
     let last = sent.pop();
     sent.sort();
     let mut expected = [images[1].digest(), images[2].digest()];
@@ -136,41 +140,41 @@ fn a_registry_that_cannot_be_read_is_not_called_whole() {
     assert_eq!((sent, last.as_deref()), (expected.to_vec(), Some("1")));
     let said = format!(
         "warning: cannot check that {} has all that {} names: the login may not read there (1 manifest)\n",
-        world.word("@dst/app"),
-        world.word("@dst/app:1")
+        fixture.word("@dst/app"),
+        fixture.word("@dst/app:1")
     );
     assert_eq!(pushed.err(), said);
 }
 
 #[test]
 fn a_child_that_is_answered_for_with_another_one_is_no_proof() {
-    let (world, images) = published();
-    world.to.fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
-    let failed = world.push(&[]);
+    let (fixture, images) = published();
+    fixture.to.fault(Rule::on("HEAD", &images[0].digest()).always(), Fault::WrongDigestHeader);
+    let failed = fixture.push(&[]);
     assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
     assert!(failed.err().contains(&images[0].digest()), "{}", failed.err());
 }
 
 #[test]
 fn a_registry_without_head_is_asked_with_get() {
-    let (world, _) = published();
-    world.to.fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
-    let told = world.pushed(&[]);
+    let (fixture, _) = published();
+    fixture.to.fault(Rule::on("HEAD", "/manifests/").always(), Fault::status(405));
+    let told = fixture.pushed(&[]);
     assert_eq!((&told["unchanged"], &told["requests"]), (&true.into(), &(1 + 3 * 2).into()));
-    let asked = lines(&world.to);
+    let asked = lines(&fixture.to);
     assert_eq!(asked.iter().filter(|line| line.starts_with("GET ")).count(), 4, "{asked:#?}");
 }
 
 #[test]
 fn an_index_that_was_built_in_place_is_checked_child_by_child() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let images = [image("amd64", &[b"amd"]), image("arm64", &[b"arm"])];
     let index = images.iter().fold(Index::oci(), |index, image| index.image(image)).attestation(&images[0]).build();
-    world.to.put_index(TARGET, "built", &index);
-    world.created(&["@dst/app:built"]);
+    fixture.to.put_index(TARGET, "built", &index);
+    fixture.created(&["@dst/app:built"]);
     let attestation = index.images.last().expect("an attestation");
-    delete(&world, attestation);
-    let failed = world.push(&["--type", "oci"]);
+    delete(&fixture, attestation);
+    let failed = fixture.push(&["--type", "oci"]);
     assert!(failed.err().contains(&attestation.digest()), "{}", failed.err());
-    assert_eq!((failed.code, writes(&world.to)), (1, vec![]));
+    assert_eq!((failed.code, writes(&fixture.to)), (1, vec![]));
 }

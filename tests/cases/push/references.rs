@@ -9,19 +9,19 @@ use testkit::image::Image;
 use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
-use super::{TARGET, World, image, lines, writes};
+use super::{Fixture, TARGET, image, lines, writes};
 
 /// A draft of an image in place and of one in the other registry.
-fn world() -> World {
-    of(World::new())
+fn fixture() -> Fixture {
+    of(Fixture::new())
 }
 
-fn of(world: World) -> World {
+fn of(fixture: Fixture) -> Fixture {
     let [amd, arm] = images();
-    world.to.put_image(TARGET, "amd", &amd);
-    world.from.put_image("src/arm", "1", &arm);
-    world.created(&["@dst/app:amd", "%src/arm:1"]);
-    world
+    fixture.to.put_image(TARGET, "amd", &amd);
+    fixture.from.put_image("src/arm", "1", &arm);
+    fixture.created(&["@dst/app:amd", "%src/arm:1"]);
+    fixture
 }
 
 fn images() -> [Image; 2] {
@@ -29,9 +29,9 @@ fn images() -> [Image; 2] {
 }
 
 /// As docker/metadata-action prints it, with another repository in the other registry and one in the same.
-fn names(world: &World) -> String {
+fn names(fixture: &Fixture) -> String {
     let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
-    names.map(|name| world.word(name)).join("\n")
+    names.map(|name| fixture.word(name)).join("\n")
 }
 
 /// What is put in each repository, in order: the children come in any.
@@ -59,26 +59,26 @@ fn assert_whole(registry: &Registry, repository: &str, tags: &[&str], list: &[u8
 
 #[test]
 fn other_repositories_are_published_first_and_whole() {
-    let world = world();
-    let pushed = world.push(&["-t", &names(&world)]).success();
-    let (list, digest) = world.served("1");
+    let fixture = fixture();
+    let pushed = fixture.push(&["-t", &names(&fixture)]).success();
+    let (list, digest) = fixture.served("1");
     let [amd, arm] = images().map(|image| image.digest());
-    assert_whole(&world.from, "other/app", &["1.2.3", "latest"], &list);
-    assert_whole(&world.to, "second/app", &["edge"], &list);
-    assert_whole(&world.to, TARGET, &["1", "latest"], &list);
+    assert_whole(&fixture.from, "other/app", &["1.2.3", "latest"], &list);
+    assert_whole(&fixture.to, "second/app", &["edge"], &list);
+    assert_whole(&fixture.to, TARGET, &["1", "latest"], &list);
     // The children, the list by its digest, the tags; then the next repository.
-    let mut far = puts(&world.from);
+    let mut far = puts(&fixture.from);
     far[..2].sort();
     let mut children = [amd.as_str(), arm.as_str()];
     children.sort_unstable();
     assert_eq!(far, put("other/app", &[children[0], children[1], &digest, "1.2.3", "latest"]));
-    let mut near = puts(&world.to);
+    let mut near = puts(&fixture.to);
     near[..2].sort();
     let second = put("second/app", &[children[0], children[1], &digest, "edge"]);
     assert_eq!(near, [second, put(TARGET, &[&arm, &digest, "1", "latest"])].concat());
     // Blobs of the same registry are mounted there.
     let mounts = |registry: &Registry| lines(registry).iter().filter(|line| line.contains("?mount=")).count();
-    assert_eq!((mounts(&world.from), mounts(&world.to)), (2, 2));
+    assert_eq!((mounts(&fixture.from), mounts(&fixture.to)), (2, 2));
     let out = pushed.out();
     let mut sent: Vec<&str> = out.lines().collect();
     assert_eq!(sent.pop(), Some(digest.as_str()));
@@ -86,172 +86,172 @@ fn other_repositories_are_published_first_and_whole() {
     sent[..2].sort_unstable();
     sent[2..4].sort_unstable();
     let line = |repository: &str, child: &str| format!("Pushed ref {repository}@{child} with digest: {child}");
-    let [far, second, own] = ["%other/app", "@second/app", "@dst/app"].map(|name| world.word(name));
+    let [far, second, own] = ["%other/app", "@second/app", "@dst/app"].map(|name| fixture.word(name));
     let both = |repository: &str| children.map(|child| line(repository, child));
     assert_eq!(sent, [both(&far).as_slice(), &both(&second), &[line(&own, &arm)]].concat());
     let told = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
-    let told: String = told.iter().map(|name| format!("published: {}\n", world.word(name))).collect();
+    let told: String = told.iter().map(|name| format!("published: {}\n", fixture.word(name))).collect();
     assert!(pushed.err().ends_with(&told), "{}", pushed.err());
 }
 
 #[test]
 fn nothing_is_sent_twice_and_each_repository_is_proven() {
-    let world = world();
-    let _ = world.push(&["-t", &names(&world)]).success();
-    world.to.clear();
-    world.from.clear();
-    let again = world.push(&["-t", &names(&world), "--verbose"]).success();
-    assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    let fixture = fixture();
+    let _ = fixture.push(&["-t", &names(&fixture)]).success();
+    fixture.to.clear();
+    fixture.from.clear();
+    let again = fixture.push(&["-t", &names(&fixture), "--verbose"]).success();
+    assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
     // A look at each tag and at each image, in every repository.
     let of_referrers = ["/referrers/", ".sig 404", ".att 404", ".sbom 404"];
     let is_look = |line: &String| of_referrers.iter().all(|part| !line.contains(part));
     let looks = |registry| lines(registry).into_iter().filter(is_look).count();
-    assert_eq!((looks(&world.from), looks(&world.to)), (2 + 2, 1 + 2 + 2 + 2));
+    assert_eq!((looks(&fixture.from), looks(&fixture.to)), (2 + 2, 1 + 2 + 2 + 2));
     // And at what could stay behind of each image from elsewhere.
-    assert_eq!((lines(&world.from).len(), lines(&world.to).len()), (4 + 4, 7 + 4));
+    assert_eq!((lines(&fixture.from).len(), lines(&fixture.to).len()), (4 + 4, 7 + 4));
     let unchanged = again.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
     assert_eq!((unchanged, again.err().lines().count()), (5, 5), "{}", again.err());
     // One more tag is one PUT; an image that is gone is sent again.
     let gone = format!("/v2/second/app/manifests/{}", images()[1].digest());
-    assert_eq!(Client::new(world.to.addr()).request("DELETE", &gone, &[], b"").status, 202);
-    world.to.clear();
-    world.from.clear();
-    let tags = format!("{},{}", names(&world), world.word("%other/app:1.2"));
-    let pushed = world.push(&["-q", "-t", &tags]).success();
-    assert_eq!(puts(&world.from), put("other/app", &["1.2"]));
-    assert_eq!(puts(&world.to), put("second/app", &[&images()[1].digest()]));
+    assert_eq!(Client::new(fixture.to.addr()).request("DELETE", &gone, &[], b"").status, 202);
+    fixture.to.clear();
+    fixture.from.clear();
+    let tags = format!("{},{}", names(&fixture), fixture.word("%other/app:1.2"));
+    let pushed = fixture.push(&["-q", "-t", &tags]).success();
+    assert_eq!(puts(&fixture.from), put("other/app", &["1.2"]));
+    assert_eq!(puts(&fixture.to), put("second/app", &[&images()[1].digest()]));
     let told = pushed.err();
-    assert!(told.contains(&format!("published: {}\n", world.word("%other/app:1.2"))), "{told}");
-    assert!(told.contains(&format!("already there: {}\n", world.word("@second/app:edge"))), "{told}");
+    assert!(told.contains(&format!("published: {}\n", fixture.word("%other/app:1.2"))), "{told}");
+    assert!(told.contains(&format!("already there: {}\n", fixture.word("@second/app:edge"))), "{told}");
 }
 
 #[test]
 fn what_cannot_be_sent_to_one_repository_keeps_all_from_moving() {
-    let world = world();
+    let fixture = fixture();
     // The image in place is in the other repository alone by now, and the list is to go to both.
-    let _ = world.run(&["create", "@new/app:1", "%src/arm:1"]).success();
+    let _ = fixture.run(&["create", "@new/app:1", "%src/arm:1"]).success();
     let arm = images()[1].digest();
     let gone = format!("/v2/src/arm/manifests/{arm}");
-    assert_eq!(Client::new(world.from.addr()).request("DELETE", &gone, &[], b"").status, 202);
-    world.to.clear();
-    world.from.clear();
+    assert_eq!(Client::new(fixture.from.addr()).request("DELETE", &gone, &[], b"").status, 202);
+    fixture.to.clear();
+    fixture.from.clear();
     for flags in [&[][..], &["--dry-run"]] {
-        let failed = world.run(&[&["push", "-t", &world.word("%src/arm:2")], flags, &["@new/app:1"]].concat());
+        let failed = fixture.run(&[&["push", "-t", &fixture.word("%src/arm:2")], flags, &["@new/app:1"]].concat());
         assert_eq!((failed.code, failed.out()), (1, String::new()), "{}", failed.err());
-        assert!(failed.err().contains(&format!("{}@{arm}", world.word("%src/arm"))), "{}", failed.err());
-        assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+        assert!(failed.err().contains(&format!("{}@{arm}", fixture.word("%src/arm"))), "{}", failed.err());
+        assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
     }
 }
 
 #[test]
 fn a_failure_says_which_tags_moved_with_their_repositories() {
-    let world = world();
-    world.to.fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
-    let failed = world.push(&["-q", "-t", &names(&world)]);
+    let fixture = fixture();
+    fixture.to.fault(Rule::on("PUT", "/v2/second/app/manifests/edge").always(), Fault::status(403));
+    let failed = fixture.push(&["-q", "-t", &names(&fixture)]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
-    let first = format!("failed to put manifest {}: ", world.word("@second/app:edge"));
+    let first = format!("failed to put manifest {}: ", fixture.word("@second/app:edge"));
     assert!(failed.first_err_line().starts_with(&first), "{}", failed.err());
     let [moved, left] = [
         ["%other/app:1.2.3", "%other/app:latest"].as_slice(),
         ["@second/app:edge", "@dst/app:1", "@dst/app:latest"].as_slice(),
     ]
-    .map(|names| names.iter().map(|name| world.word(name)).collect::<Vec<_>>());
+    .map(|names| names.iter().map(|name| fixture.word(name)).collect::<Vec<_>>());
     let said = format!("  tags that moved: {}; tags that did not: {}", moved.join(", "), left.join(", "));
     assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
-    assert_eq!(world.to.tags(TARGET), ["amd"]);
+    assert_eq!(fixture.to.tags(TARGET), ["amd"]);
     // The first repository has got all of it already.
-    let json = world.push(&["-t", &names(&world), "--format", "json"]);
+    let json = fixture.push(&["-t", &names(&fixture), "--format", "json"]);
     let error: Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!(error["error"]["tags"], json!({ "moved": [], "left": left }));
 }
 
 #[test]
 fn what_is_no_name_is_refused_before_any_request() {
-    let world = world();
+    let fixture = fixture();
     let digest = format!("sha256:{}", "0".repeat(64));
     let names = ["@dst/app", "team/app", "@dst/App:1", &digest, &format!("@dst/app@{digest}"), "a b"];
-    for name in names.map(|name| world.word(name)) {
+    for name in names.map(|name| fixture.word(name)) {
         for words in [["push", "-t", &name, "@dst/app:1"].as_slice(), &["apply", "-f", "none.yaml", "-t", &name]] {
-            let refused = world.run(words);
+            let refused = fixture.run(words);
             assert_eq!((refused.code, refused.out()), (125, String::new()), "{}", refused.err());
             assert!(refused.err().contains("invalid argument"), "{}", refused.err());
         }
     }
-    assert_eq!((lines(&world.to), lines(&world.from)), (vec![], vec![]));
+    assert_eq!((lines(&fixture.to), lines(&fixture.from)), (vec![], vec![]));
 }
 
 #[test]
 fn a_dry_run_tells_of_each_repository() {
-    let world = world();
-    let dry = world.push(&["--dry-run", "-t", &names(&world)]).success().out();
-    assert_eq!((writes(&world.to), writes(&world.from)), (vec![], vec![]));
+    let fixture = fixture();
+    let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
+    assert_eq!((writes(&fixture.to), writes(&fixture.from)), (vec![], vec![]));
     let heads: Vec<&str> = dry.lines().filter_map(|line| line.strip_prefix("Would push ")).collect();
-    let expected = ["%other/app:1.2.3", "@second/app:edge", "@dst/app:1"].map(|name| world.word(name));
+    let expected = ["%other/app:1.2.3", "@second/app:edge", "@dst/app:1"].map(|name| fixture.word(name));
     assert_eq!(heads, expected, "{dry}");
     assert_eq!(dry.matches("(new)").count(), 5, "{dry}");
-    assert!(dry.contains(&format!("copy from {}", world.word("@dst/app"))), "{dry}");
-    assert!(dry.contains(&format!("mount from {}", world.word("@dst/app"))), "{dry}");
-    world.to.clear();
-    world.from.clear();
-    let told = world.pushed(&["--dry-run", "-t", &names(&world)]);
-    assert_eq!(told["requests"], lines(&world.to).len() + lines(&world.from).len());
+    assert!(dry.contains(&format!("copy from {}", fixture.word("@dst/app"))), "{dry}");
+    assert!(dry.contains(&format!("mount from {}", fixture.word("@dst/app"))), "{dry}");
+    fixture.to.clear();
+    fixture.from.clear();
+    let told = fixture.pushed(&["--dry-run", "-t", &names(&fixture)]);
+    assert_eq!(told["requests"], lines(&fixture.to).len() + lines(&fixture.from).len());
     let others = told["otherRepositories"].as_array().expect("the others");
     let tags: Vec<&Value> = others.iter().map(|other| &other["tags"]).collect();
     assert_eq!(tags, [&json!(["1.2.3", "latest"]), &json!(["edge"])]);
     assert_eq!((&told["tags"], &others[1]["dryRun"]), (&json!(["1", "latest"]), &json!(true)));
     assert_eq!(others[0]["tagChanges"][1], json!({ "tag": "latest", "change": "new", "now": null }));
-    let _ = world.push(&["-t", &names(&world)]).success();
-    let dry = world.push(&["--dry-run", "-t", &names(&world)]).success().out();
+    let _ = fixture.push(&["-t", &names(&fixture)]).success();
+    let dry = fixture.push(&["--dry-run", "-t", &names(&fixture)]).success().out();
     assert_eq!(dry.matches("unchanged: nothing would be sent\n").count(), 3, "{dry}");
 }
 
 #[test]
 fn programs_are_told_of_each_repository() {
-    let world = world();
-    let file = world.sandbox.path().join("metadata.json");
-    let told = world.pushed(&["-q", "-t", &names(&world), "--metadata-file", &file.display().to_string()]);
+    let fixture = fixture();
+    let file = fixture.sandbox.path().join("metadata.json");
+    let told = fixture.pushed(&["-q", "-t", &names(&fixture), "--metadata-file", &file.display().to_string()]);
     let others = told["otherRepositories"].as_array().expect("the others");
     let members: Vec<(&Value, &Value, &Value)> =
         others.iter().map(|other| (&other["reference"], &other["mounted"], &other["copied"]["blobs"])).collect();
-    let names = ["%other/app:1.2.3", "@second/app:edge"].map(|name| json!(world.word(name)));
+    let names = ["%other/app:1.2.3", "@second/app:edge"].map(|name| json!(fixture.word(name)));
     assert_eq!(members, [(&names[0], &json!(2), &json!(2)), (&names[1], &json!(2), &json!(2))]);
-    assert_eq!((&told["reference"], &told["mounted"]), (&json!(world.word("@dst/app:1")), &json!(0)));
+    assert_eq!((&told["reference"], &told["mounted"]), (&json!(fixture.word("@dst/app:1")), &json!(0)));
     assert!(others.iter().chain([&told]).all(|each| each["digest"] == told["digest"] && each["unchanged"] == false));
-    let all = lines(&world.to).len() + lines(&world.from).len();
+    let all = lines(&fixture.to).len() + lines(&fixture.from).len();
     assert_eq!(told["requests"], all);
     let metadata: Value = serde_json::from_slice(&fs::read(file).expect("it is there")).expect("JSON");
     let names = ["%other/app:1.2.3", "%other/app:latest", "@second/app:edge", "@dst/app:1", "@dst/app:latest"];
-    assert_eq!(metadata["image.name"], names.map(|name| world.word(name)).join(","));
+    assert_eq!(metadata["image.name"], names.map(|name| fixture.word(name)).join(","));
     // A repository that lags behind keeps the whole from being unchanged.
-    let more = world.pushed(&[
+    let more = fixture.pushed(&[
         "-t",
-        &world.word("@second/app:edge,@second/app:new").replace(",@", &format!(",{}/", world.to.host())),
+        &fixture.word("@second/app:edge,@second/app:new").replace(",@", &format!(",{}/", fixture.to.host())),
     ]);
     assert_eq!((&more["unchanged"], &more["otherRepositories"][0]["unchanged"]), (&json!(false), &json!(false)));
-    let same = world.pushed(&["-t", &world.word("@second/app:new")]);
+    let same = fixture.pushed(&["-t", &fixture.word("@second/app:new")]);
     assert_eq!((&same["unchanged"], &same["otherRepositories"][0]["unchanged"]), (&json!(true), &json!(true)));
 }
 
 #[test]
 fn a_reference_in_the_lists_own_repository_is_a_tag_of_it() {
-    let world = world();
-    let _ = world.push(&["-q", "-t", &world.word("@dst/app:1")]).success();
+    let fixture = fixture();
+    let _ = fixture.push(&["-q", "-t", &fixture.word("@dst/app:1")]).success();
     let [_, arm] = images().map(|image| image.digest());
-    assert_eq!(puts(&world.to), put(TARGET, &[&arm, "1"]), "docker's push: no PUT by digest");
-    let told = world.pushed(&["-t", &world.word("@dst/app:2")]);
+    assert_eq!(puts(&fixture.to), put(TARGET, &[&arm, "1"]), "docker's push: no PUT by digest");
+    let told = fixture.pushed(&["-t", &fixture.word("@dst/app:2")]);
     assert_eq!((&told["tags"], told.get("otherRepositories")), (&json!(["1", "2"]), None));
 }
 
 #[test]
 fn one_token_is_for_all_repositories_of_a_registry() {
     let registry = Registry::builder().bearer(Bearer::new().user("user", "password")).start();
-    let world = World { to: registry, from: Registry::start(), sandbox: Sandbox::new() };
+    let fixture = Fixture { to: registry, from: Registry::start(), sandbox: Sandbox::new() };
     // user:password
-    let login = format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#, world.to.host());
-    world.sandbox.write_config(&login);
-    let world = of(world);
-    let _ = world.push(&["-t", &names(&world)]).success();
-    let requests = world.to.requests();
+    let login = format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#, fixture.to.host());
+    fixture.sandbox.write_config(&login);
+    let fixture = of(fixture);
+    let _ = fixture.push(&["-t", &names(&fixture)]).success();
+    let requests = fixture.to.requests();
     let tokens: Vec<&Recorded> = requests.iter().filter(|request| request.is_token()).collect();
     assert_eq!(tokens.len(), 1, "{tokens:#?}");
     for scope in ["dst%2Fapp%3Apull%2Cpush", "second%2Fapp%3Apull%2Cpush"] {

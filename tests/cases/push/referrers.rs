@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use testkit::image::{Image, Index, OCI_INDEX, sha512};
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{TARGET, World, image, lines, puts, writes};
+use super::{Fixture, TARGET, image, lines, puts, writes};
 
 const SBOM: &str = "application/vnd.example.sbom";
 
 /// A registry without a referrers API.
-fn world() -> World {
-    World::of(Registry::builder().without_referrers().start())
+fn fixture() -> Fixture {
+    Fixture::of(Registry::builder().without_referrers().start())
 }
 
 fn amd() -> Image {
@@ -45,30 +45,30 @@ fn tag_index(entries: &[String]) -> String {
 }
 
 /// What the referrers tag of an image serves.
-fn served(world: &World, subject: &Image) -> Option<String> {
-    let (media_type, bytes) = world.to.manifest(TARGET, &tag(&subject.digest()))?;
+fn served(fixture: &Fixture, subject: &Image) -> Option<String> {
+    let (media_type, bytes) = fixture.to.manifest(TARGET, &tag(&subject.digest()))?;
     assert_eq!(media_type, OCI_INDEX);
     Some(String::from_utf8(bytes).expect("text"))
 }
 
 /// Puts an index of an image and these artifacts into the other registry and makes a draft of it.
-fn draft_of(world: &World, artifacts: &[&Image]) {
+fn draft_of(fixture: &Fixture, artifacts: &[&Image]) {
     let index = artifacts.iter().fold(Index::oci().image(&amd()), |index, artifact| index.image(artifact)).build();
-    world.from.put_index("src/app", "1", &index);
-    world.created(&["--replace", "%src/app:1"]);
+    fixture.from.put_index("src/app", "1", &index);
+    fixture.created(&["--replace", "%src/app:1"]);
 }
 
 #[test]
 fn it_is_made_after_the_children_and_before_the_lists_tag() {
-    let world = world();
+    let fixture = fixture();
     let [first, second] = ["first", "second"].map(|content| sbom(content, &amd()));
-    draft_of(&world, &[&first, &second]);
-    let pushed = world.push(&[]).success();
+    draft_of(&fixture, &[&first, &second]);
+    let pushed = fixture.push(&[]).success();
     assert_eq!(pushed.err().matches("warning").count(), 0, "{}", pushed.err());
     // One update for both.
-    assert_eq!(served(&world, &amd()), Some(tag_index(&[entry(&first), entry(&second)])));
+    assert_eq!(served(&fixture, &amd()), Some(tag_index(&[entry(&first), entry(&second)])));
     let path = format!("/v2/{TARGET}/manifests/{}", tag(&amd().digest()));
-    let all = lines(&world.to);
+    let all = lines(&fixture.to);
     let expected = [
         format!("GET {path} 404"),
         format!("PUT {path} 201"),
@@ -77,62 +77,62 @@ fn it_is_made_after_the_children_and_before_the_lists_tag() {
     ];
     assert_eq!(all[all.len() - 4..], expected);
     // Where nothing is sent, nothing is asked of it either.
-    world.to.clear();
-    let _ = world.push(&[]).success();
-    assert!(lines(&world.to).iter().all(|line| !line.contains(&path)), "{:#?}", lines(&world.to));
+    fixture.to.clear();
+    let _ = fixture.push(&[]).success();
+    assert!(lines(&fixture.to).iter().all(|line| !line.contains(&path)), "{:#?}", lines(&fixture.to));
 }
 
 #[test]
 fn it_is_not_made_where_the_registry_lists_referrers_itself() {
-    let world = World::new();
-    draft_of(&world, &[&sbom("first", &amd())]);
-    let dry = world.push(&["--dry-run"]).success().out();
+    let fixture = Fixture::new();
+    draft_of(&fixture, &[&sbom("first", &amd())]);
+    let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(!dry.contains("referrers:"), "{dry}");
-    let _ = world.push(&[]).success();
-    assert_eq!(served(&world, &amd()), None);
-    assert!(lines(&world.to).iter().all(|line| !line.contains(&tag(&amd().digest()))), "{:#?}", lines(&world.to));
+    let _ = fixture.push(&[]).success();
+    assert_eq!(served(&fixture, &amd()), None);
+    assert!(lines(&fixture.to).iter().all(|line| !line.contains(&tag(&amd().digest()))), "{:#?}", lines(&fixture.to));
 }
 
 #[test]
 fn what_it_lists_already_keeps_its_bytes() {
-    let world = world();
+    let fixture = fixture();
     let theirs = sbom("theirs", &amd());
-    world.to.put_image(TARGET, "theirs", &theirs);
+    fixture.to.put_image(TARGET, "theirs", &theirs);
     let line = format!("{{ \"x\": [1,  2], \"digest\": \"{}\",\n\"size\": 1e1 }}", theirs.digest());
     let before = format!("{{\"manifests\":[ {line}\n],\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}");
-    world.to.put_manifest(TARGET, &tag(&amd().digest()), OCI_INDEX, before.as_bytes());
+    fixture.to.put_manifest(TARGET, &tag(&amd().digest()), OCI_INDEX, before.as_bytes());
     let ours = sbom("ours", &amd());
-    draft_of(&world, &[&ours]);
-    let _ = world.push(&[]).success();
+    draft_of(&fixture, &[&ours]);
+    let _ = fixture.push(&[]).success();
     let list = format!("{{\"manifests\":[ {line},{}],", entry(&ours));
-    assert_eq!(served(&world, &amd()), Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}")));
+    assert_eq!(served(&fixture, &amd()), Some(format!("{list}\"schemaVersion\":2,\"annotations\":{{\"a\":\"<\"}}}}")));
     // What it lists is not added again, where the image is sent again.
-    world.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
-    world.to.clear();
-    let _ = world.push(&[]).success();
-    let puts = puts(&world.to);
+    fixture.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(404));
+    fixture.to.clear();
+    let _ = fixture.push(&[]).success();
+    let puts = puts(&fixture.to);
     assert!(puts.contains(&ours.digest()) && !puts.contains(&tag(&amd().digest())), "{puts:#?}");
 }
 
 #[test]
 fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
-    let world = world();
-    world.to.put_image(TARGET, "amd", &amd());
+    let fixture = fixture();
+    fixture.to.put_image(TARGET, "amd", &amd());
     let base = image("386", &[b"base"]);
     let index = Index::oci().image(&amd()).artifact_type(SBOM).annotation("kind", "list").subject(&base).build();
-    world.from.put_index("src/app", "1", &index);
-    world.created(&["%src/app:1"]);
-    let _ = world.push(&[]).success();
-    assert_eq!(puts(&world.to), [amd().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
+    fixture.from.put_index("src/app", "1", &index);
+    fixture.created(&["%src/app:1"]);
+    let _ = fixture.push(&[]).success();
+    assert_eq!(puts(&fixture.to), [amd().digest(), index.digest(), tag(&base.digest()), "1".to_owned()]);
     // An edit in place is another manifest with that subject.
-    let _ = world.run(&["create", "--replace", "@dst/app:1", "@dst/app:1"]).success();
-    let _ = world.run(&["annotate", "@dst/app:1", "--annotation", "kind=edited"]).success();
-    world.to.clear();
-    let _ = world.push(&[]).success();
-    let (_, edited) = world.served("1");
+    let _ = fixture.run(&["create", "--replace", "@dst/app:1", "@dst/app:1"]).success();
+    let _ = fixture.run(&["annotate", "@dst/app:1", "--annotation", "kind=edited"]).success();
+    fixture.to.clear();
+    let _ = fixture.push(&[]).success();
+    let (_, edited) = fixture.served("1");
     assert_ne!(edited, index.digest());
-    assert_eq!(puts(&world.to), [edited.as_str(), tag(&base.digest()).as_str(), "1"]);
-    let found: Value = serde_json::from_str(&served(&world, &base).expect("the tag")).expect("an index");
+    assert_eq!(puts(&fixture.to), [edited.as_str(), tag(&base.digest()).as_str(), "1"]);
+    let found: Value = serde_json::from_str(&served(&fixture, &base).expect("the tag")).expect("an index");
     let of = |at: usize, member: &str| found["manifests"][at][member].clone();
     assert_eq!([of(0, "digest"), of(1, "digest")], [json!(index.digest()), json!(edited)]);
     assert_eq!([of(0, "annotations"), of(1, "annotations")], [json!({"kind": "list"}), json!({"kind": "edited"})]);
@@ -141,96 +141,96 @@ fn a_list_with_a_subject_is_listed_before_its_tag_moves() {
 
 #[test]
 fn a_lost_update_is_repeated() {
-    let world = world();
+    let fixture = fixture();
     let ours = sbom("ours", &amd());
-    draft_of(&world, &[&ours]);
+    draft_of(&fixture, &[&ours]);
     let name = tag(&amd().digest());
     // Taken, and replaced by somebody else at once.
     let lost = Fault::Status(201, String::new(), Vec::new());
-    world.to.fault(Rule::on("PUT", &name).times(2), lost.clone());
-    let pushed = world.push(&[]).success();
+    fixture.to.fault(Rule::on("PUT", &name).times(2), lost.clone());
+    let pushed = fixture.push(&[]).success();
     assert!(!pushed.err().contains("warning"), "{}", pushed.err());
-    assert_eq!(served(&world, &amd()), Some(tag_index(&[entry(&ours)])));
+    assert_eq!(served(&fixture, &amd()), Some(tag_index(&[entry(&ours)])));
     let of_tag = |method: &str| {
         let is_it = |line: &&String| line.starts_with(method) && line.contains(&name);
-        lines(&world.to).iter().filter(is_it).count()
+        lines(&fixture.to).iter().filter(is_it).count()
     };
     assert_eq!((of_tag("PUT "), of_tag("GET ")), (3, 6));
     let another = sbom("another", &amd());
-    draft_of(&world, &[&another]);
-    world.to.fault(Rule::on("PUT", &name).always(), lost);
-    let pushed = world.push(&[]).success();
-    let full = world.word(&format!("@dst/app:{name}"));
+    draft_of(&fixture, &[&another]);
+    fixture.to.fault(Rule::on("PUT", &name).always(), lost);
+    let pushed = fixture.push(&[]).success();
+    let full = fixture.word(&format!("@dst/app:{name}"));
     let warning =
         format!("warning: the referrers tag {full} does not list {}: every update of it was lost\n", another.digest());
     assert!(pushed.err().ends_with(&warning), "{}", pushed.err());
     assert_eq!((of_tag("PUT "), of_tag("GET ")), (6, 12));
-    assert_eq!(world.children("1"), [amd().digest(), another.digest()]);
+    assert_eq!(fixture.children("1"), [amd().digest(), another.digest()]);
 }
 
 #[test]
 fn a_tag_that_is_no_index_or_is_refused_is_left_with_a_warning() {
     let name = tag(&amd().digest());
-    let world = world();
-    world.to.put_image(TARGET, &name, &amd());
-    draft_of(&world, &[&sbom("ours", &amd())]);
-    let dry = world.push(&["--dry-run"]).success();
-    let pushed = world.push(&[]).success();
+    let fixture = fixture();
+    fixture.to.put_image(TARGET, &name, &amd());
+    draft_of(&fixture, &[&sbom("ours", &amd())]);
+    let dry = fixture.push(&["--dry-run"]).success();
+    let pushed = fixture.push(&[]).success();
     for err in [dry.err(), pushed.err()] {
         assert!(err.contains(&format!("{name} does not list sha256:")), "{err}");
         assert!(err.contains(&format!("it serves {}, which is no OCI index\n", amd().media_type)), "{err}");
     }
-    assert_eq!(world.to.manifest(TARGET, &name), Some((amd().media_type, amd().manifest)));
+    assert_eq!(fixture.to.manifest(TARGET, &name), Some((amd().media_type, amd().manifest)));
     for (fault, code) in [(Fault::status(400), 0), (Fault::status(403), 0), (Fault::status(500), 1)] {
-        let world = self::world();
-        draft_of(&world, &[&sbom("ours", &amd())]);
-        world.to.fault(Rule::on("PUT", &name).always(), fault);
-        let pushed = world.push(&["--retries", "0"]);
+        let fixture = self::fixture();
+        draft_of(&fixture, &[&sbom("ours", &amd())]);
+        fixture.to.fault(Rule::on("PUT", &name).always(), fault);
+        let pushed = fixture.push(&["--retries", "0"]);
         assert_eq!((pushed.code, pushed.err().contains(&name)), (code, true), "{}", pushed.err());
         // A failure comes before the list's tag, so that the same push can be done again.
-        assert_eq!(world.to.manifest(TARGET, "1").is_some(), code == 0);
+        assert_eq!(fixture.to.manifest(TARGET, "1").is_some(), code == 0);
     }
 }
 
 #[test]
 fn an_index_over_4_mib_is_not_made() {
-    let world = world();
+    let fixture = fixture();
     let name = tag(&amd().digest());
     let before = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(4 * 1024 * 1024 - 64));
-    world.to.put_manifest(TARGET, &name, OCI_INDEX, before.as_bytes());
-    draft_of(&world, &[&sbom("ours", &amd())]);
-    let pushed = world.push(&[]).success();
+    fixture.to.put_manifest(TARGET, &name, OCI_INDEX, before.as_bytes());
+    draft_of(&fixture, &[&sbom("ours", &amd())]);
+    let pushed = fixture.push(&[]).success();
     assert!(pushed.err().ends_with("its index would be over 4 MiB\n"), "{}", pushed.err());
-    assert_eq!(served(&world, &amd()), Some(before));
+    assert_eq!(served(&fixture, &amd()), Some(before));
 }
 
 #[test]
 fn a_dry_run_names_it() {
-    let world = world();
+    let fixture = fixture();
     let name = tag(&amd().digest());
-    draft_of(&world, &[&sbom("ours", &amd())]);
-    let dry = world.push(&["--dry-run"]).success().out();
+    draft_of(&fixture, &[&sbom("ours", &amd())]);
+    let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&format!("referrers:  {name} (new)\n")), "{dry}");
-    assert_eq!(writes(&world.to), [""; 0]);
-    let _ = world.push(&[]).success();
-    draft_of(&world, &[&sbom("another", &amd())]);
-    let dry = world.push(&["--dry-run"]).success().out();
+    assert_eq!(writes(&fixture.to), [""; 0]);
+    let _ = fixture.push(&[]).success();
+    draft_of(&fixture, &[&sbom("another", &amd())]);
+    let dry = fixture.push(&["--dry-run"]).success().out();
     assert!(dry.contains(&format!("referrers:  {name} (gets more entries)\n")), "{dry}");
-    let now = testkit::image::sha256(served(&world, &amd()).expect("the tag").as_bytes());
+    let now = testkit::image::sha256(served(&fixture, &amd()).expect("the tag").as_bytes());
     let expected = json!([{ "tag": name, "change": "moved", "now": now }]);
-    assert_eq!(world.pushed(&["--dry-run"])["referrersTags"], expected);
+    assert_eq!(fixture.pushed(&["--dry-run"])["referrersTags"], expected);
 }
 
 #[test]
 fn a_sha512_subject_has_a_tag_of_64_digits() {
-    let world = world();
+    let fixture = fixture();
     let ours = sbom("ours", &amd());
     let mut manifest: Value = serde_json::from_slice(&ours.manifest).expect("a manifest");
     let subject = sha512(&amd().manifest);
     manifest["subject"]["digest"] = json!(subject);
     let ours = Image { manifest: manifest.to_string().into_bytes(), ..ours };
-    draft_of(&world, &[&ours]);
-    let _ = world.push(&[]).success();
-    let (_, bytes) = world.to.manifest(TARGET, &tag(&subject)[..7 + 64]).expect("the tag");
+    draft_of(&fixture, &[&ours]);
+    let _ = fixture.push(&[]).success();
+    let (_, bytes) = fixture.to.manifest(TARGET, &tag(&subject)[..7 + 64]).expect("the tag");
     assert_eq!(String::from_utf8(bytes).expect("text"), tag_index(&[entry(&ours)]));
 }

@@ -3,79 +3,79 @@
 
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::{TARGET, World, image, lines};
+use super::{Fixture, TARGET, image, lines};
 
 /// A draft for amd64, arm64 and an attestation.
-fn world() -> World {
-    let world = World::new();
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", &[b"amd"]), image("arm64", &[b"arm"]));
     let index = testkit::image::Index::oci().image(&amd).image(&arm).attestation(&amd).build();
-    world.to.put_index(TARGET, "built", &index);
-    world.created(&["@dst/app:built"]);
-    world
+    fixture.to.put_index(TARGET, "built", &index);
+    fixture.created(&["@dst/app:built"]);
+    fixture
 }
 
 #[track_caller]
-fn assert_refused(world: &World, flags: &[&str], code: i32, line: &str) {
-    let refused = world.push(flags);
+fn assert_refused(fixture: &Fixture, flags: &[&str], code: i32, line: &str) {
+    let refused = fixture.push(flags);
     assert_eq!((refused.code, refused.out()), (code, String::new()), "{}", refused.err());
-    assert_eq!(refused.first_err_line(), line.replace("LIST", &world.word("@dst/app:1")), "{}", refused.err());
-    assert_eq!(lines(&world.to), [""; 0]);
+    assert_eq!(refused.first_err_line(), line.replace("LIST", &fixture.word("@dst/app:1")), "{}", refused.err());
+    assert_eq!(lines(&fixture.to), [""; 0]);
 }
 
 #[test]
 fn a_missing_platform_is_exit_code_3() {
-    let world = world();
+    let fixture = fixture();
     let both = "linux/amd64,linux/arm64/v8";
     assert_refused(
-        &world,
+        &fixture,
         &["--require", "linux/amd64,linux/s390x", "--require", "linux/arm/v7"],
         3,
         "LIST is incomplete: linux/s390x, linux/arm/v7 are missing",
     );
     assert_refused(
-        &world,
+        &fixture,
         &["--require", "linux/x86_64", "--exact"],
         3,
         "LIST has more than was required: extra: linux/arm64",
     );
     assert_refused(
-        &world,
+        &fixture,
         &["--dry-run", "--require", "windows/amd64"],
         3,
         "LIST is incomplete: windows/amd64 is missing",
     );
     // The attestation is no platform.
-    let _ = world.push(&["--type", "oci", "--require", both, "--exact"]).success();
-    let json = world.push(&["--require", "linux/386", "--format", "json"]);
+    let _ = fixture.push(&["--type", "oci", "--require", both, "--exact"]).success();
+    let json = fixture.push(&["--require", "linux/386", "--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(json.err().trim()).expect("JSON");
     assert_eq!((json.code, &error["error"]["kind"]), (3, &"incomplete".into()));
 }
 
 #[test]
 fn a_platform_that_is_there_twice_is_a_warning() {
-    let world = World::new();
-    world.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
-    world.to.put_image(TARGET, "b", &image("amd64", &[b"b"]));
-    world.created(&["@dst/app:a", "@dst/app:b"]);
-    let (one, two) = (world.word("@dst/app:a"), world.word("@dst/app:b"));
+    let fixture = Fixture::new();
+    fixture.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
+    fixture.to.put_image(TARGET, "b", &image("amd64", &[b"b"]));
+    fixture.created(&["@dst/app:a", "@dst/app:b"]);
+    let (one, two) = (fixture.word("@dst/app:a"), fixture.word("@dst/app:b"));
     let words = format!("2 images for linux/amd64: {one}, {two}");
-    assert_refused(&world, &["--strict"], 1, &words);
-    let pushed = world.push(&[]).success();
+    assert_refused(&fixture, &["--strict"], 1, &words);
+    let pushed = fixture.push(&[]).success();
     assert_eq!(pushed.err(), format!("warning: {words}\n"));
-    assert_eq!(pushed.out(), format!("{}\n", world.served("1").1));
+    assert_eq!(pushed.out(), format!("{}\n", fixture.served("1").1));
 }
 
 #[test]
 fn a_form_that_cannot_say_it_is_refused_and_another_is_taken() {
-    let world = world();
-    let refused = world.push(&["--type", "docker"]);
+    let fixture = fixture();
+    let refused = fixture.push(&["--type", "docker"]);
     assert!(refused.err().contains("hint: ") && refused.err().contains("--type oci"), "{}", refused.err());
-    assert_eq!((refused.code, lines(&world.to)), (1, vec![]));
-    let _ = world.push(&["--type", "oci"]).success();
-    let (media_type, _) = world.to.manifest(TARGET, "1").expect("it is there");
+    assert_eq!((refused.code, lines(&fixture.to)), (1, vec![]));
+    let _ = fixture.push(&["--type", "oci"]).success();
+    let (media_type, _) = fixture.to.manifest(TARGET, "1").expect("it is there");
     assert_eq!(media_type, testkit::image::OCI_INDEX);
-    let plain = World::new();
+    let plain = Fixture::new();
     plain.to.put_image(TARGET, "a", &image("amd64", &[b"a"]));
     plain.created(&["@dst/app:a"]);
     let _ = plain.push(&["--type", "docker"]).success();
@@ -85,36 +85,36 @@ fn a_form_that_cannot_say_it_is_refused_and_another_is_taken() {
 
 #[test]
 fn a_bad_tag_is_refused() {
-    let world = world();
-    let refused = world.push(&["-t", "fine,not/a/tag"]);
+    let fixture = fixture();
+    let refused = fixture.push(&["-t", "fine,not/a/tag"]);
     assert!(refused.code != 0 && refused.err().contains("not/a/tag"), "{}", refused.err());
-    assert_eq!(lines(&world.to), [""; 0]);
+    assert_eq!(lines(&fixture.to), [""; 0]);
 }
 
 #[test]
 fn who_is_not_logged_in_is_told_once_and_before_anything_is_tried() {
-    let world = World::of(Registry::builder().basic("me", "secret").start());
-    world.from.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
-    world.created(&["%src/amd:1"]);
-    let refused = world.push(&["--format", "json"]);
+    let fixture = Fixture::of(Registry::builder().basic("me", "secret").start());
+    fixture.from.put_image("src/amd", "1", &image("amd64", &[b"a", b"b", b"c"]));
+    fixture.created(&["%src/amd:1"]);
+    let refused = fixture.push(&["--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");
     assert_eq!((refused.code, &error["error"]["kind"]), (1, &"auth".into()), "{error}");
-    assert_eq!(lines(&world.to), [format!("GET /v2/{TARGET}/manifests/1 401")]);
-    assert_eq!(lines(&world.from), [""; 0]);
+    assert_eq!(lines(&fixture.to), [format!("GET /v2/{TARGET}/manifests/1 401")]);
+    assert_eq!(lines(&fixture.from), [""; 0]);
 }
 
 #[test]
 fn failures_of_one_kind_are_of_that_kind() {
-    let world = World::new();
+    let fixture = Fixture::new();
     // Held until both have been asked for: after a failure nothing new is begun.
     for tag in ["1", "2"] {
-        world.from.fault(Rule::on("GET", &format!("src/none/manifests/{tag}")).nth(1), Fault::Hang);
+        fixture.from.fault(Rule::on("GET", &format!("src/none/manifests/{tag}")).nth(1), Fault::Hang);
     }
     let create = ["create", "--format", "json", "@dst/app:1", "%src/none:1", "%src/none:2"];
     let refused = std::thread::scope(|scope| {
-        let running = scope.spawn(|| world.run(&create));
-        world.from.wait_until(|requests| requests.len() == 2);
-        world.from.release();
+        let running = scope.spawn(|| fixture.run(&create));
+        fixture.from.wait_until(|requests| requests.len() == 2);
+        fixture.from.release();
         running.join().expect("the command was run")
     });
     let error: serde_json::Value = serde_json::from_str(refused.err().trim()).expect("JSON");

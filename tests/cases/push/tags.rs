@@ -2,30 +2,30 @@
 
 use testkit::loopback::{Fault, Rule};
 
-use super::{TARGET, World, image, lines, puts};
+use super::{Fixture, TARGET, image, lines, puts};
 
-fn world() -> World {
-    let world = World::new();
-    world.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
-    world.created(&["@dst/app:amd"]);
-    world
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.to.put_image(TARGET, "amd", &image("amd64", &[b"amd"]));
+    fixture.created(&["@dst/app:amd"]);
+    fixture
 }
 
 #[test]
 fn tags_follow_the_digest_the_moving_ones_last() {
-    let world = world();
-    let pushed = world.push(&["-t", "latest,1.2.3", "--tag", "1.2", "-t", "latest"]).success();
-    let (_, digest) = world.served("1");
-    assert_eq!(puts(&world.to), [digest.as_str(), "1.2.3", "1.2", "1", "latest"]);
+    let fixture = fixture();
+    let pushed = fixture.push(&["-t", "latest,1.2.3", "--tag", "1.2", "-t", "latest"]).success();
+    let (_, digest) = fixture.served("1");
+    assert_eq!(puts(&fixture.to), [digest.as_str(), "1.2.3", "1.2", "1", "latest"]);
     assert_eq!(pushed.out(), format!("{digest}\n"));
     for tag in ["1.2.3", "latest", "1.2"] {
-        assert_eq!(world.served(tag), world.served("1"));
+        assert_eq!(fixture.served(tag), fixture.served("1"));
     }
     // One look for each tag and for the image, and nothing to send.
-    world.to.clear();
-    let again = world.push(&["-t", "latest,1.2.3,1.2", "--verbose"]).success();
+    fixture.to.clear();
+    let again = fixture.push(&["-t", "latest,1.2.3,1.2", "--verbose"]).success();
     assert_eq!(again.out(), pushed.out());
-    let found = lines(&world.to);
+    let found = lines(&fixture.to);
     assert!(found.len() == 4 + 1 && found.iter().all(|line| line.ends_with(" 200")), "{found:#?}");
     let unchanged = again.err().lines().filter(|line| line.starts_with("unchanged: ")).count();
     assert_eq!((unchanged, again.err().lines().count()), (4, 4), "{}", again.err());
@@ -33,39 +33,41 @@ fn tags_follow_the_digest_the_moving_ones_last() {
 
 #[test]
 fn a_tag_that_serves_the_list_spares_all_but_the_others() {
-    let world = World::new();
-    world.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
-    world.created(&["%src/amd:1"]);
-    let _ = world.push(&[]).success();
-    world.to.clear();
-    world.from.clear();
-    let _ = world.push(&["-t", "2"]).success();
-    assert_eq!((puts(&world.to), lines(&world.to).len(), lines(&world.from).len()), (vec!["2".into()], 4, 0));
+    let fixture = Fixture::new();
+    fixture.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
+    fixture.created(&["%src/amd:1"]);
+    let _ = fixture.push(&[]).success();
+    fixture.to.clear();
+    fixture.from.clear();
+    let _ = fixture.push(&["-t", "2"]).success();
+    assert_eq!((puts(&fixture.to), lines(&fixture.to).len(), lines(&fixture.from).len()), (vec!["2".into()], 4, 0));
 }
 
 #[test]
 fn one_tag_that_is_the_lists_own_is_dockers_push() {
-    let world = world();
-    let _ = world.push(&["-t", "1"]).success();
-    assert_eq!(puts(&world.to), ["1"]);
-    assert_eq!(lines(&world.to).len(), 1 + 1 + 1);
+    let fixture = fixture();
+    let _ = fixture.push(&["-t", "1"]).success();
+    assert_eq!(puts(&fixture.to), ["1"]);
+    assert_eq!(lines(&fixture.to).len(), 1 + 1 + 1);
 }
 
 #[test]
 fn a_failure_says_which_tags_moved() {
-    let world = world();
-    let _ = world.push(&["-t", "edge"]).success();
-    let (_, old) = world.served("1");
-    let _ = world.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--variant", "v2"]).success();
-    world.to.fault(Rule::on("PUT", "/manifests/edge"), Fault::status(403));
-    let failed = world.push(&["-t", "edge,2.0.0,latest"]);
+    let fixture = fixture();
+    let _ = fixture.push(&["-t", "edge"]).success();
+    let (_, old) = fixture.served("1");
+    let _ = fixture.run(&["annotate", "@dst/app:1", "@dst/app:amd", "--variant", "v2"]).success();
+    fixture.to.fault(Rule::on("PUT", "/manifests/edge"), Fault::status(403));
+    let failed = fixture.push(&["-t", "edge,2.0.0,latest"]);
     assert_eq!((failed.code, failed.out()), (1, String::new()));
-    assert!(failed.first_err_line().starts_with(&format!("failed to put manifest {}: ", world.word("@dst/app:edge"))));
+    assert!(
+        failed.first_err_line().starts_with(&format!("failed to put manifest {}: ", fixture.word("@dst/app:edge")))
+    );
     let said = "  tags that moved: 2.0.0, 1; tags that did not: edge, latest";
     assert!(failed.err().lines().any(|line| line == said), "{}", failed.err());
-    assert_eq!((world.served("edge").1, world.served("1")), (old, world.served("2.0.0")));
-    assert!(world.to.manifest(TARGET, "latest").is_none());
-    let json = world.push(&["-t", "edge,latest", "--format", "json"]);
+    assert_eq!((fixture.served("edge").1, fixture.served("1")), (old, fixture.served("2.0.0")));
+    assert!(fixture.to.manifest(TARGET, "latest").is_none());
+    let json = fixture.push(&["-t", "edge,latest", "--format", "json"]);
     let error: serde_json::Value = serde_json::from_str(json.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!(error["error"]["kind"], "denied");
     assert_eq!(error["error"]["tags"], serde_json::json!({ "moved": [], "left": ["edge", "latest"] }));
@@ -73,41 +75,41 @@ fn a_failure_says_which_tags_moved() {
 
 #[test]
 fn a_failure_before_any_tag_says_so_too() {
-    let world = world();
-    world.to.fault(Rule::on("PUT", "/manifests/sha256:"), Fault::status(403));
-    let failed = world.push(&["-t", "2"]);
+    let fixture = fixture();
+    fixture.to.fault(Rule::on("PUT", "/manifests/sha256:"), Fault::status(403));
+    let failed = fixture.push(&["-t", "2"]);
     assert!(failed.err().contains("\n  tags that moved: none; tags that did not: 1, 2\n"), "{}", failed.err());
-    assert_eq!(world.to.tags(TARGET), ["amd"]);
+    assert_eq!(fixture.to.tags(TARGET), ["amd"]);
 }
 
 #[test]
 fn a_list_under_a_digest_goes_by_its_digest() {
-    let world = world();
-    let told = world.pushed(&["--dry-run"]);
+    let fixture = fixture();
+    let told = fixture.pushed(&["--dry-run"]);
     let digest = told["digest"].as_str().expect("a digest");
     let list = format!("@dst/app@{digest}");
-    let _ = world.run(&["create", &list, "@dst/app:amd"]).success();
-    world.to.clear();
-    let pushed = world.run(&["push", "-t", "x", &list]).success();
-    assert_eq!((pushed.out().trim(), puts(&world.to)), (digest, vec![digest.to_owned(), "x".to_owned()]));
+    let _ = fixture.run(&["create", &list, "@dst/app:amd"]).success();
+    fixture.to.clear();
+    let pushed = fixture.run(&["push", "-t", "x", &list]).success();
+    assert_eq!((pushed.out().trim(), puts(&fixture.to)), (digest, vec![digest.to_owned(), "x".to_owned()]));
 }
 
 #[test]
 fn a_name_with_the_digest_of_another_list_is_refused_before_any_request() {
-    let world = world();
-    let digest = world.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
+    let fixture = fixture();
+    let digest = fixture.pushed(&["--dry-run"])["digest"].as_str().expect("a digest").to_owned();
     let other = format!("sha256:{}", "0".repeat(64));
     for name in ["@dst/app@", "@dst/app:1@"] {
         let list = format!("{name}{other}");
-        let _ = world.run(&["create", &list, "@dst/app:amd"]).success();
-        world.to.clear();
+        let _ = fixture.run(&["create", &list, "@dst/app:amd"]).success();
+        fixture.to.clear();
         for flags in [&[][..], &["--dry-run"], &["-t", "x"]] {
-            let refused = world.run(&[&["push"], flags, &[list.as_str()]].concat());
-            let said = format!("{} would be another list: its digest is {digest}\n", world.word(&list));
+            let refused = fixture.run(&[&["push"], flags, &[list.as_str()]].concat());
+            let said = format!("{} would be another list: its digest is {digest}\n", fixture.word(&list));
             assert_eq!((refused.code, refused.out()), (1, String::new()), "{}", refused.err());
             assert!(refused.err().starts_with(&said), "{}", refused.err());
         }
-        assert_eq!(world.to.requests().len(), 0);
+        assert_eq!(fixture.to.requests().len(), 0);
     }
 }
 
@@ -116,21 +118,21 @@ fn a_name_with_the_digest_of_another_list_is_refused_before_any_request() {
 fn what_is_there_and_broken_does_not_keep_a_push_from_replacing_it() {
     let faults = [Fault::status(500), Fault::status(418), Fault::Html200, Fault::WrongDigestHeader];
     for (number, fault) in faults.into_iter().enumerate() {
-        let world = World::new();
-        world.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
-        world.created(&["%src/amd:1"]);
-        world.to.fault(Rule::on("GET", "/manifests/1").always(), fault.clone());
-        world.to.fault(Rule::on("HEAD", "/manifests/2").always(), fault);
-        let pushed = world.push(&["--retries", "0", "-t", "2", "--quiet"]).success();
-        let (_, digest) = world.served("1");
+        let fixture = Fixture::new();
+        fixture.from.put_image("src/amd", "1", &image("amd64", &[b"amd"]));
+        fixture.created(&["%src/amd:1"]);
+        fixture.to.fault(Rule::on("GET", "/manifests/1").always(), fault.clone());
+        fixture.to.fault(Rule::on("HEAD", "/manifests/2").always(), fault);
+        let pushed = fixture.push(&["--retries", "0", "-t", "2", "--quiet"]).success();
+        let (_, digest) = fixture.served("1");
         assert_eq!(
-            (pushed.out().lines().last(), world.served("2").1),
+            (pushed.out().lines().last(), fixture.served("2").1),
             (Some(digest.as_str()), digest.clone()),
             "{number}"
         );
         // What a dry run cannot find out it does not make up.
-        world.to.clear_faults();
-        world.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(500));
-        assert_eq!(world.push(&["--retries", "0", "--dry-run"]).code, 1);
+        fixture.to.clear_faults();
+        fixture.to.fault(Rule::on("GET", "/manifests/1").always(), Fault::status(500));
+        assert_eq!(fixture.push(&["--retries", "0", "--dry-run"]).code, 1);
     }
 }

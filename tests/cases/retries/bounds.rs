@@ -6,11 +6,11 @@ use docker_manifest::reference::Repository;
 use testkit::image::Image;
 use testkit::loopback::{Fault, Registry, Rule};
 
-use super::super::client_bench::{Bench, digest, lines, repository};
+use super::super::client_fixture::{Fixture, digest, lines, repository};
 use super::{Dial, seeded, three};
 
 /// A name, and whether it went well.
-type Operation = (&'static str, Box<dyn Fn(&Bench) -> bool>);
+type Operation = (&'static str, Box<dyn Fn(&Fixture) -> bool>);
 
 /// Everything that a client can be asked to do, each once.
 fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
@@ -22,19 +22,19 @@ fn operations(registry: &Registry, image: &Image) -> Vec<Operation> {
     let ((a1, blob1, name1), (a2, blob2, _), (a3, blob3, name3)) = (again(&a), again(&a), again(&a));
     let (a4, a5, a6, a7, b1, b2, b3) = (a.clone(), a.clone(), a.clone(), a, b.clone(), b.clone(), b);
     vec![
-        ("manifest", Box::new(move |bench| bench.manifest_of(&format!("{host}/a:1")).is_ok())),
-        ("has_manifest", Box::new(move |bench| bench.registry.has_manifest(&a1, &name1).is_ok())),
-        ("has_blob", Box::new(move |bench| bench.registry.has_blob(&a2, &blob1).is_ok())),
-        ("blob", Box::new(move |bench| bench.registry.blob(&a3, &blob2, None, 1 << 20).is_ok())),
+        ("manifest", Box::new(move |fixture| fixture.manifest_of(&format!("{host}/a:1")).is_ok())),
+        ("has_manifest", Box::new(move |fixture| fixture.registry.has_manifest(&a1, &name1).is_ok())),
+        ("has_blob", Box::new(move |fixture| fixture.registry.has_blob(&a2, &blob1).is_ok())),
+        ("blob", Box::new(move |fixture| fixture.registry.blob(&a3, &blob2, None, 1 << 20).is_ok())),
         (
             "put_manifest",
-            Box::new(move |bench| bench.registry.put_manifest(&a4, &name3, DOCKER_MANIFEST, &bytes).is_ok()),
+            Box::new(move |fixture| fixture.registry.put_manifest(&a4, &name3, DOCKER_MANIFEST, &bytes).is_ok()),
         ),
-        ("put_blob", Box::new(move |bench| bench.registry.put_blob(&b1, b"small").is_ok())),
-        ("tags", Box::new(move |bench| bench.registry.tags(&a5).is_ok())),
-        ("delete_manifest", Box::new(move |bench| bench.registry.delete_manifest(&a6, &by_digest).is_ok())),
-        ("mount", Box::new(move |bench| bench.registry.mount(&b2, &a7, &blob3).is_ok())),
-        ("referrers", Box::new(move |bench| bench.registry.referrers(&b3, &blob).is_ok())),
+        ("put_blob", Box::new(move |fixture| fixture.registry.put_blob(&b1, b"small").is_ok())),
+        ("tags", Box::new(move |fixture| fixture.registry.tags(&a5).is_ok())),
+        ("delete_manifest", Box::new(move |fixture| fixture.registry.delete_manifest(&a6, &by_digest).is_ok())),
+        ("mount", Box::new(move |fixture| fixture.registry.mount(&b2, &a7, &blob3).is_ok())),
+        ("referrers", Box::new(move |fixture| fixture.registry.referrers(&b3, &blob).is_ok())),
     ]
 }
 
@@ -47,8 +47,8 @@ fn each_operation_is_tried_so_often_and_no_more() {
             registry.clear_faults();
             registry.fault(Rule::any(), fault.clone());
             let dial = Dial::new();
-            let bench = three(&dial);
-            assert!(!operation(&bench), "{name}, {fault:?}");
+            let fixture = three(&dial);
+            assert!(!operation(&fixture), "{name}, {fault:?}");
             let (sent, slept) = (registry.requests().len(), dial.slept());
             assert_eq!((sent, slept), (4, vec![250, 500, 1000]), "{name}, {fault:?}: {:?}", lines(&registry));
         }

@@ -16,7 +16,7 @@ use super::{Dial, lines};
 const WAITS: [u128; 5] = [500, 1000, 2000, 4000, 7500];
 
 /// A registry, and a draft `new:1` of an image in another repository.
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
     image: Image,
@@ -29,15 +29,15 @@ struct Pushed {
     slept: Vec<u128>,
 }
 
-impl World {
-    fn new() -> World {
+impl Fixture {
+    fn new() -> Fixture {
         let image = Image::docker().platform("linux", "amd64").layer(b"layer").build();
-        let world = World { registry: Registry::start(), sandbox: Sandbox::new(), image };
-        world.registry.put_image("src", "1", &world.image);
-        world.created("src:1")
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new(), image };
+        fixture.registry.put_image("src", "1", &fixture.image);
+        fixture.created("src:1")
     }
 
-    fn created(self, image: &str) -> World {
+    fn created(self, image: &str) -> Fixture {
         let host = self.registry.host();
         let create = ["create".to_owned(), format!("{host}/new:1"), format!("{host}/{image}")];
         let _ = self.sandbox.command(OURS).args(create).run().success();
@@ -93,63 +93,63 @@ fn a_list_is_put_again_until_the_registry_knows_its_images() {
         (404, "BLOB_UNKNOWN", "no such blob"),
         (400, "MANIFEST_INVALID", "manifest invalid"),
     ] {
-        let world = World::new();
-        world.registry.fault(Rule::on("PUT", "/manifests/1").times(3), refused(status, code, message));
-        let pushed = world.push(&["--quiet"]);
+        let fixture = Fixture::new();
+        fixture.registry.fault(Rule::on("PUT", "/manifests/1").times(3), refused(status, code, message));
+        let pushed = fixture.push(&["--quiet"]);
         assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..3]), "{code}: {}", pushed.stderr);
-        let host = world.registry.host();
+        let host = fixture.registry.host();
         let words = code.to_lowercase().replace('_', " ");
         let said = format!(
             "{host} does not know yet what it has just accepted ({words}: {message}): putting {host}/new:1 again for up to 15 s\n"
         );
         assert_eq!(pushed.stderr, said);
-        let look = format!("HEAD /v2/new/manifests/{}", world.image.digest());
-        assert_eq!((world.sent(&look), world.sent("PUT /v2/new/manifests/1")), (1, 4), "{code}");
-        assert!(world.registry.manifest("new", "1").is_some());
+        let look = format!("HEAD /v2/new/manifests/{}", fixture.image.digest());
+        assert_eq!((fixture.sent(&look), fixture.sent("PUT /v2/new/manifests/1")), (1, 4), "{code}");
+        assert!(fixture.registry.manifest("new", "1").is_some());
     }
 }
 
 #[test]
 fn a_registry_that_never_learns_is_reported_in_its_own_words() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let fault = refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    world.registry.fault(Rule::on("PUT", "/manifests/1"), fault);
-    let pushed = world.push(&[]);
+    fixture.registry.fault(Rule::on("PUT", "/manifests/1"), fault);
+    let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (1, &WAITS[..]));
-    let host = world.registry.host();
+    let host = fixture.registry.host();
     let said = format!("\nfailed to put manifest {host}/new:1: manifest blob unknown: blob unknown to registry\n");
     assert!(pushed.stderr.contains(&said), "{}", pushed.stderr);
     // Never longer than the user allows.
-    assert_eq!(world.push(&["--timeout", "3s"]).slept, WAITS[..2]);
+    assert_eq!(fixture.push(&["--timeout", "3s"]).slept, WAITS[..2]);
 }
 
 #[test]
 fn the_list_by_its_digest_and_an_index_in_it_are_put_again_too() {
-    let world = World::new();
-    let digest = |flags: &[&str], world: &World| {
+    let fixture = Fixture::new();
+    let digest = |flags: &[&str], fixture: &Fixture| {
         let words = ["push", "--dry-run", "--format", "json"].map(str::to_owned);
         let words = words.into_iter().chain(flags.iter().map(|flag| (*flag).to_owned()));
-        let words = words.chain([format!("{}/new:1", world.registry.host())]);
-        let told = world.sandbox.command(OURS).args(words).run().success().out();
+        let words = words.chain([format!("{}/new:1", fixture.registry.host())]);
+        let told = fixture.sandbox.command(OURS).args(words).run().success().out();
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
         told["digest"].as_str().expect("a digest").to_owned()
     };
     let unknown = || refused(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry");
-    let list = digest(&[], &world);
-    world.registry.fault(Rule::on("PUT", &format!("/manifests/{list}")).times(2), unknown());
-    let pushed = world.push(&["--tag", "2"]);
+    let list = digest(&[], &fixture);
+    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{list}")).times(2), unknown());
+    let pushed = fixture.push(&["--tag", "2"]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &WAITS[..2]), "{}", pushed.stderr);
-    let world = World::new();
-    let inner = Index::oci().image(&world.image).build();
+    let fixture = Fixture::new();
+    let inner = Index::oci().image(&fixture.image).build();
     let outer = Index::oci().index(&inner).build();
-    world.registry.put_index("src", "nested", &outer);
-    let _ = world.sandbox.command(OURS).args(["rm".to_owned(), format!("{}/new:1", world.registry.host())]).run();
-    let world = world.created("src:nested");
-    world.registry.fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).times(1), unknown());
-    world.registry.fault(Rule::on("PUT", "/manifests/1").times(1), unknown());
-    let pushed = world.push(&[]);
+    fixture.registry.put_index("src", "nested", &outer);
+    let _ = fixture.sandbox.command(OURS).args(["rm".to_owned(), format!("{}/new:1", fixture.registry.host())]).run();
+    let fixture = fixture.created("src:nested");
+    fixture.registry.fault(Rule::on("PUT", &format!("/manifests/{}", inner.digest())).times(1), unknown());
+    fixture.registry.fault(Rule::on("PUT", "/manifests/1").times(1), unknown());
+    let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept.as_slice()), (0, &[500, 500][..]), "{}", pushed.stderr);
-    assert_eq!(world.registry.manifest("new", "1").map(|(_, bytes)| bytes), Some(outer.manifest));
+    assert_eq!(fixture.registry.manifest("new", "1").map(|(_, bytes)| bytes), Some(outer.manifest));
 }
 
 #[test]
@@ -160,16 +160,16 @@ fn nothing_is_waited_for_that_waiting_does_not_help() {
         (404, "NAME_UNKNOWN", "repository name not known to registry"),
         (400, "", ""),
     ] {
-        let world = World::new();
-        world.registry.fault(Rule::on("PUT", "/manifests/1"), refused(status, code, message));
-        let pushed = world.push(&[]);
+        let fixture = Fixture::new();
+        fixture.registry.fault(Rule::on("PUT", "/manifests/1"), refused(status, code, message));
+        let pushed = fixture.push(&[]);
         assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{code}");
-        assert_eq!(world.sent("PUT /v2/new/manifests/1"), 1, "{code}");
+        assert_eq!(fixture.sent("PUT /v2/new/manifests/1"), 1, "{code}");
     }
     // An image that the registry took and does not have.
-    let world = World::new();
-    world.registry.fault(Rule::on("PUT", "/manifests/1"), refused(400, "MANIFEST_BLOB_UNKNOWN", "unknown"));
-    world.registry.fault(Rule::on("HEAD", "/manifests/sha256:"), Fault::status(404));
-    let pushed = world.push(&[]);
+    let fixture = Fixture::new();
+    fixture.registry.fault(Rule::on("PUT", "/manifests/1"), refused(400, "MANIFEST_BLOB_UNKNOWN", "unknown"));
+    fixture.registry.fault(Rule::on("HEAD", "/manifests/sha256:"), Fault::status(404));
+    let pushed = fixture.push(&[]);
     assert_eq!((pushed.code, pushed.slept), (1, vec![]), "{}", pushed.stderr);
 }

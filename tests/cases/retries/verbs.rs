@@ -37,25 +37,25 @@ const LINKS: [Line; 3] = [
 ];
 
 /// A registry with two images and a list of them, a draft, and a file.
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
 }
 
-impl World {
-    fn new() -> World {
-        let world = World { registry: Registry::start(), sandbox: Sandbox::new() };
+impl Fixture {
+    fn new() -> Fixture {
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
         let image = |name: &str| Image::docker().platform("linux", "amd64").layer(name).build();
         for name in ["a", "b"] {
-            world.registry.put_image(name, "1", &image(name));
+            fixture.registry.put_image(name, "1", &image(name));
         }
-        world.registry.put_index("list", "1", &Index::docker().image(&image("a")).build());
-        let host = world.registry.host();
-        world.sandbox.write("list.yaml", format!("image: {host}/new:1\nmanifests: [{{image: '{host}/a:1'}}]\n"));
+        fixture.registry.put_index("list", "1", &Index::docker().image(&image("a")).build());
+        let host = fixture.registry.host();
+        fixture.sandbox.write("list.yaml", format!("image: {host}/new:1\nmanifests: [{{image: '{host}/a:1'}}]\n"));
         let create = ["create".to_owned(), format!("{host}/draft:1"), format!("{host}/a:1")];
-        let _ = world.sandbox.command(OURS).args(create).run().success();
-        world.registry.clear();
-        world
+        let _ = fixture.sandbox.command(OURS).args(create).run().success();
+        fixture.registry.clear();
+        fixture
     }
 
     fn words(&self, words: &[&str], flags: &[&str]) -> Vec<String> {
@@ -115,12 +115,12 @@ type Pair = (&'static str, &'static str);
 #[test]
 fn every_verb_tries_as_often_as_it_is_told_to() {
     for (line, flags, variables) in each(["--retries", "2"], ("DOCKER_MANIFEST_RETRIES", "2")) {
-        let world = World::new();
-        world.registry.fault(Rule::any(), Fault::status(503));
-        let (code, said) = world.run(line, &flags, &variables);
+        let fixture = Fixture::new();
+        fixture.registry.fault(Rule::any(), Fault::status(503));
+        let (code, said) = fixture.run(line, &flags, &variables);
         assert_eq!(code, 1, "{line:?}: {said:?}");
         assert!(said[0].ends_with("503 Service Unavailable (tried 3 times)"), "{line:?}: {said:?}");
-        assert_eq!(world.registry.requests().len(), 3, "{line:?}: {:?}", world.registry.requests());
+        assert_eq!(fixture.registry.requests().len(), 3, "{line:?}: {:?}", fixture.registry.requests());
         assert!(said.iter().any(|line| line.starts_with("hint: ")), "{line:?}: {said:?}");
     }
 }
@@ -128,12 +128,12 @@ fn every_verb_tries_as_often_as_it_is_told_to() {
 #[test]
 fn every_verb_says_once_what_it_waits_for() {
     for line in VERBS.iter().chain(&LINKS) {
-        let world = World::new();
-        world.registry.fault(Rule::any().times(1), later(429, "30"));
-        let (code, said) = world.run(*line, &[], &[]);
+        let fixture = Fixture::new();
+        fixture.registry.fault(Rule::any().times(1), later(429, "30"));
+        let (code, said) = fixture.run(*line, &[], &[]);
         let waits: Vec<&String> = said.iter().filter(|line| line.contains("waiting")).collect();
         let [wait] = waits[..] else { panic!("{line:?}: {said:?}") };
-        let host = world.registry.host();
+        let host = fixture.registry.host();
         let expected = format!(
             "{host}: received unexpected HTTP status: 429 Too Many Requests: waiting 30 s before the next attempt"
         );
@@ -146,11 +146,11 @@ fn every_verb_ends_in_the_time_that_it_is_given() {
     std::thread::scope(|scope| {
         for (line, flags, variables) in each(["--timeout", "300ms"], ("DOCKER_MANIFEST_TIMEOUT", "300ms")) {
             scope.spawn(move || {
-                let world = World::new();
-                world.registry.fault(Rule::any(), Fault::Hang);
-                let link = world.sandbox.path().join(line.0);
+                let fixture = Fixture::new();
+                fixture.registry.fault(Rule::any(), Fault::Hang);
+                let link = fixture.sandbox.path().join(line.0);
                 symlink(OURS, &link).expect("a link");
-                let run = world.sandbox.command(&link).args(world.words(line.1, &flags));
+                let run = fixture.sandbox.command(&link).args(fixture.words(line.1, &flags));
                 let run = variables.iter().fold(run, |run, (name, value)| run.env(*name, *value));
                 let output = run.run();
                 let first = output.first_err_line();
@@ -164,17 +164,17 @@ fn every_verb_ends_in_the_time_that_it_is_given() {
 
 #[test]
 fn an_environment_that_makes_no_sense_is_said_before_anything_is_sent() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (name, value, why) in [
         ("DOCKER_MANIFEST_RETRIES", "many", "not a whole number"),
         ("DOCKER_MANIFEST_TIMEOUT", "0", "not a time above zero like 30s, 5m or 1h30m"),
         ("DOCKER_MANIFEST_JOBS", "0", "not a whole number above zero"),
     ] {
-        let (code, said) = world.run(VERBS[0], &[], &[(name, value)]);
+        let (code, said) = fixture.run(VERBS[0], &[], &[(name, value)]);
         assert_eq!((code, said), (1, vec![format!("{name}={value:?} is {why}")]));
         // A flag is not asked what the environment thinks, and an empty one is none.
         let flags = ["--retries", "1", "--timeout", "1m", "--jobs", "1"];
-        assert_eq!(world.run(VERBS[2], &flags, &[(name, value)]).0, 0);
-        assert_eq!(world.run(VERBS[2], &[], &[(name, "")]).0, 0);
+        assert_eq!(fixture.run(VERBS[2], &flags, &[(name, value)]).0, 0);
+        assert_eq!(fixture.run(VERBS[2], &[], &[(name, "")]).0, 0);
     }
 }

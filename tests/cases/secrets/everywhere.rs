@@ -57,14 +57,14 @@ enum Way {
 }
 
 /// A registry that wants a login, a user who has one, and a draft.
-struct World {
+struct Fixture {
     registry: Registry,
     sandbox: Sandbox,
     way: Way,
 }
 
-impl World {
-    fn new(way: Way) -> World {
+impl Fixture {
+    fn new(way: Way) -> Fixture {
         let registry = Registry::builder().bearer(Bearer::new().user("me", PASSWORD)).start();
         for tag in ["1", "2"] {
             registry.put_image("app", tag, &amd());
@@ -91,7 +91,7 @@ impl World {
             .write("list.yaml", format!("image: {0}/app:spec\nmanifests: [{{image: '{0}/app:1'}}]\n", registry.host()));
         std::os::unix::fs::symlink(OURS, sandbox.path().join("manifest-tool")).expect("a link");
         std::os::unix::fs::symlink(OURS, sandbox.path().join("mquery")).expect("a link");
-        World { registry, sandbox, way }
+        Fixture { registry, sandbox, way }
     }
 
     /// A command, `@` before its names being the registry; with the flags of a login where that is the way.
@@ -172,14 +172,14 @@ const COMMANDS: &[&[&str]] = &[
 #[test]
 fn no_command_tells_or_keeps_a_secret() {
     for way in [Way::Config, Way::Variable, Way::Helper, Way::Flags] {
-        let world = World::new(way);
+        let fixture = Fixture::new(way);
         for words in COMMANDS {
-            let output = world.run(words);
+            let output = fixture.run(words);
             assert_eq!(output.code, 0, "{way:?} {words:?}: {}", output.err());
-            assert_silent(&(output.err() + &output.out()), &world.secrets(), &format!("{way:?} {words:?}"));
+            assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{way:?} {words:?}"));
         }
-        assert!(!world.registry.issued_tokens().is_empty(), "{way:?}: nobody logged in");
-        world.assert_files_silent();
+        assert!(!fixture.registry.issued_tokens().is_empty(), "{way:?}: nobody logged in");
+        fixture.assert_files_silent();
     }
 }
 
@@ -209,21 +209,21 @@ fn repeated() -> Vec<Fault> {
 
 #[test]
 fn no_command_tells_what_is_repeated() {
-    let world = World::new(Way::Config);
-    let _ = world.run(COMMANDS[0]).success();
+    let fixture = Fixture::new(Way::Config);
+    let _ = fixture.run(COMMANDS[0]).success();
     let mut failed = 0;
     for fault in repeated() {
         for words in COMMANDS.iter().filter(|words| !matches!(words[0], "rm" | "ls" | "exists" | "annotate")) {
             for rule in [Rule::tokens(), Rule::any().authorized()] {
-                world.registry.clear_faults();
-                world.registry.fault(rule, fault.clone());
-                let output = world.run(words);
+                fixture.registry.clear_faults();
+                fixture.registry.fault(rule, fault.clone());
+                let output = fixture.run(words);
                 failed += usize::from(output.code != 0);
-                assert_silent(&(output.err() + &output.out()), &world.secrets(), &format!("{words:?} {fault:?}"));
+                assert_silent(&(output.err() + &output.out()), &fixture.secrets(), &format!("{words:?} {fault:?}"));
             }
         }
     }
-    world.assert_files_silent();
+    fixture.assert_files_silent();
     assert!(failed > 300, "only {failed} commands heard of it");
 }
 
@@ -236,7 +236,7 @@ fn what_a_proxy_repeats_is_not_told() {
         let proxy = Registry::start();
         let url = format!("http://me:{percent}@{}", proxy.host());
         proxy.fault(Rule::any(), fault);
-        let bench = super::Plan::new().plain_http().env("HTTP_PROXY", url).build();
+        let bench = super::FixtureBuilder::new().plain_http().env("HTTP_PROXY", url).build();
         let outcome = bench.manifest_of("registry.invalid:5000/a:1");
         let error = outcome.map(|_| String::new()).unwrap_or_else(|error| format!("{error}\n{error:?}"));
         let said = format!("{error}\n{}\n{}", bench.trace().join("\n"), bench.notices().join("\n"));

@@ -6,9 +6,9 @@ use testkit::loopback::{Bearer, Fault, Recorded, Redirected, Registry, Rule};
 use testkit::sandbox::Sandbox;
 
 use super::everywhere::{PASSWORD, assert_silent, forms};
-use super::{Plan, amd};
+use super::{FixtureBuilder, amd};
 use crate::cases::OURS;
-use crate::cases::client_bench::repository;
+use crate::cases::client_fixture::repository;
 
 /// All that a server was sent, in one text.
 fn told(requests: &[Recorded]) -> String {
@@ -71,7 +71,7 @@ fn nothing_secret_goes_where_a_registry_sends_us() {
                     registry.host(),
                     BASE64_STANDARD.encode(format!("me:{PASSWORD}"))
                 );
-                let _ = Plan::new().config(&config).build().registry.tags(&repository(&registry, "app"));
+                let _ = FixtureBuilder::new().config(&config).build().registry.tags(&repository(&registry, "app"));
                 let secrets: Vec<String> = forms(PASSWORD).into_iter().chain(registry.issued_tokens()).collect();
                 let requests = elsewhere.requests();
                 assert!(requests.iter().all(|request| request.header("Authorization").is_none()), "{method} {path}");
@@ -125,8 +125,8 @@ fn a_login_for_another_port_is_not_sent() {
     let registry = Registry::builder().basic("me", PASSWORD).start();
     let auth = BASE64_STANDARD.encode(format!("me:{PASSWORD}"));
     for key in ["127.0.0.1", "127.0.0.1:1", "localhost", "https://127.0.0.1/v1/"] {
-        let bench = Plan::new().config(&format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#)).build();
-        let error = bench.manifest(&registry, "a:1").expect_err("nobody is logged in");
+        let fixture = FixtureBuilder::new().config(&format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#)).build();
+        let error = fixture.manifest(&registry, "a:1").expect_err("nobody is logged in");
         assert_eq!(error.kind, docker_manifest::net::RegistryErrorKind::Unauthorized, "{key}");
     }
     assert!(registry.requests().iter().all(|request| request.header("Authorization").is_none()));

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::windows_image;
 use testkit::image::{Image, Index};
 
-use super::{World, image, sorted, text};
+use super::{Fixture, image, sorted, text};
 
-impl World {
+impl Fixture {
     fn amend(&self, list: &str, source: &str) -> String {
         self.run(&["create", "--amend", list, source]).success().err()
     }
@@ -37,184 +37,184 @@ impl World {
 
 #[test]
 fn each_build_of_windows_takes_its_own_place() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let first = ["10.0.17763.1", "10.0.20348.1", "10.0.26100.1"].map(windows_image);
     let second = ["10.0.26100.2", "10.0.17763.2", "10.0.20348.2"].map(windows_image);
     let of = |images: &[Image; 3]| images.iter().fold(Index::docker(), |index, image| index.image(image)).build();
-    world.registry.put_index("app", "win", &of(&first));
-    let _ = world.run(&["create", "@app:1", "@app:win"]).success();
+    fixture.registry.put_index("app", "win", &of(&first));
+    let _ = fixture.run(&["create", "@app:1", "@app:win"]).success();
     for (image, note) in first.iter().zip(["k=1", "k=2", "k=3"]) {
-        let _ = world.run(&["annotate", "@app:1", &world.by_digest(image), "--annotation", note]).success();
+        let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(image), "--annotation", note]).success();
     }
-    world.registry.put_index("app", "win", &of(&second));
-    assert_eq!(world.amend("@app:1", "@app:win"), world.moved("win", &of(&first), &of(&second)));
+    fixture.registry.put_index("app", "win", &of(&second));
+    assert_eq!(fixture.amend("@app:1", "@app:win"), fixture.moved("win", &of(&first), &of(&second)));
     for (image, note) in second.iter().zip(["3", "1", "2"]) {
-        let line = world.noted("@app:1", image);
+        let line = fixture.noted("@app:1", image);
         assert_eq!(text(&line["annotations"]["k"]), note);
         assert_eq!(line["platform"], image.platform().expect("one"), "what nobody said is the image's own");
     }
-    assert_eq!(world.lines("@app:1").len(), 3);
+    assert_eq!(fixture.lines("@app:1").len(), 3);
 }
 
 #[test]
 fn a_platform_that_the_user_changed_does_not_lose_its_image() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    world.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    let flags = ["annotate", "@app:1", &world.by_digest(&amd), "--variant", "v3", "--annotation", "k=v"];
-    let _ = world.run(&flags).success();
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    let flags = ["annotate", "@app:1", &fixture.by_digest(&amd), "--variant", "v3", "--annotation", "k=v"];
+    let _ = fixture.run(&flags).success();
     let rebuilt = image("amd64", "a, rebuilt");
     let second = Index::oci().image(&rebuilt).image(&arm).attestation(&rebuilt).build();
-    world.registry.put_index("app", "multi", &second);
-    let _ = world.amend("@app:1", "@app:multi");
-    let line = world.noted("@app:1", &rebuilt);
+    fixture.registry.put_index("app", "multi", &second);
+    let _ = fixture.amend("@app:1", "@app:multi");
+    let line = fixture.noted("@app:1", &rebuilt);
     assert_eq!((text(&line["platform"]["variant"]), text(&line["annotations"]["k"])), ("v3".into(), "v".into()));
     let all: Vec<&Image> = second.images.iter().collect();
-    assert_eq!(world.digests("@app:1"), sorted(&all));
+    assert_eq!(fixture.digests("@app:1"), sorted(&all));
 }
 
 #[test]
 fn what_the_list_says_of_itself_follows_its_index_but_for_what_the_user_said() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let of =
         |content: &str| Index::oci().image(&image("amd64", content)).artifact_type("a/one").annotation("same", "s");
     let first = of("a").annotation("rev", "1").annotation("gone", "g").annotation("mine", "theirs").build();
-    world.registry.put_index("app", "multi", &first);
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    let _ = world.run(&["annotate", "@app:1", "--annotation", "mine=mine", "--annotation", "own=o"]).success();
+    fixture.registry.put_index("app", "multi", &first);
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "mine=mine", "--annotation", "own=o"]).success();
     let second = of("b").annotation("rev", "2").annotation("new", "n").annotation("mine", "theirs, too").build();
-    world.registry.put_index("app", "multi", &second);
-    let _ = world.amend("@app:1", "@app:multi");
-    let pushed = world.pushed("1");
+    fixture.registry.put_index("app", "multi", &second);
+    let _ = fixture.amend("@app:1", "@app:multi");
+    let pushed = fixture.pushed("1");
     assert_eq!(pushed["annotations"], json!({"same": "s", "rev": "2", "mine": "mine", "own": "o", "new": "n"}));
     assert_eq!(pushed["artifactType"], "a/one");
     // A list that is more than the index took nothing from it, and takes nothing now.
-    world.registry.put_image("app", "s390x", &image("s390x", "c"));
-    world.registry.put_index("app", "multi", &first);
-    let _ = world.run(&["create", "@app:2", "@app:multi", "@app:s390x"]).success();
-    world.registry.put_index("app", "multi", &second);
-    let _ = world.amend("@app:2", "@app:multi");
-    assert!(world.pushed("2").get("annotations").is_none());
+    fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
+    fixture.registry.put_index("app", "multi", &first);
+    let _ = fixture.run(&["create", "@app:2", "@app:multi", "@app:s390x"]).success();
+    fixture.registry.put_index("app", "multi", &second);
+    let _ = fixture.amend("@app:2", "@app:multi");
+    assert!(fixture.pushed("2").get("annotations").is_none());
 }
 
 /// Docker takes `Source` away from an entry that it annotates; see `store-format.md`, "What docker has no place for".
 #[test]
 fn an_entry_that_docker_has_annotated_still_follows_its_index() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let first = Index::oci().image(&amd).image(&arm).attestation(&amd).attestation(&arm).build();
-    world.registry.put_index("app", "multi", &first);
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    let _ = world.run(&["annotate", "@app:1", &world.by_digest(&amd), "--variant", "v2"]).success();
+    fixture.registry.put_index("app", "multi", &first);
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", &fixture.by_digest(&amd), "--variant", "v2"]).success();
     let file = |name: String| name.replace(':', "-").replace('/', "_");
-    let entry = world.sandbox.store().join(file(world.name("app:1"))).join(file(world.by_digest(&amd)));
+    let entry = fixture.sandbox.store().join(file(fixture.name("app:1"))).join(file(fixture.by_digest(&amd)));
     let kept = fs::read_to_string(&entry).expect("the entry");
     let (before, source) = kept.split_once(",\"Source\":").expect("what docker drops");
     fs::write(&entry, format!("{before}}}")).expect("as docker leaves it");
     assert!(source.contains("app:multi"), "{source}");
     let rebuilt = image("amd64", "a, rebuilt");
     let second = Index::oci().image(&rebuilt).image(&arm).attestation(&rebuilt).attestation(&arm).build();
-    world.registry.put_index("app", "multi", &second);
-    assert_eq!(world.amend("@app:1", "@app:multi"), world.moved("multi", &first, &second));
+    fixture.registry.put_index("app", "multi", &second);
+    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
     let all: Vec<&Image> = second.images.iter().collect();
-    assert_eq!(world.digests("@app:1"), sorted(&all));
-    assert_eq!(text(&world.noted("@app:1", &rebuilt)["platform"]["variant"]), "v2");
+    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    assert_eq!(text(&fixture.noted("@app:1", &rebuilt)["platform"]["variant"]), "v2");
 }
 
 #[test]
 fn what_was_refreshed_in_part_is_refreshed_in_whole_later() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let of = |content: &str| {
         let images = ["amd64", "arm64", "s390x"].map(|own| image(own, content));
         images.iter().fold(Index::oci(), |index, image| index.image(image).attestation(image)).build()
     };
     let (first, second) = (of("first"), of("second"));
     let third = Index::oci().image(&second.images[0]).image(&second.images[2]).build();
-    world.registry.put_index("app", "multi", &first);
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    world.registry.put_index("app", "multi", &second);
+    fixture.registry.put_index("app", "multi", &first);
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    fixture.registry.put_index("app", "multi", &second);
     let flags = ["create", "--amend", "@app:1", "@app:multi", "--platform", "linux/arm64"];
-    assert_eq!(world.run(&flags).success().err(), world.moved("multi", &first, &second));
+    assert_eq!(fixture.run(&flags).success().err(), fixture.moved("multi", &first, &second));
     let [amd, amd_note, arm, _, s390x, s390x_note] = &first.images[..] else { panic!("six") };
     assert_ne!(arm.digest(), second.images[2].digest());
     let mixed = [amd, amd_note, &second.images[2], &second.images[3], s390x, s390x_note];
-    assert_eq!(world.digests("@app:1"), sorted(&mixed));
+    assert_eq!(fixture.digests("@app:1"), sorted(&mixed));
     // What the draft has of the first is told, and goes, also where the index is the second's or a third.
-    assert_eq!(world.amend("@app:1", "@app:multi"), world.moved("multi", &first, &second));
-    assert_eq!(world.digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
-    world.registry.put_index("app", "multi", &third);
-    assert_eq!(world.amend("@app:1", "@app:multi"), world.moved("multi", &second, &third));
-    assert_eq!(world.digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
+    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &first, &second));
+    assert_eq!(fixture.digests("@app:1"), sorted(&second.images.iter().collect::<Vec<_>>()));
+    fixture.registry.put_index("app", "multi", &third);
+    assert_eq!(fixture.amend("@app:1", "@app:multi"), fixture.moved("multi", &second, &third));
+    assert_eq!(fixture.digests("@app:1"), sorted(&third.images.iter().collect::<Vec<_>>()));
 }
 
 #[test]
 fn a_tag_may_turn_from_an_image_into_an_index_and_back() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (old, arm) = (image("amd64", "old"), image("arm64", "b"));
     let new = image("amd64", "new");
     let index = Index::oci().image(&new).image(&arm).attestation(&new).annotation("of", "index").build();
-    world.registry.put_image("app", "it", &old);
-    let _ = world.run(&["create", "@app:1", "@app:it"]).success();
-    let _ = world.run(&["annotate", "@app:1", "@app:it", "--annotation", "k=v"]).success();
-    world.registry.put_index("app", "it", &index);
-    let line = format!("{} moved: {} → {}\n", world.name("app:it"), old.digest(), index.digest());
-    assert_eq!(world.amend("@app:1", "@app:it"), line);
-    assert_eq!(world.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    assert_eq!(text(&world.noted("@app:1", &new)["annotations"]["k"]), "v");
-    world.registry.put_image("app", "it", &old);
-    let line = format!("{} moved: {} → {}\n", world.name("app:it"), index.digest(), old.digest());
-    assert_eq!(world.amend("@app:1", "@app:it"), line);
-    assert_eq!(world.digests("@app:1"), [old.digest()]);
-    assert_eq!(text(&world.noted("@app:1", &old)["annotations"]["k"]), "v");
+    fixture.registry.put_image("app", "it", &old);
+    let _ = fixture.run(&["create", "@app:1", "@app:it"]).success();
+    let _ = fixture.run(&["annotate", "@app:1", "@app:it", "--annotation", "k=v"]).success();
+    fixture.registry.put_index("app", "it", &index);
+    let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), old.digest(), index.digest());
+    assert_eq!(fixture.amend("@app:1", "@app:it"), line);
+    assert_eq!(fixture.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    assert_eq!(text(&fixture.noted("@app:1", &new)["annotations"]["k"]), "v");
+    fixture.registry.put_image("app", "it", &old);
+    let line = format!("{} moved: {} → {}\n", fixture.name("app:it"), index.digest(), old.digest());
+    assert_eq!(fixture.amend("@app:1", "@app:it"), line);
+    assert_eq!(fixture.digests("@app:1"), [old.digest()]);
+    assert_eq!(text(&fixture.noted("@app:1", &old)["annotations"]["k"]), "v");
 }
 
 #[test]
 fn a_digest_never_moves() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    world.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).build());
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    let named = world.by_digest(&amd);
-    let added = world.run(&["add", "@app:1", &named, "--variant", "v2"]).success();
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).build());
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    let named = fixture.by_digest(&amd);
+    let added = fixture.run(&["add", "@app:1", &named, "--variant", "v2"]).success();
     assert_eq!((added.out(), added.err()), (String::new(), String::new()));
-    assert_eq!(text(&world.noted("@app:1", &amd)["platform"]["variant"]), "v2");
-    assert_eq!(world.amend("@app:1", &named), "");
-    assert_eq!(world.digests("@app:1"), sorted(&[&amd, &arm]));
+    assert_eq!(text(&fixture.noted("@app:1", &amd)["platform"]["variant"]), "v2");
+    assert_eq!(fixture.amend("@app:1", &named), "");
+    assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm]));
 }
 
 #[test]
 fn offline_asks_nothing_of_what_the_draft_has() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let first = Index::oci().image(&image("amd64", "a")).build();
-    world.registry.put_index("app", "multi", &first);
-    world.registry.put_image("app", "s390x", &image("s390x", "c"));
-    let _ = world.run(&["create", "@app:1", "@app:multi"]).success();
-    world.registry.put_index("app", "multi", &Index::oci().image(&image("amd64", "b")).build());
-    world.registry.clear();
+    fixture.registry.put_index("app", "multi", &first);
+    fixture.registry.put_image("app", "s390x", &image("s390x", "c"));
+    let _ = fixture.run(&["create", "@app:1", "@app:multi"]).success();
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&image("amd64", "b")).build());
+    fixture.registry.clear();
     let offline = ["create", "--amend", "--offline", "@app:1", "@app:multi", "@app:s390x"];
-    assert_eq!(world.run(&offline).success().err(), "");
-    assert!(world.requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
-    assert_eq!(world.digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
+    assert_eq!(fixture.run(&offline).success().err(), "");
+    assert!(fixture.requests().iter().all(|request| !request.contains("multi")), "only what is new is asked for");
+    assert_eq!(fixture.digests("@app:1"), sorted(&[&first.images[0], &image("s390x", "c")]));
 }
 
 #[test]
 fn what_is_picked_may_be_in_what_the_draft_has() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    world.registry.put_image("app", &amd.digest(), &amd);
-    world.registry.put_image("app", "arm", &arm);
-    let named = world.by_digest(&amd);
+    fixture.registry.put_image("app", &amd.digest(), &amd);
+    fixture.registry.put_image("app", "arm", &arm);
+    let named = fixture.by_digest(&amd);
     let offline = ["create", "--amend", "--offline"];
     for verb in [&["create"][..], &["create", "--amend"], &offline, &["add"], &["add", "--offline"]] {
-        let made = world.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
+        let made = fixture.run(&[verb, &["--platform", "linux/amd64", "@app:1", &named]].concat()).success();
         assert_eq!(made.err(), "", "{verb:?}");
     }
     let both = ["create", "--amend", "--platform", "linux/amd64,linux/arm64", "@app:1", &named, "@app:arm"];
-    let _ = world.run(&both).success();
-    assert_eq!(world.digests("@app:1"), sorted(&[&amd, &arm]));
+    let _ = fixture.run(&both).success();
+    assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm]));
     for verb in [&["create", "--amend"][..], &offline, &["add", "--offline"]] {
-        let refused = world.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
+        let refused = fixture.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
         let lines = format!("no image for linux/riscv64 in {named}\nhint: there is: linux/amd64\n");
         assert_eq!((refused.code, refused.err()), (1, lines), "{verb:?}");
     }
@@ -222,26 +222,26 @@ fn what_is_picked_may_be_in_what_the_draft_has() {
 
 #[test]
 fn what_the_flags_of_add_say_reaches_images_by_whatever_name_they_are_there() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let index = Index::oci().image(&amd).image(&arm).attestation(&amd).build();
-    world.registry.put_image("app", "amd", &amd);
-    world.registry.put_index("app", "multi", &index);
-    let _ = world.run(&["create", "@app:1", "@app:amd"]).success();
-    let _ = world.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
-    assert_eq!(world.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
-    let said = |image: &Image| text(&world.noted("@app:1", image)["annotations"]["k"]);
+    fixture.registry.put_image("app", "amd", &amd);
+    fixture.registry.put_index("app", "multi", &index);
+    let _ = fixture.run(&["create", "@app:1", "@app:amd"]).success();
+    let _ = fixture.run(&["add", "@app:1", "@app:multi", "--annotation", "k=v"]).success();
+    assert_eq!(fixture.digests("@app:1"), sorted(&index.images.iter().collect::<Vec<_>>()));
+    let said = |image: &Image| text(&fixture.noted("@app:1", image)["annotations"]["k"]);
     assert_eq!([said(&amd), said(&arm), said(&index.images[2])], ["v", "v", ""]);
-    world.registry.clear();
+    fixture.registry.clear();
     let offline = ["add", "--offline", "--platform", "linux/arm64", "@app:1", "@app:multi", "--annotation", "k=w"];
-    let _ = world.run(&offline).success();
-    assert_eq!(world.requests(), [""; 0]);
+    let _ = fixture.run(&offline).success();
+    assert_eq!(fixture.requests(), [""; 0]);
     assert_eq!([said(&amd), said(&arm)], ["v", "w"], "what was not picked was not meant");
     // Of two names by which the draft has it, the one that says what the index says is meant.
     let again = json!({"architecture": "amd64", "os": "linux", "variant": "v3"});
-    world.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, again, &[]).build());
-    let _ = world.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
-    assert_eq!(world.digests("@app:2").len(), 2);
-    let _ = world.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
-    assert_eq!(text(&world.noted("@app:2", &amd)["annotations"]["k"]), "v");
+    fixture.registry.put_index("app", "twice", &Index::oci().image(&arm).image_with(&amd, again, &[]).build());
+    let _ = fixture.run(&["create", "@app:2", "@app:amd", "@app:twice"]).success();
+    assert_eq!(fixture.digests("@app:2").len(), 2);
+    let _ = fixture.run(&["add", "@app:2", "@app:twice", "--annotation", "k=v"]).success();
+    assert_eq!(text(&fixture.noted("@app:2", &amd)["annotations"]["k"]), "v");
 }

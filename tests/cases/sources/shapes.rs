@@ -4,65 +4,65 @@ use serde_json::{Value, json};
 use testkit::image::fixtures::{attestation_of, windows_image};
 use testkit::image::{Image, Index, OCI_MANIFEST};
 
-use super::{World, image, sorted, text};
+use super::{Fixture, image, sorted, text};
 
 /// `levels` indexes, each but the innermost with nothing in it but the next.
 fn nested(levels: usize, inner: &Index) -> Index {
     (1..levels).fold(inner.clone(), |index, _| Index::oci().index(&index).build())
 }
 
-fn platforms(world: &World, list: &str) -> Vec<String> {
+fn platforms(fixture: &Fixture, list: &str) -> Vec<String> {
     let name = |line: &Value| {
         let platform = &line["platform"];
         let words = ["os", "architecture", "variant", "os.version"].map(|word| text(&platform[word]));
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/")
     };
-    let mut names: Vec<String> = world.lines(list).iter().map(name).collect();
+    let mut names: Vec<String> = fixture.lines(list).iter().map(name).collect();
     names.sort();
     names
 }
 
 #[test]
 fn indexes_may_lie_in_indexes_but_not_without_end() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let inner = Index::oci().image(&amd).attestation(&amd).build();
-    world.registry.put_index("app", "deep", &nested(8, &inner));
-    world.registry.put_index("app", "deeper", &nested(9, &inner));
-    world.registry.put_index("app", "both", &Index::oci().index(&nested(2, &inner)).image(&arm).build());
-    let _ = world.run(&["create", "@app:1", "@app:deep"]).success();
+    fixture.registry.put_index("app", "deep", &nested(8, &inner));
+    fixture.registry.put_index("app", "deeper", &nested(9, &inner));
+    fixture.registry.put_index("app", "both", &Index::oci().index(&nested(2, &inner)).image(&arm).build());
+    let _ = fixture.run(&["create", "@app:1", "@app:deep"]).success();
     let all: Vec<&Image> = inner.images.iter().collect();
     // Nothing was changed, so that it is that index; an edit has the images in its place.
-    assert_eq!(world.digests("@app:1"), [nested(7, &inner).digest()]);
-    let _ = world.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
-    assert_eq!(world.digests("@app:1"), sorted(&all));
-    let _ = world.run(&["create", "@app:2", "@app:both", "--platform", "linux/amd64"]).success();
-    assert_eq!(world.digests("@app:2"), sorted(&all));
-    let refused = world.run(&["create", "@app:3", "@app:deeper"]);
-    let line = format!("{} has indexes nested more than 8 deep\n", world.name("app:deeper"));
+    assert_eq!(fixture.digests("@app:1"), [nested(7, &inner).digest()]);
+    let _ = fixture.run(&["annotate", "@app:1", "--annotation", "k=v"]).success();
+    assert_eq!(fixture.digests("@app:1"), sorted(&all));
+    let _ = fixture.run(&["create", "@app:2", "@app:both", "--platform", "linux/amd64"]).success();
+    assert_eq!(fixture.digests("@app:2"), sorted(&all));
+    let refused = fixture.run(&["create", "@app:3", "@app:deeper"]);
+    let line = format!("{} has indexes nested more than 8 deep\n", fixture.name("app:deeper"));
     assert_eq!((refused.code, refused.err().starts_with(&line)), (1, true), "{}", refused.err());
-    assert_eq!(world.run(&["exists", "@app:3"]).code, 1, "a refused source leaves no draft");
+    assert_eq!(fixture.run(&["exists", "@app:3"]).code, 1, "a refused source leaves no draft");
 }
 
 #[test]
 fn an_index_without_end_is_refused_before_anything_of_it_is_asked_for() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let line = |n: usize| {
         let digest = format!("sha256:{n:064x}");
         json!({"mediaType": OCI_MANIFEST, "size": 2, "digest": digest, "platform": {"os": "linux", "architecture": "amd64"}})
     };
     let wide = (0..10_001).fold(Index::oci(), |index, n| index.child(line(n))).build();
-    world.registry.put_manifest("app", "wide", &wide.media_type, &wide.manifest);
-    world.registry.clear();
-    let refused = world.run(&["create", "@app:1", "@app:wide"]);
-    let line = format!("{} brings the manifests taken out of indexes to more than 10000\n", world.name("app:wide"));
+    fixture.registry.put_manifest("app", "wide", &wide.media_type, &wide.manifest);
+    fixture.registry.clear();
+    let refused = fixture.run(&["create", "@app:1", "@app:wide"]);
+    let line = format!("{} brings the manifests taken out of indexes to more than 10000\n", fixture.name("app:wide"));
     assert!(refused.err().starts_with(&line), "{}", refused.err());
-    assert_eq!(world.requests().len(), 1);
+    assert_eq!(fixture.requests().len(), 1);
 }
 
 #[test]
 fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let on = |variant: &str| json!({"architecture": "amd64", "os": "linux", "variant": variant});
     let index = Index::oci()
@@ -73,59 +73,59 @@ fn an_image_that_an_index_lists_for_several_platforms_keeps_them_all() {
         .image(&arm)
         .attestation(&amd)
         .build();
-    world.registry.put_index("app", "many", &index);
-    world.registry.clear();
-    let _ = world.run(&["create", "@app:1", "@app:many"]).success();
+    fixture.registry.put_index("app", "many", &index);
+    fixture.registry.clear();
+    let _ = fixture.run(&["create", "@app:1", "@app:many"]).success();
     // The index, two images and an attestation: each is asked for once.
-    assert_eq!(world.requests().len(), 4);
+    assert_eq!(fixture.requests().len(), 4);
     let own = ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/arm64", "unknown/unknown"];
     // As the index has it, which names the first twice.
-    assert_eq!(platforms(&world, "@app:1"), [&own[..1], &own[..]].concat());
-    let again = world.name(&format!("app:many@{}", amd.digest()));
-    let _ = world.run(&["annotate", "@app:1", &again, "--annotation", "more=m"]).success();
-    let _ = world.run(&["create", "--amend", "@app:1", "@app:many"]).success();
-    assert_eq!(platforms(&world, "@app:1"), own, "looking again adds nothing");
-    let gone = world.run(&["remove", "@app:1", "linux/amd64/v3"]).success();
-    assert_eq!(gone.out(), format!("Removed {}\n", world.name(&format!("app:many-3@{}", amd.digest()))));
-    let _ = world.run(&["push", "@app:1"]).success();
-    assert_eq!(platforms(&world, "@app:1"), [&own[..2], &own[3..]].concat(), "its attestation stays with the others");
-    let lines = world.lines("@app:1");
+    assert_eq!(platforms(&fixture, "@app:1"), [&own[..1], &own[..]].concat());
+    let again = fixture.name(&format!("app:many@{}", amd.digest()));
+    let _ = fixture.run(&["annotate", "@app:1", &again, "--annotation", "more=m"]).success();
+    let _ = fixture.run(&["create", "--amend", "@app:1", "@app:many"]).success();
+    assert_eq!(platforms(&fixture, "@app:1"), own, "looking again adds nothing");
+    let gone = fixture.run(&["remove", "@app:1", "linux/amd64/v3"]).success();
+    assert_eq!(gone.out(), format!("Removed {}\n", fixture.name(&format!("app:many-3@{}", amd.digest()))));
+    let _ = fixture.run(&["push", "@app:1"]).success();
+    assert_eq!(platforms(&fixture, "@app:1"), [&own[..2], &own[3..]].concat(), "its attestation stays with the others");
+    let lines = fixture.lines("@app:1");
     let v2 = lines.iter().find(|line| line["platform"]["variant"] == "v2").expect("the second line");
     assert_eq!(v2["annotations"], json!({"k": "v", "more": "m"}));
-    let _ = world.run(&["create", "--platform", "linux/amd64/v2", "@app:2", "@app:many"]).success();
-    assert_eq!(platforms(&world, "@app:2"), ["linux/amd64/v2", "unknown/unknown"]);
+    let _ = fixture.run(&["create", "--platform", "linux/amd64/v2", "@app:2", "@app:many"]).success();
+    assert_eq!(platforms(&fixture, "@app:2"), ["linux/amd64/v2", "unknown/unknown"]);
 }
 
 #[test]
 fn an_image_that_is_named_and_listed_is_in_the_list_once() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
-    world.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
-    world.registry.put_image("app", "amd", &amd);
+    fixture.registry.put_index("app", "multi", &Index::oci().image(&amd).image(&arm).attestation(&amd).build());
+    fixture.registry.put_image("app", "amd", &amd);
     for (list, sources) in [("@app:1", ["@app:multi", "@app:amd"]), ("@app:2", ["@app:amd", "@app:multi"])] {
-        let _ = world.run(&["create", list, sources[0], sources[1]]).success();
-        assert_eq!(world.lines(list).len(), 3, "{sources:?}");
-        let _ = world.run(&["annotate", list, "@app:amd", "--variant", "v2"]).success();
-        assert_eq!(platforms(&world, list), ["linux/amd64/v2", "linux/arm64", "unknown/unknown"], "{sources:?}");
+        let _ = fixture.run(&["create", list, sources[0], sources[1]]).success();
+        assert_eq!(fixture.lines(list).len(), 3, "{sources:?}");
+        let _ = fixture.run(&["annotate", list, "@app:amd", "--variant", "v2"]).success();
+        assert_eq!(platforms(&fixture, list), ["linux/amd64/v2", "linux/arm64", "unknown/unknown"], "{sources:?}");
     }
 }
 
 #[test]
 fn an_attestation_comes_along_wherever_it_stands() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (amd, arm) = (image("amd64", "a"), image("arm64", "b"));
     let inner = Index::oci().image(&amd).image(&arm).build();
     let outer = Index::oci().index(&inner).attestation(&amd).attestation(&arm).build();
-    world.registry.put_index("app", "outer", &outer);
-    let _ = world.run(&["create", "@app:1", "@app:outer", "--platform", "linux/arm64"]).success();
-    assert_eq!(world.digests("@app:1"), sorted(&[&arm, &outer.images[1]]));
+    fixture.registry.put_index("app", "outer", &outer);
+    let _ = fixture.run(&["create", "@app:1", "@app:outer", "--platform", "linux/arm64"]).success();
+    assert_eq!(fixture.digests("@app:1"), sorted(&[&arm, &outer.images[1]]));
     // One whose image is not there is what the index has, and stays so; nobody who picks wants it.
     let orphan = Index::oci().attestation(&amd).image(&arm).build();
-    world.registry.put_index("app", "orphan", &orphan);
-    let _ = world.run(&["create", "@app:2", "@app:orphan"]).success();
-    assert_eq!(world.digests("@app:2"), sorted(&[&arm, &attestation_in(&orphan)]));
-    let _ = world.run(&["create", "@app:3", "@app:orphan", "--platform", "linux/arm64"]).success();
-    assert_eq!(world.digests("@app:3"), [arm.digest()]);
+    fixture.registry.put_index("app", "orphan", &orphan);
+    let _ = fixture.run(&["create", "@app:2", "@app:orphan"]).success();
+    assert_eq!(fixture.digests("@app:2"), sorted(&[&arm, &attestation_in(&orphan)]));
+    let _ = fixture.run(&["create", "@app:3", "@app:orphan", "--platform", "linux/arm64"]).success();
+    assert_eq!(fixture.digests("@app:3"), [arm.digest()]);
 }
 
 fn attestation_in(index: &Index) -> Image {
@@ -134,7 +134,7 @@ fn attestation_in(index: &Index) -> Image {
 
 #[test]
 fn picks_are_normalised_and_what_was_not_said_is_open() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let of = |architecture: &str, variant: &str| {
         let builder = Image::oci().platform("linux", architecture).layer(format!("{architecture}{variant}"));
         if variant.is_empty() { builder.build() } else { builder.variant(variant).build() }
@@ -143,7 +143,7 @@ fn picks_are_normalised_and_what_was_not_said_is_open() {
     let (old, new) = (windows_image("10.0.17763.1"), windows_image("10.0.20348.5"));
     let all = [&arm64, &v7, &v6, &old, &new];
     let index = all.iter().fold(Index::oci(), |index, image| index.image(image)).build();
-    world.registry.put_index("app", "multi", &index);
+    fixture.registry.put_index("app", "multi", &index);
     let cases: [(&str, &[&Image]); 12] = [
         ("linux/arm64", &[&arm64]),
         ("linux/arm64/v8", &[&arm64]),
@@ -159,11 +159,11 @@ fn picks_are_normalised_and_what_was_not_said_is_open() {
         ("windows/x86_64:10.0.20348.5,linux/arm64", &[&new, &arm64]),
     ];
     for (picked, images) in cases {
-        let _ = world.run(&["create", "--replace", "@app:1", "@app:multi", "--platform", picked]).success();
-        assert_eq!(world.digests("@app:1"), sorted(images), "{picked}");
+        let _ = fixture.run(&["create", "--replace", "@app:1", "@app:multi", "--platform", picked]).success();
+        assert_eq!(fixture.digests("@app:1"), sorted(images), "{picked}");
     }
     for missing in ["linux/arm64/v9", "linux/arm/v5", "windows/amd64:10.0.2", "windows/arm64"] {
-        let refused = world.run(&["create", "--replace", "@app:1", "@app:multi", "--platform", missing]);
+        let refused = fixture.run(&["create", "--replace", "@app:1", "@app:multi", "--platform", missing]);
         assert_eq!(refused.code, 1, "{missing}");
         assert!(refused.err().starts_with(&format!("no image for {missing} in ")), "{}", refused.err());
     }
@@ -171,20 +171,20 @@ fn picks_are_normalised_and_what_was_not_said_is_open() {
 
 #[test]
 fn what_is_not_there_is_told_with_what_is() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let amd = image("amd64", "a");
     let attested = Index::oci().attestation(&amd).build();
-    world.registry.put_image("app", "amd", &amd);
-    world.registry.put_index("app", "attested", &attested);
-    world.registry.put_index("app", "deep", &nested(3, &Index::oci().image(&amd).build()));
+    fixture.registry.put_image("app", "amd", &amd);
+    fixture.registry.put_index("app", "attested", &attested);
+    fixture.registry.put_index("app", "deep", &nested(3, &Index::oci().image(&amd).build()));
     for source in ["@app:amd", "@app:deep"] {
-        let refused = world.run(&["create", "@app:1", source, "--platform", "linux/arm64"]);
+        let refused = fixture.run(&["create", "@app:1", source, "--platform", "linux/arm64"]);
         let hint = refused.err().contains("hint: there is: linux/amd64\n");
         assert_eq!((refused.code, hint), (1, true), "{source}: {}", refused.err());
     }
-    let refused = world.run(&["create", "@app:1", "@app:attested", "--attestations", "drop"]);
-    let line = format!("{} is a manifest list with no images\n", world.name("app:attested"));
+    let refused = fixture.run(&["create", "@app:1", "@app:attested", "--attestations", "drop"]);
+    let line = format!("{} is a manifest list with no images\n", fixture.name("app:attested"));
     assert!(refused.err().starts_with(&line), "{}", refused.err());
-    assert_eq!(world.run(&["ls", "-q"]).out(), "");
+    assert_eq!(fixture.run(&["ls", "-q"]).out(), "");
     assert_eq!(attestation_of(&amd).platform().expect("one")["os"], "unknown");
 }

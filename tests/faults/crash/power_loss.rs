@@ -15,7 +15,7 @@ use testkit::figures::told;
 use testkit::skip::skipped;
 
 use super::disk::{Call, Content, Disk, Node, ROOT};
-use super::ground::{Case, FORGET, Ground};
+use super::fixture::{Case, FORGET, Fixture};
 use super::{ADD, ANNOTATE_THE_LIST, APPLY, REPLACE, REPLACE_BACK, TAKE_OUT, no_strace};
 
 /// A draft as it may be found: its entries, and what its side file says of it. `None` for no draft.
@@ -76,8 +76,8 @@ fn is_allowed(found: &Found, old: &Found, new: &Found, by_entry: bool) -> bool {
 
 impl Look {
     /// At the store in this home, and with this folder for the list.
-    fn at(ground: &Ground) -> Look {
-        Look { folder: ground.folder(), identities: BTreeMap::new() }
+    fn at(fixture: &Fixture) -> Look {
+        Look { folder: fixture.folder(), identities: BTreeMap::new() }
     }
 
     /// Notes what the list's folder is called now.
@@ -112,14 +112,14 @@ fn check(case: &'static Case) {
     if let Some(why) = no_strace() {
         return skipped(&format!("a power loss at every step of {}", case.name), &why);
     }
-    let ground = Ground::new(case);
-    let sandbox = ground.prepared();
+    let fixture = Fixture::new(case);
+    let sandbox = fixture.prepared();
     let home = sandbox.docker_config();
     let mut disk = Disk::of(&home);
-    let mut look = Look::at(&ground);
+    let mut look = Look::at(&fixture);
     look.note(&disk, &home);
     let old = look.seen(&disk);
-    let (output, log) = ground.traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
+    let (output, log) = fixture.traced(&sandbox, &["-xx".to_owned(), "-s16777216".to_owned()]);
     assert_eq!(output.code, 0, "{}", output.err());
     let calls = Call::all(&log, &home);
     // Once through to the end, for what is there then.
@@ -130,7 +130,7 @@ fn check(case: &'static Case) {
     look.note(&last, &home);
     let new = look.seen(&last);
     assert_ne!(old, new);
-    let (real, mut look_at_real) = (Disk::of(&home), Look::at(&ground));
+    let (real, mut look_at_real) = (Disk::of(&home), Look::at(&fixture));
     look_at_real.note(&real, &home);
     assert_eq!(look_at_real.seen(&real), new, "the model came out elsewhere than the disk");
 

@@ -10,7 +10,7 @@ use testkit::loopback::{Chance, Fault, Redirected};
 use testkit::sandbox::Output;
 
 use super::commands::{COMMANDS, Command, Says};
-use super::ground::{Door, Ground, Limits, Side};
+use super::fixture::{Door, Fixture, Limits, Side};
 use super::verdict::{Clean, verdict};
 
 /// What the user says where a registry does not answer. The first is enough for most commands; on a machine that has so
@@ -103,13 +103,13 @@ pub(super) fn clean(command: &'static Command, door: Door) -> Arc<Clean> {
     let mut known = CLEAN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.entry((command.name, door));
     Arc::clone(known.or_insert_with(|| {
-        let ground = Ground::new(door);
-        command.prepare(&ground);
-        Side::BOTH.iter().for_each(|side| ground.registry(*side).clear());
+        let fixture = Fixture::new(door);
+        command.prepare(&fixture);
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear());
         let case = Case::new(command, door, Plan::Nothing);
-        let output = ground.run(command.program, &case.words(&ground, None), case.limits).success();
-        let requests = Side::BOTH.map(|side| ground.registry(side).requests().len());
-        Arc::new(Clean { stdout: ground.anonymous(&output.out()), state: ground.state(), requests })
+        let output = fixture.run(command.program, &case.words(&fixture, None), case.limits).success();
+        let requests = Side::BOTH.map(|side| fixture.registry(side).requests().len());
+        Arc::new(Clean { stdout: fixture.anonymous(&output.out()), state: fixture.state(), requests })
     }))
 }
 
@@ -167,8 +167,8 @@ impl Case {
         }
     }
 
-    fn words(&self, ground: &Ground, timeout: Option<&str>) -> Vec<String> {
-        let mut words = self.command.words(ground);
+    fn words(&self, fixture: &Fixture, timeout: Option<&str>) -> Vec<String> {
+        let mut words = self.command.words(fixture);
         let Limits { jobs, retries } = self.limits;
         let (jobs, retries) = (jobs.to_string(), retries.to_string());
         // Behind the verb.
@@ -211,31 +211,31 @@ impl Case {
 
     fn once(&self, timeout: Option<(&str, &str)>) -> Outcome {
         let clean = clean(self.command, self.door);
-        let ground = Ground::new(self.door);
-        self.command.prepare(&ground);
-        let before = ground.state();
-        Side::BOTH.iter().for_each(|side| ground.registry(*side).clear_faults());
-        self.arm(&ground);
-        let words = self.words(&ground, timeout.map(|(typed, _)| typed));
+        let fixture = Fixture::new(self.door);
+        self.command.prepare(&fixture);
+        let before = fixture.state();
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear_faults());
+        self.arm(&fixture);
+        let words = self.words(&fixture, timeout.map(|(typed, _)| typed));
         let begun = Instant::now();
-        let output = self.disturbed(&ground, &words);
+        let output = self.disturbed(&fixture, &words);
         let took = begun.elapsed();
         let struck = |side| {
-            let struck: Vec<(usize, Fault)> = ground.registry(side).struck();
+            let struck: Vec<(usize, Fault)> = fixture.registry(side).struck();
             struck.into_iter().map(move |(number, fault)| (side, number, fault))
         };
         let struck: Vec<_> = Side::BOTH.into_iter().flat_map(struck).collect();
-        let mut wrong = verdict(&ground, self.command, &before, &clean, &output, self.is_debug);
+        let mut wrong = verdict(&fixture, self.command, &before, &clean, &output, self.is_debug);
         wrong.extend(self.missed(&struck, &output, timeout));
         let said = format!("{} {words:?}\n{}{}", self.command.program, output.out(), output.err());
-        Outcome { struck, code: output.code, wrong, took, said: ground.anonymous(&said) }
+        Outcome { struck, code: output.code, wrong, took, said: fixture.anonymous(&said) }
     }
 
-    fn disturbed(&self, ground: &Ground, words: &[String]) -> Output {
+    fn disturbed(&self, fixture: &Fixture, words: &[String]) -> Output {
         let program = self.command.program;
         let run = || match self.is_program {
-            true => ground.run_program(program, words, self.limits),
-            false => ground.run(program, words, self.limits),
+            true => fixture.run_program(program, words, self.limits),
+            false => fixture.run(program, words, self.limits),
         };
         if !self.drips() {
             return run();
@@ -244,7 +244,7 @@ impl Case {
             let (running, ended) = channel::<()>();
             scope.spawn(move || {
                 while ended.recv_timeout(DRIP) == Err(RecvTimeoutError::Timeout) {
-                    Side::BOTH.iter().for_each(|side| ground.registry(*side).drip(1));
+                    Side::BOTH.iter().for_each(|side| fixture.registry(*side).drip(1));
                 }
             });
             let output = run();
@@ -271,10 +271,10 @@ impl Case {
         (!output.err().contains(&in_time)).then(|| format!("it did not give up because there was no answer {in_time}"))
     }
 
-    fn arm(&self, ground: &Ground) {
+    fn arm(&self, fixture: &Fixture) {
         match &self.plan {
             Plan::Nothing => {}
-            Plan::One { side, number, trouble } => ground.registry(*side).fail_request(*number, trouble.fault()),
+            Plan::One { side, number, trouble } => fixture.registry(*side).fail_request(*number, trouble.fault()),
             Plan::Chance { seed, one_in, stalls } => {
                 let stalls = if *stalls && self.command.is_ours() { Trouble::stalls() } else { Vec::new() };
                 let others = Trouble::every(self.command);
@@ -283,10 +283,10 @@ impl Case {
                 let troubles: Vec<Trouble> = many.chain(others.iter().cloned()).collect();
                 let faults: Vec<Fault> = troubles.iter().map(Trouble::fault).collect();
                 for (side, seed) in Side::BOTH.into_iter().zip([*seed, !*seed]) {
-                    ground.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.clone()));
+                    fixture.registry(side).leave_to(Chance::new(seed).one_in(*one_in).among(faults.clone()));
                 }
             }
-            Plan::TokensDown(side) => ground.registry(*side).stop_tokens(),
+            Plan::TokensDown(side) => fixture.registry(*side).stop_tokens(),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use docker_manifest::cli::args;
 
 use super::commands::COMMANDS;
-use super::ground::{Door, Ground, Limits, Side};
-use super::scenes;
+use super::fixture::{Door, Fixture, Limits, Side};
+use super::setups;
 
 /// Those that ask no registry, as they are typed; `{L}` is a draft, `{I}` its one image.
 const LOCAL: &[&str] = &[
@@ -31,21 +31,21 @@ const LOCAL: &[&str] = &[
 #[test]
 fn every_command_is_in_the_matrix_or_asks_no_registry() {
     for line in LOCAL {
-        let ground = Ground::new(Door::Bearer);
-        scenes::draft_of_one(&ground);
-        Side::BOTH.iter().for_each(|side| ground.registry(*side).clear());
-        let (list, image) = (ground.list(), ground.at("team/amd:1"));
+        let fixture = Fixture::new(Door::Bearer);
+        setups::draft_of_one(&fixture);
+        Side::BOTH.iter().for_each(|side| fixture.registry(*side).clear());
+        let (list, image) = (fixture.list(), fixture.at("team/amd:1"));
         let words: Vec<String> =
             line.split(' ').map(|word| word.replace("{L}", &list).replace("{I}", &image)).collect();
-        let output = ground.run("docker-manifest", &words, Limits { jobs: 1, retries: 0 });
+        let output = fixture.run("docker-manifest", &words, Limits { jobs: 1, retries: 0 });
         let code = i32::from(line.ends_with("-not"));
         assert_eq!(output.code, code, "{line}: {}", output.err());
-        let asked = Side::BOTH.map(|side| ground.registry(side).connections());
+        let asked = Side::BOTH.map(|side| fixture.registry(side).connections());
         assert_eq!(asked, [0, 0], "{line}");
     }
-    let ground = Ground::new(Door::Open);
+    let fixture = Fixture::new(Door::Open);
     let asking = COMMANDS.iter().filter(|command| command.is_ours());
-    let asking = asking.filter_map(|command| command.words(&ground).into_iter().next());
+    let asking = asking.filter_map(|command| command.words(&fixture).into_iter().next());
     let local = LOCAL.iter().filter_map(|line| line.split(' ').next().map(str::to_owned));
     let here: BTreeSet<String> = asking.chain(local).filter(|verb| verb != "__complete").collect();
     let all: BTreeSet<String> = args::syntax().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();

@@ -7,8 +7,8 @@ use testkit::loopback::Registry;
 use testkit::sandbox::Output;
 
 use super::commands::{Command, Says};
-use super::ground::{Ground, Side, State};
-use super::scenes::TRIALS;
+use super::fixture::{Fixture, Side, State};
+use super::setups::TRIALS;
 
 type Texts = BTreeMap<String, String>;
 
@@ -29,32 +29,32 @@ impl Clean {
 
 /// All that is wrong with what came of a run.
 pub(super) fn verdict(
-    ground: &Ground,
+    fixture: &Fixture,
     command: &Command,
     before: &State,
     clean: &Clean,
     output: &Output,
     is_debug: bool,
 ) -> Vec<String> {
-    let after = ground.state();
-    let mut wrong = secrets(ground, output);
-    wrong.extend(moved(ground, before, clean, &after));
-    wrong.extend(ground.leftovers().into_iter().map(|path| format!("left behind: {path}")));
-    wrong.extend(left(ground, output));
+    let after = fixture.state();
+    let mut wrong = secrets(fixture, output);
+    wrong.extend(moved(fixture, before, clean, &after));
+    wrong.extend(fixture.leftovers().into_iter().map(|path| format!("left behind: {path}")));
+    wrong.extend(left(fixture, output));
     if output.err().contains("panicked") {
         wrong.push("a panic".to_owned());
     }
     match output.code {
-        0 => wrong.extend(success(ground, command, clean, output, &after)),
-        1 => wrong.extend(failure(ground, command, before, clean, output, &after, is_debug)),
+        0 => wrong.extend(success(fixture, command, clean, output, &after)),
+        1 => wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug)),
         code => wrong.push(format!("exit code {code}")),
     }
     wrong
 }
 
-fn success(ground: &Ground, command: &Command, clean: &Clean, output: &Output, after: &State) -> Vec<String> {
+fn success(fixture: &Fixture, command: &Command, clean: &Clean, output: &Output, after: &State) -> Vec<String> {
     let mut wrong = Vec::new();
-    let stdout = ground.anonymous(&output.out());
+    let stdout = fixture.anonymous(&output.out());
     let is_right = match command.says {
         Says::Exactly | Says::EachList => stdout == clean.stdout,
         Says::Less => stdout.lines().all(|line| clean.stdout.lines().any(|known| known == line) || is_less(line)),
@@ -87,7 +87,7 @@ fn has_the_rows_of(one: &str, other: &str) -> bool {
 }
 
 fn failure(
-    ground: &Ground,
+    fixture: &Fixture,
     command: &Command,
     before: &State,
     clean: &Clean,
@@ -96,7 +96,7 @@ fn failure(
     is_debug: bool,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
-    let stdout = ground.anonymous(&output.out());
+    let stdout = fixture.anonymous(&output.out());
     let may_say = match command.says {
         Says::Exactly | Says::Less => stdout.is_empty(),
         Says::EachList => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
@@ -110,7 +110,7 @@ fn failure(
     let (not_old, not_new) = (differs(before), differs(&clean.state));
     let is_wrong = |name: &&String| command.says != Says::EachList || not_new.contains(*name);
     wrong.extend(not_old.iter().filter(is_wrong).map(|name| format!("a failure, and another draft: {name}")));
-    let names = |text: &str| Side::BOTH.iter().any(|side| text.contains(&ground.registry(*side).host()));
+    let names = |text: &str| Side::BOTH.iter().any(|side| text.contains(&fixture.registry(*side).host()));
     // What is traced comes first. Docker has one line that names nothing but a digest.
     let first = output.first_err_line();
     let is_plain = is_debug || names(&first) || first.starts_with("manifest verification failed for digest sha256:");
@@ -121,8 +121,8 @@ fn failure(
 }
 
 /// What a trial left behind is told.
-fn left(ground: &Ground, output: &Output) -> Option<String> {
-    let tags = ground.registry(Side::Target).tags(TRIALS);
+fn left(fixture: &Fixture, output: &Output) -> Option<String> {
+    let tags = fixture.registry(Side::Target).tags(TRIALS);
     let untold: Vec<&String> = tags.iter().filter(|tag| !output.err().contains(tag.as_str())).collect();
     (!untold.is_empty()).then(|| format!("it left the tags {untold:?} and does not say so"))
 }
@@ -148,14 +148,14 @@ fn differing<'a>(one: &'a Texts, two: &'a Texts) -> impl Iterator<Item = &'a Str
     names.into_iter().filter(|name| one.get(*name) != two.get(*name))
 }
 
-fn secrets(ground: &Ground, output: &Output) -> Vec<String> {
+fn secrets(fixture: &Fixture, output: &Output) -> Vec<String> {
     let said = output.out() + &output.err();
-    let told = ground.secrets().into_iter().filter(|secret| said.contains(secret.as_str()));
+    let told = fixture.secrets().into_iter().filter(|secret| said.contains(secret.as_str()));
     told.map(|secret| format!("the secret {secret} is told")).collect()
 }
 
 /// Tags name what they named, or what they are to name; and then all of it is there.
-fn moved(ground: &Ground, before: &State, clean: &Clean, after: &State) -> Vec<String> {
+fn moved(fixture: &Fixture, before: &State, clean: &Clean, after: &State) -> Vec<String> {
     let mut wrong = Vec::new();
     for (tag, digest) in &after.tags {
         if before.tags.get(tag) == Some(digest) {
@@ -164,7 +164,7 @@ fn moved(ground: &Ground, before: &State, clean: &Clean, after: &State) -> Vec<S
         if clean.state.tags.get(tag) != Some(digest) {
             wrong.push(format!("the tag {tag} names {digest}"));
         }
-        wrong.extend(missing(ground.registry(Side::Target), "team/app", digest).map(|what| format!("{tag}: {what}")));
+        wrong.extend(missing(fixture.registry(Side::Target), "team/app", digest).map(|what| format!("{tag}: {what}")));
     }
     wrong.extend(before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).map(|tag| format!("{tag} is gone")));
     wrong

@@ -22,7 +22,7 @@ pub(crate) enum Door {
 }
 
 /// A registry with the two images in it, and a sandbox to run the client in.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     _registry: RealRegistry,
     pub(crate) storage: Storage,
     pub(crate) sandbox: Sandbox,
@@ -32,7 +32,7 @@ pub(crate) struct Scene {
     pub(crate) host: String,
 }
 
-impl Scene {
+impl Fixture {
     /// Over plain HTTP on 127.0.0.1; None, said loudly, where there is no docker-registry.
     pub(crate) fn plain(door: Door) -> Option<Self> {
         Self::start(door, None, None)

@@ -74,7 +74,7 @@ impl Side {
 }
 
 /// All that there is for one run.
-pub(super) struct Ground {
+pub(super) struct Fixture {
     target: Registry,
     source: Registry,
     sandbox: Sandbox,
@@ -98,12 +98,12 @@ pub(super) struct State {
     pub(super) tags: BTreeMap<String, String>,
 }
 
-impl Ground {
-    pub(super) fn new(door: Door) -> Ground {
-        let ground = Ground { target: door.registry(), source: door.registry(), sandbox: Sandbox::in_memory() };
-        let entries = Side::BOTH.map(|side| format!(r#""{}":{}"#, ground.registry(side).host(), door.entry()));
-        ground.sandbox.write_config(&format!(r#"{{"auths":{{{}}}}}"#, entries.join(",")));
-        ground
+impl Fixture {
+    pub(super) fn new(door: Door) -> Fixture {
+        let fixture = Fixture { target: door.registry(), source: door.registry(), sandbox: Sandbox::in_memory() };
+        let entries = Side::BOTH.map(|side| format!(r#""{}":{}"#, fixture.registry(side).host(), door.entry()));
+        fixture.sandbox.write_config(&format!(r#"{{"auths":{{{}}}}}"#, entries.join(",")));
+        fixture
     }
 
     pub(super) fn registry(&self, side: Side) -> &Registry {
@@ -188,7 +188,7 @@ impl Ground {
         }
         let mut tags = BTreeMap::new();
         for side in Side::BOTH {
-            for repository in super::scenes::REPOSITORIES {
+            for repository in super::setups::REPOSITORIES {
                 for tag in self.registry(side).tags(repository) {
                     let found = self.registry(side).manifest(repository, &tag);
                     let digest = found.map(|(_, bytes)| testkit::image::sha256(&bytes)).unwrap_or_default();

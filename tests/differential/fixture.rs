@@ -42,13 +42,13 @@ impl Host {
 }
 
 /// One registry of the pair.
-pub(super) struct World {
+pub(super) struct Fixture {
     registry: Host,
     v6: Option<Host>,
     pub(super) catalogue: Catalogue,
 }
 
-impl World {
+impl Fixture {
     /// Starts and seeds docker-registry; an error says why there is none.
     pub(super) fn start() -> Result<Self, String> {
         let v6 = RealConfig { addr: std::net::Ipv6Addr::LOCALHOST.into(), ..RealConfig::default() };

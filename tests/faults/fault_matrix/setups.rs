@@ -6,7 +6,7 @@ use testkit::image::fixtures::buildx_index;
 use testkit::image::{Image, Index};
 use testkit::loopback::Big;
 
-use super::ground::{Ground, Side};
+use super::fixture::{Fixture, Side};
 
 /// The repositories that any command knows.
 pub(super) const REPOSITORIES: &[&str] = &["team/app", "team/amd", "team/arm", "team/both"];
@@ -39,85 +39,85 @@ static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
 });
 
 /// Nothing at all.
-pub(super) fn nothing(_: &Ground) {}
+pub(super) fn nothing(_: &Fixture) {}
 
 /// Two images and an index, beside the list.
-pub(super) fn images(ground: &Ground) {
-    let target = ground.registry(Side::Target);
+pub(super) fn images(fixture: &Fixture) {
+    let target = fixture.registry(Side::Target);
     target.put_image("team/amd", "1", &MATERIAL.amd);
     target.put_image("team/arm", "1", &MATERIAL.arm);
     target.put_index("team/both", "1", &MATERIAL.both);
 }
 
 /// The list that the tag names before.
-fn old_list(ground: &Ground) {
-    ground.registry(Side::Target).put_index("team/app", "1", &MATERIAL.old);
+fn old_list(fixture: &Fixture) {
+    fixture.registry(Side::Target).put_index("team/app", "1", &MATERIAL.old);
 }
 
 /// Two images in the list's own repository, under their architectures' names.
-pub(super) fn images_in_place(ground: &Ground) {
-    old_list(ground);
-    ground.registry(Side::Target).put_image("team/app", "amd64", &MATERIAL.amd);
-    ground.registry(Side::Target).put_image("team/app", "arm64", &MATERIAL.arm);
+pub(super) fn images_in_place(fixture: &Fixture) {
+    old_list(fixture);
+    fixture.registry(Side::Target).put_image("team/app", "amd64", &MATERIAL.amd);
+    fixture.registry(Side::Target).put_image("team/app", "arm64", &MATERIAL.arm);
 }
 
 /// Two images in the other registry.
-pub(super) fn images_afar(ground: &Ground) {
-    old_list(ground);
-    ground.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd);
-    ground.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
+pub(super) fn images_afar(fixture: &Fixture) {
+    old_list(fixture);
+    fixture.registry(Side::Source).put_image("team/amd", "1", &MATERIAL.amd);
+    fixture.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
 }
 
 /// One here and one there.
-pub(super) fn images_everywhere(ground: &Ground) {
-    images(ground);
-    images_afar(ground);
+pub(super) fn images_everywhere(fixture: &Fixture) {
+    images(fixture);
+    images_afar(fixture);
 }
 
-fn draft_of(ground: &Ground, images: &[String]) {
-    let list = ground.list();
+fn draft_of(fixture: &Fixture, images: &[String]) {
+    let list = fixture.list();
     let words: Vec<&str> = ["create", &list].into_iter().chain(images.iter().map(String::as_str)).collect();
-    ground.prepare(&words);
+    fixture.prepare(&words);
 }
 
 /// A draft whose images lie where the list goes.
-pub(super) fn draft_in_place(ground: &Ground) {
-    images_in_place(ground);
-    draft_of(ground, &[ground.at("team/app:amd64"), ground.at("team/app:arm64")]);
+pub(super) fn draft_in_place(fixture: &Fixture) {
+    images_in_place(fixture);
+    draft_of(fixture, &[fixture.at("team/app:amd64"), fixture.at("team/app:arm64")]);
 }
 
 /// A draft whose images lie in the list's registry.
-pub(super) fn draft_near(ground: &Ground) {
-    old_list(ground);
-    images(ground);
-    draft_of(ground, &[ground.at("team/amd:1"), ground.at("team/arm:1")]);
+pub(super) fn draft_near(fixture: &Fixture) {
+    old_list(fixture);
+    images(fixture);
+    draft_of(fixture, &[fixture.at("team/amd:1"), fixture.at("team/arm:1")]);
 }
 
 /// A draft whose images lie in the other registry.
-pub(super) fn draft_afar(ground: &Ground) {
-    images_afar(ground);
-    draft_of(ground, &[ground.afar("team/amd:1"), ground.afar("team/arm:1")]);
+pub(super) fn draft_afar(fixture: &Fixture) {
+    images_afar(fixture);
+    draft_of(fixture, &[fixture.afar("team/amd:1"), fixture.afar("team/arm:1")]);
 }
 
 /// A draft with a layer that is not sent in one request.
-pub(super) fn draft_of_large(ground: &Ground) {
-    old_list(ground);
-    let source = ground.registry(Side::Source);
+pub(super) fn draft_of_large(fixture: &Fixture) {
+    old_list(fixture);
+    let source = fixture.registry(Side::Source);
     source.put_image("team/amd", "1", &MATERIAL.large);
     source.put_big("team/amd", &MATERIAL.big);
-    draft_of(ground, &[ground.afar("team/amd:1")]);
+    draft_of(fixture, &[fixture.afar("team/amd:1")]);
 }
 
 /// A draft with images that were described by hand, and whose tag has moved since.
-pub(super) fn draft_that_is_behind(ground: &Ground) {
-    images(ground);
-    draft_of(ground, &[ground.at("team/amd:1"), ground.at("team/arm:1")]);
-    ground.prepare(&["annotate", &ground.list(), &ground.at("team/amd:1"), "--os-version", "6.1"]);
-    ground.registry(Side::Target).put_image("team/amd", "1", &MATERIAL.newer);
+pub(super) fn draft_that_is_behind(fixture: &Fixture) {
+    images(fixture);
+    draft_of(fixture, &[fixture.at("team/amd:1"), fixture.at("team/arm:1")]);
+    fixture.prepare(&["annotate", &fixture.list(), &fixture.at("team/amd:1"), "--os-version", "6.1"]);
+    fixture.registry(Side::Target).put_image("team/amd", "1", &MATERIAL.newer);
 }
 
 /// A draft of one image.
-pub(super) fn draft_of_one(ground: &Ground) {
-    images(ground);
-    draft_of(ground, &[ground.at("team/amd:1")]);
+pub(super) fn draft_of_one(fixture: &Fixture) {
+    images(fixture);
+    draft_of(fixture, &[fixture.at("team/amd:1")]);
 }

@@ -15,7 +15,7 @@ use testkit::image::Image;
 use testkit::loopback::Registry;
 
 /// A client and the folder that its files are in.
-pub(super) struct Bench {
+pub(super) struct Fixture {
     pub(super) registry: registry::Registry,
     trace: Lines,
     notices: Lines,
@@ -23,7 +23,7 @@ pub(super) struct Bench {
 }
 
 /// What a client is to be.
-pub(super) struct Plan {
+pub(super) struct FixtureBuilder {
     dir: tempfile::TempDir,
     env: Vec<(String, String)>,
     insecure: bool,
@@ -34,51 +34,60 @@ pub(super) struct Plan {
     clock: Option<Arc<dyn Clock>>,
 }
 
-impl Plan {
+impl FixtureBuilder {
     /// Nothing set, rootless so that certs.d is the test's own.
-    pub(super) fn new() -> Plan {
+    pub(super) fn new() -> FixtureBuilder {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
         let env = vec![
             ("ROOTLESSKIT_STATE_DIR".to_owned(), text(dir.path())),
             ("XDG_CONFIG_HOME".to_owned(), text(dir.path())),
         ];
-        Plan { dir, env, insecure: false, retries: 0, timeout: None, login: None, plain_http: false, clock: None }
+        FixtureBuilder {
+            dir,
+            env,
+            insecure: false,
+            retries: 0,
+            timeout: None,
+            login: None,
+            plain_http: false,
+            clock: None,
+        }
     }
 
     /// That sends again so often, and waits by this clock.
-    pub(super) fn retries(mut self, retries: u32, clock: Arc<dyn Clock>) -> Plan {
+    pub(super) fn retries(mut self, retries: u32, clock: Arc<dyn Clock>) -> FixtureBuilder {
         (self.retries, self.clock) = (retries, Some(clock));
         self
     }
 
     /// With `--timeout`.
-    pub(super) fn timeout(mut self, total: Duration) -> Plan {
+    pub(super) fn timeout(mut self, total: Duration) -> FixtureBuilder {
         self.timeout = Some(total);
         self
     }
 
     /// With `--username` and its password, for this registry.
-    pub(super) fn login(mut self, registry: &str, username: &str, password: &str) -> Plan {
+    pub(super) fn login(mut self, registry: &str, username: &str, password: &str) -> FixtureBuilder {
         let (registry, username) = (registry.to_owned(), username.to_owned());
         self.login = Some(Login { registry, username, password: Secret::new(password) });
         self
     }
 
     /// With `--plain-http`.
-    pub(super) fn plain_http(mut self) -> Plan {
+    pub(super) fn plain_http(mut self) -> FixtureBuilder {
         self.plain_http = true;
         self
     }
 
     /// With `--insecure`.
-    pub(super) fn insecure(mut self) -> Plan {
+    pub(super) fn insecure(mut self) -> FixtureBuilder {
         self.insecure = true;
         self
     }
 
     /// With this variable.
-    pub(super) fn env(mut self, name: &str, value: impl Into<String>) -> Plan {
+    pub(super) fn env(mut self, name: &str, value: impl Into<String>) -> FixtureBuilder {
         self.env.push((name.to_owned(), value.into()));
         self
     }
@@ -89,13 +98,13 @@ impl Plan {
     }
 
     /// With this config.json.
-    pub(super) fn config(self, text: &str) -> Plan {
+    pub(super) fn config(self, text: &str) -> FixtureBuilder {
         std::fs::write(self.dir.path().join("config.json"), text).expect("a new file");
         self
     }
 
     /// The client.
-    pub(super) fn build(self) -> Bench {
+    pub(super) fn build(self) -> Fixture {
         let (trace, notices) = (Lines::default(), Lines::default());
         let options = Options {
             env: Env::from_pairs(self.env),
@@ -111,20 +120,20 @@ impl Plan {
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(docker_manifest::net::SystemClock));
         let registry = registry::Registry::with_clock(options, clock);
-        Bench { registry, trace, notices, _dir: self.dir }
+        Fixture { registry, trace, notices, _dir: self.dir }
     }
 }
 
-impl Bench {
+impl Fixture {
     /// A client with nothing configured.
-    pub(super) fn new() -> Bench {
-        Plan::new().build()
+    pub(super) fn new() -> Fixture {
+        FixtureBuilder::new().build()
     }
 
     /// A client that is logged in to this registry.
-    pub(super) fn with_login(registry: &Registry, user: &str, password: &str) -> Bench {
+    pub(super) fn with_login(registry: &Registry, user: &str, password: &str) -> Fixture {
         let auth = base64::prelude::BASE64_STANDARD.encode(format!("{user}:{password}"));
-        Plan::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host())).build()
+        FixtureBuilder::new().config(&format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host())).build()
     }
 
     /// Fetches `name` of the registry.

@@ -113,7 +113,7 @@ pub(super) type Marks = BTreeSet<String>;
 const LIMITS: [(&str, &str); 2] = [("DOCKER_MANIFEST_JOBS", "1"), ("DOCKER_MANIFEST_RETRIES", "0")];
 
 /// A registry with a few images for all runs of a case.
-pub(super) struct Ground {
+pub(super) struct Fixture {
     registry: Registry,
     pub(super) case: &'static Case,
     /// The states that both tools have been shown already.
@@ -126,7 +126,7 @@ fn numbered(number: usize) -> Image {
     image.layer(format!("layer {number}")).build()
 }
 
-impl Ground {
+impl Fixture {
     pub(super) fn new(case: &'static Case) -> Self {
         let registry = Registry::start();
         for number in 0..IMAGES {
