@@ -34,7 +34,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("platform", platform),
     ("reference", reference),
     ("refusal", registry::refusal),
-    ("side_file", store::side_file),
+    ("sidecar", store::sidecar),
     ("spec", spec),
     ("token", registry::token),
 ];
@@ -339,7 +339,7 @@ mod tests {
             ("manifest", format!(r#"{{"config":{{"digest":"{digest}"}},"layers":[{lines}]}}"#)),
             ("entry", pairs("{", &|at| format!(r#""{at}":0"#), r#","Ref":"h.x/a:1"}"#)),
             (
-                "side_file",
+                "sidecar",
                 pairs(
                     r#"{"format":2,"list":"h.x/a:1","directory":"d","annotations":{"#,
                     &|at| format!(r#""{at}":"""#),

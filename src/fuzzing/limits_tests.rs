@@ -29,7 +29,7 @@ const DOORS: [(&str, usize, &str, &str); 15] = [
     ("platform", 128 * KIB, "linux/", ""),
     ("reference", 128 * KIB, "h.x/", ":1"),
     ("refusal", 64 * KIB, "{\"errors\":", "}"),
-    ("side_file", 4 * MIB, "{\"format\":2,\"list\":", "}"),
+    ("sidecar", 4 * MIB, "{\"format\":2,\"list\":", "}"),
     ("spec", MIB, "image: h.x/a\nmanifests: ", ""),
     ("token", MIB, "{\"token\":", "}"),
 ];

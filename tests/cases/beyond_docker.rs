@@ -93,13 +93,13 @@ impl Fixture {
         self.sandbox.tool(&Tool::Docker).args(args).run().success()
     }
 
-    /// The side file and the entry of this tag, as they lie there.
+    /// The sidecar and the entry of this tag, as they lie there.
     fn kept(&self, tag: &str) -> (String, String) {
         let host = self.registry.host().replace(':', "-");
         let store = self.sandbox.store();
         let side = store.join(format!(".docker-manifest/lists/{host}_list-1"));
         let entry = store.join(format!("{host}_list-1/{host}_app-{tag}"));
-        (fs::read_to_string(side).expect("the side file"), fs::read_to_string(entry).expect("the entry"))
+        (fs::read_to_string(side).expect("the sidecar"), fs::read_to_string(entry).expect("the entry"))
     }
 }
 

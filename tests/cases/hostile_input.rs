@@ -63,9 +63,9 @@ fn ten_million_values_in_the_store_take_little_memory() {
     fs::write(&entry, good).expect("the entry");
 
     let side = sandbox.store().join(".docker-manifest/lists").join(folder.file_name().expect("a name"));
-    let said = fs::read_to_string(&side).expect("a side file");
+    let said = fs::read_to_string(&side).expect("a sidecar");
     let bad = said.replacen('{', &format!("{{\"x\":[{}],", many("0", MANY)), 1);
-    fs::write(&side, bad).expect("a large side file");
+    fs::write(&side, bad).expect("a large sidecar");
     // One that nobody could use says nothing, as in a store that docker alone has written.
     assert_eq!(within(MEMORY_MAX, &sandbox, &["inspect", &list]).code, 0);
 }

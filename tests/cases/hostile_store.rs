@@ -248,7 +248,7 @@ fn more_files_than_any_draft_has_are_refused_uncounted() {
     }
 }
 
-/// Entries and side files that are text of the worst kinds: an error that names the file, or a right answer.
+/// Entries and sidecars that are text of the worst kinds: an error that names the file, or a right answer.
 #[test]
 fn whatever_stands_in_a_file_is_an_error_or_an_answer() {
     let fixture = Fixture::new();

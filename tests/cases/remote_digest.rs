@@ -39,7 +39,7 @@ impl Fixture {
     fn side(&self, list: &str) -> Value {
         let name = self.registry.name(list).replace(':', "-").replace('/', "_");
         let file = self.sandbox.store().join(".docker-manifest/lists").join(name);
-        serde_json::from_slice(&std::fs::read(file).expect("the side file")).expect("JSON")
+        serde_json::from_slice(&std::fs::read(file).expect("the sidecar")).expect("JSON")
     }
 
     fn served(&self, list: &str) -> String {

@@ -240,7 +240,7 @@ const ANNOTATE_THE_LIST: Case = Case {
     by_entry: true,
 };
 
-/// Every way that a file can go: two that go, one that is replaced, some that come, and the side file.
+/// Every way that a file can go: two that go, one that is replaced, some that come, and the sidecar.
 const REPLACE: Case = Case {
     name: "create --replace, format 1 to 2",
     before: &["create {L} 0 1 2", "annotate {L} 1 --variant v9"],

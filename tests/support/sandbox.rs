@@ -165,7 +165,7 @@ impl Tool {
 }
 
 /// Everything below a store: relative path → (permission bits, bytes); a directory ends in `/` and has no bytes.
-/// Names with a leading dot are left out at the root only, since our side files live there and nowhere else.
+/// Names with a leading dot are left out at the root only, since our sidecars live there and nowhere else.
 /// A root that does not exist is an empty tree.
 ///
 /// # Panics

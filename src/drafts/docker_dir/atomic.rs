@@ -99,8 +99,8 @@ impl StagedChange<'_> {
         let (name, path) = (self.step.name, self.folder.file(self.step.name));
         match self.step.after {
             Some(_) if self.step.if_unchanged => self.take_if_unchanged(),
-            Some(_) => self.folder.take_in(&self.new, name).map_err(StoreError::io(PLACE, &path)),
-            None => self.folder.give_out(name, &self.old).map_err(StoreError::io(TAKE, &path)),
+            Some(_) => self.folder.move_in(&self.new, name).map_err(StoreError::io(PLACE, &path)),
+            None => self.folder.move_out(name, &self.old).map_err(StoreError::io(TAKE, &path)),
         }
     }
 
@@ -110,10 +110,10 @@ impl StagedChange<'_> {
         if !self.is_unchanged(&path)? {
             return Ok(());
         }
-        self.folder.take_in(&self.new, self.step.name).map_err(StoreError::io(PLACE, &path))?;
+        self.folder.move_in(&self.new, self.step.name).map_err(StoreError::io(PLACE, &path))?;
         let unchanged = self.is_unchanged(&self.old);
         if !matches!(unchanged, Ok(true)) {
-            self.folder.take_in(&self.old, self.step.name).map_err(StoreError::io(PLACE, &path))?;
+            self.folder.move_in(&self.old, self.step.name).map_err(StoreError::io(PLACE, &path))?;
         }
         unchanged.map(drop)
     }
@@ -128,7 +128,7 @@ impl StagedChange<'_> {
 
     fn take_back(&self) -> io::Result<()> {
         match self.step.before {
-            Some(_) => self.folder.take_in(&self.old, self.step.name),
+            Some(_) => self.folder.move_in(&self.old, self.step.name),
             None => self.folder.remove(self.step.name),
         }
     }
@@ -199,7 +199,7 @@ pub(super) fn remove_directory(
 }
 
 fn finish(paths: &Paths, name: &str, away: &Path) {
-    let _ = fs::remove_file(paths.owner(name));
+    let _ = fs::remove_file(paths.sidecar(name));
     let _ = fs::remove_dir_all(away);
 }
 

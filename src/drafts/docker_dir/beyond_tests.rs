@@ -20,7 +20,7 @@ fn alter(store: &DockerDir, alter: impl Fn(&mut Draft)) {
     changed.unwrap();
 }
 
-fn side(home: &tempfile::TempDir) -> serde_json::Value {
+fn sidecar(home: &tempfile::TempDir) -> serde_json::Value {
     serde_json::from_slice(&fs::read(home.path().join(SIDE)).unwrap()).unwrap()
 }
 
@@ -39,14 +39,14 @@ fn what_the_list_itself_says_is_kept_beside_it_and_the_entries_bear_its_mark() {
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let root = home.path().join("manifests");
     let before = visible(&root);
-    assert_eq!(side(&home)["format"], 1);
+    assert_eq!(sidecar(&home)["format"], 1);
     alter(&store, |draft| {
         draft.annotations = [("<k>".to_owned(), "\u{2028}&".to_owned()), ("a".to_owned(), String::new())].into();
         draft.artifact_type = "a/b".into();
         draft.subject = Some(Descriptor::of("m", b"subject"));
     });
-    assert_eq!(side(&home)["format"], 2);
-    let mark = side(&home)["mark"].as_str().unwrap().to_owned();
+    assert_eq!(sidecar(&home)["format"], 2);
+    let mark = sidecar(&home)["mark"].as_str().unwrap().to_owned();
     assert_eq!(mark.len(), 32);
     let marked = format!(",\"Mark\":\"{mark}\"}}");
     let unmarked: BTreeMap<PathBuf, Vec<u8>> = visible(&root)
@@ -57,7 +57,7 @@ fn what_the_list_itself_says_is_kept_beside_it_and_the_entries_bear_its_mark() {
         })
         .collect();
     assert_eq!(unmarked, before);
-    assert_eq!(side(&home)["annotations"], serde_json::json!({"a": "", "<k>": "\u{2028}&"}));
+    assert_eq!(sidecar(&home)["annotations"], serde_json::json!({"a": "", "<k>": "\u{2028}&"}));
     let draft = store.load(&reference("h.x/l")).unwrap().unwrap();
     assert_eq!(draft.annotations["<k>"], "\u{2028}&");
     assert_eq!((draft.artifact_type.as_str(), &draft.subject), ("a/b", &Some(Descriptor::of("m", b"subject"))));
@@ -71,11 +71,11 @@ fn what_the_list_itself_says_is_kept_beside_it_and_the_entries_bear_its_mark() {
         draft.artifact_type.clear();
         draft.subject = None;
     });
-    assert_eq!((&side(&home)["format"], side(&home).get("mark")), (&serde_json::json!(1), None));
+    assert_eq!((&sidecar(&home)["format"], sidecar(&home).get("mark")), (&serde_json::json!(1), None));
     assert!(!visible(&root).values().any(|bytes| String::from_utf8_lossy(bytes).contains("Mark")));
     alter(&store, |draft| *draft = Draft::new(draft.reference.clone()));
-    assert_eq!(side(&home)["format"], 1);
-    assert_eq!(side(&home).as_object().unwrap().len(), 3);
+    assert_eq!(sidecar(&home)["format"], 1);
+    assert_eq!(sidecar(&home).as_object().unwrap().len(), 3);
     assert!(images(&store, "h.x/l").unwrap().is_empty());
 }
 
@@ -87,14 +87,14 @@ fn an_entry_that_an_older_program_would_cut_short_raises_the_format_while_it_is_
             also.iter().for_each(|entry| draft.insert(entry.clone()));
             draft.insert(listed("h.x/b"));
         });
-        assert_eq!(side(&home)["format"], 2);
+        assert_eq!(sidecar(&home)["format"], 2);
         let read = store.load(&reference("h.x/l")).unwrap().unwrap();
         let (read, put) = (read.get(&reference("h.x/b")).unwrap(), listed("h.x/b"));
         assert_eq!((&read.source, &read.descriptor), (&put.source, &put.descriptor));
         alter(&store, |draft| {
             draft.remove(&reference("h.x/b"));
         });
-        assert_eq!(side(&home)["format"], 1);
+        assert_eq!(sidecar(&home)["format"], 1);
     }
     // Features alone do the same.
     alter(&store, |draft| {
@@ -102,7 +102,7 @@ fn an_entry_that_an_older_program_would_cut_short_raises_the_format_while_it_is_
         entry.descriptor.platform.as_mut().unwrap().features = vec!["f".into()];
         draft.insert(entry);
     });
-    assert_eq!(side(&home)["format"], 2);
+    assert_eq!(sidecar(&home)["format"], 2);
 }
 
 #[test]
@@ -128,15 +128,15 @@ fn a_folder_that_docker_made_anew_is_not_taken_for_the_old_one() {
     let (shown, doubt) = store.shown(&reference("h.x/l")).unwrap().unwrap();
     assert!(!shown.says_more() && doubt.is_some());
     // One way out is a draft made anew, the other to delete what was written down.
-    let side_file = home.path().join(SIDE);
-    let kept = fs::read(&side_file).unwrap();
+    let sidecar = home.path().join(SIDE);
+    let kept = fs::read(&sidecar).unwrap();
     store.replace(&shown, &silent).unwrap();
     assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().says_more());
-    fs::write(&side_file, kept).unwrap();
+    fs::write(&sidecar, kept).unwrap();
     assert!(store.load(&reference("h.x/l")).is_err());
-    fs::remove_file(&side_file).unwrap();
+    fs::remove_file(&sidecar).unwrap();
     add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
-    assert_eq!(side(&home)["format"], 1);
+    assert_eq!(sidecar(&home)["format"], 1);
 }
 
 /// A copy by `cp -a`, `tar` or the cache of a CI, and a directory that gets another inode on overlayfs.
@@ -154,7 +154,7 @@ fn a_copy_is_known_by_its_mark_also_where_docker_has_changed_entries() {
     assert_eq!(store.load(&reference("h.x/l")).unwrap().unwrap().annotations["k"], "v");
     assert_eq!(store.names().unwrap()[0].known, Some(reference("h.x/l")));
     add(&store, "h.x/l", &[entry("h.x/c", "amd64")]).unwrap();
-    let mark = format!("\"Mark\":{}", side(&home)["mark"]);
+    let mark = format!("\"Mark\":{}", sidecar(&home)["mark"]);
     let bears = |name: &str| fs::read_to_string(folder.join(name)).unwrap().contains(&mark);
     assert_eq!([bears("h.x_a-latest"), bears("h.x_b-latest"), bears("h.x_c-latest")], [true; 3]);
     // Where docker has changed all of them, by the inode alone, the next change marks them again.
@@ -182,7 +182,7 @@ fn marking_an_entry_loses_nothing_of_dockers() {
 }
 
 #[test]
-fn a_removal_takes_the_side_file_with_it() {
+fn a_removal_takes_the_sidecar_with_it() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     remove(&store, "h.x/l").unwrap();
@@ -190,7 +190,7 @@ fn a_removal_takes_the_side_file_with_it() {
 }
 
 #[test]
-fn a_damaged_side_file_of_a_draft_that_is_there_is_named_and_not_overwritten() {
+fn a_damaged_sidecar_of_a_draft_that_is_there_is_named_and_not_overwritten() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     alter(&store, |draft| {
@@ -207,8 +207,8 @@ fn a_damaged_side_file_of_a_draft_that_is_there_is_named_and_not_overwritten() {
         assert_ne!(damaged, good);
         fs::write(home.path().join(SIDE), &damaged).unwrap();
         let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap_err();
-        assert!(matches!(&refused, Failure::Store(StoreError::SideFile { .. })), "{to}: {refused}");
-        assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::SideFile { .. })), "{to}");
+        assert!(matches!(&refused, Failure::Store(StoreError::Sidecar { .. })), "{to}: {refused}");
+        assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::Sidecar { .. })), "{to}");
         assert_eq!(fs::read_to_string(home.path().join(SIDE)).unwrap(), damaged);
     }
     // Of format 1 nobody has written such members, so nothing is lost.
@@ -240,9 +240,9 @@ fn the_order_and_the_form_of_an_index_are_kept_as_format_3() {
     let (home, store) = store();
     add(&store, "h.x/l", &[]).unwrap();
     alter(&store, formed);
-    assert_eq!(side(&home)["format"], 3);
-    assert_eq!(side(&home)["source"]["raw"], "eyB9");
-    assert_eq!(side(&home)["order"], serde_json::json!(["h.x_b-latest", Digest::of(b"d").as_str(), "h.x_a-latest"]));
+    assert_eq!(sidecar(&home)["format"], 3);
+    assert_eq!(sidecar(&home)["source"]["raw"], "eyB9");
+    assert_eq!(sidecar(&home)["order"], serde_json::json!(["h.x_b-latest", Digest::of(b"d").as_str(), "h.x_a-latest"]));
     let read = store.load(&reference("h.x/l")).unwrap().unwrap();
     let mut expected = Draft::new(reference("h.x/l"));
     formed(&mut expected);
@@ -274,7 +274,7 @@ fn an_index_whose_bytes_are_not_its_own_is_damage() {
         let damaged = text.replace(good, bad);
         fs::write(home.path().join(SIDE), damaged).unwrap();
         let read = store.load(&reference("h.x/l"));
-        assert!(matches!(read, Err(StoreError::SideFile { .. })), "{bad}: {read:?}");
+        assert!(matches!(read, Err(StoreError::Sidecar { .. })), "{bad}: {read:?}");
     }
     fs::write(home.path().join(SIDE), text.replace("\"format\":3", "\"format\":4")).unwrap();
     assert!(matches!(store.load(&reference("h.x/l")), Err(StoreError::NewerFormat { .. })));
@@ -288,7 +288,7 @@ fn a_draft_without_anything_from_an_index_has_no_order_of_its_own() {
         draft.insert(listed("h.x/b"));
         draft.arrange([EntryKey::of(&reference("h.x/z"))]);
     });
-    assert_eq!(side(&home)["format"], 3);
+    assert_eq!(sidecar(&home)["format"], 3);
     alter(&store, |draft| drop(draft.remove(&reference("h.x/b"))));
-    assert_eq!(side(&home)["format"], 1);
+    assert_eq!(sidecar(&home)["format"], 1);
 }

@@ -68,7 +68,7 @@ fn check(
         let found = kind(metadata.file_type());
         return Err(StoreError::Misplaced { path: path.to_owned(), found, wanted });
     }
-    match stranger(metadata) {
+    match foreign_owner(metadata) {
         Some(user) => Err(StoreError::Foreign { path: path.to_owned(), user }),
         None => Ok(()),
     }
@@ -84,7 +84,7 @@ fn as_it_is(options: &mut OpenOptions) {
 
 /// The owner, if it is neither this user nor root. Root itself may read the files of all users.
 #[cfg(unix)]
-fn stranger(metadata: &Metadata) -> Option<u32> {
+fn foreign_owner(metadata: &Metadata) -> Option<u32> {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);
     let us = rustix::process::geteuid();
     (owner != 0 && !us.is_root() && owner != us.as_raw()).then_some(owner)
@@ -107,7 +107,7 @@ fn kind(found: FileType) -> &'static str {
 fn as_it_is(_: &mut OpenOptions) {}
 
 #[cfg(not(unix))]
-fn stranger(_: &Metadata) -> Option<u32> {
+fn foreign_owner(_: &Metadata) -> Option<u32> {
     None
 }
 

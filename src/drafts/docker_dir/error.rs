@@ -92,15 +92,15 @@ pub enum StoreError {
         /// The highest format known here.
         known: u64,
     },
-    /// Our side file for a folder that is there, of a format that is known, and yet it makes no sense.
+    /// Our sidecar for a folder that is there, of a format that is known, and yet it makes no sense.
     #[error("{} is damaged: {source}", path.display())]
-    SideFile {
-        /// The side file.
+    Sidecar {
+        /// The sidecar.
         path: PathBuf,
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// The side file speaks of the list, and it is not known whether of the draft that is there.
+    /// The sidecar speaks of the list, and it is not known whether of the draft that is there.
     #[error(
         "{} says more of manifest list {list}, of a draft that was in another folder than {} is now",
         path.display(), folder.display()
@@ -108,7 +108,7 @@ pub enum StoreError {
     Stray {
         /// The list.
         list: String,
-        /// The side file.
+        /// The sidecar.
         path: PathBuf,
         /// The list's folder.
         folder: PathBuf,
@@ -172,7 +172,7 @@ impl StoreError {
             StoreError::Io { path, .. }
             | StoreError::Entry { path, .. }
             | StoreError::NoLocks { path, .. }
-            | StoreError::SideFile { path, .. }
+            | StoreError::Sidecar { path, .. }
             | StoreError::Misplaced { path, .. }
             | StoreError::Foreign { path, .. }
             | StoreError::TooLarge { path, .. }

@@ -59,7 +59,7 @@ impl Folder {
     }
 
     /// Moves a file into it and replaces the file of that name.
-    pub(super) fn take_in(&self, from: &Path, name: &str) -> io::Result<()> {
+    pub(super) fn move_in(&self, from: &Path, name: &str) -> io::Result<()> {
         #[cfg(unix)]
         return Ok(rustix::fs::renameat(rustix::fs::CWD, from, &self.handle, name)?);
         #[cfg(not(unix))]
@@ -67,7 +67,7 @@ impl Folder {
     }
 
     /// Moves a file out of it.
-    pub(super) fn give_out(&self, name: &str, to: &Path) -> io::Result<()> {
+    pub(super) fn move_out(&self, name: &str, to: &Path) -> io::Result<()> {
         #[cfg(unix)]
         return Ok(rustix::fs::renameat(&self.handle, name, rustix::fs::CWD, to)?);
         #[cfg(not(unix))]
@@ -119,8 +119,8 @@ mod tests {
         fs::create_dir(&path).unwrap();
         fs::write(path.join("a"), "docker's").unwrap();
         let gone = |done: io::Result<()>| done.unwrap_err().kind() == io::ErrorKind::NotFound;
-        assert!(gone(folder.take_in(&staged, "a")));
-        assert!(gone(folder.give_out("a", &home.path().join("kept"))));
+        assert!(gone(folder.move_in(&staged, "a")));
+        assert!(gone(folder.move_out("a", &home.path().join("kept"))));
         assert!(gone(folder.link_out("a", &home.path().join("kept"))));
         assert!(gone(folder.remove("a")));
         assert_eq!(fs::read(path.join("a")).unwrap(), b"docker's");

@@ -1,4 +1,4 @@
-//! What the side file of format 3 has beyond format 2: the order and the form of the list. See `store-format.md`,
+//! What the sidecar of format 3 has beyond format 2: the order and the form of the list. See `store-format.md`,
 //! "Order and form".
 
 use std::collections::BTreeMap;
@@ -96,7 +96,7 @@ impl Form {
     pub(super) fn decode(members: &json::Members<'_>) -> Result<Form, DocumentError> {
         let mut platforms = BTreeMap::new();
         if let Some(value) = members.get("platforms") {
-            json::Members::of("SideFile.platforms", value)?;
+            json::Members::of("Sidecar.platforms", value)?;
             for (key, value) in value.as_object().into_iter().flatten() {
                 platforms.insert(key.clone(), descriptor::platform(value)?);
             }
@@ -120,14 +120,14 @@ fn source_member(source: &SourceIndex) -> SourceMember<'_> {
 }
 
 fn source(value: &Value) -> Result<SourceIndex, DocumentError> {
-    let members = json::Members::of("SideFile.source", value)?;
+    let members = json::Members::of("Sidecar.source", value)?;
     let nested = members.array("nested")?.iter().map(one_source);
     Ok(SourceIndex { nested: nested.collect::<Result<_, _>>()?, ..one_source(value)? })
 }
 
 /// Without what lies in it. The bytes have to be those that the digest says.
 fn one_source(value: &Value) -> Result<SourceIndex, DocumentError> {
-    let members = json::Members::of("SideFile.source", value)?;
+    let members = json::Members::of("Sidecar.source", value)?;
     let text = members.string("digest")?;
     let digest: Digest = text.parse().map_err(|error| DocumentError::Digest(text, error))?;
     let raw = bytes(&members.string("raw")?)?;
@@ -139,7 +139,7 @@ fn one_source(value: &Value) -> Result<SourceIndex, DocumentError> {
 }
 
 fn carried(value: &Value) -> Result<Carried, DocumentError> {
-    let members = json::Members::of("SideFile.carried", value)?;
+    let members = json::Members::of("Sidecar.carried", value)?;
     let json = members.get("descriptor").ok_or(DocumentError::Missing("descriptor"))?.clone();
     let source = Reference::parse_canonical(&members.string("source")?)?;
     let raw = Some(members.string("raw")?).filter(|raw| !raw.is_empty());

@@ -61,7 +61,7 @@ impl Lock {
             }
         };
         // For processes that wait. A failure is ignored, because a removal must work on a full disk.
-        let _ = say_who_holds(&mut file);
+        let _ = record_holder(&mut file);
         let lock = Lock { file, path, paths: paths.clone(), staging: paths.staging(name) };
         lock.clear_staging()?;
         Ok(lock)
@@ -179,7 +179,7 @@ fn no_lock(source: io::Error, path: &Path) -> StoreError {
     StoreError::NoLocks { path: path.to_owned(), source }
 }
 
-fn say_who_holds(file: &mut File) -> io::Result<()> {
+fn record_holder(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     write!(file, "{}", std::process::id())

@@ -48,7 +48,7 @@ pub(super) fn of(file: &[u8]) -> String {
 }
 
 /// Whether any entry in the directory has the mark. A file that cannot be read has none.
-pub(super) fn is_borne_in(directory: &Path, mark: &str) -> bool {
+pub(super) fn is_in(directory: &Path, mark: &str) -> bool {
     let names = directory::names(directory).ok().flatten().unwrap_or_default();
     let files =
         names.iter().filter_map(|name| checked_access::read(&directory.join(name), checked_access::FILE_LIMIT).ok());

@@ -110,13 +110,14 @@ impl DockerDir {
 
     /// The names of all drafts, as docker's directory names, sorted; none where there is no store.
     ///
-    /// A name whose side file cannot be read is not known; [`DockerDir::stored`] says what is wrong with it.
+    /// A name whose sidecar cannot be read is not known; [`DockerDir::stored`] says what is wrong with it.
     ///
     /// # Errors
     /// A store that cannot be read.
     pub fn names(&self) -> Result<Vec<StoredName>, StoreError> {
         let named = stored::visible(&self.paths)?.into_iter().map(|directory| {
-            let known = sidecar::look(&self.paths, &directory).ok().and_then(|look| look.owner).map(|owner| owner.list);
+            let known =
+                sidecar::look(&self.paths, &directory).ok().and_then(|look| look.sidecar).map(|sidecar| sidecar.list);
             StoredName { directory, known }
         });
         Ok(named.collect())
@@ -156,7 +157,7 @@ impl DockerDir {
             return Ok(None);
         }
         let remains = remains::look(&self.paths, &name.directory)?;
-        remains.map(|remains| remains.told(&self.paths, name)).transpose()
+        remains.map(|remains| remains.describe(&self.paths, name)).transpose()
     }
 
     /// Removes the draft behind a name under its lock, readable or not, if it is there, is still the one that the name
@@ -174,7 +175,7 @@ impl DockerDir {
         let directory = &name.directory;
         let look = || {
             let remains = remains::look(&self.paths, directory)?.filter(|remains| remains.may_go(name, older_than));
-            remains.map(|remains| Ok((remains.told(&self.paths, name)?.list, remains))).transpose()
+            remains.map(|remains| Ok((remains.describe(&self.paths, name)?.list, remains))).transpose()
         };
         // What will not go needs no lock, and makes no directories for one.
         if !name.is_a_step_down() {
@@ -188,7 +189,7 @@ impl DockerDir {
         })
     }
 
-    /// Clears what killed processes left: staged files, and side files and locks of lists that are not there. What
+    /// Clears what killed processes left: staged files, and sidecars and locks of lists that are not there. What
     /// somebody is using stays.
     ///
     /// # Errors

@@ -28,16 +28,16 @@ impl Paths {
     }
 
     pub(super) fn locks(&self) -> PathBuf {
-        self.side().join("locks")
+        self.own_folder().join("locks")
     }
 
     /// The sidecar of a list.
-    pub(super) fn owner(&self, name: &str) -> PathBuf {
-        self.owners().join(name)
+    pub(super) fn sidecar(&self, name: &str) -> PathBuf {
+        self.sidecars().join(name)
     }
 
-    pub(super) fn owners(&self) -> PathBuf {
-        self.side().join("lists")
+    pub(super) fn sidecars(&self) -> PathBuf {
+        self.own_folder().join("lists")
     }
 
     /// The staging directory. It is on the filesystem of the lists, so that a rename is atomic.
@@ -46,11 +46,11 @@ impl Paths {
     }
 
     pub(super) fn staging_area(&self) -> PathBuf {
-        self.side().join("staging")
+        self.own_folder().join("staging")
     }
 
     /// Our directory. No reference can have this name, and docker never lists the root.
-    pub(super) fn side(&self) -> PathBuf {
+    pub(super) fn own_folder(&self) -> PathBuf {
         self.root.join(".docker-manifest")
     }
 }

@@ -30,7 +30,7 @@ pub const DRAFT_LIMIT: u64 = 256 << 20;
 /// A list as it was at one moment, with what it was read from.
 pub(super) struct Snapshot {
     pub(super) draft: Draft,
-    pub(super) owner: Option<Sidecar>,
+    pub(super) sidecar: Option<Sidecar>,
     pub(super) seen: SeenFiles,
 }
 
@@ -69,9 +69,9 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
             Ok(draft.map(|draft| (draft, files)))
         },
     )?;
-    Ok(found.map(|StableRead { look: DirectoryState { identity, owner, .. }, found: (draft, files) }| {
+    Ok(found.map(|StableRead { look: DirectoryState { identity, sidecar, .. }, found: (draft, files) }| {
         let seen = SeenFiles { identity: identity.unwrap_or_default(), files };
-        Snapshot { draft: told(owner.as_ref(), draft), owner, seen }
+        Snapshot { draft: with_sidecar(sidecar.as_ref(), draft), sidecar, seen }
     }))
 }
 
@@ -83,10 +83,10 @@ pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Optio
         |look| check(paths, name, list, look),
         || read_once(&paths.list(name), list, |_, _, _| ()),
     )?;
-    Ok(found.map(|StableRead { look, found }| told(look.owner.as_ref(), found)))
+    Ok(found.map(|StableRead { look, found }| with_sidecar(look.sidecar.as_ref(), found)))
 }
 
-/// The same for those who only show it: the entries, also where it is not known whether the side file speaks of them;
+/// The same for those who only show it: the entries, also where it is not known whether the sidecar speaks of them;
 /// and then, as an error, what is wrong.
 pub(super) fn shown(
     paths: &Paths,
@@ -94,39 +94,40 @@ pub(super) fn shown(
     list: &Reference,
 ) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
     let checked =
-        |look: &DirectoryState| look.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, &paths.list(name)));
+        |look: &DirectoryState| look.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, &paths.list(name)));
     let found = settled(paths, name, checked, || read_once(&paths.list(name), list, |_, _, _| ()))?;
-    Ok(found
-        .map(|StableRead { look, found }| (told(look.owner.as_ref(), found), check(paths, name, list, &look).err())))
+    Ok(found.map(|StableRead { look, found }| {
+        (with_sidecar(look.sidecar.as_ref(), found), check(paths, name, list, &look).err())
+    }))
 }
 
 /// Refuses a list that has not this directory, and one of which it is not known what it says of itself.
 fn check(paths: &Paths, name: &str, list: &Reference, look: &DirectoryState) -> Result<(), StoreError> {
-    if let Some(owner) = &look.owner {
-        return owner.check(list, &paths.list(name));
+    if let Some(sidecar) = &look.sidecar {
+        return sidecar.check(list, &paths.list(name));
     }
     match &look.stray {
         Some(stray) if stray == list => {
-            Err(StoreError::Stray { list: list.to_string(), path: paths.owner(name), folder: paths.list(name) })
+            Err(StoreError::Stray { list: list.to_string(), path: paths.sidecar(name), folder: paths.list(name) })
         }
         _ => Ok(()),
     }
 }
 
-fn told(owner: Option<&Sidecar>, mut draft: Draft) -> Draft {
-    if let Some(owner) = owner {
-        owner.tell(&mut draft);
+fn with_sidecar(sidecar: Option<&Sidecar>, mut draft: Draft) -> Draft {
+    if let Some(sidecar) = sidecar {
+        sidecar.apply_to(&mut draft);
     }
     draft
 }
 
-/// What was read of a list's directory, and what was seen of it and of its side file around that.
+/// What was read of a list's directory, and what was seen of it and of its sidecar around that.
 pub(super) struct StableRead<T> {
     pub(super) look: DirectoryState,
     pub(super) found: T,
 }
 
-/// Reads a list's directory between two looks at it and its side file that say the same, so that all belongs together.
+/// Reads a list's directory between two looks at it and its sidecar that say the same, so that all belongs together.
 pub(super) fn settled<T>(
     paths: &Paths,
     name: &str,

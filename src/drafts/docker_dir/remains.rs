@@ -21,7 +21,7 @@ use crate::reference::Reference;
 pub(super) struct Remains {
     identity: String,
     /// The sidecar of this directory, as far as it can be read.
-    owner: Option<Sidecar>,
+    sidecar: Option<Sidecar>,
     files: BTreeMap<String, File>,
     modified: SystemTime,
 }
@@ -57,15 +57,15 @@ pub struct Removable {
 pub(super) fn look(paths: &Paths, name: &str) -> Result<Option<Remains>, StoreError> {
     let path = paths.list(name);
     let Some(folder) = checked_access::directory(&path)? else { return Ok(None) };
-    let (identity, owner) = sidecar::holder(paths, name)?;
+    let (identity, sidecar) = sidecar::look_for_removal(paths, name)?;
     let Some(identity) = identity else { return Ok(None) };
     let Some(files) = files(&path)? else { return Ok(None) };
     let mut modified = folder.modified().map_err(StoreError::io("look at", &path))?;
     modified = files.values().filter_map(|file| file.modified).fold(modified, SystemTime::max);
-    if owner.is_some() {
+    if sidecar.is_some() {
         modified = sidecar::written(paths, name).map_or(modified, |written| modified.max(written));
     }
-    Ok(Some(Remains { identity, owner, files, modified }))
+    Ok(Some(Remains { identity, sidecar, files, modified }))
 }
 
 /// The files of a directory, all of which may be deleted.
@@ -105,7 +105,7 @@ pub(super) fn check(directory: &Path) -> Result<(), StoreError> {
 impl Remains {
     /// Refuses a list that does not own this directory.
     pub(super) fn check(&self, list: &Reference, path: &Path) -> Result<(), StoreError> {
-        self.owner.as_ref().map_or(Ok(()), |owner| owner.check(list, path))
+        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.check(list, path))
     }
 
     /// Whether the directory at this path is the one that was read, whatever it contains now.
@@ -122,14 +122,14 @@ impl Remains {
     ///
     /// If its list was not known, the directory cannot have been replaced by another list's.
     pub(super) fn may_go(&self, name: &StoredName, older_than: Option<SystemTime>) -> bool {
-        let known = self.owner.as_ref().map(|owner| &owner.list);
+        let known = self.sidecar.as_ref().map(|sidecar| &sidecar.list);
         let is_the_same = name.known.as_ref().is_none_or(|name| known == Some(name));
         is_the_same && older_than.is_none_or(|limit| self.modified < limit)
     }
 
     /// The draft as a removal reports it.
-    pub(super) fn told(&self, paths: &Paths, name: &StoredName) -> Result<Removable, StoreError> {
-        let known = self.owner.as_ref().map(|owner| owner.list.clone());
+    pub(super) fn describe(&self, paths: &Paths, name: &StoredName) -> Result<Removable, StoreError> {
+        let known = self.sidecar.as_ref().map(|sidecar| sidecar.list.clone());
         let list = known.or_else(|| {
             let entries = self.files.values().filter_map(|file| Entry::decode(file.bytes.as_deref()?).ok());
             let repositories: Vec<_> = entries.map(|entry| entry.reference.repository().clone()).collect();
@@ -146,7 +146,7 @@ impl Remains {
         let files: Files = self.files.into_iter().map(|(name, file)| (name, file.bytes.unwrap_or_default())).collect();
         Snapshot {
             draft: Draft::new(list.clone()),
-            owner: self.owner,
+            sidecar: self.sidecar,
             seen: SeenFiles { identity: self.identity, files },
         }
     }

@@ -76,7 +76,7 @@ pub(super) struct DirectoryState {
     /// The identity of the directory, if it exists.
     pub(super) identity: Option<String>,
     /// Its sidecar.
-    pub(super) owner: Option<Sidecar>,
+    pub(super) sidecar: Option<Sidecar>,
     /// The list of a sidecar that describes another directory: it is not known whether it applies to this one.
     pub(super) stray: Option<Reference>,
 }
@@ -85,45 +85,48 @@ pub(super) struct DirectoryState {
 ///
 /// A sidecar of a directory that was removed since, for example by docker, belongs to no draft.
 pub(super) fn look(paths: &Paths, name: &str) -> Result<DirectoryState, StoreError> {
-    let noted = noted(paths, name)?;
+    let read_sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
-    let Some(found) = &identity else { return Ok(DirectoryState { identity, owner: None, stray: None }) };
-    let Some((format, value, plain)) = noted else { return Ok(DirectoryState { identity, owner: None, stray: None }) };
+    let Some(found) = &identity else { return Ok(DirectoryState { identity, sidecar: None, stray: None }) };
+    let Some((format, value, plain)) = read_sidecar else {
+        return Ok(DirectoryState { identity, sidecar: None, stray: None });
+    };
     let fits = plain.directory == *found;
     if !fits && format == PLAIN {
-        return Ok(DirectoryState { identity, owner: None, stray: None });
+        return Ok(DirectoryState { identity, sidecar: None, stray: None });
     }
     let list = plain.list.clone();
-    let owner = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
-    let owner = owner.map_err(|source| StoreError::SideFile { path: paths.owner(name), source })?;
-    if fits || mark::is_borne_in(&paths.list(name), &owner.mark) {
-        Ok(DirectoryState { identity, owner: Some(owner), stray: None })
+    let sidecar = if format > PLAIN { plain.with_members(format, &value) } else { Ok(plain) };
+    let sidecar = sidecar.map_err(|source| StoreError::Sidecar { path: paths.sidecar(name), source })?;
+    if fits || mark::is_in(&paths.list(name), &sidecar.mark) {
+        Ok(DirectoryState { identity, sidecar: Some(sidecar), stray: None })
     } else {
-        Ok(DirectoryState { identity, owner: None, stray: Some(list) })
+        Ok(DirectoryState { identity, sidecar: None, stray: Some(list) })
     }
 }
 
 /// As [`look`], for a removal: only the list is read from the sidecar.
-pub(super) fn holder(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
-    let noted = noted(paths, name)?;
+pub(super) fn look_for_removal(paths: &Paths, name: &str) -> Result<(Option<String>, Option<Sidecar>), StoreError> {
+    let read_sidecar = read_sidecar(paths, name)?;
     let identity = identity(&paths.list(name))?;
     let is_borne = |value: &Value| {
         let mark = value.get("mark").and_then(Value::as_str).unwrap_or_default();
-        mark::is_borne_in(&paths.list(name), mark)
+        mark::is_in(&paths.list(name), mark)
     };
-    let noted = noted.filter(|(_, value, plain)| identity.as_ref() == Some(&plain.directory) || is_borne(value));
-    Ok((identity, noted.map(|(format, _, plain)| Sidecar { format, ..plain })))
+    let read_sidecar =
+        read_sidecar.filter(|(_, value, plain)| identity.as_ref() == Some(&plain.directory) || is_borne(value));
+    Ok((identity, read_sidecar.map(|(format, _, plain)| Sidecar { format, ..plain })))
 }
 
 /// When the sidecar was written.
 pub(super) fn written(paths: &Paths, name: &str) -> Option<SystemTime> {
-    paths.owner(name).symlink_metadata().and_then(|metadata| metadata.modified()).ok()
+    paths.sidecar(name).symlink_metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 /// A sidecar, whatever directory it describes: its format, all members, and those of every format.
-fn noted(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, StoreError> {
-    let path = paths.owner(name);
-    for folder in [paths.side(), paths.owners()] {
+fn read_sidecar(paths: &Paths, name: &str) -> Result<Option<(u64, Value, Sidecar)>, StoreError> {
+    let path = paths.sidecar(name);
+    for folder in [paths.own_folder(), paths.sidecars()] {
         if checked_access::directory(&folder)?.is_none() {
             return Ok(None);
         }
@@ -184,7 +187,7 @@ impl Sidecar {
     }
 
     fn with_members(self, format: u64, value: &Value) -> Result<Sidecar, DocumentError> {
-        let members = Members::of("SideFile", value)?;
+        let members = Members::of("Sidecar", value)?;
         let annotations = match members.get("annotations") {
             Some(annotations) => BTreeMap::deserialize(annotations)?,
             None => BTreeMap::new(),
@@ -226,12 +229,12 @@ impl Sidecar {
     }
 
     /// Copies the list's own members from the sidecar to the draft.
-    pub(super) fn tell(&self, draft: &mut Draft) {
+    pub(super) fn apply_to(&self, draft: &mut Draft) {
         draft.annotations.clone_from(&self.annotations);
         draft.artifact_type.clone_from(&self.artifact_type);
         draft.subject.clone_from(&self.subject);
         draft.remote_digest.clone_from(&self.remote_digest);
-        self.form.tell(draft);
+        self.form.apply_to(draft);
     }
 
     /// Refuses a list that does not own the directory.
@@ -239,7 +242,11 @@ impl Sidecar {
         if self.list == *wanted {
             return Ok(());
         }
-        Err(StoreError::NameTaken { wanted: wanted.to_string(), holder: self.list.to_string(), path: path.to_owned() })
+        Err(StoreError::NameTaken {
+            wanted: wanted.to_string(),
+            look_for_removal: self.list.to_string(),
+            path: path.to_owned(),
+        })
     }
 
     /// The bytes of the sidecar.

@@ -41,17 +41,17 @@ pub(super) fn look(paths: &Paths, name: &StoredName) -> Result<Option<StoredDraf
     let Some(StableRead { look, found }) = read::settled(paths, &name.directory, |_| Ok(()), read)? else {
         return Ok(None);
     };
-    let (DirectoryState { owner, .. }, (entries, bytes, modified)) = (look, found);
-    let known = owner.as_ref().map(|owner| owner.list.clone());
+    let (DirectoryState { sidecar, .. }, (entries, bytes, modified)) = (look, found);
+    let known = sidecar.as_ref().map(|sidecar| sidecar.list.clone());
     let guessed = known.is_none();
     let repositories = entries.iter().map(|(_, entry)| entry.reference.repository());
     let list = known.or_else(|| names::guess_among(&name.directory, repositories));
     let list = list.or_else(|| StoredName { known: None, ..name.clone() }.list());
     let mut draft = Draft::new(list.ok_or(StoreError::Nameless { path })?);
     entries.into_iter().for_each(|(name, entry)| draft.insert_keyed(names::entry_key(name, &entry), entry));
-    let modified = match owner {
-        Some(owner) => {
-            owner.tell(&mut draft);
+    let modified = match sidecar {
+        Some(sidecar) => {
+            sidecar.apply_to(&mut draft);
             modified.max(sidecar::written(paths, &name.directory).unwrap_or(modified))
         }
         None => modified,

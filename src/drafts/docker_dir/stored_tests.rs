@@ -29,8 +29,8 @@ fn a_draft_is_shown_with_its_name_age_and_size() {
     let age = |path: PathBuf, add: u64| {
         fs::File::open(path).unwrap().set_modified(long_ago + Duration::from_secs(add)).unwrap();
     };
-    let side = home.path().join("manifests/.docker-manifest/lists/h.x_a_b-1");
-    let places = [folder.join("h.x_i-latest"), folder.join("h.x_j-latest"), folder, side];
+    let sidecar = home.path().join("manifests/.docker-manifest/lists/h.x_a_b-1");
+    let places = [folder.join("h.x_i-latest"), folder.join("h.x_j-latest"), folder, sidecar];
     for newest in 0..places.len() {
         for (number, place) in places.iter().enumerate() {
             age(place.clone(), if number == newest { 7 } else { 0 });
@@ -130,12 +130,12 @@ fn a_name_that_leads_elsewhere_is_nobodys() {
 
 /// A draft that cannot be read does not hide the others.
 #[test]
-fn every_draft_is_listed_whatever_its_side_file_says() {
+fn every_draft_is_listed_whatever_its_sidecar_says() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     add(&store, "h.x/m", &[entry("h.x/a", "amd64")]).unwrap();
-    let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
-    fs::write(&side, "{\"format\":9}").unwrap();
+    let sidecar = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
+    fs::write(&sidecar, "{\"format\":9}").unwrap();
     let names = store.names().unwrap();
     let known: Vec<bool> = names.iter().map(|name| name.known.is_some()).collect();
     assert_eq!(known, [false, true]);
@@ -170,11 +170,11 @@ fn a_draft_that_cannot_be_read_is_removed_and_replaced() {
     }
     // A damaged sidecar does not prevent it either.
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
-    let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
-    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":2,\"annotations\":1");
-    fs::write(&side, text).unwrap();
-    assert!(matches!(store.load(&list), Err(StoreError::SideFile { .. })));
-    assert!(store.remove(&list, &silent).unwrap() && !side.exists());
+    let sidecar = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
+    let text = fs::read_to_string(&sidecar).unwrap().replace("\"format\":1", "\"format\":2,\"annotations\":1");
+    fs::write(&sidecar, text).unwrap();
+    assert!(matches!(store.load(&list), Err(StoreError::Sidecar { .. })));
+    assert!(store.remove(&list, &silent).unwrap() && !sidecar.exists());
     // Any other file stays.
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     fs::write(folder.join("notes.txt"), "mine").unwrap();

@@ -15,7 +15,7 @@ use crate::drafts::docker_dir::paths::Paths;
 /// Deletes sidecars and locks without a list, and staged files, unless another process holds their lock.
 pub(super) fn sweep(paths: &Paths) -> Result<(), StoreError> {
     let mut names = BTreeSet::new();
-    for folder in [paths.locks(), paths.owners()] {
+    for folder in [paths.locks(), paths.sidecars()] {
         names.extend(ours(paths, &folder)?.into_iter().filter(|name| is_gone(paths, name)));
     }
     // Taking the lock clears the staged files.
@@ -37,7 +37,7 @@ fn sweep_one(paths: &Paths, name: &str) -> Result<(), StoreError> {
     if !is_gone(paths, name) {
         return Ok(());
     }
-    let path = paths.owner(name);
+    let path = paths.sidecar(name);
     match checked_access::file(&path).and_then(|_| fs::remove_file(&path).map_err(StoreError::io("remove", &path))) {
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
         Err(StoreError::Foreign { .. }) => {}
@@ -53,7 +53,7 @@ fn is_gone(paths: &Paths, name: &str) -> bool {
 
 /// The names in a folder of ours; empty if there is no such folder.
 fn ours(paths: &Paths, folder: &Path) -> Result<Vec<String>, StoreError> {
-    if checked_access::directory(&paths.side())?.is_none() || checked_access::directory(folder)?.is_none() {
+    if checked_access::directory(&paths.own_folder())?.is_none() || checked_access::directory(folder)?.is_none() {
         return Ok(Vec::new());
     }
     Ok(directory::names(folder)?.unwrap_or_default())

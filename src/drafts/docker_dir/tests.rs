@@ -156,7 +156,7 @@ fn a_failed_change_leaves_the_draft_as_it_was() {
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
     let root = home.path().join("manifests");
     let before = visible(&root);
-    let side = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
+    let sidecar = fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap();
     let list = reference("h.x/l");
     let there = read::snapshot(&store.paths, "h.x_l-latest", &list).unwrap().unwrap();
     // A directory in the place of the last entry makes its rename fail, and nothing else.
@@ -173,7 +173,7 @@ fn a_failed_change_leaves_the_draft_as_it_was() {
     assert!(matches!(attempt, Err(StoreError::Io { .. })));
     fs::remove_dir_all(root.join("h.x_l-latest/h.x_z-latest")).unwrap();
     assert_eq!(visible(&root), before);
-    assert_eq!(fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap(), side);
+    assert_eq!(fs::read(root.join(".docker-manifest/lists/h.x_l-latest")).unwrap(), sidecar);
 }
 
 /// Section "Writes": a refusal by the change itself.
@@ -217,9 +217,9 @@ fn two_lists_with_one_directory_are_told_apart() {
 fn a_later_format_is_left_alone() {
     let (home, store) = store();
     add(&store, "h.x/l", &[entry("h.x/a", "amd64")]).unwrap();
-    let side = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
-    let text = fs::read_to_string(&side).unwrap().replace("\"format\":1", "\"format\":4");
-    fs::write(&side, text).unwrap();
+    let sidecar = home.path().join("manifests/.docker-manifest/lists/h.x_l-latest");
+    let text = fs::read_to_string(&sidecar).unwrap().replace("\"format\":1", "\"format\":4");
+    fs::write(&sidecar, text).unwrap();
     let refused = add(&store, "h.x/l", &[entry("h.x/b", "amd64")]);
     assert!(matches!(refused, Err(Failure::Store(StoreError::NewerFormat { format: 4, known: 3, .. }))));
 }

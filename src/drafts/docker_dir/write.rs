@@ -28,18 +28,18 @@ struct StagedSidecar {
 }
 
 impl StagedSidecar {
-    fn new(paths: &Paths, name: &str, owner: &Sidecar) -> Result<StagedSidecar, StoreError> {
-        directory::make(paths, &paths.owners())?;
-        let place = paths.owner(name);
-        let before = match checked_access::read(&place, checked_access::FILE_LIMIT) {
+    fn new(paths: &Paths, name: &str, sidecar: &Sidecar) -> Result<StagedSidecar, StoreError> {
+        directory::make(paths, &paths.sidecars())?;
+        let path = paths.sidecar(name);
+        let before = match checked_access::read(&path, checked_access::FILE_LIMIT) {
             Ok((bytes, _)) => Some(bytes),
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let after = owner.encode().map_err(StoreError::io("write", &place))?;
+        let after = sidecar.encode().map_err(StoreError::io("write", &path))?;
         // The folders above too: a killed process may have created them without syncing them.
-        let above = vec![paths.side(), paths.root().to_owned()];
-        Ok(StagedSidecar { folder: Folder::open(&paths.owners())?, name: name.to_owned(), above, before, after })
+        let above = vec![paths.staged_sidecar(), paths.root().to_owned()];
+        Ok(StagedSidecar { folder: Folder::open(&paths.sidecars())?, name: name.to_owned(), above, before, after })
     }
 
     fn stage(&self) -> FolderChanges<'_> {
@@ -74,12 +74,12 @@ pub(super) fn write(
 fn make(paths: &Paths, lock: &Lock, name: &str, list: &Reference, after: &Draft) -> Result<(), StoreError> {
     let target = paths.list(name);
     // The identity is known once the list is staged. Nothing else in the sidecar depends on it.
-    let owner = Sidecar::of(list, after, String::new(), None);
-    let files = read::encode(None, after, &target, &owner.mark)?;
+    let sidecar = Sidecar::of(list, after, String::new(), None);
+    let files = read::encode(None, after, &target, &sidecar.mark)?;
     let staged = atomic::stage_directory(paths, lock, &files)?;
-    let owner = owner.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
-    let side = StagedSidecar::new(paths, name, &owner)?;
-    let stages = [side.stage()];
+    let sidecar = sidecar.in_directory(sidecar::identity(&staged)?.unwrap_or_default());
+    let staged_sidecar = StagedSidecar::new(paths, name, &sidecar)?;
+    let stages = [staged_sidecar.stage()];
     let moved = atomic::replace(lock, &stages)?;
     atomic::place_directory(paths, &staged, &target).inspect_err(|_| moved.take_back(lock))
 }
@@ -94,16 +94,16 @@ fn alter(
     after: &Draft,
 ) -> Result<(), StoreError> {
     let target = paths.list(name);
-    let known = before.owner.as_ref();
-    let owner = Sidecar::of(list, after, before.seen.identity.clone(), known);
-    let files = read::encode(Some(before), after, &target, &owner.mark)?;
-    let marks = marks(before, after, &files, &owner.mark, &target)?;
+    let known = before.sidecar.as_ref();
+    let sidecar = Sidecar::of(list, after, before.seen.identity.clone(), known);
+    let files = read::encode(Some(before), after, &target, &sidecar.mark)?;
+    let marks = marks(before, after, &files, &sidecar.mark, &target)?;
     // The change is made in this folder only, and so is its sidecar.
     let folder = Folder::open(&target)?;
     folder.check(&before.seen.identity)?;
-    let format_falls = known.is_some_and(|before| before.format > owner.format);
-    let side = if known == Some(&owner) { None } else { Some(StagedSidecar::new(paths, name, &owner)?) };
-    let mut stages: Vec<FolderChanges<'_>> = side.iter().map(StagedSidecar::stage).collect();
+    let format_falls = known.is_some_and(|before| before.format > sidecar.format);
+    let staged_sidecar = if known == Some(&sidecar) { None } else { Some(StagedSidecar::new(paths, name, &sidecar)?) };
+    let mut stages: Vec<FolderChanges<'_>> = staged_sidecar.iter().map(StagedSidecar::stage).collect();
     let mut steps = entries(&before.seen.files, &files);
     steps.extend(marks.iter().map(|(name, bytes)| FileChange {
         name,
@@ -118,7 +118,7 @@ fn alter(
 
 /// The unchanged entries that gain or lose the mark.
 fn marks(before: &Snapshot, after: &Draft, files: &Files, mark: &str, target: &Path) -> Result<Files, StoreError> {
-    let is_due = !mark.is_empty() || before.owner.as_ref().is_some_and(|owner| !owner.mark.is_empty());
+    let is_due = !mark.is_empty() || before.sidecar.as_ref().is_some_and(|sidecar| !sidecar.mark.is_empty());
     let mut marks = Files::new();
     for (key, entry) in after.keyed().iter().filter(|_| is_due) {
         let name = names::file_name(key);

@@ -25,7 +25,7 @@ const LOOKS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
 
 /// A step that leaves the store as docker alone would have made it.
 pub(super) const FORGET: &str = "(forget)";
-/// Beside the files of a [`Tree`], for what the side file says.
+/// Beside the files of a [`Tree`], for what the sidecar says.
 const SAYS: &str = ".says";
 const KILLED: i32 = 128 + 9;
 const IMAGES: usize = 5;
@@ -196,7 +196,7 @@ impl Fixture {
         (output, std::fs::read_to_string(&log).unwrap_or_default())
     }
 
-    /// What lies in the store, and under [`SAYS`] what the side file says of it.
+    /// What lies in the store, and under [`SAYS`] what the sidecar says of it.
     pub(super) fn state(&self, sandbox: &Sandbox) -> Tree {
         let mut state = tree(&sandbox.store());
         let (list, name) = (self.list(), self.folder());

@@ -18,13 +18,13 @@ use super::disk::{Call, Content, Disk, Node, ROOT};
 use super::fixture::{Case, FORGET, Fixture};
 use super::{ADD, ANNOTATE_THE_LIST, APPLY, REPLACE, REPLACE_BACK, TAKE_OUT, no_strace};
 
-/// A draft as it may be found: its entries, and what its side file says of it. `None` for no draft.
+/// A draft as it may be found: its entries, and what its sidecar says of it. `None` for no draft.
 type Found = Option<(BTreeMap<String, Vec<u8>>, Option<Value>)>;
 
 /// What the test knows of the store that it looks into.
 struct Look {
     folder: String,
-    /// What the side file calls each folder that the list ever had.
+    /// What the sidecar calls each folder that the list ever had.
     identities: BTreeMap<Node, String>,
 }
 
@@ -52,7 +52,7 @@ impl Look {
     }
 }
 
-/// How the store names a folder in a side file.
+/// How the store names a folder in a sidecar.
 fn identity(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let born =

@@ -35,7 +35,7 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
         }
         StoreError::FileTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),
-        StoreError::SideFile { path, .. } => {
+        StoreError::Sidecar { path, .. } => {
             format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())
         }
         StoreError::Stray { path, .. } => format!(
