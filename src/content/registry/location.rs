@@ -17,9 +17,9 @@ impl Session {
     /// A call, but the body of a success is handed out, to be read as it comes.
     pub(crate) fn download(&self, call: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
         let slot = BodySlot::default();
-        let reply = self.call(&ApiRequest { slot: Some(&slot), ..*call })?;
+        let response = self.call(&ApiRequest { slot: Some(&slot), ..*call })?;
         let missing = || RegistryError::new(RegistryErrorKind::Protocol, call.registry, "an answer without a body");
-        slot.into_inner().ok_or_else(missing).map(|body| (reply, body))
+        slot.into_inner().ok_or_else(missing).map(|body| (response, body))
     }
 
     /// The same call at a URL that the registry named, instead of its target: as ever where that is the registry
@@ -43,19 +43,19 @@ impl Session {
             let followed = self.follow(&here, url.clone(), None, &deadline).or_else(|failure| {
                 match self.fallback(call.registry, url, &failure) {
                     Some(plain) => {
-                        let header = self.header_for(call, &plain);
+                        let header = self.credentials_for(call, &plain);
                         let followed = self.follow(&here, plain, header.as_ref(), &deadline);
                         followed.map_err(|plain| plain.or_nobody(failure))
                     }
                     None => Err(failure),
                 }
             });
-            let reply = followed.map(|reply| {
-                let address = reply.request.address.clone().or_else(|| shown.address.clone());
-                let request = FailedRequest { address, ..reply.request };
-                ApiResponse { is_home: false, request, ..reply }
+            let response = followed.map(|response| {
+                let address = response.request.address.clone().or_else(|| shown.address.clone());
+                let request = FailedRequest { address, ..response.request };
+                ApiResponse { is_home: false, request, ..response }
             });
-            self.judge(&here, reply.map_err(|failure| failure.into_error(call.registry, shown.clone())))
+            self.judge(&here, response.map_err(|failure| failure.into_error(call.registry, shown.clone())))
         })
     }
 
@@ -70,7 +70,7 @@ impl Session {
         let deadline = call.deadline.unwrap_or(&Deadline::NONE);
         let permit = self.enter(call.registry, deadline)?;
         let is_home = self.is_home(call.registry, url)?;
-        let header = || self.header_for(call, url);
+        let header = || self.credentials_for(call, url);
         let mut authorization = header();
         if is_home && authorization.is_none() && !self.is_open(call.registry) {
             self.call(&call.ping())?;
@@ -93,7 +93,7 @@ impl Session {
         let answered = match answered {
             Err(failure) => match self.fallback(call.registry, url, &failure) {
                 Some(plain) => {
-                    let header = self.header_for(call, &plain);
+                    let header = self.credentials_for(call, &plain);
                     let request = OutgoingRequest { url: &plain, authorization: header.as_ref(), ..request };
                     let answered = self.transport.upload(call.registry, &request, body);
                     at = plain;
@@ -104,11 +104,11 @@ impl Session {
             answered => answered,
         };
         let answer = answered.map_err(|failure| failure.into_error(call.registry, shown.clone()))?;
-        let reply = ApiResponse { answer, url: at, request: shown, is_home };
-        if is_home && reply.answer.status != 401 {
-            self.took(call, authorization.as_ref(), &reply);
+        let response = ApiResponse { answer, url: at, request: shown, is_home };
+        if is_home && response.answer.status != 401 {
+            self.took(call, authorization.as_ref(), &response);
         }
-        let judged = self.judge(call, Ok(reply));
+        let judged = self.judge(call, Ok(response));
         if judged.is_ok() {
             permit.went_well();
         }
@@ -117,10 +117,10 @@ impl Session {
 
     /// Where a `Location` or `Link` of this reply leads: anywhere but from https to http, as with redirects. The error
     /// says what is wrong with it.
-    pub(crate) fn place(&self, reply: &ApiResponse, location: &str) -> Result<Url, String> {
-        let url = self.in_the_clear(reply, reply.url.join(location)?);
-        if reply.url.origin.https && !url.origin.https && !self.insecure {
-            return Err(format!("from https to {}", reply.answer.quote(&url.origin.to_string())));
+    pub(crate) fn resolve_location(&self, response: &ApiResponse, location: &str) -> Result<Url, String> {
+        let url = self.over_plain_http(response, response.url.join(location)?);
+        if response.url.origin.https && !url.origin.https && !self.insecure {
+            return Err(format!("from https to {}", response.answer.quote(&url.origin.to_string())));
         }
         Ok(url)
     }
@@ -138,9 +138,9 @@ impl Session {
 
     /// The same URL over plain HTTP where it is an https one at a port that was just found to speak plain HTTP: a
     /// registry behind a proxy may not know how it is called.
-    fn in_the_clear(&self, reply: &ApiResponse, url: Url) -> Url {
+    fn over_plain_http(&self, response: &ApiResponse, url: Url) -> Url {
         let plain = Origin { https: false, ..url.origin.clone() };
-        let is_found_out = reply.url.origin == plain && url.origin.https;
+        let is_found_out = response.url.origin == plain && url.origin.https;
         if is_found_out { url.at(plain) } else { url }
     }
 
@@ -157,7 +157,7 @@ impl Session {
     }
 
     /// The credentials for the registry, where the URL is its own.
-    fn header_for(&self, call: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
+    fn credentials_for(&self, call: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
         let is_home = self.is_home(call.registry, url).unwrap_or(false);
         self.authenticator.header(call.registry, call.scopes).filter(|_| is_home)
     }

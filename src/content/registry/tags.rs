@@ -248,7 +248,7 @@ impl Registry {
     pub(super) fn next_page(&self, reply: &ApiResponse) -> Result<Option<Url>, String> {
         let links: Vec<_> = reply.answer.fields("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
-        let place = self.session.place(reply, next);
+        let place = self.session.resolve_location(reply, next);
         place.map(Some).map_err(|why| format!("a Link to its next page that is unusable: {why}"))
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Uploads<'a> {
         let [own] = self.scopes.clone();
         let scopes = [own, Scope::repository(source.path(), Access::Pull)];
         // Mounting twice does no harm, and the registry discards an upload that is not continued.
-        let reply = self.session.call(&ApiRequest {
+        let response = self.session.call(&ApiRequest {
             target: &path,
             scopes: &scopes,
             body: Some(&[]),
@@ -60,21 +60,21 @@ impl<'a> Uploads<'a> {
             is_repeatable: true,
             ..self.step("POST")
         })?;
-        match reply.answer.status {
+        match response.answer.status {
             201 => {
-                let outside = complaint(self.target, &reply, RegistryErrorKind::Protocol);
-                match contradiction(announced_digest(&reply.answer).map_err(outside)?, digest) {
+                let outside = complaint(self.target, &response, RegistryErrorKind::Protocol);
+                match contradiction(announced_digest(&response.answer).map_err(outside)?, digest) {
                     Some(mounted) => {
-                        let wrong = complaint(self.target, &reply, RegistryErrorKind::Verification);
+                        let wrong = complaint(self.target, &response, RegistryErrorKind::Verification);
                         Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
                     }
                     None => Ok(UploadStart::Mounted),
                 }
             }
-            202 => Ok(UploadStart::Upload(self.place(&reply).ok())),
-            status => {
-                Err(complaint(self.target, &reply, RegistryErrorKind::Protocol)(format!("status {status} for a mount")))
-            }
+            202 => Ok(UploadStart::Upload(self.next_location(&response).ok())),
+            status => Err(complaint(self.target, &response, RegistryErrorKind::Protocol)(format!(
+                "status {status} for a mount"
+            ))),
         }
     }
 
@@ -82,12 +82,12 @@ impl<'a> Uploads<'a> {
     pub(crate) fn begin(&self) -> Result<Upload, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/", self.target.path());
         let call = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
-        let reply = self.session.call(&call)?;
-        let outside = complaint(self.target, &reply, RegistryErrorKind::Protocol);
-        if reply.answer.status != 202 {
-            return Err(outside(format!("status {} for an upload to begin", reply.answer.status)));
+        let response = self.session.call(&call)?;
+        let outside = complaint(self.target, &response, RegistryErrorKind::Protocol);
+        if response.answer.status != 202 {
+            return Err(outside(format!("status {} for an upload to begin", response.answer.status)));
         }
-        self.place(&reply).map_err(outside)
+        self.next_location(&response).map_err(outside)
     }
 
     /// Sends a body in one PATCH that continues at `offset`. Returns the location of the next step.
@@ -103,9 +103,9 @@ impl<'a> Uploads<'a> {
         let headers: Vec<(&'static str, &str)> =
             [BYTES].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
         let call = ApiRequest { headers: &headers, ..self.step("PATCH") };
-        let reply = self.session.upload(&call, &upload.url, body)?;
+        let response = self.session.upload(&call, &upload.url, body)?;
         // The specification requires a Location here. Without one the location does not change.
-        Ok(self.place(&reply).unwrap_or_else(|_| upload.clone()))
+        Ok(self.next_location(&response).unwrap_or_else(|_| upload.clone()))
     }
 
     /// Finishes an upload with a body that is read while it is sent.
@@ -117,8 +117,8 @@ impl<'a> Uploads<'a> {
     ) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         let call = ApiRequest { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
-        let reply = self.session.upload(&call, &url, body)?;
-        self.stored(&reply, digest)
+        let response = self.session.upload(&call, &url, body)?;
+        self.stored(&response, digest)
     }
 
     /// Finishes an upload with these bytes: the whole blob or, after a PATCH, none.
@@ -126,23 +126,23 @@ impl<'a> Uploads<'a> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         // Not repeatable: after a success the upload no longer exists.
         let call = ApiRequest { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
-        let reply = self.session.call_at(&call, &url, AddressSource::Upload)?;
-        self.stored(&reply, digest)
+        let response = self.session.call_at(&call, &url, AddressSource::Upload)?;
+        self.stored(&response, digest)
     }
 
     /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
     /// certain.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
         let call = ApiRequest { is_repeatable: true, ..self.step("GET") };
-        let reply = match self.session.call_at(&call, &upload.url, AddressSource::Upload) {
+        let response = match self.session.call_at(&call, &upload.url, AddressSource::Upload) {
             // The upload no longer exists, or the registry does not report its progress.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
                 return Ok(None);
             }
             outcome => outcome?,
         };
-        let Some(last) = reply.answer.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
-        let next = self.place(&reply).unwrap_or_else(|_| upload.clone());
+        let Some(last) = response.answer.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
+        let next = self.next_location(&response).unwrap_or_else(|_| upload.clone());
         // Registries send `0-0` both for no byte and for one byte.
         Ok((last > 0).then(|| (last.saturating_add(1), next)))
     }
@@ -159,20 +159,20 @@ impl<'a> Uploads<'a> {
         ApiRequest { cap, deadline, ..ApiRequest::new(method, self.target, "", &self.scopes) }
     }
 
-    fn place(&self, reply: &ApiResponse) -> Result<Upload, String> {
-        let location = reply.answer.location().ok_or("no Location for an upload")?;
-        let url = self.session.place(reply, &location);
+    fn next_location(&self, response: &ApiResponse) -> Result<Upload, String> {
+        let location = response.answer.location().ok_or("no Location for an upload")?;
+        let url = self.session.resolve_location(response, &location);
         url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
     }
 
-    fn stored(&self, reply: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
-        let outside = complaint(self.target, reply, RegistryErrorKind::Protocol);
-        if !matches!(reply.answer.status, 200 | 201 | 204) {
-            return Err(outside(format!("status {} for a blob that was put", reply.answer.status)));
+    fn stored(&self, response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
+        let outside = complaint(self.target, response, RegistryErrorKind::Protocol);
+        if !matches!(response.answer.status, 200 | 201 | 204) {
+            return Err(outside(format!("status {} for a blob that was put", response.answer.status)));
         }
-        match contradiction(announced_digest(&reply.answer).map_err(outside)?, digest) {
+        match contradiction(announced_digest(&response.answer).map_err(outside)?, digest) {
             Some(stored) => {
-                let wrong = complaint(self.target, reply, RegistryErrorKind::Verification);
+                let wrong = complaint(self.target, response, RegistryErrorKind::Verification);
                 Err(wrong(format!("it says that it stored {stored}, not {digest}")))
             }
             None => Ok(()),

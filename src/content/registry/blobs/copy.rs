@@ -75,12 +75,12 @@ impl Registry {
             uploads: Uploads::of(&self.session, target, &deadline),
             upload: None,
             arrived: 0,
-            tally: ResumableHasher::new(blob.digest, blob.size),
+            hasher: ResumableHasher::new(blob.digest, blob.size),
             step: StreamState::Around,
             is_resumed: false,
             progress,
         };
-        let brought = copy.bring(self, &distinct);
+        let brought = copy.run(self, &distinct);
         // An unused upload is cancelled, unless the target does not answer.
         if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
@@ -119,8 +119,8 @@ impl CopyFault {
         CopyFault { error, is_source: false, is_break: false }
     }
 
-    fn of(trouble: ReadError, source: &BlobSource<'_>) -> CopyFault {
-        CopyFault::source(match trouble {
+    fn of(error: ReadError, source: &BlobSource<'_>) -> CopyFault {
+        CopyFault::source(match error {
             ReadError::Unread(error) => error,
             ReadError::Wrong(why) => source.error(RegistryErrorKind::Verification, why),
         })
@@ -141,7 +141,7 @@ struct BlobTransfer<'a> {
     upload: Option<Upload>,
     /// The number of bytes that the upload has.
     arrived: u64,
-    tally: ResumableHasher<'a>,
+    hasher: ResumableHasher<'a>,
     step: StreamState,
     /// Whether the upload was continued after a break.
     is_resumed: bool,
@@ -163,7 +163,7 @@ pub(crate) fn is_about_mount(error: &RegistryError) -> bool {
 }
 
 impl BlobTransfer<'_> {
-    fn bring(&mut self, registry: &Registry, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
+    fn run(&mut self, registry: &Registry, sources: &[&Repository]) -> Result<BlobCopy, RegistryError> {
         for source in sources.iter().filter(|source| source.domain() == self.target.domain()) {
             if self.mount(source)? {
                 return Ok(BlobCopy::Mounted);
@@ -175,7 +175,7 @@ impl BlobTransfer<'_> {
         let mut failed: Option<RegistryError> = None;
         for source in sources {
             let fault = match self.stream(registry, source) {
-                Ok(()) => return Ok(BlobCopy::Copied(self.tally.at())),
+                Ok(()) => return Ok(BlobCopy::Copied(self.hasher.at())),
                 Err(fault) => fault,
             };
             if !fault.is_source {
@@ -267,8 +267,8 @@ impl BlobTransfer<'_> {
     /// Goes back to the position before a request that a rate limit refused. That request had no effect.
     fn go_back(&mut self) {
         self.step = StreamState::Around;
-        if self.tally.at() > self.arrived {
-            self.tally.rewind(self.arrived);
+        if self.hasher.at() > self.arrived {
+            self.hasher.rewind(self.arrived);
         }
         (self.progress)(self.arrived);
     }
@@ -284,9 +284,9 @@ impl BlobTransfer<'_> {
             Some(upload) if step != StreamState::Whole => self.uploads.offset(upload)?,
             _ => None,
         };
-        match known.filter(|(arrived, _)| *arrived <= self.tally.at()) {
+        match known.filter(|(arrived, _)| *arrived <= self.hasher.at()) {
             Some((arrived, upload)) => {
-                self.tally.rewind(arrived);
+                self.hasher.rewind(arrived);
                 (self.upload, self.arrived, self.is_resumed) = (Some(upload), arrived, true);
                 (self.progress)(arrived);
             }
@@ -298,7 +298,7 @@ impl BlobTransfer<'_> {
     /// Discards the upload.
     fn restart(&mut self) {
         self.abandon();
-        self.tally.rewind(0);
+        self.hasher.rewind(0);
         (self.step, self.arrived, self.is_resumed) = (StreamState::Around, 0, false);
         (self.progress)(0);
     }
@@ -319,7 +319,7 @@ impl BlobTransfer<'_> {
             None => self.uploads.begin().map_err(CopyFault::target)?,
         };
         self.upload = Some(upload.clone());
-        let is_all_there = self.tally.is_whole() && self.tally.at() == self.arrived;
+        let is_all_there = self.hasher.is_whole() && self.hasher.at() == self.arrived;
         let upload = match if is_all_there { Some(upload) } else { self.send(source, upload)? } {
             Some(upload) => upload,
             None => return Ok(()),
@@ -332,30 +332,30 @@ impl BlobTransfer<'_> {
 
     /// Sends all that is missing. Returns the upload if it must still be finished.
     fn send(&mut self, source: &mut BlobSource<'_>, upload: Upload) -> Result<Option<Upload>, CopyFault> {
-        source.open(self.tally.at()).map_err(CopyFault::source)?;
+        source.open(self.hasher.at()).map_err(CopyFault::source)?;
         let length = source.length();
         let mut read = |at: u64, buffer: &mut [u8]| source.read(at, buffer);
-        let mut pump = VerifyingReader::new(&mut read, &mut self.tally, length, self.progress);
-        if let Err(trouble) = pump.skip_to(self.arrived) {
-            return Err(CopyFault::of(trouble, source));
+        let mut reader = VerifyingReader::new(&mut read, &mut self.hasher, length, self.progress);
+        if let Err(error) = reader.skip_to(self.arrived) {
+            return Err(CopyFault::of(error, source));
         }
-        let left = pump.left();
+        let left = reader.left();
         if left == Some(0) && self.arrived > 0 {
             return Ok(Some(upload));
         }
         let is_whole = self.arrived == 0 && length.is_some_and(|length| length <= WHOLE_MAX);
         self.step = if is_whole { StreamState::Whole } else { StreamState::Patch };
-        let mut body = RequestBody { reader: &mut pump, length: left };
+        let mut body = RequestBody { reader: &mut reader, length: left };
         let sent = if is_whole {
             self.uploads.put_stream(&upload, self.blob.digest, &mut body).map(|()| None)
         } else {
             self.uploads.patch(&upload, self.arrived, &mut body).map(Some)
         };
-        if let Some(trouble) = pump.into_trouble() {
-            return Err(CopyFault::of(trouble, source));
+        if let Some(error) = reader.into_error() {
+            return Err(CopyFault::of(error, source));
         }
         let next = sent.map_err(|error| CopyFault::target(error).breaking())?;
-        self.arrived = self.tally.at();
+        self.arrived = self.hasher.at();
         Ok(next)
     }
 }

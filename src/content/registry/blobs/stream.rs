@@ -99,58 +99,58 @@ pub(crate) type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<usize, 
 /// so that the upload cannot be completed.
 pub(crate) struct VerifyingReader<'a, 'b> {
     source: ReadAt<'a>,
-    tally: &'a mut ResumableHasher<'b>,
+    hasher: &'a mut ResumableHasher<'b>,
     /// The length of the blob, if its descriptor or the source states it.
     length: Option<u64>,
     progress: &'a dyn Fn(u64),
-    trouble: Option<ReadError>,
+    error: Option<ReadError>,
 }
 
 impl<'a, 'b> VerifyingReader<'a, 'b> {
     /// A reader that continues at the hasher's position.
     pub(crate) fn new(
         source: ReadAt<'a>,
-        tally: &'a mut ResumableHasher<'b>,
+        hasher: &'a mut ResumableHasher<'b>,
         length: Option<u64>,
         progress: &'a dyn Fn(u64),
     ) -> VerifyingReader<'a, 'b> {
-        VerifyingReader { source, tally, length, progress, trouble: None }
+        VerifyingReader { source, hasher, length, progress, error: None }
     }
 
     /// The number of bytes that are left, if it is known.
     pub(crate) fn left(&self) -> Option<u64> {
-        self.length.map(|length| length.saturating_sub(self.tally.at))
+        self.length.map(|length| length.saturating_sub(self.hasher.at))
     }
 
     /// Why the source failed. The error of `Read` does not say it.
-    pub(crate) fn into_trouble(self) -> Option<ReadError> {
-        self.trouble
+    pub(crate) fn into_error(self) -> Option<ReadError> {
+        self.error
     }
 
     /// Hashes without returning bytes, up to a position that the target already has. Also checks an empty blob, of
     /// which nothing is read.
-    pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), ReadError> {
+    pub(crate) fn skip_to(&mut self, position: u64) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
-        while self.tally.at < place && !self.tally.is_whole {
+        while self.hasher.at < position && !self.hasher.is_whole {
             buffer.resize(BUFFER, 0);
-            let left = usize::try_from(place.saturating_sub(self.tally.at)).unwrap_or(usize::MAX);
+            let left = usize::try_from(position.saturating_sub(self.hasher.at)).unwrap_or(usize::MAX);
             self.pull(buffer.get_mut(..left.min(BUFFER)).unwrap_or_default())?;
         }
-        if self.left() == Some(0) && !self.tally.is_whole { self.end() } else { Ok(()) }
+        if self.left() == Some(0) && !self.hasher.is_whole { self.end() } else { Ok(()) }
     }
 
     fn pull(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let room = left.min(buffer.len());
-        if room == 0 || self.tally.is_whole {
+        if room == 0 || self.hasher.is_whole {
             return Ok(0);
         }
         let count =
-            (self.source)(self.tally.at, buffer.get_mut(..room).unwrap_or_default()).map_err(ReadError::Unread)?;
+            (self.source)(self.hasher.at, buffer.get_mut(..room).unwrap_or_default()).map_err(ReadError::Unread)?;
         if count == 0 {
-            return self.tally.finish().map(|()| 0).map_err(ReadError::Wrong);
+            return self.hasher.finish().map(|()| 0).map_err(ReadError::Wrong);
         }
-        self.tally.add(buffer.get(..count).unwrap_or_default());
+        self.hasher.add(buffer.get(..count).unwrap_or_default());
         if self.left() == Some(0) {
             self.end()?;
         }
@@ -159,10 +159,10 @@ impl<'a, 'b> VerifyingReader<'a, 'b> {
 
     fn end(&mut self) -> Result<(), ReadError> {
         // Reading the end also lets the connection be reused.
-        if (self.source)(self.tally.at, &mut [0]).map_err(ReadError::Unread)? > 0 {
-            return Err(ReadError::Wrong(format!("it has more than {} bytes", self.tally.at)));
+        if (self.source)(self.hasher.at, &mut [0]).map_err(ReadError::Unread)? > 0 {
+            return Err(ReadError::Wrong(format!("it has more than {} bytes", self.hasher.at)));
         }
-        self.tally.finish().map_err(ReadError::Wrong)
+        self.hasher.finish().map_err(ReadError::Wrong)
     }
 }
 
@@ -170,11 +170,11 @@ impl Read for VerifyingReader<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.pull(buffer) {
             Ok(count) => {
-                (self.progress)(self.tally.at);
+                (self.progress)(self.hasher.at);
                 Ok(count)
             }
-            Err(trouble) => {
-                self.trouble = Some(trouble);
+            Err(error) => {
+                self.error = Some(error);
                 Err(io::Error::other("the blob's source gave out"))
             }
         }
@@ -189,13 +189,13 @@ mod tests {
         move |at, buffer| Ok((&bytes[usize::try_from(at).unwrap()..]).read(buffer).unwrap())
     }
 
-    fn pumped(bytes: &'static [u8], digest: &Digest, length: Option<u64>) -> (Vec<u8>, bool) {
-        let (mut tally, mut source) = (ResumableHasher::new(digest, length), reading(bytes));
-        let mut pump = VerifyingReader::new(&mut source, &mut tally, length, &|_| {});
+    fn read_all(bytes: &'static [u8], digest: &Digest, length: Option<u64>) -> (Vec<u8>, bool) {
+        let (mut hasher, mut source) = (ResumableHasher::new(digest, length), reading(bytes));
+        let mut reader = VerifyingReader::new(&mut source, &mut hasher, length, &|_| {});
         let mut out = Vec::new();
-        let is_right = pump.read_to_end(&mut out).is_ok();
-        assert_eq!(!is_right, matches!(pump.into_trouble(), Some(ReadError::Wrong(_))));
-        assert_eq!(is_right, tally.is_whole());
+        let is_right = reader.read_to_end(&mut out).is_ok();
+        assert_eq!(!is_right, matches!(reader.into_error(), Some(ReadError::Wrong(_))));
+        assert_eq!(is_right, hasher.is_whole());
         (out, is_right)
     }
 
@@ -203,21 +203,21 @@ mod tests {
     fn the_last_bytes_of_a_wrong_blob_are_kept_back() {
         let digest = Digest::of(b"hello");
         for length in [Some(5), None] {
-            assert_eq!(pumped(b"hello", &digest, length), (b"hello".to_vec(), true));
-            let (out, is_right) = pumped(b"hullo", &digest, length);
+            assert_eq!(read_all(b"hello", &digest, length), (b"hello".to_vec(), true));
+            let (out, is_right) = read_all(b"hullo", &digest, length);
             assert!(!is_right);
             assert!(length.is_none() || out.is_empty(), "a request without its length is ended by its last chunk");
-            assert!(!pumped(b"hell", &digest, length).1);
+            assert!(!read_all(b"hell", &digest, length).1);
         }
-        assert_eq!(pumped(b"hello there", &digest, Some(5)), (vec![], false));
+        assert_eq!(read_all(b"hello there", &digest, Some(5)), (vec![], false));
     }
 
     #[test]
     fn a_blob_without_bytes_is_looked_at_too() {
         for (digest, expected) in [(Digest::of(b""), true), (Digest::of(b"x"), false)] {
-            let (mut tally, mut source) = (ResumableHasher::new(&digest, Some(0)), reading(b""));
-            let mut pump = VerifyingReader::new(&mut source, &mut tally, Some(0), &|_| {});
-            assert_eq!(pump.skip_to(0).is_ok(), expected);
+            let (mut hasher, mut source) = (ResumableHasher::new(&digest, Some(0)), reading(b""));
+            let mut reader = VerifyingReader::new(&mut source, &mut hasher, Some(0), &|_| {});
+            assert_eq!(reader.skip_to(0).is_ok(), expected);
         }
     }
 
@@ -227,24 +227,24 @@ mod tests {
         let digest = Digest::of(&bytes);
         let piece = BUFFER + 7;
         for to in [0, 1, MARK_EVERY, MARK_EVERY + 1, 3 * MARK_EVERY + 5, 5 * MARK_EVERY] {
-            let mut tally = ResumableHasher::new(&digest, Some(5 * MARK_EVERY));
-            bytes.chunks(piece).for_each(|chunk| tally.add(chunk));
-            tally.rewind(to);
-            assert!(tally.at() <= to && to - tally.at() < MARK_EVERY + 2 * piece as u64, "{to}: {}", tally.at());
-            let rest = &bytes[usize::try_from(tally.at()).unwrap()..];
-            rest.chunks(piece).for_each(|chunk| tally.add(chunk));
-            assert!(tally.finish().is_ok() && tally.is_whole(), "{to}");
+            let mut hasher = ResumableHasher::new(&digest, Some(5 * MARK_EVERY));
+            bytes.chunks(piece).for_each(|chunk| hasher.add(chunk));
+            hasher.rewind(to);
+            assert!(hasher.at() <= to && to - hasher.at() < MARK_EVERY + 2 * piece as u64, "{to}: {}", hasher.at());
+            let rest = &bytes[usize::try_from(hasher.at()).unwrap()..];
+            rest.chunks(piece).for_each(|chunk| hasher.add(chunk));
+            assert!(hasher.finish().is_ok() && hasher.is_whole(), "{to}");
         }
     }
 
     #[test]
     fn the_states_that_are_kept_do_not_grow_with_the_blob() {
         let digest = Digest::of(b"");
-        let mut tally = ResumableHasher::new(&digest, None);
+        let mut hasher = ResumableHasher::new(&digest, None);
         let piece = vec![0; MARK_EVERY as usize];
-        (0..2 * MARKS_MAX).for_each(|_| tally.add(&piece));
-        assert_eq!(tally.marks.len(), MARKS_MAX);
-        tally.rewind(5);
-        assert_eq!(tally.at(), 0, "a place before all of them");
+        (0..2 * MARKS_MAX).for_each(|_| hasher.add(&piece));
+        assert_eq!(hasher.marks.len(), MARKS_MAX);
+        hasher.rewind(5);
+        assert_eq!(hasher.at(), 0, "a place before all of them");
     }
 }
