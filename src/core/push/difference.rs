@@ -126,17 +126,17 @@ fn differences(before: &Platforms, after: &Platforms) -> Difference {
 }
 
 /// Values by the name of their member.
-type Said = BTreeMap<String, String>;
+type Members = BTreeMap<String, String>;
 
 fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
-    let mut details = told_differently(None, &of_list(before), &of_list(after));
+    let mut details = changed_members(None, &of_list(before), &of_list(after));
     let (old, new) = (by_digest(before), by_digest(after));
     let both = || old.iter().filter_map(|(digest, lines)| Some((*digest, lines, new.get(digest)?)));
     for (digest, old, new) in both() {
         for (old, new) in old.iter().zip(new) {
-            details.extend(told_differently(Some(digest), &of_line(old), &of_line(new)));
+            details.extend(changed_members(Some(digest), &of_line(old), &of_line(new)));
         }
-        details.extend(told_differently(Some(digest), &attestations(before, digest), &attestations(after, digest)));
+        details.extend(changed_members(Some(digest), &attestations(before, digest), &attestations(after, digest)));
     }
     let sequence = |index: &Index| index.manifests.iter().map(|line| line.digest.clone()).collect::<Vec<_>>();
     let sorted = |mut digests: Vec<Digest>| {
@@ -153,16 +153,16 @@ fn details(before: &Index, after: &Index) -> Vec<ChangedMember> {
 /// Members of images that only one of the lists names: annotations, artifact type, attestations.
 fn of_one_alone(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let (old, new) = (by_digest(before), by_digest(after));
-    let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Said {
+    let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Members {
         let images = lines.get(digest).into_iter().flatten().filter(|line| attested(line).is_none());
         let is_told = |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
-        let mut said: Said = images.flat_map(|line| of_line(line)).filter(is_told).collect();
-        said.extend(attestations(index, digest));
-        said
+        let mut members_of: Members = images.flat_map(|line| of_line(line)).filter(is_told).collect();
+        members_of.extend(attestations(index, digest));
+        members_of
     };
     let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
     let alone = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));
-    let told = |digest| told_differently(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
+    let told = |digest| changed_members(Some(digest), &all(before, &old, digest), &all(after, &new, digest));
     alone.flat_map(told).collect()
 }
 
@@ -174,7 +174,7 @@ fn by_digest(index: &Index) -> BTreeMap<&Digest, Vec<&Descriptor>> {
     lines
 }
 
-fn told_differently(digest: Option<&Digest>, before: &Said, after: &Said) -> Vec<ChangedMember> {
+fn changed_members(digest: Option<&Digest>, before: &Members, after: &Members) -> Vec<ChangedMember> {
     let members: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differ = members.into_iter().filter(|member| before.get(*member) != after.get(*member));
     let detail = |member: &String| ChangedMember {
@@ -186,32 +186,32 @@ fn told_differently(digest: Option<&Digest>, before: &Said, after: &Said) -> Vec
     differ.map(detail).collect()
 }
 
-fn of_list(index: &Index) -> Said {
+fn of_list(index: &Index) -> Members {
     let subject = index.subject.as_ref().map(|subject| subject.digest.to_string()).unwrap_or_default();
     let members = [("mediaType", index.media_type.clone()), ("artifactType", index.artifact_type.clone())];
-    said(members.into_iter().chain([("subject", subject)]), &index.annotations)
+    members_of(members.into_iter().chain([("subject", subject)]), &index.annotations)
 }
 
 /// The members that the name of a platform leaves out.
-fn of_line(line: &Descriptor) -> Said {
+fn of_line(line: &Descriptor) -> Members {
     let features = line.platform.as_ref().map(|platform| (&platform.os_features, &platform.features));
     let (os_features, features) = features.map(|(os, cpu)| (os.join(","), cpu.join(","))).unwrap_or_default();
     let members = [("mediaType", line.media_type.clone()), ("artifactType", line.artifact_type.clone())];
     let platform = [("platform.os.features", os_features), ("platform.features", features)];
-    said(members.into_iter().chain(platform), &line.annotations)
+    members_of(members.into_iter().chain(platform), &line.annotations)
 }
 
-fn said<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations: &BTreeMap<String, String>) -> Said {
+fn members_of<'n>(members: impl Iterator<Item = (&'n str, String)>, annotations: &BTreeMap<String, String>) -> Members {
     let members = members.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value));
     members.chain(annotations.iter().map(|(key, value)| (format!("annotations.{key}"), value.clone()))).collect()
 }
 
 /// The attestations of an image.
-fn attestations(index: &Index, image: &Digest) -> Said {
+fn attestations(index: &Index, image: &Digest) -> Members {
     let about = index.manifests.iter().filter(|line| attested(line).as_ref() == Some(image));
     let digests: BTreeSet<String> = about.map(|line| line.digest.to_string()).collect();
     let digests = digests.into_iter().collect::<Vec<_>>().join(" ");
-    said([("attestations", digests)].into_iter(), &BTreeMap::new())
+    members_of([("attestations", digests)].into_iter(), &BTreeMap::new())
 }
 
 #[cfg(test)]

@@ -47,9 +47,8 @@ pub(crate) fn preview<'p>(
     plan: &'p PushPlan<'p>,
     served: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
-    let questions = questions(plan, served);
-    let answers =
-        tasks::in_order(jobs, &questions, |question| ask(registry, plan, question)).map_err(CommandError::of)?;
+    let queries = queries(plan, served);
+    let answers = tasks::in_order(jobs, &queries, |query| send(registry, plan, query)).map_err(CommandError::of)?;
     let mut missing: Vec<CommandError> = served.failure(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for answer in answers {
@@ -87,7 +86,7 @@ fn needed<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<
     places.into_iter().filter_map(|place| plan.blobs.get(place))
 }
 
-fn questions<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
+fn queries<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
     let manifests =
         missing(plan, served).filter_map(|put| Some(RemoteQuery::Manifest(put.source, put.reference.digest()?)));
     let sources = needed(plan, served).filter(|blob| !blob.may_stay).map(RemoteQuery::Source);
@@ -95,14 +94,14 @@ fn questions<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> Vec<RemoteQ
     manifests.chain(sources).chain(targets).collect()
 }
 
-fn ask<'p>(
+fn send<'p>(
     registry: &Registry,
     plan: &PushPlan<'_>,
-    question: &RemoteQuery<'p>,
+    query: &RemoteQuery<'p>,
 ) -> Result<RemoteAnswer<'p>, CommandError> {
     let gone =
         |what, names: Vec<String>| RemoteAnswer::Missing(CommandError::Gone { what, name: names.join(", nor ") });
-    match question {
+    match query {
         RemoteQuery::Manifest(repository, digest) => {
             let found = registry.has_manifest(repository, &ManifestName::Digest((*digest).clone()))?;
             Ok(if found.is_some() {
@@ -127,7 +126,7 @@ fn ask<'p>(
         RemoteQuery::Target(blob) => match registry.has_blob(plan.target.repository(), &blob.digest) {
             Ok(true) => Ok(RemoteAnswer::InTarget(&blob.digest)),
             Ok(false) => Ok(RemoteAnswer::Fine),
-            Err(error) if remote_state::is_untold(&error) => Ok(RemoteAnswer::Fine),
+            Err(error) if remote_state::is_read_refused(&error) => Ok(RemoteAnswer::Fine),
             Err(error) => Err(error.into()),
         },
     }

@@ -197,7 +197,7 @@ impl ReferrersTag {
             Ok(TagContent::Complete(now)) => change(Change::Unchanged, Some(now)),
             Ok(TagContent::Lacking(served, _)) => change(Change::Moved, Some(served.digest)),
             Ok(TagContent::Unusable(why)) => Err(not_listed(&self.tag, &self.digests(), &why)),
-            Err(error) if remote_state::is_untold(&error) => change(Change::Unknown, None),
+            Err(error) if remote_state::is_read_refused(&error) => change(Change::Unknown, None),
             Err(error) => return Err(error.into()),
         }))
     }
@@ -240,7 +240,7 @@ impl ReferrersTag {
                 | RegistryErrorKind::Protocol
                 | RegistryErrorKind::Verification
         );
-        if is_refused || remote_state::is_untold(&error) {
+        if is_refused || remote_state::is_read_refused(&error) {
             return Ok(self.not_listed(&error.to_string()));
         }
         Err(failure(error))

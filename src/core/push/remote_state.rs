@@ -104,8 +104,8 @@ pub(crate) fn look(
     plan: &PushPlan<'_>,
     is_dry_run: bool,
 ) -> Result<RemoteState, CommandError> {
-    let looker = Looker { registry, plan, is_dry_run };
-    let mut walk = Walk::of(plan)?;
+    let looker = StateReader { registry, plan, is_dry_run };
+    let mut descendants = Descendants::of(plan)?;
     // The first request alone: after it the registry's login is known.
     let (own_now, own) = looker.own()?;
     let mut served = RemoteState { own, is_there: own_now == TagState::This, ..RemoteState::default() };
@@ -115,7 +115,7 @@ pub(crate) fn look(
     let mut others = Vec::new();
     let mut referrers: Vec<&PlannedManifest<'_>> = plan.referrers().collect();
     for depth in 0.. {
-        let children = walk.take(|digest| served.is_there || listed.contains(digest));
+        let children = descendants.take(|digest| served.is_there || listed.contains(digest));
         if children.is_empty() && tags.is_empty() && referrers.is_empty() {
             break;
         }
@@ -123,15 +123,15 @@ pub(crate) fn look(
             return Err(CommandError::TooDeep { list: plan.target.to_string(), depth: DEPTH_MAX });
         }
         let questions =
-            tags.drain(..).map(Question::Tag).chain(children.into_iter().map(Box::new).map(Question::Child));
-        let questions: Vec<Question<'_>> = questions.chain(referrers.drain(..).map(Question::Referrer)).collect();
-        let answers = tasks::in_order(jobs, &questions, |question| looker.ask(question)).map_err(CommandError::of)?;
-        for (question, answer) in questions.into_iter().zip(answers) {
-            match (question, answer) {
-                (Question::Child(child), Answer::Child(presence)) => walk.note(*child, presence)?,
-                (Question::Referrer(_), Answer::Referrer(present)) => walk.present.extend(present),
-                (_, Answer::Tag(now)) => others.push(now),
-                (_, Answer::Child(_) | Answer::Referrer(_)) => {}
+            tags.drain(..).map(StateQuery::Tag).chain(children.into_iter().map(Box::new).map(StateQuery::Child));
+        let questions: Vec<StateQuery<'_>> = questions.chain(referrers.drain(..).map(StateQuery::Referrer)).collect();
+        let answers = tasks::in_order(jobs, &questions, |query| looker.send(query)).map_err(CommandError::of)?;
+        for (query, answer) in questions.into_iter().zip(answers) {
+            match (query, answer) {
+                (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(*child, presence)?,
+                (StateQuery::Referrer(_), StateResponse::Referrer(present)) => descendants.present.extend(present),
+                (_, StateResponse::Tag(now)) => others.push(now),
+                (_, StateResponse::Child(_) | StateResponse::Referrer(_)) => {}
             }
         }
         served.is_there |= others.contains(&TagState::This);
@@ -139,9 +139,9 @@ pub(crate) fn look(
     let mut others = others.into_iter();
     let now = |tag: &Reference| if plan.is_own(tag) { Some(own_now.clone()) } else { others.next() };
     served.tags = plan.tags.iter().map(now).map(|now| now.unwrap_or(TagState::Unknown)).collect();
-    (served.children, served.unchecked) = (walk.present, walk.unchecked);
-    walk.missing.sort_by_key(|(place, _)| *place);
-    served.missing = walk.missing.into_iter().map(|(_, child)| child).collect();
+    (served.children, served.unchecked) = (descendants.present, descendants.unchecked);
+    descendants.missing.sort_by_key(|(place, _)| *place);
+    served.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
     Ok(served)
 }
 
@@ -164,7 +164,7 @@ enum Presence {
 }
 
 /// The descendants of a list, as far as they are known.
-struct Walk<'a> {
+struct Descendants<'a> {
     plan: &'a PushPlan<'a>,
     puts: BTreeMap<&'a Digest, &'a PlannedManifest<'a>>,
     seen: BTreeSet<Digest>,
@@ -178,10 +178,10 @@ struct Walk<'a> {
     tally: ResolvedSize,
 }
 
-impl<'a> Walk<'a> {
-    fn of(plan: &'a PushPlan<'a>) -> Result<Walk<'a>, CommandError> {
+impl<'a> Descendants<'a> {
+    fn of(plan: &'a PushPlan<'a>) -> Result<Descendants<'a>, CommandError> {
         let puts = plan.puts.iter().filter_map(|put| Some((put.reference.digest()?, put))).collect();
-        let mut walk = Walk {
+        let mut descendants = Descendants {
             plan,
             puts,
             seen: BTreeSet::new(),
@@ -192,8 +192,8 @@ impl<'a> Walk<'a> {
             unchecked: 0,
             tally: ResolvedSize::default(),
         };
-        walk.add(Index::decode(&plan.list.bytes)?.manifests)?;
-        Ok(walk)
+        descendants.add(Index::decode(&plan.list.bytes)?.manifests)?;
+        Ok(descendants)
     }
 
     /// Adds descriptors, and those of nested indexes whose bytes are at hand.
@@ -244,33 +244,33 @@ impl<'a> Walk<'a> {
     }
 }
 
-struct Looker<'a> {
+struct StateReader<'a> {
     registry: &'a Registry,
     plan: &'a PushPlan<'a>,
     is_dry_run: bool,
 }
 
 /// One query to the registry.
-enum Question<'a> {
+enum StateQuery<'a> {
     Tag(&'a Reference),
     Child(Box<Child>),
     Referrer(&'a PlannedManifest<'a>),
 }
 
 /// The response.
-enum Answer {
+enum StateResponse {
     Tag(TagState),
     Child(Presence),
     /// Its digest, where it is there under all its names.
     Referrer(Option<Digest>),
 }
 
-impl Looker<'_> {
-    fn ask(&self, question: &Question<'_>) -> Result<Answer, CommandError> {
-        match question {
-            Question::Tag(tag) => self.tag(tag).map(Answer::Tag),
-            Question::Child(child) => self.child(child).map(Answer::Child),
-            Question::Referrer(referrer) => self.referrer(referrer).map(Answer::Referrer),
+impl StateReader<'_> {
+    fn send(&self, query: &StateQuery<'_>) -> Result<StateResponse, CommandError> {
+        match query {
+            StateQuery::Tag(tag) => self.tag(tag).map(StateResponse::Tag),
+            StateQuery::Child(child) => self.child(child).map(StateResponse::Child),
+            StateQuery::Referrer(referrer) => self.referrer(referrer).map(StateResponse::Referrer),
         }
     }
 
@@ -281,7 +281,7 @@ impl Looker<'_> {
         let served = match self.registry.look(tag.as_ref().unwrap_or(target)) {
             Ok(served) => served,
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok((TagState::Nothing, None)),
-            Err(error) if self.is_let_go(&error) || error.kind == RegistryErrorKind::Verification => {
+            Err(error) if self.is_tolerated(&error) || error.kind == RegistryErrorKind::Verification => {
                 return Ok((TagState::Unknown, None));
             }
             Err(error) => return Err(error.into()),
@@ -297,7 +297,7 @@ impl Looker<'_> {
             Ok(None) => Ok(TagState::Nothing),
             Ok(Some(digest)) if digest == self.plan.list.digest => Ok(TagState::This),
             Ok(Some(digest)) => Ok(TagState::Other(digest)),
-            Err(error) if self.is_let_go(&error) => Ok(TagState::Unknown),
+            Err(error) if self.is_tolerated(&error) => Ok(TagState::Unknown),
             Err(error) => Err(error.into()),
         }
     }
@@ -313,7 +313,7 @@ impl Looker<'_> {
             match self.registry.has_manifest(self.plan.target.repository(), &name) {
                 Ok(Some(found)) if found == *digest => {}
                 Ok(_) => return Ok(None),
-                Err(error) if self.is_let_go(&error) => return Ok(None),
+                Err(error) if self.is_tolerated(&error) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -334,26 +334,26 @@ impl Looker<'_> {
         match found {
             Ok(presence) => Ok(presence),
             Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(Presence::Missing),
-            Err(error) if is_untold(&error) => Ok(Presence::Unchecked),
-            Err(error) if *is_sendable && self.is_let_go(&error) => Ok(Presence::Missing),
+            Err(error) if is_read_refused(&error) => Ok(Presence::Unchecked),
+            Err(error) if *is_sendable && self.is_tolerated(&error) => Ok(Presence::Missing),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Whether the list can be published in spite of the error. Docker does not check, so a broken manifest must not
     /// keep the list from replacing it. 502, 503 and 504 concern the whole registry, which would accept nothing else.
-    fn is_let_go(&self, error: &RegistryError) -> bool {
+    fn is_tolerated(&self, error: &RegistryError) -> bool {
         let is_broken = match error.kind {
             RegistryErrorKind::Protocol | RegistryErrorKind::Refused | RegistryErrorKind::Verification => true,
             RegistryErrorKind::Server => !matches!(error.status, Some(502..=504)),
             _ => false,
         };
-        is_untold(error) || !self.is_dry_run && is_broken
+        is_read_refused(error) || !self.is_dry_run && is_broken
     }
 }
 
 /// Whether the only problem is a missing right to read. A user who is not logged in may not write either.
-pub(crate) fn is_untold(error: &RegistryError) -> bool {
+pub(crate) fn is_read_refused(error: &RegistryError) -> bool {
     matches!(
         error.kind,
         RegistryErrorKind::LoginRefused | RegistryErrorKind::GivenLoginRefused | RegistryErrorKind::Forbidden

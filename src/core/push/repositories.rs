@@ -127,7 +127,7 @@ impl Pusher<'_> {
         let others: Result<Vec<PushOutcome>, CommandError> = targets.others.iter().map(&mut send).collect();
         let sent = others.and_then(|others| Ok(PushOutcome { other_repositories: others, ..send(&targets.own)? }));
         let has_more_tags = plans.each().any(|plan| plan.has_more_tags);
-        sent.map_err(|failure| if has_more_tags { halfway(failure, targets, &moved) } else { failure })
+        sent.map_err(|failure| if has_more_tags { partial_tags(failure, targets, &moved) } else { failure })
     }
 
     /// The outcome of one repository, with its share of the requests.
@@ -144,7 +144,7 @@ impl Pusher<'_> {
 }
 
 /// Adds the tags that did not move to a failure: with their repositories if there are several.
-fn halfway(failure: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
+fn partial_tags(failure: CommandError, targets: &PushTargets<'_>, moved: &[Reference]) -> CommandError {
     let name = |tag: &Reference| {
         let tag_alone = tag.tag().filter(|_| targets.others.is_empty());
         tag_alone.map_or_else(|| tag.to_string(), str::to_owned)

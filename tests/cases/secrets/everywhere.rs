@@ -236,10 +236,10 @@ fn what_a_proxy_repeats_is_not_told() {
         let proxy = Registry::start();
         let url = format!("http://me:{percent}@{}", proxy.host());
         proxy.fault(Rule::any(), fault);
-        let bench = super::FixtureBuilder::new().plain_http().env("HTTP_PROXY", url).build();
-        let outcome = bench.manifest_of("registry.invalid:5000/a:1");
+        let fixture = super::FixtureBuilder::new().plain_http().env("HTTP_PROXY", url).build();
+        let outcome = fixture.manifest_of("registry.invalid:5000/a:1");
         let error = outcome.map(|_| String::new()).unwrap_or_else(|error| format!("{error}\n{error:?}"));
-        let said = format!("{error}\n{}\n{}", bench.trace().join("\n"), bench.notices().join("\n"));
+        let said = format!("{error}\n{}\n{}", fixture.trace().join("\n"), fixture.notices().join("\n"));
         assert!(!proxy.requests().is_empty(), "nobody came: {said}");
         let login = format!("Basic {}", BASE64_STANDARD.encode(format!("me:{PASSWORD}")));
         assert_eq!(proxy.requests()[0].header("Proxy-Authorization"), Some(login.as_str()));
