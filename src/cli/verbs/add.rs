@@ -34,13 +34,13 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets };
     let is_asked =
         |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(&before, name));
-    let (images, kept) = previous::divided(Some(&before), sources::distinct(&names), is_asked);
-    let found = resolver.resolve(&images, &kept);
+    let (images, reused) = previous::split_known(Some(&before), sources::distinct(&names), is_asked);
+    let found = resolver.resolve(&images, &reused);
     let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
     let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
-    from.settle(&mut found, &kept, is_typed, |platform| selection::picks(&filter, platform))?;
+    from.settle(&mut found, &reused, is_typed, |platform| selection::picks(&filter, platform))?;
     let previous = PreviousEntries::resolve(&registry, &before, &found)?;
-    let known = kept.iter().flat_map(|kept| &kept.entries).filter(|entry| is_meant(&filter, entry));
+    let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_meant(&filter, entry));
     let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
     let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
     let is_there = store.add(list, &context.notice(), |draft| {

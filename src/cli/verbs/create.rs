@@ -32,12 +32,12 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let named: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
     let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
     let filter = args.sources.filter();
-    let (images, kept) = previous::divided(before, sources::distinct(&names), |image| asks(args, before, image));
+    let (images, reused) = previous::split_known(before, sources::distinct(&names), |image| asks(args, before, image));
     let resolver = Resolver { registry: &registry, jobs, wanted: &filter, before, targets: vec![list.repository()] };
-    let found = resolver.resolve(&images, &kept);
+    let found = resolver.resolve(&images, &reused);
     let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
     let is_named = |name: &Reference| named.iter().flatten().any(|own| own == name);
-    from.settle(&mut found, &kept, is_named, |platform| selection::picks(&filter, platform))?;
+    from.settle(&mut found, &reused, is_named, |platform| selection::picks(&filter, platform))?;
     let previous = match before {
         Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
         None => PreviousEntries::default(),

@@ -156,9 +156,9 @@ fn of_one_alone(before: &Index, after: &Index) -> Vec<ChangedMember> {
     let all = |index: &Index, lines: &BTreeMap<&Digest, Vec<&Descriptor>>, digest: &Digest| -> Members {
         let images = lines.get(digest).into_iter().flatten().filter(|line| attested(line).is_none());
         let is_told = |(member, _): &(String, String)| member.starts_with("annotations.") || member == "artifactType";
-        let mut members_of: Members = images.flat_map(|line| of_line(line)).filter(is_told).collect();
-        members_of.extend(attestations(index, digest));
-        members_of
+        let mut members: Members = images.flat_map(|line| of_line(line)).filter(is_told).collect();
+        members.extend(attestations(index, digest));
+        members
     };
     let digests: BTreeSet<&Digest> = old.keys().chain(new.keys()).copied().collect();
     let alone = digests.into_iter().filter(|digest| old.contains_key(digest) != new.contains_key(digest));

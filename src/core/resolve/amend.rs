@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::request::SourceFilter;
-use crate::core::resolve::previous::{PreviousEntries, SourceChange, former, moved, pairs};
+use crate::core::resolve::previous::{PreviousEntries, SourceChange, moved, pairs, previous_entries};
 use crate::core::resolve::source::ResolvedSource;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -63,10 +63,10 @@ pub(crate) fn merge(
     if source.index.is_some() && draft.order.is_empty() && !draft.is_empty() {
         draft.arrange([]);
     }
-    let former = former(&before, &source.reference, previous);
-    let moved = moved(&former, source);
+    let previous_entries = previous_entries(&before, &source.reference, previous);
+    let moved = moved(&previous_entries, source);
     let mut taken = BTreeSet::new();
-    for (new, old) in source.entries.iter().zip(pairs(&former, &source.entries, previous)) {
+    for (new, old) in source.entries.iter().zip(pairs(&previous_entries, &source.entries, previous)) {
         taken.extend(old.map(|old| &old.reference));
         match old {
             Some(old) if old.descriptor.digest == new.descriptor.digest && old.has_raw() && moved.is_none() => {}
@@ -88,7 +88,7 @@ pub(crate) fn merge(
             draft.carried.push(carried.clone());
         }
     }
-    for old in former.iter().filter(|old| !taken.contains(&old.reference)) {
+    for old in previous_entries.iter().filter(|old| !taken.contains(&old.reference)) {
         let serves = |digest| source.entries.iter().any(|new| new.descriptor.digest == digest);
         let is_over = match old.attests() {
             Some(_) if wanted.attestations == Attestations::Drop => true,
@@ -106,7 +106,7 @@ pub(crate) fn merge(
         }
     }
     if let Some(old) = moved.as_ref().and_then(|moved| previous.index(&moved.old)) {
-        let is_all = former.len() == before.entries().count();
+        let is_all = previous_entries.len() == before.entries().count();
         follow(draft, old, source.index.as_ref().unwrap_or(&Index::default()), is_all);
     }
     if let Some(moved) = &moved

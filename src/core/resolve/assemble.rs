@@ -416,7 +416,7 @@ fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<
         return Err(CommandError::NoSuchPlatform {
             platform: pick.typed.clone(),
             sources: source.reference.to_string(),
-            there: sources::there(std::slice::from_ref(source)),
+            there: sources::platforms_of(std::slice::from_ref(source)),
         });
     }
     let mut digests: BTreeSet<&Digest> = picked.values().copied().collect();

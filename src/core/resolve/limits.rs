@@ -27,7 +27,7 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn line(&mut self, list: &Reference) -> Result<(), CommandError> {
+    pub(crate) fn count_descriptor(&mut self, list: &Reference) -> Result<(), CommandError> {
         self.lines += 1;
         match self.lines > CHILDREN_MAX {
             true => Err(CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }),
@@ -39,7 +39,7 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn keep(&self, list: &Reference, bytes: &[u8], times: usize) -> Result<(), CommandError> {
+    pub(crate) fn check_bytes(&self, list: &Reference, bytes: &[u8], times: usize) -> Result<(), CommandError> {
         let more = (bytes.len() as u64).saturating_mul(times as u64);
         let before = self.bytes.fetch_add(more, Ordering::Relaxed);
         match before.saturating_add(more) > BYTES_MAX {

@@ -67,7 +67,7 @@ impl PreviousEntries {
         let mut previous = PreviousEntries::default();
         let platforms = ConfigPlatforms::new(registry);
         for source in sources {
-            let known = former(draft, &source.reference, &previous);
+            let known = previous_entries(draft, &source.reference, &previous);
             if moved(&known, source).is_none() {
                 continue;
             }
@@ -77,12 +77,12 @@ impl PreviousEntries {
                     previous.look(registry, list)?;
                 }
             }
-            let known = former(draft, &source.reference, &previous);
+            let known = previous_entries(draft, &source.reference, &previous);
             let pairs = pairs(&known, &source.entries, &previous);
             for (old, new) in pairs.into_iter().zip(&source.entries) {
-                if let Some(old) = old.filter(|old| old.source.is_none() && !says_the_same(old, new))
+                if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
                     && previous.of(old).is_none()
-                    && let Some(image) = or_gone(image(&platforms, old))?
+                    && let Some(image) = if_exists(image(&platforms, old))?
                 {
                     previous.images.insert(old.descriptor.digest.clone(), image);
                 }
@@ -93,7 +93,7 @@ impl PreviousEntries {
 
     fn look(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
-        if let Some(FetchedContent::List(fetched)) = or_gone(fetch::child(registry, list.repository(), digest))? {
+        if let Some(FetchedContent::List(fetched)) = if_exists(fetch::child(registry, list.repository(), digest))? {
             let served = |source| CommandError::Served { reference: list.to_string(), source };
             self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(served)?);
         }
@@ -103,7 +103,7 @@ impl PreviousEntries {
 
 /// The draft's entries of a source: the image of that name, entries taken from the index of that name, and entries
 /// whose source docker has removed since, if that index is known.
-pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, previous: &PreviousEntries) -> Vec<&'a Entry> {
+pub(crate) fn previous_entries<'a>(draft: &'a Draft, name: &Reference, previous: &PreviousEntries) -> Vec<&'a Entry> {
     let is_same = |source: &Reference| match name.tag() {
         Some(_) => source.repository() == name.repository() && source.tag() == name.tag(),
         None => source.repository() == name.repository() && source.digest() == name.digest(),
@@ -112,24 +112,24 @@ pub(crate) fn former<'a>(draft: &'a Draft, name: &Reference, previous: &Previous
     let indexes: Vec<&Index> = lists.filter_map(Reference::digest).filter_map(|list| previous.index(list)).collect();
     let is_of = |entry: &Entry| match &entry.source {
         Some(source) => is_same(source),
-        None => is_homeless(entry, name) && indexes.iter().any(|index| line(index, entry).is_some()),
+        None => may_lack_source(entry, name) && indexes.iter().any(|index| line(index, entry).is_some()),
     };
     draft.entries().filter(|entry| entry.reference == *name || is_of(entry)).collect()
 }
 
 /// Whether the draft has an entry of this source, so that it need not be requested.
 pub(crate) fn knows(draft: &Draft, name: &Reference) -> bool {
-    let former = former(draft, name, &PreviousEntries::default());
+    let previous_entries = previous_entries(draft, name, &PreviousEntries::default());
     // A name with a tag and a digest also matches what was taken from that tag before.
     let is_it = |entry: &&Entry| match (name.digest(), &entry.source) {
         (Some(digest), Some(index)) => index.digest() == Some(digest),
         _ => true,
     };
-    !former.is_empty() && former.iter().all(|entry| entry.has_raw() && is_it(entry))
+    !previous_entries.is_empty() && previous_entries.iter().all(|entry| entry.has_raw() && is_it(entry))
 }
 
 /// Splits the images into those to request, and those to reuse with the draft's entries.
-pub(crate) fn divided<'a>(
+pub(crate) fn split_known<'a>(
     before: Option<&'a Draft>,
     images: Vec<&'a ImageName>,
     is_asked: impl Fn(&ImageName) -> bool,
@@ -137,36 +137,40 @@ pub(crate) fn divided<'a>(
     let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
     let kept = left.into_iter().filter_map(|image| {
         let (reference, draft) = (image.as_ref().ok()?, before?);
-        Some(Reused { reference, entries: former(draft, reference, &PreviousEntries::default()) })
+        Some(Reused { reference, entries: previous_entries(draft, reference, &PreviousEntries::default()) })
     });
     (asked, kept.collect())
 }
 
 /// Whether an entry may come from an index in the repository of `name` although it does not say so.
-fn is_homeless(entry: &Entry, name: &Reference) -> bool {
+fn may_lack_source(entry: &Entry, name: &Reference) -> bool {
     entry.source.is_none() && entry.reference.digest().is_some() && entry.reference.repository() == name.repository()
 }
 
 /// The change, if the source names another manifest than when one of the draft's entries was taken.
-pub(crate) fn moved(former: &[&Entry], source: &ResolvedSource) -> Option<SourceChange> {
+pub(crate) fn moved(previous_entries: &[&Entry], source: &ResolvedSource) -> Option<SourceChange> {
     source.reference.tag()?;
     let known = |entry: &&Entry| match &entry.source {
         Some(list) => list.digest().cloned(),
         None => Some(entry.descriptor.digest.clone()).filter(|_| entry.reference == source.reference),
     };
-    let known = former.iter().filter(|entry| entry.has_raw()).filter_map(known);
+    let known = previous_entries.iter().filter(|entry| entry.has_raw()).filter_map(known);
     let old = known.into_iter().find(|old| *old != source.digest)?;
     Some(SourceChange { reference: source.reference.clone(), old, new: source.digest.clone() })
 }
 
 /// The previous entry for each new one: the one with the same name, or else the nearest one for its platform. The
 /// platforms are those that the source stated, not the user's.
-pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], previous: &PreviousEntries) -> Vec<Option<&'a Entry>> {
+pub(crate) fn pairs<'a>(
+    previous_entries: &[&'a Entry],
+    new: &[Entry],
+    previous: &PreviousEntries,
+) -> Vec<Option<&'a Entry>> {
     let platform = |descriptor: Option<&Descriptor>| {
         let own = descriptor.and_then(|own| own.platform.as_ref());
         own.map(Platform::normalized).unwrap_or_default()
     };
-    let images: Vec<(&Entry, Platform)> = former
+    let images: Vec<(&Entry, Platform)> = previous_entries
         .iter()
         .filter(|old| old.attests().is_none())
         .map(|old| (*old, platform(Some(previous.of(old).unwrap_or(&old.descriptor)))))
@@ -179,7 +183,7 @@ pub(crate) fn pairs<'a>(former: &[&'a Entry], new: &[Entry], previous: &Previous
         1 => machine(old) == machine(new) && build(old) == build(new),
         _ => machine(old) == machine(new),
     };
-    let named = |new: &Entry| former.iter().copied().find(|old| old.reference == new.reference);
+    let named = |new: &Entry| previous_entries.iter().copied().find(|old| old.reference == new.reference);
     let mut pairs: Vec<Option<&Entry>> = new.iter().map(named).collect();
     let mut taken: BTreeSet<&Reference> = pairs.iter().flatten().map(|old| &old.reference).collect();
     for nearness in 0..3 {
@@ -204,14 +208,14 @@ fn line<'a>(index: &'a Index, entry: &Entry) -> Option<&'a Descriptor> {
 /// may have removed an entry's source.
 fn needs_index(draft: &Draft, known: &[&Entry], source: &ResolvedSource, previous: &PreviousEntries) -> bool {
     let pairs = pairs(known, &source.entries, previous);
-    let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !says_the_same(old, new));
+    let differs = |(old, new): (&Option<&Entry>, &Entry)| old.is_some_and(|old| !is_same_description(old, new));
     let is_paired = |old: &&Entry| pairs.iter().flatten().any(|paired| paired.reference == old.reference);
     let is_left = |old: &&Entry| old.attests().is_none() && !is_paired(old);
     draft.says_more()
         || source.index.as_ref().is_some_and(says_more)
         || pairs.iter().zip(&source.entries).any(differs)
         || known.iter().any(is_left)
-        || draft.entries().any(|entry| is_homeless(entry, &source.reference))
+        || draft.entries().any(|entry| may_lack_source(entry, &source.reference))
 }
 
 fn says_more(index: &Index) -> bool {
@@ -219,7 +223,7 @@ fn says_more(index: &Index) -> bool {
 }
 
 /// Whether both agree on everything that a user can describe.
-fn says_the_same(old: &Entry, new: &Entry) -> bool {
+fn is_same_description(old: &Entry, new: &Entry) -> bool {
     let (old, new) = (&old.descriptor, &new.descriptor);
     old.platform == new.platform && old.annotations == new.annotations && old.artifact_type == new.artifact_type
 }
@@ -233,7 +237,7 @@ fn image(platforms: &ConfigPlatforms<'_>, old: &Entry) -> Result<Descriptor, Com
 }
 
 /// `None` for content that the registry no longer has.
-fn or_gone<T>(found: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
+fn if_exists<T>(found: Result<T, CommandError>) -> Result<Option<T>, CommandError> {
     match found {
         Err(CommandError::NotServed { .. }) => Ok(None),
         Err(CommandError::Registry(error)) if error.kind == RegistryErrorKind::NotFound => Ok(None),

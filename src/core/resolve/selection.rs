@@ -64,12 +64,12 @@ impl ParentIndex<'_> {
     ///
     /// # Errors
     /// A limit is exceeded.
-    pub(crate) fn children(&self, index: &Index, tally: &mut ResolvedSize) -> Result<Vec<SelectedChild>, CommandError> {
+    pub(crate) fn children(&self, index: &Index, size: &mut ResolvedSize) -> Result<Vec<SelectedChild>, CommandError> {
         let mut children: Vec<SelectedChild> = Vec::new();
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
         let mut seen: HashSet<&Descriptor> = HashSet::new();
         for line in self.needed(index).into_iter().filter(|line| seen.insert(line)) {
-            tally.line(self.source)?;
+            size.count_descriptor(self.source)?;
             let place = *places.entry(&line.digest).or_insert(children.len());
             match children.get_mut(place) {
                 Some(child) => child.again.push(line.clone()),

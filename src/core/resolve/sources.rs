@@ -62,22 +62,22 @@ enum ResolvedChild {
     Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
     Index(Box<Index>, SourceIndex),
     /// The registry does not have it.
-    Lost,
+    Missing,
 }
 
 impl Resolver<'_> {
     /// Resolves all images or fails, each source once, in the order of `images`. A selected platform may also be among
-    /// the reused entries in `kept`.
+    /// the reused entries in `reused`.
     pub(crate) fn resolve(
         &self,
         images: &[&ImageName],
-        kept: &[Reused<'_>],
+        reused: &[Reused<'_>],
     ) -> Result<Vec<ResolvedSource>, CommandError> {
         let requests: Vec<SourceRequest<'_>> =
             images.iter().map(|image| SourceRequest { image, wanted: self.wanted }).collect();
         let mut sources: Vec<ResolvedSource> = self.resolve_each(&requests, false)?.into_iter().flatten().collect();
         sources.iter_mut().for_each(|source| choose(self.wanted, source));
-        self.check_platforms(&sources, kept)?;
+        self.check_platforms(&sources, reused)?;
         Ok(sources)
     }
 
@@ -96,11 +96,11 @@ impl Resolver<'_> {
             found => found.map(Some),
         };
         let mut sources = tasks::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
-        let (mut children, mut tally) = (Vec::new(), ResolvedSize::default());
+        let (mut children, mut size) = (Vec::new(), ResolvedSize::default());
         for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
             if let Some(ResolvedSource { reference, index: Some(index), .. }) = source {
                 let within = ParentIndex { place, source: reference, wanted: request.wanted };
-                children.extend(within.children(index, &mut tally)?);
+                children.extend(within.children(index, &mut size)?);
             }
         }
         for depth in 0.. {
@@ -110,7 +110,7 @@ impl Resolver<'_> {
                 let list = source.map(|source| source.reference.to_string()).unwrap_or_default();
                 return Err(CommandError::TooDeep { list, depth: DEPTH_MAX });
             }
-            children = self.grow(&platforms, requests, &mut sources, &children, &mut tally, ignore_missing)?;
+            children = self.fetch_children(&platforms, requests, &mut sources, &children, &mut size, ignore_missing)?;
         }
         for (source, request) in sources.iter_mut().zip(requests) {
             if let Some(source) = source {
@@ -140,8 +140,8 @@ impl Resolver<'_> {
         match fetch::manifest(self.registry, image)? {
             FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
-                let kept = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
-                let entry = match kept.filter(|entry| entry.descriptor.digest == digest) {
+                let reused = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
+                let entry = match reused.filter(|entry| entry.descriptor.digest == digest) {
                     Some(entry) => entry.clone(),
                     None => {
                         let platform = platforms.of(image, &fetched.bytes)?;
@@ -166,41 +166,41 @@ impl Resolver<'_> {
     }
 
     /// Fetches these children. Returns the children of those that are indexes.
-    fn grow(
+    fn fetch_children(
         &self,
         platforms: &ConfigPlatforms<'_>,
         requests: &[SourceRequest<'_>],
         sources: &mut [Option<ResolvedSource>],
         children: &[SelectedChild],
-        tally: &mut ResolvedSize,
+        size: &mut ResolvedSize,
         ignore_missing: bool,
     ) -> Result<Vec<SelectedChild>, CommandError> {
         let name = |source: &ResolvedSource| source.reference.with_digest(&source.digest);
         let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
-        let so_far: &ResolvedSize = tally;
-        let grown = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
-            Some(Some(name)) => match self.child(platforms, child, name, so_far) {
-                Err(CommandError::MissingChild(_)) if ignore_missing => Ok(ResolvedChild::Lost),
+        let size_so_far: &ResolvedSize = size;
+        let results = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
+            Some(Some(name)) => match self.child(platforms, child, name, size_so_far) {
+                Err(CommandError::MissingChild(_)) if ignore_missing => Ok(ResolvedChild::Missing),
                 found => found,
             },
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
         });
         let mut next = Vec::new();
-        for (child, grown) in children.iter().zip(grown.map_err(CommandError::of)?) {
+        for (child, results) in children.iter().zip(results.map_err(CommandError::of)?) {
             let wanted = requests.get(child.source).map(|request| request.wanted);
-            match (grown, sources.get_mut(child.source), wanted) {
+            match (results, sources.get_mut(child.source), wanted) {
                 (ResolvedChild::Entries(entries, derived), Some(Some(source)), _) => {
                     source.entries.extend(entries);
                     source.derived.extend(derived);
                 }
-                (ResolvedChild::Lost, Some(Some(source)), _) => source.lost.push(child.descriptor.clone()),
+                (ResolvedChild::Missing, Some(Some(source)), _) => source.lost.push(child.descriptor.clone()),
                 (ResolvedChild::Index(index, nested), Some(Some(source)), Some(wanted)) => {
                     if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
                         form.nested.push(nested);
                     }
                     source.platforms.extend(index.manifests.iter().filter_map(runs_on));
                     let within = ParentIndex { place: child.source, source: &source.reference, wanted };
-                    next.extend(within.children(&index, tally)?);
+                    next.extend(within.children(&index, size)?);
                 }
                 _ => {}
             }
@@ -213,22 +213,22 @@ impl Resolver<'_> {
         platforms: &ConfigPlatforms<'_>,
         child: &SelectedChild,
         source: &Reference,
-        tally: &ResolvedSize,
+        size: &ResolvedSize,
     ) -> Result<ResolvedChild, CommandError> {
         let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
-        let kept = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
-        let (schema, bytes) = match kept.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
+        let reused = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
+        let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
             None => match fetch::listed(self.registry, source, &child.descriptor)? {
                 FetchedContent::Image(schema, fetched) => (schema, fetched.bytes),
                 FetchedContent::List(fetched) => {
-                    tally.keep(source, &fetched.bytes, 1)?;
+                    size.check_bytes(source, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
                     return Ok(ResolvedChild::Index(Box::new(index), form(fetched)));
                 }
             },
         };
-        tally.keep(source, &bytes, child.count())?;
+        size.check_bytes(source, &bytes, child.count())?;
         let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
         for (reference, line) in child.lines(source) {
             let mut descriptor = line.clone();
@@ -246,22 +246,24 @@ impl Resolver<'_> {
     }
 
     /// Checks that every selected platform exists, and that every requested source has at least one entry.
-    fn check_platforms(&self, sources: &[ResolvedSource], kept: &[Reused<'_>]) -> Result<(), CommandError> {
+    fn check_platforms(&self, sources: &[ResolvedSource], reused: &[Reused<'_>]) -> Result<(), CommandError> {
         let picks = &self.wanted.platforms;
         let asked = sources.iter().flat_map(|source| &source.entries);
         let found: Vec<&Platform> = asked
-            .chain(kept.iter().flat_map(|kept| kept.entries.iter().copied()))
+            .chain(reused.iter().flat_map(|reused| reused.entries.iter().copied()))
             .filter(|entry| entry.attests().is_none())
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
         if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed))) {
-            let names = sources.iter().map(|source| &source.reference).chain(kept.iter().map(|kept| kept.reference));
-            let kept = kept.iter().flat_map(|kept| &kept.entries).filter_map(|entry| runs_on(&entry.descriptor));
-            let there: BTreeSet<String> = there(sources).into_iter().chain(kept).collect();
+            let names =
+                sources.iter().map(|source| &source.reference).chain(reused.iter().map(|reused| reused.reference));
+            let reused =
+                reused.iter().flat_map(|reused| &reused.entries).filter_map(|entry| runs_on(&entry.descriptor));
+            let platforms_of: BTreeSet<String> = platforms_of(sources).into_iter().chain(reused).collect();
             return Err(CommandError::NoSuchPlatform {
                 platform: pick.typed.clone(),
                 sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                there: there.into_iter().collect(),
+                platforms_of: platforms_of.into_iter().collect(),
             });
         }
         match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
@@ -271,7 +273,7 @@ impl Resolver<'_> {
                 Err(CommandError::NoSuchPlatform {
                     platform: picks.join(","),
                     sources: source.reference.to_string(),
-                    there: there(std::slice::from_ref(source)),
+                    platforms_of: platforms_of(std::slice::from_ref(source)),
                 })
             }
             None => Ok(()),
@@ -319,23 +321,23 @@ fn choose(wanted: &SourceFilter, source: &mut ResolvedSource) {
         !parents.contains_key(&entry.reference) && is_picked
     };
     let images = source.entries.iter().filter(|entry| is_image(entry));
-    let mut kept: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
-    let belongs = |entry: &Entry, kept: &BTreeSet<Digest>| {
-        parents.get(&entry.reference).is_some_and(|parent| !is_dropped && kept.contains(parent))
+    let mut reused: BTreeSet<Digest> = images.map(|entry| entry.descriptor.digest.clone()).collect();
+    let belongs = |entry: &Entry, reused: &BTreeSet<Digest>| {
+        parents.get(&entry.reference).is_some_and(|parent| !is_dropped && reused.contains(parent))
     };
     // A signature may refer to an attestation.
     loop {
-        let before = kept.len();
-        let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &kept)).collect();
-        kept.extend(more.into_iter().map(|entry| entry.descriptor.digest.clone()));
-        if kept.len() == before {
+        let before = reused.len();
+        let more: Vec<&Entry> = source.entries.iter().filter(|entry| belongs(entry, &reused)).collect();
+        reused.extend(more.into_iter().map(|entry| entry.descriptor.digest.clone()));
+        if reused.len() == before {
             break;
         }
     }
     let stays: BTreeSet<Reference> = source
         .entries
         .iter()
-        .filter(|entry| is_image(entry) || belongs(entry, &kept))
+        .filter(|entry| is_image(entry) || belongs(entry, &reused))
         .map(|entry| entry.reference.clone())
         .collect();
     let before = source.entries.len();
@@ -344,7 +346,7 @@ fn choose(wanted: &SourceFilter, source: &mut ResolvedSource) {
 }
 
 /// The platforms of the sources, for the message about a missing one.
-pub(crate) fn there(sources: &[ResolvedSource]) -> Vec<String> {
+pub(crate) fn platforms_of(sources: &[ResolvedSource]) -> Vec<String> {
     let names: BTreeSet<&String> = sources.iter().flat_map(|source| &source.platforms).collect();
     names.into_iter().cloned().collect()
 }
