@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::check::probes::Prober;
-use crate::cli::check::result::{Probe, ProbeResults, is_in_the_way, words};
+use crate::cli::check::result::{Probe, ProbeResults, blocks_all_probes, words};
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::tasks;
@@ -15,13 +15,13 @@ pub(crate) type Reasons = BTreeSet<String>;
 
 /// Deletes what the registry permits: tags, then manifests from the top down (some registries keep what others refer
 /// to), then blobs. What is left stays in the created objects of the prober.
-pub(crate) fn clean_up(bench: &Prober<'_>, found: &ProbeResults) -> Reasons {
+pub(crate) fn clean_up(prober: &Prober<'_>, results: &ProbeResults) -> Reasons {
     let mut reasons = Reasons::new();
-    if bench.traces().is_empty() {
+    if prober.created().is_empty() {
         return reasons;
     }
-    bench.steps.begin("cleaning up");
-    let cleaner = Cleaner { bench, found };
+    prober.steps.begin("cleaning up");
+    let cleaner = Cleaner { prober, results };
     if let Err(error) = cleaner.all(&mut reasons) {
         reasons.insert(words(&error));
     }
@@ -29,47 +29,47 @@ pub(crate) fn clean_up(bench: &Prober<'_>, found: &ProbeResults) -> Reasons {
 }
 
 struct Cleaner<'a> {
-    bench: &'a Prober<'a>,
-    found: &'a ProbeResults,
+    prober: &'a Prober<'a>,
+    results: &'a ProbeResults,
 }
 
 impl Cleaner<'_> {
     /// Deletes everything. The error is one that would fail every other deletion too.
     fn all(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
         // A deletion that a probe found not to work is not tried again.
-        if self.found.failure(Probe::TagDeletion).is_none() {
+        if self.results.failure(Probe::TagDeletion).is_none() {
             let delete = |tag: &String| self.delete(ManifestName::Tag(tag.clone()));
-            let tags = self.bench.traces().tags();
-            self.each(&tags, delete, |tag| self.bench.traces().no_tag(tag), reasons)?;
+            let tags = self.prober.created().tags();
+            self.each(&tags, delete, |tag| self.prober.created().no_tag(tag), reasons)?;
         }
-        if let Some(why) = self.found.failure(Probe::ManifestDeletion) {
+        if let Some(why) = self.results.failure(Probe::ManifestDeletion) {
             reasons.insert(why.to_owned());
             return Ok(());
         }
         self.manifests(reasons)?;
-        if self.bench.traces().by_rank().is_empty() { self.blobs() } else { Ok(()) }
+        if self.prober.created().by_rank().is_empty() { self.blobs() } else { Ok(()) }
     }
 
     fn delete(&self, name: ManifestName) -> Result<(), RegistryError> {
-        self.bench.registry.delete_manifest(self.bench.place.main(), &name)
+        self.prober.registry.delete_manifest(self.prober.target.main(), &name)
     }
 
     fn manifests(&self, reasons: &mut Reasons) -> Result<(), RegistryError> {
-        let before = self.bench.traces().clone();
+        let before = self.prober.created().clone();
         for digests in before.by_rank().values().rev() {
             let delete = |digest: &Digest| self.delete(ManifestName::Digest(digest.clone()));
-            self.each(digests, delete, |digest| self.bench.traces().no_manifest(digest), reasons)?;
+            self.each(digests, delete, |digest| self.prober.created().no_manifest(digest), reasons)?;
         }
         // The registry's tag list shows whether the tags went with their manifests.
-        if before.tags().is_empty() || !self.found.works(Probe::TagListing) {
+        if before.tags().is_empty() || !self.results.works(Probe::TagListing) {
             return Ok(());
         }
-        match self.bench.registry.tags(self.bench.place.main()) {
-            Err(error) if is_in_the_way(&error) => Err(error),
+        match self.prober.registry.tags(self.prober.target.main()) {
+            Err(error) if blocks_all_probes(&error) => Err(error),
             // The repository went with its last manifest.
             Err(_) => Ok(()),
             Ok(there) => {
-                self.bench.traces().tags_again(&before, |tag| there.iter().any(|other| other == tag));
+                self.prober.created().tags_again(&before, |tag| there.iter().any(|other| other == tag));
                 Ok(())
             }
         }
@@ -77,9 +77,9 @@ impl Cleaner<'_> {
 
     /// Deletes blobs as a courtesy: registries collect unreferenced blobs, and most refuse to delete one.
     fn blobs(&self) -> Result<(), RegistryError> {
-        let blobs = self.bench.traces().blobs();
-        let delete = |(repository, digest): &(Repository, Digest)| self.bench.registry.delete_blob(repository, digest);
-        self.each(&blobs, delete, |blob| self.bench.traces().no_blob(blob), &mut Reasons::new())
+        let blobs = self.prober.created().blobs();
+        let delete = |(repository, digest): &(Repository, Digest)| self.prober.registry.delete_blob(repository, digest);
+        self.each(&blobs, delete, |blob| self.prober.created().no_blob(blob), &mut Reasons::new())
     }
 
     /// Deletes each object. Records those that are gone, and collects the reasons for the others.
@@ -91,14 +91,14 @@ impl Cleaner<'_> {
         reasons: &mut Reasons,
     ) -> Result<(), RegistryError> {
         let work = |item: &T| match delete(item) {
-            Err(error) if is_in_the_way(&error) => Err(error),
+            Err(error) if blocks_all_probes(&error) => Err(error),
             Err(error) if error.kind != RegistryErrorKind::NotFound => Ok(Some(words(&error))),
             _ => {
                 gone(item);
                 Ok(None)
             }
         };
-        match tasks::in_order(self.bench.jobs, items, work) {
+        match tasks::in_order(self.prober.jobs, items, work) {
             Ok(said) => {
                 reasons.extend(said.into_iter().flatten());
                 Ok(())

@@ -25,7 +25,7 @@ impl Interrupt {
     pub(crate) fn listen(streams: &Arc<Streams>, stop: &Stop) -> Interrupt {
         let came: Arc<AtomicBool> = Arc::default();
         #[cfg(unix)]
-        let handle = told(streams, &came).ok();
+        let handle = announce_first(streams, &came).ok();
         let (flag, talk) = (Arc::clone(&came), Arc::clone(streams));
         stop.handle_by(move || {
             // A signal has reported it already.
@@ -59,7 +59,7 @@ impl Drop for Interrupt {
 
 /// Sets `came` and prints a line at the first signal. The second signal ends the program.
 #[cfg(unix)]
-fn told(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
+fn announce_first(streams: &Arc<Streams>, came: &Arc<AtomicBool>) -> std::io::Result<signal_hook::iterator::Handle> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
         // Registered in this order, the first signal finds that none came.

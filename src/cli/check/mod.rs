@@ -34,31 +34,31 @@ use target::TargetRepository;
 
 /// Returns the exit code of a success: 0, or that of an interrupted program.
 pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    let place = TargetRepository::parse(&args.target)?;
+    let target = TargetRepository::parse(&args.target)?;
     let jobs = context.jobs(args.network.jobs)?;
-    let registry = context.registry(&args.network, place.main())?;
+    let registry = context.registry(&args.network, target.main())?;
     let samples = Samples::new(&word())?;
     let interrupt = Interrupt::listen(&context.streams, &context.stop);
     let steps = Steps::new(&context.streams, NUMBER);
-    let bench = Prober::new(&registry, jobs, &place, &samples, &interrupt, &steps, &*context.clock);
-    let mut found = ProbeResults::default();
-    let outcome = bench.try_all(&mut found);
-    let reasons = if args.keep { Reasons::new() } else { clean_up(&bench, &found) };
-    let left = Left::new(&bench.traces(), &reasons, args.keep);
+    let prober = Prober::new(&registry, jobs, &target, &samples, &interrupt, &steps, &*context.clock);
+    let mut results = ProbeResults::default();
+    let outcome = prober.try_all(&mut results);
+    let reasons = if args.keep { Reasons::new() } else { clean_up(&prober, &results) };
+    let left = LeftObjects::new(&prober.created(), &reasons, args.keep);
     drop(steps);
     let was_stopped = interrupt.came();
     let shown = match outcome {
-        Ok(()) if !was_stopped => show(context, args.format, &place, &found, &left, registry.requests()),
+        Ok(()) if !was_stopped => show(context, args.format, &target, &results, &left, registry.requests()),
         outcome => outcome.map_err(CommandError::from),
     };
-    if let Some(note) = left.note(&place) {
+    if let Some(note) = left.note(&target) {
         context.streams.note(note);
     }
     if was_stopped {
         return Ok(INTERRUPTED);
     }
     shown?;
-    if is_publishable(&found) { Ok(0) } else { Err(CommandError::Unpublishable(place.main().to_string())) }
+    if is_publishable(&results) { Ok(0) } else { Err(CommandError::Unpublishable(target.main().to_string())) }
 }
 
 /// A different word for each run.
@@ -67,13 +67,13 @@ fn word() -> String {
     format!("check-{:012x}", RandomState::new().build_hasher().finish() >> 16)
 }
 
-fn is_publishable(found: &ProbeResults) -> bool {
-    found.works(Probe::DockerList) || found.works(Probe::OciIndex)
+fn is_publishable(results: &ProbeResults) -> bool {
+    results.works(Probe::DockerList) || results.works(Probe::OciIndex)
 }
 
 /// The objects that stay in the registry.
 #[derive(Serialize)]
-struct Left {
+struct LeftObjects {
     tags: Vec<String>,
     manifests: Vec<String>,
     blobs: Vec<String>,
@@ -85,15 +85,15 @@ struct Left {
     blobs_by_repository: BTreeMap<Repository, usize>,
 }
 
-impl Left {
-    fn new(traces: &CreatedObjects, reasons: &Reasons, kept: bool) -> Left {
-        Left {
-            tags: traces.tags(),
-            manifests: traces.manifests().iter().map(ToString::to_string).collect(),
-            blobs: traces.blobs().iter().map(|(place, digest)| place.at_digest(digest).to_string()).collect(),
+impl LeftObjects {
+    fn new(created: &CreatedObjects, reasons: &Reasons, kept: bool) -> LeftObjects {
+        LeftObjects {
+            tags: created.tags(),
+            manifests: created.manifests().iter().map(ToString::to_string).collect(),
+            blobs: created.blobs().iter().map(|(target, digest)| target.at_digest(digest).to_string()).collect(),
             reasons: reasons.iter().cloned().collect(),
             kept,
-            blobs_by_repository: traces.blobs().into_iter().fold(BTreeMap::new(), |mut blobs, (repository, _)| {
+            blobs_by_repository: created.blobs().into_iter().fold(BTreeMap::new(), |mut blobs, (repository, _)| {
                 *blobs.entry(repository).or_default() += 1;
                 blobs
             }),
@@ -101,7 +101,7 @@ impl Left {
     }
 
     /// A line about the objects that stay, if there are any, by repository.
-    fn note(&self, place: &TargetRepository) -> Option<String> {
+    fn note(&self, target: &TargetRepository) -> Option<String> {
         let number = |number: usize, what: &str| match number {
             0 => None,
             1 => Some(format!("1 {what}")),
@@ -109,10 +109,10 @@ impl Left {
         };
         let tags = (!self.tags.is_empty()).then(|| format!("the tags {}", self.tags.join(", ")));
         let blobs = |repository| number(self.blobs_by_repository.get(repository).copied().unwrap_or_default(), "blob");
-        let main = [tags, number(self.manifests.len(), "manifest"), blobs(place.main())];
+        let main = [tags, number(self.manifests.len(), "manifest"), blobs(target.main())];
         let main: Vec<String> = main.into_iter().flatten().collect();
-        let main = (!main.is_empty()).then(|| format!("in {}: {}", place.main(), main.join(", ")));
-        let mount = blobs(place.mount()).map(|blobs| format!("in {}: {blobs}", place.mount()));
+        let main = (!main.is_empty()).then(|| format!("in {}: {}", target.main(), main.join(", ")));
+        let mount = blobs(target.mount()).map(|blobs| format!("in {}: {blobs}", target.mount()));
         let parts: Vec<String> = [main, mount].into_iter().flatten().collect();
         if parts.is_empty() {
             return None;
@@ -125,12 +125,12 @@ impl Left {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'a> {
+struct CheckReport<'a> {
     repository: String,
     mount_repository: String,
     publishable: bool,
     checks: Vec<Row<'a>>,
-    left: &'a Left,
+    left: &'a LeftObjects,
     requests: u64,
 }
 
@@ -145,28 +145,28 @@ struct Row<'a> {
 fn show(
     context: &Context,
     format: ListFormat,
-    place: &TargetRepository,
-    found: &ProbeResults,
-    left: &Left,
+    target: &TargetRepository,
+    results: &ProbeResults,
+    left: &LeftObjects,
     requests: u64,
 ) -> Result<(), CommandError> {
     match format {
         ListFormat::Table => {
             let mut table = Table::new(&["check", "result", "remark"]);
-            for (check, verdict) in found.each() {
-                table.row([check.title(), verdict.title(), verdict.remark().unwrap_or_default()]);
+            for (check, result) in results.each() {
+                table.row([check.title(), result.title(), result.remark().unwrap_or_default()]);
             }
             Ok(context.streams.data(table.within(context.streams.width()).to_string().as_bytes())?)
         }
         ListFormat::Json => {
-            let checks = found.each().map(|(check, verdict)| {
-                let (result, remark) = (verdict.word(), verdict.remark());
+            let checks = results.each().map(|(check, result)| {
+                let (result, remark) = (result.word(), result.remark());
                 Row { check, result, remark }
             });
-            Ok(context.streams.json(&Told {
-                repository: place.main().to_string(),
-                mount_repository: place.mount().to_string(),
-                publishable: is_publishable(found),
+            Ok(context.streams.json(&CheckReport {
+                repository: target.main().to_string(),
+                mount_repository: target.mount().to_string(),
+                publishable: is_publishable(results),
                 checks: checks.collect(),
                 left,
                 requests,

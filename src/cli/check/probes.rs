@@ -9,7 +9,7 @@ use humantime::format_duration;
 use crate::auth::Access;
 use crate::cli::check::created_objects::CreatedObjects;
 use crate::cli::check::interrupt::Interrupt;
-use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, settle, takes_no_blobs, words};
+use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, refuses_all_blobs, settle, words};
 use crate::cli::check::samples::{ARTIFACT_TYPE, Document, Family, Samples};
 use crate::cli::check::target::TargetRepository;
 use crate::cli::output::Steps;
@@ -22,7 +22,7 @@ use crate::reference::{Reference, Repository};
 use crate::sync::lock;
 
 /// The result of a probe, or the error that ends all probes.
-type Tried = Result<ProbeResult, RegistryError>;
+type ProbeOutcome = Result<ProbeResult, RegistryError>;
 
 /// The probes of one round do not depend on each other and run in parallel.
 const ROUNDS: [&[Probe]; 4] = [
@@ -55,7 +55,7 @@ pub(crate) struct Prober<'a> {
     /// The maximum of concurrent requests.
     pub(crate) jobs: NonZeroUsize,
     /// The repositories to use.
-    pub(crate) place: &'a TargetRepository,
+    pub(crate) target: &'a TargetRepository,
     /// What is pushed.
     pub(crate) samples: &'a Samples,
     interrupt: &'a Interrupt,
@@ -63,7 +63,7 @@ pub(crate) struct Prober<'a> {
     pub(crate) steps: &'a Steps,
     /// What a registry with delayed reads is waited for by.
     clock: &'a dyn Clock,
-    traces: Mutex<CreatedObjects>,
+    created: Mutex<CreatedObjects>,
 }
 
 impl<'a> Prober<'a> {
@@ -71,33 +71,35 @@ impl<'a> Prober<'a> {
     pub(crate) fn new(
         registry: &'a Registry,
         jobs: NonZeroUsize,
-        place: &'a TargetRepository,
+        target: &'a TargetRepository,
         samples: &'a Samples,
         interrupt: &'a Interrupt,
         steps: &'a Steps,
         clock: &'a dyn Clock,
     ) -> Prober<'a> {
-        Prober { registry, jobs, place, samples, interrupt, steps, clock, traces: Mutex::default() }
+        Prober { registry, jobs, target, samples, interrupt, steps, clock, created: Mutex::default() }
     }
 
     /// The objects that were created, as far as is known.
-    pub(crate) fn traces(&self) -> MutexGuard<'_, CreatedObjects> {
-        lock(&self.traces)
+    pub(crate) fn created(&self) -> MutexGuard<'_, CreatedObjects> {
+        lock(&self.created)
     }
 
-    /// Runs all probes. The results are in `found`, even if it fails. Ends early after an interrupt.
+    /// Runs all probes. The results are in `results`, even if it fails. Ends early after an interrupt.
     ///
     /// # Errors
-    /// An error that prevents all remaining probes. A registry that accepts no blobs at all is a result in `found`.
-    pub(crate) fn try_all(&self, found: &mut ProbeResults) -> Result<(), RegistryError> {
+    /// An error that prevents all remaining probes. A registry that accepts no blobs at all is a result in `results`.
+    pub(crate) fn try_all(&self, results: &mut ProbeResults) -> Result<(), RegistryError> {
         match self.upload() {
-            Err(error) if takes_no_blobs(&error) => found.add([(Probe::Upload, ProbeResult::Fails(words(&error)))]),
+            Err(error) if refuses_all_blobs(&error) => {
+                results.add([(Probe::Upload, ProbeResult::Fails(words(&error)))])
+            }
             outcome => outcome?,
         }
         for round in ROUNDS {
-            let verdicts = {
-                let so_far = &*found;
-                let verdict = |check: &Probe| match so_far.misses(*check) {
+            let of_round = {
+                let so_far = &*results;
+                let result = |check: &Probe| match so_far.misses(*check) {
                     _ if self.interrupt.came() => Ok(ProbeResult::NotTried("interrupted".to_owned())),
                     Some(why) => Ok(ProbeResult::NotTried(why)),
                     None => {
@@ -106,13 +108,13 @@ impl<'a> Prober<'a> {
                     }
                 };
                 let work = |check: &Probe| {
-                    let verdict = verdict(check);
+                    let result = result(check);
                     self.steps.done();
-                    verdict
+                    result
                 };
                 tasks::in_order(self.jobs, round, work).map_err(first)?
             };
-            found.add(round.iter().copied().zip(verdicts));
+            results.add(round.iter().copied().zip(of_round));
         }
         Ok(())
     }
@@ -121,7 +123,7 @@ impl<'a> Prober<'a> {
     /// others would fail alike.
     fn upload(&self) -> Result<(), RegistryError> {
         self.steps.begin(Probe::Upload.title());
-        let target = self.place.main();
+        let target = self.target.main();
         self.registry.announce(target, Access::PullPush);
         self.registry.expect(target, self.samples.blobs.len().min(self.jobs.get()));
         let put = |blob: &Vec<u8>| {
@@ -129,7 +131,7 @@ impl<'a> Prober<'a> {
                 return Ok(());
             }
             let digest = self.registry.put_blob(target, blob)?;
-            self.traces().blob(target, digest);
+            self.created().blob(target, digest);
             Ok(())
         };
         let Some((one, others)) = self.samples.blobs.split_first() else { return Ok(()) };
@@ -137,7 +139,7 @@ impl<'a> Prober<'a> {
         tasks::in_order(self.jobs, others, put).map(|_| ()).map_err(first)
     }
 
-    fn one(&self, check: Probe, found: &ProbeResults) -> Tried {
+    fn one(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
         let samples = self.samples;
         match check {
             Probe::Upload => self.upload().map(|()| ProbeResult::Works),
@@ -146,55 +148,55 @@ impl<'a> Prober<'a> {
             Probe::DockerList => self.tagged("docker", &samples.docker.list),
             Probe::OciIndex => self.tagged("oci", &samples.oci.list),
             Probe::Mount => self.mount(),
-            Probe::ByDigest => self.by_digest(&self.known(found).nameless),
+            Probe::ByDigest => self.by_digest(&self.known(results).by_digest),
             Probe::Annotations => self.tagged("annotations", &samples.annotated),
             Probe::ArtifactType => self.tagged("artifact", &samples.typed),
             Probe::NestedIndex => self.tagged("nested", &samples.nested),
             Probe::Referrers => self.referrers(),
             Probe::TagListing => self.tag_listing(),
-            Probe::TagDeletion => self.tag_deletion(&self.known(found).untagged),
-            Probe::ManifestDeletion => self.manifest_deletion(&self.known(found).nameless),
+            Probe::TagDeletion => self.tag_deletion(&self.known(results).untagged),
+            Probe::ManifestDeletion => self.manifest_deletion(&self.known(results).by_digest),
         }
     }
 
     /// The format whose lists the registry accepts.
-    fn known(&self, found: &ProbeResults) -> &Family {
-        if found.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
+    fn known(&self, results: &ProbeResults) -> &Family {
+        if results.works(Probe::DockerList) { &self.samples.docker } else { &self.samples.oci }
     }
 
-    fn images(&self, family: &Family) -> Tried {
-        let verdicts = tasks::in_order(self.jobs, &family.images, |image| self.by_digest(image)).map_err(first)?;
+    fn images(&self, family: &Family) -> ProbeOutcome {
+        let results = tasks::in_order(self.jobs, &family.images, |image| self.by_digest(image)).map_err(first)?;
         // Failures come before remarks.
-        let worst = verdicts.iter().find(|verdict| !verdict.is_good());
+        let worst = results.iter().find(|result| !result.is_good());
         Ok(worst
-            .or_else(|| verdicts.iter().find(|verdict| verdict.remark().is_some()))
+            .or_else(|| results.iter().find(|result| result.remark().is_some()))
             .cloned()
             .unwrap_or(ProbeResult::Works))
     }
 
-    fn tagged(&self, what: &str, document: &Document) -> Tried {
+    fn tagged(&self, what: &str, document: &Document) -> ProbeOutcome {
         self.under_tag(&self.samples.tag(what), document)
     }
 
-    fn under_tag(&self, tag: &str, document: &Document) -> Tried {
+    fn under_tag(&self, tag: &str, document: &Document) -> ProbeOutcome {
         let wrong = || {
-            RegistryError::new(RegistryErrorKind::Protocol, self.place.main().domain(), format!("{tag} is not a tag"))
+            RegistryError::new(RegistryErrorKind::Protocol, self.target.main().domain(), format!("{tag} is not a tag"))
         };
-        let reference = tags::tagged(self.place.reference(), tag).ok_or_else(wrong)?;
+        let reference = tags::tagged(self.target.reference(), tag).ok_or_else(wrong)?;
         self.publish(&reference, &ManifestName::Tag(tag.to_owned()), document)
     }
 
-    fn by_digest(&self, document: &Document) -> Tried {
-        let reference = self.place.main().at_digest(&document.digest);
+    fn by_digest(&self, document: &Document) -> ProbeOutcome {
+        let reference = self.target.main().at_digest(&document.digest);
         self.publish(&reference, &ManifestName::Digest(document.digest.clone()), document)
     }
 
     /// Puts a document, reads it back and compares.
-    fn publish(&self, reference: &Reference, name: &ManifestName, document: &Document) -> Tried {
-        let put = self.registry.put_manifest(self.place.main(), name, document.media_type, &document.bytes);
+    fn publish(&self, reference: &Reference, name: &ManifestName, document: &Document) -> ProbeOutcome {
+        let put = self.registry.put_manifest(self.target.main(), name, document.media_type, &document.bytes);
         // A refused document was not created. After any other failure it may have been.
         if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
-            self.traces().manifest(name, document);
+            self.created().manifest(name, document);
         }
         put?;
         let (served, waited) = self.served(reference)?;
@@ -223,15 +225,15 @@ impl<'a> Prober<'a> {
         }
     }
 
-    fn mount(&self) -> Tried {
+    fn mount(&self) -> ProbeOutcome {
         let Some(blob) = self.samples.blobs.last() else { return Ok(ProbeResult::Works) };
-        let (digest, target) = (Digest::of(blob), self.place.mount());
-        if self.registry.mount(target, self.place.main(), &digest)? == MountResult::NotMounted {
+        let (digest, target) = (Digest::of(blob), self.target.mount());
+        if self.registry.mount(target, self.target.main(), &digest)? == MountResult::NotMounted {
             return Ok(ProbeResult::Fails(
                 "it asks for an upload instead: blobs are copied, which takes longer".to_owned(),
             ));
         }
-        self.traces().blob(target, digest.clone());
+        self.created().blob(target, digest.clone());
         let size = u64::try_from(blob.len()).ok();
         let served = self.registry.blob(target, &digest, size, u64::MAX)?;
         let is_it = served == *blob;
@@ -239,13 +241,13 @@ impl<'a> Prober<'a> {
     }
 
     /// By the registry's referrers API, or else by the referrers tag (distribution-spec, "Referrers Tag Schema").
-    fn referrers(&self) -> Tried {
+    fn referrers(&self) -> ProbeOutcome {
         let Samples { referrer, stand_in, subject, .. } = self.samples;
         let put = self.by_digest(referrer)?;
         if !put.is_good() {
             return Ok(put);
         }
-        let Some(served) = self.registry.referrers(self.place.main(), subject)? else {
+        let Some(served) = self.registry.referrers(self.target.main(), subject)? else {
             let by_tag = self.under_tag(&self.samples.stand_in_tag(), stand_in)?;
             let remark = "there is no API for them; the tag that stands in for it works";
             return Ok(if by_tag.is_good() { ProbeResult::Remark(remark.to_owned()) } else { by_tag });
@@ -263,9 +265,9 @@ impl<'a> Prober<'a> {
         })
     }
 
-    fn tag_listing(&self) -> Tried {
-        let there = self.registry.tags(self.place.main())?;
-        let wanted = self.traces().tags();
+    fn tag_listing(&self) -> ProbeOutcome {
+        let there = self.registry.tags(self.target.main())?;
+        let wanted = self.created().tags();
         let missing: Vec<String> = wanted.into_iter().filter(|tag| !there.contains(tag)).collect();
         if missing.is_empty() {
             return Ok(ProbeResult::Works);
@@ -273,8 +275,8 @@ impl<'a> Prober<'a> {
         Ok(ProbeResult::Fails(format!("it lists {} tags, {} not among them", there.len(), missing.join(", "))))
     }
 
-    fn tag_deletion(&self, document: &Document) -> Tried {
-        let (repository, tag) = (self.place.main(), self.samples.tag("delete"));
+    fn tag_deletion(&self, document: &Document) -> ProbeOutcome {
+        let (repository, tag) = (self.target.main(), self.samples.tag("delete"));
         let put = self.under_tag(&tag, document)?;
         if !put.is_good() {
             return Ok(put);
@@ -283,26 +285,26 @@ impl<'a> Prober<'a> {
         if self.is_there(repository, ManifestName::Tag(tag.clone()))? {
             return Ok(ProbeResult::Fails("the tag is still served after it was deleted".to_owned()));
         }
-        self.traces().no_tag(&tag);
+        self.created().no_tag(&tag);
         if self.is_there(repository, ManifestName::Digest(document.digest.clone()))? {
             return Ok(ProbeResult::Works);
         }
-        self.traces().no_manifest(&document.digest);
+        self.created().no_manifest(&document.digest);
         Ok(ProbeResult::Remark("it takes the manifest and all its tags away".to_owned()))
     }
 
-    fn manifest_deletion(&self, document: &Document) -> Tried {
+    fn manifest_deletion(&self, document: &Document) -> ProbeOutcome {
         let name = ManifestName::Digest(document.digest.clone());
-        self.registry.delete_manifest(self.place.main(), &name)?;
-        if self.is_there(self.place.main(), name)? {
+        self.registry.delete_manifest(self.target.main(), &name)?;
+        if self.is_there(self.target.main(), name)? {
             return Ok(ProbeResult::Fails("the manifest is still served after it was deleted".to_owned()));
         }
-        self.traces().no_manifest(&document.digest);
+        self.created().no_manifest(&document.digest);
         Ok(ProbeResult::Works)
     }
 
     fn is_there(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
-        self.registry.has_manifest(repository, &name).map(|found| found.is_some())
+        self.registry.has_manifest(repository, &name).map(|results| results.is_some())
     }
 }
 

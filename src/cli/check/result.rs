@@ -128,8 +128,8 @@ pub(crate) struct ProbeResults(BTreeMap<Probe, ProbeResult>);
 
 impl ProbeResults {
     /// Adds results.
-    pub(crate) fn add(&mut self, verdicts: impl IntoIterator<Item = (Probe, ProbeResult)>) {
-        self.0.extend(verdicts);
+    pub(crate) fn add(&mut self, results: impl IntoIterator<Item = (Probe, ProbeResult)>) {
+        self.0.extend(results);
     }
 
     /// All results, in the order of the output.
@@ -167,13 +167,13 @@ impl ProbeResults {
 /// Turns a refusal into a result. An error that would fail every other probe stays an error.
 pub(crate) fn settle(outcome: Result<ProbeResult, RegistryError>) -> Result<ProbeResult, RegistryError> {
     match outcome {
-        Err(error) if !is_in_the_way(&error) => Ok(ProbeResult::Fails(words(&error))),
+        Err(error) if !blocks_all_probes(&error) => Ok(ProbeResult::Fails(words(&error))),
         outcome => outcome,
     }
 }
 
 /// Whether every other request would fail, too.
-pub(crate) fn is_in_the_way(error: &RegistryError) -> bool {
+pub(crate) fn blocks_all_probes(error: &RegistryError) -> bool {
     match error.kind {
         // These concern the request; so does a 401, because the login worked before.
         RegistryErrorKind::NotFound
@@ -205,7 +205,7 @@ pub(crate) fn is_in_the_way(error: &RegistryError) -> bool {
 
 /// Whether this refusal of a blob means that the registry accepts none at all: it is read-only, or a cache. A missing
 /// login or right is an error that the user can fix.
-pub(crate) fn takes_no_blobs(error: &RegistryError) -> bool {
+pub(crate) fn refuses_all_blobs(error: &RegistryError) -> bool {
     // Token servers are asked with GET.
     let is_upload = error.request.as_deref().is_some_and(|request| request.method != "GET");
     is_upload

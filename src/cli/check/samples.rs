@@ -49,7 +49,7 @@ pub(crate) struct Family {
     /// A list of all of them.
     pub(crate) list: Document,
     /// Another list, to be put by its digest.
-    pub(crate) nameless: Document,
+    pub(crate) by_digest: Document,
     /// A list whose tag is deleted.
     pub(crate) untagged: Document,
 }
@@ -188,7 +188,7 @@ impl Family {
             let manifests = lines.iter().take(number).cloned().collect();
             index(Index { manifests, ..Index::default() }, form, 2)
         };
-        Ok(Family { list: of(lines.len())?, nameless: of(2)?, untagged: of(1)?, images })
+        Ok(Family { list: of(lines.len())?, by_digest: of(2)?, untagged: of(1)?, images })
     }
 
     fn lines(&self, parts: &[Part]) -> Vec<Descriptor> {
@@ -227,8 +227,8 @@ mod tests {
     fn documents(samples: &Samples) -> Vec<&Document> {
         let Samples { docker, oci, annotated, typed, nested, referrer, stand_in, .. } = samples;
         let mut all = vec![annotated, typed, nested, referrer, stand_in];
-        for Family { images, list, nameless, untagged } in [docker, oci] {
-            all.extend(images.iter().chain([list, nameless, untagged]));
+        for Family { images, list, by_digest, untagged } in [docker, oci] {
+            all.extend(images.iter().chain([list, by_digest, untagged]));
         }
         all
     }

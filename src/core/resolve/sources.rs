@@ -259,11 +259,11 @@ impl Resolver<'_> {
                 sources.iter().map(|source| &source.reference).chain(reused.iter().map(|reused| reused.reference));
             let reused =
                 reused.iter().flat_map(|reused| &reused.entries).filter_map(|entry| runs_on(&entry.descriptor));
-            let platforms_of: BTreeSet<String> = platforms_of(sources).into_iter().chain(reused).collect();
+            let there: BTreeSet<String> = platforms_of(sources).into_iter().chain(reused).collect();
             return Err(CommandError::NoSuchPlatform {
                 platform: pick.typed.clone(),
                 sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                platforms_of: platforms_of.into_iter().collect(),
+                there: there.into_iter().collect(),
             });
         }
         match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
@@ -273,7 +273,7 @@ impl Resolver<'_> {
                 Err(CommandError::NoSuchPlatform {
                     platform: picks.join(","),
                     sources: source.reference.to_string(),
-                    platforms_of: platforms_of(std::slice::from_ref(source)),
+                    there: platforms_of(std::slice::from_ref(source)),
                 })
             }
             None => Ok(()),
