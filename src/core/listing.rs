@@ -193,13 +193,13 @@ impl EntryListing {
     /// One entry of a draft.
     pub(crate) fn of(entry: &Entry) -> EntryListing {
         let source = entry.source.as_ref().map(ToString::to_string);
-        EntryListing { source, ..EntryListing::line(&entry.reference, &entry.descriptor) }
+        EntryListing { source, ..EntryListing::of_descriptor(&entry.reference, &entry.descriptor) }
     }
 
     /// An image that is no list, as the only entry.
     pub(crate) fn alone(reference: &Reference, image: &Descriptor) -> EntryListing {
         // The listing itself has the manifest's own annotations.
-        EntryListing::line(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
+        EntryListing::of_descriptor(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
     }
 
     /// An entry of a list that is pushed, under the reference to pull it by.
@@ -210,18 +210,18 @@ impl EntryListing {
     }
 
     /// One entry of a list.
-    pub(crate) fn line(reference: &Reference, line: &Descriptor) -> EntryListing {
+    pub(crate) fn of_descriptor(reference: &Reference, descriptor: &Descriptor) -> EntryListing {
         EntryListing {
-            platform: platform(line),
-            parts: PlatformListing::of(line),
-            digest: line.digest.to_string(),
-            size: line.size,
-            media_type: line.media_type.clone(),
+            platform: platform(descriptor),
+            parts: PlatformListing::of(descriptor),
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size,
+            media_type: descriptor.media_type.clone(),
             reference: reference.to_string(),
-            attests: attested(line).map(|digest| digest.to_string()),
+            attests: attested(descriptor).map(|digest| digest.to_string()),
             source: None,
-            artifact_type: line.artifact_type.clone(),
-            annotations: line.annotations.clone(),
+            artifact_type: descriptor.artifact_type.clone(),
+            annotations: descriptor.annotations.clone(),
             missing: false,
             platforms: None,
             contents: None,
@@ -231,9 +231,9 @@ impl EntryListing {
 }
 
 impl PlatformListing {
-    fn of(line: &Descriptor) -> PlatformListing {
+    fn of(descriptor: &Descriptor) -> PlatformListing {
         let Platform { os, architecture, variant, os_version, os_features, .. } =
-            line.platform.clone().unwrap_or_default();
+            descriptor.platform.clone().unwrap_or_default();
         PlatformListing { os, architecture, variant, os_version, os_features }
     }
 }
@@ -250,6 +250,6 @@ impl BlobListing {
     }
 }
 
-fn platform(line: &Descriptor) -> Option<String> {
-    line.platform.as_ref().filter(|_| line.has_platform()).map(ToString::to_string)
+fn platform(descriptor: &Descriptor) -> Option<String> {
+    descriptor.platform.as_ref().filter(|_| descriptor.has_platform()).map(ToString::to_string)
 }

@@ -64,9 +64,9 @@ fn platform_of(entry: &Entry) -> Option<&Platform> {
 }
 
 /// The platform of a descriptor, if it is not `unknown`.
-pub(crate) fn machine(line: &Descriptor) -> Option<&Platform> {
-    let platform = line.platform.as_ref()?;
-    (line.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
+pub(crate) fn machine(descriptor: &Descriptor) -> Option<&Platform> {
+    let platform = descriptor.platform.as_ref()?;
+    (descriptor.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
 }
 
 /// The images that match a platform best. 32-bit ARM without a variant prefers v7, then v6, then v5, as containerd and
@@ -74,9 +74,9 @@ pub(crate) fn machine(line: &Descriptor) -> Option<&Platform> {
 pub(crate) fn preferred<'a, T: Copy>(
     matching: Vec<T>,
     wanted: &Platform,
-    line: impl Fn(T) -> &'a Descriptor,
+    descriptor: impl Fn(T) -> &'a Descriptor,
 ) -> Vec<T> {
-    let rank = |image: &T| match machine(line(*image)).map(Platform::normalized).unwrap_or_default() {
+    let rank = |image: &T| match machine(descriptor(*image)).map(Platform::normalized).unwrap_or_default() {
         Platform { architecture, .. } if architecture != "arm" || !wanted.variant.is_empty() => 0,
         Platform { variant, .. } => ARM_VARIANTS.iter().position(|own| *own == variant).unwrap_or(ARM_VARIANTS.len()),
     };

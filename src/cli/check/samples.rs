@@ -88,12 +88,15 @@ impl Samples {
         let parts: Vec<Part> = PLATFORMS.iter().map(|platform| Part::new(word, *platform)).collect::<Result<_, _>>()?;
         let docker = Family::new(&parts, Form::Docker)?;
         let oci = Family::new(&parts, Form::Oci)?;
-        let lines = oci.lines(&parts);
+        let descriptors = oci.descriptors(&parts);
         let note = |text: &str| BTreeMap::from([(ANNOTATION.to_owned(), format!("{word} {text}"))]);
-        let noted = lines.iter().map(|line| Descriptor { annotations: note("a line"), ..line.clone() }).collect();
+        let noted = descriptors
+            .iter()
+            .map(|descriptor| Descriptor { annotations: note("a line"), ..descriptor.clone() })
+            .collect();
         let annotated = Index { annotations: note("the index"), manifests: noted, ..Index::default() };
         let kind = ARTIFACT_TYPE.to_owned();
-        let typed = Index { artifact_type: kind, manifests: lines, ..Index::default() };
+        let typed = Index { artifact_type: kind, manifests: descriptors, ..Index::default() };
         let inner = Descriptor::of(oci.list.media_type, &oci.list.bytes);
         let nested = Index { manifests: vec![inner], ..Index::default() };
         let (referrer, subject) = referrer(&parts, &oci)?;
@@ -183,25 +186,25 @@ struct Manifest<'a> {
 impl Family {
     fn new(parts: &[Part], form: Form) -> Result<Family, DocumentError> {
         let images: Vec<Document> = parts.iter().map(|part| part.manifest(form, None)).collect::<Result<_, _>>()?;
-        let lines = lines(parts, &images);
+        let descriptors = descriptors(parts, &images);
         let of = |number: usize| {
-            let manifests = lines.iter().take(number).cloned().collect();
+            let manifests = descriptors.iter().take(number).cloned().collect();
             index(Index { manifests, ..Index::default() }, form, 2)
         };
-        Ok(Family { list: of(lines.len())?, by_digest: of(2)?, untagged: of(1)?, images })
+        Ok(Family { list: of(descriptors.len())?, by_digest: of(2)?, untagged: of(1)?, images })
     }
 
-    fn lines(&self, parts: &[Part]) -> Vec<Descriptor> {
-        lines(parts, &self.images)
+    fn descriptors(&self, parts: &[Part]) -> Vec<Descriptor> {
+        descriptors(parts, &self.images)
     }
 }
 
-fn lines(parts: &[Part], images: &[Document]) -> Vec<Descriptor> {
-    let line = |(part, image): (&Part, &Document)| Descriptor {
+fn descriptors(parts: &[Part], images: &[Document]) -> Vec<Descriptor> {
+    let descriptor = |(part, image): (&Part, &Document)| Descriptor {
         platform: Some(part.platform.clone()),
         ..Descriptor::of(image.media_type, &image.bytes)
     };
-    parts.iter().zip(images).map(line).collect()
+    parts.iter().zip(images).map(descriptor).collect()
 }
 
 /// A manifest whose subject is the first image, and that image's digest.

@@ -62,15 +62,16 @@ pub(crate) fn found<'a>(
         }
         FetchedContent::List(fetched) => {
             let index = Index::decode(&fetched.bytes).map_err(served)?;
-            let is_image =
-                |line: &&Descriptor| matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
+            let is_image = |descriptor: &&Descriptor| {
+                matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)))
+            };
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
-            images.sort_by_key(|line| &line.digest);
-            images.dedup_by_key(|line| &line.digest);
+            images.sort_by_key(|descriptor| &descriptor.digest);
+            images.dedup_by_key(|descriptor| &descriptor.digest);
             registry.expect(image.repository(), images.len().min(jobs.get()));
-            let child = |line: &&Descriptor| match fetch::listed(registry, image, line)? {
+            let child = |descriptor: &&Descriptor| match fetch::listed(registry, image, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
-                    Ok((line.digest.clone(), fetched.bytes))
+                    Ok((descriptor.digest.clone(), fetched.bytes))
                 }
             };
             let manifests = tasks::in_order(jobs, &images, child).map_err(CommandError::of)?;
@@ -108,15 +109,15 @@ impl Shown<'_> {
     }
 
     fn list(&self, index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<String, DocumentError> {
-        let lines = &index.manifests;
-        let attestations = lines.iter().filter(|line| attests(line)).count();
-        let images = lines.len() - attestations;
+        let descriptors = &index.manifests;
+        let attestations = descriptors.iter().filter(|descriptor| attests(descriptor)).count();
+        let images = descriptors.len() - attestations;
         let (image, attestation) = (plural(images, "image"), plural(attestations, "attestation"));
         let mut text = format!("Name:   {} (Type: {})\n", self.name, sanitize::word(&self.fetched.media_type));
         let _ = writeln!(text, "Digest: {}", self.fetched.digest);
-        let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", lines.len());
-        for (place, line) in lines.iter().enumerate() {
-            entry(&mut text, place + 1, line, manifests.get(&line.digest).map(Vec::as_slice))?;
+        let _ = writeln!(text, " * Contains {} manifest references ({image}, {attestation}):", descriptors.len());
+        for (number, descriptor) in descriptors.iter().enumerate() {
+            entry(&mut text, number + 1, descriptor, manifests.get(&descriptor.digest).map(Vec::as_slice))?;
         }
         Ok(text)
     }
@@ -133,8 +134,8 @@ impl Shown<'_> {
         ] {
             let _ = writeln!(text, "{label:>12}: {value}");
         }
-        for (place, layer) in layers.iter().enumerate() {
-            let _ = writeln!(text, "      layer {:02}: digest = {}", place + 1, layer.digest);
+        for (index, layer) in layers.iter().enumerate() {
+            let _ = writeln!(text, "      layer {:02}: digest = {}", index + 1, layer.digest);
         }
         Ok(text)
     }
@@ -172,7 +173,7 @@ impl Shown<'_> {
 
 /// The manifests of a list's images, and the descriptors of everything else.
 fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Value, DocumentError> {
-    let child = |line: &Descriptor| match manifests.get(&line.digest) {
+    let child = |descriptor: &Descriptor| match manifests.get(&descriptor.digest) {
         Some(bytes) => {
             let mut manifest = json::parse(bytes)?;
             if let Value::Object(members) = &mut manifest {
@@ -180,13 +181,13 @@ fn children(index: &Index, manifests: &BTreeMap<Digest, Vec<u8>>) -> Result<Valu
             }
             Ok(manifest)
         }
-        None => Ok(serde_json::to_value(line)?),
+        None => Ok(serde_json::to_value(descriptor)?),
     };
     index.manifests.iter().map(child).collect::<Result<Vec<Value>, DocumentError>>().map(Value::Array)
 }
 
-fn attests(line: &Descriptor) -> bool {
-    attested(line).is_some()
+fn attests(descriptor: &Descriptor) -> bool {
+    attested(descriptor).is_some()
 }
 
 fn plural(number: usize, noun: &str) -> String {
@@ -194,13 +195,13 @@ fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number > 1 { "s" } else { "" })
 }
 
-fn entry(text: &mut String, number: usize, line: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
-    let attested = attested(line);
-    let media_type = sanitize::word(&line.media_type);
+fn entry(text: &mut String, number: usize, descriptor: &Descriptor, bytes: Option<&[u8]>) -> Result<(), DocumentError> {
+    let attested = attested(descriptor);
+    let media_type = sanitize::word(&descriptor.media_type);
     let kind = if attested.is_some() { " (vnd.docker.reference.type=attestation-manifest)" } else { "" };
     let _ = writeln!(text, "[{number}]     Type: {media_type}{kind}");
-    let _ = writeln!(text, "[{number}]   Digest: {}", line.digest);
-    let _ = writeln!(text, "[{number}]   Length: {}", line.size);
+    let _ = writeln!(text, "[{number}]   Digest: {}", descriptor.digest);
+    let _ = writeln!(text, "[{number}]   Length: {}", descriptor.size);
     let Some(bytes) = bytes else {
         let _ = writeln!(text, "Unknown media type for further display: {media_type}");
         return Ok(());
@@ -209,11 +210,11 @@ fn entry(text: &mut String, number: usize, line: &Descriptor, bytes: Option<&[u8
         let _ = writeln!(text, "[{number}]       >>> Attestation for digest: {digest}\n");
         return Ok(());
     }
-    platform(text, number, line.platform.as_ref());
+    platform(text, number, descriptor.platform.as_ref());
     let layers = manifest::layers(bytes)?;
     let _ = writeln!(text, "[{number}] # Layers: {}", layers.len());
-    for (place, layer) in layers.iter().enumerate() {
-        let _ = writeln!(text, "     layer {:02}: digest = {}", place + 1, layer.digest);
+    for (index, layer) in layers.iter().enumerate() {
+        let _ = writeln!(text, "     layer {:02}: digest = {}", index + 1, layer.digest);
         let _ = writeln!(text, "                 type = {}", sanitize::word(&layer.media_type));
     }
     text.push('\n');

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use crate::cli::args::{FromFiles, Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
-use crate::cli::verbs::apply::{self, Order, Untagged, publish_all};
+use crate::cli::verbs::apply::{self, ApplyRequest, Untagged, publish_all};
 use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -82,8 +82,15 @@ impl Tool<'_> {
         let flags = Publish::default();
         let outputs = apply::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
         let (keeps_drafts, made, untagged) = (false, SpecOrigin::File, Untagged::ByDigest);
-        let order =
-            Order { specs: &specs, outputs: &outputs, flags: &flags, ignore_missing, keeps_drafts, made, untagged };
+        let order = ApplyRequest {
+            specs: &specs,
+            outputs: &outputs,
+            flags: &flags,
+            ignore_missing,
+            keeps_drafts,
+            made,
+            untagged,
+        };
         let lists = order.checked()?;
         let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
         let lists = order.make(self.context, &registry, jobs, &lists)?;

@@ -16,7 +16,7 @@ pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) 
         // An image that is no list is shown with its layers.
         contents: node.contents().map(contents),
         requests: requests.unwrap_or_default(),
-        ..Listing::new(&node.reference, &node.line)
+        ..Listing::new(&node.reference, &node.descriptor)
     };
     json::text(&listing)
 }
@@ -28,8 +28,8 @@ fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<EntryListing>> {
 
 /// An image that is no list, as the only entry: an image of a draft by its name, a published one by its digest.
 fn alone(node: &InspectNode, is_local: bool) -> EntryListing {
-    let by_digest = node.reference.repository().at_digest(&node.line.digest);
-    let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.line);
+    let by_digest = node.reference.repository().at_digest(&node.descriptor.digest);
+    let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.descriptor);
     EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }
 }
 
@@ -39,7 +39,7 @@ fn entry(node: &InspectNode, is_verbose: bool) -> EntryListing {
         missing: node.inside == NodeContents::Missing,
         platforms: children(node, is_verbose),
         contents: node.contents().filter(|_| is_verbose).map(contents),
-        ..EntryListing::line(&node.reference, &node.line)
+        ..EntryListing::of_descriptor(&node.reference, &node.descriptor)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::args::{Inspect, RefArg};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, formatted, line, no_such_platform, tell_of_others};
+use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, tell_of_others, with_newline};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
@@ -15,7 +15,7 @@ use crate::model::{DocumentError, Draft, Entry, index, json};
 use crate::reference::Reference;
 
 /// What the store has under the name.
-pub(crate) enum Found {
+pub(crate) enum StoredContent {
     /// A whole draft.
     Draft(Box<Draft>),
     /// One image of a draft, with the draft's name.
@@ -23,12 +23,12 @@ pub(crate) enum Found {
 }
 
 /// Looks in the store. `None` if the registry must be asked.
-pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<Found>, CommandError> {
+pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<StoredContent>, CommandError> {
     let store = context.store();
     match &args.list {
         Some(list) => entry(context, &store, list, &args.image).map(Some),
         None if args.remote || args.check => Ok(None),
-        None => Ok(draft(context, &store, args.image.reference()?)?.map(|draft| Found::Draft(Box::new(draft)))),
+        None => Ok(draft(context, &store, args.image.reference()?)?.map(|draft| StoredContent::Draft(Box::new(draft)))),
     }
 }
 
@@ -49,7 +49,7 @@ fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option
     Ok(Some(draft))
 }
 
-fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) -> Result<Found, CommandError> {
+fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) -> Result<StoredContent, CommandError> {
     // Docker checks the image's name first. A text that is no name may be the first digits of a digest.
     let list = match list.reference() {
         Ok(list) => list,
@@ -59,7 +59,7 @@ fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) ->
         return Err(CommandError::NotStored(image.reference()?.to_string()));
     };
     if let Some(entry) = lookup::entry(&draft, &image.typed)? {
-        return Ok(Found::Entry(list.clone(), Box::new(entry.clone())));
+        return Ok(StoredContent::Entry(list.clone(), Box::new(entry.clone())));
     }
     Err(CommandError::NotStoredIn {
         image: image.reference()?.to_string(),
@@ -69,9 +69,9 @@ fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) ->
 }
 
 /// The text to print.
-pub(crate) fn shown(context: &Context, args: &Inspect, found: Found) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn shown(context: &Context, args: &Inspect, found: StoredContent) -> Result<Vec<u8>, CommandError> {
     let found = match &args.platform {
-        Some(wanted) => picked(context, found, wanted)?,
+        Some(wanted) => with_platform(context, found, wanted)?,
         None => found,
     };
     match args.format {
@@ -80,18 +80,22 @@ pub(crate) fn shown(context: &Context, args: &Inspect, found: Found) -> Result<V
     }
 }
 
-fn node(found: &Found) -> Result<InspectNode, CommandError> {
+fn node(found: &StoredContent) -> Result<InspectNode, CommandError> {
     match found {
-        Found::Draft(draft) => InspectNode::of_draft(draft),
-        Found::Entry(_, entry) => InspectNode::of_entry(entry),
+        StoredContent::Draft(draft) => InspectNode::of_draft(draft),
+        StoredContent::Entry(_, entry) => InspectNode::of_entry(entry),
     }
 }
 
 /// The image for a platform.
-fn picked(context: &Context, found: Found, wanted: &PlatformFilter) -> Result<Found, CommandError> {
+fn with_platform(
+    context: &Context,
+    found: StoredContent,
+    wanted: &PlatformFilter,
+) -> Result<StoredContent, CommandError> {
     let (list, entries): (&Reference, Vec<&Entry>) = match &found {
-        Found::Draft(draft) => (&draft.reference, draft.entries().collect()),
-        Found::Entry(list, entry) => (list, vec![entry]),
+        StoredContent::Draft(draft) => (&draft.reference, draft.entries().collect()),
+        StoredContent::Entry(list, entry) => (list, vec![entry]),
     };
     let images = entries.into_iter().filter(|entry| entry.attests().is_none());
     let images: Vec<(&Entry, _)> =
@@ -101,7 +105,7 @@ fn picked(context: &Context, found: Found, wanted: &PlatformFilter) -> Result<Fo
     let matching = requirements::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);
     tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference).collect::<Vec<_>>());
     match matching.first() {
-        Some(entry) => Ok(Found::Entry(list.clone(), Box::new((*entry).clone()))),
+        Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
             let there: BTreeSet<String> = images.iter().map(|(_, own)| own.to_string()).collect();
             Err(no_such_platform(wanted, list, there))
@@ -110,21 +114,21 @@ fn picked(context: &Context, found: Found, wanted: &PlatformFilter) -> Result<Fo
 }
 
 /// Docker's output, or the exact bytes.
-fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+fn dockers(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     match found {
-        Found::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
-        Found::Draft(draft) => {
+        StoredContent::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
+        StoredContent::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
             Ok(match args.raw {
                 true => list.bytes,
                 // An index has its own layout.
-                false if draft.source.is_some() => line(index::layout(&list.bytes)?),
-                false => line(list.bytes),
+                false if draft.source.is_some() => with_newline(index::layout(&list.bytes)?),
+                false => with_newline(list.bytes),
             })
         }
-        Found::Entry(_, entry) if args.raw => Ok(entry.bytes()?.into_owned()),
-        Found::Entry(_, entry) if args.verbose => Ok(line(json::indent(&entry.encode()?, INDENTATION))),
-        Found::Entry(_, entry) => Ok(line(json::indent(&entry.payload()?, INDENTATION))),
+        StoredContent::Entry(_, entry) if args.raw => Ok(entry.bytes()?.into_owned()),
+        StoredContent::Entry(_, entry) if args.verbose => Ok(with_newline(json::indent(&entry.encode()?, INDENTATION))),
+        StoredContent::Entry(_, entry) => Ok(with_newline(json::indent(&entry.payload()?, INDENTATION))),
     }
 }
 
@@ -132,5 +136,5 @@ fn dockers(found: &Found, args: &Inspect) -> Result<Vec<u8>, CommandError> {
 pub(crate) fn array<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<Vec<u8>, DocumentError> {
     let encoded: Vec<Vec<u8>> = entries.map(Entry::encode).collect::<Result<_, _>>()?;
     let joined = [b"[".as_slice(), &encoded.join(&b','), b"]"].concat();
-    Ok(line(json::indent(&joined, INDENTATION)))
+    Ok(with_newline(json::indent(&joined, INDENTATION)))
 }

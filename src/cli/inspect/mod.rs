@@ -75,7 +75,7 @@ fn no_such_platform(wanted: &PlatformFilter, of: &Reference, there: impl IntoIte
     }
 }
 
-fn line(mut text: Vec<u8>) -> Vec<u8> {
+fn with_newline(mut text: Vec<u8>) -> Vec<u8> {
     text.push(b'\n');
     text
 }

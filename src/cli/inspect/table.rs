@@ -13,10 +13,10 @@ const NOTHING: &str = "-";
 pub(crate) fn head(node: &InspectNode) -> String {
     let mut lines = Vec::new();
     if node.is_draft {
-        lines.push(format!("draft  {}  {}", node.reference, node.line.digest));
+        lines.push(format!("draft  {}  {}", node.reference, node.descriptor.digest));
     }
     if matches!(node.inside, NodeContents::List(_)) {
-        let artifact_type = Some(&node.line.artifact_type).filter(|own| !own.is_empty());
+        let artifact_type = Some(&node.descriptor.artifact_type).filter(|own| !own.is_empty());
         lines.extend(artifact_type.map(|own| format!("artifact type  {own}")));
         lines.extend(node.annotations().map(|(name, value)| format!("annotation  {name}={value}")));
     }
@@ -48,7 +48,7 @@ pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Table {
 }
 
 fn manifests(node: &InspectNode) -> Vec<&crate::digest::Digest> {
-    std::iter::once(&node.line.digest).chain(node.children().iter().flat_map(manifests)).collect()
+    std::iter::once(&node.descriptor.digest).chain(node.children().iter().flat_map(manifests)).collect()
 }
 
 struct Rows {
@@ -72,8 +72,8 @@ impl Rows {
     fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
         let platform = platform.unwrap_or_else(|| NOTHING.to_owned());
         let kind = if node.inside == NodeContents::Missing { "not in the registry".to_owned() } else { node.kind() };
-        let digest = self.short.of(&node.line.digest).to_owned();
-        let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.line.size), kind];
+        let digest = self.short.of(&node.descriptor.digest).to_owned();
+        let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {
             let told = |tell: &dyn Fn(&ImageContents) -> String| node.contents().map_or(NOTHING.to_owned(), tell);
             cells.push(told(&|contents| contents.layers.len().to_string()));

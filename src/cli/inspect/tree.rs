@@ -73,10 +73,10 @@ impl Drawing {
 
     /// Adds what the descriptor says beyond the label.
     fn said(&self, tree: &mut Tree, node: &InspectNode) {
-        if !node.line.artifact_type.is_empty() {
-            tree.push(Tree::new(format!("artifact type  {}", node.line.artifact_type)));
+        if !node.descriptor.artifact_type.is_empty() {
+            tree.push(Tree::new(format!("artifact type  {}", node.descriptor.artifact_type)));
         }
-        let annotations = node.line.annotations.iter().filter(|_| self.is_verbose);
+        let annotations = node.descriptor.annotations.iter().filter(|_| self.is_verbose);
         for (name, value) in annotations.chain(node.annotations().filter(|_| !self.is_verbose)) {
             tree.push(Tree::new(format!("annotation  {name}={value}")));
         }
@@ -89,7 +89,7 @@ impl Drawing {
             NodeContents::Image(contents) => Some(human::size(contents.size())),
             NodeContents::Unknown | NodeContents::List(_) => None,
         };
-        let digest = self.short.of(&node.line.digest);
+        let digest = self.short.of(&node.descriptor.digest);
         let parts = words.iter().copied().chain([digest]).chain(size.as_deref());
         parts.collect::<Vec<_>>().join("  ")
     }

@@ -43,11 +43,11 @@ const STDIN: &str = "-";
 pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let made = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
     let mut specs = if made == SpecOrigin::Flags { from_flags(args)? } else { read_all(context, args)? };
-    specs.iter_mut().for_each(|spec| settle(spec, args));
+    specs.iter_mut().for_each(|spec| apply_flags(spec, args));
     let outputs = add_files(context, &args.from, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
-    let order = Order { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
+    let order = ApplyRequest { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
     let lists = order.checked()?;
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
@@ -68,7 +68,7 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
 }
 
 /// The lists to build, and how to publish them.
-pub(crate) struct Order<'a> {
+pub(crate) struct ApplyRequest<'a> {
     /// The specs, with the flags applied to them.
     pub(crate) specs: &'a [Spec],
     /// The images of each spec that files name, which are among its others; none where no spec has any.
@@ -102,7 +102,7 @@ pub(crate) struct List {
     stored: Option<Draft>,
 }
 
-impl Order<'_> {
+impl ApplyRequest<'_> {
     /// The lists to build, each with its spec.
     ///
     /// # Errors
@@ -346,7 +346,7 @@ fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg
 }
 
 /// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
-fn settle(spec: &mut Spec, args: &Apply) {
+fn apply_flags(spec: &mut Spec, args: &Apply) {
     let flags = &args.publish;
     if flags.kind != Form::Auto {
         spec.form = Some(flags.kind);

@@ -97,18 +97,18 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     let manifests = draft.lines().into_iter().filter_map(|named| {
         let Line::Entry(key, entry) = named else {
             if let Line::Carried(carried) = named {
-                losses.line(&carried.descriptor);
+                losses.add(&carried.descriptor);
             }
             return None;
         };
         let image = entry.reference.repository().at_digest(&entry.descriptor.digest);
-        losses.line(&entry.descriptor);
+        losses.add(&entry.descriptor);
         // A platform that came from the image's configuration is left out: `apply` reads it there again.
         let mut described = entry.descriptor.clone();
         if losses.has_source && draft.platforms.get(key) == described.platform.as_ref() {
             described.platform = None;
         }
-        Some(line(image, &described, entry.source.is_some()))
+        Some(spec_entry(image, &described, entry.source.is_some()))
     });
     let spec = Spec {
         targets: vec![target(&draft.reference).into()],
@@ -133,13 +133,13 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     let is_docker = media_type::essence(&fetched.media_type) == media_type::DOCKER_LIST;
     let mut losses = Losses { has_source: true, told: Vec::new() };
     losses.list(index.subject.as_ref());
-    let has_attestations = index.manifests.iter().any(|line| attested(line).is_some());
+    let has_attestations = index.manifests.iter().any(|descriptor| attested(descriptor).is_some());
     let source = is_special(&index, &fetched.bytes, is_docker);
     let source = source.then(|| list.repository().at_digest(&fetched.digest));
     let mut manifests = Vec::new();
     for described in &index.manifests {
-        if losses.line(described) {
-            manifests.push(line(list.repository().at_digest(&described.digest), described, true));
+        if losses.add(described) {
+            manifests.push(spec_entry(list.repository().at_digest(&described.digest), described, true));
         }
     }
     if manifests.is_empty() {
@@ -161,9 +161,9 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
 /// Whether a spec alone would build another list: its document is formatted differently, or it contains what a spec
 /// cannot express.
 fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
-    let is_odd = |line: &Descriptor| {
-        let is_image = matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
-        !is_image || !line.urls.is_empty() || !line.data.is_empty() || !line.has_platform()
+    let is_odd = |descriptor: &Descriptor| {
+        let is_image = matches!(ManifestKind::of(&descriptor.media_type), Some(ManifestKind::Image(_)));
+        !is_image || !descriptor.urls.is_empty() || !descriptor.data.is_empty() || !descriptor.has_platform()
     };
     let is_beyond = is_docker && index.beyond_docker().is_some();
     let is_ours = index.encode().is_ok_and(|own| own == bytes);
@@ -171,8 +171,8 @@ fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
 }
 
 /// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image itself may say more.
-fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
-    let platform = line.platform.clone().filter(|_| line.has_platform());
+fn spec_entry(image: Reference, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
+    let platform = descriptor.platform.clone().filter(|_| descriptor.has_platform());
     let force = platform.as_ref().is_some_and(spec::needs_force);
     let without = match &platform {
         Some(platform) if is_listed && !force => without(platform),
@@ -183,8 +183,8 @@ fn line(image: Reference, line: &Descriptor, is_listed: bool) -> SpecEntry {
         platform,
         without,
         force,
-        annotations: line.annotations.clone(),
-        artifact_type: Some(line.artifact_type.clone()).filter(|said| !said.is_empty()),
+        annotations: descriptor.annotations.clone(),
+        artifact_type: Some(descriptor.artifact_type.clone()).filter(|said| !said.is_empty()),
     }
 }
 
@@ -214,29 +214,30 @@ impl Losses {
     }
 
     /// Adds what a descriptor has beyond a spec. Returns whether a spec can name it at all.
-    fn line(&mut self, line: &Descriptor) -> bool {
-        let digest: &Digest = &line.digest;
-        match ManifestKind::of(&line.media_type) {
+    fn add(&mut self, descriptor: &Descriptor) -> bool {
+        let digest: &Digest = &descriptor.digest;
+        match ManifestKind::of(&descriptor.media_type) {
             Some(ManifestKind::List) if self.has_source => {}
             Some(ManifestKind::List) => self.told.push(format!("{digest} is an index itself: apply takes it apart")),
             Some(ManifestKind::Image(_)) => {}
-            None if line.media_type.is_empty() => {}
+            None if descriptor.media_type.is_empty() => {}
             None if self.has_source => return false,
             None => {
-                self.told.push(format!("{digest} is left out: apply knows no {}", sanitize::word(&line.media_type)));
+                self.told
+                    .push(format!("{digest} is left out: apply knows no {}", sanitize::word(&descriptor.media_type)));
                 return false;
             }
         }
         if self.has_source {
             return true;
         }
-        if !line.urls.is_empty() {
+        if !descriptor.urls.is_empty() {
             self.told.push(format!("a spec has no place for the addresses of {digest}"));
         }
-        if !line.data.is_empty() {
+        if !descriptor.data.is_empty() {
             self.told.push(format!("a spec has no place for the content that is embedded for {digest}"));
         }
-        if !line.has_platform() {
+        if !descriptor.has_platform() {
             self.told.push(format!("the list does not say what {digest} runs on: apply asks the image"));
         }
         true

@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
             let table = table(&rows).within(context.streams.width());
             context.streams.data(table.to_string().as_bytes())?;
         }
-        ListFormat::Json => context.streams.json(&rows.iter().map(Row::told).collect::<Result<Vec<_>, _>>()?)?,
+        ListFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,
     }
     if failures.is_empty() { Ok(()) } else { Err(CommandError::of(failures)) }
 }
@@ -70,11 +70,11 @@ impl Row {
         }
     }
 
-    fn told(&self) -> Result<Told, CommandError> {
+    fn to_json(&self) -> Result<JsonRow, CommandError> {
         let (Row::Draft(name, _) | Row::Damaged(name, _)) = self;
         let (guessed, directory) = (self.is_guessed(), name.directory.clone());
         Ok(match self {
-            Row::Draft(_, stored) => Told::Draft {
+            Row::Draft(_, stored) => JsonRow::Draft {
                 listing: Box::new(Listing::stored(&stored.draft)?),
                 guessed,
                 directory,
@@ -83,7 +83,7 @@ impl Row {
                 stored_bytes: stored.bytes,
             },
             Row::Damaged(_, error) => {
-                Told::Damaged { reference: self.list(), guessed, directory, error: error.clone() }
+                JsonRow::Damaged { reference: self.list(), guessed, directory, error: error.clone() }
             }
         })
     }
@@ -92,7 +92,7 @@ impl Row {
 /// A row of `--format json`.
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
-enum Told {
+enum JsonRow {
     Draft {
         #[serde(flatten)]
         listing: Box<Listing>,

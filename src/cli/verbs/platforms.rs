@@ -73,11 +73,11 @@ pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -
 /// of the platform `unknown/unknown` is left out.
 fn images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
     for child in children.iter().filter(|child| child.attests().is_none()) {
-        let is_known = requirements::machine(&child.line).is_some();
+        let is_known = requirements::machine(&child.descriptor).is_some();
         if !is_known && !child.children().is_empty() {
             images(child.children(), found);
-        } else if is_known || !child.line.has_platform() {
-            found.push(EntryListing::line(&child.reference, &child.line));
+        } else if is_known || !child.descriptor.has_platform() {
+            found.push(EntryListing::of_descriptor(&child.reference, &child.descriptor));
         }
     }
 }

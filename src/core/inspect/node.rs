@@ -18,12 +18,12 @@ const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 /// The prefix of the annotations by which BuildKit marks an attestation.
 const REFERENCE: &str = "vnd.docker.reference.";
 
-/// A manifest. At the top level the annotations and artifact type in `line` are the manifest's own; below it they are
+/// A manifest. At the top level the annotations and artifact type in `descriptor` are the manifest's own; below it they are
 /// those of its descriptor in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InspectNode {
     pub(crate) reference: Reference,
-    pub(crate) line: Descriptor,
+    pub(crate) descriptor: Descriptor,
     /// The index that an entry of a draft came from.
     pub(crate) source: Option<Reference>,
     /// Whether it is a draft, whose content no registry need have.
@@ -99,8 +99,15 @@ impl CommonMembers {
 
 impl InspectNode {
     /// A manifest of which only the descriptor is known.
-    pub(crate) fn listed(reference: Reference, line: Descriptor) -> InspectNode {
-        InspectNode { reference, line, source: None, is_draft: false, subject: None, inside: NodeContents::Unknown }
+    pub(crate) fn listed(reference: Reference, descriptor: Descriptor) -> InspectNode {
+        InspectNode {
+            reference,
+            descriptor,
+            source: None,
+            is_draft: false,
+            subject: None,
+            inside: NodeContents::Unknown,
+        }
     }
 
     /// A manifest with its own members.
@@ -112,11 +119,11 @@ impl InspectNode {
         inside: NodeContents,
     ) -> InspectNode {
         let CommonMembers { artifact_type, annotations, subject } = CommonMembers::of(bytes);
-        let line = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
+        let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
         InspectNode {
             subject,
             inside,
-            ..InspectNode::listed(reference, Descriptor { artifact_type, annotations, ..line })
+            ..InspectNode::listed(reference, Descriptor { artifact_type, annotations, ..descriptor })
         }
     }
 
@@ -154,41 +161,43 @@ impl InspectNode {
 
     /// The digest of the image that an attestation describes.
     pub(crate) fn attests(&self) -> Option<Digest> {
-        attested(&self.line)
+        attested(&self.descriptor)
     }
 
     /// The platform, if it is stated.
     pub(crate) fn platform(&self) -> Option<String> {
-        requirements::machine(&self.line).map(ToString::to_string)
+        requirements::machine(&self.descriptor).map(ToString::to_string)
     }
 
     /// The kind of manifest, in a few words.
     pub(crate) fn kind(&self) -> String {
-        let artifact = Some(self.line.artifact_type.as_str()).filter(|kind| !kind.is_empty());
+        let artifact = Some(self.descriptor.artifact_type.as_str()).filter(|kind| !kind.is_empty());
         let artifact = artifact.or(self.contents().and_then(ImageContents::kind));
-        match (ManifestKind::of(&self.line.media_type), artifact) {
+        match (ManifestKind::of(&self.descriptor.media_type), artifact) {
             _ if self.attests().is_some() => "attestation".to_owned(),
-            (Some(ManifestKind::List), _) if media_type::essence(&self.line.media_type) == media_type::DOCKER_LIST => {
+            (Some(ManifestKind::List), _)
+                if media_type::essence(&self.descriptor.media_type) == media_type::DOCKER_LIST =>
+            {
                 "docker list".to_owned()
             }
             (Some(ManifestKind::List), _) => "oci index".to_owned(),
             (Some(ManifestKind::Image(_)), Some(artifact)) => format!("artifact {artifact}"),
             (Some(ManifestKind::Image(Schema::Docker)), None) => "docker image".to_owned(),
             (Some(ManifestKind::Image(Schema::Oci)), None) => "oci image".to_owned(),
-            (None, _) if self.line.media_type.is_empty() => "unknown".to_owned(),
-            (None, _) => self.line.media_type.clone(),
+            (None, _) if self.descriptor.media_type.is_empty() => "unknown".to_owned(),
+            (None, _) => self.descriptor.media_type.clone(),
         }
     }
 
     /// The annotations without BuildKit's marks of attestations, which are shown in another way.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
         let is_shown = self.attests().is_some();
-        self.line.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
+        self.descriptor.annotations.iter().filter(move |(name, _)| !(is_shown && name.starts_with(REFERENCE)))
     }
 
     /// Every digest in it.
     pub(crate) fn digests(&self) -> Vec<&Digest> {
-        let mut digests = vec![&self.line.digest];
+        let mut digests = vec![&self.descriptor.digest];
         if let Some(contents) = self.contents() {
             digests.extend(contents.config.iter().chain(&contents.layers).map(|blob| &blob.digest));
         }
@@ -202,7 +211,7 @@ pub(crate) fn beside(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&Inspec
     let attested: Vec<Option<Digest>> = children.iter().map(InspectNode::attests).collect();
     let pairs = || children.iter().zip(&attested);
     let images: BTreeSet<&Digest> =
-        pairs().filter(|(_, about)| about.is_none()).map(|(child, _)| &child.line.digest).collect();
+        pairs().filter(|(_, about)| about.is_none()).map(|(child, _)| &child.descriptor.digest).collect();
     let mut attestations: BTreeMap<&Digest, Vec<&InspectNode>> = BTreeMap::new();
     for (child, about) in pairs() {
         if let Some(about) = about {
@@ -213,7 +222,7 @@ pub(crate) fn beside(children: &[InspectNode]) -> Vec<(&InspectNode, Vec<&Inspec
     // A list may name an image twice; its attestations are shown once.
     let mut with = |(child, about): (_, &Option<Digest>)| {
         let child: &InspectNode = child;
-        let own = if about.is_none() { attestations.remove(&child.line.digest) } else { None };
+        let own = if about.is_none() { attestations.remove(&child.descriptor.digest) } else { None };
         (child, own.unwrap_or_default())
     };
     stands.map(&mut with).collect()

@@ -110,7 +110,7 @@ pub(crate) fn look(
     let (own_now, own) = looker.own()?;
     let mut served = RemoteState { own, is_there: own_now == TagState::This, ..RemoteState::default() };
     let listed = served.index().map(|index| index.manifests).unwrap_or_default();
-    let listed: BTreeSet<Digest> = listed.into_iter().map(|line| line.digest).collect();
+    let listed: BTreeSet<Digest> = listed.into_iter().map(|descriptor| descriptor.digest).collect();
     let mut tags: Vec<&Reference> = plan.tags.iter().filter(|tag| !plan.is_own(tag)).collect();
     let mut others = Vec::new();
     let mut referrers: Vec<&PlannedManifest<'_>> = plan.referrers().collect();
@@ -140,7 +140,7 @@ pub(crate) fn look(
     let now = |tag: &Reference| if plan.is_own(tag) { Some(own_now.clone()) } else { others.next() };
     served.tags = plan.tags.iter().map(now).map(|now| now.unwrap_or(TagState::Unknown)).collect();
     (served.children, served.unchecked) = (descendants.present, descendants.unchecked);
-    descendants.missing.sort_by_key(|(place, _)| *place);
+    descendants.missing.sort_by_key(|(position, _)| *position);
     served.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
     Ok(served)
 }
@@ -148,7 +148,7 @@ pub(crate) fn look(
 /// A child to check.
 struct Child {
     /// Its position among all manifests that the list names.
-    place: usize,
+    position: usize,
     descriptor: Descriptor,
     /// Whether this run can send it.
     is_sendable: bool,
@@ -175,7 +175,7 @@ struct Descendants<'a> {
     present: BTreeSet<Digest>,
     missing: Vec<(usize, Descriptor)>,
     unchecked: usize,
-    tally: ResolvedSize,
+    size: ResolvedSize,
 }
 
 impl<'a> Descendants<'a> {
@@ -190,16 +190,16 @@ impl<'a> Descendants<'a> {
             present: BTreeSet::new(),
             missing: Vec::new(),
             unchecked: 0,
-            tally: ResolvedSize::default(),
+            size: ResolvedSize::default(),
         };
         descendants.add(Index::decode(&plan.list.bytes)?.manifests)?;
         Ok(descendants)
     }
 
     /// Adds descriptors, and those of nested indexes whose bytes are at hand.
-    fn add(&mut self, lines: Vec<Descriptor>) -> Result<(), CommandError> {
-        let mut lines: Vec<Descriptor> = lines.into_iter().rev().collect();
-        while let Some(descriptor) = lines.pop() {
+    fn add(&mut self, descriptors: Vec<Descriptor>) -> Result<(), CommandError> {
+        let mut descriptors: Vec<Descriptor> = descriptors.into_iter().rev().collect();
+        while let Some(descriptor) = descriptors.pop() {
             if !self.seen.insert(descriptor.digest.clone()) {
                 continue;
             }
@@ -207,9 +207,9 @@ impl<'a> Descendants<'a> {
             if let Some(put) =
                 put.filter(|put| manifest::ManifestKind::of(put.media_type) == Some(manifest::ManifestKind::List))
             {
-                lines.extend(Index::decode(&put.bytes)?.manifests.into_iter().rev());
+                descriptors.extend(Index::decode(&put.bytes)?.manifests.into_iter().rev());
             }
-            let child = Child { place: self.seen.len(), descriptor, is_sendable: put.is_some() };
+            let child = Child { position: self.seen.len(), descriptor, is_sendable: put.is_some() };
             if child.is_sendable { self.sendable.push(child) } else { self.in_place.push(child) }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl<'a> Descendants<'a> {
     }
 
     fn note(&mut self, child: Child, presence: Presence) -> Result<(), CommandError> {
-        let Child { place, descriptor, is_sendable } = child;
+        let Child { position, descriptor, is_sendable } = child;
         match presence {
             Presence::Present => {
                 self.present.insert(descriptor.digest);
@@ -230,14 +230,14 @@ impl<'a> Descendants<'a> {
             Presence::Index(served) => {
                 let reference = self.plan.target.repository().at_digest(&descriptor.digest);
                 let wrong = |source| CommandError::Served { reference: reference.to_string(), source };
-                let lines = Index::decode(&served.bytes).map_err(wrong)?.manifests;
+                let descriptors = Index::decode(&served.bytes).map_err(wrong)?.manifests;
                 self.present.insert(descriptor.digest);
-                lines.iter().try_for_each(|_| self.tally.line(self.plan.target))?;
-                self.add(lines)?;
+                descriptors.iter().try_for_each(|_| self.size.count_descriptor(self.plan.target))?;
+                self.add(descriptors)?;
             }
             // This run sends it.
             Presence::Missing | Presence::Unchecked if is_sendable => {}
-            Presence::Missing => self.missing.push((place, descriptor)),
+            Presence::Missing => self.missing.push((position, descriptor)),
             Presence::Unchecked => self.unchecked += 1,
         }
         Ok(())

@@ -27,10 +27,10 @@ pub(crate) struct Detail {
 
 impl Detail {
     /// Whether the manifest itself must be fetched. With a check that includes a nested index, because it has children.
-    fn is_fetched(self, line: &Descriptor) -> bool {
-        let is_told = line.has_platform() || attested(line).is_some();
-        let may_be_list = line.media_type.is_empty() || is_list(line);
-        can_be_shown(line) && (self.contents || !is_told || self.check && may_be_list)
+    fn is_fetched(self, descriptor: &Descriptor) -> bool {
+        let is_told = descriptor.has_platform() || attested(descriptor).is_some();
+        let may_be_list = descriptor.media_type.is_empty() || is_list(descriptor);
+        can_be_shown(descriptor) && (self.contents || !is_told || self.check && may_be_list)
     }
 }
 
@@ -53,25 +53,25 @@ impl Client<'_> {
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
     /// HEAD request.
     fn known(&self, list: &Reference, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
-        let is_wanted = |line: &Descriptor| detail.check || detail.is_fetched(line);
-        let look = |line: &Descriptor| {
-            if detail.is_fetched(line) { self.look_into(list, line) } else { self.look_for(list, line) }
+        let is_wanted = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
+        let look = |descriptor: &Descriptor| {
+            if detail.is_fetched(descriptor) { self.fetch_child(list, descriptor) } else { self.head(list, descriptor) }
         };
         let below = |known: &Known| match known {
-            Known::List(lines) => lines.clone(),
+            Known::List(descriptors) => descriptors.clone(),
             _ => Vec::new(),
         };
         self.levels(list, &index.manifests, is_wanted, look, below)
     }
 
-    fn look_for(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
-        let is_there = self.registry.has_child(list.repository(), &line.digest, &line.media_type)?;
+    fn head(&self, list: &Reference, descriptor: &Descriptor) -> Result<Known, CommandError> {
+        let is_there = self.registry.has_child(list.repository(), &descriptor.digest, &descriptor.media_type)?;
         Ok(if is_there { Known::Present } else { Known::Missing })
     }
 
     /// Fetches one manifest of a list. A missing one is no failure, because people copy parts of a list's images.
-    fn look_into(&self, list: &Reference, line: &Descriptor) -> Result<Known, CommandError> {
-        let reference = list.repository().at_digest(&line.digest);
+    fn fetch_child(&self, list: &Reference, descriptor: &Descriptor) -> Result<Known, CommandError> {
+        let reference = list.repository().at_digest(&descriptor.digest);
         match fetch::manifest(self.registry, &reference) {
             Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
             Err(error) => Err(error),
@@ -81,7 +81,7 @@ impl Client<'_> {
             Ok(FetchedContent::Image(_, fetched)) => {
                 let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
                 // An attestation has no platform.
-                let is_told = line.has_platform() || attested(line).is_some();
+                let is_told = descriptor.has_platform() || attested(descriptor).is_some();
                 let platform = if is_told { None } else { self.platform(&reference, &fetched.bytes)? };
                 Ok(Known::Image(Box::new(contents), platform))
             }
@@ -103,21 +103,21 @@ enum Known {
 /// repeatedly could make an endless tree.
 fn nodes(
     list: &Reference,
-    lines: &[Descriptor],
+    descriptors: &[Descriptor],
     known: &BTreeMap<Digest, Known>,
     room: &mut usize,
 ) -> Result<Vec<InspectNode>, CommandError> {
     let mut nodes = Vec::new();
-    for line in lines {
+    for descriptor in descriptors {
         *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
-        let mut node = InspectNode::listed(list.repository().at_digest(&line.digest), line.clone());
-        node.inside = match known.get(&line.digest) {
+        let mut node = InspectNode::listed(list.repository().at_digest(&descriptor.digest), descriptor.clone());
+        node.inside = match known.get(&descriptor.digest) {
             None | Some(Known::Present) => NodeContents::Unknown,
             Some(Known::Missing) => NodeContents::Missing,
-            Some(Known::List(lines)) => NodeContents::List(self::nodes(list, lines, known, room)?),
+            Some(Known::List(descriptors)) => NodeContents::List(self::nodes(list, descriptors, known, room)?),
             Some(Known::Image(contents, platform)) => {
-                if !line.has_platform() {
-                    node.line.platform.clone_from(platform);
+                if !descriptor.has_platform() {
+                    node.descriptor.platform.clone_from(platform);
                 }
                 NodeContents::Image(contents.clone())
             }
@@ -128,6 +128,6 @@ fn nodes(
 }
 
 /// Whether a manifest of this type can be requested. A descriptor may lack the type.
-fn can_be_shown(line: &Descriptor) -> bool {
-    line.media_type.is_empty() || ManifestKind::of(&line.media_type).is_some()
+fn can_be_shown(descriptor: &Descriptor) -> bool {
+    descriptor.media_type.is_empty() || ManifestKind::of(&descriptor.media_type).is_some()
 }
