@@ -124,11 +124,11 @@ impl Client<'_> {
         let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |descriptor: &Descriptor| match fetch::listed(self.registry, list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
-                had.keep(list, &fetched.bytes, 1)?;
+                had.check_bytes(list, &fetched.bytes, 1)?;
                 Ok(VerboseChild::Image(schema, fetched.bytes))
             }
             FetchedContent::List(fetched) => {
-                had.keep(list, &fetched.bytes, 1)?;
+                had.check_bytes(list, &fetched.bytes, 1)?;
                 Index::decode(&fetched.bytes).map(|index| VerboseChild::List(index.manifests)).map_err(wrong(list))
             }
         };
@@ -276,7 +276,7 @@ fn flatten(
         shown.count_descriptor(list)?;
         match children.get(&descriptor.digest) {
             Some(VerboseChild::Image(schema, bytes)) => {
-                shown.keep(list, bytes, 1)?;
+                shown.check_bytes(list, bytes, 1)?;
                 let platform = descriptor.platform.clone().unwrap_or_default();
                 entries.push(Entry::fetched(
                     list.with_digest(&descriptor.digest),
@@ -329,5 +329,5 @@ fn distinct<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a De
 /// For `map_err`: an error in what the registry serves under this name.
 fn wrong(reference: &Reference) -> impl Fn(DocumentError) -> CommandError + 'static {
     let reference = reference.to_string();
-    move |source| CommandError::RemoteContent { reference: reference.clone(), source }
+    move |source| CommandError::Served { reference: reference.clone(), source }
 }

@@ -128,13 +128,13 @@ fn a_folder_that_docker_made_anew_is_not_taken_for_the_old_one() {
     let (shown, doubt) = store.shown(&reference("h.x/l")).unwrap().unwrap();
     assert!(!shown.says_more() && doubt.is_some());
     // One way out is a draft made anew, the other to delete what was written down.
-    let sidecar = home.path().join(SIDE);
-    let kept = fs::read(&sidecar).unwrap();
+    let file = home.path().join(SIDE);
+    let kept = fs::read(&file).unwrap();
     store.replace(&shown, &silent).unwrap();
     assert!(!store.load(&reference("h.x/l")).unwrap().unwrap().says_more());
-    fs::write(&sidecar, kept).unwrap();
+    fs::write(&file, kept).unwrap();
     assert!(store.load(&reference("h.x/l")).is_err());
-    fs::remove_file(&sidecar).unwrap();
+    fs::remove_file(&file).unwrap();
     add(&store, "h.x/l", &[entry("h.x/b", "amd64")]).unwrap();
     assert_eq!(sidecar(&home)["format"], 1);
 }

@@ -68,7 +68,7 @@ impl Form {
     }
 
     /// What names a file that is not there is passed over.
-    pub(super) fn tell(&self, draft: &mut Draft) {
+    pub(super) fn apply_to(&self, draft: &mut Draft) {
         draft.source.clone_from(&self.source);
         draft.carried.clone_from(&self.carried);
         let entries = draft.keyed().keys().map(|key| (names::file_name(key), key.clone()));

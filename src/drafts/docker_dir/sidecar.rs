@@ -242,11 +242,7 @@ impl Sidecar {
         if self.list == *wanted {
             return Ok(());
         }
-        Err(StoreError::NameTaken {
-            wanted: wanted.to_string(),
-            look_for_removal: self.list.to_string(),
-            path: path.to_owned(),
-        })
+        Err(StoreError::NameTaken { wanted: wanted.to_string(), holder: self.list.to_string(), path: path.to_owned() })
     }
 
     /// The bytes of the sidecar.

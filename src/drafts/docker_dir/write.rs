@@ -38,7 +38,7 @@ impl StagedSidecar {
         };
         let after = sidecar.encode().map_err(StoreError::io("write", &path))?;
         // The folders above too: a killed process may have created them without syncing them.
-        let above = vec![paths.staged_sidecar(), paths.root().to_owned()];
+        let above = vec![paths.own_folder(), paths.root().to_owned()];
         Ok(StagedSidecar { folder: Folder::open(&paths.sidecars())?, name: name.to_owned(), above, before, after })
     }
 
