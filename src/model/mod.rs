@@ -12,6 +12,7 @@ mod entry_key;
 pub mod error;
 pub mod index;
 pub mod json;
+mod list_order;
 pub mod manifest;
 pub mod media_type;
 mod object;

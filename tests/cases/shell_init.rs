@@ -202,13 +202,13 @@ fn completion_files_complete_the_program() {
              words=(docker-manifest pu) CURRENT=2; autoload -Uz _docker-manifest; _docker-manifest; _docker-manifest",
         ),
     ] {
-        let Some(stage) = Stage::new(shell, options) else { continue };
-        std::fs::remove_file(stage.sandbox.path().join("bin/docker-manifest")).unwrap();
-        std::os::unix::fs::symlink(OURS, stage.sandbox.path().join("bin/docker-manifest")).unwrap();
-        let text = stage.sandbox.command(OURS).args(["completion", shell]).run().success().stdout;
-        stage.sandbox.write(format!("files/{file}"), text);
-        stage.sandbox.write("function", "");
-        let output = stage.run(script, &[]).success();
+        let Some(fixture) = Fixture::new(shell, options) else { continue };
+        std::fs::remove_file(fixture.sandbox.path().join("bin/docker-manifest")).unwrap();
+        std::os::unix::fs::symlink(OURS, fixture.sandbox.path().join("bin/docker-manifest")).unwrap();
+        let text = fixture.sandbox.command(OURS).args(["completion", shell]).run().success().stdout;
+        fixture.sandbox.write(format!("files/{file}"), text);
+        fixture.sandbox.write("function", "");
+        let output = fixture.run(script, &[]).success();
         let expected = match shell {
             "bash" => "push\ncomplete -F __docker_manifest_complete docker-manifest\n",
             "fish" => "push\tPush a manifest list to a repository\n",
