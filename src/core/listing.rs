@@ -203,8 +203,8 @@ impl EntryListing {
     }
 
     /// An entry of a list that is pushed, under the reference to pull it by.
-    pub(crate) fn pushed(reference: &Reference, line: &Descriptor) -> EntryListing {
-        let line = EntryListing::line(reference, line);
+    pub(crate) fn pushed(reference: &Reference, descriptor: &Descriptor) -> EntryListing {
+        let line = EntryListing::of_descriptor(reference, descriptor);
         let (parts, artifact_type, annotations) = Default::default();
         EntryListing { parts, artifact_type, annotations, ..line }
     }
