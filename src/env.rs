@@ -89,6 +89,14 @@ impl Env {
             None => self.home.clone().unwrap_or_default().join(".docker"),
         }
     }
+
+    /// Where programs keep what they can do without: `XDG_CACHE_HOME`, else `.cache` in the home directory (XDG Base
+    /// Directory Specification). `None` where there is no home. A relative path does not count, as the specification
+    /// has it.
+    pub fn cache_dir(&self) -> Option<PathBuf> {
+        let named = self.path("XDG_CACHE_HOME").filter(|folder| folder.is_absolute());
+        named.or_else(|| Some(self.home.as_ref()?.join(".cache")))
+    }
 }
 
 /// The path of the running program. If `PATH` names the same file, it is that path, which survives an update that moves

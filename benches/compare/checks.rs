@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::options::Options;
+use crate::ratios;
 use crate::results::{Key, Results, Sample};
-use crate::tools::{Job, OURS};
+use crate::secure::Secure;
+use crate::tools::{BASELINE, Job, OURS};
 
 /// Requests for an image may grow by this factor from the smaller list to the larger.
 const MOST_REQUEST_GROWTH: f64 = 1.1;
@@ -23,6 +25,25 @@ const BARS: [(Job, usize, usize, f64); 5] = [
 ];
 const BAR_RTT: Duration = Duration::from_millis(40);
 
+/// Ours over the baseline's: job, images, the most for wall time. Over TLS, at 40 ms.
+const TLS_RATIOS: [(Job, usize, f64); 5] = [
+    (Job::Apply, 5, 0.66),
+    (Job::Apply, 50, 0.77),
+    (Job::Publish, 5, 0.77),
+    (Job::Publish, 50, 0.80),
+    (Job::Inspect, 50, 0.78),
+];
+/// The same for every job over plain HTTP, and for copies: wall and processor time.
+const PLAIN_RATIO: f64 = 1.0;
+const COPY_RATIOS: (f64, f64) = (1.0, 0.95);
+/// Over TLS for processor time and peak memory: handshakes and connections that are there sooner.
+const MOST_CPU: f64 = 1.3;
+const MOST_MEMORY: f64 = 1.2;
+/// Two runs of the same program differ by as much.
+const NOISE: f64 = 0.03;
+/// How much slower a copy may be than the fastest other tool's.
+const MOST_BEHIND: f64 = 1.1;
+
 /// One thing that was looked at.
 #[derive(Debug)]
 pub(crate) struct Verdict {
@@ -32,7 +53,7 @@ pub(crate) struct Verdict {
 }
 
 /// All that can be looked at in what was measured.
-pub(crate) fn all(results: &Results, options: &Options) -> Vec<Verdict> {
+pub(crate) fn all(results: &Results, secure: &Secure, copies: &Results, options: &Options) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = BARS.iter().filter_map(|bar| against(bar, results)).collect();
     for &rtt in &options.rtts {
         verdicts.extend(Job::ALL.iter().filter_map(|job| growth(*job, rtt, results, options)));
@@ -40,7 +61,47 @@ pub(crate) fn all(results: &Results, options: &Options) -> Vec<Verdict> {
     if !results.outcomes.is_empty() && results.medians_of(OURS).next().is_none() && options.wants(OURS) {
         verdicts.push(Verdict { text: "ours did nothing that could be measured".to_owned(), is_met: false });
     }
+    for (job, images, most) in TLS_RATIOS {
+        verdicts.extend(ratio(&secure.warm, ours(job, images, BAR_RTT), most, MOST_CPU, "over TLS with tokens"));
+    }
+    for job in Job::ALL.iter().filter(|job| **job != Job::Copy) {
+        let keys = results.outcomes.keys().filter(|key| key.job == *job && key.tool == OURS && key.rtt == BAR_RTT);
+        verdicts.extend(
+            keys.filter_map(|key| ratio(results, key.clone(), PLAIN_RATIO + NOISE, MOST_CPU, "over plain HTTP")),
+        );
+    }
+    let (wall, cpu) = COPY_RATIOS;
+    for key in copies.outcomes.keys().filter(|key| key.tool == OURS) {
+        verdicts.extend(ratio(copies, key.clone(), wall + NOISE, cpu, "from one registry to another"));
+        verdicts.extend(behind(copies, key));
+    }
     verdicts
+}
+
+/// Ours beside the baseline; `None` where that was not run.
+fn ratio(results: &Results, key: Key, most_wall: f64, most_cpu: f64, how: &str) -> Option<Verdict> {
+    let ratios = ratios::of(results, &key)?;
+    let text = format!(
+        "{} of {} {how}, over the baseline's in {} pairs: wall time {:.2} (at most {most_wall:.2}), processor time {:.2} \
+         (at most {most_cpu:.2}), peak memory {:.2} (at most {MOST_MEMORY:.2})",
+        key.job.title(),
+        key.images,
+        ratios.pairs,
+        ratios.wall,
+        ratios.cpu,
+        ratios.peak,
+    );
+    let is_met = ratios.wall <= most_wall && ratios.cpu <= most_cpu && ratios.peak <= MOST_MEMORY;
+    Some(Verdict { text, is_met })
+}
+
+/// A copy beside the fastest of the other tools.
+fn behind(results: &Results, key: &Key) -> Option<Verdict> {
+    let others = results.outcomes.keys().filter(|other| ![OURS, BASELINE].contains(&other.tool));
+    let fastest = others.filter_map(|other| Some((results.median(other)?.usage.wall, other.tool))).min()?;
+    let found = results.median(key)?.usage.wall.as_secs_f64() / fastest.0.as_secs_f64();
+    let text = format!("copy beside {}: wall time {found:.2} (at most {MOST_BEHIND:.2})", fastest.1);
+    Some(Verdict { text, is_met: found <= MOST_BEHIND })
 }
 
 fn ours(job: Job, images: usize, rtt: Duration) -> Key {

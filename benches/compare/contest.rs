@@ -1,6 +1,5 @@
 //! The runs themselves: which tool does what, how often, and what is left out.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use testkit::link::Link;
@@ -13,17 +12,30 @@ use crate::seed::Stock;
 use crate::tools::{Job, Task, Tool};
 
 /// Jobs that share a sandbox: pushing again needs the draft that was pushed.
-const TURNS: [&[Job]; 3] = [&[Job::Publish, Job::Again], &[Job::Inspect], &[Job::Verbose]];
+pub(crate) const TURNS: [&[Job]; 4] = [&[Job::Publish, Job::Again], &[Job::Apply], &[Job::Inspect], &[Job::Verbose]];
 
 /// What takes less is measured even when the time for the whole bench is spent.
 const CHEAP: Duration = Duration::from_secs(2);
+
+/// What the tools run against.
+#[derive(Clone, Copy)]
+pub(crate) struct Field<'a> {
+    /// A link to the registry for each round-trip time.
+    pub(crate) links: &'a [Link],
+    pub(crate) stock: &'a Stock,
+    /// A login, as config.json has it.
+    pub(crate) login: Option<&'a str>,
+    /// Variables for every tool.
+    pub(crate) env: &'a [(String, String)],
+    /// Whether ours has run before in the same home.
+    pub(crate) is_warm: bool,
+}
 
 /// Everything that a run needs.
 pub(crate) struct Contest<'a> {
     options: &'a Options,
     tools: &'a [Tool],
-    stock: &'a Stock,
-    links: Vec<Link>,
+    field: Field<'a>,
     begin: Instant,
     results: Results,
     /// What the lists that it makes are called, and how many were made, so that each goes to a repository of its own.
@@ -40,28 +52,17 @@ struct Entrant<'a> {
 }
 
 impl<'a> Contest<'a> {
-    /// Lays a link for every round-trip time.
-    ///
-    /// # Errors
-    /// Where a link has no port to listen on.
-    pub(crate) fn new(
-        options: &'a Options,
-        tools: &'a [Tool],
-        stock: &'a Stock,
-        registry: SocketAddr,
-        series: &str,
-    ) -> Result<Self, String> {
-        let links: Result<Vec<Link>, _> = options.rtts.iter().map(|rtt| Link::start(registry, *rtt)).collect();
-        let links = links.map_err(|error| error.to_string())?;
+    /// Has run nothing yet; the lists will be called by the name of the series.
+    pub(crate) fn new(options: &'a Options, tools: &'a [Tool], field: Field<'a>, series: &str) -> Self {
         let (begin, series) = (Instant::now(), series.to_owned());
-        Ok(Contest { options, tools, stock, links, begin, results: Results::default(), series, made: 0 })
+        Contest { options, tools, field, begin, results: Results::default(), series, made: 0 }
     }
 
     /// Runs everything. A tool that fails is a line of the report, and no error.
-    pub(crate) fn run(mut self) -> Results {
-        for link in &std::mem::take(&mut self.links) {
+    pub(crate) fn run(mut self, turns: &[&[Job]]) -> Results {
+        for link in self.field.links {
             for &images in &self.options.images {
-                for jobs in TURNS {
+                for jobs in turns {
                     self.turns(link, images, jobs);
                 }
             }
@@ -136,8 +137,10 @@ impl<'a> Contest<'a> {
         let host = link.host();
         Task {
             target: format!("{host}/made/{}-{}:1", self.series, self.made),
-            sources: &self.stock.sources[..images],
+            sources: &self.field.stock.sources[..images],
             list: format!("{host}/{}", Stock::list(images)),
+            target_host: host.clone(),
+            login: self.field.login.map(str::to_owned),
             host,
         }
     }
@@ -147,14 +150,20 @@ impl<'a> Contest<'a> {
         let tool = entrant.tool;
         self.made += 1;
         let task = self.task(link, images);
-        let sandbox = self.options.env.iter().fold(Sandbox::new(), |sandbox, (key, value)| sandbox.env(key, value));
+        let variables = self.options.env.iter().chain(self.field.env);
+        let sandbox = variables.fold(Sandbox::new(), |sandbox, (key, value)| sandbox.env(key, value));
         tool.prepare(&sandbox, &task);
+        // Twice the limit: a run that only expectation got wrong is still worth having.
+        let limit = self.options.limit * 2;
+        let before = tool.commands(Job::Inspect, &task).filter(|_| self.field.is_warm && tool.remembers());
+        for words in before.unwrap_or_default() {
+            // One that fails here fails below as well, where it is reported.
+            let _ = measure::process(&sandbox, &words, limit);
+        }
         for &job in &entrant.jobs {
             let key = Key { job, images, rtt: link.rtt(), tool: tool.name };
             let commands = tool.commands(job, &task).unwrap_or_default();
             let _ = link.take();
-            // Twice the limit: a run that only expectation got wrong is still worth having.
-            let limit = self.options.limit * 2;
             let usage = commands.iter().try_fold(Usage::default(), |usage, words| {
                 Ok::<_, String>(usage.then(measure::process(&sandbox, words, limit)?))
             });

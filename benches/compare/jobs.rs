@@ -1,12 +1,10 @@
-//! How many exchanges at once pay: the measurement behind the default of `--jobs`.
+//! How many requests at once pay: the measurement behind the default of `--jobs`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::contest::Contest;
+use crate::contest::{Contest, Field};
 use crate::options::Options;
 use crate::results::{Key, Sample};
-use crate::seed::Stock;
 use crate::tools::{Job, OURS, Tool};
 
 const VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
@@ -16,26 +14,20 @@ const RTT: Duration = Duration::from_millis(40);
 const RUNS: usize = 3;
 
 /// Creates and pushes 50 images at 40 ms under each bound; nothing where those are not among what is measured.
-///
-/// # Errors
-/// Where a link has no port to listen on.
-pub(crate) fn measure(
-    options: &Options,
-    tools: &[Tool],
-    stock: &Stock,
-    registry: SocketAddr,
-) -> Result<Vec<(usize, Sample)>, String> {
+pub(crate) fn measure(options: &Options, tools: &[Tool], field: Field<'_>) -> Vec<(usize, Sample)> {
     let ours: Vec<Tool> = tools.iter().filter(|tool| tool.name == OURS).cloned().collect();
-    if ours.is_empty() || !options.images.contains(&IMAGES) || !options.rtts.contains(&RTT) {
-        return Ok(Vec::new());
+    let Some(at) = field.links.iter().position(|link| link.rtt() == RTT) else { return Vec::new() };
+    if ours.is_empty() || !options.images.contains(&IMAGES) {
+        return Vec::new();
     }
+    let field = Field { links: &field.links[at..=at], ..field };
     let mut found = Vec::new();
     for bound in BOUNDS {
         let mut options = Options { images: vec![IMAGES], rtts: vec![RTT], runs: RUNS, ..options.clone() };
         options.env.push((VARIABLE.to_owned(), bound.to_string()));
-        let results = Contest::new(&options, &ours, stock, registry, &format!("jobs-{bound}"))?.run();
+        let results = Contest::new(&options, &ours, field, &format!("jobs-{bound}")).run(&[&[Job::Publish]]);
         let key = Key { job: Job::Publish, images: IMAGES, rtt: RTT, tool: OURS };
         found.extend(results.median(&key).map(|sample| (bound, sample)));
     }
-    Ok(found)
+    found
 }

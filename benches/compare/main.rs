@@ -5,16 +5,22 @@
 //! registry, pushes it again, and inspects one of N. Tools take turns, several times, and medians are kept. What would
 //! take too long is left out and said to be: nothing in a table is computed from another measurement.
 //!
+//! The same is then done over TLS with tokens, and blobs are copied from one registry to another. With `--baseline`
+//! another build of ours takes its turn beside this one, and their ratios are given.
+//!
 //! It ends with 1 where our requests grow faster than the images, or a bar that the project set is missed.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // a program of its own, for eyes
 
 mod checks;
 mod contest;
+mod copies;
 mod jobs;
 mod machine;
 mod measure;
 mod options;
+mod ratios;
 mod results;
+mod secure;
 mod seed;
 mod startup;
 mod table;
@@ -22,8 +28,11 @@ mod tools;
 
 use std::process::ExitCode;
 
-use contest::Contest;
+use contest::{Contest, Field};
 use options::{Asked, Options};
+use results::{Results, Sample};
+use testkit::client::Client;
+use testkit::link::Link;
 use testkit::real::RealRegistry;
 use testkit::sandbox::Sandbox;
 use tools::Tool;
@@ -50,19 +59,25 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, String> {
-    let tools: Vec<Tool> = tools::all(&options.ours).into_iter().filter(|tool| options.wants(tool.name)).collect();
+    let all = tools::all(&options.ours, options.baseline.as_deref());
+    let tools: Vec<Tool> = all.into_iter().filter(|tool| options.wants(tool.name)).collect();
     let (tools, absent): (Vec<Tool>, Vec<Tool>) = tools.into_iter().partition(|tool| tool.is_there(&Sandbox::new()));
     // Before the long part: the tree may have moved on by the end.
     let facts = machine::facts(&tools, &absent, options);
-    let registry = RealRegistry::start_plain()?;
-    let sizes = &options.images;
-    eprintln!("bench: making {} images and {} lists", sizes.iter().max().unwrap_or(&0), sizes.len());
-    let stock = seed::stock(registry.addr(), sizes)?;
     let startup = startup::measure(&tools, options)?;
-    let results = Contest::new(options, &tools, &stock, registry.addr(), "list")?.run();
-    let bounds = jobs::measure(options, &tools, &stock, registry.addr())?;
-    let verdicts = checks::all(&results, options);
-    let report = table::markdown(&facts, &startup, &results, &bounds, &verdicts);
+    let (plain, bounds) = plain(options, &tools)?;
+    let secure = secure::measure(options, &tools)?;
+    let copies = copies::measure(options, &tools)?;
+    let verdicts = checks::all(&plain, &secure, &copies, options);
+    let report = table::markdown(&table::Report {
+        facts: &facts,
+        startup: &startup,
+        plain: &plain,
+        bounds: &bounds,
+        secure: &secure,
+        copies: &copies,
+        verdicts: &verdicts,
+    });
     println!("{report}");
     if let Some(file) = &options.output {
         std::fs::write(file, &report).map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
@@ -74,4 +89,21 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Plain HTTP without a login, and there how many requests at once pay.
+fn plain(options: &Options, tools: &[Tool]) -> Result<(Results, Vec<(usize, Sample)>), String> {
+    if !options.has_part("plain") {
+        return Ok((Results::default(), Vec::new()));
+    }
+    let registry = RealRegistry::start_plain()?;
+    let sizes = &options.images;
+    eprintln!("bench: making {} images and {} lists", sizes.iter().max().unwrap_or(&0), sizes.len());
+    let stock = seed::stock(&Client::new(registry.addr()), sizes)?;
+    let links: Result<Vec<Link>, _> = options.rtts.iter().map(|rtt| Link::start(registry.addr(), *rtt)).collect();
+    let links = links.map_err(|error| error.to_string())?;
+    let field = Field { links: &links, stock: &stock, login: None, env: &[], is_warm: false };
+    let results = Contest::new(options, tools, field, "list").run(&contest::TURNS);
+    let bounds = if options.has_part("jobs") { jobs::measure(options, tools, field) } else { Vec::new() };
+    Ok((results, bounds))
 }

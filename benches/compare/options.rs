@@ -11,6 +11,8 @@ usage: cargo bench --bench compare -- [OPTIONS]        (or: make bench)
   --rtt 0,10,40,100    round-trip times of the link, in ms
   --runs 5             the most runs of a measurement; slow ones get fewer
   --tools docker,ours  only these (docker, ours, crane, regctl, manifest-tool, buildx)
+  --baseline PATH      another docker-manifest, run in turn with ours; ratios are made pair by pair
+  --parts plain,tls    only these (plain, tls, copy, jobs)
   --limit 90           leave out what would take longer than so many seconds a run
   --budget 1200        begin no slow measurement after so many seconds
   --env NAME=VALUE     an environment variable for every tool; may be repeated
@@ -39,6 +41,9 @@ pub(crate) struct Options {
     pub(crate) budget: Duration,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) ours: PathBuf,
+    pub(crate) baseline: Option<PathBuf>,
+    /// Which parts of the bench; `None` for all.
+    pub(crate) parts: Option<Vec<String>>,
     pub(crate) output: Option<PathBuf>,
     /// The options as typed, for the report.
     pub(crate) typed: String,
@@ -57,6 +62,8 @@ impl Options {
             budget: Duration::from_secs(1200),
             env: Vec::new(),
             ours: PathBuf::from(env!("CARGO_BIN_EXE_docker-manifest")),
+            baseline: None,
+            parts: None,
             output: Some(root.join("benches/results.md")),
             typed: String::new(),
         };
@@ -76,7 +83,13 @@ impl Options {
 
     /// Whether a tool is among those asked for.
     pub(crate) fn wants(&self, tool: &str) -> bool {
-        self.tools.as_ref().is_none_or(|tools| tools.iter().any(|name| name == tool))
+        let is_baseline = tool == crate::tools::BASELINE;
+        is_baseline || self.tools.as_ref().is_none_or(|tools| tools.iter().any(|name| name == tool))
+    }
+
+    /// Whether a part of the bench is among those asked for.
+    pub(crate) fn has_part(&self, part: &str) -> bool {
+        self.parts.as_ref().is_none_or(|parts| parts.iter().any(|name| name == part))
     }
 }
 
@@ -112,6 +125,8 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         "--limit" => options.limit = seconds()?,
         "--budget" => options.budget = seconds()?,
         "--ours" => options.ours = PathBuf::from(value),
+        "--baseline" => options.baseline = Some(PathBuf::from(value)),
+        "--parts" => options.parts = Some(value.split(',').map(str::to_owned).collect()),
         "--output" => options.output = Some(PathBuf::from(value)),
         "--env" => {
             let (key, value) = value.split_once('=').ok_or_else(|| format!("--env {value} is not NAME=VALUE"))?;

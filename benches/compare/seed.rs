@@ -1,6 +1,5 @@
 //! The images and lists that the tools work on, put into the registry before anything is measured.
 
-use std::net::SocketAddr;
 use std::thread;
 
 use testkit::client::Client;
@@ -33,7 +32,8 @@ impl Stock {
     }
 }
 
-fn list_repository(size: usize) -> String {
+/// Where the list of so many images is.
+pub(crate) fn list_repository(size: usize) -> String {
     format!("listed/of-{size}")
 }
 
@@ -41,10 +41,9 @@ fn list_repository(size: usize) -> String {
 ///
 /// # Errors
 /// What the registry refused.
-pub(crate) fn stock(registry: SocketAddr, sizes: &[usize]) -> Result<Stock, String> {
+pub(crate) fn stock(client: &Client, sizes: &[usize]) -> Result<Stock, String> {
     let most = sizes.iter().copied().max().unwrap_or(0);
     let sources: Vec<Source> = (0..most).map(source).collect();
-    let client = Client::new(registry);
     in_parts(&sources, |source| {
         client.push_image(&source.repository, "1", &source.image);
     })?;
@@ -52,13 +51,45 @@ pub(crate) fn stock(registry: SocketAddr, sizes: &[usize]) -> Result<Stock, Stri
         let repository = list_repository(size);
         let part = &sources[..size];
         if let Some(first) = part.first() {
-            mount(&client, first, &repository, SHARED_LAYER);
+            mount(client, first, &repository, SHARED_LAYER);
         }
-        in_parts(part, |source| copy(&client, source, &repository))?;
+        in_parts(part, |source| copy(client, source, &repository))?;
         let index = part.iter().fold(Index::docker(), |index, source| index.image(&source.image)).build();
         client.push_manifest(&repository, "1", &index.media_type, &index.manifest);
     }
     Ok(Stock { sources })
+}
+
+/// Puts images with large layers into the registry: one layer of `shared` bytes and one of `own` bytes each.
+///
+/// # Errors
+/// What the registry refused.
+pub(crate) fn large(client: &Client, images: usize, shared: usize, own: usize) -> Result<Stock, String> {
+    let shared = filler(0, shared);
+    let made = |number: usize| {
+        let Source { name, platform, repository, .. } = source(number);
+        let image = Image::docker().platform("linux", &platform.1).variant(&platform.2);
+        let image = image.layer(&shared).layer(&filler(number as u64 + 1, own)).build();
+        Source { name, platform, repository, image }
+    };
+    // One after the other: they are large.
+    for number in 0..images {
+        let source = made(number);
+        client.push_image(&source.repository, "1", &source.image);
+    }
+    Ok(Stock { sources: (0..images).map(source).collect() })
+}
+
+/// Bytes that no compression makes smaller, another sequence for each seed (splitmix64).
+fn filler(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let words = std::iter::repeat_with(|| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    });
+    words.take(length.div_ceil(8)).flat_map(u64::to_le_bytes).take(length).collect()
 }
 
 fn source(number: usize) -> Source {
@@ -67,9 +98,14 @@ fn source(number: usize) -> Source {
     let own = format!("the layer of image {number} alone");
     let image = Image::docker().platform("linux", architecture).variant(&variant);
     let image = image.layer(SHARED_LAYER).layer(own.as_bytes()).build();
-    let repository = format!("seed/image-{number}");
+    let repository = repository(number);
     let platform = ("linux".to_owned(), architecture.to_owned(), variant);
     Source { name: format!("{repository}:1"), platform, repository, image }
+}
+
+/// Where the image of this number is.
+pub(crate) fn repository(number: usize) -> String {
+    format!("seed/image-{number}")
 }
 
 /// Brings an image into another repository of the registry, which has the shared layer: docker-registry 2.8 does not

@@ -4,59 +4,101 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::checks::{Verdict, round_trips};
+use crate::ratios;
 use crate::results::{Key, Outcome, Results, Sample, median};
+use crate::secure::Secure;
 use crate::startup::Start;
 use crate::tools::{Job, OURS};
 
+/// What there is to report.
+pub(crate) struct Report<'a> {
+    pub(crate) facts: &'a [(String, String)],
+    pub(crate) startup: &'a [Start],
+    pub(crate) plain: &'a Results,
+    pub(crate) bounds: &'a [(usize, Sample)],
+    pub(crate) secure: &'a Secure,
+    pub(crate) copies: &'a Results,
+    pub(crate) verdicts: &'a [Verdict],
+}
+
 /// The whole report.
-pub(crate) fn markdown(
-    facts: &[(String, String)],
-    startup: &[Start],
-    results: &Results,
-    bounds: &[(usize, Sample)],
-    verdicts: &[Verdict],
-) -> String {
+pub(crate) fn markdown(report: &Report<'_>) -> String {
     let mut text = String::from("# docker-manifest beside docker and its peers\n\nWritten by `make bench`. ");
-    text += "Plain HTTP, no auth, one registry behind a link with the round-trip time given. N images of one shared \
-             and one own layer each, in repositories of their own, become one list in a new repository. docker and \
-             ours take two processes for create + push, the others one. Values are medians; a round trip is the wall \
+    text += "One registry behind a link with the round-trip time given: over plain HTTP without a login, and over TLS \
+             with Bearer tokens, where the token server is behind such a link too. N images of one shared and one own \
+             layer each, in repositories of their own, become one list in a new repository. docker and ours take two \
+             processes for create + push; `apply` and the others take one. Values are medians; a round trip is the wall \
              time over the link's; `× ours` is wall time over ours. No peak can show less than that of the small process \
-             that starts the tool, which is what `/bin/true` shows.\n\n";
-    for (name, value) in facts {
+             that starts the tool, which is what `/bin/true` shows. `baseline` is another build of ours: `ours / \
+             baseline` is the median of the ratios of runs that followed each other.\n\n";
+    for (name, value) in report.facts {
         let _ = writeln!(text, "- {name}: {value}");
     }
     text += "\n## Start-up\n\n";
-    text += &grid(&["command", "ms", "CPU ms", "peak MB"], startup.iter().map(start_row).collect());
+    text += &grid(&["command", "ms", "CPU ms", "peak MB"], report.startup.iter().map(start_row).collect());
+    text += &section("", report.plain);
+    text += &bounds("plain HTTP", report.bounds);
+    text += &section("TLS, tokens: ", &report.secure.warm);
+    text += &section("TLS, tokens, first command of a day: ", &report.secure.cold);
+    text += &bounds("TLS, tokens", &report.secure.bounds);
+    text += &section("", report.copies);
+    let all = [report.plain, &report.secure.warm, &report.secure.cold, report.copies];
+    text += &left_out(&all);
+    text += "\n## Checks of ours\n\n";
+    for verdict in report.verdicts {
+        let _ = writeln!(text, "- {}: {}", if verdict.is_met { "met" } else { "**MISSED**" }, verdict.text);
+    }
+    if report.verdicts.is_empty() {
+        text += "None: what they look at was not measured.\n";
+    }
+    text
+}
+
+/// A table for each job.
+fn section(how: &str, results: &Results) -> String {
+    let mut text = String::new();
     for job in Job::ALL {
         let keys: Vec<&Key> = results.outcomes.keys().filter(|key| key.job == job).collect();
         if keys.is_empty() {
             continue;
         }
-        let _ = write!(text, "\n## {}\n\n", title(job));
+        let _ = write!(text, "\n## {how}{}\n\n", title(job));
         let head = ["images", "RTT ms", "tool", "requests", "connections", "round trips", "ms"];
         let head = [&head[..], &["CPU ms", "peak MB", "× ours", "runs"]].concat();
-        text += &grid(&head, keys.into_iter().map(|key| row(key, results)).collect());
-    }
-    if !bounds.is_empty() {
-        text += "\n## How many exchanges at once (create + push of 50 at 40 ms)\n\n";
-        let head = ["--jobs", "requests", "connections", "ms", "CPU ms", "peak MB"];
-        text += &grid(&head, bounds.iter().map(bound_row).collect());
-    }
-    text += &left_out(results);
-    text += "\n## Checks of ours\n\n";
-    for verdict in verdicts {
-        let _ = writeln!(text, "- {}: {}", if verdict.is_met { "met" } else { "**MISSED**" }, verdict.text);
-    }
-    if verdicts.is_empty() {
-        text += "None: what they look at was not measured.\n";
+        text += &grid(&head, keys.iter().map(|key| row(key, results)).collect());
+        let compared: Vec<Vec<String>> =
+            keys.iter().filter(|key| key.tool == OURS).filter_map(|key| ratio_row(key, results)).collect();
+        if !compared.is_empty() {
+            text += "\n";
+            text += &grid(&["images", "RTT ms", "ours / baseline", "CPU", "peak", "pairs"], compared);
+        }
     }
     text
+}
+
+fn ratio_row(key: &Key, results: &Results) -> Option<Vec<String>> {
+    let ratios = ratios::of(results, key)?;
+    let mut row = vec![key.images.to_string(), key.rtt.as_millis().to_string()];
+    row.extend([ratios.wall, ratios.cpu, ratios.peak].map(|ratio| format!("{ratio:.2}")));
+    row.push(ratios.pairs.to_string());
+    Some(row)
+}
+
+fn bounds(how: &str, bounds: &[(usize, Sample)]) -> String {
+    if bounds.is_empty() {
+        return String::new();
+    }
+    let head = ["--jobs", "requests", "connections", "ms", "CPU ms", "peak MB"];
+    let rows = grid(&head, bounds.iter().map(bound_row).collect());
+    format!("\n## How many requests at once ({how}, create + push of 50 at 40 ms)\n\n{rows}")
 }
 
 fn title(job: Job) -> &'static str {
     match job {
         Job::Publish => "Create and push a list",
         Job::Again => "Push the same again",
+        Job::Apply => "Apply a spec",
+        Job::Copy => "Copy 8 images, 320 MB, to another registry on this machine",
         Job::Inspect => "Inspect a remote list",
         Job::Verbose => "Inspect a remote list with its images (-v)",
     }
@@ -113,9 +155,9 @@ fn bound_row((bound, sample): &(usize, Sample)) -> Vec<String> {
     ]
 }
 
-fn left_out(results: &Results) -> String {
+fn left_out(all: &[&Results]) -> String {
     let mut text = String::new();
-    for (key, outcome) in &results.outcomes {
+    for (key, outcome) in all.iter().flat_map(|results| &results.outcomes) {
         if let Outcome::Missing(why) = outcome {
             let (rtt, job) = (key.rtt.as_millis(), key.job.title());
             let _ = writeln!(text, "- {}, {job} of {} images at {rtt} ms: {why}", key.tool, key.images);

@@ -1,7 +1,7 @@
 //! The tools, and how each is told to do the same work.
 //!
-//! All talk plain HTTP to a loopback registry, each by its own switch for that. Tools without a draft make and push in
-//! one process; docker and ours take two.
+//! All talk to a loopback registry: over plain HTTP, each by its own switch for that, or over TLS with a login. Tools
+//! without a draft make and push in one process; docker and ours take two.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,10 @@ pub(crate) enum Job {
     Publish,
     /// Push the same again.
     Again,
+    /// Make a list of N images out of a spec and push it, with no draft.
+    Apply,
+    /// Make a list of images of another registry, whose blobs are copied.
+    Copy,
     /// Show a remote list.
     Inspect,
     /// Show a remote list and each image in it.
@@ -26,13 +30,15 @@ pub(crate) enum Job {
 
 impl Job {
     /// In the order of the report.
-    pub(crate) const ALL: [Job; 4] = [Job::Publish, Job::Again, Job::Inspect, Job::Verbose];
+    pub(crate) const ALL: [Job; 6] = [Job::Publish, Job::Again, Job::Apply, Job::Inspect, Job::Verbose, Job::Copy];
 
     /// What it is called in the report.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Job::Publish => "create + push",
             Job::Again => "push again",
+            Job::Apply => "apply",
+            Job::Copy => "copy",
             Job::Inspect => "inspect",
             Job::Verbose => "inspect -v",
         }
@@ -41,8 +47,12 @@ impl Job {
 
 /// Names that a job is done with.
 pub(crate) struct Task<'a> {
-    /// The registry's host and port, as in the names.
+    /// The host and port of the registry that has the images, as in the names.
     pub(crate) host: String,
+    /// The host and port of the registry that the list goes to.
+    pub(crate) target_host: String,
+    /// What config.json has for a login there, in base64; `None` where nobody is asked for one.
+    pub(crate) login: Option<String>,
     /// The list to be made.
     pub(crate) target: String,
     /// What it is made of.
@@ -63,7 +73,9 @@ impl Task<'_> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// `docker manifest` and whatever has its command line.
+    /// Docker's command line, and more.
+    Ours,
+    /// `docker manifest`.
     Manifest,
     Crane,
     Regctl,
@@ -80,25 +92,48 @@ pub(crate) struct Tool {
     /// The words that every command of it begins with.
     start: Vec<String>,
     version: &'static [&'static str],
+    /// Whether it talks TLS.
+    is_secure: bool,
+    /// Whether `apply` has a flag for referrers, which are left where they are.
+    has_referrers: bool,
 }
 
 /// The name of our own tool.
 pub(crate) const OURS: &str = "ours";
 
+/// Another build of ours, for comparison.
+pub(crate) const BASELINE: &str = "baseline";
+
 /// All tools that the bench knows, ours first; they need not be there.
-pub(crate) fn all(ours: &Path) -> Vec<Tool> {
-    let tool = |name, kind, start: &[&str], version| Tool { name, kind, start: owned(start), version };
-    let mut all = vec![
-        tool(OURS, Kind::Manifest, &[&ours.to_string_lossy()], &["--version"] as &'static [_]),
-        tool("docker", Kind::Manifest, &["docker", "manifest"], &["--version"]),
+pub(crate) fn all(ours: &Path, baseline: Option<&Path>) -> Vec<Tool> {
+    let tool = |name, kind, start: &[&str], version| Tool {
+        name,
+        kind,
+        start: owned(start),
+        version,
+        is_secure: false,
+        has_referrers: false,
+    };
+    let build = |name, path: &Path| Tool {
+        has_referrers: helps(path).contains("--referrers"),
+        ..tool(name, Kind::Ours, &[&path.to_string_lossy()], &["--version"] as &'static [_])
+    };
+    let mut all = vec![build(OURS, ours)];
+    all.extend(baseline.map(|path| build(BASELINE, path)));
+    all.extend([
+        tool("docker", Kind::Manifest, &["docker", "manifest"], &["--version"] as &'static [_]),
         tool("crane", Kind::Crane, &["crane", "--insecure"], &["version"]),
         tool("regctl", Kind::Regctl, &["regctl"], &["version", "--format", "regctl {{.VCSTag}}"]),
         tool("manifest-tool", Kind::ManifestTool, &["manifest-tool", "--plain-http"], &["--version"]),
-    ];
+    ]);
     let alone = on_path("docker-buildx") || !on_path("docker");
     let buildx: &[&str] = if alone { &["docker-buildx"] } else { &["docker", "buildx"] };
     all.push(tool("buildx", Kind::Buildx, buildx, if alone { &["version"] } else { &["buildx", "version"] }));
     all
+}
+
+fn helps(program: &Path) -> String {
+    Sandbox::new().command(program).args(["apply", "--help"]).run().out()
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -106,8 +141,20 @@ fn owned(words: &[&str]) -> Vec<String> {
 }
 
 impl Tool {
+    /// The same over TLS.
+    pub(crate) fn over_tls(&self) -> Tool {
+        let is_switch = |word: &&String| ["--insecure", "--plain-http"].contains(&word.as_str());
+        let start = self.start.iter().filter(|word| !is_switch(word)).cloned().collect();
+        Tool { start, is_secure: true, ..self.clone() }
+    }
+
     fn program(&self) -> &str {
         self.start.first().map_or("", String::as_str)
+    }
+
+    /// Whether it keeps something from one run to the next.
+    pub(crate) fn remembers(&self) -> bool {
+        self.kind == Kind::Ours
     }
 
     /// Whether it can be run.
@@ -131,11 +178,15 @@ impl Tool {
 
     /// Writes what it must find in its home before it can do the task.
     pub(crate) fn prepare(&self, sandbox: &Sandbox, task: &Task<'_>) {
+        if let Some(login) = &task.login {
+            sandbox.write_config(&json!({"auths": {&task.target_host: {"auth": login}}}).to_string());
+        }
         match self.kind {
             Kind::Regctl => {
-                let host = json!({"tls": "disabled", "hostname": task.host});
-                let text = json!({"version": 1, "hosts": {&task.host: host}}).to_string();
-                sandbox.write("home/.regctl/config.json", text);
+                let tls = if self.is_secure { "enabled" } else { "disabled" };
+                let host = |name: &String| (name.clone(), json!({"tls": tls, "hostname": name}));
+                let hosts: serde_json::Map<_, _> = [&task.host, &task.target_host].into_iter().map(host).collect();
+                sandbox.write("home/.regctl/config.json", json!({"version": 1, "hosts": hosts}).to_string());
             }
             Kind::ManifestTool => {
                 let entry = |(source, image): (&Source, String)| {
@@ -144,6 +195,10 @@ impl Tool {
                 };
                 let manifests: Vec<_> = task.sources.iter().zip(task.images()).map(entry).collect();
                 // YAML takes JSON as it is.
+                sandbox.write("spec.yaml", json!({"image": task.target, "manifests": manifests}).to_string());
+            }
+            Kind::Ours => {
+                let manifests: Vec<_> = task.images().map(|image| json!({"image": image})).collect();
                 sandbox.write("spec.yaml", json!({"image": task.target, "manifests": manifests}).to_string());
             }
             Kind::Manifest | Kind::Crane | Kind::Buildx => {}
@@ -157,14 +212,24 @@ impl Tool {
             self.start.iter().cloned().chain(owned(words)).chain(rest).collect()
         };
         let one = |words: &[&str], rest| Some(vec![after(words, rest)]);
+        let switch: &[&str] = if self.is_secure { &[] } else { &["--insecure"] };
+        let with = |verb: &str, rest: Vec<String>| after(&[&[verb], switch].concat(), rest);
+        let apply = |more: &[&str]| Some(vec![with("apply", owned(&[&["-f", "spec.yaml", "-q"], more].concat()))]);
         match (self.kind, job) {
-            (Kind::Manifest, Job::Publish) => Some(vec![
-                after(&["create", "--insecure", target], task.images().collect()),
-                after(&["push", "--insecure", target], vec![]),
-            ]),
-            (Kind::Manifest, Job::Again) => one(&["push", "--insecure", target], vec![]),
-            (Kind::Manifest, Job::Inspect) => one(&["inspect", "--insecure", list], vec![]),
-            (Kind::Manifest, Job::Verbose) => one(&["inspect", "--insecure", "-v", list], vec![]),
+            (Kind::Manifest | Kind::Ours, Job::Publish) => {
+                let create = with("create", std::iter::once(task.target.clone()).chain(task.images()).collect());
+                Some(vec![create, with("push", owned(&[target]))])
+            }
+            (Kind::Manifest | Kind::Ours, Job::Again) => Some(vec![with("push", owned(&[target]))]),
+            (Kind::Manifest | Kind::Ours, Job::Inspect) => Some(vec![with("inspect", owned(&[list]))]),
+            (Kind::Manifest | Kind::Ours, Job::Verbose) => Some(vec![with("inspect", owned(&["-v", list]))]),
+            (Kind::Ours, Job::Copy) if self.has_referrers => apply(&["--referrers", "drop"]),
+            (Kind::Ours, Job::Apply | Job::Copy) => apply(&[]),
+            (Kind::Manifest | Kind::ManifestTool, Job::Copy) => None,
+            (_, Job::Apply) => None,
+            (Kind::Crane, Job::Copy) => one(&["index", "append", "-t", target], task.flagged("-m")),
+            (Kind::Regctl, Job::Copy) => one(&["index", "create", target], task.flagged("--ref")),
+            (Kind::Buildx, Job::Copy) => one(&["imagetools", "create", "-t", target], task.images().collect()),
             (Kind::Crane, Job::Publish | Job::Again) => one(&["index", "append", "-t", target], task.flagged("-m")),
             (Kind::Crane, Job::Inspect) => one(&["manifest", list], vec![]),
             (Kind::Regctl, Job::Publish | Job::Again) => one(&["index", "create", target], task.flagged("--ref")),

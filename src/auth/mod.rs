@@ -8,6 +8,7 @@ pub mod challenge;
 pub mod config_json;
 pub mod credentials;
 pub mod helper;
+pub(crate) mod known_servers;
 pub mod registry_state;
 pub mod scope;
 pub mod static_auth;

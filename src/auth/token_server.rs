@@ -6,8 +6,9 @@ use crate::net::error::{Address, AddressSource, FailedRequest, RegistryError, Re
 use crate::net::failure::TransportFailure;
 use crate::net::redirect;
 use crate::net::refusal;
+use crate::net::response::HttpResponse;
 use crate::net::retry::RetryPolicy;
-use crate::net::transport::{HttpResponse, OutgoingRequest, Transport};
+use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 
 const TOKEN_MAX: u64 = 1024 * 1024;

@@ -29,6 +29,9 @@ const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
 /// Environment variable for the default of `--timeout`.
 const TIMEOUT_VARIABLE: &str = "DOCKER_MANIFEST_TIMEOUT";
 
+/// Whether the token servers that registries name are remembered for a day.
+const REMEMBER_VARIABLE: &str = "DOCKER_MANIFEST_REMEMBER_TOKEN_SERVERS";
+
 /// How often a failed request is retried by default.
 const RETRIES: u32 = 3;
 
@@ -92,6 +95,7 @@ impl Context {
             login,
             retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
             timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
+            remember_token_servers: self.setting(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
         };
         Ok(Registry::with_clock(options, Arc::clone(&self.clock)))

@@ -26,7 +26,7 @@ impl PublicRegistries {
 }
 
 /// What is done with the addresses that a name turns out to have.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) enum AddressPolicy {
     /// Nothing.
     #[default]

@@ -14,11 +14,12 @@ use crate::net::endpoint;
 use crate::net::error::RegistryErrorKind;
 use crate::net::failure::TransportFailure;
 use crate::net::host;
-use crate::net::preconnect::PreconnectPool;
+use crate::net::names::Names;
+use crate::net::preconnect::{PreconnectPool, PreconnectTarget};
 use crate::net::proxy::{ProxyScheme, ProxyUrl, proxy_for};
 use crate::net::proxy_connect::Forward;
-use crate::net::tls::config::Tls;
-use crate::net::tls::identity::ClientIdentity;
+use crate::net::rate_limit::RateLimits;
+use crate::net::tls::config::{Tls, TlsSetup};
 use crate::net::url::Origin;
 use crate::secret::Secret;
 use crate::sync::lock;
@@ -46,18 +47,21 @@ pub(crate) struct ConnectionPool {
     user_agent: String,
     tls: Tls,
     open: Mutex<BTreeMap<PoolKey, Arc<OriginConnections>>>,
-    spares: Mutex<BTreeMap<(String, u16), Arc<PreconnectPool>>>,
+    /// By registry, host and port: before it is known what an origin speaks, one pool is for both schemes.
+    preconnected: Mutex<BTreeMap<(String, String, u16), Arc<PreconnectPool>>>,
+    names: Arc<Names>,
     homes: Arc<PublicRegistries>,
+    limits: Option<Arc<RateLimits>>,
 }
 
 /// The connections to one origin.
 pub(crate) struct OriginConnections {
     /// Sends, and keeps the connections.
     pub(crate) agent: Agent,
-    /// The client's half of mutual TLS, where there is TLS.
-    identity: Option<Arc<ClientIdentity>>,
-    /// Connections made ahead, where the origin is connected to directly.
-    pub(crate) spares: Option<Arc<PreconnectPool>>,
+    /// How handshakes are done, where there is TLS.
+    pub(crate) tls: Option<TlsSetup>,
+    /// Connections opened ahead, where the origin is connected to directly.
+    pub(crate) preconnected: Option<Arc<PreconnectPool>>,
     /// What the proxy in between is told to log in, as the value of a header: it may repeat that.
     pub(crate) proxy_login: Option<Secret>,
 }
@@ -68,10 +72,24 @@ impl ConnectionPool {
         let tls = Tls::new(&env, insecure);
         // The HTTP library panics on a value that cannot stand in a header.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
-        ConnectionPool { env, user_agent, tls, open: Mutex::default(), spares: Mutex::default(), homes: Arc::default() }
+        ConnectionPool {
+            env,
+            user_agent,
+            tls,
+            open: Mutex::default(),
+            preconnected: Mutex::default(),
+            names: Arc::default(),
+            homes: Arc::default(),
+            limits: None,
+        }
     }
 
-    /// The line to an origin in the service of a registry. `guarded` is whether the registry has named the origin and
+    /// Keeps here how many connections a registry accepts.
+    pub(crate) fn limited_by(self, limits: Arc<RateLimits>) -> ConnectionPool {
+        ConnectionPool { limits: Some(limits), ..self }
+    }
+
+    /// The connections to an origin in the service of a registry. `guarded` is whether the registry has named the origin and
     /// must not name one in a private network, and `longest` how long the longest line of a request's head is.
     pub(crate) fn get(
         &self,
@@ -81,21 +99,21 @@ impl ConnectionPool {
         longest: usize,
     ) -> Result<Arc<OriginConnections>, TransportFailure> {
         let at_home = endpoint::origin(registry, origin.https).as_ref() == Some(origin);
-        let reach = || (Arc::clone(&self.homes), registry.to_owned());
-        let reach = match (at_home, guarded) {
-            (true, _) => AddressPolicy::Home(reach().0, reach().1),
-            (false, true) => AddressPolicy::Guarded(reach().0, reach().1),
+        let homes = || (Arc::clone(&self.homes), registry.to_owned());
+        let policy = match (at_home, guarded) {
+            (true, _) => AddressPolicy::Home(homes().0, homes().1),
+            (false, true) => AddressPolicy::Guarded(homes().0, homes().1),
             (false, false) => AddressPolicy::Anywhere,
         };
         let buffer = if longest > LINE_MAX { BUFFER_OUT_LARGE } else { BUFFER_OUT };
         let key = (registry.to_owned(), origin.clone(), guarded && !at_home, longest > LINE_MAX);
-        let mut lines = lock(&self.open);
-        if let Some(line) = lines.get(&key) {
-            return Ok(Arc::clone(line));
+        let mut open = lock(&self.open);
+        if let Some(connections) = open.get(&key) {
+            return Ok(Arc::clone(connections));
         }
-        let line = Arc::new(self.open(registry, origin, reach, buffer)?);
-        lines.insert(key, Arc::clone(&line));
-        Ok(line)
+        let connections = Arc::new(self.open(registry, origin, policy, buffer)?);
+        open.insert(key, Arc::clone(&connections));
+        Ok(connections)
     }
 
     /// Sets up the connections to an origin, without making one.
@@ -103,16 +121,16 @@ impl ConnectionPool {
         &self,
         registry: &str,
         origin: &Origin,
-        reach: AddressPolicy,
+        policy: AddressPolicy,
         buffer: usize,
     ) -> Result<OriginConnections, TransportFailure> {
         let files = |why: String| TransportFailure::unsent(RegistryErrorKind::TlsFiles, why);
-        let mut connections = OriginConnector::default();
+        let mut connector = OriginConnector { names: Arc::clone(&self.names), ..OriginConnector::default() };
         if origin.https {
             let trusted = endpoint::certs_d_name(registry);
             let at_home = endpoint::origin(registry, true).as_ref() == Some(origin);
             let own = if at_home { trusted.clone() } else { endpoint::certs_d_name(&origin.authority()) };
-            connections.tls = Some(self.tls.setup(own.as_slice(), trusted.as_slice()).map_err(files)?);
+            connector.tls = Some(self.tls.setup(own.as_slice(), trusted.as_slice()).map_err(files)?);
         }
         let found = proxy_for(&self.env, origin.https, &origin.host, origin.port);
         let proxy = found.map_err(|why| TransportFailure::unsent(RegistryErrorKind::Proxy, why))?;
@@ -120,32 +138,54 @@ impl ConnectionPool {
             Some(proxy) if proxy.scheme == ProxyScheme::Https => Some(self.tls.setup(&[], &[]).map_err(files)?),
             _ => None,
         };
-        let spares = proxy.is_none().then(|| {
-            let mut all = lock(&self.spares);
-            Arc::clone(all.entry((origin.host.clone(), origin.port)).or_default())
-        });
-        connections.spares.clone_from(&spares);
-        let mut names = NameResolver { instead: None, reach };
+        let mut resolver = NameResolver { names: Arc::clone(&self.names), instead: None, policy };
+        connector.preconnected = proxy.is_none().then(|| self.preconnect_pool(registry, origin, &resolver));
         let mut tunnel = None;
         let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
         if let Some(proxy) = proxy {
             // What is resolved from here on is the proxy, which stands wherever it likes. Who is beyond it is public.
-            if let AddressPolicy::Home(homes, registry) = std::mem::take(&mut names.reach) {
+            if let AddressPolicy::Home(homes, registry) = std::mem::take(&mut resolver.policy) {
                 homes.note(&registry, origin.host.parse().map_or(true, host::is_public));
             }
             if origin.https {
                 tunnel = Some(tunnel_through(&proxy)?);
-                (connections.tunnels, connections.connect_tls) = (true, proxy_tls);
+                (connector.tunnels, connector.connect_tls) = (true, proxy_tls);
             } else {
                 let forward = Forward::new(origin.to_string(), &proxy);
                 let address = (proxy.host, proxy.port);
-                names.instead = Some(address.clone());
-                connections.forward = Some(ForwardProxy { address, tls: proxy_tls, forward });
+                resolver.instead = Some(address.clone());
+                connector.forward = Some(ForwardProxy { address, tls: proxy_tls, forward });
             }
         }
-        let identity = connections.tls.as_ref().map(|tls| Arc::clone(&tls.identity));
-        let agent = Agent::with_parts(self.config(tunnel, buffer), connections, names);
-        Ok(OriginConnections { agent, identity, spares, proxy_login })
+        let (tls, preconnected) = (connector.tls.clone(), connector.preconnected.clone());
+        let agent = Agent::with_parts(self.config(tunnel, buffer), connector, resolver);
+        Ok(OriginConnections { agent, tls, preconnected, proxy_login })
+    }
+
+    /// The pool for an origin that is connected to directly.
+    fn preconnect_pool(&self, registry: &str, origin: &Origin, resolver: &NameResolver) -> Arc<PreconnectPool> {
+        let key = (registry.to_owned(), origin.host.clone(), origin.port);
+        let mut pools = lock(&self.preconnected);
+        let pool = pools.entry(key).or_insert_with(|| {
+            let (host, port) = (origin.host.clone(), origin.port);
+            let is_named = matches!(resolver.policy, AddressPolicy::Guarded(..));
+            let home = endpoint::origin(registry, true).filter(|_| is_named);
+            let (own, name) = (resolver.clone(), host.clone());
+            let homes =
+                NameResolver { policy: AddressPolicy::Home(Arc::clone(&self.homes), registry.to_owned()), ..own };
+            let resolver = resolver.clone();
+            let addresses = move || {
+                // Whether the registry is on the internet has to be known before it is decided where it may send us.
+                if let Some(home) = &home {
+                    homes.find(&home.host, home.port).ok()?;
+                }
+                resolver.find(&name, port).ok()
+            };
+            let limits = self.limits.clone().filter(|_| !is_named).map(|limits| (limits, registry.to_owned()));
+            let target = PreconnectTarget { host, addresses: Arc::new(addresses), limits, serves_first: is_named };
+            Arc::new(PreconnectPool::new(target))
+        });
+        Arc::clone(pool)
     }
 
     fn config(&self, tunnel: Option<Proxy>, buffer: usize) -> ureq::config::Config {
@@ -173,8 +213,8 @@ impl ConnectionPool {
 impl OriginConnections {
     /// A server that wanted another client certificate may just hang up (see [`ClientIdentity::was_asked`]).
     pub(crate) fn explain(&self, failure: TransportFailure) -> TransportFailure {
-        match &self.identity {
-            Some(identity) if identity.was_asked() => TransportFailure::new(
+        match &self.tls {
+            Some(tls) if tls.identity.was_asked() => TransportFailure::new(
                 RegistryErrorKind::ClientCertificate,
                 format!("it asked for one and then ended the connection ({})", failure.detail),
             ),
@@ -203,9 +243,10 @@ mod tests {
     use super::*;
 
     impl ConnectionPool {
-        /// Keeps a connection as one that was made ahead.
-        pub(crate) fn keep(&self, origin: &Origin, spare: PreconnectPool) {
-            self.spares.lock().unwrap().insert((origin.host.clone(), origin.port), Arc::new(spare));
+        /// Takes this pool for an origin that is the registry's own.
+        pub(crate) fn keep(&self, registry: &str, origin: &Origin, pool: PreconnectPool) {
+            let key = (registry.to_owned(), origin.host.clone(), origin.port);
+            self.preconnected.lock().unwrap().insert(key, Arc::new(pool));
         }
 
         /// Notes what kind of address a registry has.

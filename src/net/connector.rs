@@ -8,39 +8,57 @@
 //! nothing for that, so `proxy_connect` rewrites the request line on its way out.
 
 use std::cell::Cell;
-use std::fmt;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConnection, StreamOwned};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
     TransportAdapter, time,
 };
 
 use crate::net::address_policy::AddressPolicy;
 use crate::net::failure::ConnectError;
-use crate::net::preconnect::PreconnectPool;
+use crate::net::names::Names;
+use crate::net::preconnect::{PreconnectPool, Preconnected};
 use crate::net::proxy_connect::Forward;
 use crate::net::socket::Socket;
 use crate::net::tls::config::TlsSetup;
+use crate::net::tls::handshake::SecuredSocket;
+use crate::net::tls::stream::TlsTransport;
 
-/// As many addresses as the library's list of them holds.
-const ADDRESSES_MAX: usize = 16;
-
-thread_local! {
-    static CONNECTED: Cell<bool> = const { Cell::new(false) };
+/// Where a request got its connection. The library does not say whether it took one from its pool, and what goes wrong
+/// on a connection that was there before may be due to its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionSource {
+    /// It was used before.
+    Pool,
+    /// It was opened ahead, handshake included, and had not been used.
+    Ahead,
+    /// It was opened ahead so long ago that the server may have closed it, without a handshake.
+    AheadAndOld,
+    /// It was opened for the request, or just before.
+    Own,
 }
 
-/// Whether a connection has been made on this thread since the last call; the library does not say whether it took one
-/// from its pool, and only what went wrong on one of those may be due to its age.
-pub(crate) fn take_connected() -> bool {
-    CONNECTED.replace(false)
+thread_local! {
+    static SOURCE: Cell<ConnectionSource> = const { Cell::new(ConnectionSource::Pool) };
+    static ONLY_FRESH: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Begins a request of this thread. Where it cannot be repeated, it takes no preconnected connection that a server may
+/// be about to close for its age.
+pub(crate) fn begin_request(is_repeatable: bool) {
+    SOURCE.set(ConnectionSource::Pool);
+    ONLY_FRESH.set(!is_repeatable);
+}
+
+/// Where the request of this thread got its connection.
+pub(crate) fn connection_source() -> ConnectionSource {
+    SOURCE.get()
 }
 
 /// A plain-HTTP target's proxy.
@@ -65,8 +83,10 @@ pub(crate) struct OriginConnector {
     pub(crate) tunnels: bool,
     /// The proxy that is asked instead of the origin.
     pub(crate) forward: Option<ForwardProxy>,
-    /// Connections to the origin that were made ahead.
-    pub(crate) spares: Option<Arc<PreconnectPool>>,
+    /// Connections to the origin that are opened ahead.
+    pub(crate) preconnected: Option<Arc<PreconnectPool>>,
+    /// Where the origin's addresses are kept, to be looked up again where they are of no use.
+    pub(crate) names: Arc<Names>,
 }
 
 impl Connector<()> for OriginConnector {
@@ -82,21 +102,24 @@ impl Connector<()> for OriginConnector {
                 error
             })
         };
-        let transport: Box<dyn Transport> = match self.spares.as_ref().and_then(|spares| spares.take()) {
-            Some((spare, is_fresh)) => {
-                CONNECTED.set(is_fresh);
-                Box::new(Socket::new(spare, buffers(details)))
+        let transport: Box<dyn Transport> = match self.take(details) {
+            Some((Preconnected::Secured(secured), _)) if details.needs_tls() => {
+                SOURCE.set(ConnectionSource::Ahead);
+                return Ok(Some(with_tls(*secured, details)));
             }
-            None => {
-                CONNECTED.set(true);
+            Some((Preconnected::Bare(socket), is_fresh)) => {
+                SOURCE.set(if is_fresh { ConnectionSource::Own } else { ConnectionSource::AheadAndOld });
+                Box::new(Socket::new(socket, buffers(details)))
+            }
+            _ => {
+                SOURCE.set(ConnectionSource::Own);
                 match ConnectProxyConnector::default().connect(details, None::<()>)? {
                     Some(tunnel) => Box::new(tunnel),
-                    None => Box::new(tcp(details).map_err(wrong)?),
+                    None => Box::new(self.tcp(details).map_err(wrong)?),
                 }
             }
         };
-        let host = details.uri.host().unwrap_or_default();
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let bare = without_brackets(details.uri.host().unwrap_or_default());
         if let Some(proxy) = &self.forward {
             let transport = secure(transport, proxy.tls.as_ref(), &proxy.address.0, details).map_err(wrong)?;
             return Ok(Some(Box::new(proxy.forward.wrap(transport))));
@@ -112,13 +135,34 @@ impl Connector<()> for OriginConnector {
     }
 }
 
-fn tcp(details: &ConnectionDetails) -> Result<impl Transport, ConnectError> {
-    match TcpConnector::default().connect(details, None::<()>) {
-        Ok(Some(transport)) => Ok(transport),
-        Ok(None) => Err(ConnectError::Tcp(std::io::ErrorKind::NotConnected.into())),
-        Err(ureq::Error::Timeout(_)) => Err(ConnectError::Slow),
-        Err(error) => Err(ConnectError::Tcp(error.into_io())),
+impl OriginConnector {
+    fn take(&self, details: &ConnectionDetails) -> Option<(Preconnected, bool)> {
+        let patience = details.timeout.not_zero().map(|left| *left);
+        self.preconnected.as_ref()?.take(patience, ONLY_FRESH.get())
     }
+
+    fn tcp(&self, details: &ConnectionDetails) -> Result<impl Transport + use<>, ConnectError> {
+        let failed = match TcpConnector::default().connect(details, None::<()>) {
+            Ok(Some(transport)) => return Ok(transport),
+            Ok(None) => ConnectError::Tcp(std::io::ErrorKind::NotConnected.into()),
+            Err(ureq::Error::Timeout(_)) => ConnectError::Slow,
+            Err(error) => ConnectError::Tcp(error.into_io()),
+        };
+        self.names.forget(without_brackets(details.uri.host().unwrap_or_default()));
+        Err(failed)
+    }
+}
+
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// A connection whose handshake was done ahead.
+fn with_tls(secured: SecuredSocket, details: &ConnectionDetails) -> Box<dyn Transport> {
+    let SecuredSocket { connection, socket } = secured;
+    let socket: Box<dyn Transport> = Box::new(Socket::new(socket, buffers(details)));
+    let socket = TransportAdapter::new(socket, details.current_time.clone());
+    Box::new(TlsTransport::new(connection, socket, buffers(details)))
 }
 
 fn buffers(details: &ConnectionDetails) -> LazyBuffers {
@@ -141,7 +185,7 @@ fn secure(
     let mut socket = TransportAdapter::new(transport, details.current_time.clone());
     socket.set_timeout(left(details));
     connection.complete_io(&mut socket).map_err(failed)?;
-    Ok(Box::new(TlsTransport { buffers: buffers(details), stream: StreamOwned::new(connection, socket) }))
+    Ok(Box::new(TlsTransport::new(connection, socket, buffers(details))))
 }
 
 /// What is left of the time to connect: the TCP connection has taken some of it.
@@ -154,75 +198,43 @@ fn left(details: &ConnectionDetails) -> NextTimeout {
     NextTimeout { after: all.saturating_sub(spent).into(), ..details.timeout }
 }
 
-/// A TLS connection as the HTTP library wants it.
-struct TlsTransport {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter<Box<dyn Transport>>>,
-}
-
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.stream.sock.set_timeout(timeout);
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        self.stream.write_all(output)?;
-        // rustls may hold back what did not fit; the library asks for the answer next and would wait for it in vain.
-        self.stream.flush()?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for TlsTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsTransport")
-    }
-}
-
-/// Resolves names with the system's resolver, which has time-outs of its own, on the calling thread.
-#[derive(Debug, Default)]
+/// Finds addresses on the calling thread, and applies the address policy to them.
+#[derive(Debug, Clone)]
 pub(crate) struct NameResolver {
-    /// Resolve this instead of whatever is asked: the proxy that is spoken to in place of the origin.
+    /// All look-ups of the command.
+    pub(crate) names: Arc<Names>,
+    /// Resolve this instead of the host that is asked for: the proxy that is called in place of the origin.
     pub(crate) instead: Option<(String, u16)>,
     /// Which of the addresses found may be called.
-    pub(crate) reach: AddressPolicy,
+    pub(crate) policy: AddressPolicy,
+}
+
+impl NameResolver {
+    /// The addresses of a host (IPv6 without brackets), as far as they may be called.
+    ///
+    /// # Errors
+    /// [`ConnectError::Resolve`] and [`ConnectError::Private`].
+    pub(crate) fn find(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let found = self.names.addresses(host, port);
+        let found = found.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
+        match self.policy.forbidden(&found) {
+            Some(address) => Err(ConnectError::Private(address)),
+            None => Ok(found),
+        }
+    }
 }
 
 impl Resolver for NameResolver {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host = without_brackets(uri.host().unwrap_or_default());
         let default =
             if uri.scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) { 443 } else { 80 };
         let (host, port) = match &self.instead {
             Some((host, port)) => (host.as_str(), *port),
             None => (host, uri.port_u16().unwrap_or(default)),
         };
-        let found = (host, port).to_socket_addrs();
-        let failed = |error| ConnectError::Resolve { host: host.to_owned(), error };
-        let found: Vec<SocketAddr> = found.map_err(failed)?.take(ADDRESSES_MAX).collect();
-        if let Some(address) = self.reach.forbidden(&found) {
-            return Err(ConnectError::Private(address).into());
-        }
         let mut addresses = self.empty();
-        found.into_iter().for_each(|address| addresses.push(address));
+        self.find(host, port)?.into_iter().for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
     }
 }

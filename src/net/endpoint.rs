@@ -55,6 +55,17 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// What is known of a registry before a connection to it is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ahead<'a> {
+    /// Where connections go.
+    pub(crate) origin: &'a Origin,
+    /// How many of them are spent on finding out that the registry speaks plain HTTP: a handshake that fails.
+    pub(crate) spent: usize,
+    /// Whether it is certain that TLS is spoken there.
+    pub(crate) is_secured: bool,
+}
+
 /// What is known of each registry.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
@@ -70,6 +81,7 @@ pub(crate) struct Endpoint {
     plain: Origin,
     insecure: bool,
     is_loopback: bool,
+    plain_http: bool,
     https: OnceLock<bool>,
     first: Mutex<()>,
     first_is_over: OnceLock<()>,
@@ -100,6 +112,7 @@ impl Endpoints {
             plain,
             insecure: self.insecure,
             is_loopback,
+            plain_http: self.plain_http,
             https: if self.plain_http { OnceLock::from(false) } else { OnceLock::new() },
             first: Mutex::default(),
             first_is_over: OnceLock::new(),
@@ -120,14 +133,14 @@ impl Endpoint {
         self.first_is_over.get().is_none().then_some(Turn { over: &self.first_is_over, _held: held })
     }
 
-    /// Where connections may be made ahead, and how many beside the first: one more where that one is likely to be
-    /// spent on a handshake that fails.
-    pub(crate) fn ahead(&self, exchanges: usize) -> (&Origin, usize) {
-        if self.https.get() == Some(&false) {
-            return (&self.plain, exchanges.saturating_sub(1));
-        }
-        let spent = usize::from((self.insecure || self.is_loopback) && self.secure.port == self.plain.port);
-        (&self.secure, (exchanges + spent).saturating_sub(1))
+    /// Where connections may be opened ahead, and how.
+    pub(crate) fn ahead(&self) -> Ahead<'_> {
+        let may_be_plain = self.insecure || self.is_loopback;
+        let is_secured = self.https.get().copied().unwrap_or(!may_be_plain);
+        let is_shared = may_be_plain && !self.plain_http && self.secure.port == self.plain.port;
+        let spent = usize::from(is_shared && self.https.get() != Some(&true));
+        let origin = if self.https.get() == Some(&false) { &self.plain } else { &self.secure };
+        Ahead { origin, spent, is_secured }
     }
 
     /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it
@@ -242,7 +255,24 @@ mod tests {
         assert!(!endpoint.is_https());
         let asked = endpoint.attempt(&mut None, |origin| Ok(origin.to_string()));
         assert_eq!(asked.ok().as_deref(), Some("http://h.example"));
-        assert_eq!(endpoint.ahead(3).0.to_string(), "http://h.example");
+        let ahead = endpoint.ahead();
+        assert_eq!((ahead.origin.to_string().as_str(), ahead.spent, ahead.is_secured), ("http://h.example", 0, false));
+    }
+
+    #[test]
+    fn handshakes_are_done_ahead_where_plain_http_is_out_of_the_question_or_tls_was_found() {
+        let ahead = |insecure, registry, https: Option<bool>| {
+            let endpoint = Endpoints::new(insecure, false).of(registry).expect("a good name");
+            https.map(|https| endpoint.https.set(https));
+            let Ahead { origin, spent, is_secured } = endpoint.ahead();
+            (origin.https, spent, is_secured)
+        };
+        assert_eq!(ahead(false, "h.example:5000", None), (true, 0, true));
+        assert_eq!(ahead(true, "h.example:5000", None), (true, 1, false));
+        assert_eq!(ahead(true, "h.example", None), (true, 0, false), "the handshake that fails is on another port");
+        assert_eq!(ahead(false, "127.0.0.1:5000", None), (true, 1, false));
+        assert_eq!(ahead(false, "127.0.0.1:5000", Some(true)), (true, 0, true));
+        assert_eq!(ahead(false, "127.0.0.1:5000", Some(false)), (false, 1, false));
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Options {
     /// The time limit of one operation, with all its requests, retries and pauses. `None` is the default: five minutes,
     /// and no limit for blobs as long as data arrives.
     pub timeout: Option<Duration>,
+    /// Whether the token servers that registries name are remembered for a day, so that a connection to them is opened
+    /// at the start.
+    pub remember_token_servers: bool,
     /// Receives a line that says what the client waits for, and how long.
     pub notice: Trace,
 }

@@ -1,150 +1,248 @@
-//! Connections made ahead of their use: while the first exchange with a registry finds out how it speaks and what it
-//! wants to see, the connections that the others are going to need are already being made.
+//! Connections opened before they are needed: while the first request finds out how a registry speaks and what login
+//! it wants, the connections for the requests after it are already being opened.
 //!
-//! A spare is a bare TCP connection, good for TLS and for plain HTTP alike. One that is never used costs the registry a
-//! connection and nothing else: no byte goes over it.
+//! A preconnected connection is bare TCP as long as the registry may turn out to speak plain HTTP. Where it cannot, and
+//! once it is known to speak TLS, the handshake is done ahead too. No HTTP is sent on it before a request takes it.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex};
+use std::fmt;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::net::rate_limit::RateLimits;
 use crate::net::socket::is_silent;
+use crate::net::tls::config::TlsSetup;
+use crate::net::tls::handshake::SecuredSocket;
 use crate::sync::{lock, wait};
 
-/// Others wait for a spare so long at most, before they try all of the host's addresses for themselves.
+/// A request waits for a connection that is being opened for so long at most. Then it tries all addresses of the host
+/// itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Servers close connections that say nothing for long; older ones are not worth a try.
+/// The same for TCP and TLS together.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Servers close connections on which nothing is sent. One that is older is closed by us.
 const AGE_MAX: Duration = Duration::from_secs(15);
-/// No server hangs up on a connection for having been silent so short a time.
+/// No server closes a connection that has been silent for a shorter time.
 const FRESH_MAX: Duration = Duration::from_secs(2);
 
-/// The spare connections to one host and port.
-#[derive(Debug, Default)]
+/// Finds the addresses of a host, as far as they may be called.
+pub(crate) type FindAddresses = Arc<dyn Fn() -> Option<Vec<SocketAddr>> + Send + Sync>;
+
+/// The host that connections are opened to.
+pub(crate) struct PreconnectTarget {
+    /// Its name or address; IPv6 without brackets.
+    pub(crate) host: String,
+    /// Its addresses, after the address policy.
+    pub(crate) addresses: FindAddresses,
+    /// The registry in whose service it is called, and where its limits are kept.
+    pub(crate) limits: Option<(Arc<RateLimits>, String)>,
+    /// Whether the first request takes a connection too. It opens one itself where the pool is for those after it,
+    /// because it would only sometimes be late enough to find one.
+    pub(crate) serves_first: bool,
+}
+
+/// A connection for a request.
+#[derive(Debug)]
+pub(crate) enum Preconnected {
+    /// TCP alone.
+    Bare(TcpStream),
+    /// With TLS.
+    Secured(Box<SecuredSocket>),
+}
+
+/// The preconnected connections to one host and port in the service of one registry.
 pub(crate) struct PreconnectPool {
+    target: PreconnectTarget,
     state: Mutex<PreconnectState>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct PreconnectState {
-    /// Whether anybody has asked for one.
-    begun: bool,
-    /// How many are being made.
+    /// Whether a request has asked for a connection.
+    is_in_use: bool,
+    /// How many connections were begun, by the pool and by requests themselves.
+    begun: usize,
+    /// How many of the pool's are being opened.
     pending: usize,
-    ready: Vec<(Instant, TcpStream)>,
+    /// How many requests wait for one of those.
+    waiting: usize,
+    /// How many connections were opened.
+    opened: usize,
+    ready: Vec<ReadyConnection>,
+    /// How handshakes are done, once it is known that they are wanted.
+    tls: Option<TlsSetup>,
+    /// Whether one could not be opened: then no more are opened ahead.
+    has_failed: bool,
+}
+
+struct ReadyConnection {
+    opened: Instant,
+    connection: Preconnected,
+}
+
+impl ReadyConnection {
+    fn is_of_use(&mut self) -> bool {
+        self.opened.elapsed() < AGE_MAX
+            && match &mut self.connection {
+                Preconnected::Bare(socket) => is_silent(socket),
+                Preconnected::Secured(secured) => secured.is_unused(),
+            }
+    }
 }
 
 impl PreconnectPool {
-    /// Begins to make `count` connections and does not wait for them. Those that fail are nobody's loss: whoever then
-    /// connects for itself finds out why.
-    pub(crate) fn open(self: &Arc<PreconnectPool>, host: &str, port: u16, count: usize) {
-        lock(&self.state).pending += count;
-        let (spares, host) = (Arc::clone(self), host.to_owned());
+    /// Opens nothing yet.
+    pub(crate) fn new(target: PreconnectTarget) -> PreconnectPool {
+        let state = PreconnectState { is_in_use: target.serves_first, ..PreconnectState::default() };
+        PreconnectPool { target, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Begins to open `count` connections and does not wait for them. A failure is not reported: the request that then
+    /// connects itself finds out why. After a failure nothing more is opened.
+    pub(crate) fn open(self: &Arc<PreconnectPool>, count: usize) {
+        let count = {
+            let mut state = lock(&self.state);
+            let count = if state.has_failed { 0 } else { count };
+            state.pending += count;
+            state.begun += count;
+            count
+        };
+        if count == 0 {
+            return;
+        }
+        let pool = Arc::clone(self);
         let begun = thread::Builder::new().spawn(move || {
-            let address = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
+            let addresses = (pool.target.addresses)().unwrap_or_default();
             for _ in 1..count {
-                let another = Arc::clone(&spares);
-                if thread::Builder::new().spawn(move || another.connect(address)).is_err() {
-                    spares.done(None);
+                let (another, addresses) = (Arc::clone(&pool), addresses.clone());
+                if thread::Builder::new().spawn(move || another.connect(&addresses)).is_err() {
+                    pool.done(None);
                 }
             }
-            spares.connect(address);
+            pool.connect(&addresses);
         });
-        // No thread is to be had: then nothing is made ahead.
+        // Without a thread nothing is opened ahead.
         if begun.is_err() {
             (0..count).for_each(|_| self.done(None));
         }
     }
 
-    fn connect(&self, address: Option<SocketAddr>) {
-        let connected = address.and_then(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).ok());
-        self.done(connected.filter(|socket| socket.set_nodelay(true).is_ok()));
+    /// Opens as many as are missing to so many connections in all, those of requests included.
+    pub(crate) fn open_up_to(self: &Arc<PreconnectPool>, total: usize) {
+        let missing = total.saturating_sub(lock(&self.state).begun);
+        self.open(missing);
     }
 
-    /// One that was being made is there, or will never be.
-    fn done(&self, spare: Option<TcpStream>) {
+    /// Does the TLS handshake on each connection from now on, and in the background on those that are open.
+    pub(crate) fn secure(self: &Arc<PreconnectPool>, setup: &TlsSetup) {
+        let bare = {
+            let mut state = lock(&self.state);
+            if state.tls.replace(setup.clone()).is_some() {
+                return;
+            }
+            let is_bare = |ready: &mut ReadyConnection| matches!(ready.connection, Preconnected::Bare(_));
+            let bare: Vec<ReadyConnection> = state.ready.extract_if(.., is_bare).collect();
+            state.pending += bare.len();
+            bare
+        };
+        for ready in bare {
+            let pool = Arc::clone(self);
+            let Preconnected::Bare(socket) = ready.connection else { continue };
+            let begun = thread::Builder::new().spawn(move || {
+                let secured = pool.handshake(socket, Instant::now() + HANDSHAKE_TIMEOUT);
+                pool.done(secured);
+            });
+            if begun.is_err() {
+                self.done(None);
+            }
+        }
+    }
+
+    fn connect(&self, addresses: &[SocketAddr]) {
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        // The others have failed meanwhile.
+        if lock(&self.state).has_failed {
+            return self.done(None);
+        }
+        let connected = addresses.iter().find_map(|address| TcpStream::connect_timeout(address, CONNECT_TIMEOUT).ok());
+        let bare = connected.filter(|socket| socket.set_nodelay(true).is_ok());
+        let connection = bare.and_then(|socket| self.handshake(socket, deadline));
+        self.done(connection);
+    }
+
+    /// The connection with TLS, where that is wanted.
+    fn handshake(&self, socket: TcpStream, deadline: Instant) -> Option<Preconnected> {
+        let Some(setup) = lock(&self.state).tls.clone() else { return Some(Preconnected::Bare(socket)) };
+        let secured = SecuredSocket::handshake(socket, &setup, &self.target.host, deadline);
+        secured.ok().map(|secured| Preconnected::Secured(Box::new(secured)))
+    }
+
+    /// One that was being opened is there, or will never be.
+    fn done(&self, connection: Option<Preconnected>) {
         let mut state = lock(&self.state);
         state.pending = state.pending.saturating_sub(1);
-        state.ready.extend(spare.map(|socket| (Instant::now(), socket)));
+        match connection {
+            Some(connection) => {
+                state.opened += 1;
+                state.ready.push(ReadyConnection { opened: Instant::now(), connection });
+            }
+            None => state.has_failed = true,
+        }
+        // That of the first request is one more.
+        let most = state.opened + usize::from(!self.target.serves_first);
+        let is_limited = state.has_failed && state.opened > 0;
+        drop(state);
         self.changed.notify_all();
+        if let Some((limits, registry)) = self.target.limits.as_ref().filter(|_| is_limited) {
+            limits.at_most(registry, most);
+        }
     }
 
-    /// A connection that is ready and not closed by the other side since, or that was begun to be made before; `None`
-    /// where there is neither. The first to ask gets none: the spares are for those after it, and it would only
-    /// sometimes be too early for one.
+    /// A connection that is ready and of use, or that is being opened; `None` where there is neither. It waits for
+    /// `patience` at most.
     ///
-    /// With it comes whether it is fresh: what goes wrong on one that is not may be due to its age.
-    pub(crate) fn take(&self) -> Option<(TcpStream, bool)> {
+    /// With it comes whether it is fresh: a failure on one that is not may be due to its age. With `only_fresh` no other
+    /// is taken.
+    pub(crate) fn take(&self, patience: Option<Duration>, only_fresh: bool) -> Option<(Preconnected, bool)> {
         let mut state = lock(&self.state);
-        if !std::mem::replace(&mut state.begun, true) {
-            return None;
-        }
-        loop {
-            state.ready.retain(|(made, socket)| made.elapsed() < AGE_MAX && is_silent(socket));
-            if let Some((made, socket)) = state.ready.pop() {
-                return Some((socket, made.elapsed() < FRESH_MAX));
+        let is_first = !std::mem::replace(&mut state.is_in_use, true);
+        let end = patience.and_then(|patience| Instant::now().checked_add(patience));
+        while !is_first {
+            state.ready.retain_mut(ReadyConnection::is_of_use);
+            let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_MAX;
+            if let Some(ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {
+                let is_fresh = is_fresh(&ready);
+                return Some((ready.connection, is_fresh));
             }
-            if state.pending == 0 {
-                return None;
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if state.pending <= state.waiting || left.is_some_and(|left| left.is_zero()) {
+                break;
             }
-            state = wait(&self.changed, state);
+            state.waiting += 1;
+            state = match left {
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => wait(&self.changed, state),
+            };
+            state.waiting = state.waiting.saturating_sub(1);
         }
+        state.begun += 1;
+        None
+    }
+
+    /// Closes those that were opened in vain: no request has taken them in all this time.
+    pub(crate) fn close_old(&self) {
+        lock(&self.state).ready.retain(|ready| ready.opened.elapsed() < AGE_MAX);
+    }
+}
+
+impl fmt::Debug for PreconnectPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreconnectPool").field("host", &self.target.host).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-
-    impl PreconnectPool {
-        /// One connection that was made so long ago, after the first has been asked for.
-        pub(crate) fn with(socket: TcpStream, age: Duration) -> PreconnectPool {
-            let made = Instant::now().checked_sub(age).unwrap();
-            let state = PreconnectState { begun: true, pending: 0, ready: vec![(made, socket)] };
-            PreconnectPool { state: Mutex::new(state), changed: Condvar::new() }
-        }
-    }
-
-    #[test]
-    fn one_that_the_other_side_has_closed_is_not_handed_out() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let connect = || (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap().0);
-        let (open, _peer) = connect();
-        assert!(PreconnectPool::with(open, Duration::ZERO).take().is_some());
-        let (closed, peer) = connect();
-        drop(peer);
-        // Returns when the end has arrived.
-        assert_eq!(closed.peek(&mut [0]).unwrap(), 0);
-        assert!(PreconnectPool::with(closed, Duration::ZERO).take().is_none());
-    }
-
-    #[test]
-    fn connections_are_made_and_handed_out_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let spares = Arc::new(PreconnectPool::default());
-        spares.open("127.0.0.1", address.port(), 2);
-        assert!(spares.take().is_none(), "the first makes its own");
-        let accepted: Vec<TcpStream> = listener.incoming().take(2).map(Result::unwrap).collect();
-        let taken: Vec<TcpStream> = (0..2).map(|_| spares.take().unwrap().0).collect();
-        assert!(spares.take().is_none());
-        let mut ports: Vec<u16> = taken.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
-        let mut peers: Vec<u16> = accepted.iter().map(|socket| socket.peer_addr().unwrap().port()).collect();
-        ports.sort_unstable();
-        peers.sort_unstable();
-        assert_eq!(ports, peers);
-    }
-
-    #[test]
-    fn connections_that_cannot_be_made_are_not_waited_for() {
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let spares = Arc::new(PreconnectPool::default());
-        spares.open("127.0.0.1", closed.port(), 3);
-        spares.open("no such name", 1, 1);
-        assert!(spares.take().is_none());
-        assert!(spares.take().is_none());
-    }
-}
+#[path = "preconnect_tests.rs"]
+mod tests;

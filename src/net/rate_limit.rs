@@ -14,6 +14,8 @@ use crate::sync::{lock, wait};
 
 /// More than anybody has under way at once: a limit that has grown to this is none.
 const LIMIT_MAX: usize = 64;
+/// After so many full rounds of successes one more connection is tried with a registry that refused one.
+const ROUNDS_AT_CEILING: usize = 8;
 /// The longest that a registry is waited for where nothing else is a bound, as with a body that goes on moving.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// A wait that ends so much later than the last that was told is told as well.
@@ -48,6 +50,12 @@ struct LimitState {
     limit: Option<usize>,
     /// How many have gone well since the limit was last changed.
     well: usize,
+    /// What the limit may grow to: as many connections as the registry accepted. `None` before it refused one.
+    ceiling: Option<usize>,
+    /// How many full rounds of successes there were at the ceiling.
+    rounds: usize,
+    /// Whether the registry has answered any request as it should.
+    has_answered: bool,
 }
 
 /// Leave for one exchange, until it is dropped. It stays with its thread.
@@ -113,6 +121,23 @@ impl RateLimits {
         state.pause = state.pause.max(now.checked_add(time));
     }
 
+    /// Notes that the registry accepts no more than so many connections: as many requests are under way at once, and
+    /// the limit grows beyond that slowly.
+    pub(crate) fn at_most(&self, registry: &str, connections: usize) {
+        lock(&self.of(registry).state).cap(connections);
+    }
+
+    /// Notes that the registry refused a connection of a request that has ended. Where it answers others, it accepts no
+    /// more connections than those have.
+    pub(crate) fn refused(&self, registry: &str) {
+        let pace = self.of(registry);
+        let mut state = lock(&pace.state);
+        if state.has_answered && state.under_way > 0 {
+            let others = state.under_way;
+            state.cap(others);
+        }
+    }
+
     /// Whether a wait until so long from now is news to the user.
     pub(crate) fn is_news(&self, registry: &str, time: Duration) -> bool {
         let pace = self.of(registry);
@@ -131,13 +156,34 @@ impl Permit {
     pub(crate) fn went_well(&self) {
         let Some(pace) = &self.pace else { return };
         let mut state = lock(&pace.state);
+        state.has_answered = true;
         let Some(limit) = state.limit else { return };
         state.well += 1;
         if state.well >= limit {
             state.well = 0;
-            state.limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
+            state.grow(limit);
             pace.changed.notify_all();
         }
+    }
+}
+
+impl LimitState {
+    fn cap(&mut self, connections: usize) {
+        let connections = connections.max(1);
+        (self.ceiling, self.rounds, self.well) = (Some(connections), 0, 0);
+        self.limit = Some(self.limit.map_or(connections, |limit| limit.min(connections)));
+    }
+
+    /// After a full round of successes.
+    fn grow(&mut self, limit: usize) {
+        if let Some(ceiling) = self.ceiling.filter(|ceiling| limit >= *ceiling) {
+            self.rounds += 1;
+            if self.rounds < ROUNDS_AT_CEILING {
+                return;
+            }
+            (self.rounds, self.ceiling) = (0, Some(ceiling + 1));
+        }
+        self.limit = Some(limit + 1).filter(|limit| *limit < LIMIT_MAX);
     }
 }
 
@@ -209,6 +255,29 @@ mod tests {
             paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
         }
         assert_eq!(limit(), Some(4), "two for the third, three for the fourth");
+    }
+
+    #[test]
+    fn no_more_run_at_once_than_the_registry_accepts_connections() {
+        let (_, paces) = paces();
+        let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&paces.of("a").state));
+        paces.refused("a");
+        assert_eq!(state(|state| state.limit), None, "it may only just be starting");
+        paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+        paces.refused("a");
+        assert_eq!(state(|state| state.limit), None, "nothing else is under way, so nothing is known");
+        let busy: Vec<_> = (0..3).map(|_| (paces.enter("a", &Deadline::NONE).ok(), BUSY.set(false))).collect();
+        paces.refused("a");
+        assert_eq!(state(|state| state.limit), Some(3));
+        drop(busy);
+        for _ in 0..3 * ROUNDS_AT_CEILING - 1 {
+            paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+        }
+        assert_eq!(state(|state| state.limit), Some(3));
+        paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+        assert_eq!((state(|state| state.limit), state(|state| state.ceiling)), (Some(4), Some(4)), "one more is tried");
+        paces.at_most("a", 2);
+        assert_eq!(state(|state| state.limit), Some(2));
     }
 
     #[test]

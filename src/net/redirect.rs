@@ -6,7 +6,8 @@
 
 use crate::net::error::{Address, AddressSource, RegistryErrorKind};
 use crate::net::failure::{FailureHint, TransportFailure};
-use crate::net::transport::{HttpResponse, OutgoingRequest};
+use crate::net::response::HttpResponse;
+use crate::net::transport::OutgoingRequest;
 use crate::net::url::Url;
 
 const REDIRECTS_MAX: usize = 10;

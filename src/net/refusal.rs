@@ -8,7 +8,7 @@ use ureq::http::StatusCode;
 
 use crate::net::error::{ErrorBody, FailedRequest, RegistryError, RegistryErrorKind, RetryAfter, Retryable};
 use crate::net::redact::Redactor;
-use crate::net::transport::HttpResponse;
+use crate::net::response::HttpResponse;
 use crate::sanitize;
 
 const WORDS_MAX: usize = 1000;

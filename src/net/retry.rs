@@ -32,13 +32,18 @@ pub(crate) struct RetryPolicy {
     retries: u32,
     notice: Trace,
     clock: Arc<dyn Clock>,
-    paces: RateLimits,
+    paces: Arc<RateLimits>,
 }
 
 impl RetryPolicy {
     /// Sends again at most `retries` times.
     pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> RetryPolicy {
-        RetryPolicy { retries, notice, paces: RateLimits::new(Arc::clone(&clock)), clock }
+        RetryPolicy { retries, notice, paces: Arc::new(RateLimits::new(Arc::clone(&clock))), clock }
+    }
+
+    /// The limits of each registry.
+    pub(crate) fn limits(&self) -> &Arc<RateLimits> {
+        &self.paces
     }
 
     /// Begins the tries of one operation, for loops that are not [`RetryPolicy::run`].
@@ -121,6 +126,9 @@ impl Attempts<'_> {
         let error = RegistryError { tries: error.tries.max(self.attempts), ..error };
         if error.is_rate_limit() && error.again != Retryable::Never && self.policy.retries > 0 {
             return self.pause(error);
+        }
+        if error.kind == RegistryErrorKind::Connect && error.again == Retryable::Unsent {
+            self.policy.paces.refused(self.registry);
         }
         self.tries += 1;
         let may_help = match error.again {

@@ -1,9 +1,10 @@
-//! A TCP connection that was made elsewhere, as the HTTP library wants one. The library's own is not to be had for a
-//! socket that it did not open itself.
+//! A TCP connection that was opened elsewhere, as the HTTP library wants one. The library's own type can only hold
+//! sockets that the library opened.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
@@ -11,22 +12,42 @@ use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport}
 pub(crate) struct Socket {
     stream: TcpStream,
     buffers: LazyBuffers,
+    /// The time-outs that the socket has; `None` before the first is set.
+    read_timeout: Option<Option<Duration>>,
+    write_timeout: Option<Option<Duration>>,
 }
 
 impl Socket {
     /// Takes over a connected socket.
     pub(crate) fn new(stream: TcpStream, buffers: LazyBuffers) -> Socket {
-        Socket { stream, buffers }
+        Socket { stream, buffers, read_timeout: None, write_timeout: None }
     }
 }
 
-/// Whether nothing has come on a connection that nobody asked for, its end included: only then is it open.
+/// Runs `use_it` while the socket does not block; `None` where it cannot be switched.
+pub(crate) fn without_blocking<T>(stream: &TcpStream, use_it: impl FnOnce(&TcpStream) -> T) -> Option<T> {
+    stream.set_nonblocking(true).ok()?;
+    let outcome = use_it(stream);
+    stream.set_nonblocking(false).is_ok().then_some(outcome)
+}
+
+/// Whether nothing has come on a connection on which nothing was requested. The end of the connection counts as
+/// something.
 pub(crate) fn is_silent(stream: &TcpStream) -> bool {
-    if stream.set_nonblocking(true).is_err() {
-        return false;
+    let peek =
+        |stream: &TcpStream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    without_blocking(stream, peek).unwrap_or(false)
+}
+
+/// Whether a socket whose time-out is `current` has to be given another for an operation that may take `wanted`. One
+/// that is longer by a part in 64 will do: what is left of a deadline changes with each call, and each change is a
+/// system call.
+fn must_change(current: Option<Option<Duration>>, wanted: Option<Duration>) -> bool {
+    match (current, wanted) {
+        (Some(None), None) => false,
+        (Some(Some(current)), Some(wanted)) => current < wanted || current - wanted > wanted / 64,
+        _ => true,
     }
-    let silent = matches!(stream.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-    stream.set_nonblocking(false).is_ok() && silent
 }
 
 /// A read or write that ran into the socket's time-out says `WouldBlock` on Unix and `TimedOut` elsewhere.
@@ -44,14 +65,22 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let timeout = timeout.for_write();
-        self.stream.set_write_timeout(timeout.not_zero().map(|after| *after))?;
+        let wanted = timeout.not_zero().map(|after| *after);
+        if must_change(self.write_timeout, wanted) {
+            self.stream.set_write_timeout(wanted)?;
+            self.write_timeout = Some(wanted);
+        }
         let output = self.buffers.output().get(..amount).unwrap_or_default();
         in_time(self.stream.write_all(output), timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let timeout = timeout.for_read();
-        self.stream.set_read_timeout(timeout.not_zero().map(|after| *after))?;
+        let wanted = timeout.not_zero().map(|after| *after);
+        if must_change(self.read_timeout, wanted) {
+            self.stream.set_read_timeout(wanted)?;
+            self.read_timeout = Some(wanted);
+        }
         let amount = loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -70,5 +99,21 @@ impl Transport for Socket {
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Socket")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_set_when_it_changes_and_never_ends_an_operation_early() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert!(must_change(None, None) && must_change(None, seconds(60)));
+        assert!(!must_change(Some(None), None) && !must_change(Some(seconds(60)), seconds(60)));
+        assert!(must_change(Some(None), seconds(60)) && must_change(Some(seconds(60)), None));
+        assert!(must_change(Some(seconds(59)), seconds(60)), "it would end a second early");
+        assert!(!must_change(Some(seconds(640)), seconds(631)));
+        assert!(must_change(Some(seconds(640)), seconds(630)));
     }
 }

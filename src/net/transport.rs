@@ -5,26 +5,25 @@
 //! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but
 //! for those of blobs on their way from one registry to another, which are read and sent as they come.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use percent_encoding::{CONTROLS, percent_encode};
 use ureq::http::response::Parts;
-use ureq::http::{HeaderMap, HeaderValue, Request as HttpRequest, Response};
+use ureq::http::{Request as HttpRequest, Response};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use crate::env::Env;
 use crate::net::body::{BodySlot, RequestBody, ResponseBody};
 use crate::net::connections::{ConnectionPool, OriginConnections};
-use crate::net::connector::take_connected;
+use crate::net::connector::{ConnectionSource, begin_request, connection_source};
 use crate::net::deadline::{Deadline, shown};
 use crate::net::error::RegistryErrorKind;
 use crate::net::failure::{FailureHint, TransportFailure};
+use crate::net::rate_limit::RateLimits;
 use crate::net::redact::Redactor;
+use crate::net::response::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
@@ -32,6 +31,10 @@ use crate::secret::Secret;
 const WORDS_MAX: u64 = 64 * 1024;
 /// How often a request is sent again when the pool hands out connections that the other side has closed.
 const STALE_MAX: usize = 3;
+
+/// The HTTP library walks each byte of a body for its own log, which nothing reads. A release build is without it.
+#[cfg(not(debug_assertions))]
+const _: () = assert!(matches!(log::STATIC_MAX_LEVEL, log::LevelFilter::Off));
 
 /// Takes a line for each request, for `--debug`: method, URL, status, time. Never a secret.
 pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
@@ -59,64 +62,6 @@ pub(crate) struct OutgoingRequest<'a> {
     pub(crate) deadline: &'a Deadline,
 }
 
-/// What was answered, byte for byte. Shown for debugging without header fields and body, which may hold a token.
-pub(crate) struct HttpResponse {
-    /// The HTTP status.
-    pub(crate) status: u16,
-    /// The header fields.
-    pub(crate) headers: HeaderMap,
-    /// The body; of anything but a success (2xx) only its beginning.
-    pub(crate) body: Vec<u8>,
-    /// What [`HttpResponse::quote`] takes out.
-    pub(crate) secrets: Arc<Redactor>,
-}
-
-impl fmt::Debug for HttpResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-impl HttpResponse {
-    /// A header field's first value; `None` where it is empty.
-    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        match field_text(self.headers.get(name)?) {
-            Cow::Borrowed(text) => Some(Cow::Borrowed(text.trim())),
-            Cow::Owned(text) => Some(Cow::Owned(text.trim().to_owned())),
-        }
-        .filter(|value| !value.is_empty())
-    }
-
-    /// All values of a header field, in their order.
-    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
-        self.headers.get_all(name).iter().map(field_text)
-    }
-
-    /// The `Location`, with every byte that cannot stand in a URL percent-encoded: the bytes are the server's own.
-    pub(crate) fn location(&self) -> Option<String> {
-        let bytes = self.headers.get("Location")?.as_bytes().trim_ascii();
-        Some(percent_encode(bytes, CONTROLS).to_string()).filter(|location| !location.is_empty())
-    }
-
-    /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an
-    /// answer is redacted, because what is decided by its texts needs them as they came.
-    pub(crate) fn quote(&self, text: &str) -> String {
-        self.secrets.clean(text)
-    }
-
-    /// Whether the request did what it was sent for.
-    pub(crate) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
-/// A field's value as text. RFC 9110, 5.5, allows bytes above 0x7f without saying what they mean: UTF-8, where they are
-/// that, and Latin-1, which every byte sequence is.
-fn field_text(value: &HeaderValue) -> Cow<'_, str> {
-    let bytes = value.as_bytes();
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), Cow::Borrowed)
-}
-
 /// All connections of a command.
 pub(crate) struct Transport {
     trace: Option<Trace>,
@@ -136,9 +81,21 @@ impl Transport {
         }
     }
 
+    /// Keeps here how many connections each registry accepts.
+    pub(crate) fn limited_by(self, limits: &Arc<RateLimits>) -> Transport {
+        Transport { lines: self.lines.limited_by(Arc::clone(limits)), ..self }
+    }
+
     /// What takes everything secret that was sent out of a text.
     pub(crate) fn secrets(&self) -> &Arc<Redactor> {
         &self.secrets
+    }
+
+    /// Prints a line with `--debug`.
+    pub(crate) fn note(&self, line: &str) {
+        if let Some(trace) = &self.trace {
+            trace(line);
+        }
     }
 
     /// How many requests were sent so far.
@@ -185,6 +142,7 @@ impl Transport {
         body: &mut RequestBody<'_>,
     ) -> Result<HttpResponse, TransportFailure> {
         let line = self.line(registry, request)?;
+        begin_request(false);
         self.once(request, || self.read(run(&line.agent, request, Some(body))?, request.cap))
     }
 
@@ -198,16 +156,18 @@ impl Transport {
         let mut tries = 0;
         loop {
             tries += 1;
-            let _ = take_connected();
+            begin_request(request.repeatable);
             let outcome = self.once(request, || send(&line.agent));
             let Err(failure) = outcome else { return outcome };
+            let source = connection_source();
             let may_repeat = match failure.hint {
-                FailureHint::NoAnswer => request.repeatable,
-                // An old spare that was closed: nothing has been sent.
-                FailureHint::NoHandshake => true,
+                // It may have ended before the request came.
+                FailureHint::NoAnswer => request.repeatable && source != ConnectionSource::Own,
+                // One that was closed for its age: nothing has been sent.
+                FailureHint::NoHandshake => source == ConnectionSource::AheadAndOld,
                 _ => return Err(failure),
             };
-            if may_repeat && !take_connected() && tries < STALE_MAX {
+            if may_repeat && tries < STALE_MAX {
                 continue;
             }
             return Err(if failure.hint == FailureHint::NoAnswer { line.explain(failure) } else { failure });
@@ -246,12 +206,34 @@ impl Transport {
         outcome
     }
 
-    /// Begins to make connections to an origin ahead of their use, unless it is reached through a proxy.
-    pub(crate) fn prepare(&self, registry: &str, origin: &Origin, count: usize) {
-        // A line that cannot be set up is reported by the exchange that needs it.
-        let Ok(line) = self.lines.get(registry, origin, false, 0) else { return };
-        if let Some(spares) = line.spares.as_ref().filter(|_| count > 0) {
-            spares.open(&origin.host, origin.port, count);
+    /// Begins to open connections to an origin before they are needed, unless it is reached through a proxy: as many as
+    /// are missing to `total`. With `secured` the TLS handshake is done ahead too, now that the origin cannot be one of
+    /// plain HTTP.
+    pub(crate) fn preconnect(&self, registry: &str, origin: &Origin, total: usize, secured: bool) {
+        // What stands in the way of the connections is reported by the request that needs one.
+        let Ok(connections) = self.lines.get(registry, origin, false, 0) else { return };
+        let Some(pool) = &connections.preconnected else { return };
+        if let Some(setup) = connections.tls.as_ref().filter(|_| secured) {
+            pool.secure(setup);
+        }
+        pool.open_up_to(total);
+    }
+
+    /// Begins to open one connection to the token server that a registry is known to name, unless one of the two is
+    /// reached through a proxy. The address policy is that of a server which the registry has named. No request is sent.
+    ///
+    /// One that a certificate of the user's would be shown to is not called before it is named.
+    pub(crate) fn preconnect_token_server(&self, registry: &str, home: &Origin, server: &Origin) {
+        let direct = |origin, guarded| self.lines.get(registry, origin, guarded, 0).ok();
+        if home == server || direct(home, false).is_none_or(|home| home.preconnected.is_none()) {
+            return;
+        }
+        let Some(connections) = direct(server, true) else { return };
+        if let (Some(pool), Some(setup)) = (&connections.preconnected, &connections.tls)
+            && !setup.identity.has_pair()
+        {
+            pool.secure(setup);
+            pool.open_up_to(1);
         }
     }
 
@@ -296,6 +278,9 @@ impl Transport {
         let header = request.authorization.map_or(0, |header| header.reveal().len());
         let longest = header.max(request.url.target().len());
         let line = self.lines.get(registry, &request.url.origin, request.guarded, longest)?;
+        if let Some(pool) = &line.preconnected {
+            pool.close_old();
+        }
         if let Some(login) = &line.proxy_login {
             self.secrets.sent(login);
         }
@@ -355,119 +340,5 @@ fn plain(answer: &HttpResponse) -> Result<(), TransportFailure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
-    use std::thread;
-
-    use super::*;
-    use crate::net::preconnect::PreconnectPool;
-
-    /// What comes of an exchange over TLS whose spare connection is closed in the handshake. The connection after it
-    /// meets a peer that speaks no TLS.
-    fn after_a_spare_of(age: Duration) -> FailureHint {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
-        let transport = Transport::new(Env::default(), false, "test/1", None);
-        let spare = PreconnectPool::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
-        transport.lines.keep(&url.origin, spare);
-        let server = thread::spawn(move || {
-            let (mut spare, _) = listener.accept().unwrap();
-            spare.read_exact(&mut [0]).unwrap();
-            drop(spare);
-            let (mut plain, _) = listener.accept().unwrap();
-            // Read first, or closing it would take the answer away.
-            let _ = plain.read(&mut [0; 4096]);
-            let _ = plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        });
-        let request = OutgoingRequest {
-            method: "POST",
-            url: &url,
-            headers: &[],
-            authorization: None,
-            body: None,
-            cap: 0,
-            repeatable: false,
-            guarded: false,
-            deadline: &Deadline::NONE,
-        };
-        let hint = transport.exchange("127.0.0.1", &request).unwrap_err().hint;
-        // Lets the server go on where there was no second connection.
-        let _ = TcpStream::connect(("127.0.0.1", port));
-        server.join().unwrap();
-        hint
-    }
-
-    #[test]
-    fn an_old_spare_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_not() {
-        assert_eq!(after_a_spare_of(Duration::from_secs(5)), FailureHint::NoTls);
-        assert_eq!(after_a_spare_of(Duration::ZERO), FailureHint::NoHandshake);
-    }
-
-    #[test]
-    fn a_public_registry_cannot_have_us_ask_inside() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let transport = Transport::new(Env::default(), false, "test/1", None);
-        transport.lines.note("registry.example", true);
-        let ask = |url: &str, guarded| {
-            let url = Url::parse(url).unwrap();
-            let request = OutgoingRequest {
-                method: "GET",
-                url: &url,
-                headers: &[],
-                authorization: None,
-                body: None,
-                cap: 0,
-                repeatable: false,
-                guarded,
-                deadline: &Deadline::NONE,
-            };
-            transport.exchange("registry.example", &request).unwrap_err()
-        };
-        for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
-            for scheme in ["http", "https"] {
-                let failure = ask(&format!("{scheme}://{host}:{port}/token"), true);
-                assert!(failure.kind == RegistryErrorKind::Protocol && !failure.sent, "{host}: {}", failure.detail);
-                assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
-            }
-        }
-        assert_eq!(transport.sent(), 0);
-        listener.set_nonblocking(true).unwrap();
-        assert!(listener.accept().is_err(), "nobody has come");
-        drop(listener);
-        // A redirect carries no credentials, and many a public registry keeps its blobs inside.
-        assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, RegistryErrorKind::Connect);
-    }
-
-    #[test]
-    fn fields_are_read_whatever_bytes_are_in_them() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("A", &b" caf\xc3\xa9 "[..]),
-            ("B", b"caf\xe9"),
-            ("C", b"  "),
-            ("Location", b"/caf\xe9/\xc3\xa9 %41\t?x"),
-            ("D", b"\x7e\x80\xff"),
-        ] {
-            headers.append(name, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers.append("B", HeaderValue::from_bytes(b"x").unwrap());
-        let answer = HttpResponse { status: 200, headers, body: Vec::new(), secrets: Arc::default() };
-        assert_eq!(answer.header("A").as_deref(), Some("café"));
-        assert_eq!(answer.header("B").as_deref(), Some("café"));
-        assert_eq!((answer.header("C"), answer.header("E")), (None, None));
-        assert_eq!(answer.header("D").as_deref(), Some("~\u{80}ÿ"));
-        assert_eq!(answer.fields("B").collect::<Vec<_>>(), ["café", "x"]);
-        assert_eq!(answer.location().as_deref(), Some("/caf%E9/%C3%A9 %41%09?x"), "the bytes are the server's");
-    }
-
-    #[test]
-    fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
-        let mut headers = HeaderMap::new();
-        headers.insert("X-Echo", "hunter2".parse().unwrap());
-        let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
-        assert_eq!(format!("{answer:?}"), "HttpResponse { status: 200, .. }");
-    }
-}
+#[path = "transport_tests.rs"]
+mod tests;

@@ -116,6 +116,7 @@ impl FixtureBuilder {
             login: self.login,
             retries: self.retries,
             timeout: self.timeout,
+            remember_token_servers: false,
             notice: into(&notices),
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(docker_manifest::net::SystemClock));

@@ -1,16 +1,19 @@
 //! What each command asks of a registry, request by request: the protocol's own number and no more, whatever the
 //! timing, against a registry that keeps a record.
 
+mod ahead;
 mod copies;
 mod create;
 mod failures;
 mod insecure;
 mod inspect;
 mod jobs;
+mod known_servers;
 mod memory;
 mod order;
 mod push;
 mod tokens;
+mod waves;
 
 use std::thread;
 

@@ -15,6 +15,7 @@ use std::thread::{self, JoinHandle};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 
 use http::{Answer, Message};
@@ -133,6 +134,7 @@ struct Shared {
 /// A running server; it ends when dropped.
 pub struct TokenServer {
     addr: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -146,8 +148,17 @@ impl TokenServer {
         Self::start_on(config, "127.0.0.1:0").expect("a free loopback port")
     }
 
+    /// As `start`, over TLS.
+    pub fn start_secure(config: TokenConfig, tls: Arc<ServerConfig>) -> Self {
+        Self::listen(config, "127.0.0.1:0", Some(tls)).expect("a free loopback port")
+    }
+
     /// As `start`, on an address of the caller's.
     pub fn start_on(config: TokenConfig, addr: &str) -> io::Result<Self> {
+        Self::listen(config, addr, None)
+    }
+
+    fn listen(config: TokenConfig, addr: &str, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         let listener = TcpListener::bind(addr)?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -158,13 +169,24 @@ impl TokenServer {
             stop: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
-        let accepting = thread::spawn(move || accept(&listener, &serving));
-        Ok(Self { addr, shared, accepting: Some(accepting) })
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let accepting = thread::spawn(move || accept(&listener, tls.as_ref(), &serving));
+        Ok(Self { addr, scheme, shared, accepting: Some(accepting) })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// The URL for docker-registry's `auth.token.realm`.
     pub fn realm(&self) -> String {
-        format!("http://{}/token", self.addr)
+        self.realm_at(self.addr)
+    }
+
+    /// The same for clients that reach the server at another address, such as that of a link to it.
+    pub fn realm_at(&self, addr: SocketAddr) -> String {
+        format!("{}://{addr}/token", self.scheme)
     }
 
     /// For docker-registry's `auth.token.service`.
@@ -210,14 +232,14 @@ impl Drop for TokenServer {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         if shared.stop.load(Ordering::SeqCst) {
             return;
         }
         let Ok(stream) = stream else { continue };
-        let shared = Arc::clone(shared);
-        thread::spawn(move || http::serve(stream, |message| shared.answer(message)));
+        let (shared, tls) = (Arc::clone(shared), tls.cloned());
+        thread::spawn(move || http::serve(stream, tls, |message| shared.answer(message)));
     }
 }
 

@@ -174,6 +174,18 @@ pub fn times(typed: &str) -> Result<u32, &'static str> {
     typed.parse().map_err(|_| "not a whole number")
 }
 
+/// Whether something is wanted: `on` or `off`.
+///
+/// # Errors
+/// Any other text, in words for people.
+pub fn on_or_off(typed: &str) -> Result<bool, &'static str> {
+    match typed {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("neither on nor off"),
+    }
+}
+
 /// Reads a time limit such as `30s` or `1h30m`; a bare number is seconds. Zero is refused, because every request would
 /// fail.
 ///

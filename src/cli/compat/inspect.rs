@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Access;
-use crate::content::registry::{FetchedManifest, Registry};
+use crate::content::registry::{Expected, FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
@@ -68,7 +68,7 @@ pub(crate) fn found<'a>(
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
-            registry.expect(image.repository(), images.len().min(jobs.get()));
+            registry.expect(image.repository(), Expected::reads(images.len().min(jobs.get())));
             let child = |descriptor: &&Descriptor| match fetch::listed(registry, image, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))

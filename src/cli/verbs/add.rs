@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
     let filter = args.sources.filter();
     let (wanted, targets) = (&filter, vec![list.repository()]);
-    let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets };
+    let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets, beside: None };
     let is_asked =
         |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(&before, name));
     let (images, reused) = previous::split_known(Some(&before), sources::distinct(&names), is_asked);

@@ -13,7 +13,7 @@ use crate::cli::args::{Apply, FromFiles, Publish, RefArg, TagArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, publish};
-use crate::content::registry::Registry;
+use crate::content::registry::{Expected, Registry};
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
@@ -153,7 +153,11 @@ impl ApplyRequest<'_> {
         self.references().for_each(|reference| registry.announce(reference.repository(), access));
         let targets = lists.iter().map(|(_, target)| target.repository());
         let targets = targets.chain(self.references().map(Reference::repository)).collect();
-        let resolver = Resolver { registry, jobs, wanted: &SourceFilter::default(), before: None, targets };
+        let ahead = self.look_ahead(lists);
+        self.expect(registry, jobs, lists);
+        let look = || ahead.iter().for_each(|list| registry.look_ahead(list));
+        let wanted = &SourceFilter::default();
+        let resolver = Resolver { registry, jobs, wanted, before: None, targets, beside: Some(&look) };
         let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing);
         let found = found.map_err(|failure| {
             self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
@@ -216,6 +220,28 @@ impl ApplyRequest<'_> {
             |entry: &SpecEntry| children.contains(&entry.image) && *entry == SpecEntry::new(entry.image.clone());
         let manifests = spec.manifests.iter().filter(|entry| !is_child(entry)).cloned().collect();
         found.parts(&Spec { manifests, ..spec.clone() })
+    }
+
+    /// The list whose tag is looked at beside the images: the first, as what the others serve may change while that is
+    /// published. One that goes by its digest has no name before it is made.
+    fn look_ahead(&self, lists: &[(&Spec, &Reference)]) -> Option<Reference> {
+        let (spec, list) = lists.first()?;
+        let target = spec.targets.iter().find(|target| target.reference == **list)?;
+        list.tag().filter(|_| !self.is_by_digest(spec, target)).and_then(|tag| tags::tagged(list, tag))
+    }
+
+    /// Says how many requests there will be at once to the registry of the first list: its images and its tag together,
+    /// then the blobs of the images of other repositories, two layers and a config each.
+    fn expect(&self, registry: &Registry, jobs: NonZeroUsize, lists: &[(&Spec, &Reference)]) {
+        const BLOBS: usize = 3;
+        let Some((spec, list)) = lists.first() else { return };
+        let target = list.repository();
+        let images: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let near = images.iter().filter(|image| image.repository().domain() == target.domain()).count();
+        let foreign = images.iter().filter(|image| image.repository() != target).count();
+        let writes = if self.flags.dry_run { 0 } else { foreign.saturating_mul(BLOBS).saturating_add(1) };
+        let (reads, writes) = ((near + 1).min(jobs.get()), writes.min(jobs.get()));
+        registry.expect(target, Expected { reads, writes, writes_follow: false });
     }
 
     /// Whether a target is published by its digest and the named tags only.

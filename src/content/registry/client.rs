@@ -1,8 +1,10 @@
 //! The public interface of the registry client: one method per operation.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::auth::authenticator::{Access, Scope};
+use crate::content::registry::expected::Expected;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::response::{announced_digest, complaint, is_html, manifest_type};
 use crate::content::registry::session::Session;
@@ -14,6 +16,7 @@ use crate::net::deadline::Deadline;
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::options::Options;
 use crate::reference::{Reference, Repository};
+use crate::sync::lock;
 
 /// Docker's own limit, in bytes.
 pub(crate) const MANIFEST_MAX: u64 = 4 * 1024 * 1024;
@@ -59,17 +62,21 @@ pub enum ManifestName {
 /// A client for all registries of one command.
 pub struct Registry {
     pub(crate) session: Session,
+    /// Looks at tags that were made ahead.
+    looks: Mutex<BTreeMap<Reference, Result<FetchedManifest, RegistryError>>>,
 }
 
 impl Registry {
     /// A client whose waits use this clock. Deadlines within a request use the system's clock. Does no I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
-        Registry { session: Session::new(options, clock) }
+        Registry { session: Session::new(options, clock), looks: Mutex::default() }
     }
 
-    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries.
+    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A look at a
+    /// tag that was made ahead counts from when it is used.
     pub fn requests(&self) -> u64 {
-        self.session.requests()
+        let ahead = u64::try_from(self.looks().len()).unwrap_or_default();
+        self.session.requests().saturating_sub(ahead)
     }
 
     /// Announces the access that the command will need, so that the first token covers all of it.
@@ -77,11 +84,12 @@ impl Registry {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));
     }
 
-    /// Announces how many requests the command will send to a repository's registry in parallel.
+    /// Says how many requests to a repository's registry the command is going to have under way at once.
     ///
-    /// Connections for them are made while the first request determines the registry's protocol.
-    pub fn expect(&self, repository: &Repository, exchanges: usize) {
-        self.session.expect(repository.domain(), exchanges);
+    /// Connections for them are then opened while the first request finds out how the registry speaks, and while a token
+    /// is requested.
+    pub(crate) fn expect(&self, repository: &Repository, expected: Expected) {
+        self.session.expect(repository.domain(), expected);
     }
 
     /// The deadline of an operation of several requests that begins now, if the user set one.
@@ -109,7 +117,22 @@ impl Registry {
     /// # Errors
     /// Those of [`Registry::manifest`].
     pub fn look(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
-        self.fetch(reference, true)
+        let ahead = self.looks().remove(reference);
+        ahead.unwrap_or_else(|| self.fetch(reference, true))
+    }
+
+    /// Makes the next look at this tag now, beside other requests, and keeps what comes of it. Where nothing is there,
+    /// all that the command is going to write is missing, and connections for that are opened.
+    pub(crate) fn look_ahead(&self, reference: &Reference) {
+        let found = self.fetch(reference, true);
+        if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound) {
+            self.session.expect_all(reference.repository().domain());
+        }
+        self.looks().insert(reference.clone(), found);
+    }
+
+    fn looks(&self) -> MutexGuard<'_, BTreeMap<Reference, Result<FetchedManifest, RegistryError>>> {
+        lock(&self.looks)
     }
 
     fn fetch(&self, reference: &Reference, is_look: bool) -> Result<FetchedManifest, RegistryError> {

@@ -14,7 +14,7 @@ use crate::net::error::FailedRequest;
 use crate::net::host;
 use crate::net::redact::Redactor;
 use crate::net::refusal;
-use crate::net::transport::HttpResponse;
+use crate::net::response::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 

@@ -13,9 +13,11 @@
 
 pub mod blobs;
 pub mod client;
+pub(crate) mod expected;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub mod location;
+mod login;
 pub mod referrers;
 pub mod request;
 pub mod response;
@@ -26,3 +28,4 @@ pub mod upload;
 pub(crate) use blobs::copy::is_about_mount;
 pub use blobs::copy::{Blob, BlobCopy};
 pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};
+pub(crate) use expected::Expected;

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::net::body::BodySlot;
 use crate::net::deadline::Deadline;
 use crate::net::error::FailedRequest;
-use crate::net::transport::HttpResponse;
+use crate::net::response::HttpResponse;
 use crate::net::url::Url;
 use crate::reference::Repository;
 

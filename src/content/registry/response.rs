@@ -8,7 +8,7 @@ use crate::digest::{Digest, DigestError};
 use crate::model::{json, media_type};
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::refusal::line;
-use crate::net::transport::HttpResponse;
+use crate::net::response::HttpResponse;
 use crate::reference::Repository;
 
 /// How much of a registry's text is shown, in characters.

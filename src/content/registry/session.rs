@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::auth::authenticator::{Authenticator, ChallengeOrigin as Asker, Scope, TokenRequest};
-use crate::auth::challenge::Challenge;
+use crate::auth::authenticator::{Authenticator, Scope};
 use crate::auth::credentials::CredentialStore;
-use crate::auth::token_server::TokenServer;
+use crate::auth::known_servers::KnownServers;
+use crate::content::registry::expected::{Expectations, Expected};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::net::clock::Clock;
 use crate::net::deadline::Deadline;
@@ -23,7 +23,6 @@ use crate::net::retry::{Attempts, RetryPolicy};
 use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 use crate::secret::Secret;
-use crate::sync::lock;
 
 /// How often a request is sent with other credentials; two tokens (a wide and a narrow one) and an expiry fit.
 const ROUNDS_MAX: usize = 4;
@@ -42,19 +41,19 @@ pub(crate) struct Session {
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
     pub(crate) authenticator: Authenticator,
-    policy: RetryPolicy,
-    clock: Arc<dyn Clock>,
-    timeout: Option<Duration>,
+    pub(super) policy: RetryPolicy,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) timeout: Option<Duration>,
     pub(crate) insecure: bool,
     /// Whether credentials may go over plain HTTP.
-    exposed: bool,
+    pub(super) exposed: bool,
+    pub(super) known_servers: KnownServers,
     /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
-    open: Mutex<BTreeSet<String>>,
+    pub(super) open: Mutex<BTreeSet<String>>,
     /// Registries that do not ask for a login at their root, or for one that nobody has: what they say is not there is
     /// not. Each is found out by one request at a time.
-    doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
-    /// Exchanges at once that each registry has to expect and has not been prepared for yet.
-    expected: Mutex<BTreeMap<String, usize>>,
+    pub(super) doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    pub(super) expected: Expectations,
 }
 
 /// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of
@@ -72,20 +71,23 @@ fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> 
 impl Session {
     /// Starts with nothing known. Does no I/O.
     pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
-        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, notice } =
-            options;
-        let transport = Transport::new(env.clone(), insecure, &user_agent, trace);
-        let credentials = CredentialStore::new(env, config_dir, Arc::clone(&notice)).given(login);
+        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, .. } = options;
+        let (notice, exposed) = (options.notice, insecure || plain_http);
+        let known_servers = KnownServers::new(&env, options.remember_token_servers && !exposed);
+        let credentials = CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).given(login);
+        let policy = RetryPolicy::new(retries, notice, Arc::clone(&clock));
+        let transport = Transport::new(env, insecure, &user_agent, trace).limited_by(policy.limits());
         Session {
             endpoints: Endpoints::new(insecure, plain_http),
             authenticator: Authenticator::new(credentials, Arc::clone(transport.secrets())),
             transport,
-            policy: RetryPolicy::new(retries, notice, Arc::clone(&clock)),
+            policy,
             clock,
             timeout,
             insecure,
-            exposed: insecure || plain_http,
-            expected: Mutex::default(),
+            exposed,
+            known_servers,
+            expected: Expectations::default(),
             open: Mutex::default(),
             doors: Mutex::default(),
         }
@@ -96,9 +98,16 @@ impl Session {
         self.authenticator.announce(registry, scope);
     }
 
-    /// Says how many exchanges with a registry there will be at once, so that connections can be made ahead.
-    pub(crate) fn expect(&self, registry: &str, exchanges: usize) {
-        lock(&self.expected).insert(registry.to_owned(), exchanges);
+    /// Says how many requests to a registry there will be at once, so that connections can be opened ahead.
+    pub(crate) fn expect(&self, registry: &str, expected: Expected) {
+        self.expected.add(registry, expected);
+    }
+
+    /// Opens connections for all that is expected: the registry does not have what the command is going to write.
+    pub(crate) fn expect_all(&self, registry: &str) {
+        if let Ok(endpoint) = self.endpoints.of(registry) {
+            self.expected.open_all(&self.transport, &endpoint, registry);
+        }
     }
 
     /// How many requests were sent so far.
@@ -183,9 +192,10 @@ impl Session {
     fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<Turn<'e>> {
         let first = endpoint.first();
         if first.is_some() {
-            let expected = lock(&self.expected).remove(registry).unwrap_or(1);
-            let (origin, count) = endpoint.ahead(expected);
-            self.transport.prepare(registry, origin, count);
+            self.expected.open_first(&self.transport, endpoint, registry);
+            if let Some(server) = self.known_servers.of(registry, self.clock.today()) {
+                self.transport.preconnect_token_server(registry, endpoint.home(), &server);
+            }
         }
         first
     }
@@ -222,6 +232,7 @@ impl Session {
             if sent.is_none() && reply.answer.status == 404 && reply.is_home {
                 sent = self.known_at_the_door(endpoint, first, call, deadline)?;
                 if sent.is_some() {
+                    self.end_turn(first, call);
                     continue;
                 }
             }
@@ -239,46 +250,16 @@ impl Session {
                 return Ok(reply);
             }
             match self.login(endpoint, call, sent.as_ref(), &reply, deadline)? {
-                Some(header) => sent = Some(header),
+                Some(header) => {
+                    sent = Some(header);
+                    self.end_turn(first, call);
+                }
                 None => return Ok(reply),
             }
         }
     }
 
-    /// What to send after a 404 to nobody in particular, where somebody is logged in: some registries hide what they
-    /// have from whom they do not know, and ask for a login at their root alone.
-    fn known_at_the_door(
-        &self,
-        endpoint: &Endpoint,
-        first: &mut Option<Turn<'_>>,
-        call: &ApiRequest<'_>,
-        deadline: &Deadline,
-    ) -> Result<Option<Secret>, RegistryError> {
-        let registry = call.registry;
-        if call.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
-            return Ok(None);
-        }
-        let door = Arc::clone(lock(&self.doors).entry(registry.to_owned()).or_default());
-        let mut is_settled = lock(&door);
-        if *is_settled {
-            return Ok(None);
-        }
-        if let Some(header) = self.authenticator.header(registry, call.scopes) {
-            return Ok(Some(header));
-        }
-        // No login is looked for before the registry has asked for one.
-        let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
-        *is_settled = reply.answer.status != 401
-            || !reply.is_home
-            || !self.authenticator.has_login(registry, self.left(deadline));
-        if *is_settled {
-            return Ok(None);
-        }
-        drop(is_settled);
-        self.login(endpoint, call, None, &reply, deadline)
-    }
-
-    fn attempt(
+    pub(super) fn attempt(
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
@@ -297,55 +278,6 @@ impl Session {
             let unsent = || FailedRequest::new(call.method, call.target);
             failure.into_error(call.registry, last.into_inner().unwrap_or_else(unsent))
         })
-    }
-
-    /// Whether the registry has taken a write from nobody in particular.
-    pub(crate) fn is_open(&self, registry: &str) -> bool {
-        lock(&self.open).contains(registry)
-    }
-
-    /// Notes what it took for the registry to take a request.
-    pub(crate) fn took(&self, call: &ApiRequest<'_>, sent: Option<&Secret>, reply: &ApiResponse) {
-        if reply.is_home && matches!(reply.answer.status, 429 | 500..) {
-            // A server that is at its end may not have looked at the login.
-            self.authenticator.leave(call.registry, None);
-        }
-        match sent {
-            Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
-            None if call.method != "GET" && call.method != "HEAD" && reply.answer.is_success() => {
-                lock(&self.open).insert(call.registry.to_owned());
-            }
-            None => {}
-        }
-    }
-
-    /// How much is left of the time that the user has set: our own limit is not one for a helper, which may wait for
-    /// its user to unlock a keychain.
-    fn left(&self, deadline: &Deadline) -> Option<Duration> {
-        self.timeout.and_then(|_| deadline.left())
-    }
-
-    /// What to send after the registry's 401; `None` where nothing is left to try.
-    fn login(
-        &self,
-        endpoint: &Endpoint,
-        call: &ApiRequest<'_>,
-        sent: Option<&Secret>,
-        reply: &ApiResponse,
-        deadline: &Deadline,
-    ) -> Result<Option<Secret>, RegistryError> {
-        let asker = Asker {
-            registry: call.registry,
-            https: endpoint.is_https(),
-            insecure: self.exposed,
-            is_look: call.is_look,
-            left: self.left(deadline),
-        };
-        let values: Vec<_> = reply.answer.fields("WWW-Authenticate").collect();
-        let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
-        let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
-        let send = |request: &TokenRequest| server.token(call.registry, request, deadline);
-        self.authenticator.answer(&asker, &challenges, call.scopes, sent, &send)
     }
 
     /// Sends once, following redirects; the credentials stay with the first origin.

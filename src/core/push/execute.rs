@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
-use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
+use crate::content::registry::{
+    self, BlobCopy, Expected, ManifestName, MountResult, Registry, StoredManifest, is_about_mount,
+};
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
@@ -66,7 +68,7 @@ impl<'a> Push<'a> {
         let Push { context, draft, options, plans, warnings } = self;
         let PushContext { registry, jobs, .. } = context;
         let before = registry.requests();
-        plans.each().for_each(|plan| announce(registry, jobs, plan, options.dry_run));
+        plans.each().for_each(|plan| announce(registry, jobs, draft, plan, options.dry_run));
         let reports_left = options.dry_run || options.verbose;
         let collector = Collector { registry, jobs, filter: &options.referrers, reports_left };
         let targets: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
@@ -118,14 +120,19 @@ fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Opti
     Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
 }
 
-fn announce(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>, is_dry_run: bool) {
+fn announce(registry: &Registry, jobs: NonZeroUsize, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {
     let target = plan.target.repository();
     registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
     for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
         registry.announce(source, Access::Pull);
     }
     let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
-    registry.expect(target, plan.blobs.len().max(in_place + plan.tags.len()).min(jobs.get()));
+    // A list that the tag serves already is looked at with all that it names, and nothing is written.
+    let is_known = draft.remote_digest.as_ref() == Some(&plan.list.digest);
+    let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
+    let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
+    let (reads, writes) = (reads.min(jobs.get()), writes.min(jobs.get()));
+    registry.expect(target, Expected { reads, writes, writes_follow: true });
 }
 
 /// Sends what the repository lacks. `moved` receives the tags that were moved.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use crate::auth::Access;
-use crate::content::registry::{FetchedManifest, Registry};
+use crate::content::registry::{Expected, FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::carried;
@@ -38,6 +38,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) before: Option<&'a Draft>,
     /// The repositories of the lists that are built.
     pub(crate) targets: Vec<&'a Repository>,
+    /// What else is done while the sources are fetched, as the last of the first wave of requests.
+    pub(crate) beside: Option<&'a (dyn Fn() + Sync)>,
 }
 
 /// One source with its filter.
@@ -47,6 +49,12 @@ pub(crate) struct SourceRequest<'a> {
     /// Which platforms of an index are used, and whether attestations are kept. An empty field of a platform matches
     /// any value.
     pub(crate) wanted: &'a SourceFilter,
+}
+
+/// What is done in the first wave of requests.
+enum FirstTask<'a> {
+    Source(&'a SourceRequest<'a>),
+    Beside(&'a (dyn Fn() + Sync)),
 }
 
 /// A source that is not requested, because the draft has it: it cannot have moved, or `--offline` is given.
@@ -95,7 +103,17 @@ impl Resolver<'_> {
             Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
             found => found.map(Some),
         };
-        let mut sources = tasks::in_order(self.jobs, requests, first).map_err(CommandError::of)?;
+        let beside = self.beside.iter().map(|beside| FirstTask::Beside(*beside));
+        let wave: Vec<FirstTask<'_>> = requests.iter().map(FirstTask::Source).chain(beside).collect();
+        let found = tasks::in_order(self.jobs, &wave, |task| match task {
+            FirstTask::Source(request) => first(request),
+            FirstTask::Beside(work) => {
+                work();
+                Ok(None)
+            }
+        });
+        let mut sources = found.map_err(CommandError::of)?;
+        sources.truncate(requests.len());
         let (mut children, mut size) = (Vec::new(), ResolvedSize::default());
         for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
             if let Some(ResolvedSource { reference, index: Some(index), .. }) = source {
@@ -132,7 +150,8 @@ impl Resolver<'_> {
         for image in &wanted {
             self.registry.announce(image.repository(), Access::Pull);
             let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
-            self.registry.expect(image.repository(), together.count().min(self.jobs.get()));
+            let reads = together.count().min(self.jobs.get());
+            self.registry.expect(image.repository(), Expected::reads(reads));
         }
     }
 

@@ -20,6 +20,11 @@ impl ClientIdentity {
         ClientIdentity { pairs, asked: AtomicBool::new(false) }
     }
 
+    /// Whether there is anything to be shown.
+    pub(crate) fn has_pair(&self) -> bool {
+        !self.pairs.is_empty()
+    }
+
     /// Whether the server requested a certificate.
     ///
     /// In TLS 1.3 a server refuses a certificate only after the handshake, and the alert may be lost if it closes at

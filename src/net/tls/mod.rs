@@ -2,6 +2,8 @@
 
 pub mod certs_d;
 pub mod config;
+pub mod handshake;
 pub mod identity;
+pub mod stream;
 pub mod system_roots;
 pub mod verifier;

@@ -19,13 +19,15 @@ pub struct Builder {
     auth: Auth,
     tls: Option<Arc<ServerConfig>>,
     address: &'static str,
+    most: usize,
     pub(super) habits: Habits,
     pub(super) limit: Option<Limit>,
 }
 
 impl Builder {
     pub(super) fn new() -> Builder {
-        Builder { auth: Auth::None, tls: None, address: "127.0.0.1:0", habits: Habits::default(), limit: None }
+        let (auth, habits) = (Auth::None, Habits::default());
+        Builder { auth, tls: None, address: "127.0.0.1:0", most: usize::MAX, habits, limit: None }
     }
 
     /// Demands this of clients.
@@ -57,6 +59,12 @@ impl Builder {
         self
     }
 
+    /// Accepts so many connections at once. Those beyond that are closed without a word.
+    pub fn most_connections(mut self, most: usize) -> Builder {
+        self.most = most;
+        self
+    }
+
     /// Starts it on a free port.
     pub fn start(self) -> Registry {
         let bind = || TcpListener::bind(self.address).unwrap_or_else(|error| panic!("{}: {error}", self.address));
@@ -78,7 +86,7 @@ impl Builder {
         let serve = |listener| {
             let handling = Arc::clone(&shared);
             let handler = move |connection: &mut Connection, head: Head| handling.handle(connection, head);
-            Server::start(listener, self.tls.clone(), Arc::clone(&shared.log), Arc::new(handler))
+            Server::start(listener, self.tls.clone(), self.most, Arc::clone(&shared.log), Arc::new(handler))
         };
         let (server, tokens) = (serve(listener), token_listener.map(serve));
         Registry { shared, server, tokens: Mutex::new(tokens) }

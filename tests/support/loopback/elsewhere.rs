@@ -47,7 +47,7 @@ impl Redirected {
             connection.respond(&head, &response)?;
             Ok(if head.keep_alive { Next::KeepAlive } else { Next::Close })
         });
-        Redirected { pages, server: Server::start(listener, tls, Arc::clone(&log), handler), log }
+        Redirected { pages, server: Server::start(listener, tls, usize::MAX, Arc::clone(&log), handler), log }
     }
 
     /// Serves these bytes at this path (with its query, if it has one).

@@ -16,6 +16,7 @@ mod habits;
 mod http;
 mod limit;
 mod manifest;
+mod observed;
 mod record;
 mod route;
 mod rule;
@@ -184,25 +185,9 @@ impl Registry {
         lock(&self.shared.storage.state).uploads.len()
     }
 
-    /// Every request since the start or the last [`Registry::clear`], in order of arrival.
-    pub fn requests(&self) -> Vec<Recorded> {
-        self.shared.log.requests()
-    }
-
-    /// Connections accepted since the start or the last [`Registry::clear`].
-    pub fn connections(&self) -> usize {
-        self.shared.log.connections()
-    }
-
     /// Forgets what was recorded; what is stored, the faults and the tokens stay.
     pub fn clear(&self) {
         self.shared.log.clear();
-    }
-
-    /// Blocks until what was recorded satisfies `wanted` (a request is recorded when its head has arrived, and again
-    /// when it is answered); panics after a minute.
-    pub fn wait_until(&self, wanted: impl Fn(&[Recorded]) -> bool) {
-        self.shared.log.wait_until(wanted);
     }
 
     /// From now on, this goes wrong. The first rule that strikes wins; each counts for itself.

@@ -51,8 +51,11 @@ impl Recorded {
 struct Seen {
     requests: Vec<Recorded>,
     arrived: usize,
+    /// Over the server's life.
     connections: usize,
-    connections_cleared: usize,
+    /// Since the record was cleared: the port of each connection, and of each TLS handshake that was done.
+    connected: Vec<u16>,
+    secured: Vec<u16>,
 }
 
 /// The record of one server, or of several that share it.
@@ -64,10 +67,18 @@ pub(crate) struct Log {
 
 impl Log {
     /// Counts a connection and gives its number.
-    pub(crate) fn connected(&self) -> usize {
+    pub(crate) fn connected(&self, port: u16) -> usize {
         let mut seen = lock(&self.seen);
         seen.connections += 1;
+        seen.connected.push(port);
+        self.changed.notify_all();
         seen.connections
+    }
+
+    /// A TLS handshake is done.
+    pub(crate) fn secured(&self, port: u16) {
+        lock(&self.seen).secured.push(port);
+        self.changed.notify_all();
     }
 
     /// Records a request whose head has arrived; the number given stands for it below.
@@ -119,14 +130,37 @@ impl Log {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        let seen = lock(&self.seen);
-        seen.connections - seen.connections_cleared
+        lock(&self.seen).connected.len()
+    }
+
+    pub(crate) fn connections_to(&self, port: u16) -> usize {
+        lock(&self.seen).connected.iter().filter(|connected| **connected == port).count()
+    }
+
+    pub(crate) fn handshakes_with(&self, port: u16) -> usize {
+        lock(&self.seen).secured.iter().filter(|secured| **secured == port).count()
     }
 
     pub(crate) fn clear(&self) {
         let mut seen = lock(&self.seen);
         seen.requests.clear();
-        seen.connections_cleared = seen.connections;
+        seen.connected.clear();
+        seen.secured.clear();
+    }
+
+    /// Blocks until so many connections to this port were accepted, and so many TLS handshakes done with it; panics after
+    /// a minute.
+    pub(crate) fn wait_for_connections(&self, port: u16, connections: usize, handshakes: usize) {
+        let count = |ports: &[u16]| ports.iter().filter(|found| **found == port).count();
+        let waiting = |seen: &mut Seen| count(&seen.connected) < connections || count(&seen.secured) < handshakes;
+        let seen = lock(&self.seen);
+        let (seen, result) = self
+            .changed
+            .wait_timeout_while(seen, Duration::from_secs(60), waiting)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let found = (count(&seen.connected), count(&seen.secured));
+        drop(seen);
+        assert!(!result.timed_out(), "waited a minute for {connections} and {handshakes}, found {found:?}");
     }
 
     /// Blocks until the requests recorded satisfy `wanted`; panics after a minute, when the test has failed anyway.

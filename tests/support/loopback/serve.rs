@@ -1,7 +1,7 @@
 //! A listener on a free loopback port and a thread per connection, all ended when it is dropped.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,6 +35,10 @@ pub(crate) struct Server {
 struct Inner {
     stopping: AtomicBool,
     live: Mutex<BTreeMap<usize, TcpStream>>,
+    /// Connections by which a request has come.
+    used: Mutex<BTreeSet<usize>>,
+    /// How many connections are accepted at once.
+    most: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tls: Option<Arc<ServerConfig>>,
     log: Arc<Log>,
@@ -46,12 +50,13 @@ impl Server {
     pub(crate) fn start(
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
+        most: usize,
         log: Arc<Log>,
         handler: Arc<Handler>,
     ) -> Server {
         let addr = listener.local_addr().expect("a bound listener has an address");
         let (stopping, live, threads) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        let inner = Arc::new(Inner { stopping, live, threads, tls, log, handler });
+        let inner = Arc::new(Inner { stopping, live, used: Mutex::default(), most, threads, tls, log, handler });
         let accepting = Arc::clone(&inner);
         let accepting = thread::spawn(move || accept(&accepting, &listener, addr.port()));
         Server { addr, inner, accepting: Some(accepting) }
@@ -60,6 +65,18 @@ impl Server {
     /// Where it listens.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Ends every connection by which no request has come, after these bytes; gives how many that were.
+    pub(crate) fn end_unused(&self, goodbye: &[u8]) -> usize {
+        let (live, used) = (lock(&self.inner.live), lock(&self.inner.used));
+        let mut unused: Vec<&TcpStream> =
+            live.iter().filter(|(number, _)| !used.contains(number)).map(|(_, socket)| socket).collect();
+        for socket in &mut unused {
+            socket.write_all(goodbye).ok();
+            socket.shutdown(Shutdown::Both).ok();
+        }
+        unused.len()
     }
 }
 
@@ -88,7 +105,10 @@ fn accept(inner: &Arc<Inner>, listener: &TcpListener, port: u16) {
         }
         let Ok(socket) = socket else { continue };
         let Ok(handle) = socket.try_clone() else { continue };
-        let number = inner.log.connected();
+        let number = inner.log.connected(port);
+        if lock(&inner.live).len() >= inner.most {
+            continue;
+        }
         lock(&inner.live).insert(number, handle);
         let connection_inner = Arc::clone(inner);
         let thread = thread::spawn(move || {
@@ -110,12 +130,18 @@ fn converse(inner: &Inner, socket: TcpStream, number: usize, port: u16) -> io::R
             return refuse_plain_http(Connection::new(Stream::Plain(socket), 0, port));
         }
         Some(config) => {
-            let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+            let mut socket = socket;
+            let mut connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+            while connection.is_handshaking() {
+                connection.complete_io(&mut socket)?;
+            }
+            inner.log.secured(port);
             Stream::Tls(Box::new(StreamOwned::new(connection, socket)))
         }
     };
     let mut connection = Connection::new(stream, number, port);
     while let Some(head) = connection.read_head()? {
+        lock(&inner.used).insert(number);
         match (inner.handler)(&mut connection, head)? {
             Next::KeepAlive => {}
             Next::Close => break,

@@ -1,9 +1,11 @@
 //! As much of HTTP/1.1 as a token server needs: a query, a form, Basic credentials, connections that stay open.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// A request's parts.
@@ -29,8 +31,17 @@ pub(super) struct Answer {
 }
 
 /// Answers the requests of one connection until it closes or has been silent for half a minute.
-pub(super) fn serve(mut stream: TcpStream, answer: impl Fn(&Message) -> Answer) {
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
+pub(super) fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, answer: impl Fn(&Message) -> Answer) {
+    let _ = socket.set_read_timeout(Some(Duration::from_secs(30)));
+    let _ = socket.set_nodelay(true);
+    match tls.map(ServerConnection::new) {
+        None => answer_all(socket, answer),
+        Some(Ok(connection)) => answer_all(StreamOwned::new(connection, socket), answer),
+        Some(Err(_)) => {}
+    }
+}
+
+fn answer_all(mut stream: impl Read + Write, answer: impl Fn(&Message) -> Answer) {
     let mut pending = Vec::new();
     while let Ok(Some(message)) = receive(&mut stream, &mut pending) {
         let Answer { status, body } = answer(&message);
@@ -40,14 +51,14 @@ pub(super) fn serve(mut stream: TcpStream, answer: impl Fn(&Message) -> Answer) 
             if status == 200 { "OK" } else { "Refused" },
             body.len()
         );
-        if stream.write_all(format!("{head}{body}").as_bytes()).is_err() {
+        if stream.write_all(format!("{head}{body}").as_bytes()).and_then(|()| stream.flush()).is_err() {
             return;
         }
     }
 }
 
 /// The next request; None at the end of the connection. What was read past it stays in `pending`.
-fn receive(stream: &mut TcpStream, pending: &mut Vec<u8>) -> io::Result<Option<Message>> {
+fn receive(stream: &mut impl Read, pending: &mut Vec<u8>) -> io::Result<Option<Message>> {
     loop {
         if let Some((message, length)) = parse(pending)? {
             pending.drain(..length);

@@ -1,0 +1,114 @@
+//! The same work over TLS with Bearer tokens, as every public registry wants it: a token server beside the registry,
+//! real certificates, and the same round-trip time to both.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tempfile::TempDir;
+use testkit::certs::{Authority, client_config};
+use testkit::client::Client;
+use testkit::link::Link;
+use testkit::real::{Auth, RealConfig, RealRegistry, Tls};
+use testkit::token::{TokenConfig, TokenServer};
+
+use crate::contest::{Contest, Field};
+use crate::jobs;
+use crate::options::Options;
+use crate::results::{Results, Sample};
+use crate::seed::{self, Stock};
+use crate::tools::{Job, Tool};
+
+const RTT: Duration = Duration::from_millis(40);
+/// More images take long with tools that log in for each request, and show nothing new.
+const IMAGES_MAX: usize = 50;
+const TURNS: [&[Job]; 3] = [&[Job::Publish, Job::Again], &[Job::Apply], &[Job::Inspect]];
+/// What the first command of a day does.
+const COLD_TURNS: [&[Job]; 2] = [&[Job::Apply], &[Job::Inspect]];
+
+/// What was measured over TLS.
+#[derive(Default)]
+pub(crate) struct Secure {
+    /// With the token server known from an earlier run.
+    pub(crate) warm: Results,
+    /// In a new home.
+    pub(crate) cold: Results,
+    /// Under each bound on requests at once.
+    pub(crate) bounds: Vec<(usize, Sample)>,
+}
+
+/// A registry over TLS with its token server, and what a client needs for it.
+struct Place {
+    links: Vec<Link>,
+    stock: Stock,
+    login: String,
+    env: Vec<(String, String)>,
+    _registry: RealRegistry,
+    _tokens: (TokenServer, Link),
+    _files: TempDir,
+}
+
+/// Runs everything at 40 ms; nothing where that is not among what is measured.
+///
+/// # Errors
+/// Where the registry, the token server or a link cannot be had.
+pub(crate) fn measure(options: &Options, tools: &[Tool]) -> Result<Secure, String> {
+    if !options.rtts.contains(&RTT) || !options.has_part("tls") {
+        return Ok(Secure::default());
+    }
+    let images = options.images.iter().copied().filter(|images| *images <= IMAGES_MAX).collect();
+    let options = &Options { images, rtts: vec![RTT], ..options.clone() };
+    let tools: Vec<Tool> = tools.iter().map(Tool::over_tls).collect();
+    let place = Place::new(&options.images)?;
+    let Place { links, stock, login, env, .. } = &place;
+    let field = Field { links, stock, login: Some(login), env, is_warm: true };
+    let warm = Contest::new(options, &tools, field, "warm").run(&TURNS);
+    let cold_field = Field { is_warm: false, ..field };
+    let ours: Vec<Tool> = tools.iter().filter(|tool| tool.remembers()).cloned().collect();
+    let cold = Contest::new(options, &ours, cold_field, "cold").run(&COLD_TURNS);
+    let bounds = if options.has_part("jobs") { jobs::measure(options, &tools, field) } else { Vec::new() };
+    Ok(Secure { warm, cold, bounds })
+}
+
+impl Place {
+    fn new(images: &[usize]) -> Result<Place, String> {
+        let text = |error: std::io::Error| error.to_string();
+        let files = tempfile::tempdir().map_err(text)?;
+        let authority = Authority::new("bench CA");
+        let pair = authority.server(&["127.0.0.1"]);
+        let (cert, key) = pair.write(files.path(), "server.crt", "server.key");
+        let trusted = authority.write(files.path(), "ca.crt");
+        let tokens = TokenServer::start_secure(TokenConfig::default(), pair.server_config(None));
+        let token_link = Link::start(tokens.addr(), RTT).map_err(text)?;
+        let rootcertbundle = files.path().join("tokens.crt");
+        std::fs::write(&rootcertbundle, tokens.certificate_pem()).map_err(text)?;
+        let auth = Auth::Token {
+            realm: tokens.realm_at(token_link.addr()),
+            service: tokens.service().to_owned(),
+            issuer: tokens.issuer().to_owned(),
+            rootcertbundle,
+        };
+        let tls = Some(Tls { cert, key, client_ca: None });
+        let registry = RealRegistry::start(&RealConfig { auth, tls, ..RealConfig::default() })?;
+        let link = Link::start(registry.addr(), RTT).map_err(text)?;
+        let most = images.iter().copied().max().unwrap_or(0);
+        let mut scopes: Vec<String> = (0..most).map(|number| scope(&seed::repository(number))).collect();
+        scopes.extend(images.iter().map(|images| scope(&seed::list_repository(*images))));
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        let client = Client::new(registry.addr()).tls(client_config(&[&authority.cert_pem()], None));
+        let stock = seed::stock(&client.bearer(&tokens.issue("seed", &scopes)), images)?;
+        Ok(Place {
+            links: vec![link],
+            stock,
+            login: BASE64_STANDARD.encode("alice:secret"),
+            env: vec![("SSL_CERT_FILE".to_owned(), trusted.to_string_lossy().into_owned())],
+            _registry: registry,
+            _tokens: (tokens, token_link),
+            _files: files,
+        })
+    }
+}
+
+fn scope(repository: &str) -> String {
+    format!("repository:{repository}:pull,push")
+}

@@ -1,0 +1,286 @@
+//! Which token server each registry named, kept for a day in the user's cache folder.
+//!
+//! It is used for one thing: the connection to the token server is opened at the start, beside the first request.
+//! Nothing is sent on it before the registry's challenge of this run has named that server (see SECURITY.md). So no
+//! login and no token is in the file, and an entry that is out of date costs one connection that nobody uses.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::env::Env;
+use crate::net::url::{Origin, Url};
+use crate::sync;
+
+const FOLDER: &str = "docker-manifest";
+const FILE: &str = "token-servers.json";
+/// How long an entry is believed.
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// An entry is written anew when it is older than this.
+const REFRESH_AFTER: Duration = Duration::from_secs(60 * 60);
+/// More registries than one user has; the oldest entries go.
+const ENTRIES_MAX: usize = 100;
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// Docker Hub's is the same for everybody.
+const BUILT_IN: (&str, &str) = ("docker.io", "https://auth.docker.io");
+
+/// The file as it is written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct KnownServersFile {
+    registries: BTreeMap<String, KnownServer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownServer {
+    /// Scheme, host and port.
+    token_server: String,
+    /// When the registry named it, in seconds since 1970.
+    named: u64,
+}
+
+/// The token servers that registries have named, in this run and within a day before it.
+#[derive(Debug)]
+pub(crate) struct KnownServers {
+    /// `None` where nothing is remembered.
+    path: Option<PathBuf>,
+    is_on: bool,
+    before: OnceLock<KnownServersFile>,
+    named: Mutex<BTreeMap<String, KnownServer>>,
+}
+
+impl KnownServers {
+    /// Reads nothing yet. With `is_on` false nothing is read or written at all.
+    pub(crate) fn new(env: &Env, is_on: bool) -> KnownServers {
+        let path = env.cache_dir().filter(|_| is_on).map(|folder| folder.join(FOLDER).join(FILE));
+        KnownServers { path, is_on, before: OnceLock::new(), named: Mutex::default() }
+    }
+
+    /// The token server that a registry named within a day, or Docker Hub's own; https only.
+    pub(crate) fn of(&self, registry: &str, now: SystemTime) -> Option<Origin> {
+        let known =
+            self.before().registries.get(registry).filter(|known| known.age(now).is_some_and(|age| age < LIFETIME));
+        let built_in = || (self.is_on && registry == BUILT_IN.0).then_some(BUILT_IN.1);
+        let url = Url::parse(known.map(|known| known.token_server.as_str()).or_else(built_in)?).ok()?;
+        Some(url.origin).filter(|origin| origin.https)
+    }
+
+    /// Notes that a registry has named a token server, over TLS that was verified, and that it gave a token.
+    pub(crate) fn note(&self, registry: &str, server: &Origin, now: SystemTime) {
+        let named = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let known = KnownServer { token_server: server.to_string(), named };
+        self.lock().insert(registry.to_owned(), known);
+    }
+
+    /// Writes what is new, and nothing where nothing is.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; it then is what it was.
+    pub(crate) fn save(&self, now: SystemTime) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let named = std::mem::take(&mut *self.lock());
+        let before = self.before();
+        let is_kept = |registry: &String, known: &KnownServer| {
+            before.registries.get(registry).is_some_and(|kept| {
+                kept.token_server == known.token_server && kept.age(now).is_some_and(|age| age < REFRESH_AFTER)
+            })
+        };
+        if named.iter().all(|(registry, known)| is_kept(registry, known)) {
+            return Ok(());
+        }
+        // Another process may have written since.
+        let mut file = read(path);
+        file.registries.retain(|_, known| known.age(now).is_some_and(|age| age < LIFETIME));
+        file.registries.extend(named);
+        while file.registries.len() > ENTRIES_MAX {
+            let oldest = file.registries.iter().min_by_key(|(_, known)| known.named).map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| file.registries.remove(&oldest));
+        }
+        write(path, &serde_json::to_vec(&file)?)
+    }
+
+    fn before(&self) -> &KnownServersFile {
+        self.before.get_or_init(|| self.path.as_deref().map(read).unwrap_or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, KnownServer>> {
+        sync::lock(&self.named)
+    }
+}
+
+impl KnownServer {
+    /// `None` for one from the future.
+    fn age(&self, now: SystemTime) -> Option<Duration> {
+        now.duration_since(UNIX_EPOCH.checked_add(Duration::from_secs(self.named))?).ok()
+    }
+}
+
+/// What the file says. One that is not there, is not a regular file of ours, can be written by others, is too large or
+/// broken says nothing: the next run writes it anew.
+fn read(path: &Path) -> KnownServersFile {
+    let bytes = open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+    use rustix::fs::OFlags;
+    // The bits are those of the system's C header, an `int`.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
+    if found.is_file() && is_ours { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Replaces the file as a whole, readable and writable by the user alone.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let (mut folders, mut options) = (fs::DirBuilder::new(), OpenOptions::new());
+    folders.recursive(true);
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        folders.mode(0o700);
+        options.mode(0o600);
+    }
+    folders.create(folder)?;
+    let temporary = folder.join(format!("{FILE}.{}.tmp", std::process::id()));
+    // One that a process of this number left when it was killed.
+    let _ = fs::remove_file(&temporary);
+    let written = options.open(&temporary).and_then(|mut file| file.write_all(bytes));
+    let done = written.and_then(|()| fs::rename(&temporary, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * 60 * 60;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+    }
+
+    fn servers(folder: &Path) -> KnownServers {
+        KnownServers::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.to_str().unwrap())]), true)
+    }
+
+    fn origin(url: &str) -> Origin {
+        Url::parse(url).unwrap().origin
+    }
+
+    fn known(folder: &Path, registry: &str, seconds: u64) -> Option<String> {
+        servers(folder).of(registry, at(seconds)).map(|origin| origin.to_string())
+    }
+
+    #[test]
+    fn what_was_named_is_known_for_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = servers(folder.path());
+        run.note("r.example", &origin("https://auth.example/token"), at(0));
+        assert_eq!(known(folder.path(), "r.example", 1), None, "nothing is written before the end of the run");
+        run.save(at(0)).unwrap();
+        assert_eq!(known(folder.path(), "r.example", DAY - 1).as_deref(), Some("https://auth.example"));
+        assert_eq!(known(folder.path(), "r.example", DAY), None);
+        assert_eq!(servers(folder.path()).of("r.example", at(0) - Duration::from_secs(1)), None, "from the future");
+        assert_eq!(known(folder.path(), "other.example", 1), None);
+    }
+
+    #[test]
+    fn the_file_is_the_users_alone_and_is_replaced_as_a_whole() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FOLDER).join(FILE);
+        let run = |registry: &str, seconds| {
+            let run = servers(folder.path());
+            run.note(registry, &origin("https://auth.example"), at(seconds));
+            run.save(at(seconds)).unwrap();
+        };
+        run("a.example", 0);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            r#"{"registries":{"a.example":{"token_server":"https://auth.example","named":1700000000}}}"#
+        );
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        run("a.example", 60);
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before, "known already");
+        run("b.example", 61);
+        assert!(known(folder.path(), "a.example", 62).is_some() && known(folder.path(), "b.example", 62).is_some());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
+        // What others can write, and what is no regular file, says nothing.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(known(folder.path(), "a.example", 62), None);
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        assert_eq!(known(folder.path(), "a.example", 62), None);
+        run("c.example", 63);
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert!(!fs::read_to_string(&elsewhere).unwrap().contains("c.example"));
+    }
+
+    #[test]
+    fn a_broken_file_says_nothing_and_only_https_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FOLDER).join(FILE);
+        write(&path, b"").unwrap();
+        let long = "x".repeat(100_000);
+        for text in ["", "{", "[]", r#"{"registries":{"r":{"named":1}}}"#, &long] {
+            write(&path, text.as_bytes()).unwrap();
+            assert_eq!(known(folder.path(), "r", 0), None, "{text:.40}");
+        }
+        for server in ["http://auth.example", "ftp://x", "no URL", ""] {
+            let text = format!(r#"{{"registries":{{"r":{{"token_server":"{server}","named":1700000000}}}}}}"#);
+            write(&path, text.as_bytes()).unwrap();
+            assert_eq!(known(folder.path(), "r", 0), None, "{server}");
+        }
+    }
+
+    #[test]
+    fn docker_hubs_is_built_in_and_the_setting_turns_all_of_it_off() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(known(folder.path(), "docker.io", 0).as_deref(), Some("https://auth.docker.io"));
+        let off = KnownServers::new(&Env::from_pairs([("XDG_CACHE_HOME", folder.path().to_str().unwrap())]), false);
+        off.note("r.example", &origin("https://auth.example"), at(0));
+        off.save(at(0)).unwrap();
+        assert_eq!(off.of("docker.io", at(0)), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_are_too_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = servers(folder.path());
+        for number in 0..=ENTRIES_MAX as u64 {
+            run.note(&format!("r{number}.example"), &origin("https://auth.example"), at(number));
+        }
+        run.save(at(200)).unwrap();
+        assert_eq!(known(folder.path(), "r0.example", 200), None);
+        assert!(known(folder.path(), "r1.example", 200).is_some());
+    }
+}

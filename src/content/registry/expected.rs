@@ -1,0 +1,68 @@
+//! How many connections each registry is going to need, and when they are opened.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use crate::net::endpoint::Endpoint;
+use crate::net::transport::Transport;
+use crate::sync::lock;
+
+/// How many requests to a registry a command is going to have under way at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// At first: when it reads what there is. That is all of them where nothing turns out to be missing.
+    pub(crate) reads: usize,
+    /// Later: when it writes what is missing. 0 for a command that does not write.
+    pub(crate) writes: usize,
+    /// Whether the writes may follow the first response at once.
+    pub(crate) writes_follow: bool,
+}
+
+impl Expected {
+    /// The expectations of a command that does not write.
+    pub(crate) fn reads(reads: usize) -> Expected {
+        Expected { reads, ..Expected::default() }
+    }
+
+    fn all(self) -> usize {
+        self.reads.max(self.writes)
+    }
+}
+
+/// What is expected of each registry.
+#[derive(Debug, Default)]
+pub(crate) struct Expectations(Mutex<BTreeMap<String, Expected>>);
+
+impl Expectations {
+    /// Adds what a part of the command expects. The larger number counts.
+    pub(crate) fn add(&self, registry: &str, more: Expected) {
+        let mut all = lock(&self.0);
+        let known = all.entry(registry.to_owned()).or_default();
+        known.reads = known.reads.max(more.reads);
+        known.writes = known.writes.max(more.writes);
+        known.writes_follow |= more.writes_follow;
+    }
+
+    fn of(&self, registry: &str) -> Expected {
+        lock(&self.0).get(registry).copied().unwrap_or_default()
+    }
+
+    /// Before the first request: opens connections for the reads. The first request opens its own beside them.
+    ///
+    /// Where it is not known whether the registry speaks TLS, they are bare TCP and cost little. Those for writes that
+    /// follow the first response are then among them, as there is no other time to open them.
+    pub(crate) fn open_first(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
+        let (expected, ahead) = (self.of(registry), endpoint.ahead());
+        let is_all = expected.writes_follow && !ahead.is_secured;
+        let wanted = if is_all { expected.all() } else { expected.reads };
+        let beside = (wanted.max(1) + ahead.spent).saturating_sub(1);
+        transport.preconnect(registry, ahead.origin, beside, ahead.is_secured);
+    }
+
+    /// While a token is requested, which takes three round trips on a connection of its own: opens connections for all
+    /// that is expected.
+    pub(crate) fn open_all(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
+        let (expected, ahead) = (self.of(registry), endpoint.ahead());
+        transport.preconnect(registry, ahead.origin, expected.all() + ahead.spent, ahead.is_secured);
+    }
+}

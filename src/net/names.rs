@@ -1,0 +1,128 @@
+//! Looks host names up: once for each host and command, however many connections are opened to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use crate::sync;
+
+/// As many addresses as the HTTP library's list of them holds.
+const ADDRESSES_MAX: usize = 16;
+
+type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+type Found = OnceLock<Result<Vec<SocketAddr>, Arc<io::Error>>>;
+
+/// The addresses of each host that the command has looked up so far.
+pub(crate) struct Names {
+    look_up: Box<LookUp>,
+    known: Mutex<BTreeMap<String, Arc<Found>>>,
+}
+
+impl Default for Names {
+    /// Uses the system's resolver, which has time-outs of its own.
+    fn default() -> Names {
+        Names::with(|host| Ok((host, 0).to_socket_addrs()?.take(ADDRESSES_MAX).collect()))
+    }
+}
+
+impl Names {
+    fn with(look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Names {
+        Names { look_up: Box::new(look_up), known: Mutex::default() }
+    }
+
+    /// The addresses of a host (IPv6 without brackets), with this port. Threads that ask while a look-up is under way
+    /// wait for its result.
+    ///
+    /// # Errors
+    /// What the resolver says. A failure is not kept: the next call looks the name up again.
+    pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
+        let host = host.to_ascii_lowercase();
+        let entry = Arc::clone(self.lock().entry(host.clone()).or_default());
+        let found = entry.get_or_init(|| (self.look_up)(&host).map_err(Arc::new));
+        if found.is_err() {
+            let mut known = self.lock();
+            if known.get(&host).is_some_and(|kept| Arc::ptr_eq(kept, &entry)) {
+                known.remove(&host);
+            }
+        }
+        let with_port = |address: &SocketAddr| {
+            let mut address = *address;
+            address.set_port(port);
+            address
+        };
+        found.as_ref().map(|found| found.iter().map(with_port).collect()).map_err(Arc::clone)
+    }
+
+    /// Has the host looked up again: no connection could be opened to the addresses that are known.
+    pub(crate) fn forget(&self, host: &str) {
+        self.lock().remove(&host.to_ascii_lowercase());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Found>>> {
+        sync::lock(&self.known)
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    /// Counts the look-ups. The first of `flaky.example` fails.
+    fn counting() -> (Names, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&count);
+        let names = Names::with(move |host| {
+            let is_first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+            if is_first && host == "flaky.example" {
+                return Err(io::Error::other("try again"));
+            }
+            Ok(vec!["192.0.2.7:0".parse().unwrap()])
+        });
+        (names, count)
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_for_all_connections_to_it() {
+        let (names, count) = counting();
+        thread::scope(|scope| {
+            for port in [443, 5000, 443, 8080] {
+                let names = &names;
+                scope.spawn(move || {
+                    let found = names.addresses("Registry.example", port).unwrap();
+                    assert_eq!(found, [format!("192.0.2.7:{port}").parse().unwrap()]);
+                });
+            }
+        });
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        names.forget("registry.example");
+        assert!(names.addresses("registry.example", 443).is_ok());
+        assert_eq!(count.load(Ordering::SeqCst), 2, "forgotten, so looked up again");
+    }
+
+    #[test]
+    fn a_failure_is_not_kept() {
+        let (names, count) = counting();
+        assert_eq!(names.addresses("flaky.example", 443).unwrap_err().to_string(), "try again");
+        assert!(names.addresses("flaky.example", 443).is_ok());
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn the_systems_resolver_knows_addresses() {
+        let names = Names::default();
+        assert_eq!(names.addresses("127.0.0.1", 5000).unwrap(), ["127.0.0.1:5000".parse().unwrap()]);
+        assert_eq!(names.addresses("::1", 5000).unwrap(), ["[::1]:5000".parse().unwrap()]);
+        assert!(names.addresses("no such name", 1).is_err());
+    }
+}

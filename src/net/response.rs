@@ -1,0 +1,103 @@
+//! The response to one request.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use percent_encoding::{CONTROLS, percent_encode};
+use ureq::http::{HeaderMap, HeaderValue};
+
+use crate::net::redact::Redactor;
+
+/// What was answered, byte for byte. Shown for debugging without header fields and body, which may hold a token.
+pub(crate) struct HttpResponse {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The header fields.
+    pub(crate) headers: HeaderMap,
+    /// The body; of anything but a success (2xx) only its beginning.
+    pub(crate) body: Vec<u8>,
+    /// What [`HttpResponse::quote`] takes out.
+    pub(crate) secrets: Arc<Redactor>,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl HttpResponse {
+    /// A header field's first value; `None` where it is empty.
+    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        match field_text(self.headers.get(name)?) {
+            Cow::Borrowed(text) => Some(Cow::Borrowed(text.trim())),
+            Cow::Owned(text) => Some(Cow::Owned(text.trim().to_owned())),
+        }
+        .filter(|value| !value.is_empty())
+    }
+
+    /// All values of a header field, in their order.
+    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+        self.headers.get_all(name).iter().map(field_text)
+    }
+
+    /// The `Location`, with every byte that cannot stand in a URL percent-encoded: the bytes are the server's own.
+    pub(crate) fn location(&self) -> Option<String> {
+        let bytes = self.headers.get("Location")?.as_bytes().trim_ascii();
+        Some(percent_encode(bytes, CONTROLS).to_string()).filter(|location| !location.is_empty())
+    }
+
+    /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an
+    /// answer is redacted, because what is decided by its texts needs them as they came.
+    pub(crate) fn quote(&self, text: &str) -> String {
+        self.secrets.clean(text)
+    }
+
+    /// Whether the request did what it was sent for.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// A field's value as text. RFC 9110, 5.5, allows bytes above 0x7f without saying what they mean: UTF-8, where they are
+/// that, and Latin-1, which every byte sequence is.
+fn field_text(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_whatever_bytes_are_in_them() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("A", &b" caf\xc3\xa9 "[..]),
+            ("B", b"caf\xe9"),
+            ("C", b"  "),
+            ("Location", b"/caf\xe9/\xc3\xa9 %41\t?x"),
+            ("D", b"\x7e\x80\xff"),
+        ] {
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers.append("B", HeaderValue::from_bytes(b"x").unwrap());
+        let answer = HttpResponse { status: 200, headers, body: Vec::new(), secrets: Arc::default() };
+        assert_eq!(answer.header("A").as_deref(), Some("café"));
+        assert_eq!(answer.header("B").as_deref(), Some("café"));
+        assert_eq!((answer.header("C"), answer.header("E")), (None, None));
+        assert_eq!(answer.header("D").as_deref(), Some("~\u{80}ÿ"));
+        assert_eq!(answer.fields("B").collect::<Vec<_>>(), ["café", "x"]);
+        assert_eq!(answer.location().as_deref(), Some("/caf%E9/%C3%A9 %41%09?x"), "the bytes are the server's");
+    }
+
+    #[test]
+    fn an_answer_shown_for_debugging_holds_nothing_of_what_came() {
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Echo", "hunter2".parse().unwrap());
+        let answer = HttpResponse { status: 200, headers, body: b"hunter2".to_vec(), secrets: Arc::default() };
+        assert_eq!(format!("{answer:?}"), "HttpResponse { status: 200, .. }");
+    }
+}

@@ -1,0 +1,98 @@
+//! TLS handshakes, and whether a connection that has done one and nothing else is still of use.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConnection;
+
+use crate::net::socket::without_blocking;
+use crate::net::tls::config::TlsSetup;
+
+/// A TCP connection with TLS on top. No HTTP has been sent on it yet.
+#[derive(Debug)]
+pub(crate) struct SecuredSocket {
+    /// The state of TLS.
+    pub(crate) connection: ClientConnection,
+    /// What it runs over.
+    pub(crate) socket: TcpStream,
+}
+
+impl SecuredSocket {
+    /// Does the handshake with a host (IPv6 without brackets), which has to be over at `deadline`.
+    ///
+    /// # Errors
+    /// A peer that is not believed, hangs up, or does not answer in time.
+    pub(crate) fn handshake(
+        socket: TcpStream,
+        setup: &TlsSetup,
+        host: &str,
+        deadline: Instant,
+    ) -> io::Result<SecuredSocket> {
+        let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let mut connection = setup.connection(host).map_err(invalid)?;
+        let mut limited = LimitedSocket { socket: &socket, deadline };
+        while connection.is_handshaking() {
+            connection.complete_io(&mut limited)?;
+        }
+        // What the handshake has left to be written.
+        while connection.wants_write() {
+            connection.write_tls(&mut limited)?;
+        }
+        Ok(SecuredSocket { connection, socket })
+    }
+
+    /// Whether the peer has neither ended the connection nor sent anything that nobody asked for.
+    ///
+    /// Session tickets, which a server sends right after the handshake (RFC 8446, 4.6.1), are taken in. A response to
+    /// no request is how some servers say that they have waited long enough (408).
+    pub(crate) fn is_unused(&mut self) -> bool {
+        let SecuredSocket { connection, socket } = self;
+        without_blocking(socket, |mut socket| {
+            loop {
+                match connection.read_tls(&mut socket) {
+                    Ok(0) => return false,
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+                }
+                match connection.process_new_packets() {
+                    Ok(state) if !state.peer_has_closed() && state.plaintext_bytes_to_read() == 0 => {}
+                    _ => return false,
+                }
+            }
+        })
+        .unwrap_or(false)
+    }
+}
+
+/// A socket whose reads and writes end at a moment.
+struct LimitedSocket<'a> {
+    socket: &'a TcpStream,
+    deadline: Instant,
+}
+
+impl LimitedSocket<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for LimitedSocket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(self.left()?)?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for LimitedSocket<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(self.left()?)?;
+        self.socket.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

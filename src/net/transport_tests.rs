@@ -1,0 +1,132 @@
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::thread;
+
+use super::*;
+use crate::net::preconnect::PreconnectPool;
+
+/// What comes of a request over TLS whose preconnected connection is closed in the handshake. The connection after
+/// it meets a peer that speaks no TLS.
+fn after_a_preconnected_one_of(age: Duration) -> FailureHint {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = Url::parse(&format!("https://127.0.0.1:{port}/v2/")).unwrap();
+    let transport = Transport::new(Env::default(), false, "test/1", None);
+    let pool = PreconnectPool::with(TcpStream::connect(("127.0.0.1", port)).unwrap(), age);
+    transport.lines.keep("127.0.0.1", &url.origin, pool);
+    let server = thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        first.read_exact(&mut [0]).unwrap();
+        drop(first);
+        let (mut plain, _) = listener.accept().unwrap();
+        // Read first, or closing it would take the answer away.
+        let _ = plain.read(&mut [0; 4096]);
+        let _ = plain.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let request = OutgoingRequest {
+        method: "POST",
+        url: &url,
+        headers: &[],
+        authorization: None,
+        body: None,
+        cap: 0,
+        repeatable: true,
+        guarded: false,
+        deadline: &Deadline::NONE,
+    };
+    let hint = transport.exchange("127.0.0.1", &request).unwrap_err().hint;
+    // Lets the server go on where there was no second connection.
+    let _ = TcpStream::connect(("127.0.0.1", port));
+    server.join().unwrap();
+    hint
+}
+
+#[test]
+fn an_old_connection_that_dies_in_the_handshake_is_replaced_and_a_fresh_one_is_not() {
+    assert_eq!(after_a_preconnected_one_of(Duration::from_secs(5)), FailureHint::NoTls);
+    assert_eq!(after_a_preconnected_one_of(Duration::ZERO), FailureHint::NoHandshake);
+}
+
+#[test]
+fn a_public_registry_cannot_have_us_ask_inside() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let transport = Transport::new(Env::default(), false, "test/1", None);
+    transport.lines.note("registry.example", true);
+    let ask = |url: &str, guarded| {
+        let url = Url::parse(url).unwrap();
+        let request = OutgoingRequest {
+            method: "GET",
+            url: &url,
+            headers: &[],
+            authorization: None,
+            body: None,
+            cap: 0,
+            repeatable: false,
+            guarded,
+            deadline: &Deadline::NONE,
+        };
+        transport.exchange("registry.example", &request).unwrap_err()
+    };
+    for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
+        for scheme in ["http", "https"] {
+            let failure = ask(&format!("{scheme}://{host}:{port}/token"), true);
+            assert!(failure.kind == RegistryErrorKind::Protocol && !failure.sent, "{host}: {}", failure.detail);
+            assert!(failure.detail.starts_with("the private address "), "{host}: {}", failure.detail);
+        }
+    }
+    assert_eq!(transport.sent(), 0);
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody has come");
+    drop(listener);
+    // A redirect carries no credentials, and many a public registry keeps its blobs inside.
+    assert_eq!(ask(&format!("http://127.0.0.1:{port}/blob"), false).kind, RegistryErrorKind::Connect);
+}
+
+#[test]
+fn a_remembered_token_server_in_a_private_network_is_not_called_for_a_public_registry() {
+    let home = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = home.local_addr().unwrap().to_string();
+    let origin =
+        |listener: &TcpListener| Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap().origin;
+    let preconnect = |is_public| {
+        let transport = Transport::new(Env::default(), false, "test/1", None);
+        transport.lines.note(&registry, is_public);
+        transport.preconnect_token_server(&registry, &origin(&home), &origin(&server));
+        let (count, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let url = Url::new(origin(&server), "/token");
+        let request = OutgoingRequest {
+            method: "GET",
+            url: &url,
+            headers: &[],
+            authorization: None,
+            body: None,
+            cap: 0,
+            repeatable: false,
+            guarded: true,
+            deadline: &Deadline::NONE,
+        };
+        thread::scope(|scope| {
+            // It hangs up on all who call.
+            scope.spawn(|| {
+                while let Ok((called, _)) = server.accept() {
+                    drop(called);
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            // It waits for the connection that is being opened.
+            let failure = transport.exchange(&registry, &request).unwrap_err();
+            is_over.store(true, Ordering::SeqCst);
+            TcpStream::connect(server.local_addr().unwrap()).unwrap();
+            failure.detail
+        });
+        count.into_inner()
+    };
+    assert_eq!(preconnect(true), 0);
+    assert_eq!(preconnect(false), 2, "ahead, and for the request itself");
+}

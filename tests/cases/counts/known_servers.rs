@@ -1,0 +1,92 @@
+//! The token server that a registry named before: a connection to it is opened at the start, and that is all.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use testkit::certs::Authority;
+use testkit::loopback::{Bearer, Fault, Recorded, Registry, Rule};
+use testkit::sandbox::Run;
+
+use super::Fixture;
+use super::ahead::secure;
+
+fn file(world: &Fixture) -> PathBuf {
+    world.sandbox.home().join(".cache/docker-manifest/token-servers.json")
+}
+
+fn inspect(world: &Fixture) -> Run {
+    world.command(&["inspect"]).arg(world.name("src/i0000:1"))
+}
+
+/// Writes a file that names this server for the registry.
+fn remember(world: &Fixture, server: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let host = world.registry.host();
+    let text = format!(r#"{{"registries":{{"{host}":{{"token_server":"{server}","named":{now}}}}}}}"#);
+    let file = world.sandbox.write(file(world), text);
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+}
+
+fn is_token(request: &&Recorded) -> bool {
+    request.is_token()
+}
+
+#[test]
+fn nothing_is_sent_to_a_remembered_token_server_before_the_registry_names_it() {
+    let world = secure(1);
+    let _ = inspect(&world).run().success();
+    assert_eq!(fs::metadata(file(&world)).expect("it was written").permissions().mode() & 0o777, 0o600);
+    let text = fs::read_to_string(file(&world)).expect("it was written");
+    assert!(!text.contains("password") && !text.contains("Bearer"), "{text}");
+    world.registry.clear();
+    // The 401 is held back.
+    world.registry.fault(Rule::on("GET", "/manifests/").nth(1), Fault::Hang);
+    let inspected = world.while_running(&inspect(&world), |registry| {
+        registry.wait_until(|requests| requests.len() == 1);
+        registry.wait_for_token_connections(1, 1);
+        assert_eq!(registry.requests().iter().filter(is_token).count(), 0);
+        registry.release();
+    });
+    let _ = inspected.success();
+    assert_eq!(world.registry.requests().iter().filter(is_token).count(), 1);
+    assert_eq!(world.registry.token_connections(), 1, "the token comes by the connection that was open");
+}
+
+#[test]
+fn a_remembered_token_server_that_the_registry_does_not_name_gets_nothing() {
+    let world = secure(1);
+    let authority = Authority::new("another CA");
+    let tls = authority.server(&["127.0.0.1"]).server_config(None);
+    let other = Registry::builder().tls(tls).bearer(Bearer::new()).start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    for server in [other.url(), format!("https://{closed}"), "https://no-such-name.invalid".to_owned()] {
+        remember(&world, &server);
+        world.registry.clear();
+        let _ = inspect(&world).run().success();
+        let requests: Vec<String> = world.registry.requests().iter().map(|request| request.method.clone()).collect();
+        assert_eq!(requests.len(), 3, "{server}");
+        assert!(other.requests().is_empty(), "{server}");
+        let text = fs::read_to_string(file(&world)).expect("it was written anew");
+        assert!(!text.contains(&server), "{text}");
+    }
+    assert!(other.connections() <= 1);
+}
+
+#[test]
+fn token_servers_are_remembered_after_verified_tls_alone() {
+    let world = secure(1);
+    let _ = inspect(&world).arg("--insecure").run().success();
+    assert!(!file(&world).exists(), "no certificate was checked");
+    let _ = inspect(&world).env("DOCKER_MANIFEST_REMEMBER_TOKEN_SERVERS", "off").run().success();
+    assert!(!file(&world).exists(), "it is turned off");
+    let output = inspect(&world).env("DOCKER_MANIFEST_REMEMBER_TOKEN_SERVERS", "no").run();
+    assert_eq!((output.code, output.out().as_str()), (1, ""));
+    assert!(output.err().contains("neither on nor off"), "{}", output.err());
+    let plain = Fixture::of(Registry::builder().bearer(Bearer::new().anonymous_pull()).start(), 1);
+    let _ = inspect(&plain).run().success();
+    assert!(!file(&plain).exists(), "there was no TLS");
+    let _ = inspect(&world).run().success();
+    assert!(file(&world).exists());
+}
