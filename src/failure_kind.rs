@@ -1,46 +1,46 @@
-//! The kinds of failure that scripts can branch on. Each error gives its own; `cli/report` prints it.
+//! The kinds of failures that scripts branch on. Each error states its own; `cli/report` prints it.
 
 use serde::Serialize;
 
-/// What went wrong, as the `kind` of a JSON failure names it (`rate-limited`). None is ever renamed.
+/// The `kind` of a failure in JSON (`rate-limited`). Existing names never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// The command line, or an environment variable, makes no sense.
+    /// An invalid command line or environment variable.
     Usage,
-    /// A file that describes lists, and that cannot be read or makes no sense.
+    /// A file that describes lists, and cannot be read or is invalid.
     Spec,
-    /// A reference that is none.
+    /// An invalid reference.
     Reference,
-    /// A login is wanted, or the one that there is was refused.
+    /// A login is required, or was refused.
     Auth,
-    /// The account may not do this.
+    /// The account lacks a right.
     Denied,
-    /// The manifest, draft or image is not there.
+    /// The manifest, draft or image does not exist.
     Missing,
-    /// `--require` or `--exact` are not met, or an image that a list names is not in the registry.
+    /// `--require` or `--exact` failed, or a list names an image that the registry does not have.
     Incomplete,
-    /// The registry asks to slow down.
+    /// Too many requests.
     RateLimited,
-    /// Something is in the way: a draft of that name, another's change.
+    /// A conflict: a draft of that name, or a change by another process.
     Conflict,
     /// The registry cannot be reached, or the connection broke.
     Network,
     /// The registry did not answer in time.
     Timeout,
-    /// A certificate, the registry's or ours.
+    /// A certificate, the registry's or the client's.
     Tls,
     /// The registry speaks plain HTTP.
     PlainHttp,
-    /// The proxy.
+    /// A proxy.
     Proxy,
     /// The registry failed (5xx).
     Server,
-    /// The registry would not take what was sent.
+    /// The registry refused the content.
     Refused,
-    /// Bytes that do not match their digest or their size.
+    /// Bytes that do not match their digest or size.
     Verification,
-    /// An answer outside the protocol, or no document.
+    /// A response outside the protocol, or an invalid document.
     Protocol,
     /// config.json or a credential helper.
     Credentials,
@@ -48,9 +48,9 @@ pub enum FailureKind {
     Store,
     /// The draft cannot become a list, or not with these flags.
     Draft,
-    /// Something that this program, or the registry, does not do.
+    /// The registry or this program does not support it.
     Unsupported,
-    /// stdout, or a file that was to be written, cannot be written to.
+    /// stdout or an output file cannot be written.
     Output,
     /// Several failures of different kinds.
     Several,

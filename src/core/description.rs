@@ -1,5 +1,5 @@
-//! What scripts, and advice, need to know of each failure beside its text. A new variant of [`CommandError`] chooses its
-//! description here before it compiles.
+//! The data of each failure beside its text, for scripts and hints. A new variant of [`CommandError`] does not compile
+//! before its description is written here.
 
 use std::path::Path;
 
@@ -8,22 +8,22 @@ use crate::core::file_error::FileFault;
 use crate::failure_kind::FailureKind;
 use crate::net::RegistryError;
 
-/// A failure as data. The text is the error's own, and advice on it is worded in `cli/report/hints`.
+/// A failure as data. The text is the error's own; `cli/report/hints` words the hints.
 #[derive(Debug, Clone, Copy)]
 pub struct Description<'e> {
-    /// What scripts branch on.
+    /// The kind, which scripts branch on.
     pub kind: FailureKind,
-    /// The manifest that the failure is about, else the list, as the text has it.
+    /// The manifest that the failure concerns, else the list, as in the text.
     pub reference: Option<&'e str>,
-    /// The exchange with a registry that the failure comes from.
+    /// The failed request.
     pub exchange: Option<&'e RegistryError>,
-    /// The file or folder that the failure is about.
+    /// The file or folder that the failure concerns.
     pub path: Option<&'e Path>,
-    /// The place in the file at `path`: line and column, counted from 1.
+    /// The position in the file at `path`: line and column, counted from 1.
     pub position: Option<(usize, usize)>,
-    /// The platforms that are not there.
+    /// The missing platforms.
     pub missing: &'e [String],
-    /// The platforms that should not be there.
+    /// The platforms that must not be there.
     pub extra: &'e [String],
 }
 
@@ -46,7 +46,7 @@ impl<'e> Description<'e> {
 }
 
 impl CommandError {
-    /// What is known of the failure.
+    /// The data of the failure.
     pub fn describe(&self) -> Description<'_> {
         use CommandError as Error;
         use FailureKind as Kind;
@@ -132,7 +132,7 @@ impl CommandError {
     }
 }
 
-/// The kind that all of them have, so that scripts can branch on it however many there are.
+/// The kind that all of them have in common.
 fn shared_kind(errors: &[CommandError]) -> FailureKind {
     let mut kinds = errors.iter().map(|error| error.describe().kind);
     let first = kinds.next();

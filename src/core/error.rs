@@ -1,4 +1,4 @@
-//! Why a verb failed, as data. Where docker has a line for it, `Display` is docker's line.
+//! Why a command failed, as data. `Display` is docker's line if docker has one.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::net::RegistryError;
 use crate::reference::ReferenceError;
 use crate::sanitize::{self, io_error};
 
-/// A verb's failure. References are texts here: normalised ones unless docker shows what was typed.
+/// The failure of a command. References are normalised strings, unless docker prints what was typed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// A reference that is none, where docker adds nothing.
+    /// An invalid reference, if docker adds nothing.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// A name that is no reference.
@@ -26,12 +26,12 @@ pub enum CommandError {
     Name {
         /// What the name is for.
         role: NameRole,
-        /// The name as the user wrote it.
+        /// The name as the user typed it.
         typed: String,
         /// What is wrong with it.
         source: ReferenceError,
     },
-    /// `create` without `--amend` where there is a draft.
+    /// `create` without `--amend` although there is a draft.
     #[error("refusing to amend an existing manifest list with no --amend flag")]
     Exists {
         /// The draft.
@@ -44,9 +44,9 @@ pub enum CommandError {
         image: String,
         /// As typed.
         list: String,
-        /// Whether there is a draft of that name at all.
+        /// Whether there is a draft of that name.
         drafted: bool,
-        /// What was probably meant.
+        /// The name that was probably meant.
         near: Option<String>,
     },
     /// `inspect LIST IMAGE`: the image is not in the draft.
@@ -56,10 +56,10 @@ pub enum CommandError {
         image: String,
         /// The draft.
         list: String,
-        /// What was probably meant.
+        /// The name that was probably meant.
         near: Option<String>,
     },
-    /// `annotate`: a pair that docker does not know.
+    /// `annotate`: an unknown pair of operating system and architecture.
     #[error("manifest entry for image has unsupported os/arch combination: {os}/{arch}")]
     Platform {
         /// The flag's value as typed.
@@ -72,76 +72,76 @@ pub enum CommandError {
     /// No draft, or no such image in it.
     #[error("No such manifest: {0}")]
     NotStored(String),
-    /// The registry says that it has no such manifest.
+    /// The registry does not have the manifest.
     #[error("no such manifest: {reference}")]
     NotServed {
-        /// What was asked for.
+        /// The requested reference.
         reference: String,
-        /// The registry's answer.
+        /// The registry's error.
         source: Box<RegistryError>,
     },
     /// An image that a list names and its registry does not have.
     #[error(transparent)]
     MissingChild(Box<MissingChild>),
-    /// `push` of a draft with nothing in it.
+    /// `push` of a draft without entries.
     #[error("{0} not found")]
     Empty(String),
-    /// A list that has nothing in it, as a source.
+    /// A source that is a list without entries.
     #[error("{0} is a manifest list with no images")]
     EmptyList(String),
-    /// Indexes in indexes, beyond what anybody needs.
+    /// Nested indexes beyond the maximum depth.
     #[error("{list} has indexes nested more than {depth} deep")]
     TooDeep {
         /// The outermost list.
         list: String,
-        /// The bound.
+        /// The maximum depth.
         depth: usize,
     },
-    /// More manifests in indexes than anybody needs.
+    /// More manifests in indexes than the maximum.
     #[error("{list} brings the manifests taken out of indexes to more than {most}")]
     TooMany {
-        /// The list that was one too much.
+        /// The list that exceeded it.
         list: String,
-        /// The bound.
+        /// The maximum number.
         most: usize,
     },
-    /// More bytes of manifests in indexes than a draft has room for.
+    /// More bytes of manifests in indexes than the maximum.
     #[error("{list} brings the manifests taken out of indexes to more than {most} bytes")]
     TooLarge {
-        /// The list that was one too much.
+        /// The list that exceeded it.
         list: String,
-        /// The bound.
+        /// The maximum in bytes.
         most: u64,
     },
-    /// Referrers beyond the bounds.
+    /// More referrers than the limits permit.
     #[error("the referrers of {subject} cannot come along: {why}")]
     Referrers {
-        /// What they are about.
+        /// The subject of the referrers.
         subject: String,
-        /// Which bound they exceed.
+        /// The limit that they exceed.
         why: String,
     },
-    /// A platform that was picked and that no source has.
+    /// A selected platform that no source has.
     #[error("no image for {platform} in {sources}")]
     NoSuchPlatform {
         /// As typed.
         platform: String,
-        /// The sources that were looked in.
+        /// The sources that were searched.
         sources: String,
-        /// The platforms that they have.
+        /// The platforms of the sources.
         there: Vec<String>,
     },
-    /// A name of several images where one is wanted.
+    /// A word for several images where one is needed.
     #[error("{word} is {} images of {list}: {}", .images.len(), .images.join(", "))]
     SeveralImages {
         /// As typed.
         word: String,
         /// The draft.
         list: String,
-        /// The images, with what they run on.
+        /// The images, with their platforms.
         images: Vec<String>,
     },
-    /// The first digits of several digests.
+    /// Hexadecimal digits at the beginning of several digests.
     #[error("{word} may mean any of: {}", .meanings.join(", "))]
     Ambiguous {
         /// As typed.
@@ -149,38 +149,38 @@ pub enum CommandError {
         /// The digests.
         meanings: Vec<String>,
     },
-    /// `--require` or `--exact` are not met; nothing was sent.
+    /// `--require` or `--exact` failed. Nothing was sent.
     #[error("{}", incomplete(.list, .missing, .extra))]
     Incomplete {
         /// The list.
         list: String,
-        /// What it is made from.
+        /// Where the list comes from.
         made: SpecOrigin,
-        /// The platforms that were required and are not there.
+        /// The required platforms that it lacks.
         missing: Vec<String>,
-        /// The platforms that are there and were not to be.
+        /// The platforms that it must not have.
         extra: Vec<String>,
     },
-    /// A source that is a list where one image is wanted.
+    /// A source that is a list where an image is needed.
     #[error("{0} is a manifest list")]
     IsList(String),
     /// A media type that is no manifest's.
     #[error("{reference} is not an image manifest or a manifest list: {}", sanitize::word(media_type))]
     NotAManifest {
-        /// What was asked for.
+        /// The requested reference.
         reference: String,
-        /// What the registry called it.
+        /// The media type that the registry stated.
         media_type: String,
     },
-    /// What a registry served is not the document that it should be.
+    /// The registry serves content that is not the expected document.
     #[error("{}", sanitize::word(&source.to_string()))]
     Served {
-        /// What was asked for.
+        /// The requested reference.
         reference: String,
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// A blob that the registry does not mount, and that is in none of its sources.
+    /// A blob that the registry does not mount, and that none of its sources has.
     #[error("error mounting {blob} to {target}")]
     NotMounted {
         /// The blob in its source repository, whose host docker leaves out.
@@ -189,7 +189,7 @@ pub enum CommandError {
         target: String,
         /// The repositories of the images that need it.
         sources: Vec<String>,
-        /// What the last of them said.
+        /// The error of the last source.
         source: Box<RegistryError>,
     },
     /// A blob that could not be copied from another registry.
@@ -201,24 +201,24 @@ pub enum CommandError {
         target: String,
         /// The repositories of the images that need it.
         sources: Vec<String>,
-        /// The answer of the registry that failed.
+        /// The error of the registry that failed.
         source: Box<RegistryError>,
     },
-    /// `--dry-run`: something that the list needs is not there.
+    /// `--dry-run`: a manifest or blob that the list needs does not exist.
     #[error("no such {what}: {name}")]
     Gone {
-        /// A manifest or a blob.
+        /// `manifest` or `blob`.
         what: &'static str,
-        /// In the repositories that should have it.
+        /// Its name in the repositories that should have it.
         name: String,
     },
-    /// `--tag`: what is no tag.
+    /// `--tag`: an invalid tag.
     #[error("{0:?} is not a tag")]
     TagName(String),
-    /// `--strict`: platforms that more than one image is for, a line for each.
+    /// `--strict`: platforms that have several images, one line each.
     #[error("{}", .twice.join("\n"))]
     Twice {
-        /// What the list is made from.
+        /// Where the list comes from.
         made: SpecOrigin,
         /// The lines.
         twice: Vec<String>,
@@ -226,9 +226,9 @@ pub enum CommandError {
     /// A failure after a part of the work was done.
     #[error("{failure}")]
     Partial {
-        /// What failed.
+        /// The failure.
         failure: Box<CommandError>,
-        /// What was done before.
+        /// The part that was done.
         done: PartialResult,
     },
     /// `--digest-file`, `--metadata-file`: a file that cannot be written.
@@ -236,48 +236,48 @@ pub enum CommandError {
     ResultFile {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The registry failed while mounting.
+    /// The registry failed during a mount.
     #[error("failed to mount blob {blob} to {target}: {}", answer(.source))]
     Mount {
         /// The blob in its source repository.
         blob: String,
         /// The list being pushed.
         target: String,
-        /// The registry's answer.
+        /// The registry's error.
         source: Box<RegistryError>,
     },
-    /// The registry would not take a manifest.
+    /// The registry refused a manifest.
     #[error("failed to put manifest {reference}: {}", answer(.source))]
     Put {
         /// The manifest.
         reference: String,
-        /// What it is.
+        /// The manifest's media type.
         media_type: String,
-        /// The registry's answer.
+        /// The registry's error.
         source: Box<RegistryError>,
     },
-    /// What a registry served does not hash to the digest that was asked for.
+    /// Content with another digest than the requested one.
     #[error("manifest verification failed for digest {digest}")]
     NotVerified {
-        /// What was asked for.
+        /// The requested reference.
         reference: String,
-        /// Whether it was asked for by its tag, beside which the digest stands.
+        /// Whether it was requested by its tag, beside which it has a digest.
         by_tag: bool,
-        /// The digest that the reference names.
+        /// The digest in the reference.
         digest: String,
-        /// What came instead.
+        /// The error, which names the digest of the content.
         source: Box<RegistryError>,
     },
-    /// Any other failure with a registry.
+    /// Any other failure of a request.
     #[error(transparent)]
     Registry(Box<RegistryError>),
-    /// `--from`: a file that cannot be used, or what it names.
+    /// `--from`: a file that cannot be used, or an image that it names.
     #[error(transparent)]
     File(Box<FileError>),
-    /// The store.
+    /// An error of the store.
     #[error(transparent)]
     Store(Box<StoreError>),
     /// A draft that cannot become a list.
@@ -289,7 +289,7 @@ pub enum CommandError {
     /// Several failures of one command, in the order of its arguments; never empty.
     #[error("{}", lines(.0))]
     Several(Vec<CommandError>),
-    /// An environment variable that makes no sense.
+    /// An environment variable with an invalid value.
     #[error("{name}={value:?} is {why}")]
     Variable {
         /// The variable.
@@ -305,18 +305,18 @@ pub enum CommandError {
     /// `apply`: platforms, a template and targets that make no list.
     #[error(transparent)]
     SpecArguments(#[from] ArgumentsError),
-    /// A file that was named and cannot be read.
+    /// A file that the user named and that cannot be read.
     #[error("cannot read {}: {}", .path.display(), io_error(.source))]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// `--ignore-missing`: no image of the list is there.
+    /// `--ignore-missing`: the registry has no image of the list.
     #[error("nothing to publish as {0}: not one of its images is there")]
     NoneLeft(String),
-    /// A flag for one list where there are more.
+    /// A flag for one list, although there are several.
     #[error("{flag} is for one list, and there are {number}")]
     ManyLists {
         /// The flag.
@@ -324,41 +324,41 @@ pub enum CommandError {
         /// How many lists there are.
         number: usize,
     },
-    /// Two lists under one name.
+    /// Two lists with the same name.
     #[error("{0} would be published twice")]
     TargetTwice(String),
-    /// A list that is larger than what registries take, in bytes.
+    /// A list that is larger than registries accept.
     #[error("{list} has {size} bytes, and registries take manifests of up to {most} bytes (4 MiB)")]
     ListTooLarge {
         /// The list.
         list: String,
-        /// Its size.
+        /// Its size in bytes.
         size: u64,
-        /// The bound.
+        /// The maximum in bytes.
         most: u64,
     },
-    /// A spec with more images than any list can have.
+    /// A spec with more images than a list can have.
     #[error("{list} has {number} images, and a list may have up to {most}")]
     TooManyImages {
         /// The list.
         list: String,
-        /// How many it has.
+        /// The number of images.
         number: usize,
-        /// The bound.
+        /// The maximum number.
         most: usize,
     },
-    /// A list that is to go by a digest which is not its own.
+    /// A list whose name contains another digest than its own.
     #[error("{target} would be another list: its digest is {digest}")]
     OtherDigest {
-        /// The name with the digest that was wanted.
+        /// The name with the other digest.
         target: String,
-        /// The digest that the list has.
+        /// The digest of the list.
         digest: Digest,
     },
-    /// One image where a list is wanted.
+    /// An image where a list is needed.
     #[error("{0} is no manifest list")]
     NotAList(String),
-    /// `check`: what is neither a registry nor a repository.
+    /// `check`: a text that is neither a registry nor a repository.
     #[error("cannot try things in {typed:?}: {why}")]
     CheckTarget {
         /// As typed.
@@ -366,22 +366,22 @@ pub enum CommandError {
         /// What is wrong with it.
         why: String,
     },
-    /// `check`: lists of neither form can be published.
+    /// `check`: the registry accepts lists of neither form.
     #[error("{0} takes neither a Docker manifest list nor an OCI image index")]
     Unpublishable(String),
-    /// `--password-stdin`: nothing that is a password can be read.
+    /// `--password-stdin`: stdin contains no valid password.
     #[error("cannot read the password from standard input: {}", io_error(.source))]
     Password {
         /// Why.
         source: io::Error,
     },
-    /// `man`: there is no such command.
+    /// `man`: an unknown command.
     #[error("there is no command {0:?}")]
     NoPage(String),
     /// The shim cannot be installed or removed.
     #[error(transparent)]
     Shim(#[from] ShimError),
-    /// stdout cannot be written to.
+    /// stdout cannot be written.
     #[error("cannot write the output: {}", io_error(.0))]
     Output(#[from] io::Error),
 }

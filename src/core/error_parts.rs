@@ -1,8 +1,8 @@
-//! What the errors of [`super::error`] are put together from: types of their members, and lines of their texts.
+//! Parts of the errors in [`super::error`]: types of their members, and lines of their texts.
 
 use crate::net::{Address, RegistryError};
 
-/// What a list that is to be published is made from, and so where it can be mended.
+/// Where the list to publish comes from, and so where the user can correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpecOrigin {
     /// A draft.
@@ -11,11 +11,11 @@ pub enum SpecOrigin {
     File,
     /// Flags that name its platforms.
     Flags,
-    /// Images that a command names, of which there is no draft yet.
+    /// Images that a command names, before there is a draft.
     Images,
 }
 
-/// What a name that is no reference is for: docker's messages differ.
+/// The role of an invalid name. Docker's messages differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameRole {
     /// Docker adds nothing.
@@ -29,7 +29,7 @@ pub enum NameRole {
 }
 
 impl NameRole {
-    /// What docker writes before what is wrong with the name.
+    /// Docker's text before the error of the name.
     pub(crate) fn prefix(self, typed: &str) -> String {
         match self {
             NameRole::Any => String::new(),
@@ -40,24 +40,24 @@ impl NameRole {
     }
 }
 
-/// What was done when the rest failed.
+/// The part of the work that was done before a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartialResult {
-    /// A list was to be published under several tags.
+    /// The tags of one list.
     Tags {
-        /// The tags that serve the list now and did not before.
+        /// The tags that were moved.
         moved: Vec<String>,
-        /// The tags that are what they were, and should not be.
+        /// The tags that were not moved.
         left: Vec<String>,
     },
-    /// Several lists were to be published.
+    /// Several lists.
     Batch {
         /// The lists that are published.
         published: Vec<String>,
         /// The lists that are not, the one that failed first.
         left: Vec<String>,
     },
-    /// The list is published; only what came after failed.
+    /// The list is published; a later step failed.
     PushedButNotReported {
         /// The list.
         list: String,

@@ -1,4 +1,4 @@
-//! What can be wrong with a file that names images (`--from`), or with what it names. Each names the file.
+//! The errors of a file that names images (`--from`), and of the images that it names. Each names the file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,107 +7,107 @@ use crate::model::build_output::BuildOutputError;
 use crate::net::RegistryError;
 use crate::sanitize;
 
-/// A file that cannot be used. `file` is its name, with the place in it where there is more than one.
+/// A file that cannot be used. `file` is its name, with the position in it if there are several.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// A link, a device or the like.
     #[error("{} is {found}: only files and folders are read", shown(path))]
     Refused {
-        /// As it was named, or in a folder that was.
+        /// The file that was named, or one in a folder that was named.
         path: PathBuf,
-        /// What it is.
+        /// Its kind.
         found: &'static str,
     },
-    /// A file that no build tool writes.
+    /// A file that is larger than the maximum.
     #[error("{} has more than {most} bytes", shown(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The bound, in bytes.
+        /// The maximum in bytes.
         most: u64,
     },
-    /// More files than any build has.
+    /// A folder with more files than the maximum.
     #[error("{} has more than {most} files", shown(path))]
     TooMany {
         /// The folder.
         path: PathBuf,
-        /// The bound.
+        /// The maximum number.
         most: usize,
     },
-    /// A folder with no digest in it.
+    /// A folder without a digest.
     #[error("{} is an empty folder: it should have a file named by a digest", shown(path))]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// Something else in a folder of digests.
+    /// A file in a folder of digests that is no digest.
     #[error("{} is not an empty file named by a digest, as all files of the folder have to be", shown(path))]
     Stray {
-        /// What it is called.
+        /// The file.
         path: PathBuf,
     },
-    /// What a file says makes no sense.
+    /// A file with invalid content.
     #[error("{}: {source}", sanitize::word(file))]
     Content {
         /// The file.
         file: String,
-        /// Why.
+        /// The error.
         source: BuildOutputError,
     },
-    /// What a file names cannot be had.
+    /// An image that cannot be fetched.
     #[error("{file}: {failure}")]
     Stale {
         /// The file.
         file: String,
-        /// What the image is called.
+        /// The name of the image.
         reference: String,
-        /// Why not.
+        /// Why it cannot be fetched.
         failure: String,
-        /// The registry's answer.
+        /// The registry's error.
         source: Option<Box<RegistryError>>,
     },
-    /// The digest is that of a configuration, which docker calls the id of an image.
+    /// A digest of a configuration, which docker calls the id of an image.
     #[error("{file}: {reference} is the id of an image, and not the digest of its manifest")]
     ImageId {
         /// The file.
         file: String,
-        /// What the image is called.
+        /// The name of the image.
         reference: String,
     },
     /// Two images of one platform.
     #[error("two images for {platform}: {one} in {one_file}, and {other} in {other_file}")]
     TwoImages {
-        /// What both run on.
+        /// The platform of both.
         platform: String,
-        /// The digest of the one.
+        /// The digest of the first image.
         one: String,
-        /// The file that names it.
+        /// The file that names the first image.
         one_file: String,
-        /// The digest of the other.
+        /// The digest of the second image.
         other: String,
-        /// The file that names it.
+        /// The file that names the second image.
         other_file: String,
     },
-    /// `--target` where no file has targets.
+    /// `--target`, although no file has targets.
     #[error("--target {}: no file of --from has targets", sanitize::word(.0))]
     NoTargets(String),
 }
 
-/// What is known of a file that cannot be used, beside its text.
+/// The data of a file error beside its text.
 #[derive(Debug, Clone, Copy)]
 pub struct FileFault<'e> {
-    /// What scripts branch on.
+    /// The kind, which scripts branch on.
     pub kind: FailureKind,
-    /// The image that is to blame.
+    /// The image that the error concerns.
     pub reference: Option<&'e str>,
     /// The file or the folder.
     pub path: Option<&'e Path>,
-    /// The exchange with a registry that failed.
+    /// The failed request.
     pub exchange: Option<&'e RegistryError>,
 }
 
 impl FileError {
-    /// The failure as data.
+    /// The data of the error.
     pub fn describe(&self) -> FileFault<'_> {
         let of = |kind| FileFault { kind, reference: None, path: None, exchange: None };
         match self {

@@ -1,16 +1,16 @@
-//! Where drafts are kept.
+//! Stores of drafts.
 //!
-//! [`DraftStore`] is what every place for drafts can do. What only one place can do belongs to that place:
-//! [`docker_dir::DockerDir::change`] reads, changes and writes a draft under a lock, and a registry has no locks.
+//! [`DraftStore`] is what every store can do. Other operations belong to one store: [`docker_dir::DockerDir::change`]
+//! reads, changes and writes a draft under a lock, and a registry has no locks.
 
 pub mod docker_dir;
 
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// A place for drafts. A draft goes in and comes out as a value; file names, tags and locks stay inside.
+/// A store of drafts. Drafts are passed as values; file names, tags and locks are internal.
 ///
-/// `notice` is called with a line for the user where an operation has to wait.
+/// `notice` is called with a line for the user if an operation must wait.
 pub trait DraftStore {
     /// Why a draft cannot be read or changed.
     type Error: std::error::Error;
@@ -21,20 +21,20 @@ pub trait DraftStore {
     /// A store that cannot be read.
     fn lists(&self) -> Result<Vec<Reference>, Self::Error>;
 
-    /// The draft of `list`, or `None` where there is none. Waits for nobody.
+    /// The draft of `list`, or `None` if there is none. Does not wait.
     ///
     /// # Errors
     /// A draft that cannot be read.
     fn load(&self, list: &Reference) -> Result<Option<Draft>, Self::Error>;
 
-    /// Adds entries to the draft of `list`: `add` puts them into the draft that it is given. Returns whether there is a
-    /// draft to add to.
+    /// Adds entries to the draft of `list`: `add` inserts them into the draft that it gets. Returns whether there is a
+    /// draft.
     ///
-    /// A store that changes a draft as a whole gives `add` the draft as it is, and may call it again if someone else
-    /// wrote at the same time. A store that keeps each entry by itself may give it an empty draft.
+    /// A store that changes a draft as a whole passes the present draft to `add`, and may call `add` again after a
+    /// concurrent write. A store that keeps each entry separately may pass an empty draft.
     ///
     /// # Errors
-    /// Those of `add`, and a store that cannot be read or written. Nothing has changed then.
+    /// Those of `add`, and a store that cannot be read or written. Then nothing has changed.
     fn add<E: From<Self::Error>>(
         &self,
         list: &Reference,
@@ -42,8 +42,8 @@ pub trait DraftStore {
         add: impl FnMut(&mut Draft) -> Result<(), E>,
     ) -> Result<bool, E>;
 
-    /// Removes entries from the draft of `list`: those that `choose` names, and what belongs to them. Returns all that
-    /// were removed, or `None` where there is no draft.
+    /// Removes entries from the draft of `list`: those that `choose` names, with their attestations and referrers.
+    /// Returns all removed entries, or `None` if there is no draft.
     ///
     /// # Errors
     /// Those of `choose`, and a store that cannot be read or written.
@@ -57,6 +57,6 @@ pub trait DraftStore {
     /// Removes the draft of `list`, readable or not. Returns whether there was one.
     ///
     /// # Errors
-    /// A store that cannot be written, and what is not known to be a draft.
+    /// A store that cannot be written, and content that is not known to be a draft.
     fn remove(&self, list: &Reference, notice: &dyn Fn(&str)) -> Result<bool, Self::Error>;
 }

@@ -1,4 +1,4 @@
-//! A failure as JSON, for `--format json`: one line on stderr, the last one, so that notes before it do no harm.
+//! A failure as JSON, for `--format json`: the last line on stderr, so that notes before it do not matter.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::failure_kind::FailureKind;
 
-/// A verb that failed; [`super::command`] is the same as text.
+/// The failure of a command; [`super::command`] is the same as text.
 ///
-/// `certificates` is the folder that certificates for registries are read from.
+/// `certificates` is the folder of certificates for registries.
 pub fn command(error: &CommandError, certificates: &Path) -> Report {
     report(failure(error, certificates), exit_code(error))
 }
@@ -29,8 +29,8 @@ pub fn arguments(error: &ArgsError) -> Report {
     report(failure, error.exit_code())
 }
 
-/// Whether these words of a command line, parsable or not, ask for JSON: `--format json` or `--format=json` before any
-/// `--`, the last `--format` winning.
+/// Whether these words, parsable or not, request JSON: `--format json` or `--format=json` before any `--`. The last
+/// `--format` counts.
 pub fn wants_json(words: &[String]) -> bool {
     let mut words = words.iter().map(String::as_str).take_while(|word| *word != "--");
     let mut wanted = false;
@@ -58,8 +58,7 @@ fn trimmed<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
     lines.map(|line| line.trim().to_owned()).collect()
 }
 
-/// One failure as an object. `causes` and `hints` are always there; the other members only where there is something to
-/// say.
+/// One failure as an object. `causes` and `hints` are always there, other members only if they have a value.
 fn failure(error: &CommandError, certificates: &Path) -> Value {
     let text = error.to_string();
     let (message, mut causes) = message_and_causes(&text);
@@ -69,7 +68,7 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         CommandError::Several(several) => {
             (causes, hints, errors) = (Vec::new(), Vec::new(), each(several));
         }
-        // The line of the file, with the place marked, is for people.
+        // The excerpt of the file is for people.
         CommandError::Spec(_) => causes.clear(),
         _ => causes.extend(self::causes(error).iter().flat_map(|cause| trimmed(cause.lines()))),
     }
@@ -98,20 +97,20 @@ fn failure(error: &CommandError, certificates: &Path) -> Value {
         // The repository's path in its registry.
         "repository": request.and_then(|request| request.repository.as_ref()),
         "blob": request.and_then(|request| request.blob.as_ref()),
-        // The server that was tried, where it is not simply what the registry's name says.
+        // The server that was contacted, if the registry's name does not say it.
         "address": request.and_then(|request| request.address.as_ref()).map(|address| &address.origin),
-        // The registry's own error codes, and what it said in the `detail` of its error.
+        // The registry's error codes, and the `detail` of its error.
         "codes": exchange.map(|exchange| exchange.codes()),
         "detail": exchange.and_then(|exchange| exchange.body.as_ref()).and_then(|body| body.detail.as_ref()),
         "path": about.path.map(|path| path.display().to_string()),
         "line": about.position.map(|(line, _)| line),
         "column": about.position.map(|(_, column)| column),
-        // The platforms that are not there, and those that should not be there.
+        // The missing platforms, and those that must not be there.
         "missing": about.missing,
         "extra": about.extra,
-        // Of a list that was to get several tags: what became of them.
+        // For a list with several tags: which tags were moved.
         "tags": tags,
-        // Of several failures: each of them.
+        // Each of several failures.
         "errors": errors,
         "exitCode": exit_code(error),
     });

@@ -1,7 +1,7 @@
-//! Any failure as a user reads it: docker's line first where docker has one, then what lies behind it, then what to do.
-//! Under `--format json` the same as an object that scripts can branch on.
+//! Failures as users read them: docker's line first if docker has one, then the causes, then the hints. With `--format
+//! json` the same as an object.
 //!
-//! The only place that knows every error, and the only one that gives advice.
+//! Only this module knows every error, and only it words hints.
 
 mod hints;
 mod json;
@@ -18,22 +18,22 @@ pub use json::{arguments as arguments_json, command as json, wants_json};
 
 use hints::hints;
 
-/// What to print on stderr and what to exit with.
+/// The text for stderr, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The whole text without the newline at its end.
+    /// The whole text without its last newline.
     pub text: String,
-    /// Docker's exit code, or one of ours where docker has none.
+    /// Docker's exit code, or one of ours if docker has none.
     pub exit_code: u8,
 }
 
 /// Docker's exit code for every failure but a malformed command line.
 const FAILURE: u8 = 1;
 
-/// `--require` or `--exact` are not met.
+/// `--require` or `--exact` failed.
 const INCOMPLETE: u8 = 3;
 
-/// A command line that cannot be run: the line, the usage, and where to read more, as docker prints them.
+/// A command line that cannot be run: docker's line, the usage, and where to find help.
 pub fn arguments(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.hint()];
     let mut text = blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
@@ -43,7 +43,7 @@ pub fn arguments(error: &ArgsError) -> Report {
     Report { text, exit_code: error.exit_code() }
 }
 
-/// A command line of manifest-tool's that cannot be run; the exit code is its own.
+/// A command line of manifest-tool that cannot be run. The exit code is manifest-tool's.
 pub fn tool_arguments(error: &ToolError) -> Report {
     let mut text = format!("{error}\n\nUsage:  {}\n\n{}", error.usage, error.hint());
     if let Some(near) = &error.near {
@@ -52,9 +52,9 @@ pub fn tool_arguments(error: &ToolError) -> Report {
     Report { text, exit_code: FAILURE }
 }
 
-/// A verb that failed.
+/// The failure of a command.
 ///
-/// `certificates` is the folder that certificates for registries are read from.
+/// `certificates` is the folder of certificates for registries.
 pub fn command(error: &CommandError, certificates: &Path) -> Report {
     let mut lines = Vec::new();
     let mut advice: Vec<String> = Vec::new();
@@ -63,7 +63,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
         lines.extend(causes(error));
         lines.extend(details(error).into_iter().map(|detail| format!("  detail: {detail}")));
         for hint in hints(error, certificates) {
-            // Each hint once, however many failures it is for.
+            // Each hint once, even if several failures have it.
             if !advice.contains(&hint) {
                 advice.push(hint);
             }
@@ -73,7 +73,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
     Report { text: sanitize::talk(&lines.join("\n")), exit_code: exit_code(error) }
 }
 
-/// Several failures exit as they do alone if they agree, else as any failure does.
+/// Several failures have their common exit code, or else the general one.
 fn exit_code(error: &CommandError) -> u8 {
     let each = error.each();
     let is_incomplete = |error: &CommandError| match error {
@@ -85,7 +85,7 @@ fn exit_code(error: &CommandError) -> u8 {
     if !each.is_empty() && each.iter().all(is_incomplete) { INCOMPLETE } else { FAILURE }
 }
 
-/// What docker's line leaves out.
+/// The causes that docker's line leaves out.
 fn causes(error: &CommandError) -> Vec<String> {
     let exchange = || error.describe().exchange.and_then(request);
     match error {
@@ -100,7 +100,7 @@ fn causes(error: &CommandError) -> Vec<String> {
     }
 }
 
-/// What a failure leaves behind that came after a part of the work.
+/// The part of the work that was done before the failure.
 fn partial(done: &PartialResult) -> String {
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     match done {
@@ -116,7 +116,7 @@ fn partial(done: &PartialResult) -> String {
     }
 }
 
-/// What the registry said in the `detail` of its error, of each exchange that failed.
+/// The `detail` of each registry error.
 fn details(error: &CommandError) -> Vec<String> {
     if let CommandError::Partial { failure, .. } = error {
         return failure.each().iter().flat_map(details).collect();

@@ -1,4 +1,4 @@
-//! Each kind of failure once, as scripts see it; and what the hints look at.
+//! Tests of each kind of failure as scripts see it, and of the hints.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -45,10 +45,10 @@ fn unreadable() -> CommandError {
     StoreError::Io { what: "read", path: PathBuf::from("/m/a"), source }.into()
 }
 
-/// What is printed for [`failures`] and for a wrong command line, a line each.
+/// The output for [`failures`] and for a wrong command line, one line each.
 const SNAPSHOT: &str = include_str!("../../../tests/fixtures/failures.jsonl");
 
-/// One failure of each kind but `usage`.
+/// One failure of each kind except `usage`.
 fn failures() -> Vec<CommandError> {
     let reference = crate::reference::Reference::parse("A").unwrap_err();
     vec![
@@ -139,7 +139,7 @@ fn an_incomplete_list_has_its_own_exit_code_and_says_what_to_do() {
     assert_eq!(command(&mixed, certificates).exit_code, 1);
 }
 
-/// What is known of a failure is known of it wherever it comes.
+/// The data of a failure does not depend on its context.
 #[test]
 fn a_failure_halfway_is_described_as_the_failure_alone() {
     let done = PartialResult::Tags { moved: words(&["1"]), left: words(&["2"]) };
@@ -198,7 +198,7 @@ fn a_file_without_a_certificate_is_named() {
     let named = format!("hint: {} holds no certificate", folder.join("a.crt").display());
     assert!(hint().contains(&named), "{}", hint());
 
-    // Beside a good one the junk is not what is wrong.
+    // Beside a valid certificate the invalid file is not the cause.
     let authority = testkit::certs::Authority::new("ca");
     fs::write(folder.join("c.crt"), authority.cert_pem()).unwrap();
     assert!(hint().contains("put the authority's certificate into"), "{}", hint());

@@ -1,7 +1,6 @@
-//! Calls at places that a registry named (RFC 9110's `Location`, RFC 8288's `Link`), and bodies that are read and sent
-//! as they come.
+//! Requests to URLs that a registry named (`Location`, RFC 9110; `Link`, RFC 8288), and streamed bodies.
 //!
-//! A place can be on any server. The registry's credentials go there only where it is the registry itself.
+//! Such a URL may be on any server. The registry's credentials are sent there only if it is the registry itself.
 
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
@@ -14,7 +13,7 @@ use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
 impl Session {
-    /// A call, but the body of a success is handed out, to be read as it comes.
+    /// Sends a request whose successful response is streamed.
     pub(crate) fn download(&self, call: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
         let slot = BodySlot::default();
         let response = self.call(&ApiRequest { slot: Some(&slot), ..*call })?;
@@ -22,10 +21,10 @@ impl Session {
         slot.into_inner().ok_or_else(missing).map(|body| (response, body))
     }
 
-    /// The same call at a URL that the registry named, instead of its target: as ever where that is the registry
-    /// itself, and without credentials where it is not.
+    /// Sends a request to a URL that the registry named, instead of its own target. If the URL is not on the registry
+    /// itself, no credentials are sent.
     ///
-    /// `source` says what the registry gave the URL for.
+    /// `source` says what the registry named the URL for.
     pub(crate) fn call_at(
         &self,
         call: &ApiRequest<'_>,
@@ -59,8 +58,8 @@ impl Session {
         })
     }
 
-    /// Sends a body that is read as it goes out, to a URL that the registry named. Once, as what was read is gone: what
-    /// the registry wants of a login is found out before, by a request that is cheap.
+    /// Streams a body to a URL that the registry named. It cannot be repeated, so a cheap request before it finds out
+    /// which login the registry wants.
     pub(crate) fn upload(
         &self,
         call: &ApiRequest<'_>,
@@ -115,8 +114,8 @@ impl Session {
         judged
     }
 
-    /// Where a `Location` or `Link` of this reply leads: anywhere but from https to http, as with redirects. The error
-    /// says what is wrong with it.
+    /// The URL of a `Location` or `Link` in this response. As with redirects, it must not lead from https to http. The
+    /// error says what is wrong with it.
     pub(crate) fn resolve_location(&self, response: &ApiResponse, location: &str) -> Result<Url, String> {
         let url = self.over_plain_http(response, response.url.join(location)?);
         if response.url.origin.https && !url.origin.https && !self.insecure {
@@ -125,27 +124,27 @@ impl Session {
         Ok(url)
     }
 
-    /// A URL as it may stand in a message.
+    /// A URL for a message.
     pub(crate) fn shown(&self, url: &Url) -> String {
         self.transport.secrets().url(url)
     }
 
-    /// The request as an error shows it, at an address that the registry gave.
+    /// The request as errors show it, with an address that the registry named.
     fn given(&self, call: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
         let origin = self.transport.secrets().clean(&url.origin.to_string());
         FailedRequest { address: Some(Address { origin, source }), ..call.shown(self.shown(url)) }
     }
 
-    /// The same URL over plain HTTP where it is an https one at a port that was just found to speak plain HTTP: a
-    /// registry behind a proxy may not know how it is called.
+    /// The URL over plain HTTP, if it is https at a port that was just found to speak plain HTTP: a registry behind a
+    /// proxy may not know its own protocol.
     fn over_plain_http(&self, response: &ApiResponse, url: Url) -> Url {
         let plain = Origin { https: false, ..url.origin.clone() };
         let is_found_out = response.url.origin == plain && url.origin.https;
         if is_found_out { url.at(plain) } else { url }
     }
 
-    /// The same URL over plain HTTP, to be tried where nothing was sent over TLS because there is none: under
-    /// `--insecure`, of a registry that speaks plain HTTP itself.
+    /// The URL over plain HTTP, to be tried if nothing was sent because there is no TLS: with `--insecure`, for a
+    /// registry that speaks plain HTTP itself.
     fn fallback(&self, registry: &str, url: &Url, failure: &TransportFailure) -> Option<Url> {
         let has_no_tls =
             matches!(failure.hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener);
@@ -156,13 +155,13 @@ impl Session {
         })
     }
 
-    /// The credentials for the registry, where the URL is its own.
+    /// The credentials for the registry, if the URL is its own.
     fn credentials_for(&self, call: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
         let is_home = self.is_home(call.registry, url).unwrap_or(false);
         self.authenticator.header(call.registry, call.scopes).filter(|_| is_home)
     }
 
-    /// Whether a URL is the registry's own, so that credentials for the registry may be sent there.
+    /// Whether a URL is on the registry itself, so that its credentials may be sent there.
     pub(crate) fn is_home(&self, registry: &str, url: &Url) -> Result<bool, RegistryError> {
         Ok(*self.endpoints.of(registry)?.home() == url.origin)
     }

@@ -1,15 +1,13 @@
-//! The registry client: the part of the OCI distribution specification (and docker's registry API, its ancestor) that
-//! building manifest lists needs.
+//! The registry client: the parts of the OCI distribution-spec (and of docker's registry API, its predecessor) that
+//! manifest lists need.
 //!
-//! From the top: `client` is the public face, one method an operation, with `listing` for what only asks and the folder
-//! `blobs` for what goes from one registry to another (from `source` through `stream` into `upload`); `session` sends a
-//! `call` until it is answered (scheme, authorisation, redirects), at a `place` that the registry named too, and by way
-//! of `retry` again where that may help, at the `pace` that the registry bears; `transport` does one exchange. The
-//! folder `connection` knows where a registry is, how it speaks, and how to get there; `trust` whom to believe over
-//! TLS; `auth` answers challenges.
+//! `client` is the public interface, with `tags` for queries and deletions, and `blobs` for copies between repositories
+//! (`source` and `stream` read, `upload` writes). `session` sends a `request` until it is answered: it chooses the
+//! protocol, answers challenges, follows redirects and retries. `location` sends requests to URLs that a registry
+//! named. `response` checks what came back.
 //!
-//! Everything here can be used by several threads at once. A value of [`Registry`] lives for one command and holds its
-//! connections, its tokens and what it found out about schemes.
+//! All types may be used by several threads at once. A [`Registry`] lives for one command and keeps its connections,
+//! its tokens and the registries' protocols.
 
 pub mod blobs;
 pub mod client;

@@ -1,4 +1,4 @@
-//! Operations that ask what is there, and the one that takes away: no content comes or goes.
+//! Operations without content: existence checks, lists of tags, and deletions.
 
 use std::collections::BTreeSet;
 
@@ -14,25 +14,25 @@ use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
 use crate::net::url::Url;
 use crate::reference::Repository;
 
-/// One page of a list of tags, in bytes.
+/// The maximum size of one page of a list of tags, in bytes.
 const TAGS_MAX: u64 = 16 * 1024 * 1024;
-/// How many tags a list of tags has at most.
+/// The maximum number of tags in a list.
 const COUNT_MAX: usize = 1_000_000;
-/// How many pages a list of tags has at most.
+/// The maximum number of pages of a list of tags.
 const PAGES_MAX: usize = 10_000;
 
 impl Registry {
-    /// The sha256 digest that the registry has under a tag, or `Some` where it has the digest; `None` where it says
-    /// 404. One request (HEAD), or a second one (GET) where the registry does not say the digest, says one of another
-    /// algorithm for a tag, or does not take the first.
+    /// The sha256 digest under a tag, or the requested digest if the registry has it; `None` after a 404. One request
+    /// (HEAD). A second one (GET) if the registry does not state the digest, states one of another algorithm for a tag,
+    /// or does not support HEAD.
     ///
     /// # Errors
-    /// What stands in the way of an exchange, a digest that is none, and one that is not what was asked for.
+    /// Any failure of the request, an invalid digest, and a digest other than the requested one.
     pub fn has_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<Option<Digest>, RegistryError> {
         self.digest_of(repository, name, false)
     }
 
-    /// The same as the look at a tag before a push; see [`Registry::look`].
+    /// As [`Registry::has_manifest`], for the check of a tag before a push; see [`Registry::look`].
     ///
     /// # Errors
     /// Those of [`Registry::has_manifest`].
@@ -69,7 +69,7 @@ impl Registry {
                         let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
                         return Err(wrong(format!("it says that it has {found} under {digest}")));
                     }
-                    // One of another algorithm could not be compared with what is pushed.
+                    // A digest of another algorithm could not be compared with that of the pushed manifest.
                     (ManifestName::Tag(_), Some(digest)) if digest.is_canonical() => return Ok(Some(digest)),
                     _ => {}
                 }
@@ -90,12 +90,12 @@ impl Registry {
         }
     }
 
-    /// Whether a repository serves the manifest that a list names by this digest and media type. One request (HEAD), or
-    /// a second one (GET) where the registry does not take the first. It is a part of the look before a push; see
+    /// Whether a repository has the manifest that a list names by this digest and media type. One request (HEAD), or a
+    /// second one (GET) if the registry does not support HEAD. It is a part of the check before a push; see
     /// [`Registry::look`].
     ///
     /// # Errors
-    /// What stands in the way of an exchange, and an answer about another manifest.
+    /// Any failure of the request, and a response about another manifest.
     pub fn has_child(&self, repository: &Repository, digest: &Digest, media_type: &str) -> Result<bool, RegistryError> {
         let target = format!("/v2/{}/manifests/{digest}", repository.path());
         let is_extra = !media_type::ACCEPTED.contains(&media_type) && is_header_word(media_type);
@@ -126,7 +126,7 @@ impl Registry {
         }
         let announced =
             announced_digest(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
-        // Digests of two algorithms cannot be compared.
+        // Digests of different algorithms cannot be compared.
         let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
         let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
         match announced.filter(is_other) {
@@ -141,12 +141,12 @@ impl Registry {
     /// Whether a repository has a blob. One request (HEAD).
     ///
     /// # Errors
-    /// What stands in the way of an exchange.
+    /// Any failure of the request.
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
         self.has_blob_for(repository, digest, Access::Pull)
     }
 
-    /// The same with the token of somebody who is going to do this there.
+    /// As [`Registry::has_blob`], with a token for this access.
     pub(crate) fn has_blob_for(
         &self,
         repository: &Repository,
@@ -168,10 +168,10 @@ impl Registry {
         }
     }
 
-    /// The tags of a repository, in the registry's order. One request a page.
+    /// The tags of a repository, in the registry's order. One request per page.
     ///
     /// # Errors
-    /// [`RegistryErrorKind::NotFound`] for a repository that the registry does not know; a list that is none, is too long or has no end.
+    /// [`RegistryErrorKind::NotFound`] for an unknown repository; a list that is invalid, too long or endless.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         let target = format!("/v2/{}/tags/list", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
@@ -201,10 +201,10 @@ impl Registry {
         }
     }
 
-    /// Takes a manifest away; by its tag only where the registry does that. One request.
+    /// Deletes a manifest; by its tag only if the registry supports that. One request.
     ///
     /// # Errors
-    /// A registry that does not delete, or has no such manifest, and what stands in the way of an exchange.
+    /// A registry that does not delete, or does not have the manifest, and any failure of the request.
     pub fn delete_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
@@ -214,7 +214,7 @@ impl Registry {
             ..ApiRequest::new("DELETE", repository, &target, &scopes)
         };
         let reply = match self.session.call(&call) {
-            // The answer to the first try was lost.
+            // The response to the first attempt was lost.
             Err(error) if error.status == Some(404) && error.tries > 1 => return Ok(()),
             outcome => outcome?,
         };
@@ -225,10 +225,10 @@ impl Registry {
         Err(outside(format!("status {} for a manifest to be deleted", reply.answer.status)))
     }
 
-    /// Takes a blob away. Most registries leave that to their garbage collection. One request.
+    /// Deletes a blob. Most registries leave that to their garbage collection. One request.
     ///
     /// # Errors
-    /// A registry that does not delete, or has no such blob, and what stands in the way of an exchange.
+    /// A registry that does not delete, or does not have the blob, and any failure of the request.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
@@ -253,7 +253,7 @@ impl Registry {
     }
 }
 
-/// What a list of tags looks like; a repository without tags has `null` for them.
+/// The body of a list of tags. A repository without tags has `null`.
 #[derive(Deserialize)]
 struct TagPage {
     tags: Option<Vec<String>>,
@@ -266,7 +266,7 @@ impl TagPage {
     }
 }
 
-/// Whether a text can stand in a header as one word.
+/// Whether a header can carry the text as one word.
 fn is_header_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
@@ -278,9 +278,9 @@ fn name_of(name: &ManifestName) -> &str {
     }
 }
 
-/// The targets of a `Link` header (RFC 8288) that are the next page.
+/// The targets of a `Link` header (RFC 8288) with the relation `next`.
 pub(crate) fn next_links(value: &str) -> impl Iterator<Item = &str> {
-    // A target may hold commas, so the parts are told by the angle brackets.
+    // A target may contain commas, so the angle brackets separate the parts.
     value.split('<').skip(1).filter_map(|part| {
         let (target, parameters) = part.split_once('>')?;
         let is_next = parameters.split([';', ',']).any(|parameter| {

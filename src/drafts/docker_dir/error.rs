@@ -1,4 +1,4 @@
-//! What can go wrong with the store. Every error names the path that it is about.
+//! The errors of the store. Every error names its path.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,20 +7,20 @@ use crate::failure_kind::FailureKind;
 use crate::model::DocumentError;
 use crate::sanitize::io_error;
 
-/// Why a draft cannot be read or changed. The draft itself is as it was.
+/// Why a draft cannot be read or changed. The draft itself has not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system refuses.
+    /// An error of the operating system.
     #[error("cannot {what} {}: {}", path.display(), io_error(source))]
     Io {
         /// The verb, as in "cannot VERB PATH".
         what: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// The operating system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file is there and is no entry.
+    /// A file that is no entry.
     #[error("invalid manifest file {}: {source}", path.display())]
     Entry {
         /// The file.
@@ -28,32 +28,32 @@ pub enum StoreError {
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// The filesystem has no locks.
+    /// A filesystem without locks.
     #[error("cannot lock {}: its filesystem has no file locks ({})", path.display(), io_error(source))]
     NoLocks {
         /// The lock file.
         path: PathBuf,
-        /// The operating system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file of a lock that we may not open.
+    /// A lock file that may not be opened.
     #[error("cannot open {}, which belongs to user number {user}: {}", path.display(), io_error(source))]
     LockedOut {
         /// The lock file.
         path: PathBuf,
-        /// Whom it belongs to.
+        /// The owner's user id.
         user: u32,
-        /// The operating system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// Another process holds the lock, and the time to wait for it is over.
+    /// Another process holds the lock, and the time limit has passed.
     #[error("another docker-manifest{} is still busy with {list}", process(*holder))]
     InUse {
         /// The list.
         list: String,
         /// The lock file.
         path: PathBuf,
-        /// The number of the process that holds it, where that is known.
+        /// The process id of the holder, if it is known.
         holder: Option<u32>,
     },
     /// A file in a list's folder that is no entry of a list.
@@ -62,37 +62,37 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Docker's naming gives two lists the same directory, and the other one has it.
+    /// Another list has the same directory by docker's naming.
     #[error("manifest list {wanted} cannot be kept beside {holder}: docker's store has one directory for both, {}", path.display())]
     NameTaken {
-        /// The list that was asked for.
+        /// The requested list.
         wanted: String,
-        /// The list that has the directory.
+        /// The list that owns the directory.
         holder: String,
         /// The directory.
         path: PathBuf,
     },
-    /// Two images of one draft share the name of the file that docker keeps them in.
+    /// Two images of one draft have the same file by docker's naming.
     #[error("image {wanted} cannot stand beside {holder} in one manifest list: docker's store has one file for both")]
     FileTaken {
-        /// The image that was to be added.
+        /// The image to be added.
         wanted: String,
-        /// The image that is there.
+        /// The image that owns the file.
         holder: String,
         /// The file.
         path: PathBuf,
     },
-    /// A later version of this program has written what this one does not know.
+    /// A later version of this program has written an unknown format.
     #[error("{} is of format {format}, and this version knows only {known}", path.display())]
     NewerFormat {
-        /// The file that says so.
+        /// The file with the format.
         path: PathBuf,
-        /// What it says.
+        /// The format.
         format: u64,
-        /// The highest format known here.
+        /// The highest known format.
         known: u64,
     },
-    /// Our sidecar for a folder that is there, of a format that is known, and yet it makes no sense.
+    /// A sidecar of a known format, for an existing folder, with invalid content.
     #[error("{} is damaged: {source}", path.display())]
     Sidecar {
         /// The sidecar.
@@ -100,7 +100,7 @@ pub enum StoreError {
         /// What is wrong with it.
         source: DocumentError,
     },
-    /// The sidecar speaks of the list, and it is not known whether of the draft that is there.
+    /// The sidecar names the list, and it is not known whether it belongs to the present draft.
     #[error(
         "{} says more of manifest list {list}, of a draft that was in another folder than {} is now",
         path.display(), folder.display()
@@ -113,47 +113,47 @@ pub enum StoreError {
         /// The list's folder.
         folder: PathBuf,
     },
-    /// Something else stands where a file or a folder of the store should be.
+    /// A file or folder of the store has been replaced by something else.
     #[error("{} is {found}, where {wanted} of the store should be", path.display())]
     Misplaced {
-        /// The place.
+        /// The path.
         path: PathBuf,
         /// What is there, as in "is FOUND".
         found: &'static str,
         /// What should be there.
         wanted: &'static str,
     },
-    /// A file or a folder that another user put there.
+    /// A file or folder of another user.
     #[error("{} belongs to another user, number {user}", path.display())]
     Foreign {
         /// The file or folder.
         path: PathBuf,
-        /// Whom it belongs to.
+        /// The owner's user id.
         user: u32,
     },
-    /// A file, or a draft, of a size that none has.
+    /// A file or draft above the size limit.
     #[error("{} is over the {limit} bytes that are read at most", path.display())]
     TooLarge {
         /// The file, or the draft's folder.
         path: PathBuf,
-        /// How much is read, in bytes.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A folder with more in it than any draft has.
+    /// A folder with too many files.
     #[error("{} has over {limit} files", path.display())]
     TooMany {
         /// The folder.
         path: PathBuf,
-        /// How many are read.
+        /// The maximum number.
         limit: usize,
     },
-    /// A folder that no manifest list can have.
+    /// A folder whose name no manifest list can have.
     #[error("{} has a name that no manifest list has", path.display())]
     Nameless {
         /// The folder.
         path: PathBuf,
     },
-    /// Docker wrote to the same list again and again.
+    /// Docker wrote to the same list in every attempt.
     #[error("manifest list {list} is being changed by docker all the time")]
     Busy {
         /// The list.
@@ -166,7 +166,7 @@ fn process(holder: Option<u32>) -> String {
 }
 
 impl StoreError {
-    /// What scripts see of it: its kind, and the file or folder that it is about.
+    /// The kind for scripts, and the file or folder that the error concerns.
     pub fn describe(&self) -> (FailureKind, Option<&Path>) {
         match self {
             StoreError::Io { path, .. }
@@ -189,18 +189,18 @@ impl StoreError {
         }
     }
 
-    /// For `map_err`: an error of the operating system, said of a path.
+    /// For `map_err`: an error of the operating system about a path.
     pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
         move |source| StoreError::Io { what, path: path.to_owned(), source }
     }
 
-    /// What is at `path` is no longer what was read there.
+    /// The content at `path` has changed since it was read.
     pub(super) fn race(path: &Path) -> StoreError {
         let source = io::Error::new(io::ErrorKind::ResourceBusy, "another program has changed it meanwhile");
         StoreError::Io { what: PLACE, path: path.to_owned(), source }
     }
 
-    /// Whether a client that takes no lock changed the list between our look and our write.
+    /// Whether a client without a lock changed the list between our read and our write.
     pub(super) fn is_race(&self) -> bool {
         use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound, ResourceBusy};
         match self {
@@ -213,6 +213,6 @@ impl StoreError {
     }
 }
 
-/// The verbs of the steps that a race can break: moving what is staged to its place, and taking away what is there.
+/// The verbs of the steps that a race can interrupt: moving staged files into place, and removing files.
 pub(super) const PLACE: &str = "move into place";
 pub(super) const TAKE: &str = "remove";

@@ -1,4 +1,4 @@
-//! What the sidecar of format 3 has beyond format 2: the order and the form of the list. See `store-format.md`,
+//! The members of a sidecar of format 3 that format 2 lacks: the order and the form of the list. See `store-format.md`,
 //! "Order and form".
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::model::{DocumentError, Draft, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// The members as values, with entries by the names of their files.
+/// The members as values. Entries are named by their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Form {
     source: Option<SourceIndex>,
@@ -67,7 +67,7 @@ impl Form {
         }
     }
 
-    /// What names a file that is not there is passed over.
+    /// Copies the members to the draft. Names of missing files are skipped.
     pub(super) fn apply_to(&self, draft: &mut Draft) {
         draft.source.clone_from(&self.source);
         draft.carried.clone_from(&self.carried);
@@ -125,7 +125,7 @@ fn source(value: &Value) -> Result<SourceIndex, DocumentError> {
     Ok(SourceIndex { nested: nested.collect::<Result<_, _>>()?, ..one_source(value)? })
 }
 
-/// Without what lies in it. The bytes have to be those that the digest says.
+/// One source, without its nested indexes. Its bytes must have its digest.
 fn one_source(value: &Value) -> Result<SourceIndex, DocumentError> {
     let members = json::Members::of("Sidecar.source", value)?;
     let text = members.string("digest")?;

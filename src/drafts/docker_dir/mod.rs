@@ -1,10 +1,10 @@
 //! The local store of drafts: docker's own directory, read and written as `store-format.md` says.
 //!
-//! [`DockerDir`] is a [`DraftStore`]. Beside that it has what only a folder with a lock can do: [`DockerDir::change`]
-//! locks, reads, lets the caller make a new [`Draft`] of the old one, and writes the difference, and
-//! [`DockerDir::replace`] needs nothing of what is there. [`DockerDir::names`], [`DockerDir::stored`] and
-//! [`DockerDir::remove_stored`] are for drafts that nobody named. Nothing else touches the files: values go in and come
-//! out, and paths are in errors alone.
+//! [`DockerDir`] is a [`DraftStore`]. It has further operations that need a folder with a lock: [`DockerDir::change`]
+//! locks, reads, lets the caller make a new [`Draft`] from the old one, and writes the difference.
+//! [`DockerDir::replace`] does not read the old draft. [`DockerDir::names`], [`DockerDir::stored`] and
+//! [`DockerDir::remove_stored`] address drafts by their directories. No other module opens these files; paths leave
+//! this module only in errors.
 
 mod atomic;
 mod checked_access;
@@ -44,43 +44,43 @@ pub use stored::StoredDraft;
 use lock::Lock;
 use paths::Paths;
 
-/// How often a change starts over because a docker client, which knows no lock, got in between.
+/// How often a change starts over because a docker client, which uses no lock, has written meanwhile.
 const ATTEMPTS: usize = 8;
 
 /// Docker's `manifests` directory, and ours beside its lists.
 #[derive(Debug, Clone)]
 pub struct DockerDir {
     paths: Paths,
-    /// How long a lock is waited for.
+    /// The maximum wait for a lock.
     patience: Option<Duration>,
 }
 
 impl DockerDir {
-    /// The store in docker's configuration directory. Touches nothing; the directory is made by the first change.
+    /// The store in docker's configuration directory. Does no I/O; the first change creates the directory.
     pub fn new(config_dir: &Path) -> DockerDir {
         DockerDir { paths: Paths::new(&config_dir.join("manifests")), patience: None }
     }
 
-    /// The same store, where waiting for a lock ends after this time, if one is given.
+    /// Limits the wait for a lock, if a time is given.
     #[must_use]
     pub fn waiting(self, patience: Option<Duration>) -> DockerDir {
         DockerDir { patience, ..self }
     }
 
-    /// The draft for those who only show it. Where it is not known whether it says of itself what is written down of
-    /// that list, it says nothing, and an error tells so.
+    /// The draft, for display. If it is not known whether the sidecar belongs to it, it is returned without the
+    /// sidecar's content, together with an error.
     ///
     /// # Errors
-    /// As [`DraftStore::load`], but for that one.
+    /// As [`DraftStore::load`], except for that one.
     pub fn shown(&self, list: &Reference) -> Result<Option<(Draft, Option<StoreError>)>, StoreError> {
         read::shown(&self.paths, &names::docker_name(list), list)
     }
 
-    /// Changes the draft of `list` under its lock: `change` is given what is there and returns what shall be there,
-    /// `None` for nothing. `notice` is told, once, if the lock has to be waited for.
+    /// Changes the draft of `list` under its lock: `change` gets the present draft and returns the new one; `None`
+    /// deletes it. `notice` is called once if the lock must be waited for.
     ///
-    /// The entries that differ are written, each by an atomic rename; a new list appears as a whole. After an error
-    /// everything is as it was before. `change` may be called again if docker wrote at the same time.
+    /// Changed entries are written one by one, each by an atomic rename; a new list appears as a whole. After an error
+    /// everything is as before. `change` may be called again if docker wrote at the same time.
     ///
     /// # Errors
     /// Those of `change`, and a store that cannot be read, locked or written.
@@ -91,7 +91,7 @@ impl DockerDir {
         mut change: impl FnMut(Option<&Draft>) -> Result<Option<Draft>, E>,
     ) -> Result<(), E> {
         let name = names::docker_name(list);
-        // An answer that needs no write, such as a refusal, needs no lock and makes no directory either.
+        // A result that needs no write, such as a refusal, needs no lock and creates no directory.
         if !self.is_there(&name)? && change(None)?.is_none() {
             return Ok(());
         }
@@ -108,9 +108,9 @@ impl DockerDir {
         Err(last.unwrap_or_else(|| StoreError::Busy { list: list.to_string() }).into())
     }
 
-    /// The names of all drafts, as docker's directory names, sorted; none where there is no store.
+    /// The names of all drafts, as docker's directory names, sorted; empty if there is no store.
     ///
-    /// A name whose sidecar cannot be read is not known; [`DockerDir::stored`] says what is wrong with it.
+    /// The list is not known if the sidecar cannot be read; [`DockerDir::stored`] returns that error.
     ///
     /// # Errors
     /// A store that cannot be read.
@@ -123,19 +123,19 @@ impl DockerDir {
         Ok(named.collect())
     }
 
-    /// The draft behind a name, with what is known of it beside; `None` where it is gone by now. Takes no lock.
+    /// The draft of a directory, with its metadata; `None` if it no longer exists. Takes no lock.
     ///
     /// # Errors
-    /// A draft that cannot be read, or that holds what is no entry; a name that no list can have.
+    /// A draft that cannot be read, a directory with a file that is no entry, and a name that no list can have.
     pub fn stored(&self, name: &StoredName) -> Result<Option<StoredDraft>, StoreError> {
         if name.is_a_step_down() { stored::look(&self.paths, name) } else { Ok(None) }
     }
 
-    /// Puts `draft` in the place of whatever there is of its list, readable or not. `notice` is told, once, if the lock
-    /// has to be waited for.
+    /// Replaces the draft of the same list, readable or not, by `draft`. `notice` is called once if the lock must be
+    /// waited for.
     ///
     /// # Errors
-    /// A directory with what is no entry, or of another list; a store that cannot be locked or written.
+    /// A directory with a file that is no entry, or of another list; a store that cannot be locked or written.
     pub fn replace(&self, draft: &Draft, notice: &dyn Fn(&str)) -> Result<(), StoreError> {
         let list = &draft.reference;
         let name = names::docker_name(list);
@@ -148,10 +148,10 @@ impl DockerDir {
         })
     }
 
-    /// What a removal needs to know of the draft behind a name, readable or not; `None` where it is gone by now.
+    /// What a removal reads of the draft of a directory, readable or not; `None` if it no longer exists.
     ///
     /// # Errors
-    /// A directory with what is no entry, or that no list can have.
+    /// A directory with a file that is no entry, or that no list can have.
     pub fn removable(&self, name: &StoredName) -> Result<Option<Removable>, StoreError> {
         if !name.is_a_step_down() {
             return Ok(None);
@@ -160,12 +160,12 @@ impl DockerDir {
         remains.map(|remains| remains.describe(&self.paths, name)).transpose()
     }
 
-    /// Removes the draft behind a name under its lock, readable or not, if it is there, is still the one that the name
-    /// speaks of, and, where `older_than` is given, was last changed before that; whether it did. `notice` is told,
-    /// once, if the lock has to be waited for.
+    /// Removes the draft of a directory under its lock, readable or not, if it is still the one that `name` was read
+    /// from and, with `older_than`, was last changed before that time. Returns whether it was removed. `notice` is
+    /// called once if the lock must be waited for.
     ///
     /// # Errors
-    /// As [`DockerDir::removable`]: what is not known to be a draft stays. A store that cannot be locked or written.
+    /// As [`DockerDir::removable`], and a store that cannot be locked or written.
     pub fn remove_stored(
         &self,
         name: &StoredName,
@@ -177,7 +177,7 @@ impl DockerDir {
             let remains = remains::look(&self.paths, directory)?.filter(|remains| remains.may_go(name, older_than));
             remains.map(|remains| Ok((remains.describe(&self.paths, name)?.list, remains))).transpose()
         };
-        // What will not go needs no lock, and makes no directories for one.
+        // A directory that cannot be removed needs no lock, and no directories for one.
         if !name.is_a_step_down() {
             return Ok(false);
         }
@@ -189,11 +189,10 @@ impl DockerDir {
         })
     }
 
-    /// Clears what killed processes left: staged files, and sidecars and locks of lists that are not there. What
-    /// somebody is using stays.
+    /// Deletes what killed processes left: staged files, and sidecars and locks without a list. Files in use stay.
     ///
     /// # Errors
-    /// The first of what cannot be deleted; the rest is cleared all the same.
+    /// The first file that cannot be deleted; the others are deleted anyway.
     pub fn sweep(&self) -> Result<(), StoreError> {
         sweep::sweep(&self.paths)
     }
@@ -202,7 +201,7 @@ impl DockerDir {
         Lock::acquire(&self.paths, name, list, notice, self.patience)
     }
 
-    /// Starts over where docker, which knows no lock, got in between.
+    /// Starts over if docker, which uses no lock, has written meanwhile.
     fn again<T>(list: &Reference, mut attempt: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -214,7 +213,7 @@ impl DockerDir {
         Err(last.unwrap_or_else(|| StoreError::Busy { list: list.to_string() }))
     }
 
-    /// Whether there is a directory `name`; one that cannot be looked at is not taken for one that is not there.
+    /// Whether there is a directory `name`. One that cannot be checked is an error.
     fn is_there(&self, name: &str) -> Result<bool, StoreError> {
         checked_access::directory(&self.paths.list(name)).map(|found| found.is_some())
     }
@@ -223,12 +222,12 @@ impl DockerDir {
 impl DraftStore for DockerDir {
     type Error = StoreError;
 
-    /// Docker does not write the names of lists down, so that some are guesses.
+    /// Docker does not store the names of lists, so some names are guesses.
     fn lists(&self) -> Result<Vec<Reference>, StoreError> {
         Ok(self.names()?.iter().filter_map(StoredName::list).collect())
     }
 
-    /// Takes no lock. Another list that has the same directory is an error.
+    /// Takes no lock. If another list has the same directory, that is an error.
     fn load(&self, list: &Reference) -> Result<Option<Draft>, StoreError> {
         read::draft(&self.paths, &names::docker_name(list), list)
     }
@@ -275,7 +274,7 @@ impl DraftStore for DockerDir {
         DockerDir::again(list, || {
             let Some(remains) = remains::look(&self.paths, &name)? else { return Ok(false) };
             remains.check(list, &self.paths.list(&name))?;
-            // Whatever docker has written into it meanwhile is of the list that is to go.
+            // What docker has written into it meanwhile belongs to the list that is removed.
             let may_go = |away: &Path| {
                 remains::check(away)?;
                 remains.is_at(away)

@@ -1,10 +1,11 @@
-//! The names that docker gives to directories and files, and the way from a directory's name back to a list's. Docker's naming loses which `-` was a `:` and which `_` was a `/`, so a
-//! list that this program has not written down can only be guessed. See `store-format.md`, "Names that docker mixes".
+//! Docker's names of directories and files, and the list that a directory belongs to. Docker's names do not show which
+//! `-` was a `:` and which `_` was a `/`, so a list without a sidecar can only be guessed. See `store-format.md`,
+//! "Names that docker mixes".
 
 use crate::model::{Entry, EntryKey};
 use crate::reference::{Reference, Repository};
 
-/// The name under which docker keeps a reference, of a list or of an entry: `:` becomes `-` and `/` becomes `_`.
+/// Docker's name for a reference, of a list or of an entry: `:` becomes `-` and `/` becomes `_`.
 ///
 /// Two references can share a name (`h/a_b:1` and `h/a/b:1`); see `store-format.md`, "Names that docker mixes".
 pub(crate) fn docker_name(reference: &Reference) -> String {
@@ -16,29 +17,29 @@ pub(super) fn file_name(key: &EntryKey) -> String {
     key.image().map_or_else(|| key.text().to_owned(), mixed)
 }
 
-/// The key of an entry that was found in a file of this name.
+/// The key of an entry that was read from a file of this name.
 pub(super) fn entry_key(file: String, entry: &Entry) -> EntryKey {
     if docker_name(&entry.reference) == file { EntryKey::of(&entry.reference) } else { EntryKey::named(file) }
 }
 
-/// A draft that is there, by the name of its directory.
+/// A draft in the store, by the name of its directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredName {
-    /// The directory's name, which several references can share.
+    /// The directory's name, which several references may share.
     pub directory: String,
-    /// The list that it holds, where this program made or changed it.
+    /// The list, if the sidecar records it.
     pub known: Option<Reference>,
 }
 
 impl StoredName {
-    /// The list: known for sure, or the likeliest that docker keeps under this name; `None` if there is none.
+    /// The list: recorded, or the most likely one that docker keeps under this name; `None` if there is none.
     ///
-    /// [`super::DockerDir::stored`], which looks at the entries too, guesses better.
+    /// [`super::DockerDir::stored`] also reads the entries, and guesses better.
     pub fn list(&self) -> Option<Reference> {
         self.known.clone().or_else(|| guess(&self.directory))
     }
 
-    /// Whether this can be the name of a directory of the store: one step down, and not ours.
+    /// Whether this can be the name of a directory of the store: a single path component, and not ours.
     pub(super) fn is_a_step_down(&self) -> bool {
         !self.directory.is_empty() && !self.directory.starts_with('.') && !self.directory.contains(['/', '\\'])
     }
@@ -68,8 +69,8 @@ pub(super) fn is_of_a_reference(name: &str) -> bool {
     guess(name).is_some()
 }
 
-/// Takes every `_` before the tag for a `/`, the last `-` that gives a reference for the tag's `:`, and digits behind a
-/// `-` in the host for its port. Whatever reference has this directory, one is found.
+/// Reads every `_` before the tag as a `/`, the last `-` that gives a reference as the tag's `:`, and digits after a
+/// `-` in the host as its port. If any reference has this directory, one is found.
 fn guess(directory: &str) -> Option<Reference> {
     let (name, digest) = match directory.split_once('@') {
         Some((name, digest)) => (name, format!("@{}", last_is_colon(digest)?)),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     proptest! {
-        /// What docker and the store rely on: a name for a file, not a path, and never one of the store's own.
+        /// Docker and the store rely on this: a name of a file, not a path, and never one of the store's own.
         #[test]
         fn names_are_names_of_files(texts in prop::array::uniform2("([a-c.:\\[\\]_-]{1,6}/){0,3}[a-c._-]{1,6}(:[a-c._-]{1,3})?")) {
             let [one, two] = texts.map(|text| Reference::parse(&text).ok());

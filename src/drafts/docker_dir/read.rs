@@ -1,5 +1,5 @@
-//! Reading lists, docker's and ours. Docker writes without a lock and in place, so what is read half-written is read
-//! again before it is called broken. See `store-format.md`, "Readers".
+//! Reads lists, docker's and ours. Docker writes without a lock and in place, so partial content is read again before
+//! it counts as broken. See `store-format.md`, "Readers".
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -19,29 +19,29 @@ use crate::drafts::docker_dir::sidecar::{self, DirectoryState, Sidecar};
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
-/// How often a file that makes no sense is read again, and how long between: docker's write takes far less.
+/// How often an invalid file is read again, and the pause between. Docker's write takes far less.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
-/// No further attempt after this, however few there were: what takes so long to read is not about to become whole.
+/// No further attempt after this time: a slow read does not become complete by repeating it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The most that is read of one draft, in bytes of its files.
+/// The maximum size of one draft, in bytes of its files.
 pub const DRAFT_LIMIT: u64 = 256 << 20;
 
-/// A list as it was at one moment, with what it was read from.
+/// A list at one moment, and the files that it was read from.
 pub(super) struct Snapshot {
     pub(super) draft: Draft,
     pub(super) sidecar: Option<Sidecar>,
     pub(super) seen: SeenFiles,
 }
 
-/// A directory and the bytes of its files, for whoever must know later that nothing has become of them since.
+/// A directory and the bytes of its files, to find out later whether they have changed.
 pub(super) struct SeenFiles {
     pub(super) identity: String,
     pub(super) files: Files,
 }
 
 impl SeenFiles {
-    /// Whether this directory is the one that was read, with what was in it then. Wherever it lies by now.
+    /// Whether this directory is the one that was read, with unchanged content, wherever it is now.
     pub(super) fn is_still(&self, directory: &Path) -> Result<bool, StoreError> {
         let names = directory::names(directory)?.unwrap_or_default();
         if sidecar::identity(directory)?.as_ref() != Some(&self.identity) || !names.iter().eq(self.files.keys()) {
@@ -55,7 +55,7 @@ impl SeenFiles {
     }
 }
 
-/// The list in directory `name`, or `None` where there is none.
+/// The list in directory `name`, or `None` if there is none.
 pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Snapshot>, StoreError> {
     let found = settled(
         paths,
@@ -75,7 +75,7 @@ pub(super) fn snapshot(paths: &Paths, name: &str, list: &Reference) -> Result<Op
     }))
 }
 
-/// The same without the files' bytes, of which a large list has many.
+/// As [`snapshot`], without the files' bytes, which are many for a large list.
 pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Option<Draft>, StoreError> {
     let found = settled(
         paths,
@@ -86,8 +86,8 @@ pub(super) fn draft(paths: &Paths, name: &str, list: &Reference) -> Result<Optio
     Ok(found.map(|StableRead { look, found }| with_sidecar(look.sidecar.as_ref(), found)))
 }
 
-/// The same for those who only show it: the entries, also where it is not known whether the sidecar speaks of them;
-/// and then, as an error, what is wrong.
+/// As [`draft`], for display: the entries, even if it is not known whether the sidecar belongs to them; then together
+/// with that error.
 pub(super) fn shown(
     paths: &Paths,
     name: &str,
@@ -101,7 +101,7 @@ pub(super) fn shown(
     }))
 }
 
-/// Refuses a list that has not this directory, and one of which it is not known what it says of itself.
+/// Refuses a list that does not own this directory, and one whose sidecar may not belong to it.
 fn check(paths: &Paths, name: &str, list: &Reference, look: &DirectoryState) -> Result<(), StoreError> {
     if let Some(sidecar) = &look.sidecar {
         return sidecar.check(list, &paths.list(name));
@@ -121,13 +121,13 @@ fn with_sidecar(sidecar: Option<&Sidecar>, mut draft: Draft) -> Draft {
     draft
 }
 
-/// What was read of a list's directory, and what was seen of it and of its sidecar around that.
+/// A list's directory, and the identity and sidecar that it had before and after the read.
 pub(super) struct StableRead<T> {
     pub(super) look: DirectoryState,
     pub(super) found: T,
 }
 
-/// Reads a list's directory between two looks at it and its sidecar that say the same, so that all belongs together.
+/// Reads a list's directory between two equal reads of its identity and sidecar, so that all belong together.
 pub(super) fn settled<T>(
     paths: &Paths,
     name: &str,
@@ -142,7 +142,7 @@ pub(super) fn settled<T>(
         let after = sidecar::look(paths, name)?;
         check(&after)?;
         if after == before || attempt == ATTEMPTS {
-            // Of the two directories, if they still differ, the one that a change is then refused for.
+            // If the identities still differ, the one that a change is then refused for.
             let look = DirectoryState { identity: before.identity, ..after };
             return Ok(Some(StableRead { look, found }));
         }
@@ -151,7 +151,7 @@ pub(super) fn settled<T>(
     }
 }
 
-/// Reads until what is read makes sense, or is broken for good.
+/// Reads until the content is valid, or is finally broken.
 fn again<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let begun = Instant::now();
     let mut attempt = 0;
@@ -164,7 +164,7 @@ fn again<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreE
     }
 }
 
-/// A file that docker is writing is cut short; one that is being removed is gone when it is opened.
+/// A file that docker is writing is cut short; a file that is being removed is gone when it is opened.
 fn may_pass(error: &StoreError) -> bool {
     match error {
         StoreError::Entry { .. } => true,
@@ -173,7 +173,7 @@ fn may_pass(error: &StoreError) -> bool {
     }
 }
 
-/// Reads every file, and gives each to `keep` once it is understood.
+/// Reads every file, and passes each to `keep` once it is decoded.
 fn read_once(
     directory: &Path,
     list: &Reference,
@@ -184,8 +184,8 @@ fn read_once(
     Ok(found.then_some(draft))
 }
 
-/// Reads every file of a list's directory and gives its entry to `take`, then its bytes to `keep`; whether there is
-/// such a directory.
+/// Reads every file of a list's directory and passes its entry to `take`, then its bytes to `keep`. Returns whether
+/// there is such a directory.
 pub(super) fn entries(
     directory: &Path,
     take: impl FnMut(String, Entry),
@@ -218,10 +218,9 @@ fn entries_within(
     Ok(true)
 }
 
-/// The files that a draft is kept in, those that are written with this mark. An entry that is as it was keeps the bytes
-/// that it was read from.
+/// The files of a draft, written with this mark. An unchanged entry keeps its bytes.
 ///
-/// Two images whose files would have one name are refused.
+/// Two images whose files would have the same name are refused.
 pub(super) fn encode(before: Option<&Snapshot>, after: &Draft, target: &Path, mark: &str) -> Result<Files, StoreError> {
     let mut files = Files::new();
     let mut holders: BTreeMap<String, &Entry> = BTreeMap::new();

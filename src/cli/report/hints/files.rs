@@ -1,9 +1,9 @@
-//! Advice on files that name images (`--from`).
+//! Hints about files that name images (`--from`).
 
 use crate::core::file_error::FileError;
 use crate::model::build_output::BuildOutputError;
 
-/// What to do about a file that cannot be used.
+/// The hint about a file that cannot be used.
 pub(super) fn hint(error: &FileError) -> Option<String> {
     let hint = match error {
         FileError::Refused { .. } => "name the file itself; '-' reads standard input",

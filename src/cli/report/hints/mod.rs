@@ -1,5 +1,5 @@
-//! What to do next: advice for those failures where there is some. Here for the failures of commands; of a registry, and
-//! of the store and its documents, in modules of their own.
+//! Hints: what the user can do about a failure. Failures of commands are here; those of registries, and of the store
+//! and its documents, have their own modules.
 
 mod files;
 mod reference;
@@ -15,7 +15,7 @@ use crate::core::missing_child::NamedBy;
 use crate::core::shim::ShimError;
 use crate::net::RegistryErrorKind;
 
-/// What a word that nobody knows was probably meant to be.
+/// What an unknown word was probably meant to be.
 pub(super) fn meant(near: &Near) -> String {
     match near {
         Near::Word(word) => format!("did you mean '{word}'?"),
@@ -27,7 +27,7 @@ pub(super) fn meant(near: &Near) -> String {
     }
 }
 
-/// Advice for one failure; `certificates` is the folder that certificates for registries are read from.
+/// The hints for one failure. `certificates` is the folder of certificates for registries.
 pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     let hint = match error {
         CommandError::Name { typed, .. } => return reference::typed(typed),
@@ -112,13 +112,13 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     vec![hint]
 }
 
-/// Advice on a blob that is in none of the repositories that should have it.
+/// The hint about a blob that none of its repositories has.
 fn gone(sources: &[String]) -> String {
     let sources = sources.join(" and ");
     format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
 }
 
-/// Advice on a shim that cannot be put in place, or taken away.
+/// The hints about a shim that cannot be installed or removed.
 fn shim(error: &ShimError) -> Vec<String> {
     let hint = match error {
         ShimError::Foreign { before, .. } => match before.first().map(|dir| dir.display()) {

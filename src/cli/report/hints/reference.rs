@@ -1,10 +1,10 @@
-//! Advice on names: what people type in the place of an image's.
+//! Hints about names: other texts that users type in place of an image's name.
 
 /// A host with an underscore.
 pub(super) const UNDERSCORE: &str = "a host name may not have an underscore: docker reads the name as one without a host; \
                                      call the registry by another name or by its address";
 
-/// Names of places that other tools (skopeo, buildx, podman) take beside registries.
+/// Prefixes that other tools (skopeo, buildx, podman) accept for other places than registries.
 const TRANSPORTS: [&str; 9] = [
     "oci",
     "oci-archive",
@@ -17,7 +17,7 @@ const TRANSPORTS: [&str; 9] = [
     "ostree",
 ];
 
-/// Advice on a text that is no reference.
+/// Hints about a text that is no reference.
 pub(super) fn typed(text: &str) -> Vec<String> {
     let lower = text.to_ascii_lowercase();
     let scheme = ["https://", "http://", "docker://"].into_iter().find(|scheme| lower.starts_with(scheme));
@@ -38,8 +38,8 @@ pub(super) fn typed(text: &str) -> Vec<String> {
     Vec::new()
 }
 
-/// Advice on a name that is a reference and was probably meant to be something else: `oci:dir` is the tag `dir` of
-/// `docker.io/library/oci`, and `my_registry/app` a repository of Docker Hub's.
+/// Hints about a valid reference that was probably meant to be something else: `oci:dir` is the tag `dir` of
+/// `docker.io/library/oci`, and `my_registry/app` a repository of Docker Hub.
 pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
     if registry != "docker.io" {
         return None;
@@ -57,7 +57,7 @@ fn of_transport(transport: &str) -> String {
     format!("{transport}: is not read here; only images in registries can be named: push it to one first")
 }
 
-/// Advice on a name with tag and digest whose tag does not lead to that digest.
+/// Hints about a name with tag and digest whose tag names another digest.
 pub(super) fn moved(reference: &str) -> String {
     let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
     let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);

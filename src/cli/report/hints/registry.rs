@@ -1,4 +1,4 @@
-//! Advice on exchanges with registries.
+//! Hints about requests to registries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::reference;
 use crate::model::media_type;
 use crate::net::{Address, AddressSource, RegistryError, RegistryErrorKind as Kind, certs_d_name};
 
-/// Advice on a manifest that a registry says it has not.
+/// Hints about a manifest that a registry does not have.
 pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> {
     let request = error.request.as_ref();
     let path = request.and_then(|request| request.repository.as_deref()).unwrap_or_default();
@@ -24,7 +24,7 @@ pub(super) fn not_served(reference: &str, error: &RegistryError) -> Vec<String> 
     other.or(moved).map_or_else(check, |hint| vec![hint])
 }
 
-/// Error codes of the distribution specification that say something other than that the form is refused.
+/// Error codes (distribution-spec, "Error Codes") that do not mean an unsupported media type.
 const ABOUT_SOMETHING_ELSE: [&str; 18] = [
     "BLOB_UNKNOWN",
     "BLOB_UPLOAD_INVALID",
@@ -46,7 +46,7 @@ const ABOUT_SOMETHING_ELSE: [&str; 18] = [
     "UNKNOWN",
 ];
 
-/// Whether a registry may have refused a manifest for its media type.
+/// Whether a registry may have refused a manifest because of its media type.
 fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
     let has = |codes: &[&str]| error.codes().iter().any(|code| codes.contains(&code.as_str()));
     if error.kind != Kind::Refused || has(&ABOUT_SOMETHING_ELSE) {
@@ -55,31 +55,31 @@ fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
     match error.status {
         Some(415) => true,
         Some(405) => [media_type::OCI_INDEX, media_type::DOCKER_LIST].contains(&media_type),
-        // No code, or one that is not known.
+        // No code, or an unknown one.
         Some(400 | 406 | 422) => true,
         _ => has(&["MANIFEST_INVALID", "UNSUPPORTED"]),
     }
 }
 
-/// Advice on a body that is too large.
+/// The hint about a body that is too large.
 const TOO_LARGE: &str = "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most";
 
-/// Whether the registry's words have one of these in them; they are in lower case.
+/// Whether the registry's message contains one of these words, given in lower case.
 fn says(error: &RegistryError, words: &[&str]) -> bool {
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref()).unwrap_or_default();
     let text = format!("{} {detail}", error.detail).to_lowercase();
     words.iter().any(|word| text.contains(word))
 }
 
-/// Whether a registry may have refused a manifest because it does not let the tag move. There is no code for it: ECR
-/// answers 400 or 409, Harbor 412, others 403, and Nexus says that assets may not be updated.
+/// Whether a registry may have refused a manifest because the tag is immutable. There is no code for it: ECR answers
+/// 400 or 409, Harbor 412, others 403, and Nexus says that assets may not be updated.
 fn may_be_the_tag(error: &RegistryError) -> bool {
     let tag = error.request.as_ref().and_then(|request| request.reference.as_deref());
     tag.is_some_and(|tag| !tag.contains(':'))
         && (matches!(error.status, Some(409 | 412)) || says(error, &["immutab", "overwrit", "not allow updating"]))
 }
 
-/// Advice on a manifest that a registry would not take.
+/// Hints about a manifest that a registry refused.
 pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) -> Vec<String> {
     let has = |code: &str| error.codes().iter().any(|known| known == code);
     let hint = match (error.kind, error.status) {
@@ -120,18 +120,18 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
     more.into_iter().chain([hint.to_owned()]).collect()
 }
 
-/// Advice on an exchange with a registry.
+/// Hints about a failed request.
 pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String> {
     let registry = &error.registry;
     let given = error.address().filter(|address| address.is_given());
     let path = error.request.as_ref().and_then(|request| request.repository.as_deref()).unwrap_or_default();
-    // Docker Hub asks for a login where it knows no repository.
+    // Docker Hub requires a login for a repository that does not exist.
     if matches!(error.kind, Kind::Unauthorized | Kind::LoginRefused | Kind::Forbidden | Kind::NotFound)
         && let Some(hint) = reference::of_another_kind(registry, path)
     {
         return vec![hint];
     }
-    // The server that did not convince may be another one than the registry.
+    // The server with the untrusted certificate may be another one than the registry.
     let host = given.and_then(|address| Some(address.origin.split_once("://")?.1)).unwrap_or(registry);
     let folder = certificates.join(host);
     let folder = folder.display();
@@ -157,7 +157,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         }
         Kind::Refused if error.status == Some(413) => TOO_LARGE.into(),
 
-        // Some answer so in the place of a 401 or a 403, and some want a repository to be made before it is filled.
+        // Some registries answer this instead of 401 or 403, and some require that a repository is created first.
         Kind::NotFound if error.is_write() => format!(
             "the repository may be private or not there yet: log in with docker login {registry}, or have it made first"
         ),
@@ -165,7 +165,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::Unauthorized => format!("log in with: docker login {registry}"),
         Kind::LoginRefused => format!("log in again with: docker login {registry}"),
         Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
-        // Artifactory, for one.
+        // Artifactory, for example.
         Kind::Forbidden if !error.is_write() => format!(
             "check the name: some registries answer so where there is nothing of that name; else the account that is logged in \
              may not read it: docker login {registry}"
@@ -175,7 +175,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         }
         Kind::RateLimited => "wait before trying again; a login usually raises the limit".into(),
         Kind::PlainHttp => "add --insecure if you trust the network between here and there".into(),
-        // certs.d is not opened for it.
+        // certs.d is not opened for this host.
         Kind::Certificate if certs_d_name(host).is_none() => {
             "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".into()
         }
@@ -220,7 +220,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
     vec![hint]
 }
 
-/// Advice on an address that a registry gave and that does not answer.
+/// The hint about an address that a registry returned and that does not answer.
 fn of_address(registry: &str, address: Option<&Address>) -> String {
     match address.map(|address| address.source) {
         Some(AddressSource::Upload | AddressSource::NextPage) => format!(
@@ -236,8 +236,8 @@ fn of_address(registry: &str, address: Option<&Address>) -> String {
     }
 }
 
-/// The first `*.crt` of a registry's folder, where there are such files and none of them holds a certificate: they are
-/// passed over in silence, as docker does, so nobody has said so yet.
+/// The first `*.crt` of a registry's folder, if none of these files contains a certificate: they are ignored, as in
+/// docker, so no error has named them.
 fn junk(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|it| it == "crt")).collect();
@@ -245,7 +245,7 @@ fn junk(folder: &Path) -> Option<PathBuf> {
     if files.iter().any(|file| holds_certificate(file)) { None } else { files.into_iter().next() }
 }
 
-/// Whether a file holds a certificate that could be an authority's; one that cannot be read may well do.
+/// Whether a file contains a certificate that could be an authority's. A file that cannot be read counts as one.
 fn holds_certificate(file: &Path) -> bool {
     let Ok(bytes) = fs::read(file) else { return true };
     let mut certificates = CertificateDer::pem_slice_iter(&bytes).flatten();

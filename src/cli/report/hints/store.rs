@@ -1,11 +1,11 @@
-//! Advice on the store and on what is in it.
+//! Hints about the store and its content.
 
 use std::io::ErrorKind;
 
 use crate::drafts::docker_dir::StoreError;
 use crate::model::DocumentError;
 
-/// Advice on a draft that cannot become a list.
+/// Hints about a draft that cannot become a list.
 pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
@@ -21,7 +21,7 @@ pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
     vec![hint]
 }
 
-/// Advice on the store.
+/// Hints about errors of the store.
 pub(super) fn of_store(error: &StoreError) -> Vec<String> {
     let hint = match error {
         StoreError::Entry { path, .. } => {
