@@ -6,25 +6,71 @@ mod cases {
 
     /// The flags that docker's commands do not have, by command; comparisons with docker leave them out.
     const OWN_FLAGS: &[(&str, &[&str])] = &[
-        ("annotate", &["--annotation", "--artifact-type", "--features", "--force", "--timeout", "--unset-annotation"]),
+        (
+            "annotate",
+            &[
+                "--annotation",
+                "--artifact-type",
+                "--digest-file",
+                "--dry-run",
+                "--exact",
+                "--features",
+                "--force",
+                "--format",
+                "--insecure",
+                "--jobs",
+                "--metadata-file",
+                "--password-stdin",
+                "--push",
+                "-q",
+                "--quiet",
+                "--referrer-type",
+                "--referrers",
+                "--require",
+                "--retries",
+                "--strict",
+                "-t",
+                "--tag",
+                "--timeout",
+                "--type",
+                "--unset-annotation",
+                "--username",
+                "--verbose",
+            ],
+        ),
         (
             "create",
             &[
                 "--attestations",
+                "--digest-file",
+                "--dry-run",
                 "--empty",
+                "--exact",
                 "--format",
                 "--from",
                 "--jobs",
+                "--metadata-file",
                 "--offline",
                 "--password-stdin",
                 "--platform",
+                "--purge",
+                "--push",
+                "-q",
+                "--quiet",
                 "--replace",
                 "--repository",
+                "--referrer-type",
+                "--referrers",
                 "--require",
                 "--retries",
+                "--strict",
+                "-t",
+                "--tag",
                 "--target",
                 "--timeout",
+                "--type",
                 "--username",
+                "--verbose",
             ],
         ),
         (
@@ -100,6 +146,7 @@ mod cases {
     mod beyond_docker;
     mod carried_over;
     mod check;
+    mod ci_recipes;
     mod client;
     mod client_faults;
     mod client_fixture;
@@ -114,6 +161,7 @@ mod cases {
     mod docs;
     mod drafts;
     mod error_data;
+    mod formats;
     mod from_files;
     mod habits;
     mod hints;
@@ -130,6 +178,7 @@ mod cases {
     mod manifest_tool;
     mod names;
     mod odd_paths;
+    mod one_step;
     mod platforms;
     mod plugin;
     mod push;

@@ -55,6 +55,7 @@ impl CommandError {
             Error::Name { typed, .. } => Description::of(Kind::Reference).about(typed),
             Error::Exists { list } => Description::of(Kind::Conflict).about(list),
             Error::OtherDigest { target, .. } => Description::of(Kind::Conflict).about(target),
+            Error::Conflict(conflict) => Description::of(Kind::Conflict).about(conflict.list()),
             Error::Twice { .. } => Description::of(Kind::Conflict),
             Error::NotInList { image: name, .. }
             | Error::NotStoredIn { image: name, .. }
@@ -89,6 +90,7 @@ impl CommandError {
             | Error::SpecArguments(_)
             | Error::ManyLists { .. }
             | Error::Variable { .. }
+            | Error::NoVariable { .. }
             | Error::Password { .. } => Description::of(Kind::Usage),
             Error::Empty(list) | Error::ListTooLarge { list, .. } | Error::TooManyImages { list, .. } => {
                 Description::of(Kind::Draft).about(list)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::file_error::FileError;
+use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;
@@ -274,6 +275,15 @@ pub enum CommandError {
     /// Any other failure of a request.
     #[error(transparent)]
     Registry(Box<RegistryError>),
+    /// A published list that cannot be changed in one step.
+    #[error(transparent)]
+    Conflict(Box<ListConflict>),
+    /// `--format github` outside of GitHub Actions.
+    #[error("{name} is not set: --format github is for a step of GitHub Actions, whose runner sets it")]
+    NoVariable {
+        /// The variable.
+        name: &'static str,
+    },
     /// `--from`: a file that cannot be used, or an image that it names.
     #[error(transparent)]
     File(Box<FileError>),
@@ -404,4 +414,5 @@ boxed! {
     DocumentError => Draft,
     MissingChild => MissingChild,
     FileError => File,
+    ListConflict => Conflict,
 }

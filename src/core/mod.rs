@@ -7,6 +7,7 @@ pub mod error_parts;
 pub mod failures;
 pub mod file_error;
 pub mod inspect;
+pub mod list_conflict;
 pub mod listing;
 pub mod lookup;
 pub mod missing_child;

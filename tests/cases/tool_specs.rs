@@ -165,7 +165,7 @@ fn specs_that_are_in_use_are_published_by_the_link_with_a_warning() {
         refused.first_err_line(),
         format!(
             "{spec}:2:1: unknown key `license` in a spec; there is image, tags, \
-        source, annotations, artifactType, type, attestations, require, manifests"
+        source, annotations, artifactType, type, attestations, require, manifests, from"
         )
     );
 }

@@ -27,6 +27,9 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("empty", "amend"),
     ("empty", "from"),
     ("empty", "require"),
+    ("empty", "push"),
+    ("amend", "push"),
+    ("replace", "push"),
 ];
 
 /// Flags that need another flag.
@@ -51,6 +54,28 @@ const UNLESS: &[(&str, &str, &[&str])] = &[
 
 /// Flags that describe an image's platform. A list has none.
 const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
+
+/// Commands that publish with `--push` alone, and their flags that mean nothing without it.
+const OF_PUSH: &[(&str, &[&str])] =
+    &[("create", &[]), ("add", &["format"]), ("remove", OF_A_CHANGE), ("annotate", OF_A_CHANGE)];
+
+/// Flags of what sends requests with `--push` alone.
+const OF_A_CHANGE: &[&str] =
+    &["require", "strict", "format", "insecure", "jobs", "retries", "username", "password-stdin"];
+
+/// Flags of publishing.
+const OF_PUBLISHING: &[&str] = &[
+    "type",
+    "tag",
+    "dry-run",
+    "verbose",
+    "digest-file",
+    "metadata-file",
+    "quiet",
+    "purge",
+    "referrers",
+    "referrer-type",
+];
 
 /// Whether the command needs this word, as its usage shows.
 pub(super) fn is_required(verb: &Command, word: &Arg) -> bool {
@@ -86,6 +111,13 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
     let lacks = |(flag, other): &&(&str, &str)| is_on(flag) && !is_on(other) && !is_elsewhere(flag);
     if let Some((flag, other)) = TOGETHER.iter().find(lacks) {
         return Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
+    }
+    if let Some((_, own)) = OF_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push")) {
+        let mut of_push = OF_PUBLISHING.iter().chain(*own);
+        let format = || scanned.values("format").last().is_some_and(|format| format != "json").then_some(&"format");
+        if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
+            return Err(FlagError::Needs { flag: spelt(flag), other: spelt("push") });
+        }
     }
     values(scanned)?;
     of_verb(verb, scanned)

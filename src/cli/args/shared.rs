@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{self, Format};
+use super::values::{self, PublishFormat};
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
@@ -137,9 +137,9 @@ pub struct Publish {
     /// Print what was sent and what was there already
     #[arg(long)]
     pub verbose: bool,
-    /// Format of the result: "json" (default: docker's lines)
+    /// Format of the result: "json", "markdown", or "github" for outputs of a GitHub Actions step (default: docker's lines)
     #[arg(long, value_name = "string", value_enum)]
-    pub format: Option<Format>,
+    pub format: Option<PublishFormat>,
     /// Write the digest of the list to this file
     #[arg(long, value_name = "string", value_parser = values::path)]
     pub digest_file: Option<PathBuf>,
@@ -163,6 +163,7 @@ impl Publish {
             dry_run: self.dry_run,
             verbose: self.verbose,
             referrers: ReferrerFilter { policy: self.referrers, types: self.referrer_types.clone() },
+            replaces: None,
         }
     }
 }

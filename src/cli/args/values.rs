@@ -62,6 +62,17 @@ pub enum Format {
     Json,
 }
 
+/// The output format of what publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PublishFormat {
+    /// One JSON object.
+    Json,
+    /// A Markdown table.
+    Markdown,
+    /// The default output, and the outputs and the summary of a step of GitHub Actions.
+    Github,
+}
+
 /// The format of a list of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {

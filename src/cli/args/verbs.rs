@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::examples;
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
-use super::values::{self, Format, InspectFormat, ListFormat, PlatformsFormat, RefArg};
+use super::values::{self, InspectFormat, ListFormat, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// `create`: creates a draft from images, or adds images to one.
@@ -40,18 +40,21 @@ pub struct Create {
     /// Targets (bake), names or ids in files of --from whose images are wanted
     #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
     pub from_targets: Vec<String>,
-    /// Refuse (exit code 3) unless the list has these platforms
-    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
-    pub require: Vec<PlatformFilter>,
+    /// Publish the list in the same step, without a draft
+    #[arg(long)]
+    pub push: bool,
+    /// Accepted for scripts: --push leaves no draft
+    #[arg(long)]
+    pub purge: bool,
+    /// How the list is published, with --push.
+    #[command(flatten)]
+    pub publish: Publish,
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Sources,
     /// How requests are sent to registries.
     #[command(flatten)]
     pub network: Network,
-    /// Format of the result: "json" (default: docker's line)
-    #[arg(long, value_name = "string", value_enum)]
-    pub format: Option<Format>,
 }
 
 /// `add`: adds images to a draft.
@@ -73,9 +76,12 @@ pub struct Add {
     /// Targets (bake), names or ids in files of --from whose images are wanted
     #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
     pub from_targets: Vec<String>,
-    /// Refuse (exit code 3) unless the list has these platforms
-    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
-    pub require: Vec<PlatformFilter>,
+    /// Publish the list in the same step, without a draft: changes the published list
+    #[arg(long)]
+    pub push: bool,
+    /// How the list is published, with --push.
+    #[command(flatten)]
+    pub publish: Publish,
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Sources,
@@ -100,9 +106,15 @@ pub struct Annotate {
     /// The description.
     #[command(flatten)]
     pub entry: EntryFlags,
-    /// Stop waiting for another docker-manifest process after this time (30s, 5m)
-    #[arg(long, value_name = "duration", value_parser = values::bound)]
-    pub timeout: Option<Duration>,
+    /// Publish the list in the same step, without a draft: changes the published list
+    #[arg(long)]
+    pub push: bool,
+    /// How the list is published, with --push.
+    #[command(flatten)]
+    pub publish: Publish,
+    /// How requests are sent to registries, with --push.
+    #[command(flatten)]
+    pub network: Network,
 }
 
 /// `remove`: removes images from a draft.
@@ -115,9 +127,15 @@ pub struct Remove {
     /// Images, indexes that images came from, platforms, or digests (seven hexadecimal digits of one, or more)
     #[arg(value_name = "MANIFEST|DIGEST|PLATFORM", required = true, num_args = 1..)]
     pub what: Vec<String>,
-    /// Stop waiting for another docker-manifest process after this time (30s, 5m)
-    #[arg(long, value_name = "duration", value_parser = values::bound)]
-    pub timeout: Option<Duration>,
+    /// Publish the list in the same step, without a draft: changes the published list
+    #[arg(long)]
+    pub push: bool,
+    /// How the list is published, with --push.
+    #[command(flatten)]
+    pub publish: Publish,
+    /// How requests are sent to registries, with --push.
+    #[command(flatten)]
+    pub network: Network,
 }
 
 /// `inspect`: shows a draft, one image of it, or a published image or list.

@@ -3,8 +3,10 @@
 //! `streams` writes. `table`, `tree` and `json` format data, `human` formats sizes and ages. `progress` reports copies,
 //! and `terminal` knows what a terminal can show.
 
+pub mod github;
 pub mod human;
 pub mod json;
+pub mod markdown;
 mod progress;
 pub mod result_files;
 mod steps;

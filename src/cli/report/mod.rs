@@ -33,6 +33,9 @@ const FAILURE: u8 = 1;
 /// `--require` or `--exact` failed.
 const INCOMPLETE: u8 = 3;
 
+/// Somebody else has changed the list meanwhile.
+const RACE: u8 = 4;
+
 /// A command line that cannot be run: docker's line, the usage, and where to find help.
 pub fn arguments(error: &ArgsError) -> Report {
     let blocks = [Some(error.to_string()), error.usage(), error.hint()];
@@ -75,14 +78,16 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 
 /// Several failures have their common exit code, or else the general one.
 fn exit_code(error: &CommandError) -> u8 {
-    let each = error.each();
-    let is_incomplete = |error: &CommandError| match error {
-        CommandError::Partial { failure, done: PartialResult::Batch { .. } } => {
-            matches!(**failure, CommandError::Incomplete { .. })
+    let mut codes = error.each().iter().map(|error| match error {
+        CommandError::Incomplete { .. } => INCOMPLETE,
+        CommandError::Conflict(conflict) if conflict.is_race() => RACE,
+        CommandError::Partial { failure, done: PartialResult::Batch { .. } | PartialResult::Tags { .. } } => {
+            exit_code(failure)
         }
-        error => matches!(error, CommandError::Incomplete { .. }),
-    };
-    if !each.is_empty() && each.iter().all(is_incomplete) { INCOMPLETE } else { FAILURE }
+        _ => FAILURE,
+    });
+    let first = codes.next().unwrap_or(FAILURE);
+    if codes.all(|code| code == first) { first } else { FAILURE }
 }
 
 /// The causes that docker's line leaves out.

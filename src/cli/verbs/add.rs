@@ -1,19 +1,24 @@
 //! `add`: adds images to an existing draft and describes them as the flags say.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
-use crate::cli::args::{Add, RefArg};
+use crate::cli::args::{Add, Publish, RefArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::tell;
+use crate::cli::verbs::one_step;
+use crate::content::registry::Registry;
+use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::amend;
-use crate::core::resolve::previous::{self, PreviousEntries};
+use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
 use crate::core::resolve::selection;
+use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver};
 use crate::drafts::DraftStore;
 use crate::model::{Draft, Entry};
@@ -21,52 +26,96 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
+    let from = || build_files::read(context, &args.from, &args.from_targets, list.repository());
+    if args.push {
+        let from = from()?;
+        return one_step::change(context, &args.network, &args.publish, list, |registry, jobs, before| {
+            let addition = Addition::resolve(registry, jobs, args, &from, before)?;
+            let mut draft = before.clone();
+            let added = addition.apply(&mut draft, args)?;
+            tell(context, &added.moves, &addition.sources);
+            added.notes.iter().chain(&added.lines).for_each(|line| context.streams.note(line));
+            Ok(draft)
+        });
+    }
     let missing = || CommandError::NotStored(list.to_string());
     let store = context.store_within(args.network.timeout)?;
     let before = store.load(list)?.ok_or_else(missing)?;
-    let from = build_files::read(context, &args.from, &args.from_targets, list.repository())?;
+    let from = from()?;
     let registry = context.registry(&args.network, list.repository())?;
-    let jobs = context.jobs(args.network.jobs)?;
-    let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
-    let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
-    let filter = args.sources.filter();
-    let (wanted, targets) = (&filter, vec![list.repository()]);
-    let resolver = Resolver { registry: &registry, jobs, wanted, before: Some(&before), targets, beside: None };
-    let is_asked =
-        |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(&before, name));
-    let (images, reused) = previous::split_known(Some(&before), sources::distinct(&names), is_asked);
-    let found = resolver.resolve(&images, &reused);
-    let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
-    let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
-    from.settle(&mut found, &reused, is_typed, |platform| selection::picks(&filter, platform))?;
-    let previous = PreviousEntries::resolve(&registry, &before, &found)?;
-    let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_meant(&filter, entry));
-    let known: BTreeSet<Reference> = known.map(|entry| entry.reference.clone()).collect();
-    let (mut moves, mut notes, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let addition = Addition::resolve(&registry, context.jobs(args.network.jobs)?, args, &from, &before)?;
+    let mut added = Added::default();
     let is_there = store.add(list, &context.notice(), |draft| {
-        let before = draft.clone();
-        moves.clear();
-        let mut named = known.clone();
-        for source in &found {
-            moves.extend(amend::merge(draft, source, &filter, &previous));
-            let images = source.entries.iter().filter(|entry| is_meant(&filter, entry));
-            named.extend(images.flat_map(|image| amend::holders(draft, image)));
-        }
-        notes = set(draft, &named, args)?;
-        let (require, made) = (args.require.as_slice(), SpecOrigin::Images);
-        requirements::check(draft, &Requirements { require, exact: false, strict: false, made })?;
-        lines = added(&before, draft);
+        added = addition.apply(draft, args)?;
         Ok::<_, CommandError>(())
     })?;
     if !is_there {
         return Err(missing());
     }
-    tell(context, &moves, &found);
-    notes.iter().for_each(|note| context.streams.note(note));
-    for line in lines {
+    tell(context, &added.moves, &addition.sources);
+    added.notes.iter().for_each(|note| context.streams.note(note));
+    for line in added.lines {
         context.streams.line(line)?;
     }
     Ok(())
+}
+
+/// The images to add, as their registries serve them.
+struct Addition {
+    filter: SourceFilter,
+    sources: Vec<ResolvedSource>,
+    previous: PreviousEntries,
+    /// Entries of the draft that were named and not requested.
+    known: BTreeSet<Reference>,
+}
+
+/// What an addition changes.
+#[derive(Default)]
+struct Added {
+    moves: Vec<SourceChange>,
+    notes: BTreeSet<String>,
+    /// A line for each entry that is new.
+    lines: Vec<String>,
+}
+
+impl Addition {
+    fn resolve(
+        registry: &Registry,
+        jobs: NonZeroUsize,
+        args: &Add,
+        from: &BuildOutputs,
+        before: &Draft,
+    ) -> Result<Addition, CommandError> {
+        let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+        let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
+        let filter = args.sources.filter();
+        let (wanted, targets) = (&filter, vec![before.reference.repository()]);
+        let resolver = Resolver { registry, jobs, wanted, before: Some(before), targets, beside: None };
+        let is_asked =
+            |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(before, name));
+        let (images, reused) = previous::split_known(Some(before), sources::distinct(&names), is_asked);
+        let found = resolver.resolve(&images, &reused);
+        let mut found = found.map_err(|failure| from.blame(registry, failure))?;
+        let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
+        from.settle(&mut found, &reused, is_typed, |platform| selection::picks(&filter, platform))?;
+        let previous = PreviousEntries::resolve(registry, before, &found)?;
+        let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_meant(&filter, entry));
+        let known = known.map(|entry| entry.reference.clone()).collect();
+        Ok(Addition { filter, sources: found, previous, known })
+    }
+
+    fn apply(&self, draft: &mut Draft, args: &Add) -> Result<Added, CommandError> {
+        let (before, mut moves, mut named) = (draft.clone(), Vec::new(), self.known.clone());
+        for source in &self.sources {
+            moves.extend(amend::merge(draft, source, &self.filter, &self.previous));
+            let images = source.entries.iter().filter(|entry| is_meant(&self.filter, entry));
+            named.extend(images.flat_map(|image| amend::holders(draft, image)));
+        }
+        let notes = set(draft, &named, args)?;
+        let (Publish { require, exact, strict, .. }, made) = (&args.publish, SpecOrigin::Images);
+        requirements::check(draft, &Requirements { require, exact: *exact, strict: *strict, made })?;
+        Ok(Added { moves, notes, lines: added(&before, draft) })
+    }
 }
 
 /// Whether the flags apply to an entry: not to an attestation, and not to an image that the filter left out.

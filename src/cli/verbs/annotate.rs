@@ -2,6 +2,7 @@
 
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
+use crate::cli::verbs::one_step;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::lookup;
@@ -20,18 +21,36 @@ pub(crate) fn run(context: &Context, args: &Annotate) -> Result<(), CommandError
 
 fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefArg) -> Result<(), CommandError> {
     let mut notes = Vec::new();
-    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
+    let mut change = |before: Option<&Draft>| {
         let mut entry = wanted(before, args, typed)?.clone();
         notes = describe(&mut entry, &args.entry)?;
         // `wanted` found the entry, so there is a draft.
         let mut draft = before.cloned().unwrap_or_else(|| Draft::new(list.clone()));
         draft.insert(entry);
         Ok::<_, CommandError>(Some(draft))
-    })?;
+    };
+    changed(context, args, list, &mut change)?;
     if !says_anything(&args.entry) {
         notes.push(format!("no flag says anything of {}: nothing was changed", typed.typed));
     }
     notes.iter().for_each(|note| context.streams.note(note));
+    Ok(())
+}
+
+/// Changes the draft, or with `--push` the published list.
+fn changed(
+    context: &Context,
+    args: &Annotate,
+    list: &Reference,
+    change: &mut dyn FnMut(Option<&Draft>) -> Result<Option<Draft>, CommandError>,
+) -> Result<(), CommandError> {
+    if args.push {
+        return one_step::change(context, &args.network, &args.publish, list, |_, _, before| {
+            Ok(change(Some(before))?.unwrap_or_else(|| before.clone()))
+        });
+    }
+    let store = context.store_within(args.network.timeout)?;
+    store.change(list, &context.notice(), change)?;
     Ok(())
 }
 
@@ -51,7 +70,7 @@ fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Res
 
 fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
     let flags = &args.entry;
-    context.store_within(args.timeout)?.change(list, &context.notice(), |before| {
+    changed(context, args, list, &mut |before| {
         let missing = || CommandError::NotStored(list.to_string());
         let mut draft: Draft = before.cloned().ok_or_else(missing)?;
         draft.annotations.extend(flags.annotations.iter().cloned());

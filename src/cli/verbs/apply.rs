@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::auth::Access;
-use crate::cli::args::{Apply, FromFiles, Publish, RefArg, TagArg};
+use crate::cli::args::{Apply, FromFiles, Publish, PublishFormat, RefArg, TagArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
-use crate::cli::verbs::publish::{self, publish};
+use crate::cli::output::github::GithubFiles;
+use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::content::registry::{Expected, Registry};
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
@@ -52,14 +53,26 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
     let lists = order.make(context, &registry, jobs, &lists)?;
+    let is_json = flags.format == Some(PublishFormat::Json);
+    let github = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
+    let github = github.then(|| GithubFiles::prepare(&context.env)).transpose()?;
     let mut told = Vec::new();
-    let outcome = publish_all(context, &registry, jobs, &lists, args.network.timeout, |published| {
+    let mut outcome = publish_all(context, &registry, jobs, &lists, args.network.timeout, |published| {
         told.push(published.clone());
-        if flags.format.is_none() { publish::show(context, published, flags) } else { Ok(()) }
+        if is_json { Ok(()) } else { publish::show(context, published, flags) }
     });
     // Published lists are printed, even if another list failed.
-    if flags.format.is_some() && !told.is_empty() {
+    if is_json && !told.is_empty() {
         context.streams.json(&told)?;
+    }
+    if let (Some(mut files), Some(last)) = (github, told.last()) {
+        let (list, digest) = (last.reference.clone(), last.digest.clone());
+        let unreported = |failure| CommandError::Partial {
+            failure: Box::new(failure),
+            done: PartialResult::PushedButNotReported { list, digest },
+        };
+        let appended = files.append(&told, &told).map_err(unreported);
+        outcome = outcome.and(appended);
     }
     outcome?;
     publish::name_tags(context, &told, flags);
@@ -322,7 +335,7 @@ pub(crate) fn publish_all(
     mut tell: impl FnMut(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
-        let published = publish(context, registry, jobs, &list.draft, &list.options, |published| {
+        let published = publish(context, registry, jobs, &list.draft, &list.options, Origin::Stored, |published| {
             let told = tell(published);
             // A draft is kept even if its result cannot be printed.
             let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft, timeout));
@@ -366,6 +379,8 @@ fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg
     Publish {
         kind: spec.form.unwrap_or_default(),
         tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),
+        // That is written for all lists at once.
+        format: flags.format.filter(|format| *format != PublishFormat::Github),
         require: spec.require.iter().map(required).collect(),
         ..flags.clone()
     }

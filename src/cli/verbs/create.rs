@@ -1,9 +1,10 @@
 //! `create`: adds all images or none. Everything is fetched before the draft is locked, so that a slow registry blocks
 //! no other process. The draft then changes in one step.
 
-use crate::cli::args::{Create, RefArg};
+use crate::cli::args::{Create, Publish, RefArg};
 use crate::cli::build_files;
 use crate::cli::context::Context;
+use crate::cli::verbs::one_step;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
@@ -28,6 +29,9 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let before = stored.as_ref();
     let from = build_files::read(context, &args.from, &args.from_targets, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
+    if args.push {
+        one_step::announce(&registry, list, &args.publish);
+    }
     let jobs = context.jobs(args.network.jobs)?;
     let named: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
     let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
@@ -47,6 +51,12 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let is_published =
         args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
     let mut outcome = None;
+    if args.push {
+        let (draft, _) = made.draft(list, None);
+        require(&draft, args)?;
+        tell(context, &[], &found);
+        return one_step::publish_new(context, &registry, jobs, &draft, &args.publish);
+    }
     if args.replace {
         let (draft, moves) = made.draft(list, None);
         require(&draft, args)?;
@@ -69,7 +79,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
              A draft of what is published is made with: create {list} {list}"
         ));
     }
-    match args.format {
+    match args.publish.format {
         Some(_) => Ok(context.streams.json(&Listing::of(&draft, registry.requests())?)?),
         None => Ok(context.streams.line(format_args!("Created manifest list {list}"))?),
     }
@@ -77,8 +87,8 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
 
 /// Whether the draft will have all platforms that it must have: where it lacks one, there is no draft.
 fn require(draft: &Draft, args: &Create) -> Result<(), CommandError> {
-    let (require, made) = (args.require.as_slice(), SpecOrigin::Images);
-    requirements::check(draft, &Requirements { require, exact: false, strict: false, made }).map(drop)
+    let (Publish { require, exact, strict, .. }, made) = (&args.publish, SpecOrigin::Images);
+    requirements::check(draft, &Requirements { require, exact: *exact, strict: *strict, made }).map(drop)
 }
 
 fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) -> Result<(), CommandError> {

@@ -9,6 +9,7 @@ pub mod exists;
 pub mod export;
 pub mod ls;
 pub mod man;
+mod one_step;
 pub mod platforms;
 pub mod prune;
 pub mod publish;

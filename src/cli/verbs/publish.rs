@@ -4,20 +4,32 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::cli::args::{Format, Publish};
+use crate::cli::args::{Publish, PublishFormat};
 use crate::cli::context::Context;
+use crate::cli::output::github::GithubFiles;
 use crate::cli::output::result_files::ResultFile;
-use crate::cli::output::{Bar, Progress, json};
+use crate::cli::output::{Bar, Progress, json, markdown};
 use crate::cli::verbs::dry_run;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
 use crate::core::push::execute::Push;
-use crate::core::push::options::PushContext;
+use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
 use crate::digest::Digest;
 use crate::model::Draft;
+
+/// Where a draft that is published comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A store, or a spec: what it took to make it is not counted.
+    Stored,
+    /// The images of this command.
+    New,
+    /// The published list, which the draft replaces unless somebody else has changed it since.
+    Published,
+}
 
 /// Publishes a draft, or with `--dry-run` finds out what that would send. Calls `tell` with the result before any file
 /// is written.
@@ -33,21 +45,32 @@ pub(crate) fn publish(
     jobs: NonZeroUsize,
     draft: &Draft,
     flags: &Publish,
+    origin: Origin,
     tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
-    let (options, reporter) = (flags.options(), Reporter { context, is_quiet: flags.quiet });
+    let replaces = draft.remote_digest.clone().filter(|_| origin == Origin::Published);
+    let (options, reporter) =
+        (PushOptions { replaces, ..flags.options() }, Reporter { context, is_quiet: flags.quiet });
     let push_context = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
     let push = Push::new(push_context, draft, &options)?;
     let file =
         |path: &Option<PathBuf>| path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose();
     let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
-    let published = push.run()?;
+    let github = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
+    let github = github.then(|| GithubFiles::prepare(&context.env)).transpose()?;
+    let mut published = push.run()?;
+    if origin != Origin::Stored {
+        // What it took to get the images is a part of it.
+        published.requests = registry.requests();
+    }
     if flags.dry_run {
         return tell(&published).map(|()| published);
     }
     let metadata = || write(metadata_file, json::text(&published.metadata())?.as_bytes());
     // A failed report does not prevent the others.
-    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata()];
+    let append = |mut files: GithubFiles| files.append(std::slice::from_ref(&published), &published);
+    let github = || github.map_or(Ok(()), append);
+    let told = [tell(&published), write(digest_file, published.digest.as_bytes()), metadata(), github()];
     let failures: Vec<CommandError> = told.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() {
         return Ok(published);
@@ -104,12 +127,13 @@ impl BlobProgress for Bar {
 /// Prints the result on stdout: docker's lines, JSON, the dry run, or with `--quiet` the digest alone.
 pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish) -> Result<(), CommandError> {
     match options.format {
-        Some(Format::Json) => Ok(context.streams.json(published)?),
-        None if options.quiet => Ok(context.streams.line(&published.digest)?),
-        None if published.dry_run => {
+        Some(PublishFormat::Json) => Ok(context.streams.json(published)?),
+        Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
+        _ if options.quiet => Ok(context.streams.line(&published.digest)?),
+        _ if published.dry_run => {
             Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
         }
-        None => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
+        _ => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
-use crate::cli::verbs::publish::{self, publish};
+use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::core::error::CommandError;
 use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
-    let published = publish(context, &registry, jobs, &draft, &args.publish, show)?;
+    let published = publish(context, &registry, jobs, &draft, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
     } else if !published.dry_run {

@@ -12,6 +12,7 @@ use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::difference;
+use crate::core::push::guard::TagGuard;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
@@ -78,12 +79,16 @@ impl<'a> Push<'a> {
         let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
         let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
         let targets = PushTargets { others, own: publisher.look(&plans.own)? };
-        let overwritten = overwritten(draft, &plans.own, &targets.own.served);
+        let list = &draft.reference;
+        let guard = options.replaces.as_ref().map(|fetched| TagGuard { registry, list, fetched });
+        guard.map_or(Ok(()), |guard| guard.check(&plans.own, &targets.own.served))?;
+        let overwritten = overwritten(draft, &plans.own, &targets.own.served).filter(|_| guard.is_none());
         let mut published = if options.dry_run {
             publisher.preview(&targets)?
         } else {
             let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
-                send(context, plan, served, options.verbose, moved)
+                let is_own = plan.target.repository() == list.repository();
+                send(context, plan, served, options.verbose, guard.filter(|_| is_own), moved)
             };
             publisher.send_all(&plans, &targets, send)?
         };
@@ -141,6 +146,7 @@ fn send(
     plan: &PushPlan<'_>,
     served: &RemoteState,
     is_verbose: bool,
+    guard: Option<TagGuard<'_>>,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
     let PushContext { registry, jobs, clock, reporter } = context;
@@ -148,7 +154,7 @@ fn send(
     let sent = plan.missing(&served.children).collect();
     let lag = ReadLag { registry, jobs, clock, notice: &notice };
     let progress = reporter.transfers();
-    let sender = PushExecutor { context, plan, progress, lag, sent, is_verbose };
+    let sender = PushExecutor { context, plan, progress, lag, sent, is_verbose, guard };
     let outcome = sender.all(jobs, served, moved);
     sender.progress.finish();
     outcome
@@ -174,6 +180,8 @@ struct PushExecutor<'a> {
     /// The manifests that this run puts before the list.
     sent: Vec<&'a PlannedManifest<'a>>,
     is_verbose: bool,
+    /// Guards the list's own tag.
+    guard: Option<TagGuard<'a>>,
 }
 
 impl PushExecutor<'_> {
@@ -309,6 +317,7 @@ impl PushExecutor<'_> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
         let is_first = *has_more_tags || tags.is_empty() || referrers::has_subject(list);
         if !served.is_there && is_first {
+            self.guard.map_or(Ok(()), |guard| guard.before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
             let shown = if *has_more_tags { &by_digest } else { *target };
             let stored = self.put_list(&by_digest, shown)?;
@@ -342,6 +351,8 @@ impl PushExecutor<'_> {
                 self.say(format_args!("unchanged: {tag} is {}", list.digest));
                 continue;
             }
+            let guard = self.guard.filter(|_| self.plan.is_own(tag));
+            guard.map_or(Ok(()), |guard| guard.before_put())?;
             let shown = if self.plan.is_own(tag) { *target } else { tag };
             if let Err(failure) = self.put_list(tag, shown) {
                 if !is_refusal(&failure) || !self.is_this_now(tag) {
@@ -352,6 +363,9 @@ impl PushExecutor<'_> {
             }
             self.say(format_args!("put {tag} as {}", list.digest));
             moved.push(tag.clone());
+            if let Some(warning) = guard.map_or(Ok(None), |guard| guard.after_put(&list.digest))? {
+                self.context.reporter.note(&format!("warning: {warning}"));
+            }
         }
         if tags.is_empty() && served.is_there {
             self.say(format_args!("unchanged: {target} is {}", list.digest));

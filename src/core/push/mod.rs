@@ -4,6 +4,7 @@ pub mod blob_collector;
 pub mod difference;
 pub mod dry_run;
 pub mod execute;
+mod guard;
 pub mod options;
 pub mod outcome;
 pub mod plan;

@@ -6,6 +6,7 @@ use crate::content::registry::Registry;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter};
+use crate::digest::Digest;
 use crate::model::index::Form;
 use crate::net::Clock;
 
@@ -26,6 +27,8 @@ pub(crate) struct PushOptions {
     pub(crate) dry_run: bool,
     /// Whether to report each step.
     pub(crate) verbose: bool,
+    /// The digest that the list's tag must serve until it is replaced; `None` if any may be replaced.
+    pub(crate) replaces: Option<Digest>,
     /// Which referrers of the images come along.
     pub(crate) referrers: ReferrerFilter,
 }

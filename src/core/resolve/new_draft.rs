@@ -1,9 +1,14 @@
 //! From sources to a draft: a new one, or one that is there with the sources put in.
 
+use std::num::NonZeroUsize;
+
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange};
 use crate::core::resolve::source::ResolvedSource;
+use crate::core::resolve::sources::Resolver;
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -48,4 +53,19 @@ impl DraftSources<'_> {
         }
         draft
     }
+}
+
+/// A draft of a published list: all of it, so that it is published as the same bytes where nothing is changed.
+///
+/// # Errors
+/// What the registry says; [`CommandError::NotAList`] for a tag of one image.
+pub(crate) fn of_published(registry: &Registry, jobs: NonZeroUsize, list: &Reference) -> Result<Draft, CommandError> {
+    let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
+    let resolver = Resolver { registry, jobs, wanted: &filter, before: None, targets, beside: None };
+    let sources = resolver.resolve(&[&Ok(list.clone())], &[])?;
+    if sources.iter().any(|source| source.index.is_none()) {
+        return Err(CommandError::NotAList(list.to_string()));
+    }
+    let previous = PreviousEntries::default();
+    Ok(DraftSources { filter: &filter, sources: &sources, previous: &previous }.draft(list, None).0)
 }

@@ -79,13 +79,10 @@ impl Reader<'_> {
     fn spec(&self, id: Id) -> Result<Spec, Fault> {
         let members = self.members(id, &SPEC)?;
         let targets = self.required(&members, "image", id, "a spec")?;
-        let from = self.optional(&members, "from", Reader::from)?;
-        // Files may name all of the images.
-        let manifests = match members.get("manifests") {
-            None if !from.is_empty() => Vec::new(),
-            _ => self.some(self.required(&members, "manifests", id, "a spec")?, "manifests", Reader::entry)?,
-        };
-        Ok(Spec {
+        if !members.contains_key("from") {
+            self.required(&members, "manifests", id, "a spec")?;
+        }
+        let spec = Spec {
             targets: self.one_or_more(targets, "image", Reader::target)?,
             tags: self
                 .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
@@ -97,9 +94,15 @@ impl Reader<'_> {
             require: self.optional(&members, "require", |reader, id| {
                 reader.list(id, "`require`", |reader, id| reader.platform_text(id, "an item of `require`"))
             })?,
-            manifests,
-            from,
-        })
+            manifests: self
+                .optional(&members, "manifests", |reader, id| reader.some(id, "manifests", Reader::entry))?,
+            from: self.optional(&members, "from", Reader::from)?,
+        };
+        // Files may name all of the images.
+        if spec.manifests.is_empty() && spec.from.is_empty() {
+            self.required(&members, "manifests", id, "a spec")?;
+        }
+        Ok(spec)
     }
 
     /// Files: a path, or a list of paths and of mappings.

@@ -231,7 +231,7 @@ fn what_is_wrong_is_named_with_the_right_word() {
         (top("architecture: arm"), "2:1: unknown key `architecture` in a spec; it belongs in `platform`"),
         (
             top("zzz: 1"),
-            "2:1: unknown key `zzz` in a spec; there is image, tags, source, annotations, artifactType, type, attestations, require, manifests",
+            "2:1: unknown key `zzz` in a spec; there is image, tags, source, annotations, artifactType, type, attestations, require, manifests, from",
         ),
         (
             entry("{zzz: 1}"),

@@ -69,7 +69,7 @@ fn values_have_types_and_defaults() {
         "--password-stdin",
     ]);
     assert_eq!(full.publish.kind, Form::Oci);
-    assert_eq!(full.publish.format, Some(Format::Json));
+    assert_eq!(full.publish.format, Some(PublishFormat::Json));
     assert_eq!(full.publish.digest_file, Some(PathBuf::from("d")));
     assert_eq!(full.publish.metadata_file, Some(PathBuf::from("m")));
     assert!(full.purge && full.publish.quiet && full.publish.exact && full.publish.strict && full.publish.dry_run);
@@ -129,11 +129,23 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
 
 #[test]
 fn flags_that_do_not_go_together_are_refused() {
-    let cases: [(&[&str], &str); 46] = [
+    let cases: [(&[&str], &str); 58] = [
         (&["create", "--amend", "--replace", "l", "i"], "conflicting flags: --amend and --replace"),
         (&["create", "--offline", "--replace", "l", "i"], "conflicting flags: --offline and --replace"),
         (&["create", "--offline", "l", "i"], "missing argument: --offline needs --amend"),
         (&["create", "--empty", "--amend", "l"], "conflicting flags: --empty and --amend"),
+        (&["create", "--push", "--amend", "l", "i"], "conflicting flags: --amend and --push"),
+        (&["create", "--push", "--replace", "l", "i"], "conflicting flags: --replace and --push"),
+        (&["create", "--push", "--empty", "l"], "conflicting flags: --empty and --push"),
+        (&["create", "-t", "1", "l", "i"], "missing argument: --tag needs --push"),
+        (&["create", "--dry-run", "l", "i"], "missing argument: --dry-run needs --push"),
+        (&["create", "--format=github", "l", "i"], "missing argument: --format needs --push"),
+        (&["add", "--format=json", "l", "i"], "missing argument: --format needs --push"),
+        (&["add", "--type=oci", "--push=false", "l", "i"], "missing argument: --type needs --push"),
+        (&["remove", "--require=linux/386", "l", "i"], "missing argument: --require needs --push"),
+        (&["remove", "--insecure", "l", "i"], "missing argument: --insecure needs --push"),
+        (&["annotate", "-q", "l", "i"], "missing argument: --quiet needs --push"),
+        (&["annotate", "--jobs=3", "l", "i"], "missing argument: --jobs needs --push"),
         (&["create", "--empty", "l", "i"], "conflicting flags: --empty and MANIFEST"),
         (&["create", "--empty", "--from=d", "l"], "conflicting flags: --empty and --from"),
         (&["create", "--repository=r.x/a", "l", "i"], "missing argument: --repository needs --from"),
@@ -216,6 +228,23 @@ fn flags_that_do_not_go_together_are_refused() {
         &["ls", "-q", "--format=table"],
         &["create", "--from=d", "--repository=r.x/a", "--target=web", "--target=db", "l"],
         &["create", "--empty", "--replace", "l"],
+        &[
+            "create",
+            "--push",
+            "--purge",
+            "-qt",
+            "1",
+            "--type=oci",
+            "--require=linux/386",
+            "--exact",
+            "--format=github",
+            "l",
+            "i",
+        ],
+        &["create", "--require=linux/386", "--exact", "--strict", "--format=json", "l", "i"],
+        &["add", "--push", "--dry-run", "--verbose", "--format=markdown", "l", "i"],
+        &["remove", "--push", "--insecure", "--digest-file=d", "--metadata-file=m", "l", "linux/386"],
+        &["annotate", "--push", "--jobs=2", "--strict", "l", "--annotation=a=b"],
         &["add", "l", "--from=-"],
         &["apply", "--from=d", "--target=l"],
         &["apply", "--from=d", "-f", "x"],
@@ -266,11 +295,11 @@ fn a_slip_is_answered_behind_docker_s_lines() {
         ),
         (&["push", "--dryrun", "l"], Some("did you mean '--dry-run'?")),
         (&["push", "--req", "l"], Some("did you mean '--require'?")),
-        (&["create", "--purge", "l", "i"], Some("'--purge' is a flag of push")),
-        (&["create", "-p", "l", "i"], Some("'-p' is a flag of push")),
+        (&["add", "--purge", "l", "i"], Some("'--purge' is a flag of create, push")),
+        (&["add", "-p", "l", "i"], Some("'-p' is a flag of push")),
         (&["create", "-insecure", "l", "i"], Some("did you mean '--insecure'?")),
-        (&["rm", "--dry-run", "l"], Some("'--dry-run' is a flag of apply, prune, push")),
-        (&["--purge", "push", "l"], Some("'--purge' is a flag of push; it goes behind the command")),
+        (&["rm", "--dry-run", "l"], Some("'--dry-run' is a flag of add, annotate, apply, create, prune, push, remove")),
+        (&["--purge", "push", "l"], Some("'--purge' is a flag of create, push; it goes behind the command")),
         (&["create", "--bogus", "l", "i"], None),
         (&["create", "-x", "l", "i"], None),
         (&["creat", "l"], Some("did you mean 'create'?")),

@@ -45,10 +45,11 @@ fn flags_stand_anywhere_until_two_dashes() {
         offline: false,
         from: FromFiles::default(),
         from_targets: Vec::new(),
-        require: Vec::new(),
+        push: false,
+        purge: false,
+        publish: Publish::default(),
         sources: Sources::default(),
         network: network(true),
-        format: None,
     });
     for line in [
         &["create", "-a", "--insecure", "l", "a", "b"][..],

@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::cli::args::Near;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::NamedBy;
 use crate::core::shim::ShimError;
 use crate::net::RegistryErrorKind;
@@ -93,6 +94,12 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
         CommandError::Draft(source) | CommandError::Preview(source) => return store::of_draft(source),
         CommandError::Store(source) => return store::of_store(source),
+        CommandError::Conflict(conflict) => match &**conflict {
+            ListConflict::Drafted { list } => format!("change the draft, then publish it with: push {list}"),
+            ListConflict::Moved { .. } => "run the same command again: it starts from what is published now".into(),
+            ListConflict::Replaced { list, .. } => format!("inspect --remote {list} shows what is left of the change"),
+            ListConflict::Digest { .. } => "name a tag, under which any list can be published".into(),
+        },
         CommandError::File(source) => return files::hint(source).into_iter().collect(),
         CommandError::NotServed { reference, source } => return registry::not_served(reference, source),
         CommandError::NotVerified { reference, by_tag: true, .. } => reference::moved(reference),

@@ -1,0 +1,95 @@
+//! A published list as Markdown, for summaries of CI systems. Platforms are a registry's words, and nothing in them is
+//! markup: whatever could be is written as a character reference (CommonMark 0.31, section 2.5).
+
+use std::fmt::Write;
+
+use crate::core::listing::EntryListing;
+use crate::core::push::outcome::PushOutcome;
+use crate::sanitize;
+
+/// The table of a list, with its names and its digest above it.
+pub(crate) fn table(published: &PushOutcome) -> String {
+    let mut table = format!("### {}\n\n", code(&published.reference));
+    let state = match (published.dry_run, published.unchanged) {
+        (true, _) => "Would be published as",
+        (false, true) => "Unchanged:",
+        (false, false) => "Published as",
+    };
+    // Writing to a text cannot fail.
+    let _ = writeln!(table, "{state} {}\n", code(&published.digest));
+    for name in published.names() {
+        let _ = writeln!(table, "- {}", code(&name));
+    }
+    table.push_str("\n| Platform | Digest |\n| --- | --- |\n");
+    for image in &published.platforms {
+        let _ = writeln!(table, "| {} | {} |", text(&platform(image)), code(&image.digest));
+    }
+    table
+}
+
+fn platform(image: &EntryListing) -> String {
+    match (&image.attests, &image.platform) {
+        (Some(_), _) => "attestation".to_owned(),
+        (None, Some(platform)) => platform.clone(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// Code: a name or a digest, of which the grammars have neither a backtick nor a bar.
+fn code(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c);
+    if text.chars().all(is_plain) { format!("`{text}`") } else { self::text(text) }
+}
+
+/// Text in which nothing is markup, a link, a mention or another cell of a table.
+pub(crate) fn text(text: &str) -> String {
+    let shown = sanitize::word(text);
+    let characters: Vec<char> = shown.chars().collect();
+    let mut escaped = String::with_capacity(shown.len());
+    for (at, character) in characters.iter().enumerate() {
+        let is_digit = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(char::is_ascii_digit);
+        let is_number = *character == '.' && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+        if character.is_alphanumeric() || matches!(character, ' ' | '/' | '-') && at > 0 || is_number {
+            escaped.push(*character);
+        } else {
+            let _ = write!(escaped, "&#{};", u32::from(*character));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_as_they_are() {
+        for plain in ["linux/arm64/v8", "windows/amd64 10.0.20348.1", "linux/arm", "日本"] {
+            assert_eq!(text(plain), plain);
+        }
+        assert_eq!(text("-"), "&#45;");
+    }
+
+    #[test]
+    fn nothing_that_is_hostile_is_markup() {
+        let hostile =
+            "a|b\n\r`c` *d* _e_ [f](http://g.example) <h> &amp; \\ #1 @team www.example.org ![](x)\u{1b}[2J\u{202e}";
+        let escaped = text(hostile);
+        let references = escaped.split(';').filter(|part| part.contains("&#")).count();
+        assert!(references > 20, "{escaped}");
+        let left: String =
+            escaped.split("&#").map(|part| part.split_once(';').map_or(part, |(_, rest)| rest)).collect();
+        assert!(left.chars().all(|c| c.is_alphanumeric() || " /-".contains(c)), "{left}");
+        assert!(!left.contains('\n'));
+        // A list item or a rule would begin with these.
+        for start in ["- a", "---", "+ a", "1. a", "# a", "> a"] {
+            assert!(!text(start).starts_with(['-', '+', '#', '>']) && !text(start).contains(". "), "{start}");
+        }
+    }
+
+    #[test]
+    fn code_is_for_what_has_no_backtick() {
+        assert_eq!(code("h.x:5000/a_b/c-d:1@sha256:ab"), "`h.x:5000/a_b/c-d:1@sha256:ab`");
+        assert_eq!(code("a`b|c"), "a&#96;b&#124;c");
+    }
+}

@@ -1,0 +1,82 @@
+//! `--push` of `create`, `add`, `remove` and `annotate`: the list is published in the same step, and there is no draft of
+//! it, neither before nor after.
+
+use std::num::NonZeroUsize;
+
+use crate::auth::Access;
+use crate::cli::args::{Network, Publish};
+use crate::cli::context::Context;
+use crate::cli::verbs::publish::{self, Origin, publish};
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
+use crate::core::list_conflict::ListConflict;
+use crate::core::requirements::{self, Requirements};
+use crate::core::resolve::new_draft;
+use crate::drafts::DraftStore;
+use crate::model::Draft;
+use crate::reference::Reference;
+
+/// Publishes a list that was just made, and prints the result as `push` does.
+///
+/// # Errors
+/// Those of [`publish`].
+pub(crate) fn publish_new(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    draft: &Draft,
+    flags: &Publish,
+) -> Result<(), CommandError> {
+    finish(context, registry, jobs, draft, flags, Origin::New)
+}
+
+/// Changes a published list by `change`, which gets the list as a draft.
+///
+/// # Errors
+/// [`ListConflict`]; what the registry says; those of [`publish`].
+pub(crate) fn change(
+    context: &Context,
+    network: &Network,
+    flags: &Publish,
+    list: &Reference,
+    change: impl FnOnce(&Registry, NonZeroUsize, &Draft) -> Result<Draft, CommandError>,
+) -> Result<(), CommandError> {
+    if list.digest().is_some() {
+        return Err(ListConflict::Digest { list: list.to_string() }.into());
+    }
+    if context.store_within(network.timeout)?.load(list)?.is_some() {
+        return Err(ListConflict::Drafted { list: list.to_string() }.into());
+    }
+    let jobs = context.jobs(network.jobs)?;
+    let registry = context.registry(network, list.repository())?;
+    announce(&registry, list, flags);
+    let before = new_draft::of_published(&registry, jobs, list)?;
+    let draft = change(&registry, jobs, &before)?;
+    let (Publish { require, exact, strict, .. }, made) = (flags, SpecOrigin::Images);
+    requirements::check(&draft, &Requirements { require, exact: *exact, strict: *strict, made })?;
+    finish(context, &registry, jobs, &draft, flags, Origin::Published)
+}
+
+/// One token is for the whole command.
+pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &Publish) {
+    registry.announce(list.repository(), if flags.dry_run { Access::Pull } else { Access::PullPush });
+    for other in flags.tags.iter().filter_map(|tag| tag.reference()) {
+        registry.announce(other.repository(), if flags.dry_run { Access::Pull } else { Access::PullPush });
+    }
+}
+
+fn finish(
+    context: &Context,
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    draft: &Draft,
+    flags: &Publish,
+    origin: Origin,
+) -> Result<(), CommandError> {
+    let show = |published: &_| publish::show(context, published, flags);
+    let published = publish(context, registry, jobs, draft, flags, origin, show)?;
+    publish::name_tags(context, std::slice::from_ref(&published), flags);
+    publish::warn(context, std::slice::from_ref(&published));
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Why a published list cannot be changed in one step: somebody else is at it.
+
+use crate::digest::Digest;
+
+/// What is in the way.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListConflict {
+    /// A draft of that name, which may be somebody's work.
+    #[error("there is a draft of {list}: it would say something else than what is published")]
+    Drafted {
+        /// The list.
+        list: String,
+    },
+    /// The tag serves something else than what the change was made to.
+    #[error("{list} was changed meanwhile, from {fetched} to {}; nothing was published", served(.now.as_ref()))]
+    Moved {
+        /// The list.
+        list: String,
+        /// The digest that the change was made to.
+        fetched: Digest,
+        /// What it serves now.
+        now: Option<Digest>,
+    },
+    /// The tag serves something else than what was just published.
+    #[error("{list} was published as {digest}, then replaced by {}", served(.now.as_ref()))]
+    Replaced {
+        /// The list.
+        list: String,
+        /// What was published.
+        digest: Digest,
+        /// What it serves now.
+        now: Option<Digest>,
+    },
+    /// A list by its digest, under which nothing else can be published.
+    #[error("{list} is a digest, which always names the same list")]
+    Digest {
+        /// The list.
+        list: String,
+    },
+}
+
+impl ListConflict {
+    /// The list.
+    pub fn list(&self) -> &str {
+        match self {
+            ListConflict::Drafted { list }
+            | ListConflict::Moved { list, .. }
+            | ListConflict::Replaced { list, .. }
+            | ListConflict::Digest { list } => list,
+        }
+    }
+
+    /// Whether somebody else has changed the list meanwhile, so that the same command may well succeed now.
+    pub fn is_race(&self) -> bool {
+        matches!(self, ListConflict::Moved { .. } | ListConflict::Replaced { .. })
+    }
+}
+
+fn served(now: Option<&Digest>) -> String {
+    now.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+}

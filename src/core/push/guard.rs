@@ -1,0 +1,80 @@
+//! Publishing a change of a published list: nobody else may have changed it meanwhile. Registries have no
+//! compare-and-swap, so the tag is looked at just before the PUT and just after it. Two runs that do this at the same
+//! time can still lose a change; shared drafts are for that.
+
+use crate::content::registry::{ManifestName, Registry};
+use crate::core::error::CommandError;
+use crate::core::error_parts::PartialResult;
+use crate::core::list_conflict::ListConflict;
+use crate::core::push::plan::PushPlan;
+use crate::core::push::remote_state::{RemoteState, TagState};
+use crate::core::push::tags;
+use crate::digest::Digest;
+use crate::net::RegistryErrorKind;
+use crate::reference::Reference;
+
+/// The tag of a list that is replaced only as long as it serves what was fetched.
+#[derive(Clone, Copy)]
+pub(super) struct TagGuard<'a> {
+    /// The client.
+    pub(super) registry: &'a Registry,
+    /// The list. It has a tag.
+    pub(super) list: &'a Reference,
+    /// The digest that the change was made to.
+    pub(super) fetched: &'a Digest,
+}
+
+impl TagGuard<'_> {
+    /// Checks what the look before the push has found. No request.
+    ///
+    /// # Errors
+    /// [`ListConflict::Moved`].
+    pub(super) fn check(&self, plan: &PushPlan<'_>, served: &RemoteState) -> Result<(), CommandError> {
+        let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
+        match own.map(|(_, now)| now) {
+            Some(TagState::Nothing) => Err(self.moved(None)),
+            Some(TagState::Other(digest)) if digest != self.fetched => Err(self.moved(Some(digest.clone()))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at the tag just before it is replaced: a HEAD.
+    ///
+    /// # Errors
+    /// [`ListConflict::Moved`]; what the registry says.
+    pub(super) fn before_put(&self) -> Result<(), CommandError> {
+        let name = ManifestName::Tag(self.list.tag().unwrap_or_default().to_owned());
+        let now = self.registry.has_manifest(self.list.repository(), &name)?;
+        if now.as_ref() == Some(self.fetched) { Ok(()) } else { Err(self.moved(now)) }
+    }
+
+    /// Looks at the tag just after it was replaced: a GET. Gives a warning where the registry still serves what was
+    /// there before, as one does whose answers lag behind.
+    ///
+    /// # Errors
+    /// [`ListConflict::Replaced`]; what the registry says, with what was published.
+    pub(super) fn after_put(&self, digest: &Digest) -> Result<Option<String>, CommandError> {
+        let tag = self.list.tag().and_then(|tag| tags::tagged(self.list, tag));
+        let list = self.list.to_string();
+        let now = match self.registry.manifest(tag.as_ref().unwrap_or(self.list)) {
+            Ok(served) => Some(served.digest),
+            Err(error) if error.kind == RegistryErrorKind::NotFound => None,
+            Err(error) => {
+                let done = PartialResult::PushedButNotReported { list, digest: digest.to_string() };
+                return Err(CommandError::Partial { failure: Box::new(error.into()), done });
+            }
+        };
+        match now {
+            Some(now) if now == *digest => Ok(None),
+            Some(now) if now == *self.fetched => {
+                Ok(Some(format!("{list} is published as {digest}, but the registry still serves {now}")))
+            }
+            now => Err(ListConflict::Replaced { list, digest: digest.clone(), now }.into()),
+        }
+    }
+
+    fn moved(&self, now: Option<Digest>) -> CommandError {
+        let (list, fetched) = (self.list.to_string(), self.fetched.clone());
+        ListConflict::Moved { list, fetched, now }.into()
+    }
+}

@@ -1,0 +1,186 @@
+//! `docs/ci.md`: each recipe is run, with the variables and files that its CI system, or its build tool, provides.
+
+use std::path::Path;
+
+use testkit::image::{Image, Index};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Sandbox, write_script};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+    images: [Image; 2],
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let registry = Registry::start();
+        let images = ["amd64", "arm64"].map(|arch| Image::oci().platform("linux", arch).layer(arch).build());
+        for image in &images {
+            registry.put_image("app", &image.digest(), image);
+        }
+        Fixture { registry, sandbox: Sandbox::new(), images }
+    }
+
+    fn digests(&self) -> [String; 2] {
+        [self.images[0].digest(), self.images[1].digest()]
+    }
+
+    /// Runs the commands of a section in a shell, with these variables.
+    fn run(&self, section: &str, variables: &[(&str, String)]) {
+        let commands = commands(section, &self.registry.host());
+        assert!(!commands.is_empty(), "{section} has no command");
+        let program = Path::new(OURS).parent().expect("a folder").display().to_string();
+        let path = format!("PATH={}:{program}:$PATH\n", self.sandbox.path().display());
+        let script = format!("{path}{}", commands.join("\n"));
+        let mut run = self.sandbox.command("sh").args(["-euc", &script]);
+        for (name, value) in variables {
+            run = run.env(*name, value);
+        }
+        let _ = run.run().success();
+    }
+
+    /// What a tag serves has these images.
+    #[track_caller]
+    fn serves(&self, tag: &str, digests: &[String]) {
+        let (_, bytes) = self.registry.manifest("app", tag).unwrap_or_else(|| panic!("nothing under {tag}"));
+        let list: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        let lines = list["manifests"].as_array().expect("lines").iter();
+        let mut found: Vec<String> = lines.map(|line| line["digest"].as_str().expect("one").to_owned()).collect();
+        let mut wanted = digests.to_vec();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "{tag}");
+    }
+}
+
+fn page() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).expect("the page")
+}
+
+/// The sections of the page, by their headings.
+fn sections(page: &str) -> Vec<(&str, &str)> {
+    page.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect()
+}
+
+/// The lines of a section that are a shell's and that the test can run: those of ours, and what prepares a file for them
+/// in the same step.
+fn commands(section: &str, host: &str) -> Vec<String> {
+    let page = page().replace("\\\n", " ");
+    let sections = sections(&page);
+    let (_, text) = sections.iter().find(|(heading, _)| *heading == section).expect("the section");
+    let is_ours = |line: &str| ["docker-manifest ", "for arch", "printf "].iter().any(|start| line.starts_with(start));
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("- ").trim_start_matches("run: "));
+    let lines = lines.map(|line| line.strip_prefix("sh '").map_or(line, |line| line.trim_end_matches('\'')));
+    let host = format!("{host}/app");
+    let here = |line: &str| line.replace("ghcr.io/example/app", &host).replace("registry.example.com/app", &host);
+    lines.filter(|line| is_ours(line)).map(|line| here(line).replace("$$", "$")).collect()
+}
+
+#[test]
+fn every_section_is_run_by_a_test() {
+    let page = page();
+    let headings: Vec<&str> = sections(&page).into_iter().map(|(heading, _)| heading).collect();
+    let run = ["GitHub Actions", "GitLab", "Jenkins", "Buildkite", "CircleCI", "Woodpecker", "Tekton", "Build tools"];
+    assert_eq!(headings, run);
+}
+
+#[test]
+fn github_actions() {
+    let fixture = Fixture::new();
+    for (arch, digest) in ["amd64", "arm64"].iter().zip(fixture.digests()) {
+        // As actions/download-artifact unpacks several artifacts.
+        fixture.sandbox.write(format!("digests/digests-{arch}/{}", digest.trim_start_matches("sha256:")), "");
+    }
+    let file = |name: &str| fixture.sandbox.path().join(name).display().to_string();
+    fixture.run("GitHub Actions", &[("GITHUB_OUTPUT", file("output")), ("GITHUB_STEP_SUMMARY", file("summary"))]);
+    for tag in ["1.2.3", "1.2", "latest"] {
+        fixture.serves(tag, &fixture.digests());
+    }
+    let output = std::fs::read_to_string(file("output")).expect("the outputs");
+    let (_, bytes) = fixture.registry.manifest("app", "1.2.3").expect("the list");
+    assert!(output.starts_with(&format!("digest={}\n", testkit::image::sha256(&bytes))), "{output}");
+}
+
+#[test]
+fn gitlab_jenkins_and_circleci() {
+    let fixture = Fixture::new();
+    let [amd, arm] = fixture.digests();
+    for folder in ["", "digests/"] {
+        fixture.sandbox.write(format!("{folder}d-amd64"), &amd);
+        fixture.sandbox.write(format!("{folder}d-arm64"), &arm);
+    }
+    let image = fixture.registry.name("app");
+    fixture.run(
+        "GitLab",
+        &[("CI_REGISTRY_IMAGE", image), ("CI_COMMIT_TAG", "gitlab".into()), ("CI_PIPELINE_ID", "7".into())],
+    );
+    fixture.run("Jenkins", &[("BUILD_NUMBER", "41".into())]);
+    fixture.run("CircleCI", &[("CIRCLE_TAG", "circle".into())]);
+    for tag in ["gitlab", "41", "circle"] {
+        fixture.serves(tag, &fixture.digests());
+    }
+}
+
+#[test]
+fn buildkite_woodpecker_and_tekton() {
+    let fixture = Fixture::new();
+    let [amd, arm] = fixture.digests();
+    // The agent prints meta-data as it was set.
+    let agent = format!(
+        "#!/bin/sh\ncase $3 in digest-amd64) printf %s {amd};; digest-arm64) printf %s {arm};; *) exit 1;; esac\n"
+    );
+    write_script(&fixture.sandbox.path().join("buildkite-agent"), &agent);
+    fixture.run("Buildkite", &[("BUILDKITE_TAG", "kite".into())]);
+    for (arch, digest) in [("amd64", &amd), ("arm64", &arm)] {
+        let name = fixture.registry.name("app");
+        let metadata = format!(r#"{{"containerimage.digest":"{digest}","image.name":"{name}"}}"#);
+        fixture.sandbox.write(format!("{arch}.json"), metadata);
+    }
+    fixture.run("Woodpecker", &[("CI_COMMIT_TAG", "wood".into())]);
+    // Tekton fills parameters into the script before a shell sees it; here the shell runs a command of that name.
+    let params = [("amd64", amd.as_str()), ("arm64", &arm), ("tag", "tekton")];
+    for (name, value) in params {
+        write_script(&fixture.sandbox.path().join(format!("params.{name}")), &format!("#!/bin/sh\necho {value}\n"));
+    }
+    fixture.run("Tekton", &[]);
+    for tag in ["kite", "wood", "tekton"] {
+        fixture.serves(tag, &fixture.digests());
+    }
+}
+
+#[test]
+fn build_tools() {
+    let fixture = Fixture::new();
+    let [amd, arm] = fixture.digests();
+    let name = fixture.registry.name("app");
+    let index = Index::oci().image(&fixture.images[0]).image(&fixture.images[1]).build();
+    fixture.registry.put_index("app", "ko-built", &index);
+    fixture.sandbox.write("digest", &amd);
+    fixture.sandbox.write("refs", format!("{name}@{}\n{name}@{amd}\n", index.digest()));
+    let jib = format!(
+        r#"{{"image":"{name}:tmp","imageId":"{arm}","imageDigest":"{amd}","tags":["tmp"],"imagePushed":true}}"#
+    );
+    fixture.sandbox.write("target/jib-image.json", jib);
+    fixture.sandbox.write("bazel-bin/image.digest", format!("{amd}\n"));
+    let artifact = |tag: &str, digest: &str| {
+        format!(r#"{{"name":"{name}:{tag}","type":"Docker Image","extra":{{"Digest":"{digest}","ID":"app"}}}}"#)
+    };
+    let artifacts = format!("[{},{}]", artifact("1-amd64", &amd), artifact("1-arm64", &arm));
+    fixture.sandbox.write("dist/artifacts.json", artifacts);
+    let sum = |tag: &str, digest: &str| format!("{}  {name}:{tag}\n", digest.trim_start_matches("sha256:"));
+    fixture.sandbox.write("dist/digests.txt", sum("1-amd64", &amd) + &sum("1-arm64", &arm));
+    let bake = format!(
+        r#"{{"web":{{"containerimage.digest":"{amd}","image.name":"{name}:web"}},"db":{{"containerimage.digest":"{arm}"}}}}"#
+    );
+    fixture.sandbox.write("bake.json", bake);
+    fixture.run("Build tools", &[]);
+    for tag in ["kaniko", "podman", "jib", "bazel", "bake"] {
+        fixture.serves(tag, std::slice::from_ref(&amd));
+    }
+    for tag in ["ko", "goreleaser", "sums"] {
+        fixture.serves(tag, &fixture.digests());
+    }
+}

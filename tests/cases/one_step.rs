@@ -1,0 +1,229 @@
+//! `--push` of `create`, `add`, `remove` and `annotate`: one step, no draft, and nobody else's change is overwritten
+//! without a word.
+
+use serde_json::Value;
+use testkit::image::Image;
+use testkit::image::fixtures::{buildx_image, buildx_index};
+use testkit::loopback::{Fault, Recorded, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    /// With a list of two images under app:1, and images by their architecture.
+    fn new() -> Fixture {
+        let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+        fixture.registry.put_index("app", "1", &buildx_index(&["linux/amd64", "linux/arm64"]));
+        for arch in ["amd64", "arm64", "s390x", "riscv64"] {
+            fixture.registry.put_image("app", arch, &image(arch));
+        }
+        fixture
+    }
+
+    /// Runs the program; words that begin with `@` get the registry's host before them. The record is of this alone.
+    fn run(&self, args: &[&str]) -> Output {
+        self.registry.clear();
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.registry.requests().iter().map(Recorded::line).collect()
+    }
+
+    fn puts(&self) -> Vec<String> {
+        self.requests().into_iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD ")).collect()
+    }
+
+    fn served(&self, tag: &str) -> Vec<u8> {
+        self.registry.manifest("app", tag).expect("a list").1
+    }
+
+    fn digest(&self, tag: &str) -> String {
+        testkit::image::sha256(&self.served(tag))
+    }
+
+    fn has_draft(&self, list: &str) -> bool {
+        self.run(&["exists", list]).code == 0
+    }
+}
+
+fn image(arch: &str) -> Image {
+    buildx_image(&format!("linux/{arch}"))
+}
+
+fn error(output: &Output) -> Value {
+    let line = output.err().lines().last().unwrap_or_default().to_owned();
+    serde_json::from_str::<Value>(&line).unwrap_or_else(|why| panic!("{why}: {line}"))["error"].clone()
+}
+
+#[test]
+fn create_publishes_what_create_and_push_would_and_leaves_no_draft() {
+    let fixture = Fixture::new();
+    let images = ["@app:amd64", "@app:s390x"];
+    let _ = fixture.run(&[&["create", "@app:two"], &images[..]].concat()).success();
+    let two = fixture.run(&["push", "@app:two"]).success().out();
+    let one = fixture.run(&[&["create", "--push", "-t", "one.1", "@app:one"], &images[..]].concat()).success();
+    assert_eq!((one.out(), fixture.digest("one")), (two, fixture.digest("two")));
+    assert_eq!(fixture.served("one.1"), fixture.served("one"));
+    assert!(!fixture.has_draft("@app:one"));
+    let json = fixture.run(&["create", "--push", "--purge", "--format=json", "@app:three", "@app:amd64"]).success();
+    let requests = fixture.requests().len();
+    let said: Value = serde_json::from_str(&json.out()).expect("JSON");
+    assert_eq!(
+        (said["digest"].as_str(), said["requests"].as_u64()),
+        (Some(fixture.digest("three").as_str()), Some(requests as u64))
+    );
+    let _ = fixture.run(&["create", "--push", "--dry-run", "@app:four", "@app:amd64"]).success();
+    assert!(fixture.puts().is_empty() && fixture.registry.manifest("app", "four").is_none());
+}
+
+#[test]
+fn create_refuses_a_draft_and_what_is_incomplete() {
+    let fixture = Fixture::new();
+    let refused = fixture.run(&["create", "--push", "--require=linux/amd64,linux/arm64", "@app:2", "@app:amd64"]);
+    assert_eq!((refused.code, fixture.puts()), (3, Vec::new()), "{}", refused.err());
+    assert!(refused.err().contains("hint: name an image for what is missing as well"), "{}", refused.err());
+    let _ = fixture.run(&["create", "@app:2", "@app:amd64"]).success();
+    let refused = fixture.run(&["create", "--push", "@app:2", "@app:arm64"]);
+    assert_eq!((refused.code, fixture.requests()), (1, Vec::new()));
+    assert!(refused.err().starts_with("refusing to amend an existing manifest list"), "{}", refused.err());
+    assert!(fixture.has_draft("@app:2"));
+}
+
+#[test]
+fn a_published_list_is_changed_as_its_draft_would_be() {
+    let fixture = Fixture::new();
+    let changes: [&[&str]; 3] = [
+        &["add", "@app:L", "@app:s390x"],
+        &["annotate", "@app:L", "linux/arm64", "--annotation", "k=v"],
+        &["remove", "@app:L", "linux/amd64"],
+    ];
+    for change in changes {
+        let named = |name: &str| change.iter().map(|word| word.replace("app:L", name)).collect::<Vec<_>>();
+        let run = |words: &[String], more: &[&str]| {
+            let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            fixture.run(&words).success()
+        };
+        for tag in ["a", "b"] {
+            fixture.registry.put_index("app", tag, &buildx_index(&["linux/amd64", "linux/arm64"]));
+        }
+        let _ = fixture.run(&["create", "@app:a", "@app:a"]).success();
+        let _ = run(&named("app:a"), &[]);
+        let by_draft = fixture.run(&["push", "--purge", "@app:a"]).success();
+        let in_one = run(&named("app:b"), &["--push"]);
+        assert_eq!((in_one.out(), fixture.digest("b")), (by_draft.out(), fixture.digest("a")), "{change:?}");
+        assert!(!fixture.has_draft("@app:b"));
+    }
+}
+
+/// Members that nobody knows stay, and a change that changes nothing sends nothing.
+#[test]
+fn what_is_not_changed_keeps_its_bytes() {
+    let fixture = Fixture::new();
+    let mut list: Value = serde_json::from_slice(&fixture.served("1")).expect("JSON");
+    list["x-unknown"] = serde_json::json!({"a": [1, 2]});
+    let bytes = serde_json::to_vec_pretty(&list).expect("JSON");
+    fixture.registry.put_manifest("app", "1", "application/vnd.oci.image.index.v1+json", &bytes);
+    let same = fixture.run(&["annotate", "--push", "@app:1", "--unset-annotation", "none"]).success();
+    assert_eq!((same.out(), fixture.served("1")), (format!("{}\n", testkit::image::sha256(&bytes)), bytes));
+    assert!(fixture.puts().is_empty(), "{:?}", fixture.puts());
+    let _ = fixture.run(&["add", "--push", "@app:1", "@app:s390x"]).success();
+    let after: Value = serde_json::from_slice(&fixture.served("1")).expect("JSON");
+    assert_eq!(after["x-unknown"], list["x-unknown"]);
+    let (before, after) = (list["manifests"].as_array().expect("lines"), after["manifests"].as_array().expect("lines"));
+    assert!(before.iter().all(|line| after.contains(line)) && after.len() == before.len() + 1, "{after:?}");
+    // The list and its children, the image and its configuration; then a look at the tag, and at each child; a HEAD of
+    // the tag, the PUT, and a GET.
+    let lines = fixture.requests();
+    let of_tag: Vec<&str> = lines.iter().filter(|line| line.contains("/manifests/1 ")).map(|line| &line[..4]).collect();
+    assert_eq!(of_tag, ["GET ", "GET ", "HEAD", "PUT ", "GET "], "{lines:?}");
+}
+
+#[test]
+fn a_draft_is_in_the_way_and_so_is_what_is_no_list() {
+    let fixture = Fixture::new();
+    let _ = fixture.run(&["create", "@app:1", "@app:1"]).success();
+    let digest = fixture.digest("1");
+    for change in [&["add", "--push", "@app:1", "@app:s390x"][..], &["remove", "--push", "@app:1", "linux/amd64"]] {
+        let refused = fixture.run(change);
+        let list = fixture.registry.name("app:1");
+        assert_eq!((refused.code, fixture.requests()), (1, Vec::new()), "{}", refused.err());
+        let lines = [
+            format!("there is a draft of {list}: it would say something else than what is published"),
+            format!("hint: change the draft, then publish it with: push {list}"),
+        ];
+        assert_eq!(refused.err().lines().collect::<Vec<_>>(), lines);
+    }
+    let refused = fixture.run(&["annotate", "--push", "--format=json", "@app:1", "--annotation=a=b"]);
+    assert_eq!(error(&refused)["kind"], "conflict");
+    assert_eq!((fixture.digest("1"), fixture.has_draft("@app:1")), (digest, true));
+    let refused = fixture.run(&["add", "--push", "@app:amd64", "@app:s390x"]);
+    assert!(
+        refused.err().ends_with("is no manifest list\n") || refused.err().contains("is no manifest list\n"),
+        "{}",
+        refused.err()
+    );
+    let refused = fixture.run(&["add", "--push", "@app:none", "@app:s390x"]);
+    assert!(refused.err().starts_with("no such manifest: "), "{}", refused.err());
+    let by_digest = format!("@app@{}", fixture.digest("1"));
+    let refused = fixture.run(&["add", "--push", &by_digest, "@app:s390x"]);
+    assert!(refused.err().contains(" is a digest, which always names the same list\n"), "{}", refused.err());
+    assert_eq!(fixture.requests(), [""; 0]);
+}
+
+/// Holds a request, lets another client publish a list of riscv64 meanwhile, and gives what the command says.
+fn meanwhile(fixture: &Fixture, held: &str, nth: usize, args: &[&str]) -> Output {
+    let (method, path) = held.split_once(' ').expect("a method");
+    fixture.registry.fault(Rule::on(method, path).nth(nth), Fault::Hang);
+    fixture.registry.clear();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| fixture.sandbox.command(OURS).args(fixture.registry.words(args)).run());
+        let is_held = |requests: &[Recorded]| {
+            requests.iter().filter(|request| request.line().starts_with(&format!("{held} "))).count() >= nth
+        };
+        fixture.registry.wait_until(is_held);
+        fixture.registry.put_index("app", "1", &buildx_index(&["linux/riscv64"]));
+        fixture.registry.release();
+        run.join().expect("no panic")
+    })
+}
+
+#[test]
+fn another_change_before_the_tag_moves_is_exit_code_4_and_nothing_is_published() {
+    let list = |fixture: &Fixture| fixture.registry.name("app:1");
+    // Held at the look before the push, and at the HEAD just before the PUT.
+    for (held, nth) in [("GET /v2/app/manifests/1", 2), ("HEAD /v2/app/manifests/1", 1)] {
+        let fixture = Fixture::new();
+        let fetched = fixture.digest("1");
+        let refused = meanwhile(&fixture, held, nth, &["add", "--push", "--format=json", "@app:1", "@app:s390x"]);
+        let now = fixture.digest("1");
+        let message =
+            format!("{} was changed meanwhile, from {fetched} to {now}; nothing was published", list(&fixture));
+        let failure = error(&refused);
+        assert_eq!((refused.code, failure["message"].as_str()), (4, Some(message.as_str())), "{held}");
+        assert_eq!((failure["kind"].as_str(), failure["exitCode"].as_u64()), (Some("conflict"), Some(4)));
+        assert!(fixture.puts().is_empty(), "{held}: {:?}", fixture.puts());
+    }
+    // With more tags none of them moves.
+    let fixture = Fixture::new();
+    let refused =
+        meanwhile(&fixture, "HEAD /v2/app/manifests/1", 1, &["remove", "--push", "-t", "2", "@app:1", "linux/amd64"]);
+    assert_eq!(refused.code, 4, "{}", refused.err());
+    assert!(fixture.registry.manifest("app", "2").is_none() && fixture.puts().is_empty(), "{:?}", fixture.puts());
+}
+
+#[test]
+fn another_change_just_after_is_exit_code_4_and_named() {
+    let fixture = Fixture::new();
+    let replaced = meanwhile(&fixture, "GET /v2/app/manifests/1", 3, &["add", "--push", "@app:1", "@app:s390x"]);
+    assert_eq!(replaced.code, 4, "{}", replaced.err());
+    let (list, now) = (fixture.registry.name("app:1"), fixture.digest("1"));
+    let first = replaced.err().lines().next().unwrap_or_default().to_owned();
+    assert!(first.starts_with(&format!("{list} was published as sha256:")), "{first}");
+    assert!(first.ends_with(&format!(", then replaced by {now}")), "{first}");
+}
