@@ -213,12 +213,17 @@ pub(crate) fn refuses_all_blobs(error: &RegistryError) -> bool {
             || (error.kind == RegistryErrorKind::Forbidden && error.status == Some(403)))
 }
 
-/// The request and the registry's own message: `PUT 400: manifest invalid: manifest invalid`.
+/// The request and the registry's own message: `PUT 400: manifest invalid: no layers`. If the message says no more than the
+/// code, what the registry gives as the detail follows: Quay has its reasons there alone.
 pub(crate) fn words(error: &RegistryError) -> String {
+    let says_nothing = error.detail.split_once(": ").is_some_and(|(code, message)| code == message);
+    let detail = error.body.as_ref().and_then(|body| body.detail.as_deref());
+    let detail = detail.filter(|detail| says_nothing && !detail.starts_with(['{', '[']));
+    let said = detail.map_or_else(|| error.detail.clone(), |detail| format!("{}: {detail}", error.detail));
     let method = error.request.as_ref().map(|request| request.method);
     let status = error.status.map(|status| status.to_string());
     let before = [method.map(str::to_owned), status].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    if before.is_empty() { error.detail.clone() } else { format!("{before}: {}", error.detail) }
+    if before.is_empty() { said } else { format!("{before}: {said}") }
 }
 
 #[cfg(test)]
