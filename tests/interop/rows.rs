@@ -60,3 +60,32 @@ fn each_row_names_what_shows_it_and_each_test_has_a_row() {
     assert!(missing.is_empty(), "no row: {missing:#?}");
     assert!(named.len() >= 40, "{}", named.len());
 }
+
+/// The sources of a row of `docs/registries.md`: tests that are there, measurements with their version, reports.
+#[test]
+fn each_row_about_a_registry_names_its_source() {
+    let habits = include_str!("../cases/habits/table.rs");
+    let here = include_str!("registries.rs");
+    let page = include_str!("../../docs/registries.md");
+    let rows: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 3).collect();
+    let mut proven = 0;
+    for row in rows.iter().filter(|row| !row.starts_with("| registry") && !row.starts_with("| ---")) {
+        let sources = row.trim_matches('|').rsplit_once(" | ").expect("four cells").1.trim();
+        for source in sources.split("; ") {
+            let test = source.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+            match test.and_then(|test| test.split_once("::")) {
+                Some(("registries", name)) => assert!(here.contains(&format!("fn {name}()")), "{row}"),
+                Some(("habits", name)) => assert!(habits.contains(&format!("fn {name}()")), "{row}"),
+                Some(_) => panic!("no such file: {row}"),
+                None => {
+                    let measured =
+                        source.starts_with("measured with ") && source.ends_with(|it: char| it.is_ascii_digit());
+                    assert!(measured || source.contains("](https://github.com/"), "{row}");
+                }
+            }
+            proven += usize::from(test.is_some());
+        }
+    }
+    assert!(rows.len() > 40 && proven > 20, "{} rows, {proven} tests", rows.len());
+}
