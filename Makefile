@@ -9,13 +9,14 @@ PREFIX ?= $(HOME)/.local
 DOCKER_CONFIG ?= $(HOME)/.docker
 DESTDIR ?=
 
-TARGET := $(or $(CARGO_TARGET_DIR),target)
-PROGRAM := $(TARGET)/release/docker-manifest
+BUILD := $(or $(CARGO_TARGET_DIR),target)
+PROGRAM := $(BUILD)/release/docker-manifest
 BIN := $(DESTDIR)$(PREFIX)/bin
-PLUGINS := $(DESTDIR)$(DOCKER_CONFIG)/cli-plugins
+# A user's own plugins where the prefix is in the home, else those of the system.
+PLUGINS ?= $(if $(filter $(HOME)/%,$(PREFIX)/),$(DOCKER_CONFIG)/cli-plugins,$(if $(filter /usr /usr/,$(PREFIX)),/usr,/usr/local)/libexec/docker/cli-plugins)
 LINKS := manifest-tool mquery
 
-.PHONY: help build check test faults setup demo install install-links install-shim uninstall lint deny fuzz fmt doc bench
+.PHONY: help build check test faults setup demo install install-links install-shim uninstall dist dist-test lint deny fuzz fmt doc bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,16 +50,14 @@ faults: setup ## Each request of each command with each fault, and a crash at ea
 
 demo: ## Show the main job on a registry of its own; REGISTRY=real takes docker-registry
 	$(CARGO) build --release --locked --package docker-manifest --package demo
-	@"$(TARGET)/release/demo" "$(PROGRAM)" $(if $(filter real,$(REGISTRY)),--real)
+	@"$(BUILD)/release/demo" "$(PROGRAM)" $(if $(filter real,$(REGISTRY)),--real)
 
-install: build ## Put the plugin and the program in place (PREFIX, DOCKER_CONFIG)
-	install -d "$(BIN)" "$(PLUGINS)"
-	install -m 755 "$(PROGRAM)" "$(BIN)/docker-manifest"
-	ln -sf "$$(cd "$(BIN)" && pwd)/docker-manifest" "$(PLUGINS)/docker-manifests"
+install: build ## Put the program, the plugin, manual pages and completion in place (PREFIX, PLUGINS, DESTDIR)
+	@scripts/stage "$(PROGRAM)" "$(PREFIX)" "$(PLUGINS)" "$(DESTDIR)"
 	@echo
 	@echo "docker-manifest is in $(BIN), and docker manifests runs it."
 	@case ":$$PATH:" in *":$(BIN):"*) ;; *) echo "$(BIN) is not on your PATH yet." ;; esac
-	@echo "For docker manifest itself:  eval \"\$$(docker-manifest shell-init bash)\"  (or zsh, fish)"
+	@echo "For docker manifest itself:  make install-shim  (scripts too), or  eval \"\$$(docker-manifest shell-init bash)\""
 
 install-links: install ## The same, and links by the names of manifest-tool and mquery where nothing has these
 	@for name in $(LINKS); do \
@@ -73,10 +72,19 @@ install-shim: install ## The same, and a docker in front of docker that runs doc
 
 uninstall: ## Take all of it away again
 	@case "$$(readlink "$(BIN)/docker")" in */docker-manifest) rm -f "$(BIN)/docker" ;; esac
-	rm -f "$(BIN)/docker-manifest" "$(PLUGINS)/docker-manifests"
+	rm -f "$(BIN)/docker-manifest" "$(DESTDIR)$(PLUGINS)/docker-manifests"
+	@cd "$(DESTDIR)$(PREFIX)/share" && rm -f man/man1/docker-manifest.1.gz man/man1/docker-manifest-*.1.gz \
+		bash-completion/completions/docker-manifest fish/vendor_completions.d/docker-manifest.fish \
+		zsh/site-functions/_docker-manifest doc/docker-manifest/LICENSE
 	@for name in $(LINKS); do \
 		if [ "$$(readlink "$(BIN)/$$name")" = docker-manifest ]; then rm -f "$(BIN)/$$name"; fi; \
 	done
+
+dist: ## Build what a release consists of into dist/: tarball, .deb, .rpm, SBOM, SHA256SUMS; TARGET=aarch64-unknown-linux-musl
+	@scripts/dist $(TARGET)
+
+dist-test: ## Build it twice, run it in an empty folder, install it in an older Debian; skips loudly what it cannot
+	@scripts/dist-test
 
 lint: ## Check formatting, clippy and the documentation
 	$(CARGO) fmt --all --check

@@ -179,6 +179,7 @@ mod cases {
     mod names;
     mod odd_paths;
     mod one_step;
+    mod packaging;
     mod platforms;
     mod plugin;
     mod push;
