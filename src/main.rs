@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     }
     let draws = io::stderr().is_terminal() && terminal::can_draw(&env);
     let streams = Streams::new(io::stdout(), io::stderr()).with_terminal(draws);
+    let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+    let streams = streams.with_color(terminal::has_color(&env, out), terminal::has_color(&env, err));
     let streams = Arc::new(streams.with_width(terminal::stdout_width()));
     ExitCode::from(docker_manifest::run(&env::arguments(), env, streams))
 }

@@ -151,6 +151,7 @@ mod cases {
     mod client_faults;
     mod client_fixture;
     mod client_tls;
+    mod color;
     mod coming_from;
     mod completion;
     mod concurrency;

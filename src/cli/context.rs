@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{Network, values};
-use crate::cli::output::Streams;
+use crate::cli::output::{Fetches, Streams};
 use crate::cli::stop::Stop;
 use crate::content::registry::Registry;
 use crate::core::CommandError;
+use crate::core::resolve::sources::FetchEvent;
 use crate::drafts::docker_dir::DockerDir;
 use crate::env::Env;
 use crate::net::{Clock, Login, Options, Trace};
@@ -119,6 +120,15 @@ impl Context {
                 read.map_err(|why| CommandError::Variable { name, value: text.to_owned(), why })
             }
             (flag, _) => Ok(flag),
+        }
+    }
+
+    /// Shows on a terminal which images have been fetched.
+    pub(crate) fn fetches(&self) -> impl Fn(FetchEvent<'_>) + Sync {
+        let fetches = Fetches::new(&self.streams);
+        move |event| match event {
+            FetchEvent::More(number) => fetches.more(number),
+            FetchEvent::Fetched(image) => fetches.fetched(&image.to_string()),
         }
     }
 

@@ -33,6 +33,7 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
     };
     let config_dir =
         called.config_dir.as_ref().map_or_else(|| env.docker_config_dir(), |dir| env.typed(dir).to_owned());
+    called.color.into_iter().for_each(|choice| streams.set_color(choice));
     let context = Context { env, config_dir, debug: called.debug, streams, clock, stop: Stop::default() };
     let (streams, env) = (&context.streams, &context.env);
     let outcome = match &called.action {
@@ -45,7 +46,10 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
             plugin::socket::watch(env, &context.stop);
             match args::parse(&called.name, words) {
                 Ok(request) => requested(&context, request),
-                Err(error) => return fail(streams, &unparsed(&error, words)),
+                Err(error) => {
+                    args::color_in(words).into_iter().for_each(|choice| streams.set_color(choice));
+                    return fail(streams, &unparsed(&error, words));
+                }
             }
         }
         Action::Mquery(words) => match args::mquery(words) {
@@ -69,7 +73,8 @@ pub fn run_by(argv: &[String], env: Env, streams: Arc<Streams>, clock: Arc<dyn C
 
 fn requested(context: &Context, request: CliRequest) -> Result<u8, CommandError> {
     match request {
-        CliRequest::Run { command, debug } => {
+        CliRequest::Run { command, debug, color } => {
+            color.into_iter().for_each(|choice| context.streams.set_color(choice));
             return verb(&Context { debug: context.debug || debug, ..context.clone() }, &command);
         }
         CliRequest::Help { text, asked: true } => context.streams.data(text.as_bytes())?,
@@ -128,7 +133,7 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
 }
 
 fn fail(streams: &Streams, report: &Report) -> u8 {
-    streams.note(&report.text);
+    streams.failure(&report.text);
     report.exit_code
 }
 

@@ -3,7 +3,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::error::{ArgsError, FlagError};
-use super::scan;
+use super::{scan, values};
 
 /// Docker's flags. All are accepted, because docker passes on all that it got. The first three have an effect here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
@@ -18,6 +18,9 @@ pub struct Globals {
     /// Print version information and quit
     #[arg(short = 'v', long)]
     pub version: bool,
+    /// When to use colour: "auto", "always" or "never" (default "auto")
+    #[arg(long, value_name = "string")]
+    pub color: Option<String>,
     /// Flags for docker's engine.
     #[command(flatten)]
     pub engine: EngineFlags,
@@ -71,6 +74,9 @@ pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let command = Globals::command();
     let refused = |flag: FlagError| ArgsError::of_program(name, flag);
     let mut scanned = scan::scan_head(&command, words).map_err(refused)?;
+    if let Some(typed) = scanned.value("color") {
+        values::color(typed).map_err(refused)?;
+    }
     let (help, rest) = (scanned.help, std::mem::take(&mut scanned.words));
     // The arguments were scanned with this same description, so parsing them cannot fail.
     let matches = command.try_get_matches_from(scanned.flags());

@@ -18,9 +18,12 @@ pub(super) const OVERVIEW: &str = "\
 A manifest list is one name for the same image built for several platforms. These commands make a local draft of
 one from images that are in a registry, change what it says of them, and push it. No engine is needed.";
 
-/// Docker's own options, which stand before the command. A docker plugin does not list them.
-pub(super) const GLOBALS: [(&str, &str); 2] =
-    [("    --config string", "Location of client config files"), ("-D, --debug", "Enable debug mode")];
+/// Options that stand before the command, docker's own among them. A docker plugin does not list them.
+pub(super) const GLOBALS: [(&str, &str); 3] = [
+    ("    --color string", "When to use colour: \"auto\", \"always\" or \"never\" (default \"auto\")"),
+    ("    --config string", "Location of client config files"),
+    ("-D, --debug", "Enable debug mode"),
+];
 
 /// The name that the program was called by, and its commands.
 pub(super) struct Called<'a> {
@@ -119,7 +122,7 @@ impl Called<'_> {
             }
         }
         if !self.name.contains(' ') {
-            text.push_str("\nGlobal Options (before the command; --debug may stand behind it too):\n");
+            text.push_str("\nGlobal Options (before the command; --color and --debug may stand behind it too):\n");
             text.push_str(&columns(&GLOBALS));
         }
         text.push_str(&self.examples(examples::OVERVIEW));

@@ -29,6 +29,7 @@ mod verbs;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals};
@@ -52,6 +53,8 @@ pub enum CliRequest {
         command: Box<Command>,
         /// Whether `--debug` stands after the command; docker's own stands before it.
         debug: bool,
+        /// `--color` after the command.
+        color: Option<ColorChoice>,
     },
     /// Print this text and exit with 0.
     Help {
@@ -69,6 +72,21 @@ struct CommandLine {
     command: Command,
 }
 
+/// The value of `--color`, if it is one.
+pub fn color(typed: &str) -> Option<ColorChoice> {
+    values::color(typed).ok()
+}
+
+/// The last `--color` of a command line that cannot be run, as far as it can be read.
+pub fn color_in(words: &[String]) -> Option<ColorChoice> {
+    let before_end = words.iter().take_while(|word| *word != "--");
+    let typed = before_end.zip(words.iter().skip(1).map(Some).chain([None])).filter_map(|(word, next)| {
+        let value = word.strip_prefix("--color")?;
+        if value.is_empty() { next.map(String::as_str) } else { value.strip_prefix('=') }
+    });
+    typed.filter_map(color).last()
+}
+
 /// Clap's description of all commands. Completion reads it.
 pub fn syntax() -> clap::Command {
     CommandLine::command()
@@ -84,7 +102,11 @@ pub fn parse(name: &str, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = syntax();
     let called = help::Called { name, root: &root, is_verb: false };
     if words == ["--version"] {
-        return Ok(CliRequest::Run { command: Box::new(Command::Version(Version::default())), debug: false });
+        return Ok(CliRequest::Run {
+            command: Box::new(Command::Version(Version::default())),
+            debug: false,
+            color: None,
+        });
     }
     read(&called, words)
 }
@@ -107,9 +129,11 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsE
         scan::ScannedFlag::Help(topic) => return called.topic(topic),
         scan::ScannedFlag::Nothing => return no_verb(called, words),
     };
-    let scanned = scan::scan(&with_debug(verb), rest, wants_help);
+    let scanned = scan::scan(&with_globals(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
     let debug = scanned.take_switch(DEBUG);
+    let color = scanned.take_value(COLOR).map(|typed| values::color(&typed)).transpose();
+    let color = color.map_err(|flag| called.flag_error(Some(verb), flag))?;
     if scanned.help {
         return Ok(CliRequest::Help { text: called.verb(verb), asked: true });
     }
@@ -120,15 +144,16 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsE
     let matches = root.clone().try_get_matches_from(scanned.normal_form(verb));
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
     let command = command.map_err(|error| called.value_error(verb, &error))?;
-    Ok(CliRequest::Run { command: Box::new(command), debug })
+    Ok(CliRequest::Run { command: Box::new(command), debug, color })
 }
 
 const DEBUG: &str = "debug";
+const COLOR: &str = "color";
 
-/// The command with docker's own `--debug`, which is accepted before and after the command. Help shows it once.
-fn with_debug(verb: &clap::Command) -> clap::Command {
+/// The command with the flags that are accepted before and after every command. Help shows them once.
+fn with_globals(verb: &clap::Command) -> clap::Command {
     let debug = clap::Arg::new(DEBUG).short('D').long(DEBUG).action(clap::ArgAction::SetTrue);
-    verb.clone().arg(debug)
+    verb.clone().args([debug, clap::Arg::new(COLOR).long(COLOR)])
 }
 
 /// The result if there is no command: an unknown flag, a request for help, an unknown word, or nothing.

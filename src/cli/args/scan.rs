@@ -280,6 +280,13 @@ impl Scanned {
         is_on
     }
 
+    /// Removes a flag with a value from the command's flags. Returns its last value.
+    pub(super) fn take_value(&mut self, name: &str) -> Option<String> {
+        let value = self.value(name).map(str::to_owned);
+        self.flags.retain(|(set, _)| set != name);
+        value
+    }
+
     /// Whether a flag was set to any value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.flags.iter().any(|(set, _)| set == name)

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::FlagError;
+use crate::cli::output::ColorChoice;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
@@ -115,6 +117,19 @@ pub enum Shell {
     Fish,
     /// A POSIX shell: dash, ksh, BusyBox
     Sh,
+}
+
+/// The value of `--color`.
+pub(super) fn color(typed: &str) -> Result<ColorChoice, FlagError> {
+    match typed {
+        "auto" => Ok(ColorChoice::Auto),
+        "always" => Ok(ColorChoice::Always),
+        "never" => Ok(ColorChoice::Never),
+        _ => {
+            let reason = "must be one of auto, always, never".to_owned();
+            Err(FlagError::Value { value: typed.to_owned(), flag: "--color".to_owned(), reason })
+        }
+    }
 }
 
 /// A shell that completes this program.

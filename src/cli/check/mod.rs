@@ -156,7 +156,7 @@ fn show(
             for (check, result) in results.each() {
                 table.row([check.title(), result.title(), result.remark().unwrap_or_default()]);
             }
-            Ok(context.streams.data(table.within(context.streams.width()).to_string().as_bytes())?)
+            Ok(context.streams.data(context.streams.fit(table).to_string().as_bytes())?)
         }
         ListFormat::Json => {
             let checks = results.each().map(|(check, result)| {

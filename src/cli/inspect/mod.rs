@@ -42,7 +42,7 @@ fn formatted(
     let text = match format {
         InspectFormat::Json => json::text(node, is_verbose, requests)?,
         InspectFormat::Table => {
-            let rows = table::of(node, is_verbose).within(context.streams.width());
+            let rows = context.streams.fit(table::of(node, is_verbose));
             format!("{}{rows}", table::head(node))
         }
         InspectFormat::Tree => {

@@ -11,12 +11,14 @@ mod progress;
 pub mod result_files;
 mod steps;
 mod streams;
+mod style;
 mod table;
 pub mod terminal;
 mod tree;
 
 pub use progress::{Bar, Progress};
-pub use steps::Steps;
+pub use steps::{Fetches, Steps};
 pub use streams::Streams;
+pub use style::ColorChoice;
 pub use table::Table;
 pub use tree::{Strokes, Tree};

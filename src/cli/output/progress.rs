@@ -19,9 +19,12 @@ const DRAWINGS: u8 = 10;
 /// Digits of a digest, as many as docker shows.
 const SHORT: usize = 12;
 
-/// The template for a blob whose size is known, and for all blobs together.
+/// The template for a blob whose size is known.
 const KNOWN: &str =
     "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg}";
+
+/// The template for all blobs together, with the time that is left.
+const TOTAL: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg} {eta:>3}";
 
 /// The template for a blob whose size is not known.
 const UNKNOWN: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";
@@ -74,7 +77,7 @@ impl Progress {
     /// Sets the totals: the bytes of all blobs whose size is known, and the number of blobs.
     pub fn total(&self, bytes: u64, blobs: usize) {
         if let Look::Bars(bars) = &self.shared.look {
-            bars.overall.set_style(style(KNOWN));
+            bars.overall.set_style(style(TOTAL));
             bars.overall.set_length(bytes);
             bars.blobs.store(blobs as u64, Relaxed);
             self.shared.tell_done();

@@ -130,7 +130,7 @@ fn a_terminal_shows_bars_and_in_the_end_one_line() {
     assert_eq!(shown[0], "a note");
     assert!(shown[1].starts_with(&short()) && shown[1].contains("1.00 kB/2.00 kB "), "{shown:?}");
     assert!(shown[2].starts_with("total") && shown[2].contains("3.00 kB/3.00 kB"), "{shown:?}");
-    assert!(shown[2].ends_with("2 of 3 blobs"), "{shown:?}");
+    assert!(shown[2].contains(" 2 of 3 blobs "), "{shown:?}");
     assert_eq!(shown.len(), 3, "{shown:?}");
     drop(moving);
     progress.finish();

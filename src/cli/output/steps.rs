@@ -1,11 +1,14 @@
 //! The current step of a long command: one line on a terminal, nothing elsewhere.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Streams;
 use super::terminal::Canvas;
+use crate::sanitize;
 
 /// The maximum number of redraws per second.
 const DRAWINGS: u8 = 10;
@@ -53,6 +56,47 @@ impl Drop for Steps {
             multi.remove(bar);
             // The canvas cannot fail.
             let _ = multi.clear();
+        }
+    }
+}
+
+/// The images that a command fetches, whose number grows while indexes are taken apart: a line on a terminal once the
+/// command takes long, and nothing elsewhere.
+pub struct Fetches {
+    streams: Arc<Streams>,
+    since: Instant,
+    total: AtomicUsize,
+    done: AtomicUsize,
+    steps: OnceLock<Steps>,
+}
+
+/// What is shorter needs no line.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+impl Fetches {
+    /// Nothing is fetched yet.
+    pub fn new(streams: &Arc<Streams>) -> Fetches {
+        let (total, done, steps) = Default::default();
+        Fetches { streams: Arc::clone(streams), since: Instant::now(), total, done, steps }
+    }
+
+    /// So many more images are to be fetched.
+    pub fn more(&self, number: usize) {
+        self.total.fetch_add(number, Relaxed);
+    }
+
+    /// An image was fetched.
+    pub fn fetched(&self, what: &str) {
+        let done = self.done.fetch_add(1, Relaxed) + 1;
+        if self.since.elapsed() < PATIENCE {
+            return;
+        }
+        let total = self.total.load(Relaxed);
+        let steps = self.steps.get_or_init(|| Steps::new(&self.streams, total));
+        if let Some((_, bar)) = &steps.line {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+            bar.set_message(sanitize::word(what));
         }
     }
 }

@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use indicatif::MultiProgress;
 use serde::Serialize;
 
-use super::json;
+use super::style::{self, ColorChoice};
+use super::{Table, json};
 use crate::sanitize;
 use crate::sync::lock;
 
@@ -25,6 +27,10 @@ pub struct Streams {
     stderr_is_terminal: bool,
     width: Option<usize>,
     bars: Mutex<Option<MultiProgress>>,
+    /// Whether stdout and stderr show colour where the user says nothing.
+    shows_color: [bool; 2],
+    out_has_color: AtomicBool,
+    err_has_color: AtomicBool,
 }
 
 impl Streams {
@@ -36,6 +42,9 @@ impl Streams {
             stderr_is_terminal: false,
             width: None,
             bars: Mutex::default(),
+            shows_color: [false; 2],
+            out_has_color: AtomicBool::new(false),
+            err_has_color: AtomicBool::new(false),
         }
     }
 
@@ -59,6 +68,38 @@ impl Streams {
     /// Whether stderr is a terminal that can be drawn on.
     pub fn stderr_is_terminal(&self) -> bool {
         self.stderr_is_terminal
+    }
+
+    /// The same streams, where stdout and stderr show colour, or do not.
+    #[must_use]
+    pub fn with_color(self, out: bool, err: bool) -> Streams {
+        let (out_has_color, err_has_color) = (AtomicBool::new(out), AtomicBool::new(err));
+        Streams { shows_color: [out, err], out_has_color, err_has_color, ..self }
+    }
+
+    /// Applies what the user said about colour.
+    pub fn set_color(&self, choice: ColorChoice) {
+        let [out, err] = match choice {
+            ColorChoice::Auto => self.shows_color,
+            ColorChoice::Always => [true; 2],
+            ColorChoice::Never => [false; 2],
+        };
+        self.out_has_color.store(out, Relaxed);
+        self.err_has_color.store(err, Relaxed);
+    }
+
+    /// A table as this stdout shows it: within its columns, with its colours.
+    pub fn fit(&self, table: Table) -> Table {
+        table.within(self.width).with_color(self.out_has_color.load(Relaxed))
+    }
+
+    /// Writes data to stdout in which lines that begin with a plus, a minus or a tilde are differences.
+    ///
+    /// # Errors
+    /// As [`Streams::data`].
+    pub fn changes(&self, text: &str) -> io::Result<()> {
+        let has_color = self.out_has_color.load(Relaxed);
+        self.data(if has_color { style::changes(text) } else { text.to_owned() }.as_bytes())
     }
 
     /// Writes data to stdout and flushes it.
@@ -96,10 +137,20 @@ impl Streams {
     /// Writes a message to stderr, without control characters. A failure is ignored, because there is no other place to
     /// report it.
     pub fn note(&self, text: impl fmt::Display) {
-        let line = sanitize::talk(&format!("{text}\n"));
+        self.talk(&format!("{text}\n"), style::message);
+    }
+
+    /// Writes the report of a failure to stderr, as [`Streams::note`] does.
+    pub fn failure(&self, text: &str) {
+        self.talk(&format!("{text}\n"), style::failure);
+    }
+
+    fn talk(&self, text: &str, paint: impl Fn(&str) -> String) {
+        let plain = sanitize::talk(text);
+        let text = if self.err_has_color.load(Relaxed) { paint(&plain) } else { plain };
         self.without_bars(|| {
             let mut err = lock(&self.err);
-            let _ = err.write_all(line.as_bytes());
+            let _ = err.write_all(text.as_bytes());
         });
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use console::{measure_text_width, truncate_str};
 
+use super::style;
 use crate::sanitize;
 
 /// Blanks between two columns.
@@ -18,18 +19,26 @@ pub struct Table {
     rows: Vec<Vec<String>>,
     /// The columns of the terminal, if the table must fit.
     room: Option<usize>,
+    /// Whether the headers are in colour.
+    has_color: bool,
 }
 
 impl Table {
     /// A table with these headers and no rows.
     pub fn new(headers: &[&str]) -> Table {
-        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], room: None }
+        Table { rows: vec![headers.iter().map(|header| header.to_uppercase()).collect()], room: None, has_color: false }
     }
 
     /// Limits the table to so many columns of a terminal. Without a number every cell is shown whole.
     #[must_use]
     pub fn within(self, room: Option<usize>) -> Table {
         Table { room, ..self }
+    }
+
+    /// The same table with its headers in colour, or without.
+    #[must_use]
+    pub(super) fn with_color(self, has_color: bool) -> Table {
+        Table { has_color, ..self }
     }
 
     /// Appends a row. Missing cells are empty. Control characters are shown as `?`, because a registry's text must not
@@ -46,18 +55,24 @@ impl Table {
                 *width = (*width).max(measure_text_width(cell) + GAP);
             }
         }
-        if let Some(room) = self.room {
+        if let Some(room) = self.room.map(|room| room.saturating_add(GAP)) {
             shrink(&mut widths, room);
+            // A name that was cut is of no use, so the columns that no longer fit are left out instead.
+            while widths.len() > 1 && widths.iter().sum::<usize>() > room {
+                widths.pop();
+            }
         }
         widths
     }
 }
 
-/// Narrows the widest columns until the table fits or all have the minimum width. The last column needs no gap.
+/// Takes from the widest columns until all fit, or none is wider than the minimum. The first column has the names of the
+/// rows, and stays whole. The last column needs no gap, so `room` has one more.
 fn shrink(widths: &mut [usize], room: usize) {
-    let mut over = widths.iter().sum::<usize>().saturating_sub(room.saturating_add(GAP));
+    let mut over = widths.iter().sum::<usize>().saturating_sub(room);
     while over > 0 {
-        let Some(widest) = widths.iter_mut().rev().max().filter(|widest| **widest > NARROWEST) else { return };
+        let others = widths.iter_mut().skip(1).rev();
+        let Some(widest) = others.max().filter(|widest| **widest > NARROWEST) else { return };
         *widest -= 1;
         over -= 1;
     }
@@ -66,14 +81,18 @@ fn shrink(widths: &mut [usize], room: usize) {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
-        for row in &self.rows {
+        for (at, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
                 let cell = truncate_str(cell, width.saturating_sub(GAP).max(NARROWEST - GAP), "...");
                 line.push_str(&cell);
                 line.extend(std::iter::repeat_n(' ', width.saturating_sub(measure_text_width(&cell))));
             }
-            writeln!(f, "{}", line.trim_end())?;
+            let line = line.trim_end();
+            match self.has_color && at == 0 {
+                true => writeln!(f, "{}", style::headers(line))?,
+                false => writeln!(f, "{line}")?,
+            }
         }
         Ok(())
     }
@@ -116,19 +135,21 @@ b
 
     #[test]
     fn a_table_fits_its_terminal() {
-        let mut table = Table::new(&["name", "digest", "size"]);
-        table.row(["docker.io/library/app:1", "sha256:0123456789", "12 kB"]);
+        let mut table = Table::new(&["name", "digest", "size", "from"]);
+        table.row(["docker.io/library/app:1", "sha256:0123456789", "12 kB", "h:5000/app"]);
         table.row(["a", "b", "c"]);
         let whole = table.to_string();
         assert_eq!(table.clone().within(Some(200)).to_string(), whole);
         assert_eq!(table.clone().within(None).to_string(), whole);
-        for room in [30, 40, 45, 50] {
+        for (room, columns) in [(63, 4), (53, 4), (50, 3), (44, 3), (40, 2), (33, 2), (25, 1)] {
             let text = table.clone().within(Some(room)).to_string();
             assert!(text.lines().all(|line| line.len() <= room), "{room}:\n{text}");
-            assert!(text.contains("12 kB") && text.contains("..."), "{room}:\n{text}");
+            // The names stay whole: columns are cut, and those that do not fit are left out.
+            assert!(text.contains("\ndocker.io/library/app:1"), "{room}:\n{text}");
+            let headers = text.lines().next().unwrap().split_whitespace().count();
+            assert_eq!(headers, columns, "{room}:\n{text}");
         }
-        // Below the minimum width nothing could be read.
-        assert!(table.within(Some(1)).to_string().contains("dock..."));
+        assert_eq!(table.within(Some(1)).to_string(), "NAME\ndocker.io/library/app:1\na\n");
     }
 
     #[test]

@@ -15,6 +15,11 @@ pub fn can_draw(env: &Env) -> bool {
     env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb")
 }
 
+/// Whether a stream that is a terminal, or is not, shows colour: not with `TERM=dumb`, and not with `NO_COLOR`.
+pub fn has_color(env: &Env, is_terminal: bool) -> bool {
+    is_terminal && can_draw(env)
+}
+
 /// Whether the locale is UTF-8, by the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
 pub fn is_utf8(env: &Env) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.get(name)).unwrap_or_default();

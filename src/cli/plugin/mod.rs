@@ -12,7 +12,7 @@ pub mod socket;
 
 use std::path::PathBuf;
 
-use crate::cli::args::{self, ArgsError};
+use crate::cli::args::{self, ArgsError, ColorChoice};
 
 /// The output of `docker-cli-plugin-metadata`.
 pub const METADATA: &str = include_str!("../../../docker-cli-plugin-metadata");
@@ -29,6 +29,8 @@ pub struct Called {
     pub config_dir: Option<PathBuf>,
     /// `--debug`.
     pub debug: bool,
+    /// `--color`.
+    pub color: Option<ColorChoice>,
     /// The action to take.
     pub action: Action,
 }
@@ -63,7 +65,7 @@ const MQUERY: &str = "mquery";
 /// A flag before the command that docker does not have. Docker itself refuses those before it calls a plugin.
 pub fn parse(argv: &[String]) -> Result<Called, ArgsError> {
     let (program, words) = argv.split_first().map_or((String::new(), argv), |(path, words)| (program(path), words));
-    let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, action };
+    let alone = |action| Called { name: alone_name(&program), config_dir: None, debug: false, color: None, action };
     match program.as_str() {
         MANIFEST_TOOL => return Ok(alone(Action::ManifestTool(words.to_vec()))),
         MQUERY => return Ok(alone(Action::Mquery(words.to_vec()))),
@@ -99,6 +101,7 @@ impl Called {
     fn set_globals(&mut self, globals: &args::Globals) {
         self.config_dir = globals.config.as_ref().filter(|dir| !dir.is_empty()).map(PathBuf::from);
         self.debug = globals.debug;
+        self.color = globals.color.as_deref().and_then(args::color);
     }
 }
 
@@ -134,7 +137,7 @@ impl Plugin<'_> {
             Some(word) if by_docker => format!("docker {word}"),
             _ => alone_name(self.program),
         };
-        Called { name, config_dir: None, debug: false, action }
+        Called { name, config_dir: None, debug: false, color: None, action }
     }
 
     /// `NAME create …`, or `create …` without docker.

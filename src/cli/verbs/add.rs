@@ -19,7 +19,7 @@ use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
 use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::{self, Resolver};
+use crate::core::resolve::sources::{self, FetchEvent, Resolver};
 use crate::drafts::DraftStore;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if args.push {
         let from = from()?;
         return one_step::change(context, &args.network, &args.publish, list, |registry, jobs, before| {
-            let addition = Addition::resolve(registry, jobs, args, &from, before)?;
+            let addition = Addition::resolve(registry, jobs, &context.fetches(), (args, &from), before)?;
             let mut draft = before.clone();
             let added = addition.apply(&mut draft, args)?;
             tell(context, &added.moves, &addition.sources);
@@ -43,7 +43,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let before = store.load(list)?.ok_or_else(missing)?;
     let from = from()?;
     let registry = context.registry(&args.network, list.repository())?;
-    let addition = Addition::resolve(&registry, context.jobs(args.network.jobs)?, args, &from, &before)?;
+    let jobs = context.jobs(args.network.jobs)?;
+    let addition = Addition::resolve(&registry, jobs, &context.fetches(), (args, &from), &before)?;
     let mut added = Added::default();
     let is_there = store.add(list, &context.notice(), |draft| {
         added = addition.apply(draft, args)?;
@@ -82,15 +83,15 @@ impl Addition {
     fn resolve(
         registry: &Registry,
         jobs: NonZeroUsize,
-        args: &Add,
-        from: &BuildOutputs,
+        progress: &(dyn Fn(FetchEvent<'_>) + Sync),
+        (args, from): (&Add, &BuildOutputs),
         before: &Draft,
     ) -> Result<Addition, CommandError> {
         let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
         let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
         let filter = args.sources.filter();
         let (wanted, targets) = (&filter, vec![before.reference.repository()]);
-        let resolver = Resolver { registry, jobs, wanted, before: Some(before), targets, beside: None };
+        let resolver = Resolver { registry, jobs, wanted, before: Some(before), targets, beside: None, progress };
         let is_asked =
             |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(before, name));
         let (images, reused) = previous::split_known(Some(before), sources::distinct(&names), is_asked);

@@ -170,7 +170,8 @@ impl ApplyRequest<'_> {
         self.expect(registry, jobs, lists);
         let look = || ahead.iter().for_each(|list| registry.look_ahead(list));
         let wanted = &SourceFilter::default();
-        let resolver = Resolver { registry, jobs, wanted, before: None, targets, beside: Some(&look) };
+        let (beside, progress): (Option<&(dyn Fn() + Sync)>, _) = (Some(&look), &context.fetches());
+        let resolver = Resolver { registry, jobs, wanted, before: None, targets, beside, progress };
         let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing);
         let found = found.map_err(|failure| {
             self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))

@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Ls) -> Result<(), CommandError> {
     match args.format {
         _ if args.quiet => rows.iter().filter_map(Row::list).try_for_each(|list| context.streams.line(list))?,
         ListFormat::Table => {
-            let table = table(&rows).within(context.streams.width());
+            let table = context.streams.fit(table(&rows));
             context.streams.data(table.to_string().as_bytes())?;
         }
         ListFormat::Json => context.streams.json(&rows.iter().map(Row::to_json).collect::<Result<Vec<_>, _>>()?)?,

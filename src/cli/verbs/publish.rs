@@ -130,9 +130,7 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
         Some(PublishFormat::Json) => Ok(context.streams.json(published)?),
         Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
         _ if options.quiet => Ok(context.streams.line(&published.digest)?),
-        _ if published.dry_run => {
-            Ok(context.streams.data(dry_run::text(published, context.streams.width()).as_bytes())?)
-        }
+        _ if published.dry_run => Ok(context.streams.changes(&dry_run::text(published, context.streams.width()))?),
         _ => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }
 }

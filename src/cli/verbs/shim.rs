@@ -100,7 +100,7 @@ fn show(context: &Context, status: &Status) -> Result<(), CommandError> {
         let (is_reached, why) = row(caller, status);
         table.row([caller.name, is_reached, &why]);
     }
-    let table = table.within(context.streams.width());
+    let table = context.streams.fit(table);
     Ok(context.streams.data(table.to_string().as_bytes())?)
 }
 

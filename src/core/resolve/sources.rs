@@ -40,6 +40,16 @@ pub(crate) struct Resolver<'a> {
     pub(crate) targets: Vec<&'a Repository>,
     /// What else is done while the sources are fetched, as the last of the first wave of requests.
     pub(crate) beside: Option<&'a (dyn Fn() + Sync)>,
+    /// Called while the sources are fetched, by several threads.
+    pub(crate) progress: &'a (dyn Fn(FetchEvent<'_>) + Sync),
+}
+
+/// What is told while sources are resolved.
+pub(crate) enum FetchEvent<'a> {
+    /// So many more manifests are to be fetched.
+    More(usize),
+    /// A manifest was fetched.
+    Fetched(&'a Reference),
 }
 
 /// One source with its filter.
@@ -99,9 +109,15 @@ impl Resolver<'_> {
     ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
         self.announce(requests);
         let platforms = ConfigPlatforms::new(self.registry);
-        let first = |request: &SourceRequest<'_>| match self.first(&platforms, named(request.image)?) {
-            Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
-            found => found.map(Some),
+        (self.progress)(FetchEvent::More(requests.len()));
+        let first = |request: &SourceRequest<'_>| {
+            let image = named(request.image)?;
+            let found = self.first(&platforms, image);
+            (self.progress)(FetchEvent::Fetched(image));
+            match found {
+                Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
+                found => found.map(Some),
+            }
         };
         let beside = self.beside.iter().map(|beside| FirstTask::Beside(*beside));
         let wave: Vec<FirstTask<'_>> = requests.iter().map(FirstTask::Source).chain(beside).collect();
@@ -197,11 +213,16 @@ impl Resolver<'_> {
         let name = |source: &ResolvedSource| source.reference.with_digest(&source.digest);
         let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
         let size_so_far: &ResolvedSize = size;
+        (self.progress)(FetchEvent::More(children.len()));
         let results = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
-            Some(Some(name)) => match self.child(platforms, child, name, size_so_far) {
-                Err(CommandError::MissingChild(_)) if ignore_missing => Ok(ResolvedChild::Missing),
-                found => found,
-            },
+            Some(Some(name)) => {
+                let found = self.child(platforms, child, name, size_so_far);
+                (self.progress)(FetchEvent::Fetched(&child.reference));
+                match found {
+                    Err(CommandError::MissingChild(_)) if ignore_missing => Ok(ResolvedChild::Missing),
+                    found => found,
+                }
+            }
             _ => Err(CommandError::EmptyList(child.reference.to_string())),
         });
         let mut next = Vec::new();

@@ -321,7 +321,7 @@ fn a_slip_is_answered_behind_docker_s_lines() {
 #[test]
 fn debug_may_stand_behind_the_verb() {
     for line in [&["push", "-D", "l"][..], &["push", "l", "--debug"], &["push", "--debug=true", "l"]] {
-        let Ok(CliRequest::Run { command, debug: true }) = parse("docker manifest", &words(line)) else {
+        let Ok(CliRequest::Run { command, debug: true, .. }) = parse("docker manifest", &words(line)) else {
             panic!("{line:?}");
         };
         assert_eq!(*command, run(&["push", "l"]), "{line:?}");

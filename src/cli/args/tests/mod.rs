@@ -11,7 +11,7 @@ fn words(line: &[&str]) -> Vec<String> {
 
 fn run(line: &[&str]) -> Command {
     match parse("docker manifest", &words(line)) {
-        Ok(CliRequest::Run { command, debug: false }) => *command,
+        Ok(CliRequest::Run { command, debug: false, .. }) => *command,
         other => panic!("{line:?}: {other:?}"),
     }
 }
