@@ -37,9 +37,11 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
     let filter = args.sources.filter();
     let (images, reused) = previous::split_known(before, sources::distinct(&names), |image| asks(args, before, image));
-    let (targets, wanted, progress) = (vec![list.repository()], &filter, &context.fetches());
+    let (targets, wanted, fetches) = (vec![list.repository()], &filter, context.fetches());
+    let progress = &fetches;
     let resolver = Resolver { registry: &registry, jobs, wanted, before, targets, beside: None, progress };
     let found = resolver.resolve(&images, &reused);
+    drop(fetches);
     let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
     let is_named = |name: &Reference| named.iter().flatten().any(|own| own == name);
     from.settle(&mut found, &reused, is_named, |platform| selection::picks(&filter, platform))?;

@@ -51,7 +51,7 @@ pub(crate) fn change(
     let jobs = context.jobs(network.jobs)?;
     let registry = context.registry(network, list.repository())?;
     announce(&registry, list, flags);
-    let before = new_draft::of_published(&registry, jobs, list)?;
+    let before = new_draft::of_published(&registry, jobs, list, &context.fetches())?;
     let draft = change(&registry, jobs, &before)?;
     let (Publish { require, exact, strict, .. }, made) = (flags, SpecOrigin::Images);
     requirements::check(&draft, &Requirements { require, exact: *exact, strict: *strict, made })?;

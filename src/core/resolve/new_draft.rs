@@ -8,7 +8,7 @@ use crate::core::request::SourceFilter;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange};
 use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::Resolver;
+use crate::core::resolve::sources::{FetchEvent, Resolver};
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -59,9 +59,14 @@ impl DraftSources<'_> {
 ///
 /// # Errors
 /// What the registry says; [`CommandError::NotAList`] for a tag of one image.
-pub(crate) fn of_published(registry: &Registry, jobs: NonZeroUsize, list: &Reference) -> Result<Draft, CommandError> {
+pub(crate) fn of_published(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    list: &Reference,
+    progress: &(dyn Fn(FetchEvent<'_>) + Sync),
+) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
-    let resolver = Resolver { registry, jobs, wanted: &filter, before: None, targets, beside: None };
+    let resolver = Resolver { registry, jobs, wanted: &filter, before: None, targets, beside: None, progress };
     let sources = resolver.resolve(&[&Ok(list.clone())], &[])?;
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));
