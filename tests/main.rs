@@ -11,6 +11,7 @@ mod cases {
             &[
                 "--annotation",
                 "--artifact-type",
+                "--by-digest",
                 "--digest-file",
                 "--dry-run",
                 "--exact",
@@ -36,12 +37,14 @@ mod cases {
                 "--unset-annotation",
                 "--username",
                 "--verbose",
+                "--verify",
             ],
         ),
         (
             "create",
             &[
                 "--attestations",
+                "--by-digest",
                 "--digest-file",
                 "--dry-run",
                 "--empty",
@@ -71,6 +74,7 @@ mod cases {
                 "--type",
                 "--username",
                 "--verbose",
+                "--verify",
             ],
         ),
         (
@@ -92,6 +96,7 @@ mod cases {
         (
             "push",
             &[
+                "--by-digest",
                 "--digest-file",
                 "--dry-run",
                 "--exact",
@@ -112,6 +117,7 @@ mod cases {
                 "--type",
                 "--username",
                 "--verbose",
+                "--verify",
             ],
         ),
         ("rm", &["--all", "--timeout"]),

@@ -98,6 +98,7 @@ impl CommandError {
             Error::EmptyList(_) => Description::of(Kind::Draft),
             Error::Draft(source) | Error::Preview(source) => Description::of(source.kind(false)),
             Error::Served { reference, source } => Description::of(source.kind(true)).about(reference),
+            Error::Unverified { what, .. } => Description::of(Kind::Verification).about(what),
             Error::NotVerified { source, .. } => Description::of(Kind::Verification).exchange(source),
             Error::Copy { target: name, source, .. }
             | Error::Mount { target: name, source, .. }

@@ -114,6 +114,14 @@ pub enum CommandError {
         /// The maximum in bytes.
         most: u64,
     },
+    /// Something that was published and is not served as it was sent.
+    #[error("published, but not served as it was sent: {what}: {why}")]
+    Unverified {
+        /// The name of the list, a manifest or a blob.
+        what: String,
+        /// What the registry serves instead.
+        why: String,
+    },
     /// More referrers than the limits permit.
     #[error("the referrers of {subject} cannot come along: {why}")]
     Referrers {

@@ -12,6 +12,7 @@ mod referrers;
 mod refusals;
 mod results;
 mod tags;
+mod verify;
 
 use serde_json::Value;
 use testkit::image::{Image, sha256};

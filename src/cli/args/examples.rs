@@ -20,7 +20,8 @@ pub(super) const CREATE: &str = "\
 {name} create --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 registry.example.com/app:1-amd64
 {name} create --format json registry.example.com/app:1 other.example.com/app:1
 {name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
-{name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
+{name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
+{name} create --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-amd64";
 
 pub(super) const ADD: &str = "\
 {name} add registry.example.com/app:1 registry.example.com/app:1-riscv64
@@ -37,7 +38,8 @@ pub(super) const ADD: &str = "\
 {name} add --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 registry.example.com/app:1-riscv64
 {name} add --offline registry.example.com/app:1 registry.example.com/app:1-s390x
 {name} add --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
-{name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt";
+{name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
+{name} add --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-s390x";
 
 pub(super) const ANNOTATE: &str = "\
 {name} annotate --os linux --arch arm64 --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64
@@ -51,7 +53,8 @@ pub(super) const ANNOTATE: &str = "\
 {name} annotate --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 linux/arm64 --variant v8
 {name} annotate --push --insecure --jobs 4 --retries 5 localhost:5000/app:1 --annotation org.example.tier=base
 {name} annotate --push --username me --password-stdin registry.example.com/app:1 linux/arm64 --variant v8 <password.txt
-{name} annotate --timeout 30s registry.example.com/app:1 registry.example.com/app:1-arm64 --variant v8";
+{name} annotate --timeout 30s registry.example.com/app:1 registry.example.com/app:1-arm64 --variant v8
+{name} annotate --push --by-digest --verify --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64";
 
 pub(super) const INSPECT: &str = "\
 {name} inspect registry.example.com/app:1
@@ -70,6 +73,7 @@ pub(super) const PUSH: &str = "\
 {name} push -t registry.example.com/app:latest,mirror.example.org/app:1 registry.example.com/app:1
 {name} push --require linux/amd64,linux/arm64 --exact --strict registry.example.com/app:1
 {name} push --dry-run --verbose registry.example.com/app:1
+{name} push --by-digest --verify registry.example.com/app:1
 {name} push --referrers all --referrer-type application/spdx+json registry.example.com/app:1
 {name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1
 {name} push --insecure --jobs 4 --retries 5 --timeout 10m localhost:5000/app:1
@@ -87,7 +91,8 @@ pub(super) const REMOVE: &str = "\
 {name} remove --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 linux/s390x
 {name} remove --push --insecure --jobs 4 --retries 5 localhost:5000/app:1 linux/s390x
 {name} remove --push --username me --password-stdin registry.example.com/app:1 linux/s390x <password.txt
-{name} remove --timeout 30s registry.example.com/app:1 sha256:1f8d42c";
+{name} remove --timeout 30s registry.example.com/app:1 sha256:1f8d42c
+{name} remove --push --by-digest --verify registry.example.com/app:1 linux/s390x";
 
 pub(super) const LS: &str = "\
 {name} ls
@@ -108,6 +113,7 @@ pub(super) const APPLY: &str = "\
 {name} apply --from digests --target registry.example.com/app:1
 {name} apply -f lists.yaml --from bake.json --from-target web --repository registry.example.com/web
 {name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
+{name} apply -f lists.yaml --by-digest --verify
 {name} apply -f lists.yaml --referrers keep --referrer-type application/vnd.cncf.notary.signature
 {name} apply -f lists.yaml --require linux/amd64,linux/arm64 --exact --strict --dry-run --verbose
 {name} apply -f lists.yaml --quiet --format json --digest-file digest.txt --metadata-file pushed.json

@@ -21,6 +21,8 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("check", "local"),
     ("check", "platform"),
     ("quiet", "verbose"),
+    ("by-digest", "tag"),
+    ("dry-run", "verify"),
     ("file", "platforms"),
     ("file", "template"),
     ("file", "target"),
@@ -67,6 +69,8 @@ const OF_A_CHANGE: &[&str] =
 const OF_PUBLISHING: &[&str] = &[
     "type",
     "tag",
+    "by-digest",
+    "verify",
     "dry-run",
     "verbose",
     "digest-file",

@@ -125,6 +125,12 @@ pub struct Publish {
     /// Refuse a list that has a platform twice
     #[arg(long)]
     pub strict: bool,
+    /// Push by digest alone: no tag moves
+    #[arg(long)]
+    pub by_digest: bool,
+    /// Read back every manifest, and look for every blob, after the push
+    #[arg(long)]
+    pub verify: bool,
     /// Referrers of the images to send along: "keep" (signatures and attestations), "drop" or "all"
     #[arg(long, value_name = "string", value_enum)]
     pub referrers: Option<ReferrersPolicy>,
@@ -162,6 +168,7 @@ impl Publish {
             strict: self.strict,
             dry_run: self.dry_run,
             verbose: self.verbose,
+            verify: self.verify,
             referrers: ReferrerFilter { policy: self.referrers, types: self.referrer_types.clone() },
             replaces: None,
         }

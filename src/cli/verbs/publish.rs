@@ -17,6 +17,7 @@ use crate::core::push::execute::Push;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
+use crate::core::push::repositories;
 use crate::digest::Digest;
 use crate::model::Draft;
 
@@ -48,9 +49,14 @@ pub(crate) fn publish(
     origin: Origin,
     tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<PushOutcome, CommandError> {
-    let replaces = draft.remote_digest.clone().filter(|_| origin == Origin::Published);
-    let (options, reporter) =
+    let replaces = draft.remote_digest.clone().filter(|_| origin == Origin::Published && !flags.by_digest);
+    let (mut options, reporter) =
         (PushOptions { replaces, ..flags.options() }, Reporter { context, is_quiet: flags.quiet });
+    let by_digest = flags.by_digest.then(|| repositories::by_digest(draft, flags.kind)).transpose()?;
+    if by_digest.is_some() {
+        options.tags.clear();
+    }
+    let draft = by_digest.as_ref().unwrap_or(draft);
     let push_context = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
     let push = Push::new(push_context, draft, &options)?;
     let file =
@@ -131,6 +137,7 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
         Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
         _ if options.quiet => Ok(context.streams.line(&published.digest)?),
         _ if published.dry_run => Ok(context.streams.changes(&dry_run::text(published, context.streams.width()))?),
+        _ if options.by_digest => Ok(context.streams.line(&published.reference)?),
         _ => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }
 }

@@ -11,21 +11,21 @@ use crate::content::registry::{
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::difference;
 use crate::core::push::guard::TagGuard;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
+use crate::core::push::overwritten::overwritten;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
 use crate::core::push::referrers;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
 use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
+use crate::core::push::verify;
 use crate::core::referrers::{Collector, FoundReferrer};
 use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
 use crate::model::Draft;
-use crate::model::index::Index;
 use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
@@ -90,7 +90,11 @@ impl<'a> Push<'a> {
                 let is_own = plan.target.repository() == list.repository();
                 send(context, plan, served, options.verbose, guard.filter(|_| is_own), moved)
             };
-            publisher.send_all(&plans, &targets, send)?
+            let mut published = publisher.send_all(&plans, &targets, send)?;
+            if options.verify {
+                published.verified = Some(verify::verify_all(context, &plans)?);
+            }
+            published
         };
         published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
         published.requests = registry.requests().saturating_sub(before);
@@ -109,20 +113,6 @@ impl<'a> Push<'a> {
         }
         Ok(published)
     }
-}
-
-/// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
-fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Option<String> {
-    let known = draft.remote_digest.as_ref()?;
-    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
-    let Some((tag, TagState::Other(digest))) = own.filter(|(_, now)| **now != TagState::Other(known.clone())) else {
-        return None;
-    };
-    let after = Index::decode(&plan.list.bytes).ok()?;
-    let gone = difference::between(served.index().as_ref(), &after).removed;
-    let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
-    let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };
-    Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
 }
 
 fn announce(registry: &Registry, jobs: NonZeroUsize, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {

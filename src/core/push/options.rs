@@ -31,6 +31,8 @@ pub(crate) struct PushOptions {
     pub(crate) replaces: Option<Digest>,
     /// Which referrers of the images come along.
     pub(crate) referrers: ReferrerFilter,
+    /// Whether what was published is read back.
+    pub(crate) verify: bool,
 }
 
 /// The environment of a push.

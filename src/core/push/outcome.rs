@@ -41,6 +41,9 @@ pub(crate) struct PushOutcome {
     pub(crate) dry_run: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) preview: Option<DryRun>,
+    /// What was read back with `--verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<Verified>,
     /// The referrers of the list and its images that were sent along, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) referrers: Vec<PushedReferrer>,
@@ -59,6 +62,17 @@ pub(crate) struct PushOutcome {
     /// Warnings about the list, one line each.
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
+}
+
+/// How much was read back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Verified {
+    /// Names of the list that serve its bytes: its tags, or its digest where it has none.
+    pub(crate) names: usize,
+    /// Manifests below the list, and referrers, that were fetched.
+    pub(crate) manifests: usize,
+    /// Blobs that the repository has.
+    pub(crate) blobs: usize,
 }
 
 /// A manifest that refers to the list or to one of its images.
@@ -174,6 +188,7 @@ impl PushOutcome {
             copied: CopiedBlobs::default(),
             dry_run: false,
             preview: None,
+            verified: None,
             referrers: Vec::new(),
             left_behind: Vec::new(),
             other_repositories: Vec::new(),

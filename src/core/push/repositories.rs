@@ -155,3 +155,14 @@ fn partial_tags(failure: CommandError, targets: &PushTargets<'_>, moved: &[Refer
     let moved = moved.iter().map(name).collect();
     CommandError::Partial { failure: Box::new(failure), done: PartialResult::Tags { moved, left } }
 }
+
+/// The draft under the digest that its list will have, so that a push moves no tag.
+///
+/// # Errors
+/// A draft that cannot become the requested list.
+pub(crate) fn by_digest(draft: &Draft, form: Form) -> Result<Draft, CommandError> {
+    let digest = draft.list(form)?.digest;
+    let mut named = draft.clone();
+    named.reference = draft.reference.repository().at_digest(&digest);
+    Ok(named)
+}

@@ -1,0 +1,21 @@
+//! Whether another client has changed what the list's tag serves.
+
+use crate::core::push::difference;
+use crate::core::push::plan::PushPlan;
+use crate::core::push::remote_state::{RemoteState, TagState};
+use crate::model::Draft;
+use crate::model::index::Index;
+
+/// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
+pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Option<String> {
+    let known = draft.remote_digest.as_ref()?;
+    let own = plan.tags.iter().zip(&served.tags).find(|(tag, _)| plan.is_own(tag));
+    let Some((tag, TagState::Other(digest))) = own.filter(|(_, now)| **now != TagState::Other(known.clone())) else {
+        return None;
+    };
+    let after = Index::decode(&plan.list.bytes).ok()?;
+    let gone = difference::between(served.index().as_ref(), &after).removed;
+    let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
+    let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };
+    Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))
+}
