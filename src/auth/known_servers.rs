@@ -19,15 +19,15 @@ use crate::sync;
 
 const FOLDER: &str = "docker-manifest";
 const FILE: &str = "token-servers.json";
-/// How long an entry is believed.
+/// How long an entry is valid.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// An entry is written anew when it is older than this.
+/// An entry that is older than this is written again.
 const REFRESH_AFTER: Duration = Duration::from_secs(60 * 60);
-/// More registries than one user has; the oldest entries go.
+/// The maximum number of registries. The oldest entries are removed.
 const ENTRIES_MAX: usize = 100;
 const BYTES_MAX: u64 = 64 * 1024;
 
-/// Docker Hub's is the same for everybody.
+/// That of Docker Hub is the same for all users.
 const BUILT_IN: (&str, &str) = ("docker.io", "https://auth.docker.io");
 
 /// The file as it is written.
@@ -47,7 +47,7 @@ struct KnownServer {
 /// The token servers that registries have named, in this run and within a day before it.
 #[derive(Debug)]
 pub(crate) struct KnownServers {
-    /// `None` where nothing is remembered.
+    /// `None` if nothing is stored.
     path: Option<PathBuf>,
     is_on: bool,
     before: OnceLock<KnownServersFile>,
@@ -70,17 +70,17 @@ impl KnownServers {
         Some(url.origin).filter(|origin| origin.https)
     }
 
-    /// Notes that a registry has named a token server, over TLS that was verified, and that it gave a token.
+    /// Records that a registry has named a token server, over verified TLS, and that the server returned a token.
     pub(crate) fn note(&self, registry: &str, server: &Origin, now: SystemTime) {
         let named = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let known = KnownServer { token_server: server.to_string(), named };
         self.lock().insert(registry.to_owned(), known);
     }
 
-    /// Writes what is new, and nothing where nothing is.
+    /// Writes new entries, if there are any.
     ///
     /// # Errors
-    /// Where the file cannot be written; it then is what it was.
+    /// A file that cannot be written. It is not changed then.
     pub(crate) fn save(&self, now: SystemTime) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let named = std::mem::take(&mut *self.lock());
@@ -114,14 +114,14 @@ impl KnownServers {
 }
 
 impl KnownServer {
-    /// `None` for one from the future.
+    /// `None` for an entry from the future.
     fn age(&self, now: SystemTime) -> Option<Duration> {
         now.duration_since(UNIX_EPOCH.checked_add(Duration::from_secs(self.named))?).ok()
     }
 }
 
-/// What the file says. One that is not there, is not a regular file of ours, can be written by others, is too large or
-/// broken says nothing: the next run writes it anew.
+/// Reads the file. It counts as empty if it is missing, not a regular file of this user, writable by others, too large
+/// or malformed; the next run writes it again.
 fn read(path: &Path) -> KnownServersFile {
     let bytes = open(path).and_then(|file| {
         let mut bytes = Vec::new();

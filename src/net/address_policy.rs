@@ -1,5 +1,5 @@
-//! Where a registry on the internet may send for a token: not into the network that this machine is in. A realm at
-//! `10.0.0.1` or `169.254.169.254` named by a public registry is there to make us ask what the registry cannot ask.
+//! The addresses that a public registry's token server may have: none in a private network. A public registry that
+//! names a realm at `10.0.0.1` or `169.254.169.254` would use this program to reach hosts that it cannot reach itself.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,42 +8,42 @@ use std::sync::{Arc, Mutex};
 use crate::net::host;
 use crate::sync::lock;
 
-/// Which registries were found at a public address.
+/// Whether each registry was found at a public address.
 #[derive(Debug, Default)]
 pub(crate) struct PublicRegistries(Mutex<BTreeMap<String, bool>>);
 
 impl PublicRegistries {
-    /// Notes what kind of address a registry has. Once public it stays that: its own name server could say otherwise
-    /// the next time, to be let in.
+    /// Records whether a registry has a public address. Once public it stays public: its own name server could answer
+    /// otherwise the next time.
     pub(crate) fn note(&self, registry: &str, is_public: bool) {
         *lock(&self.0).entry(registry.to_owned()).or_default() |= is_public;
     }
 
-    /// Whether the registry is on the internet, as far as is known.
+    /// Whether the registry is known to be public.
     pub(crate) fn is_public(&self, registry: &str) -> bool {
         lock(&self.0).get(registry).copied().unwrap_or(false)
     }
 }
 
-/// What is done with the addresses that a name turns out to have.
+/// What is done with the addresses of a name.
 #[derive(Debug, Default, Clone)]
 pub(crate) enum AddressPolicy {
     /// Nothing.
     #[default]
     Anywhere,
-    /// They are the registry's own, and noted.
+    /// They are the registry's own, and are recorded.
     Home(Arc<PublicRegistries>, String),
-    /// They were named by the registry, and must be as public as it is.
+    /// The registry named the host: its addresses must be as public as the registry's.
     Guarded(Arc<PublicRegistries>, String),
 }
 
 impl AddressPolicy {
-    /// The address that may not be called, if there is one.
+    /// The address that must not be contacted, if there is one.
     pub(crate) fn forbidden(&self, addresses: &[SocketAddr]) -> Option<IpAddr> {
         match self {
             AddressPolicy::Anywhere => None,
             AddressPolicy::Home(homes, registry) => {
-                // One public address is enough: the others may be there to deceive.
+                // One public address suffices: the others may be there to deceive.
                 homes.note(registry, addresses.iter().any(|address| host::is_public(address.ip())));
                 None
             }

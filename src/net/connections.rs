@@ -1,4 +1,4 @@
-//! The connections to each origin: its agent of the HTTP library, with all that is fixed for one.
+//! The connections to each origin: an agent of the HTTP library with the origin's settings.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,29 +25,29 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// For each read or write: a body that moves may take as long as it likes.
+/// The limit for each read or write. A body may take as long as data arrives.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// For the head of an answer, however slowly it drips.
+/// The limit for the head of a response, however slowly it arrives.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CONNECTIONS: usize = 64;
 const HEAD_MAX: usize = 32 * 1024;
 const BUFFER_IN: usize = 64 * 1024;
 const BUFFER_OUT: usize = 32 * 1024;
-/// The HTTP library sends no line that does not fit into its buffer, and a token may be long.
+/// The HTTP library sends no line that exceeds its buffer, and a token may be long.
 const BUFFER_OUT_LARGE: usize = 2 * 1024 * 1024;
 /// A head whose longest line is longer needs the large buffer.
 const LINE_MAX: usize = 16 * 1024;
 
-/// The registry in whose service an origin is called, the origin, and what changes the connection to it.
+/// The registry that an origin serves, the origin, and what changes the connection to it.
 type PoolKey = (String, Origin, bool, bool);
 
-/// The connections of a command: one for each origin and registry in whose service it is called.
+/// The connections of a command: one agent for each origin and the registry that it serves.
 pub(crate) struct ConnectionPool {
     env: Env,
     user_agent: String,
     tls: Tls,
     open: Mutex<BTreeMap<PoolKey, Arc<OriginConnections>>>,
-    /// By registry, host and port: before it is known what an origin speaks, one pool is for both schemes.
+    /// By registry, host and port: before the protocol of an origin is known, both schemes share one pool.
     preconnected: Mutex<BTreeMap<(String, String, u16), Arc<PreconnectPool>>>,
     names: Arc<Names>,
     homes: Arc<PublicRegistries>,
@@ -56,21 +56,21 @@ pub(crate) struct ConnectionPool {
 
 /// The connections to one origin.
 pub(crate) struct OriginConnections {
-    /// Sends, and keeps the connections.
+    /// Sends requests, and keeps the connections.
     pub(crate) agent: Agent,
-    /// How handshakes are done, where there is TLS.
+    /// The TLS handshakes' configuration, if there is TLS.
     pub(crate) tls: Option<TlsSetup>,
-    /// Connections opened ahead, where the origin is connected to directly.
+    /// Connections opened ahead, if the origin is connected to directly.
     pub(crate) preconnected: Option<Arc<PreconnectPool>>,
-    /// What the proxy in between is told to log in, as the value of a header: it may repeat that.
+    /// The header that logs in to the proxy. The proxy may repeat it.
     pub(crate) proxy_login: Option<Secret>,
 }
 
 impl ConnectionPool {
-    /// Has none yet, and does no I/O.
+    /// A pool without connections. Does no I/O.
     pub(crate) fn new(env: Env, insecure: bool, user_agent: &str) -> ConnectionPool {
         let tls = Tls::new(&env, insecure);
-        // The HTTP library panics on a value that cannot stand in a header.
+        // The HTTP library panics on a value that a header cannot carry.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
         ConnectionPool {
             env,
@@ -84,13 +84,13 @@ impl ConnectionPool {
         }
     }
 
-    /// Keeps here how many connections a registry accepts.
+    /// Records in `limits` how many connections a registry accepts.
     pub(crate) fn limited_by(self, limits: Arc<RateLimits>) -> ConnectionPool {
         ConnectionPool { limits: Some(limits), ..self }
     }
 
-    /// The connections to an origin in the service of a registry. `guarded` is whether the registry has named the origin and
-    /// must not name one in a private network, and `longest` how long the longest line of a request's head is.
+    /// The connections to an origin that serves a registry. `guarded` says that the registry named the origin, which
+    /// must not be in a private network then. `longest` is the length of the longest line in a request's head.
     pub(crate) fn get(
         &self,
         registry: &str,
@@ -116,7 +116,7 @@ impl ConnectionPool {
         Ok(connections)
     }
 
-    /// Sets up the connections to an origin, without making one.
+    /// Sets up the connections to an origin, without opening one.
     fn open(
         &self,
         registry: &str,
@@ -143,7 +143,7 @@ impl ConnectionPool {
         let mut tunnel = None;
         let proxy_login = proxy.as_ref().and_then(ProxyUrl::login);
         if let Some(proxy) = proxy {
-            // What is resolved from here on is the proxy, which stands wherever it likes. Who is beyond it is public.
+            // From here on the proxy's name is resolved, which may be anywhere. The host beyond it counts as public.
             if let AddressPolicy::Home(homes, registry) = std::mem::take(&mut resolver.policy) {
                 homes.note(&registry, origin.host.parse().map_or(true, host::is_public));
             }
@@ -175,7 +175,7 @@ impl ConnectionPool {
                 NameResolver { policy: AddressPolicy::Home(Arc::clone(&self.homes), registry.to_owned()), ..own };
             let resolver = resolver.clone();
             let addresses = move || {
-                // Whether the registry is on the internet has to be known before it is decided where it may send us.
+                // Whether the registry is public must be known before it is decided which hosts it may name.
                 if let Some(home) = &home {
                     homes.find(&home.host, home.port).ok()?;
                 }
@@ -211,7 +211,8 @@ impl ConnectionPool {
 }
 
 impl OriginConnections {
-    /// A server that wanted another client certificate may just hang up (see [`ClientIdentity::was_asked`]).
+    /// A server that wanted another client certificate may just close the connection (see
+    /// [`ClientIdentity::was_asked`]).
     pub(crate) fn explain(&self, failure: TransportFailure) -> TransportFailure {
         match &self.tls {
             Some(tls) if tls.identity.was_asked() => TransportFailure::new(
@@ -243,13 +244,13 @@ mod tests {
     use super::*;
 
     impl ConnectionPool {
-        /// Takes this pool for an origin that is the registry's own.
+        /// Uses this pool for an origin that is the registry's own.
         pub(crate) fn keep(&self, registry: &str, origin: &Origin, pool: PreconnectPool) {
             let key = (registry.to_owned(), origin.host.clone(), origin.port);
             self.preconnected.lock().unwrap().insert(key, Arc::new(pool));
         }
 
-        /// Notes what kind of address a registry has.
+        /// Records whether a registry has a public address.
         pub(crate) fn note(&self, registry: &str, is_public: bool) {
             self.homes.note(registry, is_public);
         }

@@ -1,11 +1,11 @@
-//! Makes connections: TCP, through a proxy or not, and TLS on top, for one origin.
+//! Opens connections to one origin: TCP, with or without a proxy, and TLS on top.
 //!
-//! This stands in for the HTTP library's own chain of connectors, so that TLS is ours (see `tls`), names are resolved
-//! without a thread for each, and every failure says at which step it happened.
+//! It replaces the HTTP library's own chain of connectors, so that TLS is ours (see `tls`), names are resolved without
+//! a thread each, and every failure names its step.
 //!
-//! Proxies: an https target is reached by `CONNECT`, with the library's own connector. A plain http target is asked for
-//! at the proxy itself, in absolute form, as Go does it: many proxies allow `CONNECT` to port 443 only. The library has
-//! nothing for that, so `proxy_connect` rewrites the request line on its way out.
+//! Proxies: an https target is reached by `CONNECT`, with the library's own connector. A request for a plain http
+//! target is sent to the proxy in absolute form, as Go does it, because many proxies allow `CONNECT` to port 443 only.
+//! The library lacks that, so `proxy_connect` rewrites the request line.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -30,8 +30,8 @@ use crate::net::tls::config::TlsSetup;
 use crate::net::tls::handshake::SecuredSocket;
 use crate::net::tls::stream::TlsTransport;
 
-/// Where a request got its connection. The library does not say whether it took one from its pool, and what goes wrong
-/// on a connection that was there before may be due to its age.
+/// Where a request got its connection. The library does not say whether it used one of its pool. A failure on a
+/// connection that existed before may be due to its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionSource {
     /// It was used before.
@@ -61,14 +61,14 @@ pub(crate) fn connection_source() -> ConnectionSource {
     SOURCE.get()
 }
 
-/// A plain-HTTP target's proxy.
+/// The proxy of a plain HTTP target.
 #[derive(Debug)]
 pub(crate) struct ForwardProxy {
     /// Its host, without brackets, and its port.
     pub(crate) address: (String, u16),
     /// TLS to the proxy itself.
     pub(crate) tls: Option<TlsSetup>,
-    /// What is rewritten on the way.
+    /// What is rewritten in each request.
     pub(crate) forward: Forward,
 }
 
@@ -77,15 +77,15 @@ pub(crate) struct ForwardProxy {
 pub(crate) struct OriginConnector {
     /// TLS to the origin.
     pub(crate) tls: Option<TlsSetup>,
-    /// TLS to the proxy that `CONNECT` is sent to, when that is an https one.
+    /// TLS to the proxy that `CONNECT` is sent to, if that is an https proxy.
     pub(crate) connect_tls: Option<TlsSetup>,
     /// Whether there is such a proxy.
     pub(crate) tunnels: bool,
-    /// The proxy that is asked instead of the origin.
+    /// The proxy that gets the requests instead of the origin.
     pub(crate) forward: Option<ForwardProxy>,
     /// Connections to the origin that are opened ahead.
     pub(crate) preconnected: Option<Arc<PreconnectPool>>,
-    /// Where the origin's addresses are kept, to be looked up again where they are of no use.
+    /// The addresses of the command's hosts. They are looked up again if no connection succeeds.
     pub(crate) names: Arc<Names>,
 }
 
@@ -93,7 +93,8 @@ impl Connector<()> for OriginConnector {
     type Out = Box<dyn Transport>;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
-        // The tunnel's own connector comes back here for the connection to the proxy, with a configuration without one.
+        // The tunnel's own connector calls this again for the connection to the proxy, with a configuration without a
+        // proxy.
         let is_hop = self.tunnels && details.config.proxy().is_none();
         let wrong = |error: ConnectError| {
             ureq::Error::from(if is_hop || self.forward.is_some() {
@@ -188,7 +189,7 @@ fn secure(
     Ok(Box::new(TlsTransport::new(connection, socket, buffers(details))))
 }
 
-/// What is left of the time to connect: the TCP connection has taken some of it.
+/// The time that is left to connect: the TCP connection has used some of it.
 fn left(details: &ConnectionDetails) -> NextTimeout {
     let time::Duration::Exact(all) = details.timeout.after else { return details.timeout };
     let spent = match ((details.current_time)(), details.now) {
@@ -205,12 +206,12 @@ pub(crate) struct NameResolver {
     pub(crate) names: Arc<Names>,
     /// Resolve this instead of the host that is asked for: the proxy that is called in place of the origin.
     pub(crate) instead: Option<(String, u16)>,
-    /// Which of the addresses found may be called.
+    /// Which of the addresses may be contacted.
     pub(crate) policy: AddressPolicy,
 }
 
 impl NameResolver {
-    /// The addresses of a host (IPv6 without brackets), as far as they may be called.
+    /// The addresses of a host (IPv6 without brackets) that may be contacted.
     ///
     /// # Errors
     /// [`ConnectError::Resolve`] and [`ConnectError::Private`].

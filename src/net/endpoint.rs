@@ -1,8 +1,8 @@
-//! Where a registry is, and whether it speaks TLS.
+//! The address of a registry, and whether it speaks TLS.
 //!
-//! Nobody says which of the two a registry speaks, so it is found out, once per command: by the first request itself,
-//! sent over TLS. Where the peer turns out not to speak TLS the handshake has failed before any HTTP was sent, so
-//! nothing is lost, logged or given away, and the same request goes out in the clear, if that is allowed.
+//! The protocol is found out once per command, by the first request itself, which is sent over TLS. If the peer does
+//! not speak TLS, the handshake fails before any HTTP was sent, so nothing is revealed, and the same request is sent
+//! over plain HTTP, if that is permitted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -16,32 +16,32 @@ use crate::sync::lock;
 const DOCKER_HUB: &str = "docker.io";
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
-/// The host (and port) that a registry of this name is called at.
+/// The host (and port) to contact for a registry of this name.
 fn authority(registry: &str) -> &str {
     if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry }
 }
 
-/// The origin of a registry; `None` where its name holds no usable host and port.
+/// The origin of a registry; `None` if its name contains no valid host and port.
 pub(crate) fn origin(registry: &str, https: bool) -> Option<Origin> {
     Origin::of_authority(https, authority(registry))
 }
 
-/// The address of a registry that is called by another name than its own.
+/// The address of a registry that is contacted by another name than its own.
 pub(crate) fn address(registry: &str, origin: &Origin) -> Option<Address> {
     let is_elsewhere = authority(registry) != registry;
     is_elsewhere.then(|| Address { origin: origin.to_string(), source: AddressSource::Name })
 }
 
-/// The name of a registry's folder in certs.d; `None` where docker has none: for Docker Hub and names of this machine.
+/// The name of a registry's folder in certs.d; `None` if docker has none: for Docker Hub and loopback names.
 pub fn certs_d_name(registry: &str) -> Option<String> {
     let is_hub = registry == DOCKER_HUB || registry == DOCKER_HUB_HOST;
     (!is_hub && !host::is_loopback_authority(registry)).then(|| registry.to_owned())
 }
 
-/// The turn of the first exchange with a registry, while it lasts.
+/// Held during the first request to a registry.
 ///
-/// It is over however it ends. After a failure those who waited go on together: one after the other, each would wait
-/// for a registry that does not answer until its own time is up.
+/// It ends with that request. After a failure all waiting threads continue together; one after the other, each would
+/// wait for an unreachable registry until its own deadline.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     over: &'a OnceLock<()>,
@@ -50,7 +50,7 @@ pub(crate) struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // Before the lock is let go, or the next to hold it would take itself for the first.
+        // Before the lock is released, or the next holder would count as the first.
         let _ = self.over.set(());
     }
 }
@@ -60,9 +60,9 @@ impl Drop for Turn<'_> {
 pub(crate) struct Ahead<'a> {
     /// Where connections go.
     pub(crate) origin: &'a Origin,
-    /// How many of them are spent on finding out that the registry speaks plain HTTP: a handshake that fails.
+    /// The number of connections that are used up by failing handshakes if the registry speaks plain HTTP.
     pub(crate) spent: usize,
-    /// Whether it is certain that TLS is spoken there.
+    /// Whether the registry certainly speaks TLS.
     pub(crate) is_secured: bool,
 }
 
@@ -88,12 +88,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoints {
-    /// Knows nothing yet, but that no registry speaks TLS where `plain_http` says so.
+    /// Without any registry. `plain_http` says that no registry speaks TLS.
     pub(crate) fn new(insecure: bool, plain_http: bool) -> Endpoints {
         Endpoints { insecure, plain_http, known: Mutex::default() }
     }
 
-    /// What is known of this registry.
+    /// The state of this registry.
     pub(crate) fn of(&self, registry: &str) -> Result<Arc<Endpoint>, RegistryError> {
         if registry.is_empty() {
             let detail = "the name has no registry host: a host with an underscore is read as part of the repository";
@@ -123,8 +123,8 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// The first exchange with a registry goes alone: it finds out how the registry speaks and whether it wants a
-    /// login, and nobody else need ask that. To be held until then; `None` once that is over.
+    /// The first request to a registry is sent alone: it finds out the protocol and whether a login is required. Held
+    /// until then; `None` once that is known.
     pub(crate) fn first(&self) -> Option<Turn<'_>> {
         if self.first_is_over.get().is_some() {
             return None;
@@ -143,11 +143,11 @@ impl Endpoint {
         Ahead { origin, spent, is_secured }
     }
 
-    /// Makes an attempt with the scheme that the registry speaks, finding that out if need be: the one place where it
-    /// is decided.
+    /// Sends a request with the registry's protocol, and finds the protocol out if necessary. This is the only place
+    /// that decides it.
     ///
-    /// Where the peer is found to speak plain HTTP, the turn of the first ends right then: a login is rare there, and
-    /// should there be one after all, it costs those who asked at the same time one request each.
+    /// If the peer speaks plain HTTP, the first request stops being exclusive at once: a login is rare there, and would
+    /// cost each parallel thread one request.
     pub(crate) fn attempt<T>(
         &self,
         first: &mut Option<Turn<'_>>,
@@ -185,7 +185,7 @@ impl Endpoint {
         self.https.get().copied().unwrap_or(true)
     }
 
-    /// Where the registry is, by what is known of it.
+    /// The registry's origin, as far as it is known.
     pub(crate) fn home(&self) -> &Origin {
         self.origin(self.is_https())
     }
@@ -194,7 +194,7 @@ impl Endpoint {
         if https { &self.secure } else { &self.plain }
     }
 
-    /// A certificate that does not convince is never a reason to go on without one.
+    /// An untrusted certificate is never a reason to use plain HTTP.
     fn may_be_plain(&self, hint: FailureHint) -> bool {
         (self.insecure || self.is_loopback)
             && matches!(hint, FailureHint::NoTls | FailureHint::NoHandshake | FailureHint::NoListener)

@@ -1,6 +1,6 @@
-//! Why there was no answer: what the HTTP and TLS libraries say, sorted into the kinds that a user acts on.
+//! Failures without a response: the errors of the HTTP and TLS libraries, sorted into the kinds that a user can act on.
 //!
-//! The libraries wrap errors in each other, and not the same way at each stage, so all unwrapping is done here.
+//! The libraries wrap errors differently at each stage, so all unwrapping is done here.
 
 use std::fmt;
 use std::io;
@@ -13,44 +13,44 @@ use crate::net::error::{Address, FailedRequest, RegistryError, RegistryErrorKind
 use crate::net::tls::verifier::{NoAuthorities, is_authority_objection};
 use crate::sanitize::io_error;
 
-/// One exchange that brought no answer.
+/// A request without a response.
 #[derive(Debug)]
 pub(crate) struct TransportFailure {
-    /// What to tell the user.
+    /// The kind for the user.
     pub(crate) kind: RegistryErrorKind,
-    /// What the library, the system or the peer said.
+    /// The message of the library, the system or the peer.
     pub(crate) detail: String,
-    /// What it says about whether to try differently.
+    /// Whether another attempt should differ.
     pub(crate) hint: FailureHint,
-    /// Whether the same request may be answered another time.
+    /// Whether the same request may succeed later.
     pub(crate) again: Retryable,
     /// Whether a byte of a request was, or may have been, sent.
     pub(crate) sent: bool,
-    /// Whether the detail has words of the peer's in it, which may repeat a secret.
+    /// Whether the detail contains text of the peer, which may repeat a secret.
     pub(crate) quotes: bool,
     /// The status with which a proxy refused to connect.
     pub(crate) status: Option<u16>,
-    /// The server that was tried, where that is not the one of the request's URL.
+    /// The server that was contacted, if it is not the one of the request's URL.
     pub(crate) address: Option<Address>,
 }
 
 /// What a failure says about another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureHint {
-    /// The peer answered the TLS handshake with something that is no TLS.
+    /// The peer answered the TLS handshake with something else than TLS.
     NoTls,
     /// The peer closed the connection during the TLS handshake.
     NoHandshake,
-    /// Nothing listens there, or the proxy does not lead there.
+    /// No process listens there, or the proxy does not lead there.
     NoListener,
-    /// The connection ended before a byte of an answer came.
+    /// The connection ended before a byte of the response arrived.
     NoAnswer,
-    /// Nothing of the sort.
+    /// None of these.
     None,
 }
 
 impl TransportFailure {
-    /// A failure that no other attempt would cure, of a request that was sent.
+    /// A failure of a request that was sent, which a repeat would not change.
     pub(crate) fn new(kind: RegistryErrorKind, detail: impl Into<String>) -> TransportFailure {
         TransportFailure {
             kind,
@@ -69,7 +69,7 @@ impl TransportFailure {
         TransportFailure { sent: false, ..TransportFailure::new(kind, detail) }
     }
 
-    /// The same failure, of a kind that passes.
+    /// Marks the failure as temporary.
     fn passing(self) -> TransportFailure {
         TransportFailure { again: if self.sent { Retryable::Repeatable } else { Retryable::Unsent }, ..self }
     }
@@ -82,7 +82,7 @@ impl TransportFailure {
         TransportFailure { quotes: true, ..self }
     }
 
-    /// The error to report, of a registry and a request.
+    /// The error for a registry and a request.
     pub(crate) fn into_error(self, registry: &str, request: FailedRequest) -> RegistryError {
         let address = self.address.or(request.address);
         let request = FailedRequest { address, ..request };
@@ -90,12 +90,12 @@ impl TransportFailure {
         RegistryError { status: self.status, ..error }
     }
 
-    /// This failure over plain HTTP, or the one over TLS before it where nobody listens in the clear.
+    /// This failure over plain HTTP, or the previous one over TLS if no process listens for plain HTTP.
     pub(crate) fn or_nobody(self, secure: TransportFailure) -> TransportFailure {
         if self.hint == FailureHint::NoListener && secure.hint != FailureHint::NoTls { secure } else { self }
     }
 
-    /// Sorts an error of an exchange.
+    /// Sorts an error of a request.
     pub(crate) fn of(error: ureq::Error) -> TransportFailure {
         match error {
             ureq::Error::Other(other) => match other.downcast::<ConnectError>() {
@@ -108,7 +108,7 @@ impl TransportFailure {
             }
             ureq::Error::Timeout(step) => TransportFailure::new(RegistryErrorKind::Timeout, timed_out(step)),
             ureq::Error::ConnectProxyFailed(why) => {
-                // The library has the status in its text alone: `proxy server responded 407/407`.
+                // The library has the status in its text only: `proxy server responded 407/407`.
                 let status = why.rsplit_once('/').and_then(|(_, status)| status.parse().ok());
                 TransportFailure {
                     status,
@@ -126,8 +126,8 @@ impl TransportFailure {
         }
     }
 
-    /// Sorts an error met while a body was read. The head was there, so it says nothing of the connection's age; a body
-    /// that was cut short may be whole the next time.
+    /// Sorts an error during the read of a body. The head arrived, so the error does not depend on the connection's
+    /// age; a body that was cut short may be complete the next time.
     pub(crate) fn of_body(error: io::Error) -> TransportFailure {
         let failure = TransportFailure::of(ureq::Error::from(error));
         match failure.hint {
@@ -139,20 +139,20 @@ impl TransportFailure {
     }
 }
 
-/// Why there is no connection; carried through the HTTP library inside its own error.
+/// Why there is no connection. Passed through the HTTP library inside its own error.
 #[derive(Debug)]
 pub(crate) enum ConnectError {
     /// The name does not resolve.
     Resolve { host: String, error: Arc<io::Error> },
-    /// No TCP connection.
+    /// The TCP connection failed.
     Tcp(io::Error),
-    /// No TCP connection in time.
+    /// The TCP connection was not made in time.
     Slow,
-    /// TCP, but no TLS.
+    /// The TLS handshake failed.
     Tls(io::Error),
-    /// An address that the registry must not send to.
+    /// An address that the registry must not name.
     Private(IpAddr),
-    /// The proxy itself cannot be reached, for one of the other reasons.
+    /// The proxy cannot be reached, for one of the other reasons.
     Proxy(Box<ConnectError>),
 }
 
@@ -204,7 +204,8 @@ fn of_connection(error: ConnectError) -> TransportFailure {
     }
 }
 
-/// Whether a host was there and did not let us in, as one does that is just being started: a missing route stays.
+/// Whether the host exists and refused the connection, as a server does that is just starting. A missing route stays
+/// missing.
 fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
@@ -272,7 +273,7 @@ fn of_tls(error: &rustls::Error) -> TransportFailure {
             RegistryErrorKind::ClientCertificate,
             format!("it ended the TLS handshake with {alert:?}"),
         ),
-        // What TLS 1.2 servers say that wanted a client certificate, among other things: the transport knows more.
+        // TLS 1.2 servers that require a client certificate send this, among others. The transport knows more.
         rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
             TransportFailure::new(RegistryErrorKind::Connect, format!("TLS: {error}")).hinting(FailureHint::NoAnswer)
         }
@@ -283,7 +284,7 @@ fn of_tls(error: &rustls::Error) -> TransportFailure {
     }
 }
 
-/// Whether knowing one more authority would help.
+/// Whether a further authority would help.
 fn objection(why: &CertificateError) -> RegistryErrorKind {
     match why {
         CertificateError::UnknownIssuer => RegistryErrorKind::Certificate,
@@ -311,7 +312,7 @@ fn certificate(why: &CertificateError) -> String {
     }
 }
 
-/// `DnsName("x")` as rustls lists names, bare.
+/// The name in `DnsName("x")`, as rustls lists names.
 fn shown_name(name: &str) -> &str {
     name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name).trim_matches('"')
 }

@@ -21,7 +21,7 @@ pub(crate) struct Names {
 }
 
 impl Default for Names {
-    /// Uses the system's resolver, which has time-outs of its own.
+    /// Uses the system's resolver, which has its own time limits.
     fn default() -> Names {
         Names::with(|host| Ok((host, 0).to_socket_addrs()?.take(ADDRESSES_MAX).collect()))
     }
@@ -32,11 +32,11 @@ impl Names {
         Names { look_up: Box::new(look_up), known: Mutex::default() }
     }
 
-    /// The addresses of a host (IPv6 without brackets), with this port. Threads that ask while a look-up is under way
-    /// wait for its result.
+    /// The addresses of a host (IPv6 without brackets), with this port. Threads that ask during a lookup wait for its
+    /// result.
     ///
     /// # Errors
-    /// What the resolver says. A failure is not kept: the next call looks the name up again.
+    /// The resolver's error. It is not kept: the next call looks the name up again.
     pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Arc<io::Error>> {
         let host = host.to_ascii_lowercase();
         let entry = Arc::clone(self.lock().entry(host.clone()).or_default());
@@ -55,7 +55,7 @@ impl Names {
         found.as_ref().map(|found| found.iter().map(with_port).collect()).map_err(Arc::clone)
     }
 
-    /// Has the host looked up again: no connection could be opened to the addresses that are known.
+    /// Makes the next call look the host up again: no connection succeeded to the known addresses.
     pub(crate) fn forget(&self, host: &str) {
         self.lock().remove(&host.to_ascii_lowercase());
     }

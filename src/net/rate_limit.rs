@@ -1,5 +1,5 @@
-//! How fast each registry may be asked. One that says that there are too many requests is left alone by everybody for
-//! as long as it asked, and then asked by fewer at once until it bears more again; other registries are none the wiser.
+//! Rate limits for each registry. After a 429 all threads wait for the requested time. The number of concurrent
+//! requests is halved, and grows by one for each full round of successes. Other registries are not affected.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,22 +12,22 @@ use crate::net::deadline::{Deadline, shown};
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::sync::{lock, wait};
 
-/// More than anybody has under way at once: a limit that has grown to this is none.
+/// A limit that has grown to this is removed: no command sends more requests in parallel.
 const LIMIT_MAX: usize = 64;
 /// After so many full rounds of successes one more connection is tried with a registry that refused one.
 const ROUNDS_AT_CEILING: usize = 8;
-/// The longest that a registry is waited for where nothing else is a bound, as with a body that goes on moving.
+/// The longest wait for a registry without another limit, as during a body while data arrives.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(600);
-/// A wait that ends so much later than the last that was told is told as well.
+/// A wait that ends this much later than the last printed one is printed too.
 const NEWS: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// Whether this thread is in the middle of an exchange: what it does then, with this or another registry, is part
-    /// of that. To make it wait for others, who may be waiting for it, would end in a deadlock.
+    /// Whether this thread is in the middle of a request: further requests, to this or another registry, are part of
+    /// it. Waiting for others, which may wait for this thread, would be a deadlock.
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The paces of all registries.
+/// The rate limits of all registries.
 pub(crate) struct RateLimits {
     clock: Arc<dyn Clock>,
     known: Mutex<BTreeMap<String, Arc<RateLimit>>>,
@@ -41,14 +41,14 @@ struct RateLimit {
 
 #[derive(Debug, Default)]
 struct LimitState {
-    /// Nobody is to ask before this.
+    /// No request may be sent before this time.
     pause: Option<Instant>,
-    /// The end of the latest wait that the user was told of.
+    /// The end of the latest wait that was printed.
     told: Option<Instant>,
     under_way: usize,
-    /// How many may be under way; `None` for any number.
+    /// The maximum of concurrent requests; `None` for no limit.
     limit: Option<usize>,
-    /// How many have gone well since the limit was last changed.
+    /// The number of successes since the limit was last changed.
     well: usize,
     /// What the limit may grow to: as many connections as the registry accepted. `None` before it refused one.
     ceiling: Option<usize>,
@@ -58,14 +58,14 @@ struct LimitState {
     has_answered: bool,
 }
 
-/// Leave for one exchange, until it is dropped. It stays with its thread.
+/// Permits one request until it is dropped. It stays on its thread.
 pub(crate) struct Permit {
     pace: Option<Arc<RateLimit>>,
     _of_one_thread: PhantomData<*const ()>,
 }
 
 impl RateLimits {
-    /// Any number of exchanges with anybody.
+    /// Without limits.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> RateLimits {
         RateLimits { clock, known: Mutex::default() }
     }
@@ -74,7 +74,7 @@ impl RateLimits {
         Arc::clone(lock(&self.known).entry(registry.to_owned()).or_default())
     }
 
-    /// Waits until the registry may be asked. The error says that this would be too late.
+    /// Waits until a request may be sent to the registry. The error says that this would be too late.
     pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
         let pace = self.of(registry);
         let mut state = lock(&pace.state);
@@ -107,12 +107,12 @@ impl RateLimits {
         }
     }
 
-    /// Notes that the registry wants to be left alone for so long, and halves what it is asked at once.
+    /// Records that the registry requests a pause, and halves the number of concurrent requests.
     pub(crate) fn slow(&self, registry: &str, time: Duration) {
         let pace = self.of(registry);
         let mut state = lock(&pace.state);
         let now = self.clock.now();
-        // Those that were under way together are refused together, which is one refusal.
+        // Requests that ran in parallel are refused together, which counts as one refusal.
         if state.pause.is_none_or(|until| until <= now) {
             let at_once = state.limit.unwrap_or(LIMIT_MAX).min(state.under_way.max(1));
             state.limit = Some((at_once / 2).max(1));
@@ -138,7 +138,7 @@ impl RateLimits {
         }
     }
 
-    /// Whether a wait until so long from now is news to the user.
+    /// Whether a wait of this length should be printed.
     pub(crate) fn is_news(&self, registry: &str, time: Duration) -> bool {
         let pace = self.of(registry);
         let mut state = lock(&pace.state);
@@ -152,7 +152,7 @@ impl RateLimits {
 }
 
 impl Permit {
-    /// Says that the registry has answered as it should: a limit grows by one whenever so many have.
+    /// Records a success. A limit grows by one after as many successes as it permits requests.
     pub(crate) fn went_well(&self) {
         let Some(pace) = &self.pace else { return };
         let mut state = lock(&pace.state);
@@ -197,7 +197,7 @@ impl Drop for Permit {
     }
 }
 
-/// That a registry asks for more time than there is.
+/// The message that a registry requests a longer pause than the time left.
 pub(crate) fn longer(asked: Duration, left: Duration) -> String {
     format!("it asks to wait for {}, and only {} are left", shown(asked), shown(left))
 }

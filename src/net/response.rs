@@ -9,15 +9,15 @@ use ureq::http::{HeaderMap, HeaderValue};
 
 use crate::net::redact::Redactor;
 
-/// What was answered, byte for byte. Shown for debugging without header fields and body, which may hold a token.
+/// A response, byte for byte. `Debug` leaves out the header fields and the body, which may contain a token.
 pub(crate) struct HttpResponse {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The header fields.
     pub(crate) headers: HeaderMap,
-    /// The body; of anything but a success (2xx) only its beginning.
+    /// The body; for a status other than 2xx only its beginning.
     pub(crate) body: Vec<u8>,
-    /// What [`HttpResponse::quote`] takes out.
+    /// The secrets that [`HttpResponse::quote`] redacts.
     pub(crate) secrets: Arc<Redactor>,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Debug for HttpResponse {
 }
 
 impl HttpResponse {
-    /// A header field's first value; `None` where it is empty.
+    /// The first value of a header field; `None` if it is empty.
     pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         match field_text(self.headers.get(name)?) {
             Cow::Borrowed(text) => Some(Cow::Borrowed(text.trim())),
@@ -42,26 +42,25 @@ impl HttpResponse {
         self.headers.get_all(name).iter().map(field_text)
     }
 
-    /// The `Location`, with every byte that cannot stand in a URL percent-encoded: the bytes are the server's own.
+    /// The `Location`. Bytes that a URL must not contain are percent-encoded.
     pub(crate) fn location(&self) -> Option<String> {
         let bytes = self.headers.get("Location")?.as_bytes().trim_ascii();
         Some(percent_encode(bytes, CONTROLS).to_string()).filter(|location| !location.is_empty())
     }
 
-    /// A text of this answer as it may stand in a message: without the secrets that were sent. Nothing else of an
-    /// answer is redacted, because what is decided by its texts needs them as they came.
+    /// A text of this response for a message, with secrets redacted. Other uses need the unchanged text.
     pub(crate) fn quote(&self, text: &str) -> String {
         self.secrets.clean(text)
     }
 
-    /// Whether the request did what it was sent for.
+    /// Whether the status is 2xx.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
-/// A field's value as text. RFC 9110, 5.5, allows bytes above 0x7f without saying what they mean: UTF-8, where they are
-/// that, and Latin-1, which every byte sequence is.
+/// The value of a field as text. RFC 9110, section 5.5, allows bytes above 0x7f without a meaning: read as UTF-8 if
+/// they are valid, otherwise as Latin-1.
 fn field_text(value: &HeaderValue) -> Cow<'_, str> {
     let bytes = value.as_bytes();
     std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), Cow::Borrowed)

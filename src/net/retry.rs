@@ -1,8 +1,8 @@
-//! Sends again what may be sent again, when that may help: exponential backoff with jitter, and `Retry-After` (RFC
-//! 9110, 10.2.3), within a number of tries and a deadline.
+//! Retries: exponential backoff with jitter, and `Retry-After` (RFC 9110, section 10.2.3), within a number of tries and
+//! a deadline.
 //!
-//! Whether another attempt may help is told by the error (`Retryable`); whether it does harm is for the caller to
-//! say. Nobody but the user ever gives up on a certificate or a name here: those are the same the next time.
+//! The error says whether a retry may help (`Retryable`); the caller says whether it does harm. Errors of certificates
+//! and names are not retried, because they would not change.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::net::error::{RegistryError, RegistryErrorKind, RetryAfter, Retryable}
 use crate::net::rate_limit::{PAUSE_MAX, Permit, RateLimits, longer};
 use crate::net::transport::Trace;
 
-/// The longest first wait; each one after it may be twice as long.
+/// The longest first wait. Each further wait may be twice as long.
 const FIRST: Duration = Duration::from_millis(250);
-/// No wait that nobody asked for is longer.
+/// The longest wait, unless the registry requests a longer one.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The same for a registry that says that there are too many requests.
+/// The longest wait after the registry reported too many requests.
 const LONGEST_LIMITED: Duration = Duration::from_secs(30);
-/// Shorter waits are not worth a word.
+/// Shorter waits are not printed.
 const TOLD: Duration = Duration::from_secs(1);
-/// With less time than this left another attempt would be over before it has begun.
+/// With less time than this no further attempt is made.
 const LEAST: Duration = Duration::from_millis(100);
-/// How much of a registry's words is told, in characters.
+/// How much of a registry's message is printed, in characters.
 const WORDS_MAX: usize = 200;
 
-/// How often, how long and who is told.
+/// The number of retries, the limits, and where notices are printed.
 pub(crate) struct RetryPolicy {
     retries: u32,
     notice: Trace,
@@ -36,7 +36,7 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Sends again at most `retries` times.
+    /// Retries at most `retries` times.
     pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> RetryPolicy {
         RetryPolicy { retries, notice, paces: Arc::new(RateLimits::new(Arc::clone(&clock))), clock }
     }
@@ -46,7 +46,7 @@ impl RetryPolicy {
         &self.paces
     }
 
-    /// Begins the tries of one operation, for loops that are not [`RetryPolicy::run`].
+    /// Begins the attempts of one operation, for loops other than [`RetryPolicy::run`].
     pub(crate) fn start<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Attempts<'a> {
         Attempts {
             policy: self,
@@ -60,15 +60,16 @@ impl RetryPolicy {
         }
     }
 
-    /// Waits until one more request may be sent to a registry, for exchanges that are not [`RetryPolicy::run`]'s.
+    /// Waits until one more request may be sent to a registry, for requests outside of [`RetryPolicy::run`].
     pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
         self.paces.enter(registry, deadline)
     }
 
-    /// Makes attempts (numbered from 1) until one succeeds or no other may be made, at the registry's pace.
+    /// Makes attempts (numbered from 1) within the registry's rate limit until one succeeds or no further one may be
+    /// made.
     ///
-    /// `repeatable` says that the attempt does no harm when it is made twice. One that is not is made again only where
-    /// nothing of it was sent.
+    /// `repeatable` says that repeating an attempt does no harm. Otherwise it is repeated only if nothing of it was
+    /// sent.
     pub(crate) fn run<T>(
         &self,
         registry: &str,
@@ -92,35 +93,35 @@ impl RetryPolicy {
     }
 }
 
-/// The tries of one operation.
+/// The attempts of one operation.
 pub(crate) struct Attempts<'a> {
     policy: &'a RetryPolicy,
     registry: &'a str,
     repeatable: bool,
     deadline: &'a Deadline,
-    /// How many attempts have failed, whatever the reason.
+    /// The number of failed attempts, whatever the reason.
     attempts: u32,
-    /// How many of them count: not those that a rate limit refused.
+    /// The number of attempts that count: not those that a rate limit refused.
     tries: u32,
-    /// How many a rate limit refused.
+    /// The number of attempts that a rate limit refused.
     refusals: u32,
-    /// How long this operation has paused for rate limits.
+    /// The total of this operation's pauses for rate limits.
     paused: Duration,
 }
 
 impl RegistryError {
-    /// Whether the registry refused the request because there are too many: 429, or 503 with the time to come back. The
-    /// request had no effect, so any may be sent again.
+    /// Whether the registry refused the request because of too many requests: 429, or 503 with `Retry-After`. The
+    /// request had no effect, so it may always be repeated.
     pub(crate) fn is_rate_limit(&self) -> bool {
         self.status == Some(429) || self.status == Some(503) && matches!(self.again, Retryable::Later(Some(_)))
     }
 }
 
 impl Attempts<'_> {
-    /// Waits before another attempt is made after this error, or gives the error back because none may be. One that has
-    /// been tried enough says so: nobody around this begins to count anew.
+    /// Waits before the next attempt after this error, or returns the error if no attempt may follow. A returned error
+    /// is marked so that no caller retries it again.
     ///
-    /// Waiting for a rate limit does not use up the tries. It ends with the deadline.
+    /// Waits for a rate limit do not count as tries. They end with the deadline.
     pub(crate) fn wait(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.attempts += 1;
         let error = RegistryError { tries: error.tries.max(self.attempts), ..error };
@@ -157,7 +158,7 @@ impl Attempts<'_> {
         Ok(())
     }
 
-    /// Waits for as long as a rate limit asks, and has everybody else wait who sends to that registry.
+    /// Waits as long as a rate limit requests, and makes all other threads wait that send to that registry.
     fn pause(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.refusals += 1;
         let asked = match error.again {
@@ -179,13 +180,12 @@ impl Attempts<'_> {
         Ok(())
     }
 
-    /// Says that the last attempt got somewhere although it failed: the tries are counted anew.
+    /// Records that the last attempt made progress although it failed: the tries are counted from zero again.
     pub(crate) fn moved(&mut self) {
         (self.tries, self.refusals, self.paused) = (0, 0, Duration::ZERO);
     }
 
-    /// Twice as long as before at most, and half as long at least: those that failed together do not come back
-    /// together.
+    /// At most twice the last wait, and at least half of it: requests that failed together are not repeated together.
     fn backoff(&self, tries: u32, longest: Duration) -> Duration {
         let doublings = tries.saturating_sub(1).min(16);
         let longest = FIRST.saturating_mul(1 << doublings).min(longest);
@@ -207,13 +207,13 @@ impl RetryPolicy {
     fn until(&self, after: RetryAfter) -> Duration {
         match after {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
-            // One that has passed says to come at once.
+            // A date in the past requests no wait.
             RetryAfter::At(date) => date.duration_since(self.clock.today()).unwrap_or_default(),
         }
     }
 }
 
-/// There is no time left for another attempt.
+/// The error if no time is left for another attempt.
 fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadline: &Deadline) -> RegistryError {
     let detail = match (asked, deadline.missed()) {
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,

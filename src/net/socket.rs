@@ -39,9 +39,8 @@ pub(crate) fn is_silent(stream: &TcpStream) -> bool {
     without_blocking(stream, peek).unwrap_or(false)
 }
 
-/// Whether a socket whose time-out is `current` has to be given another for an operation that may take `wanted`. One
-/// that is longer by a part in 64 will do: what is left of a deadline changes with each call, and each change is a
-/// system call.
+/// Whether the timeout of a socket must change from `current` for an operation that may take `wanted`. A timeout that
+/// is longer by a 64th suffices: the time left changes with each call, and each change is a system call.
 fn must_change(current: Option<Option<Duration>>, wanted: Option<Duration>) -> bool {
     match (current, wanted) {
         (Some(None), None) => false,
@@ -50,7 +49,7 @@ fn must_change(current: Option<Option<Duration>>, wanted: Option<Duration>) -> b
     }
 }
 
-/// A read or write that ran into the socket's time-out says `WouldBlock` on Unix and `TimedOut` elsewhere.
+/// A read or write that exceeded the socket's timeout reports `WouldBlock` on Unix and `TimedOut` elsewhere.
 fn in_time<T>(outcome: io::Result<T>, timeout: NextTimeout) -> Result<T, ureq::Error> {
     outcome.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),

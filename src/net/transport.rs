@@ -1,9 +1,8 @@
-//! One request and its answer, over connections that are kept for the next one.
+//! Sends one request and reads its response, over connections that are kept for the next one.
 //!
-//! There is one agent (with its pool) for each origin and the registry in whose service it is called, because proxy and
-//! TLS are fixed per agent: set per request, the HTTP library would never reuse a connection. Redirects, errors by
-//! status, compression and `Expect` are all kept away from it. Bodies are read whole and never beyond their cap, but
-//! for those of blobs on their way from one registry to another, which are read and sent as they come.
+//! There is one agent (with its pool) for each origin and the registry that it serves, because the HTTP library fixes
+//! proxy and TLS per agent; set per request, a connection would never be reused. The library does not handle redirects,
+//! error statuses, compression and `Expect`. Bodies are read completely within their limit, except for streamed blobs.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -27,38 +26,38 @@ use crate::net::response::HttpResponse;
 use crate::net::url::{Origin, Url};
 use crate::secret::Secret;
 
-/// How much of the body of an answer that is no success is read, for its words and so that the connection lives.
+/// The limit for the body of an error response, which is read for its message and to keep the connection.
 const WORDS_MAX: u64 = 64 * 1024;
-/// How often a request is sent again when the pool hands out connections that the other side has closed.
+/// How often a request is repeated if the pool returns connections that the server has closed.
 const STALE_MAX: usize = 3;
 
 /// The HTTP library walks each byte of a body for its own log, which nothing reads. A release build is without it.
 #[cfg(not(debug_assertions))]
 const _: () = assert!(matches!(log::STATIC_MAX_LEVEL, log::LevelFilter::Off));
 
-/// Takes a line for each request, for `--debug`: method, URL, status, time. Never a secret.
+/// Receives a line for each request, for `--debug`: method, URL, status, time. It contains no secret.
 pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A request to be sent. Without Debug, as the body may hold a secret.
+/// A request. It has no `Debug`, because the body may contain a secret.
 #[derive(Clone, Copy)]
 pub(crate) struct OutgoingRequest<'a> {
     /// The method.
     pub(crate) method: &'static str,
-    /// Where to.
+    /// The URL.
     pub(crate) url: &'a Url,
     /// Header fields beside those that every request has.
     pub(crate) headers: &'a [(&'static str, &'a str)],
     /// The `Authorization` field.
     pub(crate) authorization: Option<&'a Secret>,
-    /// The body; an empty one says so with a `Content-Length` of 0.
+    /// The body. An empty one sends a `Content-Length` of 0.
     pub(crate) body: Option<&'a [u8]>,
-    /// How large the body of a success may be, in bytes.
+    /// The largest body of a successful response, in bytes.
     pub(crate) cap: u64,
-    /// Whether it does no harm when it is sent twice.
+    /// Whether it may be sent twice without harm.
     pub(crate) repeatable: bool,
-    /// Whether it was the registry's own idea to send it there: not into a private network from a public one.
+    /// Whether the registry named the URL: then a public registry must not lead into a private network.
     pub(crate) guarded: bool,
-    /// When all of it has to be over.
+    /// The deadline of the whole request.
     pub(crate) deadline: &'a Deadline,
 }
 
@@ -71,7 +70,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Has no connections yet, and does no I/O.
+    /// Without connections. Does no I/O.
     pub(crate) fn new(env: Env, insecure: bool, user_agent: &str, trace: Option<Trace>) -> Transport {
         Transport {
             trace,
@@ -81,12 +80,12 @@ impl Transport {
         }
     }
 
-    /// Keeps here how many connections each registry accepts.
+    /// Records in `limits` how many connections each registry accepts.
     pub(crate) fn limited_by(self, limits: &Arc<RateLimits>) -> Transport {
         Transport { lines: self.lines.limited_by(Arc::clone(limits)), ..self }
     }
 
-    /// What takes everything secret that was sent out of a text.
+    /// Redacts all secrets that were sent.
     pub(crate) fn secrets(&self) -> &Arc<Redactor> {
         &self.secrets
     }
@@ -98,14 +97,14 @@ impl Transport {
         }
     }
 
-    /// How many requests were sent so far.
+    /// The number of requests sent so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Sends a request in a registry's service and reads the answer.
+    /// Sends a request that serves a registry, and reads the response.
     ///
-    /// A connection from the pool that turns out to be dead is replaced, where the request may be repeated.
+    /// A closed connection of the pool is replaced if the request may be repeated.
     pub(crate) fn exchange(
         &self,
         registry: &str,
@@ -114,7 +113,7 @@ impl Transport {
         self.repeat(registry, request, &|agent| self.read(run(agent, request, None)?, request.cap))
     }
 
-    /// The same, but the body of a success is not read: it is put into the slot, in the place of what was there.
+    /// As [`Transport::exchange`], but a successful body is not read: it is put into the slot.
     pub(crate) fn download(
         &self,
         registry: &str,
@@ -134,7 +133,7 @@ impl Transport {
         })
     }
 
-    /// Sends a request with a body that is read as it goes out. Once only: what was read of it is gone.
+    /// Sends a request whose body is streamed. It cannot be repeated.
     pub(crate) fn upload(
         &self,
         registry: &str,
@@ -161,9 +160,9 @@ impl Transport {
             let Err(failure) = outcome else { return outcome };
             let source = connection_source();
             let may_repeat = match failure.hint {
-                // It may have ended before the request came.
+                // The connection may have ended before the request arrived.
                 FailureHint::NoAnswer => request.repeatable && source != ConnectionSource::Own,
-                // One that was closed for its age: nothing has been sent.
+                // A connection that was closed because of its age: nothing has been sent.
                 FailureHint::NoHandshake => source == ConnectionSource::AheadAndOld,
                 _ => return Err(failure),
             };
@@ -174,7 +173,7 @@ impl Transport {
         }
     }
 
-    /// Sends once, and sees to all that goes with it: the count, the trace, the deadline and what was secret.
+    /// Sends once, and handles the count, the trace, the deadline and the secrets.
     fn once(
         &self,
         request: &OutgoingRequest<'_>,
@@ -210,7 +209,7 @@ impl Transport {
     /// are missing to `total`. With `secured` the TLS handshake is done ahead too, now that the origin cannot be one of
     /// plain HTTP.
     pub(crate) fn preconnect(&self, registry: &str, origin: &Origin, total: usize, secured: bool) {
-        // What stands in the way of the connections is reported by the request that needs one.
+        // The request that needs a connection reports why it cannot be opened.
         let Ok(connections) = self.lines.get(registry, origin, false, 0) else { return };
         let Some(pool) = &connections.preconnected else { return };
         if let Some(setup) = connections.tls.as_ref().filter(|_| secured) {
@@ -251,7 +250,7 @@ impl Transport {
         let (parts, body) = response.into_parts();
         let mut answer = self.head(parts);
         if !answer.is_success() {
-            // Its status stands, whatever becomes of its words.
+            // The status counts, even if the message cannot be read.
             let _ = body.into_reader().take(WORDS_MAX).read_to_end(&mut answer.body);
             return Ok(answer);
         }
@@ -288,7 +287,7 @@ impl Transport {
     }
 }
 
-/// Sends a request once and waits for the head of its answer. `stream` is sent in the place of the request's body.
+/// Sends a request once and waits for the head of the response. `stream` replaces the request's body.
 fn run(
     agent: &Agent,
     request: &OutgoingRequest<'_>,
@@ -301,7 +300,7 @@ fn run(
     if let Some(authorization) = request.authorization {
         builder = builder.header("Authorization", authorization.reveal());
     }
-    // Neither the library's error nor ours repeats a value here: it may be the secret one.
+    // The error must not repeat a value, which may be the secret.
     let unfit = |_| {
         TransportFailure::unsent(
             RegistryErrorKind::Protocol,
@@ -323,12 +322,12 @@ fn run(
     response.map_err(TransportFailure::of)
 }
 
-/// The request with a bound on all of it: name, connection, handshake, head and body.
+/// The request with a time limit for all of it: name, connection, handshake, head and body.
 fn within<B: AsSendBody>(agent: &Agent, request: HttpRequest<B>, left: Option<Duration>) -> HttpRequest<B> {
     agent.configure_request(request).timeout_global(left).build()
 }
 
-/// Refuses an answer whose body has been packed: its bytes would not be those that digests are about.
+/// Refuses a compressed response: digests are about the uncompressed bytes.
 fn plain(answer: &HttpResponse) -> Result<(), TransportFailure> {
     let encoding = answer.header("Content-Encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let Some(encoding) = encoding else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Where ours differs from docker on purpose. A difference that is not here is a fault, and so is one that is here and
-//! can no longer be seen.
+//! The deliberate differences from docker. A difference that is not listed here is an error, and so is one that no
+//! longer occurs.
 
 use super::transcript::{Mismatch, What};
 

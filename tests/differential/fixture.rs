@@ -1,4 +1,4 @@
-//! A registry with the catalogue in it, and running scripts against it.
+//! A registry with the catalogue, and the execution of scripts against it.
 
 use super::catalogue::{Catalogue, Thing, catalogue};
 use super::script::{Script, Step, parse};
@@ -21,7 +21,7 @@ const SHOWN: [(&str, Show); 3] = [
     ("{B:", |thing| base64::engine::general_purpose::STANDARD.encode(&thing.manifest)),
 ];
 
-/// Debian's docker-registry, or where there is none the test kit's own, which is as strict.
+/// Debian's docker-registry, or the test kit's own, which is as strict.
 enum Host {
     Real(RealRegistry),
     Own(loopback::Registry),

@@ -1,5 +1,5 @@
-//! The two tools taking turns on one draft: whatever one has written the other must read and go on with, so every
-//! script is run with docker and ours alternating, in both orders, and must come out as if docker had done it all.
+//! Docker and this program in turns on one draft: each must be able to continue what the other has written. Every
+//! script runs with both alternating, in both orders, and the result must be as if docker had done everything.
 
 use std::sync::Mutex;
 
@@ -14,7 +14,7 @@ const fn s(name: &'static str, lines: &'static [&'static str]) -> Script {
     Script { name, lines }
 }
 
-/// Every line is run by the other tool than the line before it.
+/// Each line is run by the other tool than the line before.
 #[rustfmt::skip]
 pub(super) const SCRIPTS: &[Script] = &[
     s("whole-life", &[

@@ -1,8 +1,8 @@
-//! The live differential: every script is run through the real `docker manifest` and through ours, each against a
-//! docker-registry of its own with the same things in it. Exit codes, stdout, the first line of stderr, the whole store
-//! and what is then served must be equal, but for the table of deliberate differences.
+//! The live comparison: every script runs with the real `docker manifest` and with this program, each against a
+//! docker-registry of its own with the same content. Exit codes, stdout, the first line of stderr, the whole store and
+//! what is served afterwards must be equal, except for the table of deliberate differences.
 //!
-//! Golden copies of docker's answers (`UPDATE_GOLDENS=1` writes them) keep this alive where there is no docker client.
+//! Golden copies of docker's output (`UPDATE_GOLDENS=1` writes them) replace docker where there is no docker client.
 
 mod catalogue;
 mod differences;
@@ -35,7 +35,7 @@ fn scripts() -> Vec<Script> {
     [scripts_flags::SCRIPTS, scripts_drafts::SCRIPTS, scripts_registry::SCRIPTS].concat()
 }
 
-/// The pair of registries: docker-registry, or after saying so the test kit's own.
+/// The pair of registries: docker-registry, or, with a message, the test kit's own.
 fn pair(what: &str) -> (Fixture, Fixture) {
     match (Fixture::start(), Fixture::start()) {
         (Ok(one), Ok(two)) => (one, two),
@@ -46,7 +46,7 @@ fn pair(what: &str) -> (Fixture, Fixture) {
     }
 }
 
-/// Runs a check for every script on a few threads and gives the reports of those that failed, a panic included.
+/// Runs a check for every script on a few threads. Returns the reports of those that failed or panicked.
 fn failures(scripts: &[Script], check: impl Fn(&Script) -> Option<String> + Sync) -> Vec<String> {
     let queue = Mutex::new(scripts.iter());
     let failed = Mutex::new(Vec::new());
@@ -80,7 +80,7 @@ fn assert_none(failed: &[String], of: usize, what: &str) {
     assert!(failed.is_empty(), "{} of {of} scripts: {what}\n\n{}\n", failed.len(), failed.join("\n\n"));
 }
 
-/// What is left when the deliberate differences are taken out, and the differences that were not seen.
+/// The mismatches that are no deliberate differences, and the deliberate differences that did not occur.
 fn undeclared(script: &str, mismatches: Vec<Mismatch>) -> (Vec<Mismatch>, Vec<&'static Difference>) {
     let declared: Vec<&Difference> = DIFFERENCES.iter().filter(|d| d.script == script).collect();
     let unseen = declared.iter().filter(|d| !mismatches.iter().any(|m| d.covers(script, m))).copied().collect();
@@ -126,7 +126,7 @@ fn names_are_different_and_differences_name_scripts() {
     }
 }
 
-/// The harness itself: two runs of the same client must be equal, or it would report noise.
+/// Checks the harness: two runs of the same client must be equal.
 #[test]
 fn docker_equals_itself() {
     if !on_path("docker") {
@@ -140,7 +140,7 @@ fn docker_equals_itself() {
     assert_none(&failed, some.len(), "docker differs from itself");
 }
 
-/// Docker against its golden answers: a failure here is a change of docker's (or of the scripts), not of ours.
+/// Docker against its golden output: a failure here is a change of docker or of the scripts.
 #[test]
 fn docker_equals_the_goldens() {
     if !on_path("docker") {
@@ -165,7 +165,7 @@ fn docker_equals_the_goldens() {
     assert_none(&failed, all.len(), &format!("{} is not as its golden answers", docker_version()));
 }
 
-/// The test kit's registry stands in for docker-registry elsewhere, so docker must not be able to tell them apart.
+/// Where there is no docker-registry, the test kit's registry is used, so docker must see no difference.
 #[test]
 fn docker_sees_no_difference_between_the_registries() {
     if !on_path("docker") {
@@ -181,7 +181,7 @@ fn docker_sees_no_difference_between_the_registries() {
     assert_none(&failed, all.len(), "the test kit's registry is not like docker-registry");
 }
 
-/// The heart of it: ours against docker, live where docker is, else against its golden answers.
+/// This program against docker, or against docker's golden output.
 #[test]
 fn ours_equals_docker() {
     let (one, two) = pair("the differential");

@@ -1,9 +1,8 @@
-//! A kill before any system call of a write, and a failure of any one of them, leave a store that both tools read.
+//! After a kill before any system call of a write, and after a failure of any of them, both tools can read the store.
 //! See `store-format.md`, "Writes" and "What a crash leaves".
 //!
-//! strace makes it so: a first run under it tells which calls touch the store, and then every one of these is, in a run
-//! of its own, the one that the process does not survive, or the one that fails. Every verb that changes the store is
-//! here, in every way that it can change it.
+//! A first run under strace lists the calls on the store. Then each of these calls kills the process in one run, and
+//! fails in others. All commands that change the store are covered, in every way in which they can change it.
 
 mod disk;
 mod fixture;
@@ -16,7 +15,7 @@ use testkit::skip::skipped;
 use crate::is_whole;
 use fixture::{Call, Case, FORGET, Failure, Fixture, calls, marks};
 
-/// Why strace cannot be used here, if it cannot.
+/// Why strace cannot be used, if it cannot.
 fn no_strace() -> Option<String> {
     if !on_path("strace") {
         return Some("strace is not on the PATH (apt-get install strace)".to_owned());
@@ -201,8 +200,8 @@ fn applying_in_the_place_of_a_draft_leaves_every_entry_old_or_new() {
     check(&APPLY);
 }
 
-/// What brings old files back must need no room: each step after the last thing that was staged fails, on a disk that
-/// has taken all of that and takes no more.
+/// Reverting a change must need no room: each step after the last staged file fails, on a disk that is full from then
+/// on.
 #[test]
 fn a_disk_that_is_full_by_then_leaves_the_draft_as_it_was() {
     if let Some(why) = no_strace() {
@@ -240,7 +239,7 @@ const ANNOTATE_THE_LIST: Case = Case {
     by_entry: true,
 };
 
-/// Every way that a file can go: two that go, one that is replaced, some that come, and the sidecar.
+/// All kinds of changes of a file: two deleted, one replaced, some added, and the sidecar.
 const REPLACE: Case = Case {
     name: "create --replace, format 1 to 2",
     before: &["create {L} 0 1 2", "annotate {L} 1 --variant v9"],

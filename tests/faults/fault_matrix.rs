@@ -1,11 +1,11 @@
-//! Registries that fail, and what every command makes of it: one request at a time and in every way, then by chance.
+//! Failing registries and every command: one failing request at a time in every way, then random failures.
 //!
-//! Whatever a registry does, a command either fails and has changed nothing, or has done what it does with a good one;
-//! a tag never names a list that is not all there; nobody hangs, panics or tells a secret.
+//! Whatever a registry does, a command either fails and changes nothing, or succeeds as with a working registry. A tag
+//! never names an incomplete list. No command hangs, panics or prints a secret.
 //!
-//! The program runs in this process, on a clock that does not wait, so that thousands of runs take a minute. Of one
-//! request at a time, `make test` has every request of every command and every fault for every command, spread over its
-//! requests; `make faults` has each with each. More by chance: `FAULT_RUNS=100000 make faults`; one of these again:
+//! The program runs in this process, with a clock that does not wait, so that thousands of runs take a minute. `make
+//! test` fails every request of every command, and tries every fault for every command, spread over its requests; `make
+//! faults` tries each fault at each request. More random runs: `FAULT_RUNS=100000 make faults`; one of them again:
 //! `FAULT_SEED=17`.
 
 mod case;
@@ -27,23 +27,23 @@ use runner::{Tally, run_all};
 /// Runs by chance in `make faults`, and in `make test`.
 const RUNS: u64 = 2000;
 const RUNS_SAMPLED: u64 = 600;
-/// Runs that keep the processor busy: a few at once.
+/// Concurrent runs that use the processor.
 const BUSY: usize = 6;
-/// Runs that wait for a registry that does not answer: many at once.
+/// Concurrent runs that wait for a registry that does not answer.
 const WAITING: usize = 24;
-/// The faults are dealt out to so many requests of a command, in `make test`, and then to so many again.
+/// In `make test` the faults are spread over this many requests of a command, and then over the next ones.
 const PARTS: usize = 5;
-/// Each fault so often for a command is enough there.
+/// How often each fault is tried for a command in `make test`.
 const ENOUGH: usize = 5;
 
-/// Every request of a command, in the order in which one at a time has them.
+/// Every request of a command, in the order of a run without parallel requests.
 fn requests(command: &'static Command, door: Door) -> Vec<(Side, usize)> {
     let clean = clean(command, door);
     let numbers = |side| (1..=clean.requests(side)).map(move |number| (side, number));
     Side::BOTH.into_iter().flat_map(numbers).collect()
 }
 
-/// Each request of each command that is chosen, with all of these troubles, or with one part of them after the other.
+/// The cases for each request of the chosen commands, with all of these faults, or with one part of them in turn.
 fn one_by_one(chosen: impl Fn(&Command) -> bool, door: Door, troubles: impl Fn(&Command) -> Vec<Trouble>) -> Vec<Case> {
     let mut cases = Vec::new();
     for command in COMMANDS.iter().filter(|command| chosen(command)) {
@@ -58,7 +58,7 @@ fn one_by_one(chosen: impl Fn(&Command) -> bool, door: Door, troubles: impl Fn(&
     cases
 }
 
-/// Each command met all of it.
+/// Checks that each command met all faults.
 fn assert_met(tally: &Tally, troubles: impl Fn(&Command) -> Vec<Trouble>) {
     for command in COMMANDS {
         let all: BTreeSet<String> = troubles(command).iter().map(Trouble::name).collect();
@@ -83,7 +83,7 @@ fn each_request_fails_in_every_way_and_is_sent_again() {
     assert_met(&tally, Trouble::every);
 }
 
-/// By other names the program has no `--timeout`; its requests are the same ones.
+/// Under other names the program has no `--timeout`; its requests are the same.
 #[test]
 fn each_request_waits_for_ever() {
     let cases = one_by_one(Command::is_ours, Door::Bearer, |_| Trouble::stalls());

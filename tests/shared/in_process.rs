@@ -1,4 +1,4 @@
-//! The program run in this very process, for tests that run it thousands of times.
+//! Runs the program in this process, for tests that run it thousands of times.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use docker_manifest::env::Env;
 use docker_manifest::net::Clock;
 use testkit::sandbox::Output;
 
-/// Runs it by this name, in this environment, with retries that wait by this clock. A panic is code 101.
+/// Runs it by this name, in this environment; retries wait by this clock. A panic is code 101.
 pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Clock>) -> Output {
     let (out, err) = (Tape::default(), Tape::default());
     let streams = Arc::new(Streams::new(out.clone(), err.clone()));
@@ -19,7 +19,7 @@ pub(super) fn run(program: &str, words: &[String], env: Env, clock: Arc<dyn Cloc
     Output { code, stdout: out.take(), stderr: err.take() }
 }
 
-/// What is written to it can be had back.
+/// A writer whose content can be read back.
 #[derive(Clone, Default)]
 struct Tape(Arc<Mutex<Vec<u8>>>);
 

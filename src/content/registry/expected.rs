@@ -1,4 +1,4 @@
-//! How many connections each registry is going to need, and when they are opened.
+//! How many connections each registry will need, and when they are opened.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,12 +7,12 @@ use crate::net::endpoint::Endpoint;
 use crate::net::transport::Transport;
 use crate::sync::lock;
 
-/// How many requests to a registry a command is going to have under way at once.
+/// How many requests to a registry a command will send in parallel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// At first: when it reads what there is. That is all of them where nothing turns out to be missing.
+    /// First, while it reads what exists. These are all requests if nothing is missing.
     pub(crate) reads: usize,
-    /// Later: when it writes what is missing. 0 for a command that does not write.
+    /// Later, while it writes what is missing. 0 for a command that does not write.
     pub(crate) writes: usize,
     /// Whether the writes may follow the first response at once.
     pub(crate) writes_follow: bool,
@@ -29,7 +29,7 @@ impl Expected {
     }
 }
 
-/// What is expected of each registry.
+/// The expected requests of each registry.
 #[derive(Debug, Default)]
 pub(crate) struct Expectations(Mutex<BTreeMap<String, Expected>>);
 
@@ -47,10 +47,10 @@ impl Expectations {
         lock(&self.0).get(registry).copied().unwrap_or_default()
     }
 
-    /// Before the first request: opens connections for the reads. The first request opens its own beside them.
+    /// Before the first request: opens connections for the reads. The first request opens its own.
     ///
-    /// Where it is not known whether the registry speaks TLS, they are bare TCP and cost little. Those for writes that
-    /// follow the first response are then among them, as there is no other time to open them.
+    /// As long as it is not known whether the registry speaks TLS, they are bare TCP and cheap. Then they include those
+    /// for writes that follow the first response, because there is no other time to open them.
     pub(crate) fn open_first(&self, transport: &Transport, endpoint: &Endpoint, registry: &str) {
         let (expected, ahead) = (self.of(registry), endpoint.ahead());
         let is_all = expected.writes_follow && !ahead.is_secured;

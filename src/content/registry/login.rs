@@ -1,4 +1,4 @@
-//! What login a registry wants: answers to its challenges, and what is known after them.
+//! Logins to a registry: the answers to its challenges, and what is known afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::secret::Secret;
 use crate::sync::lock;
 
 impl Session {
-    /// Ends the turn of the first request once there is a token for all: the others need not wait for its response. A
-    /// login that is sent as it is (Basic) has to be accepted first, so that a wrong one is sent once.
+    /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
+    /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
     pub(super) fn end_turn(&self, first: &mut Option<Turn<'_>>, call: &ApiRequest<'_>) {
         if self.authenticator.header(call.registry, call.scopes).is_some() {
             *first = None;
         }
     }
 
-    /// What to send after a 404 to nobody in particular, where somebody is logged in: some registries hide what they
-    /// have from whom they do not know, and ask for a login at their root alone.
+    /// What to send after a 404 to an anonymous request, if the user is logged in: some registries hide their content
+    /// from anonymous users, and require a login only at their API root.
     pub(super) fn known_at_the_door(
         &self,
         endpoint: &Endpoint,
@@ -46,7 +46,7 @@ impl Session {
         if let Some(header) = self.authenticator.header(registry, call.scopes) {
             return Ok(Some(header));
         }
-        // No login is looked for before the registry has asked for one.
+        // No login is looked up before the registry has sent a challenge.
         let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
         *is_settled = reply.answer.status != 401
             || !reply.is_home
@@ -58,15 +58,15 @@ impl Session {
         self.login(endpoint, call, None, &reply, deadline)
     }
 
-    /// Whether the registry has taken a write from nobody in particular.
+    /// Whether the registry has accepted an anonymous write.
     pub(crate) fn is_open(&self, registry: &str) -> bool {
         lock(&self.open).contains(registry)
     }
 
-    /// Notes what it took for the registry to take a request.
+    /// Records with which header the registry accepted a request.
     pub(crate) fn took(&self, call: &ApiRequest<'_>, sent: Option<&Secret>, reply: &ApiResponse) {
         if reply.is_home && matches!(reply.answer.status, 429 | 500..) {
-            // A server that is at its end may not have looked at the login.
+            // A failing server may not have checked the login.
             self.authenticator.leave(call.registry, None);
         }
         match sent {
@@ -78,13 +78,13 @@ impl Session {
         }
     }
 
-    /// How much is left of the time that the user has set: our own limit is not one for a helper, which may wait for
-    /// its user to unlock a keychain.
+    /// The time left of `--timeout`. The default limit does not apply to a helper, which may wait until its user
+    /// unlocks a keychain.
     fn left(&self, deadline: &Deadline) -> Option<Duration> {
         self.timeout.and_then(|_| deadline.left())
     }
 
-    /// What to send after the registry's 401; `None` where nothing is left to try.
+    /// What to send after the registry's 401; `None` if it is final.
     pub(super) fn login(
         &self,
         endpoint: &Endpoint,
@@ -123,7 +123,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The next run can do without it.
+        // The next run works without it.
         if let Err(error) = self.known_servers.save(self.clock.today()) {
             self.transport.note(&format!("the token servers cannot be remembered: {}", io_error(&error)));
         }

@@ -1,4 +1,4 @@
-//! A request sent until it is answered: the registry's scheme, authorisation, redirects.
+//! Sends a request until it is answered: protocol, authorization, redirects, retries.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,19 +24,19 @@ use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 use crate::secret::Secret;
 
-/// How often a request is sent with other credentials; two tokens (a wide and a narrow one) and an expiry fit.
+/// How often a request is sent with other credentials: two tokens (a wide and a narrow one) and an expiry.
 const ROUNDS_MAX: usize = 4;
-/// A larger body is not sent before it is known whether the registry wants a login: a server that refuses early and
-/// hangs up takes its answer down with it.
+/// The largest body that is sent before the login is known, in bytes: a server that refuses early and closes the
+/// connection discards its response.
 const BLIND_BODY_MAX: usize = 128 * 1024;
-/// A server whose limit is 8 KiB for all of a head may refuse an `Authorization` that is longer than this.
+/// A server whose limit for a whole head is 8 KiB may refuse an `Authorization` longer than this.
 const HEADER_LONG: usize = 4096;
-/// Nobody waits long for the answer to a courtesy.
+/// The time limit of a courtesy request.
 const COURTESY: Duration = Duration::from_secs(10);
-/// How long an operation may take, with everything, where the user has not said.
+/// The default time limit of an operation.
 const TOTAL: Duration = Duration::from_secs(5 * 60);
 
-/// What all requests of a command share.
+/// The state that all requests of a command share.
 pub(crate) struct Session {
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
@@ -48,16 +48,16 @@ pub(crate) struct Session {
     /// Whether credentials may go over plain HTTP.
     pub(super) exposed: bool,
     pub(super) known_servers: KnownServers,
-    /// Registries that have taken a write from nobody in particular: they want no login for the next one either.
+    /// Registries that accepted an anonymous write: the next one needs no login either.
     pub(super) open: Mutex<BTreeSet<String>>,
-    /// Registries that do not ask for a login at their root, or for one that nobody has: what they say is not there is
-    /// not. Each is found out by one request at a time.
+    /// Registries whose API root requires no login, or one that the user does not have: their 404 is final. One request
+    /// at a time finds this out.
     pub(super) doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
     pub(super) expected: Expectations,
 }
 
-/// Whether an answer may say that the header with the token is too large. A 413 to a request with a body says that of
-/// the body, and a 400 can mean anything, unless the header is larger than many a server takes.
+/// Whether the response may mean that the header with the token is too large. A 413 to a request with a body means the
+/// body, and a 400 may mean anything unless the header is larger than many servers accept.
 fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> bool {
     let is_long = header.reveal().len() > HEADER_LONG;
     match reply.answer.status {
@@ -69,7 +69,7 @@ fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> 
 }
 
 impl Session {
-    /// Starts with nothing known. Does no I/O.
+    /// Starts without any knowledge. Does no I/O.
     pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
         let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, .. } = options;
         let (notice, exposed) = (options.notice, insecure || plain_http);
@@ -93,42 +93,42 @@ impl Session {
         }
     }
 
-    /// Remembers a scope for the first token.
+    /// Records a scope for the first token request.
     pub(crate) fn announce(&self, registry: &str, scope: Scope) {
         self.authenticator.announce(registry, scope);
     }
 
-    /// Says how many requests to a registry there will be at once, so that connections can be opened ahead.
+    /// Announces the number of parallel requests to a registry, so that connections can be opened ahead.
     pub(crate) fn expect(&self, registry: &str, expected: Expected) {
         self.expected.add(registry, expected);
     }
 
-    /// Opens connections for all that is expected: the registry does not have what the command is going to write.
+    /// Opens all expected connections: the registry does not have what the command will write.
     pub(crate) fn expect_all(&self, registry: &str) {
         if let Ok(endpoint) = self.endpoints.of(registry) {
             self.expected.open_all(&self.transport, &endpoint, registry);
         }
     }
 
-    /// How many requests were sent so far.
+    /// The number of requests sent so far.
     pub(crate) fn requests(&self) -> u64 {
         self.transport.sent()
     }
 
-    /// When an operation that begins now has to be over.
+    /// The deadline of an operation that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(self.timeout.unwrap_or(TOTAL), &self.clock)
     }
 
-    /// The same for one that may take as long as it likes while it moves, unless the user has said how long.
+    /// The deadline of an operation without a default limit, such as a blob while data arrives.
     pub(crate) fn open_ended(&self) -> Deadline {
         self.timeout.map_or(Deadline::NONE, |total| Deadline::after(total, &self.clock))
     }
 
-    /// Makes attempts (numbered from 1) until one succeeds or another cannot help, at the pace that the registry bears.
-    /// `repeatable` says that an attempt does no harm when it is made again after it has had its effect.
+    /// Makes attempts (numbered from 1) within the registry's rate limit until one succeeds or a retry cannot help.
+    /// `repeatable` says that an attempt may be repeated after it has had its effect.
     ///
-    /// An attempt may make calls, which then repeat on their own: its own failures are those that no call repeats.
+    /// An attempt may send requests, which retry on their own. It returns only failures that no request retries.
     pub(crate) fn retrying<T>(
         &self,
         registry: &str,
@@ -139,22 +139,22 @@ impl Session {
         self.policy.run(registry, repeatable, deadline, attempt)
     }
 
-    /// Waits until one more request may be sent to a registry: it may have asked to be left alone for a while.
+    /// Waits until one more request may be sent to a registry, which may have requested a pause.
     pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
         self.policy.enter(registry, deadline)
     }
 
-    /// Begins the tries of an operation that repeats by a loop of its own.
+    /// Begins the attempts of an operation with its own loop.
     pub(crate) fn retry<'a>(&'a self, registry: &'a str, repeatable: bool, deadline: &'a Deadline) -> Attempts<'a> {
         self.policy.start(registry, repeatable, deadline)
     }
 
-    /// Sends the call until there is an answer other than a 401 that can be done something about, and again where that
-    /// may help. The answer is a success or the error.
+    /// Sends the request until there is a response other than a 401 that can be answered, and retries it. Returns a
+    /// success or the error.
     pub(crate) fn call(&self, call: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
         let endpoint = self.endpoints.of(call.registry)?;
         let mut first = self.first(&endpoint, call.registry);
-        // Not before it is this call's turn: whoever waited for a registry that does not answer has its own time.
+        // Begins when it is this request's turn: a thread that waited for an unreachable registry has its own time.
         let own = if call.slot.is_some() { self.open_ended() } else { self.deadline() };
         let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
         self.retrying(call.registry, call.is_repeatable, &deadline, |_| {
@@ -163,7 +163,7 @@ impl Session {
         })
     }
 
-    /// Takes a success, and makes an error of anything else.
+    /// Returns a successful response, and turns any other into an error.
     pub(crate) fn judge(
         &self,
         call: &ApiRequest<'_>,
@@ -188,7 +188,7 @@ impl Session {
         Err(RegistryError { kind, ..error })
     }
 
-    /// Waits for the first exchange with the registry to be over, or begins it.
+    /// Waits for the first request to the registry to end, or begins it.
     fn first<'e>(&self, endpoint: &'e Endpoint, registry: &str) -> Option<Turn<'e>> {
         let first = endpoint.first();
         if first.is_some() {
@@ -280,7 +280,7 @@ impl Session {
         })
     }
 
-    /// Sends once, following redirects; the credentials stay with the first origin.
+    /// Sends once, following redirects. The credentials stay with the first origin.
     pub(crate) fn follow(
         &self,
         call: &ApiRequest<'_>,
@@ -314,7 +314,7 @@ impl Session {
         Ok(ApiResponse { answer, request, url: last, is_home })
     }
 
-    /// Sends a request that is only a courtesy: once, to the registry itself, and whatever comes of it.
+    /// Sends a request that is only a courtesy: once, to the registry itself, ignoring the result.
     pub(crate) fn courtesy(&self, call: &ApiRequest<'_>, url: &Url) {
         let authorization = self.authenticator.header(call.registry, call.scopes);
         let deadline = Deadline::after(COURTESY, &self.clock);

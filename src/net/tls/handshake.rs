@@ -19,10 +19,10 @@ pub(crate) struct SecuredSocket {
 }
 
 impl SecuredSocket {
-    /// Does the handshake with a host (IPv6 without brackets), which has to be over at `deadline`.
+    /// Does the handshake with a host (IPv6 without brackets), which must end before `deadline`.
     ///
     /// # Errors
-    /// A peer that is not believed, hangs up, or does not answer in time.
+    /// A peer that is not trusted, closes the connection, or does not answer in time.
     pub(crate) fn handshake(
         socket: TcpStream,
         setup: &TlsSetup,
@@ -42,10 +42,10 @@ impl SecuredSocket {
         Ok(SecuredSocket { connection, socket })
     }
 
-    /// Whether the peer has neither ended the connection nor sent anything that nobody asked for.
+    /// Whether the peer has neither closed the connection nor sent unexpected data.
     ///
-    /// Session tickets, which a server sends right after the handshake (RFC 8446, 4.6.1), are taken in. A response to
-    /// no request is how some servers say that they have waited long enough (408).
+    /// Session tickets, which a server sends right after the handshake (RFC 8446, section 4.6.1), are read. Some
+    /// servers send a response without a request (408) when they have waited long enough.
     pub(crate) fn is_unused(&mut self) -> bool {
         let SecuredSocket { connection, socket } = self;
         without_blocking(socket, |mut socket| {

@@ -1,5 +1,4 @@
-//! A model of a disk: what is certainly there, what was asked for since, and the calls of a log that ask and that make
-//! certain.
+//! A model of a disk: what is certainly kept, and what was requested since, by the calls of a log.
 
 use std::collections::BTreeMap;
 use std::fs;

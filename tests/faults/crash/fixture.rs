@@ -1,4 +1,4 @@
-//! One case of a crash test: what is there before, the command under strace, and what may be there afterwards.
+//! One case of a crash test: the content before, the command under strace, and the permitted content afterwards.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,10 @@ use testkit::sandbox::{Output, Sandbox, Tool, on_path, tree};
 
 use crate::{OURS, in_process};
 
-/// The calls that change files. `?`: not every architecture has each of them.
+/// The calls that change files. `?`: some architectures lack the call.
 const CHANGES: &str = "openat,write,pwrite64,writev,fsync,fdatasync,ftruncate,flock,?mkdir,mkdirat,?rename,?renameat,renameat2,\
                        ?link,linkat,?unlink,unlinkat,?rmdir,fchmod,fchmodat,copy_file_range";
-/// The calls that only look; a kill before one of them is a kill before the next change.
+/// The calls that only read. A kill before one of them equals a kill before the next change.
 const LOOKS: &str = "?stat,?lstat,?newfstatat,statx,getdents64";
 
 /// A step that leaves the store as docker alone would have made it.
@@ -38,7 +38,7 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) before: &'static [&'static str],
     pub(super) command: &'static str,
-    /// Whether a kill may leave some entries old and some new; else it is all or nothing.
+    /// Whether a kill may leave some entries old and some new. Otherwise all are old or all are new.
     pub(super) by_entry: bool,
 }
 
@@ -61,7 +61,7 @@ impl Call {
         CHANGES.replace('?', "").split(',').any(|name| name == self.name) && !reads_only
     }
 
-    /// The errors that it can end with in real life.
+    /// The errors that it can return in practice.
     pub(super) fn errors(&self) -> Vec<&'static str> {
         let opens = self.name == "openat";
         let names = self.name.starts_with("mkdir") || self.name.starts_with("rename") || self.name.starts_with("link");
@@ -90,7 +90,7 @@ pub(super) enum Failure {
     Once(&'static str),
     /// It and all of its name after it.
     FromHereOn(&'static str),
-    /// This one, on a disk that from then on has no room for anything that is written.
+    /// This one, on a disk that is full from then on.
     OnFullDisk(&'static str),
 }
 
@@ -109,7 +109,7 @@ impl Failure {
 /// which order, depends on which of its threads is faster.
 pub(super) type Marks = BTreeSet<String>;
 
-/// The environment of every run: nothing happens at once.
+/// The environment of every run: no parallel requests.
 const LIMITS: [(&str, &str); 2] = [("DOCKER_MANIFEST_JOBS", "1"), ("DOCKER_MANIFEST_RETRIES", "0")];
 
 /// A registry with a few images for all runs of a case.
@@ -121,7 +121,7 @@ pub(super) struct Fixture {
 }
 
 fn numbered(number: usize) -> Image {
-    // Unlike each other, or a push would have something to say of them.
+    // Different platforms, or a push would print a warning.
     let image = Image::docker().platform("linux", "amd64").variant(&format!("v{number}"));
     image.layer(format!("layer {number}")).build()
 }
@@ -161,7 +161,7 @@ impl Fixture {
         line.split(' ').map(word).collect()
     }
 
-    /// A home with what is there before the command.
+    /// A home directory with the content before the command.
     pub(super) fn prepared(&self) -> Sandbox {
         let sandbox = Sandbox::in_memory();
         let images: String =
@@ -186,7 +186,8 @@ impl Fixture {
         in_process::run(OURS, words, Env::from_pairs(home.into_iter().chain(limits)), Arc::new(SystemClock))
     }
 
-    /// The command under strace, which writes what it sees to `log`; only the main thread, which alone writes.
+    /// The command under strace, which writes its log to `log`. Only the main thread is traced, because only that one
+    /// writes.
     pub(super) fn traced(&self, sandbox: &Sandbox, options: &[String]) -> (Output, String) {
         let log = sandbox.path().join("strace.log");
         let run = sandbox.command("strace").arg("-qq").arg("-y").arg("-o").arg(&log).args(["-e", "signal=none"]);
@@ -217,7 +218,7 @@ impl Fixture {
         state
     }
 
-    /// What both tools say of the store is what lies there.
+    /// Both tools must show what the store contains.
     fn check_readers(&self, sandbox: &Sandbox, there: &Tree) -> Result<(), String> {
         if !self.shown.borrow_mut().insert(format!("{there:?}")) {
             return Ok(());
@@ -258,7 +259,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// The same command again, undisturbed, leads where it should have led at once.
+    /// The same command again, undisturbed, must lead to the intended result.
     fn check_again(&self, sandbox: &Sandbox, there: &Tree, after: &Tree) -> Result<(), String> {
         let again = self.run(sandbox, &self.words(sandbox, self.case.command));
         let done_already = there == after
@@ -281,7 +282,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// One run in which the call is the last thing that the process does not get done.
+    /// A run in which the process is killed at the call.
     pub(super) fn kill(&self, call: (&Call, &Marks), before: &Tree, after: &Tree) -> Result<(), String> {
         let kill = vec![inject(&call.0.name, call.0.count, "signal=KILL")];
         let (sandbox, output) = self.disturbed(call, kill, |calls| calls.len().checked_sub(1))?;
@@ -328,8 +329,8 @@ impl Fixture {
         self.check_again(&sandbox, &there, after)
     }
 
-    /// Whether nothing on the way back from the call's failure asks for room on the disk: a new file, a name or bytes.
-    /// strace looks at every path here, as nobody knows those that are new.
+    /// Whether no step after the failed call needs room on the disk: a new file, a name or bytes. strace traces every
+    /// path here, because the new ones are not known.
     pub(super) fn fail_without_room(&self, call: &Call) -> Result<(), String> {
         let sandbox = self.prepared();
         let (_, log) = self.traced(&sandbox, &Failure::Once("EIO").injected(call));

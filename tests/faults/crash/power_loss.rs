@@ -1,8 +1,8 @@
-//! What a disk may hold after a power loss: the calls of a change are recorded and played back on a model that keeps
-//! only what a sync has made sure of, and of the rest every subset. See `store-format.md`, "What a crash leaves".
+//! The content of a disk after a power loss: the calls of a change are recorded and replayed on a model that keeps only
+//! what was synced, and any subset of the rest. See `store-format.md`, "What a crash leaves".
 //!
-//! The model is POSIX's and harsher than any journal: a file's bytes are there once the file was synced, a name once
-//! its folder was; names that were not synced may be there or not, each for itself.
+//! The model follows POSIX and is harsher than any journal: a file's bytes are kept once the file was synced, a name
+//! once its folder was. Names that were not synced may be kept or lost independently.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

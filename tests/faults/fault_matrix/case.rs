@@ -1,4 +1,4 @@
-//! One run: a command, how one gets in, and what goes wrong.
+//! One run: a command, its authentication, and what fails.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -19,11 +19,11 @@ const TIMEOUTS: [(&str, &str); 4] = [("300ms", "300 ms"), ("2s", "2 s"), ("10s",
 /// How far apart the bytes of an answer are that drips: less than any limit on a single step.
 const DRIP: Duration = Duration::from_millis(20);
 
-/// What goes wrong with one request.
+/// How one request fails.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
     Fault(Fault),
-    /// A redirect to a server that is nobody's registry.
+    /// A redirect to a server that is no registry.
     Elsewhere,
 }
 
@@ -35,20 +35,20 @@ impl Trouble {
         }
     }
 
-    /// All that can go wrong with one request of the command, but for what does not answer.
+    /// All faults of one request of the command, except those without a response.
     pub(super) fn every(command: &Command) -> Vec<Trouble> {
-        // Byte by byte is as good as not at all for what is large.
+        // Sending byte by byte takes too long for a large blob.
         let is_slow = |fault: &Fault| command.is_large && *fault == Fault::Crumbs;
         let faults = Fault::every().into_iter().filter(|fault| !fault.stalls() && !is_slow(fault));
         faults.map(Trouble::Fault).chain([Trouble::Elsewhere]).collect()
     }
 
-    /// What does not answer, or not to the end.
+    /// Faults without a complete response.
     pub(super) fn stalls() -> Vec<Trouble> {
         Fault::every().into_iter().filter(Fault::stalls).map(Trouble::Fault).collect()
     }
 
-    /// What it is counted under.
+    /// The name that it is counted under.
     pub(super) fn name(&self) -> String {
         match self {
             Trouble::Fault(fault) => named(fault),
@@ -57,7 +57,7 @@ impl Trouble {
     }
 }
 
-/// What a fault is counted under.
+/// The name that a fault is counted under.
 pub(super) fn named(fault: &Fault) -> String {
     match fault {
         Fault::Redirect { location, .. } if location == "{path}" => "Redirect loop".to_owned(),
@@ -67,14 +67,14 @@ pub(super) fn named(fault: &Fault) -> String {
     }
 }
 
-/// What goes wrong in one run.
+/// What fails in one run.
 #[derive(Clone, Debug)]
 pub(super) enum Plan {
     /// Nothing.
     Nothing,
     /// The request of this number on this side.
     One { side: Side, number: usize, trouble: Trouble },
-    /// Whatever comes of the seed, on both sides; what does not answer only where the command has a time-out.
+    /// Random failures by the seed, on both sides; missing responses only if the command has a timeout.
     Chance { seed: u64, one_in: u64, stalls: bool },
     /// There is no token server.
     TokensDown(Side),
@@ -91,14 +91,14 @@ pub(super) struct Case {
     is_program: bool,
 }
 
-/// A server that is nobody's registry: whoever comes there is to bring no credentials.
+/// A server that is no registry: no request may send credentials to it.
 pub(super) static ELSEWHERE: LazyLock<Redirected> = LazyLock::new(Redirected::start);
 
 type CleanRuns = Mutex<BTreeMap<(&'static str, Door), Arc<Clean>>>;
 
 static CLEAN: LazyLock<CleanRuns> = LazyLock::new(Mutex::default);
 
-/// What a good registry makes of the command, found out once.
+/// The result with working registries, found out once.
 pub(super) fn clean(command: &'static Command, door: Door) -> Arc<Clean> {
     let mut known = CLEAN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.entry((command.name, door));
@@ -113,15 +113,15 @@ pub(super) fn clean(command: &'static Command, door: Door) -> Arc<Clean> {
     }))
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Default)]
 pub(super) struct Outcome {
-    /// What struck.
+    /// The faults that occurred.
     pub(super) struck: Vec<(Side, usize, Fault)>,
     pub(super) code: i32,
     pub(super) wrong: Vec<String>,
     pub(super) took: Duration,
-    /// All that was said.
+    /// All output.
     pub(super) said: String,
 }
 
@@ -141,7 +141,7 @@ impl Case {
         Case { is_program: true, ..self }.retries(retries)
     }
 
-    /// Everything as the seed has it.
+    /// Everything as the seed decides.
     pub(super) fn by_chance(seed: u64) -> Case {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut dice = |sides: usize| {
@@ -184,7 +184,7 @@ impl Case {
         words
     }
 
-    /// Runs it and judges it.
+    /// Runs it and checks the result.
     pub(super) fn run(&self) -> Outcome {
         let one_stalls = match &self.plan {
             Plan::One { trouble: Trouble::Fault(fault), .. } => fault.stalls(),

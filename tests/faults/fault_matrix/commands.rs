@@ -6,20 +6,20 @@ use super::setups::{self, TRIALS};
 /// What a command prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
-    /// The very same where it works, nothing where it fails.
+    /// The same output after a success, none after a failure.
     Exactly,
-    /// Less where it works and a registry tells less; nothing where it fails.
+    /// Less after a success if a registry answers less, none after a failure.
     Less,
-    /// A line for each list that is published, also where another fails.
+    /// A line for each published list, even if another one fails.
     EachList,
-    /// What it found out, whatever that is.
+    /// Its findings, whatever they are.
     Findings,
 }
 
-/// A command line and its world.
+/// A command line, and the content that it needs.
 pub(super) struct Command {
     pub(super) name: &'static str,
-    /// What the program is called by.
+    /// The name that the program is called by.
     pub(super) program: &'static str,
     /// Whether there is a blob of megabytes.
     pub(super) is_large: bool,
@@ -29,7 +29,7 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Puts everything in place that the command finds.
+    /// Sets up the content that the command needs.
     pub(super) fn prepare(&self, fixture: &Fixture) {
         (self.prepare)(fixture);
     }
@@ -39,7 +39,7 @@ impl Command {
         (self.words)(fixture)
     }
 
-    /// Whether it is ours, and so has our flags.
+    /// Whether it has our flags.
     pub(super) fn is_ours(&self) -> bool {
         self.program == OURS
     }
@@ -67,14 +67,14 @@ fn words(first: &[&str], names: impl IntoIterator<Item = String>) -> Vec<String>
     first.iter().map(|word| (*word).to_owned()).chain(names).collect()
 }
 
-/// One list under several tags, of an image in its registry and one in the other.
+/// One list with several tags, of one image in its registry and one in the other.
 fn spec(fixture: &Fixture) -> String {
     let (list, near, afar) = (fixture.list(), fixture.at("team/amd:1"), fixture.afar("team/arm:1"));
     let manifests = format!("manifests: [{{image: '{near}'}}, {{image: '{afar}'}}]");
     fixture.write("list.yml", &format!("image: '{list}'\ntags: [one, two]\n{manifests}\n"))
 }
 
-/// Two lists, one of them of an index.
+/// Two lists, one of them from an index.
 fn specs(fixture: &Fixture) -> String {
     let (one, two) = (fixture.list(), fixture.at("team/app:2"));
     let [amd, arm, both] = ["amd:1", "arm:1", "both:1"].map(|rest| fixture.at(&format!("team/{rest}")));
@@ -91,7 +91,7 @@ fn template(fixture: &Fixture, target: &str) -> Vec<String> {
         .into()
 }
 
-/// All of them, but for those that [`super::verbs`] shows to ask nobody.
+/// All commands, except those that [`super::verbs`] shows to send no request.
 pub(super) static COMMANDS: &[Command] = &[
     plain("create", setups::images, |g| words(&["create"], [g.list(), g.at("team/amd:1"), g.at("team/arm:1")])),
     plain("create of an index", setups::images, |g| words(&["create"], [g.list(), g.at("team/both:1")])),

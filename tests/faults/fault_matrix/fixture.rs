@@ -1,4 +1,4 @@
-//! Two registries and a home: what one run has to itself, so that nothing of another's reaches it.
+//! The fixture of one run: two registries and a home directory of its own.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -19,7 +19,7 @@ pub(super) const PASSWORD: &str = "tops3cret-of-the-matrix";
 pub(super) const REFRESH: &str = "refresh-token-of-the-matrix-long-enough";
 pub(super) const HELD: &str = "registry-token-of-the-matrix-long-enough";
 
-/// How one gets in.
+/// How a client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Door {
     /// Without anything.
@@ -63,7 +63,7 @@ fn login() -> String {
 /// One of the registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Side {
-    /// That of the list.
+    /// The registry of the list.
     Target,
     /// The other one.
     Source,
@@ -73,28 +73,28 @@ impl Side {
     pub(super) const BOTH: [Side; 2] = [Side::Target, Side::Source];
 }
 
-/// All that there is for one run.
+/// The registries and the sandbox of one run.
 pub(super) struct Fixture {
     target: Registry,
     source: Registry,
     sandbox: Sandbox,
 }
 
-/// What a command may do of its own accord.
+/// The limits of a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Exchanges at once.
+    /// The maximum of concurrent requests.
     pub(super) jobs: usize,
-    /// How often a request is sent again.
+    /// How often a failed request is retried.
     pub(super) retries: u32,
 }
 
-/// What is stored on this side and on the registries', with the hosts' names taken out.
+/// What the store and the registries contain, without the names of the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
-    /// The drafts, docker's files and ours, but for which of the directories of that name ours belong to.
+    /// The drafts, docker's files and ours, without the identities of the directories.
     pub(super) drafts: BTreeMap<String, String>,
-    /// The digest of each tag of the repositories that matter.
+    /// The digest of each tag of the relevant repositories.
     pub(super) tags: BTreeMap<String, String>,
 }
 
@@ -133,13 +133,13 @@ impl Fixture {
         self.sandbox.write(name, text).to_string_lossy().into_owned()
     }
 
-    /// The program's environment. What it has no flags for, when it goes by another name, it is told here.
+    /// The program's environment. It sets what has no flag under the program's other names.
     fn variables(&self, limits: Limits) -> Vec<(String, String)> {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         vec![
             ("HOME".to_owned(), text(self.sandbox.home())),
             ("DOCKER_CONFIG".to_owned(), text(self.sandbox.docker_config())),
-            // Certificates and cgroups of this machine are not to be seen.
+            // Hides the certificates and cgroups of this machine.
             ("ROOTLESSKIT_STATE_DIR".to_owned(), text(self.sandbox.home())),
             ("XDG_CONFIG_HOME".to_owned(), text(self.sandbox.home())),
             ("DOCKER_MANIFEST_JOBS".to_owned(), limits.jobs.to_string()),
@@ -147,7 +147,7 @@ impl Fixture {
         ]
     }
 
-    /// Runs the program of this name in this process, where nobody waits before a request is sent again.
+    /// Runs the program of this name in this process, without waiting before retries.
     pub(super) fn run(&self, program: &str, words: &[String], limits: Limits) -> Output {
         in_process::run(program, words, Env::from_pairs(self.variables(limits)), Hurried::new())
     }
@@ -160,13 +160,13 @@ impl Fixture {
         self.variables(limits).into_iter().fold(run, |run, (name, value)| run.env(name, value)).run()
     }
 
-    /// Runs what has to work before the test begins.
+    /// Runs a command that must succeed before the test begins.
     pub(super) fn prepare(&self, words: &[&str]) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let _ = self.run(OURS, &words, Limits { jobs: 1, retries: 0 }).success();
     }
 
-    /// Takes out of a text where it was made.
+    /// Removes the names of hosts and paths from a text.
     pub(super) fn anonymous(&self, text: &str) -> String {
         let mut text = text.replace(&*self.sandbox.path().to_string_lossy(), "{dir}");
         for side in Side::BOTH {
@@ -199,12 +199,12 @@ impl Fixture {
         State { drafts, tags }
     }
 
-    /// Files that should not be there: what was on its way into the store.
+    /// Staged files that should not be left.
     pub(super) fn leftovers(&self) -> Vec<String> {
         tree(&self.sandbox.store().join(".docker-manifest/staging")).into_keys().collect()
     }
 
-    /// Everything that must not be told.
+    /// All secrets that must not be printed.
     pub(super) fn secrets(&self) -> Vec<String> {
         let given = [PASSWORD.to_owned(), login(), BASE64_STANDARD.encode(PASSWORD), REFRESH.into(), HELD.into()];
         let issued = Side::BOTH.into_iter().flat_map(|side| self.registry(side).issued_tokens());
@@ -212,14 +212,14 @@ impl Fixture {
     }
 }
 
-/// One of our files without the number of docker's directory, which is another one in each run.
+/// A sidecar without the identity of docker's directory, which differs in each run.
 fn without_directory(text: &str) -> String {
     let mut file: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     file["directory"] = serde_json::Value::Null;
     file.to_string()
 }
 
-/// A clock on which pauses pass at once; they count for deadlines all the same.
+/// A clock whose pauses pass at once but count for deadlines.
 struct Hurried {
     slept: Mutex<Duration>,
 }
@@ -248,7 +248,7 @@ impl Clock for Hurried {
     }
 }
 
-/// Takes out the marks of drafts, which are random.
+/// Removes the random marks of drafts.
 fn without_marks(mut text: String) -> String {
     for name in ["\"Mark\":\"", "\"mark\":\""] {
         let mut from = 0;

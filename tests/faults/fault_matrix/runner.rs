@@ -1,4 +1,4 @@
-//! Runs cases on several threads, sees to it that none hangs, and counts.
+//! Runs cases on several threads, ends those that hang, and counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,13 +12,12 @@ use testkit::figures::told;
 
 use super::case::{Case, ELSEWHERE, Outcome, named};
 
-/// So many of the findings are shown whole.
+/// The number of findings that are printed in full.
 const SHOWN: usize = 12;
-/// How long a run may take before it counts as one that hangs, and ends the test. No time-out that a case has is
-/// longer.
+/// The time after which a run counts as hanging and ends the test. No timeout of a case is longer.
 const GUARD: Duration = Duration::from_secs(120);
 
-/// What came of the runs of one command.
+/// The results of one command.
 #[derive(Default)]
 struct Share {
     runs: usize,
@@ -27,7 +26,7 @@ struct Share {
     faults: BTreeSet<String>,
 }
 
-/// What came of many runs.
+/// The results of many runs.
 #[derive(Default)]
 pub(super) struct Tally {
     title: &'static str,
@@ -62,12 +61,12 @@ impl Tally {
         }
     }
 
-    /// What a command met.
+    /// The faults that a command met.
     pub(super) fn met(&self, command: &str) -> BTreeSet<String> {
         self.commands.get(command).map(|share| share.faults.clone()).unwrap_or_default()
     }
 
-    /// Says the figures, and panics where anything was wrong.
+    /// Prints the figures, and panics if anything was wrong.
     #[allow(clippy::print_stderr, reason = "the figures are what the test is run for")]
     pub(super) fn show(&self) {
         told(&format!(
@@ -102,7 +101,7 @@ impl Tally {
     }
 }
 
-/// Runs all cases, so many at once; panics when one hangs.
+/// Runs all cases, at most `at_once` in parallel. Panics if one hangs.
 pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> Tally {
     let begun = Instant::now();
     let cases: Arc<Vec<Case>> = Arc::new(cases.to_vec());
@@ -110,7 +109,7 @@ pub(super) fn run_all(title: &'static str, cases: &[Case], at_once: usize) -> Ta
     let (sender, results) = channel();
     for _ in 0..at_once {
         let (cases, next, running, sender) = (cases.clone(), next.clone(), Arc::clone(&running), sender.clone());
-        // Not scoped: one that hangs must not keep the test from saying so.
+        // Not scoped: a hanging run must not keep the test from reporting it.
         thread::spawn(move || work(&cases, &next, &running, &sender));
     }
     drop(sender);

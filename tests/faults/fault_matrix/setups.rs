@@ -1,4 +1,4 @@
-//! What lies in the registries and in the store before a command is run.
+//! The content of registries and store before a command.
 
 use std::sync::LazyLock;
 
@@ -8,12 +8,12 @@ use testkit::loopback::Big;
 
 use super::fixture::{Fixture, Side};
 
-/// The repositories that any command knows.
+/// The repositories of all commands.
 pub(super) const REPOSITORIES: &[&str] = &["team/app", "team/amd", "team/arm", "team/both"];
-/// The repository that a registry is tried out in.
+/// The repository that `check` uses.
 pub(super) const TRIALS: &str = "team/trials";
 
-/// What the registries serve, made once.
+/// The images that the registries serve, made once.
 struct Material {
     amd: Image,
     arm: Image,
@@ -24,7 +24,7 @@ struct Material {
     large: Image,
 }
 
-/// More than what is sent in one request.
+/// More than one request sends.
 const LARGE: u64 = 8 * 1024 * 1024 + 1;
 
 static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
@@ -38,10 +38,10 @@ static MATERIAL: LazyLock<Material> = LazyLock::new(|| {
     Material { amd, arm, newer, both, old, big, large }
 });
 
-/// Nothing at all.
+/// No content.
 pub(super) fn nothing(_: &Fixture) {}
 
-/// Two images and an index, beside the list.
+/// Two images and an index, in the registry of the list.
 pub(super) fn images(fixture: &Fixture) {
     let target = fixture.registry(Side::Target);
     target.put_image("team/amd", "1", &MATERIAL.amd);
@@ -68,7 +68,7 @@ pub(super) fn images_afar(fixture: &Fixture) {
     fixture.registry(Side::Source).put_image("team/arm", "1", &MATERIAL.arm);
 }
 
-/// One here and one there.
+/// Images in both registries.
 pub(super) fn images_everywhere(fixture: &Fixture) {
     images(fixture);
     images_afar(fixture);
@@ -80,26 +80,26 @@ fn draft_of(fixture: &Fixture, images: &[String]) {
     fixture.prepare(&words);
 }
 
-/// A draft whose images lie where the list goes.
+/// A draft whose images are in the list's repository.
 pub(super) fn draft_in_place(fixture: &Fixture) {
     images_in_place(fixture);
     draft_of(fixture, &[fixture.at("team/app:amd64"), fixture.at("team/app:arm64")]);
 }
 
-/// A draft whose images lie in the list's registry.
+/// A draft whose images are in the list's registry.
 pub(super) fn draft_near(fixture: &Fixture) {
     old_list(fixture);
     images(fixture);
     draft_of(fixture, &[fixture.at("team/amd:1"), fixture.at("team/arm:1")]);
 }
 
-/// A draft whose images lie in the other registry.
+/// A draft whose images are in the other registry.
 pub(super) fn draft_afar(fixture: &Fixture) {
     images_afar(fixture);
     draft_of(fixture, &[fixture.afar("team/amd:1"), fixture.afar("team/arm:1")]);
 }
 
-/// A draft with a layer that is not sent in one request.
+/// A draft with a layer that takes several requests.
 pub(super) fn draft_of_large(fixture: &Fixture) {
     old_list(fixture);
     let source = fixture.registry(Side::Source);
@@ -108,7 +108,7 @@ pub(super) fn draft_of_large(fixture: &Fixture) {
     draft_of(fixture, &[fixture.afar("team/amd:1")]);
 }
 
-/// A draft with images that were described by hand, and whose tag has moved since.
+/// A draft with an image that the user described, and whose tag has moved since.
 pub(super) fn draft_that_is_behind(fixture: &Fixture) {
     images(fixture);
     draft_of(fixture, &[fixture.at("team/amd:1"), fixture.at("team/arm:1")]);

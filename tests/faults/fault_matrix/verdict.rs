@@ -1,4 +1,4 @@
-//! What has to hold after a run, whatever the registries did.
+//! What must hold after a run, whatever the registries did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::setups::TRIALS;
 
 type Texts = BTreeMap<String, String>;
 
-/// What a good registry makes of a command.
+/// The result of a command with working registries.
 #[derive(Clone, Debug)]
 pub(super) struct Clean {
     pub(super) stdout: String,
@@ -27,7 +27,7 @@ impl Clean {
     }
 }
 
-/// All that is wrong with what came of a run.
+/// Everything that is wrong with the result of a run.
 pub(super) fn verdict(
     fixture: &Fixture,
     command: &Command,
@@ -120,14 +120,14 @@ fn failure(
     wrong
 }
 
-/// What a trial left behind is told.
+/// The tags that `check` left must be printed.
 fn left(fixture: &Fixture, output: &Output) -> Option<String> {
     let tags = fixture.registry(Side::Target).tags(TRIALS);
     let untold: Vec<&String> = tags.iter().filter(|tag| !output.err().contains(tag.as_str())).collect();
     (!untold.is_empty()).then(|| format!("it left the tags {untold:?} and does not say so"))
 }
 
-/// How two collections of texts differ, in short.
+/// A short description of the differences of two collections.
 fn differences<'a>(one: &'a Texts, two: &'a Texts) -> impl Iterator<Item = String> + 'a {
     differing(one, two).map(|name| match (one.get(name), two.get(name)) {
         (Some(one), Some(two)) => {
@@ -154,7 +154,7 @@ fn secrets(fixture: &Fixture, output: &Output) -> Vec<String> {
     told.map(|secret| format!("the secret {secret} is told")).collect()
 }
 
-/// Tags name what they named, or what they are to name; and then all of it is there.
+/// A tag names the manifest that it named before, or the new one, and then everything that it names exists.
 fn moved(fixture: &Fixture, before: &State, clean: &Clean, after: &State) -> Vec<String> {
     let mut wrong = Vec::new();
     for (tag, digest) in &after.tags {
@@ -170,7 +170,7 @@ fn moved(fixture: &Fixture, before: &State, clean: &Clean, after: &State) -> Vec
     wrong
 }
 
-/// The first thing that a manifest names and that is not in the repository.
+/// The first missing child or blob of a manifest.
 pub(super) fn missing(registry: &Registry, repository: &str, digest: &str) -> Option<String> {
     let Some((_, bytes)) = registry.manifest(repository, digest) else { return Some(format!("no manifest {digest}")) };
     let manifest: Value = serde_json::from_slice(&bytes).unwrap_or_default();
