@@ -5,6 +5,7 @@
 //! breaks a promise: mostly that what was read can be written and read again as the same value, or that a message fits
 //! on a line and repeats no secret.
 
+use crate::content::oci_layout::fuzzing as layout;
 use crate::content::registry::fuzzing as registry;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::fuzzing as store;
@@ -21,13 +22,14 @@ use crate::reference::Reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a folder of that name.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("build_output", build_output),
     ("challenge", registry::challenge),
     ("config", registry::config),
     ("entry", entry),
     ("helper", registry::helper),
     ("index", index),
+    ("layout", layout::layout),
     ("link", registry::link),
     ("location", registry::location),
     ("manifest", manifest),

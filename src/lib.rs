@@ -12,7 +12,7 @@
 //! cli                                                 argv, help, completion, docker's plugin protocol, rendering
 //! core                                                what a user wants done: no argv, no terminal
 //! drafts                                              where drafts are kept: docker's folder
-//! content                                             where images are read from and written to: registries
+//! content                                             where images are read from and written to: registries, layouts
 //! auth                                                challenges, tokens, credentials
 //! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction
 //! model                                               documents and specs as values

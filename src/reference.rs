@@ -39,6 +39,15 @@ impl Repository {
     pub fn at_digest(&self, digest: &Digest) -> Reference {
         Reference { repository: self.clone(), tag: None, digest: Some(digest.clone()) }
     }
+
+    /// The reference of a tag in this repository.
+    ///
+    /// # Errors
+    /// A text that is no tag.
+    pub fn at_tag(&self, tag: &str) -> Result<Reference, ReferenceError> {
+        let reference = Reference::parse_canonical(&format!("{self}:{tag}"))?;
+        if reference.tag() == Some(tag) { Ok(reference) } else { Err(ReferenceError::Format) }
+    }
 }
 
 impl fmt::Display for Repository {

@@ -129,6 +129,7 @@ mod cases {
         "apply",
         "check",
         "completion",
+        "copy",
         "exists",
         "export",
         "ls",
@@ -179,6 +180,7 @@ mod cases {
     mod in_process;
     mod inspect_check;
     mod layered;
+    mod layouts;
     mod lockout;
     mod locks;
     mod logins;

@@ -118,6 +118,7 @@ fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
         Command::Platforms(args) => verbs::platforms::run(context, args),
         Command::Prune(args) => verbs::prune::run(context, args),
         Command::Remove(args) => verbs::remove::run(context, args),
+        Command::Copy(args) => verbs::copy::run(context, args),
         Command::Create(args) => verbs::create::run(context, args),
         Command::Annotate(args) => verbs::annotate::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),

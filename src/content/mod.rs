@@ -1,3 +1,14 @@
-//! Where images are read from and written to.
+//! Where images are read from and written to: registries and OCI image layouts.
+//!
+//! [`ContentSource`] and [`ContentSink`] are what both can do. Operations that only a registry has, such as uploads
+//! that continue after a break, mounts and tag listings, belong to [`registry::Registry`].
 
+mod access;
+mod error;
+pub mod oci_layout;
 pub mod registry;
+mod repository;
+
+pub use access::{ContentSink, ContentSource, Location};
+pub use error::{ContentError, LayoutError};
+pub use repository::RegistryRepository;

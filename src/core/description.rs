@@ -51,6 +51,11 @@ impl CommandError {
         use CommandError as Error;
         use FailureKind as Kind;
         match self {
+            Error::Layout(source) => {
+                let (kind, path) = source.describe();
+                Description::of(kind).path(path)
+            }
+            Error::Location { typed, .. } => Description::of(Kind::Reference).about(typed),
             Error::Reference(_) | Error::CheckTarget { .. } => Description::of(Kind::Reference),
             Error::Name { typed, .. } => Description::of(Kind::Reference).about(typed),
             Error::Exists { list } => Description::of(Kind::Conflict).about(list),

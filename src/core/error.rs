@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::content::LayoutError;
 use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, incomplete, lines};
 use crate::core::file_error::FileError;
 use crate::core::list_conflict::ListConflict;
@@ -317,6 +318,17 @@ pub enum CommandError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// An OCI image layout that cannot be read or written.
+    #[error(transparent)]
+    Layout(Box<LayoutError>),
+    /// `copy`: a name of a place that is none.
+    #[error("{}: {why}", sanitize::word(.typed))]
+    Location {
+        /// As typed.
+        typed: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A spec file that cannot be used.
     #[error(transparent)]
     Spec(Box<SpecError>),
@@ -416,6 +428,7 @@ macro_rules! boxed {
 }
 
 boxed! {
+    LayoutError => Layout,
     SpecError => Spec,
     StoreError => Store,
     RegistryError => Registry,

@@ -1,6 +1,7 @@
 //! What a user wants done: no argv, no terminal, no environment.
 
 pub(crate) mod build_outputs;
+pub mod copy;
 pub mod description;
 pub mod error;
 pub mod error_parts;

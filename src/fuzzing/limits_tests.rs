@@ -16,13 +16,14 @@ const MIB: usize = 1 << 20;
 
 /// The largest input of each parser in bytes, and the beginning and end of a document that puts the input in a relevant
 /// place.
-const DOORS: [(&str, usize, &str, &str); 15] = [
+const DOORS: [(&str, usize, &str, &str); 16] = [
     ("build_output", 4 * MIB, "{\"web\":", "}"),
     ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
     ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),
     ("entry", 4 * MIB, "{\"Ref\":\"h.x/a:1\",\"Descriptor\":{\"size\":", "}}"),
     ("helper", MIB, "{\"Secret\":", "}"),
     ("index", 4 * MIB, "{\"manifests\":", "}"),
+    ("layout", 4 * MIB, "{\"manifests\":", "}"),
     ("link", 32 * KIB, "<", ">; rel=next"),
     ("location", 32 * KIB, "/", ""),
     ("manifest", 4 * MIB, "{\"layers\":", "}"),

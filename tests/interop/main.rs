@@ -7,6 +7,7 @@ mod compare;
 mod ctr;
 mod docker;
 mod fixture;
+mod layouts;
 mod podman;
 mod registries;
 mod rows;

@@ -23,6 +23,16 @@ pub(super) const CREATE: &str = "\
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
 {name} create --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-amd64";
 
+pub(super) const COPY: &str = "\
+{name} copy registry.example.com/app:1.2.3-rc1 registry.example.com/app:1.2.3
+{name} copy --verbose alpine:3 registry.example.com/mirror/alpine
+{name} copy registry.example.com/app:1 oci-layout://build/app
+{name} copy --dry-run oci-archive:./app.tar registry.example.com/app:1
+{name} copy --platform linux/arm64 --attestations drop registry.example.com/app:1 oci:./arm64:1
+{name} copy --format json --jobs 4 --retries 5 --timeout 2m ocidir://app:1 registry.example.com/app
+{name} copy --insecure --quiet localhost:5000/app:1 localhost:5001/app:1
+{name} copy --username me --password-stdin docker-archive:./saved.tar registry.example.com/app:1 <password.txt";
+
 pub(super) const ADD: &str = "\
 {name} add registry.example.com/app:1 registry.example.com/app:1-riscv64
 {name} add --platform linux/amd64,linux/arm64 --attestations drop registry.example.com/app:1 other.example.com/app:1

@@ -39,9 +39,11 @@ pub use partial::{Cursor, Partial, partial};
 pub use scan::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
-pub use values::{CompletionShell, Format, InspectFormat, ListFormat, PlatformsFormat, PublishFormat, RefArg, Shell};
+pub use values::{
+    CompletionShell, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, PublishFormat, RefArg, Shell,
+};
 pub use verbs::{
-    Add, Annotate, Apply, Check, Command, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, Remove, Rm,
+    Add, Annotate, Apply, Check, Command, Copy, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, Remove, Rm,
 };
 
 /// The request that a command line makes.

@@ -3,7 +3,7 @@
 /// The commands by what they are for. A test checks that each has its place.
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Drafts", &["create", "add", "annotate", "remove", "ls", "exists", "rm", "prune"]),
-    ("Publishing", &["push", "apply", "export"]),
+    ("Publishing", &["push", "copy", "apply", "export"]),
     ("Looking", &["inspect", "platforms"]),
     ("Registries", &["check"]),
     ("This program", &["shim", "shell-init", "completion", "man", "version"]),

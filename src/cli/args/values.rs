@@ -9,6 +9,8 @@ use crate::cli::output::ColorChoice;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::content::Location;
+use crate::content::oci_layout::LayoutName;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName, ReferrersPolicy};
@@ -54,6 +56,49 @@ impl RefArg {
 
     pub(super) fn value(typed: &str) -> Result<RefArg, std::convert::Infallible> {
         Ok(RefArg::new(typed))
+    }
+}
+
+/// A place of an image as it was typed, and its parsed form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocationArg {
+    /// The text as typed.
+    pub typed: String,
+    /// The place, or why the text names none.
+    parsed: Result<Location, InvalidLocation>,
+}
+
+/// Why a text names no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum InvalidLocation {
+    Layout(String),
+    Reference(ReferenceError),
+}
+
+impl LocationArg {
+    /// Reads a word of the command line. An invalid place is no error here.
+    pub fn new(typed: impl Into<String>) -> LocationArg {
+        let typed = typed.into();
+        let parsed = match LayoutName::parse(&typed) {
+            Some(layout) => layout.map(Location::Layout).map_err(InvalidLocation::Layout),
+            None => Reference::parse(&typed).map(Location::Registry).map_err(InvalidLocation::Reference),
+        };
+        LocationArg { typed, parsed }
+    }
+
+    /// The place.
+    pub(crate) fn location(&self) -> Result<&Location, CommandError> {
+        self.parsed.as_ref().map_err(|invalid| match invalid {
+            InvalidLocation::Layout(why) => CommandError::Location { typed: self.typed.clone(), why: why.clone() },
+            InvalidLocation::Reference(source) => {
+                let (role, typed) = (NameRole::Any, self.typed.clone());
+                CommandError::Name { role, typed, source: source.clone() }
+            }
+        })
+    }
+
+    pub(super) fn value(typed: &str) -> Result<LocationArg, std::convert::Infallible> {
+        Ok(LocationArg::new(typed))
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::examples;
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
-use super::values::{self, InspectFormat, ListFormat, PlatformsFormat, RefArg};
+use super::values::{self, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// `create`: creates a draft from images, or adds images to one.
@@ -134,6 +134,36 @@ pub struct Remove {
     #[command(flatten)]
     pub publish: Publish,
     /// How requests are sent to registries, with --push.
+    #[command(flatten)]
+    pub network: Network,
+}
+
+/// `copy`: copies an image or an index between registries and OCI layouts.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = examples::COPY)]
+pub struct Copy {
+    /// The image or index: a reference, or oci-layout://DIR, ocidir://DIR, oci:PATH, oci-archive:PATH, docker-archive:PATH
+    #[arg(value_name = "SOURCE", value_parser = LocationArg::value)]
+    pub source: LocationArg,
+    /// Where to copy it to; without a tag it gets that of the source
+    #[arg(value_name = "TARGET", value_parser = LocationArg::value)]
+    pub target: LocationArg,
+    /// Which parts of an index are used.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Show what would be sent, but send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print what was sent and what was there already
+    #[arg(long)]
+    pub verbose: bool,
+    /// Only print the digest, and show no progress
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+    /// Format of the result: "json" (default: one line)
+    #[arg(long, value_name = "string", value_enum)]
+    pub format: Option<Format>,
+    /// How requests are sent to registries.
     #[command(flatten)]
     pub network: Network,
 }
@@ -358,6 +388,8 @@ pub enum Command {
     Check(Check),
     /// Print the completion of this program for a shell
     Completion(Completion),
+    /// Copy an image or a manifest list between registries and OCI layouts
+    Copy(Copy),
     /// Create a local manifest list for annotating and pushing to a registry
     Create(Create),
     /// Check by the exit code whether a local manifest list exists

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod annotate;
 pub mod apply;
+pub mod copy;
 pub mod create;
 pub mod dry_run;
 pub mod exists;

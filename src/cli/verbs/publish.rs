@@ -87,9 +87,9 @@ pub(crate) fn publish(
 }
 
 /// Prints on stderr what a push reports.
-struct Reporter<'a> {
-    context: &'a Context,
-    is_quiet: bool,
+pub(crate) struct Reporter<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) is_quiet: bool,
 }
 
 impl PushReporter for Reporter<'_> {

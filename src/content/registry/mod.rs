@@ -25,5 +25,6 @@ pub mod upload;
 
 pub(crate) use blobs::copy::is_about_mount;
 pub use blobs::copy::{Blob, BlobCopy};
+pub use blobs::source::BlobReader;
 pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};
 pub(crate) use expected::Expected;

@@ -1,11 +1,11 @@
 //! Limits on what one command takes from indexes. An index of 4 MiB can have tens of thousands of descriptors, and each
 //! may name another manifest of 4 MiB.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::error::CommandError;
 use crate::drafts::docker_dir;
-use crate::reference::Reference;
 
 /// The maximum depth of nested indexes.
 pub(crate) const DEPTH_MAX: usize = 8;
@@ -27,7 +27,7 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn count_descriptor(&mut self, list: &Reference) -> Result<(), CommandError> {
+    pub(crate) fn count_descriptor(&mut self, list: &dyn Display) -> Result<(), CommandError> {
         self.lines += 1;
         match self.lines > CHILDREN_MAX {
             true => Err(CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }),
@@ -39,7 +39,7 @@ impl ResolvedSize {
     ///
     /// # Errors
     /// The limit is exceeded.
-    pub(crate) fn check_bytes(&self, list: &Reference, bytes: &[u8], times: usize) -> Result<(), CommandError> {
+    pub(crate) fn check_bytes(&self, list: &dyn Display, bytes: &[u8], times: usize) -> Result<(), CommandError> {
         let more = (bytes.len() as u64).saturating_mul(times as u64);
         let before = self.bytes.fetch_add(more, Ordering::Relaxed);
         match before.saturating_add(more) > BYTES_MAX {

@@ -298,7 +298,10 @@ fn a_slip_is_answered_behind_docker_s_lines() {
         (&["add", "--purge", "l", "i"], Some("'--purge' is a flag of create, push")),
         (&["add", "-p", "l", "i"], Some("'-p' is a flag of push")),
         (&["create", "-insecure", "l", "i"], Some("did you mean '--insecure'?")),
-        (&["rm", "--dry-run", "l"], Some("'--dry-run' is a flag of add, annotate, apply, create, prune, push, remove")),
+        (
+            &["rm", "--dry-run", "l"],
+            Some("'--dry-run' is a flag of add, annotate, apply, copy, create, prune, push, remove"),
+        ),
         (&["--purge", "push", "l"], Some("'--purge' is a flag of create, push; it goes behind the command")),
         (&["create", "--bogus", "l", "i"], None),
         (&["create", "-x", "l", "i"], None),

@@ -4,7 +4,7 @@
 //! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
 
 use crate::auth::authenticator::Access;
-use crate::content::registry::blobs::source::BlobSource;
+use crate::content::registry::blobs::source::{BlobReader, BlobSource};
 use crate::content::registry::blobs::stream::{ReadError, ResumableHasher, VerifyingReader};
 use crate::content::registry::client::Registry;
 use crate::content::registry::session::Session;
@@ -66,6 +66,50 @@ impl Registry {
         }
         self.announce(target, Access::PullPush);
         distinct.iter().for_each(|source| self.announce(source, Access::Pull));
+        self.transfer(target, blob, progress, |copy| copy.run(self, &distinct))
+    }
+
+    /// Uploads a blob that the target does not have, from anywhere. It is hashed on the way, and never committed with
+    /// another digest or size. `progress` receives the number of bytes sent so far.
+    ///
+    /// # Errors
+    /// The error of the side that failed.
+    pub fn upload_blob(
+        &self,
+        target: &Repository,
+        blob: &Blob<'_>,
+        reader: &mut dyn BlobReader,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<BlobCopy, RegistryError> {
+        self.announce(target, Access::PullPush);
+        self.transfer(target, blob, progress, |copy| {
+            copy.stream(self, reader).map_err(|fault| fault.error)?;
+            Ok(BlobCopy::Copied(copy.hasher.at()))
+        })
+    }
+
+    /// Calls `take` with a reader of a blob. The download continues after a break.
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn read_blob<E>(
+        &self,
+        repository: &Repository,
+        blob: &Blob<'_>,
+        take: impl FnOnce(&mut dyn BlobReader) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.announce(repository, Access::Pull);
+        let deadline = self.session.open_ended();
+        take(&mut BlobSource::new(&self.session, repository, blob.digest, blob.size, &deadline))
+    }
+
+    fn transfer(
+        &self,
+        target: &Repository,
+        blob: &Blob<'_>,
+        progress: &(dyn Fn(u64) + Sync),
+        work: impl FnOnce(&mut BlobTransfer<'_>) -> Result<BlobCopy, RegistryError>,
+    ) -> Result<BlobCopy, RegistryError> {
         let deadline = self.session.open_ended();
         let mut copy = BlobTransfer {
             session: &self.session,
@@ -80,7 +124,7 @@ impl Registry {
             is_resumed: false,
             progress,
         };
-        let brought = copy.run(self, &distinct);
+        let brought = work(&mut copy);
         // An unused upload is cancelled, unless the target does not answer.
         if !brought.as_ref().is_err_and(|error| error.registry == target.domain() && is_break(error.kind)) {
             copy.abandon();
@@ -119,10 +163,10 @@ impl CopyFault {
         CopyFault { error, is_source: false, is_break: false }
     }
 
-    fn of(error: ReadError, source: &BlobSource<'_>) -> CopyFault {
+    fn of(error: ReadError, source: &mut dyn BlobReader) -> CopyFault {
         CopyFault::source(match error {
             ReadError::Unread(error) => error,
-            ReadError::Wrong(why) => source.error(RegistryErrorKind::Verification, why),
+            ReadError::Wrong(why) => source.wrong(why),
         })
     }
 
@@ -174,7 +218,9 @@ impl BlobTransfer<'_> {
         }
         let mut failed: Option<RegistryError> = None;
         for source in sources {
-            let fault = match self.stream(registry, source) {
+            let (blob, deadline) = (self.blob, self.deadline);
+            let mut source = BlobSource::new(self.session, source, blob.digest, blob.size, deadline);
+            let fault = match self.stream(registry, &mut source) {
                 Ok(()) => return Ok(BlobCopy::Copied(self.hasher.at())),
                 Err(fault) => fault,
             };
@@ -224,11 +270,10 @@ impl BlobTransfer<'_> {
     }
 
     /// Streams from one source. Continues after a break, as often as that makes progress.
-    fn stream(&mut self, registry: &Registry, source: &Repository) -> Result<(), CopyFault> {
-        let mut source = BlobSource::new(self.session, source, self.blob.digest, self.blob.size, self.deadline);
+    fn stream(&mut self, registry: &Registry, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
         let mut retry = self.session.retry(self.target.domain(), true, self.deadline);
         loop {
-            let fault = match self.attempt(&mut source) {
+            let fault = match self.attempt(source) {
                 Ok(()) => {
                     self.upload = None;
                     return Ok(());
@@ -310,7 +355,7 @@ impl BlobTransfer<'_> {
     }
 
     /// One attempt, from the upload's position on.
-    fn attempt(&mut self, source: &mut BlobSource<'_>) -> Result<(), CopyFault> {
+    fn attempt(&mut self, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
         // Waits for the target's rate limit before the source is opened, because an open source does not wait.
         drop(self.session.enter(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
         // Begun before the source is opened, so that the login at the target happens before any data is read.
@@ -331,7 +376,7 @@ impl BlobTransfer<'_> {
     }
 
     /// Sends all that is missing. Returns the upload if it must still be finished.
-    fn send(&mut self, source: &mut BlobSource<'_>, upload: Upload) -> Result<Option<Upload>, CopyFault> {
+    fn send(&mut self, source: &mut dyn BlobReader, upload: Upload) -> Result<Option<Upload>, CopyFault> {
         source.open(self.hasher.at()).map_err(CopyFault::source)?;
         let length = source.length();
         let mut read = |at: u64, buffer: &mut [u8]| source.read(at, buffer);

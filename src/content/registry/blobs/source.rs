@@ -23,6 +23,27 @@ const KEPT_MAX: u64 = 1024 * 1024;
 /// The buffer size for skipped bytes, if a registry serves a blob only from its beginning.
 const SCRATCH: usize = 64 * 1024;
 
+/// A blob that can be read again from any byte on.
+pub trait BlobReader {
+    /// The length in bytes, if it is known.
+    fn length(&self) -> Option<u64>;
+
+    /// Makes the blob readable from this byte on.
+    ///
+    /// # Errors
+    /// A blob that cannot be opened.
+    fn open(&mut self, at: u64) -> Result<(), RegistryError>;
+
+    /// Reads from this byte on; 0 is the end.
+    ///
+    /// # Errors
+    /// A blob that cannot be read.
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError>;
+
+    /// The error that its bytes are wrong.
+    fn wrong(&mut self, why: String) -> RegistryError;
+}
+
 /// A blob in a repository.
 pub(crate) struct BlobSource<'a> {
     session: &'a Session,
@@ -69,81 +90,12 @@ impl<'a> BlobSource<'a> {
         }
     }
 
-    /// The length of the blob in bytes, if it is known.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.length
-    }
-
     /// An error of this source about its content.
     pub(crate) fn error(&self, kind: RegistryErrorKind, detail: impl Into<String>) -> RegistryError {
         let error = RegistryError::new(kind, self.repository.domain(), detail);
         match &self.stream {
             Some(stream) => error.at(stream.request.clone()),
             None => error,
-        }
-    }
-
-    /// Opens the blob at this byte, unless the stream is there already. One request. If the response begins earlier,
-    /// the bytes before are skipped later.
-    pub(crate) fn open(&mut self, at: u64) -> Result<(), RegistryError> {
-        if self.stream.as_ref().is_some_and(|stream| stream.at <= at) || self.is_kept() {
-            return Ok(());
-        }
-        let range = format!("bytes={at}-");
-        let headers = [("Accept", "*/*"), ("Range", range.as_str())];
-        let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
-        let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
-        let (reply, body) = self.session.download(&ApiRequest {
-            headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
-            cap: u64::MAX,
-            deadline: Some(self.deadline),
-            blob: Some(self.digest),
-            is_repeatable: true,
-            ..ApiRequest::new("GET", self.repository, &target, &scopes)
-        })?;
-        let stream = self.stream.insert(BlobStream { body, at: 0, request: reply.request.clone() });
-        let extent = extent(&reply, &stream.body, at);
-        let (begins, length) = extent.map_err(|why| self.error(RegistryErrorKind::Protocol, why))?;
-        if let (Some(length), Some(expected)) = (length, self.length)
-            && length != expected
-        {
-            return Err(self.error(RegistryErrorKind::Verification, format!("it has {length} bytes, not {expected}")));
-        }
-        self.length = self.length.or(length);
-        if let Some(stream) = &mut self.stream {
-            stream.at = begins;
-        }
-        Ok(())
-    }
-
-    /// Reads from this byte on; 0 is the end. After a break the blob is opened again, as often as that makes progress.
-    pub(crate) fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
-        let is_past = self.length.is_some_and(|length| at >= length);
-        if self.is_kept() && self.stream.as_ref().is_none_or(|stream| stream.at != at) {
-            return Ok(self.read_kept(at, buffer));
-        }
-        loop {
-            if is_past && self.stream.is_none() {
-                return Ok(0);
-            }
-            self.open(at)?;
-            let failure = match self.read_some(at, buffer) {
-                Ok(0) if !is_past && self.length.is_some() => ended_early(),
-                Ok(count) => {
-                    self.keep(at, buffer.get(..count).unwrap_or_default());
-                    return Ok(count);
-                }
-                // The whole blob has arrived, so the error does not matter.
-                Err(_) if is_past => return Ok(0),
-                Err(failure) => failure,
-            };
-            let error = self.broken(failure);
-            self.stream = None;
-            if at >= self.broke_at.saturating_add(MOVED) {
-                self.retry.moved();
-            }
-            self.broke_at = at;
-            self.retry.wait(error)?;
         }
     }
 
@@ -188,6 +140,80 @@ impl<'a> BlobSource<'a> {
             }
         }
         stream.read(buffer)
+    }
+}
+
+impl BlobReader for BlobSource<'_> {
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Opens the blob at this byte, unless the stream is there already. One request. If the response begins earlier,
+    /// the bytes before are skipped later.
+    fn open(&mut self, at: u64) -> Result<(), RegistryError> {
+        if self.stream.as_ref().is_some_and(|stream| stream.at <= at) || self.is_kept() {
+            return Ok(());
+        }
+        let range = format!("bytes={at}-");
+        let headers = [("Accept", "*/*"), ("Range", range.as_str())];
+        let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
+        let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
+        let (reply, body) = self.session.download(&ApiRequest {
+            headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
+            cap: u64::MAX,
+            deadline: Some(self.deadline),
+            blob: Some(self.digest),
+            is_repeatable: true,
+            ..ApiRequest::new("GET", self.repository, &target, &scopes)
+        })?;
+        let stream = self.stream.insert(BlobStream { body, at: 0, request: reply.request.clone() });
+        let extent = extent(&reply, &stream.body, at);
+        let (begins, length) = extent.map_err(|why| self.error(RegistryErrorKind::Protocol, why))?;
+        if let (Some(length), Some(expected)) = (length, self.length)
+            && length != expected
+        {
+            return Err(self.error(RegistryErrorKind::Verification, format!("it has {length} bytes, not {expected}")));
+        }
+        self.length = self.length.or(length);
+        if let Some(stream) = &mut self.stream {
+            stream.at = begins;
+        }
+        Ok(())
+    }
+
+    /// Reads from this byte on; 0 is the end. After a break the blob is opened again, as often as that makes progress.
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        let is_past = self.length.is_some_and(|length| at >= length);
+        if self.is_kept() && self.stream.as_ref().is_none_or(|stream| stream.at != at) {
+            return Ok(self.read_kept(at, buffer));
+        }
+        loop {
+            if is_past && self.stream.is_none() {
+                return Ok(0);
+            }
+            self.open(at)?;
+            let failure = match self.read_some(at, buffer) {
+                Ok(0) if !is_past && self.length.is_some() => ended_early(),
+                Ok(count) => {
+                    self.keep(at, buffer.get(..count).unwrap_or_default());
+                    return Ok(count);
+                }
+                // The whole blob has arrived, so the error does not matter.
+                Err(_) if is_past => return Ok(0),
+                Err(failure) => failure,
+            };
+            let error = self.broken(failure);
+            self.stream = None;
+            if at >= self.broke_at.saturating_add(MOVED) {
+                self.retry.moved();
+            }
+            self.broke_at = at;
+            self.retry.wait(error)?;
+        }
+    }
+
+    fn wrong(&mut self, why: String) -> RegistryError {
+        self.error(RegistryErrorKind::Verification, why)
     }
 }
 

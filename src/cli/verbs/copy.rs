@@ -1,0 +1,155 @@
+//! `copy`: an image or an index from one place to another.
+
+use crate::cli::args::{Copy, Format};
+use crate::cli::context::Context;
+use crate::cli::output::human;
+use crate::cli::verbs::publish::Reporter;
+use crate::content::oci_layout::{Layout, LayoutName, LayoutSink};
+use crate::content::registry::{ManifestName, Registry};
+use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
+use crate::core::copy::CopyRequest;
+use crate::core::copy::outcome::CopyOutcome;
+use crate::core::error::CommandError;
+use crate::reference::Reference;
+
+pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
+    let (source, target) = (args.source.location()?, args.target.location()?);
+    let (source, target) = (in_place(context, source), in_place(context, target));
+    let jobs = context.jobs(args.network.jobs)?;
+    // A login is for the registry that is written to, or else for the one that is read.
+    let subject = [&target, &source].into_iter().find_map(|place| match place {
+        Location::Registry(reference) => Some(reference.repository()),
+        Location::Layout(_) => None,
+    });
+    let registry = context.registry(&args.network, subject)?;
+    let read = Read::open(&registry, &source)?;
+    let write = Write::open(&registry, &target)?;
+    let reporter = Reporter { context, is_quiet: args.quiet };
+    let tag = tag(args, &target, read.tag.as_deref())?;
+    let request = CopyRequest {
+        source: &*read.content,
+        sink: &*write.content,
+        from: args.source.typed.clone(),
+        to: named(&target, tag.as_deref()),
+        name: read.name,
+        tag,
+        expected: write.digest,
+        wanted: &args.sources.filter(),
+        dry_run: args.dry_run,
+        verbose: args.verbose,
+        jobs,
+        reporter: &reporter,
+    };
+    let mut outcome = request.run()?;
+    outcome.requests = registry.requests();
+    for change in &outcome.changes {
+        context.streams.note(format_args!("{}: {change}", outcome.source));
+    }
+    show(context, args, &outcome)
+}
+
+/// A relative path of a layout is relative to the working directory, as everywhere.
+fn in_place(context: &Context, location: &Location) -> Location {
+    match location {
+        Location::Layout(name) => Location::Layout(name.at(context.env.typed(&name.path))),
+        registry @ Location::Registry(_) => registry.clone(),
+    }
+}
+
+/// The source, opened.
+struct Read<'a> {
+    content: Box<dyn ContentSource + 'a>,
+    name: ManifestName,
+    tag: Option<String>,
+}
+
+impl<'a> Read<'a> {
+    fn open(registry: &'a Registry, location: &'a Location) -> Result<Read<'a>, CommandError> {
+        match location {
+            Location::Registry(reference) => {
+                let tag = reference.tag().map(str::to_owned);
+                let name = match (reference.digest(), &tag) {
+                    (Some(digest), _) => ManifestName::Digest(digest.clone()),
+                    (None, tag) => ManifestName::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
+                };
+                Ok(Read { content: Box::new(RegistryRepository::new(registry, reference)), name, tag })
+            }
+            Location::Layout(layout) => {
+                let opened = Layout::open(layout)?;
+                let (digest, tag) = opened.select(layout)?;
+                Ok(Read { content: Box::new(opened), name: ManifestName::Digest(digest), tag })
+            }
+        }
+    }
+}
+
+/// The target, opened.
+struct Write<'a> {
+    content: Box<dyn ContentSink + 'a>,
+    digest: Option<crate::digest::Digest>,
+}
+
+impl<'a> Write<'a> {
+    fn open(registry: &'a Registry, location: &'a Location) -> Result<Write<'a>, CommandError> {
+        Ok(match location {
+            Location::Registry(reference) => Write {
+                content: Box::new(RegistryRepository::new(registry, reference)),
+                digest: reference.digest().cloned(),
+            },
+            Location::Layout(layout) => {
+                Write { content: Box::new(LayoutSink::open(layout)?), digest: layout.digest.clone() }
+            }
+        })
+    }
+}
+
+/// The tag in the target: the one that was typed, else the source's. A target with a digest and no tag gets none.
+fn tag(args: &Copy, target: &Location, of_source: Option<&str>) -> Result<Option<String>, CommandError> {
+    match target {
+        Location::Registry(reference) if !Reference::names_repository_only(&args.target.typed) => {
+            Ok(reference.tag().map(str::to_owned))
+        }
+        Location::Registry(reference) => match of_source {
+            None => Ok(None),
+            Some(tag) if reference.repository().at_tag(tag).is_ok() => Ok(Some(tag.to_owned())),
+            Some(name) => {
+                let why = format!("the source's name {} is no tag; add a tag", crate::sanitize::word(name));
+                Err(CommandError::Location { typed: args.target.typed.clone(), why })
+            }
+        },
+        Location::Layout(LayoutName { tag: Some(tag), .. }) => Ok(Some(tag.clone())),
+        Location::Layout(LayoutName { digest: Some(_), .. }) => Ok(None),
+        Location::Layout(_) => Ok(of_source.map(str::to_owned)),
+    }
+}
+
+/// The name of the target in full.
+fn named(target: &Location, tag: Option<&str>) -> String {
+    match (target, tag) {
+        (Location::Registry(reference), Some(tag)) => format!("{}:{tag}", reference.repository()),
+        (Location::Registry(reference), None) => reference.repository().to_string(),
+        (Location::Layout(layout), Some(tag)) if layout.tag.is_none() => format!("{layout}:{tag}"),
+        (Location::Layout(layout), _) => layout.to_string(),
+    }
+}
+
+fn show(context: &Context, args: &Copy, outcome: &CopyOutcome) -> Result<(), CommandError> {
+    if args.format == Some(Format::Json) {
+        return Ok(context.streams.json(outcome)?);
+    }
+    if args.quiet {
+        return Ok(context.streams.line(&outcome.digest)?);
+    }
+    context.streams.line(format_args!("{}@{}", outcome.reference, outcome.digest))?;
+    if args.dry_run {
+        let (blobs, sent) = (&outcome.blobs, outcome.manifests.iter().filter(|manifest| manifest.sent).count());
+        let size = human::size(blobs.bytes);
+        let there = blobs.already_there;
+        context.streams.line(format_args!(
+            "would send {sent} of {} manifests and {} blobs ({size}); {there} blobs are there already",
+            outcome.manifests.len(),
+            blobs.copied
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Why content cannot be read or written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+use crate::failure_kind::FailureKind;
+use crate::model::DocumentError;
+use crate::net::RegistryError;
+use crate::reference::ReferenceError;
+use crate::sanitize::{self, io_error};
+
+/// The error of a source or a sink.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// A registry's.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A layout's.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A tag that is none.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+}
+
+/// Why an OCI image layout cannot be read or written. Each error names its path.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// The operating system refuses.
+    #[error("cannot {what} {}: {}", path.display(), io_error(source))]
+    Io {
+        /// The verb, as in "cannot VERB PATH".
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// It is no layout, or not one that can be used like this.
+    #[error("{} is no OCI image layout that can be used: {why}", path.display())]
+    NotALayout {
+        /// The directory or archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file or an archive member that is not read because of what it is.
+    #[error("{}: refusing {}: {why}", path.display(), sanitize::word(member))]
+    Refused {
+        /// The layout.
+        path: PathBuf,
+        /// The file or member in it.
+        member: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A document of the layout that cannot be read.
+    #[error("{} in {}: {source}", sanitize::word(member), path.display())]
+    Document {
+        /// The layout.
+        path: PathBuf,
+        /// The file in it.
+        member: String,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// No image of that name.
+    #[error("{} has no image named {}{}", path.display(), sanitize::word(name), listed(.there))]
+    NoSuchName {
+        /// The layout.
+        path: PathBuf,
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        there: Vec<String>,
+    },
+    /// Several images, and no name that selects one.
+    #[error("{} has {number} images{}{}", path.display(), named(.name), listed(.there))]
+    SeveralImages {
+        /// The layout.
+        path: PathBuf,
+        /// The name that all of them have, if one was asked for.
+        name: Option<String>,
+        /// How many images.
+        number: usize,
+        /// The names that there are.
+        there: Vec<String>,
+    },
+    /// A manifest or a blob that the layout does not have.
+    #[error("{} does not have {digest}", path.display())]
+    NoBlob {
+        /// The layout.
+        path: PathBuf,
+        /// The digest.
+        digest: Digest,
+    },
+    /// Bytes that are not those of their name.
+    #[error("{digest} in {} is damaged: {why}", path.display())]
+    Damaged {
+        /// The layout.
+        path: PathBuf,
+        /// The digest that names the bytes.
+        digest: Digest,
+        /// What is wrong with them.
+        why: String,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().take(20).map(|name| sanitize::word(name)).collect();
+    if names.is_empty() { String::new() } else { format!(" (it has {})", names.join(", ")) }
+}
+
+fn named(name: &Option<String>) -> String {
+    name.as_ref().map_or_else(|| ", and none was named".to_owned(), |name| format!(" named {}", sanitize::word(name)))
+}
+
+impl LayoutError {
+    /// For `map_err`: an error of the operating system at a path.
+    pub(super) fn io<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -> LayoutError + 'a {
+        move |source| LayoutError::Io { what, path: path.to_owned(), source }
+    }
+
+    /// What scripts see of it: its kind, and the path that it is about.
+    pub fn describe(&self) -> (FailureKind, &Path) {
+        match self {
+            LayoutError::Io { path, .. } => (FailureKind::Store, path),
+            LayoutError::NotALayout { path, .. }
+            | LayoutError::Refused { path, .. }
+            | LayoutError::Document { path, .. } => (FailureKind::Protocol, path),
+            LayoutError::NoSuchName { path, .. } | LayoutError::NoBlob { path, .. } => (FailureKind::Missing, path),
+            LayoutError::SeveralImages { path, .. } => (FailureKind::Usage, path),
+            LayoutError::Damaged { path, .. } => (FailureKind::Verification, path),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A layout in a tar archive, while it is written: a new archive beside the old one, with all that the old one had,
+//! which replaces it in the end.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tar::{EntryType, Header};
+
+use crate::content::error::{ContentError, LayoutError};
+use crate::content::oci_layout::directory_sink::{VERSION, copy, hash, sync_folder};
+use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::{INDEX, Layout, LayoutName, MARKER};
+use crate::content::registry::{Blob, BlobReader};
+
+pub(super) struct ArchiveSink {
+    path: PathBuf,
+    before: Option<Layout>,
+    /// The new archive, from the first write on.
+    archive: Mutex<Option<NewArchive>>,
+}
+
+impl ArchiveSink {
+    pub(super) fn open(name: &LayoutName) -> Result<ArchiveSink, LayoutError> {
+        let before = match name.path.symlink_metadata() {
+            Ok(_) => Some(Layout::open(name)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(LayoutError::io("look at", &name.path)(error)),
+        };
+        // The file that a link leads to is replaced, not the link.
+        let path = match &before {
+            Some(_) => fs::canonicalize(&name.path).map_err(LayoutError::io("look at", &name.path))?,
+            None => name.path.clone(),
+        };
+        Ok(ArchiveSink { path, before, archive: Mutex::new(None) })
+    }
+
+    pub(super) fn before(&self) -> Option<&Layout> {
+        self.before.as_ref()
+    }
+
+    /// Whether the old archive has the blob, with the right bytes, or the new one.
+    pub(super) fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
+        let name = blob_name(blob.digest);
+        if self.lock().as_ref().is_some_and(|archive| archive.written.contains(&name)) {
+            return Ok(true);
+        }
+        let Some(Layout { files, .. }) = &self.before else { return Ok(false) };
+        let Some((file, _)) = files.open(&name)? else { return Ok(false) };
+        if hash(file, blob.digest).map_err(LayoutError::io("read", &self.path))? == *blob.digest {
+            return Ok(true);
+        }
+        let (path, digest) = (self.path.clone(), blob.digest.clone());
+        Err(LayoutError::Damaged { path, digest, why: "its bytes have another digest".to_owned() })
+    }
+
+    /// One blob at a time: a tar archive is one stream.
+    pub(super) fn write(
+        &self,
+        blob: &Blob<'_>,
+        reader: &mut dyn BlobReader,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64, ContentError> {
+        let mut archive = self.lock();
+        let archive = self.begun(&mut archive)?;
+        let name = blob_name(blob.digest);
+        if archive.written.contains(&name) {
+            return Ok(0);
+        }
+        reader.open(0)?;
+        let Some(size) = blob.size.or(reader.length()) else {
+            return Err(reader.wrong("its size is not known".to_owned()).into());
+        };
+        archive.begin(&name, size)?;
+        let written = copy(&Blob { size: Some(size), ..*blob }, reader, progress, &mut |bytes| archive.append(bytes));
+        // A member that is cut short makes the rest of the archive unusable.
+        if written.is_err() {
+            archive.is_broken = true;
+        }
+        archive.end(size)?;
+        archive.written.insert(name);
+        written
+    }
+
+    pub(super) fn publish(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), LayoutError> {
+        let mut slot = self.lock();
+        let archive = self.begun(&mut slot)?;
+        let mut index = self.before.as_ref().map_or_else(LayoutIndex::new, |before| before.index.clone());
+        change(&mut index);
+        let document = |source| LayoutError::Document { path: self.path.clone(), member: INDEX.to_owned(), source };
+        let index = index.encode().map_err(document)?;
+        for (name, bytes) in [(INDEX, index.as_slice()), (MARKER, VERSION)] {
+            archive.begin(name, bytes.len() as u64)?;
+            archive.append(bytes)?;
+            archive.end(bytes.len() as u64)?;
+        }
+        match slot.take() {
+            Some(archive) => archive.place(&self.path),
+            None => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<NewArchive>> {
+        self.archive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The new archive. It begins with what the old one has.
+    fn begun<'a>(&self, slot: &'a mut Option<NewArchive>) -> Result<&'a mut NewArchive, LayoutError> {
+        if slot.is_none() {
+            let mut archive = NewArchive::create(&self.path)?;
+            if let Some(Layout { files, .. }) = &self.before {
+                archive.take_over(files)?;
+            }
+            *slot = Some(archive);
+        }
+        match slot {
+            Some(archive) if !archive.is_broken => Ok(archive),
+            _ => {
+                let why = "an earlier blob could not be written".to_owned();
+                Err(LayoutError::NotALayout { path: self.path.clone(), why })
+            }
+        }
+    }
+}
+
+/// A temporary file. It is deleted unless it is placed.
+struct NewArchive {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+    written: BTreeSet<String>,
+    is_broken: bool,
+}
+
+impl NewArchive {
+    fn create(target: &Path) -> Result<NewArchive, LayoutError> {
+        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        for number in 0..1000 {
+            let path = target.with_file_name(format!(".{name}.docker-manifest-{}-{number}", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    let file = Some(BufWriter::new(file));
+                    return Ok(NewArchive { path, file, written: BTreeSet::new(), is_broken: false });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(LayoutError::io("create", &path)(error)),
+            }
+        }
+        Err(LayoutError::io("create", target)(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    fn take_over(&mut self, files: &Files) -> Result<(), LayoutError> {
+        let Files::Archive(_, members) = files else { return Ok(()) };
+        // `manifest.json` and `repositories` are docker's and speak of what `index.json` said before.
+        for name in members.keys().filter(|name| ![INDEX, MARKER].contains(&name.as_str())) {
+            let Some((mut content, size)) = files.open(name)? else { continue };
+            self.begin(name, size)?;
+            let path = self.path.clone();
+            let copied = match &mut self.file {
+                Some(file) => io::copy(&mut content, file).map_err(LayoutError::io("write", &path))?,
+                None => 0,
+            };
+            if copied != size {
+                let why = format!("{name} is shorter than its header says");
+                return Err(LayoutError::NotALayout { path: files.path().to_owned(), why });
+            }
+            self.end(size)?;
+            self.written.insert(name.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes the header of a member.
+    fn begin(&mut self, name: &str, size: u64) -> Result<(), LayoutError> {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(size);
+        if header.set_path(name).is_err() {
+            // A name that does not fit gets an extended header in front (pax, "path").
+            let record = pax_record("path", name);
+            let mut extended = header.clone();
+            extended.set_entry_type(EntryType::XHeader);
+            extended.set_size(record.len() as u64);
+            self.header(extended, "pax")?;
+            self.append(record.as_bytes())?;
+            self.end(record.len() as u64)?;
+            return self.header(header, "long");
+        }
+        header.set_cksum();
+        self.append(header.as_bytes())
+    }
+
+    fn header(&mut self, mut header: Header, name: &str) -> Result<(), LayoutError> {
+        header.set_path(name).map_err(LayoutError::io("write", &self.path))?;
+        header.set_cksum();
+        self.append(header.as_bytes())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), LayoutError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(bytes).map_err(LayoutError::io("write", &self.path))
+    }
+
+    /// Fills the last block of a member.
+    fn end(&mut self, size: u64) -> Result<(), LayoutError> {
+        let padding = usize::try_from((512 - size % 512) % 512).unwrap_or_default();
+        let zeros = [0; 512];
+        self.append(zeros.get(..padding).unwrap_or_default())
+    }
+
+    fn place(mut self, target: &Path) -> Result<(), LayoutError> {
+        self.append(&[0; 1024])?;
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let written = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        let placed = written.and_then(|()| fs::rename(&self.path, target));
+        if let Err(error) = placed {
+            let _ = fs::remove_file(&self.path);
+            return Err(LayoutError::io("write", target)(error));
+        }
+        sync_folder(target)
+    }
+}
+
+impl Drop for NewArchive {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A pax record. Its length counts its own digits.
+fn pax_record(key: &str, value: &str) -> String {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest;
+    while length != rest + length.to_string().len() {
+        length = rest + length.to_string().len();
+    }
+    format!("{length} {key}={value}\n")
+}

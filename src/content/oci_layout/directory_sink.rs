@@ -1,0 +1,251 @@
+//! A layout in a directory, while it is written.
+//!
+//! A blob is written to a temporary file, synced and renamed. `index.json` is replaced in the same way under a lock on
+//! `index.json.lock`, the name that buildx uses.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::content::error::{ContentError, LayoutError};
+use crate::content::oci_layout::files::{Files, blob_name, file_in};
+use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, Layout, LayoutName, MARKER, check_version, decode};
+use crate::content::registry::{Blob, BlobReader};
+use crate::digest::{Digest, Hasher};
+
+/// The content of the file `oci-layout`.
+pub(super) const VERSION: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const LOCK: &str = "index.json.lock";
+const BUFFER: usize = 64 * 1024;
+
+pub(super) struct DirectorySink {
+    root: PathBuf,
+    before: Option<Layout>,
+    /// The number of temporary files so far.
+    count: AtomicU64,
+}
+
+impl DirectorySink {
+    /// An empty directory becomes a layout; one with other files does not.
+    pub(super) fn open(name: &LayoutName) -> Result<DirectorySink, LayoutError> {
+        let root = name.path.clone();
+        let before = match fs::read_dir(&root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(LayoutError::io("read", &root)(error)),
+            Ok(mut entries) => match file_in(&root, INDEX)? {
+                Some(_) => Some(Layout::open(name)?),
+                None if entries.next().is_none() => None,
+                // Another process may be about to write its first image.
+                None if file_in(&root, MARKER)?.is_some() => {
+                    check_version(&Files::Directory(root.clone()))?;
+                    None
+                }
+                None => {
+                    let why = "the directory has other files in it".to_owned();
+                    return Err(LayoutError::NotALayout { path: root, why });
+                }
+            },
+        };
+        Ok(DirectorySink { root, before, count: AtomicU64::new(0) })
+    }
+
+    pub(super) fn before(&self) -> Option<&Layout> {
+        self.before.as_ref()
+    }
+
+    /// Whether the blob is there, with the right bytes.
+    pub(super) fn has(&self, blob: &Blob<'_>) -> Result<bool, LayoutError> {
+        let Some((file, size)) = file_in(&self.root, &blob_name(blob.digest))? else { return Ok(false) };
+        if blob.size.is_some_and(|wanted| wanted != size) {
+            return Ok(false);
+        }
+        Ok(hash(file, blob.digest).map_err(LayoutError::io("read", &self.root))? == *blob.digest)
+    }
+
+    pub(super) fn write(
+        &self,
+        blob: &Blob<'_>,
+        reader: &mut dyn BlobReader,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64, ContentError> {
+        let target = self.root.join(blob_name(blob.digest));
+        let folder = target.parent().unwrap_or(&self.root).to_owned();
+        self.prepare(&folder)?;
+        let staged = self.staged(&folder)?;
+        let written = copy(blob, reader, progress, &mut |bytes| {
+            (&staged.file).write_all(bytes).map_err(LayoutError::io("write", &staged.path))
+        })?;
+        staged.place(&target)?;
+        Ok(written)
+    }
+
+    /// Changes `index.json`, whatever it says by now.
+    pub(super) fn publish(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), LayoutError> {
+        self.prepare(&self.root)?;
+        let lock = lock(&self.root.join(LOCK))?;
+        let files = Files::Directory(self.root.clone());
+        let before = files.read(INDEX, DOCUMENT_MAX)?;
+        let mut index = before.as_ref().map_or(Ok(LayoutIndex::new()), |bytes| decode(&files, bytes))?;
+        change(&mut index);
+        let document = |source| LayoutError::Document { path: self.root.clone(), member: INDEX.to_owned(), source };
+        let bytes = index.encode().map_err(document)?;
+        if file_in(&self.root, MARKER)?.is_none() {
+            self.replace(MARKER, VERSION)?;
+        }
+        if before.as_ref() != Some(&bytes) {
+            self.replace(INDEX, &bytes)?;
+        }
+        drop(lock);
+        Ok(())
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
+        let staged = self.staged(&self.root)?;
+        (&staged.file).write_all(bytes).map_err(LayoutError::io("write", &staged.path))?;
+        staged.place(&self.root.join(name))
+    }
+
+    /// Makes the folder and those above it. None below the layout may be a link.
+    fn prepare(&self, folder: &Path) -> Result<(), LayoutError> {
+        fs::create_dir_all(folder).map_err(LayoutError::io("create", folder))?;
+        let mut below = folder;
+        while below != self.root {
+            let metadata = fs::symlink_metadata(below).map_err(LayoutError::io("look at", below))?;
+            if !metadata.is_dir() {
+                let member = below.display().to_string();
+                return Err(LayoutError::Refused { path: self.root.clone(), member, why: "it is a link" });
+            }
+            below = below.parent().unwrap_or(&self.root);
+        }
+        Ok(())
+    }
+
+    fn staged(&self, folder: &Path) -> Result<Staged, LayoutError> {
+        loop {
+            let number = self.count.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".docker-manifest-{}-{number}", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Staged { path, file, is_placed: false }),
+                // A killed process had the same number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1_000_000 => {}
+                Err(error) => return Err(LayoutError::io("create", &path)(error)),
+            }
+        }
+    }
+}
+
+/// A temporary file. It is deleted unless it is placed.
+struct Staged {
+    path: PathBuf,
+    file: File,
+    is_placed: bool,
+}
+
+impl Staged {
+    fn place(mut self, target: &Path) -> Result<(), LayoutError> {
+        self.file.sync_all().map_err(LayoutError::io("sync", &self.path))?;
+        fs::rename(&self.path, target).map_err(LayoutError::io("write", target))?;
+        self.is_placed = true;
+        sync_folder(target)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Syncs the folder of a file. Filesystems that cannot do so need it not.
+pub(super) fn sync_folder(file: &Path) -> Result<(), LayoutError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        done => done.map_err(LayoutError::io("sync", folder)),
+    }
+}
+
+/// Waits for the lock. buildx deletes the file when it is done, so that a lock on a deleted file is none.
+fn lock(path: &Path) -> Result<File, LayoutError> {
+    let failed = LayoutError::io("lock", path);
+    loop {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        {
+            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+        }
+        let file = options.open(path).map_err(&failed)?;
+        fs2::FileExt::lock_exclusive(&file).map_err(&failed)?;
+        if is_at(&file, path).map_err(&failed)? {
+            return Ok(file);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// The digest of a file, by the algorithm of `like`.
+pub(super) fn hash(mut file: impl io::Read, like: &Digest) -> io::Result<Digest> {
+    let mut hasher = Hasher::for_digest(like);
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads a blob to its end and verifies it. Returns its size, in bytes.
+pub(super) fn copy(
+    blob: &Blob<'_>,
+    reader: &mut dyn BlobReader,
+    progress: &dyn Fn(u64),
+    write: &mut dyn FnMut(&[u8]) -> Result<(), LayoutError>,
+) -> Result<u64, ContentError> {
+    let mut hasher = Hasher::for_digest(blob.digest);
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0_u64;
+    reader.open(0)?;
+    loop {
+        let count = reader.read(at, &mut buffer)?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            break;
+        }
+        at = at.saturating_add(count as u64);
+        if let Some(size) = blob.size.filter(|size| at > *size) {
+            return Err(reader.wrong(format!("it has over {size} bytes")).into());
+        }
+        hasher.update(bytes);
+        write(bytes)?;
+        progress(at);
+    }
+    if let Some(size) = blob.size.filter(|size| at != *size) {
+        return Err(reader.wrong(format!("it has {at} bytes, not {size}")).into());
+    }
+    let found = hasher.finish();
+    if found == *blob.digest { Ok(at) } else { Err(reader.wrong(format!("its bytes have the digest {found}")).into()) }
+}

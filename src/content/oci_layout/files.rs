@@ -1,0 +1,240 @@
+//! The files of a layout, in a directory or in an archive. Nothing is unpacked to disk, and what is neither a file nor a
+//! directory is refused.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::content::error::LayoutError;
+use crate::content::oci_layout::tar_reader::{self, Members, TarError};
+use crate::digest::Digest;
+
+/// A gzip archive may expand to this many times its size.
+const EXPANSION: u64 = 256;
+/// The expansion that every gzip archive may have, in bytes.
+const EXPANSION_FREE: u64 = 64 << 20;
+
+/// Where the files are.
+pub(super) enum Files {
+    /// In this directory.
+    Directory(PathBuf),
+    /// In this archive.
+    Archive(PathBuf, Members),
+}
+
+/// The name of a blob's file, below the layout.
+pub(super) fn blob_name(digest: &Digest) -> String {
+    format!("blobs/{}", digest.as_str().replacen(':', "/", 1))
+}
+
+impl Files {
+    /// The files of an archive. Reads all of it, once.
+    pub(super) fn archive(path: &Path) -> Result<Files, LayoutError> {
+        let mut reader = archive_reader(path)?;
+        let members = tar_reader::members(&mut reader).map_err(|error| match error {
+            TarError::Io(source) => LayoutError::io("read", path)(source),
+            TarError::Damaged(why) => LayoutError::NotALayout { path: path.to_owned(), why },
+            TarError::Refused(member, why) => LayoutError::Refused { path: path.to_owned(), member, why },
+        })?;
+        Ok(Files::Archive(path.to_owned(), members))
+    }
+
+    /// The layout.
+    pub(super) fn path(&self) -> &Path {
+        let (Files::Directory(path) | Files::Archive(path, _)) = self;
+        path
+    }
+
+    /// Opens a file; `None` if it does not exist. Returns its size too, in bytes.
+    pub(super) fn open(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>, LayoutError> {
+        match self {
+            Files::Directory(root) => match file_in(root, name)? {
+                Some((file, size)) => Ok(Some((Box::new(file), size))),
+                None => Ok(None),
+            },
+            Files::Archive(path, members) => {
+                let Some((at, size)) = members.get(name).copied() else { return Ok(None) };
+                let mut reader = archive_reader(path)?;
+                reader.skip(at).map_err(LayoutError::io("read", path))?;
+                Ok(Some((Box::new(reader.take(size)), size)))
+            }
+        }
+    }
+
+    /// Reads a whole file of at most `limit` bytes.
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, LayoutError> {
+        let Some((reader, size)) = self.open(name)? else { return Ok(None) };
+        let refused = || LayoutError::Refused {
+            path: self.path().to_owned(),
+            member: name.to_owned(),
+            why: "it is larger than any document of a layout",
+        };
+        if size > limit {
+            return Err(refused());
+        }
+        let mut bytes = Vec::new();
+        // A file may grow.
+        let read = reader.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(LayoutError::io("read", self.path()))?;
+        if bytes.len() as u64 > limit { Err(refused()) } else { Ok(Some(bytes)) }
+    }
+}
+
+/// Opens a regular file below a directory, without following links.
+pub(super) fn file_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, LayoutError> {
+    let refused = |why| LayoutError::Refused { path: root.to_owned(), member: name.to_owned(), why };
+    let mut path = root.to_owned();
+    let mut parts = name.split('/').peekable();
+    while let Some(part) = parts.next() {
+        path.push(part);
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if is_nowhere(&error) => return Ok(None),
+            Err(error) => return Err(LayoutError::io("look at", &path)(error)),
+        };
+        let is_last = parts.peek().is_none();
+        match metadata.file_type() {
+            kind if kind.is_symlink() => return Err(refused("it is a link")),
+            kind if is_last && !kind.is_file() => return Err(refused("it is no regular file")),
+            kind if !is_last && !kind.is_dir() => return Err(refused("it is not in a directory")),
+            _ => {}
+        }
+    }
+    match regular(&path, false) {
+        Ok(Some(found)) => Ok(Some(found)),
+        Ok(None) => Err(refused("it is no regular file")),
+        Err(error) if is_nowhere(&error) => Ok(None),
+        Err(error) => Err(LayoutError::io("open", &path)(error)),
+    }
+}
+
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Opens a file to read; `None` for what is no regular file. Does not wait for the writer of a FIFO.
+fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = if follow { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+    }
+    #[cfg(not(unix))]
+    let _ = follow;
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file().then(|| (file, metadata.len())))
+}
+
+/// The bytes of an archive, expanded.
+enum ArchiveReader {
+    Plain(BufReader<File>),
+    Gzip(Expanded),
+}
+
+/// What comes out of gzip, up to a bound.
+struct Expanded {
+    decoder: MultiGzDecoder<BufReader<File>>,
+    left: u64,
+}
+
+/// The user may name an archive by a link.
+fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
+    let opened = regular(path, true).map_err(LayoutError::io("open", path))?;
+    let not_a_file = || LayoutError::NotALayout { path: path.to_owned(), why: "it is no regular file".to_owned() };
+    let (mut file, size) = opened.ok_or_else(not_a_file)?;
+    let mut magic = Vec::new();
+    let begun = (&mut file).take(2).read_to_end(&mut magic).and_then(|_| file.seek(SeekFrom::Start(0)));
+    begun.map_err(LayoutError::io("read", path))?;
+    let file = BufReader::new(file);
+    if magic != [0x1f, 0x8b] {
+        return Ok(ArchiveReader::Plain(file));
+    }
+    let left = size.saturating_mul(EXPANSION).saturating_add(EXPANSION_FREE);
+    Ok(ArchiveReader::Gzip(Expanded { decoder: MultiGzDecoder::new(file), left }))
+}
+
+impl ArchiveReader {
+    /// Goes to a position from the beginning.
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        match self {
+            ArchiveReader::Plain(file) => file.seek(SeekFrom::Start(count)).map(drop),
+            gzip @ ArchiveReader::Gzip(_) => io::copy(&mut gzip.take(count), &mut io::sink()).map(drop),
+        }
+    }
+}
+
+impl Read for ArchiveReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            ArchiveReader::Plain(file) => file.read(buffer),
+            ArchiveReader::Gzip(expanded) => {
+                let count = expanded.decoder.read(buffer)?;
+                match expanded.left.checked_sub(count as u64) {
+                    Some(left) => {
+                        expanded.left = left;
+                        Ok(count)
+                    }
+                    None => Err(io::Error::new(io::ErrorKind::InvalidData, "it expands to more than any layout has")),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn gzip_expands_within_a_bound() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("bomb.tar.gz");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let zeros = vec![0; 1 << 20];
+        // Past the bound: deflate packs zeros a thousand to one.
+        let mut header = tar::Header::new_gnu();
+        header.set_size(200 << 20);
+        header.as_mut_bytes()[0] = b'a';
+        header.set_cksum();
+        gzip.write_all(header.as_bytes()).unwrap();
+        (0..200).for_each(|_| gzip.write_all(&zeros).unwrap());
+        fs::write(&path, gzip.finish().unwrap()).unwrap();
+        let error = Files::archive(&path).err().expect("a bomb");
+        assert!(error.to_string().contains("it expands to more than any layout has"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn links_and_fifos_are_not_read() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("layout");
+        fs::create_dir_all(root.join("blobs/sha256")).unwrap();
+        fs::write(home.path().join("secret"), "x").unwrap();
+        std::os::unix::fs::symlink(home.path().join("secret"), root.join("index.json")).unwrap();
+        std::os::unix::fs::symlink(home.path(), root.join("linked")).unwrap();
+        let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, root.join("fifo"), fifo, mode, 0).unwrap();
+        let files = Files::Directory(root.clone());
+        for (name, why) in [
+            ("index.json", "it is a link"),
+            ("linked/secret", "it is a link"),
+            ("fifo", "it is no regular file"),
+            ("blobs", "it is no regular file"),
+        ] {
+            let error = files.read(name, 10).unwrap_err().to_string();
+            assert!(error.ends_with(why), "{error}");
+        }
+        assert!(Files::archive(&root.join("fifo")).is_err());
+        assert!(files.read("blobs/sha256/none", 10).unwrap().is_none());
+        fs::write(root.join("large"), "12345678901").unwrap();
+        assert!(files.read("large", 10).is_err());
+    }
+}

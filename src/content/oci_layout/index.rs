@@ -1,0 +1,220 @@
+//! `index.json`: which images a layout has, and under which names. What others wrote into it stays: their entries, their
+//! annotations, members that nobody here knows.
+
+use serde_json::{Map, Value, json};
+
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::json;
+use crate::model::{DocumentError, media_type};
+use crate::reference::Reference;
+
+/// The annotation with the name of an image (image-spec, "Pre-Defined Annotation Keys").
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation with the full name, of containerd and of `docker save`.
+const IMAGE_NAME: &str = "io.containerd.image.name";
+/// The annotation by which buildx marks a referrer.
+const SUBJECT: &str = "io.containerd.manifest.subject";
+
+/// The document.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LayoutIndex {
+    value: Map<String, Value>,
+    entries: Vec<Descriptor>,
+}
+
+impl LayoutIndex {
+    /// The index of a new layout.
+    pub(super) fn new() -> LayoutIndex {
+        let value = json!({"schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": []});
+        LayoutIndex { value: value.as_object().cloned().unwrap_or_default(), entries: Vec::new() }
+    }
+
+    /// Reads the document.
+    pub(super) fn decode(bytes: &[u8]) -> Result<LayoutIndex, DocumentError> {
+        let document = json::parse(bytes)?;
+        let members = json::Members::of("Index", &document)?;
+        let entries = members.array("manifests")?.iter().map(Descriptor::decode).collect::<Result<_, _>>()?;
+        let Value::Object(value) = document else { return Err(DocumentError::Missing("manifests")) };
+        Ok(LayoutIndex { value, entries })
+    }
+
+    /// The document as text.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, DocumentError> {
+        Ok(serde_json::to_vec(&self.value)?)
+    }
+
+    /// All entries.
+    pub(super) fn entries(&self) -> &[Descriptor] {
+        &self.entries
+    }
+
+    /// The entries with a name: of that very name, else of a full name with that tag, else of that full name.
+    pub(super) fn named(&self, wanted: &str) -> Vec<&Descriptor> {
+        let find = |is_it: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
+            self.entries.iter().filter(|entry| is_it(entry)).collect()
+        };
+        let exactly = find(&|entry| annotation(entry, REF_NAME) == Some(wanted));
+        if !exactly.is_empty() {
+            return exactly;
+        }
+        let by_tag = find(&|entry| annotation(entry, REF_NAME).and_then(tag_of).as_deref() == Some(wanted));
+        if !by_tag.is_empty() {
+            return by_tag;
+        }
+        let full = Reference::parse(wanted).ok();
+        find(&|entry| {
+            let Some(name) = annotation(entry, IMAGE_NAME) else { return false };
+            name == wanted || full.is_some() && Reference::parse(name).ok() == full
+        })
+    }
+
+    /// The names of its images, for messages.
+    pub(super) fn names(&self) -> Vec<String> {
+        let name =
+            |entry: &Descriptor| annotation(entry, REF_NAME).or(annotation(entry, IMAGE_NAME)).map(str::to_owned);
+        self.entries.iter().filter_map(name).collect()
+    }
+
+    /// The tag of an entry, as a registry would have it.
+    pub(super) fn tag(entry: &Descriptor) -> Option<String> {
+        let name = annotation(entry, REF_NAME);
+        let bare = name.filter(|name| !name.contains(['/', ':', '@'])).map(str::to_owned);
+        bare.or_else(|| name.and_then(tag_of)).or_else(|| annotation(entry, IMAGE_NAME).and_then(tag_of))
+    }
+
+    /// Whether an entry is marked as something that refers to an image.
+    pub(super) fn is_referrer(entry: &Descriptor) -> bool {
+        let is_fallback = |name: &str| name.strip_prefix("sha256-").is_some_and(|hex| hex.len() >= 64);
+        annotation(entry, SUBJECT).is_some() || annotation(entry, REF_NAME).is_some_and(is_fallback)
+    }
+
+    /// Lets a name mean this manifest. The first entry of that name is replaced where it is, and further ones go.
+    /// Without a name the manifest gets an entry unless it has one.
+    pub(super) fn set(&mut self, name: Option<&str>, media_type: &str, digest: &Digest, size: u64) {
+        let mut entry = json!({"mediaType": media_type, "digest": digest.as_str(), "size": size});
+        let mut places: Vec<usize> = Vec::new();
+        match name {
+            Some(name) => {
+                if let Some(entry) = entry.as_object_mut() {
+                    entry.insert("annotations".to_owned(), json!({ REF_NAME: name }));
+                }
+                let has_name = |(place, entry): (usize, &Descriptor)| {
+                    let is_it = annotation(entry, REF_NAME) == Some(name);
+                    is_it.then_some(place)
+                };
+                places.extend(self.entries.iter().enumerate().filter_map(has_name));
+            }
+            None if self.entries.iter().any(|entry| entry.digest == *digest) => return,
+            None => {}
+        }
+        let mut described = Descriptor::new(media_type, digest.clone(), size);
+        described.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
+        // Found as it was read: in other letters if there is no other.
+        let is_it = |key: &&String| key.eq_ignore_ascii_case("manifests");
+        let other = if self.value.contains_key("manifests") { None } else { self.value.keys().find(is_it).cloned() };
+        let key = other.unwrap_or_else(|| "manifests".to_owned());
+        let manifests = self.value.entry(key).or_insert_with(|| json!([]));
+        if !manifests.is_array() {
+            *manifests = json!([]);
+        }
+        let Some(manifests) = manifests.as_array_mut() else { return };
+        match places.split_first() {
+            Some((first, further)) => {
+                if let (Some(place), Some(own)) = (manifests.get_mut(*first), self.entries.get_mut(*first)) {
+                    (*place, *own) = (entry, described);
+                }
+                for place in further.iter().rev() {
+                    manifests.remove(*place);
+                    self.entries.remove(*place);
+                }
+            }
+            None => {
+                manifests.push(entry);
+                self.entries.push(described);
+            }
+        }
+    }
+}
+
+fn annotation<'a>(entry: &'a Descriptor, name: &str) -> Option<&'a str> {
+    entry.annotations.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// The tag of a full name.
+fn tag_of(name: &str) -> Option<String> {
+    if !name.contains([':', '/']) || Reference::names_repository_only(name) {
+        return None;
+    }
+    Reference::parse(name).ok()?.tag().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(of: &str) -> Digest {
+        Digest::of(of.as_bytes())
+    }
+
+    fn index(entries: &[(&str, &[(&str, &str)])]) -> LayoutIndex {
+        let entry = |(of, notes): &(&str, &[(&str, &str)])| {
+            let notes: Map<String, Value> =
+                notes.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+            json!({"mediaType": "m", "digest": digest(of).as_str(), "size": 1, "annotations": notes, "x-own": of})
+        };
+        let manifests: Vec<Value> = entries.iter().map(entry).collect();
+        let value = json!({"schemaVersion": 2, "x-kept": {"a": 1}, "manifests": manifests, "annotations": {"k": "v"}});
+        LayoutIndex::decode(&serde_json::to_vec(&value).unwrap()).unwrap()
+    }
+
+    fn found(index: &LayoutIndex, name: &str) -> Vec<Digest> {
+        index.named(name).iter().map(|entry| entry.digest.clone()).collect()
+    }
+
+    #[test]
+    fn names_are_matched_from_the_exact_one_to_containerds() {
+        let index = index(&[
+            ("a", &[(REF_NAME, "1")]),
+            ("b", &[(REF_NAME, "h.x/app:2")]),
+            ("c", &[(IMAGE_NAME, "docker.io/library/app:3"), (REF_NAME, "three")]),
+            ("d", &[]),
+            ("e", &[(REF_NAME, "h.x/other:1")]),
+        ]);
+        for (name, of) in [
+            ("1", "a"),
+            ("2", "b"),
+            ("h.x/app:2", "b"),
+            ("app:3", "c"),
+            ("docker.io/library/app:3", "c"),
+            ("three", "c"),
+        ] {
+            assert_eq!(found(&index, name), [digest(of)], "{name}");
+        }
+        for name in ["3", "app", "h.x/app", "latest"] {
+            assert_eq!(found(&index, name), [], "{name}");
+        }
+        let tags: Vec<Option<String>> = index.entries().iter().map(LayoutIndex::tag).collect();
+        assert_eq!(tags.iter().flatten().collect::<Vec<_>>(), ["1", "2", "three", "1"]);
+    }
+
+    #[test]
+    fn a_name_is_replaced_in_place_and_everything_else_stays() {
+        let notes: &[(&str, &str)] = &[(REF_NAME, "1"), (IMAGE_NAME, "h.x/app:1")];
+        let mut index = index(&[("a", &[("own", "x")]), ("b", notes), ("c", &[(REF_NAME, "2")]), ("d", notes)]);
+        index.set(Some("1"), "n", &digest("new"), 7);
+        let text: Value = serde_json::from_slice(&index.encode().unwrap()).unwrap();
+        let manifests = text["manifests"].as_array().unwrap();
+        let digests: Vec<&str> = manifests.iter().map(|entry| entry["digest"].as_str().unwrap()).collect();
+        assert_eq!(digests, [digest("a").as_str(), digest("new").as_str(), digest("c").as_str()]);
+        assert_eq!(manifests[1]["annotations"], json!({REF_NAME: "1"}));
+        assert_eq!((&manifests[0]["x-own"], &manifests[0]["annotations"]["own"]), (&json!("a"), &json!("x")));
+        assert_eq!((&text["x-kept"], &text["annotations"]), (&json!({"a": 1}), &json!({"k": "v"})));
+        index.set(None, "n", &digest("new"), 7);
+        assert_eq!(index.entries().len(), 3, "it has an entry already");
+        index.set(None, "n", &digest("other"), 7);
+        index.set(Some("9"), "n", &digest("other"), 7);
+        assert_eq!(index.entries().len(), 5);
+        assert_eq!(LayoutIndex::decode(&index.encode().unwrap()).unwrap(), index);
+    }
+}

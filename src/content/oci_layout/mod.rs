@@ -1,0 +1,413 @@
+//! OCI image layouts (image-spec, "OCI Image Layout Specification"): directories, and tar archives of them.
+//!
+//! `files` finds files and refuses what is none, `index` is `index.json`, [`Layout`] reads images and [`LayoutSink`]
+//! writes them. Blobs are verified as they are read. `referrers` would be entries of `index.json` beside the images;
+//! today they are neither copied nor selected.
+
+mod archive_sink;
+mod directory_sink;
+mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod index;
+mod name;
+mod tar_reader;
+
+use std::io::Read;
+
+use crate::content::access::{ContentSink, ContentSource};
+use crate::content::error::{ContentError, LayoutError};
+use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::manifest::{self, ManifestKind};
+use crate::model::media_type;
+use crate::net::{RegistryError, RegistryErrorKind};
+use crate::reference::Repository;
+
+pub use name::{LayoutKind, LayoutName};
+
+use archive_sink::ArchiveSink;
+use directory_sink::DirectorySink;
+
+/// The maximum size of a manifest and of `index.json`, in bytes: that of registries.
+const DOCUMENT_MAX: u64 = 4 << 20;
+/// The name that buildx, regctl and docker use if no other is given.
+const DEFAULT_TAG: &str = "latest";
+const INDEX: &str = "index.json";
+const MARKER: &str = "oci-layout";
+
+/// A layout to read from.
+pub struct Layout {
+    files: Files,
+    index: LayoutIndex,
+}
+
+impl Layout {
+    /// Opens a layout.
+    ///
+    /// # Errors
+    /// A path that is no layout, and what a layout must not have.
+    pub fn open(name: &LayoutName) -> Result<Layout, LayoutError> {
+        let path = name.path.clone();
+        let files = match name.kind {
+            LayoutKind::Directory if path.is_dir() => Files::Directory(path),
+            LayoutKind::Directory => {
+                let source = path.metadata().err();
+                return Err(match source {
+                    Some(source) => LayoutError::io("open", &path)(source),
+                    None => LayoutError::NotALayout { path, why: "it is no directory".to_owned() },
+                });
+            }
+            LayoutKind::Archive | LayoutKind::DockerArchive => Files::archive(&path)?,
+        };
+        check_version(&files)?;
+        let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
+            let why = match name.kind {
+                LayoutKind::DockerArchive => "it has no index.json; docker save writes one since Docker 25",
+                _ => "it has no index.json",
+            };
+            return Err(LayoutError::NotALayout { path: name.path.clone(), why: why.to_owned() });
+        };
+        let index = decode(&files, &bytes)?;
+        Ok(Layout { files, index })
+    }
+
+    /// The manifest that a name selects, and the tag that it has here.
+    ///
+    /// The digest selects any manifest of the layout. A tag is matched with the names in `index.json`. Without either,
+    /// the only image that no other one contains is selected, else the one named `latest`.
+    ///
+    /// # Errors
+    /// No image of that name, or several.
+    pub fn select(&self, name: &LayoutName) -> Result<(Digest, Option<String>), LayoutError> {
+        let tag = name.tag.clone();
+        if let Some(digest) = &name.digest {
+            return Ok((digest.clone(), tag));
+        }
+        if let Some(wanted) = &tag {
+            let found = self.index.named(wanted);
+            let entry = self.only(&found, Some(wanted))?;
+            return Ok((entry.digest.clone(), LayoutIndex::tag(entry).or(tag)));
+        }
+        let tops = self.tops()?;
+        let latest = self.index.named(DEFAULT_TAG);
+        let several = distinct(&tops) > 1 && distinct(&latest) == 1;
+        let entry = self.only(if several { &latest } else { &tops }, None)?;
+        Ok((entry.digest.clone(), LayoutIndex::tag(entry)))
+    }
+
+    /// The first of these entries, if all have one digest.
+    fn only<'a>(&self, found: &[&'a Descriptor], name: Option<&String>) -> Result<&'a Descriptor, LayoutError> {
+        let (path, there) = (self.files.path().to_owned(), self.index.names());
+        match (found.first(), distinct(found)) {
+            (Some(entry), 1) => Ok(entry),
+            (None, _) => match name {
+                Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), there }),
+                None => Err(LayoutError::NotALayout { path, why: "it has no images".to_owned() }),
+            },
+            (_, number) => Err(LayoutError::SeveralImages { path, name: name.cloned(), number, there }),
+        }
+    }
+
+    /// The entries that are images and that no other entry contains. Some tools list the children of an index too.
+    fn tops(&self) -> Result<Vec<&Descriptor>, LayoutError> {
+        let entries: Vec<&Descriptor> =
+            self.index.entries().iter().filter(|entry| !LayoutIndex::is_referrer(entry)).collect();
+        if distinct(&entries) < 2 {
+            return Ok(entries);
+        }
+        let mut inside: Vec<Digest> = Vec::new();
+        let mut referrers: Vec<Digest> = Vec::new();
+        for entry in &entries {
+            // An archive may lack images that its index names.
+            let Some(bytes) = self.document(&entry.digest)? else { continue };
+            if manifest::subject(&bytes).is_some_and(|subject| entries.iter().any(|other| other.digest == subject)) {
+                referrers.push(entry.digest.clone());
+            }
+            if ManifestKind::of(&entry.media_type) == Some(ManifestKind::List)
+                && let Ok(index) = Index::decode(&bytes)
+            {
+                let children = index.manifests.into_iter().map(|child| child.digest);
+                inside.extend(children.filter(|child| *child != entry.digest));
+            }
+        }
+        let is_top = |entry: &&Descriptor| !inside.contains(&entry.digest) && !referrers.contains(&entry.digest);
+        Ok(entries.into_iter().filter(is_top).collect())
+    }
+
+    /// The bytes of a manifest, verified.
+    fn document(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        let Some(bytes) = self.files.read(&blob_name(digest), DOCUMENT_MAX)? else { return Ok(None) };
+        if digest.verifies(&bytes) {
+            return Ok(Some(bytes));
+        }
+        let (path, found) = (self.files.path().to_owned(), Digest::of(&bytes));
+        Err(LayoutError::Damaged { path, digest: digest.clone(), why: format!("its bytes have the digest {found}") })
+    }
+}
+
+/// The number of distinct digests.
+fn distinct(entries: &[&Descriptor]) -> usize {
+    entries.iter().map(|entry| &entry.digest).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Refuses a later version of the specification. The file itself may be missing: skopeo and buildx do not need it.
+fn check_version(files: &Files) -> Result<(), LayoutError> {
+    let Some(bytes) = files.read(MARKER, DOCUMENT_MAX)? else { return Ok(()) };
+    let value = crate::model::json::parse(&bytes).ok();
+    let version = value.as_ref().and_then(|value| value.get("imageLayoutVersion")?.as_str());
+    match version {
+        Some(version) if version.starts_with("1.") => Ok(()),
+        version => {
+            let version = version.unwrap_or("unknown");
+            let why = format!("its version is {}, and 1 is known", crate::sanitize::word(version));
+            Err(LayoutError::NotALayout { path: files.path().to_owned(), why })
+        }
+    }
+}
+
+fn decode(files: &Files, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {
+    LayoutIndex::decode(bytes).map_err(|source| LayoutError::Document {
+        path: files.path().to_owned(),
+        member: INDEX.to_owned(),
+        source,
+    })
+}
+
+impl ContentSource for Layout {
+    /// The name is a digest: [`Layout::select`] gives that of a tag.
+    fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
+        let digest = match name {
+            ManifestName::Digest(digest) => digest.clone(),
+            ManifestName::Tag(tag) => self.only(&self.index.named(tag), Some(tag))?.digest.clone(),
+        };
+        let no_blob = || LayoutError::NoBlob { path: self.files.path().to_owned(), digest: digest.clone() };
+        let bytes = self.document(&digest)?.ok_or_else(no_blob)?;
+        let said = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
+        let said = said.map(String::as_str).unwrap_or_default();
+        let served = manifest::served_type(said, &bytes).map_err(|source| LayoutError::Document {
+            path: self.files.path().to_owned(),
+            member: digest.to_string(),
+            source,
+        })?;
+        let media_type = served.unwrap_or(media_type::essence(said)).to_owned();
+        Ok(FetchedManifest { media_type, bytes, digest })
+    }
+
+    fn read_blob(
+        &self,
+        blob: &Blob<'_>,
+        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
+    ) -> Result<(), ContentError> {
+        let mut reader = LayoutBlob { layout: self, digest: blob.digest, length: None, stream: None, failure: None };
+        let taken = reader.reopen().map_err(ContentError::Layout).and_then(|()| take(&mut reader));
+        // What the layout did wrong says more than the upload that failed because of it.
+        match reader.failure {
+            Some(failure) => Err(failure.into()),
+            None => taken,
+        }
+    }
+
+    fn repository(&self) -> Option<&Repository> {
+        None
+    }
+}
+
+/// A blob of a layout, while it is read.
+struct LayoutBlob<'a> {
+    layout: &'a Layout,
+    digest: &'a Digest,
+    length: Option<u64>,
+    /// The file, and the position in it.
+    stream: Option<(Box<dyn Read + Send>, u64)>,
+    failure: Option<LayoutError>,
+}
+
+impl LayoutBlob<'_> {
+    fn reopen(&mut self) -> Result<(), LayoutError> {
+        let path = self.layout.files.path();
+        let opened = self.layout.files.open(&blob_name(self.digest))?;
+        let (stream, length) =
+            opened.ok_or_else(|| LayoutError::NoBlob { path: path.to_owned(), digest: self.digest.clone() })?;
+        (self.stream, self.length) = (Some((stream, 0)), Some(length));
+        Ok(())
+    }
+
+    fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, LayoutError> {
+        if self.stream.as_ref().is_none_or(|(_, own)| *own > at) {
+            self.reopen()?;
+        }
+        let failed = LayoutError::io("read", self.layout.files.path());
+        let Some((stream, own)) = &mut self.stream else { return Ok(0) };
+        let ahead = at.saturating_sub(*own);
+        *own = own.saturating_add(std::io::copy(&mut stream.take(ahead), &mut std::io::sink()).map_err(&failed)?);
+        let count = stream.read(buffer).map_err(&failed)?;
+        *own = own.saturating_add(count as u64);
+        Ok(count)
+    }
+
+    fn failed(&mut self, failure: LayoutError) -> RegistryError {
+        let detail = failure.to_string();
+        self.failure = Some(failure);
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), detail)
+    }
+}
+
+impl BlobReader for LayoutBlob<'_> {
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        self.read_at(at, buffer).map_err(|failure| self.failed(failure))
+    }
+
+    fn wrong(&mut self, why: String) -> RegistryError {
+        let path = self.layout.files.path().to_owned();
+        self.failed(LayoutError::Damaged { path, digest: self.digest.clone(), why })
+    }
+}
+
+/// A layout to write to.
+pub struct LayoutSink {
+    place: Place,
+}
+
+enum Place {
+    Directory(DirectorySink),
+    Archive(ArchiveSink),
+}
+
+impl LayoutSink {
+    /// Opens a layout to write to. A directory or an archive that does not exist is created by the first write.
+    ///
+    /// # Errors
+    /// A path that is something else than a layout, and a layout that cannot be written.
+    pub fn open(name: &LayoutName) -> Result<LayoutSink, LayoutError> {
+        let place = match name.kind {
+            LayoutKind::Directory => Place::Directory(DirectorySink::open(name)?),
+            LayoutKind::Archive => Place::Archive(ArchiveSink::open(name)?),
+            LayoutKind::DockerArchive => {
+                let why = "an archive of docker save can only be read; write an oci-archive: instead".to_owned();
+                return Err(LayoutError::NotALayout { path: name.path.clone(), why });
+            }
+        };
+        Ok(LayoutSink { place })
+    }
+
+    /// What is there already.
+    fn before(&self) -> Option<&Layout> {
+        match &self.place {
+            Place::Directory(sink) => sink.before(),
+            Place::Archive(sink) => sink.before(),
+        }
+    }
+
+    fn write(&self, blob: &Blob<'_>, read: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
+        match &self.place {
+            Place::Directory(sink) => sink.write(blob, read, progress),
+            Place::Archive(sink) => sink.write(blob, read, progress),
+        }
+    }
+
+    fn write_bytes(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ContentError> {
+        let blob = Blob { digest, size: Some(bytes.len() as u64) };
+        if self.has_blob(&blob)? {
+            return Ok(());
+        }
+        self.write(&blob, &mut Memory(bytes), &|_| ()).map(drop)
+    }
+}
+
+impl ContentSink for LayoutSink {
+    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
+        let Some(layout) = self.before() else { return Ok(None) };
+        Ok(match name {
+            ManifestName::Tag(tag) => match layout.index.named(tag).as_slice() {
+                [] => None,
+                found => Some(layout.only(found, Some(tag))?.digest.clone()),
+            },
+            ManifestName::Digest(digest) => {
+                let is_there = layout.index.entries().iter().any(|entry| entry.digest == *digest);
+                is_there.then(|| digest.clone())
+            }
+        })
+    }
+
+    /// A layout does not guarantee that an image has its blobs: each is looked for.
+    fn has_image(&self, _: &Descriptor) -> Result<bool, ContentError> {
+        Ok(false)
+    }
+
+    /// Reads the blob, because a file of that name may hold anything.
+    fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        match &self.place {
+            Place::Directory(sink) => Ok(sink.has(blob)?),
+            Place::Archive(sink) => Ok(sink.has(blob)?),
+        }
+    }
+
+    fn copy_blob(
+        &self,
+        source: &dyn ContentSource,
+        blob: &Blob<'_>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<BlobCopy, ContentError> {
+        if self.has_blob(blob)? {
+            return Ok(BlobCopy::Present);
+        }
+        let mut copied = 0;
+        source.read_blob(blob, &mut |reader| {
+            copied = self.write(blob, reader, progress)?;
+            Ok(())
+        })?;
+        Ok(BlobCopy::Copied(copied))
+    }
+
+    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<(), ContentError> {
+        self.write_bytes(digest, bytes)
+    }
+
+    fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
+        let (tag, digest) = match name {
+            ManifestName::Tag(tag) => (Some(tag.as_str()), Digest::of(bytes)),
+            ManifestName::Digest(digest) => (None, digest.clone()),
+        };
+        self.write_bytes(&digest, bytes)?;
+        let change = |index: &mut LayoutIndex| index.set(tag, media_type, &digest, bytes.len() as u64);
+        match &self.place {
+            Place::Directory(sink) => Ok(sink.publish(change)?),
+            Place::Archive(sink) => Ok(sink.publish(change)?),
+        }
+    }
+}
+
+/// Bytes that are in memory, as a blob.
+struct Memory<'a>(&'a [u8]);
+
+impl BlobReader for Memory<'_> {
+    fn length(&self) -> Option<u64> {
+        Some(self.0.len() as u64)
+    }
+
+    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        let mut rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+        rest.read(buffer).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn wrong(&mut self, why: String) -> RegistryError {
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), why)
+    }
+}

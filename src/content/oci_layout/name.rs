@@ -1,0 +1,147 @@
+//! The names of layouts on the command line, with the rules of the tools that they come from.
+//!
+//! `oci:` and `oci-archive:` also begin valid docker references (`oci:x` is `docker.io/library/oci:x`). They name a
+//! layout only if the path begins with `/`, `./` or `../`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+
+/// The kind of a layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayoutKind {
+    /// A directory.
+    Directory,
+    /// A tar archive of one.
+    Archive,
+    /// An archive of `docker save`. It can only be read.
+    DockerArchive,
+}
+
+/// A layout, and the image in it that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutName {
+    /// The kind.
+    pub kind: LayoutKind,
+    /// The directory or file.
+    pub path: PathBuf,
+    /// The name of the image in the layout, usually a tag.
+    pub tag: Option<String>,
+    /// The digest of the image. It is stronger than the tag.
+    pub digest: Option<Digest>,
+    typed: String,
+}
+
+/// Schemes that cannot begin a reference. The tag is behind the last colon, as in buildx and regctl.
+const URLS: [&str; 2] = ["oci-layout://", "ocidir://"];
+
+/// Schemes of containers/image. The tag is behind the first colon.
+const TRANSPORTS: [(&str, LayoutKind); 3] = [
+    ("oci:", LayoutKind::Directory),
+    ("oci-archive:", LayoutKind::Archive),
+    ("docker-archive:", LayoutKind::DockerArchive),
+];
+
+impl LayoutName {
+    /// Reads a name; `None` for a text that names no layout, and `Some` of why for one that does so wrongly.
+    pub fn parse(text: &str) -> Option<Result<LayoutName, String>> {
+        if let Some(rest) = URLS.iter().find_map(|scheme| text.strip_prefix(scheme)) {
+            return Some(of_url(text, rest));
+        }
+        let (kind, rest) = TRANSPORTS.iter().find_map(|(scheme, kind)| Some((*kind, text.strip_prefix(scheme)?)))?;
+        if !["/", "./", "../"].iter().any(|start| rest.starts_with(start)) {
+            return None;
+        }
+        let (path, tag) = rest.split_once(':').map_or((rest, None), |(path, tag)| (path, Some(tag)));
+        Some(named(kind, text, path, tag, None))
+    }
+
+    /// The same image, with the layout at another path.
+    #[must_use]
+    pub fn at(&self, path: &Path) -> LayoutName {
+        LayoutName { path: path.to_owned(), ..self.clone() }
+    }
+}
+
+fn of_url(text: &str, rest: &str) -> Result<LayoutName, String> {
+    let (rest, digest) = match rest.rsplit_once('@') {
+        Some((before, digest)) if digest.contains(':') && !digest.contains('/') => {
+            let parsed = digest.parse::<Digest>();
+            (before, Some(parsed.map_err(|error| format!("the digest {digest:?} is invalid: {error}"))?))
+        }
+        _ => (rest, None),
+    };
+    let (path, tag) = match rest.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+        _ => (rest, None),
+    };
+    named(LayoutKind::Directory, text, path, tag, digest)
+}
+
+fn named(
+    kind: LayoutKind,
+    text: &str,
+    path: &str,
+    tag: Option<&str>,
+    digest: Option<Digest>,
+) -> Result<LayoutName, String> {
+    if path.is_empty() {
+        return Err("the path is empty".to_owned());
+    }
+    if path.contains('\0') {
+        return Err("the path has a NUL character".to_owned());
+    }
+    if tag.is_some_and(str::is_empty) {
+        return Err("there is nothing behind the colon".to_owned());
+    }
+    let (path, tag) = (PathBuf::from(path), tag.map(str::to_owned));
+    Ok(LayoutName { kind, path, tag, digest, typed: text.to_owned() })
+}
+
+impl fmt::Display for LayoutName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.typed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Option<Result<(LayoutKind, String, Option<String>, bool), String>> {
+        let of = |name: LayoutName| (name.kind, name.path.display().to_string(), name.tag, name.digest.is_some());
+        LayoutName::parse(text).map(|name| name.map(of))
+    }
+
+    #[test]
+    fn names_are_read_as_the_tools_read_them() {
+        use LayoutKind::{Archive, Directory, DockerArchive};
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        for (text, kind, path, tag, has_digest) in [
+            ("oci-layout://d", Directory, "d", None, false),
+            ("oci-layout:///x/d:1", Directory, "/x/d", Some("1"), false),
+            (&format!("oci-layout://d:1@{digest}"), Directory, "d", Some("1"), true),
+            (&format!("oci-layout://a:b/d@{digest}"), Directory, "a:b/d", None, true),
+            ("oci-layout://a@b/d", Directory, "a@b/d", None, false),
+            ("ocidir://d:v1", Directory, "d", Some("v1"), false),
+            ("oci:./d", Directory, "./d", None, false),
+            ("oci:/d:h.x/app:1", Directory, "/d", Some("h.x/app:1"), false),
+            ("oci-archive:../a.tar:1", Archive, "../a.tar", Some("1"), false),
+            ("docker-archive:/a.tar", DockerArchive, "/a.tar", None, false),
+        ] {
+            let wanted = (kind, path.to_owned(), tag.map(str::to_owned), has_digest);
+            assert_eq!(parts(text), Some(Ok(wanted)), "{text}");
+        }
+    }
+
+    #[test]
+    fn references_stay_references() {
+        for text in ["oci:x", "oci:1", "oci-archive:x.tar", "docker-archive:1", "h.x/oci:1", "oci-layout:1", "alpine"] {
+            assert_eq!(parts(text), None, "{text}");
+        }
+        for text in ["oci-layout://", "ocidir://:1", "oci:/d:", "oci-layout://d@sha256:x"] {
+            assert!(parts(text).unwrap().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Reads the members of a tar archive without unpacking it, and refuses what no layout has: links, devices, FIFOs,
+//! sparse files, names that lead elsewhere, duplicates. Headers are those of POSIX pax and of GNU tar.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use tar::{EntryType, Header};
+
+/// The size of a tar block, in bytes.
+const BLOCK: u64 = 512;
+/// The maximum number of members.
+const MEMBERS_MAX: usize = 100_000;
+/// The maximum size of an extended header, in bytes.
+const EXTENSION_MAX: u64 = 64 * 1024;
+/// The maximum length of a member's name, in bytes.
+const NAME_MAX: usize = 4096;
+
+/// The regular files of an archive: by name the position of their content, and its size, in bytes.
+pub(super) type Members = BTreeMap<String, (u64, u64)>;
+
+/// Why an archive is not read.
+#[derive(Debug)]
+pub(super) enum TarError {
+    /// It cannot be read.
+    Io(io::Error),
+    /// It is damaged or not a tar archive.
+    Damaged(String),
+    /// A member that is refused.
+    Refused(String, &'static str),
+}
+
+impl From<io::Error> for TarError {
+    fn from(error: io::Error) -> TarError {
+        TarError::Io(error)
+    }
+}
+
+/// Reads all headers.
+pub(super) fn members(reader: &mut dyn Read) -> Result<Members, TarError> {
+    let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0 };
+    let mut extension = Extension::default();
+    while let Some(header) = scan.header()? {
+        let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
+        match header.entry_type() {
+            EntryType::GNULongName => extension.name = Some(name_of(&scan.extension(size)?)),
+            EntryType::XHeader => extension.read(&scan.extension(size)?)?,
+            EntryType::XGlobalHeader => drop(scan.extension(size)?),
+            kind => scan.member(&header, kind, size, std::mem::take(&mut extension))?,
+        }
+    }
+    Ok(scan.members)
+}
+
+/// What extended headers say of the next member.
+#[derive(Default)]
+struct Extension {
+    name: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+impl Extension {
+    /// Reads pax records, each `LENGTH KEY=VALUE` and a newline.
+    fn read(&mut self, mut records: &[u8]) -> Result<(), TarError> {
+        let damaged = || TarError::Damaged("an extended header is malformed".to_owned());
+        while !records.is_empty() {
+            let space = records.iter().position(|byte| *byte == b' ').ok_or_else(damaged)?;
+            let length = records.get(..space).and_then(|digits| std::str::from_utf8(digits).ok());
+            let length: usize = length.and_then(|digits| digits.parse().ok()).ok_or_else(damaged)?;
+            let record = records.get(space + 1..length).and_then(|record| record.strip_suffix(b"\n"));
+            let record = record.ok_or_else(damaged)?;
+            let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(damaged)?;
+            let (key, value) = record.split_at(equals);
+            let value = value.get(1..).unwrap_or_default();
+            match key {
+                b"path" => self.name = Some(value.to_vec()),
+                b"size" => {
+                    let size = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                    self.size = Some(size.ok_or_else(damaged)?);
+                }
+                key if key.starts_with(b"GNU.sparse") => {
+                    let name = String::from_utf8_lossy(self.name.as_deref().unwrap_or(b"a member")).into_owned();
+                    return Err(TarError::Refused(name, "it is a sparse file"));
+                }
+                _ => {}
+            }
+            records = records.get(length..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+struct Scan<'a> {
+    reader: &'a mut dyn Read,
+    at: u64,
+    members: Members,
+    count: usize,
+}
+
+impl Scan<'_> {
+    /// The next header; `None` at the end of the archive.
+    fn header(&mut self) -> Result<Option<Header>, TarError> {
+        let mut block = [0; BLOCK as usize];
+        let mut filled = 0;
+        while let Some(room) = block.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.reader.read(room) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.at = self.at.saturating_add(filled as u64);
+        if filled == 0 || block.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        if filled < block.len() {
+            return Err(TarError::Damaged("it ends in the middle of a header".to_owned()));
+        }
+        let mut header = Header::new_old();
+        header.as_mut_bytes().copy_from_slice(&block);
+        let is_sum = |place: usize| (148..156).contains(&place);
+        let byte = |(place, byte): (usize, &u8)| if is_sum(place) { 32 } else { u32::from(*byte) };
+        let sum: u32 = block.iter().enumerate().map(byte).sum();
+        match header.cksum() {
+            Ok(said) if said == sum => Ok(Some(header)),
+            _ => Err(TarError::Damaged("it is no tar archive, or a header is damaged".to_owned())),
+        }
+    }
+
+    fn extension(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
+        if size > EXTENSION_MAX {
+            return Err(TarError::Damaged(format!("an extended header has {size} bytes")));
+        }
+        let mut content = Vec::new();
+        let read = (&mut *self.reader).take(size).read_to_end(&mut content)?;
+        self.at = self.at.saturating_add(read as u64);
+        if read as u64 != size {
+            return Err(TarError::Damaged("it ends in the middle of a header".to_owned()));
+        }
+        self.skip(padding(size))?;
+        Ok(content)
+    }
+
+    fn member(&mut self, header: &Header, kind: EntryType, size: u64, extension: Extension) -> Result<(), TarError> {
+        let size = extension.size.unwrap_or(size);
+        let raw = extension.name.unwrap_or_else(|| header.path_bytes().into_owned());
+        let shown = || String::from_utf8_lossy(&raw).chars().take(200).collect::<String>();
+        self.count += 1;
+        if self.count > MEMBERS_MAX {
+            return Err(TarError::Damaged(format!("it has over {MEMBERS_MAX} members")));
+        }
+        let refused = |why| Err(TarError::Refused(shown(), why));
+        let is_file = match kind {
+            EntryType::Regular | EntryType::Continuous => true,
+            EntryType::Directory => false,
+            EntryType::Link | EntryType::Symlink => return refused("it is a link"),
+            EntryType::Char | EntryType::Block => return refused("it is a device"),
+            EntryType::Fifo => return refused("it is a FIFO"),
+            EntryType::GNUSparse => return refused("it is a sparse file"),
+            _ => return refused("it is of an unknown type"),
+        };
+        let Some(name) = plain_name(&raw) else {
+            return refused("its name leads out of the archive, or is none");
+        };
+        if !is_file {
+            return self.skip(size.saturating_add(padding(size)));
+        }
+        let at = self.at;
+        self.skip(size.saturating_add(padding(size)))?;
+        if self.members.insert(name, (at, size)).is_some() {
+            return refused("it is there twice");
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, count: u64) -> Result<(), TarError> {
+        let skipped = io::copy(&mut (&mut *self.reader).take(count), &mut io::sink())?;
+        self.at = self.at.saturating_add(skipped);
+        if skipped < count {
+            return Err(TarError::Damaged("it ends in the middle of a member".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn padding(size: u64) -> u64 {
+    (BLOCK - size % BLOCK) % BLOCK
+}
+
+/// GNU tar ends a long name with NUL.
+fn name_of(content: &[u8]) -> Vec<u8> {
+    content.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+}
+
+/// A relative name without `.` and `..`; the root itself is the empty name.
+fn plain_name(raw: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(raw).ok().filter(|text| text.len() <= NAME_MAX && !text.starts_with('/'))?;
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let parts: Vec<&str> = text.split('/').filter(|part| *part != ".").collect();
+    let is_plain = |part: &&str| !part.is_empty() && *part != ".." && !part.contains(['\0', '\\']);
+    parts.iter().all(is_plain).then(|| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(members: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, content) in members {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            // Names as an attacker writes them: the builder would refuse some.
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            builder.append(&header, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
+        let found = members(&mut &bytes[..]);
+        let found = found.map_err(|error| match error {
+            TarError::Io(error) => error.to_string(),
+            TarError::Damaged(why) => why,
+            TarError::Refused(name, why) => format!("{name}: {why}"),
+        })?;
+        for (at, size) in found.values() {
+            assert!(at + size <= bytes.len() as u64);
+        }
+        Ok(found.into_iter().map(|(name, (_, size))| (name, size)).collect())
+    }
+
+    #[test]
+    fn members_are_found_by_their_plain_names() {
+        use EntryType::{Directory, Regular};
+        let bytes = archive(&[
+            ("./", Directory, b""),
+            ("blobs/sha256/", Directory, b""),
+            ("./index.json", Regular, b"{}"),
+            ("blobs/sha256/ab", Regular, &[7; 513]),
+        ]);
+        let wanted = [("blobs/sha256/ab".to_owned(), 513), ("index.json".to_owned(), 2)];
+        assert_eq!(read(&bytes).unwrap(), wanted);
+        let (at, size) = members(&mut &bytes[..]).unwrap()["blobs/sha256/ab"];
+        assert_eq!(bytes[at as usize..(at + size) as usize], [7; 513]);
+        // Some writers leave the two empty blocks at the end out.
+        assert_eq!(read(&bytes[..bytes.len() - 1024]).unwrap(), wanted);
+    }
+
+    #[test]
+    fn long_names_and_sizes_of_extended_headers_count() {
+        let long = format!("blobs/sha512/{}", "ab".repeat(64));
+        let record = format!("{} path={long}\n", long.len() + 10);
+        assert_eq!(record.len(), long.len() + 10);
+        let pax = archive(&[("x", EntryType::XHeader, record.as_bytes()), ("short", EntryType::Regular, b"1")]);
+        let gnu = format!("{long}\0");
+        let gnu = archive(&[("L", EntryType::GNULongName, gnu.as_bytes()), ("short", EntryType::Regular, b"1")]);
+        for bytes in [pax, gnu] {
+            assert_eq!(read(&bytes).unwrap(), [(long.clone(), 1)]);
+        }
+    }
+
+    #[test]
+    fn what_no_layout_has_is_refused() {
+        use EntryType::{Block, Char, Fifo, GNUSparse, Link, Regular, Symlink};
+        for (name, kind, why) in [
+            ("index.json", Symlink, "it is a link"),
+            ("index.json", Link, "it is a link"),
+            ("index.json", Char, "it is a device"),
+            ("index.json", Block, "it is a device"),
+            ("index.json", Fifo, "it is a FIFO"),
+            ("index.json", GNUSparse, "it is a sparse file"),
+            ("../index.json", Regular, "its name leads out of the archive, or is none"),
+            ("/index.json", Regular, "its name leads out of the archive, or is none"),
+            ("a//b", Regular, "its name leads out of the archive, or is none"),
+            ("a/../../b", Regular, "its name leads out of the archive, or is none"),
+        ] {
+            assert_eq!(read(&archive(&[(name, kind, b"")])).unwrap_err(), format!("{name}: {why}"));
+        }
+        let twice = archive(&[("a", Regular, b"1"), ("./a", Regular, b"2")]);
+        assert_eq!(read(&twice).unwrap_err(), "./a: it is there twice");
+        let sparse = archive(&[("x", EntryType::XHeader, b"22 GNU.sparse.major=1\n"), ("a", Regular, b"")]);
+        assert_eq!(read(&sparse).unwrap_err(), "a member: it is a sparse file");
+    }
+
+    #[test]
+    fn what_is_cut_short_or_no_archive_is_damaged() {
+        let bytes = archive(&[("a", EntryType::Regular, &[1; 1000])]);
+        for length in [1, 511, 512, 700, 1500] {
+            assert!(read(&bytes[..length]).is_err(), "{length}");
+        }
+        assert!(read(b"not a tar archive").is_err());
+        assert_eq!(read(b"").unwrap(), []);
+        for records in ["x", "99 a=b\n", "0 a=b\n", "5 a=b", "6 ab=\n\n", "9 size=x\n"] {
+            let bytes = archive(&[("x", EntryType::XHeader, records.as_bytes()), ("a", EntryType::Regular, b"")]);
+            assert!(read(&bytes).is_err(), "{records:?}");
+        }
+        let huge = archive(&[("x", EntryType::XHeader, &[b' '; 70_000])]);
+        assert_eq!(read(&huge).unwrap_err(), "an extended header has 70000 bytes");
+    }
+}

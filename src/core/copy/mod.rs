@@ -1,0 +1,203 @@
+//! `copy`: an image or an index goes from one place to another with every byte as it is: blobs first, then manifests
+//! from the inside out, then the name, so that no name ever serves what is not there.
+//!
+//! Referrers of the images stay behind. They would be walked after the manifests of [`walk`], and published between the
+//! children and the name.
+
+mod narrow;
+pub(crate) mod outcome;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName};
+use crate::content::{ContentError, ContentSink, ContentSource};
+use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
+use crate::core::copy::walk::{Walk, Walked};
+use crate::core::error::CommandError;
+use crate::core::push::reporter::{PushReporter, TransferProgress};
+use crate::core::request::SourceFilter;
+use crate::core::resolve::carried;
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::net::tasks;
+
+/// What is copied, and where to.
+pub(crate) struct CopyRequest<'a> {
+    /// The place that it is in.
+    pub(crate) source: &'a dyn ContentSource,
+    /// The place that it goes to.
+    pub(crate) sink: &'a dyn ContentSink,
+    /// Its name in the source, for messages.
+    pub(crate) from: String,
+    /// Its name in the target, for messages.
+    pub(crate) to: String,
+    /// Its tag or digest in the source.
+    pub(crate) name: ManifestName,
+    /// The tag that it gets; without one it goes by its digest.
+    pub(crate) tag: Option<String>,
+    /// The digest that it must have.
+    pub(crate) expected: Option<Digest>,
+    /// Which platforms of an index.
+    pub(crate) wanted: &'a SourceFilter,
+    /// Whether nothing is sent.
+    pub(crate) dry_run: bool,
+    /// Whether each step is reported.
+    pub(crate) verbose: bool,
+    /// The maximum number of concurrent operations.
+    pub(crate) jobs: NonZeroUsize,
+    /// Receives the progress.
+    pub(crate) reporter: &'a dyn PushReporter,
+}
+
+impl CopyRequest<'_> {
+    /// Copies, or in a dry run finds out what that would take.
+    ///
+    /// # Errors
+    /// The source or the sink; a platform that the source does not have; another digest than the one expected.
+    pub(crate) fn run(&self) -> Result<CopyOutcome, CommandError> {
+        let top = self.fetch(&self.name)?;
+        let before = top.digest.clone();
+        let narrowed = narrow::narrow(self, top)?;
+        let top = &narrowed.top;
+        if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != top.digest) {
+            let target = format!("{} ({expected})", self.to);
+            return Err(CommandError::OtherDigest { target, digest: top.digest.clone() });
+        }
+        let walk = walk::walk(self, top)?;
+        let name = self.target_name(top);
+        let current = self.sink.current(&name).map_err(CommandError::from)?;
+        let mut outcome = CopyOutcome::new(self, top, &before, narrowed.changes);
+        let is_served = current.as_ref() == Some(&top.digest);
+        outcome.unchanged = is_served && walk.missing().all(|walked| walked.depth == 0);
+        let blobs = blobs(&walk)?;
+        if self.dry_run {
+            self.preview(&walk, &blobs, &mut outcome)?;
+        } else {
+            self.send(&walk, &blobs, &mut outcome)?;
+            if !outcome.unchanged {
+                self.sink.publish(&name, &top.media_type, &top.bytes).map_err(CommandError::from)?;
+            }
+        }
+        self.say(outcome.last_line());
+        Ok(outcome)
+    }
+
+    /// A manifest of the source, with its media type in our words.
+    fn fetch(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
+        let fetched = self.source.manifest(name).map_err(CommandError::from)?;
+        let served = |source| CommandError::Served { reference: self.from.clone(), source };
+        let known = crate::model::manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)?;
+        let media_type = known.map_or_else(|| fetched.media_type.clone(), str::to_owned);
+        Ok(FetchedManifest { media_type, ..fetched })
+    }
+
+    fn target_name(&self, top: &FetchedManifest) -> ManifestName {
+        self.tag.clone().map_or_else(|| ManifestName::Digest(top.digest.clone()), ManifestName::Tag)
+    }
+
+    /// Finds out which blobs are missing.
+    fn preview(&self, walk: &Walk, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
+        let is_there = |blob: &Descriptor| self.sink.has_blob(&named(blob)).map_err(CommandError::from);
+        let there = tasks::in_order(self.jobs, blobs, is_there).map_err(CommandError::of)?;
+        for (blob, is_there) in blobs.iter().zip(there) {
+            if is_there { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
+        }
+        outcome.manifests = manifests(walk, outcome.unchanged);
+        Ok(())
+    }
+
+    /// Sends the blobs, then the manifests that others name.
+    fn send(&self, walk: &Walk, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
+        let progress = self.reporter.transfers();
+        progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
+        let sent = tasks::in_order(self.jobs, blobs, |blob| self.blob(&*progress, blob)).map_err(CommandError::of);
+        progress.finish();
+        for (blob, copied) in blobs.iter().zip(sent?) {
+            match copied {
+                BlobCopy::Present => outcome.blobs.already_there += 1,
+                BlobCopy::Mounted => outcome.blobs.mounted += 1,
+                BlobCopy::Copied(_) => outcome.blobs.copy(blob.size),
+            }
+        }
+        // The deepest first: a manifest is put after everything that it names.
+        for depth in (1..=walk.depth()).rev() {
+            let level: Vec<&Walked> = walk.missing().filter(|walked| walked.depth == depth).collect();
+            tasks::in_order(self.jobs, &level, |walked| self.child(walked)).map_err(CommandError::of)?;
+        }
+        outcome.manifests = manifests(walk, outcome.unchanged);
+        Ok(())
+    }
+
+    fn blob(&self, progress: &dyn TransferProgress, blob: &Descriptor) -> Result<BlobCopy, CommandError> {
+        let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} → {}", self.from, self.to));
+        let copied = self.sink.copy_blob(self.source, &named(blob), &|bytes| bar.at(bytes));
+        let copied = copied.map_err(CommandError::from)?;
+        let what = match copied {
+            BlobCopy::Copied(bytes) => {
+                bar.copied();
+                format!("copied: blob {} ({bytes} bytes)", blob.digest)
+            }
+            BlobCopy::Mounted => {
+                bar.skipped();
+                format!("mounted: blob {}", blob.digest)
+            }
+            BlobCopy::Present => {
+                bar.skipped();
+                format!("already there: blob {}", blob.digest)
+            }
+        };
+        self.say(what);
+        Ok(copied)
+    }
+
+    fn child(&self, walked: &Walked) -> Result<(), CommandError> {
+        let Some(fetched) = &walked.fetched else { return Ok(()) };
+        let put = self.sink.put_child(&fetched.digest, &fetched.media_type, &fetched.bytes);
+        put.map_err(CommandError::from)?;
+        self.say(format!("published: {}", fetched.digest));
+        Ok(())
+    }
+
+    fn say(&self, line: String) {
+        if self.verbose {
+            self.reporter.note(&line);
+        }
+    }
+}
+
+/// The blobs of the manifests that have to be sent, each once. Foreign layers stay where their URLs are.
+fn blobs(walk: &Walk) -> Result<Vec<Descriptor>, CommandError> {
+    let mut blobs: BTreeMap<Digest, Descriptor> = BTreeMap::new();
+    for walked in walk.missing().filter(|walked| !walked.is_list) {
+        let Some(fetched) = &walked.fetched else { continue };
+        let served = |source| CommandError::Served { reference: fetched.digest.to_string(), source };
+        for blob in carried::blobs(&fetched.bytes).map_err(served)? {
+            if !blob.is_foreign() {
+                blobs.entry(blob.digest.clone()).or_insert(blob);
+            }
+        }
+    }
+    Ok(blobs.into_values().collect())
+}
+
+/// All manifests. The outermost one is sent under the name even if the target has it by its digest.
+fn manifests(walk: &Walk, is_unchanged: bool) -> Vec<CopiedManifest> {
+    let is_sent = |walked: &Walked| if walked.depth == 0 { !is_unchanged } else { !walked.is_present };
+    walk.manifests.iter().map(|walked| CopiedManifest::new(walked, is_sent(walked))).collect()
+}
+
+fn named(blob: &Descriptor) -> Blob<'_> {
+    Blob { digest: &blob.digest, size: Some(blob.size) }
+}
+
+impl From<ContentError> for CommandError {
+    fn from(error: ContentError) -> CommandError {
+        match error {
+            ContentError::Registry(error) => error.into(),
+            ContentError::Layout(error) => error.into(),
+            ContentError::Reference(error) => error.into(),
+        }
+    }
+}

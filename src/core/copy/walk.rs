@@ -1,0 +1,108 @@
+//! All manifests of an image or an index, level by level, within the limits of [`limits`].
+
+use std::collections::BTreeSet;
+
+use crate::content::registry::{FetchedManifest, ManifestName};
+use crate::core::copy::CopyRequest;
+use crate::core::error::CommandError;
+use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::manifest::ManifestKind;
+use crate::net::tasks;
+
+/// The manifests, the outermost first.
+pub(super) struct Walk {
+    pub(super) manifests: Vec<Walked>,
+}
+
+/// One of them.
+pub(super) struct Walked {
+    pub(super) descriptor: Descriptor,
+    /// The number of indexes around it.
+    pub(super) depth: usize,
+    /// Whether it is an index.
+    pub(super) is_list: bool,
+    /// Whether the target has it with all that it needs. Then it may not have been fetched.
+    pub(super) is_present: bool,
+    pub(super) fetched: Option<FetchedManifest>,
+}
+
+impl Walk {
+    /// The manifests that the target does not have. The outermost is one of them unless the target has it.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Walked> {
+        self.manifests.iter().filter(|walked| !walked.is_present)
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.manifests.iter().map(|walked| walked.depth).max().unwrap_or_default()
+    }
+}
+
+/// Fetches every index, and every image that the target does not have.
+pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Walk, CommandError> {
+    let own = Descriptor::new(&top.media_type, top.digest.clone(), top.bytes.len() as u64);
+    let is_present = !is_list(&top.media_type) && request.sink.has_image(&own).map_err(CommandError::from)?;
+    let mut size = ResolvedSize::default();
+    size.check_bytes(&request.from, &top.bytes, 1)?;
+    let first = Walked { descriptor: own, depth: 0, is_list: is_list(&top.media_type), is_present, fetched: None };
+    let mut seen = BTreeSet::from([top.digest.clone()]);
+    let mut level = children(request, top, &mut seen, &mut size)?;
+    let mut manifests = vec![Walked { fetched: Some(top.clone()), ..first }];
+    for depth in 1.. {
+        if level.is_empty() {
+            break;
+        }
+        if depth > DEPTH_MAX {
+            return Err(CommandError::TooDeep { list: request.from.clone(), depth: DEPTH_MAX });
+        }
+        let found = tasks::in_order(request.jobs, &level, |child| look(request, child)).map_err(CommandError::of)?;
+        let mut next = Vec::new();
+        for (descriptor, (fetched, is_present)) in level.into_iter().zip(found) {
+            let mut is_list = is_list(&descriptor.media_type);
+            if let Some(fetched) = &fetched {
+                size.check_bytes(&request.from, &fetched.bytes, 1)?;
+                is_list = self::is_list(&fetched.media_type);
+                next.extend(children(request, fetched, &mut seen, &mut size)?);
+            }
+            manifests.push(Walked { descriptor, depth, is_list, is_present, fetched });
+        }
+        level = next;
+    }
+    Ok(Walk { manifests })
+}
+
+/// An image that the target has is not fetched. An index is, because its images may be missing in the target.
+fn look(request: &CopyRequest<'_>, child: &Descriptor) -> Result<(Option<FetchedManifest>, bool), CommandError> {
+    let is_present = request.sink.has_image(child).map_err(CommandError::from)?;
+    if is_present && ManifestKind::of(&child.media_type).is_some_and(|kind| kind != ManifestKind::List) {
+        return Ok((None, true));
+    }
+    Ok((Some(request.fetch(&ManifestName::Digest(child.digest.clone()))?), is_present))
+}
+
+/// The manifests that an index names and that were not seen before.
+fn children(
+    request: &CopyRequest<'_>,
+    parent: &FetchedManifest,
+    seen: &mut BTreeSet<Digest>,
+    size: &mut ResolvedSize,
+) -> Result<Vec<Descriptor>, CommandError> {
+    if !is_list(&parent.media_type) {
+        return Ok(Vec::new());
+    }
+    let served = |source| CommandError::Served { reference: request.from.clone(), source };
+    let mut children = Vec::new();
+    for child in Index::decode(&parent.bytes).map_err(served)?.manifests {
+        size.count_descriptor(&request.from)?;
+        if seen.insert(child.digest.clone()) {
+            children.push(child);
+        }
+    }
+    Ok(children)
+}
+
+pub(super) fn is_list(media_type: &str) -> bool {
+    ManifestKind::of(media_type) == Some(ManifestKind::List)
+}
