@@ -29,14 +29,20 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let from = || build_files::read(context, &args.from, &args.from_targets, list.repository());
     if args.push {
         let from = from()?;
-        return one_step::change(context, &args.network, &args.publish, list, |registry, jobs, before| {
+        let mut told = None;
+        one_step::change(context, &args.network, &args.publish, list, |registry, jobs, before| {
             let addition = Addition::resolve(registry, jobs, &context.fetches(), (args, &from), before)?;
             let mut draft = before.clone();
             let added = addition.apply(&mut draft, args)?;
+            told = Some((addition, added));
+            Ok(draft)
+        })?;
+        // Only now: the first line of a failure is the failure.
+        if let Some((addition, added)) = &told {
             tell(context, &added.moves, &addition.sources);
             added.notes.iter().chain(&added.lines).for_each(|line| context.streams.note(line));
-            Ok(draft)
-        });
+        }
+        return Ok(());
     }
     let missing = || CommandError::NotStored(list.to_string());
     let store = context.store_within(args.network.timeout)?;

@@ -56,8 +56,9 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (draft, _) = made.draft(list, None);
         require(&draft, args)?;
+        one_step::publish_new(context, &registry, jobs, &draft, &args.publish)?;
         tell(context, &[], &found);
-        return one_step::publish_new(context, &registry, jobs, &draft, &args.publish);
+        return Ok(());
     }
     if args.replace {
         let (draft, moves) = made.draft(list, None);

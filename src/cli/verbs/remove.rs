@@ -11,14 +11,17 @@ use crate::model::{Draft, Entry};
 pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     if args.push {
-        return one_step::change(context, &args.network, &args.publish, list, |_, _, before| {
+        let mut lines = Vec::new();
+        one_step::change(context, &args.network, &args.publish, list, |_, _, before| {
             let Chosen { entries, several } = chosen(before, &args.what)?;
             let mut draft = before.clone();
             let gone: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();
-            several.iter().for_each(|line| context.streams.note(line));
-            gone.iter().for_each(|entry| context.streams.note(removed(entry)));
+            lines = several.into_iter().chain(gone.iter().map(removed)).collect();
             Ok(draft)
-        });
+        })?;
+        // Only now: the first line of a failure is the failure.
+        lines.iter().for_each(|line| context.streams.note(line));
+        return Ok(());
     }
     let mut several = Vec::new();
     let store = context.store_within(args.network.timeout)?;
