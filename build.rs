@@ -1,8 +1,8 @@
 //! What `version` says of a build: the commit, its date and the target.
 //!
 //! A release build reads them from git where this is a checkout of its own, else from what cargo puts into a published
-//! crate. `DOCKER_MANIFEST_COMMIT` and `SOURCE_DATE_EPOCH` go first. The time of the build is in none of it, so that the
-//! same source gives the same bytes. Debug builds name no commit: every commit would compile the library again.
+//! crate. `DOCKER_MANIFEST_COMMIT` and `SOURCE_DATE_EPOCH` go first. The time of the build is in none of it, so that
+//! the same source gives the same bytes. Debug builds name no commit: every commit would compile the library again.
 #![allow(clippy::disallowed_methods, reason = "a build script gets what it needs to know from cargo by variables")]
 
 use std::env;

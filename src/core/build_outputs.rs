@@ -137,8 +137,8 @@ impl BuildOutputs {
         FileError::Stale { file, reference, failure: text, source }.into()
     }
 
-    /// The image that a registry failed to serve: distribution 2.8 answers 500, and not 404, where the digest is that of
-    /// a blob.
+    /// The image that a registry failed to serve: distribution 2.8 answers 500, and not 404, where the digest is that
+    /// of a blob.
     fn broken(&self, source: &RegistryError) -> Option<String> {
         let request = source.request.as_ref().filter(|_| source.kind == RegistryErrorKind::Server)?;
         let is_it = |name: &&Reference| {
@@ -149,8 +149,9 @@ impl BuildOutputs {
         self.references().find(is_it).map(ToString::to_string)
     }
 
-    /// Leaves out what an index of the same file brings anyway (ko names both), unless it `is_named` on the command line
-    /// as well, and images that are named there by another name. Then checks that no two files have different images for one platform. `is_wanted` says which platforms count.
+    /// Leaves out what an index of the same file brings anyway (ko names both), unless it `is_named` on the command
+    /// line as well, and images that are named there by another name. Then checks that no two files have different
+    /// images for one platform. `is_wanted` says which platforms count.
     ///
     /// # Errors
     /// [`FileError::TwoImages`], each.

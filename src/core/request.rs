@@ -85,8 +85,8 @@ pub struct ReferrerFilter {
 }
 
 impl ReferrerFilter {
-    /// The policy for a list: types alone are picked among all referrers; else a list keeps what signs and attests it if
-    /// it is carried unchanged, and a list that was put together keeps nothing.
+    /// The policy for a list: types alone are picked among all referrers; else a list keeps what signs and attests it
+    /// if it is carried unchanged, and a list that was put together keeps nothing.
     pub(crate) fn policy(&self, is_carried: bool) -> ReferrersPolicy {
         let usual = match (self.types.is_empty(), is_carried) {
             (false, _) => ReferrersPolicy::All,

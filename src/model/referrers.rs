@@ -58,8 +58,8 @@ pub fn cosign_tag(subject: &Digest, kind: &str) -> String {
     format!("{}.{kind}", tag(subject))
 }
 
-/// The artifact type of a manifest: its own, or else the media type of its configuration (OCI image-spec, "Guidelines for
-/// Artifact Usage"). Empty where it has neither.
+/// The artifact type of a manifest: its own, or else the media type of its configuration (OCI image-spec, "Guidelines
+/// for Artifact Usage"). Empty where it has neither.
 pub fn artifact_type(manifest: &[u8]) -> String {
     let [own, config] = manifest::own_types(manifest);
     if own.is_empty() { config } else { own }

@@ -203,8 +203,8 @@ impl PreconnectPool {
     /// A connection that is ready and of use, or that is being opened; `None` where there is neither. It waits for
     /// `patience` at most.
     ///
-    /// With it comes whether it is fresh: a failure on one that is not may be due to its age. With `only_fresh` no other
-    /// is taken.
+    /// With it comes whether it is fresh: a failure on one that is not may be due to its age. With `only_fresh` no
+    /// other is taken.
     pub(crate) fn take(&self, patience: Option<Duration>, only_fresh: bool) -> Option<(Preconnected, bool)> {
         let mut state = lock(&self.state);
         let is_first = !std::mem::replace(&mut state.is_in_use, true);

@@ -219,7 +219,8 @@ impl Transport {
     }
 
     /// Begins to open one connection to the token server that a registry is known to name, unless one of the two is
-    /// reached through a proxy. The address policy is that of a server which the registry has named. No request is sent.
+    /// reached through a proxy. The address policy is that of a server which the registry has named. No request is
+    /// sent.
     ///
     /// One that a certificate of the user's would be shown to is not called before it is named.
     pub(crate) fn preconnect_token_server(&self, registry: &str, home: &Origin, server: &Origin) {

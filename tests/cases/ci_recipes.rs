@@ -65,8 +65,8 @@ fn sections(page: &str) -> Vec<(&str, &str)> {
     page.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect()
 }
 
-/// The lines of a section that are a shell's and that the test can run: those of ours, and what prepares a file for them
-/// in the same step.
+/// The lines of a section that are a shell's and that the test can run: those of ours, and what prepares a file for
+/// them in the same step.
 fn commands(section: &str, host: &str) -> Vec<String> {
     let page = page().replace("\\\n", " ");
     let sections = sections(&page);

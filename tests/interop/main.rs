@@ -1,6 +1,6 @@
-//! Lists and indexes beside skopeo, podman, buildah, umoci, containerd's ctr and docker: they read ours, we read theirs.
-//! Each test is the proof of a row in `docs/interop.md` or `docs/registries.md`; `store` is about the drafts that docker and
-//! this program share.
+//! Lists and indexes beside skopeo, podman, buildah, umoci, containerd's ctr and docker: they read ours, we read
+//! theirs. Each test is the proof of a row in `docs/interop.md` or `docs/registries.md`; `store` is about the drafts
+//! that docker and this program share.
 
 mod buildah;
 mod compare;

@@ -1,5 +1,5 @@
-//! `docs/interop.md` and the tests here say the same: each row names the test or the finding that shows it, each of them
-//! is there, and each test has its row.
+//! `docs/interop.md` and the tests here say the same: each row names the test or the finding that shows it, each of
+//! them is there, and each test has its row.
 
 use std::collections::BTreeSet;
 use std::path::Path;

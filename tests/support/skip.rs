@@ -8,8 +8,8 @@ pub fn skipped(what: &str, why: &str) {
     say(&format!("SKIPPED: {what}: {why}\n"));
 }
 
-/// Says the same of a check that no package makes possible: it needs root, a mount, a file system or another version of a
-/// tool. `.ci/run` lists these and does not fail.
+/// Says the same of a check that no package makes possible: it needs root, a mount, a file system or another version of
+/// a tool. `.ci/run` lists these and does not fail.
 pub fn not_possible_here(what: &str, why: &str) {
     say(&format!("NOT POSSIBLE HERE: {what}: {why}\n"));
 }

@@ -213,8 +213,8 @@ pub(crate) fn refuses_all_blobs(error: &RegistryError) -> bool {
             || (error.kind == RegistryErrorKind::Forbidden && error.status == Some(403)))
 }
 
-/// The request and the registry's own message: `PUT 400: manifest invalid: no layers`. If the message says no more than the
-/// code, what the registry gives as the detail follows: Quay has its reasons there alone.
+/// The request and the registry's own message: `PUT 400: manifest invalid: no layers`. If the message says no more than
+/// the code, what the registry gives as the detail follows: Quay has its reasons there alone.
 pub(crate) fn words(error: &RegistryError) -> String {
     let says_nothing = error.detail.split_once(": ").is_some_and(|(code, message)| code == message);
     let detail = error.body.as_ref().and_then(|body| body.detail.as_deref());

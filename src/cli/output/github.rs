@@ -1,5 +1,5 @@
-//! `--format github`: the results of a step of GitHub Actions, in the files that the runner names. Both are opened before
-//! anything is sent, and appended to after it.
+//! `--format github`: the results of a step of GitHub Actions, in the files that the runner names. Both are opened
+//! before anything is sent, and appended to after it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

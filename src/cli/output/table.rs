@@ -66,8 +66,8 @@ impl Table {
     }
 }
 
-/// Takes from the widest columns until all fit, or none is wider than the minimum. The first column has the names of the
-/// rows, and stays whole. The last column needs no gap, so `room` has one more.
+/// Takes from the widest columns until all fit, or none is wider than the minimum. The first column has the names of
+/// the rows, and stays whole. The last column needs no gap, so `room` has one more.
 fn shrink(widths: &mut [usize], room: usize) {
     let mut over = widths.iter().sum::<usize>().saturating_sub(room);
     while over > 0 {

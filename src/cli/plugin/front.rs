@@ -29,8 +29,8 @@ pub struct Failure {
     pub exit_code: u8,
 }
 
-/// Becomes the next docker on the PATH if the program was called `docker` and not for `docker manifest`. Then it returns
-/// only what went wrong; otherwise it returns nothing.
+/// Becomes the next docker on the PATH if the program was called `docker` and not for `docker manifest`. Then it
+/// returns only what went wrong; otherwise it returns nothing.
 pub fn docker(argv: &[OsString], env: &Env) -> Option<Failure> {
     let (called, words) = argv.split_first()?;
     if super::program(&called.to_string_lossy()) != DOCKER || is_manifest(&lossy(words)) {

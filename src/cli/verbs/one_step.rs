@@ -1,5 +1,5 @@
-//! `--push` of `create`, `add`, `remove` and `annotate`: the list is published in the same step, and there is no draft of
-//! it, neither before nor after.
+//! `--push` of `create`, `add`, `remove` and `annotate`: the list is published in the same step, and there is no draft
+//! of it, neither before nor after.
 
 use std::num::NonZeroUsize;
 

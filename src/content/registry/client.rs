@@ -72,8 +72,8 @@ impl Registry {
         Registry { session: Session::new(options, clock), looks: Mutex::default() }
     }
 
-    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A look at a
-    /// tag that was made ahead counts from when it is used.
+    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A look at
+    /// a tag that was made ahead counts from when it is used.
     pub fn requests(&self) -> u64 {
         let ahead = u64::try_from(self.looks().len()).unwrap_or_default();
         self.session.requests().saturating_sub(ahead)
@@ -86,8 +86,8 @@ impl Registry {
 
     /// Says how many requests to a repository's registry the command is going to have under way at once.
     ///
-    /// Connections for them are then opened while the first request finds out how the registry speaks, and while a token
-    /// is requested.
+    /// Connections for them are then opened while the first request finds out how the registry speaks, and while a
+    /// token is requested.
     pub(crate) fn expect(&self, repository: &Repository, expected: Expected) {
         self.session.expect(repository.domain(), expected);
     }

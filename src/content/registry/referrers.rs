@@ -38,8 +38,8 @@ impl Registry {
     }
 
     /// The descriptors of what refers to a manifest, from all pages; `None` where the registry has no referrers API: it
-    /// responds with 404, with another status that says that it does not know the path, or with a web page. One request a
-    /// page.
+    /// responds with 404, with another status that says that it does not know the path, or with a web page. One request
+    /// a page.
     ///
     /// # Errors
     /// A failed request, a response that is no index, more than `most` descriptors, and pages without an end.

@@ -18,8 +18,8 @@ const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 /// The prefix of the annotations by which BuildKit marks an attestation.
 const REFERENCE: &str = "vnd.docker.reference.";
 
-/// A manifest. At the top level the annotations and artifact type in `descriptor` are the manifest's own; below it they are
-/// those of its descriptor in the list.
+/// A manifest. At the top level the annotations and artifact type in `descriptor` are the manifest's own; below it they
+/// are those of its descriptor in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InspectNode {
     pub(crate) reference: Reference,

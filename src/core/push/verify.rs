@@ -33,11 +33,12 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
     Ok(all)
 }
 
-/// Reads back what was published in the plan's repository: a GET of each name of the list and of each manifest, a HEAD of
-/// each blob.
+/// Reads back what was published in the plan's repository: a GET of each name of the list and of each manifest, a HEAD
+/// of each blob.
 ///
 /// # Errors
-/// [`CommandError::Unverified`] for the first name, manifest or blob that is not served as it was sent, and failed requests.
+/// [`CommandError::Unverified`] for the first name, manifest or blob that is not served as it was sent, and failed
+/// requests.
 pub(crate) fn verify(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>) -> Result<Verified, CommandError> {
     let reader = Reader { registry, jobs, plan };
     let names = reader.names()?;

@@ -32,8 +32,8 @@ pub(crate) struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    /// Finds the referrers of a draft's images, and of its index where the list is that index unchanged. Images that are
-    /// in each target already have their referrers there.
+    /// Finds the referrers of a draft's images, and of its index where the list is that index unchanged. Images that
+    /// are in each target already have their referrers there.
     ///
     /// # Errors
     /// Those of [`Discovery::find`]. Where nothing is to be sent, a failure is a warning.

@@ -1,10 +1,10 @@
 //! A `docker` in front of docker on the PATH, so that `docker manifest` in scripts runs this program.
 //!
-//! It is a link to this program, which by the name `docker` runs `docker manifest` itself and becomes the next docker on
-//! the PATH for everything else. A shell script would do, but dash and BusyBox drop variables from the environment whose
-//! names they do not like (`discovery.type`), so `docker run -e discovery.type` would lose its value without a word. A
-//! link costs no start of a shell, follows updates of the program, and one that leads nowhere any more is passed over by
-//! every search of the PATH: docker is found as if it were not there.
+//! It is a link to this program, which by the name `docker` runs `docker manifest` itself and becomes the next docker
+//! on the PATH for everything else. A shell script would do, but dash and BusyBox drop variables from the environment
+//! whose names they do not like (`discovery.type`), so `docker run -e discovery.type` would lose its value without a
+//! word. A link costs no start of a shell, follows updates of the program, and one that leads nowhere any more is
+//! passed over by every search of the PATH: docker is found as if it were not there.
 
 mod reach;
 

@@ -10,7 +10,8 @@ use super::{Fixture, answered, source};
 
 /// The search for the scheme may cost one connection that serves nothing else.
 const SEARCH: usize = 1;
-/// Five images of two layers: four manifests, configurations and layers of their own, a shared layer, and the list's tag.
+/// Five images of two layers: four manifests, configurations and layers of their own, a shared layer, and the list's
+/// tag.
 const IMAGES: usize = 5;
 /// As many blobs as an apply expects: two layers and a configuration for each image.
 const BLOBS: usize = 3 * IMAGES + 1;

@@ -139,7 +139,8 @@ fn run(fixture: &Fixture, clock: &Arc<Shared>, line: &str) -> Output {
     in_process::run("docker-manifest", &words, env, Arc::clone(clock) as Arc<dyn Clock>)
 }
 
-/// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each time.
+/// The entries that the commands have published, sorted: their order goes by the hosts, which have other ports each
+/// time.
 fn published(fixture: &Fixture) -> Vec<(String, Vec<String>)> {
     let of = |(repository, tag): &(&str, &str)| {
         let (media_type, bytes) = fixture.odd.manifest(repository, tag).unwrap_or_default();

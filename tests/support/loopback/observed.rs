@@ -32,8 +32,8 @@ impl Registry {
         self.shared.log.handshakes_with(self.port())
     }
 
-    /// Blocks until so many connections were accepted on the registry's own port, and so many TLS handshakes done there;
-    /// panics after a minute.
+    /// Blocks until so many connections were accepted on the registry's own port, and so many TLS handshakes done
+    /// there; panics after a minute.
     pub fn wait_for_connections(&self, connections: usize, handshakes: usize) {
         self.shared.log.wait_for_connections(self.port(), connections, handshakes);
     }

@@ -148,8 +148,8 @@ impl Log {
         seen.secured.clear();
     }
 
-    /// Blocks until so many connections to this port were accepted, and so many TLS handshakes done with it; panics after
-    /// a minute.
+    /// Blocks until so many connections to this port were accepted, and so many TLS handshakes done with it; panics
+    /// after a minute.
     pub(crate) fn wait_for_connections(&self, port: u16, connections: usize, handshakes: usize) {
         let count = |ports: &[u16]| ports.iter().filter(|found| **found == port).count();
         let waiting = |seen: &mut Seen| count(&seen.connected) < connections || count(&seen.secured) < handshakes;

@@ -144,8 +144,8 @@ fn served(media_type: &str, bytes: &[u8]) -> Response {
 }
 
 impl Builder {
-    /// Converts for clients that do not name a Docker type: to schema 1, with another digest, on HEAD too; a list to its
-    /// linux/amd64 image. As docker-registry 2.8 does.
+    /// Converts for clients that do not name a Docker type: to schema 1, with another digest, on HEAD too; a list to
+    /// its linux/amd64 image. As docker-registry 2.8 does.
     pub fn converts_to_schema_1(mut self) -> Builder {
         self.habits.manifests.converts = true;
         self
