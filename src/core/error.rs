@@ -344,10 +344,10 @@ pub enum CommandError {
         source: io::Error,
     },
     /// `--ignore-missing`: the registry has no image of the list.
-    #[error("nothing to publish as {0}: not one of its images is there")]
+    #[error("nothing to publish as {0}: the registry has none of its images")]
     NoneLeft(String),
     /// A flag for one list, although there are several.
-    #[error("{flag} is for one list, and there are {number}")]
+    #[error("{flag} applies to one list, and there are {number}")]
     ManyLists {
         /// The flag.
         flag: &'static str,
@@ -389,7 +389,7 @@ pub enum CommandError {
     #[error("{0} is no manifest list")]
     NotAList(String),
     /// `check`: a text that is neither a registry nor a repository.
-    #[error("cannot try things in {typed:?}: {why}")]
+    #[error("cannot check {typed:?}: {why}")]
     CheckTarget {
         /// As typed.
         typed: String,

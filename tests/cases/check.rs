@@ -179,7 +179,7 @@ fn where_no_list_is_taken_the_exit_code_is_1() {
         output.err(),
         format!(
             "{host}/{MAIN} takes neither a Docker manifest list nor an OCI image index\n\
-             hint: the table has the registry's own words; those who run it may be able to let lists in\n"
+             hint: the table has the registry's own messages; its operators may be able to allow lists\n"
         )
     );
     // The images and what refers to one are there, and deletion was not tried before.

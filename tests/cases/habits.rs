@@ -173,7 +173,7 @@ fn an_index_in_an_index_can_be_taken_apart_where_none_is_taken() {
     fixture.assert_fails(
         "push -q @dst:1",
         "failed to put manifest @/dst:1: manifest invalid",
-        "if it is the form that is refused, publish a Docker manifest list instead with --type docker",
+        "if the registry refuses this format, publish a Docker manifest list instead with --type docker",
     );
     assert_eq!(fixture.odd.tags("dst"), [""; 0]);
     let _ = fixture.run("push --type docker @dst:1").success();
@@ -214,7 +214,7 @@ fn who_refuses_one_form_of_list_is_given_the_other() {
         ] {
             let fixture = Fixture::new(|builder| habits(builder, status));
             let _ = fixture.run(&format!("create @dst:1 @amd64:{form} %arm64:{form}")).success();
-            let hint = format!("if it is the form that is refused, publish {what} instead with --type {other}");
+            let hint = format!("if the registry refuses this format, publish {what} instead with --type {other}");
             let first = "failed to put manifest @/dst:1: manifest invalid: manifest invalid";
             fixture.assert_fails(&format!("push -q --type {refused} @dst:1"), first, &hint);
             assert_eq!(fixture.odd.tags("dst"), [""; 0]);
@@ -233,7 +233,7 @@ fn who_refuses_one_form_of_image_wants_it_built_anew() {
         let fixture = Fixture::new(habits);
         let _ = fixture.run(&format!("create @dst:1 %amd64:{form}")).success();
         let hint = format!(
-            "if it is the form that is refused, build the image in {name} (buildx: --output \
+            "if the registry refuses this format, build the image in {name} (buildx: --output \
              type=image,push=true,oci-mediatypes={value})"
         );
         fixture.assert_fails("push -q @dst:1", "failed to put manifest @/dst@sha256:", &hint);

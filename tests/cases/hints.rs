@@ -41,7 +41,7 @@ fn a_proxy_that_wants_a_login_gets_one() {
     let run = sandbox.command(OURS).args(["inspect", "--retries", "0", "registry.example.com/app:1"]);
     let failed = run.env("HTTPS_PROXY", &proxy).env("https_proxy", &proxy).run();
     let hints = hints(&failed);
-    assert!(hints.len() == 1 && hints[0].starts_with("the proxy wants a login: "), "{}", failed.err());
+    assert!(hints.len() == 1 && hints[0].starts_with("the proxy requires a login: "), "{}", failed.err());
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_quota_that_is_used_up_is_no_missing_login() {
         r#"{"errors":[{"code":"DENIED","message":"adding 2 MiB will exceed the configured upper limit of 1 MiB"}]}"#;
     registry.fault(Rule::on("PUT", "/manifests/"), Fault::Status(403, body.to_owned(), vec![]));
     let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
-    let wanted = format!("delete images that nobody needs from {}, or have the quota raised", registry.host());
+    let wanted = format!("delete unused images from {}, or have the quota raised", registry.host());
     assert_eq!(hints(&failed), [wanted], "{}", failed.err());
     // Any other 403 is about the account.
     registry.clear_faults();
@@ -67,7 +67,7 @@ fn a_body_that_is_too_large_is_told_from_a_refused_form() {
     let registry = seeded(&sandbox);
     registry.fault(Rule::on("PUT", "/manifests/"), Fault::status(413));
     let failed = sandbox.command(OURS).args(registry.words(&["push", "@app:1"])).run();
-    let wanted = "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most";
+    let wanted = "the registry, or a proxy in front of it, accepts no body of this size; a manifest has 4 MiB at most";
     assert_eq!(hints(&failed), [wanted], "{}", failed.err());
     let large = format!(r#"{{"schemaVersion":2,"manifests":[],"x":"{}"}}"#, "x".repeat(5 << 20));
     registry.put_manifest("app", "large", "application/vnd.oci.image.index.v1+json", large.as_bytes());

@@ -150,7 +150,7 @@ fn what_is_changed_under_a_name_is_told_tamely() {
     let told = fixture.run("manifest-tool inspect @list");
     assert!(told.out().contains("OS Vers: x?[2J"), "{} {}", told.out(), told.err());
     let refused = fixture.run("create --platform plan9/mips @new @other");
-    assert!(refused.code == 1 && refused.err().contains("hint: there is: x?[2J"), "{}", refused.err());
+    assert!(refused.code == 1 && refused.err().contains("hint: available: x?[2J"), "{}", refused.err());
     let refused = fixture.run("inspect --format tree @undigested");
     assert!(refused.code == 1 && refused.err().contains("digest \"x"), "{}", refused.err());
 }

@@ -156,17 +156,17 @@ fn what_is_in_no_draft_has_docker_s_answer_and_a_guess() {
         (
             &["remove", "@team/app:1", "linux/s390x"],
             format!("manifest for image linux/s390x does not exist in {list}"),
-            format!("inspect {list} shows what is in it"),
+            format!("inspect {list} shows its images"),
         ),
         (
             &["annotate", "@team/app:1", "@team/app:1-amd64", "--arch", "amd46"],
             "manifest entry for image has unsupported os/arch combination: /amd46".to_owned(),
-            "did you mean '--arch amd64'? --force sets any other pair".to_owned(),
+            "did you mean '--arch amd64'? --force allows any other pair".to_owned(),
         ),
         (
             &["annotate", "@team/app:1", "@team/app:1-amd64", "--os", "linxu", "--arch", "amd64"],
             "manifest entry for image has unsupported os/arch combination: linxu/amd64".to_owned(),
-            "did you mean '--os linux'? --force sets any other pair".to_owned(),
+            "did you mean '--os linux'? --force allows any other pair".to_owned(),
         ),
     ] {
         let refused = fixture.run(words);

@@ -124,7 +124,7 @@ fn a_platform_picks_a_child_which_is_shown_as_an_image() {
     }
     let refused = fixture.run(&["inspect", "--platform", "linux/arm64", "@one:1"]);
     assert_eq!(refused.first_err_line(), format!("no image for linux/arm64 in {}", fixture.name("one:1")));
-    assert!(refused.err().contains("hint: there is: linux/amd64\n"), "{}", refused.err());
+    assert!(refused.err().contains("hint: available: linux/amd64\n"), "{}", refused.err());
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_platform_that_is_not_there_says_what_is() {
         let refused = fixture.run(&["inspect", flag, "--platform", "linux/riscv64", "@app:1"]);
         assert_eq!((refused.code, refused.out()), (1, String::new()));
         let first = format!("no image for linux/riscv64 in {}", fixture.name("app:1"));
-        assert_eq!(refused.err(), format!("{first}\nhint: there is: {there}\n"));
+        assert_eq!(refused.err(), format!("{first}\nhint: available: {there}\n"));
     }
 }
 
@@ -167,7 +167,7 @@ fn nested_indexes_are_searched() {
         assert_eq!((fixture.requests().len(), fixture.config_requests()), (requests, configs), "{platform}");
     }
     let refused = fixture.run(&["inspect", "--platform", "linux/arm64", "@app:1"]);
-    assert!(refused.err().contains("there is: linux/amd64, linux/ppc64le, linux/s390x"), "{}", refused.err());
+    assert!(refused.err().contains("available: linux/amd64, linux/ppc64le, linux/s390x"), "{}", refused.err());
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn platforms_are_picked_and_attestations_dropped() {
         message.starts_with(&format!("no image for linux/riscv64 in {}\n", fixture.name("app:multi"))),
         "{message}"
     );
-    assert!(message.contains("hint: there is: linux/amd64, linux/arm64, linux/s390x"), "{message}");
+    assert!(message.contains("hint: available: linux/amd64, linux/arm64, linux/s390x"), "{message}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn replace_starts_over() {
     let _ = fixture.run(&["create", "@app:1", "@app:a"]).success();
     let refused = fixture.run(&["create", "@app:1", "@app:b"]);
     let hint = format!(
-        "hint: {} is a draft already: add --amend to add to it, or --replace to start it over",
+        "hint: {} exists as a draft: use --amend to add images to it, or --replace to replace it",
         fixture.name("app:1")
     );
     assert_eq!((refused.code, refused.err().lines().last()), (1, Some(hint.as_str())), "{}", refused.err());

@@ -97,7 +97,7 @@ mod tests {
             ("h.example/a//b", "invalid reference format"),
         ] {
             let error = TargetRepository::parse(typed).unwrap_err().to_string();
-            assert_eq!(error, format!("cannot try things in {typed:?}: {why}"));
+            assert_eq!(error, format!("cannot check {typed:?}: {why}"));
         }
     }
 }

@@ -130,7 +130,7 @@ fn an_incomplete_list_has_its_own_exit_code_and_says_what_to_do() {
     assert_eq!(report.text.lines().next(), Some(first));
     let report = command(&incomplete(&[], &["linux/386", "darwin/arm64"]), certificates);
     let text = "h:5000/app:1 has more than was required: extra: linux/386, darwin/arm64\n\
-                hint: take out what is extra with: remove h:5000/app:1 linux/386 darwin/arm64";
+                hint: remove what is extra with: remove h:5000/app:1 linux/386 darwin/arm64";
     assert_eq!((report.text.as_str(), report.exit_code), (text, 3));
 
     let both = CommandError::Several(vec![incomplete(&["a/b"], &[]), incomplete(&["c/d"], &[])]);

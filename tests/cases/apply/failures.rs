@@ -69,7 +69,7 @@ fn what_is_required_may_stand_in_the_file() {
     let expected = format!("{} has more than was required: extra: linux/arm64", fixture.name("app:1"));
     assert_eq!((refused.code, refused.first_err_line()), (3, expected));
     let there = format!("the manifests of {} in its file", fixture.name("app:1"));
-    let hint = format!("hint: take what is extra out of {there}, or require it as well");
+    let hint = format!("hint: remove what is extra from {there}, or require it as well");
     assert_eq!(refused.err().lines().nth(1), Some(hint.as_str()));
     let _ = fixture.apply(spec, &["--exact", "--require", "linux/amd64,linux/arm64"]).success();
     let refused = fixture.apply(spec, &["--require", "linux/s390x"]);
@@ -88,7 +88,7 @@ fn what_flags_make_is_mended_by_flags() {
     };
     for (platforms, require, code, hint) in [
         ("linux/amd64", "linux/amd64,linux/arm64", 3, "add what is missing to --platforms"),
-        ("linux/amd64,linux/arm64", "linux/amd64", 3, "take what is extra out of --platforms, or require it as well"),
+        ("linux/amd64,linux/arm64", "linux/amd64", 3, "remove what is extra from --platforms, or require it as well"),
     ] {
         let refused = apply(platforms, &["--exact", "--require", require]);
         assert_eq!(refused.code, code, "{}", refused.err());
@@ -108,7 +108,7 @@ fn a_platform_that_is_there_twice_is_told_where_it_stands() {
         "{}",
         refused.err()
     );
-    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
+    let hint = "hint: remove the extra images from the file, or give the images different platforms there";
     assert_eq!(refused.err().lines().last(), Some(hint));
 }
 
@@ -137,7 +137,7 @@ fn only_what_the_registry_has_not_is_left_out() {
     let none = "image: '@app:1'\nmanifests: [{image: '@src/none:1'}, {image: '@src/none:2'}]\n";
     let refused = fixture.apply(none, &["--ignore-missing"]);
     let last = refused.err().lines().last().map(str::to_owned);
-    let expected = format!("nothing to publish as {}: not one of its images is there", fixture.name("app:1"));
+    let expected = format!("nothing to publish as {}: the registry has none of its images", fixture.name("app:1"));
     assert_eq!((refused.code, last), (1, Some(expected)));
 }
 
@@ -181,7 +181,7 @@ fn a_lost_image_of_an_index_is_left_out_with_what_attests_it() {
     assert_eq!(fixture.platforms("app", "1"), ["linux/amd64"]);
     delete(&amd64.digest());
     let refused = fixture.apply(spec, &["--ignore-missing"]);
-    let nothing = format!("nothing to publish as {}: not one of its images is there", fixture.name("app:1"));
+    let nothing = format!("nothing to publish as {}: the registry has none of its images", fixture.name("app:1"));
     assert_eq!((refused.code, refused.err().lines().last()), (1, Some(nothing.as_str())));
 }
 
@@ -246,7 +246,7 @@ fn a_file_for_one_digest_is_for_one_list() {
     let file = fixture.sandbox.path().join("digest").display().to_string();
     for flag in ["--digest-file", "--metadata-file"] {
         let refused = fixture.apply(spec, &[flag, &file]);
-        assert_eq!(refused.first_err_line(), format!("{flag} is for one list, and there are 2"));
+        assert_eq!(refused.first_err_line(), format!("{flag} applies to one list, and there are 2"));
     }
     assert_eq!(fixture.requests(), [""; 0]);
     let one = spec.replace(", '@two:1'", "");
@@ -266,7 +266,7 @@ fn a_platform_that_is_there_twice_is_told_at_the_end() {
         assert_eq!(applied.err(), format!("warning: {twice}\n"), "{flags:?}, and once for both lists");
     }
     let refused = fixture.apply(&spec.replace(", '@copy/app:1'", ""), &["--strict"]);
-    let hint = "hint: take out what is too much in the file, or tell the images apart there by their platform";
+    let hint = "hint: remove the extra images from the file, or give the images different platforms there";
     assert_eq!((refused.code, refused.err()), (1, format!("{twice}\n{hint}\n")));
 }
 

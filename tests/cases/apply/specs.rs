@@ -66,7 +66,7 @@ fn an_index_brings_the_platform_that_the_entry_asks_for() {
     let refused = fixture.apply(&spec.replace("aarch64", "riscv64"), &[]);
     let expected = format!("no image for linux/riscv64 in {}", fixture.name("multi:1"));
     assert_eq!((refused.code, refused.first_err_line()), (1, expected));
-    assert!(refused.err().contains("hint: there is: linux/amd64, linux/arm64, linux/s390x"), "{}", refused.err());
+    assert!(refused.err().contains("hint: available: linux/amd64, linux/arm64, linux/s390x"), "{}", refused.err());
 }
 
 #[test]

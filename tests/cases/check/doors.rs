@@ -94,7 +94,7 @@ fn a_registry_that_is_not_there_is_an_ordinary_error() {
 fn what_is_no_registry_is_said_before_anything_is_sent() {
     let sandbox = Sandbox::new();
     let output = sandbox.command(OURS).args(["check", "example"]).run();
-    let why = "cannot try things in \"example\": a registry's name has a dot or a port, or is localhost\n";
+    let why = "cannot check \"example\": a registry's name has a dot or a port, or is localhost\n";
     assert_eq!((output.code, output.err().as_str()), (1, why));
 }
 

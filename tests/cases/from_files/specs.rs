@@ -64,7 +64,7 @@ fn apply_takes_files_by_flags() {
     let two = format!("image: {0}/a:1\nfrom: d\n---\nimage: {0}/b:1\nfrom: d\n", fixture.registry.host());
     fixture.sandbox.write("two.yaml", two);
     let refused = fixture.run(&["apply", "-f", "two.yaml", "--from=d"]).err();
-    assert!(refused.starts_with("--from is for one list, and there are 2\n"), "{refused}");
+    assert!(refused.starts_with("--from applies to one list, and there are 2\n"), "{refused}");
 }
 
 #[test]

@@ -58,8 +58,8 @@ struct Row {
 
 const NONE: Failure = (&["missing"], "no such manifest: @/seed:none", "check the name");
 const KEPT_TAG: Failure = (&["changed", "over"], "failed to put manifest @/", "may not let this tag move");
-const TOO_LARGE: Failure = (PUSHES, "failed to put manifest @/", "takes no body of this size");
-const NO_LISTS: Failure = (&["probe"], "@/probe takes neither", "the table has the registry's own words");
+const TOO_LARGE: Failure = (PUSHES, "failed to put manifest @/", "accepts no body of this size");
+const NO_LISTS: Failure = (&["probe"], "@/probe takes neither", "the table has the registry's own messages");
 
 const fn row(name: &'static str, habit: Habit, failures: &'static [Failure]) -> Row {
     Row { name, habit, failures }
@@ -102,7 +102,7 @@ const HARMFUL: &[Row] = &[
     row("immutable, 403", |h, _| h.immutable_tags(403, "DENIED"), &[NONE, KEPT_TAG]),
     row("one type a tag, as zot", |h, _| h.one_type_a_tag(), &[NONE, (&["changed", "over"], "failed to put manifest @/", "with --type docker")]),
     row("reasons in detail alone, as Quay", |h, _| h.without_oci(400).reasons_in_detail(), &[
-        NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if it is the form that is refused"),
+        NONE, (&["changed", "over", "apply"], "failed to put manifest @/", "if the registry refuses this format"),
     ]),
     row("manifests too large, as docker-registry says it", |h, _| h.manifest_limit(300, 400), &[NONE, TOO_LARGE, NO_LISTS]),
     row("manifests too large, in detail alone", |h, _| h.manifest_limit(300, 400).reasons_in_detail(), &[NONE, TOO_LARGE, NO_LISTS]),

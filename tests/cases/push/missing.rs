@@ -40,7 +40,7 @@ fn assert_named(fixture: &Fixture, output: &Output, image: &Image, platform: &st
     );
     let previewed = format!("no such manifest: {child} ({platform}), which {list} names\n");
     assert!([pushed, previewed].iter().any(|said| output.err().starts_with(said)), "{}", output.err());
-    let hint = "\nhint: push the image there again, or take it out of the list\n";
+    let hint = "\nhint: push the image there again, or remove it from the list\n";
     assert!(output.err().contains(hint), "{}", output.err());
     assert_eq!(writes(&fixture.to), [""; 0]);
 }

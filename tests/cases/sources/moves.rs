@@ -215,7 +215,7 @@ fn what_is_picked_may_be_in_what_the_draft_has() {
     assert_eq!(fixture.digests("@app:1"), sorted(&[&amd, &arm]));
     for verb in [&["create", "--amend"][..], &offline, &["add", "--offline"]] {
         let refused = fixture.run(&[verb, &["--platform", "linux/riscv64", "@app:1", &named]].concat());
-        let lines = format!("no image for linux/riscv64 in {named}\nhint: there is: linux/amd64\n");
+        let lines = format!("no image for linux/riscv64 in {named}\nhint: available: linux/amd64\n");
         assert_eq!((refused.code, refused.err()), (1, lines), "{verb:?}");
     }
 }

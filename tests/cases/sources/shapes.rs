@@ -179,7 +179,7 @@ fn what_is_not_there_is_told_with_what_is() {
     fixture.registry.put_index("app", "deep", &nested(3, &Index::oci().image(&amd).build()));
     for source in ["@app:amd", "@app:deep"] {
         let refused = fixture.run(&["create", "@app:1", source, "--platform", "linux/arm64"]);
-        let hint = refused.err().contains("hint: there is: linux/amd64\n");
+        let hint = refused.err().contains("hint: available: linux/amd64\n");
         assert_eq!((refused.code, hint), (1, true), "{source}: {}", refused.err());
     }
     let refused = fixture.run(&["create", "@app:1", "@app:attested", "--attestations", "drop"]);

@@ -302,7 +302,7 @@ fn a_slip_is_answered_behind_docker_s_lines() {
             &["rm", "--dry-run", "l"],
             Some("'--dry-run' is a flag of add, annotate, apply, copy, create, prune, push, remove"),
         ),
-        (&["--purge", "push", "l"], Some("'--purge' is a flag of create, push; it goes behind the command")),
+        (&["--purge", "push", "l"], Some("'--purge' is a flag of create, push; put it after the command")),
         (&["create", "--bogus", "l", "i"], None),
         (&["create", "-x", "l", "i"], None),
         (&["creat", "l"], Some("did you mean 'create'?")),

@@ -22,7 +22,7 @@ pub(super) fn meant(near: &Near) -> String {
         Near::Word(word) => format!("did you mean '{word}'?"),
         Near::Other(what) => (*what).to_owned(),
         Near::Elsewhere { flag, verbs, before_verb } => {
-            let place = if *before_verb { "; it goes behind the command" } else { "" };
+            let place = if *before_verb { "; put it after the command" } else { "" };
             format!("'{flag}' is a flag of {}{place}", verbs.join(", "))
         }
     }
@@ -33,32 +33,32 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
     let hint = match error {
         CommandError::Name { typed, .. } => return reference::typed(typed),
         CommandError::Exists { list } => {
-            format!("{list} is a draft already: add --amend to add to it, or --replace to start it over")
+            format!("{list} exists as a draft: use --amend to add images to it, or --replace to replace it")
         }
         CommandError::NotInList { near: Some(near), .. } | CommandError::NotStoredIn { near: Some(near), .. } => {
             format!("did you mean '{near}'?")
         }
         CommandError::NotInList { list, drafted: true, .. } | CommandError::NotStoredIn { list, .. } => {
-            format!("inspect {list} shows what is in it")
+            format!("inspect {list} shows its images")
         }
         CommandError::NotInList { list, drafted: false, .. } => {
-            format!("there is no draft {list}: make it with create first")
+            format!("there is no draft {list}: create it first")
         }
         CommandError::Platform { near, .. } if !near.is_empty() => {
-            format!("did you mean '{}'? --force sets any other pair", near.join(" "))
+            format!("did you mean '{}'? --force allows any other pair", near.join(" "))
         }
         CommandError::Platform { .. } => {
-            "use a pair of names that Go has, for example: --os linux --arch amd64; --force sets any other".into()
+            "use Go's names, for example: --os linux --arch amd64; --force sets any other".into()
         }
-        CommandError::Empty(list) => format!("the draft has no images (any more): put some in with add {list} …"),
-        CommandError::NotStored(_) => "a draft is made with create, and lives until rm or push --purge".into(),
+        CommandError::Empty(list) => format!("the draft has no images: add some with add {list} …"),
+        CommandError::NotStored(_) => "create makes a draft; rm or push --purge deletes it".into(),
         CommandError::IsList(reference) => {
             format!("inspect {reference} shows its images: name them, as REPOSITORY@DIGEST")
         }
-        CommandError::NoSuchPlatform { there, .. } if there.is_empty() => "nothing there says what it runs on".into(),
-        CommandError::NoSuchPlatform { there, .. } => format!("there is: {}", there.join(", ")),
+        CommandError::NoSuchPlatform { there, .. } if there.is_empty() => "none of its images states a platform".into(),
+        CommandError::NoSuchPlatform { there, .. } => format!("available: {}", there.join(", ")),
         CommandError::TooDeep { .. } | CommandError::TooMany { .. } | CommandError::TooLarge { .. } => {
-            "name the images that are wanted, as REPOSITORY@DIGEST".into()
+            "name the images that you want, as REPOSITORY@DIGEST".into()
         }
         CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::Ambiguous { .. } => "give more digits".into(),
@@ -73,20 +73,24 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             "push that image again, or name the platforms that you want with --platform (in a file: platform)".into()
         }
         CommandError::Gone { .. } | CommandError::MissingChild(_) => {
-            "push the image there again, or take it out of the list".into()
+            "push the image there again, or remove it from the list".into()
         }
         CommandError::Twice { made, .. } => match made {
-            SpecOrigin::Draft => "take out what is too much with remove, or tell the images apart with annotate",
-            SpecOrigin::File => {
-                "take out what is too much in the file, or tell the images apart there by their platform"
+            SpecOrigin::Draft => {
+                "remove the extra images with remove, or give the images \
+                                  different platforms with annotate"
             }
+            SpecOrigin::File => "remove the extra images from the file, or give the images different platforms there",
             SpecOrigin::Images => "name one image for each platform",
-            SpecOrigin::Flags => "name each platform once in --platforms, or tell the images apart in a file (-f)",
+            SpecOrigin::Flags => {
+                "name each platform once in --platforms, or give the images \
+                                  different platforms in a file (-f)"
+            }
         }
         .into(),
-        CommandError::ManyLists { .. } => "--format json tells the digests of all, in their order".into(),
+        CommandError::ManyLists { .. } => "--format json prints the digests of all, in their order".into(),
         CommandError::ListTooLarge { .. } => "shorten its annotations, or leave images out".into(),
-        CommandError::OtherDigest { .. } => "name a tag, under which any list can go".into(),
+        CommandError::OtherDigest { .. } => "name a tag instead of the digest".into(),
         CommandError::NotAList(image) => format!("make a list of it with: create LIST {image}"),
         CommandError::Partial { failure, .. } => {
             return failure.each().iter().flat_map(|error| hints(error, certificates)).collect();
@@ -105,12 +109,12 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::NotVerified { reference, by_tag: true, .. } => reference::moved(reference),
         CommandError::Put { media_type, source, .. } => return registry::put(media_type, source, certificates),
         CommandError::Unpublishable(_) => {
-            "the table has the registry's own words; those who run it may be able to let lists in".into()
+            "the table has the registry's own messages; its operators may be able to allow lists".into()
         }
         CommandError::Incomplete { list, made, missing, extra } => return incomplete(list, *made, missing, extra),
         CommandError::NoPage(_) => "help lists the commands".into(),
         CommandError::Shim(source) => return shim(source),
-        CommandError::Output(_) => "what the command changes is changed; only the telling of it failed".into(),
+        CommandError::Output(_) => "the command made its changes; only its output failed".into(),
         _ => match error.describe().exchange {
             Some(source) => return registry::exchange(source, certificates),
             None => return Vec::new(),
@@ -122,7 +126,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
 /// The hint about a blob that none of its repositories has.
 fn gone(sources: &[String]) -> String {
     let sources = sources.join(" and ");
-    format!("the blob is not in {sources} any more: push the image there again, or take it out of the list")
+    format!("the blob is not in {sources} any more: push the image there again, or remove it from the list")
 }
 
 /// The hints about a shim that cannot be installed or removed.
@@ -143,15 +147,15 @@ fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]
     let (add, take) = match made {
         SpecOrigin::Draft => (
             format!("add what is missing with: add {list} IMAGE"),
-            format!("take out what is extra with: remove {list} {}", extra.join(" ")),
+            format!("remove what is extra with: remove {list} {}", extra.join(" ")),
         ),
         SpecOrigin::File => (
             format!("add an image for what is missing to the manifests of {list} in its file"),
-            format!("take what is extra out of the manifests of {list} in its file, or require it as well"),
+            format!("remove what is extra from the manifests of {list} in its file, or require it as well"),
         ),
         SpecOrigin::Flags => (
             "add what is missing to --platforms".to_owned(),
-            "take what is extra out of --platforms, or require it as well".to_owned(),
+            "remove what is extra from --platforms, or require it as well".to_owned(),
         ),
         SpecOrigin::Images => (
             "name an image for what is missing as well, or a file that has it (--from)".to_owned(),

@@ -62,7 +62,8 @@ fn may_be_the_form(media_type: &str, error: &RegistryError) -> bool {
 }
 
 /// The hint about a body that is too large.
-const TOO_LARGE: &str = "the registry, or a proxy before it, takes no body of this size; a manifest has 4 MiB at most";
+const TOO_LARGE: &str =
+    "the registry, or a proxy in front of it, accepts no body of this size; a manifest has 4 MiB at most";
 
 /// Whether the registry's message contains one of these words, given in lower case.
 fn says(error: &RegistryError, words: &[&str]) -> bool {
@@ -84,28 +85,28 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
     let has = |code: &str| error.codes().iter().any(|known| known == code);
     let hint = match (error.kind, error.status) {
         _ if has("MANIFEST_BLOB_UNKNOWN") || has("BLOB_UNKNOWN") || has("MANIFEST_UNKNOWN") => {
-            "the repository does not have all that the manifest names: push that again, or take it out of the list; \
+            "the repository does not have all that the manifest names: push that again, or remove it from the list; \
              push --dry-run says what is missing"
         }
         _ if may_be_the_tag(error) => {
-            "the registry may not let this tag move: choose another tag, or have the rule changed that keeps it"
+            "the registry may not let this tag move: choose another tag, or have its immutability rule changed"
         }
-        _ if has("TAG_INVALID") => "the tag may be one that the registry does not take, or does not let move",
+        _ if has("TAG_INVALID") => "the registry may not allow this tag, or may not allow it to move",
         (Kind::Refused, Some(413)) => TOO_LARGE,
         (Kind::Refused, _) if says(error, &["too large"]) => TOO_LARGE,
         (Kind::Refused, _) if may_be_the_form(media_type, error) => match media_type {
             media_type::OCI_INDEX => {
-                "if it is the form that is refused, publish a Docker manifest list instead with --type docker"
+                "if the registry refuses this format, publish a Docker manifest list instead with --type docker"
             }
             media_type::DOCKER_LIST => {
-                "if it is the form that is refused, publish an OCI image index instead with --type oci"
+                "if the registry refuses this format, publish an OCI image index instead with --type oci"
             }
             media_type::OCI_MANIFEST => {
-                "if it is the form that is refused, build the image in Docker's (buildx: --output \
+                "if the registry refuses this format, build the image in Docker's (buildx: --output \
                  type=image,push=true,oci-mediatypes=false)"
             }
             media_type::DOCKER_MANIFEST => {
-                "if it is the form that is refused, build the image in OCI's (buildx: --output \
+                "if the registry refuses this format, build the image in OCI's (buildx: --output \
                  type=image,push=true,oci-mediatypes=true)"
             }
             _ => return exchange(error, certificates),
@@ -140,7 +141,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
             return vec![of_address(registry, given)];
         }
         Kind::NoHost => reference::UNDERSCORE.into(),
-        Kind::Quota => format!("delete images that nobody needs from {registry}, or have the quota raised"),
+        Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
         Kind::ByteOrderMark => {
             "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into()
         }
@@ -149,7 +150,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         }
         Kind::TooLarge => return Vec::new(),
         Kind::Proxy if error.status == Some(407) => {
-            "the proxy wants a login: give it as HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for plain HTTP)"
+            "the proxy requires a login: set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for plain HTTP)"
                 .into()
         }
         Kind::Refused if error.status == Some(405) && error.is_write() => {
@@ -173,8 +174,8 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
         }
-        Kind::RateLimited => "wait before trying again; a login usually raises the limit".into(),
-        Kind::PlainHttp => "add --insecure if you trust the network between here and there".into(),
+        Kind::RateLimited => "wait, then try again; a login usually raises the limit".into(),
+        Kind::PlainHttp => "add --insecure if you trust the network to the registry".into(),
         // certs.d is not opened for this host.
         Kind::Certificate if certs_d_name(host).is_none() => {
             "name the authority's certificate in SSL_CERT_FILE, or add --insecure to skip the check".into()
@@ -206,12 +207,13 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
             "check that {registry} is up and that this machine may reach it, or give it more time with --timeout"
         ),
         Kind::Proxy => "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY".into(),
-        Kind::Credentials => format!("mend it, or log in again with: docker login {registry}"),
+        Kind::Credentials => format!("fix it, or log in again with: docker login {registry}"),
         Kind::Verification => {
-            "somebody between here and the registry changes what is served, or the registry is broken; nothing was kept"
+            "something between this machine and the registry changes the content, or the registry is \
+             broken; nothing was stored"
                 .into()
         }
-        Kind::Server => "the registry is at fault; trying again later may help".into(),
+        Kind::Server => "the registry failed; try again later".into(),
         Kind::Protocol => {
             format!("check that {registry} is a registry, and that no proxy or sign-in page answers in its place")
         }
@@ -228,11 +230,9 @@ fn of_address(registry: &str, address: Option<&Address>) -> String {
              called (the Host and X-Forwarded-Proto headers)"
         ),
         Some(AddressSource::TokenServer) => {
-            format!(
-                "{registry} gives its logins to that server: check that it is up and that this machine may reach it"
-            )
+            format!("{registry} uses that server for logins: check that it is up and that this machine may reach it")
         }
-        _ => format!("{registry} sends its clients there: check that this machine may reach that address"),
+        _ => format!("{registry} named that address: check that this machine may reach that address"),
     }
 }
 

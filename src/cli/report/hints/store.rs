@@ -25,7 +25,7 @@ pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
 pub(super) fn of_store(error: &StoreError) -> Vec<String> {
     let hint = match error {
         StoreError::Entry { path, .. } => {
-            format!("mend or delete {}, then add the image again with create --amend", path.display())
+            format!("fix or delete {}, then add the image again with create --amend", path.display())
         }
         StoreError::NoLocks { .. } => {
             "keep drafts on a local disk: set DOCKER_CONFIG, or --config, to a directory there".into()
@@ -36,7 +36,7 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
         StoreError::FileTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),
         StoreError::Sidecar { path, .. } => {
-            format!("mend {0}, or delete it and lose what only it knows: which list it is, and its annotations", path.display())
+            format!("fix {0}, or delete it and lose what only it contains: the list's name and its annotations", path.display())
         }
         StoreError::Stray { path, .. } => format!(
             "docker has made the draft anew, or it is a copy that docker has changed: delete {} to go on without what it \
@@ -47,12 +47,12 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
             format!("make it yours: sudo chown \"$USER\" {}", path.display())
         }
         StoreError::InUse { holder: Some(process), .. } => {
-            format!("look what process {process} is doing, or wait longer with --timeout")
+            format!("check what process {process} is doing, or wait longer with --timeout")
         }
         StoreError::InUse { holder: None, .. } => "wait longer with --timeout".into(),
-        StoreError::NoEntry { path } => format!("look what {} is, and move it away", path.display()),
+        StoreError::NoEntry { path } => format!("check what {} is, and move it away", path.display()),
         StoreError::Misplaced { path, .. } | StoreError::TooLarge { path, .. } | StoreError::TooMany { path, .. } => {
-            format!("docker-manifest did not put it there; look what {} is, and move it away", path.display())
+            format!("docker-manifest did not put it there; check what {} is, and move it away", path.display())
         }
         StoreError::Foreign { path, .. } => {
             format!("if you trust what is in it, make it yours: chown -R \"$USER\" {}", path.display())
