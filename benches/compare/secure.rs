@@ -101,7 +101,10 @@ impl Place {
             links: vec![link],
             stock,
             login: BASE64_STANDARD.encode("alice:secret"),
-            env: vec![("SSL_CERT_FILE".to_owned(), trusted.to_string_lossy().into_owned())],
+            // No tool is to read the system's authorities: that is work, and as much as there are of them.
+            env: [("SSL_CERT_FILE", &trusted), ("SSL_CERT_DIR", &files.path().join("none"))]
+                .map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()))
+                .to_vec(),
             _registry: registry,
             _tokens: (tokens, token_link),
             _files: files,

@@ -131,7 +131,8 @@ fn row(key: &Key, results: &Results) -> Vec<String> {
     let ours = results.median(&Key { tool: OURS, ..key.clone() });
     let ratio = ours.map(|ours| sample.usage.wall.as_secs_f64() / ours.usage.wall.as_secs_f64());
     row.extend([
-        sample.requests.to_string(),
+        // A link sees none in what is encrypted.
+        if sample.requests == 0 { "–".to_owned() } else { sample.requests.to_string() },
         sample.connections.to_string(),
         round_trips(&sample, key.rtt).map_or_else(|| "–".to_owned(), |trips| format!("{trips:.1}")),
         millis(sample.usage.wall),
