@@ -69,7 +69,7 @@ pub(crate) fn large(client: &Client, images: usize, shared: usize, own: usize) -
     let made = |number: usize| {
         let Source { name, platform, repository, .. } = source(number);
         let image = Image::docker().platform("linux", &platform.1).variant(&platform.2);
-        let image = image.layer(&shared).layer(&filler(number as u64 + 1, own)).build();
+        let image = image.layer(&shared).layer(filler(number as u64 + 1, own)).build();
         Source { name, platform, repository, image }
     };
     // One after the other: they are large.

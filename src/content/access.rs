@@ -1,20 +1,10 @@
 //! The two sides of a copy.
 
 use crate::content::error::ContentError;
-use crate::content::oci_layout::LayoutName;
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
-use crate::reference::{Reference, Repository};
-
-/// Where an image is, or is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// In a repository of a registry.
-    Registry(Reference),
-    /// In an OCI image layout on disk.
-    Layout(LayoutName),
-}
+use crate::reference::Repository;
 
 /// A place that images are read from. Its methods may be called by several threads at once.
 pub trait ContentSource: Sync {

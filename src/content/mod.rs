@@ -5,10 +5,12 @@
 
 mod access;
 mod error;
+mod location;
 pub mod oci_layout;
 pub mod registry;
 mod repository;
 
-pub use access::{ContentSink, ContentSource, Location};
+pub use access::{ContentSink, ContentSource};
 pub use error::{ContentError, LayoutError};
+pub use location::Location;
 pub use repository::RegistryRepository;

@@ -209,7 +209,10 @@ impl PreconnectPool {
         let mut state = lock(&self.state);
         let is_first = !std::mem::replace(&mut state.is_in_use, true);
         let end = patience.and_then(|patience| Instant::now().checked_add(patience));
-        while !is_first {
+        loop {
+            if is_first {
+                break;
+            }
             state.ready.retain_mut(ReadyConnection::is_of_use);
             let is_fresh = |ready: &ReadyConnection| ready.opened.elapsed() < FRESH_MAX;
             if let Some(ready) = state.ready.pop_if(|ready| !only_fresh || is_fresh(ready)) {

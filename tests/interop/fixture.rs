@@ -31,7 +31,17 @@ fn image(builder: ImageBuilder, platform: &str, text: &str) -> Image {
     let (os, architecture) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let builder = builder.platform(os, architecture);
     let builder = parts.next().map_or(builder.clone(), |variant| builder.variant(variant));
-    builder.layer(gzip_stored(format!("{text} {platform}").as_bytes())).build()
+    builder.layer(gzip_stored(&archive(&format!("{text} {platform}")))).build()
+}
+
+/// A tar archive with one file, as buildah unpacks it.
+fn archive(text: &str) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o644);
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, "text", text.as_bytes()).expect("an archive in memory");
+    archive.into_inner().expect("an archive in memory")
 }
 
 fn docker_image(platform: &str) -> Image {

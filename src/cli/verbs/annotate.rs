@@ -37,13 +37,11 @@ fn one_image(context: &Context, args: &Annotate, list: &Reference, typed: &RefAr
     Ok(())
 }
 
+/// From a draft, if there is one, to the draft that replaces it.
+type Change<'a> = dyn FnMut(Option<&Draft>) -> Result<Option<Draft>, CommandError> + 'a;
+
 /// Changes the draft, or with `--push` the published list.
-fn changed(
-    context: &Context,
-    args: &Annotate,
-    list: &Reference,
-    change: &mut dyn FnMut(Option<&Draft>) -> Result<Option<Draft>, CommandError>,
-) -> Result<(), CommandError> {
+fn changed(context: &Context, args: &Annotate, list: &Reference, change: &mut Change<'_>) -> Result<(), CommandError> {
     if args.push {
         return one_step::change(context, &args.network, &args.publish, list, |_, _, before| {
             Ok(change(Some(before))?.unwrap_or_else(|| before.clone()))

@@ -48,7 +48,7 @@ impl Files {
     }
 
     /// Opens a file; `None` if it does not exist. Returns its size too, in bytes.
-    pub(super) fn open(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>, LayoutError> {
+    pub(super) fn open(&self, name: &str) -> Result<Option<OpenFile>, LayoutError> {
         match self {
             Files::Directory(root) => match file_in(root, name)? {
                 Some((file, size)) => Ok(Some((Box::new(file), size))),
@@ -128,8 +128,11 @@ fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
     let _ = follow;
     let file = options.open(path)?;
     let metadata = file.metadata()?;
-    Ok(metadata.is_file().then(|| (file, metadata.len())))
+    Ok(metadata.is_file().then_some((file, metadata.len())))
 }
+
+/// A file that was opened, and its size in bytes.
+pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
 
 /// The bytes of an archive, expanded.
 enum ArchiveReader {

@@ -223,7 +223,7 @@ struct LayoutBlob<'a> {
     digest: &'a Digest,
     length: Option<u64>,
     /// The file, and the position in it.
-    stream: Option<(Box<dyn Read + Send>, u64)>,
+    stream: Option<files::OpenFile>,
     failure: Option<LayoutError>,
 }
 

@@ -109,7 +109,9 @@ impl fmt::Display for LayoutName {
 mod tests {
     use super::*;
 
-    fn parts(text: &str) -> Option<Result<(LayoutKind, String, Option<String>, bool), String>> {
+    type Parts = (LayoutKind, String, Option<String>, bool);
+
+    fn parts(text: &str) -> Option<Result<Parts, String>> {
         let of = |name: LayoutName| (name.kind, name.path.display().to_string(), name.tag, name.digest.is_some());
         LayoutName::parse(text).map(|name| name.map(of))
     }

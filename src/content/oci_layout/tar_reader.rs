@@ -7,7 +7,8 @@ use std::io::{self, Read};
 use tar::{EntryType, Header};
 
 /// The size of a tar block, in bytes.
-const BLOCK: u64 = 512;
+const BLOCK_BYTES: usize = 512;
+const BLOCK: u64 = BLOCK_BYTES as u64;
 /// The maximum number of members.
 const MEMBERS_MAX: usize = 100_000;
 /// The maximum size of an extended header, in bytes.
@@ -99,7 +100,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// The next header; `None` at the end of the archive.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
-        let mut block = [0; BLOCK as usize];
+        let mut block = [0; BLOCK_BYTES];
         let mut filled = 0;
         while let Some(room) = block.get_mut(filled..).filter(|room| !room.is_empty()) {
             match self.reader.read(room) {

@@ -221,7 +221,8 @@ impl<'a> Discovery<'a> {
         seen: &mut BTreeSet<Subject>,
         found: &mut Vec<FoundReferrer>,
     ) -> Result<Vec<Subject>, CommandError> {
-        let (mut order, mut about): (Vec<Subject>, BTreeMap<Subject, (Digest, Vec<String>)>) = Default::default();
+        let mut order: Vec<Subject> = Vec::new();
+        let mut about: BTreeMap<Subject, (Digest, Vec<String>)> = BTreeMap::new();
         for Listed { subject, digest, tag, .. } in listed {
             let referrer = Subject { repository: subject.repository, digest };
             if seen.insert(referrer.clone()) {

@@ -60,7 +60,7 @@ fn a_file_that_is_cut_off_is_an_error_that_names_it() {
         for end in [0, 1, digest, digest + 10, digest + 63, whole - 1].into_iter().filter(|end| *end < whole) {
             // The digest alone is whole already, where a name follows it.
             let cut = &text[..end];
-            if end > digest + 63 && tool.contains("sums") || end > digest + 63 && *tool == "export" {
+            if end > digest + 63 && (tool.contains("sums") || *tool == "export") {
                 continue;
             }
             fixture.sandbox.write("cut", cut);
