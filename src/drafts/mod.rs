@@ -4,6 +4,7 @@
 //! reads, changes and writes a draft under a lock, and a registry has no locks.
 
 pub mod docker_dir;
+pub mod registry;
 
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;

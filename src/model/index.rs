@@ -98,6 +98,14 @@ impl Index {
     /// # Errors
     /// None for a valid value.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
+        Ok(json::indent(&self.encode_compact()?, INDENTATION))
+    }
+
+    /// The same on one line, without white space.
+    ///
+    /// # Errors
+    /// None that a valid value can cause.
+    pub fn encode_compact(&self) -> Result<Vec<u8>, DocumentError> {
         let document = Document {
             schema_version: 2,
             media_type: &self.media_type,
@@ -106,7 +114,7 @@ impl Index {
             subject: self.subject.as_ref(),
             annotations: &self.annotations,
         };
-        Ok(json::indent(&json::encode(&document)?, INDENTATION))
+        Ok(json::encode(&document)?)
     }
 
     /// What a Docker manifest list cannot hold of this, in words; `None` if it can hold all.

@@ -79,6 +79,11 @@ impl Registry {
         self.session.requests().saturating_sub(ahead)
     }
 
+    /// Whether the registry has said in an answer so far that it is Artifactory.
+    pub(crate) fn is_artifactory(&self, repository: &Repository) -> bool {
+        self.session.is_artifactory(repository.domain())
+    }
+
     /// Announces the access that the command will need, so that the first token covers all of it.
     pub fn announce(&self, repository: &Repository, access: Access) {
         self.session.announce(repository.domain(), Scope::repository(repository.path(), access));

@@ -31,6 +31,8 @@ const ROUNDS_MAX: usize = 4;
 const BLIND_BODY_MAX: usize = 128 * 1024;
 /// A server whose limit for a whole head is 8 KiB may refuse an `Authorization` longer than this.
 const HEADER_LONG: usize = 4096;
+/// The headers by which Artifactory can be told.
+const ARTIFACTORY: [&str; 2] = ["X-JFrog-Version", "X-Artifactory-Id"];
 /// The time limit of a courtesy request.
 const COURTESY: Duration = Duration::from_secs(10);
 /// The default time limit of an operation.
@@ -53,6 +55,8 @@ pub(crate) struct Session {
     /// Registries whose API root requires no login, or one that the user does not have: their 404 is final. One request
     /// at a time finds this out.
     pub(super) doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    /// Registries that say of themselves that they are Artifactory.
+    pub(super) artifactory: Mutex<BTreeSet<String>>,
     pub(super) expected: Expectations,
 }
 
@@ -89,6 +93,7 @@ impl Session {
             known_servers,
             expected: Expectations::default(),
             open: Mutex::default(),
+            artifactory: Mutex::default(),
             doors: Mutex::default(),
         }
     }
@@ -280,6 +285,11 @@ impl Session {
         })
     }
 
+    /// Whether a registry has said in an answer that it is Artifactory.
+    pub(crate) fn is_artifactory(&self, registry: &str) -> bool {
+        lock(&self.artifactory).contains(registry)
+    }
+
     /// Sends once, following redirects. The credentials stay with the first origin.
     pub(crate) fn follow(
         &self,
@@ -305,6 +315,9 @@ impl Session {
         };
         let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
+        if is_home && ARTIFACTORY.iter().any(|name| answer.header(name).is_some()) {
+            lock(&self.artifactory).insert(call.registry.to_owned());
+        }
         let redirected = || {
             let origin = answer.quote(&last.origin.to_string());
             Address { origin, source: AddressSource::Redirect }

@@ -1,0 +1,279 @@
+//! The document of an entry: an index of one image and its attestations, which says of itself to which list, run and
+//! key it belongs. See `store-format.md`, "Shared drafts".
+//!
+//! What a registry serves under an entry's tag was perhaps put there by a stranger. So it is bounded, and everything in
+//! it is checked before it is used.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::drafts::registry::name::{EntryKey, EntryName, TagParts};
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::{DocumentError, media_type};
+
+/// What begins the name of every annotation that is ours. None of them reaches a published list.
+pub const RESERVED: &str = "org.docker-manifest.";
+
+const DRAFT: &str = "org.docker-manifest.draft";
+const ATTEMPT: &str = "org.docker-manifest.draft.attempt";
+const KEY: &str = "org.docker-manifest.draft.key";
+const LIST: &str = "org.docker-manifest.draft.list";
+const RUN: &str = "org.docker-manifest.draft.run";
+
+/// The version of the format.
+const VERSION: &str = "1";
+
+/// The largest entry, in bytes. One with an attestation has less than 1000.
+pub const ENTRY_MAX: usize = 256 * 1024;
+
+/// How many attestations an entry has, at most.
+pub const ATTESTATIONS_MAX: usize = 64;
+
+/// One image of a list, its attestations, and where it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedEntry {
+    /// List, run and key.
+    pub name: EntryName,
+    /// How often the run was started when this was made, if that is known.
+    pub attempt: Option<u64>,
+    /// The image as the list will describe it.
+    pub image: Descriptor,
+    /// Its attestations, likewise.
+    pub attestations: Vec<Descriptor>,
+    /// Whether the document says that it is ours: an OCI index does, and a Docker manifest list cannot.
+    pub is_labelled: bool,
+}
+
+/// Why a document is not the entry that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Document(#[from] DocumentError),
+    /// It is neither an OCI index nor a Docker manifest list.
+    #[error("it is served as {:?}, not as an index", crate::sanitize::word(.0))]
+    MediaType(String),
+    /// It is too large, in bytes.
+    #[error("it has {0} bytes, and an entry has up to {ENTRY_MAX}")]
+    Size(usize),
+    /// An index without our annotations.
+    #[error("it is an index of somebody else: it has no annotation {DRAFT}")]
+    Unlabelled,
+    /// Of a later version.
+    #[error("its format is {:?}; this program knows format {VERSION}", crate::sanitize::word(.0))]
+    Version(String),
+    /// It belongs to another list, run or key than its tag says.
+    #[error("its annotations name another list, run or platform than its tag")]
+    Elsewhere,
+    /// It has something that no entry has.
+    #[error("it has {0}")]
+    Beyond(&'static str),
+    /// It is not made of one image and its attestations.
+    #[error("{0}")]
+    Shape(&'static str),
+    /// The image is not for the platform that the key says.
+    #[error("its image is for {platform}, and its key is {key}")]
+    Platform {
+        /// What the image is for.
+        platform: String,
+        /// What the entry is called.
+        key: String,
+    },
+}
+
+impl SharedEntry {
+    /// The entry as an OCI index on one line. Equal entries have equal bytes.
+    ///
+    /// # Errors
+    /// An entry that [`SharedEntry::read`] would refuse.
+    pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
+        let mut annotations: BTreeMap<String, String> =
+            [(DRAFT, VERSION.to_owned()), (KEY, self.name.key.as_str().to_owned()), (LIST, self.name.list.clone())]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
+        annotations.extend(self.name.run.iter().map(|run| (RUN.to_owned(), run.clone())));
+        annotations.extend(self.attempt.map(|attempt| (ATTEMPT.to_owned(), attempt.to_string())));
+        self.document(media_type::OCI_INDEX, annotations)
+    }
+
+    /// The entry as a Docker manifest list, for registries that take no OCI index; `None` where such a list has no
+    /// place for what the entry says of its image.
+    ///
+    /// # Errors
+    /// As [`SharedEntry::encode`].
+    pub fn encode_for_docker(&self) -> Result<Option<Vec<u8>>, EntryError> {
+        let is_beyond = Index { manifests: vec![self.image.clone()], ..Index::default() }.beyond_docker().is_some();
+        if is_beyond || !self.attestations.is_empty() {
+            return Ok(None);
+        }
+        self.document(media_type::DOCKER_LIST, BTreeMap::new()).map(Some)
+    }
+
+    fn document(&self, media_type: &str, annotations: BTreeMap<String, String>) -> Result<Vec<u8>, EntryError> {
+        let manifests: Vec<Descriptor> = std::iter::once(&self.image).chain(&self.attestations).cloned().collect();
+        parts(&manifests)?;
+        check_key(&self.name.key, &self.image)?;
+        let index = Index { media_type: media_type.to_owned(), manifests, annotations, ..Index::default() };
+        let bytes = index.encode_compact()?;
+        check_size(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads what a registry served under the tag of an entry.
+    ///
+    /// # Errors
+    /// A document that is no entry, or not the one that is expected.
+    pub fn read(served_type: &str, bytes: &[u8], tag: &str, expected: Expected<'_>) -> Result<SharedEntry, EntryError> {
+        check_size(bytes)?;
+        let index = Index::decode(bytes)?;
+        let is_labelled = match media_type::known(served_type) {
+            Some(media_type::OCI_INDEX) => true,
+            Some(media_type::DOCKER_LIST) => false,
+            _ => return Err(EntryError::MediaType(served_type.to_owned())),
+        };
+        let (image, attestations) = parts(&index.manifests)?;
+        if !index.artifact_type.is_empty() {
+            return Err(EntryError::Beyond("an artifact type"));
+        }
+        if index.subject.is_some() {
+            return Err(EntryError::Beyond("a subject"));
+        }
+        let (found, attempt) = if is_labelled {
+            labels(&index.annotations)?
+        } else if index.annotations.is_empty() {
+            (by_tag(tag, expected, &image)?, None)
+        } else {
+            return Err(EntryError::Beyond("annotations, which a Docker manifest list cannot have"));
+        };
+        if found.tag() != tag || !expected.is_met_by(&found) {
+            return Err(EntryError::Elsewhere);
+        }
+        check_key(&found.key, &image)?;
+        Ok(SharedEntry { name: found, attempt, image, attestations, is_labelled })
+    }
+
+    /// The tag that a document belongs under, if it is an entry of this list and run; `None` where it does not say.
+    pub fn tag_of(served_type: &str, bytes: &[u8], list: &str, run: Option<&str>) -> Option<String> {
+        check_size(bytes).ok()?;
+        let index = Index::decode(bytes).ok()?;
+        if media_type::known(served_type) == Some(media_type::OCI_INDEX) {
+            return labels(&index.annotations).ok().map(|(name, _)| name.tag());
+        }
+        let (image, _) = parts(&index.manifests).ok()?;
+        let key = image.platform.as_ref().and_then(EntryKey::of)?;
+        Some(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key }.tag())
+    }
+
+    /// All that the entry brings into the list.
+    pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        std::iter::once(&self.image).chain(&self.attestations)
+    }
+}
+
+/// What is known of an entry before it is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Expected<'a> {
+    /// All that its tag was derived from.
+    Name(&'a EntryName),
+    /// The list's tag and the run.
+    Run(&'a str, Option<&'a str>),
+    /// Nothing but its tag.
+    Any,
+}
+
+impl Expected<'_> {
+    fn is_met_by(self, found: &EntryName) -> bool {
+        match self {
+            Expected::Name(name) => name == found,
+            Expected::Run(list, run) => found.list == list && found.run.as_deref() == run,
+            Expected::Any => true,
+        }
+    }
+}
+
+/// Which entry a Docker manifest list under this tag is: it says nothing of that itself.
+fn by_tag(tag: &str, expected: Expected<'_>, image: &Descriptor) -> Result<EntryName, EntryError> {
+    match expected {
+        Expected::Name(name) => Ok(name.clone()),
+        Expected::Any => Err(EntryError::Unlabelled),
+        Expected::Run(list, run) => {
+            let TagParts { key, .. } = TagParts::of(tag).ok_or(EntryError::Elsewhere)?;
+            let derived = image.platform.as_ref().and_then(EntryKey::of).filter(|own| own.tag_part() == key);
+            let key = derived.unwrap_or_else(|| EntryKey::said(key));
+            Ok(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key })
+        }
+    }
+}
+
+fn check_size(bytes: &[u8]) -> Result<(), EntryError> {
+    if bytes.len() > ENTRY_MAX { Err(EntryError::Size(bytes.len())) } else { Ok(()) }
+}
+
+/// What the annotations of an OCI index say.
+fn labels(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u64>), EntryError> {
+    match annotations.get(DRAFT).map(String::as_str) {
+        Some(VERSION) => {}
+        Some(other) => return Err(EntryError::Version(other.to_owned())),
+        None => return Err(EntryError::Unlabelled),
+    }
+    let required = |name: &'static str| annotations.get(name).cloned().ok_or(DocumentError::Missing(name));
+    let key = EntryKey::said(required(KEY)?);
+    let wrong = EntryError::Shape("its annotation org.docker-manifest.draft.attempt is no number");
+    let attempt = annotations.get(ATTEMPT).map(|text| text.parse().map_err(|_| wrong)).transpose()?;
+    Ok((EntryName { list: required(LIST)?, run: annotations.get(RUN).cloned(), key }, attempt))
+}
+
+/// The image and its attestations.
+fn parts(manifests: &[Descriptor]) -> Result<(Descriptor, Vec<Descriptor>), EntryError> {
+    let images: Vec<&Descriptor> = manifests.iter().filter(|line| attested(line).is_none()).collect();
+    let [image] = images.as_slice() else {
+        return Err(EntryError::Shape("it does not have exactly one image"));
+    };
+    let attestations: Vec<Descriptor> = manifests.iter().filter(|line| attested(line).is_some()).cloned().collect();
+    if attestations.len() > ATTESTATIONS_MAX {
+        return Err(EntryError::Shape("it has more than 64 attestations"));
+    }
+    if attestations.iter().any(|line| attested(line).as_ref() != Some(&image.digest)) {
+        return Err(EntryError::Shape("it has an attestation of another image"));
+    }
+    manifests.iter().try_for_each(check_descriptor)?;
+    Ok(((*image).clone(), attestations))
+}
+
+fn check_descriptor(line: &Descriptor) -> Result<(), EntryError> {
+    if !matches!(line.media_type.as_str(), media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST) {
+        return Err(EntryError::Shape("it names something that is no image manifest"));
+    }
+    if !line.urls.is_empty() {
+        return Err(EntryError::Beyond("urls"));
+    }
+    if line.annotations.keys().any(|name| name.starts_with(RESERVED)) {
+        return Err(EntryError::Beyond("a reserved annotation at its image"));
+    }
+    let is_content = |data: &String| {
+        let content = STANDARD.decode(data).unwrap_or_default();
+        content.len() as u64 == line.size && line.digest.verifies(&content)
+    };
+    if !line.data.is_empty() && !is_content(&line.data) {
+        return Err(EntryError::Beyond("embedded data that is not the image"));
+    }
+    Ok(())
+}
+
+/// Whether an image is for the platform that a key says. A name that somebody chose fits every image.
+fn check_key(key: &EntryKey, image: &Descriptor) -> Result<(), EntryError> {
+    let own = image.platform.as_ref().and_then(EntryKey::of);
+    if !key.is_platform() || own.as_ref() == Some(key) {
+        return Ok(());
+    }
+    let platform = image.platform.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".to_owned());
+    Err(EntryError::Platform { platform, key: key.to_string() })
+}
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;

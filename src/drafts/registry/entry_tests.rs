@@ -1,0 +1,168 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::digest::Digest;
+use crate::platform::Platform;
+
+fn image(platform: &str) -> Descriptor {
+    let platform = Some(Platform::parse(platform).unwrap());
+    Descriptor { platform, ..Descriptor::new(media_type::OCI_MANIFEST, Digest::of(b"child"), 1234) }
+}
+
+fn attestation() -> Descriptor {
+    let notes = [
+        ("vnd.docker.reference.type", "attestation-manifest".to_owned()),
+        ("vnd.docker.reference.digest", Digest::of(b"child").to_string()),
+    ];
+    Descriptor {
+        platform: Some(Platform { os: "unknown".into(), architecture: "unknown".into(), ..Platform::default() }),
+        annotations: notes.map(|(name, value)| (name.to_owned(), value)).into(),
+        ..Descriptor::new(media_type::OCI_MANIFEST, Digest::of(b"attestation"), 566)
+    }
+}
+
+fn entry() -> SharedEntry {
+    let image = image("linux/arm64");
+    let key = EntryKey::of(image.platform.as_ref().unwrap()).unwrap();
+    let run = Some("github:601234567:16412345678".to_owned());
+    let name = EntryName { list: "1.2.3".into(), run, key };
+    SharedEntry { name, attempt: Some(2), image, attestations: vec![attestation()], is_labelled: true }
+}
+
+fn read(bytes: &[u8]) -> Result<SharedEntry, EntryError> {
+    let name = entry().name;
+    SharedEntry::read(media_type::OCI_INDEX, bytes, &name.tag(), Expected::Name(&name))
+}
+
+/// The very bytes of the format, which no change of the program may change.
+#[test]
+fn the_bytes_are_those_of_the_format() {
+    let (child, attestation) = (Digest::of(b"child"), Digest::of(b"attestation"));
+    let expected = [
+        r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":["#.to_owned(),
+        r#"{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1234,"#.to_owned(),
+        format!(r#""digest":"{child}","platform":{{"architecture":"arm64","os":"linux"}}}},"#),
+        r#"{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":566,"#.to_owned(),
+        format!(r#""digest":"{attestation}","annotations":{{"vnd.docker.reference.digest":"{child}","#),
+        r#""vnd.docker.reference.type":"attestation-manifest"},"#.to_owned(),
+        r#""platform":{"architecture":"unknown","os":"unknown"}}],"#.to_owned(),
+        r#""annotations":{"org.docker-manifest.draft":"1","org.docker-manifest.draft.attempt":"2","#.to_owned(),
+        r#""org.docker-manifest.draft.key":"linux/arm64","org.docker-manifest.draft.list":"1.2.3","#.to_owned(),
+        r#""org.docker-manifest.draft.run":"github:601234567:16412345678"}}"#.to_owned(),
+    ];
+    let bytes = entry().encode().unwrap();
+    assert_eq!(String::from_utf8(bytes.clone()).unwrap(), expected.concat());
+    assert!(bytes.len() < 1000, "{}", bytes.len());
+    assert_eq!(read(&bytes).unwrap(), entry());
+}
+
+#[test]
+fn a_docker_list_is_proven_by_its_tag() {
+    let docker = Descriptor { media_type: media_type::DOCKER_MANIFEST.into(), ..image("linux/arm64") };
+    let plain = SharedEntry { attempt: None, image: docker, attestations: vec![], is_labelled: false, ..entry() };
+    let bytes = plain.encode_for_docker().unwrap().unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("annotations"));
+    let tag = plain.name.tag();
+    let read = |expected| SharedEntry::read(media_type::DOCKER_LIST, &bytes, &tag, expected);
+    assert_eq!(read(Expected::Name(&plain.name)).unwrap(), plain);
+    assert_eq!(read(Expected::Run("1.2.3", plain.name.run.as_deref())).unwrap(), plain);
+    assert_eq!(read(Expected::Run("1.2.3", None)), Err(EntryError::Elsewhere));
+    assert_eq!(read(Expected::Any), Err(EntryError::Unlabelled));
+    // What such a list has no place for is not dropped.
+    assert_eq!(entry().encode_for_docker().unwrap(), None);
+}
+
+/// Each of these is what a stranger, or a mistake, can put under the tag of an entry.
+#[test]
+fn what_is_no_entry_is_refused() {
+    let text = String::from_utf8(entry().encode().unwrap()).unwrap();
+    let child = Digest::of(b"child").to_string();
+    let second = format!(r#"{{"mediaType":"{}","size":1,"digest":"{child}"}},"#, media_type::OCI_MANIFEST);
+    let changes: [(&str, &str, &str); 14] = [
+        ("draft\":\"1\"", "draft\":\"2\"", "format is"),
+        ("\"org.docker-manifest.draft\":\"1\",", "", "somebody else"),
+        ("linux/arm64", "linux/amd64", "another list, run or platform"),
+        ("draft.list\":\"1.2.3\"", "draft.list\":\"1.2.4\"", "another list, run or platform"),
+        ("github:601234567", "github:601234568", "another list, run or platform"),
+        ("\"architecture\":\"arm64\"", "\"architecture\":\"s390x\"", "image is for linux/s390x"),
+        ("\"manifests\":[", &format!("\"manifests\":[{second}"), "exactly one image"),
+        ("\"size\":1234", "\"urls\":[\"https://x.example/\"],\"size\":1234", "urls"),
+        ("\"size\":1234", "\"data\":\"YWJj\",\"size\":1234", "embedded data"),
+        ("\"size\":1234", "\"annotations\":{\"org.docker-manifest.x\":\"1\"},\"size\":1234", "reserved annotation"),
+        ("image.manifest.v1+json\",\"size\":1234", "image.index.v1+json\",\"size\":1234", "no image manifest"),
+        ("\"schemaVersion\":2", "\"schemaVersion\":2,\"artifactType\":\"a/b\"", "an artifact type"),
+        ("draft.attempt\":\"2\"", "draft.attempt\":\"x\"", "attempt is no number"),
+        ("\"schemaVersion\":2", "\"schemaVersion\":[[", "not valid JSON"),
+    ];
+    for (old, new, why) in changes {
+        let changed = text.replacen(old, new, 1);
+        assert_ne!(changed, text, "{old}");
+        let refused = read(changed.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{new}: {refused}");
+    }
+    let subject = format!(r#""subject":{{"mediaType":"a","size":1,"digest":"{child}"}},"annotations":{{"org"#);
+    let refused = read(text.replacen("\"annotations\":{\"org", &subject, 1).as_bytes()).unwrap_err();
+    assert_eq!(refused, EntryError::Beyond("a subject"));
+    let other = text.replacen(
+        &format!("reference.digest\":\"{child}"),
+        &format!("reference.digest\":\"{}", Digest::of(b"")),
+        1,
+    );
+    assert!(matches!(read(other.as_bytes()), Err(EntryError::Shape(_))));
+    let padded = text.replacen("{\"schemaVersion\"", &format!("{{{}\"schemaVersion\"", " ".repeat(ENTRY_MAX)), 1);
+    assert_eq!(read(padded.as_bytes()), Err(EntryError::Size(padded.len())));
+    let name = entry().name;
+    let served = SharedEntry::read("text/html", text.as_bytes(), &name.tag(), Expected::Name(&name));
+    assert_eq!(served, Err(EntryError::MediaType("text/html".into())));
+}
+
+#[test]
+fn a_name_fits_every_image_and_a_platform_only_its_own() {
+    let named = EntryName { key: EntryKey::named("fips").unwrap(), ..entry().name };
+    let entry = SharedEntry { name: named.clone(), ..entry() };
+    let bytes = entry.encode().unwrap();
+    let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &named.tag(), Expected::Any).unwrap();
+    assert_eq!(found, entry);
+    let wrong = SharedEntry { image: image("linux/s390x"), ..super::tests::entry() };
+    assert!(matches!(wrong.encode(), Err(EntryError::Platform { .. })));
+}
+
+proptest! {
+    /// Equal input gives equal bytes, and what is written is read as it was.
+    #[test]
+    fn entries_are_read_as_they_were_written(
+        list in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
+        run in prop::option::of("[ -~é]{1,40}"),
+        attempt in prop::option::of(any::<u64>()),
+        note in "\\PC{0,20}",
+        os in prop::sample::select(vec!["linux/arm64", "linux/arm/v6", "windows/amd64:10.0.20348.1", "linux/amd64/v2"]),
+    ) {
+        let mut image = image(os);
+        image.annotations.insert("note".into(), note);
+        let key = EntryKey::of(image.platform.as_ref().unwrap()).unwrap();
+        let name = EntryName { list: list.clone(), run: run.clone(), key };
+        let entry = SharedEntry { name: name.clone(), attempt, image, attestations: vec![attestation()], is_labelled: true };
+        let bytes = entry.encode().unwrap();
+        prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
+        prop_assert!(!bytes.contains(&b'\n'));
+        for expected in [Expected::Name(&name), Expected::Run(&list, run.as_deref()), Expected::Any] {
+            let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), expected);
+            prop_assert_eq!(found.as_ref(), Ok(&entry));
+        }
+    }
+
+    /// Whatever a registry serves is an entry that can be written again, or an error.
+    #[test]
+    fn whatever_is_served_is_an_entry_or_an_error(cut in 0usize..900, flips in prop::collection::vec((0usize..900, any::<u8>()), 0..4)) {
+        let mut bytes = entry().encode().unwrap();
+        bytes.truncate(bytes.len() - cut % bytes.len());
+        for (place, byte) in flips {
+            let place = place % bytes.len();
+            bytes[place] = byte;
+        }
+        let name = entry().name;
+        if let Ok(found) = SharedEntry::read(media_type::OCI_INDEX, &bytes, &name.tag(), Expected::Any) {
+            prop_assert!(found.encode().is_ok());
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Names of entries: the key that an entry has in its list, and the tag that it is stored under. See
+//! `store-format.md`, "Shared drafts".
+
+use std::fmt;
+
+use crate::digest::Digest;
+use crate::platform::{self, Platform};
+use crate::reference::Reference;
+
+/// What every tag of an entry begins with.
+const PREFIX: &str = "draft.";
+
+/// The longest tag that registries take (distribution-spec, "Pulling manifests"), in characters.
+const TAG_MAX: usize = 128;
+
+/// The longest key, in characters, so that the list's tag has room beside it.
+const KEY_MAX: usize = 64;
+
+/// How many digits of a hash stand for what is too long.
+const CUT_DIGITS: usize = 12;
+
+/// How many digits of a hash stand for a run.
+const RUN_DIGITS: usize = 8;
+
+/// The part of a tag that stands for no run.
+const NO_RUN: &str = "0";
+
+/// How many numbers of a Windows version are its build.
+const BUILD_NUMBERS: usize = 3;
+
+/// Which entry of a list this is: a platform (`linux/arm64`), or a name that somebody gave it.
+///
+/// A platform has a slash, and a name has none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey(String);
+
+impl EntryKey {
+    /// The key of an image for this platform; `None` where operating system or architecture are not known.
+    ///
+    /// It is the platform as `--require` compares it, with the build of a Windows image.
+    pub fn of(platform: &Platform) -> Option<EntryKey> {
+        let Platform { os, architecture, variant, os_version, .. } = platform.normalized();
+        if [&os, &architecture].iter().any(|word| word.is_empty() || *word == "unknown") {
+            return None;
+        }
+        let mut key = format!("{os}/{architecture}").to_lowercase();
+        if !variant.is_empty() {
+            key.push('/');
+            key.push_str(&variant.to_lowercase());
+        }
+        if os == "windows" && !os_version.is_empty() {
+            let build: Vec<&str> = os_version.split('.').take(BUILD_NUMBERS).collect();
+            key.push(':');
+            key.push_str(&build.join(".").to_lowercase());
+        }
+        Some(EntryKey(key))
+    }
+
+    /// A key that somebody chose.
+    ///
+    /// # Errors
+    /// Other characters than `a-z`, `A-Z`, `0-9`, `_` and `-`, more than 64 of them, and what would be taken for the
+    /// key of a platform; in words for people.
+    pub fn named(name: &str) -> Result<EntryKey, &'static str> {
+        if name.is_empty() || !name.bytes().all(is_key_byte) {
+            return Err("a key is made of a-z, A-Z, 0-9, _ and -");
+        }
+        if name.len() > KEY_MAX {
+            return Err("a key has up to 64 characters");
+        }
+        if is_like_a_platform(name) {
+            return Err("that is the key of a platform, which an image of it has without --key");
+        }
+        Ok(EntryKey(name.to_owned()))
+    }
+
+    /// A key as an entry says it; what is wrong with it shows when it is compared with the tag.
+    pub(super) fn said(text: String) -> EntryKey {
+        EntryKey(text)
+    }
+
+    /// The key as an entry says it: `linux/arm64`, `windows/amd64:10.0.20348`, or the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the key of a platform.
+    pub fn is_platform(&self) -> bool {
+        self.0.contains('/')
+    }
+
+    /// Whether the platform says enough to have one key alone: a Windows image is known by its build.
+    pub fn is_derivable(platform: &Platform) -> bool {
+        let Platform { os, os_version, .. } = platform.normalized();
+        os != "windows" || os_version.split('.').filter(|number| !number.is_empty()).count() >= BUILD_NUMBERS
+    }
+
+    /// The key as a part of a tag: `linux-arm64`.
+    pub fn tag_part(&self) -> String {
+        if !self.is_platform() {
+            return self.0.clone();
+        }
+        let part: String = self.0.chars().map(tag_character).collect();
+        shortened(&part, &self.0, KEY_MAX)
+    }
+}
+
+impl fmt::Display for EntryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::sanitize::word(&self.0))
+    }
+}
+
+fn tag_character(character: char) -> char {
+    match character {
+        '/' | ':' => '-',
+        'a'..='z' | '0'..='9' | '_' => character,
+        _ => '_',
+    }
+}
+
+fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// Whether a name reads as the key of a known platform in a tag.
+fn is_like_a_platform(name: &str) -> bool {
+    let words: Vec<&str> = name.split('-').collect();
+    let (os, architecture, rest) = match words.as_slice() {
+        [os, architecture, rest @ ..] if rest.len() < 2 => (*os, *architecture, rest.first()),
+        _ => return false,
+    };
+    let is_pair = Platform { os: os.into(), architecture: architecture.into(), ..Platform::default() }.is_known();
+    let is_variant = |word: &&str| platform::known_variants(Some(architecture)).contains(word);
+    let is_build = |word: &&str| os == "windows" && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    is_pair && rest.is_none_or(|rest| is_variant(rest) || is_build(rest))
+}
+
+/// A text of at most `most` characters: what is longer is cut, and ends in a hash of `whole`.
+fn shortened(text: &str, whole: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(CUT_DIGITS + 1)).collect();
+    format!("{kept}_{}", hex(whole, CUT_DIGITS))
+}
+
+/// The first digits of the sha256 hash of a text.
+fn hex(text: &str, digits: usize) -> String {
+    let digest = Digest::of(text.as_bytes());
+    digest.as_str().split(':').next_back().unwrap_or_default().chars().take(digits).collect()
+}
+
+/// The list, the run and the key of an entry, which decide its tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryName {
+    /// The tag of the list.
+    pub list: String,
+    /// The run that the entry belongs to, in full; `None` where there is no run.
+    pub run: Option<String>,
+    /// Which entry of the list it is.
+    pub key: EntryKey,
+}
+
+impl EntryName {
+    /// The tag that the entry is stored under; at most 128 characters.
+    pub fn tag(&self) -> String {
+        let (run, key) = (run_part(self.run.as_deref()), self.key.tag_part());
+        format!("{PREFIX}{}.{run}.{key}", list_part(&self.list, &run, &key))
+    }
+
+    /// The entry's tag in the repository of `list`.
+    pub fn reference(&self, list: &Reference) -> Option<Reference> {
+        let reference = Reference::parse(&format!("{}:{}", list.repository(), self.tag())).ok()?;
+        (reference.repository() == list.repository()).then_some(reference)
+    }
+}
+
+/// The tag of a list as a part of an entry's tag, beside these parts.
+fn list_part(list: &str, run: &str, key: &str) -> String {
+    let others = PREFIX.len() + 1 + run.len() + 1 + key.len();
+    shortened(list, list, TAG_MAX.saturating_sub(others))
+}
+
+/// A run as a part of a tag.
+fn run_part(run: Option<&str>) -> String {
+    run.map_or_else(|| NO_RUN.to_owned(), |run| hex(run, RUN_DIGITS))
+}
+
+/// The parts of an entry's tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagParts {
+    /// The list's tag, or a cut form of it.
+    pub list: String,
+    /// The hash of the run, or `0`.
+    pub run: String,
+    /// The key.
+    pub key: String,
+}
+
+impl TagParts {
+    /// Takes the tag of an entry apart; `None` for other tags.
+    pub fn of(tag: &str) -> Option<TagParts> {
+        let (rest, key) = tag.strip_prefix(PREFIX)?.rsplit_once('.')?;
+        let (list, run) = rest.rsplit_once('.')?;
+        let is_hash = run.len() == RUN_DIGITS && run.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_key = !key.is_empty() && key.bytes().all(is_key_byte);
+        let is_one = tag.len() <= TAG_MAX && !list.is_empty() && is_key && (is_hash || run == NO_RUN);
+        is_one.then(|| TagParts { list: list.to_owned(), run: run.to_owned(), key: key.to_owned() })
+    }
+
+    /// Whether the tag is one of this list.
+    pub fn is_of(&self, list: &str) -> bool {
+        list_part(list, &self.run, &self.key) == self.list
+    }
+
+    /// Whether the tag is one of this run.
+    pub fn is_of_run(&self, run: Option<&str>) -> bool {
+        run_part(run) == self.run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(platform: &str) -> EntryKey {
+        EntryKey::of(&Platform::parse(platform).unwrap()).unwrap()
+    }
+
+    fn name(list: &str, run: Option<&str>, key: EntryKey) -> EntryName {
+        EntryName { list: list.into(), run: run.map(str::to_owned), key }
+    }
+
+    #[test]
+    fn a_tag_has_list_run_and_key() {
+        let run = "github:601234567:16412345678";
+        let digits = hex(run, 8);
+        let entry = name("1.2.3", Some(run), key("linux/arm64/v8"));
+        assert_eq!(entry.tag(), format!("draft.1.2.3.{digits}.linux-arm64"));
+        assert_eq!(name("1.2.3", None, key("linux/arm64")).tag(), "draft.1.2.3.0.linux-arm64");
+        let parts = TagParts::of(&entry.tag()).unwrap();
+        assert_eq!((parts.list.as_str(), parts.run, parts.key.as_str()), ("1.2.3", digits, "linux-arm64"));
+        assert!(TagParts::of(&entry.tag()).unwrap().is_of("1.2.3"));
+        assert!(!TagParts::of(&entry.tag()).unwrap().is_of("1.2"));
+        assert!(TagParts::of(&entry.tag()).unwrap().is_of_run(Some(run)));
+        assert!(!TagParts::of(&entry.tag()).unwrap().is_of_run(None));
+    }
+
+    #[test]
+    fn a_platform_is_named_as_require_compares_it() {
+        for (platform, part) in [
+            ("linux/arm64/v8", "linux-arm64"),
+            ("linux/aarch64", "linux-arm64"),
+            ("linux/amd64/v1", "linux-amd64"),
+            ("linux/amd64/v2", "linux-amd64-v2"),
+            ("linux/arm", "linux-arm-v7"),
+            ("linux/arm/v6", "linux-arm-v6"),
+            ("windows/amd64:10.0.20348", "windows-amd64-10_0_20348"),
+            ("windows/amd64:10.0.20348.2340", "windows-amd64-10_0_20348"),
+            ("LINUX/AMD64", "linux-amd64"),
+        ] {
+            assert_eq!(key(platform).tag_part(), part, "{platform}");
+        }
+        assert_eq!(key("windows/amd64:10.0.20348").as_str(), "windows/amd64:10.0.20348");
+        assert_eq!(EntryKey::of(&Platform::parse("unknown/unknown").unwrap()), None);
+        assert_eq!(EntryKey::of(&Platform::default()), None);
+        let derivable = |text: &str| EntryKey::is_derivable(&Platform::parse(text).unwrap());
+        assert!(derivable("linux/amd64") && derivable("windows/amd64:10.0.20348"));
+        assert!(!derivable("windows/amd64") && !derivable("windows/amd64:10.0"));
+    }
+
+    #[test]
+    fn a_name_is_not_taken_for_a_platform() {
+        for fine in ["fips", "amd64-fips", "A_b-1", "windows-ltsc2022", "linux-amd64-fips", "linux"] {
+            assert_eq!(EntryKey::named(fine).unwrap().tag_part(), fine);
+        }
+        for wrong in ["", "a.b", "a/b", "ä", "linux-arm64", "linux-arm-v6", "windows-amd64-10_0_20348"] {
+            assert!(EntryKey::named(wrong).is_err(), "{wrong}");
+        }
+        assert!(EntryKey::named(&"a".repeat(64)).is_ok() && EntryKey::named(&"a".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn what_is_no_tag_of_an_entry_is_none() {
+        for other in
+            ["1.2.3", "draft", "draft.1", "draft.1.0", "draft..0.x", "draft.1.0.", "draft.1.123.x", "drafts.1.0.x"]
+        {
+            assert_eq!(TagParts::of(other), None, "{other}");
+        }
+        assert!(TagParts::of("draft.draft.0.x.0.linux-amd64").is_some_and(|parts| parts.list == "draft.0.x"));
+    }
+
+    proptest! {
+        /// The design's own properties: never over 128 characters, and one way to take a name apart.
+        #[test]
+        fn tags_are_short_and_split_in_one_way(
+            list in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
+            run in prop::option::of("[ -~]{1,60}"),
+            named in "[a-zA-Z0-9_-]{1,64}",
+            words in prop::array::uniform3("[a-zA-Z0-9.+ä_-]{1,50}"),
+            is_platform in any::<bool>(),
+        ) {
+            let [os, architecture, variant] = words;
+            let platform = Platform { os, architecture, variant, ..Platform::default() };
+            let derived = EntryKey::of(&platform);
+            let key = if is_platform { derived } else { EntryKey::named(&named).ok() };
+            prop_assume!(key.is_some());
+            let entry = name(&list, run.as_deref(), key.unwrap());
+            let tag = entry.tag();
+            prop_assert!(tag.len() <= 128, "{tag}");
+            let parsed = Reference::parse(&format!("h.x/app:{tag}")).unwrap();
+            prop_assert_eq!(parsed.tag(), Some(tag.as_str()));
+            let parts = TagParts::of(&tag).unwrap();
+            prop_assert_eq!(&parts.key, &entry.key.tag_part());
+            prop_assert!(parts.is_of(&list) && parts.is_of_run(run.as_deref()));
+            let whole = format!("draft.{list}.{}.{}", parts.run, parts.key);
+            prop_assert_eq!(parts.list == list, whole.len() <= 128);
+            prop_assert_eq!(tag == whole, whole.len() <= 128);
+            let longer = format!("{list}x");
+            prop_assert!(!parts.is_of(&longer), "{}", longer);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The run that an entry belongs to: one execution of a pipeline, by the variables that its CI system sets.
+
+use crate::env::Env;
+
+/// Where a run can be named for all commands.
+const VARIABLE: &str = "DOCKER_MANIFEST_RUN";
+
+/// Where GitHub says how often a run was started.
+const ATTEMPT_VARIABLE: &str = "GITHUB_RUN_ATTEMPT";
+
+/// The longest run id, in bytes.
+const RUN_MAX: usize = 256;
+
+/// CI systems, with the variables that together are the same in all jobs of a run and in no other run.
+const SYSTEMS: [(&str, &[&str]); 11] = [
+    ("github", &["GITHUB_REPOSITORY_ID", "GITHUB_RUN_ID"]),
+    ("gitlab", &["CI_PIPELINE_ID"]),
+    ("circleci", &["CIRCLE_WORKFLOW_WORKSPACE_ID"]),
+    ("buildkite", &["BUILDKITE_BUILD_ID"]),
+    ("jenkins", &["BUILD_TAG"]),
+    ("woodpecker", &["CI_REPO", "CI_PIPELINE_NUMBER"]),
+    ("drone", &["DRONE_REPO", "DRONE_BUILD_NUMBER"]),
+    ("azure", &["BUILD_BUILDID"]),
+    ("bitbucket", &["BITBUCKET_BUILD_NUMBER"]),
+    ("travis", &["TRAVIS_BUILD_ID"]),
+    ("semaphore", &["SEMAPHORE_WORKFLOW_ID"]),
+];
+
+/// One execution of a pipeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Its id; `None` outside CI, where all commands share one name space.
+    pub id: Option<String>,
+    /// How often it was started, from 1; `None` where the CI system does not count.
+    pub attempt: Option<u64>,
+}
+
+impl Run {
+    /// The run of this process: as named, else as [`VARIABLE`] names it, else that of the CI system.
+    ///
+    /// # Errors
+    /// An id that is empty, has characters that cannot be shown, or more than 256 bytes; with the name of the variable
+    /// if it comes from one.
+    pub fn of(named: Option<&str>, env: &Env) -> Result<Run, InvalidRun> {
+        let attempt = env.get(ATTEMPT_VARIABLE).and_then(|attempt| attempt.parse().ok());
+        let from_env = || env.get(VARIABLE).map(|id| (Some(VARIABLE), id.to_owned()));
+        let from_ci = || detected(env).map(|id| (None, id));
+        let found = named.map(|id| (None, id.to_owned())).or_else(from_env).or_else(from_ci);
+        let Some((variable, id)) = found else { return Ok(Run { id: None, attempt }) };
+        match check(&id) {
+            Ok(()) => Ok(Run { id: Some(id), attempt }),
+            Err(why) => Err(InvalidRun { variable, id, why }),
+        }
+    }
+}
+
+/// A run id that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidRun {
+    /// The variable that it comes from; `None` for one that was typed, or put together from several.
+    pub variable: Option<&'static str>,
+    /// The id.
+    pub id: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// Whether a text can be a run id.
+///
+/// # Errors
+/// What is wrong with it, in words for people.
+pub fn check(id: &str) -> Result<(), &'static str> {
+    if id.is_empty() {
+        return Err("empty");
+    }
+    if id.len() > RUN_MAX {
+        return Err("longer than 256 bytes");
+    }
+    if !id.chars().all(crate::sanitize::is_plain) {
+        return Err("not a text that can be shown");
+    }
+    Ok(())
+}
+
+/// The run of the first CI system all of whose variables are set.
+fn detected(env: &Env) -> Option<String> {
+    SYSTEMS.iter().find_map(|(system, variables)| {
+        let values: Option<Vec<&str>> = variables.iter().map(|name| env.get(name)).collect();
+        values.map(|values| format!("{system}:{}", values.join(":")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(named: Option<&str>, pairs: &[(&str, &str)]) -> Result<Run, InvalidRun> {
+        Run::of(named, &Env::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn each_ci_system_has_its_variables() {
+        let cases: [(&[(&str, &str)], &str); 11] = [
+            (
+                &[("GITHUB_REPOSITORY_ID", "601234567"), ("GITHUB_RUN_ID", "16412345678")],
+                "github:601234567:16412345678",
+            ),
+            (&[("CI_PIPELINE_ID", "7")], "gitlab:7"),
+            (&[("CIRCLE_WORKFLOW_WORKSPACE_ID", "w"), ("CIRCLE_WORKFLOW_ID", "x")], "circleci:w"),
+            (&[("BUILDKITE_BUILD_ID", "b")], "buildkite:b"),
+            (&[("BUILD_TAG", "jenkins-app-7")], "jenkins:jenkins-app-7"),
+            (&[("CI_REPO", "me/app"), ("CI_PIPELINE_NUMBER", "7")], "woodpecker:me/app:7"),
+            (&[("DRONE_REPO", "me/app"), ("DRONE_BUILD_NUMBER", "7")], "drone:me/app:7"),
+            (&[("BUILD_BUILDID", "7")], "azure:7"),
+            (&[("BITBUCKET_BUILD_NUMBER", "7")], "bitbucket:7"),
+            (&[("TRAVIS_BUILD_ID", "7")], "travis:7"),
+            (&[("SEMAPHORE_WORKFLOW_ID", "7")], "semaphore:7"),
+        ];
+        for (pairs, id) in cases {
+            assert_eq!(run(None, pairs).unwrap(), Run { id: Some(id.into()), attempt: None });
+            let first = [pairs, &[("GITHUB_RUN_ATTEMPT", "2")]].concat();
+            assert_eq!(run(None, &first).unwrap().attempt, Some(2));
+        }
+        // Half of what names a run names none, and an empty variable is one that is not set.
+        assert_eq!(run(None, &[("GITHUB_RUN_ID", "1")]).unwrap(), Run::default());
+        assert_eq!(run(None, &[("CI_PIPELINE_ID", "")]).unwrap(), Run::default());
+    }
+
+    #[test]
+    fn what_is_named_goes_before_what_is_found() {
+        let pairs = [("CI_PIPELINE_ID", "7"), ("DOCKER_MANIFEST_RUN", "mine")];
+        assert_eq!(run(None, &pairs).unwrap().id.as_deref(), Some("mine"));
+        assert_eq!(run(Some("typed"), &pairs).unwrap().id.as_deref(), Some("typed"));
+    }
+
+    #[test]
+    fn an_id_must_be_a_text() {
+        let long = "x".repeat(257);
+        for wrong in ["", "a\nb", "\u{202e}x", &long] {
+            assert!(run(Some(wrong), &[]).is_err(), "{wrong:?}");
+        }
+        let refused = run(None, &[("DOCKER_MANIFEST_RUN", "a\tb")]).unwrap_err();
+        assert_eq!(refused.variable, Some("DOCKER_MANIFEST_RUN"));
+    }
+}

@@ -1,0 +1,325 @@
+//! Entries in a repository: put, fetched, listed and deleted, one request each wherever a registry allows it.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use crate::auth::Access;
+use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::digest::Digest;
+use crate::drafts::registry::entry::{EntryError, Expected, SharedEntry};
+use crate::drafts::registry::name::{EntryName, TagParts};
+use crate::drafts::registry::run::Run;
+use crate::model::media_type;
+use crate::net::{RegistryError, RegistryErrorKind, tasks};
+use crate::reference::{Reference, Repository};
+
+/// The entries of one repository.
+pub struct RegistryDrafts<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) jobs: NonZeroUsize,
+    pub(super) repository: &'a Repository,
+    pub(super) run: &'a Run,
+}
+
+/// An entry that a registry serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundEntry {
+    /// Its tag.
+    pub tag: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The entry.
+    pub entry: SharedEntry,
+}
+
+/// What is under the tag of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryLookup {
+    /// Nothing.
+    Absent,
+    /// The entry.
+    Found(Box<FoundEntry>),
+    /// Something that is not used.
+    Rejected(RejectedEntry),
+}
+
+/// What stands under the tag of an entry and is not that entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedEntry {
+    /// The tag.
+    pub tag: String,
+    /// The digest of what is there.
+    pub digest: Digest,
+    /// Why it is not used.
+    pub why: EntryError,
+}
+
+/// An entry that was put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its tag.
+    pub tag: Reference,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+/// Why an entry was not put or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SharedStoreError {
+    /// It cannot be an entry.
+    #[error("cannot store {tag}: {source}")]
+    Entry {
+        /// Where it would be stored.
+        tag: String,
+        /// What is wrong with it.
+        source: EntryError,
+    },
+    /// The registry does not replace the entry that is there, which is another one.
+    #[error("{tag} has another entry, and the registry does not replace it: {}", source.detail)]
+    Conflict {
+        /// The tag.
+        tag: String,
+        /// The answer to the PUT.
+        source: Box<RegistryError>,
+    },
+    /// The registry does not take the entry.
+    #[error("failed to put entry {tag}: {source}")]
+    Put {
+        /// The tag.
+        tag: String,
+        /// The answer to the PUT.
+        source: Box<RegistryError>,
+    },
+    /// Anything else that stands in the way of an exchange.
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
+}
+
+impl From<RegistryError> for SharedStoreError {
+    fn from(error: RegistryError) -> SharedStoreError {
+        SharedStoreError::Registry(Box::new(error))
+    }
+}
+
+/// What became of an entry that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is deleted.
+    Deleted,
+    /// It was not there any more, or its tag has another entry now.
+    Gone,
+    /// The registry does not delete it; with its words.
+    Refused(String),
+    /// Nothing was tried; with the reason.
+    Kept(&'static str),
+}
+
+impl<'a> RegistryDrafts<'a> {
+    /// The entries of this repository, as the run sees them. Does no I/O.
+    pub fn new(
+        registry: &'a Registry,
+        jobs: NonZeroUsize,
+        repository: &'a Repository,
+        run: &'a Run,
+    ) -> RegistryDrafts<'a> {
+        RegistryDrafts { registry, jobs, repository, run }
+    }
+
+    /// Stores an entry under its tag, in place of the one that was there. The same entry again changes nothing.
+    ///
+    /// One request; where the registry refuses it, a second one to see what is there, and a third one with a Docker
+    /// manifest list if the registry may not take OCI indexes.
+    ///
+    /// # Errors
+    /// [`SharedStoreError::Conflict`] where the tag cannot be moved and has another entry; what cannot be an entry, and
+    /// what stands in the way of an exchange.
+    pub fn put(&self, entry: &SharedEntry) -> Result<StoredEntry, SharedStoreError> {
+        let tag = entry.name.tag();
+        let shown = || format!("{}:{tag}", self.repository);
+        let wrong = |source| SharedStoreError::Entry { tag: shown(), source };
+        let bytes = entry.encode().map_err(wrong)?;
+        let refusal = match self.put_as(&tag, media_type::OCI_INDEX, &bytes) {
+            Ok(stored) => return Ok(stored),
+            Err(error) if !is_refusal(&error) => return Err(self.not_put(&tag, error)),
+            Err(error) => error,
+        };
+        let there = self.lookup(&tag, Expected::Name(&entry.name));
+        let is_labelled = match &there {
+            Ok(EntryLookup::Found(there)) if is_same(&there.entry, entry) => {
+                return self.stored(&tag, there.digest.clone());
+            }
+            Ok(EntryLookup::Found(there)) => there.entry.is_labelled,
+            Ok(EntryLookup::Rejected(_)) => true,
+            // The refusal is what counts, not the failure of this look.
+            Ok(EntryLookup::Absent) | Err(_) => false,
+        };
+        if !is_labelled
+            && let Some(bytes) = entry.encode_for_docker().map_err(wrong)?
+            && let Ok(stored) = self.put_as(&tag, media_type::DOCKER_LIST, &bytes)
+        {
+            return Ok(stored);
+        }
+        match there {
+            Ok(EntryLookup::Found(_) | EntryLookup::Rejected(_)) => {
+                Err(SharedStoreError::Conflict { tag: shown(), source: Box::new(refusal) })
+            }
+            _ => Err(self.not_put(&tag, refusal)),
+        }
+    }
+
+    fn put_as(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<StoredEntry, RegistryError> {
+        let name = ManifestName::Tag(tag.to_owned());
+        let stored = self.registry.put_manifest(self.repository, &name, media_type, bytes)?;
+        let named = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
+        let tag = Reference::parse(&format!("{}:{tag}", self.repository)).map_err(named)?;
+        Ok(StoredEntry { tag, digest: stored.digest })
+    }
+
+    fn stored(&self, tag: &str, digest: Digest) -> Result<StoredEntry, SharedStoreError> {
+        let named = |_| RegistryError::new(RegistryErrorKind::Protocol, self.repository.domain(), "no such tag");
+        let tag = Reference::parse(&format!("{}:{tag}", self.repository)).map_err(named)?;
+        Ok(StoredEntry { tag, digest })
+    }
+
+    fn not_put(&self, tag: &str, error: RegistryError) -> SharedStoreError {
+        SharedStoreError::Put { tag: format!("{}:{tag}", self.repository), source: Box::new(error) }
+    }
+
+    /// What is under the tag of an entry. One request (GET).
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
+    pub fn lookup(&self, tag: &str, expected: Expected<'_>) -> Result<EntryLookup, RegistryError> {
+        match self.fetch(tag)? {
+            None => Ok(EntryLookup::Absent),
+            Some(served) => Ok(read(served, tag, expected)),
+        }
+    }
+
+    /// The entry with this digest, whatever its tag; `None` where the registry does not serve it (yet). One request
+    /// (GET).
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
+    pub fn by_digest(
+        &self,
+        digest: &Digest,
+        list: &str,
+        expected: Option<&EntryName>,
+    ) -> Result<EntryLookup, RegistryError> {
+        let Some(served) = self.fetch(digest.as_str())? else { return Ok(EntryLookup::Absent) };
+        let run = self.run.id.as_deref();
+        let tag = match expected {
+            Some(name) => name.tag(),
+            None => SharedEntry::tag_of(&served.media_type, &served.bytes, list, run).unwrap_or_default(),
+        };
+        Ok(read(served, &tag, expected.map_or(Expected::Run(list, run), Expected::Name)))
+    }
+
+    fn fetch(&self, name: &str) -> Result<Option<FetchedManifest>, RegistryError> {
+        let separator = if name.contains(':') { '@' } else { ':' };
+        let Ok(reference) = Reference::parse(&format!("{}{separator}{name}", self.repository)) else { return Ok(None) };
+        match self.registry.manifest(&reference) {
+            Ok(served) => Ok(Some(served)),
+            Err(error) if error.kind == RegistryErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The digest that the tag of an entry has; `None` where it is not there. One request (HEAD).
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
+    pub fn digest_of(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
+        self.registry.has_manifest(self.repository, &ManifestName::Tag(tag.to_owned()))
+    }
+
+    /// The tags of all entries in the repository, in their order. One request a page.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange. A repository that is not there has no entries.
+    pub fn tags(&self) -> Result<Vec<(String, TagParts)>, RegistryError> {
+        let tags = match self.registry.tags(self.repository) {
+            Err(error) if error.kind == RegistryErrorKind::NotFound => Vec::new(),
+            found => found?,
+        };
+        // Registries list tags in any order, and some list one twice.
+        let tags: BTreeSet<String> = tags.into_iter().collect();
+        Ok(tags.into_iter().filter_map(|tag| TagParts::of(&tag).map(|parts| (tag, parts))).collect())
+    }
+
+    /// What is under each of these tags, at once and in their order.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange.
+    pub fn lookup_all(
+        &self,
+        tags: &[(String, Option<EntryName>)],
+        list: &str,
+    ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
+        let run = self.run.id.as_deref();
+        tasks::in_order(self.jobs, tags, |(tag, name)| {
+            self.lookup(tag, name.as_ref().map_or(Expected::Run(list, run), Expected::Name))
+        })
+    }
+
+    /// Deletes an entry by its own digest, and by its tag where the registry refuses that and the tag still has that
+    /// digest. Only what says of itself that it is an entry is deleted.
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, but for a refusal.
+    pub fn delete(&self, found: &FoundEntry) -> Result<Deletion, RegistryError> {
+        if !found.entry.is_labelled {
+            return Ok(Deletion::Kept("it is a Docker manifest list, which can be a published list as well"));
+        }
+        if self.registry.is_artifactory(self.repository) {
+            return Ok(Deletion::Kept("Artifactory deletes the images of an index together with it"));
+        }
+        self.registry.announce(self.repository, Access::PullPush);
+        let by_digest = ManifestName::Digest(found.digest.clone());
+        let Err(refusal) = self.registry.delete_manifest(self.repository, &by_digest) else {
+            return Ok(Deletion::Deleted);
+        };
+        match refusal.status {
+            Some(404) => return Ok(Deletion::Gone),
+            Some(400 | 405 | 409) => {}
+            Some(400..=499) if refusal.status != Some(429) => return Ok(Deletion::Refused(words(&refusal))),
+            _ => return Err(refusal),
+        }
+        if self.digest_of(&found.tag)? != Some(found.digest.clone()) {
+            return Ok(Deletion::Gone);
+        }
+        match self.registry.delete_manifest(self.repository, &ManifestName::Tag(found.tag.clone())) {
+            Ok(()) => Ok(Deletion::Deleted),
+            Err(error) if error.status == Some(404) => Ok(Deletion::Gone),
+            Err(error) if error.status.is_some_and(|status| matches!(status, 400..=499) && status != 429) => {
+                Ok(Deletion::Refused(words(&refusal)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A refusal in a few words.
+fn words(refusal: &RegistryError) -> String {
+    let status = refusal.status.map(|status| format!("status {status}: ")).unwrap_or_default();
+    format!("{status}{}", crate::sanitize::word(&refusal.detail))
+}
+
+fn read(served: FetchedManifest, tag: &str, expected: Expected<'_>) -> EntryLookup {
+    let FetchedManifest { media_type, bytes, digest } = served;
+    match SharedEntry::read(&media_type, &bytes, tag, expected) {
+        Ok(entry) => EntryLookup::Found(Box::new(FoundEntry { tag: tag.to_owned(), digest, entry })),
+        Err(why) => EntryLookup::Rejected(RejectedEntry { tag: tag.to_owned(), digest, why }),
+    }
+}
+
+/// Whether two entries bring the same into the list, in whatever attempt they were made.
+fn is_same(one: &SharedEntry, other: &SharedEntry) -> bool {
+    one.name == other.name && one.descriptors().eq(other.descriptors())
+}
+
+/// Whether the registry would not take what was put, as opposed to failing or not knowing who puts it.
+fn is_refusal(error: &RegistryError) -> bool {
+    error.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 401 | 429))
+}
