@@ -10,6 +10,7 @@ use crate::content::registry::fuzzing as registry;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::fuzzing as store;
 use crate::drafts::docker_dir::{StoredName, docker_name};
+use crate::drafts::registry::fuzzing as shared;
 use crate::model::build_output::{self, Selection};
 use crate::model::index::{self, Form, Index, List};
 use crate::model::manifest::{self, Schema};
@@ -22,7 +23,7 @@ use crate::reference::Reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a folder of that name.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("build_output", build_output),
     ("challenge", registry::challenge),
     ("config", registry::config),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("platform", platform),
     ("reference", reference),
     ("refusal", registry::refusal),
+    ("shared_entry", shared::shared_entry),
     ("sidecar", store::sidecar),
     ("spec", spec),
     ("token", registry::token),

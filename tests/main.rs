@@ -88,7 +88,10 @@ mod cases {
                 "--platform",
                 "--raw",
                 "--remote",
+                "--require",
                 "--retries",
+                "--run",
+                "--shared",
                 "--timeout",
                 "--username",
             ],
@@ -99,10 +102,14 @@ mod cases {
                 "--by-digest",
                 "--digest-file",
                 "--dry-run",
+                "--entry",
                 "--exact",
                 "--format",
+                "--fresh",
+                "--if-complete",
                 "--jobs",
                 "--metadata-file",
+                "--only-from",
                 "--password-stdin",
                 "--quiet",
                 "--referrer-type",
@@ -110,6 +117,8 @@ mod cases {
                 "-q",
                 "--require",
                 "--retries",
+                "--run",
+                "--shared",
                 "--strict",
                 "--tag",
                 "-t",
@@ -118,6 +127,7 @@ mod cases {
                 "--username",
                 "--verbose",
                 "--verify",
+                "--wait",
             ],
         ),
         ("rm", &["--all", "--timeout"]),
@@ -197,6 +207,7 @@ mod cases {
     mod remote_digest;
     mod retries;
     mod secrets;
+    mod shared;
     mod shell_init;
     mod shim;
     mod show;

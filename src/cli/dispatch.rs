@@ -109,19 +109,29 @@ fn asks_for_json(action: &Action) -> bool {
 fn verb(context: &Context, command: &Command) -> Result<u8, CommandError> {
     let streams = &context.streams;
     let done = match command {
+        Command::Add(args) if args.shared.shared => verbs::shared::add::run(context, args),
         Command::Add(args) => verbs::add::run(context, args),
         Command::Apply(args) => verbs::apply::run(context, args),
         Command::Check(args) => return check::run(context, args),
         Command::Exists(args) => return verbs::exists::run(context, args).map(|is_there| u8::from(!is_there)),
         Command::Export(args) => verbs::export::run(context, args),
-        Command::Ls(args) => verbs::ls::run(context, args),
+        Command::Ls(args) => match args.list.as_ref().filter(|_| args.shared) {
+            Some(list) => verbs::shared::ls::run(context, args, list),
+            None => verbs::ls::run(context, args),
+        },
         Command::Platforms(args) => verbs::platforms::run(context, args),
-        Command::Prune(args) => verbs::prune::run(context, args),
+        Command::Prune(args) => match args.repository.as_ref().filter(|_| args.shared.shared) {
+            Some(repository) => verbs::shared::prune::run(context, args, repository),
+            None => verbs::prune::run(context, args),
+        },
+        Command::Remove(args) if args.shared.shared => verbs::shared::remove::run(context, args),
         Command::Remove(args) => verbs::remove::run(context, args),
         Command::Copy(args) => verbs::copy::run(context, args),
         Command::Create(args) => verbs::create::run(context, args),
         Command::Annotate(args) => verbs::annotate::run(context, args),
+        Command::Inspect(args) if args.shared.shared => verbs::shared::inspect::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
+        Command::Push(args) if args.shared.shared => verbs::shared::push::run(context, args),
         Command::Push(args) => verbs::push::run(context, args),
         Command::Rm(args) => verbs::rm::run(context, args),
         Command::Shim(args) => return verbs::shim::run(context, args).map(|is_reached| u8::from(!is_reached)),

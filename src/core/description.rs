@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::core::error::CommandError;
 use crate::core::file_error::FileFault;
+use crate::core::missing_child::NamedBy;
 use crate::failure_kind::FailureKind;
 use crate::net::RegistryError;
 
@@ -71,6 +72,13 @@ impl CommandError {
             Error::NotMounted { target, source, .. } => Description::of(Kind::Missing).about(target).exchange(source),
             Error::Incomplete { list, missing, extra, .. } => {
                 Description { missing, extra, ..Description::of(Kind::Incomplete).about(list) }
+            }
+            Error::MissingChild(child) if child.named_by == NamedBy::SharedDraft => {
+                Description { missing: &child.platforms, ..Description::of(Kind::Missing).about(&child.list) }
+            }
+            Error::Shared(failure) => {
+                let (kind, reference, exchange) = failure.describe();
+                Description { reference, exchange, ..Description::of(kind) }
             }
             Error::MissingChild(child) => Description {
                 missing: &child.platforms,

@@ -8,9 +8,11 @@ use crate::core::error_parts::{NameRole, PartialResult, SpecOrigin, answer, inco
 use crate::core::file_error::FileError;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::MissingChild;
+use crate::core::shared_failure::SharedFailure;
 use crate::core::shim::ShimError;
 use crate::digest::Digest;
 use crate::drafts::docker_dir::StoreError;
+use crate::drafts::registry::SharedStoreError;
 use crate::model::DocumentError;
 use crate::model::spec::{ArgumentsError, SpecError};
 use crate::net::RegistryError;
@@ -399,6 +401,9 @@ pub enum CommandError {
     /// `check`: the registry accepts lists of neither form.
     #[error("{0} takes neither a Docker manifest list nor an OCI image index")]
     Unpublishable(String),
+    /// A shared draft that cannot be changed or published.
+    #[error(transparent)]
+    Shared(Box<SharedFailure>),
     /// `--password-stdin`: stdin contains no valid password.
     #[error("cannot read the password from standard input: {}", io_error(.source))]
     Password {
@@ -436,4 +441,14 @@ boxed! {
     MissingChild => MissingChild,
     FileError => File,
     ListConflict => Conflict,
+    SharedFailure => Shared,
+}
+
+impl From<SharedStoreError> for CommandError {
+    fn from(error: SharedStoreError) -> CommandError {
+        match error {
+            SharedStoreError::Registry(source) => CommandError::Registry(source),
+            other => CommandError::from(SharedFailure::from(other)),
+        }
+    }
 }

@@ -13,6 +13,8 @@ pub enum SpecOrigin {
     Flags,
     /// Images that a command names, before there is a draft.
     Images,
+    /// A shared draft.
+    Shared,
 }
 
 /// The role of an invalid name. Docker's messages differ by it.

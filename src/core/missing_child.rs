@@ -32,6 +32,8 @@ pub enum NamedBy {
     Pushed,
     /// A list that a dry run checks.
     Previewed,
+    /// A shared draft: the image was deleted after its entry was stored.
+    SharedDraft,
 }
 
 impl MissingChild {
@@ -76,7 +78,7 @@ impl fmt::Display for MissingChild {
             NamedBy::Pushed => {
                 write!(f, "failed to put manifest {list}: manifest blob unknown: blob unknown to registry")
             }
-            NamedBy::Published | NamedBy::Previewed => {
+            NamedBy::Published | NamedBy::Previewed | NamedBy::SharedDraft => {
                 let line = |child: &String| format!("no such manifest: {child}, which {list} names");
                 f.write_str(&children.iter().map(line).collect::<Vec<_>>().join("\n"))
             }

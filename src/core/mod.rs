@@ -17,6 +17,8 @@ pub mod referrers;
 pub mod request;
 pub mod requirements;
 pub mod resolve;
+pub mod shared;
+pub mod shared_failure;
 pub mod shim;
 
 pub use error::CommandError;

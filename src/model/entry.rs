@@ -67,6 +67,11 @@ impl Entry {
         Entry { reference, descriptor, source: None, raw: Some(bytes), manifest: Some((schema, Json::Raw)) }
     }
 
+    /// An image of which only the descriptor is known.
+    pub fn described_as(reference: Reference, descriptor: Descriptor) -> Entry {
+        Entry { reference, descriptor, source: None, raw: None, manifest: None }
+    }
+
     /// A child of the list `source`, described as in the list.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ pub(super) const ADD: &str = "\
 {name} add --push --dry-run --verbose --referrers all --referrer-type application/spdx+json registry.example.com/app:1 registry.example.com/app:1-riscv64
 {name} add --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 registry.example.com/app:1-riscv64
 {name} add --offline registry.example.com/app:1 registry.example.com/app:1-s390x
+{name} add --shared --run 42 --key fips --format json registry.example.com/app:1 registry.example.com/app@sha256:…
+{name} add --shared --require linux/amd64,linux/arm64 --if-complete --wait 1m --purge -t latest app:1 app@sha256:…
+{name} add --shared --require linux/amd64 --exact --strict --if-complete --fresh --only-from list.txt app:1 app:2
+{name} add --shared --require linux/amd64 --if-complete --type oci --verbose --dry-run app:1 app:2
+{name} add --shared --require linux/amd64 --if-complete --quiet --digest-file d --metadata-file m.json app:1 app:2
 {name} add --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
 {name} add --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-s390x";
@@ -73,6 +78,7 @@ pub(super) const INSPECT: &str = "\
 {name} inspect --platform linux/arm64 --format tree registry.example.com/app:1
 {name} inspect --check --format table registry.example.com/app:1
 {name} inspect --local --format json registry.example.com/app:1
+{name} inspect --shared --run 42 --require linux/amd64,linux/arm64 registry.example.com/app:1
 {name} inspect --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
 {name} inspect --username me --password-stdin registry.example.com/app:1 <password.txt";
 
@@ -86,6 +92,9 @@ pub(super) const PUSH: &str = "\
 {name} push --by-digest --verify registry.example.com/app:1
 {name} push --referrers all --referrer-type application/spdx+json registry.example.com/app:1
 {name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1
+{name} push --shared --run 42 --require linux/amd64,linux/arm64 --wait 30m --purge registry.example.com/app:1
+{name} push --shared --require linux/amd64,linux/arm64 --if-complete --entry sha256:… registry.example.com/app:1
+{name} push --shared --fresh --only-from entries.txt registry.example.com/app:1
 {name} push --insecure --jobs 4 --retries 5 --timeout 10m localhost:5000/app:1
 {name} push --username me --password-stdin registry.example.com/app:1 <password.txt";
 
@@ -102,19 +111,29 @@ pub(super) const REMOVE: &str = "\
 {name} remove --push --insecure --jobs 4 --retries 5 localhost:5000/app:1 linux/s390x
 {name} remove --push --username me --password-stdin registry.example.com/app:1 linux/s390x <password.txt
 {name} remove --timeout 30s registry.example.com/app:1 sha256:1f8d42c
-{name} remove --push --by-digest --verify registry.example.com/app:1 linux/s390x";
+{name} remove --push --by-digest --verify registry.example.com/app:1 linux/s390x
+{name} remove --shared --run 42 registry.example.com/app:1 linux/arm64
+{name} remove --shared --insecure --jobs 1 --retries 5 localhost:5000/app:1 linux/arm64
+{name} remove --shared --username me --password-stdin registry.example.com/app:1 linux/arm64 <password.txt";
 
 pub(super) const LS: &str = "\
 {name} ls
 {name} ls --quiet
-{name} ls --format json";
+{name} ls --format json
+{name} ls --shared registry.example.com/app
+{name} ls --shared --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1
+{name} ls --shared --username me --password-stdin registry.example.com/app <password.txt";
 
 pub(super) const EXISTS: &str = "\
 {name} exists registry.example.com/app:1 || {name} create registry.example.com/app:1 registry.example.com/app:1-amd64";
 
 pub(super) const PRUNE: &str = "\
 {name} prune --older-than 30d --dry-run
-{name} prune --force --older-than 12h --timeout 5s";
+{name} prune --force --older-than 12h --timeout 5s
+{name} prune --shared registry.example.com/app
+{name} prune --shared --run 42 registry.example.com/app
+{name} prune --shared --all --insecure --jobs 1 --retries 5 localhost:5000/app
+{name} prune --shared --username me --password-stdin registry.example.com/app <password.txt";
 
 pub(super) const APPLY: &str = "\
 {name} apply --file lists.yaml

@@ -23,6 +23,7 @@ mod rules;
 mod scan;
 mod setup;
 mod shared;
+mod shared_drafts;
 mod topics;
 pub mod values;
 mod verbs;
@@ -39,6 +40,7 @@ pub use partial::{Cursor, Partial, partial};
 pub use scan::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
+pub use shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 pub use values::{
     CompletionShell, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, PublishFormat, RefArg, Shell,
 };

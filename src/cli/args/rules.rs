@@ -23,6 +23,13 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("quiet", "verbose"),
     ("by-digest", "tag"),
     ("dry-run", "verify"),
+    ("shared", "push"),
+    ("shared", "offline"),
+    ("shared", "local"),
+    ("shared", "remote"),
+    ("shared", "check"),
+    ("shared", "older-than"),
+    ("run", "all"),
     ("file", "platforms"),
     ("file", "template"),
     ("file", "target"),
@@ -39,6 +46,15 @@ const TOGETHER: &[(&str, &str)] = &[
     ("username", "password-stdin"),
     ("password-stdin", "username"),
     ("exact", "require"),
+    ("run", "shared"),
+    ("key", "shared"),
+    ("if-complete", "shared"),
+    ("if-complete", "require"),
+    ("wait", "shared"),
+    ("wait", "require"),
+    ("entry", "if-complete"),
+    ("fresh", "shared"),
+    ("only-from", "shared"),
     ("platforms", "template"),
     ("template", "platforms"),
     ("platforms", "target"),
@@ -53,6 +69,16 @@ const UNLESS: &[(&str, &str, &[&str])] = &[
     ("add", "images", &["from"]),
     ("rm", "lists", &["all"]),
 ];
+
+/// Flags of `add` that mean something only where the list is published.
+const PUBLISHING: &[&str] =
+    &["type", "tag", "exact", "strict", "digest-file", "metadata-file", "wait", "fresh", "only-from", "purge"];
+
+/// What is asked of a list that is published, and how the result is printed.
+const OF_A_LIST: &[&str] = &["require", "exact", "strict", "format"];
+
+/// Flags of verbs that need a registry only for a shared draft.
+const OF_A_REGISTRY: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
 
 /// Flags that describe an image's platform. A list has none.
 const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-features", "features", "force"];
@@ -116,7 +142,9 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
     if let Some((flag, other)) = TOGETHER.iter().find(lacks) {
         return Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
     }
-    if let Some((_, own)) = OF_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push")) {
+    if let Some((_, own)) =
+        OF_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push") && !is_on("shared"))
+    {
         let mut of_push = OF_PUBLISHING.iter().chain(*own);
         let format = || scanned.values("format").last().is_some_and(|format| format != "json").then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
@@ -165,7 +193,40 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let inputs =
         ["file", "from"].into_iter().flat_map(|flag| scanned.values(flag).iter().map(move |file| (flag, file)));
     let standard_inputs: Vec<&str> = inputs.filter(|(_, file)| *file == "-").map(|(flag, _)| flag).collect();
+    if let Some(list) = scanned.words.first().filter(|word| is_on("shared") && word.contains('@')) {
+        return conflict(spelt("shared"), list.clone());
+    }
     match verb.get_name() {
+        "add" if is_on("purge") && !is_on("if-complete") => {
+            Err(FlagError::Needs { flag: spelt("purge"), other: spelt("if-complete") })
+        }
+        "add" if is_on("shared") && !is_on("if-complete") && PUBLISHING.iter().any(|flag| is_on(flag)) => {
+            let flag = PUBLISHING.iter().find(|flag| is_on(flag)).map(|flag| spelt(flag)).unwrap_or_default();
+            Err(FlagError::Needs { flag, other: spelt("if-complete") })
+        }
+        "add" if is_on("shared") && is_on("require") && !is_on("if-complete") => {
+            Err(FlagError::Needs { flag: spelt("require"), other: spelt("if-complete") })
+        }
+        "inspect" if is_on("require") && !is_on("shared") => {
+            Err(FlagError::Needs { flag: spelt("require"), other: spelt("shared") })
+        }
+        "inspect" if is_on("shared") && scanned.words.len() > 1 => conflict(spelt("shared"), word("list")),
+        "ls" | "prune" if is_on("shared") != !scanned.words.is_empty() => {
+            let name = if verb.get_name() == "ls" { word("list") } else { word("repository") };
+            let (flag, other) = if is_on("shared") { (spelt("shared"), name) } else { (name, spelt("shared")) };
+            Err(FlagError::Needs { flag, other })
+        }
+        "prune" if is_on("all") && !is_on("shared") => {
+            Err(FlagError::Needs { flag: spelt("all"), other: spelt("shared") })
+        }
+        "remove" if is_on("shared") && OF_PUBLISHING.iter().chain(OF_A_LIST).any(|flag| is_on(flag)) => {
+            let flag = OF_PUBLISHING.iter().chain(OF_A_LIST).find(|flag| is_on(flag));
+            Err(FlagError::Needs { flag: flag.map(|flag| spelt(flag)).unwrap_or_default(), other: spelt("push") })
+        }
+        "ls" | "prune" if !is_on("shared") && OF_A_REGISTRY.iter().any(|flag| is_on(flag)) => {
+            let flag = OF_A_REGISTRY.iter().find(|flag| is_on(flag)).map(|flag| spelt(flag)).unwrap_or_default();
+            Err(FlagError::Needs { flag, other: spelt("shared") })
+        }
         // A new draft has no entries to reuse.
         "create" if is_on("offline") && !is_on("amend") => {
             Err(FlagError::Needs { flag: spelt("offline"), other: spelt("amend") })

@@ -14,6 +14,8 @@ use crate::content::oci_layout::LayoutName;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName, ReferrersPolicy};
+use crate::digest::{Digest, DigestError};
+use crate::drafts::registry::run;
 use crate::model::index::Form;
 use crate::model::media_type;
 use crate::model::spec::Attestations;
@@ -266,6 +268,21 @@ pub fn bound(typed: &str) -> Result<Duration, &'static str> {
     const WANTED: &str = "not a time above zero like 30s, 5m or 1h30m";
     let seconds = typed.parse().ok().map(Duration::from_secs);
     seconds.or_else(|| span(typed)).filter(|time| !time.is_zero()).ok_or(WANTED)
+}
+
+/// A time to wait, as [`bound`]; zero waits for nothing.
+pub(super) fn wait(typed: &str) -> Result<Duration, &'static str> {
+    if typed == "0" { Ok(Duration::ZERO) } else { bound(typed) }
+}
+
+/// The id of a run.
+pub(super) fn run(typed: &str) -> Result<String, String> {
+    run::check(typed).map(|()| typed.to_owned()).map_err(|why| format!("it is {why}"))
+}
+
+/// A digest.
+pub(super) fn digest(typed: &str) -> Result<Digest, String> {
+    typed.parse().map_err(|error: DigestError| error.to_string())
 }
 
 /// Reads an age: a [`span`], or a bare zero. Another bare number has no unit and is refused.

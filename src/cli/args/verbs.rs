@@ -9,8 +9,12 @@ use clap::Subcommand;
 use super::examples;
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
+use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 use super::values::{self, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
+
+/// The help of `--timeout` where a command changes drafts that are here or in a registry.
+const TIMEOUT_HELP: &str = "Stop waiting for another docker-manifest process, or a request, after this time (30s, 5m)";
 
 /// `create`: creates a draft from images, or adds images to one.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -79,15 +83,24 @@ pub struct Add {
     /// Publish the list in the same step, without a draft: changes the published list
     #[arg(long)]
     pub push: bool,
-    /// How the list is published, with --push.
-    #[command(flatten)]
-    pub publish: Publish,
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Sources,
     /// How the list describes the images that are added.
     #[command(flatten)]
     pub entry: EntryFlags,
+    /// Whether the list is a shared draft.
+    #[command(flatten)]
+    pub shared: SharedRun,
+    /// How the entry is named.
+    #[command(flatten)]
+    pub shared_add: SharedAdd,
+    /// When the list is published.
+    #[command(flatten)]
+    pub shared_publish: SharedPublish,
+    /// How the list is published.
+    #[command(flatten)]
+    pub publish: Publish,
     /// How requests are sent to registries.
     #[command(flatten)]
     pub network: Network,
@@ -119,7 +132,10 @@ pub struct Annotate {
 
 /// `remove`: removes images from a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::REMOVE)]
+#[command(
+    after_help = examples::REMOVE,
+    mut_arg("timeout", |timeout| timeout.help(TIMEOUT_HELP)),
+)]
 pub struct Remove {
     /// The list to remove images from
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
@@ -133,7 +149,10 @@ pub struct Remove {
     /// How the list is published, with --push.
     #[command(flatten)]
     pub publish: Publish,
-    /// How requests are sent to registries, with --push.
+    /// Whether the list is a shared draft.
+    #[command(flatten)]
+    pub shared: SharedRun,
+    /// How requests are sent to registries, with --push or --shared.
     #[command(flatten)]
     pub network: Network,
 }
@@ -202,6 +221,12 @@ pub struct Inspect {
     /// Format: "json", "table" or "tree" (default: docker's JSON)
     #[arg(long, value_name = "string", value_enum)]
     pub format: Option<InspectFormat>,
+    /// Whether the list is a shared draft.
+    #[command(flatten)]
+    pub shared: SharedRun,
+    /// Show which of these platforms a shared draft lacks
+    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
+    pub require: Vec<PlatformFilter>,
 }
 
 /// `push`: publishes a draft.
@@ -217,6 +242,15 @@ pub struct Push {
     /// Remove the local manifest list after push
     #[arg(short = 'p', long)]
     pub purge: bool,
+    /// Whether the list is a shared draft.
+    #[command(flatten)]
+    pub shared: SharedRun,
+    /// When the shared draft is published.
+    #[command(flatten)]
+    pub shared_publish: SharedPublish,
+    /// What this job has stored.
+    #[command(flatten)]
+    pub own: OwnEntries,
     /// How requests are sent to registries. Docker words `--insecure` differently here.
     #[command(flatten)]
     pub network: Network,
@@ -244,12 +278,21 @@ pub struct Rm {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::LS)]
 pub struct Ls {
+    /// The list, or all lists of this repository; only with --shared
+    #[arg(value_name = "MANIFEST_LIST|REPOSITORY", value_parser = RefArg::value)]
+    pub list: Option<RefArg>,
     /// Only print names
     #[arg(short = 'q', long)]
     pub quiet: bool,
     /// Format: "table" or "json" (default "table")
     #[arg(long, value_name = "string", value_enum, default_value_t = ListFormat::Table, hide_default_value = true)]
     pub format: ListFormat,
+    /// Show the entries of shared drafts in the registry
+    #[arg(long)]
+    pub shared: bool,
+    /// How requests are sent to registries, for shared drafts.
+    #[command(flatten)]
+    pub network: Network,
 }
 
 /// `exists`: whether a draft exists.
@@ -263,8 +306,14 @@ pub struct Exists {
 
 /// `prune`: deletes drafts that have not changed for a while.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::PRUNE)]
+#[command(
+    after_help = examples::PRUNE,
+    mut_arg("timeout", |timeout| timeout.help(TIMEOUT_HELP)),
+)]
 pub struct Prune {
+    /// The repository whose entries are deleted; only with --shared
+    #[arg(value_name = "REPOSITORY", value_parser = RefArg::value)]
+    pub repository: Option<RefArg>,
     /// Only delete lists that have not changed for this long (12h, 2w; default 30d)
     #[arg(long, value_name = "duration", value_parser = values::age)]
     pub older_than: Option<Duration>,
@@ -274,9 +323,15 @@ pub struct Prune {
     /// Accepted for scripts: prune never asks for confirmation
     #[arg(short = 'f', long)]
     pub force: bool,
-    /// Stop waiting for another docker-manifest process after this time (30s, 5m)
-    #[arg(long, value_name = "duration", value_parser = values::bound)]
-    pub timeout: Option<Duration>,
+    /// Whether entries of shared drafts are meant.
+    #[command(flatten)]
+    pub shared: SharedRun,
+    /// Delete all entries of shared drafts, published or not
+    #[arg(long)]
+    pub all: bool,
+    /// How requests are sent to registries, for shared drafts.
+    #[command(flatten)]
+    pub network: Network,
 }
 
 /// `apply`: creates and publishes the lists that a file or a template describes.

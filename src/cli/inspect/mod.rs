@@ -15,6 +15,7 @@ use crate::cli::context::Context;
 use crate::cli::output::{Strokes, terminal};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
+use crate::model::Draft;
 use crate::reference::Reference;
 
 use crate::core::inspect::node::InspectNode;
@@ -28,6 +29,12 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
         None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
         None => remote::shown(context, args, args.image.reference()?)?,
     };
+    Ok(context.streams.data(&text)?)
+}
+
+/// Shows a draft, wherever it comes from.
+pub(crate) fn show_draft(context: &Context, args: &Inspect, draft: Draft) -> Result<(), CommandError> {
+    let text = local::shown(context, args, local::StoredContent::Draft(Box::new(draft)))?;
     Ok(context.streams.data(&text)?)
 }
 

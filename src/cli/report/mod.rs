@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::cli::args::{ArgsError, ToolError};
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
+use crate::core::shared_failure::SharedFailure;
 use crate::net::RegistryError;
 use crate::sanitize;
 
@@ -80,6 +81,7 @@ pub fn command(error: &CommandError, certificates: &Path) -> Report {
 fn exit_code(error: &CommandError) -> u8 {
     let mut codes = error.each().iter().map(|error| match error {
         CommandError::Incomplete { .. } => INCOMPLETE,
+        CommandError::Shared(failure) if matches!(**failure, SharedFailure::NoEntries { .. }) => INCOMPLETE,
         CommandError::Conflict(conflict) if conflict.is_race() => RACE,
         CommandError::Partial { failure, done: PartialResult::Batch { .. } | PartialResult::Tags { .. } } => {
             exit_code(failure)

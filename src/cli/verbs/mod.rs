@@ -17,5 +17,6 @@ pub mod publish;
 pub mod push;
 pub mod remove;
 pub mod rm;
+pub mod shared;
 pub mod shim;
 pub mod version;

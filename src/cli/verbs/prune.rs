@@ -14,7 +14,7 @@ use crate::drafts::docker_dir::{DockerDir, Removable, StoreError, StoredName};
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(crate) fn run(context: &Context, args: &Prune) -> Result<(), CommandError> {
-    let store = context.store().waiting(Some(args.timeout.unwrap_or_default()));
+    let store = context.store().waiting(Some(args.network.timeout.unwrap_or_default()));
     let now = SystemTime::now();
     // An age before the epoch deletes nothing.
     let limit = now.checked_sub(args.older_than.unwrap_or(AGE));

@@ -59,16 +59,33 @@ pub(crate) fn publish(
     let draft = by_digest.as_ref().unwrap_or(draft);
     let push_context = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
     let push = Push::new(push_context, draft, &options)?;
+    reported(context, flags, tell, || {
+        let mut published = push.run()?;
+        if origin != Origin::Stored {
+            // What it took to get the images is a part of it.
+            published.requests = registry.requests();
+        }
+        Ok(published)
+    })
+}
+
+/// Runs `push`, and reports what came of it: calls `tell`, then writes the files, which are prepared before anything is
+/// sent.
+///
+/// # Errors
+/// As [`publish`].
+pub(crate) fn reported(
+    context: &Context,
+    flags: &Publish,
+    tell: impl FnOnce(&PushOutcome) -> Result<(), CommandError>,
+    push: impl FnOnce() -> Result<PushOutcome, CommandError>,
+) -> Result<PushOutcome, CommandError> {
     let file =
         |path: &Option<PathBuf>| path.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose();
     let (digest_file, metadata_file) = (file(&flags.digest_file)?, file(&flags.metadata_file)?);
     let github = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
     let github = github.then(|| GithubFiles::prepare(&context.env)).transpose()?;
-    let mut published = push.run()?;
-    if origin != Origin::Stored {
-        // What it took to get the images is a part of it.
-        published.requests = registry.requests();
-    }
+    let published = push()?;
     if flags.dry_run {
         return tell(&published).map(|()| published);
     }

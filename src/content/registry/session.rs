@@ -23,6 +23,7 @@ use crate::net::retry::{Attempts, RetryPolicy};
 use crate::net::transport::{OutgoingRequest, Transport};
 use crate::net::url::Url;
 use crate::secret::Secret;
+use crate::sync::lock;
 
 /// How often a request is sent with other credentials: two tokens (a wide and a narrow one) and an expiry.
 const ROUNDS_MAX: usize = 4;

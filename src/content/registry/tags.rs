@@ -97,6 +97,20 @@ impl Registry {
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
     pub fn has_child(&self, repository: &Repository, digest: &Digest, media_type: &str) -> Result<bool, RegistryError> {
+        Ok(self.child_type(repository, digest, media_type)?.is_some())
+    }
+
+    /// The media type that a repository serves such a manifest as, which is empty where it does not say; `None` where
+    /// it does not have the manifest. The same requests as [`Registry::has_child`].
+    ///
+    /// # Errors
+    /// What stands in the way of an exchange, and an answer about another manifest.
+    pub fn child_type(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        media_type: &str,
+    ) -> Result<Option<String>, RegistryError> {
         let target = format!("/v2/{}/manifests/{digest}", repository.path());
         let is_extra = !media_type::ACCEPTED.contains(&media_type) && is_header_word(media_type);
         let accept: Vec<&str> = media_type::ACCEPTED.into_iter().chain(is_extra.then_some(media_type)).collect();
@@ -116,7 +130,7 @@ impl Registry {
             outcome = self.session.call(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..call });
         }
         let reply = match outcome {
-            Err(error) if error.status == Some(404) => return Ok(false),
+            Err(error) if error.status == Some(404) => return Ok(None),
             outcome => outcome?,
         };
         if is_html(&reply.answer) {
@@ -134,7 +148,9 @@ impl Registry {
             None if is_fetched && !digest.verifies(&reply.answer.body) => {
                 Err(wrong(format!("the bytes of {digest} have the digest {}", Digest::of(&reply.answer.body))))
             }
-            None => Ok(true),
+            None => {
+                Ok(Some(reply.answer.header("Content-Type").map_or_else(String::new, std::borrow::Cow::into_owned)))
+            }
         }
     }
 

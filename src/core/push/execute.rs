@@ -130,8 +130,13 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, draft: &Draft, plan: &PushP
     registry.expect(target, Expected { reads, writes, writes_follow: true });
 }
 
+/// Says what publishing in all repositories is going to need.
+pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
+    plans.each().for_each(|plan| announce(context.registry, context.jobs, draft, plan, is_dry_run));
+}
+
 /// Sends what the repository lacks. `moved` receives the tags that were moved.
-fn send(
+pub(super) fn send(
     context: PushContext<'_>,
     plan: &PushPlan<'_>,
     served: &RemoteState,
@@ -139,13 +144,52 @@ fn send(
     guard: Option<TagGuard<'_>>,
     moved: &mut Vec<Reference>,
 ) -> Result<SentContent, CommandError> {
-    let PushContext { registry, jobs, clock, reporter } = context;
-    let notice = |line: &str| reporter.note(line);
+    let notice = |line: &str| context.reporter.note(line);
     let sent = plan.missing(&served.children).collect();
-    let lag = ReadLag { registry, jobs, clock, notice: &notice };
-    let progress = reporter.transfers();
-    let sender = PushExecutor { context, plan, progress, lag, sent, is_verbose, guard };
-    let outcome = sender.all(jobs, served, moved);
+    let sender = PushExecutor { guard, ..PushExecutor::new(context, plan, &notice, sent, is_verbose) };
+    let outcome = sender.all(context.jobs, served, moved);
+    sender.progress.finish();
+    outcome
+}
+
+/// Puts the list under its digest, unless it is there. `children` are put by others, and may not be read at once.
+pub(super) fn put_by_digest(
+    context: PushContext<'_>,
+    plan: &PushPlan<'_>,
+    served: &RemoteState,
+    children: &[&PlannedManifest<'_>],
+    is_verbose: bool,
+) -> Result<(), CommandError> {
+    let notice = |line: &str| context.reporter.note(line);
+    PushExecutor::new(context, plan, &notice, children.to_vec(), is_verbose).list(served, &mut BTreeSet::new())
+}
+
+/// Puts the list, which is there, under its tags; `moved` gets those that were moved.
+pub(super) fn move_tags(
+    context: PushContext<'_>,
+    plan: &PushPlan<'_>,
+    served: &RemoteState,
+    is_verbose: bool,
+    moved: &mut Vec<Reference>,
+) -> Result<SentContent, CommandError> {
+    let notice = |line: &str| context.reporter.note(line);
+    PushExecutor::new(context, plan, &notice, Vec::new(), is_verbose).names(served, moved)?;
+    Ok(SentContent::default())
+}
+
+/// Brings images of other repositories to the plan's, with their blobs; puts no list.
+pub(crate) fn bring_children(
+    context: PushContext<'_>,
+    plan: &PushPlan<'_>,
+    is_verbose: bool,
+) -> Result<SentContent, CommandError> {
+    let (served, mut listed) = (RemoteState::default(), BTreeSet::new());
+    let (notice, sent) = (|line: &str| context.reporter.note(line), plan.missing(&served.children).collect());
+    let sender = PushExecutor::new(context, plan, &notice, sent, is_verbose);
+    let outcome = sender.children(context.jobs, &served, &mut listed).and_then(|sent| {
+        let warnings = sender.referrers(context.jobs, &served, &listed)?;
+        Ok(SentContent { warnings, ..sent })
+    });
     sender.progress.finish();
     outcome
 }
@@ -172,6 +216,20 @@ struct PushExecutor<'a> {
     is_verbose: bool,
     /// Guards the list's own tag.
     guard: Option<TagGuard<'a>>,
+}
+
+impl<'a> PushExecutor<'a> {
+    fn new(
+        context: PushContext<'a>,
+        plan: &'a PushPlan<'a>,
+        notice: &'a (dyn Fn(&str) + Sync),
+        sent: Vec<&'a PlannedManifest<'a>>,
+        is_verbose: bool,
+    ) -> PushExecutor<'a> {
+        let PushContext { registry, jobs, clock, reporter } = context;
+        let lag = ReadLag { registry, jobs, clock, notice };
+        PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, is_verbose, guard: None }
+    }
 }
 
 impl PushExecutor<'_> {

@@ -14,5 +14,6 @@ pub mod referrers;
 pub mod remote_state;
 pub mod reporter;
 pub mod repositories;
+pub mod shared;
 pub mod tags;
 pub mod verify;

@@ -11,6 +11,7 @@ use crate::core::push::difference::Difference;
 use crate::core::push::plan::PushPlan;
 use crate::core::referrers::FoundReferrer;
 use crate::digest::Digest;
+use crate::drafts::registry::FoundEntry;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 use crate::sanitize;
@@ -50,6 +51,12 @@ pub(crate) struct PushOutcome {
     /// The referrers that stay where the images come from; looked for by a dry run and with `--verbose` only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) left_behind: Vec<PushedReferrer>,
+    /// Whether a shared draft was published; only of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<bool>,
+    /// The entries of the shared draft that it was made of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) entries: Vec<PushedEntry>,
     /// The outcomes of the other repositories, which were published before, with their share of the requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_repositories: Vec<PushOutcome>,
@@ -112,6 +119,22 @@ impl fmt::Display for PushedReferrer {
             write!(f, " {}", sanitize::word(&self.artifact_type))?;
         }
         write!(f, " of {}", self.subject)
+    }
+}
+
+/// An entry of a shared draft that went into the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PushedEntry {
+    /// Its key: `linux/arm64`.
+    pub(crate) key: String,
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+}
+
+impl PushedEntry {
+    pub(crate) fn of(found: &FoundEntry) -> PushedEntry {
+        let key = found.entry.name.key.to_string();
+        PushedEntry { key, tag: found.tag.clone(), digest: found.digest.to_string() }
     }
 }
 
@@ -191,6 +214,8 @@ impl PushOutcome {
             verified: None,
             referrers: Vec::new(),
             left_behind: Vec::new(),
+            published: None,
+            entries: Vec::new(),
             other_repositories: Vec::new(),
             already_there: Vec::new(),
             warnings: Vec::new(),

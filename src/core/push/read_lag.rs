@@ -88,7 +88,7 @@ impl ReadLag<'_> {
 }
 
 /// Whether the registry may not know yet what the list names.
-fn is_lag(failure: &CommandError) -> bool {
+pub(super) fn is_lag(failure: &CommandError) -> bool {
     let CommandError::Put { source, .. } = failure else { return false };
     let has = |code: &str| source.codes().iter().any(|found| found == code);
     let has_reason = source.body.as_ref().is_some_and(|body| body.has_reason);

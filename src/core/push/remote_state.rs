@@ -53,6 +53,12 @@ pub(crate) struct RemoteState {
 }
 
 impl RemoteState {
+    /// What is known when only the tags were looked at.
+    pub(crate) fn of_tags(tags: Vec<TagState>) -> RemoteState {
+        let is_there = tags.contains(&TagState::This);
+        RemoteState { tags, is_there, ..RemoteState::default() }
+    }
+
     /// Whether there is nothing left to send.
     pub(crate) fn is_done(&self, plan: &PushPlan<'_>) -> bool {
         self.is_there
@@ -143,6 +149,19 @@ pub(crate) fn look(
     descendants.missing.sort_by_key(|(position, _)| *position);
     served.missing = descendants.missing.into_iter().map(|(_, child)| child).collect();
     Ok(served)
+}
+
+/// What each tag of the plan serves: a HEAD of each, at once.
+///
+/// # Errors
+/// What stands in the way of an exchange.
+pub(crate) fn tags(
+    registry: &Registry,
+    jobs: NonZeroUsize,
+    plan: &PushPlan<'_>,
+) -> Result<Vec<TagState>, CommandError> {
+    let looker = StateReader { registry, plan, is_dry_run: false };
+    tasks::in_order(jobs, &plan.tags, |tag| looker.tag(tag)).map_err(CommandError::of)
 }
 
 /// A child to check.

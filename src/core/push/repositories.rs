@@ -57,7 +57,7 @@ pub(super) struct PushTarget<'p> {
     pub(super) plan: &'p PushPlan<'p>,
     pub(super) served: RemoteState,
     /// The number of HTTP requests that its check took.
-    requests: u64,
+    pub(super) requests: u64,
 }
 
 /// All repositories to publish in.

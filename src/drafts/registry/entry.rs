@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::drafts::registry::name::{EntryKey, EntryName, TagParts};
+use crate::drafts::registry::name::{EntryName, SharedKey, TagParts};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
@@ -85,6 +85,22 @@ pub enum EntryError {
     },
 }
 
+/// Why an image of a draft cannot have an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoEntry {
+    /// It is not known what it runs on.
+    NoPlatform(String),
+    /// Another image has the same key.
+    SameKey {
+        /// The key.
+        key: SharedKey,
+        /// One image.
+        one: String,
+        /// The other.
+        other: String,
+    },
+}
+
 impl SharedEntry {
     /// The entry as an OCI index on one line. Equal entries have equal bytes.
     ///
@@ -149,7 +165,7 @@ impl SharedEntry {
         } else {
             return Err(EntryError::Beyond("annotations, which a Docker manifest list cannot have"));
         };
-        if found.tag() != tag || !expected.is_met_by(&found) {
+        if found.tag() != tag || TagParts::of(tag).is_none() || !expected.is_met_by(&found) {
             return Err(EntryError::Elsewhere);
         }
         check_key(&found.key, &image)?;
@@ -164,7 +180,7 @@ impl SharedEntry {
             return labels(&index.annotations).ok().map(|(name, _)| name.tag());
         }
         let (image, _) = parts(&index.manifests).ok()?;
-        let key = image.platform.as_ref().and_then(EntryKey::of)?;
+        let key = image.platform.as_ref().and_then(SharedKey::of)?;
         Some(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key }.tag())
     }
 
@@ -202,8 +218,8 @@ fn by_tag(tag: &str, expected: Expected<'_>, image: &Descriptor) -> Result<Entry
         Expected::Any => Err(EntryError::Unlabelled),
         Expected::Run(list, run) => {
             let TagParts { key, .. } = TagParts::of(tag).ok_or(EntryError::Elsewhere)?;
-            let derived = image.platform.as_ref().and_then(EntryKey::of).filter(|own| own.tag_part() == key);
-            let key = derived.unwrap_or_else(|| EntryKey::said(key));
+            let derived = image.platform.as_ref().and_then(SharedKey::of).filter(|own| own.tag_part() == key);
+            let key = derived.unwrap_or_else(|| SharedKey::said(key));
             Ok(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key })
         }
     }
@@ -221,7 +237,7 @@ fn labels(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u
         None => return Err(EntryError::Unlabelled),
     }
     let required = |name: &'static str| annotations.get(name).cloned().ok_or(DocumentError::Missing(name));
-    let key = EntryKey::said(required(KEY)?);
+    let key = SharedKey::said(required(KEY)?);
     let wrong = EntryError::Shape("its annotation org.docker-manifest.draft.attempt is no number");
     let attempt = annotations.get(ATTEMPT).map(|text| text.parse().map_err(|_| wrong)).transpose()?;
     Ok((EntryName { list: required(LIST)?, run: annotations.get(RUN).cloned(), key }, attempt))
@@ -265,8 +281,8 @@ fn check_descriptor(line: &Descriptor) -> Result<(), EntryError> {
 }
 
 /// Whether an image is for the platform that a key says. A name that somebody chose fits every image.
-fn check_key(key: &EntryKey, image: &Descriptor) -> Result<(), EntryError> {
-    let own = image.platform.as_ref().and_then(EntryKey::of);
+fn check_key(key: &SharedKey, image: &Descriptor) -> Result<(), EntryError> {
+    let own = image.platform.as_ref().and_then(SharedKey::of);
     if !key.is_platform() || own.as_ref() == Some(key) {
         return Ok(());
     }

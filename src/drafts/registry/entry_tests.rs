@@ -23,7 +23,7 @@ fn attestation() -> Descriptor {
 
 fn entry() -> SharedEntry {
     let image = image("linux/arm64");
-    let key = EntryKey::of(image.platform.as_ref().unwrap()).unwrap();
+    let key = SharedKey::of(image.platform.as_ref().unwrap()).unwrap();
     let run = Some("github:601234567:16412345678".to_owned());
     let name = EntryName { list: "1.2.3".into(), run, key };
     SharedEntry { name, attempt: Some(2), image, attestations: vec![attestation()], is_labelled: true }
@@ -118,7 +118,7 @@ fn what_is_no_entry_is_refused() {
 
 #[test]
 fn a_name_fits_every_image_and_a_platform_only_its_own() {
-    let named = EntryName { key: EntryKey::named("fips").unwrap(), ..entry().name };
+    let named = EntryName { key: SharedKey::named("fips").unwrap(), ..entry().name };
     let entry = SharedEntry { name: named.clone(), ..entry() };
     let bytes = entry.encode().unwrap();
     let found = SharedEntry::read(media_type::OCI_INDEX, &bytes, &named.tag(), Expected::Any).unwrap();
@@ -139,7 +139,7 @@ proptest! {
     ) {
         let mut image = image(os);
         image.annotations.insert("note".into(), note);
-        let key = EntryKey::of(image.platform.as_ref().unwrap()).unwrap();
+        let key = SharedKey::of(image.platform.as_ref().unwrap()).unwrap();
         let name = EntryName { list: list.clone(), run: run.clone(), key };
         let entry = SharedEntry { name: name.clone(), attempt, image, attestations: vec![attestation()], is_labelled: true };
         let bytes = entry.encode().unwrap();

@@ -32,13 +32,13 @@ const BUILD_NUMBERS: usize = 3;
 ///
 /// A platform has a slash, and a name has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryKey(String);
+pub struct SharedKey(String);
 
-impl EntryKey {
+impl SharedKey {
     /// The key of an image for this platform; `None` where operating system or architecture are not known.
     ///
     /// It is the platform as `--require` compares it, with the build of a Windows image.
-    pub fn of(platform: &Platform) -> Option<EntryKey> {
+    pub fn of(platform: &Platform) -> Option<SharedKey> {
         let Platform { os, architecture, variant, os_version, .. } = platform.normalized();
         if [&os, &architecture].iter().any(|word| word.is_empty() || *word == "unknown") {
             return None;
@@ -53,7 +53,7 @@ impl EntryKey {
             key.push(':');
             key.push_str(&build.join(".").to_lowercase());
         }
-        Some(EntryKey(key))
+        Some(SharedKey(key))
     }
 
     /// A key that somebody chose.
@@ -61,7 +61,7 @@ impl EntryKey {
     /// # Errors
     /// Other characters than `a-z`, `A-Z`, `0-9`, `_` and `-`, more than 64 of them, and what would be taken for the
     /// key of a platform; in words for people.
-    pub fn named(name: &str) -> Result<EntryKey, &'static str> {
+    pub fn named(name: &str) -> Result<SharedKey, &'static str> {
         if name.is_empty() || !name.bytes().all(is_key_byte) {
             return Err("a key is made of a-z, A-Z, 0-9, _ and -");
         }
@@ -71,12 +71,12 @@ impl EntryKey {
         if is_like_a_platform(name) {
             return Err("that is the key of a platform, which an image of it has without --key");
         }
-        Ok(EntryKey(name.to_owned()))
+        Ok(SharedKey(name.to_owned()))
     }
 
     /// A key as an entry says it; what is wrong with it shows when it is compared with the tag.
-    pub(super) fn said(text: String) -> EntryKey {
-        EntryKey(text)
+    pub(super) fn said(text: String) -> SharedKey {
+        SharedKey(text)
     }
 
     /// The key as an entry says it: `linux/arm64`, `windows/amd64:10.0.20348`, or the name.
@@ -105,7 +105,7 @@ impl EntryKey {
     }
 }
 
-impl fmt::Display for EntryKey {
+impl fmt::Display for SharedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::sanitize::word(&self.0))
     }
@@ -159,7 +159,7 @@ pub struct EntryName {
     /// The run that the entry belongs to, in full; `None` where there is no run.
     pub run: Option<String>,
     /// Which entry of the list it is.
-    pub key: EntryKey,
+    pub key: SharedKey,
 }
 
 impl EntryName {
@@ -205,7 +205,8 @@ impl TagParts {
         let (list, run) = rest.rsplit_once('.')?;
         let is_hash = run.len() == RUN_DIGITS && run.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let is_key = !key.is_empty() && key.bytes().all(is_key_byte);
-        let is_one = tag.len() <= TAG_MAX && !list.is_empty() && is_key && (is_hash || run == NO_RUN);
+        let is_list = !list.is_empty() && list.bytes().all(|byte| byte == b'.' || is_key_byte(byte));
+        let is_one = tag.len() <= TAG_MAX && is_list && is_key && (is_hash || run == NO_RUN);
         is_one.then(|| TagParts { list: list.to_owned(), run: run.to_owned(), key: key.to_owned() })
     }
 
@@ -226,11 +227,11 @@ mod tests {
 
     use super::*;
 
-    fn key(platform: &str) -> EntryKey {
-        EntryKey::of(&Platform::parse(platform).unwrap()).unwrap()
+    fn key(platform: &str) -> SharedKey {
+        SharedKey::of(&Platform::parse(platform).unwrap()).unwrap()
     }
 
-    fn name(list: &str, run: Option<&str>, key: EntryKey) -> EntryName {
+    fn name(list: &str, run: Option<&str>, key: SharedKey) -> EntryName {
         EntryName { list: list.into(), run: run.map(str::to_owned), key }
     }
 
@@ -265,9 +266,9 @@ mod tests {
             assert_eq!(key(platform).tag_part(), part, "{platform}");
         }
         assert_eq!(key("windows/amd64:10.0.20348").as_str(), "windows/amd64:10.0.20348");
-        assert_eq!(EntryKey::of(&Platform::parse("unknown/unknown").unwrap()), None);
-        assert_eq!(EntryKey::of(&Platform::default()), None);
-        let derivable = |text: &str| EntryKey::is_derivable(&Platform::parse(text).unwrap());
+        assert_eq!(SharedKey::of(&Platform::parse("unknown/unknown").unwrap()), None);
+        assert_eq!(SharedKey::of(&Platform::default()), None);
+        let derivable = |text: &str| SharedKey::is_derivable(&Platform::parse(text).unwrap());
         assert!(derivable("linux/amd64") && derivable("windows/amd64:10.0.20348"));
         assert!(!derivable("windows/amd64") && !derivable("windows/amd64:10.0"));
     }
@@ -275,12 +276,12 @@ mod tests {
     #[test]
     fn a_name_is_not_taken_for_a_platform() {
         for fine in ["fips", "amd64-fips", "A_b-1", "windows-ltsc2022", "linux-amd64-fips", "linux"] {
-            assert_eq!(EntryKey::named(fine).unwrap().tag_part(), fine);
+            assert_eq!(SharedKey::named(fine).unwrap().tag_part(), fine);
         }
         for wrong in ["", "a.b", "a/b", "ä", "linux-arm64", "linux-arm-v6", "windows-amd64-10_0_20348"] {
-            assert!(EntryKey::named(wrong).is_err(), "{wrong}");
+            assert!(SharedKey::named(wrong).is_err(), "{wrong}");
         }
-        assert!(EntryKey::named(&"a".repeat(64)).is_ok() && EntryKey::named(&"a".repeat(65)).is_err());
+        assert!(SharedKey::named(&"a".repeat(64)).is_ok() && SharedKey::named(&"a".repeat(65)).is_err());
     }
 
     #[test]
@@ -305,8 +306,8 @@ mod tests {
         ) {
             let [os, architecture, variant] = words;
             let platform = Platform { os, architecture, variant, ..Platform::default() };
-            let derived = EntryKey::of(&platform);
-            let key = if is_platform { derived } else { EntryKey::named(&named).ok() };
+            let derived = SharedKey::of(&platform);
+            let key = if is_platform { derived } else { SharedKey::named(&named).ok() };
             prop_assume!(key.is_some());
             let entry = name(&list, run.as_deref(), key.unwrap());
             let tag = entry.tag();

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::digest::Digest;
-use crate::drafts::registry::entry::{EntryError, Expected, SharedEntry};
+use crate::drafts::registry::entry::{EntryError, Expected, NoEntry, SharedEntry};
 use crate::drafts::registry::name::{EntryName, TagParts};
 use crate::drafts::registry::run::Run;
 use crate::model::media_type;
@@ -90,6 +90,9 @@ pub enum SharedStoreError {
         /// The answer to the PUT.
         source: Box<RegistryError>,
     },
+    /// An image that cannot have an entry.
+    #[error("{}", crate::drafts::registry::store::no_entry(.0))]
+    NoEntry(NoEntry),
     /// Anything else that stands in the way of an exchange.
     #[error(transparent)]
     Registry(Box<RegistryError>),
@@ -112,6 +115,25 @@ pub enum Deletion {
     Refused(String),
     /// Nothing was tried; with the reason.
     Kept(&'static str),
+}
+
+impl Deletion {
+    /// Why the entry stays; `None` where it is gone.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Deletion::Deleted | Deletion::Gone => None,
+            Deletion::Refused(why) => Some(why),
+            Deletion::Kept(why) => Some(why),
+        }
+    }
+}
+
+/// The line for an image that cannot have an entry.
+fn no_entry(why: &NoEntry) -> String {
+    match why {
+        NoEntry::NoPlatform(image) => format!("{image} has no platform that an entry could be named after"),
+        NoEntry::SameKey { key, one, other } => format!("{key} would have two entries: {one} and {other}"),
+    }
 }
 
 impl<'a> RegistryDrafts<'a> {

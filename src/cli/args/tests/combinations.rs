@@ -83,7 +83,10 @@ fn values_have_types_and_defaults() {
     let Command::Prune(prune) = run(&["prune", "--older-than", "30d"]) else { panic!("not prune") };
     assert_eq!(prune.older_than, Some(Duration::from_secs(30 * 24 * 60 * 60)));
     let Command::Ls(ls) = run(&["ls"]) else { panic!("not ls") };
-    assert_eq!(ls, Ls { quiet: false, format: ListFormat::Table });
+    assert_eq!(
+        ls,
+        Ls { list: None, quiet: false, format: ListFormat::Table, shared: false, network: Network::default() }
+    );
     let Command::Inspect(inspect) = run(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
         panic!("not inspect")
     };
@@ -269,7 +272,7 @@ fn a_word_is_missing_unless_a_flag_stands_in() {
         (&["add", "l"], "add' requires at least 2 arguments"),
         (&["remove", "l"], "remove' requires at least 2 arguments"),
         (&["exists"], "exists' requires 1 argument"),
-        (&["ls", "x"], "ls' accepts no arguments"),
+        (&["ls", "x", "y"], "ls' requires at most 1 argument"),
         (&["apply", "x"], "apply' accepts no arguments"),
     ];
     for (line, expected) in cases {
@@ -295,14 +298,14 @@ fn a_slip_is_answered_behind_docker_s_lines() {
         ),
         (&["push", "--dryrun", "l"], Some("did you mean '--dry-run'?")),
         (&["push", "--req", "l"], Some("did you mean '--require'?")),
-        (&["add", "--purge", "l", "i"], Some("'--purge' is a flag of create, push")),
-        (&["add", "-p", "l", "i"], Some("'-p' is a flag of push")),
+        (&["annotate", "--purge", "l", "i"], Some("'--purge' is a flag of add, create, push")),
+        (&["annotate", "-p", "l", "i"], Some("'-p' is a flag of add, push")),
         (&["create", "-insecure", "l", "i"], Some("did you mean '--insecure'?")),
         (
             &["rm", "--dry-run", "l"],
             Some("'--dry-run' is a flag of add, annotate, apply, copy, create, prune, push, remove"),
         ),
-        (&["--purge", "push", "l"], Some("'--purge' is a flag of create, push; put it after the command")),
+        (&["--purge", "push", "l"], Some("'--purge' is a flag of add, create, push; put it after the command")),
         (&["create", "--bogus", "l", "i"], None),
         (&["create", "-x", "l", "i"], None),
         (&["creat", "l"], Some("did you mean 'create'?")),

@@ -117,6 +117,8 @@ fn inspect_has_its_optional_word_first() {
             local: false,
             remote: false,
             format: None,
+            shared: SharedRun::default(),
+            require: Vec::new(),
         };
         assert_eq!(run(line), Command::Inspect(expected), "{line:?}");
     }
@@ -247,11 +249,11 @@ fn every_command_has_help_with_an_example_under_the_name_that_was_called() {
 
 #[test]
 fn options_are_laid_out_as_docker_s() {
-    let Ok(CliRequest::Help { text, .. }) = parse("docker manifest", &words(&["ls", "-h"])) else { panic!() };
+    let Ok(CliRequest::Help { text, .. }) = parse("docker manifest", &words(&["rm", "-h"])) else { panic!() };
     let expected = "
 Options:
-      --format string   Format: \"table\" or \"json\" (default \"table\")
-  -q, --quiet           Only print names
+      --all                Delete every local manifest list
+      --timeout duration   Stop waiting for another docker-manifest process after this time (30s, 5m)
 ";
     assert!(text.contains(expected), "{text}");
 }

@@ -4,6 +4,7 @@
 mod files;
 mod reference;
 mod registry;
+mod shared;
 mod store;
 
 use std::path::Path;
@@ -82,6 +83,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
             }
             SpecOrigin::File => "remove the extra images from the file, or give the images different platforms there",
             SpecOrigin::Images => "name one image for each platform",
+            SpecOrigin::Shared => "take one of them back with remove --shared",
             SpecOrigin::Flags => {
                 "name each platform once in --platforms, or give the images \
                                   different platforms in a file (-f)"
@@ -113,6 +115,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         }
         CommandError::Incomplete { list, made, missing, extra } => return incomplete(list, *made, missing, extra),
         CommandError::NoPage(_) => "help lists the commands".into(),
+        CommandError::Shared(failure) => return shared::of_shared(failure, certificates),
         CommandError::Shim(source) => return shim(source),
         CommandError::Output(_) => "the command made its changes; only its output failed".into(),
         _ => match error.describe().exchange {
@@ -152,6 +155,10 @@ fn incomplete(list: &str, made: SpecOrigin, missing: &[String], extra: &[String]
         SpecOrigin::File => (
             format!("add an image for what is missing to the manifests of {list} in its file"),
             format!("remove what is extra from the manifests of {list} in its file, or require it as well"),
+        ),
+        SpecOrigin::Shared => (
+            format!("each machine adds its image with: add --shared {list} IMAGE; push --wait waits for them"),
+            format!("take back what is extra with: remove --shared {list} {}", extra.join(" ")),
         ),
         SpecOrigin::Flags => (
             "add what is missing to --platforms".to_owned(),

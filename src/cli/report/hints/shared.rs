@@ -1,0 +1,40 @@
+//! Advice on shared drafts.
+
+use std::path::Path;
+
+use super::registry;
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::registry::SharedStoreError;
+use crate::drafts::registry::entry::NoEntry;
+
+pub(super) fn of_shared(failure: &SharedFailure, certificates: &Path) -> Vec<String> {
+    let hint = match failure {
+        SharedFailure::Store(SharedStoreError::Conflict { .. }) => {
+            "another run has its own entries: name this one with --run".to_owned()
+        }
+        SharedFailure::Store(SharedStoreError::Put { source, .. } | SharedStoreError::Registry(source)) => {
+            return registry::exchange(source, certificates);
+        }
+        SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(_))) => {
+            "set it with --os and --arch, or name the entry with --key".to_owned()
+        }
+        SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => {
+            "add one of them with --key NAME, or choose with --platform".to_owned()
+        }
+        SharedFailure::NotRequired { key } => format!("name it in --require as well: {key}"),
+        SharedFailure::NoAttempt => "only GitHub Actions counts attempts: leave --fresh out".to_owned(),
+        SharedFailure::NoEntries { list, .. } => {
+            format!("each machine adds its image with: add --shared {list} IMAGE; ls --shared {list} shows other runs")
+        }
+        SharedFailure::NoEntry { list, .. } => format!("ls --shared {list} shows which there are"),
+        SharedFailure::NestedIndex { .. } => "add --shared makes no such entry: remove it".to_owned(),
+        SharedFailure::Store(SharedStoreError::Entry { .. })
+        | SharedFailure::ManyImages(_)
+        | SharedFailure::Reserved(_)
+        | SharedFailure::NotAllowed { .. }
+        | SharedFailure::AllowedFile { .. }
+        | SharedFailure::NotAnEntry { .. }
+        | SharedFailure::Run { .. } => return Vec::new(),
+    };
+    vec![hint]
+}

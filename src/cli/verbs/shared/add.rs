@@ -1,0 +1,167 @@
+//! `add --shared`: stores images as entries, and with `--if-complete` publishes the list if these were the last.
+
+use serde::Serialize;
+
+use crate::cli::args::{Add, PublishFormat, RefArg};
+use crate::cli::build_files;
+use crate::cli::context::Context;
+use crate::cli::verbs::annotate::describe;
+use crate::cli::verbs::publish::Reporter;
+use crate::cli::verbs::shared::publish::{self, SharedRequest};
+use crate::cli::verbs::shared::{Client, run_for_writing};
+use crate::cli::verbs::{annotate, create};
+use crate::core::error::CommandError;
+use crate::core::push::options::PushContext;
+use crate::core::request::ImageName;
+use crate::core::resolve::amend;
+use crate::core::resolve::previous::PreviousEntries;
+use crate::core::resolve::selection;
+use crate::core::resolve::sources::{self, Resolver};
+use crate::core::shared::add::{self as shared_add, NewEntry};
+use crate::core::shared::gather::OwnEntry;
+use crate::core::shared_failure::SharedFailure;
+use crate::digest::Digest;
+use crate::drafts::registry::entry::RESERVED;
+use crate::drafts::registry::{RegistryDrafts, SharedStoreError, StoredEntry};
+use crate::model::Draft;
+use crate::reference::Reference;
+
+pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
+    let list = args.list.reference()?;
+    let run = run_for_writing(context, args.shared.run.as_deref())?;
+    if let Some((name, _)) = args.entry.annotations.iter().find(|(name, _)| name.starts_with(RESERVED)) {
+        return Err(SharedFailure::Reserved(name.clone()).into());
+    }
+    let client = Client::new(context, &args.network, list.repository())?;
+    client.registry.announce(list.repository(), crate::auth::Access::PullPush);
+    let draft = draft(&client, args, list)?;
+    let drafts = RegistryDrafts::new(&client.registry, client.jobs, list.repository(), &run);
+    let mut left_out = Vec::new();
+    let entries = shared_add::entries_of(&drafts, &draft, args.shared_add.key.as_ref(), &mut left_out)?;
+    check_required(args, &entries)?;
+    for left_out in left_out {
+        context.streams.note(format_args!("warning: {left_out}, so that no entry has it"));
+    }
+    if args.publish.dry_run {
+        return show_only(context, args, &entries);
+    }
+    let reporter = Reporter { context, is_quiet: args.publish.quiet };
+    let push =
+        PushContext { registry: &client.registry, jobs: client.jobs, clock: &*context.clock, reporter: &reporter };
+    let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
+    if !args.shared_publish.if_complete {
+        show(context, args, &entries, &stored)?;
+        warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+        return Ok(());
+    }
+    if args.publish.format.is_none() && !args.publish.quiet {
+        show(context, args, &entries, &stored)?;
+    }
+    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
+    let own = entries
+        .iter()
+        .zip(&stored)
+        .map(|(new, stored)| OwnEntry { digest: stored.digest.clone(), name: Some(new.entry.name.clone()) });
+    let request = SharedRequest {
+        list,
+        run: &run,
+        shared: &args.shared_publish,
+        publish: &args.publish,
+        own: own.collect(),
+        is_purge: args.shared_add.purge,
+    };
+    publish::run(context, &client, &request)
+}
+
+/// The images, as the flags describe them.
+fn draft(client: &Client<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
+    let from = build_files::read(client.context, &args.from, &args.from_targets, list.repository())?;
+    let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+    let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
+    let filter = args.sources.filter();
+    let targets = vec![list.repository()];
+    let resolver = Resolver {
+        registry: &client.registry,
+        jobs: client.jobs,
+        wanted: &filter,
+        before: None,
+        targets,
+        beside: None,
+        progress: &|_| {},
+    };
+    let found = resolver.resolve(&sources::distinct(&names), &[]);
+    let mut found = found.map_err(|failure| from.blame(&client.registry, failure))?;
+    let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
+    from.settle(&mut found, &[], is_typed, |platform| selection::picks(&filter, platform))?;
+    let mut draft = Draft::new(list.clone());
+    for source in &found {
+        amend::merge(&mut draft, source, &filter, &PreviousEntries::default());
+    }
+    create::tell(client.context, &[], &found);
+    let images: Vec<Reference> =
+        draft.entries().filter(|entry| entry.attests().is_none()).map(|entry| entry.reference.clone()).collect();
+    if annotate::says_anything(&args.entry) {
+        for image in images {
+            if let Some(mut entry) = draft.get(&image).cloned() {
+                describe(&mut entry, &args.entry)?.iter().for_each(|note| client.context.streams.note(note));
+                draft.insert(entry);
+            }
+        }
+    }
+    Ok(draft)
+}
+
+/// With `--if-complete` each image has to be one that is required: another would never be published.
+fn check_required(args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
+    let require = &args.publish.require;
+    let is_required = |new: &&NewEntry| {
+        let platform = new.entry.image.platform.as_ref();
+        platform.is_some_and(|own| require.iter().any(|wanted| own.matches(&wanted.parsed)))
+    };
+    match entries.iter().find(|new| !require.is_empty() && !is_required(new)) {
+        Some(new) => Err(SharedFailure::NotRequired { key: new.entry.name.key.to_string() }.into()),
+        None => Ok(()),
+    }
+}
+
+/// An entry as `--format json` shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    reference: String,
+    digest: String,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+}
+
+/// Shows what would be stored.
+fn show_only(context: &Context, args: &Add, entries: &[NewEntry]) -> Result<(), CommandError> {
+    let list = args.list.reference()?;
+    let mut stored = Vec::new();
+    for new in entries {
+        let wrong = |source| SharedStoreError::Entry { tag: new.entry.name.tag(), source };
+        let digest = Digest::of(&new.entry.encode().map_err(wrong)?);
+        let tag = new.entry.name.reference(list).unwrap_or_else(|| list.clone());
+        stored.push(StoredEntry { tag, digest });
+    }
+    if args.publish.format.is_none() && !args.publish.quiet {
+        let lines = stored.iter().map(|stored| format!("Would store {}@{}", stored.tag, stored.digest));
+        return Ok(lines.into_iter().try_for_each(|line| context.streams.line(line))?);
+    }
+    show(context, args, entries, &stored)
+}
+
+fn show(context: &Context, args: &Add, entries: &[NewEntry], stored: &[StoredEntry]) -> Result<(), CommandError> {
+    for (new, stored) in entries.iter().zip(stored) {
+        let (reference, digest) = (stored.tag.to_string(), stored.digest.to_string());
+        match args.publish.format {
+            Some(PublishFormat::Json) => {
+                let (key, run) = (new.entry.name.key.to_string(), new.entry.name.run.as_deref());
+                context.streams.json(&Shown { reference, digest, key, run })?;
+            }
+            _ if args.publish.quiet => context.streams.line(digest)?,
+            _ => context.streams.line(format_args!("{reference}@{digest}"))?,
+        }
+    }
+    Ok(())
+}

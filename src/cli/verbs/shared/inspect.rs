@@ -1,0 +1,36 @@
+//! `inspect --shared`: what a push would publish, and what is missing.
+
+use std::time::Duration;
+
+use crate::cli::args::Inspect;
+use crate::cli::context::Context;
+use crate::cli::inspect;
+use crate::cli::verbs::shared::{Client, run_of};
+use crate::core::error::CommandError;
+use crate::core::push::shared;
+use crate::core::shared::gather::{self, GatherOptions};
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::registry::draft::draft_of;
+use crate::model::Draft;
+
+pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError> {
+    inspect::show_draft(context, args, draft(context, args)?)
+}
+
+/// The draft that the entries make. What it lacks is said on stderr.
+fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
+    let list = args.image.reference()?;
+    let run = run_of(context, args.shared.run.as_deref())?;
+    let client = Client::new(context, &args.network, list.repository())?;
+    let require = &args.require;
+    let options =
+        GatherOptions { list, run: &run, require, is_fresh: false, only_from: None, own: vec![], wait: Duration::ZERO };
+    let gathered = gather::gather(client.gather(), &options)?;
+    if !gathered.missing.is_empty() {
+        context.streams.note(format_args!("missing: {}", gathered.missing.join(", ")));
+    }
+    if gathered.entries.is_empty() {
+        return Err(SharedFailure::NoEntries { list: list.to_string(), run: run.id }.into());
+    }
+    shared::with_manifests(&client.registry, client.jobs, draft_of(list, &gathered.entries))
+}

@@ -1,0 +1,43 @@
+//! `prune --shared`: deletes the entries that their lists serve already, those of a run, or all.
+
+use crate::cli::args::{Prune, RefArg};
+use crate::cli::context::Context;
+use crate::cli::verbs::shared::{Client, run_of};
+use crate::core::error::CommandError;
+use crate::core::shared::clean_up;
+use crate::core::shared::listing::{self, ListedEntry};
+use crate::drafts::registry::FoundEntry;
+
+pub(crate) fn run(context: &Context, args: &Prune, repository: &RefArg) -> Result<(), CommandError> {
+    let repository = repository.reference()?.repository();
+    let client = Client::new(context, &args.network, repository)?;
+    let run = run_of(context, args.shared.run.as_deref())?;
+    let listed = listing::entries(client.gather(), repository, None)?;
+    let found: Vec<FoundEntry> = listed
+        .into_iter()
+        .filter_map(|listed| match listed {
+            ListedEntry::Entry(found) => Some(*found),
+            ListedEntry::Other(..) => None,
+        })
+        .collect();
+    let chosen: Vec<FoundEntry> = if args.all {
+        found
+    } else if args.shared.run.is_some() {
+        found.into_iter().filter(|found| found.entry.name.run == run.id).collect()
+    } else {
+        let served = clean_up::served(client.gather(), repository, &found)?;
+        found.into_iter().filter(|found| served.get(&found.tag) == Some(&true)).collect()
+    };
+    if args.dry_run {
+        for found in &chosen {
+            context.streams.line(format_args!("Would remove {repository}:{}", found.tag))?;
+        }
+        return Ok(());
+    }
+    let cleaned = clean_up::delete(client.gather(), repository, &run, &chosen);
+    for tag in &cleaned.deleted {
+        context.streams.line(format_args!("Removed {repository}:{tag}"))?;
+    }
+    cleaned.notes.iter().for_each(|note| context.streams.note(note));
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Publishing a shared draft, for `push --shared` and `add --shared --if-complete`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::auth::Access;
+use crate::cli::args::{Publish, PublishFormat, SharedPublish};
+use crate::cli::context::Context;
+use crate::cli::verbs::publish::{self as publishing, Reporter};
+use crate::cli::verbs::shared::Client;
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
+use crate::core::push::options::PushContext;
+use crate::core::push::outcome::PushOutcome;
+use crate::core::push::shared;
+use crate::core::shared::clean_up;
+use crate::core::shared::gather::{self, AllowedEntries, GatherOptions, Gathered, OwnEntry};
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::registry::{FoundEntry, Run};
+use crate::reference::Reference;
+
+/// How long `--if-complete` waits for entries that the registry may not serve at once.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The largest file of digests, in bytes.
+const ALLOWED_MAX: u64 = 4 * 1024 * 1024;
+
+/// What is to be published.
+pub(super) struct SharedRequest<'a> {
+    pub(super) list: &'a Reference,
+    pub(super) run: &'a Run,
+    pub(super) shared: &'a SharedPublish,
+    pub(super) publish: &'a Publish,
+    pub(super) own: Vec<OwnEntry>,
+    pub(super) is_purge: bool,
+}
+
+/// Nothing is published yet, as `--format json` shows it.
+#[derive(Serialize)]
+struct Unpublished<'a> {
+    published: bool,
+    missing: &'a [String],
+}
+
+pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedRequest<'_>) -> Result<(), CommandError> {
+    let SharedRequest { list, run, shared, publish, own, is_purge } = request;
+    let only_from = shared.only_from.as_deref().map(|file| allowed(context, file)).transpose()?;
+    let grace = if shared.if_complete { GRACE } else { std::time::Duration::ZERO };
+    let options = GatherOptions {
+        list,
+        run,
+        require: &publish.require,
+        is_fresh: shared.fresh,
+        only_from: only_from.as_ref(),
+        own: own.clone(),
+        wait: shared.wait.unwrap_or(grace),
+    };
+    client.registry.announce(list.repository(), Access::PullPush);
+    let gathered = gather::gather(client.gather(), &options)?;
+    if publish.require.is_empty() {
+        context.streams.note("warning: without --require it is not known whether an entry is missing");
+    }
+    if !gathered.missing.is_empty() && shared.if_complete {
+        return unpublished(context, request, &gathered);
+    }
+    if !gathered.missing.is_empty() || gathered.entries.is_empty() {
+        return Err(incomplete(context, client, request, gathered));
+    }
+    let again = |before: &[FoundEntry]| gather::again(client.gather(), &options, before);
+    let show = |published: &PushOutcome| publishing::show(context, published, publish);
+    let mut entries = Vec::new();
+    let published = publishing::reported(context, publish, show, || {
+        let reporter = Reporter { context, is_quiet: publish.quiet };
+        let (registry, jobs) = (&client.registry, client.jobs);
+        let push = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
+        let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &again)?;
+        entries = outcome.entries;
+        Ok(PushOutcome { requests: registry.requests(), ..outcome.published })
+    })?;
+    if *is_purge && !published.dry_run {
+        let cleaned = clean_up::delete(client.gather(), list.repository(), run, &entries);
+        cleaned.notes.iter().for_each(|note| context.streams.note(note));
+    }
+    publishing::name_tags(context, std::slice::from_ref(&published), publish);
+    publishing::warn(context, std::slice::from_ref(&published));
+    Ok(())
+}
+
+/// Says what is missing; that is no failure.
+fn unpublished(context: &Context, request: &SharedRequest<'_>, gathered: &Gathered) -> Result<(), CommandError> {
+    let (all, missing) = (request.publish.require.len(), &gathered.missing);
+    let there = all.saturating_sub(missing.len());
+    let list = request.list;
+    context
+        .streams
+        .note(format_args!("{list} is not published: waiting for {} ({there} of {all} there)", missing.join(", ")));
+    if request.publish.format == Some(PublishFormat::Json) {
+        context.streams.json(&Unpublished { published: false, missing })?;
+    }
+    Ok(())
+}
+
+/// What is missing, as a failure; a note says where the list is perhaps already published.
+fn incomplete(context: &Context, client: &Client<'_>, request: &SharedRequest<'_>, gathered: Gathered) -> CommandError {
+    let list = request.list;
+    if let Some(digest) = clean_up::now_at(client.gather(), list) {
+        context.streams.note(format_args!("perhaps published and purged: {list} is {digest}"));
+    }
+    if gathered.missing.is_empty() {
+        return SharedFailure::NoEntries { list: list.to_string(), run: request.run.id.clone() }.into();
+    }
+    let (list, missing) = (list.to_string(), gathered.missing);
+    CommandError::Incomplete { list, made: SpecOrigin::Shared, missing, extra: Vec::new() }
+}
+
+/// Reads the digests that entries may have.
+fn allowed(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
+    let unreadable = |source| CommandError::Unreadable { path: file.to_owned(), source };
+    let mut text = String::new();
+    let opened = File::open(context.env.typed(file)).map_err(unreadable)?;
+    opened.take(ALLOWED_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    let shown = file.display().to_string();
+    if text.len() as u64 >= ALLOWED_MAX {
+        return Err(SharedFailure::AllowedFile { file: shown, why: "it has more than 4 MiB".to_owned() }.into());
+    }
+    AllowedEntries::read(&shown, &text)
+}

@@ -1,0 +1,236 @@
+//! Publishing the entries of a shared draft. Many publishers may do so at once, while others replace entries.
+//!
+//! The order of the requests keeps every tag whole: the tags are looked at, the list is put under its digest, every
+//! child is looked for, and only then a tag moves. All publishers write the same bytes.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
+use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::push::execute;
+use crate::core::push::options::{PushContext, PushOptions};
+use crate::core::push::outcome::{PushOutcome, PushedEntry};
+use crate::core::push::plan::{PlannedManifest, PushPlan};
+use crate::core::push::read_lag;
+use crate::core::push::remote_state::{self, RemoteState};
+use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
+use crate::core::push::tags::TagArg;
+use crate::core::referrers::Collector;
+use crate::core::requirements::{self, Requirements};
+use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::registry::FoundEntry;
+use crate::drafts::registry::draft::draft_of;
+use crate::model::EntryKey;
+use crate::model::descriptor::Descriptor;
+use crate::model::manifest::ManifestKind;
+use crate::model::{Draft, Entry};
+use crate::net::tasks;
+use crate::reference::{Reference, Repository};
+
+/// A shared draft that is published, and the entries that went into it.
+pub(crate) struct SharedOutcome {
+    pub(crate) published: PushOutcome,
+    pub(crate) entries: Vec<FoundEntry>,
+}
+
+/// Publishes these entries as `list`. Where a child is not there any more, `again` reads the entries once more; it
+/// gives `None` where they are what they were.
+///
+/// # Errors
+/// [`CommandError::MissingChild`] for a child that is not there; requirements that are not met; what a registry says.
+pub(crate) fn publish(
+    context: PushContext<'_>,
+    list: &Reference,
+    options: &PushOptions,
+    mut entries: Vec<FoundEntry>,
+    again: &dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError>,
+) -> Result<SharedOutcome, CommandError> {
+    let before = context.registry.requests();
+    let mut is_second = false;
+    loop {
+        let draft = draft_of(list, &entries);
+        let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
+        let draft = if options.tags.iter().filter_map(TagArg::reference).any(is_elsewhere) {
+            with_manifests(context.registry, context.jobs, draft)?
+        } else {
+            draft
+        };
+        let missing = match Attempt::new(context, &draft, options)?.run()? {
+            Attempted::Published(published) => {
+                let requests = context.registry.requests().saturating_sub(before);
+                let entries_shown = entries.iter().map(PushedEntry::of).collect();
+                let published = PushOutcome { requests, entries: entries_shown, published: Some(true), ..*published };
+                return Ok(SharedOutcome { published, entries });
+            }
+            Attempted::Missing(missing) => missing,
+        };
+        let changed = if is_second { None } else { again(&entries)? };
+        let Some(changed) = changed else { return Err(CommandError::from(missing)) };
+        (entries, is_second) = (changed, true);
+    }
+}
+
+/// The same draft with the manifests of its images, which other repositories and readers need. One GET for each.
+///
+/// # Errors
+/// What a registry says, and an image that it does not have.
+pub(crate) fn with_manifests(registry: &Registry, jobs: NonZeroUsize, mut draft: Draft) -> Result<Draft, CommandError> {
+    let list = draft.reference.clone();
+    let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
+    let fetched = tasks::in_order(jobs, &keyed, |(key, entry)| {
+        let descriptor = entry.descriptor.clone();
+        match fetch::listed(registry, &list, &descriptor)? {
+            FetchedContent::Image(schema, fetched) => {
+                let reference = entry.reference.clone();
+                let served = |source| CommandError::Served { reference: reference.to_string(), source };
+                let entry = Entry::listed(reference.clone(), schema, fetched.bytes, descriptor, list.clone());
+                Ok(((*key).clone(), entry.map_err(served)?))
+            }
+            FetchedContent::List(_) => Err(nested(&entry.reference)),
+        }
+    });
+    let fetched = fetched.map_err(CommandError::of)?;
+    fetched.into_iter().for_each(|(key, entry)| draft.insert_keyed(key, entry));
+    Ok(draft)
+}
+
+fn nested(child: &Reference) -> CommandError {
+    SharedFailure::NestedIndex { child: child.to_string() }.into()
+}
+
+/// What came of one attempt.
+enum Attempted {
+    Published(Box<PushOutcome>),
+    /// Children that are not there. No tag has moved.
+    Missing(MissingChild),
+}
+
+/// One attempt to publish a draft, of which all is checked that can be known without a request.
+struct Attempt<'a> {
+    context: PushContext<'a>,
+    draft: &'a Draft,
+    options: &'a PushOptions,
+    plans: PushPlans<'a>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(context: PushContext<'a>, draft: &'a Draft, options: &'a PushOptions) -> Result<Attempt<'a>, CommandError> {
+        let mut plans = PushPlans::new(draft, options.kind, &options.tags)?;
+        // Under its digest first: whether its children are there is known before a tag moves.
+        plans.own.has_more_tags = true;
+        let made = SpecOrigin::Shared;
+        let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
+        let warnings = requirements::check(draft, &wanted)?;
+        Ok(Attempt { context, draft, options, plans, warnings })
+    }
+
+    fn run(self) -> Result<Attempted, CommandError> {
+        let Attempt { context, draft, options, plans, warnings } = self;
+        let PushContext { registry, jobs, .. } = context;
+        let collected = if plans.others.is_empty() {
+            None
+        } else {
+            let (filter, reports_left) = (&options.referrers, options.dry_run || options.verbose);
+            let targets: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
+            let collector = Collector { registry, jobs, filter, reports_left };
+            Some(collector.collect(draft, &plans.own.list.digest, &targets)?)
+        };
+        let mut plans = plans;
+        if let Some(collected) = &collected {
+            plans.each_mut().try_for_each(|plan| plan.add_referrers(&collected.sent))?;
+        }
+        execute::announce_all(context, draft, &plans, options.dry_run);
+        let pusher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
+        let own = if options.dry_run {
+            pusher.look(&plans.own)?
+        } else {
+            let served = RemoteState::of_tags(remote_state::tags(registry, jobs, &plans.own)?);
+            PushTarget { plan: &plans.own, served, requests: 0 }
+        };
+        if !options.dry_run
+            && let Some(missing) = self::put_list(context, &plans.own, &own.served, options.verbose)?
+        {
+            return Ok(Attempted::Missing(missing));
+        }
+        let others = plans.others.iter().map(|plan| pusher.look(plan)).collect::<Result<_, _>>()?;
+        let targets = PushTargets { others, own };
+        let mut published = if options.dry_run {
+            pusher.preview(&targets)?
+        } else {
+            pusher.send_all(&plans, &targets, |plan, served, moved| {
+                if std::ptr::eq(plan, targets.own.plan) {
+                    execute::move_tags(context, plan, served, options.verbose, moved)
+                } else {
+                    execute::send(context, plan, served, options.verbose, None, moved)
+                }
+            })?
+        };
+        published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
+        published.warnings = warnings;
+        published.warnings.extend(collected.as_ref().and_then(|collected| collected.warning.clone()));
+        Ok(Attempted::Published(Box::new(published)))
+    }
+}
+
+/// Puts the list under its digest, unless a tag serves it, and looks for every child. Gives those that are not there.
+fn put_list(
+    context: PushContext<'_>,
+    plan: &PushPlan<'_>,
+    served: &RemoteState,
+    is_verbose: bool,
+) -> Result<Option<MissingChild>, CommandError> {
+    let children = children(plan);
+    let is_put = execute::put_by_digest(context, plan, served, &children.iter().collect::<Vec<_>>(), is_verbose);
+    if is_put.as_ref().is_err_and(|failure| !read_lag::is_lag(failure)) {
+        return is_put.map(|()| None);
+    }
+    let missing = missing(context.registry, context.jobs, plan)?;
+    match (missing.is_empty(), is_put) {
+        (true, outcome) => outcome.map(|()| None),
+        (false, _) => {
+            let repository = plan.target.repository();
+            Ok(Some(MissingChild::new(plan.target, repository, &missing, NamedBy::SharedDraft)))
+        }
+    }
+}
+
+/// The children of the list, as manifests that have to be there before it.
+fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
+    let repository = plan.target.repository();
+    let child = |child: &'p crate::core::push::plan::PlannedChild<'_>| PlannedManifest {
+        reference: child.entry.reference.clone(),
+        media_type: &child.entry.descriptor.media_type,
+        bytes: Cow::Borrowed(&[]),
+        source: repository,
+        needs: BTreeSet::new(),
+        is_index: false,
+        is_referrer: false,
+        tags: Vec::new(),
+    };
+    plan.children.iter().map(child).collect()
+}
+
+/// The children that the repository does not have. Each is looked for once.
+fn missing(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
+    let mut seen = BTreeSet::new();
+    let lines = plan.children.iter().map(|child| &child.entry.descriptor);
+    let lines: Vec<&Descriptor> = lines.filter(|line| seen.insert(line.digest.clone())).collect();
+    let repository = plan.target.repository();
+    let is_missing =
+        tasks::in_order(jobs, &lines, |line| match registry.child_type(repository, &line.digest, &line.media_type) {
+            Ok(None) => Ok(true),
+            Ok(Some(served)) if ManifestKind::of(&served) == Some(ManifestKind::List) => {
+                Err(nested(&repository.at_digest(&line.digest)))
+            }
+            Ok(Some(_)) => Ok(false),
+            Err(error) => Err(CommandError::from(error)),
+        });
+    let is_missing = is_missing.map_err(CommandError::of)?;
+    Ok(lines.into_iter().zip(is_missing).filter(|(_, is_missing)| *is_missing).map(|(line, _)| line.clone()).collect())
+}

@@ -1,0 +1,73 @@
+//! Storing images as entries of a shared draft: they are brought to the list's repository, and each gets an entry.
+
+use crate::auth::Access;
+use crate::core::error::CommandError;
+use crate::core::push::execute;
+use crate::core::push::options::{PushContext, PushOptions};
+use crate::core::push::plan::PushPlan;
+use crate::core::referrers::Collector;
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::registry::draft::images;
+use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedKey, SharedStoreError, StoredEntry};
+use crate::model::index::Form;
+use crate::model::{Draft, Entry};
+use crate::net::tasks;
+
+/// An entry that is to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewEntry {
+    pub(crate) entry: SharedEntry,
+    /// The image that it is made of.
+    pub(crate) image: String,
+}
+
+/// Makes an entry of each image of a draft, with its attestations. What is neither is named in `left_out`.
+///
+/// # Errors
+/// An image without a platform, or two of one platform; more than one image for a `key`.
+pub(crate) fn entries_of(
+    drafts: &RegistryDrafts<'_>,
+    draft: &Draft,
+    key: Option<&SharedKey>,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<NewEntry>, CommandError> {
+    let images: Vec<&Entry> = images(draft).collect();
+    if key.is_some() && images.len() > 1 {
+        return Err(SharedFailure::ManyImages(images.len()).into());
+    }
+    let is_left_out =
+        |entry: &&Entry| entry.attests().is_none() && !images.iter().any(|image| image.reference == entry.reference);
+    let refers = draft.listed().filter(is_left_out).map(|entry| format!("{} refers to another image", entry.reference));
+    left_out.extend(refers);
+    left_out.extend(draft.carried.iter().map(|carried| format!("{} is no image", carried.descriptor.digest)));
+    let entries = drafts.entries_of(draft, key).map_err(SharedStoreError::NoEntry)?;
+    Ok(entries.into_iter().map(|(entry, image)| NewEntry { entry, image }).collect())
+}
+
+/// Brings the images of a draft to the list's repository and stores the entries, in their order. Gives the warnings,
+/// too.
+///
+/// # Errors
+/// What a registry says. Entries that were stored before a failure stay.
+pub(crate) fn store(
+    context: PushContext<'_>,
+    drafts: &RegistryDrafts<'_>,
+    draft: &Draft,
+    entries: &[NewEntry],
+    options: &PushOptions,
+) -> Result<(Vec<StoredEntry>, Vec<String>), CommandError> {
+    let repository = draft.reference.repository();
+    context.registry.announce(repository, Access::PullPush);
+    let mut plan = PushPlan::new(draft, Form::Oci, &[])?;
+    let mut warnings = Vec::new();
+    if !plan.puts.is_empty() {
+        let (registry, jobs) = (context.registry, context.jobs);
+        let collector = Collector { registry, jobs, filter: &options.referrers, reports_left: options.verbose };
+        let collected = collector.collect(draft, &plan.list.digest, &[repository])?;
+        plan.add_referrers(&collected.sent)?;
+        warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
+        warnings.extend(collected.warning);
+    }
+    let stored = tasks::in_order(context.jobs, entries, |new| drafts.put(&new.entry).map_err(CommandError::from));
+    Ok((stored.map_err(CommandError::of)?, warnings))
+}

@@ -1,0 +1,410 @@
+//! The entries that a publisher needs: read by their names, waited for where that is wanted, and listed only where names
+//! cannot be known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::request::PlatformFilter;
+use crate::core::shared_failure::SharedFailure;
+use crate::digest::Digest;
+use crate::drafts::registry::{
+    EntryLookup, EntryName, Expected, FoundEntry, RegistryDrafts, RejectedEntry, Run, SharedKey, TagParts,
+};
+use crate::net::{Clock, tasks};
+use crate::reference::Reference;
+use crate::sanitize;
+
+/// The first wait between two rounds; each one after it is half as long again.
+const WAIT_FIRST: Duration = Duration::from_secs(2);
+
+/// The longest wait between two rounds.
+const WAIT_LONGEST: Duration = Duration::from_secs(20);
+
+/// How far a wait may be off, as a part of it.
+const JITTER: f64 = 0.25;
+
+/// How often it is said what is waited for.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// How many entries of other runs are looked at to tell which they are.
+const OTHERS_MAX: usize = 8;
+
+/// The digests that entries may have, and the file that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AllowedEntries {
+    pub(crate) file: String,
+    pub(crate) digests: BTreeSet<Digest>,
+}
+
+impl AllowedEntries {
+    /// Reads a file that has a digest in each line, as `add --shared` prints it; empty lines are passed over.
+    pub(crate) fn read(file: &str, text: &str) -> Result<AllowedEntries, CommandError> {
+        let mut digests = BTreeSet::new();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let last = |word: &str| word.rsplit('@').next().and_then(|digest| digest.parse::<Digest>().ok());
+            let Some(digest) = line.split_whitespace().rev().find_map(last) else {
+                let why = format!("line {} has no digest: {}", number + 1, sanitize::word(line));
+                return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
+            };
+            digests.insert(digest);
+        }
+        if digests.is_empty() {
+            let why = "there is no digest in it".to_owned();
+            return Err(SharedFailure::AllowedFile { file: file.to_owned(), why }.into());
+        }
+        Ok(AllowedEntries { file: file.to_owned(), digests })
+    }
+}
+
+/// An entry that this job has stored itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnEntry {
+    pub(crate) digest: Digest,
+    /// Its name, if that is known.
+    pub(crate) name: Option<EntryName>,
+}
+
+impl OwnEntry {
+    fn shown(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.digest.to_string(), |name| name.key.to_string())
+    }
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct GatherOptions<'a> {
+    pub(crate) list: &'a Reference,
+    pub(crate) run: &'a Run,
+    pub(crate) require: &'a [PlatformFilter],
+    /// Whether only entries of this attempt, or a later one, count.
+    pub(crate) is_fresh: bool,
+    pub(crate) only_from: Option<&'a AllowedEntries>,
+    /// What this job has stored, which it must see before it judges what is missing.
+    pub(crate) own: Vec<OwnEntry>,
+    /// How long to wait for what is missing.
+    pub(crate) wait: Duration,
+}
+
+/// What is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Gathered {
+    /// The entries that are wanted, each once.
+    pub(crate) entries: Vec<FoundEntry>,
+    /// The required platforms that have none, as they were typed.
+    pub(crate) missing: Vec<String>,
+}
+
+/// What entries are gathered with.
+#[derive(Clone, Copy)]
+pub(crate) struct GatherContext<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) jobs: NonZeroUsize,
+    pub(crate) clock: &'a dyn Clock,
+    /// Prints a line on stderr.
+    pub(crate) note: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Reads the entries that are wanted, and waits for those that are missing.
+///
+/// # Errors
+/// [`SharedFailure::NotAllowed`] for an entry that is not among those that are allowed; what a registry says.
+pub(crate) fn gather(context: GatherContext<'_>, options: &GatherOptions<'_>) -> Result<Gathered, CommandError> {
+    if options.is_fresh && options.run.attempt.is_none() {
+        return Err(SharedFailure::NoAttempt.into());
+    }
+    Gatherer::new(context, options).run()
+}
+
+/// The entries that are there now, by the tags that these have; `None` where they are what they were.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn again(
+    context: GatherContext<'_>,
+    options: &GatherOptions<'_>,
+    before: &[FoundEntry],
+) -> Result<Option<Vec<FoundEntry>>, CommandError> {
+    let mut gatherer = Gatherer::new(context, options);
+    gatherer.fetch(before.iter().map(|found| (found.tag.clone(), Some(found.entry.name.clone()))).collect())?;
+    let digests = |entries: &mut dyn Iterator<Item = &FoundEntry>| -> BTreeMap<String, Digest> {
+        entries.map(|found| (found.tag.clone(), found.digest.clone())).collect()
+    };
+    let is_same = digests(&mut before.iter()) == digests(&mut gatherer.found.values());
+    // One that is gone was cleaned up by somebody who has published it, and cannot be read again.
+    let is_whole = before.len() == gatherer.found.len();
+    Ok((is_whole && !is_same).then(|| gatherer.found.into_values().collect()))
+}
+
+struct Gatherer<'a> {
+    context: GatherContext<'a>,
+    options: &'a GatherOptions<'a>,
+    drafts: RegistryDrafts<'a>,
+    /// The list's tag.
+    list: &'a str,
+    found: BTreeMap<String, FoundEntry>,
+    /// What this job has stored itself, as far as the registry serves it.
+    own: BTreeMap<String, FoundEntry>,
+    /// What stands under a tag and is not used, so that it is fetched and reported once.
+    rejected: BTreeMap<String, Digest>,
+}
+
+impl<'a> Gatherer<'a> {
+    fn new(context: GatherContext<'a>, options: &'a GatherOptions<'a>) -> Gatherer<'a> {
+        let drafts = RegistryDrafts::new(context.registry, context.jobs, options.list.repository(), options.run);
+        let list = options.list.tag().unwrap_or_default();
+        let (found, own, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Gatherer { context, options, drafts, list, found, own, rejected }
+    }
+
+    fn run(&mut self) -> Result<Gathered, CommandError> {
+        let start = self.context.clock.now();
+        let mut is_own_seen = self.see_own()?;
+        self.first()?;
+        let (mut pause, mut noted) = (WAIT_FIRST, start);
+        while !(is_own_seen && self.is_own_current() && self.is_complete()) {
+            let now = self.context.clock.now();
+            let left = self.options.wait.saturating_sub(now.saturating_duration_since(start));
+            if left.is_zero() {
+                break;
+            }
+            self.note_waiting(&mut noted, start, now, left);
+            let jitter = 1.0 + JITTER * (2.0 * self.context.clock.chance() - 1.0);
+            self.context.clock.sleep(pause.mul_f64(jitter).min(left));
+            pause = pause.mul_f64(1.5).min(WAIT_LONGEST);
+            is_own_seen = is_own_seen || self.see_own()?;
+            self.round()?;
+        }
+        if !self.is_complete() && !self.options.require.is_empty() {
+            self.last()?;
+        }
+        let unseen = self.options.own.iter().filter(|_| !is_own_seen).map(OwnEntry::shown);
+        let missing = self.missing().map(|wanted| wanted.typed.clone()).chain(unseen).collect();
+        Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
+    }
+
+    /// Whether the tags of what this job has stored serve it, or a later attempt of it. A tag that serves an older entry
+    /// may only not be read at once; one that another job has moved does so for good.
+    fn is_own_current(&self) -> bool {
+        self.own.iter().all(|(tag, own)| self.is_current(tag, own))
+    }
+
+    fn is_current(&self, tag: &str, own: &FoundEntry) -> bool {
+        let is_it = |found: &FoundEntry| found.digest == own.digest || found.entry.attempt > own.entry.attempt;
+        self.found.get(tag).is_some_and(is_it)
+    }
+
+    /// Whether the registry serves what this job has stored: first by its digest, then under its tag.
+    fn see_own(&mut self) -> Result<bool, CommandError> {
+        for own in &self.options.own {
+            match self.drafts.by_digest(&own.digest, self.list, own.name.as_ref())? {
+                EntryLookup::Absent => return Ok(false),
+                EntryLookup::Found(found) => {
+                    self.check_allowed(&found)?;
+                    let key = found.entry.name.key.clone();
+                    let is_required = self.options.require.iter().any(|wanted| is_for(wanted, &found));
+                    if !is_required && !self.options.require.is_empty() {
+                        return Err(SharedFailure::NotRequired { key: key.to_string() }.into());
+                    }
+                    self.found.insert(found.tag.clone(), (*found).clone());
+                    self.own.insert(found.tag.clone(), *found);
+                }
+                EntryLookup::Rejected(RejectedEntry { digest, why, .. }) => {
+                    let (digest, list) = (digest.to_string(), self.options.list.to_string());
+                    return Err(SharedFailure::NotAnEntry { digest, list, why: why.to_string() }.into());
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The first round: all names that are known, and one listing where some are not.
+    fn first(&mut self) -> Result<(), CommandError> {
+        if self.options.require.is_empty() {
+            return self.list(|_| true);
+        }
+        let own = self.own.values().map(|own| own.entry.name.clone());
+        let names: BTreeSet<EntryName> = self.derived().into_iter().chain(own).collect();
+        self.fetch(names.into_iter().map(|name| (name.tag(), Some(name))).collect())?;
+        if self.needs_listing() {
+            self.list_missing()?;
+        }
+        Ok(())
+    }
+
+    /// A round while waiting: a HEAD of each name that is missing, and a GET of what appears.
+    fn round(&mut self) -> Result<(), CommandError> {
+        let before: BTreeSet<String> = self.found.keys().cloned().collect();
+        let names = self.derived().into_iter().map(|name| (name.tag(), name));
+        let old = self.own.iter().filter(|(tag, own)| !self.is_current(tag, own));
+        let old = old.map(|(tag, own)| (tag.clone(), own.entry.name.clone()));
+        let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(old);
+        let names: Vec<(String, EntryName)> = names.collect();
+        let digests = tasks::in_order(self.context.jobs, &names, |(tag, _)| self.drafts.digest_of(tag));
+        let digests = digests.map_err(several)?;
+        let is_new = |tag: &String, digest: &Option<Digest>| {
+            let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
+            digest.as_ref().is_some_and(|digest| known != Some(digest))
+        };
+        let new = names.into_iter().zip(digests).filter(|((tag, _), digest)| is_new(tag, digest));
+        self.fetch(new.map(|((tag, name), _)| (tag, Some(name))).collect())?;
+        if self.needs_listing() && !self.is_complete() {
+            self.list_missing()?;
+        }
+        let note = self.context.note;
+        let new = self.found.iter().filter(|(tag, _)| !before.contains(*tag));
+        new.for_each(|(tag, found)| note(&format!("found {} ({tag})", found.entry.name.key)));
+        Ok(())
+    }
+
+    /// What one listing shows when the time is over: entries under names that could not be known, and other runs that
+    /// have what is missing. A registry that does not list tags changes nothing.
+    fn last(&mut self) -> Result<(), CommandError> {
+        let Ok(tags) = self.drafts.tags() else { return Ok(()) };
+        let of_list: Vec<&(String, TagParts)> = tags.iter().filter(|(_, parts)| parts.is_of(self.list)).collect();
+        let run = self.options.run.id.as_deref();
+        let (own, others): (Vec<_>, Vec<_>) = of_list.into_iter().partition(|(_, parts)| parts.is_of_run(run));
+        self.take_missing(own.iter().map(|(tag, _)| tag.clone()).collect())?;
+        let keys: BTreeSet<String> =
+            self.missing().filter_map(|wanted| SharedKey::of(&wanted.parsed)).map(|key| key.tag_part()).collect();
+        let others = others.into_iter().filter(|(_, parts)| keys.contains(&parts.key)).take(OTHERS_MAX);
+        for (tag, _) in others {
+            if let Ok(EntryLookup::Found(other)) = self.drafts.lookup(tag, Expected::Any) {
+                let (key, run) = (&other.entry.name.key, other.entry.name.run.as_deref());
+                let run = run.map_or_else(|| "no run".to_owned(), |run| format!("run {}", sanitize::word(run)));
+                (self.context.note)(&format!("{run} has {key}: was --run meant?"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the entries of this list and run, and takes those whose keys are wanted.
+    fn list(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<(), CommandError> {
+        let run = self.options.run.id.as_deref();
+        let tags = self.drafts.tags()?.into_iter();
+        let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run) && is_wanted(&parts.key));
+        let own: Vec<(String, Option<EntryName>)> = own.map(|(tag, _)| (tag, None)).collect();
+        self.fetch(own)
+    }
+
+    /// One listing for platforms that have no name of their own.
+    fn list_missing(&mut self) -> Result<(), CommandError> {
+        let run = self.options.run.id.as_deref();
+        let tags = self.drafts.tags()?.into_iter();
+        let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run));
+        self.take_missing(own.map(|(tag, _)| tag).collect())
+    }
+
+    /// Fetches these entries, and keeps those that a platform needs that has none.
+    fn take_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
+        let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
+        let missing: Vec<PlatformFilter> = self.missing().cloned().collect();
+        let underivable: Vec<PlatformFilter> =
+            self.options.require.iter().filter(|wanted| !SharedKey::is_derivable(&wanted.parsed)).cloned().collect();
+        let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
+        self.fetch(tags.iter().map(|tag| (tag.clone(), None)).collect())?;
+        let is_wanted = |found: &FoundEntry| missing.iter().chain(&underivable).any(|wanted| is_for(wanted, found));
+        self.found.retain(|tag, found| !tags.contains(tag) || is_wanted(found));
+        Ok(())
+    }
+
+    /// Fetches what is under these tags, and keeps the entries that count.
+    fn fetch(&mut self, tags: Vec<(String, Option<EntryName>)>) -> Result<(), CommandError> {
+        let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(several)?;
+        for lookup in looked_up {
+            match lookup {
+                EntryLookup::Absent => {}
+                EntryLookup::Found(found) if self.is_stale(&found) => {
+                    let why = "it is of an earlier attempt, and --fresh was given".to_owned();
+                    self.reject(found.tag, found.digest, &why);
+                }
+                EntryLookup::Found(found) => {
+                    self.check_allowed(&found)?;
+                    self.found.insert(found.tag.clone(), *found);
+                }
+                EntryLookup::Rejected(RejectedEntry { tag, digest, why }) => self.reject(tag, digest, &why.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, tag: String, digest: Digest, why: &str) {
+        if self.rejected.get(&tag) != Some(&digest) {
+            let repository = self.options.list.repository();
+            (self.context.note)(&format!("warning: {repository}:{tag} is not used: {}", sanitize::word(why)));
+        }
+        self.rejected.insert(tag, digest);
+    }
+
+    fn is_stale(&self, found: &FoundEntry) -> bool {
+        self.options.is_fresh && found.entry.attempt < self.options.run.attempt
+    }
+
+    fn check_allowed(&self, found: &FoundEntry) -> Result<(), CommandError> {
+        match self.options.only_from {
+            Some(allowed) if !allowed.digests.contains(&found.digest) => Err(SharedFailure::NotAllowed {
+                tag: format!("{}:{}", self.options.list.repository(), found.tag),
+                digest: found.digest.to_string(),
+                file: allowed.file.clone(),
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of the entries that the required platforms have, as far as they can be known.
+    fn derived(&self) -> BTreeSet<EntryName> {
+        let derivable = self.options.require.iter().filter(|wanted| SharedKey::is_derivable(&wanted.parsed));
+        derivable.filter_map(|wanted| self.name(SharedKey::of(&wanted.parsed)?)).collect()
+    }
+
+    fn name(&self, key: SharedKey) -> Option<EntryName> {
+        let (list, run) = (self.list.to_owned(), self.options.run.id.clone());
+        Some(EntryName { list, run, key })
+    }
+
+    /// Whether an entry that is wanted may have a name that cannot be known: a Windows image without its build, or an
+    /// image that this job itself has stored under a name.
+    fn needs_listing(&self) -> bool {
+        let is_named = |own: &OwnEntry| own.name.as_ref().is_some_and(|name| !name.key.is_platform());
+        self.options.require.iter().any(|wanted| !SharedKey::is_derivable(&wanted.parsed))
+            || self.options.own.iter().any(is_named)
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &PlatformFilter> {
+        self.options.require.iter().filter(|wanted| !self.found.values().any(|found| is_for(wanted, found)))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.missing().next().is_none()
+    }
+
+    fn note_waiting(&self, noted: &mut Instant, start: Instant, now: Instant, left: Duration) {
+        let is_first = *noted == start && now.saturating_duration_since(start) < WAIT_FIRST;
+        if !is_first && now.saturating_duration_since(*noted) < NOTE_EVERY {
+            return;
+        }
+        *noted = now;
+        let missing: Vec<&str> = self.missing().map(|wanted| wanted.typed.as_str()).collect();
+        if missing.is_empty() {
+            return (self.context.note)("waiting until the registry serves the entry that this job has stored");
+        }
+        let (all, there) = (self.options.require.len(), self.options.require.len().saturating_sub(missing.len()));
+        let left = match left.as_secs() {
+            seconds @ 0..120 => format!("{seconds}s"),
+            seconds => format!("{}m", seconds / 60),
+        };
+        (self.context.note)(&format!("waiting for {} ({there} of {all} there), {left} left", missing.join(", ")));
+    }
+}
+
+/// Whether an entry is what a required platform means.
+fn is_for(wanted: &PlatformFilter, found: &FoundEntry) -> bool {
+    found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&wanted.parsed))
+}
+
+fn several(errors: Vec<crate::net::RegistryError>) -> CommandError {
+    CommandError::of(errors.into_iter().map(CommandError::from).collect())
+}

@@ -1,0 +1,43 @@
+//! All entries that a repository has, of any list and run.
+
+use std::num::NonZeroUsize;
+
+use crate::core::error::CommandError;
+use crate::core::shared::gather::GatherContext;
+use crate::drafts::registry::{EntryLookup, Expected, FoundEntry, RegistryDrafts, RejectedEntry, Run, TagParts};
+use crate::net::tasks;
+use crate::reference::Repository;
+
+/// What stands under a tag of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ListedEntry {
+    /// An entry that says which it is.
+    Entry(Box<FoundEntry>),
+    /// Something else: an entry as a Docker manifest list, which only its tag names, or no entry at all.
+    Other(RejectedEntry, TagParts),
+}
+
+/// Lists the entries of a repository; of one list alone where its tag is given. One listing and a GET for each entry.
+///
+/// # Errors
+/// What a registry says.
+pub(crate) fn entries(
+    context: GatherContext<'_>,
+    repository: &Repository,
+    list: Option<&str>,
+) -> Result<Vec<ListedEntry>, CommandError> {
+    let run = Run::default();
+    let jobs: NonZeroUsize = context.jobs;
+    let drafts = RegistryDrafts::new(context.registry, jobs, repository, &run);
+    let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));
+    let tags: Vec<(String, TagParts)> = tags.collect();
+    let found = tasks::in_order(jobs, &tags, |(tag, _)| drafts.lookup(tag, Expected::Any).map_err(CommandError::from));
+    let found = tags.into_iter().zip(found.map_err(CommandError::of)?);
+    Ok(found
+        .filter_map(|((_, parts), lookup)| match lookup {
+            EntryLookup::Found(found) => Some(ListedEntry::Entry(found)),
+            EntryLookup::Rejected(rejected) => Some(ListedEntry::Other(rejected, parts)),
+            EntryLookup::Absent => None,
+        })
+        .collect())
+}

@@ -1,0 +1,6 @@
+//! Shared drafts: lists that many machines build together, each with entries of its own in the registry.
+
+pub mod add;
+pub mod clean_up;
+pub mod gather;
+pub mod listing;

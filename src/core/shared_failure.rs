@@ -1,0 +1,120 @@
+//! Why a shared draft could not be changed or published.
+
+use crate::drafts::registry::SharedStoreError;
+use crate::drafts::registry::entry::NoEntry;
+use crate::failure_kind::FailureKind;
+use crate::net::RegistryError;
+
+/// A failure that only shared drafts have.
+#[derive(Debug, thiserror::Error)]
+pub enum SharedFailure {
+    /// The registry, or what it has.
+    #[error(transparent)]
+    Store(#[from] SharedStoreError),
+    /// `--key` for more than one image.
+    #[error("--key names one image, and there are {0}")]
+    ManyImages(usize),
+    /// `--if-complete` with an image that no required platform means.
+    #[error("{key} is not among the platforms that --require names")]
+    NotRequired {
+        /// The entry.
+        key: String,
+    },
+    /// An annotation that would be taken for one of ours.
+    #[error("annotations that begin with org.docker-manifest. are reserved: {0}")]
+    Reserved(String),
+    /// `--fresh` where attempts are not counted.
+    #[error("--fresh needs the attempt of this run, and GITHUB_RUN_ATTEMPT is not set")]
+    NoAttempt,
+    /// `--only-from`: an entry whose digest the file does not have.
+    #[error("{tag}@{digest} is not among the entries in {file}")]
+    NotAllowed {
+        /// The entry.
+        tag: String,
+        /// Its digest.
+        digest: String,
+        /// The file.
+        file: String,
+    },
+    /// `--only-from`: a line of the file without a digest, or a file without lines.
+    #[error("{file}: {why}")]
+    AllowedFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `--entry`: something else than an entry of this list.
+    #[error("{digest} is no entry of {list}: {why}")]
+    NotAnEntry {
+        /// What was named.
+        digest: String,
+        /// The list.
+        list: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An entry that calls an index an image.
+    #[error("{child} is an index, and an entry says that it is an image")]
+    NestedIndex {
+        /// The manifest.
+        child: String,
+    },
+    /// A run id that cannot be used.
+    #[error("the run id {id:?} cannot be used: it is {why}")]
+    Run {
+        /// The variable that it comes from.
+        variable: Option<&'static str>,
+        /// The id.
+        id: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Nothing of the list is there.
+    #[error("{list} has no entries{}", run.as_ref().map(|run| format!(" of run {run}")).unwrap_or_default())]
+    NoEntries {
+        /// The list.
+        list: String,
+        /// The run.
+        run: Option<String>,
+    },
+    /// `remove --shared`: no entry of that platform or key.
+    #[error("{list} has no entry for {key}")]
+    NoEntry {
+        /// The list.
+        list: String,
+        /// What was typed.
+        key: String,
+    },
+}
+
+impl SharedFailure {
+    /// Its kind, what it is about, and the exchange with a registry that it comes from.
+    pub(crate) fn describe(&self) -> (FailureKind, Option<&str>, Option<&RegistryError>) {
+        match self {
+            SharedFailure::Store(SharedStoreError::Conflict { tag, source }) => {
+                (FailureKind::Conflict, Some(tag), Some(source))
+            }
+            SharedFailure::Store(SharedStoreError::Put { tag, source }) => {
+                (source.failure_kind(), Some(tag), Some(source))
+            }
+            SharedFailure::Store(SharedStoreError::Registry(source)) => (source.failure_kind(), None, Some(source)),
+            SharedFailure::Store(SharedStoreError::Entry { tag, .. }) => (FailureKind::Draft, Some(tag), None),
+            SharedFailure::NotAllowed { tag, .. } => (FailureKind::Conflict, Some(tag), None),
+            SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::SameKey { .. })) => {
+                (FailureKind::Conflict, None, None)
+            }
+            SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(name)))
+            | SharedFailure::NotAnEntry { list: name, .. }
+            | SharedFailure::NestedIndex { child: name } => (FailureKind::Unsupported, Some(name), None),
+            SharedFailure::NoEntries { list, .. } => (FailureKind::Incomplete, Some(list), None),
+            SharedFailure::NoEntry { list, .. } => (FailureKind::Missing, Some(list), None),
+            SharedFailure::ManyImages(_)
+            | SharedFailure::NotRequired { .. }
+            | SharedFailure::Reserved(_)
+            | SharedFailure::NoAttempt
+            | SharedFailure::AllowedFile { .. }
+            | SharedFailure::Run { .. } => (FailureKind::Usage, None, None),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Fuzz target for the entries of shared drafts; see [`crate::fuzzing`].
+
+use super::entry::RESERVED;
+use super::{Expected, SharedEntry, TagParts};
+use crate::model::media_type;
+use crate::reference::Reference;
+
+/// An entry that can be read is bounded, brings nothing into a list that it must not, and is written as an equal one.
+pub(crate) fn shared_entry(bytes: &[u8]) {
+    if let Some(parts) = std::str::from_utf8(bytes).ok().and_then(TagParts::of) {
+        let again = format!("draft.{}.{}.{}", parts.list, parts.run, parts.key);
+        assert_eq!(TagParts::of(&again), Some(parts));
+    }
+    for served in [media_type::OCI_INDEX, media_type::DOCKER_LIST] {
+        let run = Some("r");
+        let Some(tag) = SharedEntry::tag_of(served, bytes, "1", run) else { continue };
+        for expected in [Expected::Any, Expected::Run("1", run)] {
+            let Ok(entry) = SharedEntry::read(served, bytes, &tag, expected) else { continue };
+            let reference = Reference::parse(&format!("h.x/a:{tag}"));
+            assert!(tag.len() <= 128 && reference.is_ok_and(|reference| reference.tag() == Some(&tag)), "{tag:.200}");
+            assert_eq!(entry.name.tag(), tag);
+            for line in entry.descriptors() {
+                assert!(line.urls.is_empty() && !line.annotations.keys().any(|name| name.starts_with(RESERVED)));
+            }
+            if entry.is_labelled {
+                // What cannot be written again, because it would be larger, is refused and not cut.
+                let Ok(written) = entry.encode() else { continue };
+                assert_eq!(SharedEntry::read(served, &written, &tag, expected).as_ref(), Ok(&entry));
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Entries are input of strangers: whoever may push to the repository can put anything under their tags.
+
+use serde_json::{Value, json};
+use testkit::image::{Index, OCI_INDEX};
+
+use super::{AMD, ARM, BOTH, Shared, image, tag};
+
+/// The entry for linux/arm64 of the list, changed.
+fn changed(shared: &Shared, change: impl FnOnce(&mut Value)) {
+    shared.add(&[AMD, ARM]);
+    let (_, bytes) = shared.registry.manifest("app", &tag("linux-arm64")).expect("an entry");
+    let mut entry: Value = serde_json::from_slice(&bytes).expect("JSON");
+    change(&mut entry);
+    let bytes = serde_json::to_vec(&entry).expect("JSON");
+    shared.registry.put_manifest("app", &tag("linux-arm64"), OCI_INDEX, &bytes);
+}
+
+/// Each of these is treated as if it was not there, with a warning that says why.
+#[test]
+fn what_is_no_entry_is_absent_and_warned_of() {
+    let note =
+        |name: &'static str, value: &'static str| move |entry: &mut Value| entry["annotations"][name] = json!(value);
+    let changes: Vec<(Box<dyn FnOnce(&mut Value)>, &str)> = vec![
+        (Box::new(note("org.docker-manifest.draft.list", "2")), "another list, run or platform"),
+        (Box::new(note("org.docker-manifest.draft.run", "s")), "another list, run or platform"),
+        (Box::new(note("org.docker-manifest.draft.key", "linux/amd64")), "another list, run or platform"),
+        (Box::new(note("org.docker-manifest.draft", "9")), "format is"),
+        (Box::new(|entry| drop(entry.as_object_mut().expect("an object").remove("annotations"))), "somebody else"),
+        (Box::new(|entry| entry["manifests"][0]["platform"]["architecture"] = json!("amd64")), "is for linux/amd64"),
+        (Box::new(|entry| entry["manifests"][0]["urls"] = json!(["https://x.example/"])), "urls"),
+        (Box::new(|entry| entry["manifests"][0]["mediaType"] = json!(OCI_INDEX)), "no image manifest"),
+        (Box::new(|entry| entry["manifests"][0]["annotations"] = json!({"org.docker-manifest.x": "1"})), "reserved"),
+        (Box::new(|entry| entry["manifests"] = json!([])), "exactly one image"),
+        (Box::new(|entry| entry["subject"] = entry["manifests"][0].clone()), "a subject"),
+        (Box::new(|entry| entry["artifactType"] = json!("a/b")), "an artifact type"),
+        (Box::new(|entry| entry["padding"] = json!("x".repeat(300_000))), "bytes, and an entry has up to"),
+    ];
+    for (change, why) in changes {
+        let shared = Shared::new();
+        changed(&shared, change);
+        let failed = shared.push(&["--require", BOTH]);
+        assert_eq!(failed.code, 3, "{why}: {}", failed.err());
+        let warning = format!("warning: {}:{} is not used: ", shared.registry.name("app"), tag("linux-arm64"));
+        let said = failed.err();
+        let said: Vec<&str> = said.lines().filter(|line| line.starts_with(&warning)).collect();
+        assert!(said.len() == 1 && said[0].contains(why), "{why}: {said:?}");
+        assert!(shared.platforms("1").is_empty());
+    }
+}
+
+/// A descriptor that calls an index an image: whoever pulls would get what nobody has looked at.
+#[test]
+fn an_index_in_the_place_of_an_image_is_refused_before_a_tag_moves() {
+    let shared = Shared::new();
+    let nested = Index::oci().image(&image("linux/s390x", "")).build();
+    let digest = shared.registry.put_index("app", &nested.digest(), &nested);
+    changed(&shared, |entry| {
+        entry["manifests"][0]["digest"] = json!(digest);
+        entry["manifests"][0]["size"] = json!(nested.manifest.len());
+    });
+    let failed = shared.push(&["--require", BOTH]);
+    assert_eq!(failed.code, 1);
+    assert!(failed.err().contains("is an index, and an entry says that it is an image"), "{}", failed.err());
+    assert!(shared.platforms("1").is_empty());
+}
+
+/// A child that is only in another repository.
+#[test]
+fn children_of_other_repositories_are_missing() {
+    let shared = Shared::new();
+    let foreign = image("linux/arm64", "foreign");
+    let digest = shared.registry.put_image("other", &foreign.digest(), &foreign);
+    changed(&shared, |entry| {
+        entry["manifests"][0]["digest"] = json!(digest);
+        entry["manifests"][0]["size"] = json!(foreign.manifest.len());
+    });
+    let failed = shared.push(&["--require", BOTH]);
+    assert_eq!(failed.code, 1, "{}", failed.err());
+    assert!(shared.platforms("1").is_empty());
+}
+
+/// Where a stranger may push entries and not the final tag, a file says which entries are meant.
+#[test]
+fn only_from_refuses_entries_that_are_not_in_the_file() {
+    let shared = Shared::new();
+    let mut lines = String::new();
+    for platform in [AMD, ARM] {
+        lines += &shared.run(&["add", "--shared", &shared.list(), &shared.image(platform)]).success().out();
+    }
+    let file = shared.sandbox.write("entries.txt", &lines).display().to_string();
+    let _ = shared.push(&["--require", BOTH, "--only-from", &file]).success();
+    let evil = shared.image_of(ARM, "evil");
+    let _ = shared.run(&["add", "--shared", &shared.list(), &evil]).success();
+    let before = shared.digest("1");
+    for flags in [&["--require", BOTH][..], &[]] {
+        let failed = shared.push(&[flags, &["--only-from", &file]].concat());
+        assert_eq!(failed.code, 1);
+        assert!(failed.err().contains("is not among the entries in"), "{}", failed.err());
+        assert_eq!(shared.digest("1"), before);
+    }
+    let empty = shared.sandbox.write("empty.txt", "\n").display().to_string();
+    assert_eq!(shared.push(&["--only-from", &empty]).code, 1);
+    let wrong = shared.sandbox.write("wrong.txt", "no digest\n").display().to_string();
+    let failed = shared.push(&["--only-from", &wrong]);
+    assert!(failed.err().contains("line 1 has no digest"), "{}", failed.err());
+}
+
+/// None of our annotations reaches the list, and nobody else can set one.
+#[test]
+fn no_annotation_of_ours_reaches_the_list() {
+    let shared = Shared::new();
+    shared.add(&[AMD, ARM]);
+    let _ = shared.push(&["--require", BOTH]).success();
+    let (_, list) = shared.registry.manifest("app", "1").expect("the list");
+    assert!(!String::from_utf8_lossy(&list).contains("org.docker-manifest"));
+    let note = "org.docker-manifest.draft=1";
+    let failed = shared.run(&["add", "--shared", "--annotation", note, &shared.list(), &shared.image(AMD)]);
+    assert_eq!(failed.code, 1);
+    assert!(failed.err().contains("reserved"), "{}", failed.err());
+}
+
+/// What a registry says of a run or a key cannot steer a terminal.
+#[test]
+fn words_of_strangers_are_shown_harmless() {
+    let shared = Shared::new();
+    changed(&shared, |entry| {
+        entry["annotations"]["org.docker-manifest.draft.key"] = json!("linux/arm64\u{1b}[31m");
+        entry["annotations"]["org.docker-manifest.draft"] = json!("\u{1b}[2J");
+    });
+    for words in [
+        vec!["ls", "--shared", &shared.registry.name("app")],
+        vec!["push", "--shared", "--require", BOTH, &shared.list()],
+    ] {
+        let done = shared.run(&words);
+        assert!(!done.out().contains('\u{1b}') && !done.err().contains('\u{1b}'), "{words:?}");
+    }
+}
