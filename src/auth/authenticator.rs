@@ -2,7 +2,7 @@
 //!
 //! Before a registry sends a challenge, no credentials are read and no token is requested. The first token request
 //! names all scopes that the command announced, so that one token serves the whole command. If the registry or its
-//! token server refuses that, a second request names exactly the challenged scope. [`TokenCache`] records what each
+//! token server refuses that, a second request names exactly the challenged scope. `TokenCache` records what each
 //! token was accepted for.
 
 use std::collections::BTreeMap;

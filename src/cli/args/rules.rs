@@ -211,7 +211,7 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             Err(FlagError::Needs { flag: spelt("require"), other: spelt("shared") })
         }
         "inspect" if is_on("shared") && scanned.words.len() > 1 => conflict(spelt("shared"), word("list")),
-        "ls" | "prune" if is_on("shared") != !scanned.words.is_empty() => {
+        "ls" | "prune" if is_on("shared") == scanned.words.is_empty() => {
             let name = if verb.get_name() == "ls" { word("list") } else { word("repository") };
             let (flag, other) = if is_on("shared") { (spelt("shared"), name) } else { (name, spelt("shared")) };
             Err(FlagError::Needs { flag, other })

@@ -1,7 +1,7 @@
 //! `copy`: an image or an index goes from one place to another with every byte as it is: blobs first, then manifests
 //! from the inside out, then the name, so that no name ever serves what is not there.
 //!
-//! Referrers of the images stay behind. They would be walked after the manifests of [`walk`], and published between the
+//! Referrers of the images stay behind. They would be walked after the manifests of `walk`, and published between the
 //! children and the name.
 
 mod narrow;

@@ -38,6 +38,9 @@ pub(crate) struct SharedOutcome {
     pub(crate) entries: Vec<FoundEntry>,
 }
 
+/// Reads the entries again; `None` if none of them has changed.
+type ReadAgain<'a> = dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError> + 'a;
+
 /// Publishes these entries as `list`. Where a child is not there any more, `again` reads the entries once more; it
 /// gives `None` where they are what they were.
 ///
@@ -48,7 +51,7 @@ pub(crate) fn publish(
     list: &Reference,
     options: &PushOptions,
     mut entries: Vec<FoundEntry>,
-    again: &dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError>,
+    again: &ReadAgain<'_>,
 ) -> Result<SharedOutcome, CommandError> {
     let before = context.registry.requests();
     let mut is_second = false;

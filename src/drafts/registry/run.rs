@@ -36,7 +36,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run of this process: as named, else as [`VARIABLE`] names it, else that of the CI system.
+    /// The run of this process: as named, else as `VARIABLE` names it, else that of the CI system.
     ///
     /// # Errors
     /// An id that is empty, has characters that cannot be shown, or more than 256 bytes; with the name of the variable

@@ -20,7 +20,8 @@ fn changed(shared: &Shared, change: impl FnOnce(&mut Value)) {
 fn what_is_no_entry_is_absent_and_warned_of() {
     let note =
         |name: &'static str, value: &'static str| move |entry: &mut Value| entry["annotations"][name] = json!(value);
-    let changes: Vec<(Box<dyn FnOnce(&mut Value)>, &str)> = vec![
+    type Change = Box<dyn FnOnce(&mut Value)>;
+    let changes: Vec<(Change, &str)> = vec![
         (Box::new(note("org.docker-manifest.draft.list", "2")), "another list, run or platform"),
         (Box::new(note("org.docker-manifest.draft.run", "s")), "another list, run or platform"),
         (Box::new(note("org.docker-manifest.draft.key", "linux/amd64")), "another list, run or platform"),
