@@ -245,7 +245,7 @@ mod tests {
         let cases: [(&[&str], &[&str]); 8] = [
             (&["push", "--type", ""], &["auto", "docker", "oci"]),
             (&["apply", "--type=o"], &["oci"]),
-            (&["push", "--format", ""], &["json"]),
+            (&["push", "--format", ""], &["json", "markdown", "github"]),
             (&["inspect", "--format", "t"], &["table", "tree"]),
             (&["ls", "--format="], &["table", "json"]),
             (&["platforms", "--format", ""], &["text", "json"]),
