@@ -43,6 +43,9 @@ const REF: &str = "an edited entry is the image that its Ref names; docker goes 
 const ONCE: &str = "each blob is mounted once, from the first repository that has it";
 const HELP: &str = "`manifest help [VERB]` is help; docker's group has no such command";
 
+const NEEDS_PUSH: &str =
+    "annotate knows --insecure, for use with --push; without that it says so, where docker's annotate has no such flag";
+
 const TODAY: &str =
     "annotate knows today's platforms too: loong64, mips, wasm, windows/arm64 and whatever else Go builds for";
 
@@ -154,6 +157,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     d("create-under-a-digest", "served", &[SERVED], OTHER),
     d("create-under-tag-and-digest", "push --insecure {T}/l:1@{D:app:amd64}", &[CODE, OUT, ERR], OTHER),
     d("create-under-tag-and-digest", "served", &[SERVED], OTHER),
+    d("annotate-missing", "annotate --insecure {T}/l:1 {R}/app:amd64", &[ERR], NEEDS_PUSH),
     d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64", &[ERR], NOTHING_SAID),
     d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= --os-features=", &[ERR], NOTHING_SAID),
     d("annotate-variant-number", "*", ALL, VARIANT),
