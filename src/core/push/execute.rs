@@ -72,10 +72,11 @@ impl<'a> Push<'a> {
         plans.each().for_each(|plan| announce(registry, jobs, draft, plan, options.dry_run));
         let reports_left = options.dry_run || options.verbose;
         let collector = Collector { registry, jobs, filter: &options.referrers, reports_left };
-        let targets: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let collected = collector.collect(draft, &plans.own.list.digest, &targets)?;
+        let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
+        let mut collected = collector.collect(draft, &plans.own.list.digest, &repositories)?;
+        let referrers = std::mem::take(&mut collected.sent);
         let mut plans = plans;
-        plans.each_mut().try_for_each(|plan| plan.add_referrers(&collected.sent))?;
+        plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
         let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
         let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
         let targets = PushTargets { others, own: publisher.look(&plans.own)? };
@@ -97,6 +98,7 @@ impl<'a> Push<'a> {
             published
         };
         published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
+        collector.add_left(&mut collected, draft, &plans.own.list.digest, &repositories);
         published.requests = registry.requests().saturating_sub(before);
         let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
         published.warnings = warnings;
@@ -105,7 +107,7 @@ impl<'a> Push<'a> {
         published.warnings.extend(overwritten);
         let own = plans.own.target.repository();
         let is_elsewhere = |referrer: &&FoundReferrer| referrer.repository != *own;
-        published.referrers = collected.sent.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
+        published.referrers = referrers.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
         published.left_behind = collected.left.iter().map(PushedReferrer::of).collect();
         published.warnings.extend(collected.warning);
         if options.verbose {

@@ -176,7 +176,6 @@ impl<'a> Attempt<'a> {
         };
         published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
         published.warnings = warnings;
-        published.warnings.extend(collected.as_ref().and_then(|collected| collected.warning.clone()));
         Ok(Attempted::Published(Box::new(published)))
     }
 }

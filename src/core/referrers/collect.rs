@@ -32,41 +32,51 @@ pub(crate) struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    /// Finds the referrers of a draft's images, and of its index where the list is that index unchanged. Images that
-    /// are in each target already have their referrers there.
+    /// Finds the referrers that a push sends along: those of a draft's images, and of its index where the list is that
+    /// index unchanged. Images that are in each target already have their referrers there.
     ///
     /// # Errors
-    /// Those of [`Discovery::find`]. Where nothing is to be sent, a failure is a warning.
+    /// Those of [`Discovery::find`].
     pub(crate) fn collect(
         &self,
         draft: &Draft,
         list: &Digest,
         targets: &[&Repository],
     ) -> Result<CollectedReferrers, CommandError> {
-        let carried = draft.source.as_ref().map(|index| &index.digest).filter(|digest| *digest == list);
+        let carried = carried(draft, list);
         let policy = self.filter.policy(carried.is_some());
-        // A user who has dropped them need not be told.
-        let is_reported = self.reports_left && self.filter.policy.is_none();
-        if policy == ReferrersPolicy::Drop && !is_reported {
-            return Ok(CollectedReferrers::default());
+        let sent = self.find(&subjects(draft, carried, targets), policy)?;
+        Ok(CollectedReferrers { sent, ..CollectedReferrers::default() })
+    }
+
+    /// Adds the referrers that stay behind, where the push reports them and the user has not dropped them by a flag. To be
+    /// called when all else has succeeded. A failure is a warning.
+    pub(crate) fn add_left(
+        &self,
+        collected: &mut CollectedReferrers,
+        draft: &Draft,
+        list: &Digest,
+        targets: &[&Repository],
+    ) {
+        let carried = carried(draft, list);
+        let is_dropped = self.filter.policy(carried.is_some()) == ReferrersPolicy::Drop;
+        if !self.reports_left || !is_dropped || self.filter.policy.is_some() {
+            return;
         }
-        let subjects = subjects(draft, carried, targets);
-        if policy != ReferrersPolicy::Drop {
-            let sent = self.find(&subjects, policy)?;
-            return Ok(CollectedReferrers { sent, ..CollectedReferrers::default() });
+        match self.find(&subjects(draft, carried, targets), ReferrersPolicy::All) {
+            Ok(left) => collected.left = left,
+            Err(error) => collected.warning = Some(format!("cannot tell which referrers stay behind: {error}")),
         }
-        Ok(match self.find(&subjects, ReferrersPolicy::All) {
-            Ok(left) => CollectedReferrers { left, ..CollectedReferrers::default() },
-            Err(error) => CollectedReferrers {
-                warning: Some(format!("cannot tell which referrers stay behind: {error}")),
-                ..CollectedReferrers::default()
-            },
-        })
     }
 
     fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
         Discovery::new(self.registry, self.jobs, policy, &self.filter.types).find(subjects)
     }
+}
+
+/// The digest of the draft's index, where the list is that index unchanged.
+fn carried<'a>(draft: &'a Draft, list: &Digest) -> Option<&'a Digest> {
+    draft.source.as_ref().map(|index| &index.digest).filter(|digest| *digest == list)
 }
 
 /// The manifests whose referrers are looked for; the index before its images. Where an image is in each target, its

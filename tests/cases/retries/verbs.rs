@@ -1,5 +1,6 @@
 //! Each verb that talks to a registry: as patient as its flags or the environment say, and never in silence for long.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::sync::{Arc, Mutex};
@@ -120,7 +121,13 @@ fn every_verb_tries_as_often_as_it_is_told_to() {
         let (code, said) = fixture.run(line, &flags, &variables);
         assert_eq!(code, 1, "{line:?}: {said:?}");
         assert!(said[0].ends_with("503 Service Unavailable (tried 3 times)"), "{line:?}: {said:?}");
-        assert_eq!(fixture.registry.requests().len(), 3, "{line:?}: {:?}", fixture.registry.requests());
+        // A list from a file: the tag is looked at beside the image, and that is tried as often.
+        let mut tries: BTreeMap<String, usize> = BTreeMap::new();
+        for request in fixture.registry.requests() {
+            *tries.entry(request.path).or_default() += 1;
+        }
+        let most = if line.1.contains(&"list.yaml") { 2 } else { 1 };
+        assert!(tries.values().all(|tried| *tried == 3) && tries.len() <= most, "{line:?}: {tries:?}");
         assert!(said.iter().any(|line| line.starts_with("hint: ")), "{line:?}: {said:?}");
     }
 }
