@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tar::{EntryType, Header};
 
@@ -15,6 +15,7 @@ use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::{INDEX, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
+use crate::sync;
 
 pub(super) struct ArchiveSink {
     path: PathBuf,
@@ -104,7 +105,7 @@ impl ArchiveSink {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<NewArchive>> {
-        self.archive.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.archive)
     }
 
     /// The new archive. It begins with what the old one has.

@@ -69,12 +69,10 @@ impl<'a> Push<'a> {
         let Push { context, draft, options, plans, warnings } = self;
         let PushContext { registry, jobs, .. } = context;
         let before = registry.requests();
-        plans.each().for_each(|plan| announce(registry, jobs, draft, plan, options.dry_run));
-        let reports_left = options.dry_run || options.verbose;
-        let collector = Collector { registry, jobs, filter: &options.referrers, reports_left };
+        announce_all(context, draft, &plans, options.dry_run);
+        let collector = Collector { registry, jobs, filter: &options.referrers };
         let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let mut collected = collector.collect(draft, &plans.own.list.digest, &repositories)?;
-        let referrers = std::mem::take(&mut collected.sent);
+        let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
         let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
@@ -98,7 +96,10 @@ impl<'a> Push<'a> {
             published
         };
         published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
-        collector.add_left(&mut collected, draft, &plans.own.list.digest, &repositories);
+        // Last, so that it costs nothing if the push fails.
+        let reports_left = options.dry_run || options.verbose;
+        let left = || collector.left_behind(draft, &plans.own.list.digest, &repositories);
+        let left = if reports_left { left() } else { Ok(Vec::new()) };
         published.requests = registry.requests().saturating_sub(before);
         let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
         published.warnings = warnings;
@@ -108,8 +109,10 @@ impl<'a> Push<'a> {
         let own = plans.own.target.repository();
         let is_elsewhere = |referrer: &&FoundReferrer| referrer.repository != *own;
         published.referrers = referrers.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
-        published.left_behind = collected.left.iter().map(PushedReferrer::of).collect();
-        published.warnings.extend(collected.warning);
+        match left {
+            Ok(left) => published.left_behind = left.iter().map(PushedReferrer::of).collect(),
+            Err(error) => published.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
+        }
         if options.verbose {
             published.left_behind.iter().for_each(|left| context.reporter.note(&format!("not sent along: {left}")));
         }

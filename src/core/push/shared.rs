@@ -136,18 +136,12 @@ impl<'a> Attempt<'a> {
     fn run(self) -> Result<Attempted, CommandError> {
         let Attempt { context, draft, options, plans, warnings } = self;
         let PushContext { registry, jobs, .. } = context;
-        let collected = if plans.others.is_empty() {
-            None
-        } else {
-            let (filter, reports_left) = (&options.referrers, options.dry_run || options.verbose);
-            let targets: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-            let collector = Collector { registry, jobs, filter, reports_left };
-            Some(collector.collect(draft, &plans.own.list.digest, &targets)?)
-        };
+        // The images are in the list's repository: nothing is looked for unless there is another one.
+        let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
+        let collector = Collector { registry, jobs, filter: &options.referrers };
+        let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
-        if let Some(collected) = &collected {
-            plans.each_mut().try_for_each(|plan| plan.add_referrers(&collected.sent))?;
-        }
+        plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
         execute::announce_all(context, draft, &plans, options.dry_run);
         let pusher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
         let own = if options.dry_run {
@@ -205,17 +199,11 @@ fn put_list(
 /// The children of the list, as manifests that have to be there before it.
 fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
     let repository = plan.target.repository();
-    let child = |child: &'p crate::core::push::plan::PlannedChild<'_>| PlannedManifest {
-        reference: child.entry.reference.clone(),
-        media_type: &child.entry.descriptor.media_type,
-        bytes: Cow::Borrowed(&[]),
-        source: repository,
-        needs: BTreeSet::new(),
-        is_index: false,
-        is_referrer: false,
-        tags: Vec::new(),
+    let child = |entry: &'p Entry| {
+        let (reference, media_type) = (entry.reference.clone(), &entry.descriptor.media_type);
+        PlannedManifest::new(reference, media_type, Cow::Borrowed(&[]), repository, BTreeSet::new())
     };
-    plan.children.iter().map(child).collect()
+    plan.children.iter().map(|planned| child(planned.entry)).collect()
 }
 
 /// The children that the repository does not have. Each is looked for once.

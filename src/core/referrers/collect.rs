@@ -10,25 +10,12 @@ use crate::digest::Digest;
 use crate::model::Draft;
 use crate::reference::{Reference, Repository};
 
-/// What was found for a push.
-#[derive(Debug, Default)]
-pub(crate) struct CollectedReferrers {
-    /// What the push sends along.
-    pub(crate) sent: Vec<FoundReferrer>,
-    /// What stays where it is; looked for only where the push reports it.
-    pub(crate) left: Vec<FoundReferrer>,
-    /// Why what stays behind is not known.
-    pub(crate) warning: Option<String>,
-}
-
 /// What is to be found out.
 pub(crate) struct Collector<'a> {
     pub(crate) registry: &'a Registry,
     /// How many requests may run at once.
     pub(crate) jobs: NonZeroUsize,
     pub(crate) filter: &'a ReferrerFilter,
-    /// Whether what stays behind is looked for, too.
-    pub(crate) reports_left: bool,
 }
 
 impl Collector<'_> {
@@ -42,31 +29,27 @@ impl Collector<'_> {
         draft: &Draft,
         list: &Digest,
         targets: &[&Repository],
-    ) -> Result<CollectedReferrers, CommandError> {
+    ) -> Result<Vec<FoundReferrer>, CommandError> {
         let carried = carried(draft, list);
-        let policy = self.filter.policy(carried.is_some());
-        let sent = self.find(&subjects(draft, carried, targets), policy)?;
-        Ok(CollectedReferrers { sent, ..CollectedReferrers::default() })
+        self.find(&subjects(draft, carried, targets), self.filter.policy(carried.is_some()))
     }
 
-    /// Adds the referrers that stay behind, where the push reports them and the user has not dropped them by a flag. To be
-    /// called when all else has succeeded. A failure is a warning.
-    pub(crate) fn add_left(
+    /// Finds the referrers that stay behind. There are none to report if the user has chosen what comes along.
+    ///
+    /// # Errors
+    /// Those of [`Discovery::find`].
+    pub(crate) fn left_behind(
         &self,
-        collected: &mut CollectedReferrers,
         draft: &Draft,
         list: &Digest,
         targets: &[&Repository],
-    ) {
+    ) -> Result<Vec<FoundReferrer>, CommandError> {
         let carried = carried(draft, list);
         let is_dropped = self.filter.policy(carried.is_some()) == ReferrersPolicy::Drop;
-        if !self.reports_left || !is_dropped || self.filter.policy.is_some() {
-            return;
+        if !is_dropped || self.filter.policy.is_some() {
+            return Ok(Vec::new());
         }
-        match self.find(&subjects(draft, carried, targets), ReferrersPolicy::All) {
-            Ok(left) => collected.left = left,
-            Err(error) => collected.warning = Some(format!("cannot tell which referrers stay behind: {error}")),
-        }
+        self.find(&subjects(draft, carried, targets), ReferrersPolicy::All)
     }
 
     fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {

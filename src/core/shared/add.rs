@@ -62,11 +62,10 @@ pub(crate) fn store(
     let mut warnings = Vec::new();
     if !plan.puts.is_empty() {
         let (registry, jobs) = (context.registry, context.jobs);
-        let collector = Collector { registry, jobs, filter: &options.referrers, reports_left: options.verbose };
-        let collected = collector.collect(draft, &plan.list.digest, &[repository])?;
-        plan.add_referrers(&collected.sent)?;
+        let collector = Collector { registry, jobs, filter: &options.referrers };
+        let referrers = collector.collect(draft, &plan.list.digest, &[repository])?;
+        plan.add_referrers(&referrers)?;
         warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
-        warnings.extend(collected.warning);
     }
     let stored = tasks::in_order(context.jobs, entries, |new| drafts.put(&new.entry).map_err(CommandError::from));
     Ok((stored.map_err(CommandError::of)?, warnings))
