@@ -17,7 +17,7 @@
 //! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction
 //! model                                               documents and specs as values
 //! reference, platform                                 leaves that parse names
-//! digest, secret, env, sanitize, suggest, sync, failure_kind  leaves
+//! digest, secret, env, sanitize, suggest, sync, failure_kind, file_kind  leaves
 //! ```
 
 // No input may end the program: `make lint` refuses what could panic, and what truncates with it.
@@ -45,6 +45,7 @@ pub mod digest;
 pub mod drafts;
 pub mod env;
 pub mod failure_kind;
+pub mod file_kind;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -32,7 +32,7 @@ const PICTURE: [&[&str]; 11] = [
     &["net"],
     &["model"],
     &["reference", "platform"],
-    &["digest", "secret", "env", "sanitize", "suggest", "sync", "failure_kind"],
+    &["digest", "secret", "env", "sanitize", "suggest", "sync", "failure_kind", "file_kind"],
 ];
 
 /// How many folders deep a file may lie below src.

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
+use crate::file_kind::no_follow;
 use crate::net::url::{Origin, Url};
 use crate::sync;
 
@@ -133,12 +134,9 @@ fn read(path: &Path) -> KnownServersFile {
 
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::MetadataExt;
 
-    use rustix::fs::OFlags;
-    // The bits are those of the system's C header, an `int`.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = no_follow(OpenOptions::new().read(true)).open(path)?;
     let found = file.metadata()?;
     let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
     if found.is_file() && is_ours { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }

@@ -11,6 +11,7 @@ use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::file_error::FileError;
 use crate::digest::Digest;
+use crate::file_kind::{FileKind, no_follow};
 use crate::model::build_output::{self, BuildOutput, BuiltImage, Selection};
 use crate::reference::Repository;
 
@@ -174,21 +175,18 @@ fn file_type(path: &Path) -> Result<FileType, CommandError> {
 }
 
 fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileError> {
-    match refused(kind) {
-        Some("a folder") if may_be_folder => Ok(()),
-        Some("a folder") => Err(FileError::Stray { path: path.to_owned() }),
-        Some(found) => Err(FileError::Refused { path: path.to_owned(), found }),
-        None => Ok(()),
+    match FileKind::of(kind) {
+        FileKind::File => Ok(()),
+        FileKind::Folder if may_be_folder => Ok(()),
+        FileKind::Folder => Err(FileError::Stray { path: path.to_owned() }),
+        found => Err(FileError::Refused { path: path.to_owned(), found }),
     }
 }
 
 /// The bytes of a regular file, which may have become something else since it was looked at.
 fn bytes_of(path: &Path) -> Result<Vec<u8>, CommandError> {
     let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
-    let mut options = OpenOptions::new();
-    options.read(true);
-    as_it_is(&mut options);
-    let file: File = options.open(path).map_err(unreadable)?;
+    let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable)?;
     check(path, file.metadata().map_err(unreadable)?.file_type(), false)?;
     bounded(file).map_err(|error| error.of(path))
 }
@@ -213,35 +211,4 @@ fn bounded(from: impl Read) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     from.take(FILE_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(ReadError::Io)?;
     if bytes.len() as u64 > FILE_MAX { Err(ReadError::TooLarge) } else { Ok(bytes) }
-}
-
-/// Does not follow a link, and does not wait for the other end of a FIFO.
-#[cfg(unix)]
-fn as_it_is(options: &mut OpenOptions) {
-    use rustix::fs::OFlags;
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    // The bits are those of the system's C header, an `int`.
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
-}
-
-#[cfg(not(unix))]
-fn as_it_is(_: &mut OpenOptions) {}
-
-/// What it is, where it is no regular file.
-fn refused(kind: FileType) -> Option<&'static str> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        match kind {
-            _ if kind.is_fifo() => return Some("a FIFO"),
-            _ if kind.is_socket() => return Some("a socket"),
-            _ => {}
-        }
-    }
-    match kind {
-        _ if kind.is_file() => None,
-        _ if kind.is_dir() => Some("a folder"),
-        _ if kind.is_symlink() => Some("a symbolic link"),
-        _ => Some("a device"),
-    }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure_kind::FailureKind;
+use crate::file_kind::FileKind;
 use crate::model::build_output::BuildOutputError;
 use crate::net::RegistryError;
 use crate::sanitize;
@@ -16,7 +17,7 @@ pub enum FileError {
         /// The file that was named, or one in a folder that was named.
         path: PathBuf,
         /// Its kind.
-        found: &'static str,
+        found: FileKind,
     },
     /// A file that is larger than the maximum.
     #[error("{} has more than {most} bytes", shown(path))]

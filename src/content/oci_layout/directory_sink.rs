@@ -14,6 +14,7 @@ use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, Layout, LayoutName, MARKER, check_version, decode};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
+use crate::file_kind::no_follow;
 
 /// The content of the file `oci-layout`.
 pub(super) const VERSION: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -175,12 +176,7 @@ fn lock(path: &Path) -> Result<File, LayoutError> {
     loop {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
-        }
-        let file = options.open(path).map_err(&failed)?;
+        let file = no_follow(&mut options).open(path).map_err(&failed)?;
         fs2::FileExt::lock_exclusive(&file).map_err(&failed)?;
         if is_at(&file, path).map_err(&failed)? {
             return Ok(file);

@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::tar_reader::{self, Members, TarError};
 use crate::digest::Digest;
+use crate::file_kind::{no_follow, no_wait};
 
 /// A gzip archive may expand to this many times its size.
 const EXPANSION: u64 = 256;
@@ -117,16 +118,8 @@ fn is_nowhere(error: &io::Error) -> bool {
 /// Opens a file to read; `None` for what is no regular file. Does not wait for the writer of a FIFO.
 fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
     let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        let flags = if follow { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
-    }
-    #[cfg(not(unix))]
-    let _ = follow;
-    let file = options.open(path)?;
+    let options = options.read(true);
+    let file = if follow { no_wait(options) } else { no_follow(options) }.open(path)?;
     let metadata = file.metadata()?;
     Ok(metadata.is_file().then_some((file, metadata.len())))
 }

@@ -1,11 +1,12 @@
 //! Opens files and folders of the store, and refuses everything else: it follows no links, never blocks, and reads
 //! nothing that belongs to another user. See `store-format.md`, "What does not belong".
 
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::drafts::docker_dir::error::StoreError;
+use crate::file_kind::{FileKind, no_follow};
 
 /// The largest file that is read, in bytes. An entry has a few thousand.
 pub(super) const FILE_LIMIT: u64 = 64 << 20;
@@ -25,23 +26,22 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Store
 
 /// Opens a regular file of ours. `what` is the verb in the error.
 pub(super) fn open(options: &mut OpenOptions, what: &'static str, path: &Path) -> Result<(File, Metadata), StoreError> {
-    as_it_is(options);
-    let file = options.open(path).map_err(|source| {
+    let file = no_follow(options).open(path).map_err(|source| {
         // A better reason than the system's, which is "too many levels of symbolic links" for a single link.
         let is_missing = source.kind() == ErrorKind::NotFound;
         let better = fs::symlink_metadata(path).ok().filter(|_| !is_missing);
-        let better = better.and_then(|metadata| check(path, &metadata, FileType::is_file, "a file").err());
+        let better = better.and_then(|metadata| check(path, &metadata, FileKind::File).err());
         better.unwrap_or_else(|| StoreError::io(what, path)(source))
     })?;
     let metadata = file.metadata().map_err(StoreError::io(what, path))?;
-    check(path, &metadata, FileType::is_file, "a file")?;
+    check(path, &metadata, FileKind::File)?;
     Ok((file, metadata))
 }
 
 /// The metadata of a regular file of ours, readable or not.
 pub(super) fn file(path: &Path) -> Result<Metadata, StoreError> {
     let metadata = fs::symlink_metadata(path).map_err(StoreError::io("look at", path))?;
-    check(path, &metadata, FileType::is_file, "a file")?;
+    check(path, &metadata, FileKind::File)?;
     Ok(metadata)
 }
 
@@ -54,32 +54,19 @@ pub(super) fn directory(path: &Path) -> Result<Option<Metadata>, StoreError> {
             _ => return Err(StoreError::io("look at", path)(error)),
         },
     };
-    check(path, &metadata, FileType::is_dir, "a folder")?;
+    check(path, &metadata, FileKind::Folder)?;
     Ok(Some(metadata))
 }
 
-fn check(
-    path: &Path,
-    metadata: &Metadata,
-    is_wanted: impl Fn(&FileType) -> bool,
-    wanted: &'static str,
-) -> Result<(), StoreError> {
-    if !is_wanted(&metadata.file_type()) {
-        let found = kind(metadata.file_type());
+fn check(path: &Path, metadata: &Metadata, wanted: FileKind) -> Result<(), StoreError> {
+    let found = FileKind::of(metadata.file_type());
+    if found != wanted {
         return Err(StoreError::Misplaced { path: path.to_owned(), found, wanted });
     }
     match foreign_owner(metadata) {
         Some(user) => Err(StoreError::Foreign { path: path.to_owned(), user }),
         None => Ok(()),
     }
-}
-
-#[cfg(unix)]
-fn as_it_is(options: &mut OpenOptions) {
-    use rustix::fs::OFlags;
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    // The bits are an `int` of the system's C header.
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
 }
 
 /// The owner, if it is neither this user nor root. Root itself may read the files of all users.
@@ -90,32 +77,7 @@ fn foreign_owner(metadata: &Metadata) -> Option<u32> {
     (owner != 0 && !us.is_root() && owner != us.as_raw()).then_some(owner)
 }
 
-#[cfg(unix)]
-fn kind(found: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    match found {
-        _ if found.is_symlink() => "a symbolic link",
-        _ if found.is_dir() => "a folder",
-        _ if found.is_fifo() => "a FIFO",
-        _ if found.is_socket() => "a socket",
-        _ if found.is_file() => "a file",
-        _ => "a device",
-    }
-}
-
-#[cfg(not(unix))]
-fn as_it_is(_: &mut OpenOptions) {}
-
 #[cfg(not(unix))]
 fn foreign_owner(_: &Metadata) -> Option<u32> {
     None
-}
-
-#[cfg(not(unix))]
-fn kind(found: FileType) -> &'static str {
-    match found {
-        _ if found.is_symlink() => "a symbolic link",
-        _ if found.is_dir() => "a folder",
-        _ => "a file",
-    }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure_kind::FailureKind;
+use crate::file_kind::FileKind;
 use crate::model::DocumentError;
 use crate::sanitize::io_error;
 
@@ -119,9 +120,9 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
         /// What is there, as in "is FOUND".
-        found: &'static str,
+        found: FileKind,
         /// What should be there.
-        wanted: &'static str,
+        wanted: FileKind,
     },
     /// A file or folder of another user.
     #[error("{} belongs to another user, number {user}", path.display())]

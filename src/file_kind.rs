@@ -1,0 +1,79 @@
+//! Files that may be anything: how to open one without surprises, and what it is.
+
+use std::fmt;
+use std::fs::{FileType, OpenOptions};
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Folder,
+    /// A symbolic link, if links are not followed.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// Everything else.
+    Device,
+}
+
+impl FileKind {
+    /// The kind that the system reports.
+    pub fn of(found: FileType) -> FileKind {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::FileTypeExt;
+            match found {
+                _ if found.is_fifo() => return FileKind::Fifo,
+                _ if found.is_socket() => return FileKind::Socket,
+                _ => {}
+            }
+        }
+        match found {
+            _ if found.is_symlink() => FileKind::Symlink,
+            _ if found.is_dir() => FileKind::Folder,
+            _ if found.is_file() => FileKind::File,
+            _ => FileKind::Device,
+        }
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FileKind::File => "a file",
+            FileKind::Folder => "a folder",
+            FileKind::Symlink => "a symbolic link",
+            FileKind::Fifo => "a FIFO",
+            FileKind::Socket => "a socket",
+            FileKind::Device => "a device",
+        })
+    }
+}
+
+/// Opens what is there itself: a symbolic link is an error, and the other end of a FIFO is not waited for.
+pub(crate) fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
+    set(options, true)
+}
+
+/// Follows a symbolic link, but does not wait for the other end of a FIFO.
+pub(crate) fn no_wait(options: &mut OpenOptions) -> &mut OpenOptions {
+    set(options, false)
+}
+
+#[cfg(unix)]
+fn set(options: &mut OpenOptions, refuses_links: bool) -> &mut OpenOptions {
+    use rustix::fs::OFlags;
+    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    flags.set(OFlags::NOFOLLOW, refuses_links);
+    // The bits are an `int` of the system's C header.
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn set(options: &mut OpenOptions, _: bool) -> &mut OpenOptions {
+    options
+}
