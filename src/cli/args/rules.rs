@@ -71,8 +71,19 @@ const UNLESS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Flags of `add` that mean something only where the list is published.
-const PUBLISHING: &[&str] =
-    &["type", "tag", "exact", "strict", "digest-file", "metadata-file", "wait", "fresh", "only-from", "purge"];
+const PUBLISHING: &[&str] = &[
+    "type",
+    "tag",
+    "exact",
+    "strict",
+    "digest-file",
+    "metadata-file",
+    "wait",
+    "fresh",
+    "only-from",
+    "purge",
+    "require",
+];
 
 /// What is asked of a list that is published, and how the result is printed.
 const OF_A_LIST: &[&str] = &["require", "exact", "strict", "format"];
@@ -190,6 +201,8 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
     let spelt = |flag: &str| format!("--{flag}");
     let word = |id: &str| verb.get_positionals().find(|word| word.get_id() == id).map(value_name).unwrap_or_default();
     let conflict = |one: String, other: String| Err(FlagError::Conflict { one, other });
+    let needs = |flag: &str, other: &str| Err(FlagError::Needs { flag: spelt(flag), other: spelt(other) });
+    let first = |flags: &[&'static str]| flags.iter().find(|flag| is_on(flag)).copied();
     let inputs =
         ["file", "from"].into_iter().flat_map(|flag| scanned.values(flag).iter().map(move |file| (flag, file)));
     let standard_inputs: Vec<&str> = inputs.filter(|(_, file)| *file == "-").map(|(flag, _)| flag).collect();
@@ -197,47 +210,29 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         return conflict(spelt("shared"), list.clone());
     }
     match verb.get_name() {
-        "add" if is_on("purge") && !is_on("if-complete") => {
-            Err(FlagError::Needs { flag: spelt("purge"), other: spelt("if-complete") })
+        "add" if is_on("purge") && !is_on("if-complete") => needs("purge", "if-complete"),
+        "add" if is_on("shared") && !is_on("if-complete") && first(PUBLISHING).is_some() => {
+            needs(first(PUBLISHING).unwrap_or_default(), "if-complete")
         }
-        "add" if is_on("shared") && !is_on("if-complete") && PUBLISHING.iter().any(|flag| is_on(flag)) => {
-            let flag = PUBLISHING.iter().find(|flag| is_on(flag)).map(|flag| spelt(flag)).unwrap_or_default();
-            Err(FlagError::Needs { flag, other: spelt("if-complete") })
-        }
-        "add" if is_on("shared") && is_on("require") && !is_on("if-complete") => {
-            Err(FlagError::Needs { flag: spelt("require"), other: spelt("if-complete") })
-        }
-        "inspect" if is_on("require") && !is_on("shared") => {
-            Err(FlagError::Needs { flag: spelt("require"), other: spelt("shared") })
-        }
+        "inspect" if is_on("require") && !is_on("shared") => needs("require", "shared"),
         "inspect" if is_on("shared") && scanned.words.len() > 1 => conflict(spelt("shared"), word("list")),
         "ls" | "prune" if is_on("shared") == scanned.words.is_empty() => {
             let name = if verb.get_name() == "ls" { word("list") } else { word("repository") };
             let (flag, other) = if is_on("shared") { (spelt("shared"), name) } else { (name, spelt("shared")) };
             Err(FlagError::Needs { flag, other })
         }
-        "prune" if is_on("all") && !is_on("shared") => {
-            Err(FlagError::Needs { flag: spelt("all"), other: spelt("shared") })
+        "prune" if is_on("all") && !is_on("shared") => needs("all", "shared"),
+        "remove" if is_on("shared") && first(OF_PUBLISHING).or(first(OF_A_LIST)).is_some() => {
+            needs(first(OF_PUBLISHING).or(first(OF_A_LIST)).unwrap_or_default(), "push")
         }
-        "remove" if is_on("shared") && OF_PUBLISHING.iter().chain(OF_A_LIST).any(|flag| is_on(flag)) => {
-            let flag = OF_PUBLISHING.iter().chain(OF_A_LIST).find(|flag| is_on(flag));
-            Err(FlagError::Needs { flag: flag.map(|flag| spelt(flag)).unwrap_or_default(), other: spelt("push") })
-        }
-        "ls" | "prune" if !is_on("shared") && OF_A_REGISTRY.iter().any(|flag| is_on(flag)) => {
-            let flag = OF_A_REGISTRY.iter().find(|flag| is_on(flag)).map(|flag| spelt(flag)).unwrap_or_default();
-            Err(FlagError::Needs { flag, other: spelt("shared") })
+        "ls" | "prune" if !is_on("shared") && first(OF_A_REGISTRY).is_some() => {
+            needs(first(OF_A_REGISTRY).unwrap_or_default(), "shared")
         }
         // A new draft has no entries to reuse.
-        "create" if is_on("offline") && !is_on("amend") => {
-            Err(FlagError::Needs { flag: spelt("offline"), other: spelt("amend") })
-        }
-        "create" | "add" if is_on("target") && !is_on("from") => {
-            Err(FlagError::Needs { flag: spelt("target"), other: spelt("from") })
-        }
+        "create" if is_on("offline") && !is_on("amend") => needs("offline", "amend"),
+        "create" | "add" if is_on("target") && !is_on("from") => needs("target", "from"),
         "create" if is_on("empty") && scanned.words.len() > 1 => conflict(spelt("empty"), word("images")),
-        "apply" if is_on("target") && !is_on("platforms") && !is_on("from") => {
-            Err(FlagError::Needs { flag: spelt("target"), other: spelt("platforms") })
-        }
+        "apply" if is_on("target") && !is_on("platforms") && !is_on("from") => needs("target", "platforms"),
         "ls" if is_on("quiet") && scanned.values("format").last().is_some_and(|format| format == "json") => {
             conflict(spelt("quiet"), "--format json".to_owned())
         }
