@@ -24,6 +24,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("by-digest", "tag"),
     ("dry-run", "verify"),
     ("shared", "push"),
+    ("shared", "by-digest"),
     ("shared", "offline"),
     ("shared", "local"),
     ("shared", "remote"),
@@ -74,6 +75,7 @@ const UNLESS: &[(&str, &str, &[&str])] = &[
 const PUBLISHING: &[&str] = &[
     "type",
     "tag",
+    "verify",
     "exact",
     "strict",
     "digest-file",

@@ -19,6 +19,7 @@ use crate::core::push::read_lag;
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
+use crate::core::push::verify;
 use crate::core::referrers::Collector;
 use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::fetch::{self, FetchedContent};
@@ -160,13 +161,17 @@ impl<'a> Attempt<'a> {
         let mut published = if options.dry_run {
             pusher.preview(&targets)?
         } else {
-            pusher.send_all(&plans, &targets, |plan, served, moved| {
+            let mut published = pusher.send_all(&plans, &targets, |plan, served, moved| {
                 if std::ptr::eq(plan, targets.own.plan) {
                     execute::move_tags(context, plan, served, options.verbose, moved)
                 } else {
                     execute::send(context, plan, served, options.verbose, None, moved)
                 }
-            })?
+            })?;
+            if options.verify {
+                published.verified = Some(verify::verify_all(context, &plans)?);
+            }
+            published
         };
         published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
         published.warnings = warnings;

@@ -206,3 +206,16 @@ fn flags_that_make_no_sense_are_refused() {
     }
     assert!(shared.registry.requests().is_empty());
 }
+
+#[test]
+fn a_push_is_read_back_and_always_moves_the_tag() {
+    let shared = Shared::new();
+    let _ = shared.add(&[AMD, ARM]);
+    let refused = shared.push(&["--by-digest"]);
+    assert_eq!((refused.code, shared.digest("1")), (125, None), "{}", refused.err());
+    let pushed = shared.push(&["--require", BOTH, "--verify", "--format", "json"]).success();
+    let told: serde_json::Value = serde_json::from_str(&pushed.out()).expect("JSON");
+    assert_eq!((&told["verified"]["names"], &told["verified"]["manifests"]), (&1.into(), &2.into()), "{told}");
+    let refused = shared.run(&["add", "--shared", "--verify", &shared.list(), &shared.image(AMD)]);
+    assert_eq!(refused.code, 125, "{}", refused.err());
+}
