@@ -4,141 +4,21 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use crate::auth::Access;
-use crate::content::registry::{
-    self, BlobCopy, Expected, ManifestName, MountResult, Registry, StoredManifest, is_about_mount,
-};
+use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
 use crate::core::error::CommandError;
-use crate::core::error_parts::SpecOrigin;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::guard::TagGuard;
-use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::outcome::{PushOutcome, PushedReferrer, SentContent};
-use crate::core::push::overwritten::overwritten;
+use crate::core::push::options::PushContext;
+use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
 use crate::core::push::referrers;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
-use crate::core::push::repositories::{PushPlans, PushTargets, Pusher};
-use crate::core::push::verify;
-use crate::core::referrers::{Collector, FoundReferrer};
-use crate::core::requirements::{self, Requirements};
 use crate::digest::Digest;
-use crate::model::Draft;
 use crate::net::tasks;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::{Reference, Repository};
-use crate::sanitize;
-
-/// A push that has passed all checks that need no request.
-pub(crate) struct Push<'a> {
-    context: PushContext<'a>,
-    draft: &'a Draft,
-    options: &'a PushOptions,
-    plans: PushPlans<'a>,
-    warnings: Vec<String>,
-}
-
-impl<'a> Push<'a> {
-    /// Plans the push of a draft. Sends nothing.
-    ///
-    /// # Errors
-    /// [`CommandError::Incomplete`], [`CommandError::Twice`], and a draft that cannot become the requested list.
-    pub(crate) fn new(
-        context: PushContext<'a>,
-        draft: &'a Draft,
-        options: &'a PushOptions,
-    ) -> Result<Push<'a>, CommandError> {
-        let plans = PushPlans::new(draft, options.kind, &options.tags)?;
-        if let Some(note) = &plans.own.list.note {
-            context.reporter.note(&sanitize::line(note).to_string());
-        }
-        // Lists from files and flags were checked before they became drafts.
-        let made = SpecOrigin::Draft;
-        let wanted = Requirements { require: &options.require, exact: options.exact, strict: options.strict, made };
-        let warnings = requirements::check(draft, &wanted)?;
-        Ok(Push { context, draft, options, plans, warnings })
-    }
-
-    /// Publishes the list, or in a dry run finds out what that would send.
-    ///
-    /// # Errors
-    /// Errors of registries, and missing images or blobs.
-    pub(crate) fn run(self) -> Result<PushOutcome, CommandError> {
-        let Push { context, draft, options, plans, warnings } = self;
-        let PushContext { registry, jobs, .. } = context;
-        let before = registry.requests();
-        announce_all(context, draft, &plans, options.dry_run);
-        let collector = Collector { registry, jobs, filter: &options.referrers };
-        let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
-        let mut plans = plans;
-        plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-        let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
-        let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
-        let targets = PushTargets { others, own: publisher.look(&plans.own)? };
-        let list = &draft.reference;
-        let guard = options.replaces.as_ref().map(|fetched| TagGuard { registry, list, fetched });
-        guard.map_or(Ok(()), |guard| guard.check(&plans.own, &targets.own.served))?;
-        let overwritten = overwritten(draft, &plans.own, &targets.own.served).filter(|_| guard.is_none());
-        let mut published = if options.dry_run {
-            publisher.preview(&targets)?
-        } else {
-            let send = |plan: &PushPlan<'_>, served: &RemoteState, moved: &mut Vec<Reference>| {
-                let is_own = plan.target.repository() == list.repository();
-                send(context, plan, served, options.verbose, guard.filter(|_| is_own), moved)
-            };
-            let mut published = publisher.send_all(&plans, &targets, send)?;
-            if options.verify {
-                published.verified = Some(verify::verify_all(context, &plans)?);
-            }
-            published
-        };
-        published.unchanged &= published.other_repositories.iter().all(|other| other.unchanged);
-        // Last, so that it costs nothing if the push fails.
-        let reports_left = options.dry_run || options.verbose;
-        let left = || collector.left_behind(draft, &plans.own.list.digest, &repositories);
-        let left = if reports_left { left() } else { Ok(Vec::new()) };
-        published.requests = registry.requests().saturating_sub(before);
-        let sent: Vec<String> = published.repositories().flat_map(|sent| sent.warnings.clone()).collect();
-        published.warnings = warnings;
-        published.warnings.extend(sent);
-        published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
-        published.warnings.extend(overwritten);
-        let own = plans.own.target.repository();
-        let is_elsewhere = |referrer: &&FoundReferrer| referrer.repository != *own;
-        published.referrers = referrers.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
-        match left {
-            Ok(left) => published.left_behind = left.iter().map(PushedReferrer::of).collect(),
-            Err(error) => published.warnings.push(format!("cannot tell which referrers stay behind: {error}")),
-        }
-        if options.verbose {
-            published.left_behind.iter().for_each(|left| context.reporter.note(&format!("not sent along: {left}")));
-        }
-        Ok(published)
-    }
-}
-
-fn announce(registry: &Registry, jobs: NonZeroUsize, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {
-    let target = plan.target.repository();
-    registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
-    for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
-        registry.announce(source, Access::Pull);
-    }
-    let in_place = plan.children.iter().filter(|child| child.put.is_none()).count();
-    // A list that the tag serves already is looked at with all that it names, and nothing is written.
-    let is_known = draft.remote_digest.as_ref() == Some(&plan.list.digest);
-    let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
-    let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
-    let (reads, writes) = (reads.min(jobs.get()), writes.min(jobs.get()));
-    registry.expect(target, Expected { reads, writes, writes_follow: true });
-}
-
-/// Says what publishing in all repositories is going to need.
-pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
-    plans.each().for_each(|plan| announce(context.registry, context.jobs, draft, plan, is_dry_run));
-}
 
 /// Sends what the repository lacks. `moved` receives the tags that were moved.
 pub(super) fn send(

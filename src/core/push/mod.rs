@@ -9,6 +9,7 @@ pub mod options;
 pub mod outcome;
 pub mod overwritten;
 pub mod plan;
+pub mod publish;
 pub mod read_lag;
 pub mod referrers;
 pub mod remote_state;

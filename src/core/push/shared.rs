@@ -15,6 +15,7 @@ use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
+use crate::core::push::publish::announce_all;
 use crate::core::push::read_lag;
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
@@ -143,7 +144,7 @@ impl<'a> Attempt<'a> {
         let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-        execute::announce_all(context, draft, &plans, options.dry_run);
+        announce_all(context, draft, &plans, options.dry_run);
         let pusher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
         let own = if options.dry_run {
             pusher.look(&plans.own)?
