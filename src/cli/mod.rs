@@ -10,5 +10,6 @@ pub mod inspect;
 pub mod output;
 pub mod plugin;
 pub mod report;
+mod spec_files;
 pub mod stop;
 pub mod verbs;

@@ -14,6 +14,7 @@ mod error;
 mod examples;
 mod globals;
 mod help;
+mod looking;
 mod man;
 mod manifest_tool;
 mod near;
@@ -34,6 +35,7 @@ pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
 pub use globals::{EngineFlags, Globals, Head, globals};
+pub use looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use man::{ManPage, pages};
 pub use manifest_tool::{ToolCommand, ToolError, ToolErrorKind, ToolGlobals, ToolRequest, manifest_tool};
 pub use partial::{Cursor, Partial, partial};
@@ -44,9 +46,7 @@ pub use shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 pub use values::{
     CompletionShell, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, PublishFormat, RefArg, Shell,
 };
-pub use verbs::{
-    Add, Annotate, Apply, Check, Command, Copy, Create, Exists, Export, Inspect, Ls, Platforms, Prune, Push, Remove, Rm,
-};
+pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 
 /// The request that a command line makes.
 #[derive(Debug, Clone, PartialEq, Eq)]

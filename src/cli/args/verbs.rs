@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
+use super::looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
-use super::values::{self, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, RefArg};
+use super::values::{self, Format, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
@@ -187,48 +188,6 @@ pub struct Copy {
     pub network: Network,
 }
 
-/// `inspect`: shows a draft, one image of it, or a published image or list.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::INSPECT)]
-pub struct Inspect {
-    /// The list to look in
-    #[arg(value_name = "MANIFEST_LIST", index = 2, value_parser = RefArg::value)]
-    pub list: Option<RefArg>,
-    /// The image, or the list itself, to show
-    #[arg(value_name = "MANIFEST", index = 1, value_parser = RefArg::value)]
-    pub image: RefArg,
-    /// Output additional info including layers and platform
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
-    /// How requests are sent to registries.
-    #[command(flatten)]
-    pub network: Network,
-    /// Output the exact bytes of the manifest
-    #[arg(long)]
-    pub raw: bool,
-    /// Show the image for this platform
-    #[arg(long, value_name = "string", value_parser = PlatformFilter::any)]
-    pub platform: Option<PlatformFilter>,
-    /// Only look in local manifest lists
-    #[arg(long)]
-    pub local: bool,
-    /// Only look in the registry
-    #[arg(long)]
-    pub remote: bool,
-    /// Check that the registry has every image of a published list, and mark those that are missing
-    #[arg(long)]
-    pub check: bool,
-    /// Format: "json", "table" or "tree" (default: docker's JSON)
-    #[arg(long, value_name = "string", value_enum)]
-    pub format: Option<InspectFormat>,
-    /// Whether the list is a shared draft.
-    #[command(flatten)]
-    pub shared: SharedRun,
-    /// Show which of these platforms a shared draft lacks
-    #[arg(long, value_name = "strings", value_parser = PlatformFilter::new)]
-    pub require: Vec<PlatformFilter>,
-}
-
 /// `push`: publishes a draft.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(
@@ -272,36 +231,6 @@ pub struct Rm {
     /// Stop waiting for another docker-manifest process after this time (30s, 5m)
     #[arg(long, value_name = "duration", value_parser = values::bound)]
     pub timeout: Option<Duration>,
-}
-
-/// `ls`: lists the drafts.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::LS)]
-pub struct Ls {
-    /// The list, or all lists of this repository; only with --shared
-    #[arg(value_name = "MANIFEST_LIST|REPOSITORY", value_parser = RefArg::value)]
-    pub list: Option<RefArg>,
-    /// Only print names
-    #[arg(short = 'q', long)]
-    pub quiet: bool,
-    /// Format: "table" or "json" (default "table")
-    #[arg(long, value_name = "string", value_enum, default_value_t = ListFormat::Table, hide_default_value = true)]
-    pub format: ListFormat,
-    /// Show the entries of shared drafts in the registry
-    #[arg(long)]
-    pub shared: bool,
-    /// How requests are sent to registries, for shared drafts.
-    #[command(flatten)]
-    pub network: Network,
-}
-
-/// `exists`: whether a draft exists.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::EXISTS)]
-pub struct Exists {
-    /// The list to look for
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
-    pub list: RefArg,
 }
 
 /// `prune`: deletes drafts that have not changed for a while.
@@ -371,60 +300,6 @@ pub struct Apply {
     /// How the lists are published, and how the results are printed.
     #[command(flatten)]
     pub publish: Publish,
-    /// How requests are sent to registries.
-    #[command(flatten)]
-    pub network: Network,
-}
-
-/// `export`: writes a draft or a published list as a file for `apply`.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::EXPORT)]
-pub struct Export {
-    /// The list to write
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
-    pub image: RefArg,
-    /// Only look in local manifest lists
-    #[arg(long)]
-    pub local: bool,
-    /// Only look in the registry
-    #[arg(long)]
-    pub remote: bool,
-    /// Write to this file (default: standard output)
-    #[arg(short = 'o', long, value_name = "string", value_parser = values::path)]
-    pub output: Option<PathBuf>,
-    /// How requests are sent to registries.
-    #[command(flatten)]
-    pub network: Network,
-}
-
-/// `platforms`: prints the platforms of an image.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::PLATFORMS)]
-pub struct Platforms {
-    /// The image to ask for
-    #[arg(value_name = "IMAGE", value_parser = RefArg::value)]
-    pub image: RefArg,
-    /// Format: "text" or "json" (default "text")
-    #[arg(long, value_name = "string", value_enum, default_value_t = PlatformsFormat::Text, hide_default_value = true)]
-    pub format: PlatformsFormat,
-    /// How requests are sent to registries.
-    #[command(flatten)]
-    pub network: Network,
-}
-
-/// `check`: tests which features a registry supports.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::CHECK)]
-pub struct Check {
-    /// The registry, and the repository in it to use (default "docker-manifest-check")
-    #[arg(value_name = "REGISTRY[/REPOSITORY]", value_parser = values::word)]
-    pub target: String,
-    /// Format: "table" or "json" (default "table")
-    #[arg(long, value_name = "string", value_enum, default_value_t = ListFormat::Table, hide_default_value = true)]
-    pub format: ListFormat,
-    /// Keep what was pushed
-    #[arg(long)]
-    pub keep: bool,
     /// How requests are sent to registries.
     #[command(flatten)]
     pub network: Network,

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use crate::cli::args::{FromFiles, Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
-use crate::cli::verbs::apply::{self, ApplyRequest, Untagged, publish_all};
+use crate::cli::spec_files;
+use crate::cli::verbs::apply::{ApplyRequest, Untagged, publish_all};
 use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -34,11 +35,11 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
     match command {
         ToolCommand::Inspect { image, raw, expand_config } => tool.inspect(image, *raw, *expand_config),
         ToolCommand::FromSpec { file, kind, ignore_missing } => {
-            tool.push(apply::read(context, file, Dialect::ManifestTool)?, *kind, *ignore_missing)
+            tool.push(spec_files::read(context, file, Dialect::ManifestTool)?, *kind, *ignore_missing)
         }
         ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } => {
             let platforms: Vec<&str> = platforms.iter().map(|platform| platform.typed.as_str()).collect();
-            let spec = spec::from_args(&platforms, template, &apply::target(target)?)?;
+            let spec = spec::from_args(&platforms, template, &spec_files::target(target)?)?;
             let annotations = annotations.iter().cloned().collect();
             tool.push(vec![Spec { tags: tags.clone(), annotations, ..spec }], *kind, *ignore_missing)
         }
@@ -80,7 +81,7 @@ impl Tool<'_> {
             spec.form = Some(if kind == Form::Docker { spec.form.unwrap_or(kind) } else { kind });
         }
         let flags = Publish::default();
-        let outputs = apply::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
+        let outputs = spec_files::add_files(self.context, &FromFiles::default(), &[], &mut specs)?;
         let (keeps_drafts, made, untagged) = (false, SpecOrigin::File, Untagged::ByDigest);
         let order = ApplyRequest {
             specs: &specs,

@@ -2,17 +2,14 @@
 //! all specs are checked and the images of all lists are fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::auth::Access;
-use crate::cli::args::{Apply, FromFiles, Publish, PublishFormat, RefArg, TagArg};
-use crate::cli::build_files;
+use crate::cli::args::{Apply, Publish, PublishFormat, TagArg};
 use crate::cli::context::Context;
 use crate::cli::output::github::GithubFiles;
+use crate::cli::spec_files;
 use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::content::registry::{Expected, Registry};
 use crate::core::build_outputs::BuildOutputs;
@@ -27,25 +24,22 @@ use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSourc
 use crate::core::resolve::sources::Resolver;
 use crate::drafts::DraftStore;
 use crate::model::Draft;
-use crate::model::index::Form;
-use crate::model::spec::{self, Dialect, Parsed, Spec, SpecEntry, SpecFrom, Target};
+use crate::model::spec::{Spec, SpecEntry, Target};
 use crate::platform::Platform;
 use crate::reference::{Reference, Repository};
-
-/// One byte more than the largest spec.
-const READ_MAX: u64 = (16 << 20) + 1;
 
 /// A list of more images would exceed what registries accept, however short its entries are.
 const IMAGES_MAX: usize = 20_000;
 
-/// The file name that means standard input.
-const STDIN: &str = "-";
-
 pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let made = if args.file.is_empty() { SpecOrigin::Flags } else { SpecOrigin::File };
-    let mut specs = if made == SpecOrigin::Flags { from_flags(args)? } else { read_all(context, args)? };
-    specs.iter_mut().for_each(|spec| apply_flags(spec, args));
-    let outputs = add_files(context, &args.from, &args.from_targets, &mut specs)?;
+    let mut specs = if made == SpecOrigin::Flags {
+        spec_files::of_flags(args)?
+    } else {
+        spec_files::read_all(context, &args.file)?
+    };
+    specs.iter_mut().for_each(|spec| spec_files::apply_flags(spec, args));
+    let outputs = spec_files::add_files(context, &args.from, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
     let order = ApplyRequest { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
@@ -385,109 +379,4 @@ fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg
         require: spec.require.iter().map(required).collect(),
         ..flags.clone()
     }
-}
-
-/// Applies the flags to a spec. Flags override the spec; tags and annotations are added.
-fn apply_flags(spec: &mut Spec, args: &Apply) {
-    let flags = &args.publish;
-    if flags.kind != Form::Auto {
-        spec.form = Some(flags.kind);
-    }
-    let tag_alone = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
-    spec.tags.extend(flags.tags.iter().filter_map(tag_alone));
-    spec.annotations.extend(args.annotations.iter().cloned());
-    if !flags.require.is_empty() {
-        spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
-    }
-    spec.attestations = args.sources.attestations.or(spec.attestations);
-}
-
-/// Puts the images that files name behind those of each spec; the files of flags are for one spec alone.
-///
-/// # Errors
-/// All that is wrong with any of the files.
-pub(crate) fn add_files(
-    context: &Context,
-    from: &FromFiles,
-    targets: &[String],
-    specs: &mut [Spec],
-) -> Result<Vec<BuildOutputs>, CommandError> {
-    if !from.from.is_empty() && specs.len() > 1 {
-        return Err(CommandError::ManyLists { flag: "--from", number: specs.len() });
-    }
-    let (mut outputs, mut failures) = (Vec::new(), Vec::new());
-    for spec in specs {
-        let Some(list) = spec.targets.first().map(|target| target.reference.repository().clone()) else { continue };
-        let mut own: Vec<(FromFiles, Vec<String>)> = spec.from.iter().map(files).collect();
-        if !from.from.is_empty() {
-            own.push((from.clone(), targets.to_vec()));
-        }
-        match build_files::read_all(context, &own, &list) {
-            Ok(read) => {
-                spec.manifests.extend(read.references().cloned().map(SpecEntry::new));
-                outputs.push(read);
-            }
-            Err(failure) => failures.push(failure),
-        }
-    }
-    if failures.is_empty() { Ok(outputs) } else { Err(CommandError::of(failures)) }
-}
-
-/// A file of a spec, as flags would name it.
-fn files(from: &SpecFrom) -> (FromFiles, Vec<String>) {
-    (FromFiles { from: vec![from.path.clone().into()], repository: from.repository.clone() }, from.targets.clone())
-}
-
-/// The specs that `--platforms`, `--template` and `--target` describe.
-fn from_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
-    let targets: Vec<Target> = args.targets.iter().map(target).collect::<Result<_, _>>()?;
-    if args.platforms.is_empty() {
-        return Ok(vec![Spec { targets, ..Spec::default() }]);
-    }
-    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
-    let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
-    let spec = spec::from_args(&platforms, template, first)?;
-    Ok(vec![Spec { targets, ..spec }])
-}
-
-/// Reads a target of the command line.
-pub(crate) fn target(argument: &RefArg) -> Result<Target, CommandError> {
-    Target::parse(&argument.typed).map_err(CommandError::Reference)
-}
-
-/// Reads all files. Reports the errors of all of them together.
-fn read_all(context: &Context, args: &Apply) -> Result<Vec<Spec>, CommandError> {
-    let (mut specs, mut failures) = (Vec::new(), Vec::new());
-    for file in &args.file {
-        match read(context, file, Dialect::Ours) {
-            Ok(read) => specs.extend(read),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    if failures.is_empty() { Ok(specs) } else { Err(CommandError::of(failures)) }
-}
-
-/// Reads the specs of one file or of stdin. Prints warnings on stderr.
-///
-/// # Errors
-/// A file that cannot be read, or the first error in its text.
-pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<Vec<Spec>, CommandError> {
-    let file = context.env.typed(file);
-    let name = file.display().to_string();
-    let mut bytes = Vec::new();
-    let read = match name.as_str() {
-        STDIN => io::stdin().take(READ_MAX).read_to_end(&mut bytes),
-        _ => File::open(file).and_then(|file| file.take(READ_MAX).read_to_end(&mut bytes)),
-    };
-    read.map_err(|source| CommandError::Unreadable { path: file.to_owned(), source })?;
-    let text = spec::decode(&bytes, &name)?;
-    let variable = |name: &str| context.env.variable(name).map(str::to_owned);
-    let Parsed { mut specs, warnings } = spec::parse(text, &name, dialect, &variable)?;
-    // A path in a file begins where the file is, wherever the command is run.
-    if let Some(folder) = file.parent().filter(|_| name != STDIN) {
-        let from = specs.iter_mut().flat_map(|spec| &mut spec.from);
-        from.for_each(|from| from.path = folder.join(&from.path).to_string_lossy().into_owned());
-    }
-    warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
-    Ok(specs)
 }

@@ -10,3 +10,4 @@ pub mod previous;
 pub mod selection;
 pub mod source;
 pub mod sources;
+pub mod spec_entry;
