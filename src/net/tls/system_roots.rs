@@ -10,36 +10,63 @@ use rustls::pki_types::CertificateDer;
 
 use crate::env::Env;
 
+/// Certificates, and a message about what could not be read.
+type Found = (Vec<CertificateDer<'static>>, String);
+
 /// The authorities, read on first use.
 #[derive(Debug)]
 pub(crate) struct SystemRoots {
     file: Option<String>,
     folders: Option<String>,
-    found: OnceLock<(Vec<CertificateDer<'static>>, String)>,
+    of_file: OnceLock<Found>,
+    all: OnceLock<Found>,
 }
 
 impl SystemRoots {
     /// The authorities that this environment names. Does no I/O.
     pub(crate) fn new(env: &Env) -> SystemRoots {
         let variable = |name| env.get(name).map(str::to_owned);
-        SystemRoots { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR"), found: OnceLock::new() }
+        SystemRoots {
+            file: variable("SSL_CERT_FILE"),
+            folders: variable("SSL_CERT_DIR"),
+            of_file: OnceLock::new(),
+            all: OnceLock::new(),
+        }
     }
 
-    /// The certificates, and a message about what could not be read.
-    pub(crate) fn load(&self) -> &(Vec<CertificateDer<'static>>, String) {
-        self.found.get_or_init(|| places::load(self.file.as_deref(), self.folders.as_deref()))
+    /// The certificates of the file alone. Distributions put all of the folders' there too, and reading the hundreds
+    /// of files of a folder takes longer than all else that a command does before its first request.
+    pub(crate) fn of_file(&self) -> &[CertificateDer<'static>] {
+        &self.of_file.get_or_init(|| places::of_file(self.file.as_deref())).0
+    }
+
+    /// All certificates, and a message about what could not be read.
+    pub(crate) fn load(&self) -> &Found {
+        self.all.get_or_init(|| {
+            let of_file = self.of_file.get_or_init(|| places::of_file(self.file.as_deref()));
+            places::with_folders(of_file.clone(), self.folders.as_deref())
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_read_folders(&self) -> bool {
+        self.all.get().is_some()
     }
 }
 
 #[cfg(any(windows, target_os = "macos"))]
 mod places {
-    use rustls::pki_types::CertificateDer;
+    use super::Found;
 
     /// There Go asks the system, whatever the variables say.
-    pub(crate) fn load(_: Option<&str>, _: Option<&str>) -> (Vec<CertificateDer<'static>>, String) {
+    pub(crate) fn of_file(_: Option<&str>) -> Found {
         let found = rustls_native_certs::load_native_certs();
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
         (found.certs, errors.join("; "))
+    }
+
+    pub(crate) fn with_folders(all: Found, _: Option<&str>) -> Found {
+        all
     }
 }
 
@@ -52,6 +79,7 @@ mod places {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
+    use super::Found;
     use crate::sanitize;
 
     /// The first file that can be read counts.
@@ -67,25 +95,24 @@ mod places {
     /// The largest file that is read, in bytes.
     const FILE_MAX: u64 = 64 << 20;
 
-    pub(crate) fn load(file: Option<&str>, folders: Option<&str>) -> (Vec<CertificateDer<'static>>, String) {
-        let files = file.map_or(FILES.to_vec(), |file| vec![file]);
-        let folders = folders.map_or(FOLDERS.to_vec(), |folders| folders.split(':').collect());
-        let (mut found, mut troubles) = (Vec::new(), Vec::new());
-        let mut tell = |path: &Path, error: &io::Error| {
-            if error.kind() != ErrorKind::NotFound {
-                troubles.push(format!("{}: {}", path.display(), sanitize::io_error(error)));
-            }
-        };
-        for file in files.iter().map(Path::new) {
+    /// The certificates of the first file that can be read.
+    pub(crate) fn of_file(file: Option<&str>) -> Found {
+        let mut troubles = Vec::new();
+        for file in file.map_or(FILES.to_vec(), |file| vec![file]).into_iter().map(Path::new) {
             match read(file) {
-                Ok(bytes) => {
-                    found.extend(certificates(&bytes));
-                    break;
-                }
-                Err(error) => tell(file, &error),
+                Ok(bytes) => return (certificates(&bytes), troubles.join("; ")),
+                Err(error) => troubles.extend(trouble(file, &error)),
             }
         }
-        for folder in folders.iter().map(Path::new) {
+        (Vec::new(), troubles.join("; "))
+    }
+
+    /// These, and those of the folders.
+    pub(crate) fn with_folders((mut found, of_file): Found, folders: Option<&str>) -> Found {
+        let mut troubles = Vec::from_iter(Some(of_file).filter(|text| !text.is_empty()));
+        for folder in
+            folders.map_or(FOLDERS.to_vec(), |folders| folders.split(':').collect()).into_iter().map(Path::new)
+        {
             match fs::read_dir(folder) {
                 // Files that cannot be read are ignored. Opening a FIFO would block.
                 Ok(entries) => {
@@ -93,13 +120,18 @@ mod places {
                         found.extend(read(&path).iter().flat_map(|bytes| certificates(bytes)));
                     })
                 }
-                Err(error) => tell(folder, &error),
+                Err(error) => troubles.extend(trouble(folder, &error)),
             }
         }
         // Most files of a folder are links to certificates of the file too.
         found.sort_unstable_by(|one: &CertificateDer<'_>, other| one.as_ref().cmp(other.as_ref()));
         found.dedup();
         (found, troubles.join("; "))
+    }
+
+    fn trouble(path: &Path, error: &io::Error) -> Option<String> {
+        let is_trouble = error.kind() != ErrorKind::NotFound;
+        is_trouble.then(|| format!("{}: {}", path.display(), sanitize::io_error(error)))
     }
 
     fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -116,6 +148,10 @@ mod places {
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        fn load(file: Option<&str>, folders: Option<&str>) -> Found {
+            with_folders(of_file(file), folders)
+        }
 
         fn pem(content: &str) -> String {
             format!("-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n")

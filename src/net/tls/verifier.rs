@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -36,7 +36,8 @@ pub(crate) struct CertificateVerifier {
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
     // Made for the first certificate, so that a registry with plain HTTP never causes reading the system's roots.
-    inner: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
+    with_file: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+    with_all: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
 }
 
 impl CertificateVerifier {
@@ -46,16 +47,19 @@ impl CertificateVerifier {
         own: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
     ) -> CertificateVerifier {
-        CertificateVerifier { system, own, provider, inner: OnceLock::new() }
+        CertificateVerifier { system, own, provider, with_file: OnceLock::new(), with_all: OnceLock::new() }
     }
 
-    fn inner(&self) -> Result<&WebPkiServerVerifier, Error> {
-        let made = self.inner.get_or_init(|| {
+    /// Trusts the system's file and certs.d; `None` if there is no authority in them.
+    fn with_file(&self) -> Option<&WebPkiServerVerifier> {
+        self.with_file.get_or_init(|| self.trusting(self.system.of_file()).ok()).as_deref()
+    }
+
+    /// Trusts the system's folders too.
+    fn with_all(&self) -> Result<&WebPkiServerVerifier, Error> {
+        let made = self.with_all.get_or_init(|| {
             let (system, trouble) = self.system.load();
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(system.iter().chain(&self.own).cloned());
-            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider));
-            builder.build().map_err(|_| {
+            self.trusting(system).map_err(|_| {
                 let mut text = "no certificate authorities were found on this system".to_owned();
                 if !trouble.is_empty() {
                     text = format!("{text}: {trouble}");
@@ -64,6 +68,12 @@ impl CertificateVerifier {
             })
         });
         made.as_deref().map_err(Clone::clone)
+    }
+
+    fn trusting(&self, system: &[CertificateDer<'static>]) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(system.iter().chain(&self.own).cloned());
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build()
     }
 }
 
@@ -90,7 +100,13 @@ impl ServerCertVerifier for CertificateVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let checked = self.inner()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let check = |verifier: &WebPkiServerVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        if let Some(Ok(verified)) = self.with_file().map(check) {
+            return Ok(verified);
+        }
+        let checked = check(self.with_all()?);
         let Err(error) = checked else { return checked };
         // webpki checks the dates before this, so the certificate is in date here.
         let is_that = matches!(&error, Error::InvalidCertificate(why) if is_authority_objection(why));
@@ -150,5 +166,39 @@ impl ServerCertVerifier for NoVerification {
         // Nothing is verified, so schemes that ring cannot verify are offered too. Go would accept their keys here.
         schemes.extend([SignatureScheme::ECDSA_NISTP521_SHA512, SignatureScheme::RSA_PKCS1_SHA1]);
         schemes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::pem::PemObject;
+    use testkit::certs::Authority;
+
+    use super::*;
+    use crate::env::Env;
+
+    #[test]
+    fn the_folders_are_read_only_where_the_file_does_not_convince() {
+        let folder = tempfile::tempdir().unwrap();
+        let (of_file, of_folder) = (Authority::new("file"), Authority::new("folder"));
+        let file = of_file.write(folder.path(), "file.pem");
+        let other = of_folder.write(&folder.path().join("roots"), "other.pem");
+        let settings = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", other.parent().unwrap().to_owned())];
+        let env = Env::from_pairs(settings.map(|(name, path)| (name, path.to_str().unwrap().to_owned())));
+        let system = Arc::new(SystemRoots::new(&env));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = CertificateVerifier::new(Arc::clone(&system), Vec::new(), provider);
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let verify = |authority: &Authority| {
+            let pair = authority.server(&["127.0.0.1"]);
+            let certificate = CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap();
+            verifier.verify_server_cert(&certificate, &[], &name, &[], UnixTime::now())
+        };
+        verify(&of_file).unwrap();
+        assert!(!system.has_read_folders());
+        verify(&of_folder).unwrap();
+        assert!(system.has_read_folders());
+        let unknown = verify(&Authority::new("nobody's")).unwrap_err();
+        assert_eq!(unknown, Error::InvalidCertificate(CertificateError::UnknownIssuer));
     }
 }
