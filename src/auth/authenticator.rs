@@ -205,14 +205,14 @@ fn static_auth(
 ) -> Result<Option<Secret>, RegistryError> {
     let Some(header) = header else { return Ok(None) };
     if sent == Some(&header) {
-        registry_state.static_auth.refuse(origin.is_look);
+        registry_state.static_auth.refuse(origin.is_tag_check);
         return Ok(None);
     }
     if !(origin.https || origin.insecure || host::is_loopback_authority(origin.registry)) {
         let detail = "it asks for a login over plain HTTP, and credentials are not sent that way";
         return Err(RegistryError::new(RegistryErrorKind::Protocol, origin.registry, detail));
     }
-    registry_state.static_auth.take(&header, origin.is_look)
+    registry_state.static_auth.take(&header, origin.is_tag_check)
 }
 
 #[cfg(test)]

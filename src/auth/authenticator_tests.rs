@@ -69,7 +69,7 @@ fn with_login() -> Home {
 }
 
 const SECURE: ChallengeOrigin<'static> =
-    ChallengeOrigin { registry: "h", https: true, insecure: false, is_look: false, left: None };
+    ChallengeOrigin { registry: "h", https: true, insecure: false, is_tag_check: false, left: None };
 
 fn push(path: &str) -> Scope {
     Scope::repository(path, Access::PullPush)
@@ -307,7 +307,8 @@ fn bearer_goes_before_basic_and_challenges_that_cannot_be_met_are_told() {
 fn credentials_do_not_leave_over_plain_http() {
     let plain = CHALLENGE.replace("https:", "http:");
     let local = plain.replace("auth.example", "127.0.0.1:5001");
-    let origin = |registry, https, insecure| ChallengeOrigin { registry, https, insecure, is_look: false, left: None };
+    let origin =
+        |registry, https, insecure| ChallengeOrigin { registry, https, insecure, is_tag_check: false, left: None };
     // Who asks, by what, whether there is a login, and whether it is followed.
     let rows = [
         (origin("h", true, false), plain.as_str(), true, false),

@@ -26,7 +26,7 @@ pub(crate) struct ChallengeOrigin<'a> {
     /// Whether `--insecure` was given.
     pub(crate) insecure: bool,
     /// Whether the request is the check of a tag before a push.
-    pub(crate) is_look: bool,
+    pub(crate) is_tag_check: bool,
     /// The time left of `--timeout`, for a credential helper.
     pub(crate) left: Option<Duration>,
 }

@@ -62,13 +62,13 @@ impl StaticAuth {
         matches!(lock(&self.state).login, LoginState::Doubted | LoginState::Refused)
     }
 
-    /// The header for the caller to send. `is_look` says that the request checks a tag. `None` if the registry refused
+    /// The header for the caller to send. `is_tag_check` says that the request checks a tag. `None` if the registry refused
     /// it. Waits while another thread probes.
     ///
     /// # Errors
     /// The probe of another thread got no answer: returns that thread's error. A further probe would wait as long
     /// again.
-    pub(crate) fn take(&self, header: &Secret, is_look: bool) -> Result<Option<Secret>, RegistryError> {
+    pub(crate) fn take(&self, header: &Secret, is_tag_check: bool) -> Result<Option<Secret>, RegistryError> {
         let own = thread::current().id();
         let mut state = lock(&self.state);
         let before = state.unanswered.0;
@@ -76,7 +76,7 @@ impl StaticAuth {
             match &state.login {
                 LoginState::Good(good) => return Ok(Some(good.clone())),
                 LoginState::Refused => return Ok(None),
-                LoginState::Doubted if is_look => return Ok(None),
+                LoginState::Doubted if is_tag_check => return Ok(None),
                 LoginState::Probing { holder, .. } if *holder == own => return Ok(Some(header.clone())),
                 LoginState::Probing { .. } => {}
                 LoginState::Open | LoginState::Doubted => {
@@ -101,13 +101,13 @@ impl StaticAuth {
         }
     }
 
-    /// Records a 401 for the check of a tag (`is_look`) or for another request. A header that was accepted before stays
+    /// Records a 401 for the check of a tag (`is_tag_check`) or for another request. A header that was accepted before stays
     /// accepted: it lacks a right for this request.
-    pub(crate) fn refuse(&self, is_look: bool) {
+    pub(crate) fn refuse(&self, is_tag_check: bool) {
         let mut state = lock(&self.state);
         state.login = match state.login {
             LoginState::Good(_) => return,
-            LoginState::Probing { is_last: false, .. } if is_look => LoginState::Doubted,
+            LoginState::Probing { is_last: false, .. } if is_tag_check => LoginState::Doubted,
             _ => LoginState::Refused,
         };
         self.changed.notify_all();

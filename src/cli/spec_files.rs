@@ -76,7 +76,7 @@ pub(crate) fn of_flags(args: &Apply) -> Result<Vec<Spec>, CommandError> {
     if args.platforms.is_empty() {
         return Ok(vec![Spec { targets, ..Spec::default() }]);
     }
-    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.typed.as_str()).collect();
+    let platforms: Vec<&str> = args.platforms.iter().map(|platform| platform.shown.as_str()).collect();
     let (Some(first), Some(template)) = (targets.first(), &args.template) else { return Ok(Vec::new()) };
     let spec = spec::from_args(&platforms, template, first)?;
     Ok(vec![Spec { targets, ..spec }])

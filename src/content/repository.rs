@@ -54,7 +54,7 @@ impl ContentSink for RegistryRepository<'_> {
     /// One request (HEAD).
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
         Ok(match name {
-            ManifestName::Tag(tag) => self.registry.look_at_tag(self.repository(), tag)?,
+            ManifestName::Tag(tag) => self.registry.digest_before_push(self.repository(), tag)?,
             ManifestName::Digest(_) => self.registry.has_manifest(self.repository(), name)?,
         })
     }

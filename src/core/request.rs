@@ -25,12 +25,12 @@ impl From<InvalidName> for CommandError {
     }
 }
 
-/// A platform that the user selects, as typed and parsed.
+/// A platform that is selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformFilter {
-    /// The text as typed, for messages.
-    pub typed: String,
-    /// The platform in normal form ([`Platform::parse`]).
+    /// As messages show it: as the user wrote it, if a user did.
+    pub shown: String,
+    /// In normal form ([`Platform::parse`]).
     pub parsed: Platform,
 }
 
@@ -39,8 +39,8 @@ impl PlatformFilter {
     ///
     /// # Errors
     /// An invalid form, or an unknown pair of operating system and architecture, with the nearest known one.
-    pub fn new(typed: &str) -> Result<PlatformFilter, PlatformError> {
-        let filter = PlatformFilter::any(typed)?;
+    pub fn new(text: &str) -> Result<PlatformFilter, PlatformError> {
+        let filter = PlatformFilter::any(text)?;
         filter.parsed.check_words()?;
         Ok(filter)
     }
@@ -49,9 +49,9 @@ impl PlatformFilter {
     ///
     /// # Errors
     /// An invalid form.
-    pub fn any(typed: &str) -> Result<PlatformFilter, PlatformError> {
-        let typed = typed.trim();
-        Ok(PlatformFilter { typed: typed.to_owned(), parsed: Platform::parse(typed)? })
+    pub fn any(text: &str) -> Result<PlatformFilter, PlatformError> {
+        let text = text.trim();
+        Ok(PlatformFilter { shown: text.to_owned(), parsed: Platform::parse(text)? })
     }
 }
 

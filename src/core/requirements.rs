@@ -55,7 +55,7 @@ pub(crate) fn check(draft: &Draft, wanted: &Requirements<'_>) -> Result<Vec<Stri
 }
 
 fn typed(wanted: &PlatformFilter) -> String {
-    wanted.typed.clone()
+    wanted.shown.clone()
 }
 
 /// The platform of an entry; `None` for an attestation or an artifact.

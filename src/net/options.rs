@@ -1,5 +1,6 @@
 //! The options of a client.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub plain_http: bool,
     /// A login that replaces docker's configuration for its registry.
     pub login: Option<Login>,
+    /// The maximum of concurrent requests.
+    pub jobs: NonZeroUsize,
     /// How often a failed request is retried; 0 for never.
     pub retries: u32,
     /// The time limit of one operation, with all its requests, retries and pauses. `None` is the default: five minutes,

@@ -44,12 +44,12 @@ struct LimitState {
     /// No request may be sent before this time.
     pause: Option<Instant>,
     /// The end of the latest wait that was printed.
-    told: Option<Instant>,
+    printed: Option<Instant>,
     under_way: usize,
     /// The maximum of concurrent requests; `None` for no limit.
     limit: Option<usize>,
     /// The number of successes since the limit was last changed.
-    well: usize,
+    successes: usize,
     /// What the limit may grow to: as many connections as the registry accepted. `None` before it refused one.
     ceiling: Option<usize>,
     /// How many full rounds of successes there were at the ceiling.
@@ -60,7 +60,7 @@ struct LimitState {
 
 /// Permits one request until it is dropped. It stays on its thread.
 pub(crate) struct Permit {
-    pace: Option<Arc<RateLimit>>,
+    rate: Option<Arc<RateLimit>>,
     _of_one_thread: PhantomData<*const ()>,
 }
 
@@ -76,8 +76,8 @@ impl RateLimits {
 
     /// Waits until a request may be sent to the registry. The error says that this would be too late.
     pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        let pace = self.of(registry);
-        let mut state = lock(&pace.state);
+        let rate = self.of(registry);
+        let mut state = lock(&rate.state);
         loop {
             let pause = state.pause.map(|until| until.saturating_duration_since(self.clock.now()));
             if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
@@ -87,36 +87,36 @@ impl RateLimits {
                     return Err(too_late(registry, pause, left));
                 }
                 self.clock.sleep(pause);
-                state = lock(&pace.state);
+                state = lock(&rate.state);
                 continue;
             }
             if BUSY.get() {
-                return Ok(Permit { pace: None, _of_one_thread: PhantomData });
+                return Ok(Permit { rate: None, _of_one_thread: PhantomData });
             }
             if state.limit.is_none_or(|limit| state.under_way < limit) {
                 state.under_way += 1;
                 BUSY.set(true);
                 drop(state);
-                return Ok(Permit { pace: Some(pace), _of_one_thread: PhantomData });
+                return Ok(Permit { rate: Some(rate), _of_one_thread: PhantomData });
             }
             state = match deadline.left() {
                 Some(left) if left.is_zero() => return Err(too_late(registry, Duration::ZERO, left)),
-                Some(left) => pace.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => wait(&pace.changed, state),
+                Some(left) => rate.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => wait(&rate.changed, state),
             };
         }
     }
 
     /// Records that the registry requests a pause, and halves the number of concurrent requests.
     pub(crate) fn slow(&self, registry: &str, time: Duration) {
-        let pace = self.of(registry);
-        let mut state = lock(&pace.state);
+        let rate = self.of(registry);
+        let mut state = lock(&rate.state);
         let now = self.clock.now();
         // Requests that ran in parallel are refused together, which counts as one refusal.
         if state.pause.is_none_or(|until| until <= now) {
             let at_once = state.limit.unwrap_or(LIMIT_MAX).min(state.under_way.max(1));
             state.limit = Some((at_once / 2).max(1));
-            state.well = 0;
+            state.successes = 0;
         }
         state.pause = state.pause.max(now.checked_add(time));
     }
@@ -130,8 +130,8 @@ impl RateLimits {
     /// Notes that the registry refused a connection of a request that has ended. Where it answers others, it accepts no
     /// more connections than those have.
     pub(crate) fn refused(&self, registry: &str) {
-        let pace = self.of(registry);
-        let mut state = lock(&pace.state);
+        let rate = self.of(registry);
+        let mut state = lock(&rate.state);
         if state.has_answered && state.under_way > 0 {
             let others = state.under_way;
             state.cap(others);
@@ -140,12 +140,13 @@ impl RateLimits {
 
     /// Whether a wait of this length should be printed.
     pub(crate) fn is_news(&self, registry: &str, time: Duration) -> bool {
-        let pace = self.of(registry);
-        let mut state = lock(&pace.state);
+        let rate = self.of(registry);
+        let mut state = lock(&rate.state);
         let Some(end) = self.clock.now().checked_add(time) else { return true };
-        let is_news = state.told.is_none_or(|told| told.checked_add(NEWS).is_some_and(|told| told < end));
+        let is_news =
+            state.printed.is_none_or(|printed| printed.checked_add(NEWS).is_some_and(|printed| printed < end));
         if is_news {
-            state.told = Some(end);
+            state.printed = Some(end);
         }
         is_news
     }
@@ -154,15 +155,15 @@ impl RateLimits {
 impl Permit {
     /// Records a success. A limit grows by one after as many successes as it permits requests.
     pub(crate) fn went_well(&self) {
-        let Some(pace) = &self.pace else { return };
-        let mut state = lock(&pace.state);
+        let Some(rate) = &self.rate else { return };
+        let mut state = lock(&rate.state);
         state.has_answered = true;
         let Some(limit) = state.limit else { return };
-        state.well += 1;
-        if state.well >= limit {
-            state.well = 0;
+        state.successes += 1;
+        if state.successes >= limit {
+            state.successes = 0;
             state.grow(limit);
-            pace.changed.notify_all();
+            rate.changed.notify_all();
         }
     }
 }
@@ -170,7 +171,7 @@ impl Permit {
 impl LimitState {
     fn cap(&mut self, connections: usize) {
         let connections = connections.max(1);
-        (self.ceiling, self.rounds, self.well) = (Some(connections), 0, 0);
+        (self.ceiling, self.rounds, self.successes) = (Some(connections), 0, 0);
         self.limit = Some(self.limit.map_or(connections, |limit| limit.min(connections)));
     }
 
@@ -189,11 +190,11 @@ impl LimitState {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(pace) = &self.pace else { return };
+        let Some(rate) = &self.rate else { return };
         BUSY.set(false);
-        let mut state = lock(&pace.state);
+        let mut state = lock(&rate.state);
         state.under_way = state.under_way.saturating_sub(1);
-        pace.changed.notify_all();
+        rate.changed.notify_all();
     }
 }
 
@@ -214,28 +215,28 @@ mod tests {
     use super::*;
     use crate::net::clock::still::Still;
 
-    fn paces() -> (Arc<Still>, RateLimits) {
+    fn limits() -> (Arc<Still>, RateLimits) {
         let still = Arc::new(Still::new(0.0));
         (Arc::clone(&still), RateLimits::new(still))
     }
 
     #[test]
     fn a_pause_is_kept_by_all_who_ask_that_registry_and_by_nobody_else() {
-        let (clock, paces) = paces();
-        paces.slow("a", Duration::from_secs(7));
-        drop(paces.enter("b", &Deadline::NONE).ok().unwrap());
+        let (clock, limits) = limits();
+        limits.slow("a", Duration::from_secs(7));
+        drop(limits.enter("b", &Deadline::NONE).ok().unwrap());
         assert_eq!(clock.slept(), []);
-        drop(paces.enter("a", &Deadline::NONE).ok().unwrap());
-        drop(paces.enter("a", &Deadline::NONE).ok().unwrap());
+        drop(limits.enter("a", &Deadline::NONE).ok().unwrap());
+        drop(limits.enter("a", &Deadline::NONE).ok().unwrap());
         assert_eq!(clock.slept(), [7000]);
     }
 
     #[test]
     fn a_pause_beyond_the_deadline_is_not_begun() {
-        let (clock, paces) = paces();
-        paces.slow("a", Duration::from_secs(7));
+        let (clock, limits) = limits();
+        limits.slow("a", Duration::from_secs(7));
         let deadline = Deadline::after(Duration::from_secs(5), &(clock.clone() as Arc<dyn Clock>));
-        let error = paces.enter("a", &deadline).err().unwrap();
+        let error = limits.enter("a", &deadline).err().unwrap();
         assert_eq!(error.kind, RegistryErrorKind::RateLimited);
         assert_eq!(error.detail, "it asks to wait for 7 s, and only 5 s are left");
         assert_eq!(clock.slept(), []);
@@ -243,51 +244,51 @@ mod tests {
 
     #[test]
     fn fewer_are_let_in_at_once_until_it_goes_well_again() {
-        let (clock, paces) = paces();
-        let busy: Vec<_> = (0..5).map(|_| (paces.enter("a", &Deadline::NONE).ok(), BUSY.set(false))).collect();
-        paces.slow("a", Duration::from_secs(1));
-        paces.slow("a", Duration::from_secs(1));
+        let (clock, limits) = limits();
+        let busy: Vec<_> = (0..5).map(|_| (limits.enter("a", &Deadline::NONE).ok(), BUSY.set(false))).collect();
+        limits.slow("a", Duration::from_secs(1));
+        limits.slow("a", Duration::from_secs(1));
         drop(busy);
         clock.sleep(Duration::from_secs(1));
-        let limit = || lock(&paces.of("a").state).limit;
+        let limit = || lock(&limits.of("a").state).limit;
         assert_eq!(limit(), Some(2), "refused together is refused once");
         for _ in 0..5 {
-            paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+            limits.enter("a", &Deadline::NONE).ok().unwrap().went_well();
         }
         assert_eq!(limit(), Some(4), "two for the third, three for the fourth");
     }
 
     #[test]
     fn no_more_run_at_once_than_the_registry_accepts_connections() {
-        let (_, paces) = paces();
-        let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&paces.of("a").state));
-        paces.refused("a");
+        let (_, limits) = limits();
+        let state = |value: fn(&LimitState) -> Option<usize>| value(&lock(&limits.of("a").state));
+        limits.refused("a");
         assert_eq!(state(|state| state.limit), None, "it may only just be starting");
-        paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
-        paces.refused("a");
+        limits.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+        limits.refused("a");
         assert_eq!(state(|state| state.limit), None, "nothing else is under way, so nothing is known");
-        let busy: Vec<_> = (0..3).map(|_| (paces.enter("a", &Deadline::NONE).ok(), BUSY.set(false))).collect();
-        paces.refused("a");
+        let busy: Vec<_> = (0..3).map(|_| (limits.enter("a", &Deadline::NONE).ok(), BUSY.set(false))).collect();
+        limits.refused("a");
         assert_eq!(state(|state| state.limit), Some(3));
         drop(busy);
         for _ in 0..3 * ROUNDS_AT_CEILING - 1 {
-            paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+            limits.enter("a", &Deadline::NONE).ok().unwrap().went_well();
         }
         assert_eq!(state(|state| state.limit), Some(3));
-        paces.enter("a", &Deadline::NONE).ok().unwrap().went_well();
+        limits.enter("a", &Deadline::NONE).ok().unwrap().went_well();
         assert_eq!((state(|state| state.limit), state(|state| state.ceiling)), (Some(4), Some(4)), "one more is tried");
-        paces.at_most("a", 2);
+        limits.at_most("a", 2);
         assert_eq!(state(|state| state.limit), Some(2));
     }
 
     #[test]
     fn who_is_let_in_waits_for_nobody_and_others_wait_for_it() {
-        let (_, paces) = paces();
-        paces.slow("a", Duration::ZERO);
-        let held = paces.enter("a", &Deadline::NONE).ok().unwrap();
-        assert!(paces.enter("a", &Deadline::NONE).is_ok_and(|again| again.pace.is_none()));
+        let (_, limits) = limits();
+        limits.slow("a", Duration::ZERO);
+        let held = limits.enter("a", &Deadline::NONE).ok().unwrap();
+        assert!(limits.enter("a", &Deadline::NONE).is_ok_and(|again| again.rate.is_none()));
         thread::scope(|scope| {
-            let other = scope.spawn(|| paces.enter("a", &Deadline::NONE).is_ok());
+            let other = scope.spawn(|| limits.enter("a", &Deadline::NONE).is_ok());
             drop(held);
             assert!(other.join().unwrap());
         });
@@ -295,11 +296,11 @@ mod tests {
 
     #[test]
     fn the_same_wait_is_told_once() {
-        let (_, paces) = paces();
+        let (_, limits) = limits();
         let seconds = Duration::from_secs;
-        assert!(paces.is_news("a", seconds(5)));
-        assert!(!paces.is_news("a", seconds(6)));
-        assert!(paces.is_news("a", seconds(9)));
-        assert!(paces.is_news("b", seconds(2)));
+        assert!(limits.is_news("a", seconds(5)));
+        assert!(!limits.is_news("a", seconds(6)));
+        assert!(limits.is_news("a", seconds(9)));
+        assert!(limits.is_news("b", seconds(2)));
     }
 }

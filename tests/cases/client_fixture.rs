@@ -114,6 +114,7 @@ impl FixtureBuilder {
             trace: Some(into(&trace)),
             plain_http: self.plain_http,
             login: self.login,
+            jobs: std::num::NonZeroUsize::MIN,
             retries: self.retries,
             timeout: self.timeout,
             remember_token_servers: false,

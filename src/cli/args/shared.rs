@@ -18,7 +18,7 @@ pub struct Network {
     /// Allow communication with an insecure registry
     #[arg(long)]
     pub insecure: bool,
-    /// Maximum concurrent requests (default 16)
+    /// Maximum concurrent requests (default 24)
     #[arg(long, value_name = "int", value_parser = values::jobs)]
     pub jobs: Option<NonZeroUsize>,
     /// Retry a failed request up to N times (default 3)

@@ -98,7 +98,7 @@ impl Cleaner<'_> {
                 Ok(None)
             }
         };
-        match tasks::in_order(self.prober.jobs, items, work) {
+        match tasks::in_order(self.prober.registry.jobs(), items, work) {
             Ok(said) => {
                 reasons.extend(said.into_iter().flatten());
                 Ok(())

@@ -35,12 +35,11 @@ use target::TargetRepository;
 /// Returns the exit code of a success: 0, or that of an interrupted program.
 pub(crate) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let target = TargetRepository::parse(&args.target)?;
-    let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.main())?;
     let samples = Samples::new(&word())?;
     let interrupt = Interrupt::listen(&context.streams, &context.stop);
     let steps = Steps::new(&context.streams, NUMBER);
-    let prober = Prober::new(&registry, jobs, &target, &samples, &interrupt, &steps, &*context.clock);
+    let prober = Prober::new(&registry, &target, &samples, &interrupt, &steps, &*context.clock);
     let mut results = ProbeResults::default();
     let outcome = prober.try_all(&mut results);
     let reasons = if args.keep { Reasons::new() } else { clean_up(&prober, &results) };

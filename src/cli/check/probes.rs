@@ -1,6 +1,5 @@
 //! The probes, one method each: push something, read it back, compare.
 
-use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -52,8 +51,6 @@ pub(crate) const NUMBER: usize = 13;
 pub(crate) struct Prober<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
-    /// The maximum of concurrent requests.
-    pub(crate) jobs: NonZeroUsize,
     /// The repositories to use.
     pub(crate) target: &'a TargetRepository,
     /// What is pushed.
@@ -70,14 +67,13 @@ impl<'a> Prober<'a> {
     /// A prober before its first probe.
     pub(crate) fn new(
         registry: &'a Registry,
-        jobs: NonZeroUsize,
         target: &'a TargetRepository,
         samples: &'a Samples,
         interrupt: &'a Interrupt,
         steps: &'a Steps,
         clock: &'a dyn Clock,
     ) -> Prober<'a> {
-        Prober { registry, jobs, target, samples, interrupt, steps, clock, created: Mutex::default() }
+        Prober { registry, target, samples, interrupt, steps, clock, created: Mutex::default() }
     }
 
     /// The objects that were created, as far as is known.
@@ -112,7 +108,7 @@ impl<'a> Prober<'a> {
                     self.steps.done();
                     result
                 };
-                tasks::in_order(self.jobs, round, work).map_err(first)?
+                tasks::in_order(self.registry.jobs(), round, work).map_err(first)?
             };
             results.add(round.iter().copied().zip(of_round));
         }
@@ -125,7 +121,7 @@ impl<'a> Prober<'a> {
         self.steps.begin(Probe::Upload.title());
         let target = self.target.main();
         self.registry.announce(target, Access::PullPush);
-        self.registry.expect(target, Expected::reads(self.samples.blobs.len().min(self.jobs.get())));
+        self.registry.expect(target, Expected::reads(self.samples.blobs.len().min(self.registry.jobs().get())));
         let put = |blob: &Vec<u8>| {
             if self.interrupt.came() {
                 return Ok(());
@@ -136,7 +132,7 @@ impl<'a> Prober<'a> {
         };
         let Some((one, others)) = self.samples.blobs.split_first() else { return Ok(()) };
         put(one)?;
-        tasks::in_order(self.jobs, others, put).map(|_| ()).map_err(first)
+        tasks::in_order(self.registry.jobs(), others, put).map(|_| ()).map_err(first)
     }
 
     fn one(&self, check: Probe, results: &ProbeResults) -> ProbeOutcome {
@@ -165,7 +161,8 @@ impl<'a> Prober<'a> {
     }
 
     fn images(&self, family: &Family) -> ProbeOutcome {
-        let results = tasks::in_order(self.jobs, &family.images, |image| self.by_digest(image)).map_err(first)?;
+        let results =
+            tasks::in_order(self.registry.jobs(), &family.images, |image| self.by_digest(image)).map_err(first)?;
         // Failures come before remarks.
         let worst = results.iter().find(|result| !result.is_good());
         Ok(worst

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::num::NonZeroUsize;
 
 use serde_json::{Map, Value, json};
 
@@ -47,12 +46,7 @@ enum Content {
 ///
 /// # Errors
 /// Errors of the registry, and content that is no manifest.
-pub(crate) fn found<'a>(
-    registry: &Registry,
-    jobs: NonZeroUsize,
-    name: &'a str,
-    image: &Reference,
-) -> Result<Shown<'a>, CommandError> {
+pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
     match fetch::manifest(registry, image)? {
@@ -68,13 +62,13 @@ pub(crate) fn found<'a>(
             let mut images: Vec<&Descriptor> = index.manifests.iter().filter(is_image).collect();
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
-            registry.expect(image.repository(), Expected::reads(images.len().min(jobs.get())));
+            registry.expect(image.repository(), Expected::reads(images.len().min(registry.jobs().get())));
             let child = |descriptor: &&Descriptor| match fetch::listed(registry, image, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }
             };
-            let manifests = tasks::in_order(jobs, &images, child).map_err(CommandError::of)?;
+            let manifests = tasks::in_order(registry.jobs(), &images, child).map_err(CommandError::of)?;
             let manifests = manifests.into_iter().collect();
             Ok(Shown { name, fetched, content: Content::List(index, manifests) })
         }

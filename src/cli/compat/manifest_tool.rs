@@ -1,7 +1,5 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use std::num::NonZeroUsize;
-
 use crate::cli::args::{FromFiles, Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
@@ -38,7 +36,7 @@ pub(crate) fn run(context: &Context, globals: &ToolGlobals, command: &ToolComman
             tool.push(spec_files::read(context, file, Dialect::ManifestTool)?, *kind, *ignore_missing)
         }
         ToolCommand::FromArgs { platforms, template, target, tags, annotations, kind, ignore_missing } => {
-            let platforms: Vec<&str> = platforms.iter().map(|platform| platform.typed.as_str()).collect();
+            let platforms: Vec<&str> = platforms.iter().map(|platform| platform.shown.as_str()).collect();
             let spec = spec::from_args(&platforms, template, &spec_files::target(target)?)?;
             let annotations = annotations.iter().cloned().collect();
             tool.push(vec![Spec { tags: tags.clone(), annotations, ..spec }], *kind, *ignore_missing)
@@ -53,7 +51,7 @@ struct Tool<'a> {
 
 impl Tool<'_> {
     /// A client. The login applies to the registry of `subject`, as in our own commands.
-    fn registry(&self, subject: Option<&Reference>) -> Result<(Registry, NonZeroUsize), CommandError> {
+    fn registry(&self, subject: Option<&Reference>) -> Result<Registry, CommandError> {
         let ToolGlobals { username, password, insecure, plain_http, .. } = self.globals;
         let given = username.clone().zip(password.clone()).zip(subject);
         let login = given.map(|((username, password), subject)| {
@@ -61,14 +59,13 @@ impl Tool<'_> {
             Login { registry, username, password }
         });
         let network = Network { insecure: *insecure, ..Network::default() };
-        let registry = self.context.client(&network, *plain_http, login)?;
-        Ok((registry, self.context.jobs(None)?))
+        self.context.client(&network, *plain_http, login)
     }
 
     fn inspect(&self, image: &RefArg, raw: bool, expand_config: bool) -> Result<(), CommandError> {
         let reference = image.reference()?;
-        let (registry, jobs) = self.registry(Some(reference))?;
-        let shown = inspect::found(&registry, jobs, &image.typed, reference)?;
+        let registry = self.registry(Some(reference))?;
+        let shown = inspect::found(&registry, &image.typed, reference)?;
         // Only the JSON includes the configuration.
         let text = if raw || expand_config { shown.json(expand_config)? } else { shown.text()? };
         Ok(self.context.streams.data(&text)?)
@@ -93,10 +90,10 @@ impl Tool<'_> {
             untagged,
         };
         let lists = order.checked()?;
-        let (registry, jobs) = self.registry(lists.first().map(|(_, target)| *target))?;
-        let lists = order.make(self.context, &registry, jobs, &lists)?;
+        let registry = self.registry(lists.first().map(|(_, target)| *target))?;
+        let lists = order.make(self.context, &registry, &lists)?;
         let mut told = Vec::new();
-        publish_all(self.context, &registry, jobs, &lists, None, |published| {
+        publish_all(self.context, &registry, &lists, None, |published| {
             self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
             told.push(published.clone());
             Ok(())

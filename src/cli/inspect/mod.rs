@@ -64,7 +64,7 @@ fn formatted(
 fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Reference]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
-        let typed = &wanted.typed;
+        let typed = &wanted.shown;
         context.streams.note(format_args!(
             "{} images for {typed}: {}; this is the first, {first}",
             images.len(),
@@ -76,7 +76,7 @@ fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Referen
 /// The error if no image matches the platform.
 fn no_such_platform(wanted: &PlatformFilter, of: &Reference, there: impl IntoIterator<Item = String>) -> CommandError {
     CommandError::NoSuchPlatform {
-        platform: wanted.typed.clone(),
+        platform: wanted.shown.clone(),
         sources: of.to_string(),
         there: there.into_iter().collect(),
     }

@@ -3,7 +3,6 @@
 mod children;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::cli::args::{Inspect, InspectFormat};
@@ -45,14 +44,12 @@ enum RemoteContent {
 /// The client and its limits.
 struct Client<'a> {
     registry: &'a Registry,
-    jobs: NonZeroUsize,
 }
 
 /// The text to print.
 pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
-    let jobs = context.jobs(args.network.jobs)?;
     let registry = &context.registry(&args.network, image.repository())?;
-    let client = Client { registry, jobs };
+    let client = Client { registry };
     client.registry.announce(image.repository(), Access::Pull);
     let served = match fetch::manifest(client.registry, image)? {
         FetchedContent::Image(schema, fetched) => {
@@ -81,11 +78,10 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
 /// Content that is no list, and errors of the registry.
 pub(crate) fn list(
     registry: &Registry,
-    jobs: NonZeroUsize,
     reference: &Reference,
     fetched: &FetchedManifest,
 ) -> Result<InspectNode, CommandError> {
-    Client { registry, jobs }.list(reference, fetched, Detail::default())
+    Client { registry }.list(reference, fetched, Detail::default())
 }
 
 impl Client<'_> {
@@ -162,7 +158,8 @@ impl Client<'_> {
             if known.len() + new.len() > CHILDREN_MAX {
                 return Err(too_many(list));
             }
-            let found = tasks::in_order(self.jobs, &new, |descriptor| look(descriptor)).map_err(CommandError::of)?;
+            let found =
+                tasks::in_order(self.registry.jobs(), &new, |descriptor| look(descriptor)).map_err(CommandError::of)?;
             let found: Vec<(Digest, T)> = new.iter().map(|descriptor| descriptor.digest.clone()).zip(found).collect();
             descriptors = found.iter().flat_map(|(_, found)| below(found)).collect();
             known.extend(found);
@@ -209,7 +206,7 @@ impl Client<'_> {
             if total > CHILDREN_MAX {
                 return Err(too_many(reference));
             }
-            let found = tasks::in_order(self.jobs, &deeper, |descriptor| self.deeper(reference, descriptor));
+            let found = tasks::in_order(self.registry.jobs(), &deeper, |descriptor| self.deeper(reference, descriptor));
             descriptors = found.map_err(CommandError::of)?.into_iter().flatten().collect();
         }
         Err(CommandError::TooDeep { list: reference.to_string(), depth: DEPTH_MAX })

@@ -1,7 +1,6 @@
 //! `add`: adds images to an existing draft and describes them as the flags say.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use crate::cli::args::{Add, Publish, RefArg};
 use crate::cli::build_files;
@@ -30,8 +29,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if args.push {
         let from = from()?;
         let mut told = None;
-        one_step::change(context, &args.network, &args.publish, list, |registry, jobs, before| {
-            let addition = Addition::resolve(registry, jobs, &context.fetches(), (args, &from), before)?;
+        one_step::change(context, &args.network, &args.publish, list, |registry, before| {
+            let addition = Addition::resolve(registry, &context.fetches(), (args, &from), before)?;
             let mut draft = before.clone();
             let added = addition.apply(&mut draft, args)?;
             told = Some((addition, added));
@@ -49,8 +48,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let before = store.load(list)?.ok_or_else(missing)?;
     let from = from()?;
     let registry = context.registry(&args.network, list.repository())?;
-    let jobs = context.jobs(args.network.jobs)?;
-    let addition = Addition::resolve(&registry, jobs, &context.fetches(), (args, &from), &before)?;
+    let addition = Addition::resolve(&registry, &context.fetches(), (args, &from), &before)?;
     let mut added = Added::default();
     let is_there = store.add(list, &context.notice(), |draft| {
         added = addition.apply(draft, args)?;
@@ -88,7 +86,6 @@ struct Added {
 impl Addition {
     fn resolve(
         registry: &Registry,
-        jobs: NonZeroUsize,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
         (args, from): (&Add, &BuildOutputs),
         before: &Draft,
@@ -97,7 +94,7 @@ impl Addition {
         let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
         let filter = args.sources.filter();
         let (wanted, targets) = (&filter, vec![before.reference.repository()]);
-        let resolver = Resolver { registry, jobs, wanted, before: Some(before), targets, beside: None, progress };
+        let resolver = Resolver { registry, wanted, before: Some(before), targets, beside: None, progress };
         let is_asked =
             |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(before, name));
         let (images, reused) = previous::split_known(Some(before), sources::distinct(&names), is_asked);

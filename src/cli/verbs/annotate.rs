@@ -43,7 +43,7 @@ type Change<'a> = dyn FnMut(Option<&Draft>) -> Result<Option<Draft>, CommandErro
 /// Changes the draft, or with `--push` the published list.
 fn changed(context: &Context, args: &Annotate, list: &Reference, change: &mut Change<'_>) -> Result<(), CommandError> {
     if args.push {
-        return one_step::change(context, &args.network, &args.publish, list, |_, _, before| {
+        return one_step::change(context, &args.network, &args.publish, list, |_, before| {
             Ok(change(Some(before))?.unwrap_or_else(|| before.clone()))
         });
     }

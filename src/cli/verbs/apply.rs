@@ -2,7 +2,6 @@
 //! all specs are checked and the images of all lists are fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::auth::Access;
@@ -44,14 +43,13 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
     let order = ApplyRequest { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
     let lists = order.checked()?;
-    let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
-    let lists = order.make(context, &registry, jobs, &lists)?;
+    let lists = order.make(context, &registry, &lists)?;
     let is_json = flags.format == Some(PublishFormat::Json);
     let github = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
     let github = github.then(|| GithubFiles::prepare(&context.env)).transpose()?;
     let mut told = Vec::new();
-    let mut outcome = publish_all(context, &registry, jobs, &lists, args.network.timeout, |published| {
+    let mut outcome = publish_all(context, &registry, &lists, args.network.timeout, |published| {
         told.push(published.clone());
         if is_json { Ok(()) } else { publish::show(context, published, flags) }
     });
@@ -151,7 +149,6 @@ impl ApplyRequest<'_> {
         &self,
         context: &Context,
         registry: &Registry,
-        jobs: NonZeroUsize,
         lists: &[(&Spec, &Reference)],
     ) -> Result<Vec<List>, CommandError> {
         // One token serves the whole command.
@@ -160,12 +157,12 @@ impl ApplyRequest<'_> {
         self.references().for_each(|reference| registry.announce(reference.repository(), access));
         let targets = lists.iter().map(|(_, target)| target.repository());
         let targets = targets.chain(self.references().map(Reference::repository)).collect();
-        let ahead = self.look_ahead(lists);
-        self.expect(registry, jobs, lists);
-        let look = || ahead.iter().for_each(|list| registry.look_ahead(list));
+        let ahead = self.checked_ahead(lists);
+        self.expect(registry, lists);
+        let look = || ahead.iter().for_each(|list| registry.prefetch_before_push(list));
         let wanted = &SourceFilter::default();
         let (beside, progress): (Option<&(dyn Fn() + Sync)>, _) = (Some(&look), &context.fetches());
-        let resolver = Resolver { registry, jobs, wanted, before: None, targets, beside, progress };
+        let resolver = Resolver { registry, wanted, before: None, targets, beside, progress };
         let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing);
         let found = found.map_err(|failure| {
             self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
@@ -232,7 +229,7 @@ impl ApplyRequest<'_> {
 
     /// The list whose tag is looked at beside the images: the first, as what the others serve may change while that is
     /// published. One that goes by its digest has no name before it is made.
-    fn look_ahead(&self, lists: &[(&Spec, &Reference)]) -> Option<Reference> {
+    fn checked_ahead(&self, lists: &[(&Spec, &Reference)]) -> Option<Reference> {
         let (spec, list) = lists.first()?;
         let target = spec.targets.iter().find(|target| target.reference == **list)?;
         list.tag().filter(|_| !self.is_by_digest(spec, target)).and_then(|tag| tags::tagged(list, tag))
@@ -240,7 +237,7 @@ impl ApplyRequest<'_> {
 
     /// Says how many requests there will be at once to the registry of the first list: its images and its tag together,
     /// then the blobs of the images of other repositories, two layers and a config each.
-    fn expect(&self, registry: &Registry, jobs: NonZeroUsize, lists: &[(&Spec, &Reference)]) {
+    fn expect(&self, registry: &Registry, lists: &[(&Spec, &Reference)]) {
         const BLOBS: usize = 3;
         let Some((spec, list)) = lists.first() else { return };
         let target = list.repository();
@@ -248,7 +245,7 @@ impl ApplyRequest<'_> {
         let near = images.iter().filter(|image| image.repository().domain() == target.domain()).count();
         let foreign = images.iter().filter(|image| image.repository() != target).count();
         let writes = if self.flags.dry_run { 0 } else { foreign.saturating_mul(BLOBS).saturating_add(1) };
-        let (reads, writes) = ((near + 1).min(jobs.get()), writes.min(jobs.get()));
+        let (reads, writes) = ((near + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.expect(target, Expected { reads, writes, writes_follow: false });
     }
 
@@ -324,13 +321,12 @@ impl ApplyRequest<'_> {
 pub(crate) fn publish_all(
     context: &Context,
     registry: &Registry,
-    jobs: NonZeroUsize,
     lists: &[List],
     timeout: Option<Duration>,
     mut tell: impl FnMut(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
-        let published = publish(context, registry, jobs, &list.draft, &list.options, Origin::Stored, |published| {
+        let published = publish(context, registry, &list.draft, &list.options, Origin::Stored, |published| {
             let told = tell(published);
             // A draft is kept even if its result cannot be printed.
             let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft, timeout));
@@ -370,7 +366,7 @@ fn store(context: &Context, draft: &Draft, timeout: Option<Duration>) -> Result<
 
 /// The flags for one list, with further names for it.
 fn options(flags: &Publish, spec: &Spec, references: impl Iterator<Item = TagArg>) -> Publish {
-    let required = |platform: &Platform| PlatformFilter { typed: platform.to_string(), parsed: platform.clone() };
+    let required = |platform: &Platform| PlatformFilter { shown: platform.to_string(), parsed: platform.clone() };
     Publish {
         kind: spec.form.unwrap_or_default(),
         tags: spec.tags.iter().cloned().map(TagArg::Tag).chain(references).collect(),

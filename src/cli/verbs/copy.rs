@@ -15,7 +15,6 @@ use crate::reference::Reference;
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let (source, target) = (args.source.location()?, args.target.location()?);
     let (source, target) = (in_place(context, source), in_place(context, target));
-    let jobs = context.jobs(args.network.jobs)?;
     // A login is for the registry that is written to, or else for the one that is read.
     let subject = [&target, &source].into_iter().find_map(|place| match place {
         Location::Registry(reference) => Some(reference.repository()),
@@ -37,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         wanted: &args.sources.filter(),
         dry_run: args.dry_run,
         verbose: args.verbose,
-        jobs,
+        jobs: registry.jobs(),
         reporter: &reporter,
     };
     let mut outcome = request.run()?;

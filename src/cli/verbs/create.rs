@@ -32,14 +32,13 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         one_step::announce(&registry, list, &args.publish);
     }
-    let jobs = context.jobs(args.network.jobs)?;
     let named: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
     let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
     let filter = args.sources.filter();
     let (images, reused) = previous::split_known(before, sources::distinct(&names), |image| asks(args, before, image));
     let (targets, wanted, fetches) = (vec![list.repository()], &filter, context.fetches());
     let progress = &fetches;
-    let resolver = Resolver { registry: &registry, jobs, wanted, before, targets, beside: None, progress };
+    let resolver = Resolver { registry: &registry, wanted, before, targets, beside: None, progress };
     let found = resolver.resolve(&images, &reused);
     drop(fetches);
     let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
@@ -56,7 +55,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (draft, _) = made.draft(list, None);
         require(&draft, args)?;
-        one_step::publish_new(context, &registry, jobs, &draft, &args.publish)?;
+        one_step::publish_new(context, &registry, &draft, &args.publish)?;
         tell(context, &[], &found);
         return Ok(());
     }

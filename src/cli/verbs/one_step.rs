@@ -1,8 +1,6 @@
 //! `--push` of `create`, `add`, `remove` and `annotate`: the list is published in the same step, and there is no draft
 //! of it, neither before nor after.
 
-use std::num::NonZeroUsize;
-
 use crate::auth::Access;
 use crate::cli::args::{Network, Publish};
 use crate::cli::context::Context;
@@ -24,11 +22,10 @@ use crate::reference::Reference;
 pub(crate) fn publish_new(
     context: &Context,
     registry: &Registry,
-    jobs: NonZeroUsize,
     draft: &Draft,
     flags: &Publish,
 ) -> Result<(), CommandError> {
-    finish(context, registry, jobs, draft, flags, Origin::New)
+    finish(context, registry, draft, flags, Origin::New)
 }
 
 /// Changes a published list by `change`, which gets the list as a draft.
@@ -40,7 +37,7 @@ pub(crate) fn change(
     network: &Network,
     flags: &Publish,
     list: &Reference,
-    change: impl FnOnce(&Registry, NonZeroUsize, &Draft) -> Result<Draft, CommandError>,
+    change: impl FnOnce(&Registry, &Draft) -> Result<Draft, CommandError>,
 ) -> Result<(), CommandError> {
     if list.digest().is_some() {
         return Err(ListConflict::Digest { list: list.to_string() }.into());
@@ -48,14 +45,13 @@ pub(crate) fn change(
     if context.store_within(network.timeout)?.load(list)?.is_some() {
         return Err(ListConflict::Drafted { list: list.to_string() }.into());
     }
-    let jobs = context.jobs(network.jobs)?;
     let registry = context.registry(network, list.repository())?;
     announce(&registry, list, flags);
-    let before = new_draft::of_published(&registry, jobs, list, &context.fetches())?;
-    let draft = change(&registry, jobs, &before)?;
+    let before = new_draft::of_published(&registry, list, &context.fetches())?;
+    let draft = change(&registry, &before)?;
     let (Publish { require, exact, strict, .. }, made) = (flags, SpecOrigin::Images);
     requirements::check(&draft, &Requirements { require, exact: *exact, strict: *strict, made })?;
-    finish(context, &registry, jobs, &draft, flags, Origin::Published)
+    finish(context, &registry, &draft, flags, Origin::Published)
 }
 
 /// One token is for the whole command.
@@ -69,13 +65,12 @@ pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &Publish) {
 fn finish(
     context: &Context,
     registry: &Registry,
-    jobs: NonZeroUsize,
     draft: &Draft,
     flags: &Publish,
     origin: Origin,
 ) -> Result<(), CommandError> {
     let show = |published: &_| publish::show(context, published, flags);
-    let published = publish(context, registry, jobs, draft, flags, origin, show)?;
+    let published = publish(context, registry, draft, flags, origin, show)?;
     publish::name_tags(context, std::slice::from_ref(&published), flags);
     publish::warn(context, std::slice::from_ref(&published));
     Ok(())

@@ -2,7 +2,6 @@
 //! two.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::cli::args::{Platforms, PlatformsFormat, RefArg};
@@ -33,7 +32,7 @@ pub(crate) struct Supported {
 
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, args.image.reference()?.repository())?;
-    let supported = listing(&registry, context.jobs(args.network.jobs)?, &args.image)?;
+    let supported = listing(&registry, &args.image)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(supported.to_string().as_bytes())?),
         PlatformsFormat::Json => Ok(context.streams.json(&supported.listing)?),
@@ -44,14 +43,14 @@ pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandErro
 ///
 /// # Errors
 /// An invalid reference, an error of the registry, or content that is no manifest.
-pub(crate) fn listing(registry: &Registry, jobs: NonZeroUsize, image: &RefArg) -> Result<Supported, CommandError> {
+pub(crate) fn listing(registry: &Registry, image: &RefArg) -> Result<Supported, CommandError> {
     let reference = image.reference()?;
     registry.announce(reference.repository(), Access::Pull);
     let before = registry.requests();
     let (is_list, own, platforms) = match fetch::manifest(registry, reference)? {
         FetchedContent::List(served) => {
             let own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            let list = remote::list(registry, jobs, reference, &served)?;
+            let list = remote::list(registry, reference, &served)?;
             let mut platforms = Vec::new();
             images(list.children(), &mut platforms);
             (true, own, platforms)

@@ -1,7 +1,6 @@
 //! Prints the results of a push: on stdout, in files and on stderr, with progress on a terminal.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::cli::args::{Publish, PublishFormat};
@@ -43,7 +42,6 @@ pub(crate) enum Origin {
 pub(crate) fn publish(
     context: &Context,
     registry: &Registry,
-    jobs: NonZeroUsize,
     draft: &Draft,
     flags: &Publish,
     origin: Origin,
@@ -57,7 +55,7 @@ pub(crate) fn publish(
         options.tags.clear();
     }
     let draft = by_digest.as_ref().unwrap_or(draft);
-    let push_context = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
+    let push_context = PushContext { registry, clock: &*context.clock, reporter: &reporter };
     let push = Push::new(push_context, draft, &options)?;
     reported(context, flags, tell, || {
         let mut published = push.run()?;

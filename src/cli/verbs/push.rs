@@ -13,10 +13,9 @@ use crate::reference::Reference;
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
     let draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
-    let jobs = context.jobs(args.network.jobs)?;
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
-    let published = publish(context, &registry, jobs, &draft, &args.publish, Origin::Stored, show)?;
+    let published = publish(context, &registry, &draft, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
     } else if !published.dry_run && !args.publish.by_digest {

@@ -12,7 +12,7 @@ pub(crate) fn run(context: &Context, args: &Remove) -> Result<(), CommandError> 
     let list = args.list.reference()?;
     if args.push {
         let mut lines = Vec::new();
-        one_step::change(context, &args.network, &args.publish, list, |_, _, before| {
+        one_step::change(context, &args.network, &args.publish, list, |_, before| {
             let Chosen { entries, several } = chosen(before, &args.what)?;
             let mut draft = before.clone();
             let gone: Vec<Entry> = entries.iter().flat_map(|entry| draft.take_out(entry)).collect();

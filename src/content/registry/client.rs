@@ -1,6 +1,7 @@
 //! The public interface of the registry client: one method per operation.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::auth::authenticator::{Access, Scope};
@@ -63,19 +64,24 @@ pub enum ManifestName {
 pub struct Registry {
     pub(crate) session: Session,
     /// Looks at tags that were made ahead.
-    looks: Mutex<BTreeMap<Reference, Result<FetchedManifest, RegistryError>>>,
+    prefetched: Mutex<BTreeMap<Reference, Result<FetchedManifest, RegistryError>>>,
 }
 
 impl Registry {
     /// A client whose waits use this clock. Deadlines within a request use the system's clock. Does no I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
-        Registry { session: Session::new(options, clock), looks: Mutex::default() }
+        Registry { session: Session::new(options, clock), prefetched: Mutex::default() }
     }
 
-    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A look at
+    /// The maximum of concurrent requests.
+    pub fn jobs(&self) -> NonZeroUsize {
+        self.session.jobs
+    }
+
+    /// The number of HTTP requests that were sent so far, including those for tokens, redirects and retries. A check of
     /// a tag that was made ahead counts from when it is used.
     pub fn requests(&self) -> u64 {
-        let ahead = u64::try_from(self.looks().len()).unwrap_or_default();
+        let ahead = u64::try_from(self.prefetched().len()).unwrap_or_default();
         self.session.requests().saturating_sub(ahead)
     }
 
@@ -121,26 +127,26 @@ impl Registry {
     ///
     /// # Errors
     /// Those of [`Registry::manifest`].
-    pub fn look(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
-        let ahead = self.looks().remove(reference);
+    pub fn manifest_before_push(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
+        let ahead = self.prefetched().remove(reference);
         ahead.unwrap_or_else(|| self.fetch(reference, true))
     }
 
-    /// Makes the next look at this tag now, beside other requests, and keeps what comes of it. Where nothing is there,
+    /// Fetches what the tag serves now, beside other requests, for the next check of the tag. If it serves nothing,
     /// all that the command is going to write is missing, and connections for that are opened.
-    pub(crate) fn look_ahead(&self, reference: &Reference) {
+    pub(crate) fn prefetch_before_push(&self, reference: &Reference) {
         let found = self.fetch(reference, true);
         if found.as_ref().is_err_and(|error| error.kind == RegistryErrorKind::NotFound) {
             self.session.expect_all(reference.repository().domain());
         }
-        self.looks().insert(reference.clone(), found);
+        self.prefetched().insert(reference.clone(), found);
     }
 
-    fn looks(&self) -> MutexGuard<'_, BTreeMap<Reference, Result<FetchedManifest, RegistryError>>> {
-        lock(&self.looks)
+    fn prefetched(&self) -> MutexGuard<'_, BTreeMap<Reference, Result<FetchedManifest, RegistryError>>> {
+        lock(&self.prefetched)
     }
 
-    fn fetch(&self, reference: &Reference, is_look: bool) -> Result<FetchedManifest, RegistryError> {
+    fn fetch(&self, reference: &Reference, is_tag_check: bool) -> Result<FetchedManifest, RegistryError> {
         let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
             (_, Some(digest)) => digest.as_str(),
@@ -150,15 +156,15 @@ impl Registry {
         let target = format!("/v2/{}/manifests/{name}", repository.path());
         let accept = media_type::ACCEPTED.join(", ");
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let reply = self.session.call(&ApiRequest {
+        let response = self.session.send(&ApiRequest {
             headers: &[("Accept", &accept)],
             cap: MANIFEST_MAX,
-            is_look,
+            is_tag_check,
             reference: Some(name),
             is_repeatable: true,
             ..ApiRequest::new("GET", repository, &target, &scopes)
         })?;
-        served(reference, name, reply)
+        served(reference, name, response)
     }
 
     /// Fetches a blob of at most `cap` bytes. Follows redirects. Checks the digest, and the size if one is given.
@@ -175,15 +181,15 @@ impl Registry {
     ) -> Result<Vec<u8>, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let reply = self.session.call(&ApiRequest {
+        let response = self.session.send(&ApiRequest {
             headers: &[("Accept", "*/*")],
             cap: size.map_or(cap, |size| size.min(cap)),
             blob: Some(digest),
             is_repeatable: true,
             ..ApiRequest::new("GET", repository, &target, &scopes)
         })?;
-        let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
-        let bytes = reply.answer.body;
+        let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
+        let bytes = response.http.body;
         if let Some(size) = size.filter(|size| u64::try_from(bytes.len()).ok() != Some(*size)) {
             return Err(wrong(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
         }
@@ -252,7 +258,7 @@ impl Registry {
         }
         let path = format!("/v2/{}/manifests/{text}", target.path());
         let scopes = [Scope::repository(target.path(), Access::PullPush)];
-        let reply = self.session.call(&ApiRequest {
+        let response = self.session.send(&ApiRequest {
             headers: &[("Content-Type", media_type)],
             body: Some(bytes),
             cap: ANSWER_MAX,
@@ -261,25 +267,25 @@ impl Registry {
             is_repeatable: true,
             ..ApiRequest::new("PUT", target, &path, &scopes)
         })?;
-        stored(target, &digest, bytes, &reply)?;
-        let is_referrer = reply.answer.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
+        stored(target, &digest, bytes, &response)?;
+        let is_referrer = response.http.header("OCI-Subject").is_some_and(|subject| !subject.is_empty());
         Ok(StoredManifest { digest, is_referrer })
     }
 }
 
 /// A response as a manifest, checked against all that is known of it. `name` is the requested tag or digest.
-fn served(reference: &Reference, name: &str, reply: ApiResponse) -> Result<FetchedManifest, RegistryError> {
+fn served(reference: &Reference, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     let repository = reference.repository();
     let (wrong, outside) = (
-        complaint(repository, &reply, RegistryErrorKind::Verification),
-        complaint(repository, &reply, RegistryErrorKind::Protocol),
+        complaint(repository, &response, RegistryErrorKind::Verification),
+        complaint(repository, &response, RegistryErrorKind::Protocol),
     );
-    if reply.answer.status != 200 {
-        return Err(outside(format!("status {} for a manifest", reply.answer.status)));
+    if response.http.status != 200 {
+        return Err(outside(format!("status {} for a manifest", response.http.status)));
     }
-    let announced = announced_digest(&reply.answer).map_err(&outside)?;
-    let media_type = manifest_type(&reply.answer).map_err(&outside)?;
-    let bytes = reply.answer.body;
+    let announced = announced_digest(&response.http).map_err(&outside)?;
+    let media_type = manifest_type(&response.http).map_err(&outside)?;
+    let bytes = response.http.body;
     if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
         // Docker's message, and the digest that docker does not name.
         let found = Digest::of(&bytes);
@@ -295,18 +301,18 @@ fn served(reference: &Reference, name: &str, reply: ApiResponse) -> Result<Fetch
 }
 
 /// Checks that the registry stored exactly these bytes.
-fn stored(target: &Repository, digest: &Digest, bytes: &[u8], reply: &ApiResponse) -> Result<(), RegistryError> {
-    let outside = complaint(target, reply, RegistryErrorKind::Protocol);
-    if !matches!(reply.answer.status, 200..=202 | 204) {
-        return Err(outside(format!("status {} for a manifest that was put", reply.answer.status)));
+fn stored(target: &Repository, digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), RegistryError> {
+    let outside = complaint(target, response, RegistryErrorKind::Protocol);
+    if !matches!(response.http.status, 200..=202 | 204) {
+        return Err(outside(format!("status {} for a manifest that was put", response.http.status)));
     }
-    if is_html(&reply.answer) {
+    if is_html(&response.http) {
         return Err(outside("a web page for a manifest that was put".to_owned()));
     }
-    match announced_digest(&reply.answer).map_err(outside)? {
+    match announced_digest(&response.http).map_err(outside)? {
         // A digest of another algorithm can be checked too, because the bytes are here.
         Some(stored) if !stored.verifies(bytes) => {
-            let wrong = complaint(target, reply, RegistryErrorKind::Verification);
+            let wrong = complaint(target, response, RegistryErrorKind::Verification);
             Err(wrong(format!("it says that it stored {stored}, not {digest}")))
         }
         _ => Ok(()),

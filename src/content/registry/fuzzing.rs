@@ -109,10 +109,10 @@ pub(crate) fn link(bytes: &[u8]) {
 /// A token server's response: a token that a header can carry, a lifetime within the limits, a message of one line.
 pub(crate) fn token(bytes: &[u8]) {
     for status in [200, 400, 401, 500] {
-        let reply = TokenResponse { status, body: bytes.to_vec() };
-        message(&reply.words(&Redactor::default()));
-        reply.failure_kind();
-        match reply.grant() {
+        let response = TokenResponse { status, body: bytes.to_vec() };
+        message(&response.words(&Redactor::default()));
+        response.failure_kind();
+        match response.grant() {
             Ok(grant) => {
                 let header = HeaderValue::from_str(grant.header.reveal());
                 assert!(header.is_ok_and(|header| header.as_bytes().starts_with(b"Bearer ")));
@@ -133,8 +133,8 @@ pub(crate) fn refusal(bytes: &[u8]) {
             headers.insert("Retry-After", after);
         }
         let request = FailedRequest::new("GET", "https://h/v2/");
-        let answer = HttpResponse { status, headers, body: body.to_vec(), secrets: Default::default() };
-        let error = refusal::refusal("h", request, &answer);
+        let response = HttpResponse { status, headers, body: body.to_vec(), secrets: Default::default() };
+        let error = refusal::refusal("h", request, &response);
         message(&error.detail);
         error.body.iter().flat_map(|body| body.codes.iter().chain(&body.detail)).for_each(|text| message(text));
     }

@@ -14,10 +14,10 @@ use crate::secret::Secret;
 
 impl Session {
     /// Sends a request whose successful response is streamed.
-    pub(crate) fn download(&self, call: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
+    pub(crate) fn download(&self, request: &ApiRequest<'_>) -> Result<(ApiResponse, ResponseBody), RegistryError> {
         let slot = BodySlot::default();
-        let response = self.call(&ApiRequest { slot: Some(&slot), ..*call })?;
-        let missing = || RegistryError::new(RegistryErrorKind::Protocol, call.registry, "an answer without a body");
+        let response = self.send(&ApiRequest { slot: Some(&slot), ..*request })?;
+        let missing = || RegistryError::new(RegistryErrorKind::Protocol, request.registry, "a response without a body");
         slot.into_inner().ok_or_else(missing).map(|body| (response, body))
     }
 
@@ -25,24 +25,24 @@ impl Session {
     /// itself, no credentials are sent.
     ///
     /// `source` says what the registry named the URL for.
-    pub(crate) fn call_at(
+    pub(crate) fn send_at(
         &self,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         url: &Url,
         source: AddressSource,
     ) -> Result<ApiResponse, RegistryError> {
-        let here = ApiRequest { target: url.target(), ..*call };
-        if self.is_home(call.registry, url)? {
-            return self.call(&here);
+        let here = ApiRequest { target: url.target(), ..*request };
+        if self.is_home(request.registry, url)? {
+            return self.send(&here);
         }
         let own = self.deadline();
-        let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
-        let shown = self.given(call, url, source);
-        self.retrying(call.registry, here.is_repeatable, &deadline, |_| {
+        let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
+        let shown = self.given(request, url, source);
+        self.retrying(request.registry, here.is_repeatable, &deadline, |_| {
             let followed = self.follow(&here, url.clone(), None, &deadline).or_else(|failure| {
-                match self.fallback(call.registry, url, &failure) {
+                match self.fallback(request.registry, url, &failure) {
                     Some(plain) => {
-                        let header = self.credentials_for(call, &plain);
+                        let header = self.credentials_for(request, &plain);
                         let followed = self.follow(&here, plain, header.as_ref(), &deadline);
                         followed.map_err(|plain| plain.or_nobody(failure))
                     }
@@ -54,7 +54,7 @@ impl Session {
                 let request = FailedRequest { address, ..response.request };
                 ApiResponse { is_home: false, request, ..response }
             });
-            self.judge(&here, response.map_err(|failure| failure.into_error(call.registry, shown.clone())))
+            self.judge(&here, response.map_err(|failure| failure.into_error(request.registry, shown.clone())))
         })
     }
 
@@ -62,39 +62,40 @@ impl Session {
     /// which login the registry wants.
     pub(crate) fn upload(
         &self,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         url: &Url,
         body: &mut RequestBody<'_>,
     ) -> Result<ApiResponse, RegistryError> {
-        let deadline = call.deadline.unwrap_or(&Deadline::NONE);
-        let permit = self.enter(call.registry, deadline)?;
-        let is_home = self.is_home(call.registry, url)?;
-        let header = || self.credentials_for(call, url);
+        let deadline = request.deadline.unwrap_or(&Deadline::NONE);
+        let permit = self.enter(request.registry, deadline)?;
+        let is_home = self.is_home(request.registry, url)?;
+        let header = || self.credentials_for(request, url);
         let mut authorization = header();
-        if is_home && authorization.is_none() && !self.is_open(call.registry) {
-            self.call(&call.ping())?;
+        if is_home && authorization.is_none() && !self.is_open(request.registry) {
+            self.send(&request.ping())?;
             authorization = header();
         }
-        let request = OutgoingRequest {
-            method: call.method,
+        let outgoing = OutgoingRequest {
+            method: request.method,
             url,
-            headers: call.headers,
+            headers: request.headers,
             authorization: authorization.as_ref(),
             body: None,
-            cap: call.cap,
+            cap: request.cap,
             repeatable: false,
             guarded: false,
             deadline,
         };
-        let shown = if is_home { call.shown(self.shown(url)) } else { self.given(call, url, AddressSource::Upload) };
+        let shown =
+            if is_home { request.shown(self.shown(url)) } else { self.given(request, url, AddressSource::Upload) };
         let mut at = url.clone();
-        let answered = self.transport.upload(call.registry, &request, body);
+        let answered = self.transport.upload(request.registry, &outgoing, body);
         let answered = match answered {
-            Err(failure) => match self.fallback(call.registry, url, &failure) {
+            Err(failure) => match self.fallback(request.registry, url, &failure) {
                 Some(plain) => {
-                    let header = self.credentials_for(call, &plain);
-                    let request = OutgoingRequest { url: &plain, authorization: header.as_ref(), ..request };
-                    let answered = self.transport.upload(call.registry, &request, body);
+                    let header = self.credentials_for(request, &plain);
+                    let outgoing = OutgoingRequest { url: &plain, authorization: header.as_ref(), ..outgoing };
+                    let answered = self.transport.upload(request.registry, &outgoing, body);
                     at = plain;
                     answered.map_err(|plain| plain.or_nobody(failure))
                 }
@@ -102,12 +103,12 @@ impl Session {
             },
             answered => answered,
         };
-        let answer = answered.map_err(|failure| failure.into_error(call.registry, shown.clone()))?;
-        let response = ApiResponse { answer, url: at, request: shown, is_home };
-        if is_home && response.answer.status != 401 {
-            self.took(call, authorization.as_ref(), &response);
+        let http = answered.map_err(|failure| failure.into_error(request.registry, shown.clone()))?;
+        let response = ApiResponse { http, url: at, request: shown, is_home };
+        if is_home && response.http.status != 401 {
+            self.record_accepted(request, authorization.as_ref(), &response);
         }
-        let judged = self.judge(call, Ok(response));
+        let judged = self.judge(request, Ok(response));
         if judged.is_ok() {
             permit.went_well();
         }
@@ -119,7 +120,7 @@ impl Session {
     pub(crate) fn resolve_location(&self, response: &ApiResponse, location: &str) -> Result<Url, String> {
         let url = self.over_plain_http(response, response.url.join(location)?);
         if response.url.origin.https && !url.origin.https && !self.insecure {
-            return Err(format!("from https to {}", response.answer.quote(&url.origin.to_string())));
+            return Err(format!("from https to {}", response.http.quote(&url.origin.to_string())));
         }
         Ok(url)
     }
@@ -130,9 +131,9 @@ impl Session {
     }
 
     /// The request as errors show it, with an address that the registry named.
-    fn given(&self, call: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
+    fn given(&self, request: &ApiRequest<'_>, url: &Url, source: AddressSource) -> FailedRequest {
         let origin = self.transport.secrets().clean(&url.origin.to_string());
-        FailedRequest { address: Some(Address { origin, source }), ..call.shown(self.shown(url)) }
+        FailedRequest { address: Some(Address { origin, source }), ..request.shown(self.shown(url)) }
     }
 
     /// The URL over plain HTTP, if it is https at a port that was just found to speak plain HTTP: a registry behind a
@@ -156,9 +157,9 @@ impl Session {
     }
 
     /// The credentials for the registry, if the URL is its own.
-    fn credentials_for(&self, call: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
-        let is_home = self.is_home(call.registry, url).unwrap_or(false);
-        self.authenticator.header(call.registry, call.scopes).filter(|_| is_home)
+    fn credentials_for(&self, request: &ApiRequest<'_>, url: &Url) -> Option<Secret> {
+        let is_home = self.is_home(request.registry, url).unwrap_or(false);
+        self.authenticator.header(request.registry, request.scopes).filter(|_| is_home)
     }
 
     /// Whether a URL is on the registry itself, so that its credentials may be sent there.

@@ -19,43 +19,43 @@ use crate::sync::lock;
 impl Session {
     /// Ends the exclusive first request once there is a token for all, because the others need not wait for its
     /// response. A static login (Basic) must be accepted first, so that a wrong one is sent once.
-    pub(super) fn end_turn(&self, first: &mut Option<Turn<'_>>, call: &ApiRequest<'_>) {
-        if self.authenticator.header(call.registry, call.scopes).is_some() {
+    pub(super) fn end_turn(&self, first: &mut Option<Turn<'_>>, request: &ApiRequest<'_>) {
+        if self.authenticator.header(request.registry, request.scopes).is_some() {
             *first = None;
         }
     }
 
     /// What to send after a 404 to an anonymous request, if the user is logged in: some registries hide their content
     /// from anonymous users, and require a login only at their API root.
-    pub(super) fn known_at_the_door(
+    pub(super) fn login_for_hidden_content(
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
-        let registry = call.registry;
-        if call.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
+        let registry = request.registry;
+        if request.is_ping() || self.is_open(registry) || !self.authenticator.may_have_login(registry) {
             return Ok(None);
         }
-        let door = Arc::clone(lock(&self.doors).entry(registry.to_owned()).or_default());
+        let door = Arc::clone(lock(&self.known_roots).entry(registry.to_owned()).or_default());
         let mut is_settled = lock(&door);
         if *is_settled {
             return Ok(None);
         }
-        if let Some(header) = self.authenticator.header(registry, call.scopes) {
+        if let Some(header) = self.authenticator.header(registry, request.scopes) {
             return Ok(Some(header));
         }
         // No login is looked up before the registry has sent a challenge.
-        let reply = self.attempt(endpoint, first, &call.ping(), None, deadline)?;
-        *is_settled = reply.answer.status != 401
-            || !reply.is_home
+        let response = self.attempt(endpoint, first, &request.ping(), None, deadline)?;
+        *is_settled = response.http.status != 401
+            || !response.is_home
             || !self.authenticator.has_login(registry, self.left(deadline));
         if *is_settled {
             return Ok(None);
         }
         drop(is_settled);
-        self.login(endpoint, call, None, &reply, deadline)
+        self.login(endpoint, request, None, &response, deadline)
     }
 
     /// Whether the registry has accepted an anonymous write.
@@ -64,15 +64,15 @@ impl Session {
     }
 
     /// Records with which header the registry accepted a request.
-    pub(crate) fn took(&self, call: &ApiRequest<'_>, sent: Option<&Secret>, reply: &ApiResponse) {
-        if reply.is_home && matches!(reply.answer.status, 429 | 500..) {
+    pub(crate) fn record_accepted(&self, request: &ApiRequest<'_>, sent: Option<&Secret>, response: &ApiResponse) {
+        if response.is_home && matches!(response.http.status, 429 | 500..) {
             // A failing server may not have checked the login.
-            self.authenticator.leave(call.registry, None);
+            self.authenticator.leave(request.registry, None);
         }
         match sent {
-            Some(header) => self.authenticator.accepted(call.registry, call.scopes, header),
-            None if call.method != "GET" && call.method != "HEAD" && reply.answer.is_success() => {
-                lock(&self.open).insert(call.registry.to_owned());
+            Some(header) => self.authenticator.accepted(request.registry, request.scopes, header),
+            None if request.method != "GET" && request.method != "HEAD" && response.http.is_success() => {
+                lock(&self.open).insert(request.registry.to_owned());
             }
             None => {}
         }
@@ -88,36 +88,36 @@ impl Session {
     pub(super) fn login(
         &self,
         endpoint: &Endpoint,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         sent: Option<&Secret>,
-        reply: &ApiResponse,
+        response: &ApiResponse,
         deadline: &Deadline,
     ) -> Result<Option<Secret>, RegistryError> {
         let asker = ChallengeOrigin {
-            registry: call.registry,
+            registry: request.registry,
             https: endpoint.is_https(),
             insecure: self.exposed,
-            is_look: call.is_look,
+            is_tag_check: request.is_tag_check,
             left: self.left(deadline),
         };
-        let values: Vec<_> = reply.answer.fields("WWW-Authenticate").collect();
+        let values: Vec<_> = response.http.fields("WWW-Authenticate").collect();
         let challenges = Challenge::parse_all(values.iter().map(AsRef::as_ref));
         if challenges.iter().any(|challenge| challenge.scheme == "bearer") {
-            self.expected.open_all(&self.transport, endpoint, call.registry);
+            self.expected.open_all(&self.transport, endpoint, request.registry);
         }
         let server = TokenServer { transport: &self.transport, policy: &self.policy, insecure: self.insecure };
-        let send = |request: &TokenRequest| {
-            let response = server.token(call.registry, request, deadline)?;
-            if let Some(origin) = Url::parse(&request.url).ok().map(|url| url.origin)
+        let send = |token: &TokenRequest| {
+            let response = server.token(request.registry, token, deadline)?;
+            if let Some(origin) = Url::parse(&token.url).ok().map(|url| url.origin)
                 && endpoint.is_https()
                 && origin.https
                 && response.is_success()
             {
-                self.known_servers.note(call.registry, &origin, self.clock.today());
+                self.known_servers.note(request.registry, &origin, self.clock.today());
             }
             Ok(response)
         };
-        self.authenticator.answer(&asker, &challenges, call.scopes, sent, &send)
+        self.authenticator.answer(&asker, &challenges, request.scopes, sent, &send)
     }
 }
 

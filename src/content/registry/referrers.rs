@@ -29,12 +29,12 @@ impl Registry {
     ) -> Result<Option<FetchedManifest>, RegistryError> {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let reply = match self.session.call(&request(repository, digest, &target, &scopes)) {
+        let response = match self.session.send(&request(repository, digest, &target, &scopes)) {
             Err(error) if error.status == Some(404) => return Ok(None),
-            Ok(reply) if is_html(&reply.answer) => return Ok(None),
+            Ok(response) if is_html(&response.http) => return Ok(None),
             outcome => outcome?,
         };
-        page(repository, reply).map(Some)
+        page(repository, response).map(Some)
     }
 
     /// The descriptors of what refers to a manifest, from all pages; `None` where the registry has no referrers API: it
@@ -52,16 +52,16 @@ impl Registry {
         let target = format!("/v2/{}/referrers/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let request = request(repository, digest, &target, &scopes);
-        let mut response = match self.session.call(&request) {
+        let mut response = match self.session.send(&request) {
             Err(error) if matches!(error.status, Some(400 | 404 | 405 | 406 | 410 | 415 | 501)) => return Ok(None),
-            Ok(response) if is_html(&response.answer) => return Ok(None),
+            Ok(response) if is_html(&response.http) => return Ok(None),
             outcome => outcome?,
         };
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
             let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
             let next = self.next_page(&response).map_err(&outside)?;
-            let index = Index::decode(&response.answer.body)
+            let index = Index::decode(&response.http.body)
                 .map_err(|error| outside(format!("a list of referrers that cannot be read: {error}")))?;
             found.extend(index.manifests);
             if found.len() > most {
@@ -71,7 +71,7 @@ impl Registry {
             if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
                 return Err(outside(format!("a list of referrers without an end, after {} pages", seen.len())));
             }
-            response = self.session.call_at(&request, &next, AddressSource::NextPage)?;
+            response = self.session.send_at(&request, &next, AddressSource::NextPage)?;
         }
     }
 }
@@ -86,9 +86,9 @@ fn request<'a>(repository: &'a Repository, digest: &'a Digest, target: &'a str, 
     }
 }
 
-fn page(repository: &Repository, reply: ApiResponse) -> Result<FetchedManifest, RegistryError> {
+fn page(repository: &Repository, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     let media_type =
-        manifest_type(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
-    let bytes = reply.answer.body;
+        manifest_type(&response.http).map_err(complaint(repository, &response, RegistryErrorKind::Protocol))?;
+    let bytes = response.http.body;
     Ok(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes })
 }

@@ -38,7 +38,7 @@ pub(crate) struct ApiRequest<'a> {
     /// Receives the body of a successful response, if it is streamed.
     pub(crate) slot: Option<&'a BodySlot>,
     /// Whether it checks a tag before a push. An account that may only push is refused then.
-    pub(crate) is_look: bool,
+    pub(crate) is_tag_check: bool,
     /// The repository that it concerns; `None` for the whole registry.
     pub(crate) repository: Option<&'a str>,
     /// The tag or digest of the manifest that it concerns.
@@ -69,7 +69,7 @@ impl<'a> ApiRequest<'a> {
             cap,
             deadline: None,
             slot: None,
-            is_look: false,
+            is_tag_check: false,
             repository,
             reference: None,
             blob: None,
@@ -86,7 +86,7 @@ impl<'a> ApiRequest<'a> {
             body: None,
             cap: WORDLESS_MAX,
             slot: None,
-            is_look: false,
+            is_tag_check: false,
             repository: None,
             reference: None,
             blob: None,
@@ -115,7 +115,7 @@ impl<'a> ApiRequest<'a> {
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
     /// The last response, after redirects.
-    pub(crate) answer: HttpResponse,
+    pub(crate) http: HttpResponse,
     /// The URL that it came from.
     pub(crate) url: Url,
     /// The request as errors show it: its method and URL.

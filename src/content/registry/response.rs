@@ -19,17 +19,17 @@ const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "applica
 /// Returns a function that makes errors about an invalid response.
 pub(crate) fn complaint<'a>(
     repository: &'a Repository,
-    reply: &ApiResponse,
+    response: &ApiResponse,
     kind: RegistryErrorKind,
 ) -> impl Fn(String) -> RegistryError + use<'a> {
-    let (request, status) = (reply.request.clone(), reply.answer.status);
+    let (request, status) = (response.request.clone(), response.http.status);
     move |detail| RegistryError::new(kind, repository.domain(), detail).at(request.clone()).with_status(status)
 }
 
 /// The digest that the registry states for the content, if any. A digest of an unsupported algorithm is ignored.
-pub(crate) fn announced_digest(answer: &HttpResponse) -> Result<Option<Digest>, String> {
-    let Some(text) = answer.header("Docker-Content-Digest") else { return Ok(None) };
-    let shown = || line(&answer.quote(&text), SHOWN_MAX);
+pub(crate) fn announced_digest(response: &HttpResponse) -> Result<Option<Digest>, String> {
+    let Some(text) = response.header("Docker-Content-Digest") else { return Ok(None) };
+    let shown = || line(&response.quote(&text), SHOWN_MAX);
     match text.parse() {
         Err(DigestError::Unsupported) => Ok(None),
         Err(error) => Err(format!("a Docker-Content-Digest that is none ({error}): {}", shown())),
@@ -44,29 +44,29 @@ pub(crate) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Opt
 }
 
 /// Whether it is a web page, for example from a network with a sign-in page.
-pub(crate) fn is_html(answer: &HttpResponse) -> bool {
-    answer.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
+pub(crate) fn is_html(response: &HttpResponse) -> bool {
+    response.header("Content-Type").is_some_and(|value| media_type::essence(&value).eq_ignore_ascii_case("text/html"))
 }
 
 /// The media type of a manifest: that of the response, unless it is generic and the document states one. The error says
 /// that the content is no manifest.
-pub(crate) fn manifest_type(answer: &HttpResponse) -> Result<String, String> {
-    if is_html(answer) {
+pub(crate) fn manifest_type(response: &HttpResponse) -> Result<String, String> {
+    if is_html(response) {
         return Err("a web page where a manifest should be".to_owned());
     }
-    let is_object = answer.body.trim_ascii_start().starts_with(b"{");
-    if !is_object || serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
-        let start = line(&answer.quote(&String::from_utf8_lossy(&answer.body)), SHOWN_MAX);
+    let is_object = response.body.trim_ascii_start().starts_with(b"{");
+    if !is_object || serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {
+        let start = line(&response.quote(&String::from_utf8_lossy(&response.body)), SHOWN_MAX);
         return Err(format!("no JSON object where a manifest should be: {start:?}"));
     }
-    let served = answer.header("Content-Type").unwrap_or_default();
+    let served = response.header("Content-Type").unwrap_or_default();
     // A Content-Type without a slash is no media type and counts as missing.
     let served = Some(media_type::essence(&served).to_ascii_lowercase()).filter(|served| served.contains('/'));
     let served = served.unwrap_or_default();
     if !GENERIC_TYPES.contains(&served.as_str()) {
         return Ok(served);
     }
-    let manifest = json::parse(&answer.body).unwrap_or_default();
+    let manifest = json::parse(&response.body).unwrap_or_default();
     let said = manifest.get("mediaType").and_then(Value::as_str).filter(|said| !said.is_empty());
     Ok(said.map_or(served, str::to_owned))
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub(crate) struct Session {
     pub(crate) authenticator: Authenticator,
     pub(super) policy: RetryPolicy,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) jobs: NonZeroUsize,
     pub(super) timeout: Option<Duration>,
     pub(crate) insecure: bool,
     /// Whether credentials may go over plain HTTP.
@@ -55,7 +57,7 @@ pub(crate) struct Session {
     pub(super) open: Mutex<BTreeSet<String>>,
     /// Registries whose API root requires no login, or one that the user does not have: their 404 is final. One request
     /// at a time finds this out.
-    pub(super) doors: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    pub(super) known_roots: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
     /// Registries that say of themselves that they are Artifactory.
     pub(super) artifactory: Mutex<BTreeSet<String>>,
     pub(super) expected: Expectations,
@@ -63,11 +65,11 @@ pub(crate) struct Session {
 
 /// Whether the response may mean that the header with the token is too large. A 413 to a request with a body means the
 /// body, and a 400 may mean anything unless the header is larger than many servers accept.
-fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> bool {
+fn is_too_large(request: &ApiRequest<'_>, response: &ApiResponse, header: &Secret) -> bool {
     let is_long = header.reveal().len() > HEADER_LONG;
-    match reply.answer.status {
+    match response.http.status {
         414 | 431 => true,
-        413 => is_long || call.body.is_none_or(<[u8]>::is_empty),
+        413 => is_long || request.body.is_none_or(<[u8]>::is_empty),
         400 => is_long,
         _ => false,
     }
@@ -76,7 +78,8 @@ fn is_too_large(call: &ApiRequest<'_>, reply: &ApiResponse, header: &Secret) -> 
 impl Session {
     /// Starts without any knowledge. Does no I/O.
     pub(crate) fn new(options: Options, clock: Arc<dyn Clock>) -> Session {
-        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, retries, timeout, .. } = options;
+        let Options { env, config_dir, insecure, user_agent, trace, plain_http, login, jobs, retries, timeout, .. } =
+            options;
         let (notice, exposed) = (options.notice, insecure || plain_http);
         let known_servers = KnownServers::new(&env, options.remember_token_servers && !exposed);
         let credentials = CredentialStore::new(env.clone(), config_dir, Arc::clone(&notice)).given(login);
@@ -88,6 +91,7 @@ impl Session {
             transport,
             policy,
             clock,
+            jobs,
             timeout,
             insecure,
             exposed,
@@ -95,7 +99,7 @@ impl Session {
             expected: Expectations::default(),
             open: Mutex::default(),
             artifactory: Mutex::default(),
-            doors: Mutex::default(),
+            known_roots: Mutex::default(),
         }
     }
 
@@ -157,29 +161,29 @@ impl Session {
 
     /// Sends the request until there is a response other than a 401 that can be answered, and retries it. Returns a
     /// success or the error.
-    pub(crate) fn call(&self, call: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
-        let endpoint = self.endpoints.of(call.registry)?;
-        let mut first = self.first(&endpoint, call.registry);
+    pub(crate) fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, RegistryError> {
+        let endpoint = self.endpoints.of(request.registry)?;
+        let mut first = self.first(&endpoint, request.registry);
         // Begins when it is this request's turn: a thread that waited for an unreachable registry has its own time.
-        let own = if call.slot.is_some() { self.open_ended() } else { self.deadline() };
-        let deadline = call.deadline.map_or(own.clone(), |whole| own.sooner(whole));
-        self.retrying(call.registry, call.is_repeatable, &deadline, |_| {
+        let own = if request.slot.is_some() { self.open_ended() } else { self.deadline() };
+        let deadline = request.deadline.map_or(own.clone(), |whole| own.sooner(whole));
+        self.retrying(request.registry, request.is_repeatable, &deadline, |_| {
             let mut turn = first.take();
-            self.judge(call, self.send_to(&endpoint, &mut turn, call, &deadline))
+            self.judge(request, self.send_to(&endpoint, &mut turn, request, &deadline))
         })
     }
 
     /// Returns a successful response, and turns any other into an error.
     pub(crate) fn judge(
         &self,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         outcome: Result<ApiResponse, RegistryError>,
     ) -> Result<ApiResponse, RegistryError> {
         let (error, by_token_server) = match outcome {
-            Ok(reply) if reply.answer.is_success() => return Ok(reply),
-            Ok(reply) => {
-                let is_home = reply.is_home;
-                let error = refusal::refusal(call.registry, reply.request, &reply.answer);
+            Ok(response) if response.http.is_success() => return Ok(response),
+            Ok(response) => {
+                let is_home = response.is_home;
+                let error = refusal::refusal(request.registry, response.request, &response.http);
                 if !is_home {
                     return Err(error);
                 }
@@ -190,7 +194,7 @@ impl Session {
         if error.kind != RegistryErrorKind::Unauthorized {
             return Err(error);
         }
-        let kind = self.authenticator.unauthorized(call.registry, by_token_server);
+        let kind = self.authenticator.unauthorized(request.registry, by_token_server);
         Err(RegistryError { kind, ..error })
     }
 
@@ -210,11 +214,11 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
-        let outcome = self.send_rounds(endpoint, first, call, deadline);
-        self.authenticator.leave(call.registry, outcome.as_ref().err());
+        let outcome = self.send_rounds(endpoint, first, request, deadline);
+        self.authenticator.leave(request.registry, outcome.as_ref().err());
         outcome
     }
 
@@ -222,45 +226,46 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
-        let mut sent = self.authenticator.header(call.registry, call.scopes);
-        let is_blind = sent.is_none() && !self.is_open(call.registry);
-        if is_blind && call.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
-            self.send_to(endpoint, first, &call.ping(), deadline)?;
-            sent = self.authenticator.header(call.registry, call.scopes);
+        let mut sent = self.authenticator.header(request.registry, request.scopes);
+        let is_blind = sent.is_none() && !self.is_open(request.registry);
+        if is_blind && request.body.is_some_and(|body| body.len() > BLIND_BODY_MAX) {
+            self.send_to(endpoint, first, &request.ping(), deadline)?;
+            sent = self.authenticator.header(request.registry, request.scopes);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let reply = self.attempt(endpoint, first, call, sent.as_ref(), deadline)?;
-            if sent.is_none() && reply.answer.status == 404 && reply.is_home {
-                sent = self.known_at_the_door(endpoint, first, call, deadline)?;
+            let response = self.attempt(endpoint, first, request, sent.as_ref(), deadline)?;
+            if sent.is_none() && response.http.status == 404 && response.is_home {
+                sent = self.login_for_hidden_content(endpoint, first, request, deadline)?;
                 if sent.is_some() {
-                    self.end_turn(first, call);
+                    self.end_turn(first, request);
                     continue;
                 }
             }
-            if let Some(header) = sent.as_ref().filter(|header| reply.is_home && is_too_large(call, &reply, header))
-                && self.authenticator.is_too_wide(call.registry, call.scopes, header)
+            if let Some(header) =
+                sent.as_ref().filter(|header| response.is_home && is_too_large(request, &response, header))
+                && self.authenticator.is_too_wide(request.registry, request.scopes, header)
             {
-                sent = self.authenticator.header(call.registry, call.scopes);
+                sent = self.authenticator.header(request.registry, request.scopes);
                 continue;
             }
-            if reply.answer.status != 401 || !reply.is_home {
-                self.took(call, sent.as_ref(), &reply);
-                return Ok(reply);
+            if response.http.status != 401 || !response.is_home {
+                self.record_accepted(request, sent.as_ref(), &response);
+                return Ok(response);
             }
             if rounds >= ROUNDS_MAX {
-                return Ok(reply);
+                return Ok(response);
             }
-            match self.login(endpoint, call, sent.as_ref(), &reply, deadline)? {
+            match self.login(endpoint, request, sent.as_ref(), &response, deadline)? {
                 Some(header) => {
                     sent = Some(header);
-                    self.end_turn(first, call);
+                    self.end_turn(first, request);
                 }
-                None => return Ok(reply),
+                None => return Ok(response),
             }
         }
     }
@@ -269,20 +274,20 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         first: &mut Option<Turn<'_>>,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         sent: Option<&Secret>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, RegistryError> {
         let last = RefCell::new(None);
         let attempt = endpoint.attempt(first, |origin| {
-            let url = Url::new(origin.clone(), call.target);
-            let address = endpoint::address(call.registry, origin);
-            last.replace(Some(FailedRequest { address, ..call.shown(self.shown(&url)) }));
-            self.follow(call, url, sent, deadline)
+            let url = Url::new(origin.clone(), request.target);
+            let address = endpoint::address(request.registry, origin);
+            last.replace(Some(FailedRequest { address, ..request.shown(self.shown(&url)) }));
+            self.follow(request, url, sent, deadline)
         });
         attempt.map_err(|failure| {
-            let unsent = || FailedRequest::new(call.method, call.target);
-            failure.into_error(call.registry, last.into_inner().unwrap_or_else(unsent))
+            let unsent = || FailedRequest::new(request.method, request.target);
+            failure.into_error(request.registry, last.into_inner().unwrap_or_else(unsent))
         })
     }
 
@@ -294,55 +299,55 @@ impl Session {
     /// Sends once, following redirects. The credentials stay with the first origin.
     pub(crate) fn follow(
         &self,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         url: Url,
         authorization: Option<&Secret>,
         deadline: &Deadline,
     ) -> Result<ApiResponse, TransportFailure> {
-        let request = OutgoingRequest {
-            method: call.method,
+        let outgoing = OutgoingRequest {
+            method: request.method,
             url: &url,
-            headers: call.headers,
+            headers: request.headers,
             authorization,
-            body: call.body,
-            cap: call.cap,
-            repeatable: call.is_repeatable,
+            body: request.body,
+            cap: request.cap,
+            repeatable: request.is_repeatable,
             guarded: false,
             deadline,
         };
-        let send = |request: &OutgoingRequest<'_>| match call.slot {
-            Some(slot) => self.transport.download(call.registry, request, slot),
-            None => self.transport.exchange(call.registry, request),
+        let send = |outgoing: &OutgoingRequest<'_>| match request.slot {
+            Some(slot) => self.transport.download(request.registry, outgoing, slot),
+            None => self.transport.exchange(request.registry, outgoing),
         };
-        let (answer, last) = redirect::follow(&request, self.insecure, &send)?;
+        let (http, last) = redirect::follow(&outgoing, self.insecure, &send)?;
         let is_home = last.origin == url.origin;
-        if is_home && ARTIFACTORY.iter().any(|name| answer.header(name).is_some()) {
-            lock(&self.artifactory).insert(call.registry.to_owned());
+        if is_home && ARTIFACTORY.iter().any(|name| http.header(name).is_some()) {
+            lock(&self.artifactory).insert(request.registry.to_owned());
         }
         let redirected = || {
-            let origin = answer.quote(&last.origin.to_string());
+            let origin = http.quote(&last.origin.to_string());
             Address { origin, source: AddressSource::Redirect }
         };
         let address = (!is_home).then(redirected);
-        let request = FailedRequest { address, ..call.shown(self.shown(&url)) };
-        Ok(ApiResponse { answer, request, url: last, is_home })
+        let request = FailedRequest { address, ..request.shown(self.shown(&url)) };
+        Ok(ApiResponse { http, request, url: last, is_home })
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, ignoring the result.
-    pub(crate) fn courtesy(&self, call: &ApiRequest<'_>, url: &Url) {
-        let authorization = self.authenticator.header(call.registry, call.scopes);
+    pub(crate) fn courtesy(&self, request: &ApiRequest<'_>, url: &Url) {
+        let authorization = self.authenticator.header(request.registry, request.scopes);
         let deadline = Deadline::after(COURTESY, &self.clock);
-        let request = OutgoingRequest {
-            method: call.method,
+        let outgoing = OutgoingRequest {
+            method: request.method,
             url,
-            headers: call.headers,
+            headers: request.headers,
             authorization: authorization.as_ref(),
-            body: call.body,
-            cap: call.cap,
+            body: request.body,
+            cap: request.cap,
             repeatable: false,
             guarded: false,
             deadline: &deadline,
         };
-        let _ = self.transport.exchange(call.registry, &request);
+        let _ = self.transport.exchange(request.registry, &outgoing);
     }
 }

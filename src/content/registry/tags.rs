@@ -32,11 +32,11 @@ impl Registry {
         self.digest_of(repository, name, false)
     }
 
-    /// As [`Registry::has_manifest`], for the check of a tag before a push; see [`Registry::look`].
+    /// As [`Registry::has_manifest`], for the check of a tag before a push; see [`Registry::manifest_before_push`].
     ///
     /// # Errors
     /// Those of [`Registry::has_manifest`].
-    pub fn look_at_tag(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, RegistryError> {
+    pub fn digest_before_push(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, RegistryError> {
         self.digest_of(repository, &ManifestName::Tag(tag.to_owned()), true)
     }
 
@@ -44,29 +44,29 @@ impl Registry {
         &self,
         repository: &Repository,
         name: &ManifestName,
-        is_look: bool,
+        is_tag_check: bool,
     ) -> Result<Option<Digest>, RegistryError> {
         let (text, reference) = (name_of(name), format!("/v2/{}/manifests/{}", repository.path(), name_of(name)));
         let accept = media_type::ACCEPTED.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = ApiRequest {
+        let request = ApiRequest {
             headers: &headers,
-            is_look,
+            is_tag_check,
             reference: Some(text),
             is_repeatable: true,
             ..ApiRequest::new("HEAD", repository, &reference, &scopes)
         };
-        match self.session.call(&call) {
+        match self.session.send(&request) {
             Err(error) if error.status == Some(404) => return Ok(None),
             Err(error) if error.status != Some(405) => return Err(error),
             Err(_) => {}
-            Ok(reply) => {
-                let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
-                match (name, announced_digest(&reply.answer).map_err(outside)?) {
+            Ok(response) => {
+                let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
+                match (name, announced_digest(&response.http).map_err(outside)?) {
                     (ManifestName::Digest(digest), announced @ Some(_)) => {
                         let Some(found) = contradiction(announced, digest) else { return Ok(Some(digest.clone())) };
-                        let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
+                        let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
                         return Err(wrong(format!("it says that it has {found} under {digest}")));
                     }
                     // A digest of another algorithm could not be compared with that of the pushed manifest.
@@ -75,24 +75,24 @@ impl Registry {
                 }
             }
         }
-        let reply = match self.session.call(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..call }) {
+        let response = match self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request }) {
             Err(error) if error.status == Some(404) => return Ok(None),
             outcome => outcome?,
         };
-        manifest_type(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
+        manifest_type(&response.http).map_err(complaint(repository, &response, RegistryErrorKind::Protocol))?;
         match name {
-            ManifestName::Digest(digest) if !digest.verifies(&reply.answer.body) => {
-                let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
-                Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&reply.answer.body))))
+            ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
+                let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
+                Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&response.http.body))))
             }
             ManifestName::Digest(digest) => Ok(Some(digest.clone())),
-            ManifestName::Tag(_) => Ok(Some(Digest::of(&reply.answer.body))),
+            ManifestName::Tag(_) => Ok(Some(Digest::of(&response.http.body))),
         }
     }
 
     /// Whether a repository has the manifest that a list names by this digest and media type. One request (HEAD), or a
     /// second one (GET) if the registry does not support HEAD. It is a part of the check before a push; see
-    /// [`Registry::look`].
+    /// [`Registry::manifest_before_push`].
     ///
     /// # Errors
     /// Any failure of the request, and a response about another manifest.
@@ -117,39 +117,39 @@ impl Registry {
         let accept = accept.join(", ");
         let headers = [("Accept", accept.as_str())];
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
-        let call = ApiRequest {
+        let request = ApiRequest {
             headers: &headers,
-            is_look: true,
+            is_tag_check: true,
             reference: Some(digest.as_str()),
             is_repeatable: true,
             ..ApiRequest::new("HEAD", repository, &target, &scopes)
         };
-        let mut outcome = self.session.call(&call);
+        let mut outcome = self.session.send(&request);
         let is_fetched = outcome.as_ref().is_err_and(|error| error.status == Some(405));
         if is_fetched {
-            outcome = self.session.call(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..call });
+            outcome = self.session.send(&ApiRequest { method: "GET", cap: MANIFEST_MAX, ..request });
         }
-        let reply = match outcome {
+        let response = match outcome {
             Err(error) if error.status == Some(404) => return Ok(None),
             outcome => outcome?,
         };
-        if is_html(&reply.answer) {
-            return Err(complaint(repository, &reply, RegistryErrorKind::Protocol)(
+        if is_html(&response.http) {
+            return Err(complaint(repository, &response, RegistryErrorKind::Protocol)(
                 "a web page where a manifest should be".to_owned(),
             ));
         }
         let announced =
-            announced_digest(&reply.answer).map_err(complaint(repository, &reply, RegistryErrorKind::Protocol))?;
+            announced_digest(&response.http).map_err(complaint(repository, &response, RegistryErrorKind::Protocol))?;
         // Digests of different algorithms cannot be compared.
         let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
-        let wrong = complaint(repository, &reply, RegistryErrorKind::Verification);
+        let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
         match announced.filter(is_other) {
             Some(other) => Err(wrong(format!("it says that the manifest {digest} has the digest {other}"))),
-            None if is_fetched && !digest.verifies(&reply.answer.body) => {
-                Err(wrong(format!("the bytes of {digest} have the digest {}", Digest::of(&reply.answer.body))))
+            None if is_fetched && !digest.verifies(&response.http.body) => {
+                Err(wrong(format!("the bytes of {digest} have the digest {}", Digest::of(&response.http.body))))
             }
             None => {
-                Ok(Some(reply.answer.header("Content-Type").map_or_else(String::new, std::borrow::Cow::into_owned)))
+                Ok(Some(response.http.header("Content-Type").map_or_else(String::new, std::borrow::Cow::into_owned)))
             }
         }
     }
@@ -171,13 +171,13 @@ impl Registry {
     ) -> Result<bool, RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), access)];
-        let call = ApiRequest {
+        let request = ApiRequest {
             headers: &[("Accept", "*/*")],
             blob: Some(digest),
             is_repeatable: true,
             ..ApiRequest::new("HEAD", repository, &target, &scopes)
         };
-        match self.session.call(&call) {
+        match self.session.send(&request) {
             Ok(_) => Ok(true),
             Err(error) if error.status == Some(404) => Ok(false),
             Err(error) => Err(error),
@@ -192,28 +192,28 @@ impl Registry {
         let target = format!("/v2/{}/tags/list", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::Pull)];
         let accept = [("Accept", "application/json")];
-        let call = ApiRequest {
+        let request = ApiRequest {
             headers: &accept,
             cap: TAGS_MAX,
             is_repeatable: true,
             ..ApiRequest::new("GET", repository, &target, &scopes)
         };
-        let mut reply = self.session.call(&call)?;
+        let mut response = self.session.send(&request)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
-            let page = TagPage::read(&reply.answer.body)
-                .map_err(|error| reply.answer.quote(&error.to_string()))
+            let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
+            let page = TagPage::read(&response.http.body)
+                .map_err(|error| response.http.quote(&error.to_string()))
                 .map_err(|why| outside(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > COUNT_MAX {
                 return Err(outside(format!("a list of more than {COUNT_MAX} tags")));
             }
-            let Some(next) = self.next_page(&reply).map_err(&outside)? else { return Ok(tags) };
+            let Some(next) = self.next_page(&response).map_err(&outside)? else { return Ok(tags) };
             if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
                 return Err(outside(format!("a list of tags without an end, after {} pages", seen.len())));
             }
-            reply = self.session.call_at(&call, &next, AddressSource::NextPage)?;
+            response = self.session.send_at(&request, &next, AddressSource::NextPage)?;
         }
     }
 
@@ -224,21 +224,21 @@ impl Registry {
     pub fn delete_manifest(&self, repository: &Repository, name: &ManifestName) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/manifests/{}", repository.path(), name_of(name));
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let call = ApiRequest {
+        let request = ApiRequest {
             reference: Some(name_of(name)),
             is_repeatable: true,
             ..ApiRequest::new("DELETE", repository, &target, &scopes)
         };
-        let reply = match self.session.call(&call) {
+        let response = match self.session.send(&request) {
             // The response to the first attempt was lost.
             Err(error) if error.status == Some(404) && error.tries > 1 => return Ok(()),
             outcome => outcome?,
         };
-        if matches!(reply.answer.status, 200 | 202 | 204) {
+        if matches!(response.http.status, 200 | 202 | 204) {
             return Ok(());
         }
-        let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
-        Err(outside(format!("status {} for a manifest to be deleted", reply.answer.status)))
+        let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
+        Err(outside(format!("status {} for a manifest to be deleted", response.http.status)))
     }
 
     /// Deletes a blob. Most registries leave that to their garbage collection. One request.
@@ -248,23 +248,23 @@ impl Registry {
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
         let target = format!("/v2/{}/blobs/{digest}", repository.path());
         let scopes = [Scope::repository(repository.path(), Access::PullPush)];
-        let call = ApiRequest {
+        let request = ApiRequest {
             blob: Some(digest),
             is_repeatable: true,
             ..ApiRequest::new("DELETE", repository, &target, &scopes)
         };
-        let reply = self.session.call(&call)?;
-        if matches!(reply.answer.status, 200 | 202 | 204) {
+        let response = self.session.send(&request)?;
+        if matches!(response.http.status, 200 | 202 | 204) {
             return Ok(());
         }
-        let outside = complaint(repository, &reply, RegistryErrorKind::Protocol);
-        Err(outside(format!("status {} for a blob to be deleted", reply.answer.status)))
+        let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
+        Err(outside(format!("status {} for a blob to be deleted", response.http.status)))
     }
 
-    pub(super) fn next_page(&self, reply: &ApiResponse) -> Result<Option<Url>, String> {
-        let links: Vec<_> = reply.answer.fields("Link").collect();
+    pub(super) fn next_page(&self, response: &ApiResponse) -> Result<Option<Url>, String> {
+        let links: Vec<_> = response.http.fields("Link").collect();
         let Some(next) = links.iter().flat_map(|link| next_links(link)).next() else { return Ok(None) };
-        let place = self.session.resolve_location(reply, next);
+        let place = self.session.resolve_location(response, next);
         place.map(Some).map_err(|why| format!("a Link to its next page that is unusable: {why}"))
     }
 }

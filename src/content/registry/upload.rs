@@ -52,7 +52,7 @@ impl<'a> Uploads<'a> {
         let [own] = self.scopes.clone();
         let scopes = [own, Scope::repository(source.path(), Access::Pull)];
         // Mounting twice does no harm, and the registry discards an upload that is not continued.
-        let response = self.session.call(&ApiRequest {
+        let response = self.session.send(&ApiRequest {
             target: &path,
             scopes: &scopes,
             body: Some(&[]),
@@ -60,10 +60,10 @@ impl<'a> Uploads<'a> {
             is_repeatable: true,
             ..self.step("POST")
         })?;
-        match response.answer.status {
+        match response.http.status {
             201 => {
                 let outside = complaint(self.target, &response, RegistryErrorKind::Protocol);
-                match contradiction(announced_digest(&response.answer).map_err(outside)?, digest) {
+                match contradiction(announced_digest(&response.http).map_err(outside)?, digest) {
                     Some(mounted) => {
                         let wrong = complaint(self.target, &response, RegistryErrorKind::Verification);
                         Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
@@ -81,11 +81,11 @@ impl<'a> Uploads<'a> {
     /// Begins an upload. One request.
     pub(crate) fn begin(&self) -> Result<Upload, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/", self.target.path());
-        let call = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
-        let response = self.session.call(&call)?;
+        let request = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
+        let response = self.session.send(&request)?;
         let outside = complaint(self.target, &response, RegistryErrorKind::Protocol);
-        if response.answer.status != 202 {
-            return Err(outside(format!("status {} for an upload to begin", response.answer.status)));
+        if response.http.status != 202 {
+            return Err(outside(format!("status {} for an upload to begin", response.http.status)));
         }
         self.next_location(&response).map_err(outside)
     }
@@ -102,8 +102,8 @@ impl<'a> Uploads<'a> {
         let range = end.map(|end| format!("{offset}-{end}"));
         let headers: Vec<(&'static str, &str)> =
             [BYTES].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
-        let call = ApiRequest { headers: &headers, ..self.step("PATCH") };
-        let response = self.session.upload(&call, &upload.url, body)?;
+        let request = ApiRequest { headers: &headers, ..self.step("PATCH") };
+        let response = self.session.upload(&request, &upload.url, body)?;
         // The specification requires a Location here. Without one the location does not change.
         Ok(self.next_location(&response).unwrap_or_else(|_| upload.clone()))
     }
@@ -116,8 +116,8 @@ impl<'a> Uploads<'a> {
         body: &mut RequestBody<'_>,
     ) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
-        let call = ApiRequest { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
-        let response = self.session.upload(&call, &url, body)?;
+        let request = ApiRequest { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
+        let response = self.session.upload(&request, &url, body)?;
         self.stored(&response, digest)
     }
 
@@ -125,23 +125,23 @@ impl<'a> Uploads<'a> {
     pub(crate) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         // Not repeatable: after a success the upload no longer exists.
-        let call = ApiRequest { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
-        let response = self.session.call_at(&call, &url, AddressSource::Upload)?;
+        let request = ApiRequest { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
+        let response = self.session.send_at(&request, &url, AddressSource::Upload)?;
         self.stored(&response, digest)
     }
 
     /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
     /// certain.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
-        let call = ApiRequest { is_repeatable: true, ..self.step("GET") };
-        let response = match self.session.call_at(&call, &upload.url, AddressSource::Upload) {
+        let request = ApiRequest { is_repeatable: true, ..self.step("GET") };
+        let response = match self.session.send_at(&request, &upload.url, AddressSource::Upload) {
             // The upload no longer exists, or the registry does not report its progress.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
                 return Ok(None);
             }
             outcome => outcome?,
         };
-        let Some(last) = response.answer.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
+        let Some(last) = response.http.header("Range").as_deref().and_then(last_of) else { return Ok(None) };
         let next = self.next_location(&response).unwrap_or_else(|_| upload.clone());
         // Registries send `0-0` both for no byte and for one byte.
         Ok((last > 0).then(|| (last.saturating_add(1), next)))
@@ -160,17 +160,17 @@ impl<'a> Uploads<'a> {
     }
 
     fn next_location(&self, response: &ApiResponse) -> Result<Upload, String> {
-        let location = response.answer.location().ok_or("no Location for an upload")?;
+        let location = response.http.location().ok_or("no Location for an upload")?;
         let url = self.session.resolve_location(response, &location);
         url.map(|url| Upload { url }).map_err(|why| format!("a Location for an upload that is unusable: {why}"))
     }
 
     fn stored(&self, response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
         let outside = complaint(self.target, response, RegistryErrorKind::Protocol);
-        if !matches!(response.answer.status, 200 | 201 | 204) {
-            return Err(outside(format!("status {} for a blob that was put", response.answer.status)));
+        if !matches!(response.http.status, 200 | 201 | 204) {
+            return Err(outside(format!("status {} for a blob that was put", response.http.status)));
         }
-        match contradiction(announced_digest(&response.answer).map_err(outside)?, digest) {
+        match contradiction(announced_digest(&response.http).map_err(outside)?, digest) {
             Some(stored) => {
                 let wrong = complaint(self.target, response, RegistryErrorKind::Verification);
                 Err(wrong(format!("it says that it stored {stored}, not {digest}")))

@@ -82,7 +82,7 @@ fn picked(request: &CopyRequest<'_>, lines: &[Line]) -> Result<BTreeSet<Digest>,
         if !platforms().any(|own| own.matches(&pick.parsed)) {
             let there: BTreeSet<String> = platforms().map(ToString::to_string).collect();
             return Err(CommandError::NoSuchPlatform {
-                platform: pick.typed.clone(),
+                platform: pick.shown.clone(),
                 sources: request.from.clone(),
                 there: there.into_iter().collect(),
             });

@@ -1,7 +1,6 @@
 //! `push --dry-run`: what a push would do, checked with requests that change nothing.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
@@ -42,13 +41,13 @@ enum RemoteAnswer<'p> {
 /// Every manifest and blob that none of its sources has, and errors of registries.
 pub(crate) fn preview<'p>(
     registry: &Registry,
-    jobs: NonZeroUsize,
     draft: &Draft,
     plan: &'p PushPlan<'p>,
     served: &RemoteState,
 ) -> Result<PushOutcome, CommandError> {
     let queries = queries(plan, served);
-    let answers = tasks::in_order(jobs, &queries, |query| send(registry, plan, query)).map_err(CommandError::of)?;
+    let answers =
+        tasks::in_order(registry.jobs(), &queries, |query| send(registry, plan, query)).map_err(CommandError::of)?;
     let mut missing: Vec<CommandError> = served.failure(plan, NamedBy::Previewed).into_iter().collect();
     let mut present = BTreeSet::new();
     for answer in answers {
@@ -69,7 +68,7 @@ pub(crate) fn preview<'p>(
     }
     let (mounted, copied) = totals(plan, served, &present);
     let (tags, mut warnings) = referrers::by_tag(plan, &referrers::planned(plan, served));
-    let (referrers_tags, more) = referrers::preview(registry, jobs, &tags)?;
+    let (referrers_tags, more) = referrers::preview(registry, &tags)?;
     warnings.extend(more);
     let (tag_changes, changes) = (tag_changes(plan, served), changes(plan, served)?);
     let preview = Some(DryRun { tag_changes, referrers_tags, changes });

@@ -2,7 +2,6 @@
 //! then the list. So no name ever serves a list that is not complete.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
 use crate::core::error::CommandError;
@@ -32,7 +31,7 @@ pub(super) fn send(
     let notice = |line: &str| context.reporter.note(line);
     let sent = plan.missing(&served.children).collect();
     let sender = PushExecutor { guard, ..PushExecutor::new(context, plan, &notice, sent, is_verbose) };
-    let outcome = sender.all(context.jobs, served, moved);
+    let outcome = sender.all(served, moved);
     sender.progress.finish();
     outcome
 }
@@ -71,8 +70,8 @@ pub(crate) fn bring_children(
     let (served, mut listed) = (RemoteState::default(), BTreeSet::new());
     let (notice, sent) = (|line: &str| context.reporter.note(line), plan.missing(&served.children).collect());
     let sender = PushExecutor::new(context, plan, &notice, sent, is_verbose);
-    let outcome = sender.children(context.jobs, &served, &mut listed).and_then(|sent| {
-        let warnings = sender.referrers(context.jobs, &served, &listed)?;
+    let outcome = sender.children(&served, &mut listed).and_then(|sent| {
+        let warnings = sender.referrers(&served, &listed)?;
         Ok(SentContent { warnings, ..sent })
     });
     sender.progress.finish();
@@ -111,35 +110,25 @@ impl<'a> PushExecutor<'a> {
         sent: Vec<&'a PlannedManifest<'a>>,
         is_verbose: bool,
     ) -> PushExecutor<'a> {
-        let PushContext { registry, jobs, clock, reporter } = context;
-        let lag = ReadLag { registry, jobs, clock, notice };
+        let PushContext { registry, clock, reporter } = context;
+        let lag = ReadLag { registry, clock, notice };
         PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, is_verbose, guard: None }
     }
 }
 
 impl PushExecutor<'_> {
     /// Runs all steps.
-    fn all(
-        &self,
-        jobs: NonZeroUsize,
-        served: &RemoteState,
-        moved: &mut Vec<Reference>,
-    ) -> Result<SentContent, CommandError> {
+    fn all(&self, served: &RemoteState, moved: &mut Vec<Reference>) -> Result<SentContent, CommandError> {
         let mut listed = BTreeSet::new();
-        let mut sent = self.children(jobs, served, &mut listed)?;
+        let mut sent = self.children(served, &mut listed)?;
         self.list(served, &mut listed)?;
-        sent.warnings = self.referrers(jobs, served, &listed)?;
+        sent.warnings = self.referrers(served, &listed)?;
         self.names(served, moved)?;
         Ok(sent)
     }
 
     /// Sends blobs and manifests that the list names. `listed` receives those that the registry lists as referrers.
-    fn children(
-        &self,
-        jobs: NonZeroUsize,
-        served: &RemoteState,
-        listed: &mut BTreeSet<Digest>,
-    ) -> Result<SentContent, CommandError> {
+    fn children(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<SentContent, CommandError> {
         let SentContent { mut mounted, mut copied, warnings } = SentContent::default();
         let there = self.plan.puts.iter().filter_map(|put| put.reference.digest().map(|digest| (put, digest)));
         for (put, _) in there.filter(|(_, digest)| !served.is_there && served.children.contains(*digest)) {
@@ -152,7 +141,8 @@ impl PushExecutor<'_> {
         });
         let (bytes, blobs) = sizes.fold((0_u64, 0), |(bytes, blobs), size| (bytes.saturating_add(size), blobs + 1));
         self.progress.total(bytes, blobs);
-        let sent = tasks::in_stages(jobs, &steps, |step| self.step(step)).map_err(CommandError::of)?;
+        let sent =
+            tasks::in_stages(self.context.registry.jobs(), &steps, |step| self.step(step)).map_err(CommandError::of)?;
         for sent in sent {
             match sent {
                 StepResult::Mounted => mounted += 1,
@@ -262,16 +252,11 @@ impl PushExecutor<'_> {
 
     /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
     /// warnings.
-    fn referrers(
-        &self,
-        jobs: NonZeroUsize,
-        served: &RemoteState,
-        listed: &BTreeSet<Digest>,
-    ) -> Result<Vec<String>, CommandError> {
+    fn referrers(&self, served: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
         let mut unlisted = referrers::planned(self.plan, served);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
         let (tags, warnings) = referrers::by_tag(self.plan, &unlisted);
-        let updates = referrers::update(self.context.registry, self.context.clock, jobs, &tags)?;
+        let updates = referrers::update(self.context.registry, self.context.clock, &tags)?;
         updates.iter().filter_map(|update| update.as_ref().ok()).for_each(|tag| self.say(format_args!("put {tag}")));
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
     }

@@ -1,7 +1,5 @@
 //! What a push is given.
 
-use std::num::NonZeroUsize;
-
 use crate::content::registry::Registry;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
@@ -40,8 +38,6 @@ pub(crate) struct PushOptions {
 pub(crate) struct PushContext<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
-    /// The maximum of concurrent requests.
-    pub(crate) jobs: NonZeroUsize,
     /// The clock that repeats wait by.
     pub(crate) clock: &'a dyn Clock,
     /// Receives the progress.

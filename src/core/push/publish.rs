@@ -1,7 +1,5 @@
 //! Publishing a draft: plans it, looks at the repositories, and sends what they lack or shows what would be sent.
 
-use std::num::NonZeroUsize;
-
 use crate::auth::Access;
 use crate::content::registry::{Expected, Registry};
 use crate::core::error::CommandError;
@@ -57,15 +55,15 @@ impl<'a> Push<'a> {
     /// Errors of registries, and missing images or blobs.
     pub(crate) fn run(self) -> Result<PushOutcome, CommandError> {
         let Push { context, draft, options, plans, warnings } = self;
-        let PushContext { registry, jobs, .. } = context;
+        let PushContext { registry, .. } = context;
         let before = registry.requests();
         announce_all(context, draft, &plans, options.dry_run);
-        let collector = Collector { registry, jobs, filter: &options.referrers };
+        let collector = Collector { registry, filter: &options.referrers };
         let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
         let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
-        let publisher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
+        let publisher = Pusher { registry, draft, is_dry_run: options.dry_run };
         let others = plans.others.iter().map(|plan| publisher.look(plan)).collect::<Result<_, _>>()?;
         let targets = PushTargets { others, own: publisher.look(&plans.own)? };
         let list = &draft.reference;
@@ -110,7 +108,7 @@ impl<'a> Push<'a> {
     }
 }
 
-fn announce(registry: &Registry, jobs: NonZeroUsize, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {
+fn announce(registry: &Registry, draft: &Draft, plan: &PushPlan<'_>, is_dry_run: bool) {
     let target = plan.target.repository();
     registry.announce(target, if is_dry_run { Access::Pull } else { Access::PullPush });
     for source in plan.blobs.iter().flat_map(|blob| &blob.sources) {
@@ -121,11 +119,11 @@ fn announce(registry: &Registry, jobs: NonZeroUsize, draft: &Draft, plan: &PushP
     let is_known = draft.remote_digest.as_ref() == Some(&plan.list.digest);
     let reads = if is_known { plan.children.len() } else { in_place } + plan.tags.len();
     let writes = if is_dry_run || is_known { 0 } else { plan.blobs.len() };
-    let (reads, writes) = (reads.min(jobs.get()), writes.min(jobs.get()));
+    let (reads, writes) = (reads.min(registry.jobs().get()), writes.min(registry.jobs().get()));
     registry.expect(target, Expected { reads, writes, writes_follow: true });
 }
 
 /// Says what publishing in all repositories is going to need.
 pub(super) fn announce_all(context: PushContext<'_>, draft: &Draft, plans: &PushPlans<'_>, is_dry_run: bool) {
-    plans.each().for_each(|plan| announce(context.registry, context.jobs, draft, plan, is_dry_run));
+    plans.each().for_each(|plan| announce(context.registry, draft, plan, is_dry_run));
 }

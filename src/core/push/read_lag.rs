@@ -1,7 +1,6 @@
 //! Registries with delayed reads. A registry that is replicated over several machines may accept a manifest, and a
 //! moment later refuse the list that names it. The list is then put again.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::content::registry::Registry;
@@ -26,7 +25,6 @@ const INVALID: &str = "MANIFEST_INVALID";
 /// Puts lists in a registry that may need time to know their manifests.
 pub(crate) struct ReadLag<'a> {
     pub(crate) registry: &'a Registry,
-    pub(crate) jobs: NonZeroUsize,
     pub(crate) clock: &'a dyn Clock,
     /// Prints a line on stderr.
     pub(crate) notice: &'a (dyn Fn(&str) + Sync),
@@ -70,7 +68,7 @@ impl ReadLag<'_> {
 
     /// Whether the registry serves all of them. A failed check counts as no, and the failure of `put` is reported.
     fn are_there(&self, sent: &[&PlannedManifest<'_>]) -> bool {
-        let is_there = tasks::in_order(self.jobs, sent, |manifest| {
+        let is_there = tasks::in_order(self.registry.jobs(), sent, |manifest| {
             let Some(digest) = manifest.reference.digest() else { return Ok(false) };
             self.registry.has_child(manifest.reference.repository(), digest, manifest.media_type)
         });

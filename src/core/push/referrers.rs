@@ -6,7 +6,6 @@
 //! read back, and a lost entry is added again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
@@ -104,10 +103,9 @@ pub(crate) fn by_tag(plan: &PushPlan<'_>, manifests: &[Referrer<'_>]) -> (Vec<Re
 pub(crate) fn update(
     registry: &Registry,
     clock: &dyn Clock,
-    jobs: NonZeroUsize,
     tags: &[ReferrersTag],
 ) -> Result<Vec<TagUpdate>, CommandError> {
-    tasks::in_order(jobs, tags, |tag| tag.update(registry, clock)).map_err(CommandError::of)
+    tasks::in_order(registry.jobs(), tags, |tag| tag.update(registry, clock)).map_err(CommandError::of)
 }
 
 /// What a push would do to the referrers tags; empty if the registry has a referrers API.
@@ -116,10 +114,9 @@ pub(crate) fn update(
 /// Failed requests.
 pub(crate) fn preview(
     registry: &Registry,
-    jobs: NonZeroUsize,
     tags: &[ReferrersTag],
 ) -> Result<(Vec<TagChange>, Vec<String>), CommandError> {
-    let previews = tasks::in_order(jobs, tags, |tag| tag.preview(registry)).map_err(CommandError::of)?;
+    let previews = tasks::in_order(registry.jobs(), tags, |tag| tag.preview(registry)).map_err(CommandError::of)?;
     let (mut changes, mut warnings) = (Vec::new(), Vec::new());
     for preview in previews.into_iter().flatten() {
         match preview {
@@ -203,7 +200,7 @@ impl ReferrersTag {
     }
 
     fn content(&self, registry: &Registry) -> Result<TagContent, RegistryError> {
-        let served = match registry.look(&self.tag) {
+        let served = match registry.manifest_before_push(&self.tag) {
             Ok(served) => served,
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(TagContent::Nothing),
             Err(error) => return Err(error),

@@ -6,7 +6,6 @@
 //! children that this run sends itself need no request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::core::error::CommandError;
@@ -104,12 +103,7 @@ impl RemoteState {
 ///
 /// # Errors
 /// Failed requests, and for a dry run content that cannot be read.
-pub(crate) fn look(
-    registry: &Registry,
-    jobs: NonZeroUsize,
-    plan: &PushPlan<'_>,
-    is_dry_run: bool,
-) -> Result<RemoteState, CommandError> {
+pub(crate) fn look(registry: &Registry, plan: &PushPlan<'_>, is_dry_run: bool) -> Result<RemoteState, CommandError> {
     let looker = StateReader { registry, plan, is_dry_run };
     let mut descendants = Descendants::of(plan)?;
     // The first request alone: after it the registry's login is known.
@@ -131,7 +125,8 @@ pub(crate) fn look(
         let questions =
             tags.drain(..).map(StateQuery::Tag).chain(children.into_iter().map(Box::new).map(StateQuery::Child));
         let questions: Vec<StateQuery<'_>> = questions.chain(referrers.drain(..).map(StateQuery::Referrer)).collect();
-        let answers = tasks::in_order(jobs, &questions, |query| looker.send(query)).map_err(CommandError::of)?;
+        let answers =
+            tasks::in_order(registry.jobs(), &questions, |query| looker.send(query)).map_err(CommandError::of)?;
         for (query, answer) in questions.into_iter().zip(answers) {
             match (query, answer) {
                 (StateQuery::Child(child), StateResponse::Child(presence)) => descendants.note(*child, presence)?,
@@ -155,13 +150,9 @@ pub(crate) fn look(
 ///
 /// # Errors
 /// What stands in the way of an exchange.
-pub(crate) fn tags(
-    registry: &Registry,
-    jobs: NonZeroUsize,
-    plan: &PushPlan<'_>,
-) -> Result<Vec<TagState>, CommandError> {
+pub(crate) fn tags(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<TagState>, CommandError> {
     let looker = StateReader { registry, plan, is_dry_run: false };
-    tasks::in_order(jobs, &plan.tags, |tag| looker.tag(tag)).map_err(CommandError::of)
+    tasks::in_order(registry.jobs(), &plan.tags, |tag| looker.tag(tag)).map_err(CommandError::of)
 }
 
 /// A child to check.
@@ -297,7 +288,7 @@ impl StateReader<'_> {
         let target = self.plan.target;
         // A name with a tag and a digest would be fetched by its digest; here the tag is of interest.
         let tag = target.tag().and_then(|tag| tags::tagged(target, tag));
-        let served = match self.registry.look(tag.as_ref().unwrap_or(target)) {
+        let served = match self.registry.manifest_before_push(tag.as_ref().unwrap_or(target)) {
             Ok(served) => served,
             Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok((TagState::Nothing, None)),
             Err(error) if self.is_tolerated(&error) || error.kind == RegistryErrorKind::Verification => {
@@ -312,7 +303,7 @@ impl StateReader<'_> {
     }
 
     fn tag(&self, tag: &Reference) -> Result<TagState, CommandError> {
-        match self.registry.look_at_tag(self.plan.target.repository(), tag.tag().unwrap_or_default()) {
+        match self.registry.digest_before_push(self.plan.target.repository(), tag.tag().unwrap_or_default()) {
             Ok(None) => Ok(TagState::Nothing),
             Ok(Some(digest)) if digest == self.plan.list.digest => Ok(TagState::This),
             Ok(Some(digest)) => Ok(TagState::Other(digest)),
@@ -345,7 +336,7 @@ impl StateReader<'_> {
         let is_index = manifest::ManifestKind::of(&descriptor.media_type) == Some(manifest::ManifestKind::List);
         // The children of an index that can be sent are known from its bytes.
         let found = if is_index && !is_sendable {
-            self.registry.look(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
+            self.registry.manifest_before_push(&repository.at_digest(&descriptor.digest)).map(Presence::Index)
         } else {
             let found = self.registry.has_child(repository, &descriptor.digest, &descriptor.media_type);
             found.map(|is_there| if is_there { Presence::Present } else { Presence::Missing })

@@ -1,8 +1,6 @@
 //! Publishes a list in several repositories: those that `--tag` names in full, then its own. All are checked before
 //! anything is sent, and each is completed before the next.
 
-use std::num::NonZeroUsize;
-
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
@@ -75,7 +73,6 @@ impl<'p> PushTargets<'p> {
 
 pub(super) struct Pusher<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) jobs: NonZeroUsize,
     pub(super) draft: &'a Draft,
     pub(super) is_dry_run: bool,
 }
@@ -83,14 +80,14 @@ pub(super) struct Pusher<'a> {
 impl Pusher<'_> {
     pub(super) fn look<'p>(&self, plan: &'p PushPlan<'p>) -> Result<PushTarget<'p>, CommandError> {
         let before = self.registry.requests();
-        let served = remote_state::look(self.registry, self.jobs, plan, self.is_dry_run)?;
+        let served = remote_state::look(self.registry, plan, self.is_dry_run)?;
         Ok(PushTarget { plan, served, requests: self.registry.requests().saturating_sub(before) })
     }
 
     /// Finds out what a push would send. Reports the errors of all repositories.
     pub(super) fn preview(&self, targets: &PushTargets<'_>) -> Result<PushOutcome, CommandError> {
         let preview = |target: &PushTarget<'_>| {
-            self.counted(target, || dry_run::preview(self.registry, self.jobs, self.draft, target.plan, &target.served))
+            self.counted(target, || dry_run::preview(self.registry, self.draft, target.plan, &target.served))
         };
         let (mut others, mut failures) = (Vec::new(), Vec::new());
         for target in &targets.others {

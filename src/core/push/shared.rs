@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
@@ -61,7 +60,7 @@ pub(crate) fn publish(
         let draft = draft_of(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
         let draft = if options.tags.iter().filter_map(TagArg::reference).any(is_elsewhere) {
-            with_manifests(context.registry, context.jobs, draft)?
+            with_manifests(context.registry, draft)?
         } else {
             draft
         };
@@ -84,10 +83,10 @@ pub(crate) fn publish(
 ///
 /// # Errors
 /// What a registry says, and an image that it does not have.
-pub(crate) fn with_manifests(registry: &Registry, jobs: NonZeroUsize, mut draft: Draft) -> Result<Draft, CommandError> {
+pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
     let list = draft.reference.clone();
     let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
-    let fetched = tasks::in_order(jobs, &keyed, |(key, entry)| {
+    let fetched = tasks::in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
         match fetch::listed(registry, &list, &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
@@ -137,19 +136,19 @@ impl<'a> Attempt<'a> {
 
     fn run(self) -> Result<Attempted, CommandError> {
         let Attempt { context, draft, options, plans, warnings } = self;
-        let PushContext { registry, jobs, .. } = context;
+        let PushContext { registry, .. } = context;
         // The images are in the list's repository: nothing is looked for unless there is another one.
         let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let collector = Collector { registry, jobs, filter: &options.referrers };
+        let collector = Collector { registry, filter: &options.referrers };
         let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
         announce_all(context, draft, &plans, options.dry_run);
-        let pusher = Pusher { registry, jobs, draft, is_dry_run: options.dry_run };
+        let pusher = Pusher { registry, draft, is_dry_run: options.dry_run };
         let own = if options.dry_run {
             pusher.look(&plans.own)?
         } else {
-            let served = RemoteState::of_tags(remote_state::tags(registry, jobs, &plans.own)?);
+            let served = RemoteState::of_tags(remote_state::tags(registry, &plans.own)?);
             PushTarget { plan: &plans.own, served, requests: 0 }
         };
         if !options.dry_run
@@ -192,7 +191,7 @@ fn put_list(
     if is_put.as_ref().is_err_and(|failure| !read_lag::is_lag(failure)) {
         return is_put.map(|()| None);
     }
-    let missing = missing(context.registry, context.jobs, plan)?;
+    let missing = missing(context.registry, plan)?;
     match (missing.is_empty(), is_put) {
         (true, outcome) => outcome.map(|()| None),
         (false, _) => {
@@ -213,20 +212,21 @@ fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
 }
 
 /// The children that the repository does not have. Each is looked for once.
-fn missing(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
+fn missing(registry: &Registry, plan: &PushPlan<'_>) -> Result<Vec<Descriptor>, CommandError> {
     let mut seen = BTreeSet::new();
     let lines = plan.children.iter().map(|child| &child.entry.descriptor);
     let lines: Vec<&Descriptor> = lines.filter(|line| seen.insert(line.digest.clone())).collect();
     let repository = plan.target.repository();
-    let is_missing =
-        tasks::in_order(jobs, &lines, |line| match registry.child_type(repository, &line.digest, &line.media_type) {
+    let is_missing = tasks::in_order(registry.jobs(), &lines, |line| {
+        match registry.child_type(repository, &line.digest, &line.media_type) {
             Ok(None) => Ok(true),
             Ok(Some(served)) if ManifestKind::of(&served) == Some(ManifestKind::List) => {
                 Err(nested(&repository.at_digest(&line.digest)))
             }
             Ok(Some(_)) => Ok(false),
             Err(error) => Err(CommandError::from(error)),
-        });
+        }
+    });
     let is_missing = is_missing.map_err(CommandError::of)?;
     Ok(lines.into_iter().zip(is_missing).filter(|(_, is_missing)| *is_missing).map(|(line, _)| line.clone()).collect())
 }

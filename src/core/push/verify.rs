@@ -2,7 +2,6 @@
 //! must be served with its digest, and the repository must have every blob.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
@@ -25,7 +24,7 @@ use crate::reference::Reference;
 pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Result<Verified, CommandError> {
     let mut all = Verified::default();
     for plan in plans.each() {
-        let Verified { names, manifests, blobs } = verify(context.registry, context.jobs, plan)?;
+        let Verified { names, manifests, blobs } = verify(context.registry, plan)?;
         all = Verified { names: all.names + names, manifests: all.manifests + manifests, blobs: all.blobs + blobs };
     }
     let Verified { names, manifests, blobs } = all;
@@ -39,8 +38,8 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
 /// # Errors
 /// [`CommandError::Unverified`] for the first name, manifest or blob that is not served as it was sent, and failed
 /// requests.
-pub(crate) fn verify(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_>) -> Result<Verified, CommandError> {
-    let reader = Reader { registry, jobs, plan };
+pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<Verified, CommandError> {
+    let reader = Reader { registry, plan };
     let names = reader.names()?;
     let (manifests, blobs) = reader.manifests()?;
     reader.blobs(&blobs)?;
@@ -49,7 +48,6 @@ pub(crate) fn verify(registry: &Registry, jobs: NonZeroUsize, plan: &PushPlan<'_
 
 struct Reader<'a> {
     registry: &'a Registry,
-    jobs: NonZeroUsize,
     plan: &'a PushPlan<'a>,
 }
 
@@ -58,7 +56,7 @@ impl Reader<'_> {
     fn names(&self) -> Result<usize, CommandError> {
         let by_digest = self.plan.target.repository().at_digest(&self.plan.list.digest);
         let names = if self.plan.tags.is_empty() { std::slice::from_ref(&by_digest) } else { &self.plan.tags };
-        let checked = tasks::in_order(self.jobs, names, |name| {
+        let checked = tasks::in_order(self.registry.jobs(), names, |name| {
             let served = self.fetched(name)?;
             if served.bytes == self.plan.list.bytes {
                 return Ok(());
@@ -86,7 +84,7 @@ impl Reader<'_> {
             }
             level.iter().try_for_each(|_| size.count_descriptor(self.plan.target))?;
             let fetch = |digest: &Digest| self.fetched(&repository.at_digest(digest));
-            let fetched = tasks::in_order(self.jobs, &level, fetch).map_err(CommandError::of)?;
+            let fetched = tasks::in_order(self.registry.jobs(), &level, fetch).map_err(CommandError::of)?;
             level.clear();
             for FetchedManifest { media_type, bytes, .. } in fetched {
                 let kind = manifest::served_type(&media_type, &bytes)?.and_then(ManifestKind::of);
@@ -104,13 +102,14 @@ impl Reader<'_> {
     fn blobs(&self, blobs: &BTreeSet<Digest>) -> Result<(), CommandError> {
         let repository = self.plan.target.repository();
         let blobs: Vec<&Digest> = blobs.iter().collect();
-        let checked = tasks::in_order(self.jobs, &blobs, |blob| match self.registry.has_blob(repository, blob)? {
-            true => Ok(()),
-            false => {
-                let what = format!("the blob {repository}@{blob}");
-                Err(CommandError::Unverified { what, why: "the registry does not have it".to_owned() })
-            }
-        });
+        let checked =
+            tasks::in_order(self.registry.jobs(), &blobs, |blob| match self.registry.has_blob(repository, blob)? {
+                true => Ok(()),
+                false => {
+                    let what = format!("the blob {repository}@{blob}");
+                    Err(CommandError::Unverified { what, why: "the registry does not have it".to_owned() })
+                }
+            });
         checked.map_err(CommandError::of).map(drop)
     }
 

@@ -1,7 +1,5 @@
 //! The referrers of a list that is pushed, from the repositories where its images are.
 
-use std::num::NonZeroUsize;
-
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::referrers::discover::{Discovery, FoundReferrer, Subject};
@@ -14,7 +12,6 @@ use crate::reference::{Reference, Repository};
 pub(crate) struct Collector<'a> {
     pub(crate) registry: &'a Registry,
     /// How many requests may run at once.
-    pub(crate) jobs: NonZeroUsize,
     pub(crate) filter: &'a ReferrerFilter,
 }
 
@@ -53,7 +50,7 @@ impl Collector<'_> {
     }
 
     fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
-        Discovery::new(self.registry, self.jobs, policy, &self.filter.types).find(subjects)
+        Discovery::new(self.registry, policy, &self.filter.types).find(subjects)
     }
 }
 

@@ -3,7 +3,6 @@
 //! Never by a list of tags.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
@@ -63,7 +62,6 @@ pub(crate) struct Subject {
 /// Finds referrers.
 pub(crate) struct Discovery<'a> {
     registry: &'a Registry,
-    jobs: NonZeroUsize,
     /// Which of them are wanted.
     policy: ReferrersPolicy,
     /// Only these artifact types; all where there are none.
@@ -92,13 +90,8 @@ enum Query<'q> {
 
 impl<'a> Discovery<'a> {
     /// Sends nothing.
-    pub(crate) fn new(
-        registry: &'a Registry,
-        jobs: NonZeroUsize,
-        policy: ReferrersPolicy,
-        types: &'a [String],
-    ) -> Discovery<'a> {
-        Discovery { registry, jobs, policy, types, without_api: Mutex::default() }
+    pub(crate) fn new(registry: &'a Registry, policy: ReferrersPolicy, types: &'a [String]) -> Discovery<'a> {
+        Discovery { registry, policy, types, without_api: Mutex::default() }
     }
 
     /// The referrers of these manifests, those of the referrers too, each once; an index after what it names.
@@ -145,7 +138,8 @@ impl<'a> Discovery<'a> {
         let others: Vec<Query<'_>> = others.into_iter().map(Query::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for wave in [first, others] {
-            let found = tasks::in_order(self.jobs, &wave, |query| self.ask(query)).map_err(CommandError::of)?;
+            let found =
+                tasks::in_order(self.registry.jobs(), &wave, |query| self.ask(query)).map_err(CommandError::of)?;
             listed.extend(found.into_iter().flatten());
         }
         Ok(listed)
@@ -233,7 +227,8 @@ impl<'a> Discovery<'a> {
                 tags.extend(tag);
             }
         }
-        let fetched = tasks::in_order(self.jobs, &order, |subject| self.fetch(subject)).map_err(CommandError::of)?;
+        let fetched =
+            tasks::in_order(self.registry.jobs(), &order, |subject| self.fetch(subject)).map_err(CommandError::of)?;
         let mut level = Vec::new();
         for (referrer, manifest) in order.into_iter().zip(fetched) {
             let (Some((subject, tags)), Some(manifest)) = (about.remove(&referrer), manifest) else { continue };

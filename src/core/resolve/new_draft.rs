@@ -1,7 +1,5 @@
 //! From sources to a draft: a new one, or one that is there with the sources put in.
 
-use std::num::NonZeroUsize;
-
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::request::SourceFilter;
@@ -61,12 +59,11 @@ impl DraftSources<'_> {
 /// What the registry says; [`CommandError::NotAList`] for a tag of one image.
 pub(crate) fn of_published(
     registry: &Registry,
-    jobs: NonZeroUsize,
     list: &Reference,
     progress: &(dyn Fn(FetchEvent<'_>) + Sync),
 ) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
-    let resolver = Resolver { registry, jobs, wanted: &filter, before: None, targets, beside: None, progress };
+    let resolver = Resolver { registry, wanted: &filter, before: None, targets, beside: None, progress };
     let sources = resolver.resolve(&[&Ok(list.clone())], &[])?;
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));

@@ -4,7 +4,6 @@
 //! child is described as its index describes it. BuildKit's attestations are included with their image.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::content::registry::{Expected, FetchedManifest, Registry};
@@ -30,8 +29,6 @@ use crate::reference::{Reference, Repository};
 pub(crate) struct Resolver<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
-    /// The maximum of concurrent requests.
-    pub(crate) jobs: NonZeroUsize,
     /// Which platforms are used, and whether attestations are kept.
     pub(crate) wanted: &'a SourceFilter,
     /// The draft whose entries need not be fetched again.
@@ -121,7 +118,7 @@ impl Resolver<'_> {
         };
         let beside = self.beside.iter().map(|beside| FirstTask::Beside(*beside));
         let wave: Vec<FirstTask<'_>> = requests.iter().map(FirstTask::Source).chain(beside).collect();
-        let found = tasks::in_order(self.jobs, &wave, |task| match task {
+        let found = tasks::in_order(self.registry.jobs(), &wave, |task| match task {
             FirstTask::Source(request) => first(request),
             FirstTask::Beside(work) => {
                 work();
@@ -166,7 +163,7 @@ impl Resolver<'_> {
         for image in &wanted {
             self.registry.announce(image.repository(), Access::Pull);
             let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
-            let reads = together.count().min(self.jobs.get());
+            let reads = together.count().min(self.registry.jobs().get());
             self.registry.expect(image.repository(), Expected::reads(reads));
         }
     }
@@ -214,7 +211,7 @@ impl Resolver<'_> {
         let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
         let size_so_far: &ResolvedSize = size;
         (self.progress)(FetchEvent::More(children.len()));
-        let results = tasks::in_order(self.jobs, children, |child| match names.get(child.source) {
+        let results = tasks::in_order(self.registry.jobs(), children, |child| match names.get(child.source) {
             Some(Some(name)) => {
                 let found = self.child(platforms, child, name, size_so_far);
                 (self.progress)(FetchEvent::Fetched(&child.reference));
@@ -301,7 +298,7 @@ impl Resolver<'_> {
                 reused.iter().flat_map(|reused| &reused.entries).filter_map(|entry| runs_on(&entry.descriptor));
             let there: BTreeSet<String> = platforms_of(sources).into_iter().chain(reused).collect();
             return Err(CommandError::NoSuchPlatform {
-                platform: pick.typed.clone(),
+                platform: pick.shown.clone(),
                 sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 there: there.into_iter().collect(),
             });
@@ -309,7 +306,7 @@ impl Resolver<'_> {
         match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
             Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.reference.to_string())),
             Some(source) => {
-                let picks: Vec<&str> = picks.iter().map(|pick| pick.typed.as_str()).collect();
+                let picks: Vec<&str> = picks.iter().map(|pick| pick.shown.as_str()).collect();
                 Err(CommandError::NoSuchPlatform {
                     platform: picks.join(","),
                     sources: source.reference.to_string(),

@@ -19,7 +19,7 @@ use crate::reference::Reference;
 pub(super) fn pick(entry: &SpecEntry) -> Option<PlatformFilter> {
     let given = entry.platform.as_ref()?;
     let parsed = Platform { os_features: Vec::new(), features: Vec::new(), ..given.clone() };
-    (parsed != Platform::default()).then(|| PlatformFilter { typed: given.to_string(), parsed })
+    (parsed != Platform::default()).then(|| PlatformFilter { shown: given.to_string(), parsed })
 }
 
 pub(super) fn has_attestations(source: &ResolvedSource) -> bool {
@@ -45,7 +45,7 @@ pub(super) fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> 
         && !is_lost(pick)
     {
         return Err(CommandError::NoSuchPlatform {
-            platform: pick.typed.clone(),
+            platform: pick.shown.clone(),
             sources: source.reference.to_string(),
             there: sources::platforms_of(std::slice::from_ref(source)),
         });

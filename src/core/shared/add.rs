@@ -61,12 +61,13 @@ pub(crate) fn store(
     let mut plan = PushPlan::new(draft, Form::Oci, &[])?;
     let mut warnings = Vec::new();
     if !plan.puts.is_empty() {
-        let (registry, jobs) = (context.registry, context.jobs);
-        let collector = Collector { registry, jobs, filter: &options.referrers };
+        let registry = context.registry;
+        let collector = Collector { registry, filter: &options.referrers };
         let referrers = collector.collect(draft, &plan.list.digest, &[repository])?;
         plan.add_referrers(&referrers)?;
         warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
     }
-    let stored = tasks::in_order(context.jobs, entries, |new| drafts.put(&new.entry).map_err(CommandError::from));
+    let stored =
+        tasks::in_order(context.registry.jobs(), entries, |new| drafts.put(&new.entry).map_err(CommandError::from));
     Ok((stored.map_err(CommandError::of)?, warnings))
 }

@@ -29,7 +29,7 @@ pub(crate) fn delete(
     run: &Run,
     entries: &[FoundEntry],
 ) -> CleanedUp {
-    let drafts = RegistryDrafts::new(context.registry, context.jobs, repository, run);
+    let drafts = RegistryDrafts::new(context.registry, repository, run);
     let mut cleaned = CleanedUp::default();
     let mut kept: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for found in entries {
@@ -80,7 +80,7 @@ pub(crate) fn served(
 ) -> Result<BTreeMap<String, bool>, CommandError> {
     let lists: BTreeSet<&str> = entries.iter().map(|found| found.entry.name.list.as_str()).collect();
     let lists: Vec<&str> = lists.into_iter().collect();
-    let lines = tasks::in_order(context.jobs, &lists, |list| lines_of(context, repository, list));
+    let lines = tasks::in_order(context.registry.jobs(), &lists, |list| lines_of(context, repository, list));
     let lines: BTreeMap<&str, Vec<Descriptor>> = lists.iter().copied().zip(lines.map_err(CommandError::of)?).collect();
     let is_served = |found: &FoundEntry| {
         let lines = lines.get(found.entry.name.list.as_str());
@@ -105,5 +105,5 @@ fn lines_of(context: GatherContext<'_>, repository: &Repository, list: &str) -> 
 
 /// The digest that the list's tag has now, if it has one. A look that fails shows nothing.
 pub(crate) fn now_at(context: GatherContext<'_>, list: &Reference) -> Option<Digest> {
-    context.registry.look_at_tag(list.repository(), list.tag()?).ok().flatten()
+    context.registry.digest_before_push(list.repository(), list.tag()?).ok().flatten()
 }

@@ -2,7 +2,6 @@
 //! cannot be known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crate::content::registry::Registry;
@@ -101,7 +100,6 @@ pub(crate) struct Gathered {
 #[derive(Clone, Copy)]
 pub(crate) struct GatherContext<'a> {
     pub(crate) registry: &'a Registry,
-    pub(crate) jobs: NonZeroUsize,
     pub(crate) clock: &'a dyn Clock,
     /// Prints a line on stderr.
     pub(crate) note: &'a (dyn Fn(&str) + Sync),
@@ -153,7 +151,7 @@ struct Gatherer<'a> {
 
 impl<'a> Gatherer<'a> {
     fn new(context: GatherContext<'a>, options: &'a GatherOptions<'a>) -> Gatherer<'a> {
-        let drafts = RegistryDrafts::new(context.registry, context.jobs, options.list.repository(), options.run);
+        let drafts = RegistryDrafts::new(context.registry, options.list.repository(), options.run);
         let list = options.list.tag().unwrap_or_default();
         let (found, own, rejected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Gatherer { context, options, drafts, list, found, own, rejected }
@@ -181,7 +179,7 @@ impl<'a> Gatherer<'a> {
             self.last()?;
         }
         let unseen = self.options.own.iter().filter(|_| !is_own_seen).map(OwnEntry::shown);
-        let missing = self.missing().map(|wanted| wanted.typed.clone()).chain(unseen).collect();
+        let missing = self.missing().map(|wanted| wanted.shown.clone()).chain(unseen).collect();
         Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
     }
 
@@ -242,7 +240,7 @@ impl<'a> Gatherer<'a> {
         let old = old.map(|(tag, own)| (tag.clone(), own.entry.name.clone()));
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(old);
         let names: Vec<(String, EntryName)> = names.collect();
-        let digests = tasks::in_order(self.context.jobs, &names, |(tag, _)| self.drafts.digest_of(tag));
+        let digests = tasks::in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.digest_of(tag));
         let digests = digests.map_err(several)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
@@ -387,7 +385,7 @@ impl<'a> Gatherer<'a> {
             return;
         }
         *noted = now;
-        let missing: Vec<&str> = self.missing().map(|wanted| wanted.typed.as_str()).collect();
+        let missing: Vec<&str> = self.missing().map(|wanted| wanted.shown.as_str()).collect();
         if missing.is_empty() {
             return (self.context.note)("waiting until the registry serves the entry that this job has stored");
         }

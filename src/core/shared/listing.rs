@@ -1,7 +1,5 @@
 //! All entries that a repository has, of any list and run.
 
-use std::num::NonZeroUsize;
-
 use crate::core::error::CommandError;
 use crate::core::shared::gather::GatherContext;
 use crate::drafts::registry::{EntryLookup, Expected, FoundEntry, RegistryDrafts, RejectedEntry, Run, TagParts};
@@ -27,11 +25,12 @@ pub(crate) fn entries(
     list: Option<&str>,
 ) -> Result<Vec<ListedEntry>, CommandError> {
     let run = Run::default();
-    let jobs: NonZeroUsize = context.jobs;
-    let drafts = RegistryDrafts::new(context.registry, jobs, repository, &run);
+    let drafts = RegistryDrafts::new(context.registry, repository, &run);
     let tags = drafts.tags()?.into_iter().filter(|(_, parts)| list.is_none_or(|list| parts.is_of(list)));
     let tags: Vec<(String, TagParts)> = tags.collect();
-    let found = tasks::in_order(jobs, &tags, |(tag, _)| drafts.lookup(tag, Expected::Any).map_err(CommandError::from));
+    let found = tasks::in_order(context.registry.jobs(), &tags, |(tag, _)| {
+        drafts.lookup(tag, Expected::Any).map_err(CommandError::from)
+    });
     let found = tags.into_iter().zip(found.map_err(CommandError::of)?);
     Ok(found
         .filter_map(|((_, parts), lookup)| match lookup {

@@ -1,7 +1,6 @@
 //! Entries in a repository: put, fetched, listed and deleted, one request each wherever a registry allows it.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
@@ -16,7 +15,6 @@ use crate::reference::{Reference, Repository};
 /// The entries of one repository.
 pub struct RegistryDrafts<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) jobs: NonZeroUsize,
     pub(super) repository: &'a Repository,
     pub(super) run: &'a Run,
 }
@@ -138,13 +136,8 @@ fn no_entry(why: &NoEntry) -> String {
 
 impl<'a> RegistryDrafts<'a> {
     /// The entries of this repository, as the run sees them. Does no I/O.
-    pub fn new(
-        registry: &'a Registry,
-        jobs: NonZeroUsize,
-        repository: &'a Repository,
-        run: &'a Run,
-    ) -> RegistryDrafts<'a> {
-        RegistryDrafts { registry, jobs, repository, run }
+    pub fn new(registry: &'a Registry, repository: &'a Repository, run: &'a Run) -> RegistryDrafts<'a> {
+        RegistryDrafts { registry, repository, run }
     }
 
     /// Stores an entry under its tag, in place of the one that was there. The same entry again changes nothing.
@@ -280,7 +273,7 @@ impl<'a> RegistryDrafts<'a> {
         list: &str,
     ) -> Result<Vec<EntryLookup>, Vec<RegistryError>> {
         let run = self.run.id.as_deref();
-        tasks::in_order(self.jobs, tags, |(tag, name)| {
+        tasks::in_order(self.registry.jobs(), tags, |(tag, name)| {
             self.lookup(tag, name.as_ref().map_or(Expected::Run(list, run), Expected::Name))
         })
     }

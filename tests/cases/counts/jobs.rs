@@ -55,8 +55,8 @@ fn the_variable_is_the_bound_where_there_is_no_flag() {
 #[test]
 fn without_either_a_bound_is_kept() {
     let fixture = Fixture::new(40);
-    let found = connections(&fixture, &fixture.create_command(&[]), ("GET", "/blobs/"), 16);
-    assert!((16..=16 + SEARCH).contains(&found), "{found}");
+    let found = connections(&fixture, &fixture.create_command(&[]), ("GET", "/blobs/"), 24);
+    assert!((24..=24 + SEARCH).contains(&found), "{found}");
 }
 
 #[test]

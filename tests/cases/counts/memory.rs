@@ -15,8 +15,9 @@ fn a_thousand_entries_are_pushed_within_10_mb() {
     let fixture = Fixture::new(1000).created();
     // Held at its last request, the push has done all its work and can be looked at.
     fixture.registry.fault(Rule::on("PUT", &format!("{TARGET}/manifests/1")), Fault::Hang);
-    let mut child =
-        fixture.push_command(&[]).to_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    // Each connection takes some 250 kB, so their number is fixed: this is about the entries.
+    let push = fixture.push_command(&["--jobs", "16"]);
+    let mut child = push.to_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     fixture.registry.wait_until(|requests| arrived(requests, &format!("PUT /v2/{TARGET}/manifests/1"), 1));
     let found = peak_kb(&child);
     fixture.registry.release();

@@ -24,7 +24,7 @@ fn apply(line: &[&str]) -> Apply {
 }
 
 fn typed(platforms: &[PlatformFilter]) -> Vec<&str> {
-    platforms.iter().map(|platform| platform.typed.as_str()).collect()
+    platforms.iter().map(|platform| platform.shown.as_str()).collect()
 }
 
 #[test]

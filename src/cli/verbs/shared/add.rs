@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let client = Client::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
     let draft = draft(&client, args, list)?;
-    let drafts = RegistryDrafts::new(&client.registry, client.jobs, list.repository(), &run);
+    let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
     let entries = shared_add::entries_of(&drafts, &draft, args.shared_add.key.as_ref(), &mut left_out)?;
     check_required(args, &entries)?;
@@ -46,8 +46,7 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         return show_only(context, args, &entries);
     }
     let reporter = Reporter { context, is_quiet: args.publish.quiet };
-    let push =
-        PushContext { registry: &client.registry, jobs: client.jobs, clock: &*context.clock, reporter: &reporter };
+    let push = PushContext { registry: &client.registry, clock: &*context.clock, reporter: &reporter };
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
     if !args.shared_publish.if_complete {
         show(context, args, &entries, &stored)?;
@@ -82,7 +81,6 @@ fn draft(client: &Client<'_>, args: &Add, list: &Reference) -> Result<Draft, Com
     let targets = vec![list.repository()];
     let resolver = Resolver {
         registry: &client.registry,
-        jobs: client.jobs,
         wanted: &filter,
         before: None,
         targets,

@@ -32,5 +32,5 @@ fn draft(context: &Context, args: &Inspect) -> Result<Draft, CommandError> {
     if gathered.entries.is_empty() {
         return Err(SharedFailure::NoEntries { list: list.to_string(), run: run.id }.into());
     }
-    shared::with_manifests(&client.registry, client.jobs, draft_of(list, &gathered.entries))
+    shared::with_manifests(&client.registry, draft_of(list, &gathered.entries))
 }

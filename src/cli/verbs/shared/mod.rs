@@ -8,8 +8,6 @@ pub mod publish;
 pub mod push;
 pub mod remove;
 
-use std::num::NonZeroUsize;
-
 use crate::cli::args::Network;
 use crate::cli::context::Context;
 use crate::content::registry::Registry;
@@ -22,7 +20,6 @@ use crate::reference::Repository;
 /// A client, and the line for the user that the core calls.
 struct Client<'a> {
     registry: Registry,
-    jobs: NonZeroUsize,
     context: &'a Context,
     note: Box<dyn Fn(&str) + Sync + 'a>,
 }
@@ -31,14 +28,13 @@ impl<'a> Client<'a> {
     fn new(context: &'a Context, network: &Network, repository: &Repository) -> Result<Client<'a>, CommandError> {
         Ok(Client {
             registry: context.registry(network, repository)?,
-            jobs: context.jobs(network.jobs)?,
             context,
             note: Box::new(|line: &str| context.streams.note(line)),
         })
     }
 
     fn gather(&self) -> GatherContext<'_> {
-        GatherContext { registry: &self.registry, jobs: self.jobs, clock: &*self.context.clock, note: &*self.note }
+        GatherContext { registry: &self.registry, clock: &*self.context.clock, note: &*self.note }
     }
 }
 

@@ -74,8 +74,8 @@ pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedReques
     let mut entries = Vec::new();
     let published = publishing::reported(context, publish, show, || {
         let reporter = Reporter { context, is_quiet: publish.quiet };
-        let (registry, jobs) = (&client.registry, client.jobs);
-        let push = PushContext { registry, jobs, clock: &*context.clock, reporter: &reporter };
+        let registry = &client.registry;
+        let push = PushContext { registry, clock: &*context.clock, reporter: &reporter };
         let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &again)?;
         entries = outcome.entries;
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })

@@ -158,7 +158,7 @@ impl BlobReader for BlobSource<'_> {
         let headers = [("Accept", "*/*"), ("Range", range.as_str())];
         let target = format!("/v2/{}/blobs/{}", self.repository.path(), self.digest);
         let scopes = [Scope::repository(self.repository.path(), Access::Pull)];
-        let (reply, body) = self.session.download(&ApiRequest {
+        let (response, body) = self.session.download(&ApiRequest {
             headers: headers.get(..if at == 0 { 1 } else { 2 }).unwrap_or_default(),
             cap: u64::MAX,
             deadline: Some(self.deadline),
@@ -166,8 +166,8 @@ impl BlobReader for BlobSource<'_> {
             is_repeatable: true,
             ..ApiRequest::new("GET", self.repository, &target, &scopes)
         })?;
-        let stream = self.stream.insert(BlobStream { body, at: 0, request: reply.request.clone() });
-        let extent = extent(&reply, &stream.body, at);
+        let stream = self.stream.insert(BlobStream { body, at: 0, request: response.request.clone() });
+        let extent = extent(&response, &stream.body, at);
         let (begins, length) = extent.map_err(|why| self.error(RegistryErrorKind::Protocol, why))?;
         if let (Some(length), Some(expected)) = (length, self.length)
             && length != expected
@@ -230,11 +230,11 @@ fn ended_early() -> TransportFailure {
 }
 
 /// Where the body of a response begins within the blob, and the length of the blob, if stated.
-fn extent(reply: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64, Option<u64>), String> {
-    match reply.answer.status {
+fn extent(response: &ApiResponse, body: &ResponseBody, from: u64) -> Result<(u64, Option<u64>), String> {
+    match response.http.status {
         200 => Ok((0, body.length)),
         206 => {
-            let range = reply.answer.header("Content-Range").as_deref().and_then(range_of);
+            let range = response.http.header("Content-Range").as_deref().and_then(range_of);
             let (first, total) = range.ok_or("a part of a blob that does not say which")?;
             if first != from {
                 return Err(format!("the part of a blob from byte {first} on, not the one from {from} on"));
