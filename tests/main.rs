@@ -174,6 +174,7 @@ mod cases {
     mod concurrency;
     mod contradictions;
     mod copy;
+    mod copy_referrers;
     mod counts;
     mod damaged_entries;
     mod docs;

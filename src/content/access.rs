@@ -26,10 +26,38 @@ pub trait ContentSource: Sync {
 
     /// The repository, if the source is one. A registry can mount its blobs, and resume a download.
     fn repository(&self) -> Option<&Repository>;
+
+    /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag may.
+    ///
+    /// # Errors
+    /// A place that cannot be read, and more than `most` descriptors.
+    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError>;
+
+    /// The digest that this tag has; `None` without such a tag.
+    ///
+    /// # Errors
+    /// A place that cannot be read.
+    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError>;
+}
+
+/// A manifest that refers to another one, or belongs to one that does.
+#[derive(Debug, Clone, Copy)]
+pub struct Referrer<'a> {
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// Its media type.
+    pub media_type: &'a str,
+    /// The exact bytes.
+    pub bytes: &'a [u8],
+    /// The tags that it goes by instead of its digest: those of cosign.
+    pub tags: &'a [String],
 }
 
 /// A place that images are written to. Its methods may be called by several threads at once.
 pub trait ContentSink: Sync {
+    /// The repository, if the target is one.
+    fn repository(&self) -> Option<&Repository>;
+
     /// The digest that this tag or digest has there now; `None` if it is not there.
     ///
     /// # Errors
@@ -60,11 +88,32 @@ pub trait ContentSink: Sync {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError>;
 
-    /// Writes a manifest that another manifest names. Everything that it names is there.
+    /// Writes a manifest that another manifest names. Everything that it names is there. Returns whether the place lists
+    /// it under its subject.
     ///
     /// # Errors
     /// A place that cannot be written.
-    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<(), ContentError>;
+    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError>;
+
+    /// Whether a referrer is there and, in a layout, listed under its subject. Its tags are not looked at.
+    ///
+    /// # Errors
+    /// A place that cannot be read.
+    fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
+
+    /// Writes a manifest that refers to another one, under its tags if it has any. Everything that it names is there. A
+    /// layout lists it with the next [`publish`](Self::publish) or [`finish`](Self::finish). Returns whether the place
+    /// lists it under its subject.
+    ///
+    /// # Errors
+    /// A place that cannot be written.
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
+
+    /// Completes a copy that publishes no name.
+    ///
+    /// # Errors
+    /// A place that cannot be written.
+    fn finish(&self) -> Result<(), ContentError>;
 
     /// Writes a manifest under a name. Everything that it names is there. This is the last step: nothing has a new name
     /// before it.

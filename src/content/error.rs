@@ -122,6 +122,11 @@ impl LayoutError {
         move |source| LayoutError::Io { what, path: path.to_owned(), source }
     }
 
+    /// Whether a manifest or blob is not there, and nothing else is wrong.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, LayoutError::NoBlob { .. })
+    }
+
     /// What scripts see of it: its kind, and the path that it is about.
     pub fn describe(&self) -> (FailureKind, &Path) {
         match self {

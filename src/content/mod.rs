@@ -10,7 +10,7 @@ pub mod oci_layout;
 pub mod registry;
 mod repository;
 
-pub use access::{ContentSink, ContentSource};
+pub use access::{ContentSink, ContentSource, Referrer};
 pub use error::{ContentError, LayoutError};
 pub use location::Location;
 pub use repository::RegistryRepository;

@@ -1,6 +1,6 @@
 //! A repository of a registry as a source and a sink.
 
-use crate::content::access::{ContentSink, ContentSource};
+use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::ContentError;
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName, Registry};
 use crate::digest::Digest;
@@ -21,7 +21,7 @@ impl<'a> RegistryRepository<'a> {
         RegistryRepository { registry, reference }
     }
 
-    fn repository(&self) -> &'a Repository {
+    fn own(&self) -> &'a Repository {
         self.reference.repository()
     }
 }
@@ -30,8 +30,8 @@ impl ContentSource for RegistryRepository<'_> {
     /// One request.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
         let fetched = match name {
-            ManifestName::Digest(digest) => self.registry.manifest(&self.repository().at_digest(digest)),
-            ManifestName::Tag(tag) => self.registry.manifest(&self.repository().at_tag(tag)?),
+            ManifestName::Digest(digest) => self.registry.manifest(&self.own().at_digest(digest)),
+            ManifestName::Tag(tag) => self.registry.manifest(&self.own().at_tag(tag)?),
         };
         Ok(fetched?)
     }
@@ -42,31 +42,45 @@ impl ContentSource for RegistryRepository<'_> {
         blob: &Blob<'_>,
         take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
     ) -> Result<(), ContentError> {
-        self.registry.read_blob(self.repository(), blob, take)
+        self.registry.read_blob(self.own(), blob, take)
     }
 
     fn repository(&self) -> Option<&Repository> {
         Some(self.reference.repository())
     }
+
+    /// One request a page; `None` where the registry has no referrers API.
+    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
+        Ok(self.registry.referrer_descriptors(self.own(), subject, most)?)
+    }
+
+    /// One request (HEAD).
+    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
+        Ok(self.registry.has_manifest(self.own(), &ManifestName::Tag(tag.to_owned()))?)
+    }
 }
 
 impl ContentSink for RegistryRepository<'_> {
+    fn repository(&self) -> Option<&Repository> {
+        Some(self.reference.repository())
+    }
+
     /// One request (HEAD).
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
         Ok(match name {
-            ManifestName::Tag(tag) => self.registry.digest_before_push(self.repository(), tag)?,
-            ManifestName::Digest(_) => self.registry.has_manifest(self.repository(), name)?,
+            ManifestName::Tag(tag) => self.registry.digest_before_push(self.own(), tag)?,
+            ManifestName::Digest(_) => self.registry.has_manifest(self.own(), name)?,
         })
     }
 
     /// One request (HEAD). A registry that serves an image has its blobs, because it refuses a manifest without them.
     fn has_image(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        Ok(self.registry.has_child(self.repository(), &manifest.digest, &manifest.media_type)?)
+        Ok(self.registry.has_child(self.own(), &manifest.digest, &manifest.media_type)?)
     }
 
     /// One request (HEAD).
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_blob(self.repository(), blob.digest)?)
+        Ok(self.registry.has_blob(self.own(), blob.digest)?)
     }
 
     fn copy_blob(
@@ -76,28 +90,49 @@ impl ContentSink for RegistryRepository<'_> {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError> {
         if let Some(repository) = source.repository() {
-            return Ok(self.registry.copy_blob(self.repository(), &[repository], blob, progress)?);
+            return Ok(self.registry.copy_blob(self.own(), &[repository], blob, progress)?);
         }
         // The source is not opened for a blob that is there.
-        if self.registry.has_blob(self.repository(), blob.digest)? {
+        if self.registry.has_blob(self.own(), blob.digest)? {
             return Ok(BlobCopy::Present);
         }
         let mut copied = BlobCopy::Present;
         source.read_blob(blob, &mut |reader| {
-            copied = self.registry.upload_blob(self.repository(), blob, reader, progress)?;
+            copied = self.registry.upload_blob(self.own(), blob, reader, progress)?;
             Ok(())
         })?;
         Ok(copied)
     }
 
     /// One request.
-    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
-        self.publish(&ManifestName::Digest(digest.clone()), media_type, bytes)
+    fn put_child(&self, digest: &Digest, media_type: &str, bytes: &[u8]) -> Result<bool, ContentError> {
+        let name = ManifestName::Digest(digest.clone());
+        Ok(self.registry.put_manifest(self.own(), &name, media_type, bytes)?.is_referrer)
+    }
+
+    /// One request (HEAD).
+    fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+        Ok(self.registry.has_child(self.own(), referrer.digest, referrer.media_type)?)
+    }
+
+    /// One request, or one for each tag.
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+        let Referrer { digest, media_type, bytes, tags } = referrer;
+        let by_digest = tags.is_empty().then(|| ManifestName::Digest((*digest).clone()));
+        let mut is_listed = false;
+        for name in tags.iter().cloned().map(ManifestName::Tag).chain(by_digest) {
+            is_listed |= self.registry.put_manifest(self.own(), &name, media_type, bytes)?.is_referrer;
+        }
+        Ok(is_listed)
+    }
+
+    fn finish(&self) -> Result<(), ContentError> {
+        Ok(())
     }
 
     /// One request.
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
-        self.registry.put_manifest(self.repository(), name, media_type, bytes)?;
+        self.registry.put_manifest(self.own(), name, media_type, bytes)?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 use super::values::{self, Format, LocationArg, RefArg};
-use crate::core::request::PlatformFilter;
+use crate::core::request::{PlatformFilter, ReferrersPolicy};
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
 const TIMEOUT_HELP: &str = "Stop waiting for another docker-manifest process, or a request, after this time (30s, 5m)";
@@ -171,6 +171,12 @@ pub struct Copy {
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Sources,
+    /// Referrers to copy along: "keep" (signatures and attestations), "drop" or "all" (default "keep")
+    #[arg(long, value_name = "string", value_enum)]
+    pub referrers: Option<ReferrersPolicy>,
+    /// Only referrers of this artifact type
+    #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
+    pub referrer_types: Vec<String>,
     /// Show what would be sent, but send nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -10,6 +10,7 @@ use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
 use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::CopyOutcome;
 use crate::core::error::CommandError;
+use crate::core::request::ReferrerFilter;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
@@ -28,12 +29,15 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     let request = CopyRequest {
         source: &*read.content,
         sink: &*write.content,
+        registry: &registry,
+        clock: &*context.clock,
         from: args.source.typed.clone(),
         to: named(&target, tag.as_deref()),
         name: read.name,
         tag,
         expected: write.digest,
         wanted: &args.sources.filter(),
+        referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,
         verbose: args.verbose,
         jobs: registry.jobs(),
@@ -43,6 +47,9 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     outcome.requests = registry.requests();
     for change in &outcome.changes {
         context.streams.note(format_args!("{}: {change}", outcome.source));
+    }
+    for warning in &outcome.warnings {
+        context.streams.note(format_args!("warning: {warning}"));
     }
     show(context, args, &outcome)
 }
@@ -149,6 +156,16 @@ fn show(context: &Context, args: &Copy, outcome: &CopyOutcome) -> Result<(), Com
             outcome.manifests.len(),
             blobs.copied
         ))?;
+        for (title, referrers) in
+            [("Referrers that come along", &outcome.referrers), ("Referrers that stay behind", &outcome.left_behind)]
+        {
+            if !referrers.is_empty() {
+                context.streams.line(format_args!("\n{title}:"))?;
+            }
+            for referrer in referrers {
+                context.streams.line(format_args!("  {referrer}"))?;
+            }
+        }
     }
     Ok(())
 }

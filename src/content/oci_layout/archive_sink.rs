@@ -13,8 +13,10 @@ use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::directory_sink::{VERSION, copy, hash, sync_folder};
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
-use crate::content::oci_layout::{INDEX, Layout, LayoutName, MARKER};
+use crate::content::oci_layout::referrers::Documents;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
+use crate::digest::Digest;
 use crate::sync;
 
 pub(super) struct ArchiveSink {
@@ -37,6 +39,10 @@ impl ArchiveSink {
             None => name.path.clone(),
         };
         Ok(ArchiveSink { path, before, archive: Mutex::new(None) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn before(&self) -> Option<&Layout> {
@@ -86,11 +92,11 @@ impl ArchiveSink {
         written
     }
 
-    pub(super) fn publish(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), LayoutError> {
+    pub(super) fn publish(&self, change: &IndexChange<'_>) -> Result<(), LayoutError> {
         let mut slot = self.lock();
         let archive = self.begun(&mut slot)?;
         let mut index = self.before.as_ref().map_or_else(LayoutIndex::new, |before| before.index.clone());
-        change(&mut index);
+        change(&mut index, &mut InArchive { before: self.before.as_ref(), archive })?;
         let document = |source| LayoutError::Document { path: self.path.clone(), member: INDEX.to_owned(), source };
         let index = index.encode().map_err(document)?;
         for (name, bytes) in [(INDEX, index.as_slice()), (MARKER, VERSION)] {
@@ -124,6 +130,30 @@ impl ArchiveSink {
                 Err(LayoutError::NotALayout { path: self.path.clone(), why })
             }
         }
+    }
+}
+
+/// The manifests of the old archive, and the new one.
+struct InArchive<'a> {
+    before: Option<&'a Layout>,
+    archive: &'a mut NewArchive,
+}
+
+impl Documents for InArchive<'_> {
+    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        self.before.map_or(Ok(None), |before| before.files.read(&blob_name(digest), DOCUMENT_MAX))
+    }
+
+    fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
+        let name = blob_name(digest);
+        if self.archive.written.contains(&name) {
+            return Ok(());
+        }
+        self.archive.begin(&name, bytes.len() as u64)?;
+        self.archive.append(bytes)?;
+        self.archive.end(bytes.len() as u64)?;
+        self.archive.written.insert(name);
+        Ok(())
     }
 }
 

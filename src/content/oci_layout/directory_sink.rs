@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name, file_in};
 use crate::content::oci_layout::index::LayoutIndex;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, Layout, LayoutName, MARKER, check_version, decode};
+use crate::content::oci_layout::referrers::Documents;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER, check_version, decode};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 use crate::file_kind::no_follow;
@@ -52,6 +53,10 @@ impl DirectorySink {
         Ok(DirectorySink { root, before, count: AtomicU64::new(0) })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn before(&self) -> Option<&Layout> {
         self.before.as_ref()
     }
@@ -83,13 +88,13 @@ impl DirectorySink {
     }
 
     /// Changes `index.json`, whatever it says by now.
-    pub(super) fn publish(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), LayoutError> {
+    pub(super) fn publish(&self, change: &IndexChange<'_>) -> Result<(), LayoutError> {
         self.prepare(&self.root)?;
         let lock = lock(&self.root.join(LOCK))?;
         let files = Files::Directory(self.root.clone());
         let before = files.read(INDEX, DOCUMENT_MAX)?;
         let mut index = before.as_ref().map_or(Ok(LayoutIndex::new()), |bytes| decode(&files, bytes))?;
-        change(&mut index);
+        change(&mut index, &mut InDirectory(self))?;
         let document = |source| LayoutError::Document { path: self.root.clone(), member: INDEX.to_owned(), source };
         let bytes = index.encode().map_err(document)?;
         if file_in(&self.root, MARKER)?.is_none() {
@@ -100,6 +105,16 @@ impl DirectorySink {
         }
         drop(lock);
         Ok(())
+    }
+
+    /// Writes a blob that is in memory.
+    fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
+        let target = self.root.join(blob_name(digest));
+        let folder = target.parent().unwrap_or(&self.root).to_owned();
+        self.prepare(&folder)?;
+        let staged = self.staged(&folder)?;
+        (&staged.file).write_all(bytes).map_err(LayoutError::io("write", &staged.path))?;
+        staged.place(&target)
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), LayoutError> {
@@ -134,6 +149,19 @@ impl DirectorySink {
                 Err(error) => return Err(LayoutError::io("create", &path)(error)),
             }
         }
+    }
+}
+
+/// The manifests of the directory, under the lock.
+struct InDirectory<'a>(&'a DirectorySink);
+
+impl Documents for InDirectory<'_> {
+    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        Files::Directory(self.0.root.clone()).read(&blob_name(digest), DOCUMENT_MAX)
+    }
+
+    fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
+        self.0.put(digest, bytes)
     }
 }
 

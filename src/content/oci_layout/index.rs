@@ -49,12 +49,22 @@ impl LayoutIndex {
         &self.entries
     }
 
+    /// The entries of that very name.
+    pub(super) fn exactly(&self, name: &str) -> Vec<&Descriptor> {
+        self.entries.iter().filter(|entry| annotation(entry, REF_NAME) == Some(name)).collect()
+    }
+
+    /// The manifest that an entry refers to, as buildx marks it.
+    pub(super) fn marked_subject(entry: &Descriptor) -> Option<Digest> {
+        annotation(entry, SUBJECT)?.parse().ok()
+    }
+
     /// The entries with a name: of that very name, else of a full name with that tag, else of that full name.
     pub(super) fn named(&self, wanted: &str) -> Vec<&Descriptor> {
         let find = |is_it: &dyn Fn(&Descriptor) -> bool| -> Vec<&Descriptor> {
             self.entries.iter().filter(|entry| is_it(entry)).collect()
         };
-        let exactly = find(&|entry| annotation(entry, REF_NAME) == Some(wanted));
+        let exactly = self.exactly(wanted);
         if !exactly.is_empty() {
             return exactly;
         }

@@ -1,8 +1,7 @@
 //! OCI image layouts (image-spec, "OCI Image Layout Specification"): directories, and tar archives of them.
 //!
 //! `files` finds files and refuses what is none, `index` is `index.json`, [`Layout`] reads images and [`LayoutSink`]
-//! writes them. Blobs are verified as they are read. `referrers` would be entries of `index.json` beside the images;
-//! today they are neither copied nor selected.
+//! writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the images.
 
 mod archive_sink;
 mod directory_sink;
@@ -11,14 +10,17 @@ mod files;
 pub(crate) mod fuzzing;
 mod index;
 mod name;
+mod referrers;
 mod tar_reader;
 
 use std::io::Read;
+use std::sync::Mutex;
 
-use crate::content::access::{ContentSink, ContentSource};
+use crate::content::access::{ContentSink, ContentSource, Referrer};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::referrers::{BySubject, Documents, Unlisted};
 use crate::content::registry::{Blob, BlobCopy, BlobReader, FetchedManifest, ManifestName};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -27,6 +29,7 @@ use crate::model::manifest::{self, ManifestKind};
 use crate::model::media_type;
 use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
+use crate::sync::lock;
 
 pub use name::{LayoutKind, LayoutName};
 
@@ -44,7 +47,12 @@ const MARKER: &str = "oci-layout";
 pub struct Layout {
     files: Files,
     index: LayoutIndex,
+    /// What refers to what, once it was needed.
+    by_subject: Mutex<Option<BySubject>>,
 }
+
+/// A change of `index.json`.
+type IndexChange<'a> = dyn Fn(&mut LayoutIndex, &mut dyn Documents) -> Result<(), LayoutError> + 'a;
 
 impl Layout {
     /// Opens a layout.
@@ -73,7 +81,7 @@ impl Layout {
             return Err(LayoutError::NotALayout { path: name.path.clone(), why: why.to_owned() });
         };
         let index = decode(&files, &bytes)?;
-        Ok(Layout { files, index })
+        Ok(Layout { files, index, by_subject: Mutex::default() })
     }
 
     /// The manifest that a name selects, and the tag that it has here.
@@ -125,7 +133,10 @@ impl Layout {
         for entry in &entries {
             // An archive may lack images that its index names.
             let Some(bytes) = self.document(&entry.digest)? else { continue };
-            if manifest::subject(&bytes).is_some_and(|subject| entries.iter().any(|other| other.digest == subject)) {
+            // Its subject may be in an index.
+            if let Some(subject) = manifest::subject(&bytes)
+                && self.files.open(&blob_name(&subject))?.is_some()
+            {
                 referrers.push(entry.digest.clone());
             }
             if ManifestKind::of(&entry.media_type) == Some(ManifestKind::List)
@@ -215,6 +226,18 @@ impl ContentSource for Layout {
     fn repository(&self) -> Option<&Repository> {
         None
     }
+
+    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
+        Ok(Some(self.referrers_of(subject, most)?))
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
+        let found = self.index.exactly(tag);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.only(&found, Some(&tag.to_owned()))?.digest.clone()))
+    }
 }
 
 /// A blob of a layout, while it is read.
@@ -279,6 +302,8 @@ impl BlobReader for LayoutBlob<'_> {
 /// A layout to write to.
 pub struct LayoutSink {
     place: Place,
+    /// Referrers that were written.
+    unlisted: Mutex<Unlisted>,
 }
 
 enum Place {
@@ -300,7 +325,7 @@ impl LayoutSink {
                 return Err(LayoutError::NotALayout { path: name.path.clone(), why });
             }
         };
-        Ok(LayoutSink { place })
+        Ok(LayoutSink { place, unlisted: Mutex::default() })
     }
 
     /// What is there already.
@@ -325,9 +350,31 @@ impl LayoutSink {
         }
         self.write(&blob, &mut Memory(bytes), &|_| ()).map(drop)
     }
+
+    /// Changes `index.json`, and lists the referrers that were written.
+    fn update(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
+        let unlisted = std::mem::take(&mut *lock(&self.unlisted));
+        let path = match &self.place {
+            Place::Directory(sink) => sink.path(),
+            Place::Archive(sink) => sink.path(),
+        };
+        let change = |index: &mut LayoutIndex, documents: &mut dyn Documents| {
+            unlisted.list(path, index, documents)?;
+            change(index);
+            Ok(())
+        };
+        match &self.place {
+            Place::Directory(sink) => Ok(sink.publish(&change)?),
+            Place::Archive(sink) => Ok(sink.publish(&change)?),
+        }
+    }
 }
 
 impl ContentSink for LayoutSink {
+    fn repository(&self) -> Option<&Repository> {
+        None
+    }
+
     fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
         let Some(layout) = self.before() else { return Ok(None) };
         Ok(match name {
@@ -372,8 +419,29 @@ impl ContentSink for LayoutSink {
         Ok(BlobCopy::Copied(copied))
     }
 
-    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<(), ContentError> {
-        self.write_bytes(digest, bytes)
+    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<bool, ContentError> {
+        self.write_bytes(digest, bytes)?;
+        Ok(false)
+    }
+
+    fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+        let Referrer { digest, media_type, bytes, .. } = *referrer;
+        if !self.has_blob(&Blob { digest, size: Some(bytes.len() as u64) })? {
+            return Ok(false);
+        }
+        let subject = crate::model::referrers::subject(media_type, bytes);
+        let (Some(subject), Some(layout)) = (subject, self.before()) else { return Ok(true) };
+        Ok(layout.referrers_of(&subject, usize::MAX)?.iter().any(|known| known.digest == *digest))
+    }
+
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+        self.write_bytes(referrer.digest, referrer.bytes)?;
+        lock(&self.unlisted).add(referrer);
+        Ok(true)
+    }
+
+    fn finish(&self) -> Result<(), ContentError> {
+        if lock(&self.unlisted).is_empty() { Ok(()) } else { self.update(|_| ()) }
     }
 
     fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
@@ -382,11 +450,7 @@ impl ContentSink for LayoutSink {
             ManifestName::Digest(digest) => (None, digest.clone()),
         };
         self.write_bytes(&digest, bytes)?;
-        let change = |index: &mut LayoutIndex| index.set(tag, media_type, &digest, bytes.len() as u64);
-        match &self.place {
-            Place::Directory(sink) => Ok(sink.publish(change)?),
-            Place::Archive(sink) => Ok(sink.publish(change)?),
-        }
+        self.update(|index| index.set(tag, media_type, &digest, bytes.len() as u64))
     }
 }
 

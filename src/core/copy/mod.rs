@@ -1,27 +1,29 @@
 //! `copy`: an image or an index goes from one place to another with every byte as it is: blobs first, then manifests
 //! from the inside out, then the name, so that no name ever serves what is not there.
 //!
-//! Referrers of the images stay behind. They would be walked after the manifests of `walk`, and published between the
-//! children and the name.
+//! Referrers are found while the manifests are walked. They are published between the children and the name.
 
 mod narrow;
 pub(crate) mod outcome;
+mod referrers;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName};
+use crate::content::registry::{Blob, BlobCopy, FetchedManifest, ManifestName, Registry};
 use crate::content::{ContentError, ContentSink, ContentSource};
 use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
+use crate::core::copy::referrers::Along;
 use crate::core::copy::walk::{Walk, Walked};
 use crate::core::error::CommandError;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
-use crate::core::request::SourceFilter;
+use crate::core::request::{ReferrerFilter, SourceFilter};
 use crate::core::resolve::carried;
 use crate::digest::Digest;
+use crate::model;
 use crate::model::descriptor::Descriptor;
-use crate::net::tasks;
+use crate::net::{Clock, tasks};
 
 /// What is copied, and where to.
 pub(crate) struct CopyRequest<'a> {
@@ -29,6 +31,10 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) source: &'a dyn ContentSource,
     /// The place that it goes to.
     pub(crate) sink: &'a dyn ContentSink,
+    /// The client of registries.
+    pub(crate) registry: &'a Registry,
+    /// The clock that repeats wait by.
+    pub(crate) clock: &'a dyn Clock,
     /// Its name in the source, for messages.
     pub(crate) from: String,
     /// Its name in the target, for messages.
@@ -41,6 +47,8 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) expected: Option<Digest>,
     /// Which platforms of an index.
     pub(crate) wanted: &'a SourceFilter,
+    /// Which referrers come along.
+    pub(crate) referrers: &'a ReferrerFilter,
     /// Whether nothing is sent.
     pub(crate) dry_run: bool,
     /// Whether each step is reported.
@@ -65,21 +73,28 @@ impl CopyRequest<'_> {
             let target = format!("{} ({expected})", self.to);
             return Err(CommandError::OtherDigest { target, digest: top.digest.clone() });
         }
-        let walk = walk::walk(self, top)?;
+        let (walk, along) = referrers::look(self, top, &narrowed.replaced)?;
         let name = self.target_name(top);
         let current = self.sink.current(&name).map_err(CommandError::from)?;
         let mut outcome = CopyOutcome::new(self, top, &before, narrowed.changes);
         let is_served = current.as_ref() == Some(&top.digest);
-        outcome.unchanged = is_served && walk.missing().all(|walked| walked.depth == 0);
-        let blobs = blobs(&walk)?;
+        let is_named = is_served && walk.missing().all(|walked| walked.depth == 0);
+        outcome.unchanged = is_named && along.missing().next().is_none();
+        along.tell(&mut outcome);
+        let blobs = blobs(&walk, &along)?;
         if self.dry_run {
-            self.preview(&walk, &blobs, &mut outcome)?;
+            self.preview(&blobs, &mut outcome)?;
         } else {
-            self.send(&walk, &blobs, &mut outcome)?;
-            if !outcome.unchanged {
-                self.sink.publish(&name, &top.media_type, &top.bytes).map_err(CommandError::from)?;
+            self.send_blobs(&blobs, &mut outcome)?;
+            let warnings = self.send_manifests(top, &walk, &along, is_named)?;
+            outcome.warnings.extend(warnings);
+            if is_named {
+                self.sink.finish()?;
+            } else {
+                self.sink.publish(&name, &top.media_type, &top.bytes)?;
             }
         }
+        outcome.manifests = manifests(&walk, is_named);
         self.say(outcome.last_line());
         Ok(outcome)
     }
@@ -98,18 +113,16 @@ impl CopyRequest<'_> {
     }
 
     /// Finds out which blobs are missing.
-    fn preview(&self, walk: &Walk, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
+    fn preview(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let is_there = |blob: &Descriptor| self.sink.has_blob(&named(blob)).map_err(CommandError::from);
         let there = tasks::in_order(self.jobs, blobs, is_there).map_err(CommandError::of)?;
         for (blob, is_there) in blobs.iter().zip(there) {
             if is_there { outcome.blobs.already_there += 1 } else { outcome.blobs.copy(blob.size) }
         }
-        outcome.manifests = manifests(walk, outcome.unchanged);
         Ok(())
     }
 
-    /// Sends the blobs, then the manifests that others name.
-    fn send(&self, walk: &Walk, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
+    fn send_blobs(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
         let sent = tasks::in_order(self.jobs, blobs, |blob| self.blob(&*progress, blob)).map_err(CommandError::of);
@@ -121,13 +134,35 @@ impl CopyRequest<'_> {
                 BlobCopy::Copied(_) => outcome.blobs.copy(blob.size),
             }
         }
+        Ok(())
+    }
+
+    /// Sends the manifests that others name, then what refers to them. Returns warnings.
+    fn send_manifests(
+        &self,
+        top: &FetchedManifest,
+        walk: &Walk,
+        along: &Along,
+        is_named: bool,
+    ) -> Result<Vec<String>, CommandError> {
+        let mut listed = BTreeSet::new();
         // The deepest first: a manifest is put after everything that it names.
         for depth in (1..=walk.depth()).rev() {
             let level: Vec<&Walked> = walk.missing().filter(|walked| walked.depth == depth).collect();
-            tasks::in_order(self.jobs, &level, |walked| self.child(walked)).map_err(CommandError::of)?;
+            let put = tasks::in_order(self.jobs, &level, |walked| self.child(walked)).map_err(CommandError::of)?;
+            listed.extend(put.into_iter().flatten());
         }
-        outcome.manifests = manifests(walk, outcome.unchanged);
-        Ok(())
+        let mut sent: Vec<&FetchedManifest> =
+            walk.missing().filter(|walked| walked.depth > 0).filter_map(|walked| walked.fetched.as_ref()).collect();
+        // A referrer is listed before a tag of its own names it.
+        let top_walked = walk.manifests.first().filter(|_| !is_named);
+        let is_referrer = model::referrers::subject(&top.media_type, &top.bytes).is_some();
+        if let Some(top_walked) = top_walked.filter(|_| is_referrer && self.sink.repository().is_some()) {
+            listed.extend(self.child(top_walked)?);
+            sent.push(top);
+        }
+        listed.extend(along.send(self)?);
+        along.list(self, &sent, &listed)
     }
 
     fn blob(&self, progress: &dyn TransferProgress, blob: &Descriptor) -> Result<BlobCopy, CommandError> {
@@ -152,12 +187,12 @@ impl CopyRequest<'_> {
         Ok(copied)
     }
 
-    fn child(&self, walked: &Walked) -> Result<(), CommandError> {
-        let Some(fetched) = &walked.fetched else { return Ok(()) };
-        let put = self.sink.put_child(&fetched.digest, &fetched.media_type, &fetched.bytes);
-        put.map_err(CommandError::from)?;
+    /// Puts a manifest. Returns its digest if the target lists it under its subject.
+    fn child(&self, walked: &Walked) -> Result<Option<Digest>, CommandError> {
+        let Some(fetched) = &walked.fetched else { return Ok(None) };
+        let is_listed = self.sink.put_child(&fetched.digest, &fetched.media_type, &fetched.bytes)?;
         self.say(format!("published: {}", fetched.digest));
-        Ok(())
+        Ok(is_listed.then(|| fetched.digest.clone()))
     }
 
     fn say(&self, line: String) {
@@ -168,12 +203,14 @@ impl CopyRequest<'_> {
 }
 
 /// The blobs of the manifests that have to be sent, each once. Foreign layers stay where their URLs are.
-fn blobs(walk: &Walk) -> Result<Vec<Descriptor>, CommandError> {
+fn blobs(walk: &Walk, along: &Along) -> Result<Vec<Descriptor>, CommandError> {
     let mut blobs: BTreeMap<Digest, Descriptor> = BTreeMap::new();
-    for walked in walk.missing().filter(|walked| !walked.is_list) {
-        let Some(fetched) = &walked.fetched else { continue };
-        let served = |source| CommandError::Served { reference: fetched.digest.to_string(), source };
-        for blob in carried::blobs(&fetched.bytes).map_err(served)? {
+    let images = walk.missing().filter(|walked| !walked.is_list).filter_map(|walked| walked.fetched.as_ref());
+    let images = images.map(|fetched| (&fetched.digest, &fetched.bytes));
+    let referrers = along.missing().filter(|found| !found.is_index()).map(|found| (&found.digest, &found.bytes));
+    for (digest, bytes) in images.chain(referrers) {
+        let served = |source| CommandError::Served { reference: digest.to_string(), source };
+        for blob in carried::blobs(bytes).map_err(served)? {
             if !blob.is_foreign() {
                 blobs.entry(blob.digest.clone()).or_insert(blob);
             }

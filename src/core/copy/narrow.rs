@@ -21,6 +21,15 @@ pub(super) struct Narrowed {
     pub(super) top: FetchedManifest,
     /// Lines for the user.
     pub(super) changes: Vec<String>,
+    /// The digests of the indexes that are not copied for it.
+    pub(super) replaced: Vec<Digest>,
+}
+
+impl Narrowed {
+    /// All of it.
+    fn whole(top: FetchedManifest, changes: Vec<String>) -> Narrowed {
+        Narrowed { top, changes, replaced: Vec::new() }
+    }
 }
 
 /// A descriptor, as the index has it and as we understand it.
@@ -30,16 +39,16 @@ type Line = (Value, Descriptor);
 pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<Narrowed, CommandError> {
     let wanted = request.wanted;
     if wanted.platforms.is_empty() && wanted.attestations == Attestations::Keep {
-        return Ok(Narrowed { top, changes: Vec::new() });
+        return Ok(Narrowed::whole(top, Vec::new()));
     }
     if !is_list(&top.media_type) {
         // A single image is what it is. Its platform is in its configuration, which says nothing about its bytes.
         let note = "it is one image, so that no platform is selected".to_owned();
         let changes = if wanted.platforms.is_empty() { Vec::new() } else { vec![note] };
-        return Ok(Narrowed { top, changes });
+        return Ok(Narrowed::whole(top, changes));
     }
-    let (mut lines, mut size) = (Vec::new(), ResolvedSize::default());
-    flatten(request, &top, 0, &mut size, &mut lines)?;
+    let (mut lines, mut replaced, mut size) = (Vec::new(), Vec::new(), ResolvedSize::default());
+    flatten(request, &top, 0, &mut size, &mut lines, &mut replaced)?;
     let picked = picked(request, &lines)?;
     let keeps = wanted.attestations == Attestations::Keep;
     let is_kept = |(_, line): &&Line| match attested(line) {
@@ -48,7 +57,7 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
     };
     let kept: Vec<&Line> = lines.iter().filter(is_kept).collect();
     if kept.len() == lines.len() {
-        return Ok(Narrowed { top, changes: Vec::new() });
+        return Ok(Narrowed::whole(top, Vec::new()));
     }
     let images: Vec<&&Line> = kept.iter().filter(|(_, line)| attested(line).is_none()).collect();
     let shown: Vec<String> =
@@ -61,7 +70,7 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
         if attestations > 0 {
             changes.push(format!("its attestations stay behind, because only an index has them: {attestations}"));
         }
-        return Ok(Narrowed { top: image, changes });
+        return Ok(Narrowed { top: image, changes, replaced });
     }
     let narrowed = rebuilt(request, &top, &kept)?;
     let changes = vec![format!(
@@ -70,7 +79,7 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
         lines.len(),
         if shown.is_empty() { kept.len().to_string() } else { shown.join(", ") }
     )];
-    Ok(Narrowed { top: narrowed, changes })
+    Ok(Narrowed { top: narrowed, changes, replaced })
 }
 
 /// The digests of the images that the filter selects. Every selected platform must be there.
@@ -102,11 +111,13 @@ fn flatten(
     depth: usize,
     size: &mut ResolvedSize,
     lines: &mut Vec<Line>,
+    indexes: &mut Vec<Digest>,
 ) -> Result<(), CommandError> {
     if depth > DEPTH_MAX {
         return Err(CommandError::TooDeep { list: request.from.clone(), depth: DEPTH_MAX });
     }
     size.check_bytes(&request.from, &index.bytes, 1)?;
+    indexes.push(index.digest.clone());
     let served = |source| CommandError::Served { reference: request.from.clone(), source };
     let document = json::parse(&index.bytes).map_err(|error| served(error.into()))?;
     let members = json::Members::of("Index", &document).map_err(|error| served(error.into()))?;
@@ -115,7 +126,7 @@ fn flatten(
         let line = Descriptor::decode(value).map_err(served)?;
         if is_list(&line.media_type) {
             let inner = request.fetch(&ManifestName::Digest(line.digest.clone()))?;
-            flatten(request, &inner, depth + 1, size, lines)?;
+            flatten(request, &inner, depth + 1, size, lines, indexes)?;
         } else {
             lines.push((value.clone(), line));
         }

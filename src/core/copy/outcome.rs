@@ -1,11 +1,15 @@
 //! The result of a copy, as values.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::content::registry::FetchedManifest;
 use crate::core::copy::CopyRequest;
 use crate::core::copy::walk::Walked;
+use crate::core::referrers::FoundReferrer;
 use crate::digest::Digest;
+use crate::sanitize;
 
 /// What a copy did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +34,15 @@ pub(crate) struct CopyOutcome {
     pub(crate) changes: Vec<String>,
     pub(crate) manifests: Vec<CopiedManifest>,
     pub(crate) blobs: CopiedBlobs,
+    /// The referrers of the manifests that came along, or would.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) referrers: Vec<CopiedReferrer>,
+    /// The referrers of an index of which only a part was copied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_behind: Vec<CopiedReferrer>,
+    /// One line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     /// The number of HTTP requests that were sent.
     pub(crate) requests: u64,
 }
@@ -43,6 +56,23 @@ pub(crate) struct CopiedManifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
     /// Whether it was sent, or would be. The target has the others.
+    pub(crate) sent: bool,
+}
+
+/// A manifest that refers to a copied one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopiedReferrer {
+    pub(crate) digest: String,
+    /// Its own, or its configuration's media type.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) artifact_type: String,
+    /// What it is about.
+    pub(crate) subject: String,
+    /// Cosign's tags for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
+    /// Whether it was sent, or would be.
     pub(crate) sent: bool,
 }
 
@@ -73,6 +103,29 @@ impl CopiedManifest {
     }
 }
 
+impl CopiedReferrer {
+    pub(super) fn new(found: &FoundReferrer<()>, sent: bool) -> CopiedReferrer {
+        CopiedReferrer {
+            digest: found.digest.to_string(),
+            artifact_type: found.artifact_type.clone(),
+            subject: found.subject.to_string(),
+            tags: found.tags.clone(),
+            sent,
+        }
+    }
+}
+
+impl fmt::Display for CopiedReferrer {
+    /// `sha256:… application/spdx+json of sha256:…`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.digest)?;
+        if !self.artifact_type.is_empty() {
+            write!(f, " {}", sanitize::word(&self.artifact_type))?;
+        }
+        write!(f, " of {}", self.subject)
+    }
+}
+
 impl CopyOutcome {
     pub(super) fn new(
         request: &CopyRequest<'_>,
@@ -92,6 +145,9 @@ impl CopyOutcome {
             changes,
             manifests: Vec::new(),
             blobs: CopiedBlobs::default(),
+            referrers: Vec::new(),
+            left_behind: Vec::new(),
+            warnings: Vec::new(),
             requests: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! All manifests of an image or an index, level by level, within the limits of [`limits`].
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
@@ -13,6 +14,7 @@ use crate::model::manifest::ManifestKind;
 use crate::net::tasks;
 
 /// The manifests, the outermost first.
+#[derive(Default)]
 pub(super) struct Walk {
     pub(super) manifests: Vec<Walked>,
 }
@@ -41,7 +43,7 @@ impl Walk {
 }
 
 /// Fetches every index, and every image that the target does not have.
-pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Walk, CommandError> {
+pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZeroUsize) -> Result<Walk, CommandError> {
     let own = Descriptor::new(&top.media_type, top.digest.clone(), top.bytes.len() as u64);
     let is_present = !is_list(&top.media_type) && request.sink.has_image(&own).map_err(CommandError::from)?;
     let mut size = ResolvedSize::default();
@@ -57,7 +59,7 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<W
         if depth > DEPTH_MAX {
             return Err(CommandError::TooDeep { list: request.from.clone(), depth: DEPTH_MAX });
         }
-        let found = tasks::in_order(request.jobs, &level, |child| look(request, child)).map_err(CommandError::of)?;
+        let found = tasks::in_order(jobs, &level, |child| look(request, child)).map_err(CommandError::of)?;
         let mut next = Vec::new();
         for (descriptor, (fetched, is_present)) in level.into_iter().zip(found) {
             let mut is_list = is_list(&descriptor.media_type);

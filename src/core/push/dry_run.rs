@@ -67,7 +67,7 @@ pub(crate) fn preview<'p>(
         image.from = Some(origin(plan, served, &present, child));
     }
     let (mounted, copied) = totals(plan, served, &present);
-    let (tags, mut warnings) = referrers::by_tag(plan, &referrers::planned(plan, served));
+    let (tags, mut warnings) = referrers::by_tag(plan.target, &referrers::planned(plan, served));
     let (referrers_tags, more) = referrers::preview(registry, &tags)?;
     warnings.extend(more);
     let (tag_changes, changes) = (tag_changes(plan, served), changes(plan, served)?);

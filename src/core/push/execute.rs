@@ -255,7 +255,7 @@ impl PushExecutor<'_> {
     fn referrers(&self, served: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
         let mut unlisted = referrers::planned(self.plan, served);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
-        let (tags, warnings) = referrers::by_tag(self.plan, &unlisted);
+        let (tags, warnings) = referrers::by_tag(self.plan.target, &unlisted);
         let updates = referrers::update(self.context.registry, self.context.clock, &tags)?;
         updates.iter().filter_map(|update| update.as_ref().ok()).for_each(|tag| self.say(format_args!("put {tag}")));
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())

@@ -105,7 +105,7 @@ impl PushedReferrer {
             digest: found.digest.to_string(),
             artifact_type: found.artifact_type.clone(),
             subject: found.subject.to_string(),
-            repository: found.repository.to_string(),
+            repository: found.place.to_string(),
             tags: found.tags.clone(),
         }
     }

@@ -179,11 +179,11 @@ impl<'a> PushPlan<'a> {
     pub(crate) fn add_referrers(&mut self, found: &'a [FoundReferrer]) -> Result<(), CommandError> {
         let target = self.target.repository();
         let mut blobs = BlobCollector::of(std::mem::take(&mut self.blobs));
-        for referrer in found.iter().filter(|referrer| referrer.repository != *target) {
+        for referrer in found.iter().filter(|referrer| referrer.place != *target) {
             if self.puts.iter().any(|put| put.reference.digest() == Some(&referrer.digest)) {
                 continue;
             }
-            let source = &referrer.repository;
+            let source = &referrer.place;
             let needed = if referrer.is_index() { Vec::new() } else { carried::blobs(&referrer.bytes)? };
             let needs = blobs.add_all(needed, source, target, false);
             let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));

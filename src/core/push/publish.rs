@@ -95,7 +95,7 @@ impl<'a> Push<'a> {
         published.warnings.extend(targets.each().filter_map(|target| target.served.unchecked(target.plan)));
         published.warnings.extend(overwritten);
         let own = plans.own.target.repository();
-        let is_elsewhere = |referrer: &&FoundReferrer| referrer.repository != *own;
+        let is_elsewhere = |referrer: &&FoundReferrer| referrer.place != *own;
         published.referrers = referrers.iter().filter(is_elsewhere).map(PushedReferrer::of).collect();
         match left {
             Ok(left) => published.left_behind = left.iter().map(PushedReferrer::of).collect(),

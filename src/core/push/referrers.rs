@@ -33,10 +33,18 @@ const INDEX_MAX: usize = 4 * 1024 * 1024;
 
 /// A manifest with a subject that this run puts.
 pub(crate) struct Referrer<'a> {
-    subject: Digest,
+    pub(crate) subject: Digest,
     media_type: &'a str,
     pub(crate) digest: &'a Digest,
     bytes: &'a [u8],
+}
+
+impl<'a> Referrer<'a> {
+    /// A manifest as a referrer; `None` if it has no subject.
+    pub(crate) fn of(media_type: &'a str, digest: &'a Digest, bytes: &'a [u8]) -> Option<Referrer<'a>> {
+        let subject = referrers::subject(media_type, bytes)?;
+        Some(Referrer { subject, media_type, digest, bytes })
+    }
 }
 
 /// A referrers tag, and the manifests that it must list.
@@ -68,23 +76,19 @@ pub(crate) fn has_subject(list: &List) -> bool {
 
 /// The manifests with a subject that a push puts: those that the list names, then the list.
 pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Vec<Referrer<'a>> {
-    let of = |media_type, digest, bytes| {
-        let subject = referrers::subject(media_type, bytes)?;
-        Some(Referrer { subject, media_type, digest, bytes })
-    };
     let children = plan.missing(&served.children).filter_map(|put| Some((put, put.reference.digest()?)));
-    let children = children.filter_map(|(put, digest)| of(put.media_type, digest, &put.bytes));
+    let children = children.filter_map(|(put, digest)| Referrer::of(put.media_type, digest, &put.bytes));
     let list = Some(&plan.list).filter(|_| !served.is_there);
-    children.chain(list.and_then(|list| of(list.media_type, &list.digest, &list.bytes))).collect()
+    children.chain(list.and_then(|list| Referrer::of(list.media_type, &list.digest, &list.bytes))).collect()
 }
 
-/// The referrers tags of these manifests in the plan's repository, each once. A manifest that cannot be listed becomes
+/// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed becomes
 /// a line that says why.
-pub(crate) fn by_tag(plan: &PushPlan<'_>, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
+pub(crate) fn by_tag(target: &Reference, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
     for Referrer { subject, media_type, digest, bytes } in manifests {
         let name = referrers::tag(subject);
-        let Some(tag) = tags::tagged(plan.target, &name) else { continue };
+        let Some(tag) = tags::tagged(target, &name) else { continue };
         match referrers::entry(media_type, digest, bytes) {
             Ok(entry) => {
                 let new = || ReferrersTag { tag, subject: subject.clone(), entries: Vec::new() };

@@ -11,7 +11,6 @@ use crate::reference::{Reference, Repository};
 /// What is to be found out.
 pub(crate) struct Collector<'a> {
     pub(crate) registry: &'a Registry,
-    /// How many requests may run at once.
     pub(crate) filter: &'a ReferrerFilter,
 }
 
@@ -50,7 +49,7 @@ impl Collector<'_> {
     }
 
     fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
-        Discovery::new(self.registry, policy, &self.filter.types).find(subjects)
+        Discovery::new(self.registry, self.registry.jobs(), policy, &self.filter.types).find(subjects)
     }
 }
 
@@ -69,5 +68,5 @@ fn subjects(draft: &Draft, carried: Option<&Digest>, targets: &[&Repository]) ->
     let images = images.map(|entry| (entry.reference.repository(), &entry.descriptor.digest));
     let is_elsewhere = |repository: &Repository| targets.iter().any(|target| *target != repository);
     let subjects = index.into_iter().chain(images).filter(|(repository, _)| is_elsewhere(repository));
-    subjects.map(|(repository, digest)| Subject { repository: repository.clone(), digest: digest.clone() }).collect()
+    subjects.map(|(repository, digest)| Subject { place: repository.clone(), digest: digest.clone() }).collect()
 }

@@ -1,32 +1,35 @@
-//! Finding the referrers of manifests in one repository: by the referrers API, or by the referrers tag where the
-//! registry has none (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags.
+//! Finding the referrers of manifests in the place where they are: by the referrers API, or by the referrers tag where
+//! the registry has none (OCI distribution-spec, "Listing Referrers" and "Referrers Tag Schema"), and by cosign's tags.
 //! Never by a list of tags.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
-use crate::content::registry::{FetchedManifest, ManifestName, Registry};
+use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::error::CommandError;
+use crate::core::referrers::search::{REFERRERS_MAX, ReferrerSearch};
 use crate::core::request::ReferrersPolicy;
+use crate::core::resolve::limits::ResolvedSize;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::model::{manifest, referrers};
-use crate::net::{RegistryErrorKind, tasks};
-use crate::reference::{Reference, Repository};
+use crate::net::tasks;
+use crate::reference::Repository;
 use crate::sync::lock;
 
-/// How many referrers a manifest may have.
-pub(crate) const REFERRERS_MAX: usize = 1_000;
 /// How deep referrers of referrers are followed.
 pub(crate) const DEPTH_MAX: usize = 4;
+/// How many referrers a search takes in all.
+pub(crate) const TOTAL_MAX: usize = 10_000;
 
-/// A manifest that refers to another one, with its bytes as the registry has served them.
+/// A manifest that refers to another one, with its bytes as they were served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FoundReferrer {
+pub(crate) struct FoundReferrer<P = Repository> {
     /// Where it is.
-    pub(crate) repository: Repository,
+    pub(crate) place: P,
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) bytes: Vec<u8>,
@@ -38,11 +41,11 @@ pub(crate) struct FoundReferrer {
     pub(crate) tags: Vec<String>,
 }
 
-impl FoundReferrer {
-    fn new(repository: &Repository, manifest: FetchedManifest, subject: Digest) -> FoundReferrer {
+impl<P> FoundReferrer<P> {
+    fn new(place: P, manifest: FetchedManifest, subject: Digest) -> FoundReferrer<P> {
         let FetchedManifest { media_type, bytes, digest } = manifest;
-        let (repository, artifact_type) = (repository.clone(), referrers::artifact_type(&bytes));
-        FoundReferrer { repository, digest, media_type, bytes, artifact_type, subject, tags: Vec::new() }
+        let artifact_type = referrers::artifact_type(&bytes);
+        FoundReferrer { place, digest, media_type, bytes, artifact_type, subject, tags: Vec::new() }
     }
 
     /// Whether it is an index: then it comes after the manifests that it names.
@@ -53,15 +56,16 @@ impl FoundReferrer {
 
 /// A manifest whose referrers are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Subject {
+pub(crate) struct Subject<P = Repository> {
     /// Where it is, and where its referrers are then.
-    pub(crate) repository: Repository,
+    pub(crate) place: P,
     pub(crate) digest: Digest,
 }
 
 /// Finds referrers.
-pub(crate) struct Discovery<'a> {
-    registry: &'a Registry,
+pub(crate) struct Discovery<'a, S> {
+    search: &'a S,
+    jobs: NonZeroUsize,
     /// Which of them are wanted.
     policy: ReferrersPolicy,
     /// Only these artifact types; all where there are none.
@@ -71,8 +75,8 @@ pub(crate) struct Discovery<'a> {
 }
 
 /// Something that refers to `subject`.
-struct Listed {
-    subject: Subject,
+struct Listed<P> {
+    subject: Subject<P>,
     digest: Digest,
     /// What the list says of its type; empty where it does not.
     artifact_type: String,
@@ -81,17 +85,22 @@ struct Listed {
 }
 
 /// One question to the registry.
-enum Query<'q> {
+enum Query<'q, P> {
     /// What the API, or the referrers tag, lists for this manifest.
-    Referrers(&'q Subject),
+    Referrers(&'q Subject<P>),
     /// What a tag of cosign serves.
-    Cosign(&'q Subject, &'static str),
+    Cosign(&'q Subject<P>, &'static str),
 }
 
-impl<'a> Discovery<'a> {
+impl<'a, S: ReferrerSearch> Discovery<'a, S> {
     /// Sends nothing.
-    pub(crate) fn new(registry: &'a Registry, policy: ReferrersPolicy, types: &'a [String]) -> Discovery<'a> {
-        Discovery { registry, policy, types, without_api: Mutex::default() }
+    pub(crate) fn new(
+        search: &'a S,
+        jobs: NonZeroUsize,
+        policy: ReferrersPolicy,
+        types: &'a [String],
+    ) -> Discovery<'a, S> {
+        Discovery { search, jobs, policy, types, without_api: Mutex::default() }
     }
 
     /// The referrers of these manifests, those of the referrers too, each once; an index after what it names.
@@ -101,17 +110,19 @@ impl<'a> Discovery<'a> {
     ///
     /// # Errors
     /// A failed request; more than [`REFERRERS_MAX`] referrers of one manifest, or more than [`DEPTH_MAX`] levels.
-    pub(crate) fn find(&self, subjects: &[Subject]) -> Result<Vec<FoundReferrer>, CommandError> {
-        let mut seen: BTreeSet<Subject> = BTreeSet::new();
-        let new = |subject: &&Subject| seen.insert((*subject).clone());
-        let mut level: Vec<Subject> = subjects.iter().filter(new).cloned().collect();
-        let mut found: Vec<FoundReferrer> = Vec::new();
+    pub(crate) fn find(&self, subjects: &[Subject<S::Place>]) -> Result<Vec<FoundReferrer<S::Place>>, CommandError> {
+        let mut seen: BTreeSet<Subject<S::Place>> = BTreeSet::new();
+        let new = |subject: &&Subject<S::Place>| seen.insert((*subject).clone());
+        let mut level: Vec<Subject<S::Place>> = subjects.iter().filter(new).cloned().collect();
+        let mut found: Vec<FoundReferrer<S::Place>> = Vec::new();
+        let mut total = Total::default();
         if self.policy == ReferrersPolicy::Drop {
             return Ok(found);
         }
         for depth in 0..=DEPTH_MAX {
             let listed = self.listed(&level, depth == 0)?;
-            let listed: Vec<Listed> = listed.into_iter().filter(|listed| self.may_be_wanted(listed)).collect();
+            let listed: Vec<Listed<S::Place>> =
+                listed.into_iter().filter(|listed| self.may_be_wanted(listed)).collect();
             if listed.is_empty() {
                 return Ok(found);
             }
@@ -122,30 +133,33 @@ impl<'a> Discovery<'a> {
                     why: format!("they are more than {DEPTH_MAX} levels deep"),
                 });
             }
-            level = self.fetched(listed, &mut seen, &mut found)?;
+            level = self.fetched(listed, &mut seen, &mut found, &mut total)?;
         }
         Ok(found)
     }
 
     /// What refers to these manifests.
-    fn listed(&self, subjects: &[Subject], has_cosign_tags: bool) -> Result<Vec<Listed>, CommandError> {
-        let mut registries: BTreeSet<&str> = BTreeSet::new();
-        let (first, others): (Vec<&Subject>, Vec<&Subject>) =
-            subjects.iter().partition(|subject| registries.insert(subject.repository.domain()));
-        let first: Vec<Query<'_>> = first.into_iter().map(Query::Referrers).collect();
+    fn listed(
+        &self,
+        subjects: &[Subject<S::Place>],
+        has_cosign_tags: bool,
+    ) -> Result<Vec<Listed<S::Place>>, CommandError> {
+        let mut servers: BTreeSet<&str> = BTreeSet::new();
+        let (first, others): (Vec<&Subject<_>>, Vec<&Subject<_>>) =
+            subjects.iter().partition(|subject| servers.insert(self.search.server(&subject.place)));
+        let first: Vec<Query<'_, _>> = first.into_iter().map(Query::Referrers).collect();
         let kinds = if has_cosign_tags { &referrers::COSIGN_KINDS[..] } else { &[] };
         let cosign = subjects.iter().flat_map(|subject| kinds.iter().map(move |kind| Query::Cosign(subject, kind)));
-        let others: Vec<Query<'_>> = others.into_iter().map(Query::Referrers).chain(cosign).collect();
+        let others: Vec<Query<'_, _>> = others.into_iter().map(Query::Referrers).chain(cosign).collect();
         let mut listed = Vec::new();
         for wave in [first, others] {
-            let found =
-                tasks::in_order(self.registry.jobs(), &wave, |query| self.ask(query)).map_err(CommandError::of)?;
+            let found = tasks::in_order(self.jobs, &wave, |query| self.ask(query)).map_err(CommandError::of)?;
             listed.extend(found.into_iter().flatten());
         }
         Ok(listed)
     }
 
-    fn ask(&self, query: &Query<'_>) -> Result<Vec<Listed>, CommandError> {
+    fn ask(&self, query: &Query<'_, S::Place>) -> Result<Vec<Listed<S::Place>>, CommandError> {
         match query {
             Query::Referrers(subject) => {
                 let descriptors = self.referrers_of(subject)?.into_iter();
@@ -153,7 +167,7 @@ impl<'a> Discovery<'a> {
             }
             Query::Cosign(subject, kind) => {
                 let tag = referrers::cosign_tag(&subject.digest, kind);
-                let found = self.registry.has_manifest(&subject.repository, &ManifestName::Tag(tag.clone()))?;
+                let found = self.search.tagged(&subject.place, &tag)?;
                 let listed = |digest| Listed {
                     subject: (*subject).clone(),
                     digest,
@@ -165,27 +179,23 @@ impl<'a> Discovery<'a> {
         }
     }
 
-    fn referrers_of(&self, Subject { repository, digest }: &Subject) -> Result<Vec<Descriptor>, CommandError> {
+    fn referrers_of(&self, Subject { place, digest }: &Subject<S::Place>) -> Result<Vec<Descriptor>, CommandError> {
         let without_api = || lock(&self.without_api);
-        let is_known = without_api().contains(repository.domain());
+        let server = self.search.server(place);
+        let is_known = without_api().contains(server);
         if !is_known {
-            if let Some(found) = self.registry.referrer_descriptors(repository, digest, REFERRERS_MAX)? {
+            if let Some(found) = self.search.listed(place, digest)? {
                 return Ok(found);
             }
-            without_api().insert(repository.domain().to_owned());
+            without_api().insert(server.to_owned());
         }
-        let name = format!("{repository}:{}", referrers::tag(digest));
-        let Ok(tag) = Reference::parse(&name) else { return Ok(Vec::new()) };
-        let served = match self.registry.manifest(&tag) {
-            Ok(served) => served,
-            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
+        let tag = ManifestName::Tag(referrers::tag(digest));
+        let Some(served) = self.search.manifest(place, &tag)? else { return Ok(Vec::new()) };
         // A tag of this name that serves something else is nobody's list of referrers.
         if ManifestKind::of(&served.media_type) != Some(ManifestKind::List) {
             return Ok(Vec::new());
         }
-        let wrong = |source| CommandError::Served { reference: tag.to_string(), source };
+        let wrong = |source| CommandError::Served { reference: self.search.shown(place, &tag), source };
         let listed = Index::decode(&served.bytes).map_err(wrong)?.manifests;
         if listed.len() > REFERRERS_MAX {
             return Err(CommandError::Referrers { subject: digest.to_string(), why: too_many() });
@@ -194,7 +204,7 @@ impl<'a> Discovery<'a> {
     }
 
     /// Whether it can be wanted, as far as the list says what it is.
-    fn may_be_wanted(&self, listed: &Listed) -> bool {
+    fn may_be_wanted(&self, listed: &Listed<S::Place>) -> bool {
         listed.artifact_type.is_empty() || self.is_wanted(&listed.artifact_type, listed.tag.is_some())
     }
 
@@ -211,15 +221,17 @@ impl<'a> Discovery<'a> {
     /// that is listed and not there is left out: lists of referrers outlive what they list.
     fn fetched(
         &self,
-        listed: Vec<Listed>,
-        seen: &mut BTreeSet<Subject>,
-        found: &mut Vec<FoundReferrer>,
-    ) -> Result<Vec<Subject>, CommandError> {
-        let mut order: Vec<Subject> = Vec::new();
-        let mut about: BTreeMap<Subject, (Digest, Vec<String>)> = BTreeMap::new();
+        listed: Vec<Listed<S::Place>>,
+        seen: &mut BTreeSet<Subject<S::Place>>,
+        found: &mut Vec<FoundReferrer<S::Place>>,
+        total: &mut Total,
+    ) -> Result<Vec<Subject<S::Place>>, CommandError> {
+        let mut order: Vec<Subject<S::Place>> = Vec::new();
+        let mut about: BTreeMap<Subject<S::Place>, (Digest, Vec<String>)> = BTreeMap::new();
         for Listed { subject, digest, tag, .. } in listed {
-            let referrer = Subject { repository: subject.repository, digest };
+            let referrer = Subject { place: subject.place, digest };
             if seen.insert(referrer.clone()) {
+                total.count(&subject.digest)?;
                 order.push(referrer.clone());
                 about.insert(referrer.clone(), (subject.digest, Vec::new()));
             }
@@ -227,14 +239,19 @@ impl<'a> Discovery<'a> {
                 tags.extend(tag);
             }
         }
-        let fetched =
-            tasks::in_order(self.registry.jobs(), &order, |subject| self.fetch(subject)).map_err(CommandError::of)?;
+        let fetch = |subject: &Subject<S::Place>| {
+            let fetched = self.fetch(subject)?;
+            let bytes = fetched.as_ref().map(|fetched| fetched.bytes.as_slice()).unwrap_or_default();
+            total.size.check_bytes(&subject.digest, bytes, 1)?;
+            Ok(fetched)
+        };
+        let fetched = tasks::in_order(self.jobs, &order, fetch).map_err(CommandError::of)?;
         let mut level = Vec::new();
         for (referrer, manifest) in order.into_iter().zip(fetched) {
             let (Some((subject, tags)), Some(manifest)) = (about.remove(&referrer), manifest) else { continue };
-            let manifest = FoundReferrer { tags, ..FoundReferrer::new(&referrer.repository, manifest, subject) };
+            let manifest = FoundReferrer { tags, ..FoundReferrer::new(referrer.place.clone(), manifest, subject) };
             if self.is_wanted(&manifest.artifact_type, !manifest.tags.is_empty()) {
-                self.add(manifest, seen, found)?;
+                self.add(manifest, seen, found, total)?;
                 level.push(referrer);
             }
         }
@@ -244,30 +261,33 @@ impl<'a> Discovery<'a> {
     /// Adds a referrer; of an index first what it names.
     fn add(
         &self,
-        referrer: FoundReferrer,
-        seen: &mut BTreeSet<Subject>,
-        found: &mut Vec<FoundReferrer>,
+        referrer: FoundReferrer<S::Place>,
+        seen: &mut BTreeSet<Subject<S::Place>>,
+        found: &mut Vec<FoundReferrer<S::Place>>,
+        total: &mut Total,
     ) -> Result<(), CommandError> {
         if referrer.is_index() {
-            let repository = &referrer.repository;
-            let name = repository.at_digest(&referrer.digest).to_string();
+            let place = &referrer.place;
+            let name = self.search.shown(place, &ManifestName::Digest(referrer.digest.clone()));
+            let refused = |why: &str| CommandError::Referrers { subject: name.clone(), why: why.to_owned() };
             let wrong = |source| CommandError::Served { reference: name.clone(), source };
             let children = Index::decode(&referrer.bytes).map_err(wrong)?.manifests;
             if children.len() > REFERRERS_MAX {
-                return Err(CommandError::Referrers { subject: name, why: too_many() });
+                return Err(refused(&too_many()));
             }
             for child in children {
-                let child = Subject { repository: repository.clone(), digest: child.digest };
+                let child = Subject { place: place.clone(), digest: child.digest };
                 if !seen.insert(child.clone()) {
                     continue;
                 }
-                let child = self.registry.manifest(&repository.at_digest(&child.digest))?;
-                let child = FoundReferrer::new(repository, child, referrer.digest.clone());
+                total.count(&referrer.digest)?;
+                let Some(manifest) = self.fetch(&child)? else {
+                    return Err(refused(&format!("{} is not there", child.digest)));
+                };
+                total.size.check_bytes(&child.digest, &manifest.bytes, 1)?;
+                let child = FoundReferrer::new(place.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
-                    return Err(CommandError::Referrers {
-                        subject: name,
-                        why: "it has an index in an index".to_owned(),
-                    });
+                    return Err(refused("it has an index in an index"));
                 }
                 found.push(child);
             }
@@ -276,14 +296,10 @@ impl<'a> Discovery<'a> {
         Ok(())
     }
 
-    fn fetch(&self, Subject { repository, digest }: &Subject) -> Result<Option<FetchedManifest>, CommandError> {
-        let reference = repository.at_digest(digest);
-        let mut fetched = match self.registry.manifest(&reference) {
-            Ok(fetched) => fetched,
-            Err(error) if error.kind == RegistryErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let served = |source| CommandError::Served { reference: reference.to_string(), source };
+    fn fetch(&self, Subject { place, digest }: &Subject<S::Place>) -> Result<Option<FetchedManifest>, CommandError> {
+        let name = ManifestName::Digest(digest.clone());
+        let Some(mut fetched) = self.search.manifest(place, &name)? else { return Ok(None) };
+        let served = |source| CommandError::Served { reference: self.search.shown(place, &name), source };
         if let Some(found) = manifest::served_type(&fetched.media_type, &fetched.bytes).map_err(served)? {
             found.clone_into(&mut fetched.media_type);
         }
@@ -291,12 +307,30 @@ impl<'a> Discovery<'a> {
     }
 }
 
+/// How much a search has taken.
+#[derive(Default)]
+struct Total {
+    referrers: usize,
+    size: ResolvedSize,
+}
+
+impl Total {
+    fn count(&mut self, subject: &Digest) -> Result<(), CommandError> {
+        self.referrers += 1;
+        if self.referrers <= TOTAL_MAX {
+            return Ok(());
+        }
+        let why = format!("there are more than {TOTAL_MAX} in all");
+        Err(CommandError::Referrers { subject: subject.to_string(), why })
+    }
+}
+
 fn too_many() -> String {
     format!("there are more than {REFERRERS_MAX}")
 }
 
-impl Listed {
-    fn of(subject: &Subject, descriptor: Descriptor) -> Listed {
+impl<P: Clone> Listed<P> {
+    fn of(subject: &Subject<P>, descriptor: Descriptor) -> Listed<P> {
         let Descriptor { digest, artifact_type, .. } = descriptor;
         Listed { subject: subject.clone(), digest, artifact_type, tag: None }
     }

@@ -1,8 +1,9 @@
-//! Referrers: what signs an image, attests it or belongs to it without being in the index. `discover` finds them in a
-//! source, `collect` chooses those that a push sends along.
+//! Referrers: what signs an image, attests it or belongs to it without being in the index. `discover` finds them in the
+//! places of `search`, `collect` chooses those that a push sends along.
 
 pub mod collect;
 pub mod discover;
+pub mod search;
 
 pub(crate) use collect::Collector;
 pub(crate) use discover::FoundReferrer;

@@ -1,0 +1,150 @@
+//! Referrers in a layout. The specification of layouts does not say where they are, and tools differ:
+//!
+//! - regctl: an entry named by the referrers tag (`sha256-<hex>`), an index of them. Written here, because others read
+//!   it too.
+//! - buildx: an entry each, with the annotation `io.containerd.manifest.subject`.
+//! - oras: an entry each, whose manifest has a `subject`.
+//!
+//! Manifests under cosign's tags are entries of that name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::content::access::Referrer;
+use crate::content::error::LayoutError;
+use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, Layout};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::manifest::ManifestKind;
+use crate::model::{media_type, referrers};
+
+/// The entries of `index.json` that refer to a manifest, by the manifest's digest.
+pub(super) type BySubject = BTreeMap<Digest, Vec<Descriptor>>;
+
+/// Reads the entries that are referrers themselves. What cannot be read refers to nothing: its own digest is verified
+/// when it is used.
+pub(super) fn by_subject(files: &Files, index: &LayoutIndex) -> Result<BySubject, LayoutError> {
+    let mut found = BySubject::new();
+    for entry in index.entries() {
+        let subject = match LayoutIndex::marked_subject(entry) {
+            Some(subject) => Some(subject),
+            None => match files.read(&blob_name(&entry.digest), DOCUMENT_MAX) {
+                Ok(bytes) => bytes.and_then(|bytes| referrers::subject(&entry.media_type, &bytes)),
+                Err(LayoutError::Refused { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        if let Some(subject) = subject {
+            found.entry(subject).or_default().push(entry.clone());
+        }
+    }
+    Ok(found)
+}
+
+impl Layout {
+    /// What refers to a manifest, in any of the ways of the tools, each once.
+    pub(super) fn referrers_of(&self, subject: &Digest, most: usize) -> Result<Vec<Descriptor>, LayoutError> {
+        let mut found: Vec<Descriptor> = Vec::new();
+        for list in self.index.exactly(&referrers::tag(subject)) {
+            let Some(bytes) = self.document(&list.digest)? else { continue };
+            if ManifestKind::of(&list.media_type) == Some(ManifestKind::List) {
+                found.extend(Index::decode(&bytes).map_err(self.not_read(&list.digest))?.manifests);
+            }
+        }
+        let mut by_subject = crate::sync::lock(&self.by_subject);
+        let by_subject = match &mut *by_subject {
+            Some(known) => known,
+            unknown => unknown.insert(by_subject_of(self)?),
+        };
+        found.extend(by_subject.get(subject).into_iter().flatten().cloned());
+        let mut seen = BTreeSet::new();
+        found.retain(|referrer| seen.insert(referrer.digest.clone()));
+        if found.len() > most {
+            let why = format!("{subject} has more than {most} referrers in it");
+            return Err(LayoutError::NotALayout { path: self.files.path().to_owned(), why });
+        }
+        Ok(found)
+    }
+
+    fn not_read(&self, digest: &Digest) -> impl Fn(crate::model::DocumentError) -> LayoutError {
+        let (path, member) = (self.files.path().to_owned(), digest.to_string());
+        move |source| LayoutError::Document { path: path.clone(), member: member.clone(), source }
+    }
+}
+
+fn by_subject_of(layout: &Layout) -> Result<BySubject, LayoutError> {
+    by_subject(&layout.files, &layout.index)
+}
+
+/// The manifests of a layout, while its `index.json` changes.
+pub(super) trait Documents {
+    /// The bytes of a manifest, unverified; `None` if it is not there.
+    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError>;
+
+    /// Adds a manifest.
+    fn write(&mut self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError>;
+}
+
+/// Referrers whose manifests were written and that `index.json` does not list yet.
+#[derive(Default)]
+pub(super) struct Unlisted {
+    /// By referrers tag.
+    by_tag: BTreeMap<String, Vec<Descriptor>>,
+    /// By their own tag.
+    tagged: BTreeMap<String, Descriptor>,
+}
+
+impl Unlisted {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_tag.is_empty() && self.tagged.is_empty()
+    }
+
+    pub(super) fn add(&mut self, referrer: &Referrer<'_>) {
+        let Referrer { digest, media_type, bytes, tags } = *referrer;
+        let plain = || Descriptor::new(media_type, digest.clone(), bytes.len() as u64);
+        if let Some(subject) = referrers::subject(media_type, bytes) {
+            // Annotations that no descriptor can have are left out.
+            let entry = referrers::entry(media_type, digest, bytes).unwrap_or_else(|_| plain());
+            let entries = self.by_tag.entry(referrers::tag(&subject)).or_default();
+            if entries.iter().all(|known| known.digest != entry.digest) {
+                entries.push(entry);
+            }
+        }
+        self.tagged.extend(tags.iter().map(|tag| (tag.clone(), plain())));
+    }
+
+    /// Lists them.
+    pub(super) fn list(
+        &self,
+        path: &std::path::Path,
+        index: &mut LayoutIndex,
+        documents: &mut dyn Documents,
+    ) -> Result<(), LayoutError> {
+        for (tag, entries) in &self.by_tag {
+            let failed =
+                |source| LayoutError::Document { path: path.to_owned(), member: format!("{tag} of {INDEX}"), source };
+            let before = index.exactly(tag).first().map(|entry| entry.digest.clone());
+            let before = before.map_or(Ok(None), |digest| documents.read(&digest))?;
+            let listed = before.as_deref().map_or(Ok(BTreeSet::new()), referrers::listed).map_err(failed)?;
+            let is_new = |entry: &&Descriptor| !listed.contains(entry.digest.as_str());
+            let new: Vec<Descriptor> = entries.iter().filter(is_new).cloned().collect();
+            if new.is_empty() {
+                continue;
+            }
+            let bytes = referrers::extended(before.as_deref(), &new).map_err(failed)?;
+            if bytes.len() as u64 > DOCUMENT_MAX {
+                let why = format!("the list of referrers {tag} in it would be over 4 MiB");
+                return Err(LayoutError::NotALayout { path: path.to_owned(), why });
+            }
+            let digest = Digest::of(&bytes);
+            documents.write(&digest, &bytes)?;
+            index.set(Some(tag), media_type::OCI_INDEX, &digest, bytes.len() as u64);
+        }
+        for (tag, manifest) in &self.tagged {
+            index.set(Some(tag), &manifest.media_type, &manifest.digest, manifest.size);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! What signs, attests or describes the copied manifests, without an index that names it.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use crate::content::Referrer;
+use crate::content::registry::{FetchedManifest, ManifestName};
+use crate::core::copy::CopyRequest;
+use crate::core::copy::outcome::{CopiedReferrer, CopyOutcome};
+use crate::core::copy::walk::{Walk, is_list, walk};
+use crate::core::error::CommandError;
+use crate::core::push::referrers;
+use crate::core::referrers::FoundReferrer;
+use crate::core::referrers::discover::{Discovery, Subject};
+use crate::core::referrers::search::SourceSearch;
+use crate::core::request::ReferrersPolicy;
+use crate::digest::Digest;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::net::tasks;
+
+/// A manifest that refers to another one, in the source.
+type Found = FoundReferrer<()>;
+
+/// The referrers of a copy.
+#[derive(Default)]
+pub(super) struct Along {
+    /// Those that come along; an index after what it names.
+    found: Vec<Found>,
+    /// Those of manifests that are not copied.
+    left: Vec<Found>,
+    /// The digests of those that the target has and lists.
+    present: BTreeSet<Digest>,
+    /// Tags of cosign that name something else in the target.
+    replaced: Vec<String>,
+}
+
+/// The two parts of looking at the source, which may be done at once.
+enum Part {
+    Manifests,
+    Referrers(Vec<Digest>),
+}
+
+/// What a part found.
+enum PartFound {
+    Manifests(Walk),
+    Referrers(Vec<Found>),
+}
+
+/// Walks the manifests, and looks for referrers of them and of those that are `replaced` and not copied. Both are done
+/// at once if the outermost index says what there is.
+pub(super) fn look(
+    request: &CopyRequest<'_>,
+    top: &FetchedManifest,
+    replaced: &[Digest],
+) -> Result<(Walk, Along), CommandError> {
+    let is_wanted = request.referrers.policy(true) != ReferrersPolicy::Drop && !is_same_repository(request);
+    if !is_wanted {
+        return Ok((walk(request, top, request.jobs)?, Along::default()));
+    }
+    let half = NonZeroUsize::new(request.jobs.get() / 2).unwrap_or(NonZeroUsize::MIN);
+    let (walk, found) = match flat(request, top)? {
+        Some(subjects) if request.jobs > half => {
+            let subjects = subjects.into_iter().chain(replaced.iter().cloned()).collect();
+            let parts = [Part::Manifests, Part::Referrers(subjects)];
+            let found = tasks::in_order(request.jobs, &parts, |part| match part {
+                Part::Manifests => walk(request, top, half).map(PartFound::Manifests),
+                Part::Referrers(subjects) => find(request, subjects, half).map(PartFound::Referrers),
+            });
+            let (mut walked, mut referrers) = (None, Vec::new());
+            for part in found.map_err(CommandError::of)? {
+                match part {
+                    PartFound::Manifests(walk) => walked = Some(walk),
+                    PartFound::Referrers(found) => referrers = found,
+                }
+            }
+            (walked.unwrap_or_default(), referrers)
+        }
+        _ => {
+            let walk = walk(request, top, request.jobs)?;
+            let walked = walk.manifests.iter().filter(|walked| attested(&walked.descriptor).is_none());
+            let subjects = walked.map(|walked| walked.descriptor.digest.clone());
+            let subjects: Vec<Digest> = subjects.chain(replaced.iter().cloned()).collect();
+            let found = find(request, &subjects, request.jobs)?;
+            (walk, found)
+        }
+    };
+    Along::new(request, found, replaced).map(|along| (walk, along))
+}
+
+/// A repository has the referrers of its manifests already.
+fn is_same_repository(request: &CopyRequest<'_>) -> bool {
+    let (source, target) = (request.source.repository(), request.sink.repository());
+    source.is_some() && source == target
+}
+
+/// The manifest and its images; `None` if it names further indexes.
+fn flat(request: &CopyRequest<'_>, top: &FetchedManifest) -> Result<Option<Vec<Digest>>, CommandError> {
+    let mut subjects = vec![top.digest.clone()];
+    if is_list(&top.media_type) {
+        let served = |source| CommandError::Served { reference: request.from.clone(), source };
+        let children = Index::decode(&top.bytes).map_err(served)?.manifests;
+        // A descriptor without a type may be an index.
+        if children.iter().any(|child| is_list(&child.media_type) || child.media_type.is_empty()) {
+            return Ok(None);
+        }
+        let images = children.into_iter().filter(|child| attested(child).is_none());
+        subjects.extend(images.map(|child| child.digest));
+    }
+    Ok(Some(subjects))
+}
+
+fn find(request: &CopyRequest<'_>, subjects: &[Digest], jobs: NonZeroUsize) -> Result<Vec<Found>, CommandError> {
+    let search = SourceSearch { source: request.source, name: &request.from };
+    let subjects: Vec<Subject<()>> =
+        subjects.iter().map(|digest| Subject { place: (), digest: digest.clone() }).collect();
+    Discovery::new(&search, jobs, request.referrers.policy(true), &request.referrers.types).find(&subjects)
+}
+
+impl Along {
+    /// Tells those of manifests that are not copied apart, and looks for the others in the target.
+    fn new(request: &CopyRequest<'_>, found: Vec<Found>, replaced: &[Digest]) -> Result<Along, CommandError> {
+        let mut behind: BTreeSet<Digest> = replaced.iter().cloned().collect();
+        // What an index among them names comes before it.
+        loop {
+            let before = behind.len();
+            let more = found.iter().filter(|referrer| behind.contains(&referrer.subject));
+            let more: Vec<Digest> = more.map(|referrer| referrer.digest.clone()).collect();
+            behind.extend(more);
+            if behind.len() == before {
+                break;
+            }
+        }
+        let (left, found): (Vec<Found>, Vec<Found>) =
+            found.into_iter().partition(|referrer| behind.contains(&referrer.digest));
+        let mut along = Along { found, left, ..Along::default() };
+        let looked = tasks::in_order(request.jobs, &along.found, |referrer| along.is_present(request, referrer));
+        for (referrer, (is_present, replaced)) in along.found.iter().zip(looked.map_err(CommandError::of)?) {
+            if is_present {
+                along.present.insert(referrer.digest.clone());
+            }
+            along.replaced.extend(replaced);
+        }
+        Ok(along)
+    }
+
+    /// Whether the target has a referrer under all its names, and what its tags named there before.
+    fn is_present(&self, request: &CopyRequest<'_>, found: &Found) -> Result<(bool, Vec<String>), CommandError> {
+        if found.tags.is_empty() {
+            return Ok((request.sink.has_referrer(&referrer(found))?, Vec::new()));
+        }
+        let (mut is_present, mut replaced) = (true, Vec::new());
+        for tag in &found.tags {
+            let current = request.sink.current(&ManifestName::Tag(tag.clone()))?;
+            is_present &= current.as_ref() == Some(&found.digest);
+            replaced.extend(
+                current.filter(|current| *current != found.digest).map(|current| {
+                    format!("the tag {tag} of the target named {current}, which is not {}", found.digest)
+                }),
+            );
+        }
+        Ok((is_present, replaced))
+    }
+
+    /// Those that have to be sent.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Found> {
+        self.found.iter().filter(|referrer| !self.present.contains(&referrer.digest))
+    }
+
+    /// Adds to the outcome what came along, or would.
+    pub(super) fn tell(&self, outcome: &mut CopyOutcome) {
+        let is_sent = |found: &Found| !self.present.contains(&found.digest);
+        outcome.referrers = self.found.iter().map(|found| CopiedReferrer::new(found, is_sent(found))).collect();
+        outcome.left_behind = self.left.iter().map(|found| CopiedReferrer::new(found, false)).collect();
+        if !self.left.is_empty() {
+            let number = self.left.len();
+            outcome.changes.push(format!("referrers of what is not copied stay behind: {number}"));
+        }
+        outcome.warnings.extend(self.replaced.iter().cloned());
+    }
+
+    /// Sends them: what an index among them names before it. Returns the digests that the target lists.
+    pub(super) fn send(&self, request: &CopyRequest<'_>) -> Result<BTreeSet<Digest>, CommandError> {
+        let (indexes, manifests): (Vec<&Found>, Vec<&Found>) = self.missing().partition(|found| found.is_index());
+        let mut listed = BTreeSet::new();
+        for wave in [manifests, indexes] {
+            let put = |found: &&Found| {
+                let is_listed = request.sink.put_referrer(&referrer(found))?;
+                request.say(format!("published: {}", CopiedReferrer::new(found, true)));
+                Ok::<_, CommandError>(is_listed)
+            };
+            let put = tasks::in_order(request.jobs, &wave, put).map_err(CommandError::of)?;
+            let is_listed = wave.iter().zip(put).filter(|(_, is_listed)| *is_listed);
+            listed.extend(is_listed.map(|(found, _)| found.digest.clone()));
+        }
+        Ok(listed)
+    }
+
+    /// Adds manifests with a subject to the referrers tags of a registry without a referrers API: `sent` beside the
+    /// referrers. `listed` are those that the registry lists itself. Returns warnings.
+    pub(super) fn list(
+        &self,
+        request: &CopyRequest<'_>,
+        sent: &[&FetchedManifest],
+        listed: &BTreeSet<Digest>,
+    ) -> Result<Vec<String>, CommandError> {
+        let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
+        let sent = sent.iter().filter_map(|own| referrers::Referrer::of(&own.media_type, &own.digest, &own.bytes));
+        let mut unlisted: Vec<referrers::Referrer<'_>> = sent.chain(self.missing().filter_map(with_subject)).collect();
+        unlisted.retain(|own| !listed.contains(own.digest));
+        if listed.is_empty() {
+            // An earlier run may have ended before it listed those that are there.
+            let there = self.found.iter().filter(|found| self.present.contains(&found.digest));
+            let there: Vec<referrers::Referrer<'_>> = there.filter_map(with_subject).collect();
+            let has_api = match there.first().filter(|_| unlisted.is_empty()) {
+                Some(first) => request.registry.referrers(repository, &first.subject)?.is_some(),
+                None => false,
+            };
+            unlisted.extend(there.into_iter().filter(|_| !has_api));
+        }
+        let Some(first) = unlisted.first() else { return Ok(Vec::new()) };
+        let (tags, warnings) = referrers::by_tag(&repository.at_digest(first.digest), &unlisted);
+        let updates = referrers::update(request.registry, request.clock, &tags)?;
+        for tag in updates.iter().filter_map(|update| update.as_ref().ok()) {
+            request.say(format!("listed in: {tag}"));
+        }
+        Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
+    }
+}
+
+fn with_subject(found: &Found) -> Option<referrers::Referrer<'_>> {
+    referrers::Referrer::of(&found.media_type, &found.digest, &found.bytes)
+}
+
+fn referrer(found: &Found) -> Referrer<'_> {
+    let FoundReferrer { digest, media_type, bytes, tags, .. } = found;
+    Referrer { digest, media_type, bytes, tags }
+}

@@ -1,0 +1,383 @@
+//! `copy --referrers`: signatures, attestations and SBOMs go with an image between registries and layouts, in the ways
+//! that each side knows.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+use testkit::client::Client;
+use testkit::image::fixtures::{attestation_of, buildx_image, buildx_index};
+use testkit::image::{Image, Index};
+use testkit::loopback::{Fault, Registry, Rule};
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+const NOTARY: &str = "application/vnd.cncf.notary.signature";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const SBOM: &str = "application/spdx+json";
+const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+/// An artifact of this type that says `content` of its subject.
+fn artifact(artifact_type: &str, content: &str, subject: &Image) -> Image {
+    let artifact = Image::oci().config_raw("{}").config_media_type("application/vnd.oci.empty.v1+json");
+    artifact.artifact_type(artifact_type).annotation("says", content).layer(content).subject(subject).build()
+}
+
+/// An index as an image has it, to be a subject.
+fn as_subject(index: &Index) -> Image {
+    Image { manifest: index.manifest.clone(), media_type: index.media_type.clone(), ..buildx_image("linux/amd64") }
+}
+
+fn tag_of(digest: &str) -> String {
+    digest.replace(':', "-")
+}
+
+/// An index with attestations of two images, what refers to them, and what cosign keeps under a tag.
+struct Signed {
+    index: Index,
+    images: [Image; 2],
+    index_signature: Image,
+    signature: Image,
+    countersignature: Image,
+    sbom: Image,
+    cosign: Image,
+}
+
+impl Signed {
+    fn new() -> Signed {
+        let index = buildx_index(&PLATFORMS);
+        let images = PLATFORMS.map(buildx_image);
+        let signature = artifact(NOTARY, "signature", &images[0]);
+        Signed {
+            index_signature: artifact(BUNDLE, "signature of the index", &as_subject(&index)),
+            countersignature: artifact(NOTARY, "signature of the signature", &signature),
+            sbom: artifact(SBOM, "sbom", &images[0]),
+            cosign: Image::oci()
+                .config_raw("{}")
+                .config_media_type("application/vnd.oci.image.config.v1+json")
+                .layer("c")
+                .build(),
+            index,
+            images,
+            signature,
+        }
+    }
+
+    fn cosign_tag(&self) -> String {
+        format!("{}.sig", tag_of(&self.images[1].digest()))
+    }
+
+    fn referrers(&self) -> [&Image; 4] {
+        [&self.index_signature, &self.signature, &self.countersignature, &self.sbom]
+    }
+
+    /// By subject, what refers to it.
+    fn by_subject(&self) -> [(String, Vec<&Image>); 3] {
+        [
+            (self.index.digest(), vec![&self.index_signature]),
+            (self.images[0].digest(), vec![&self.signature, &self.sbom]),
+            (self.signature.digest(), vec![&self.countersignature]),
+        ]
+    }
+
+    fn put(&self, registry: &Registry, repo: &str) {
+        registry.put_index(repo, "1", &self.index);
+        for referrer in self.referrers() {
+            registry.put_image(repo, &referrer.digest(), referrer);
+        }
+        registry.put_image(repo, &self.cosign_tag(), &self.cosign);
+        registry.clear();
+    }
+
+    /// Everything is there with its bytes, its tags and no other ones, and is found by its subject.
+    #[track_caller]
+    fn assert_in(&self, registry: &Registry, repo: &str, has_api: bool) {
+        let manifest = |reference: &str| registry.manifest(repo, reference).map(|(_, bytes)| bytes);
+        assert_eq!(manifest("1").as_ref(), Some(&self.index.manifest));
+        let attestations = self.images.each_ref().map(attestation_of);
+        for image in self.images.iter().chain(&attestations).chain(self.referrers()).chain([&self.cosign]) {
+            assert_eq!(manifest(&image.digest()).as_ref(), Some(&image.manifest), "{}", image.digest());
+            for blob in image.blobs() {
+                assert!(registry.has_blob(repo, &testkit::image::sha256(blob)));
+            }
+        }
+        assert_eq!(manifest(&self.cosign_tag()).as_ref(), Some(&self.cosign.manifest));
+        let mut tags = BTreeSet::from(["1".to_owned(), self.cosign_tag()]);
+        for (subject, referrers) in self.by_subject() {
+            let wanted: BTreeSet<String> = referrers.iter().map(|referrer| referrer.digest()).collect();
+            let list = if has_api {
+                let path = format!("/v2/{repo}/referrers/{subject}");
+                Client::new(registry.addr()).request("GET", &path, &[], b"").text()
+            } else {
+                tags.insert(tag_of(&subject));
+                String::from_utf8(manifest(&tag_of(&subject)).expect("a referrers tag")).expect("text")
+            };
+            let list: Value = serde_json::from_str(&list).expect("JSON");
+            let entries = list["manifests"].as_array().expect("entries");
+            let found: BTreeSet<String> =
+                entries.iter().map(|entry| entry["digest"].as_str().unwrap_or_default().to_owned()).collect();
+            assert_eq!((found, entries.len()), (wanted, referrers.len()), "{subject}");
+            assert!(entries.iter().all(|entry| entry["artifactType"].is_string() && entry["annotations"].is_object()));
+        }
+        assert_eq!(registry.tags(repo).into_iter().collect::<BTreeSet<String>>(), tags);
+    }
+}
+
+struct Fixture {
+    from: Registry,
+    to: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::of(Registry::start(), Registry::start())
+    }
+
+    fn of(from: Registry, to: Registry) -> Fixture {
+        Fixture { from, to, sandbox: Sandbox::new() }
+    }
+
+    /// Runs `copy` in the sandbox: `%x` is x in the first registry, `@x` in the second one. The records are of this.
+    fn copy(&self, line: &str) -> Output {
+        self.from.clear();
+        self.to.clear();
+        let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
+            (Some(rest), _) => self.to.name(rest),
+            (_, Some(rest)) => self.from.name(rest),
+            _ => word.to_owned(),
+        };
+        self.sandbox.command(OURS).dir(self.sandbox.path()).arg("copy").args(line.split_whitespace().map(word)).run()
+    }
+
+    #[track_caller]
+    fn works(&self, line: &str) -> Output {
+        let output = self.copy(line);
+        assert_eq!(output.code, 0, "{line}: {}", output.err());
+        output
+    }
+
+    fn index_json(&self, layout: &str) -> Value {
+        let path = self.sandbox.path().join(layout).join("index.json");
+        serde_json::from_slice(&fs::read(path).expect("index.json")).expect("JSON")
+    }
+
+    fn set_index_json(&self, layout: &str, index: &Value) {
+        fs::write(self.sandbox.path().join(layout).join("index.json"), index.to_string()).expect("index.json");
+    }
+}
+
+fn lines(registry: &Registry) -> Vec<String> {
+    registry.requests().iter().map(|request| request.line().clone()).collect()
+}
+
+fn has_written(registry: &Registry) -> bool {
+    registry.requests().iter().any(|request| !["GET", "HEAD"].contains(&request.method.as_str()))
+}
+
+#[test]
+fn a_signed_image_stays_whole_through_registries_layouts_and_back() {
+    let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
+    let signed = Signed::new();
+    signed.put(&fixture.from, "app");
+    let has_api = |place: &str| place.starts_with('%');
+    for (from, to, repo) in [
+        ("%app:1", "oci-layout://dir", None),
+        ("oci-layout://dir", "@first", Some("first")),
+        ("@first:1", "oci-archive:./a.tar", None),
+        ("oci-archive:./a.tar", "ocidir://second", None),
+        ("ocidir://second:1", "%back", Some("back")),
+        ("%back:1", "@last", Some("last")),
+    ] {
+        fixture.works(&format!("--referrers all {from} {to}"));
+        let registry = if has_api(to) { &fixture.from } else { &fixture.to };
+        if let Some(repo) = repo {
+            signed.assert_in(registry, repo, has_api(to));
+        }
+        // What is there is not written again, and is listed once.
+        let again = fixture.works(&format!("--referrers all --format json {from} {to}:1"));
+        let told: Value = serde_json::from_slice(&again.stdout).expect("JSON");
+        let is_sent = |referrer: &Value| referrer["sent"] == json!(true);
+        assert_eq!(told["referrers"].as_array().map(|all| all.iter().filter(|own| is_sent(own)).count()), Some(0));
+        assert!(repo.is_none() || told["unchanged"] == json!(true), "{from} {to}: {told}");
+        assert!(!has_written(&fixture.from) && !has_written(&fixture.to), "{from} {to}");
+    }
+    // Both layouts have the same names, those of the tags of a registry without the API.
+    let mut wanted: BTreeSet<String> = signed.by_subject().iter().map(|(subject, _)| tag_of(subject)).collect();
+    wanted.extend(["1".to_owned(), signed.cosign_tag()]);
+    for layout in ["dir", "second"] {
+        let index = fixture.index_json(layout);
+        let entries = index["manifests"].as_array().expect("entries");
+        let name = |entry: &Value| {
+            entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap_or_default().to_owned()
+        };
+        assert_eq!(entries.iter().map(name).collect::<BTreeSet<String>>(), wanted, "{layout}");
+        assert_eq!(entries.len(), wanted.len());
+    }
+}
+
+#[test]
+fn the_flags_choose_what_comes_along() {
+    for (flags, wanted, has_cosign) in [
+        ("", [true, true, true, false], true),
+        ("--referrers drop", [false; 4], false),
+        ("--referrers all", [true; 4], true),
+        ("--referrer-type application/spdx+json", [false, false, false, true], false),
+    ] {
+        let fixture = Fixture::new();
+        let signed = Signed::new();
+        signed.put(&fixture.from, "app");
+        let dry = fixture.works(&format!("{flags} --dry-run %app:1 @app")).out();
+        assert!(!has_written(&fixture.to));
+        fixture.works(&format!("{flags} %app:1 @app"));
+        let is_there = |image: &&Image| fixture.to.manifest("app", &image.digest()).is_some();
+        let there: Vec<bool> = signed.referrers().iter().map(is_there).collect();
+        assert_eq!(there, wanted, "{flags}");
+        assert_eq!(fixture.to.manifest("app", &signed.cosign_tag()).is_some(), has_cosign, "{flags}");
+        for (referrer, is_wanted) in signed.referrers().iter().zip(wanted) {
+            assert_eq!(dry.contains(&referrer.digest()), is_wanted, "{flags}: {dry}");
+        }
+    }
+}
+
+/// One GET of the API for the index and each image, and three HEADs; without the API one that finds this out and one GET
+/// of each referrers tag. A retag asks for none of them.
+#[test]
+fn few_requests_find_them() {
+    for has_api in [true, false] {
+        let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
+        let fixture = Fixture::of(from, Registry::start());
+        fixture.from.put_index("app", "1", &buildx_index(&PLATFORMS));
+        fixture.works("%app:1 @app");
+        let asked = lines(&fixture.from);
+        let count = |part: &str| asked.iter().filter(|line| line.contains(part)).count();
+        let by_tag =
+            asked.iter().filter(|line| line.starts_with("GET ") && line.contains("/manifests/sha256-")).count();
+        assert_eq!((count("/referrers/"), by_tag), if has_api { (3, 0) } else { (1, 3) }, "{asked:#?}");
+        assert_eq!((count(".sig "), count(".att "), count(".sbom "), count("/tags/list")), (3, 3, 3, 0));
+        // Nothing was found, so the target was not asked about it.
+        let told = lines(&fixture.to);
+        assert!(told.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{told:#?}");
+        fixture.works("%app:1 %app:2");
+        let asked = lines(&fixture.from);
+        assert!(asked.iter().all(|line| !line.contains("referrers") && !line.contains("sha256-")), "{asked:#?}");
+    }
+}
+
+/// buildx marks entries, oras adds plain ones, and either way they arrive.
+#[test]
+fn layouts_of_other_tools_have_referrers_in_other_places() {
+    let fixture = Fixture::new();
+    let signed = Signed::new();
+    signed.put(&fixture.from, "app");
+    fixture.works("--referrers all %app:1 oci-layout://dir");
+    let written = fixture.index_json("dir");
+    let top = &written["manifests"].as_array().expect("entries").last().expect("an entry").clone();
+    assert_eq!(top["digest"], signed.index.digest());
+    for (tool, target) in [("buildx", "one"), ("oras", "two")] {
+        let entry = |(subject, referrer): (&str, &Image)| {
+            let mut entry = json!({
+                "mediaType": referrer.media_type, "digest": referrer.digest(), "size": referrer.manifest.len(),
+            });
+            if tool == "buildx" {
+                entry["artifactType"] = json!(NOTARY);
+                entry["annotations"] = json!({ "io.containerd.manifest.subject": subject });
+            }
+            entry
+        };
+        let (first, signature) = (signed.images[0].digest(), signed.signature.digest());
+        let of = [(first.as_str(), &signed.signature), (signature.as_str(), &signed.countersignature)];
+        let entries: Vec<Value> = [top.clone()].into_iter().chain(of.map(entry)).collect();
+        fixture.set_index_json("dir", &json!({"schemaVersion": 2, "manifests": entries}));
+        fixture.works(&format!("oci-layout://dir @{target}"));
+        for referrer in [&signed.signature, &signed.countersignature] {
+            assert!(fixture.to.manifest(target, &referrer.digest()).is_some(), "{tool}");
+        }
+        // They stay where they are: a second copy into the layout lists nothing twice.
+        fixture.works("%app:1 oci-layout://dir");
+        let after = fixture.index_json("dir");
+        let after = after["manifests"].as_array().expect("entries");
+        assert_eq!(after.iter().filter(|own| entries.contains(own)).count(), 3, "{tool}: {after:#?}");
+        let name = tag_of(&signed.images[0].digest());
+        let names = |own: &&Value| own["annotations"]["org.opencontainers.image.ref.name"] == json!(name);
+        assert_eq!(after.iter().filter(names).count(), 0, "{tool}: {after:#?}");
+    }
+}
+
+#[test]
+fn a_part_of_an_index_leaves_the_referrers_of_the_index_behind_and_says_so() {
+    let fixture = Fixture::new();
+    let signed = Signed::new();
+    signed.put(&fixture.from, "app");
+    let copied = fixture.works("--platform linux/amd64 --format json %app:1 @app");
+    assert!(copied.err().contains("referrers of what is not copied stay behind: 1"), "{}", copied.err());
+    let told: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
+    assert_eq!(told["leftBehind"][0]["digest"], signed.index_signature.digest());
+    assert_eq!(told["referrers"].as_array().map(Vec::len), Some(2), "{told:#}");
+    let is_there = |image: &Image| fixture.to.manifest("app", &image.digest()).is_some();
+    assert!(is_there(&signed.signature) && is_there(&signed.countersignature));
+    assert!(!is_there(&signed.index_signature));
+    assert_eq!(fixture.to.tags("app"), ["1"], "cosign has signed another platform");
+}
+
+/// A copy that was interrupted between a referrer and its tag is completed by the next one.
+#[test]
+fn a_referrer_that_its_tag_does_not_list_is_listed() {
+    let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
+    let signed = Signed::new();
+    signed.put(&fixture.from, "app");
+    fixture.to.fault(Rule::on("PUT", "/manifests/sha256-"), Fault::status(500));
+    assert_eq!(fixture.copy("--retries 0 --referrers all %app:1 @app").code, 1);
+    assert_eq!(fixture.to.manifest("app", "1"), None, "no tag has moved");
+    fixture.to.clear_faults();
+    fixture.works("--referrers all %app:1 @app");
+    signed.assert_in(&fixture.to, "app", false);
+}
+
+/// An artifact that names its subject itself is listed too.
+#[test]
+fn a_copied_artifact_is_listed_under_its_subject() {
+    let fixture = Fixture::of(Registry::start(), Registry::builder().without_referrers().start());
+    let image = buildx_image("linux/amd64");
+    let sbom = artifact(SBOM, "sbom", &image);
+    fixture.from.put_image("app", "sbom", &sbom);
+    fixture.works("%app:sbom @app");
+    let (_, list) = fixture.to.manifest("app", &tag_of(&image.digest())).expect("the referrers tag");
+    let list: Value = serde_json::from_slice(&list).expect("JSON");
+    assert_eq!(list["manifests"][0]["digest"], sbom.digest());
+}
+
+#[test]
+fn a_tag_of_cosign_that_names_something_else_is_told() {
+    let fixture = Fixture::new();
+    let signed = Signed::new();
+    signed.put(&fixture.from, "app");
+    fixture.to.put_image("app", &signed.cosign_tag(), &signed.sbom);
+    let copied = fixture.works("%app:1 @app");
+    let told = format!("warning: the tag {} of the target named {}", signed.cosign_tag(), signed.sbom.digest());
+    assert!(copied.err().contains(&told), "{}", copied.err());
+    let (_, now) = fixture.to.manifest("app", &signed.cosign_tag()).expect("the tag");
+    assert_eq!(now, signed.cosign.manifest);
+}
+
+#[test]
+fn a_layout_with_too_many_referrers_is_refused() {
+    let fixture = Fixture::new();
+    let image = buildx_image("linux/amd64");
+    fixture.from.put_image("app", "1", &image);
+    fixture.works("%app:1 oci-layout://dir");
+    let mut index = fixture.index_json("dir");
+    let entry = |number: usize| {
+        let digest = testkit::image::sha256(number.to_string().as_bytes());
+        let notes = json!({ "io.containerd.manifest.subject": image.digest() });
+        json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1, "annotations": notes})
+    };
+    index["manifests"].as_array_mut().expect("entries").extend((0..1001).map(entry));
+    fixture.set_index_json("dir", &index);
+    let refused = fixture.copy("oci-layout://dir:1 @app");
+    assert_eq!(refused.code, 1);
+    assert!(refused.err().contains("has more than 1000 referrers"), "{}", refused.err());
+    assert!(!has_written(&fixture.to));
+    fixture.works("--referrers drop oci-layout://dir:1 @app");
+}
