@@ -16,7 +16,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 PLUGINS ?= $(if $(filter $(HOME)/%,$(PREFIX)/),$(DOCKER_CONFIG)/cli-plugins,$(if $(filter /usr /usr/,$(PREFIX)),/usr,/usr/local)/libexec/docker/cli-plugins)
 LINKS := manifest-tool mquery
 
-.PHONY: help build check test faults setup demo install install-links install-shim uninstall dist dist-test lint deny fuzz fmt doc bench
+.PHONY: help build check test faults setup demo install install-links install-shim uninstall dist dist-test lint deny fuzz fmt doc reference bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ fmt: ## Format the code
 
 doc: ## Build the documentation
 	$(CARGO) doc --workspace --no-deps --locked
+
+reference: ## Write docs/reference.md anew, after a change of a command, a flag or a help text
+	$(CARGO) run --quiet --locked --package docker-manifest -- man --markdown >docs/reference.md.new
+	@mv docs/reference.md.new docs/reference.md
 
 bench: ## Measure beside docker and its peers, then the inner parts; BENCH=--quick for a short look
 	$(CARGO) bench --bench inner

@@ -261,4 +261,7 @@ fn manual_pages_are_printed_and_written() {
     let unknown = man(&["bogus"]);
     assert_eq!((unknown.code, unknown.first_err_line().as_str()), (1, "there is no command \"bogus\""));
     assert_eq!(man(&["create", "--output", "b"]).code, 125);
+    let section = man(&["--markdown", "create"]).success().out();
+    assert!(section.starts_with("## create\n") && man(&["--markdown"]).success().out().contains(&section), "{section}");
+    assert_eq!((man(&["bogus", "--markdown"]).code, man(&["--markdown", "--output", "b"]).code), (1, 125));
 }

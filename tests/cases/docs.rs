@@ -46,11 +46,13 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// README and docs/, as one text: where commands and flags have their examples.
+/// README and docs/, as one text: where commands and flags have their examples. The reference is left out, because it
+/// has them from the help texts.
 pub(super) fn user_docs() -> String {
     let mut pages = vec![root().join("README.md")];
     markdown_in(&root().join("docs"), &mut pages);
-    pages.iter().map(|page| read(page) + "\n").collect()
+    let by_hand = pages.iter().filter(|page| !page.ends_with("docs/reference.md"));
+    by_hand.map(|page| read(page) + "\n").collect()
 }
 
 /// The name that a web page gives to a heading (GitHub's rule).

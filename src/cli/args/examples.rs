@@ -189,7 +189,8 @@ pub(super) const COMPLETION: &str = "\
 
 pub(super) const MAN: &str = "\
 {name} man create | man -l -
-{name} man --output ~/.local/share/man/man1";
+{name} man --output ~/.local/share/man/man1
+{name} man --markdown >reference.md";
 
 pub(super) const VERSION: &str = "\
 {name} version

@@ -40,6 +40,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("empty", "push"),
     ("amend", "push"),
     ("replace", "push"),
+    ("markdown", "output"),
 ];
 
 /// Flags that need another flag.

@@ -56,12 +56,15 @@ pub struct Completion {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::MAN)]
 pub struct Man {
-    /// The command whose page to print (default: the page of the program)
+    /// Command whose page to print (default: the page of the program)
     #[arg(value_name = "COMMAND", value_parser = values::word)]
     pub command: Option<String>,
     /// Write every page into this directory
     #[arg(short = 'o', long, value_name = "string", value_parser = values::path)]
     pub output: Option<PathBuf>,
+    /// Print Markdown: one page about all commands, or the section about COMMAND
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 /// `version`: prints the version of this program.

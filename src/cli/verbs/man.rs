@@ -1,4 +1,4 @@
-//! `man`: prints a manual page, or writes all of them.
+//! `man`: prints a manual page, or writes all of them; prints the same as Markdown.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +13,11 @@ use crate::core::error::CommandError;
 const PROGRAM: &str = "docker-manifest";
 
 pub(crate) fn run(context: &Context, args: &Man) -> Result<(), CommandError> {
+    let no_page = || CommandError::NoPage(args.command.clone().unwrap_or_default());
+    if args.markdown {
+        let text = args::reference(args.command.as_deref()).ok_or_else(no_page)?;
+        return Ok(context.streams.data(text.as_bytes())?);
+    }
     let pages = args::pages(version::date());
     if let Some(dir) = &args.output {
         return write(context.env.typed(dir), &pages);
@@ -22,7 +27,7 @@ pub(crate) fn run(context: &Context, args: &Man) -> Result<(), CommandError> {
         None => PROGRAM.to_owned(),
     };
     let page = pages.iter().find(|page| page.name == wanted);
-    let page = page.ok_or_else(|| CommandError::NoPage(args.command.clone().unwrap_or_default()))?;
+    let page = page.ok_or_else(no_page)?;
     Ok(context.streams.data(page.text.as_bytes())?)
 }
 

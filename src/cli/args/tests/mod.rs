@@ -2,6 +2,7 @@
 
 mod combinations;
 mod manifest_tool;
+mod reference;
 
 use super::*;
 
