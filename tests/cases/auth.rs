@@ -47,7 +47,7 @@ fn helper(fixture: &mut Fixture, script: &str) {
     let asked = fixture.sandbox.path().join("asked");
     let text = format!("#!/bin/sh\nserver=$(cat)\necho \"$* $server\" >>'{}'\n{script}\n", asked.display());
     write_script(&bin.join("docker-credential-test"), &text);
-    fixture.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    fixture.sandbox.set_first_on_path(&bin);
 }
 
 /// A helper that knows one user.

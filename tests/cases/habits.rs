@@ -309,7 +309,7 @@ fn no_helper_is_run_for_a_404_of_a_registry_that_asks_for_no_login() {
     let asked = fixture.sandbox.path().join("asked");
     let script = format!("#!/bin/sh\ncat >>'{}'\nexit 1\n", asked.display());
     testkit::sandbox::write_script(&bin.join("docker-credential-test"), &script);
-    fixture.sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    fixture.sandbox.set_first_on_path(&bin);
     let config = serde_json::json!({"credsStore": "test", "auths": {fixture.odd.host(): {}}});
     fixture.sandbox.write_config(&config.to_string());
     assert_eq!(fixture.run("inspect @amd64:none").code, 1);

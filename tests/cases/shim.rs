@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use testkit::image::Image;
 use testkit::loopback::Registry;
-use testkit::sandbox::{Output, Sandbox, on_path, write_script};
+use testkit::sandbox::{Docker, Output, Sandbox, on_path, write_script};
 
 use super::OURS;
 use super::shell_init::CALLS;
@@ -234,6 +234,27 @@ fn it_never_calls_itself() {
     let last = run(&["real", "front"], fixture.file().to_str().unwrap());
     assert_eq!(last.code, 127);
     assert!(last.err().contains(&format!("hint: {}/real/docker comes before it", sandbox.path().display())));
+}
+
+/// The tests that compare with docker find it behind a shim, whatever form the shim has, and never take the shim.
+#[test]
+fn no_comparison_takes_the_shim_for_docker() {
+    let fixture = Fixture::new();
+    let at = |name: &str| fixture.sandbox.path().join(name);
+    std::fs::create_dir(at("copy")).unwrap();
+    std::fs::copy(OURS, at("copy/docker")).unwrap();
+    std::fs::create_dir(at("script")).unwrap();
+    write_script(&at("script/docker"), &format!("#!/bin/sh\nshift\nexec {OURS} \"$@\"\n"));
+    let on = |dirs: &[&str]| {
+        let dirs = dirs.iter().map(|dir| at(dir)).chain(["/usr/bin", "/bin"].map(PathBuf::from));
+        let is_sandboxed = |dir: &PathBuf| dir.starts_with(at("")) || !dir.join("docker").is_file();
+        Docker::on(&std::env::join_paths(dirs.filter(is_sandboxed)).unwrap())
+    };
+    assert_eq!(on(&["real", "front"]), Docker::First(at("real/docker")));
+    assert_eq!(on(&["front", "copy", "script", "real"]), Docker::Behind(at("real/docker")));
+    assert_eq!(on(&["front", "copy"]), Docker::OnlyShim(at("front/docker")));
+    assert_eq!(on(&["script"]), Docker::OnlyShim(at("script/docker")));
+    assert_eq!(on(&["nothing"]), Docker::Missing);
 }
 
 /// A link that leads nowhere is passed over by every search of the PATH.

@@ -1,6 +1,7 @@
 //! A place to run a client in where nothing of the developer's machine can be seen: an own home, an own docker
 //! configuration and store, an environment of a few named variables, and a guard that ends a client that hangs.
 
+mod docker;
 mod run;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use docker::Docker;
 pub use run::{HANG_GUARD, Output, Run};
 
 /// A hermetic home, docker configuration and environment; all of it is removed on drop.
@@ -53,7 +55,8 @@ impl Sandbox {
         let dir = tempfile::Builder::new().prefix("sandbox-").tempdir_in(parent).expect("a temporary directory");
         std::fs::create_dir_all(dir.path().join("home/docker")).expect("a home");
         let mut sandbox = Self { dir, env: BTreeMap::new() };
-        sandbox.set("PATH", search_path());
+        let in_front = sandbox.path().join(".docker-behind-the-shim");
+        sandbox.set("PATH", Docker::of_tests().path(search_path(), &in_front));
         sandbox.set("HOME", sandbox.home());
         sandbox.set("DOCKER_CONFIG", sandbox.docker_config());
         sandbox.set("LANG", "C");
@@ -72,6 +75,13 @@ impl Sandbox {
     /// Sets an environment variable for everything run from now on.
     pub fn set(&mut self, key: impl Into<OsString>, value: impl Into<OsString>) {
         self.env.insert(key.into(), value.into());
+    }
+
+    /// Puts a directory in front of the PATH.
+    pub fn set_first_on_path(&mut self, dir: &Path) {
+        let path = self.env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+        let dirs = [dir.to_owned()].into_iter().chain(std::env::split_paths(&path));
+        self.set("PATH", std::env::join_paths(dirs).expect("folders without colons"));
     }
 
     /// Takes an environment variable away, DOCKER_CONFIG for instance.
@@ -135,7 +145,7 @@ impl Sandbox {
 /// The client that a test runs: the reference, or the one that is being built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tool {
-    /// The real docker client from the PATH.
+    /// The real docker client from the PATH; never the shim of the program under test.
     Docker,
     /// Ours, called as docker would call a plugin: with the plugin's name as its first argument.
     Ours {
@@ -220,9 +230,12 @@ pub fn on_path(program: &str) -> bool {
     find_on_path(program).is_some()
 }
 
-/// Where a program of this name is on the PATH.
+/// Where a program of this name is on the PATH. `docker` is docker's client, never the shim of the program under test.
 #[must_use]
 pub fn find_on_path(program: &str) -> Option<PathBuf> {
+    if program == "docker" {
+        return Docker::of_tests().client().map(Path::to_owned);
+    }
     std::env::split_paths(&search_path()).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
