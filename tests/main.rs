@@ -190,6 +190,7 @@ mod cases {
     #[path = "../shared/in_process.rs"]
     mod in_process;
     mod inspect_check;
+    mod json_output;
     mod layered;
     mod layouts;
     mod lockout;

@@ -1,4 +1,4 @@
-//! OCI image layouts beside skopeo, buildah and umoci (Debian 12): ours are read by them, theirs by us, and digests stay.
+//! OCI image layouts beside skopeo, buildah and umoci (Debian 12): they read ours, we read theirs, and digests stay.
 
 use serde_json::{Value, json};
 

@@ -16,6 +16,7 @@ pub mod netns;
 pub mod real;
 pub mod relay;
 pub mod sandbox;
+pub mod schema;
 pub mod skip;
 pub mod storage;
 #[cfg(feature = "certificates")]

@@ -1,84 +1,34 @@
 //! Tests of `schemas/manifest-spec.schema.json` against the parser: both must agree on every file's structure.
 //!
-//! The schema is read by an interpreter of the few keywords that it uses, which refuses any other: a validator as a
-//! dependency would bring fifty packages. Rules beyond structure, such as known platforms, are checked by the parser
-//! alone, and no case here breaks one of them.
+//! Rules beyond structure, such as known platforms, are checked by the parser alone. No case here breaks one of them.
 
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use testkit::schema::Schemas;
 
 const SCHEMA: &str = include_str!("../../../schemas/manifest-spec.schema.json");
 
-struct Schema(Value);
+/// The name of the schema in errors.
+const NAME: &str = "manifest-spec.schema.json";
+
+struct Schema(Schemas);
 
 impl Schema {
     fn new() -> Schema {
-        Schema(serde_json::from_str(SCHEMA).unwrap())
+        Schema::of(document())
+    }
+
+    fn of(document: Value) -> Schema {
+        Schema(Schemas::new([(NAME.to_owned(), document)]))
     }
 
     fn accepts(&self, value: &Value) -> bool {
-        self.valid(&self.0, value)
-    }
-
-    fn valid(&self, schema: &Value, value: &Value) -> bool {
-        let keywords = schema.as_object().unwrap();
-        keywords.iter().all(|(keyword, rule)| self.holds(keywords, keyword, rule, value))
-    }
-
-    fn holds(&self, schema: &Map<String, Value>, keyword: &str, rule: &Value, value: &Value) -> bool {
-        let rules = || rule.as_array().unwrap().iter();
-        match keyword {
-            "$schema" | "title" | "description" | "examples" | "$defs" => true,
-            "$ref" => {
-                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
-                self.valid(self.0.pointer(pointer).unwrap(), value)
-            }
-            "type" => match rule {
-                Value::Array(types) => types.iter().any(|one| one == kind(value)),
-                one => one == kind(value),
-            },
-            "enum" => rules().any(|one| one == value),
-            "anyOf" => rules().any(|one| self.valid(one, value)),
-            "oneOf" => rules().filter(|one| self.valid(one, value)).count() == 1,
-            "not" => !self.valid(rule, value),
-            "pattern" => {
-                assert_eq!(rule, "\\$\\{", "the only pattern that this knows");
-                value.as_str().is_none_or(|text| text.contains("${"))
-            }
-            "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap()),
-            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
-            "items" => value.as_array().is_none_or(|items| items.iter().all(|item| self.valid(rule, item))),
-            "required" => value.as_object().is_none_or(|it| rules().all(|key| it.contains_key(key.as_str().unwrap()))),
-            "propertyNames" => {
-                value.as_object().is_none_or(|it| it.keys().all(|key| self.valid(rule, &Value::String(key.clone()))))
-            }
-            "properties" => value.as_object().is_none_or(|it| {
-                it.iter().all(|(key, value)| rule.get(key).is_none_or(|rule| self.valid(rule, value)))
-            }),
-            "patternProperties" => rule == &json!({"^x-": true}),
-            "additionalProperties" => value.as_object().is_none_or(|it| {
-                let is_own = |key: &str| schema.contains_key("patternProperties") && key.starts_with("x-");
-                let is_known = |key: &String| schema.get("properties").is_some_and(|p| p.get(key).is_some());
-                let mut others = it.iter().filter(|(key, _)| !is_known(key) && !is_own(key));
-                match rule {
-                    Value::Bool(allowed) => *allowed || others.next().is_none(),
-                    rule => others.all(|(_, value)| self.valid(rule, value)),
-                }
-            }),
-            other => panic!("the schema has a keyword that this test does not know: {other}"),
-        }
+        self.0.check(NAME, value).wrong.is_empty()
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
+fn document() -> Value {
+    serde_json::from_str(SCHEMA).unwrap()
 }
 
 /// The parser's result; JSON is YAML.
@@ -302,7 +252,7 @@ fn they_agree_on_each_key() {
 #[test]
 fn they_have_the_same_keys() {
     use crate::model::spec::read::{ENTRY, FROM, PLATFORM, SPEC};
-    let schema = Schema::new().0;
+    let schema = document();
     for (pointer, shape) in [
         ("/properties", SPEC),
         ("/$defs/entry/properties", ENTRY),
@@ -328,13 +278,13 @@ fn no_rule_of_the_schema_is_idle() {
         |schema: &Schema| good.iter().all(|case| schema.accepts(case)) && bad.iter().all(|case| !schema.accepts(case));
     assert!(agrees(&whole));
     let mut rules = Vec::new();
-    collect(&whole.0, String::new(), &mut rules);
+    collect(&document(), String::new(), &mut rules);
     assert!(rules.len() > 60, "{rules:?}");
     let mut idle = Vec::new();
     for (pointer, name) in rules {
-        let mut less = whole.0.clone();
+        let mut less = document();
         let _ = less.pointer_mut(&pointer).and_then(Value::as_object_mut).and_then(|rules| rules.shift_remove(&name));
-        if agrees(&Schema(less)) {
+        if agrees(&Schema::of(less)) {
             idle.push(format!("{pointer}/{name}"));
         }
     }
@@ -435,6 +385,10 @@ fn a_change() -> impl Strategy<Value = (usize, &'static str, Option<Value>)> {
     })
 }
 
+thread_local! {
+    static SPEC_SCHEMA: Schema = Schema::new();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -449,6 +403,6 @@ proptest! {
                 None => members.shift_remove(key),
             };
         }
-        agree(&Schema::new(), &value);
+        SPEC_SCHEMA.with(|schema| agree(schema, &value));
     }
 }

@@ -1,0 +1,338 @@
+//! A checker of JSON against JSON Schema (draft 2020-12), of the keywords that this repository's schemas use. It refuses
+//! any other keyword, so that no rule is passed over. A validator as a dependency would bring fifty crates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+/// Keywords that say nothing about a value.
+const NOTES: &[&str] = &["$schema", "title", "description", "examples", "$defs"];
+
+/// A rule about a text.
+type TextRule = fn(&str) -> bool;
+
+/// The patterns that schemas may have, and what they mean.
+const PATTERNS: &[(&str, TextRule)] = &[
+    ("\\$\\{", |text| text.contains("${")),
+    ("^x-", |text| text.starts_with("x-")),
+    ("^[a-z0-9]+:[0-9a-f]+$", |text| {
+        let is_of = |part: &str, of: fn(char) -> bool| !part.is_empty() && part.chars().all(of);
+        text.split_once(':').is_some_and(|(algorithm, hash)| {
+            is_of(algorithm, |c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && is_of(hash, |c| matches!(c, '0'..='9' | 'a'..='f'))
+        })
+    }),
+];
+
+/// Schemas that may refer to each other by their names.
+#[derive(Debug)]
+pub struct Schemas {
+    documents: BTreeMap<String, Value>,
+}
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Why the value is not as the schema says; empty if it is.
+    pub wrong: Vec<String>,
+    /// The members of the schemas that were used, by their addresses there.
+    used: BTreeSet<*const Value>,
+}
+
+/// Where in a value something is.
+struct Place<'a> {
+    above: Option<&'a Place<'a>>,
+    name: &'a dyn fmt::Display,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.above.map_or(Ok(()), |above| write!(f, "{above}/"))?;
+        write!(f, "{}", self.name)
+    }
+}
+
+impl Found {
+    /// Adds what another check used.
+    pub fn add(&mut self, other: Found) {
+        self.wrong.extend(other.wrong);
+        self.used.extend(other.used);
+    }
+}
+
+impl Schemas {
+    /// These schemas, by name.
+    ///
+    /// # Panics
+    /// When a keyword or a pattern is not known here, or a reference leads nowhere.
+    pub fn new(documents: impl IntoIterator<Item = (String, Value)>) -> Schemas {
+        let schemas = Schemas { documents: documents.into_iter().collect() };
+        for (name, document) in &schemas.documents {
+            each_schema(document, &mut |schema| schemas.check_keywords(name, schema));
+        }
+        schemas
+    }
+
+    /// Every `*.schema.json` of a folder.
+    ///
+    /// # Panics
+    /// When one cannot be read, and as [`Schemas::new`].
+    pub fn in_folder(folder: &Path) -> Schemas {
+        let files = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let paths = files.map(|file| file.expect("an entry").path());
+        let documents = paths.filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            let text = name.ends_with(".schema.json").then(|| std::fs::read(&path).expect("a schema"))?;
+            Some((name, serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))))
+        });
+        Schemas::new(documents)
+    }
+
+    /// The names of the schemas.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.documents.keys().map(String::as_str)
+    }
+
+    /// Checks a value against the schema of this name.
+    ///
+    /// # Panics
+    /// When there is no such schema.
+    pub fn check(&self, name: &str, value: &Value) -> Found {
+        let document = self.documents.get(name).unwrap_or_else(|| panic!("no schema {name}"));
+        let mut found = Found::default();
+        self.apply(document, document, value, &Place { above: None, name: &name }, &mut found);
+        found
+    }
+
+    /// The objects that allow members which they do not name, and the members that no check used.
+    pub fn open_and_unused(&self, found: &Found) -> (Vec<String>, Vec<String>) {
+        let (mut open, mut unused) = (Vec::new(), Vec::new());
+        for (name, document) in &self.documents {
+            each_schema(document, &mut |schema| {
+                let Some(members) = schema.get("properties").and_then(Value::as_object) else { return };
+                let keys: Vec<&str> = members.keys().map(String::as_str).collect();
+                if schema.get("additionalProperties") != Some(&Value::Bool(false)) {
+                    open.push(format!("{name}: {}", keys.join(", ")));
+                }
+                let is_unused = |member: &&Value| !found.used.contains(&std::ptr::from_ref(*member));
+                let names = members.iter().filter(|(_, member)| is_unused(member)).map(|(key, _)| key);
+                unused.extend(names.map(|key| format!("{name}: {key} (of {})", keys.join(", "))));
+            });
+        }
+        (open, unused)
+    }
+
+    fn check_keywords(&self, name: &str, schema: &Map<String, Value>) {
+        for (keyword, rule) in schema {
+            let is_known = match keyword.as_str() {
+                "$ref" => rule.as_str().is_some_and(|to| self.target(&self.documents[name], to).is_some()),
+                "pattern" => rule.as_str().is_some_and(|wanted| text_rule(wanted).is_some()),
+                "patternProperties" => {
+                    rule.as_object().is_some_and(|rules| rules.keys().all(|wanted| text_rule(wanted).is_some()))
+                }
+                "enum" | "anyOf" | "oneOf" | "required" => rule.is_array(),
+                "minLength" | "minItems" | "minimum" => rule.is_u64(),
+                "properties" => rule.is_object(),
+                "type" | "const" | "not" | "items" | "propertyNames" | "additionalProperties" => true,
+                other => NOTES.contains(&other),
+            };
+            assert!(is_known, "{name}: this checker does not know {keyword}: {rule}");
+        }
+    }
+
+    /// The document and the schema that a reference leads to.
+    fn target<'a>(&'a self, document: &'a Value, to: &str) -> Option<(&'a Value, &'a Value)> {
+        let (file, pointer) = to.split_once('#').unwrap_or((to, ""));
+        let document = if file.is_empty() { document } else { self.documents.get(file)? };
+        Some((document, document.pointer(pointer)?))
+    }
+
+    fn apply(&self, document: &Value, schema: &Value, value: &Value, at: &Place<'_>, found: &mut Found) {
+        match schema {
+            Value::Bool(true) => {}
+            Value::Object(keywords) => {
+                for (keyword, rule) in keywords {
+                    self.keyword(document, keywords, (keyword, rule), value, at, found);
+                }
+            }
+            _ => found.wrong.push(format!("{at} must not be there")),
+        }
+    }
+
+    /// The result of a rule that need not hold.
+    fn trial(&self, document: &Value, schema: &Value, value: &Value, at: &Place<'_>) -> Found {
+        let mut found = Found::default();
+        self.apply(document, schema, value, at, &mut found);
+        found
+    }
+
+    fn keyword(
+        &self,
+        document: &Value,
+        schema: &Map<String, Value>,
+        (keyword, rule): (&str, &Value),
+        value: &Value,
+        at: &Place<'_>,
+        found: &mut Found,
+    ) {
+        let rules = || rule.as_array().into_iter().flatten();
+        let number = || rule.as_u64().unwrap_or_default();
+        let mut require = |holds: bool| {
+            if !holds {
+                found.wrong.push(format!("{at}: {value} is not {keyword} {rule}"));
+            }
+        };
+        match keyword {
+            "type" => require(match rule {
+                Value::Array(types) => types.iter().any(|one| is_of_type(value, one)),
+                one => is_of_type(value, one),
+            }),
+            "enum" => require(rules().any(|one| one == value)),
+            "const" => require(rule == value),
+            "not" => require(!self.trial(document, rule, value, at).wrong.is_empty()),
+            "pattern" => {
+                let holds = rule.as_str().and_then(text_rule);
+                require(value.as_str().is_none_or(|text| holds.is_some_and(|holds| holds(text))));
+            }
+            "minLength" => require(value.as_str().is_none_or(|text| text.chars().count() as u64 >= number())),
+            "minItems" => require(value.as_array().is_none_or(|items| items.len() as u64 >= number())),
+            "minimum" => require(value.as_i64().is_none_or(|value| i128::from(value) >= i128::from(number()))),
+            "required" => {
+                let is_there = |key: &Value| value.get(key.as_str().unwrap_or_default()).is_some();
+                require(!value.is_object() || rules().all(is_there));
+            }
+            "$ref" => match rule.as_str().and_then(|to| self.target(document, to)) {
+                Some((document, schema)) => self.apply(document, schema, value, at, found),
+                None => require(false),
+            },
+            "anyOf" | "oneOf" => {
+                let trials: Vec<Found> = rules().map(|one| self.trial(document, one, value, at)).collect();
+                let good = trials.iter().filter(|trial| trial.wrong.is_empty()).count();
+                if good == 0 {
+                    let wrong: Vec<String> = trials.into_iter().flat_map(|trial| trial.wrong).collect();
+                    found.wrong.push(format!("{at}: none of {keyword} holds: {wrong:?}"));
+                } else if keyword == "oneOf" && good > 1 {
+                    require(false);
+                } else {
+                    trials.into_iter().filter(|trial| trial.wrong.is_empty()).for_each(|trial| found.add(trial));
+                }
+            }
+            "items" => {
+                for (place, item) in value.as_array().into_iter().flatten().enumerate() {
+                    self.apply(document, rule, item, &Place { above: Some(at), name: &place }, found);
+                }
+            }
+            "propertyNames" | "properties" | "patternProperties" | "additionalProperties" => {
+                for (key, member) in value.as_object().into_iter().flatten() {
+                    let at = Place { above: Some(at), name: key };
+                    if keyword == "propertyNames" {
+                        self.apply(document, rule, &Value::String(key.clone()), &at, found);
+                    }
+                    for rule in rules_of(schema, keyword, rule, key) {
+                        found.used.insert(std::ptr::from_ref(rule));
+                        self.apply(document, rule, member, &at, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The schemas that this keyword has for a member.
+fn rules_of<'a>(schema: &'a Map<String, Value>, keyword: &str, rule: &'a Value, key: &str) -> Vec<&'a Value> {
+    let own = |rule: &'a Value| rule.get(key);
+    let by_pattern = |rule: &'a Value| {
+        let rules = rule.as_object().into_iter().flatten();
+        rules.filter(|(wanted, _)| text_rule(wanted).is_some_and(|holds| holds(key))).map(|(_, rule)| rule)
+    };
+    match keyword {
+        "properties" => own(rule).into_iter().collect(),
+        "patternProperties" => by_pattern(rule).collect(),
+        "additionalProperties" => {
+            let is_named = schema.get("properties").and_then(own).is_some();
+            let is_matched = schema.get("patternProperties").is_some_and(|rules| by_pattern(rules).next().is_some());
+            if is_named || is_matched { Vec::new() } else { vec![rule] }
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn text_rule(pattern: &str) -> Option<TextRule> {
+    PATTERNS.iter().find(|(known, _)| *known == pattern).map(|(_, rule)| *rule)
+}
+
+fn is_of_type(value: &Value, wanted: &Value) -> bool {
+    let own = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    wanted == own || wanted == "integer" && (value.is_i64() || value.is_u64())
+}
+
+/// Calls `look` with every schema in a document that is an object.
+fn each_schema(schema: &Value, look: &mut dyn FnMut(&Map<String, Value>)) {
+    let Some(keywords) = schema.as_object() else { return };
+    look(keywords);
+    for (keyword, rule) in keywords {
+        match keyword.as_str() {
+            "$defs" | "properties" | "patternProperties" => {
+                rule.as_object().into_iter().flatten().for_each(|(_, schema)| each_schema(schema, look));
+            }
+            "anyOf" | "oneOf" => rule.as_array().into_iter().flatten().for_each(|schema| each_schema(schema, look)),
+            "not" | "items" | "propertyNames" | "additionalProperties" => each_schema(rule, look),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong(schema: Value, value: &Value) -> Vec<String> {
+        Schemas::new([("s".to_owned(), schema)]).check("s", value).wrong
+    }
+
+    #[test]
+    fn a_member_that_no_schema_names_is_refused_where_it_stands() {
+        let schema = json!({
+            "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "required": ["a"],
+            "additionalProperties": false,
+            "$defs": {"a": {"type": "array", "items": {"anyOf": [{"type": "null"}, {"type": "integer"}]}}},
+        });
+        assert_eq!(wrong(schema.clone(), &json!({"a": [null, 1]})), [""; 0]);
+        assert_eq!(wrong(schema.clone(), &json!({"a": [], "b": 1})), ["s/b must not be there"]);
+        assert_eq!(wrong(schema.clone(), &json!({})), [r#"s: {} is not required ["a"]"#]);
+        let message = wrong(schema, &json!({"a": [null, 1.5]})).concat();
+        assert!(message.starts_with("s/a/1: none of anyOf holds"), "{message}");
+    }
+
+    #[test]
+    fn what_was_not_used_and_what_is_open_is_known() {
+        let schema = json!({"properties": {"a": {}, "b": {"properties": {}, "additionalProperties": false}}});
+        let schemas = Schemas::new([("s".to_owned(), schema)]);
+        let found = schemas.check("s", &json!({"a": 1}));
+        let (open, unused) = schemas.open_and_unused(&found);
+        assert_eq!((open, unused), (vec!["s: a, b".to_owned()], vec!["s: b (of a, b)".to_owned()]));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not know maxItems")]
+    fn a_keyword_that_it_does_not_know_is_refused() {
+        let _ = Schemas::new([("s".to_owned(), json!({"items": {"maxItems": 1}}))]);
+    }
+
+    #[test]
+    #[should_panic(expected = "does not know $ref")]
+    fn a_reference_that_leads_nowhere_is_refused() {
+        let _ = Schemas::new([("s".to_owned(), json!({"$ref": "other.schema.json#/$defs/a"}))]);
+    }
+}
