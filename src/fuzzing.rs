@@ -15,6 +15,7 @@ use crate::model::build_output::{self, Selection};
 use crate::model::index::{self, Form, Index, List};
 use crate::model::manifest::{self, Schema};
 use crate::model::spec::{self, Dialect, Parsed};
+use crate::model::template::fuzzing as template;
 use crate::model::{Entry, json};
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -23,7 +24,7 @@ use crate::reference::Reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name. `fuzz/fuzz_targets` has a file and `fuzz/corpus` a folder of that name.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("build_output", build_output),
     ("challenge", registry::challenge),
     ("config", registry::config),
@@ -40,6 +41,7 @@ pub const TARGETS: [(&str, Target); 17] = [
     ("shared_entry", shared::shared_entry),
     ("sidecar", store::sidecar),
     ("spec", spec),
+    ("template", template::template),
     ("token", registry::token),
 ];
 

@@ -216,6 +216,7 @@ mod cases {
     mod sources;
     mod supply;
     mod system_words;
+    mod templates;
     mod tls;
     mod tls_docker;
     mod tool_specs;

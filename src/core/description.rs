@@ -97,7 +97,9 @@ impl CommandError {
             Error::SeveralImages { word: name, .. } | Error::TargetTwice(name) => {
                 Description::of(Kind::Usage).about(name)
             }
-            Error::Ambiguous { .. }
+            Error::NotInADraft { list } => Description::of(Kind::Unsupported).about(list),
+            Error::Template(_)
+            | Error::Ambiguous { .. }
             | Error::TagName(_)
             | Error::NoPage(_)
             | Error::SpecArguments(_)

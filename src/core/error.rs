@@ -15,6 +15,7 @@ use crate::drafts::docker_dir::StoreError;
 use crate::drafts::registry::SharedStoreError;
 use crate::model::DocumentError;
 use crate::model::spec::{ArgumentsError, SpecError};
+use crate::model::template::TemplateError;
 use crate::net::RegistryError;
 use crate::reference::ReferenceError;
 use crate::sanitize::{self, io_error};
@@ -132,6 +133,15 @@ pub enum CommandError {
         subject: String,
         /// The limit that they exceed.
         why: String,
+    },
+    /// `inspect --format '{{…}}'`: a template that cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A template that uses what only a registry has.
+    #[error("{list} is a draft, which has neither configurations nor attestations")]
+    NotInADraft {
+        /// The draft, as typed.
+        list: String,
     },
     /// A selected platform that no source has.
     #[error("no image for {platform} in {sources}")]

@@ -16,7 +16,7 @@ const MIB: usize = 1 << 20;
 
 /// The largest input of each parser in bytes, and the beginning and end of a document that puts the input in a relevant
 /// place.
-const DOORS: [(&str, usize, &str, &str); 17] = [
+const DOORS: [(&str, usize, &str, &str); 18] = [
     ("build_output", 4 * MIB, "{\"web\":", "}"),
     ("challenge", 32 * KIB, "Bearer realm=\"https://h/t\",scope=", ""),
     ("config", 4 * MIB, "{\"auths\":{\"h:5000\":{\"auth\":", "}}}"),
@@ -33,6 +33,7 @@ const DOORS: [(&str, usize, &str, &str); 17] = [
     ("shared_entry", 4 * MIB, "{\"schemaVersion\":2,\"manifests\":", "}"),
     ("sidecar", 4 * MIB, "{\"format\":2,\"list\":", "}"),
     ("spec", MIB, "image: h.x/a\nmanifests: ", ""),
+    ("template", 64 * KIB, "{{json .}}\n{\"manifests\":", "}"),
     ("token", MIB, "{\"token\":", "}"),
 ];
 

@@ -276,10 +276,15 @@ impl<'a> Members<'a> {
     }
 
     fn wrong(&self, name: &str, found: &Value, wanted: &'static str) -> WrongType {
-        WrongType {
-            found: type_name(found),
-            place: format!("struct field {}.{} of type {wanted}", self.what, sanitize::word(name)),
-        }
+        WrongType::of(self.what, name, found, wanted)
+    }
+}
+
+impl WrongType {
+    /// A member `name` of the struct that Go calls `what`, which is not of the type `wanted`.
+    pub(super) fn of(what: &str, name: &str, found: &Value, wanted: &'static str) -> WrongType {
+        let place = format!("struct field {what}.{} of type {wanted}", sanitize::word(name));
+        WrongType { found: type_name(found), place }
     }
 }
 

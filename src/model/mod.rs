@@ -20,6 +20,7 @@ pub mod referrers;
 mod rendering;
 pub mod source;
 pub mod spec;
+pub mod template;
 
 pub use draft::Draft;
 pub use entry::Entry;

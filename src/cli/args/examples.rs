@@ -80,6 +80,7 @@ pub(super) const INSPECT: &str = "\
 {name} inspect --platform linux/arm64 --format tree registry.example.com/app:1
 {name} inspect --check --format table registry.example.com/app:1
 {name} inspect --local --format json registry.example.com/app:1
+{name} inspect --format '{{.Manifest.Digest}}' registry.example.com/app:1
 {name} inspect --shared --run 42 --require linux/amd64,linux/arm64 registry.example.com/app:1
 {name} inspect --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
 {name} inspect --username me --password-stdin registry.example.com/app:1 <password.txt";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::examples;
 use super::shared::Network;
 use super::shared_drafts::SharedRun;
-use super::values::{self, InspectFormat, ListFormat, PlatformsFormat, RefArg};
+use super::values::{self, InspectOutput, InspectOutputs, ListFormat, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// `inspect`: shows a draft, one image of it, or a published image or list.
@@ -39,9 +39,9 @@ pub struct Inspect {
     /// Check that the registry has every image of a published list, and mark those that are missing
     #[arg(long)]
     pub check: bool,
-    /// Format: "json", "table" or "tree" (default: docker's JSON)
-    #[arg(long, value_name = "string", value_enum)]
-    pub format: Option<InspectFormat>,
+    /// Format: "json", "table", "tree", or a Go template with the members that buildx has (default: docker's JSON)
+    #[arg(long, value_name = "string", value_parser = InspectOutputs)]
+    pub format: Option<InspectOutput>,
     /// Whether the list is a shared draft.
     #[command(flatten)]
     pub shared: SharedRun,

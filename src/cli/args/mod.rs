@@ -46,7 +46,8 @@ pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 pub use shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 pub use values::{
-    CompletionShell, Format, InspectFormat, ListFormat, LocationArg, PlatformsFormat, PublishFormat, RefArg, Shell,
+    CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, LocationArg, PlatformsFormat, PublishFormat,
+    RefArg, Shell,
 };
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 

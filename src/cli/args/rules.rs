@@ -177,6 +177,10 @@ fn values(scanned: &Scanned) -> Result<(), FlagError> {
         let (one, other) = (format!("--annotation {key}"), format!("--unset-annotation {key}"));
         return Err(FlagError::Conflict { one, other });
     }
+    let is_template = scanned.values("format").last().is_some_and(|format| format.contains("{{"));
+    if let Some(flag) = ["check", "verbose"].into_iter().find(|flag| is_template && scanned.is_on(flag)) {
+        return Err(FlagError::Conflict { one: format!("--{flag}"), other: "--format '{{…}}'".to_owned() });
+    }
     let [one, other] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
     if let (Some(one), Some(other)) = (one, other)
         && is_same_file(Path::new(one), Path::new(other))

@@ -1,5 +1,6 @@
 //! The values of flags and words: their parsers, and their types.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::error::FlagError;
 use crate::cli::output::ColorChoice;
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, TypedValueParser};
 
 use crate::content::Location;
 use crate::content::oci_layout::LayoutName;
@@ -19,6 +20,7 @@ use crate::drafts::registry::run;
 use crate::model::index::Form;
 use crate::model::media_type;
 use crate::model::spec::Attestations;
+use crate::model::template::Template;
 use crate::reference::{self, Reference, ReferenceError, Repository};
 
 /// A reference as it was typed, and its parsed form.
@@ -141,6 +143,50 @@ pub enum InspectFormat {
     Table,
     /// Index, platforms, layers, attestations.
     Tree,
+}
+
+/// What `inspect --format` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InspectOutput {
+    /// One of our formats.
+    Format(InspectFormat),
+    /// What a Go template makes of the image.
+    Template(Template),
+}
+
+/// Reads an [`InspectOutput`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InspectOutputs;
+
+impl InspectOutputs {
+    fn read(typed: &str) -> Result<InspectOutput, String> {
+        if typed.contains("{{") {
+            return Template::parse(typed).map(InspectOutput::Template).map_err(|error| error.to_string());
+        }
+        let formats = InspectFormat::value_variants();
+        let names = formats.iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
+        let wanted = || format!("must be one of {}, or a template like {{{{.Manifest.Digest}}}}", names.join(", "));
+        let found = names.iter().position(|name| name == typed).and_then(|place| formats.get(place));
+        found.map(|format| InspectOutput::Format(*format)).ok_or_else(wanted)
+    }
+}
+
+impl TypedValueParser for InspectOutputs {
+    type Value = InspectOutput;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        typed: &OsStr,
+    ) -> Result<InspectOutput, clap::Error> {
+        TypedValueParser::parse_ref(&InspectOutputs::read, command, arg, typed)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(InspectFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
 }
 
 /// The formats of `platforms`.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::args::{Inspect, RefArg};
+use crate::cli::args::{Inspect, InspectOutput, RefArg};
 use crate::cli::context::Context;
-use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, tell_of_others, with_newline};
+use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, tell_of_others, template, with_newline};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
 use crate::core::lookup;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::drafts::docker_dir::{DockerDir, StoreError};
+use crate::model::descriptor::Descriptor;
+use crate::model::template::{Template, TemplateData, TemplateManifest};
 use crate::model::{DocumentError, Draft, Entry, index, json};
 use crate::reference::Reference;
 
@@ -74,8 +76,9 @@ pub(crate) fn shown(context: &Context, args: &Inspect, found: StoredContent) -> 
         Some(wanted) => with_platform(context, found, wanted)?,
         None => found,
     };
-    match args.format {
-        Some(format) => formatted(context, format, args.verbose, &node(&found)?, None),
+    match &args.format {
+        Some(InspectOutput::Format(format)) => formatted(context, *format, args.verbose, &node(&found)?, None),
+        Some(InspectOutput::Template(template)) => templated(args, template, found),
         None => dockers(&found, args),
     }
 }
@@ -111,6 +114,24 @@ fn with_platform(
             Err(no_such_platform(wanted, list, there))
         }
     }
+}
+
+/// What a template makes of a draft or an image of it. There are no configurations here, and nothing is requested.
+fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Result<Vec<u8>, CommandError> {
+    let needs = template.needs();
+    if needs.image_by_name || needs.provenance || needs.sbom {
+        return Err(CommandError::NotInADraft { list: args.image.typed.clone() });
+    }
+    let (reference, manifest) = match found {
+        StoredContent::Draft(draft) => {
+            let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
+            let own = Descriptor::new(list.media_type, list.digest, list.bytes.len() as u64);
+            (draft.reference, TemplateManifest::List(list.bytes, own))
+        }
+        StoredContent::Entry(_, entry) => (entry.reference, TemplateManifest::Image(entry.descriptor)),
+    };
+    let data = TemplateData::of_manifest(&args.image.typed, manifest);
+    template::text(template, &reference, &data)
 }
 
 /// Docker's output, or the exact bytes.

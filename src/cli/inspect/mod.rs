@@ -8,6 +8,7 @@ mod local;
 pub(crate) mod remote;
 mod short;
 mod table;
+mod template;
 mod tree;
 
 use crate::cli::args::{Inspect, InspectFormat};

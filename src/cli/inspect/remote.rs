@@ -5,13 +5,14 @@ mod children;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::auth::Access;
-use crate::cli::args::{Inspect, InspectFormat};
+use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
 use crate::cli::inspect::remote::children::Detail;
-use crate::cli::inspect::{INDENTATION, formatted, local, no_such_platform, tell_of_others, with_newline};
+use crate::cli::inspect::{INDENTATION, formatted, local, no_such_platform, tell_of_others, template, with_newline};
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::inspect::template::TemplateSource;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
@@ -57,13 +58,30 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
         }
         FetchedContent::List(fetched) => RemoteContent::List(fetched),
     };
+    // The attestations of an image are in its list.
+    let list = match (&served, &args.platform, &args.format) {
+        (RemoteContent::List(list), Some(_), Some(InspectOutput::Template(_))) => Some(list.clone()),
+        _ => None,
+    };
     let served = match &args.platform {
         Some(wanted) => RemoteContent::Image(Box::new(client.with_platform(context, image, served, wanted)?)),
         None => served,
     };
     // Docker's JSON cannot express the marks of `--check`.
-    let format = args.format.or(args.check.then_some(InspectFormat::Table));
-    let Some(format) = format else { return client.dockers(args, image, served) };
+    let format = match &args.format {
+        Some(InspectOutput::Template(template)) => {
+            let (name, needs) = (args.image.typed.as_str(), template.needs());
+            let source = TemplateSource { registry, reference: image, name, needs };
+            let data = match served {
+                RemoteContent::Image(image) => source.of_image(&image.fetched, image.descriptor, list.as_ref())?,
+                RemoteContent::List(fetched) => source.of_list(&fetched)?,
+            };
+            return template::text(template, image, &data);
+        }
+        Some(InspectOutput::Format(format)) => *format,
+        None if args.check => InspectFormat::Table,
+        None => return client.dockers(args, image, served),
+    };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
     let node = match served {
         RemoteContent::Image(served) => client.image(*served)?,

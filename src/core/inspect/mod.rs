@@ -1,3 +1,4 @@
 //! What `inspect` shows, as values.
 
 pub mod node;
+pub(crate) mod template;

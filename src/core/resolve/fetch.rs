@@ -17,7 +17,7 @@ use crate::sync::lock;
 
 /// The largest configuration that is read, in bytes. Docker's engine has the same limit for manifests; real
 /// configurations have a few kilobytes.
-const CONFIG_CAP: u64 = 4 << 20;
+pub(crate) const CONFIG_CAP: u64 = 4 << 20;
 
 /// What a registry has under a name.
 pub(crate) enum FetchedContent {

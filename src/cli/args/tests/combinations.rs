@@ -90,7 +90,7 @@ fn values_have_types_and_defaults() {
     let Command::Inspect(inspect) = run(&["inspect", "--format=tree", "--platform=linux/arm64", "--raw=0", "i"]) else {
         panic!("not inspect")
     };
-    assert_eq!((inspect.format, inspect.raw), (Some(InspectFormat::Tree), false));
+    assert_eq!((inspect.format, inspect.raw), (Some(InspectOutput::Format(InspectFormat::Tree)), false));
 }
 
 #[test]

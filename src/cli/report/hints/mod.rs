@@ -61,6 +61,7 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::TooDeep { .. } | CommandError::TooMany { .. } | CommandError::TooLarge { .. } => {
             "name the images that you want, as REPOSITORY@DIGEST".into()
         }
+        CommandError::NotInADraft { .. } => "inspect --remote shows what is published".into(),
         CommandError::Referrers { .. } => "--referrers drop publishes the list without them".into(),
         CommandError::Ambiguous { .. } => "give more digits".into(),
         CommandError::SeveralImages { .. } => "name one of them by its reference, its digest or its platform".into(),

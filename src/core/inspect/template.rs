@@ -1,0 +1,262 @@
+//! Collects what a template describes: the configurations of the images, and their attestations as far as the template
+//! uses them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::content::registry::{FetchedManifest, Registry};
+use crate::core::error::CommandError;
+use crate::core::inspect::node::predicate;
+use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
+use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::entry::attested;
+use crate::model::index::Index;
+use crate::model::manifest::{self, ManifestKind};
+use crate::model::template::{Needs, TemplateData, TemplateManifest};
+use crate::model::{DocumentError, json, media_type};
+use crate::net::tasks;
+use crate::platform::Platform;
+use crate::reference::Reference;
+
+/// The largest statement of an attestation that is read, in bytes.
+const STATEMENT_CAP: u64 = 32 << 20;
+/// The most bytes of all statements that one command reads.
+const STATEMENTS_MAX: u64 = 128 << 20;
+
+const IN_TOTO: &str = "application/vnd.in-toto+json";
+const PROVENANCE: &str = "https://slsa.dev/provenance/";
+const SPDX: &str = "https://spdx.dev/Document";
+
+/// What is asked for.
+pub(crate) struct TemplateSource<'a> {
+    pub(crate) registry: &'a Registry,
+    /// The name of the list or the image.
+    pub(crate) reference: &'a Reference,
+    /// The same as it was typed.
+    pub(crate) name: &'a str,
+    /// What the template uses.
+    pub(crate) needs: Needs,
+}
+
+/// What the manifests of a list are.
+#[derive(Default)]
+struct Found {
+    images: Vec<FoundImage>,
+    /// The manifests of attestations, by the image that they are about.
+    attestations: Vec<(Digest, Vec<u8>)>,
+    nested: Vec<Descriptor>,
+}
+
+struct FoundImage {
+    digest: Digest,
+    platform: Platform,
+    /// The manifest, where the template needs it.
+    manifest: Option<Vec<u8>>,
+}
+
+impl TemplateSource<'_> {
+    /// The data of one image. Its attestations are in the list that it was taken from.
+    ///
+    /// # Errors
+    /// Errors of the registry, and documents that cannot be read.
+    pub(crate) fn of_image(
+        &self,
+        image: &FetchedManifest,
+        listed: Option<Descriptor>,
+        list: Option<&FetchedManifest>,
+    ) -> Result<TemplateData, CommandError> {
+        let own = Descriptor::new(&image.media_type, image.digest.clone(), image.bytes.len() as u64);
+        let descriptor = listed.unwrap_or(own);
+        let mut found = Found::default();
+        if self.needs_more() {
+            let platform = descriptor.platform.clone().unwrap_or_default();
+            let (digest, manifest) = (image.digest.clone(), Some(image.bytes.clone()));
+            found.images.push(FoundImage { digest, platform, manifest });
+        }
+        if let Some(list) = list.filter(|_| self.needs_attestations()) {
+            let about = |line: &Descriptor| attested(line).as_ref() == Some(&image.digest);
+            found.attestations = self.walk(list, about)?.attestations;
+        }
+        self.data(TemplateManifest::Image(descriptor), found)
+    }
+
+    /// The data of a list.
+    ///
+    /// # Errors
+    /// As [`TemplateSource::of_image`], and lists beyond the limits.
+    pub(crate) fn of_list(&self, list: &FetchedManifest) -> Result<TemplateData, CommandError> {
+        let own = Descriptor::new(&list.media_type, list.digest.clone(), list.bytes.len() as u64);
+        let found = if self.needs_more() { self.walk(list, |_| true)? } else { Found::default() };
+        self.data(TemplateManifest::List(list.bytes.clone(), own), found)
+    }
+
+    fn needs_attestations(&self) -> bool {
+        self.needs.provenance || self.needs.sbom
+    }
+
+    fn needs_more(&self) -> bool {
+        self.needs.image || self.needs_attestations()
+    }
+
+    /// Looks at the descendants of a list, one level at a time.
+    fn walk(&self, list: &FetchedManifest, is_wanted: impl Fn(&Descriptor) -> bool) -> Result<Found, CommandError> {
+        let (size, mut seen) = (ResolvedSize::default(), HashSet::new());
+        let index = Index::decode(&list.bytes).map_err(self.wrong())?;
+        let (mut all, mut level) = (Found::default(), index.manifests);
+        for _ in 0..DEPTH_MAX {
+            // One manifest may be listed for several platforms, and may attest several images.
+            level.retain(|line| is_wanted(line) && seen.insert(line.clone()));
+            if level.is_empty() {
+                return Ok(all);
+            }
+            if seen.len() > CHILDREN_MAX {
+                return Err(CommandError::TooMany { list: self.reference.to_string(), most: CHILDREN_MAX });
+            }
+            let found = tasks::in_order(self.registry.jobs(), &level, |line| self.look(line, &size))
+                .map_err(CommandError::of)?;
+            level = Vec::new();
+            for found in found {
+                all.images.extend(found.images);
+                all.attestations.extend(found.attestations);
+                level.extend(found.nested);
+            }
+        }
+        Err(CommandError::TooDeep { list: self.reference.to_string(), depth: DEPTH_MAX })
+    }
+
+    fn look(&self, line: &Descriptor, size: &ResolvedSize) -> Result<Found, CommandError> {
+        let image = |platform, manifest| FoundImage { digest: line.digest.clone(), platform, manifest };
+        let attests = attested(line);
+        let known = line.platform.clone().filter(|_| line.has_platform());
+        let is_image = matches!(ManifestKind::of(&line.media_type), Some(ManifestKind::Image(_)));
+        match (&attests, known) {
+            (Some(_), _) if !self.needs_attestations() => return Ok(Found::default()),
+            (None, Some(platform)) if is_image && !self.needs.image => {
+                return Ok(Found { images: vec![image(platform, None)], ..Found::default() });
+            }
+            // What is neither an image nor an index has nothing that a template shows.
+            _ if !line.media_type.is_empty() && ManifestKind::of(&line.media_type).is_none() => {
+                return Ok(Found::default());
+            }
+            _ => {}
+        }
+        let fetched = match fetch::listed(self.registry, self.reference, line)? {
+            FetchedContent::Image(_, fetched) => fetched,
+            FetchedContent::List(fetched) => {
+                size.check_bytes(self.reference, &fetched.bytes, 1)?;
+                let nested = Index::decode(&fetched.bytes).map_err(self.wrong())?.manifests;
+                return Ok(Found { nested, ..Found::default() });
+            }
+        };
+        size.check_bytes(self.reference, &fetched.bytes, 1)?;
+        if let Some(about) = attests {
+            return Ok(Found { attestations: vec![(about, fetched.bytes)], ..Found::default() });
+        }
+        if manifest::config(&fetched.bytes).is_ok_and(|config| !media_type::is_image_config(&config.media_type)) {
+            return Ok(Found::default());
+        }
+        let platform = match line.platform.clone().filter(|_| line.has_platform()) {
+            Some(platform) => platform,
+            None => {
+                let name = self.reference.repository().at_digest(&line.digest);
+                ConfigPlatforms::new(self.registry).of(&name, &fetched.bytes)?
+            }
+        };
+        Ok(Found { images: vec![image(platform, Some(fetched.bytes))], ..Found::default() })
+    }
+
+    /// Requests the configurations and the statements.
+    fn data(&self, manifest: TemplateManifest, found: Found) -> Result<TemplateData, CommandError> {
+        let mut images: BTreeMap<String, FoundImage> = BTreeMap::new();
+        for image in found.images {
+            images.entry(platform(&image.platform)).or_insert(image);
+        }
+        let images: Vec<(String, FoundImage)> = images.into_iter().collect();
+        let mut data = TemplateData { platforms: images.len(), ..TemplateData::of_manifest(self.name, manifest) };
+        if self.needs.image {
+            let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.config(image)?));
+            let configs = tasks::in_order(self.registry.jobs(), &images, config).map_err(CommandError::of)?;
+            data.images = configs.into_iter().filter_map(|(platform, config)| Some((platform, config?))).collect();
+        }
+        let mut statements = Vec::new();
+        for (platform, image) in &images {
+            let about = found.attestations.iter().filter(|(about, _)| *about == image.digest);
+            for (_, attestation) in about {
+                let layers = manifest::blobs(attestation).map_err(self.wrong())?;
+                statements.extend(layers.into_iter().map(|layer| (platform, layer)));
+            }
+        }
+        statements.retain(|(_, layer)| self.is_wanted(layer));
+        let read = AtomicU64::new(0);
+        let predicate = |(_, layer): &(&String, Descriptor)| self.predicate(layer, &read);
+        let predicates = tasks::in_order(self.registry.jobs(), &statements, predicate).map_err(CommandError::of)?;
+        for ((platform, layer), predicate) in statements.into_iter().zip(predicates) {
+            if is_provenance(&layer) {
+                data.provenance.entry(platform.clone()).or_insert(predicate);
+            } else {
+                data.sbom.entry(platform.clone()).or_default().push(predicate);
+            }
+        }
+        Ok(data)
+    }
+
+    fn config(&self, image: &FoundImage) -> Result<Option<Value>, CommandError> {
+        let Some(bytes) = &image.manifest else { return Ok(None) };
+        // Docker's oldest manifests have no configuration.
+        let Ok(config) = manifest::config(bytes) else { return Ok(None) };
+        let repository = self.reference.repository();
+        let bytes = self.registry.blob(repository, &config.digest, Some(config.size), CONFIG_CAP)?;
+        Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(self.wrong())?))
+    }
+
+    fn is_wanted(&self, layer: &Descriptor) -> bool {
+        let is_statement = layer.media_type == IN_TOTO || is_signed(layer);
+        let is_sbom = predicate(layer) == Some(SPDX);
+        is_statement && (is_provenance(layer) && self.needs.provenance || is_sbom && self.needs.sbom)
+    }
+
+    /// The predicate of an in-toto statement, which a DSSE envelope may contain.
+    fn predicate(&self, layer: &Descriptor, read: &AtomicU64) -> Result<Value, CommandError> {
+        let most = STATEMENTS_MAX;
+        if read.fetch_add(layer.size, Ordering::Relaxed).saturating_add(layer.size) > most {
+            return Err(CommandError::TooLarge { list: self.reference.to_string(), most });
+        }
+        let repository = self.reference.repository();
+        let bytes = self.registry.blob(repository, &layer.digest, Some(layer.size), STATEMENT_CAP)?;
+        let parse = |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(self.wrong());
+        let mut document = parse(&bytes)?;
+        if is_signed(layer) {
+            let payload = document.get("payload").and_then(Value::as_str).unwrap_or_default();
+            let payload = STANDARD.decode(payload).map_err(|error| DocumentError::Base64(error.to_string()));
+            document = parse(&payload.map_err(self.wrong())?)?;
+        }
+        Ok(document.get_mut("predicate").map(Value::take).unwrap_or_default())
+    }
+
+    /// For `map_err`: an error in what the registry serves.
+    fn wrong(&self) -> impl Fn(DocumentError) -> CommandError + 'static {
+        let reference = self.reference.to_string();
+        move |source| CommandError::Served { reference: reference.clone(), source }
+    }
+}
+
+fn is_provenance(layer: &Descriptor) -> bool {
+    predicate(layer).is_some_and(|predicate| predicate.starts_with(PROVENANCE))
+}
+
+fn is_signed(layer: &Descriptor) -> bool {
+    layer.media_type.starts_with("application/vnd.in-toto.") && layer.media_type.ends_with("+dsse")
+}
+
+/// The name of a platform in containerd's normal form, without versions and features.
+fn platform(platform: &Platform) -> String {
+    let Platform { os, architecture, variant, .. } = platform.normalized();
+    let words = [os, architecture, variant];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/")
+}

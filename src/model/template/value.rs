@@ -1,0 +1,215 @@
+//! Documents as values of a template, and back as JSON.
+//!
+//! A template names the members of Go's types, and `json` prints their JSON names, in Go's order. So each value that
+//! has a Go type is remembered by the address of its map, which stays the same while a template is executed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use gotmpl::Value;
+
+use super::kinds::{Kind, Struct};
+use crate::model::json::{self, Members, WrongType};
+use crate::sanitize;
+
+type GoMap = BTreeMap<Arc<str>, Value>;
+
+/// The Go types of maps.
+#[derive(Debug, Default)]
+pub(super) struct Types(BTreeMap<usize, &'static Struct>);
+
+impl Types {
+    fn of(&self, map: &Arc<GoMap>) -> Option<&'static Struct> {
+        self.0.get(&Arc::as_ptr(map).addr()).copied()
+    }
+
+    /// A value with members. Those that are not given are missing.
+    pub(super) fn make(
+        &mut self,
+        kind: &'static Struct,
+        members: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Value {
+        let map: GoMap = members.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+        let map = Arc::new(map);
+        self.0.insert(Arc::as_ptr(&map).addr(), kind);
+        Value::Map(map)
+    }
+
+    /// The value of a document.
+    ///
+    /// # Errors
+    /// A member of another type.
+    pub(super) fn read(&mut self, kind: &'static Kind, document: &serde_json::Value) -> Result<Value, WrongType> {
+        self.member(kind, Place { of: "document", name: "" }, present(document))
+    }
+
+    fn member(
+        &mut self,
+        kind: &'static Kind,
+        place: Place<'_>,
+        found: Option<&serde_json::Value>,
+    ) -> Result<Value, WrongType> {
+        use serde_json::Value as Json;
+        Ok(match (kind, found) {
+            (Kind::Any, found) => found.map_or(Value::Nil, any),
+            (Kind::Pointer(_), None) => Value::Nil,
+            (Kind::Pointer(kind), found) => self.member(kind, place, found)?,
+            (Kind::Text, None) => text(""),
+            (Kind::Text, Some(Json::String(found))) => text(found),
+            (Kind::Number, None) => Value::Int(0),
+            (Kind::Number, Some(found)) => match found.as_i64() {
+                Some(number) => Value::Int(number),
+                None => return Err(place.wrong(found, "int64")),
+            },
+            (Kind::Flag, None) => Value::Bool(false),
+            (Kind::Flag, Some(Json::Bool(found))) => Value::Bool(*found),
+            (Kind::List(_), None) => Value::List(Arc::new([])),
+            (Kind::List(kind), Some(Json::Array(items))) => {
+                let items = items.iter().map(|item| self.member(kind, place, present(item)));
+                Value::List(items.collect::<Result<Vec<_>, _>>()?.into())
+            }
+            (Kind::Map(_), None) => Value::Map(Arc::default()),
+            (Kind::Map(kind), Some(Json::Object(items))) => {
+                let item = |(key, item): (&String, &Json)| {
+                    Ok((Arc::from(key.as_str()), self.member(kind, place, present(item))?))
+                };
+                Value::Map(Arc::new(items.iter().map(item).collect::<Result<GoMap, WrongType>>()?))
+            }
+            (Kind::Struct(kind), found @ (None | Some(Json::Object(_)))) => self.object(kind, found)?,
+            (_, Some(found)) => return Err(place.wrong(found, expected(kind))),
+        })
+    }
+
+    fn object(&mut self, kind: &'static Struct, found: Option<&serde_json::Value>) -> Result<Value, WrongType> {
+        let found = found.unwrap_or(&serde_json::Value::Null);
+        let members = Members::of(kind.name, found)?;
+        let mut values = Vec::new();
+        for member in kind.members {
+            let place = Place { of: kind.name, name: member.json };
+            values.push((member.name, self.member(member.kind, place, members.get(member.json))?));
+        }
+        Ok(self.make(kind, values))
+    }
+
+    /// The value as Go's `json.MarshalIndent` writes it with two spaces.
+    pub(super) fn json(&self, value: &Value) -> String {
+        let mut text = String::new();
+        self.write(value, &mut text);
+        let compact = json::compact(text.as_bytes());
+        // What could control a terminal is escaped, which does not change the value.
+        sanitize::json(&String::from_utf8_lossy(&json::indent(&compact, "  ")))
+    }
+
+    fn write(&self, value: &Value, out: &mut String) {
+        match value {
+            Value::Nil | Value::Function(_) => out.push_str("null"),
+            Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+            Value::Int(number) => out.push_str(&number.to_string()),
+            Value::Uint(number) => out.push_str(&number.to_string()),
+            Value::Float(number) => out.push_str(&float(*number)),
+            Value::String(text) => out.push_str(&quoted(text)),
+            Value::List(items) => self.sequence('[', items.iter().map(|item| (None, item)), ']', out),
+            Value::Map(map) => {
+                let Some(kind) = self.of(map) else {
+                    return self.sequence('{', map.iter().map(|(name, value)| (Some(&**name), value)), '}', out);
+                };
+                let members = kind.members.iter().filter(|member| !member.json.is_empty());
+                let members = members.filter_map(|member| Some((member, map.get(member.name)?)));
+                let is_written = |value: &Value, is_optional: bool| !is_optional || !self.is_empty(value);
+                let members = members.filter(|(member, value)| is_written(value, member.is_optional));
+                self.sequence('{', members.map(|(member, value)| (Some(member.json), value)), '}', out);
+            }
+            // A variant of features that are off.
+            #[allow(unreachable_patterns)]
+            _ => out.push_str("null"),
+        }
+    }
+
+    fn sequence<'a>(
+        &self,
+        open: char,
+        items: impl Iterator<Item = (Option<&'a str>, &'a Value)>,
+        close: char,
+        out: &mut String,
+    ) {
+        out.push(open);
+        for (place, (name, value)) in items.enumerate() {
+            out.push_str(if place > 0 { "," } else { "" });
+            if let Some(name) = name {
+                out.push_str(&quoted(name));
+                out.push(':');
+            }
+            self.write(value, out);
+        }
+        out.push(close);
+    }
+
+    /// Whether Go's `omitempty` leaves it out. A value with members stays.
+    fn is_empty(&self, value: &Value) -> bool {
+        !matches!(value, Value::Map(map) if self.of(map).is_some()) && !value.is_truthy()
+    }
+}
+
+/// Where a value is, for messages.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    of: &'a str,
+    name: &'a str,
+}
+
+impl Place<'_> {
+    fn wrong(self, found: &serde_json::Value, wanted: &'static str) -> WrongType {
+        WrongType::of(self.of, self.name, found, wanted)
+    }
+}
+
+fn present(value: &serde_json::Value) -> Option<&serde_json::Value> {
+    Some(value).filter(|value| !value.is_null())
+}
+
+/// A string.
+pub(super) fn text(text: &str) -> Value {
+    Value::String(Arc::from(text))
+}
+
+/// What Go reads without a type: each number is a `float64`.
+fn any(found: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match found {
+        Json::Null => Value::Nil,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => number.as_f64().map_or(Value::Nil, Value::Float),
+        Json::String(found) => text(found),
+        Json::Array(items) => Value::List(items.iter().map(any).collect::<Vec<_>>().into()),
+        Json::Object(items) => {
+            Value::Map(Arc::new(items.iter().map(|(name, item)| (Arc::from(name.as_str()), any(item))).collect()))
+        }
+    }
+}
+
+fn expected(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Text => "string",
+        Kind::Flag => "bool",
+        Kind::List(_) => "array",
+        Kind::Map(_) => "map",
+        _ => "object",
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A `float64` as Go's `encoding/json` writes it.
+fn float(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return number.to_string();
+    }
+    let mut written = String::new();
+    // A string takes all that is written.
+    let _ = write!(written, "{number:e}");
+    if size >= 1.0 { written.replace('e', "e+") } else { written }
+}

@@ -1,0 +1,86 @@
+//! `inspect --format '{{…}}'`: what `docker buildx imagetools inspect` prints, with the requests that it takes.
+
+use serde_json::Value;
+use testkit::image::Image;
+use testkit::image::fixtures::{buildx_image, buildx_index};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn run(&self, args: &[&str]) -> Output {
+        self.registry.clear();
+        self.sandbox.command(OURS).args(self.registry.words(args)).run()
+    }
+
+    /// The output without white space, and the number of requests.
+    fn printed(&self, template: &str, more: &[&str]) -> (String, usize) {
+        let out = self.run(&[&["inspect", "--format", template], more].concat()).success().out();
+        (out.split_whitespace().collect(), self.registry.requests().len())
+    }
+}
+
+#[test]
+fn templates_print_what_buildx_prints() {
+    let fixture = Fixture { registry: Registry::start(), sandbox: Sandbox::new() };
+    let index = buildx_index(&["linux/amd64", "linux/arm64"]);
+    fixture.registry.put_index("app", "1", &index);
+    fixture.registry.put_image("app", "one", &buildx_image("linux/amd64"));
+    let digest = index.digest();
+    assert_eq!(fixture.printed("{{.Manifest.Digest}}", &["@app:1"]), (digest.clone(), 1));
+    let (json, requests) = fixture.printed("{{json .Manifest}}", &["@app:1"]);
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let served: Value = serde_json::from_slice(&index.manifest).expect("JSON");
+    assert_eq!((&json["digest"], &json["manifests"], requests), (&digest.into(), &served["manifests"], 1));
+    let platforms =
+        "{{range .Manifest.Manifests}}{{if ne .Platform.OS \"unknown\"}}{{.Platform.Architecture}};{{end}}{{end}}";
+    assert_eq!(fixture.printed(platforms, &["@app:1"]), ("amd64;arm64;".to_owned(), 1));
+    let (images, requests) =
+        fixture.printed("{{range $platform, $image := .Image}}{{$platform}}={{$image.OS}};{{end}}", &["@app:1"]);
+    assert_eq!((images.as_str(), requests), ("linux/amd64=linux;linux/arm64=linux;", 5));
+    // The list, the attestations and their statements; no image and no configuration.
+    let (provenance, requests) = fixture
+        .printed("{{range $platform, $found := .Provenance}}{{$platform}};{{json $found.SLSA}}{{end}}", &["@app:1"]);
+    assert!(provenance.starts_with("linux/amd64;{") && provenance.contains("linux/arm64;{"), "{provenance}");
+    assert_eq!(requests, 5);
+    let (sbom, _) = fixture.printed("{{json (index .SBOM \"linux/arm64\").SPDX}}", &["@app:1"]);
+    assert!(sbom.starts_with("{"), "{sbom}");
+    let (picked, _) = fixture.printed(
+        "{{.Manifest.Digest}};{{if .Provenance.SLSA}}attested{{end}}",
+        &["--platform", "linux/arm64", "@app:1"],
+    );
+    assert_eq!(picked, format!("{};attested", index.images[1].digest()));
+    assert_eq!(
+        fixture.printed("{{.Image.Architecture}}{{.Manifest.MediaType}}", &["@app:one"]).0,
+        "amd64application/vnd.oci.image.manifest.v1+json"
+    );
+    let lines = fixture.run(&["inspect", "--format", "{{.Manifest}}", "@app:1"]).success().out();
+    assert!(lines.starts_with("Name:      ") && lines.contains("\n  Platform:  linux/arm64\n"), "{lines}");
+    for (template, expected) in [
+        ("{{.Manifest.Digset}}", "template: 1:3: there is no member \"Digset\" of Index, which has SchemaVersion"),
+        ("{{nothing .Name}}", "for \"--format\" flag: template: 1:3: there is no function \"nothing\""),
+        ("{{.Name", "for \"--format\" flag: template: 1:"),
+    ] {
+        let refused = fixture.run(&["inspect", "--format", template, "@app:1"]);
+        assert!(refused.err().contains(expected) && refused.code != 0, "{template}: {}", refused.err());
+    }
+    // A draft says what it would be published as, and no more.
+    let _ = fixture.run(&["create", "@list:1", "@app:1"]).success();
+    assert_eq!(fixture.printed("{{.Manifest.Digest}}", &["@list:1"]), (index.digest(), 0));
+    let refused = fixture.run(&["inspect", "--format", "{{.Image}}", "@list:1"]);
+    assert!(
+        refused.err().contains("is a draft, which has neither configurations nor attestations"),
+        "{}",
+        refused.err()
+    );
+    let odd = Image::oci().platform("linux", "amd64").layer("x").annotation("k", "\u{1b}[2J").build();
+    fixture.registry.put_image("app", "odd", &odd);
+    let label = fixture.printed("{{.Image.OS}}", &["@app:odd"]);
+    assert_eq!(label.0, "linux");
+}
