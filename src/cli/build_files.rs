@@ -82,14 +82,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn path(&mut self, path: &Path) -> Result<(), CommandError> {
         if path == Path::new(STDIN) {
-            let bytes = bounded(io::stdin()).map_err(|error| error.of(path))?;
+            let bytes = bounded(io::stdin(), FILE_MAX).map_err(|error| error.of(path))?;
             return self.content("standard input".to_owned(), &bytes);
         }
         let kind = file_type(path)?;
         if kind.is_dir() {
             return self.folder(path);
         }
-        let bytes = bytes_of(path)?;
+        let bytes = regular_file(path, FILE_MAX)?;
         self.content(path.display().to_string(), &bytes)
     }
 
@@ -183,18 +183,28 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
     }
 }
 
-/// The bytes of a regular file, which may have become something else since it was looked at.
-fn bytes_of(path: &Path) -> Result<Vec<u8>, CommandError> {
+/// The bytes of a file that is a regular one, with at most `most` bytes. A link, a folder, a device or a FIFO is refused,
+/// also if the file has become one since it was looked at.
+///
+/// # Errors
+/// A file that cannot be opened, is no regular file, or is larger.
+pub(crate) fn regular_file(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
     let unreadable = |source| CommandError::Unreadable { path: path.to_owned(), source };
+    let only_file = |kind: FileType| match FileKind::of(kind) {
+        FileKind::File => Ok(()),
+        found => Err(FileError::NoFile { path: path.to_owned(), found }),
+    };
+    only_file(fs::symlink_metadata(path).map_err(unreadable)?.file_type())?;
     let file: File = no_follow(OpenOptions::new().read(true)).open(path).map_err(unreadable)?;
-    check(path, file.metadata().map_err(unreadable)?.file_type(), false)?;
-    bounded(file).map_err(|error| error.of(path))
+    only_file(file.metadata().map_err(unreadable)?.file_type())?;
+    bounded(file, most).map_err(|error| error.of(path))
 }
 
 /// Why bytes could not be had.
 enum ReadError {
     Io(io::Error),
-    TooLarge,
+    /// More bytes than this.
+    TooLarge(u64),
 }
 
 impl ReadError {
@@ -202,13 +212,13 @@ impl ReadError {
         let path = path.to_owned();
         match self {
             ReadError::Io(source) => CommandError::Unreadable { path, source },
-            ReadError::TooLarge => FileError::TooLarge { path, most: FILE_MAX }.into(),
+            ReadError::TooLarge(most) => FileError::TooLarge { path, most }.into(),
         }
     }
 }
 
-fn bounded(from: impl Read) -> Result<Vec<u8>, ReadError> {
+fn bounded(from: impl Read, most: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
-    from.take(FILE_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(ReadError::Io)?;
-    if bytes.len() as u64 > FILE_MAX { Err(ReadError::TooLarge) } else { Ok(bytes) }
+    from.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+    if bytes.len() as u64 > most { Err(ReadError::TooLarge(most)) } else { Ok(bytes) }
 }

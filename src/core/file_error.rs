@@ -1,4 +1,5 @@
-//! The errors of a file that names images (`--from`), and of the images that it names. Each names the file.
+//! The errors of a file that names images (`--from`) or entries (`--only-from`), and of the images that it names. Each
+//! names the file.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,14 @@ pub enum FileError {
     #[error("{} is {found}: only files and folders are read", shown(path))]
     Refused {
         /// The file that was named, or one in a folder that was named.
+        path: PathBuf,
+        /// Its kind.
+        found: FileKind,
+    },
+    /// A link, a folder, a device or the like in the place of a file.
+    #[error("{} is {found}: only a file is read", shown(path))]
+    NoFile {
+        /// What was named.
         path: PathBuf,
         /// Its kind.
         found: FileKind,
@@ -113,6 +122,7 @@ impl FileError {
         let of = |kind| FileFault { kind, reference: None, path: None, exchange: None };
         match self {
             FileError::Refused { path, .. }
+            | FileError::NoFile { path, .. }
             | FileError::TooLarge { path, .. }
             | FileError::TooMany { path, .. }
             | FileError::EmptyFolder { path }

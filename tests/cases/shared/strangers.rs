@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::image::{Index, OCI_INDEX};
 
-use super::{AMD, ARM, BOTH, Shared, image, tag};
+use super::{AMD, ARM, BOTH, Dial, Shared, image, tag};
 
 /// The entry for linux/arm64 of the list, changed.
 fn changed(shared: &Shared, change: impl FnOnce(&mut Value)) {
@@ -75,7 +75,7 @@ fn children_of_other_repositories_are_missing() {
         entry["manifests"][0]["digest"] = json!(digest);
         entry["manifests"][0]["size"] = json!(foreign.manifest.len());
     });
-    let failed = shared.push(&["--require", BOTH]);
+    let failed = shared.run_by(Dial::new(|_| {}), &["push", "--shared", "--require", BOTH, &shared.list()]);
     assert_eq!(failed.code, 1, "{}", failed.err());
     assert!(shared.platforms("1").is_empty());
 }
@@ -104,6 +104,38 @@ fn only_from_refuses_entries_that_are_not_in_the_file() {
     let wrong = shared.sandbox.write("wrong.txt", "no digest\n").display().to_string();
     let failed = shared.push(&["--only-from", &wrong]);
     assert!(failed.err().contains("line 1 has no digest"), "{}", failed.err());
+}
+
+/// CI passes that file around, too: nothing is waited for, and no link is followed.
+#[test]
+fn only_from_reads_a_regular_file_alone() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let shared = Shared::new();
+    let added = shared.run(&["add", "--shared", &shared.list(), &shared.image(AMD)]).success().out();
+    let file = shared.sandbox.write("entries.txt", &added);
+    let root = shared.sandbox.path();
+    std::os::unix::fs::symlink(&file, root.join("link")).expect("a link");
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
+    shared.sandbox.write("binary", [0xff, 0xfe]);
+    let large = std::fs::File::create(root.join("large")).expect("a file");
+    large.set_len((4 << 20) + 1).expect("its size");
+    let at = |name: &str| root.join(name).display().to_string();
+    for (path, why) in [
+        (at("link"), "is a symbolic link: only a file is read"),
+        (at("fifo"), "is a FIFO: only a file is read"),
+        (at("."), "is a folder: only a file is read"),
+        ("/dev/zero".to_owned(), "is a device: only a file is read"),
+        (at("large"), "has more than 4194304 bytes"),
+        (at("binary"), "it is not UTF-8"),
+    ] {
+        let failed = shared.push(&["--require", AMD, "--only-from", &path]);
+        assert_eq!((failed.code, failed.out().as_str()), (1, ""), "{path}");
+        let first = failed.first_err_line();
+        assert!(first.contains(path.trim_end_matches("/.")) && first.ends_with(why), "{path}: {first}");
+    }
+    assert!(shared.platforms("1").is_empty());
+    let _ = shared.push(&["--require", AMD, "--only-from", &at("entries.txt")]).success();
 }
 
 /// None of our annotations reaches the list, and nobody else can set one.

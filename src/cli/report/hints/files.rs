@@ -7,6 +7,7 @@ use crate::model::build_output::BuildOutputError;
 pub(super) fn hint(error: &FileError) -> Option<String> {
     let hint = match error {
         FileError::Refused { .. } => "name the file itself; '-' reads standard input",
+        FileError::NoFile { .. } => "name a regular file itself",
         FileError::EmptyFolder { .. } => "no build has written its digest there, or its files were not brought here",
         FileError::Stray { .. } => {
             "keep the digests in a folder of their own; files with digests in them are named one by one, each with --from"

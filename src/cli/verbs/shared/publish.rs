@@ -1,13 +1,12 @@
 //! Publishing a shared draft, for `push --shared` and `add --shared --if-complete`.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::auth::Access;
 use crate::cli::args::{Publish, PublishFormat, SharedPublish};
+use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self as publishing, Reporter};
 use crate::cli::verbs::shared::Client;
@@ -116,15 +115,12 @@ fn incomplete(context: &Context, client: &Client<'_>, request: &SharedRequest<'_
     CommandError::Incomplete { list, made: SpecOrigin::Shared, missing, extra: Vec::new() }
 }
 
-/// Reads the digests that entries may have.
+/// Reads the digests that entries may have, from a file that CI passes around as it does those of `--from`.
 fn allowed(context: &Context, file: &Path) -> Result<AllowedEntries, CommandError> {
-    let unreadable = |source| CommandError::Unreadable { path: file.to_owned(), source };
-    let mut text = String::new();
-    let opened = File::open(context.env.typed(file)).map_err(unreadable)?;
-    opened.take(ALLOWED_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    let bytes = build_files::regular_file(context.env.typed(file), ALLOWED_MAX)?;
     let shown = file.display().to_string();
-    if text.len() as u64 >= ALLOWED_MAX {
-        return Err(SharedFailure::AllowedFile { file: shown, why: "it has more than 4 MiB".to_owned() }.into());
+    match String::from_utf8(bytes) {
+        Ok(text) => AllowedEntries::read(&shown, &text),
+        Err(_) => Err(SharedFailure::AllowedFile { file: shown, why: "it is not UTF-8".to_owned() }.into()),
     }
-    AllowedEntries::read(&shown, &text)
 }
