@@ -1,10 +1,12 @@
 //! `docs/ci.md`: each recipe is run, with the variables and files that its CI system, or its build tool, provides.
 
+mod without_files;
+
 use std::path::Path;
 
 use testkit::image::{Image, Index};
 use testkit::loopback::Registry;
-use testkit::sandbox::{Sandbox, write_script};
+use testkit::sandbox::{Output, Sandbox, write_script};
 
 use super::OURS;
 
@@ -32,14 +34,7 @@ impl Fixture {
     fn run(&self, section: &str, variables: &[(&str, String)]) {
         let commands = commands(section, &self.registry.host());
         assert!(!commands.is_empty(), "{section} has no command");
-        let program = Path::new(OURS).parent().expect("a folder").display().to_string();
-        let path = format!("PATH={}:{program}:$PATH\n", self.sandbox.path().display());
-        let script = format!("{path}{}", commands.join("\n"));
-        let mut run = self.sandbox.command("sh").args(["-euc", &script]);
-        for (name, value) in variables {
-            run = run.env(*name, value);
-        }
-        let _ = run.run().success();
+        let _ = shell(&self.sandbox, &commands, variables).success();
     }
 
     /// What a tag serves has these images.
@@ -56,6 +51,15 @@ impl Fixture {
     }
 }
 
+/// Runs commands in a shell, with these variables, our program and the sandbox's own scripts.
+fn shell(sandbox: &Sandbox, commands: &[String], variables: &[(&str, String)]) -> Output {
+    let program = Path::new(OURS).parent().expect("a folder").display().to_string();
+    let path = format!("PATH={}:{program}:$PATH\n", sandbox.path().display());
+    let script = format!("{path}{}", commands.join("\n"));
+    let run = sandbox.command("sh").args(["-euc", &script]);
+    variables.iter().fold(run, |run, (name, value)| run.env(*name, value)).run()
+}
+
 fn page() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).expect("the page")
 }
@@ -68,9 +72,15 @@ fn sections(page: &str) -> Vec<(&str, &str)> {
 /// The lines of a section that are a shell's and that the test can run: those of ours, and what prepares a file for
 /// them in the same step.
 fn commands(section: &str, host: &str) -> Vec<String> {
-    let page = page().replace("\\\n", " ");
+    let page = page();
     let sections = sections(&page);
     let (_, text) = sections.iter().find(|(heading, _)| *heading == section).expect("the section");
+    commands_in(text, host)
+}
+
+/// The same of any text.
+fn commands_in(text: &str, host: &str) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
     let is_ours = |line: &str| ["docker-manifest ", "for arch", "printf "].iter().any(|start| line.starts_with(start));
     let lines = text.lines().map(|line| line.trim().trim_start_matches("- ").trim_start_matches("run: "));
     let lines = lines.map(|line| line.strip_prefix("sh '").map_or(line, |line| line.trim_end_matches('\'')));
@@ -83,8 +93,8 @@ fn commands(section: &str, host: &str) -> Vec<String> {
 fn every_section_is_run_by_a_test() {
     let page = page();
     let headings: Vec<&str> = sections(&page).into_iter().map(|(heading, _)| heading).collect();
-    let run = ["GitHub Actions", "GitLab", "Jenkins", "Buildkite", "CircleCI", "Woodpecker", "Tekton", "Build tools"];
-    assert_eq!(headings, run);
+    let run = ["GitHub Actions", "GitLab", "Jenkins", "Buildkite", "CircleCI", "Woodpecker", "Tekton"];
+    assert_eq!(headings, [&run[..], &["Build tools", without_files::SECTION]].concat());
 }
 
 #[test]
