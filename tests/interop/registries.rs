@@ -215,7 +215,7 @@ fn lines() -> Vec<String> {
 
 #[test]
 fn check_names_each_habit() {
-    let habits: [fn(Builder) -> Builder; 8] = [
+    let habits: [fn(Builder) -> Builder; 9] = [
         Builder::without_deletion,
         |habits| habits.no_tag_deletion(405),
         Builder::without_referrers,
@@ -223,6 +223,7 @@ fn check_names_each_habit() {
         |habits| habits.without_oci(400).reasons_in_detail(),
         Builder::without_foreign_mounts,
         |habits| habits.read_lag(1),
+        Builder::deletes_children,
         Builder::read_only,
     ];
     let lines = lines();

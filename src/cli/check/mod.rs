@@ -1,16 +1,18 @@
 //! `check`: probes which features a registry supports, with images that it makes itself, and deletes them.
 //!
-//! `samples` makes what is pushed (layers by `archive`). `probes` pushes it to the repositories of `target` and reads
-//! it back. `result` holds what was found. `cleanup` deletes the `created_objects`, and `interrupt` makes sure that
-//! Ctrl-C does not prevent that.
+//! `samples` makes what is pushed (layers by `archive`, entries of shared drafts by `entry_samples`). `probes` and
+//! `shared_probes` push it to the repositories of `target` and read it back. `result` holds what was found. `cleanup`
+//! deletes the `created_objects`, and `interrupt` makes sure that Ctrl-C does not prevent that.
 
 mod archive;
 mod cleanup;
 mod created_objects;
+mod entry_samples;
 mod interrupt;
 mod probes;
 mod result;
 mod samples;
+mod shared_probes;
 mod target;
 
 use std::collections::BTreeMap;

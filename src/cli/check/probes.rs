@@ -1,4 +1,4 @@
-//! The probes, one method each: push something, read it back, compare.
+//! The probes, one method each: push something, read it back, compare. Those of shared drafts are in `shared_probes`.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::reference::{Reference, Repository};
 use crate::sync::lock;
 
 /// The result of a probe, or the error that ends all probes.
-type ProbeOutcome = Result<ProbeResult, RegistryError>;
+pub(super) type ProbeOutcome = Result<ProbeResult, RegistryError>;
 
 /// The probes of one round do not depend on each other and run in parallel.
-const ROUNDS: [&[Probe]; 4] = [
+const ROUNDS: [&[Probe]; 6] = [
     &[Probe::DockerImages, Probe::OciImages, Probe::Mount],
     &[Probe::DockerList, Probe::OciIndex],
     &[
@@ -34,8 +34,11 @@ const ROUNDS: [&[Probe]; 4] = [
         Probe::NestedIndex,
         Probe::Referrers,
         Probe::TagDeletion,
+        Probe::SharedEntry,
     ],
-    &[Probe::TagListing, Probe::ManifestDeletion],
+    &[Probe::TagListing, Probe::ManifestDeletion, Probe::EntryReplacement],
+    &[Probe::ConditionalPush],
+    &[Probe::EntryDeletion],
 ];
 
 /// The first wait for a manifest that was put and is not served. Each further wait is twice as long.
@@ -45,7 +48,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The number of probes.
-pub(crate) const NUMBER: usize = 13;
+pub(crate) const NUMBER: usize = 17;
 
 /// Runs probes against a registry.
 pub(crate) struct Prober<'a> {
@@ -152,6 +155,10 @@ impl<'a> Prober<'a> {
             Probe::TagListing => self.tag_listing(),
             Probe::TagDeletion => self.tag_deletion(&self.known(results).untagged),
             Probe::ManifestDeletion => self.manifest_deletion(&self.known(results).by_digest),
+            Probe::SharedEntry => self.shared_entry(results),
+            Probe::EntryReplacement => self.entry_replacement(results),
+            Probe::ConditionalPush => self.conditional_push(results),
+            Probe::EntryDeletion => self.entry_deletion(results),
         }
     }
 
@@ -175,12 +182,15 @@ impl<'a> Prober<'a> {
         self.under_tag(&self.samples.tag(what), document)
     }
 
-    fn under_tag(&self, tag: &str, document: &Document) -> ProbeOutcome {
+    pub(super) fn under_tag(&self, tag: &str, document: &Document) -> ProbeOutcome {
+        self.publish(&self.tagged_reference(tag)?, &ManifestName::Tag(tag.to_owned()), document)
+    }
+
+    pub(super) fn tagged_reference(&self, tag: &str) -> Result<Reference, RegistryError> {
         let wrong = || {
             RegistryError::new(RegistryErrorKind::Protocol, self.target.main().domain(), format!("{tag} is not a tag"))
         };
-        let reference = tags::tagged(self.target.reference(), tag).ok_or_else(wrong)?;
-        self.publish(&reference, &ManifestName::Tag(tag.to_owned()), document)
+        tags::tagged(self.target.reference(), tag).ok_or_else(wrong)
     }
 
     fn by_digest(&self, document: &Document) -> ProbeOutcome {
@@ -191,12 +201,8 @@ impl<'a> Prober<'a> {
     /// Puts a document, reads it back and compares.
     fn publish(&self, reference: &Reference, name: &ManifestName, document: &Document) -> ProbeOutcome {
         let put = self.registry.put_manifest(self.target.main(), name, document.media_type, &document.bytes);
-        // A refused document was not created. After any other failure it may have been.
-        if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
-            self.created().manifest(name, document);
-        }
-        put?;
-        let (served, waited) = self.served(reference)?;
+        self.put(name, document, put)?;
+        let (served, waited) = self.served(reference, |_| true)?;
         if served.bytes != document.bytes {
             return Ok(ProbeResult::Fails(format!("it serves other bytes ({}) than were put", served.digest)));
         }
@@ -207,18 +213,38 @@ impl<'a> Prober<'a> {
         Ok(if waited.is_zero() { ProbeResult::Works } else { ProbeResult::Remark(late()) })
     }
 
+    /// Records a document that was put. A refused document was not created. After any other failure it may have been.
+    pub(super) fn put<T>(
+        &self,
+        name: &ManifestName,
+        document: &Document,
+        put: Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        if !put.as_ref().is_err_and(|error| matches!(error.status, Some(400..=499))) {
+            self.created().manifest(name, document);
+        }
+        put
+    }
+
     /// What a manifest is served as, and for how long it was waited for: some registries answer 404 for seconds after a
-    /// manifest was put.
-    fn served(&self, reference: &Reference) -> Result<(FetchedManifest, Duration), RegistryError> {
+    /// manifest was put, or serve what was there before. What is still served when the time is over is returned.
+    pub(super) fn served(
+        &self,
+        reference: &Reference,
+        is_wanted: impl Fn(&FetchedManifest) -> bool,
+    ) -> Result<(FetchedManifest, Duration), RegistryError> {
         let (mut waited, mut pause) = (Duration::ZERO, FIRST_WAIT);
         loop {
-            match self.registry.manifest(reference) {
-                Err(error) if error.kind == RegistryErrorKind::NotFound && waited < LONGEST_WAIT => {
-                    self.clock.sleep(pause);
-                    (waited, pause) = (waited.saturating_add(pause), pause.saturating_mul(2));
-                }
-                served => return served.map(|served| (served, waited)),
+            let served = self.registry.manifest(reference);
+            let is_late = match &served {
+                Ok(served) => !is_wanted(served),
+                Err(error) => error.kind == RegistryErrorKind::NotFound,
+            };
+            if !is_late || waited >= LONGEST_WAIT {
+                return served.map(|served| (served, waited));
             }
+            self.clock.sleep(pause);
+            (waited, pause) = (waited.saturating_add(pause), pause.saturating_mul(2));
         }
     }
 
@@ -300,7 +326,7 @@ impl<'a> Prober<'a> {
         Ok(ProbeResult::Works)
     }
 
-    fn is_there(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
+    pub(super) fn is_there(&self, repository: &Repository, name: ManifestName) -> Result<bool, RegistryError> {
         self.registry.has_manifest(repository, &name).map(|results| results.is_some())
     }
 }

@@ -38,6 +38,14 @@ pub(crate) enum Probe {
     TagDeletion,
     /// Deleting a manifest.
     ManifestDeletion,
+    /// An entry of a shared draft, under the tag that `add --shared` gives it.
+    SharedEntry,
+    /// Another entry under the same tag, as a job stores it that runs again.
+    EntryReplacement,
+    /// Deleting an entry, but not its image.
+    EntryDeletion,
+    /// A push on the condition that nobody else has pushed.
+    ConditionalPush,
 }
 
 impl Probe {
@@ -58,6 +66,10 @@ impl Probe {
             Probe::TagListing => "tag listing",
             Probe::TagDeletion => "tag deletion",
             Probe::ManifestDeletion => "manifest deletion",
+            Probe::SharedEntry => "shared draft entry",
+            Probe::EntryReplacement => "entry replacement",
+            Probe::EntryDeletion => "entry deletion",
+            Probe::ConditionalPush => "conditional push",
         }
     }
 
@@ -69,7 +81,10 @@ impl Probe {
             Probe::OciIndex | Probe::Referrers => &[Probe::OciImages],
             Probe::Annotations | Probe::ArtifactType | Probe::NestedIndex => &[Probe::OciIndex],
             Probe::ByDigest | Probe::TagListing | Probe::TagDeletion => &[Probe::DockerList, Probe::OciIndex],
+            Probe::SharedEntry => &[Probe::DockerList, Probe::OciIndex],
             Probe::ManifestDeletion => &[Probe::ByDigest],
+            Probe::EntryReplacement | Probe::EntryDeletion => &[Probe::SharedEntry],
+            Probe::ConditionalPush => &[Probe::EntryReplacement],
         }
     }
 }

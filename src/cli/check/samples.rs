@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::check::archive;
+use crate::cli::check::entry_samples::EntrySamples;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::{Form, Index, List};
@@ -77,6 +78,8 @@ pub(crate) struct Samples {
     pub(crate) stand_in: Document,
     /// The digest of the subject.
     pub(crate) subject: Digest,
+    /// Entries of a shared draft.
+    pub(crate) entries: EntrySamples,
 }
 
 impl Samples {
@@ -103,7 +106,11 @@ impl Samples {
         let mut referring = Descriptor::of(referrer.media_type, &referrer.bytes);
         ARTIFACT_TYPE.clone_into(&mut referring.artifact_type);
         let stand_in = Index { manifests: vec![referring], ..Index::default() };
+        let first =
+            |family: &Family| family.descriptors(&parts).into_iter().next().ok_or(DocumentError::Missing("an image"));
+        let entries = EntrySamples::new(word, &first(&docker)?, &first(&oci)?)?;
         Ok(Samples {
+            entries,
             word: word.to_owned(),
             annotated: index(annotated, Form::Oci, 2)?,
             typed: index(typed, Form::Oci, 2)?,
@@ -228,8 +235,9 @@ mod tests {
     use super::*;
 
     fn documents(samples: &Samples) -> Vec<&Document> {
-        let Samples { docker, oci, annotated, typed, nested, referrer, stand_in, .. } = samples;
+        let Samples { docker, oci, annotated, typed, nested, referrer, stand_in, entries, .. } = samples;
         let mut all = vec![annotated, typed, nested, referrer, stand_in];
+        all.extend(entries.docker.iter().chain(&entries.oci));
         for Family { images, list, by_digest, untagged } in [docker, oci] {
             all.extend(images.iter().chain([list, by_digest, untagged]));
         }
@@ -245,7 +253,7 @@ mod tests {
             documents(samples).into_iter().map(|document| document.digest.clone()).chain(blobs).collect::<Vec<_>>()
         };
         let all: BTreeSet<Digest> = digests(&one).into_iter().chain(digests(&other)).collect();
-        assert_eq!(all.len(), 2 * (5 + 2 * 6 + 6), "nothing is there twice");
+        assert_eq!(all.len(), 2 * (5 + 4 + 2 * 6 + 6), "nothing is there twice");
     }
 
     #[test]

@@ -248,6 +248,33 @@ impl Registry {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<StoredManifest, RegistryError> {
+        self.put_if(target, name, media_type, bytes, None)
+    }
+
+    /// The same, on the condition that the tag or the digest is not there yet (RFC 9110, section 13.1.2). One request.
+    ///
+    /// A registry that knows the condition answers 412 where there is something. Most ignore it.
+    ///
+    /// # Errors
+    /// Those of [`Registry::put_manifest`].
+    pub fn put_new_manifest(
+        &self,
+        target: &Repository,
+        name: &ManifestName,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<StoredManifest, RegistryError> {
+        self.put_if(target, name, media_type, bytes, Some(("If-None-Match", "*")))
+    }
+
+    fn put_if(
+        &self,
+        target: &Repository,
+        name: &ManifestName,
+        media_type: &str,
+        bytes: &[u8],
+        condition: Option<(&'static str, &str)>,
+    ) -> Result<StoredManifest, RegistryError> {
         let (text, digest) = match name {
             ManifestName::Tag(tag) => (tag.as_str(), Digest::of(bytes)),
             ManifestName::Digest(digest) => (digest.as_str(), digest.clone()),
@@ -258,13 +285,14 @@ impl Registry {
         }
         let path = format!("/v2/{}/manifests/{text}", target.path());
         let scopes = [Scope::repository(target.path(), Access::PullPush)];
+        let headers: Vec<(&'static str, &str)> = [("Content-Type", media_type)].into_iter().chain(condition).collect();
         let response = self.session.send(&ApiRequest {
-            headers: &[("Content-Type", media_type)],
+            headers: &headers,
             body: Some(bytes),
             cap: ANSWER_MAX,
             reference: Some(text),
-            // The same bytes under the same name: a second put changes nothing.
-            is_repeatable: true,
+            // The same bytes under the same name: a second put changes nothing, unless it is to be the first.
+            is_repeatable: condition.is_none(),
             ..ApiRequest::new("PUT", target, &path, &scopes)
         })?;
         stored(target, &digest, bytes, &response)?;

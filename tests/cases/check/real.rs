@@ -50,11 +50,12 @@ fn a_registry_without_deletion_is_told_of() {
         format!("referrers | works, but | {STAND_IN}"),
         format!("tag deletion | does not | {words}"),
         format!("manifest deletion | does not | {words}"),
+        "entry deletion | not tried | it takes: manifest deletion or tag deletion".to_owned(),
     ];
     assert_eq!((output.code, odd(&output)), (0, expected.to_vec()));
     let note = output.err();
     assert!(note.starts_with(&format!("left in {}/{MAIN}: the tags check-", registry.host())), "{note}");
-    let ending = format!("15 manifests, 6 blobs; in {}/{MAIN}-mount: 1 blob ({words})\n", registry.host());
+    let ending = format!("17 manifests, 6 blobs; in {}/{MAIN}-mount: 1 blob ({words})\n", registry.host());
     assert!(note.ends_with(&ending), "{note}");
     assert!(!links(&registry).is_empty());
 }

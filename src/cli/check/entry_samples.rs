@@ -1,0 +1,67 @@
+//! The entries of a shared draft that a check stores, under the tag that `add --shared` would give them.
+
+use crate::cli::check::samples::Document;
+use crate::digest::Digest;
+use crate::drafts::registry::{EntryError, EntryName, SharedEntry, SharedKey};
+use crate::model::descriptor::Descriptor;
+use crate::model::{DocumentError, media_type};
+use crate::platform::Platform;
+
+/// Where a document of this kind comes in the order of deletion: before the images that it names.
+const RANK: u8 = 2;
+
+/// The entries in both formats: the first one, and the one that replaces it.
+#[derive(Debug)]
+pub(crate) struct EntrySamples {
+    /// The tag of all of them.
+    pub(crate) tag: String,
+    /// Docker manifest lists, for a registry that accepts no OCI index.
+    pub(crate) docker: [Document; 2],
+    /// OCI indexes.
+    pub(crate) oci: [Document; 2],
+}
+
+impl EntrySamples {
+    /// Makes the entries of these images, which are for one platform.
+    ///
+    /// # Errors
+    /// An image without a platform.
+    pub(crate) fn new(word: &str, docker: &Descriptor, oci: &Descriptor) -> Result<EntrySamples, DocumentError> {
+        let key = oci.platform.as_ref().and_then(SharedKey::of).ok_or(DocumentError::Missing("a platform"))?;
+        let name = EntryName { list: word.to_owned(), run: Some(word.to_owned()), key };
+        let entry = |image: &Descriptor, attempt| SharedEntry {
+            name: name.clone(),
+            attempt: Some(attempt),
+            image: image.clone(),
+            attestations: Vec::new(),
+            is_labelled: true,
+        };
+        let in_oci = |attempt| {
+            let bytes = entry(oci, attempt).encode().map_err(document_error);
+            bytes.map(|bytes| document(media_type::OCI_INDEX, bytes))
+        };
+        // Without annotations, two entries of one image differ only in how they describe its platform.
+        let in_docker = |image: &Descriptor| {
+            let bytes = entry(image, 1).encode_for_docker().map_err(document_error)?;
+            bytes.map(|bytes| document(media_type::DOCKER_LIST, bytes)).ok_or(DocumentError::Missing("a Docker list"))
+        };
+        let platform = docker.platform.as_ref().map(|own| Platform { variant: "v1".to_owned(), ..own.clone() });
+        let again = Descriptor { platform, ..docker.clone() };
+        Ok(EntrySamples {
+            tag: name.tag(),
+            docker: [in_docker(docker)?, in_docker(&again)?],
+            oci: [in_oci(1)?, in_oci(2)?],
+        })
+    }
+}
+
+fn document(media_type: &'static str, bytes: Vec<u8>) -> Document {
+    Document { media_type, digest: Digest::of(&bytes), bytes, rank: RANK }
+}
+
+fn document_error(error: EntryError) -> DocumentError {
+    match error {
+        EntryError::Document(error) => error,
+        _ => DocumentError::Missing("an entry"),
+    }
+}

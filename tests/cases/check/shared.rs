@@ -1,0 +1,98 @@
+//! What is said of the parts that shared drafts need.
+
+use testkit::loopback::{Builder, Fault, Rule};
+
+use super::{Fixture, TITLES, UNGUARDED, odd_and_unguarded};
+
+/// The rows about shared drafts that do not simply work.
+fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
+    let fixture = Fixture::new(habits);
+    let output = fixture.check();
+    assert_eq!(output.code, 0, "{}", output.err());
+    let about = |row: &String| TITLES[13..].iter().any(|title| row.starts_with(title));
+    let rows = odd_and_unguarded(&output).into_iter().filter(about).collect();
+    (fixture, rows)
+}
+
+#[test]
+fn entries_have_the_names_and_bytes_that_add_gives_them() {
+    let (fixture, rows) = rows(|habits| habits);
+    assert_eq!(rows, [UNGUARDED]);
+    let puts = fixture.registry.requests().into_iter().filter(|one| one.path.contains("/manifests/draft.check-"));
+    let puts: Vec<_> = puts.filter(|one| one.method == "PUT").collect();
+    assert!(puts.len() == 3 && puts.iter().all(|put| put.path.ends_with(".linux-amd64")), "{puts:#?}");
+    assert_eq!(puts[0].body, puts[2].body, "the first one again, on a condition");
+    assert_eq!([0, 1, 2].map(|at| puts[at].header("If-None-Match")), [None, None, Some("*")]);
+    let second = String::from_utf8_lossy(&puts[1].body).into_owned();
+    assert!(second.contains(r#""org.docker-manifest.draft.attempt":"2""#), "{second}");
+    fixture.assert_clean();
+}
+
+#[test]
+fn a_registry_that_honours_a_condition_is_told_of() {
+    let (fixture, rows) = rows(Builder::conditional_puts);
+    assert_eq!(rows, [""; 0]);
+    fixture.assert_clean();
+}
+
+#[test]
+fn what_stands_in_the_way_of_entries_is_told() {
+    let no_oci = [
+        "shared draft entry | works, but | as a Docker manifest list, without annotations",
+        "entry deletion | not tried | an entry without annotations is kept: it can be a published list as well",
+        UNGUARDED,
+    ];
+    let late = [
+        "shared draft entry | works, but | what was put is not served at once, but after 250ms",
+        "entry replacement | works, but | the new entry is not served at once, but after 250ms",
+        UNGUARDED,
+    ];
+    let immutable = [
+        "entry replacement | does not | PUT 400: tag invalid: The tag '{TAG}' already exists and cannot be overwritten \
+         because it is immutable.; a job that builds another image needs another --run",
+        "conditional push | not tried | it takes: entry replacement",
+    ];
+    let child = [
+        "entry deletion | does not | its image goes with it, though lists name that: leave entries alone here, without \
+         --purge",
+        UNGUARDED,
+    ];
+    let none = ["entry deletion | not tried | it takes: manifest deletion or tag deletion", UNGUARDED];
+    let cases: [(fn(Builder) -> Builder, &[&str], bool); 7] = [
+        (|habits| habits.without_oci(415), &no_oci, true),
+        (|habits| habits.read_lag(1), &late, true),
+        (|habits| habits.immutable_tags(400, "TAG_INVALID"), &immutable, true),
+        (Builder::deletes_children, &child, true),
+        (|habits| habits.no_tag_deletion(405), &[UNGUARDED], true),
+        (Builder::prunes_children, &[UNGUARDED], true),
+        (Builder::without_deletion, &none, false),
+    ];
+    for (habits, expected, is_clean) in cases {
+        let (fixture, rows) = rows(habits);
+        let requests = fixture.registry.requests();
+        let tag = requests.iter().find_map(|one| one.path.split_once("/manifests/draft."));
+        let tag = format!("draft.{}", tag.map_or("", |(_, rest)| rest));
+        let expected: Vec<String> = expected.iter().map(|row| row.replace("{TAG}", &tag)).collect();
+        assert_eq!(rows, expected);
+        if is_clean {
+            fixture.assert_clean();
+        }
+    }
+}
+
+/// A registry that deletes no digest that has a tag, as Google's.
+#[test]
+fn an_entry_that_goes_by_its_tag_alone_is_told() {
+    let fixture = Fixture::new(|habits| habits);
+    let output = fixture.command(&["--keep"]).run();
+    assert_eq!(odd_and_unguarded(&output), [UNGUARDED]);
+    let fixture = Fixture::new(|habits| habits);
+    let words = r#"{"errors":[{"code":"GOOGLE_MANIFEST_DANGLING_TAG","message":"it is tagged"}]}"#;
+    // Not that of the probe before it.
+    let refusal = Fault::Status(400, words.to_owned(), vec![]);
+    fixture.registry.fault(Rule::on("DELETE", "/manifests/sha256:").nth(2), refusal);
+    let output = fixture.check();
+    let expected = ["entry deletion | works, but | by its tag alone", UNGUARDED];
+    assert_eq!((output.code, odd_and_unguarded(&output)), (0, expected.map(str::to_owned).to_vec()));
+    fixture.assert_clean();
+}
