@@ -17,6 +17,7 @@ use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
 use crate::core::copy::referrers::Along;
 use crate::core::copy::walk::{Walk, Walked};
 use crate::core::error::CommandError;
+use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::request::{ReferrerFilter, SourceFilter};
 use crate::core::resolve::carried;
@@ -75,7 +76,7 @@ impl CopyRequest<'_> {
         }
         let (walk, along) = referrers::look(self, top, &narrowed.replaced)?;
         let name = self.target_name(top);
-        let current = self.sink.current(&name).map_err(CommandError::from)?;
+        let current = self.current(&name)?;
         let mut outcome = CopyOutcome::new(self, top, &before, narrowed.changes);
         let is_served = current.as_ref() == Some(&top.digest);
         let is_named = is_served && walk.missing().all(|walked| walked.depth == 0);
@@ -91,12 +92,36 @@ impl CopyRequest<'_> {
             if is_named {
                 self.sink.finish()?;
             } else {
-                self.sink.publish(&name, &top.media_type, &top.bytes)?;
+                let published = self.sink.publish(&name, &top.media_type, &top.bytes);
+                published.map_err(|error| self.not_put(&name, &top.media_type, error))?;
             }
         }
         outcome.manifests = manifests(&walk, is_named);
         self.say(outcome.last_line());
         Ok(outcome)
+    }
+
+    /// What the name has in the target. An account that may not read it may push it; and some registries answer 403 for
+    /// a tag that is not there.
+    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, CommandError> {
+        match self.sink.current(name) {
+            Err(ContentError::Registry(error)) if is_read_refused(&error) => Ok(None),
+            found => Ok(found?),
+        }
+    }
+
+    /// The failure of a manifest that was not put.
+    fn not_put(&self, name: &ManifestName, media_type: &str, error: ContentError) -> CommandError {
+        match (error, self.sink.repository()) {
+            (ContentError::Registry(source), Some(repository)) => {
+                let reference = match name {
+                    ManifestName::Tag(tag) => format!("{repository}:{tag}"),
+                    ManifestName::Digest(digest) => repository.at_digest(digest).to_string(),
+                };
+                CommandError::Put { reference, media_type: media_type.to_owned(), source: Box::new(source) }
+            }
+            (error, _) => error.into(),
+        }
     }
 
     /// A manifest of the source, with its media type in our words.
@@ -190,7 +215,9 @@ impl CopyRequest<'_> {
     /// Puts a manifest. Returns its digest if the target lists it under its subject.
     fn child(&self, walked: &Walked) -> Result<Option<Digest>, CommandError> {
         let Some(fetched) = &walked.fetched else { return Ok(None) };
-        let is_listed = self.sink.put_child(&fetched.digest, &fetched.media_type, &fetched.bytes)?;
+        let put = self.sink.put_child(&fetched.digest, &fetched.media_type, &fetched.bytes);
+        let name = ManifestName::Digest(fetched.digest.clone());
+        let is_listed = put.map_err(|error| self.not_put(&name, &fetched.media_type, error))?;
         self.say(format!("published: {}", fetched.digest));
         Ok(is_listed.then(|| fetched.digest.clone()))
     }
