@@ -236,6 +236,12 @@ impl RegistryError {
         self.body.as_ref().map_or(&[], |body| &body.codes)
     }
 
+    /// Whether the registry does not know something that a manifest names.
+    pub fn is_of_unknown_content(&self) -> bool {
+        let unknown = ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"];
+        self.codes().iter().any(|code| unknown.contains(&code.as_str()))
+    }
+
     /// The server that was contacted, if the registry's name does not say it.
     pub fn address(&self) -> Option<&Address> {
         self.request.as_ref()?.address.as_ref()

@@ -3,6 +3,7 @@
 mod clean_up;
 mod commands;
 mod counts;
+mod pruning;
 mod registries;
 mod strangers;
 mod together;

@@ -227,7 +227,7 @@ impl<'a> PushPlan<'a> {
 
 impl<'a> PlannedManifest<'a> {
     /// One that the list names, or that is to be had by what it names.
-    pub(super) fn new(
+    pub(crate) fn new(
         reference: Reference,
         media_type: &'a str,
         bytes: Cow<'a, [u8]>,

@@ -1,12 +1,16 @@
 //! Registries with delayed reads. A registry that is replicated over several machines may accept a manifest, and a
-//! moment later refuse the list that names it. The list is then put again.
+//! moment later refuse the list, or the entry of a shared draft, that names it. That is then put again.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::push::plan::PlannedManifest;
-use crate::net::{Clock, tasks};
+use crate::core::shared_failure::SharedFailure;
+use crate::drafts::registry::SharedStoreError;
+use crate::net::deadline::Deadline;
+use crate::net::{Clock, RegistryError, tasks};
 use crate::sanitize;
 
 /// The first wait. Each further wait is twice as long.
@@ -14,9 +18,6 @@ const FIRST: Duration = Duration::from_millis(500);
 
 /// The maximum total of all waits.
 const TOTAL: Duration = Duration::from_secs(15);
-
-/// The error codes of a registry that does not know what a list names.
-const UNKNOWN: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"];
 
 /// The error code of a registry that refuses a list. Some registries use it, without a reason, for a list with an
 /// unknown manifest.
@@ -28,6 +29,39 @@ pub(crate) struct ReadLag<'a> {
     pub(crate) clock: &'a dyn Clock,
     /// Prints a line on stderr.
     pub(crate) notice: &'a (dyn Fn(&str) + Sync),
+}
+
+/// The waits for a registry with delayed reads, until their total or the deadline of the command is reached.
+pub(super) struct Waits {
+    left: Duration,
+    pause: Duration,
+    deadline: Deadline,
+}
+
+impl Waits {
+    /// All of them.
+    pub(super) fn new(deadline: Deadline) -> Waits {
+        Waits { left: TOTAL, pause: FIRST, deadline }
+    }
+}
+
+impl Iterator for Waits {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = self.pause.min(self.left);
+        if wait.is_zero() || self.deadline.left().is_some_and(|time| time <= wait) {
+            return None;
+        }
+        (self.left, self.pause) = (self.left.saturating_sub(wait), self.pause.saturating_mul(2));
+        Some(wait)
+    }
+}
+
+/// The line for a registry that has just stored `name` and does not show all that it names.
+pub(super) fn looking_again(name: impl fmt::Display) -> String {
+    let seconds = TOTAL.as_secs();
+    format!("the registry does not show all images of {name} (yet): looking for them again for up to {seconds} s")
 }
 
 impl ReadLag<'_> {
@@ -49,15 +83,11 @@ impl ReadLag<'_> {
             return Err(failure);
         }
         self.announce(&failure);
-        let deadline = self.registry.deadline();
-        let (mut left, mut pause) = (TOTAL, FIRST);
-        while !left.is_zero() && is_lag(&failure) {
-            let wait = pause.min(left);
-            if deadline.left().is_some_and(|time| time <= wait) {
-                break;
-            }
+        let mut waits = Waits::new(self.registry.deadline());
+        while is_lag(&failure)
+            && let Some(wait) = waits.next()
+        {
             self.clock.sleep(wait);
-            (left, pause) = (left.saturating_sub(wait), pause.saturating_mul(2));
             match put() {
                 Ok(stored) => return Ok(stored),
                 Err(again) => failure = again,
@@ -76,19 +106,31 @@ impl ReadLag<'_> {
     }
 
     fn announce(&self, failure: &CommandError) {
-        let CommandError::Put { reference, source, .. } = failure else { return };
-        let (registry, said) = (&source.registry, sanitize::word(&source.detail));
+        let Some((name, refusal)) = refused(failure) else { return };
+        let (registry, said) = (&refusal.registry, sanitize::word(&refusal.detail));
         let seconds = TOTAL.as_secs();
         (self.notice)(&format!(
-            "{registry} does not know yet what it has just accepted ({said}): putting {reference} again for up to {seconds} s"
+            "{registry} does not know yet what it has just accepted ({said}): putting {name} again for up to {seconds} s"
         ));
+    }
+}
+
+/// A list or an entry of a shared draft that was not put: its name and the registry's answer.
+fn refused(failure: &CommandError) -> Option<(String, &RegistryError)> {
+    match failure {
+        CommandError::Put { reference, source, .. } => Some((reference.to_string(), source)),
+        CommandError::Shared(failure) => match &**failure {
+            SharedFailure::Store(SharedStoreError::Put { tag, source }) => Some((tag.clone(), source)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
 /// Whether the registry may not know yet what the list names.
 pub(super) fn is_lag(failure: &CommandError) -> bool {
-    let CommandError::Put { source, .. } = failure else { return false };
-    let has = |code: &str| source.codes().iter().any(|found| found == code);
-    let has_reason = source.body.as_ref().is_some_and(|body| body.has_reason);
-    UNKNOWN.into_iter().any(has) || has(INVALID) && !has_reason
+    let Some((_, refusal)) = refused(failure) else { return false };
+    let is_invalid = refusal.codes().iter().any(|code| code == INVALID);
+    let has_reason = refusal.body.as_ref().is_some_and(|body| body.has_reason);
+    refusal.is_of_unknown_content() || is_invalid && !has_reason
 }

@@ -15,7 +15,7 @@ use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
 use crate::core::push::publish::announce_all;
-use crate::core::push::read_lag;
+use crate::core::push::read_lag::{self, Waits};
 use crate::core::push::remote_state::{self, RemoteState};
 use crate::core::push::repositories::{PushPlans, PushTarget, PushTargets, Pusher};
 use crate::core::push::tags::TagArg;
@@ -43,7 +43,8 @@ pub(crate) struct SharedOutcome {
 type ReadAgain<'a> = dyn Fn(&[FoundEntry]) -> Result<Option<Vec<FoundEntry>>, CommandError> + 'a;
 
 /// Publishes these entries as `list`. Where a child is not there any more, `again` reads the entries once more; it
-/// gives `None` where they are what they were.
+/// gives `None` where they are what they were. Then the registry perhaps does not know the child yet, and the list is
+/// put again for some time.
 ///
 /// # Errors
 /// [`CommandError::MissingChild`] for a child that is not there; requirements that are not met; what a registry says.
@@ -55,7 +56,7 @@ pub(crate) fn publish(
     again: &ReadAgain<'_>,
 ) -> Result<SharedOutcome, CommandError> {
     let before = context.registry.requests();
-    let mut is_second = false;
+    let (mut is_second, mut is_told, mut waits) = (false, false, Waits::new(context.registry.deadline()));
     loop {
         let draft = draft_of(list, &entries);
         let is_elsewhere = |tag: &Reference| tag.repository() != list.repository();
@@ -74,8 +75,18 @@ pub(crate) fn publish(
             Attempted::Missing(missing) => missing,
         };
         let changed = if is_second { None } else { again(&entries)? };
-        let Some(changed) = changed else { return Err(CommandError::from(missing)) };
-        (entries, is_second) = (changed, true);
+        is_second = true;
+        match (changed, waits.next()) {
+            (Some(changed), _) => (entries, waits) = (changed, Waits::new(context.registry.deadline())),
+            (None, Some(wait)) => {
+                if !is_told {
+                    context.reporter.note(&read_lag::looking_again(list));
+                }
+                is_told = true;
+                context.clock.sleep(wait);
+            }
+            (None, None) => return Err(CommandError::from(missing)),
+        }
     }
 }
 

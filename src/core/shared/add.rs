@@ -1,17 +1,23 @@
 //! Storing images as entries of a shared draft: they are brought to the list's repository, and each gets an entry.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use crate::auth::Access;
 use crate::core::error::CommandError;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
-use crate::core::push::plan::PushPlan;
+use crate::core::push::plan::{PlannedManifest, PushPlan};
+use crate::core::push::read_lag::ReadLag;
 use crate::core::referrers::Collector;
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::draft::images;
 use crate::drafts::registry::{RegistryDrafts, SharedEntry, SharedKey, SharedStoreError, StoredEntry};
+use crate::model::descriptor::Descriptor;
 use crate::model::index::Form;
 use crate::model::{Draft, Entry};
 use crate::net::tasks;
+use crate::reference::Repository;
 
 /// An entry that is to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +73,18 @@ pub(crate) fn store(
         plan.add_referrers(&referrers)?;
         warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
     }
-    let stored =
-        tasks::in_order(context.registry.jobs(), entries, |new| drafts.put(&new.entry).map_err(CommandError::from));
+    let notice = |line: &str| context.reporter.note(line);
+    let lag = ReadLag { registry: context.registry, clock: context.clock, notice: &notice };
+    let put = |new: &NewEntry| {
+        let manifests: Vec<PlannedManifest<'_>> = new.entry.descriptors().map(|own| named(own, repository)).collect();
+        lag.put(&manifests.iter().collect::<Vec<_>>(), &|| drafts.put(&new.entry).map_err(CommandError::from))
+    };
+    let stored = tasks::in_order(context.registry.jobs(), entries, put);
     Ok((stored.map_err(CommandError::of)?, warnings))
+}
+
+/// A manifest that an entry names, as one that has to be there before it.
+fn named<'a>(own: &'a Descriptor, repository: &'a Repository) -> PlannedManifest<'a> {
+    let reference = repository.at_digest(&own.digest);
+    PlannedManifest::new(reference, &own.media_type, Cow::Borrowed(&[]), repository, BTreeSet::new())
 }

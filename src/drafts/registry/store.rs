@@ -155,7 +155,10 @@ impl<'a> RegistryDrafts<'a> {
         let bytes = entry.encode().map_err(wrong)?;
         let refusal = match self.put_as(&tag, media_type::OCI_INDEX, &bytes) {
             Ok(stored) => return Ok(stored),
-            Err(error) if !is_refusal(&error) => return Err(self.not_put(&tag, error)),
+            // Where the image is not known, or not yet, another format would not help.
+            Err(error) if !is_refusal(&error) || error.is_of_unknown_content() => {
+                return Err(self.not_put(&tag, error));
+            }
             Err(error) => error,
         };
         let there = self.lookup(&tag, Expected::Name(&entry.name));

@@ -84,6 +84,36 @@ fn every_order_gives_one_digest() {
     assert_eq!(digests.len(), 1, "{digests:?}");
 }
 
+/// A repository of 50,000 tags costs what an empty one costs: nothing is listed where the names are known.
+#[test]
+fn fifty_thousand_tags_cost_nothing_where_the_names_are_known() {
+    let shared = Shared::new();
+    for number in 0..50_000 {
+        shared.registry.put_manifest("app", &format!("v{number}"), testkit::image::OCI_INDEX, b"{}");
+    }
+    assert_eq!(shared.registry.tags("app").len(), 50_000);
+    let (list, amd, arm) = (shared.list(), shared.image(AMD), shared.image(ARM));
+    let last = ["add", "--shared", "--require", BOTH, "--if-complete", "--purge", &list, &arm];
+    let all: [&[&str]; 7] = [
+        &["add", "--shared", &list, &amd],
+        &["add", "--shared", &list, &arm],
+        &["inspect", "--shared", "--require", BOTH, &list],
+        &["push", "--shared", "--wait", "5m", "--require", BOTH, &list],
+        &["push", "--shared", "--require", BOTH, "--purge", "-t", "latest", &list],
+        &["add", "--shared", &list, &amd],
+        &last,
+    ];
+    let mut requests = 0;
+    for words in all {
+        let _ = shared.run(words).success();
+        let lines = shared.lines();
+        assert!(!lines.iter().any(|line| line.contains("/tags/list")), "{words:?}: {lines:?}");
+        requests += lines.len();
+    }
+    assert_eq!((shared.platforms("latest"), shared.entries()), (vec![AMD.to_owned(), ARM.to_owned()], vec![]));
+    assert!(requests < 60, "{requests} requests");
+}
+
 /// Names that cannot be known take one listing.
 #[test]
 fn a_windows_image_without_its_build_takes_one_listing() {

@@ -88,8 +88,11 @@ fn no_tag_moves_to_a_list_with_an_absent_child() {
     let gone = image(ARM, "").digest();
     shared.registry.fault(Rule::on("HEAD", &gone), Fault::status(404));
     shared.registry.clear();
-    let failed = shared.push(&["--require", BOTH, "--format", "json"]);
-    assert_eq!(failed.code, 1);
+    let dial = Dial::new(|_| {});
+    let words = ["push", "--shared", "--require", BOTH, "--format", "json", &shared.list()];
+    let failed = shared.run_by(dial.clone(), &words);
+    assert_eq!((failed.code, dial.slept().iter().sum()), (1, std::time::Duration::from_secs(15)));
+    assert!(failed.err().contains("the registry does not show all images of"), "{}", failed.err());
     let said: serde_json::Value = serde_json::from_str(failed.err().lines().last().unwrap_or_default()).expect("JSON");
     assert_eq!(said["error"]["kind"], "missing", "{said}");
     assert!(said["error"]["message"].to_string().contains(&gone), "{said}");
@@ -141,6 +144,37 @@ fn a_child_that_is_not_known_yet_is_waited_for() {
     let dial = Dial::new(|_| {});
     let _ = shared.run_by(dial, &["push", "--shared", "--require", BOTH, &shared.list()]).success();
     assert_eq!(shared.platforms("1"), [AMD, ARM]);
+}
+
+/// One that shows an image late that another machine has put, as the list is already there: it is looked for again.
+#[test]
+fn a_child_that_is_shown_late_is_looked_for_again() {
+    let shared = Shared::new();
+    shared.add(&[AMD, ARM]);
+    shared.registry.fault(Rule::on("HEAD", &image(ARM, "").digest()).times(3), Fault::status(404));
+    let dial = Dial::new(|_| {});
+    let _ = shared.run_by(dial.clone(), &["push", "--shared", "--require", BOTH, &shared.list()]).success();
+    assert_eq!(dial.slept().iter().map(|wait| wait.as_millis()).collect::<Vec<_>>(), [500, 1000, 2000]);
+    assert_eq!(shared.platforms("1"), [AMD, ARM]);
+}
+
+/// The same for an entry, which must not become a Docker manifest list because of that.
+#[test]
+fn an_entry_whose_image_is_not_known_yet_is_put_again() {
+    let shared = Shared::of(Registry::builder().knows_images_late(3).start());
+    let dial = Dial::new(|_| {});
+    let (list, name) = (shared.list(), shared.image(AMD));
+    let added = shared.run_by(dial.clone(), &["add", "--shared", &list, &name]).success();
+    assert!(added.err().contains("does not know yet what it has just accepted"), "{}", added.err());
+    let (media_type, _) = shared.registry.manifest("app", &tag("linux-amd64")).expect("an entry");
+    assert_eq!((media_type.as_str(), dial.slept().len()), (testkit::image::OCI_INDEX, 3));
+    // One whose image is nowhere is refused at once.
+    let refused = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#.to_owned();
+    shared.registry.fault(Rule::on("PUT", "draft."), Fault::Status(400, refused, vec![]));
+    shared.registry.fault(Rule::on("HEAD", "sha256:"), Fault::status(404));
+    let failed = shared.run_by(dial.clone(), &["add", "--shared", &list, &shared.image(ARM)]);
+    assert_eq!((failed.code, dial.slept().len()), (1, 3), "{}", failed.err());
+    assert!(failed.err().contains("failed to put entry"), "{}", failed.err());
 }
 
 /// Images from elsewhere are brought to the list's repository, and the list to others.

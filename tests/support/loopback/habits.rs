@@ -2,6 +2,7 @@
 
 mod limits;
 mod manifests;
+mod pruning;
 mod tags;
 
 pub(crate) use manifests::{Late, Puts};

@@ -1,5 +1,7 @@
 //! Manifests: what is let in, as strictly as docker-registry, and how it is given out.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::habits::Habits;
@@ -53,10 +55,11 @@ fn unknown(repo: &str, reference: &str) -> Response {
 }
 
 /// Whether a PUT is to be let in: JSON of the type that it says, the digest that it says, everything it names there.
-/// Gives the digest of its subject, if it has one.
+/// Gives the digest of its subject, if it has one. Nothing is said of digests that are `forgiven`.
 pub(crate) fn check(
     repo: Option<&Repo>,
     habits: &Habits,
+    forgiven: &BTreeSet<String>,
     reference: &str,
     media_type: &str,
     bytes: &[u8],
@@ -89,7 +92,8 @@ pub(crate) fn check(
     if habits.no_nested && array(&manifest["manifests"]).is_some_and(|children| children.iter().any(is_index)) {
         return Err(invalid("an index in an index"));
     }
-    let missing = missing(repo, media_type, &manifest).ok_or_else(|| invalid("a descriptor is malformed"))?;
+    let mut missing = missing(repo, media_type, &manifest).ok_or_else(|| invalid("a descriptor is malformed"))?;
+    missing.retain(|digest| !forgiven.contains(digest));
     if !missing.is_empty() {
         let errors: Vec<Value> = missing.iter().map(|digest| blob_unknown(digest)).collect();
         return Err(Box::new(Response::new(400).json(&json!({"errors": errors}))));

@@ -99,7 +99,7 @@ impl Storage {
             ("DELETE", Route::Manifest { .. } | Route::Blob { .. }) if habits.no_deletion => unsupported(),
             ("DELETE", Route::Manifest { repo, reference }) => {
                 let refusal = habits.tags.refuse_deletion(head, &reference);
-                refusal.unwrap_or_else(|| manifest::delete(state, &repo, &reference))
+                refusal.unwrap_or_else(|| habits.manifests.delete(state, &repo, &reference))
             }
             ("GET" | "HEAD", Route::Blob { repo, digest }) => {
                 let mut response = blob::get(state, head, &repo, &digest, !habits.no_ranges);
@@ -156,16 +156,20 @@ impl Storage {
     fn put_manifest(&self, state: &mut State, request: &Request, repo: &str, reference: &str) -> Response {
         let media_type = request.head.header("Content-Type").unwrap_or_default();
         let repo_now = state.repos.get(repo);
-        let subject = match manifest::check(repo_now, &self.habits, reference, media_type, &request.body) {
-            Ok(subject) => subject,
-            Err(refusal) => return *refusal,
-        };
+        let subject =
+            match manifest::check(repo_now, &self.habits, &state.late.pruned, reference, media_type, &request.body) {
+                Ok(subject) => subject,
+                Err(refusal) => return *refusal,
+            };
         let Habits { tags, manifests, .. } = &self.habits;
-        let refusal = tags.refuse_put(state, repo, reference, media_type);
+        let refusal = tags.refuse_condition(state, repo, reference, &request.head);
+        let refusal = refusal.or_else(|| tags.refuse_put(state, repo, reference, media_type));
         if let Some(refusal) = refusal.or_else(|| manifests.refuse_list(state, &request.body)) {
             return refusal;
         }
+        let before = state.repos.get(repo).and_then(|repo| repo.tags.get(reference).cloned());
         let digest = state.add_manifest(repo, reference, media_type, &request.body);
+        manifests.after_move(state, repo, before, &digest);
         manifests.after_put(state, repo, &digest, &request.body);
         let location = self.url(&request.head, &format!("/v2/{repo}/manifests/{digest}"));
         let response = Response::new(201).header("Location", location).header("Docker-Content-Digest", digest);

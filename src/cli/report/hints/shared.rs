@@ -12,9 +12,14 @@ pub(super) fn of_shared(failure: &SharedFailure, certificates: &Path) -> Vec<Str
         SharedFailure::Store(SharedStoreError::Conflict { .. }) => {
             "another run has its own entries: name this one with --run".to_owned()
         }
-        SharedFailure::Store(SharedStoreError::Put { source, .. } | SharedStoreError::Registry(source)) => {
-            return registry::exchange(source, certificates);
+        SharedFailure::Store(SharedStoreError::Put { source, .. }) if source.is_of_unknown_content() => {
+            "the registry does not have the image: push it to the list's repository again".to_owned()
         }
+        SharedFailure::Store(SharedStoreError::Put { source, .. }) => {
+            // The other format of the entry was tried already.
+            return registry::put("", source, certificates);
+        }
+        SharedFailure::Store(SharedStoreError::Registry(source)) => return registry::exchange(source, certificates),
         SharedFailure::Store(SharedStoreError::NoEntry(NoEntry::NoPlatform(_))) => {
             "set it with --os and --arch, or name the entry with --key".to_owned()
         }

@@ -1,6 +1,6 @@
 //! What registries serve in the place of a manifest, and when they have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub(crate) struct Manifests {
     pub(crate) knows_images_late: usize,
     pub(crate) no_overlap: bool,
     pub(crate) write_only: bool,
+    pub(crate) prunes: bool,
+    pub(crate) deletes_children: bool,
 }
 
 /// What it remembers for these.
@@ -35,6 +37,8 @@ pub(crate) struct Late {
     /// By repository and digest: how many questions have been answered with 404.
     asked: BTreeMap<(String, String), usize>,
     lists: usize,
+    /// What went because nothing named it any more: indexes that name it are still taken.
+    pub(crate) pruned: BTreeSet<String>,
 }
 
 impl Manifests {

@@ -19,6 +19,7 @@ pub(crate) struct Tags {
     pub(crate) one_type: bool,
     /// The status for a tag that is not there, where it is not 404.
     pub(crate) missing: Option<u16>,
+    pub(crate) conditional: bool,
 }
 
 impl Tags {
@@ -45,6 +46,13 @@ impl Tags {
         }
         let other = self.one_type && taken != media_type;
         other.then(|| Response::error(400, "MANIFEST_INVALID", "the tag has another media type", Value::Null))
+    }
+
+    /// The refusal of a manifest that is to be the first of its name, and is not.
+    pub(crate) fn refuse_condition(&self, state: &State, name: &str, reference: &str, head: &Head) -> Option<Response> {
+        let is_there = state.repos.get(name).is_some_and(|repo| repo.resolve(reference).is_some());
+        let is_refused = self.conditional && is_there && head.header("If-None-Match") == Some("*");
+        is_refused.then(|| Response::error(412, "PRECONDITION_FAILED", "it is there already", Value::Null))
     }
 
     /// The refusal of a deletion by tag.
@@ -94,6 +102,12 @@ impl Builder {
     /// A tag keeps the media type that it was first put with, as in zot.
     pub fn one_type_a_tag(mut self) -> Builder {
         self.habits.tags.one_type = true;
+        self
+    }
+
+    /// Honours `If-None-Match: *` on a PUT: 412 where the name is taken. No registry that was measured does so.
+    pub fn conditional_puts(mut self) -> Builder {
+        self.habits.tags.conditional = true;
         self
     }
 
