@@ -5,6 +5,7 @@ mod crash;
 mod fault_matrix;
 #[path = "../shared/in_process.rs"]
 mod in_process;
+mod shared_drafts;
 
 use docker_manifest::env::Env;
 

@@ -14,6 +14,10 @@ pub(super) enum Says {
     EachList,
     /// Its findings, whatever they are.
     Findings,
+    /// As `Exactly`; entries of a shared draft that a registry does not delete stay.
+    Purges,
+    /// As `Exactly`, unless it says that entries are missing, and has published nothing.
+    IfComplete,
 }
 
 /// A command line, and the content that it needs.
@@ -129,6 +133,20 @@ pub(super) static COMMANDS: &[Command] = &[
         words(&["push", "--dry-run", "--require", "linux/amd64"], [g.list()])
     })
     .saying(Says::Less),
+    plain("create --push", setups::images_and_list, |g| {
+        words(&["create", "--push"], [g.list(), g.at("team/amd:1"), g.at("team/arm:1")])
+    }),
+    plain("copy", setups::images_afar, |g| words(&["copy"], [g.afar("team/amd:1"), g.list()])),
+    plain("add --shared", setups::images_and_list, |g| words(&["add", "--shared"], [g.list(), g.at("team/both:1")])),
+    plain("add --shared --if-complete", setups::shared_entry, |g| {
+        let flags = ["--require", "linux/amd64,linux/arm64", "--if-complete", "--platform", "linux/arm64"];
+        words(&[&["add", "--shared"], &flags[..]].concat(), [g.list(), g.at("team/both:1")])
+    })
+    .saying(Says::IfComplete),
+    plain("push --shared --purge", setups::shared_entries, |g| {
+        words(&["push", "--shared", "--purge", "--require", "linux/amd64,linux/arm64", "-t", "latest"], [g.list()])
+    })
+    .saying(Says::Purges),
     plain("apply of a file", setups::images_everywhere, |g| words(&["apply", "-f"], [spec(g)])),
     plain("apply of two lists", setups::images, |g| words(&["apply", "--draft", "-f"], [specs(g)]))
         .saying(Says::EachList),

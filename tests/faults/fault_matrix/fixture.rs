@@ -144,6 +144,7 @@ impl Fixture {
             ("XDG_CONFIG_HOME".to_owned(), text(self.sandbox.home())),
             ("DOCKER_MANIFEST_JOBS".to_owned(), limits.jobs.to_string()),
             ("DOCKER_MANIFEST_RETRIES".to_owned(), limits.retries.to_string()),
+            ("DOCKER_MANIFEST_RUN".to_owned(), "matrix".to_owned()),
         ]
     }
 

@@ -54,6 +54,25 @@ fn old_list(fixture: &Fixture) {
     fixture.registry(Side::Target).put_index("team/app", "1", &MATERIAL.old);
 }
 
+/// Images, and a list that the tag names before.
+pub(super) fn images_and_list(fixture: &Fixture) {
+    old_list(fixture);
+    images(fixture);
+}
+
+/// The entry of one platform of a shared draft.
+pub(super) fn shared_entry(fixture: &Fixture) {
+    images_and_list(fixture);
+    let (list, both) = (fixture.list(), fixture.at("team/both:1"));
+    fixture.prepare(&["add", "--shared", "--platform", "linux/amd64", &list, &both]);
+}
+
+/// The entries of two platforms.
+pub(super) fn shared_entries(fixture: &Fixture) {
+    images_and_list(fixture);
+    fixture.prepare(&["add", "--shared", &fixture.list(), &fixture.at("team/both:1")]);
+}
+
 /// Two images in the list's own repository, under their architectures' names.
 pub(super) fn images_in_place(fixture: &Fixture) {
     old_list(fixture);

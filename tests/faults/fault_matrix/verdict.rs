@@ -45,18 +45,43 @@ pub(super) fn verdict(
         wrong.push("a panic".to_owned());
     }
     match output.code {
-        0 => wrong.extend(success(fixture, command, clean, output, &after)),
+        0 => wrong.extend(success(fixture, command, before, clean, output, &after)),
+        // An entry that was not seen is a platform that is missing.
+        3 if command.says == Says::Purges => {
+            wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug));
+        }
         1 => wrong.extend(failure(fixture, command, before, clean, output, &after, is_debug)),
         code => wrong.push(format!("exit code {code}")),
     }
     wrong
 }
 
-fn success(fixture: &Fixture, command: &Command, clean: &Clean, output: &Output, after: &State) -> Vec<String> {
+fn success(
+    fixture: &Fixture,
+    command: &Command,
+    before: &State,
+    clean: &Clean,
+    output: &Output,
+    after: &State,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let stdout = fixture.anonymous(&output.out());
+    if command.says == Says::IfComplete && output.err().contains("is not published: waiting for") {
+        // The entry is there; what else has moved is looked at anyway.
+        let is_stored = clean
+            .state
+            .tags
+            .iter()
+            .filter(|(tag, _)| is_entry(tag))
+            .all(|(tag, digest)| after.tags.get(tag) == Some(digest));
+        return if is_stored {
+            wrong
+        } else {
+            vec!["it says what it waits for, and its own entry is not there".to_owned()]
+        };
+    }
     let is_right = match command.says {
-        Says::Exactly | Says::EachList => stdout == clean.stdout,
+        Says::Exactly | Says::EachList | Says::Purges | Says::IfComplete => stdout == clean.stdout,
         Says::Less => stdout.lines().all(|line| clean.stdout.lines().any(|known| known == line) || is_less(line)),
         Says::Findings => has_the_rows_of(&clean.stdout, &stdout),
     };
@@ -64,7 +89,14 @@ fn success(fixture: &Fixture, command: &Command, clean: &Clean, output: &Output,
         wrong.push(format!("it says that it worked, and prints {stdout:?} in place of {:?}", clean.stdout));
     }
     let drafts = differences(&clean.state.drafts, &after.drafts);
-    let tags = differences(&clean.state.tags, &after.tags);
+    // An entry that was not deleted is what it was.
+    let may_stay = |name: &&String| {
+        command.says == Says::Purges && is_entry(name) && after.tags.get(*name) == before.tags.get(*name)
+    };
+    let mut clean_tags = clean.state.tags.clone();
+    clean_tags
+        .extend(after.tags.iter().filter(|(name, _)| may_stay(name)).map(|(name, tag)| (name.clone(), tag.clone())));
+    let tags = differences(&clean_tags, &after.tags);
     wrong.extend(drafts.chain(tags).map(|difference| format!("it says that it worked, but {difference}")));
     wrong
 }
@@ -98,7 +130,9 @@ fn failure(
     let mut wrong = Vec::new();
     let stdout = fixture.anonymous(&output.out());
     let may_say = match command.says {
-        Says::Exactly | Says::Less => stdout.is_empty(),
+        Says::Exactly | Says::Less | Says::Purges => stdout.is_empty(),
+        // The entry is stored and told before the list is published.
+        Says::IfComplete => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
         Says::EachList => clean.stdout.starts_with(&stdout) && (stdout.is_empty() || stdout.ends_with('\n')),
         Says::Findings => stdout.is_empty() || has_the_rows_of(&clean.stdout, &stdout),
     };
@@ -166,8 +200,24 @@ fn moved(fixture: &Fixture, before: &State, clean: &Clean, after: &State) -> Vec
         }
         wrong.extend(missing(fixture.registry(Side::Target), "team/app", digest).map(|what| format!("{tag}: {what}")));
     }
-    wrong.extend(before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).map(|tag| format!("{tag} is gone")));
+    // Only the entries that were published may be deleted.
+    let is_kept = |tag: &&String| clean.state.tags.contains_key(*tag);
+    let gone = before.tags.keys().filter(|tag| !after.tags.contains_key(*tag)).filter(is_kept);
+    wrong.extend(gone.map(|tag| format!("{tag} is gone")));
+    let is_published = before
+        .tags
+        .iter()
+        .chain(&clean.state.tags)
+        .filter(|(tag, _)| !is_entry(tag))
+        .all(|(tag, _)| after.tags.get(tag) == clean.state.tags.get(tag));
+    let lost = before.tags.keys().filter(|tag| is_entry(tag) && !is_published && !after.tags.contains_key(*tag));
+    wrong.extend(lost.map(|tag| format!("{tag} is gone, and not published")));
     wrong
+}
+
+/// Whether a tag is that of an entry of a shared draft.
+fn is_entry(tag: &str) -> bool {
+    tag.contains(":draft.")
 }
 
 /// The first missing child or blob of a manifest.

@@ -1,0 +1,346 @@
+//! The race: in each round many legs store an entry of one list, and several publishers, which have waited for that,
+//! publish it at once. Each runs the whole program, in a thread of its own and with a home of its own.
+//!
+//! No entry is lost, none is another than the one that was stored, and all publishers report one digest. That is so on a
+//! real docker-registry, and where reads are late, requests are refused and processes end at any request. A process
+//! whose request fails, and which is not to retry, ends there: what it leaves in the registry is what one leaves that is
+//! killed. Then the same command runs again, as a job does that is run again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use docker_manifest::env::Env;
+use docker_manifest::net::Clock;
+use serde_json::Value;
+use testkit::figures::told;
+use testkit::image::{Image, sha256};
+use testkit::loopback::{Chance, Fault, Registry};
+use testkit::real::RealRegistry;
+use testkit::sandbox::Output;
+use testkit::skip::skipped;
+use testkit::storage::Storage;
+
+use crate::{in_process, is_whole, variable};
+
+const REPOSITORY: &str = "team/app";
+
+const SYSTEMS: [&str; 8] = ["linux", "freebsd", "netbsd", "openbsd", "darwin", "solaris", "plan9", "dragonfly"];
+const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "arm", "ppc64le", "s390x", "riscv64", "mips64le"];
+
+/// How often a command is run again that has failed.
+const TRIES: usize = 60;
+
+/// How many take part in a round.
+#[derive(Clone, Copy)]
+struct Size {
+    writers: usize,
+    publishers: usize,
+    rounds: usize,
+}
+
+impl Size {
+    /// This one in `make test`, and the other one in `make faults`.
+    fn of(sample: Size, whole: Size) -> Size {
+        let size = if is_whole() { whole } else { sample };
+        let rounds = variable("RACE_ROUNDS").and_then(|number| usize::try_from(number).ok());
+        Size { rounds: rounds.filter(|_| is_whole()).unwrap_or(size.rounds), ..size }
+    }
+}
+
+/// A clock by which pauses are 200 times as short, and count in full.
+struct Brisk {
+    skipped: Mutex<Duration>,
+}
+
+impl Brisk {
+    fn new() -> Arc<Brisk> {
+        Arc::new(Brisk { skipped: Mutex::default() })
+    }
+}
+
+impl Clock for Brisk {
+    fn now(&self) -> Instant {
+        Instant::now() + *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn today(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        thread::sleep(time / 200);
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
+
+/// The registry of the race.
+trait Arena: Sync {
+    fn host(&self) -> String;
+    /// The bytes under a tag.
+    fn tagged(&self, tag: &str) -> Option<Vec<u8>>;
+    /// Whether the list's repository has a manifest.
+    fn has(&self, digest: &str) -> bool;
+}
+
+struct Real {
+    registry: RealRegistry,
+    storage: Storage,
+}
+
+impl Arena for Real {
+    fn host(&self) -> String {
+        self.registry.host()
+    }
+
+    fn tagged(&self, tag: &str) -> Option<Vec<u8>> {
+        self.storage.tag(REPOSITORY, tag).map(|manifest| manifest.bytes)
+    }
+
+    fn has(&self, digest: &str) -> bool {
+        self.storage.has(REPOSITORY, digest)
+    }
+}
+
+impl Arena for Registry {
+    fn host(&self) -> String {
+        Registry::host(self)
+    }
+
+    fn tagged(&self, tag: &str) -> Option<Vec<u8>> {
+        self.manifest(REPOSITORY, tag).map(|(_, bytes)| bytes)
+    }
+
+    fn has(&self, digest: &str) -> bool {
+        self.manifest(REPOSITORY, digest).is_some()
+    }
+}
+
+/// What each leg has built: a platform and the digest of its image.
+type Built = Vec<(String, String)>;
+
+fn platforms(number: usize) -> Vec<(&'static str, &'static str)> {
+    SYSTEMS.into_iter().flat_map(|os| ARCHITECTURES.map(|arch| (os, arch))).take(number).collect()
+}
+
+/// A real registry with an image of each platform, where there is one.
+fn real(writers: usize) -> Option<(Real, Built)> {
+    let registry = RealRegistry::start_plain().map_err(|why| skipped("the race on a real registry", &why)).ok()?;
+    let storage = Storage::new(registry.storage());
+    let image = |(os, arch)| {
+        let digest = storage.image(REPOSITORY, &format!("{os}-{arch}"), os, arch).digest;
+        (format!("{os}/{arch}"), digest)
+    };
+    let built = platforms(writers).into_iter().map(image).collect();
+    Some((Real { registry, storage }, built))
+}
+
+fn loopback(registry: &Registry, writers: usize) -> Built {
+    let image = |(os, arch)| {
+        let image = Image::oci().platform(os, arch).layer(format!("{os} {arch}")).build();
+        (format!("{os}/{arch}"), registry.put_image(REPOSITORY, &image.digest(), &image))
+    };
+    platforms(writers).into_iter().map(image).collect()
+}
+
+/// One round: its list, and how many processes ended before they had done their work.
+struct Round<'a> {
+    arena: &'a dyn Arena,
+    built: &'a Built,
+    list: String,
+    tag: String,
+    /// How often a process sends a request again that failed; by turns.
+    retries: &'a [u32],
+    died: &'a AtomicUsize,
+}
+
+impl Round<'_> {
+    fn require(&self) -> String {
+        self.built.iter().map(|(platform, _)| platform.as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Runs a command on a machine of its own, and again until it has done its work.
+    fn done(&self, machine: usize, words: &[&str]) -> Output {
+        let home = format!("/nonexistent/{machine}");
+        let retries = self.retries[machine % self.retries.len()].to_string();
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        for _ in 0..TRIES {
+            let env = Env::from_pairs([
+                ("HOME", home.as_str()),
+                ("DOCKER_CONFIG", &home),
+                ("DOCKER_MANIFEST_RUN", &self.tag),
+                ("DOCKER_MANIFEST_RETRIES", &retries),
+            ]);
+            let output = in_process::run("docker-manifest", &words, env, Brisk::new());
+            if output.code == 0 {
+                return output;
+            }
+            assert!(matches!(output.code, 1 | 3), "{words:?}: {}", output.err());
+            self.died.fetch_add(1, Ordering::Relaxed);
+        }
+        panic!("{words:?} has failed {TRIES} times");
+    }
+
+    fn add(&self, leg: usize) -> Output {
+        let image = format!("{}/{REPOSITORY}@{}", self.arena.host(), self.built[leg].1);
+        self.done(leg, &["add", "--shared", "--quiet", &self.list, &image])
+    }
+
+    /// Legs and publishers, all at once. Gives the digests that publishers report.
+    fn legs_and_publishers(&self, publishers: usize) -> Vec<String> {
+        let require = self.require();
+        let publish = ["push", "--shared", "--wait", "2h", "--require", &require, &self.list];
+        thread::scope(|scope| {
+            let publishing: Vec<_> = (0..publishers)
+                .map(|number| scope.spawn(move || self.done(self.built.len() + number, &publish).out()))
+                .collect();
+            // One in four legs runs twice at once, as where a job is retried too early.
+            let twice = (0..self.built.len()).filter(|leg| leg % 4 == 0);
+            let legs: Vec<_> =
+                (0..self.built.len()).chain(twice).map(|leg| scope.spawn(move || self.add(leg))).collect();
+            legs.into_iter().for_each(|leg| drop(leg.join().expect("a leg ends")));
+            publishing.into_iter().map(|one| one.join().expect("a publisher ends")).collect()
+        })
+    }
+
+    /// Legs alone, each of which publishes if it was the last.
+    fn legs_alone(&self) -> Vec<String> {
+        let require = self.require();
+        let said: Vec<String> = thread::scope(|scope| {
+            let leg = |leg: usize| {
+                let image = format!("{}/{REPOSITORY}@{}", self.arena.host(), self.built[leg].1);
+                let words = ["add", "--shared", "--quiet", "--require", &require, "--if-complete", &self.list, &image];
+                self.done(leg, &words).out()
+            };
+            let legs: Vec<_> = (0..self.built.len()).map(|number| scope.spawn(move || leg(number))).collect();
+            legs.into_iter().map(|leg| leg.join().expect("a leg ends")).collect()
+        });
+        said.into_iter().filter(|said| !said.is_empty()).collect()
+    }
+
+    /// What is wrong with what the tag serves and with what was reported.
+    fn wrong(&self, reported: &[String]) -> Vec<String> {
+        let Some(bytes) = self.arena.tagged(&self.tag) else { return vec![format!("{}: no list", self.tag)] };
+        let mut wrong = Vec::new();
+        let digest = format!("{}\n", sha256(&bytes));
+        if reported.is_empty() || reported.iter().any(|one| *one != digest) {
+            wrong.push(format!("{}: {digest} is served, and {reported:?} reported", self.tag));
+        }
+        let list: Value = serde_json::from_slice(&bytes).expect("a list is JSON");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let line = |line: &Value| {
+            let platform = &line["platform"];
+            (format!("{}/{}", text(&platform["os"]), text(&platform["architecture"])), text(&line["digest"]))
+        };
+        let lines: Vec<(String, String)> = list["manifests"].as_array().into_iter().flatten().map(line).collect();
+        let served: BTreeMap<_, _> = lines.iter().cloned().collect();
+        let wanted: BTreeMap<_, _> = self.built.iter().cloned().collect();
+        if served != wanted || lines.len() != wanted.len() {
+            wrong.push(format!("{}: {lines:?}", self.tag));
+        }
+        wrong
+            .extend(lines.iter().filter(|(_, digest)| !self.arena.has(digest)).map(|line| format!("{line:?} is gone")));
+        wrong
+    }
+}
+
+/// Runs rounds, and prints what they were.
+fn race(
+    name: &str,
+    arena: &dyn Arena,
+    built: &Built,
+    size: Size,
+    retries: &[u32],
+    round: impl Fn(usize, &Round<'_>) -> Vec<String>,
+) {
+    let (begun, died) = (Instant::now(), AtomicUsize::new(0));
+    let (mut reports, mut wrong) = (0, Vec::new());
+    for number in 0..size.rounds {
+        let tag = format!("r{number}");
+        let list = format!("{}/{REPOSITORY}:{tag}", arena.host());
+        let one = Round { arena, built, list, tag, retries, died: &died };
+        let reported = round(number, &one);
+        reports += reported.len();
+        wrong.extend(one.wrong(&reported));
+    }
+    told(&format!(
+        "shared drafts, {name}: {} rounds of {} legs and {} publishers in {:.1} s: {reports} reports, {} processes ended \
+         early, {} lists wrong",
+        size.rounds,
+        size.writers,
+        size.publishers,
+        begun.elapsed().as_secs_f64(),
+        died.into_inner(),
+        wrong.len(),
+    ));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn many_legs_and_publishers_on_a_real_registry() {
+    let sample = Size { writers: 12, publishers: 3, rounds: 2 };
+    let size = Size::of(sample, Size { writers: 64, publishers: 8, rounds: 100 });
+    let Some((real, built)) = real(size.writers) else { return };
+    race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
+}
+
+/// Fewer at once, and therefore many more rounds.
+#[test]
+fn few_legs_and_publishers_on_a_real_registry() {
+    let sample = Size { writers: 3, publishers: 2, rounds: 4 };
+    let size = Size::of(sample, Size { writers: 4, publishers: 3, rounds: 2000 });
+    let Some((real, built)) = real(size.writers) else { return };
+    race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
+}
+
+/// What happens to requests: they are refused for a while, or the connection ends before or after they had their
+/// effect.
+fn troubles() -> Vec<Fault> {
+    let later = |status| Fault::Status(status, String::new(), vec![("Retry-After".to_owned(), "1".to_owned())]);
+    let mut troubles = vec![later(429), later(429), later(503), Fault::status(500)];
+    troubles.extend([Fault::CloseBeforeRead, Fault::CloseAfterEffect, Fault::CloseAfterEffect, Fault::ResetAfterRead]);
+    troubles
+}
+
+/// Reads that are late, refusals, and processes that end at any request.
+#[test]
+fn legs_and_publishers_where_much_goes_wrong() {
+    let sample = Size { writers: 8, publishers: 3, rounds: 6 };
+    let size = Size::of(sample, Size { writers: 24, publishers: 6, rounds: 400 });
+    for lag in [0, 2] {
+        let registry = Registry::builder().read_lag(lag).start();
+        let built = loopback(&registry, size.writers);
+        let name = format!("failing, {lag} late reads");
+        // Two in three processes do not retry, so that each fault ends one.
+        race(&name, &registry, &built, size, &[0, 0, 3], |number, round| {
+            let seed = number as u64 + 1;
+            registry.leave_to(Chance::new(seed).one_in(10).among(troubles()));
+            let reported = round.legs_and_publishers(size.publishers);
+            registry.clear_faults();
+            registry.clear();
+            reported
+        });
+    }
+}
+
+/// No publisher, and no job that waits for others: the last leg publishes.
+#[test]
+fn legs_alone_publish_one_list() {
+    let sample = Size { writers: 8, publishers: 0, rounds: 6 };
+    let size = Size::of(sample, Size { writers: 24, publishers: 0, rounds: 400 });
+    for lag in [0, 2] {
+        let registry = Registry::builder().read_lag(lag).start();
+        let built = loopback(&registry, size.writers);
+        race(&format!("legs alone, {lag} late reads"), &registry, &built, size, &[3], |_, round| {
+            let reported = round.legs_alone();
+            registry.clear();
+            reported
+        });
+    }
+}
