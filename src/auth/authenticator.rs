@@ -18,8 +18,8 @@ use crate::auth::registry_state::{RegistryState, Send};
 pub use crate::auth::scope::Access;
 pub(crate) use crate::auth::scope::Scope;
 use crate::auth::scope::Scopes;
-use crate::auth::token;
-pub(crate) use crate::auth::token::{TokenRequest, TokenResponse};
+use crate::auth::token_messages;
+pub(crate) use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::error::{RegistryError, RegistryErrorKind};
 use crate::net::host;
 use crate::net::redact::Redactor;
@@ -156,7 +156,7 @@ impl Authenticator {
                 let detail = "its \"registrytoken\" in docker's configuration cannot stand in a header";
                 RegistryError::new(RegistryErrorKind::Credentials, origin.registry, detail)
             };
-            let header = token::bearer(token).ok_or_else(unfit)?;
+            let header = token_messages::bearer(token).ok_or_else(unfit)?;
             drop(token_lock);
             return static_auth(&registry_state, origin, Some(header), sent);
         }

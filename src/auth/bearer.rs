@@ -7,7 +7,7 @@ use crate::auth::challenge::Challenge;
 use crate::auth::credentials::Credential;
 use crate::auth::registry_state::{AuthState, ChallengeOrigin, RegistryState, Send};
 use crate::auth::scope::Scopes;
-use crate::auth::token::{GrantedToken, Realm, TokenRequest, TokenResponse};
+use crate::auth::token_messages::{GrantedToken, Realm, TokenRequest, TokenResponse};
 use crate::net::error::{FailedRequest, RegistryError, RegistryErrorKind};
 use crate::net::redact::Redactor;
 use crate::secret::Secret;

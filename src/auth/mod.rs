@@ -12,7 +12,7 @@ pub(crate) mod known_servers;
 pub mod registry_state;
 pub mod scope;
 pub mod static_auth;
-pub mod token;
-pub mod token_server;
+pub mod token_client;
+pub mod token_messages;
 
 pub use authenticator::Access;

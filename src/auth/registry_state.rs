@@ -9,7 +9,7 @@ use crate::auth::cache::TokenCache;
 use crate::auth::credentials::Credential;
 use crate::auth::scope::Scopes;
 use crate::auth::static_auth::StaticAuth;
-use crate::auth::token::{TokenRequest, TokenResponse};
+use crate::auth::token_messages::{TokenRequest, TokenResponse};
 use crate::net::error::RegistryError;
 use crate::secret::Secret;
 

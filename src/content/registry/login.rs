@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::authenticator::{ChallengeOrigin, TokenRequest};
 use crate::auth::challenge::Challenge;
-use crate::auth::token_server::TokenServer;
+use crate::auth::token_client::TokenServer;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
 use crate::content::registry::session::Session;
 use crate::net::deadline::Deadline;

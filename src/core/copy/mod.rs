@@ -3,9 +3,9 @@
 //!
 //! Referrers are found while the manifests are walked. They are published between the children and the name.
 
-mod narrow;
 pub(crate) mod outcome;
 mod referrers;
+mod select_platforms;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ impl CopyRequest<'_> {
     pub(crate) fn run(&self) -> Result<CopyOutcome, CommandError> {
         let top = self.fetch(&self.name)?;
         let before = top.digest.clone();
-        let narrowed = narrow::narrow(self, top)?;
+        let narrowed = select_platforms::narrow(self, top)?;
         let top = &narrowed.top;
         if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != top.digest) {
             let target = format!("{} ({expected})", self.to);

@@ -9,7 +9,7 @@ use crate::core::copy::CopyRequest;
 use crate::core::copy::outcome::{CopiedReferrer, CopyOutcome};
 use crate::core::copy::walk::{Walk, is_list, walk};
 use crate::core::error::CommandError;
-use crate::core::push::referrers;
+use crate::core::push::referrers_tag;
 use crate::core::referrers::FoundReferrer;
 use crate::core::referrers::discover::{Discovery, Subject};
 use crate::core::referrers::search::SourceSearch;
@@ -205,13 +205,14 @@ impl Along {
         listed: &BTreeSet<Digest>,
     ) -> Result<Vec<String>, CommandError> {
         let Some(repository) = request.sink.repository() else { return Ok(Vec::new()) };
-        let sent = sent.iter().filter_map(|own| referrers::Referrer::of(&own.media_type, &own.digest, &own.bytes));
-        let mut unlisted: Vec<referrers::Referrer<'_>> = sent.chain(self.missing().filter_map(with_subject)).collect();
+        let sent = sent.iter().filter_map(|own| referrers_tag::Referrer::of(&own.media_type, &own.digest, &own.bytes));
+        let mut unlisted: Vec<referrers_tag::Referrer<'_>> =
+            sent.chain(self.missing().filter_map(with_subject)).collect();
         unlisted.retain(|own| !listed.contains(own.digest));
         if listed.is_empty() {
             // An earlier run may have ended before it listed those that are there.
             let there = self.found.iter().filter(|found| self.present.contains(&found.digest));
-            let there: Vec<referrers::Referrer<'_>> = there.filter_map(with_subject).collect();
+            let there: Vec<referrers_tag::Referrer<'_>> = there.filter_map(with_subject).collect();
             let has_api = match there.first().filter(|_| unlisted.is_empty()) {
                 Some(first) => request.registry.referrers(repository, &first.subject)?.is_some(),
                 None => false,
@@ -219,8 +220,8 @@ impl Along {
             unlisted.extend(there.into_iter().filter(|_| !has_api));
         }
         let Some(first) = unlisted.first() else { return Ok(Vec::new()) };
-        let (tags, warnings) = referrers::by_tag(&repository.at_digest(first.digest), &unlisted);
-        let updates = referrers::update(request.registry, request.clock, &tags)?;
+        let (tags, warnings) = referrers_tag::by_tag(&repository.at_digest(first.digest), &unlisted);
+        let updates = referrers_tag::update(request.registry, request.clock, &tags)?;
         for tag in updates.iter().filter_map(|update| update.as_ref().ok()) {
             request.say(format!("listed in: {tag}"));
         }
@@ -228,8 +229,8 @@ impl Along {
     }
 }
 
-fn with_subject(found: &Found) -> Option<referrers::Referrer<'_>> {
-    referrers::Referrer::of(&found.media_type, &found.digest, &found.bytes)
+fn with_subject(found: &Found) -> Option<referrers_tag::Referrer<'_>> {
+    referrers_tag::Referrer::of(&found.media_type, &found.digest, &found.bytes)
 }
 
 fn referrer(found: &Found) -> Referrer<'_> {

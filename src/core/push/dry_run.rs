@@ -7,10 +7,10 @@ use crate::core::error::CommandError;
 use crate::core::listing::{ImageOrigin, TransferMethod};
 use crate::core::missing_child::NamedBy;
 use crate::core::push::blob_collector::PlannedBlob;
-use crate::core::push::difference::{self, Difference};
+use crate::core::push::index_diff::{self, Difference};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
 use crate::core::push::plan::{PlannedChild, PlannedManifest, PushPlan};
-use crate::core::push::referrers;
+use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{self, RemoteState, TagState};
 use crate::digest::Digest;
 use crate::model::Draft;
@@ -67,8 +67,8 @@ pub(crate) fn preview<'p>(
         image.from = Some(origin(plan, served, &present, child));
     }
     let (mounted, copied) = totals(plan, served, &present);
-    let (tags, mut warnings) = referrers::by_tag(plan.target, &referrers::planned(plan, served));
-    let (referrers_tags, more) = referrers::preview(registry, &tags)?;
+    let (tags, mut warnings) = referrers_tag::by_tag(plan.target, &referrers_tag::planned(plan, served));
+    let (referrers_tags, more) = referrers_tag::preview(registry, &tags)?;
     warnings.extend(more);
     let (tag_changes, changes) = (tag_changes(plan, served), changes(plan, served)?);
     let preview = Some(DryRun { tag_changes, referrers_tags, changes });
@@ -199,5 +199,5 @@ fn changes(plan: &PushPlan<'_>, served: &RemoteState) -> Result<Difference, Comm
         .own
         .as_ref()
         .map(|own| Index { media_type: own.media_type.clone(), ..served.index().unwrap_or_default() });
-    Ok(difference::between(before.as_ref(), &after))
+    Ok(index_diff::between(before.as_ref(), &after))
 }

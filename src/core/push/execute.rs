@@ -11,7 +11,7 @@ use crate::core::push::options::PushContext;
 use crate::core::push::outcome::SentContent;
 use crate::core::push::plan::{PlannedManifest, PushPlan, PushStep};
 use crate::core::push::read_lag::ReadLag;
-use crate::core::push::referrers;
+use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
 use crate::digest::Digest;
@@ -238,7 +238,7 @@ impl PushExecutor<'_> {
     /// lists it as a referrer.
     fn list(&self, served: &RemoteState, listed: &mut BTreeSet<Digest>) -> Result<(), CommandError> {
         let PushPlan { target, list, tags, has_more_tags, .. } = self.plan;
-        let is_first = *has_more_tags || tags.is_empty() || referrers::has_subject(list);
+        let is_first = *has_more_tags || tags.is_empty() || referrers_tag::has_subject(list);
         if !served.is_there && is_first {
             self.guard.map_or(Ok(()), |guard| guard.before_put())?;
             let by_digest = target.repository().at_digest(&list.digest);
@@ -253,10 +253,10 @@ impl PushExecutor<'_> {
     /// Adds the manifests of this run to the referrers tags, except those that the registry has `listed`. Returns the
     /// warnings.
     fn referrers(&self, served: &RemoteState, listed: &BTreeSet<Digest>) -> Result<Vec<String>, CommandError> {
-        let mut unlisted = referrers::planned(self.plan, served);
+        let mut unlisted = referrers_tag::planned(self.plan, served);
         unlisted.retain(|referrer| !listed.contains(referrer.digest));
-        let (tags, warnings) = referrers::by_tag(self.plan.target, &unlisted);
-        let updates = referrers::update(self.context.registry, self.context.clock, &tags)?;
+        let (tags, warnings) = referrers_tag::by_tag(self.plan.target, &unlisted);
+        let updates = referrers_tag::update(self.context.registry, self.context.clock, &tags)?;
         updates.iter().filter_map(|update| update.as_ref().ok()).for_each(|tag| self.say(format_args!("put {tag}")));
         Ok(warnings.into_iter().chain(updates.into_iter().filter_map(Result::err)).collect())
     }

@@ -1,17 +1,17 @@
 //! Publishes lists: the plan, the state of the target, execution, and the outcome.
 
 pub mod blob_collector;
-pub mod difference;
 pub mod dry_run;
 pub mod execute;
 mod guard;
+pub mod index_diff;
 pub mod options;
 pub mod outcome;
 pub mod overwritten;
 pub mod plan;
 pub mod publish;
 pub mod read_lag;
-pub mod referrers;
+pub mod referrers_tag;
 pub mod remote_state;
 pub mod reporter;
 pub mod repositories;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::core::listing::EntryListing;
-use crate::core::push::difference::Difference;
+use crate::core::push::index_diff::Difference;
 use crate::core::push::plan::PushPlan;
 use crate::core::referrers::FoundReferrer;
 use crate::digest::Digest;

@@ -1,6 +1,6 @@
 //! Whether another client has changed what the list's tag serves.
 
-use crate::core::push::difference;
+use crate::core::push::index_diff;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::model::Draft;
@@ -14,7 +14,7 @@ pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteSta
         return None;
     };
     let after = Index::decode(&plan.list.bytes).ok()?;
-    let gone = difference::between(served.index().as_ref(), &after).removed;
+    let gone = index_diff::between(served.index().as_ref(), &after).removed;
     let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
     let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };
     Some(format!("{tag} was changed since this draft was made from it or pushed, from {known} to {digest}{without}"))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::drafts::DraftStore;
 use crate::drafts::registry::entry::{NoEntry, SharedEntry};
-use crate::drafts::registry::name::{EntryName, SharedKey};
+use crate::drafts::registry::entry_tag::{EntryName, SharedKey};
 use crate::drafts::registry::store::{EntryLookup, FoundEntry, RegistryDrafts, SharedStoreError};
 use crate::model::EntryKey;
 use crate::model::{Draft, Entry};

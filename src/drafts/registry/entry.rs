@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::drafts::registry::name::{EntryName, SharedKey, TagParts};
+use crate::drafts::registry::entry_tag::{EntryName, SharedKey, TagParts};
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;

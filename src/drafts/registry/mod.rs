@@ -3,13 +3,13 @@
 
 pub mod draft;
 pub mod entry;
+pub mod entry_tag;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-pub mod name;
 pub mod run;
 pub mod store;
 
 pub use entry::{EntryError, Expected, SharedEntry};
-pub use name::{EntryName, SharedKey, TagParts};
+pub use entry_tag::{EntryName, SharedKey, TagParts};
 pub use run::Run;
 pub use store::{Deletion, EntryLookup, FoundEntry, RegistryDrafts, RejectedEntry, SharedStoreError, StoredEntry};

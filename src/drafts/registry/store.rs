@@ -6,7 +6,7 @@ use crate::auth::Access;
 use crate::content::registry::{FetchedManifest, ManifestName, Registry};
 use crate::digest::Digest;
 use crate::drafts::registry::entry::{EntryError, Expected, NoEntry, SharedEntry};
-use crate::drafts::registry::name::{EntryName, TagParts};
+use crate::drafts::registry::entry_tag::{EntryName, TagParts};
 use crate::drafts::registry::run::Run;
 use crate::model::media_type;
 use crate::net::{RegistryError, RegistryErrorKind, tasks};
