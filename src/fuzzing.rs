@@ -100,13 +100,13 @@ fn spec(bytes: &[u8]) {
     };
     let variable = |name: &str| (name.len() % 2 == 1).then(|| "value".to_owned());
     let theirs = spec::parse(text, "f", Dialect::ManifestTool, &variable);
-    match spec::parse(text, "f", Dialect::Ours, &variable) {
+    match spec::parse(text, "f", Dialect::Native, &variable) {
         Ok(Parsed { specs, .. }) => {
             assert!(!specs.is_empty());
             assert_eq!(theirs.map(|read| read.specs.len()), Ok(specs.len()), "manifest-tool's rules refuse no more");
             for spec in specs {
                 let written = spec::write(&spec);
-                let again = spec::parse(&written, "f", Dialect::Ours, &|_| None).map(|read| read.specs);
+                let again = spec::parse(&written, "f", Dialect::Native, &|_| None).map(|read| read.specs);
                 assert_eq!(again.as_deref(), Ok([spec].as_slice()), "{written:.500}");
             }
         }

@@ -70,7 +70,7 @@ impl Authenticator {
     pub(crate) fn is_too_wide(&self, registry: &str, needed: &[Scope], header: &Secret) -> bool {
         let registry_state = self.registry_state(registry);
         let mut state = lock(&registry_state.state);
-        let wide = state.cache.forget_wide(&Scopes::of(needed));
+        let wide = state.cache.remove_overscoped(&Scopes::of(needed));
         state.too_large.extend(wide);
         let is_wide = state.too_large.contains(header);
         state.narrow |= is_wide;

@@ -63,7 +63,7 @@ impl RegistryAuth<'_> {
                 return Ok(Some(header.clone()));
             }
             let announced = if state.narrow { want.clone() } else { self.at_once(&state, &want) };
-            state.cache.plan(&announced, &want, &exact)
+            state.cache.scopes_to_request(&announced, &want, &exact)
         };
         let Some((last, wider)) = plan.split_last() else {
             return Ok(None);

@@ -21,10 +21,10 @@ pub(crate) struct TokenCache {
 #[derive(Debug)]
 struct CachedToken {
     header: Secret,
-    /// The scopes that the token server was asked for.
-    asked: Scopes,
-    /// `asked` and the scopes that the token was fetched for: a registry may challenge for less than the request needs.
-    covers: Scopes,
+    /// The scopes that the token server was requested for.
+    requested: Scopes,
+    /// `requested` and the scopes that the request needed. A challenge may name fewer than that.
+    usable_for: Scopes,
     expires: Instant,
     /// Scopes that it was accepted for, and scopes that it was refused for.
     accepted: Vec<Scopes>,
@@ -39,17 +39,31 @@ impl CachedToken {
 
 impl TokenCache {
     /// Adds a token as the value of an `Authorization` header.
-    pub(crate) fn insert(&mut self, header: Secret, asked: Scopes, want: &Scopes, now: Instant, lifetime: Duration) {
+    pub(crate) fn insert(
+        &mut self,
+        header: Secret,
+        requested: Scopes,
+        want: &Scopes,
+        now: Instant,
+        lifetime: Duration,
+    ) {
         let margin = (lifetime / 10).min(MARGIN_MAX);
         let expires = now.checked_add(lifetime.saturating_sub(margin)).unwrap_or(now);
-        let covers = asked.union(want);
-        self.tokens.push(CachedToken { header, asked, covers, expires, accepted: Vec::new(), refused: Vec::new() });
+        let usable_for = requested.union(want);
+        self.tokens.push(CachedToken {
+            header,
+            requested,
+            usable_for,
+            expires,
+            accepted: Vec::new(),
+            refused: Vec::new(),
+        });
     }
 
     /// A token to send for `want`: it has not expired, was requested for all of `want`, and was not refused for it.
     pub(crate) fn find(&self, want: &Scopes, now: Instant) -> Option<&Secret> {
         let good =
-            |token: &&CachedToken| token.covers.covers(want) && now < token.expires && !token.is_refused_for(want);
+            |token: &&CachedToken| token.usable_for.covers(want) && now < token.expires && !token.is_refused_for(want);
         self.tokens.iter().rev().find(good).map(|token| &token.header)
     }
 
@@ -63,8 +77,9 @@ impl TokenCache {
 
     /// Records that a token was refused for `want`.
     ///
-    /// A token that was accepted for the same scopes before has expired. So has a token that was accepted for anything
-    /// and is now refused as `invalid`. An expired token is removed, so that the same scopes can be requested again.
+    /// `needed` are the scopes of the request, `want` these and those of the challenge. A token that was accepted for
+    /// `needed` before has expired. A token that was accepted for anything before and is now refused as `invalid` counts
+    /// as expired, too. An expired token is removed, so that the same scopes can be requested again.
     pub(crate) fn refuse(&mut self, header: &Secret, needed: &Scopes, want: &Scopes, invalid: bool) {
         let Some(at) = self.tokens.iter().position(|token| token.header == *header) else { return };
         let Some(token) = self.tokens.get_mut(at) else { return };
@@ -77,19 +92,20 @@ impl TokenCache {
     }
 
     /// Removes every token that was requested for more resources than are needed. Returns the removed headers.
-    pub(crate) fn forget_wide(&mut self, needed: &Scopes) -> Vec<Secret> {
-        let is_wide = |token: &mut CachedToken| token.asked.len() > needed.len();
+    pub(crate) fn remove_overscoped(&mut self, needed: &Scopes) -> Vec<Secret> {
+        let is_wide = |token: &mut CachedToken| token.requested.len() > needed.len();
         self.tokens.extract_if(.., is_wide).map(|token| token.header).collect()
     }
 
     /// The sets of scopes to request in turn to get `want`; empty if all were tried.
     ///
-    /// The first set is all that the command announced, unless a token for more than `exact` was refused for `want`.
-    /// The second is exactly the challenge's scope, unless that was refused too.
-    pub(crate) fn plan(&self, announced: &Scopes, want: &Scopes, exact: &Scopes) -> Vec<Scopes> {
-        let refused =
-            |scopes: &Scopes| self.tokens.iter().any(|token| token.is_refused_for(want) && token.asked.covers(scopes));
-        let exact_refused = self.tokens.iter().any(|token| token.is_refused_for(want) && token.asked == *exact);
+    /// First all announced scopes together, unless a token that was requested for `exact` and more was refused for
+    /// `want`. Then exactly the challenge's scopes, unless a token for those was refused, too.
+    pub(crate) fn scopes_to_request(&self, announced: &Scopes, want: &Scopes, exact: &Scopes) -> Vec<Scopes> {
+        let refused = |scopes: &Scopes| {
+            self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested.covers(scopes))
+        };
+        let exact_refused = self.tokens.iter().any(|token| token.is_refused_for(want) && token.requested == *exact);
         let wide = announced.union(want);
         let mut plan = Vec::new();
         if !exact_refused && !refused(exact) && wide != *exact {
@@ -128,7 +144,7 @@ mod tests {
     }
 
     fn plan(cache: &TokenCache, announced: &str, want: &str) -> Vec<String> {
-        cache.plan(&set(announced), &set(want), &set(want)).iter().map(Scopes::to_string).collect()
+        cache.scopes_to_request(&set(announced), &set(want), &set(want)).iter().map(Scopes::to_string).collect()
     }
 
     #[test]
@@ -199,9 +215,9 @@ mod tests {
         let (mut cache, now) = cache(&[]);
         cache.insert(token("t"), set(A), &set(AB), now, MINUTE);
         assert_eq!(cache.find(&set(AB), now), Some(&token("t")));
-        assert_eq!(cache.plan(&set(AB), &set(AB), &set(A)), [set(AB), set(A)]);
+        assert_eq!(cache.scopes_to_request(&set(AB), &set(AB), &set(A)), [set(AB), set(A)]);
         cache.refuse(&token("t"), &set(AB), &set(AB), false);
-        assert!(cache.plan(&set(AB), &set(AB), &set(A)).is_empty());
+        assert!(cache.scopes_to_request(&set(AB), &set(AB), &set(A)).is_empty());
     }
 
     #[test]

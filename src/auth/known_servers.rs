@@ -2,7 +2,7 @@
 //!
 //! It is used for one thing: the connection to the token server is opened at the start, beside the first request.
 //! Nothing is sent on it before the registry's challenge of this run has named that server (see SECURITY.md). So no
-//! login and no token is in the file, and an entry that is out of date costs one connection that nobody uses.
+//! login and no token is in the file, and an entry that is out of date costs one unused connection.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -91,7 +91,7 @@ pub(crate) fn target(argument: &RefArg) -> Result<Target, CommandError> {
 pub(crate) fn read_all(context: &Context, files: &[PathBuf]) -> Result<Vec<Spec>, CommandError> {
     let (mut specs, mut failures) = (Vec::new(), Vec::new());
     for file in files {
-        match read(context, file, Dialect::Ours) {
+        match read(context, file, Dialect::Native) {
             Ok(read) => specs.extend(read),
             Err(failure) => failures.push(failure),
         }

@@ -14,7 +14,7 @@ pub trait ContentSource: Sync {
     /// A manifest that is not there, or that has another digest than its name.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError>;
 
-    /// Calls `take` with a reader of the blob. Whoever reads verifies the bytes.
+    /// Calls `take` with a reader of the blob. The caller verifies the bytes.
     ///
     /// # Errors
     /// A blob that is not there, and the errors of `take`.

@@ -203,7 +203,7 @@ impl BuildOutputs {
         let mut failures = Vec::new();
         for image in &self.images {
             for entry in entries.get(&image.reference).into_iter().flatten() {
-                let own = requirements::machine(&entry.descriptor).filter(|_| entry.attests().is_none());
+                let own = requirements::known_platform(&entry.descriptor).filter(|_| entry.attests().is_none());
                 let Some(platform) = own.filter(|platform| is_wanted(platform)) else { continue };
                 let digest = &entry.descriptor.digest;
                 let (one, one_image) = *first.entry(requirements::key(platform)).or_insert((digest, image));

@@ -1,11 +1,11 @@
-//! Why a published list cannot be changed in one step: somebody else is at it.
+//! Why a published list cannot be changed in one step: another client changes it.
 
 use crate::digest::Digest;
 
 /// What is in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListConflict {
-    /// A draft of that name, which may be somebody's work.
+    /// A draft of that name, which may hold unpublished work.
     #[error("there is a draft of {list}: it would say something else than what is published")]
     Drafted {
         /// The list.
@@ -50,7 +50,7 @@ impl ListConflict {
         }
     }
 
-    /// Whether somebody else has changed the list meanwhile, so that the same command may well succeed now.
+    /// Whether another client has changed the list meanwhile, so that the same command may well succeed now.
     pub fn is_race(&self) -> bool {
         matches!(self, ListConflict::Moved { .. } | ListConflict::Replaced { .. })
     }

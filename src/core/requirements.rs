@@ -60,11 +60,11 @@ fn typed(wanted: &PlatformFilter) -> String {
 
 /// The platform of an entry; `None` for an attestation or an artifact.
 fn platform_of(entry: &Entry) -> Option<&Platform> {
-    machine(&entry.descriptor).filter(|_| entry.attests().is_none())
+    known_platform(&entry.descriptor).filter(|_| entry.attests().is_none())
 }
 
 /// The platform of a descriptor, if it is not `unknown`.
-pub(crate) fn machine(descriptor: &Descriptor) -> Option<&Platform> {
+pub(crate) fn known_platform(descriptor: &Descriptor) -> Option<&Platform> {
     let platform = descriptor.platform.as_ref()?;
     (descriptor.has_platform() && platform.os != NO_SYSTEM).then_some(platform)
 }
@@ -76,7 +76,7 @@ pub(crate) fn preferred<'a, T: Copy>(
     wanted: &Platform,
     descriptor: impl Fn(T) -> &'a Descriptor,
 ) -> Vec<T> {
-    let rank = |image: &T| match machine(descriptor(*image)).map(Platform::normalized).unwrap_or_default() {
+    let rank = |image: &T| match known_platform(descriptor(*image)).map(Platform::normalized).unwrap_or_default() {
         Platform { architecture, .. } if architecture != "arm" || !wanted.variant.is_empty() => 0,
         Platform { variant, .. } => ARM_VARIANTS.iter().position(|own| *own == variant).unwrap_or(ARM_VARIANTS.len()),
     };

@@ -196,7 +196,7 @@ impl PreconnectPool {
         drop(state);
         self.changed.notify_all();
         if let Some((limits, registry)) = self.target.limits.as_ref().filter(|_| is_limited) {
-            limits.at_most(registry, most);
+            limits.cap_connections(registry, most);
         }
     }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 use crate::net::clock::Clock;
 use crate::net::deadline::{Deadline, shown};
 use crate::net::error::{RegistryError, RegistryErrorKind, RetryAfter, Retryable};
-use crate::net::rate_limit::{PAUSE_MAX, Permit, RateLimits, longer};
+use crate::net::rate_limit::{PAUSE_MAX, Permit, RateLimits, pause_exceeds};
 use crate::net::transport::Trace;
 
 /// The longest first wait. Each further wait may be twice as long.
 const FIRST: Duration = Duration::from_millis(250);
-/// The longest wait, unless the registry requests a longer one.
+/// The longest wait, unless the registry requests a pause_exceeds one.
 const LONGEST: Duration = Duration::from_secs(10);
 /// The longest wait after the registry reported too many requests.
 const LONGEST_LIMITED: Duration = Duration::from_secs(30);
@@ -32,18 +32,18 @@ pub(crate) struct RetryPolicy {
     retries: u32,
     notice: Trace,
     clock: Arc<dyn Clock>,
-    paces: Arc<RateLimits>,
+    limits: Arc<RateLimits>,
 }
 
 impl RetryPolicy {
     /// Retries at most `retries` times.
     pub(crate) fn new(retries: u32, notice: Trace, clock: Arc<dyn Clock>) -> RetryPolicy {
-        RetryPolicy { retries, notice, paces: Arc::new(RateLimits::new(Arc::clone(&clock))), clock }
+        RetryPolicy { retries, notice, limits: Arc::new(RateLimits::new(Arc::clone(&clock))), clock }
     }
 
     /// The limits of each registry.
     pub(crate) fn limits(&self) -> &Arc<RateLimits> {
-        &self.paces
+        &self.limits
     }
 
     /// Begins the attempts of one operation, for loops other than [`RetryPolicy::run`].
@@ -61,8 +61,8 @@ impl RetryPolicy {
     }
 
     /// Waits until one more request may be sent to a registry, for requests outside of [`RetryPolicy::run`].
-    pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        self.paces.enter(registry, deadline)
+    pub(crate) fn acquire(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
+        self.limits.acquire(registry, deadline)
     }
 
     /// Makes attempts (numbered from 1) within the registry's rate limit until one succeeds or no further one may be
@@ -79,10 +79,10 @@ impl RetryPolicy {
     ) -> Result<T, RegistryError> {
         let mut retry = self.start(registry, repeatable, deadline);
         loop {
-            let permit = self.paces.enter(registry, deadline)?;
+            let permit = self.limits.acquire(registry, deadline)?;
             let outcome = attempt(retry.attempts + 1);
             if outcome.is_ok() {
-                permit.went_well();
+                permit.record_success();
             }
             drop(permit);
             match outcome {
@@ -129,7 +129,7 @@ impl Attempts<'_> {
             return self.pause(error);
         }
         if error.kind == RegistryErrorKind::Connect && error.again == Retryable::Unsent {
-            self.policy.paces.refused(self.registry);
+            self.policy.limits.record_connection_refused(self.registry);
         }
         self.tries += 1;
         let may_help = match error.again {
@@ -169,7 +169,7 @@ impl Attempts<'_> {
             Some(asked) if asked >= TOLD => asked,
             asked => self.backoff(self.refusals, LONGEST_LIMITED).max(asked.unwrap_or_default()),
         };
-        self.policy.paces.slow(self.registry, wait);
+        self.policy.limits.record_rate_limited(self.registry, wait);
         let left = self.deadline.left().unwrap_or_else(|| PAUSE_MAX.saturating_sub(self.paused));
         if left <= wait.saturating_add(LEAST) {
             return Err(too_long(error, asked, left, self.deadline).with_again(Retryable::Never));
@@ -193,7 +193,7 @@ impl Attempts<'_> {
     }
 
     fn tell(&self, error: &RegistryError, wait: Duration, until: fmt::Arguments<'_>) {
-        if wait <= TOLD || !self.policy.paces.is_news(self.registry, wait) {
+        if wait <= TOLD || !self.policy.limits.should_report_wait(self.registry, wait) {
             return;
         }
         let own = error.detail.strip_prefix(self.registry).and_then(|rest| rest.strip_prefix(": "));
@@ -219,7 +219,7 @@ fn too_long(error: RegistryError, asked: Option<Duration>, left: Duration, deadl
         (_, Some(_)) if error.kind == RegistryErrorKind::Timeout => return error,
         (_, Some(total)) => format!("{}; gave up after {}", error.detail, shown(total)),
         (Some(asked), None) if asked.saturating_add(LEAST) >= left => {
-            format!("{}; {}", error.detail, longer(asked, left))
+            format!("{}; {}", error.detail, pause_exceeds(asked, left))
         }
         _ => format!("{}; gave up as only {} are left", error.detail, shown(left)),
     };

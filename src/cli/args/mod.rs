@@ -132,9 +132,9 @@ pub fn mquery(words: &[String]) -> Result<CliRequest, ArgsError> {
 fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsError> {
     let root = called.root;
     let (verb, rest, wants_help) = match scan::traverse(root, words).map_err(ArgsError::bare)? {
-        scan::ScannedFlag::Verb { verb, rest, help } => (verb, rest, help),
-        scan::ScannedFlag::Help(topic) => return called.topic(topic),
-        scan::ScannedFlag::Nothing => return no_verb(called, words),
+        scan::CommandSearch::Verb { verb, rest, help } => (verb, rest, help),
+        scan::CommandSearch::Help(topic) => return called.topic(topic),
+        scan::CommandSearch::NoCommand => return no_verb(called, words),
     };
     let scanned = scan::scan(&with_globals(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;

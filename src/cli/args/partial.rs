@@ -1,7 +1,7 @@
 //! A command line that is still being typed, for completion.
 
 use super::error::FlagError;
-use super::scan::{self, FlagKind, ScannedFlag};
+use super::scan::{self, CommandSearch, FlagKind};
 use super::syntax;
 
 /// The position of the cursor.
@@ -52,10 +52,10 @@ impl Partial {
 pub fn partial(before: &[String], current: &str) -> Result<Partial, FlagError> {
     let root = syntax();
     let (verb, rest) = match scan::traverse(&root, before)? {
-        ScannedFlag::Verb { verb, rest, .. } => (verb, rest),
-        ScannedFlag::Help([]) => return Ok(at(None, Cursor::Verb, current)),
-        ScannedFlag::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
-        ScannedFlag::Nothing => {
+        CommandSearch::Verb { verb, rest, .. } => (verb, rest),
+        CommandSearch::Help([]) => return Ok(at(None, Cursor::Verb, current)),
+        CommandSearch::Help(_) => return Ok(at(None, Cursor::Nowhere, current)),
+        CommandSearch::NoCommand => {
             let no_words = scan::scan(&root, before, false)?.words.is_empty();
             let cursor = match current {
                 _ if current.starts_with('-') => Cursor::FlagName,

@@ -15,8 +15,8 @@ use super::quote::quote;
 /// must not succeed then.
 const NEVER_EMPTY: [&str; 3] = ["platform", "require", "tag"];
 
-/// List flags that docker has too. pflag reads their values, blanks included.
-const DOCKERS_LISTS: [&str; 1] = ["os-features"];
+/// List flags that docker has, too. Spaces stay, as in pflag.
+const UNTRIMMED_LISTS: [&str; 1] = ["os-features"];
 
 /// How a flag takes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ enum Setting {
 }
 
 /// The result of the search for the command, as cobra's traversal has it.
-pub(super) enum ScannedFlag<'a> {
+pub(super) enum CommandSearch<'a> {
     /// A command was found.
     Verb {
         verb: &'a clap::Command,
@@ -72,12 +72,12 @@ pub(super) enum ScannedFlag<'a> {
     /// `help`, with the words after it.
     Help(&'a [String]),
     /// No command: all words belong to the program.
-    Nothing,
+    NoCommand,
 }
 
-/// Finds the command. Every flag before it except `--help` takes the next word as its value, because none is defined
-/// there.
-pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<ScannedFlag<'a>, FlagError> {
+/// Finds the command. No flag is defined before it, so `--name` and `-x` without `=` take the next argument as their
+/// value, except `--help` and `-h`.
+pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Result<CommandSearch<'a>, FlagError> {
     let mut is_value = false;
     for (at, word) in words.iter().enumerate() {
         let before = words.get(..at).unwrap_or_default();
@@ -91,14 +91,14 @@ pub(super) fn traverse<'a>(root: &'a clap::Command, words: &'a [String]) -> Resu
         } else if word.len() >= 2 && word.starts_with('-') {
             // A flag with its value, or -h.
         } else if word == "help" {
-            return Ok(ScannedFlag::Help(rest));
+            return Ok(CommandSearch::Help(rest));
         } else {
-            let Some(verb) = root.find_subcommand(word) else { return Ok(ScannedFlag::Nothing) };
+            let Some(verb) = root.find_subcommand(word) else { return Ok(CommandSearch::NoCommand) };
             let help = scan(root, before, false)?.help;
-            return Ok(ScannedFlag::Verb { verb, rest, help });
+            return Ok(CommandSearch::Verb { verb, rest, help });
         }
     }
-    Ok(ScannedFlag::Nothing)
+    Ok(CommandSearch::NoCommand)
 }
 
 /// Splits the arguments of a command. `help` is whether help was requested before the command.
@@ -296,7 +296,7 @@ impl Scanned {
 /// The values of a list flag. For a list that must not be empty, no value becomes one empty value, which its parser
 /// refuses.
 fn list(name: &str, value: &str) -> Result<Vec<String>, String> {
-    let values = if DOCKERS_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
+    let values = if UNTRIMMED_LISTS.contains(&name) { csv::fields(value)? } else { csv::trimmed_fields(value)? };
     let is_refused = values.is_empty() && NEVER_EMPTY.contains(&name);
     Ok(if is_refused { vec![String::new()] } else { values })
 }

@@ -102,7 +102,7 @@ fn with_platform(
     };
     let images = entries.into_iter().filter(|entry| entry.attests().is_none());
     let images: Vec<(&Entry, _)> =
-        images.filter_map(|entry| Some((entry, requirements::machine(&entry.descriptor)?))).collect();
+        images.filter_map(|entry| Some((entry, requirements::known_platform(&entry.descriptor)?))).collect();
     let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
     let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
     let matching = requirements::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);

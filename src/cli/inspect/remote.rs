@@ -210,7 +210,7 @@ impl Client<'_> {
         for _ in 0..DEPTH_MAX {
             descriptors.retain(|descriptor| attested(descriptor).is_none());
             there.extend(
-                descriptors.iter().filter_map(|descriptor| Some(requirements::machine(descriptor)?.to_string())),
+                descriptors.iter().filter_map(|descriptor| Some(requirements::known_platform(descriptor)?.to_string())),
             );
             if let Some(descriptor) = first_for(context, reference, &descriptors, wanted) {
                 return self.image_of(reference, descriptor);
@@ -319,7 +319,7 @@ fn first_for<'a>(
     wanted: &PlatformFilter,
 ) -> Option<&'a Descriptor> {
     let is_wanted = |descriptor: &&Descriptor| {
-        !is_list(descriptor) && requirements::machine(descriptor).is_some_and(|own| own.matches(&wanted.parsed))
+        !is_list(descriptor) && requirements::known_platform(descriptor).is_some_and(|own| own.matches(&wanted.parsed))
     };
     let matching =
         requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &wanted.parsed, |descriptor| {

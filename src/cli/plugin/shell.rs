@@ -13,11 +13,11 @@ pub fn function(shell: Shell) -> String {
         Shell::Bash => format!("{POSIX}{BASH_EXPORT}{BASH_COMPLETION}"),
         Shell::Zsh => format!("{POSIX}{ZSH_COMPLETION}"),
         Shell::Fish => format!("{FISH}{FISH_COMPLETION}"),
-        Shell::Sh => format!("{SH_HEAD}{IS_MEANT}{SH_DOCKER}"),
+        Shell::Sh => format!("{SH_HEAD}{IS_MANIFEST_CALL}{SH_DOCKER}"),
     }
 }
 
-/// What a shell completes `docker-manifest` with, as a file for the directory where it looks for such.
+/// The completion script of `docker-manifest`, for the shell's completion directory.
 pub fn completion(shell: CompletionShell) -> String {
     match shell {
         CompletionShell::Bash => BASH_COMPLETION.to_owned(),
@@ -71,7 +71,7 @@ function docker {
 const BASH_EXPORT: &str = "export -f __docker_manifest_is_meant docker\n";
 
 /// For shells that have no local variables.
-const IS_MEANT: &str = r#"_docker_manifest_is_meant() {
+const IS_MANIFEST_CALL: &str = r#"_docker_manifest_is_meant() {
     _docker_manifest_lead=
     while [ "$#" -gt 0 ]; do
         case "$1" in
@@ -99,7 +99,7 @@ const IS_MEANT: &str = r#"_docker_manifest_is_meant() {
 }
 "#;
 
-/// An alias would be expanded in the name of the function.
+/// If `docker` is an alias, sh would expand it in the name of the function, so it is removed first and restored later.
 const SH_HEAD: &str = r#"# docker manifest is docker-manifest in this shell; everything else is docker's.
 _docker_manifest_alias=$(alias docker 2>/dev/null) && unalias docker
 "#;
@@ -122,7 +122,7 @@ const BASH_COMPLETION: &str = r#"function __docker_manifest_complete {
     read -r -a words <<<"$line"
     case "$line" in *[[:blank:]]) words+=("") ;; esac
     cur=${words[${#words[@]} - 1]}
-    # For --flag=value the value alone comes back.
+    # The program prints only the value for --flag=value, so --flag= is put back.
     case "$cur" in --*=*) lead=${cur%%=*}=; cur=${cur#*=} ;; esac
     case "$COMP_WORDBREAKS" in *=*) lead= ;; esac
     case "$COMP_WORDBREAKS" in *:*) cut=${cur%"${cur##*:}"} ;; esac
@@ -151,7 +151,7 @@ const ZSH_COMPLETION: &str = r#"function __docker_manifest_complete {
             *) found+=("$line") ;;
         esac
     done < <(command docker-manifest __completeNoDesc "${(@)words[2,CURRENT]}" 2>/dev/null)
-    # For --flag=value the value alone comes back.
+    # The program prints only the value for --flag=value, so --flag= is put back.
     compset -P '--*='
     if [[ -n $files && ${#found} -eq 0 ]]; then _files; else compadd -- "${found[@]}"; fi
 }
@@ -195,7 +195,7 @@ const FISH_COMPLETION: &str = r#"function __docker_manifest_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
     set -l found (command docker-manifest __complete $words[2..-1] $current 2>/dev/null)
-    # For --flag=value the value alone comes back.
+    # The program prints only the value for --flag=value, so --flag= is put back.
     set -l lead (string match -r -- '^--[^=]*=' $current)
     if test "$found" = :0
         set found (__fish_complete_path (string replace -- "$lead" '' $current))

@@ -34,7 +34,7 @@ const FAILURE: u8 = 1;
 /// `--require` or `--exact` failed.
 const INCOMPLETE: u8 = 3;
 
-/// Somebody else has changed the list meanwhile.
+/// Another client has changed the list meanwhile.
 const RACE: u8 = 4;
 
 /// A command line that cannot be run: docker's line, the usage, and where to find help.

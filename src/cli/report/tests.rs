@@ -73,7 +73,7 @@ fn failures() -> Vec<CommandError> {
         DocumentError::NoPlatform("h:5000/app:1".to_owned()).into(),
         CommandError::Platform { os: "dos".to_owned(), arch: "z80".to_owned(), near: Vec::new() },
         io::Error::other("full").into(),
-        crate::model::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Ours, &|_| None).unwrap_err().into(),
+        crate::model::spec::parse("image: l\nmanifest: []\n", "l.yaml", Dialect::Native, &|_| None).unwrap_err().into(),
         CommandError::Several(vec![CommandError::NotStored("a:1".to_owned()), unreadable()]),
     ]
 }

@@ -79,7 +79,7 @@ fn target(list: &Reference) -> Reference {
 /// The reason why `apply` could not read the spec back unchanged, if there is one: lists may contain values that no
 /// spec may.
 fn unreadable(text: &str, spec: &Spec) -> Option<String> {
-    match spec::parse(text, "the exported file", Dialect::Ours, &|_| None) {
+    match spec::parse(text, "the exported file", Dialect::Native, &|_| None) {
         Ok(read) if read.specs == std::slice::from_ref(spec) => None,
         Ok(_) => Some("apply spells some platform of this list otherwise".to_owned()),
         Err(error) => Some(format!("apply will refuse this: {error}")),

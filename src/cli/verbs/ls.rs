@@ -145,7 +145,7 @@ const PLATFORMS_MAX: usize = 16;
 fn platforms(draft: &Draft) -> String {
     let mut names: Vec<String> = Vec::new();
     let images = draft.entries().filter(|entry| entry.attests().is_none());
-    for name in images.filter_map(|entry| requirements::machine(&entry.descriptor)).map(ToString::to_string) {
+    for name in images.filter_map(|entry| requirements::known_platform(&entry.descriptor)).map(ToString::to_string) {
         if !names.contains(&name) {
             names.push(name);
         }

@@ -72,7 +72,7 @@ pub(crate) fn listing(registry: &Registry, image: &RefArg) -> Result<Supported, 
 /// of the platform `unknown/unknown` is left out.
 fn images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
     for child in children.iter().filter(|child| child.attests().is_none()) {
-        let is_known = requirements::machine(&child.descriptor).is_some();
+        let is_known = requirements::known_platform(&child.descriptor).is_some();
         if !is_known && !child.children().is_empty() {
             images(child.children(), found);
         } else if is_known || !child.descriptor.has_platform() {

@@ -27,7 +27,7 @@ pub(crate) enum Origin {
     Stored,
     /// The images of this command.
     New,
-    /// The published list, which the draft replaces unless somebody else has changed it since.
+    /// The published list, which the draft replaces unless another client has changed it since.
     Published,
 }
 

@@ -1,7 +1,7 @@
 //! OCI image layouts (image-spec, "OCI Image Layout Specification"): directories, and tar archives of them.
 //!
-//! `files` finds files and refuses what is none, `index` is `index.json`, [`Layout`] reads images and [`LayoutSink`]
-//! writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the images.
+//! `files` opens files and refuses anything but a regular file, `index` is `index.json`, [`Layout`] reads images and
+//! [`LayoutSink`] writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the images.
 
 mod archive_sink;
 mod directory_sink;
@@ -216,7 +216,7 @@ impl ContentSource for Layout {
     ) -> Result<(), ContentError> {
         let mut reader = LayoutBlob { layout: self, digest: blob.digest, length: None, stream: None, failure: None };
         let taken = reader.reopen().map_err(ContentError::Layout).and_then(|()| take(&mut reader));
-        // What the layout did wrong says more than the upload that failed because of it.
+        // The error of the layout is reported: the failed upload only follows from it.
         match reader.failure {
             Some(failure) => Err(failure.into()),
             None => taken,

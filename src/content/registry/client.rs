@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::expected::Expected;
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{announced_digest, complaint, is_html, manifest_type};
+use crate::content::registry::response::{announced_digest, is_html, manifest_type, response_error};
 use crate::content::registry::session::Session;
-use crate::content::registry::upload::{ANSWER_MAX, UploadStart, Uploads};
+use crate::content::registry::upload::{UploadStart, Uploads, WRITE_RESPONSE_MAX};
 use crate::digest::Digest;
 use crate::model::media_type;
 use crate::net::clock::Clock;
@@ -188,7 +188,7 @@ impl Registry {
             is_repeatable: true,
             ..ApiRequest::new("GET", repository, &target, &scopes)
         })?;
-        let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
+        let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
         let bytes = response.http.body;
         if let Some(size) = size.filter(|size| u64::try_from(bytes.len()).ok() != Some(*size)) {
             return Err(wrong(format!("the blob {digest} has {} bytes, not {size}", bytes.len())));
@@ -289,7 +289,7 @@ impl Registry {
         let response = self.session.send(&ApiRequest {
             headers: &headers,
             body: Some(bytes),
-            cap: ANSWER_MAX,
+            cap: WRITE_RESPONSE_MAX,
             reference: Some(text),
             // The same bytes under the same name: a second put changes nothing, unless it is to be the first.
             is_repeatable: condition.is_none(),
@@ -304,15 +304,15 @@ impl Registry {
 /// A response as a manifest, checked against all that is known of it. `name` is the requested tag or digest.
 fn served(reference: &Reference, name: &str, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     let repository = reference.repository();
-    let (wrong, outside) = (
-        complaint(repository, &response, RegistryErrorKind::Verification),
-        complaint(repository, &response, RegistryErrorKind::Protocol),
+    let (wrong, protocol_error) = (
+        response_error(repository, &response, RegistryErrorKind::Verification),
+        response_error(repository, &response, RegistryErrorKind::Protocol),
     );
     if response.http.status != 200 {
-        return Err(outside(format!("status {} for a manifest", response.http.status)));
+        return Err(protocol_error(format!("status {} for a manifest", response.http.status)));
     }
-    let announced = announced_digest(&response.http).map_err(&outside)?;
-    let media_type = manifest_type(&response.http).map_err(&outside)?;
+    let announced = announced_digest(&response.http).map_err(&protocol_error)?;
+    let media_type = manifest_type(&response.http).map_err(&protocol_error)?;
     let bytes = response.http.body;
     if let Some(expected) = reference.digest().filter(|digest| !digest.verifies(&bytes)) {
         // Docker's message, and the digest that docker does not name.
@@ -330,17 +330,17 @@ fn served(reference: &Reference, name: &str, response: ApiResponse) -> Result<Fe
 
 /// Checks that the registry stored exactly these bytes.
 fn stored(target: &Repository, digest: &Digest, bytes: &[u8], response: &ApiResponse) -> Result<(), RegistryError> {
-    let outside = complaint(target, response, RegistryErrorKind::Protocol);
+    let protocol_error = response_error(target, response, RegistryErrorKind::Protocol);
     if !matches!(response.http.status, 200..=202 | 204) {
-        return Err(outside(format!("status {} for a manifest that was put", response.http.status)));
+        return Err(protocol_error(format!("status {} for a manifest that was put", response.http.status)));
     }
     if is_html(&response.http) {
-        return Err(outside("a web page for a manifest that was put".to_owned()));
+        return Err(protocol_error("a web page for a manifest that was put".to_owned()));
     }
-    match announced_digest(&response.http).map_err(outside)? {
+    match announced_digest(&response.http).map_err(protocol_error)? {
         // A digest of another algorithm can be checked too, because the bytes are here.
         Some(stored) if !stored.verifies(bytes) => {
-            let wrong = complaint(target, response, RegistryErrorKind::Verification);
+            let wrong = response_error(target, response, RegistryErrorKind::Verification);
             Err(wrong(format!("it says that it stored {stored}, not {digest}")))
         }
         _ => Ok(()),

@@ -67,7 +67,7 @@ impl Session {
         body: &mut RequestBody<'_>,
     ) -> Result<ApiResponse, RegistryError> {
         let deadline = request.deadline.unwrap_or(&Deadline::NONE);
-        let permit = self.enter(request.registry, deadline)?;
+        let permit = self.acquire(request.registry, deadline)?;
         let is_home = self.is_home(request.registry, url)?;
         let header = || self.credentials_for(request, url);
         let mut authorization = header();
@@ -110,7 +110,7 @@ impl Session {
         }
         let judged = self.judge(request, Ok(response));
         if judged.is_ok() {
-            permit.went_well();
+            permit.record_success();
         }
         judged
     }

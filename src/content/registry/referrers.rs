@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::client::{FetchedManifest, MANIFEST_MAX, Registry};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{complaint, is_html, manifest_type};
+use crate::content::registry::response::{is_html, manifest_type, response_error};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -59,17 +59,17 @@ impl Registry {
         };
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
-            let next = self.next_page(&response).map_err(&outside)?;
+            let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
+            let next = self.next_page(&response).map_err(&protocol_error)?;
             let index = Index::decode(&response.http.body)
-                .map_err(|error| outside(format!("a list of referrers that cannot be read: {error}")))?;
+                .map_err(|error| protocol_error(format!("a list of referrers that cannot be read: {error}")))?;
             found.extend(index.manifests);
             if found.len() > most {
-                return Err(outside(format!("{digest} has more than {most} referrers")));
+                return Err(protocol_error(format!("{digest} has more than {most} referrers")));
             }
             let Some(next) = next else { return Ok(Some(found)) };
             if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
-                return Err(outside(format!("a list of referrers without an end, after {} pages", seen.len())));
+                return Err(protocol_error(format!("a list of referrers without an end, after {} pages", seen.len())));
             }
             response = self.session.send_at(&request, &next, AddressSource::NextPage)?;
         }
@@ -88,7 +88,7 @@ fn request<'a>(repository: &'a Repository, digest: &'a Digest, target: &'a str, 
 
 fn page(repository: &Repository, response: ApiResponse) -> Result<FetchedManifest, RegistryError> {
     let media_type =
-        manifest_type(&response.http).map_err(complaint(repository, &response, RegistryErrorKind::Protocol))?;
+        manifest_type(&response.http).map_err(response_error(repository, &response, RegistryErrorKind::Protocol))?;
     let bytes = response.http.body;
     Ok(FetchedManifest { media_type, digest: Digest::of(&bytes), bytes })
 }

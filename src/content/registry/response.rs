@@ -17,7 +17,7 @@ const SHOWN_MAX: usize = 80;
 const GENERIC_TYPES: [&str; 4] = ["", "text/plain", "application/json", "application/octet-stream"];
 
 /// Returns a function that makes errors about an invalid response.
-pub(crate) fn complaint<'a>(
+pub(crate) fn response_error<'a>(
     repository: &'a Repository,
     response: &ApiResponse,
     kind: RegistryErrorKind,
@@ -39,7 +39,7 @@ pub(crate) fn announced_digest(response: &HttpResponse) -> Result<Option<Digest>
 
 /// The digest that a response states, if it differs from the expected one. A registry may state its canonical digest in
 /// another algorithm (distribution-spec, "Pushing Manifests"); that one cannot be compared here.
-pub(crate) fn contradiction(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
+pub(crate) fn other_digest(announced: Option<Digest>, expected: &Digest) -> Option<Digest> {
     announced.filter(|announced| announced.is_comparable(expected) && announced != expected)
 }
 

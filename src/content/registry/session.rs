@@ -150,8 +150,8 @@ impl Session {
     }
 
     /// Waits until one more request may be sent to a registry, which may have requested a pause.
-    pub(crate) fn enter(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
-        self.policy.enter(registry, deadline)
+    pub(crate) fn acquire(&self, registry: &str, deadline: &Deadline) -> Result<Permit, RegistryError> {
+        self.policy.acquire(registry, deadline)
     }
 
     /// Begins the attempts of an operation with its own loop.
@@ -334,7 +334,7 @@ impl Session {
     }
 
     /// Sends a request that is only a courtesy: once, to the registry itself, ignoring the result.
-    pub(crate) fn courtesy(&self, request: &ApiRequest<'_>, url: &Url) {
+    pub(crate) fn send_best_effort(&self, request: &ApiRequest<'_>, url: &Url) {
         let authorization = self.authenticator.header(request.registry, request.scopes);
         let deadline = Deadline::after(COURTESY, &self.clock);
         let outgoing = OutgoingRequest {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::client::{MANIFEST_MAX, ManifestName, Registry};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{announced_digest, complaint, contradiction, is_html, manifest_type};
+use crate::content::registry::response::{announced_digest, is_html, manifest_type, other_digest, response_error};
 use crate::digest::Digest;
 use crate::model::{json, media_type};
 use crate::net::error::{AddressSource, RegistryError, RegistryErrorKind};
@@ -62,11 +62,11 @@ impl Registry {
             Err(error) if error.status != Some(405) => return Err(error),
             Err(_) => {}
             Ok(response) => {
-                let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
-                match (name, announced_digest(&response.http).map_err(outside)?) {
+                let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
+                match (name, announced_digest(&response.http).map_err(protocol_error)?) {
                     (ManifestName::Digest(digest), announced @ Some(_)) => {
-                        let Some(found) = contradiction(announced, digest) else { return Ok(Some(digest.clone())) };
-                        let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
+                        let Some(found) = other_digest(announced, digest) else { return Ok(Some(digest.clone())) };
+                        let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
                         return Err(wrong(format!("it says that it has {found} under {digest}")));
                     }
                     // A digest of another algorithm could not be compared with that of the pushed manifest.
@@ -79,10 +79,10 @@ impl Registry {
             Err(error) if error.status == Some(404) => return Ok(None),
             outcome => outcome?,
         };
-        manifest_type(&response.http).map_err(complaint(repository, &response, RegistryErrorKind::Protocol))?;
+        manifest_type(&response.http).map_err(response_error(repository, &response, RegistryErrorKind::Protocol))?;
         match name {
             ManifestName::Digest(digest) if !digest.verifies(&response.http.body) => {
-                let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
+                let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
                 Err(wrong(format!("the bytes of {text} have the digest {}", Digest::of(&response.http.body))))
             }
             ManifestName::Digest(digest) => Ok(Some(digest.clone())),
@@ -134,15 +134,18 @@ impl Registry {
             outcome => outcome?,
         };
         if is_html(&response.http) {
-            return Err(complaint(repository, &response, RegistryErrorKind::Protocol)(
+            return Err(response_error(repository, &response, RegistryErrorKind::Protocol)(
                 "a web page where a manifest should be".to_owned(),
             ));
         }
-        let announced =
-            announced_digest(&response.http).map_err(complaint(repository, &response, RegistryErrorKind::Protocol))?;
+        let announced = announced_digest(&response.http).map_err(response_error(
+            repository,
+            &response,
+            RegistryErrorKind::Protocol,
+        ))?;
         // Digests of different algorithms cannot be compared.
         let is_other = |announced: &Digest| announced.algorithm() == digest.algorithm() && announced != digest;
-        let wrong = complaint(repository, &response, RegistryErrorKind::Verification);
+        let wrong = response_error(repository, &response, RegistryErrorKind::Verification);
         match announced.filter(is_other) {
             Some(other) => Err(wrong(format!("it says that the manifest {digest} has the digest {other}"))),
             None if is_fetched && !digest.verifies(&response.http.body) => {
@@ -201,17 +204,17 @@ impl Registry {
         let mut response = self.session.send(&request)?;
         let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
-            let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
+            let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
             let page = TagPage::read(&response.http.body)
                 .map_err(|error| response.http.quote(&error.to_string()))
-                .map_err(|why| outside(format!("a list of tags that cannot be read: {why}")))?;
+                .map_err(|why| protocol_error(format!("a list of tags that cannot be read: {why}")))?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > COUNT_MAX {
-                return Err(outside(format!("a list of more than {COUNT_MAX} tags")));
+                return Err(protocol_error(format!("a list of more than {COUNT_MAX} tags")));
             }
-            let Some(next) = self.next_page(&response).map_err(&outside)? else { return Ok(tags) };
+            let Some(next) = self.next_page(&response).map_err(&protocol_error)? else { return Ok(tags) };
             if seen.len() >= PAGES_MAX || !seen.insert(next.reveal()) {
-                return Err(outside(format!("a list of tags without an end, after {} pages", seen.len())));
+                return Err(protocol_error(format!("a list of tags without an end, after {} pages", seen.len())));
             }
             response = self.session.send_at(&request, &next, AddressSource::NextPage)?;
         }
@@ -237,8 +240,8 @@ impl Registry {
         if matches!(response.http.status, 200 | 202 | 204) {
             return Ok(());
         }
-        let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
-        Err(outside(format!("status {} for a manifest to be deleted", response.http.status)))
+        let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
+        Err(protocol_error(format!("status {} for a manifest to be deleted", response.http.status)))
     }
 
     /// Deletes a blob. Most registries leave that to their garbage collection. One request.
@@ -257,8 +260,8 @@ impl Registry {
         if matches!(response.http.status, 200 | 202 | 204) {
             return Ok(());
         }
-        let outside = complaint(repository, &response, RegistryErrorKind::Protocol);
-        Err(outside(format!("status {} for a blob to be deleted", response.http.status)))
+        let protocol_error = response_error(repository, &response, RegistryErrorKind::Protocol);
+        Err(protocol_error(format!("status {} for a blob to be deleted", response.http.status)))
     }
 
     pub(super) fn next_page(&self, response: &ApiResponse) -> Result<Option<Url>, String> {

@@ -3,7 +3,7 @@
 
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::request::{ApiRequest, ApiResponse};
-use crate::content::registry::response::{announced_digest, complaint, contradiction};
+use crate::content::registry::response::{announced_digest, other_digest, response_error};
 use crate::content::registry::session::Session;
 use crate::digest::Digest;
 use crate::net::body::RequestBody;
@@ -13,9 +13,9 @@ use crate::net::url::Url;
 use crate::reference::Repository;
 
 /// The largest response to a write, in bytes. Its body is ignored.
-pub(crate) const ANSWER_MAX: u64 = 1024 * 1024;
+pub(crate) const WRITE_RESPONSE_MAX: u64 = 1024 * 1024;
 
-const BYTES: (&str, &str) = ("Content-Type", "application/octet-stream");
+const OCTET_STREAM: (&str, &str) = ("Content-Type", "application/octet-stream");
 
 /// An upload that the registry has begun, with the location of its next step. The location may be on any server.
 #[derive(Debug, Clone)]
@@ -58,21 +58,21 @@ impl<'a> Uploads<'a> {
             body: Some(&[]),
             blob: Some(digest),
             is_repeatable: true,
-            ..self.step("POST")
+            ..self.request("POST")
         })?;
         match response.http.status {
             201 => {
-                let outside = complaint(self.target, &response, RegistryErrorKind::Protocol);
-                match contradiction(announced_digest(&response.http).map_err(outside)?, digest) {
+                let protocol_error = response_error(self.target, &response, RegistryErrorKind::Protocol);
+                match other_digest(announced_digest(&response.http).map_err(protocol_error)?, digest) {
                     Some(mounted) => {
-                        let wrong = complaint(self.target, &response, RegistryErrorKind::Verification);
+                        let wrong = response_error(self.target, &response, RegistryErrorKind::Verification);
                         Err(wrong(format!("it says that it mounted {mounted}, not {digest}")))
                     }
                     None => Ok(UploadStart::Mounted),
                 }
             }
             202 => Ok(UploadStart::Upload(self.next_location(&response).ok())),
-            status => Err(complaint(self.target, &response, RegistryErrorKind::Protocol)(format!(
+            status => Err(response_error(self.target, &response, RegistryErrorKind::Protocol)(format!(
                 "status {status} for a mount"
             ))),
         }
@@ -81,13 +81,13 @@ impl<'a> Uploads<'a> {
     /// Begins an upload. One request.
     pub(crate) fn begin(&self) -> Result<Upload, RegistryError> {
         let path = format!("/v2/{}/blobs/uploads/", self.target.path());
-        let request = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.step("POST") };
+        let request = ApiRequest { target: &path, body: Some(&[]), is_repeatable: true, ..self.request("POST") };
         let response = self.session.send(&request)?;
-        let outside = complaint(self.target, &response, RegistryErrorKind::Protocol);
+        let protocol_error = response_error(self.target, &response, RegistryErrorKind::Protocol);
         if response.http.status != 202 {
-            return Err(outside(format!("status {} for an upload to begin", response.http.status)));
+            return Err(protocol_error(format!("status {} for an upload to begin", response.http.status)));
         }
-        self.next_location(&response).map_err(outside)
+        self.next_location(&response).map_err(protocol_error)
     }
 
     /// Sends a body in one PATCH that continues at `offset`. Returns the location of the next step.
@@ -101,8 +101,8 @@ impl<'a> Uploads<'a> {
         let end = body.length.filter(|_| offset > 0).map(|length| offset.saturating_add(length).saturating_sub(1));
         let range = end.map(|end| format!("{offset}-{end}"));
         let headers: Vec<(&'static str, &str)> =
-            [BYTES].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
-        let request = ApiRequest { headers: &headers, ..self.step("PATCH") };
+            [OCTET_STREAM].into_iter().chain(range.as_deref().map(|range| ("Content-Range", range))).collect();
+        let request = ApiRequest { headers: &headers, ..self.request("PATCH") };
         let response = self.session.upload(&request, &upload.url, body)?;
         // The specification requires a Location here. Without one the location does not change.
         Ok(self.next_location(&response).unwrap_or_else(|_| upload.clone()))
@@ -116,7 +116,7 @@ impl<'a> Uploads<'a> {
         body: &mut RequestBody<'_>,
     ) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
-        let request = ApiRequest { headers: &[BYTES], blob: Some(digest), ..self.step("PUT") };
+        let request = ApiRequest { headers: &[OCTET_STREAM], blob: Some(digest), ..self.request("PUT") };
         let response = self.session.upload(&request, &url, body)?;
         self.stored(&response, digest)
     }
@@ -125,7 +125,8 @@ impl<'a> Uploads<'a> {
     pub(crate) fn put(&self, upload: &Upload, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
         let url = upload.url.with_query(&format!("digest={digest}"));
         // Not repeatable: after a success the upload no longer exists.
-        let request = ApiRequest { headers: &[BYTES], body: Some(bytes), blob: Some(digest), ..self.step("PUT") };
+        let request =
+            ApiRequest { headers: &[OCTET_STREAM], body: Some(bytes), blob: Some(digest), ..self.request("PUT") };
         let response = self.session.send_at(&request, &url, AddressSource::Upload)?;
         self.stored(&response, digest)
     }
@@ -133,7 +134,7 @@ impl<'a> Uploads<'a> {
     /// The number of bytes that the registry has of an upload, and the location to continue at; `None` if that is not
     /// certain.
     pub(crate) fn offset(&self, upload: &Upload) -> Result<Option<(u64, Upload)>, RegistryError> {
-        let request = ApiRequest { is_repeatable: true, ..self.step("GET") };
+        let request = ApiRequest { is_repeatable: true, ..self.request("GET") };
         let response = match self.session.send_at(&request, &upload.url, AddressSource::Upload) {
             // The upload no longer exists, or the registry does not report its progress.
             Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 404 | 405 | 410 | 416)) => {
@@ -150,12 +151,12 @@ impl<'a> Uploads<'a> {
     /// Cancels an upload as a courtesy to the registry. The result is ignored.
     pub(crate) fn cancel(&self, upload: &Upload) {
         if self.session.is_home(self.target.domain(), &upload.url).unwrap_or(false) {
-            self.session.courtesy(&self.step("DELETE"), &upload.url);
+            self.session.send_best_effort(&self.request("DELETE"), &upload.url);
         }
     }
 
-    fn step(&self, method: &'static str) -> ApiRequest<'_> {
-        let (cap, deadline) = (ANSWER_MAX, Some(self.deadline));
+    fn request(&self, method: &'static str) -> ApiRequest<'_> {
+        let (cap, deadline) = (WRITE_RESPONSE_MAX, Some(self.deadline));
         ApiRequest { cap, deadline, ..ApiRequest::new(method, self.target, "", &self.scopes) }
     }
 
@@ -166,13 +167,13 @@ impl<'a> Uploads<'a> {
     }
 
     fn stored(&self, response: &ApiResponse, digest: &Digest) -> Result<(), RegistryError> {
-        let outside = complaint(self.target, response, RegistryErrorKind::Protocol);
+        let protocol_error = response_error(self.target, response, RegistryErrorKind::Protocol);
         if !matches!(response.http.status, 200 | 201 | 204) {
-            return Err(outside(format!("status {} for a blob that was put", response.http.status)));
+            return Err(protocol_error(format!("status {} for a blob that was put", response.http.status)));
         }
-        match contradiction(announced_digest(&response.http).map_err(outside)?, digest) {
+        match other_digest(announced_digest(&response.http).map_err(protocol_error)?, digest) {
             Some(stored) => {
-                let wrong = complaint(self.target, response, RegistryErrorKind::Verification);
+                let wrong = response_error(self.target, response, RegistryErrorKind::Verification);
                 Err(wrong(format!("it says that it stored {stored}, not {digest}")))
             }
             None => Ok(()),

@@ -42,7 +42,7 @@ pub(super) fn narrow(request: &CopyRequest<'_>, top: FetchedManifest) -> Result<
         return Ok(Narrowed::whole(top, Vec::new()));
     }
     if !is_list(&top.media_type) {
-        // A single image is what it is. Its platform is in its configuration, which says nothing about its bytes.
+        // There is nothing to select in a single image.
         let note = "it is one image, so that no platform is selected".to_owned();
         let changes = if wanted.platforms.is_empty() { Vec::new() } else { vec![note] };
         return Ok(Narrowed::whole(top, changes));

@@ -166,7 +166,7 @@ impl InspectNode {
 
     /// The platform, if it is stated.
     pub(crate) fn platform(&self) -> Option<String> {
-        requirements::machine(&self.descriptor).map(ToString::to_string)
+        requirements::known_platform(&self.descriptor).map(ToString::to_string)
     }
 
     /// The kind of manifest, in a few words.

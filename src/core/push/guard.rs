@@ -1,4 +1,4 @@
-//! Publishing a change of a published list: nobody else may have changed it meanwhile. Registries have no
+//! Publishing a change of a published list: no other client may have changed it meanwhile. Registries have no
 //! compare-and-swap, so the tag is looked at just before the PUT and just after it. Two runs that do this at the same
 //! time can still lose a change; shared drafts are for that.
 

@@ -97,7 +97,7 @@ type Platforms = BTreeMap<String, BTreeSet<String>>;
 fn platforms(descriptors: &[Descriptor]) -> Platforms {
     let mut lines = Platforms::new();
     for descriptor in descriptors {
-        let platform = match requirements::machine(descriptor) {
+        let platform = match requirements::known_platform(descriptor) {
             Some(platform) => platform.to_string(),
             None if descriptor.has_platform() => continue,
             None => "-".to_owned(),

@@ -153,12 +153,12 @@ impl<'a> PushPlan<'a> {
         if source == self.target.repository() {
             return Ok(());
         }
-        let mut named: BTreeSet<Digest> = lines_of(&self.list.bytes)?;
+        let mut named: BTreeSet<Digest> = child_digests(&self.list.bytes)?;
         let mut nested = Vec::new();
         // An index precedes its nested indexes.
         for inner in &form.nested {
             if named.remove(&inner.digest) {
-                named.extend(lines_of(&inner.raw)?);
+                named.extend(child_digests(&inner.raw)?);
                 nested.push(inner);
             }
         }
@@ -226,7 +226,7 @@ impl<'a> PushPlan<'a> {
 }
 
 impl<'a> PlannedManifest<'a> {
-    /// One that the list names, or that is to be had by what it names.
+    /// A manifest that the list names, or that can be reached from one that it names.
     pub(crate) fn new(
         reference: Reference,
         media_type: &'a str,
@@ -240,8 +240,8 @@ impl<'a> PlannedManifest<'a> {
 }
 
 /// The children of a list.
-fn lines_of(list: &[u8]) -> Result<BTreeSet<Digest>, CommandError> {
-    Ok(Index::decode(list)?.manifests.into_iter().map(|line| line.digest).collect())
+fn child_digests(list: &[u8]) -> Result<BTreeSet<Digest>, CommandError> {
+    Ok(Index::decode(list)?.manifests.into_iter().map(|child| child.digest).collect())
 }
 
 #[cfg(test)]

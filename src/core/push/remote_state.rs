@@ -312,7 +312,7 @@ impl StateReader<'_> {
         }
     }
 
-    /// One that cannot be looked for is sent.
+    /// A referrer that cannot be checked is sent.
     fn referrer(&self, referrer: &PlannedManifest<'_>) -> Result<Option<Digest>, CommandError> {
         let Some(digest) = referrer.reference.digest() else { return Ok(None) };
         let by_digest = ManifestName::Digest(digest.clone());

@@ -191,7 +191,7 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
         }
         let tag = ManifestName::Tag(referrers::tag(digest));
         let Some(served) = self.search.manifest(place, &tag)? else { return Ok(Vec::new()) };
-        // A tag of this name that serves something else is nobody's list of referrers.
+        // A tag of this name that serves something else is no list of referrers.
         if ManifestKind::of(&served.media_type) != Some(ManifestKind::List) {
             return Ok(Vec::new());
         }

@@ -92,7 +92,7 @@ impl ParentIndex<'_> {
         let is_index = |line: &Descriptor| ManifestKind::of(&line.media_type) == Some(ManifestKind::List);
         let is_wanted = |line: &Descriptor| {
             // A descriptor without a platform may be an image, or a referrer of one.
-            is_index(line) || !names_machine(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
+            is_index(line) || !has_known_platform(line) || line.platform.as_ref().is_none_or(|own| picks(wanted, own))
         };
         let known = || index.manifests.iter().filter(|line| !is_unknown(line));
         let images = known().filter(|line| attested(line).is_none() && is_wanted(line));
@@ -111,7 +111,7 @@ impl ParentIndex<'_> {
 }
 
 /// Whether a descriptor names a platform.
-fn names_machine(line: &Descriptor) -> bool {
+fn has_known_platform(line: &Descriptor) -> bool {
     let is_unknown = |own: &Platform| own.os == "unknown" || own.architecture == "unknown";
     line.has_platform() && !line.platform.as_ref().is_some_and(is_unknown)
 }

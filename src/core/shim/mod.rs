@@ -84,16 +84,16 @@ pub struct Machine {
 /// A shim, and what calls of `docker` on this machine run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// The file of the shim; none where there is none.
+    /// The file of the shim; `None` if it is not installed.
     pub shim: Option<PathBuf>,
-    /// The docker that it passes everything else to; none where there is none behind it on the PATH.
+    /// The docker that it passes everything else to; `None` if there is none behind it on the PATH.
     pub docker: Option<PathBuf>,
-    /// The callers of `docker`, and whether they run the shim. The first is whoever asks.
+    /// The callers of `docker`, and whether they run the shim. The first is the shell of this command.
     pub callers: Vec<Caller>,
 }
 
 impl Status {
-    /// Whether a call of `docker` by whoever asks runs the shim.
+    /// Whether a call of `docker` from the shell of this command runs the shim.
     pub fn is_reached(&self) -> bool {
         self.callers.first().is_some_and(|caller| caller.reach == Reach::Yes)
     }

@@ -11,7 +11,7 @@ const SYSTEMD: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 /// The PATH of a job in a user's crontab (crontab(5)).
 const CRONTAB: &str = "/usr/bin:/bin";
 
-/// Somebody who calls `docker`.
+/// A caller of `docker`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Who: `sudo`.
@@ -35,7 +35,7 @@ pub enum Reach {
     Unknown(PathBuf),
 }
 
-/// Every caller that is asked about, whoever asks first.
+/// All callers, the shell of this command first.
 pub(super) fn callers(machine: &Machine, shim: Option<&Path>) -> Vec<Caller> {
     let known = |name, path: Vec<PathBuf>| {
         let reach = reach(&path, shim);

@@ -151,7 +151,7 @@ impl AppliedChanges<'_> {
 /// Stages a list with all its files, synced. Only the rename to its name is left.
 pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Result<PathBuf, StoreError> {
     let staged = lock.staging()?.join("list");
-    directory::make(paths, &staged)?;
+    directory::create_checked(paths, &staged)?;
     for (name, bytes) in files {
         write_file(&staged.join(name), bytes)?;
     }
@@ -162,7 +162,7 @@ pub(super) fn stage_directory(paths: &Paths, lock: &Lock, files: &Files) -> Resu
 /// Renames a staged list to its name.
 pub(super) fn place_directory(paths: &Paths, staged: &Path, target: &Path) -> Result<(), StoreError> {
     fs::rename(staged, target).map_err(StoreError::io(PLACE, target))?;
-    let synced = directory::sync(paths.root()).and_then(|()| directory::sync_above(paths.root()));
+    let synced = directory::sync(paths.root()).and_then(|()| directory::sync_parent(paths.root()));
     synced.inspect_err(|_| {
         let _ = fs::rename(target, staged);
     })

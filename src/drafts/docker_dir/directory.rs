@@ -13,33 +13,33 @@ use crate::drafts::docker_dir::paths::Paths;
 /// The maximum number of files in a folder. Docker takes seconds for a list of a thousand.
 const NAMES_LIMIT: usize = 100_000;
 
-/// Creates a folder of ours and those above it. Checks those that exist.
-pub(super) fn make(paths: &Paths, path: &Path) -> Result<(), StoreError> {
-    // The user may keep the store elsewhere, behind a symbolic link. What is below is ours alone.
+/// Creates a folder that this program manages, and its parents. Checks those that exist.
+pub(super) fn create_checked(paths: &Paths, path: &Path) -> Result<(), StoreError> {
+    // The root of the store may be a symbolic link. The folders below it may not.
     if path == paths.root() {
-        return make_followed(path);
+        return create_following_links(path);
     }
-    above(path).map_or(Ok(()), |above| make(paths, above))?;
+    parent(path).map_or(Ok(()), |parent| create_checked(paths, parent))?;
     if checked_access::directory(path)?.is_none() {
-        make_one(path)?;
+        create_one(path)?;
         checked_access::directory(path)?;
     }
     Ok(())
 }
 
-fn make_followed(path: &Path) -> Result<(), StoreError> {
+fn create_following_links(path: &Path) -> Result<(), StoreError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => above(path).map_or(Ok(()), make_followed)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => parent(path).map_or(Ok(()), create_following_links)?,
         // Creating it reports the error.
         _ => {}
     }
-    make_one(path)?;
+    create_one(path)?;
     fs::metadata(path).map(drop).map_err(StoreError::io("create", path))
 }
 
-/// Creates one folder with docker's mode, and syncs the folder above. Another process may create it first.
-fn make_one(path: &Path) -> Result<(), StoreError> {
+/// Creates one folder with docker's mode, and syncs its parent. Another process may create it first.
+fn create_one(path: &Path) -> Result<(), StoreError> {
     #[cfg_attr(not(unix), allow(unused_mut, reason = "modes are unix's"))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -48,21 +48,21 @@ fn make_one(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made.map_err(StoreError::io("create", path))?,
     }
-    above(path).map_or(Ok(()), sync)
+    parent(path).map_or(Ok(()), sync)
 }
 
 /// The folder that contains a path; the working directory for a bare name.
-fn above(path: &Path) -> Option<&Path> {
-    path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
 /// Syncs a folder. Filesystems that cannot sync one answer `InvalidInput` or `Unsupported`, and need no sync.
 pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
-    synced(File::open(path).and_then(|directory| directory.sync_all()), path)
+    ignore_unsupported(File::open(path).and_then(|directory| directory.sync_all()), path)
 }
 
 /// The result of a sync of the folder at `path`.
-pub(super) fn synced(done: io::Result<()>, path: &Path) -> Result<(), StoreError> {
+pub(super) fn ignore_unsupported(done: io::Result<()>, path: &Path) -> Result<(), StoreError> {
     match done {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         done => done.map_err(StoreError::io("sync", path)),
@@ -70,8 +70,8 @@ pub(super) fn synced(done: io::Result<()>, path: &Path) -> Result<(), StoreError
 }
 
 /// Syncs the folder that contains `path`.
-pub(super) fn sync_above(path: &Path) -> Result<(), StoreError> {
-    above(path).map_or(Ok(()), sync)
+pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
+    parent(path).map_or(Ok(()), sync)
 }
 
 /// The identity of a folder, which a rename keeps: its inode and, because inodes are reused, its time of birth.

@@ -93,7 +93,7 @@ impl Folder {
     /// Syncs the folder.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         #[cfg(unix)]
-        return directory::synced(self.handle.sync_all(), &self.path);
+        return directory::ignore_unsupported(self.handle.sync_all(), &self.path);
         #[cfg(not(unix))]
         directory::sync(&self.path)
     }

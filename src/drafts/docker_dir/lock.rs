@@ -40,7 +40,7 @@ impl Lock {
         limit: Option<Duration>,
     ) -> Result<Lock, StoreError> {
         let path = paths.lock(name);
-        directory::make(paths, &paths.locks())?;
+        directory::create_checked(paths, &paths.locks())?;
         let begun = Instant::now();
         let mut is_told = false;
         let mut file = loop {
@@ -69,13 +69,13 @@ impl Lock {
 
     /// The directory for staged files. Created if it does not exist.
     pub(super) fn staging(&self) -> Result<&Path, StoreError> {
-        directory::make(&self.paths, &self.staging)?;
+        directory::create_checked(&self.paths, &self.staging)?;
         Ok(&self.staging)
     }
 
     /// The path that a removed directory is moved to: that of the staging directory, which must not exist then.
     pub(super) fn away(&self) -> Result<&Path, StoreError> {
-        directory::make(&self.paths, &self.paths.staging_area())?;
+        directory::create_checked(&self.paths, &self.paths.staging_area())?;
         Ok(&self.staging)
     }
 

@@ -1,4 +1,4 @@
-//! Drafts in the store by their directories, whoever made them. See `store-format.md`, "Names that docker mixes" and
+//! Drafts in the store by their directories, those of docker too. See `store-format.md`, "Names that docker mixes" and
 //! "What does not belong".
 
 use std::time::SystemTime;

@@ -29,7 +29,7 @@ struct StagedSidecar {
 
 impl StagedSidecar {
     fn new(paths: &Paths, name: &str, sidecar: &Sidecar) -> Result<StagedSidecar, StoreError> {
-        directory::make(paths, &paths.sidecars())?;
+        directory::create_checked(paths, &paths.sidecars())?;
         let path = paths.sidecar(name);
         let before = match checked_access::read(&path, checked_access::FILE_LIMIT) {
             Ok((bytes, _)) => Some(bytes),

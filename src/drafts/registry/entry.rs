@@ -219,7 +219,7 @@ fn by_tag(tag: &str, expected: Expected<'_>, image: &Descriptor) -> Result<Entry
         Expected::Run(list, run) => {
             let TagParts { key, .. } = TagParts::of(tag).ok_or(EntryError::Elsewhere)?;
             let derived = image.platform.as_ref().and_then(SharedKey::of).filter(|own| own.tag_part() == key);
-            let key = derived.unwrap_or_else(|| SharedKey::said(key));
+            let key = derived.unwrap_or_else(|| SharedKey::unchecked(key));
             Ok(EntryName { list: list.to_owned(), run: run.map(str::to_owned), key })
         }
     }
@@ -237,7 +237,7 @@ fn labels(annotations: &BTreeMap<String, String>) -> Result<(EntryName, Option<u
         None => return Err(EntryError::Unlabelled),
     }
     let required = |name: &'static str| annotations.get(name).cloned().ok_or(DocumentError::Missing(name));
-    let key = SharedKey::said(required(KEY)?);
+    let key = SharedKey::unchecked(required(KEY)?);
     let wrong = EntryError::Shape("its annotation org.docker-manifest.draft.attempt is no number");
     let attempt = annotations.get(ATTEMPT).map(|text| text.parse().map_err(|_| wrong)).transpose()?;
     Ok((EntryName { list: required(LIST)?, run: annotations.get(RUN).cloned(), key }, attempt))
@@ -280,7 +280,7 @@ fn check_descriptor(line: &Descriptor) -> Result<(), EntryError> {
     Ok(())
 }
 
-/// Whether an image is for the platform that a key says. A name that somebody chose fits every image.
+/// Whether an image is for the platform that a key says. A name that a user chose fits every image.
 fn check_key(key: &SharedKey, image: &Descriptor) -> Result<(), EntryError> {
     let own = image.platform.as_ref().and_then(SharedKey::of);
     if !key.is_platform() || own.as_ref() == Some(key) {

@@ -28,7 +28,7 @@ const NO_RUN: &str = "0";
 /// How many numbers of a Windows version are its build.
 const BUILD_NUMBERS: usize = 3;
 
-/// Which entry of a list this is: a platform (`linux/arm64`), or a name that somebody gave it.
+/// Which entry of a list this is: a platform (`linux/arm64`), or a name that a user chose.
 ///
 /// A platform has a slash, and a name has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,7 @@ impl SharedKey {
         Some(SharedKey(key))
     }
 
-    /// A key that somebody chose.
+    /// A key that a user chose.
     ///
     /// # Errors
     /// Other characters than `a-z`, `A-Z`, `0-9`, `_` and `-`, more than 64 of them, and what would be taken for the
@@ -69,13 +69,13 @@ impl SharedKey {
             return Err("a key has up to 64 characters");
         }
         if is_like_a_platform(name) {
-            return Err("that is the key of a platform, which an image of it has without --key");
+            return Err("this key is reserved for a platform; leave --key out");
         }
         Ok(SharedKey(name.to_owned()))
     }
 
-    /// A key as an entry says it; what is wrong with it shows when it is compared with the tag.
-    pub(super) fn said(text: String) -> SharedKey {
+    /// The key in an entry, which is not checked here: it is compared with the tag later.
+    pub(super) fn unchecked(text: String) -> SharedKey {
         SharedKey(text)
     }
 

@@ -189,7 +189,9 @@ impl Reader<'_> {
                         text::Fault::NoDigest => {
                             BuildOutputError::NoDigest { place: place.clone(), name: line.clone() }
                         }
-                        text::Fault::Other => BuildOutputError::Digest { member: place.clone(), text: line.clone() },
+                        text::Fault::NotAReference => {
+                            BuildOutputError::Digest { member: place.clone(), text: line.clone() }
+                        }
                     })?;
                     self.output.images.push(BuiltImage { reference, place });
                 }

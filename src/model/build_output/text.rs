@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::reference::Reference;
 
-/// The text of a file, without the mark that some systems put before it.
+/// The text of a file, without a UTF-8 byte order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, BuildOutputError> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(BuildOutputError::Utf16);
@@ -27,7 +27,7 @@ pub(super) fn read(text: &str, selection: &Selection<'_>) -> Result<BuildOutput,
     for (number, line) in &lines {
         let place = if lines.len() == 1 { String::new() } else { format!("line {number}") };
         let reference = image(line, selection).map_err(|fault| match fault {
-            Fault::Other => BuildOutputError::Line { line: *number, text: (*line).to_owned() },
+            Fault::NotAReference => BuildOutputError::Line { line: *number, text: (*line).to_owned() },
             Fault::NoDigest => BuildOutputError::NoDigest { place: format!("line {number}"), name: (*line).to_owned() },
         })?;
         images.push(BuiltImage { reference, place });
@@ -35,12 +35,12 @@ pub(super) fn read(text: &str, selection: &Selection<'_>) -> Result<BuildOutput,
     Ok(BuildOutput { images, ..BuildOutput::default() })
 }
 
-/// What a line can lack.
+/// Why a line is not an image reference with a digest.
 pub(super) enum Fault {
     /// It is a reference, and has no digest.
     NoDigest,
-    /// It is no name of an image.
-    Other,
+    /// It is no reference.
+    NotAReference,
 }
 
 /// `sha256:H`, `reg/app@sha256:H`, `reg/app:1@sha256:H`, or `H  reg/app:1`.
@@ -52,20 +52,20 @@ pub(super) fn image(line: &str, selection: &Selection<'_>) -> Result<Reference, 
     if let Some((hex, name)) = line.split_once(' ') {
         let name = name.trim_start();
         let name = name.strip_prefix('*').unwrap_or(name);
-        let digest = format!("sha256:{hex}").parse::<Digest>().map_err(|_| Fault::Other)?;
-        let named = Reference::parse(name).map_err(|_| Fault::Other)?;
+        let digest = format!("sha256:{hex}").parse::<Digest>().map_err(|_| Fault::NotAReference)?;
+        let named = Reference::parse(name).map_err(|_| Fault::NotAReference)?;
         return if named.digest().is_none_or(|own| *own == digest) {
             Ok(named.repository().at_digest(&digest))
         } else {
-            Err(Fault::Other)
+            Err(Fault::NotAReference)
         };
     }
-    // Without this a digest that is cut off would be an image with the name of the algorithm.
+    // Otherwise `sha256:abc`, a digest that is cut off, would be the image `sha256` with the tag `abc`.
     let is_cut_off = ["sha256:", "sha384:", "sha512:"].iter().any(|algorithm| line.starts_with(algorithm));
     match Reference::parse(line) {
-        Ok(_) if is_cut_off => Err(Fault::Other),
+        Ok(_) if is_cut_off => Err(Fault::NotAReference),
         Ok(named) => named.digest().map(|digest| named.repository().at_digest(digest)).ok_or(Fault::NoDigest),
-        Err(_) => Err(Fault::Other),
+        Err(_) => Err(Fault::NotAReference),
     }
 }
 
@@ -74,24 +74,24 @@ fn is_spec(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("manifests:"))
 }
 
-/// The images of a file for `apply`, each of which has to have its digest, as `export` writes them.
+/// Reads the images of a file for `apply`. Every image must have a digest, as in what `export` writes.
 pub(super) fn of_spec(text: &str) -> Result<BuildOutput, BuildOutputError> {
-    let read = spec::parse(text, "from", Dialect::Ours, &|_| None);
+    let read = spec::parse(text, "from", Dialect::Native, &|_| None);
     let specs = read.map_err(|error| BuildOutputError::Spec(error.to_string()))?.specs;
-    let (mut output, mut says_more) = (BuildOutput::default(), false);
+    let (mut output, mut has_ignored_fields) = (BuildOutput::default(), false);
     for Spec { manifests, .. } in specs {
         for (at, entry) in manifests.iter().enumerate() {
             let place = format!("image {} of `manifests`", at + 1);
             let Some(digest) = entry.image.digest() else {
                 return Err(BuildOutputError::NoDigest { place, name: entry.image.to_string() });
             };
-            says_more |= *entry != spec::SpecEntry::new(entry.image.clone());
+            has_ignored_fields |= *entry != spec::SpecEntry::new(entry.image.clone());
             let reference = entry.image.repository().at_digest(digest);
             output.images.push(BuiltImage { reference, place });
         }
     }
-    if says_more {
-        output.notes.push("what it says of its images beside their digests is not read; apply reads all of it".into());
+    if has_ignored_fields {
+        output.notes.push("only the digests are used, and other fields are ignored; apply reads all of them".into());
     }
     Ok(output)
 }

@@ -56,18 +56,18 @@ fn manifest_tool_skips_unknown_keys_and_we_warn() {
 
 #[test]
 fn apply_refuses_unknown_keys_but_for_the_users_own() {
-    let refused = read(STRAY, Dialect::Ours).unwrap_err();
+    let refused = read(STRAY, Dialect::Native).unwrap_err();
     assert_eq!(refused, "f:2:1: unknown key `variant` in a spec; it belongs in `platform`");
     let without = |lines: &[&str]| lines.iter().fold(STRAY.to_owned(), |text, line| text.replace(line, ""));
-    let refused = read(&without(&["variant: v7\n", "  sha: abc\n"]), Dialect::Ours).unwrap_err();
+    let refused = read(&without(&["variant: v7\n", "  sha: abc\n"]), Dialect::Native).unwrap_err();
     // Not `osversion: 1809`: no host matches that.
     let expected = "f:5:43: unknown key `version` in `platform`; leave it out: an image says its own version";
     assert_eq!(refused, expected);
-    let parsed = read(&without(&["variant: v7\n", "  sha: abc\n", ", version: 1809"]), Dialect::Ours).unwrap();
+    let parsed = read(&without(&["variant: v7\n", "  sha: abc\n", ", version: 1809"]), Dialect::Native).unwrap();
     assert_eq!(warnings(&parsed), [""; 0]);
     let everywhere = "{image: l, x-: 1, manifests: [{image: i, x-a: [], platform: {os: linux, x-b: {}}}]}";
-    assert!(read(everywhere, Dialect::Ours).is_ok());
-    assert!(read(&everywhere.replace("x-b", "X-b"), Dialect::Ours).is_err());
+    assert!(read(everywhere, Dialect::Native).is_ok());
+    assert!(read(&everywhere.replace("x-b", "X-b"), Dialect::Native).is_err());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_version_that_no_host_has_is_warned_of() {
         ("{os: windows, architecture: amd64, osVersion: 10.0.}", 59, "10.0."),
         ("windows/amd64:1809", 13, "1809"),
     ] {
-        for dialect in [Dialect::Ours, Dialect::ManifestTool] {
+        for dialect in [Dialect::Native, Dialect::ManifestTool] {
             let parsed = read(&spec(platform), dialect).unwrap();
             let expected = format!(
                 "f:4:{column}: `osversion`: \"{version}\" is not a version such as 10.0.17763.1, so no host will match it"
@@ -89,7 +89,7 @@ fn a_version_that_no_host_has_is_warned_of() {
         }
     }
     for version in ["10.0", "10.0.17763.2300", "''"] {
-        let parsed = read(&spec(&format!("{{os: windows, osversion: {version}}}")), Dialect::Ours).unwrap();
+        let parsed = read(&spec(&format!("{{os: windows, osversion: {version}}}")), Dialect::Native).unwrap();
         assert_eq!(warnings(&parsed), [""; 0], "{version}");
     }
 }
@@ -99,7 +99,7 @@ fn an_empty_field_comes_from_the_image_by_manifest_tools_rules() {
     let text = "{image: l, manifests: [{image: i, platform: {variant: '', osversion: \"\", osfeatures: []}}]}";
     let without = |dialect| read(text, dialect).unwrap().specs[0].manifests[0].without;
     assert_eq!(without(Dialect::ManifestTool), Without::default());
-    assert_eq!(without(Dialect::Ours), Without { variant: true, os_version: true, os_features: true });
+    assert_eq!(without(Dialect::Native), Without { variant: true, os_version: true, os_features: true });
 }
 
 #[test]

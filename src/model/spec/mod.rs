@@ -165,7 +165,7 @@ const TEXT_MAX: usize = 16 << 20;
 pub enum Dialect {
     /// Our rules. An unknown key is an error, unless it begins with `x-`. A field that is set to empty is published
     /// empty.
-    Ours,
+    Native,
     /// manifest-tool's rules. Unknown keys are skipped with a warning. A field that is set to empty comes from the
     /// image.
     ManifestTool,

@@ -50,7 +50,7 @@ fn what_is_written_empty_is_published_empty() {
     let entry = |platform: &str| {
         let env = |name: &str| (name == "V").then(String::new);
         let text = format!("image: l\nmanifests:\n- image: i\n  platform: {platform}\n");
-        parse(&text, "f", Dialect::Ours, &env).unwrap().specs.remove(0).manifests.remove(0)
+        parse(&text, "f", Dialect::Native, &env).unwrap().specs.remove(0).manifests.remove(0)
     };
     let all = Without { variant: true, os_version: true, os_features: true };
     assert_eq!(entry("{os: linux, variant: \"\", os.version: '', osFeatures: []}").without, all);

@@ -200,7 +200,7 @@ impl Reader<'_> {
         // empty field from a missing one.
         let is_empty = |key: &str| {
             let is_written_empty = members.get(key).is_some_and(|id| self.tree.node(*id).is_written_empty());
-            is_written_empty && self.dialect == Dialect::Ours
+            is_written_empty && self.dialect == Dialect::Native
         };
         let without = Without {
             variant: is_empty("variant") && platform.variant.is_empty(),

@@ -169,8 +169,8 @@ impl<'t> Reader<'t> {
         };
         match self.dialect {
             Dialect::ManifestTool => self.warn(fault(Advice::Skipped)),
-            Dialect::Ours if is_own => {}
-            Dialect::Ours => return Err(fault(Advice::for_key(key, shape.keys))),
+            Dialect::Native if is_own => {}
+            Dialect::Native => return Err(fault(Advice::for_key(key, shape.keys))),
         }
         Ok(())
     }

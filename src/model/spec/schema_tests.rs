@@ -33,7 +33,7 @@ fn document() -> Value {
 
 /// The parser's result; JSON is YAML.
 fn parser(value: &Value) -> Result<(), String> {
-    super::parse(&value.to_string(), "json", super::Dialect::Ours, &|_| None)
+    super::parse(&value.to_string(), "json", super::Dialect::Native, &|_| None)
         .map(|_| ())
         .map_err(|error| error.to_string())
 }

@@ -13,7 +13,7 @@ pub(super) fn environment(name: &str) -> Option<String> {
 }
 
 pub(super) fn read(text: &str) -> Result<Vec<Spec>, SpecError> {
-    parse(text, "spec.yaml", Dialect::Ours, &environment).map(|parsed| parsed.specs)
+    parse(text, "spec.yaml", Dialect::Native, &environment).map(|parsed| parsed.specs)
 }
 
 pub(super) fn one(text: &str) -> Spec {

@@ -179,7 +179,7 @@ fn the_file_in_the_documentation_can_be_read() {
     let lines = page[begin..].lines().take_while(|line| line.starts_with("    "));
     let text: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
     let version = |name: &str| (name == "VERSION").then(|| "1.2.3".into());
-    let parsed = docker_manifest::model::spec::parse(&text, "specs.md", Dialect::Ours, &version);
+    let parsed = docker_manifest::model::spec::parse(&text, "specs.md", Dialect::Native, &version);
     let parsed = parsed.unwrap_or_else(|error| panic!("{error}\n{}", error.excerpt()));
     assert_eq!(parsed.warnings, []);
     let [spec] = parsed.specs.as_slice() else { panic!("{} documents", parsed.specs.len()) };

@@ -357,7 +357,7 @@ impl BlobTransfer<'_> {
     /// One attempt, from the upload's position on.
     fn attempt(&mut self, source: &mut dyn BlobReader) -> Result<(), CopyFault> {
         // Waits for the target's rate limit before the source is opened, because an open source does not wait.
-        drop(self.session.enter(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
+        drop(self.session.acquire(self.target.domain(), self.deadline).map_err(CopyFault::target)?);
         // Begun before the source is opened, so that the login at the target happens before any data is read.
         let upload = match self.upload.take() {
             Some(upload) => upload,
