@@ -27,6 +27,12 @@ pub trait ContentSource: Sync {
     /// The repository, if the source is one. A registry can mount its blobs, and resume a download.
     fn repository(&self) -> Option<&Repository>;
 
+    /// Whether the blob is there. A layout reads it, because a file of that name may hold anything.
+    ///
+    /// # Errors
+    /// A place that cannot be read, and in a layout other bytes.
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
+
     /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag may.
     ///
     /// # Errors
@@ -108,6 +114,12 @@ pub trait ContentSink: Sync {
     /// # Errors
     /// A place that cannot be written.
     fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError>;
+
+    /// The place as it is now, to be read.
+    ///
+    /// # Errors
+    /// A place that cannot be read.
+    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError>;
 
     /// Completes a copy that publishes no name.
     ///

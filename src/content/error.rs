@@ -127,6 +127,11 @@ impl LayoutError {
         matches!(self, LayoutError::NoBlob { .. })
     }
 
+    /// Whether bytes have another digest than their name.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, LayoutError::Damaged { .. })
+    }
+
     /// What scripts see of it: its kind, and the path that it is about.
     pub fn describe(&self) -> (FailureKind, &Path) {
         match self {

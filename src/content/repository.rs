@@ -49,6 +49,11 @@ impl ContentSource for RegistryRepository<'_> {
         Some(self.reference.repository())
     }
 
+    /// One request (HEAD).
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        Ok(self.registry.has_blob(self.own(), blob.digest)?)
+    }
+
     /// One request a page; `None` where the registry has no referrers API.
     fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
         Ok(self.registry.referrer_descriptors(self.own(), subject, most)?)
@@ -124,6 +129,10 @@ impl ContentSink for RegistryRepository<'_> {
             is_listed |= self.registry.put_manifest(self.own(), &name, media_type, bytes)?.is_referrer;
         }
         Ok(is_listed)
+    }
+
+    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
+        Ok(Box::new(*self))
     }
 
     fn finish(&self) -> Result<(), ContentError> {

@@ -381,3 +381,31 @@ fn a_layout_with_too_many_referrers_is_refused() {
     assert!(!has_written(&fixture.to));
     fixture.works("--referrers drop oci-layout://dir:1 @app");
 }
+
+/// A GET of each name and manifest, and a HEAD of each blob, the referrers' too. Of a layout every file is read.
+#[test]
+fn verify_reads_back_what_was_copied() {
+    let fixture = Fixture::new();
+    let signed = Signed::new();
+    signed.put(&fixture.from, "app");
+    // The index and cosign's tag; five manifests of the index, four referrers and cosign's manifest; each image has a
+    // configuration and two layers, attestations too, and the referrers share one configuration with cosign.
+    let verified = json!({"names": 2, "manifests": 10, "blobs": 18});
+    for target in ["oci-layout://dir", "oci-archive:./a.tar", "@app"] {
+        let copied = fixture.works(&format!("--referrers all --verify --format json %app:1 {target}"));
+        let told: Value = serde_json::from_slice(&copied.stdout).expect("JSON");
+        assert_eq!(told["verified"], verified, "{target}");
+        assert!(copied.err().contains("verified: 2 names, 10 manifests, 18 blobs"), "{}", copied.err());
+    }
+    let all = lines(&fixture.to);
+    let after = all.iter().rposition(|line| line.starts_with("PUT ")).expect("a push") + 1;
+    let heads = all[after..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
+    let gets = all[after..].iter().filter(|line| line.starts_with("GET ")).count();
+    assert_eq!((gets, heads, all.len() - after), (12, 18, 30), "{all:#?}");
+    let blob = testkit::image::sha256(b"signature");
+    fixture.to.fault(Rule::on("HEAD", &format!("/blobs/{blob}")).always(), Fault::status(404));
+    let failed = fixture.copy("--referrers all --verify %app:1 @app");
+    assert_eq!(failed.code, 1);
+    let expected = format!("published, but not served as it was sent: the blob {}@{blob}", fixture.to.name("app"));
+    assert!(failed.err().contains(&expected), "{}", failed.err());
+}

@@ -28,7 +28,7 @@ pub(super) const COPY: &str = "\
 {name} copy --verbose alpine:3 registry.example.com/mirror/alpine
 {name} copy registry.example.com/app:1 oci-layout://build/app
 {name} copy --dry-run oci-archive:./app.tar registry.example.com/app:1
-{name} copy --referrers all registry.example.com/app:1 oci-archive:./app.tar:1
+{name} copy --referrers all --verify registry.example.com/app:1 oci-archive:./app.tar:1
 {name} copy --referrer-type application/spdx+json registry.example.com/app:1 oci:./sboms:1
 {name} copy --platform linux/arm64 --attestations drop registry.example.com/app:1 oci:./arm64:1
 {name} copy --format json --jobs 4 --retries 5 --timeout 2m ocidir://app:1 registry.example.com/app

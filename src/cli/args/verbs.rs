@@ -177,6 +177,9 @@ pub struct Copy {
     /// Only referrers of this artifact type
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
     pub referrer_types: Vec<String>,
+    /// Read back every manifest, and look for every blob, after the copy
+    #[arg(long)]
+    pub verify: bool,
     /// Show what would be sent, but send nothing
     #[arg(long)]
     pub dry_run: bool,

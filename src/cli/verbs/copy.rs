@@ -39,6 +39,7 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         wanted: &args.sources.filter(),
         referrers: &ReferrerFilter { policy: args.referrers, types: args.referrer_types.clone() },
         dry_run: args.dry_run,
+        verify: args.verify,
         verbose: args.verbose,
         jobs: registry.jobs(),
         reporter: &reporter,

@@ -34,7 +34,7 @@ use crate::sync::lock;
 pub use name::{LayoutKind, LayoutName};
 
 use archive_sink::ArchiveSink;
-use directory_sink::DirectorySink;
+use directory_sink::{DirectorySink, hash};
 
 /// The maximum size of a manifest and of `index.json`, in bytes: that of registries.
 const DOCUMENT_MAX: u64 = 4 << 20;
@@ -227,6 +227,17 @@ impl ContentSource for Layout {
         None
     }
 
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        let Some((file, size)) = self.files.open(&blob_name(blob.digest))? else { return Ok(false) };
+        let path = self.files.path();
+        let found = hash(file, blob.digest).map_err(LayoutError::io("read", path))?;
+        if found == *blob.digest && blob.size.is_none_or(|wanted| wanted == size) {
+            return Ok(true);
+        }
+        let why = format!("it has {size} bytes with the digest {found}");
+        Err(LayoutError::Damaged { path: path.to_owned(), digest: blob.digest.clone(), why }.into())
+    }
+
     fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
         Ok(Some(self.referrers_of(subject, most)?))
     }
@@ -301,6 +312,7 @@ impl BlobReader for LayoutBlob<'_> {
 
 /// A layout to write to.
 pub struct LayoutSink {
+    name: LayoutName,
     place: Place,
     /// Referrers that were written.
     unlisted: Mutex<Unlisted>,
@@ -325,7 +337,7 @@ impl LayoutSink {
                 return Err(LayoutError::NotALayout { path: name.path.clone(), why });
             }
         };
-        Ok(LayoutSink { place, unlisted: Mutex::default() })
+        Ok(LayoutSink { name: name.clone(), place, unlisted: Mutex::default() })
     }
 
     /// What is there already.
@@ -438,6 +450,10 @@ impl ContentSink for LayoutSink {
         self.write_bytes(referrer.digest, referrer.bytes)?;
         lock(&self.unlisted).add(referrer);
         Ok(true)
+    }
+
+    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
+        Ok(Box::new(Layout::open(&self.name)?))
     }
 
     fn finish(&self) -> Result<(), ContentError> {

@@ -17,6 +17,8 @@ use crate::core::copy::outcome::{CopiedManifest, CopyOutcome};
 use crate::core::copy::referrers::Along;
 use crate::core::copy::walk::{Walk, Walked};
 use crate::core::error::CommandError;
+use crate::core::push::outcome::Verified;
+use crate::core::push::read_back::ReadBack;
 use crate::core::push::remote_state::is_read_refused;
 use crate::core::push::reporter::{PushReporter, TransferProgress};
 use crate::core::request::{ReferrerFilter, SourceFilter};
@@ -52,6 +54,8 @@ pub(crate) struct CopyRequest<'a> {
     pub(crate) referrers: &'a ReferrerFilter,
     /// Whether nothing is sent.
     pub(crate) dry_run: bool,
+    /// Whether what was copied is read back.
+    pub(crate) verify: bool,
     /// Whether each step is reported.
     pub(crate) verbose: bool,
     /// The maximum number of concurrent operations.
@@ -94,6 +98,9 @@ impl CopyRequest<'_> {
             } else {
                 let published = self.sink.publish(&name, &top.media_type, &top.bytes);
                 published.map_err(|error| self.not_put(&name, &top.media_type, error))?;
+            }
+            if self.verify {
+                outcome.verified = Some(self.read_back(&name, &top.digest, &along)?);
             }
         }
         outcome.manifests = manifests(&walk, is_named);
@@ -160,6 +167,20 @@ impl CopyRequest<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Reads back what was copied, and what was there already.
+    fn read_back(&self, name: &ManifestName, top: &Digest, along: &Along) -> Result<Verified, CommandError> {
+        let source = self.sink.written()?;
+        let place = self.sink.repository().map_or_else(|| self.to.clone(), ToString::to_string);
+        let read_back = ReadBack { source: &*source, place: &place, jobs: self.jobs };
+        let names: Vec<(ManifestName, Digest)> =
+            [(name.clone(), top.clone())].into_iter().chain(along.names()).collect();
+        read_back.names(&names)?;
+        let (manifests, blobs) = read_back.contents([top.clone()].into_iter().chain(along.digests()).collect())?;
+        let names = names.len();
+        self.reporter.note(&format!("verified: {names} names, {manifests} manifests, {blobs} blobs"));
+        Ok(Verified { names, manifests, blobs })
     }
 
     /// Sends the manifests that others name, then what refers to them. Returns warnings.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::content::registry::FetchedManifest;
 use crate::core::copy::CopyRequest;
 use crate::core::copy::walk::Walked;
+use crate::core::push::outcome::Verified;
 use crate::core::referrers::FoundReferrer;
 use crate::digest::Digest;
 use crate::sanitize;
@@ -40,6 +41,9 @@ pub(crate) struct CopyOutcome {
     /// The referrers of an index of which only a part was copied.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) left_behind: Vec<CopiedReferrer>,
+    /// What was read back with `--verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<Verified>,
     /// One line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
@@ -147,6 +151,7 @@ impl CopyOutcome {
             blobs: CopiedBlobs::default(),
             referrers: Vec::new(),
             left_behind: Vec::new(),
+            verified: None,
             warnings: Vec::new(),
             requests: 0,
         }

@@ -167,6 +167,17 @@ impl Along {
         self.found.iter().filter(|referrer| !self.present.contains(&referrer.digest))
     }
 
+    /// The tags that they have in the target.
+    pub(super) fn names(&self) -> impl Iterator<Item = (ManifestName, Digest)> {
+        let name = |found: &Found, tag: &String| (ManifestName::Tag(tag.clone()), found.digest.clone());
+        self.found.iter().flat_map(move |found| found.tags.iter().map(move |tag| name(found, tag)))
+    }
+
+    /// All that the target has now.
+    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.found.iter().map(|found| found.digest.clone())
+    }
+
     /// Adds to the outcome what came along, or would.
     pub(super) fn tell(&self, outcome: &mut CopyOutcome) {
         let is_sent = |found: &Found| !self.present.contains(&found.digest);

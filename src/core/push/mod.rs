@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod overwritten;
 pub mod plan;
 pub mod publish;
+pub(crate) mod read_back;
 pub mod read_lag;
 pub mod referrers_tag;
 pub mod remote_state;

@@ -1,0 +1,161 @@
+//! Reads back what was written to a repository or a layout: every name and every manifest with their bytes, and whether
+//! every blob is there.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use crate::content::registry::{Blob, FetchedManifest, ManifestName};
+use crate::content::{ContentError, ContentSource};
+use crate::core::error::CommandError;
+use crate::core::resolve::carried;
+use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::manifest::{self, ManifestKind};
+use crate::net::{RegistryErrorKind, tasks};
+
+/// A place that was written to.
+pub(crate) struct ReadBack<'a> {
+    pub(crate) source: &'a dyn ContentSource,
+    /// Its name, for messages.
+    pub(crate) place: &'a str,
+    pub(crate) jobs: NonZeroUsize,
+}
+
+impl ReadBack<'_> {
+    /// Checks that each name has these bytes.
+    ///
+    /// # Errors
+    /// [`CommandError::Unverified`] for the first that has not, and a place that cannot be read.
+    pub(crate) fn names(&self, names: &[(ManifestName, Digest)]) -> Result<(), CommandError> {
+        let check = |(name, digest): &(ManifestName, Digest)| {
+            let served = self.fetched(name)?;
+            if digest.verifies(&served.bytes) {
+                return Ok(());
+            }
+            let why = format!("it serves {}, not {digest}", served.digest);
+            Err(CommandError::Unverified { what: self.shown(name), why })
+        };
+        tasks::in_order(self.jobs, names, check).map_err(CommandError::of).map(drop)
+    }
+
+    /// Checks these manifests, what they name, and their blobs. Blobs of foreign layers may be elsewhere. Returns the
+    /// numbers of manifests and blobs.
+    ///
+    /// # Errors
+    /// [`CommandError::Unverified`] for the first that is not there or has other bytes, and a place that cannot be read.
+    pub(crate) fn contents(&self, mut level: Vec<Digest>) -> Result<(usize, usize), CommandError> {
+        let (mut seen, mut blobs, mut size) = (BTreeSet::new(), Vec::new(), ResolvedSize::default());
+        let mut known = BTreeSet::new();
+        for depth in 0.. {
+            level.retain(|digest| seen.insert(digest.clone()));
+            if level.is_empty() {
+                break;
+            }
+            if depth > DEPTH_MAX {
+                return Err(CommandError::TooDeep { list: self.place.to_owned(), depth: DEPTH_MAX });
+            }
+            level.iter().try_for_each(|_| size.count_descriptor(&self.place))?;
+            let fetch = |digest: &Digest| self.fetched(&ManifestName::Digest(digest.clone()));
+            let fetched = tasks::in_order(self.jobs, &level, fetch).map_err(CommandError::of)?;
+            level.clear();
+            for FetchedManifest { media_type, bytes, .. } in fetched {
+                let kind = manifest::served_type(&media_type, &bytes)?.and_then(ManifestKind::of);
+                if kind == Some(ManifestKind::List) {
+                    level.extend(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest));
+                } else {
+                    let own = carried::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
+                    blobs.extend(own.filter(|blob| known.insert(blob.digest.clone())));
+                }
+            }
+        }
+        tasks::in_order(self.jobs, &blobs, |blob| self.blob(blob)).map_err(CommandError::of)?;
+        Ok((seen.len(), blobs.len()))
+    }
+
+    fn blob(&self, blob: &Descriptor) -> Result<(), CommandError> {
+        let what = || format!("the blob {}", self.shown(&ManifestName::Digest(blob.digest.clone())));
+        let owner = if self.source.repository().is_some() { "registry" } else { "layout" };
+        match self.source.serves_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(CommandError::Unverified { what: what(), why: format!("the {owner} does not have it") }),
+            Err(error) if is_about_content(&error) => {
+                Err(CommandError::Unverified { what: what(), why: error.to_string() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn fetched(&self, name: &ManifestName) -> Result<FetchedManifest, CommandError> {
+        self.source.manifest(name).map_err(|error| match is_about_content(&error) {
+            true => CommandError::Unverified { what: self.shown(name), why: error.to_string() },
+            false => error.into(),
+        })
+    }
+
+    fn shown(&self, name: &ManifestName) -> String {
+        let Self { place, source, .. } = self;
+        match (name, source.repository().is_some()) {
+            (ManifestName::Tag(tag), true) => format!("{place}:{tag}"),
+            (ManifestName::Digest(digest), true) => format!("{place}@{digest}"),
+            (ManifestName::Tag(tag), false) => format!("{tag} in {place}"),
+            (ManifestName::Digest(digest), false) => format!("{digest} in {place}"),
+        }
+    }
+}
+
+/// Whether something is missing or has other bytes, and the place can be read otherwise.
+fn is_about_content(error: &ContentError) -> bool {
+    match error {
+        ContentError::Registry(error) => {
+            matches!(error.kind, RegistryErrorKind::NotFound | RegistryErrorKind::Verification)
+        }
+        ContentError::Layout(error) => error.is_missing() || error.is_damage(),
+        ContentError::Reference(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::content::oci_layout::{Layout, LayoutName};
+
+    /// Of a layout the blobs are read, because nothing else says that a file has the bytes of its name.
+    #[test]
+    fn a_layout_is_read_to_the_last_byte() {
+        let home = tempfile::tempdir().unwrap();
+        let blobs = home.path().join("blobs/sha256");
+        fs::create_dir_all(&blobs).unwrap();
+        let file = |digest: &Digest| blobs.join(digest.as_str().trim_start_matches("sha256:"));
+        let (config, layer) = (Digest::of(b"{}"), Digest::of(b"layer"));
+        let blob = |digest: &Digest, size| format!(r#"{{"mediaType":"m","digest":"{digest}","size":{size}}}"#);
+        let manifest = format!(r#"{{"config":{},"layers":[{}]}}"#, blob(&config, 2), blob(&layer, 5));
+        let digest = Digest::of(manifest.as_bytes());
+        for (digest, bytes) in [(&config, "{}"), (&layer, "layer"), (&digest, &manifest)] {
+            fs::write(file(digest), bytes).unwrap();
+        }
+        let notes = r#"{"org.opencontainers.image.ref.name":"1"}"#;
+        let entry = format!(r#"{{"mediaType":"m","digest":"{digest}","size":1,"annotations":{notes}}}"#);
+        fs::write(home.path().join("index.json"), format!(r#"{{"manifests":[{entry}]}}"#)).unwrap();
+        let name = LayoutName::parse(&format!("oci:{}", home.path().display())).unwrap().unwrap();
+        let layout = Layout::open(&name).unwrap();
+        let read_back = ReadBack { source: &layout, place: "L", jobs: NonZeroUsize::MIN };
+        let contents = || read_back.contents(vec![digest.clone()]).map_err(|error| error.to_string());
+        let head = "published, but not served as it was sent:";
+        assert_eq!(contents(), Ok((1, 2)));
+        read_back.names(&[(ManifestName::Tag("1".to_owned()), digest.clone())]).unwrap();
+        let other = read_back.names(&[(ManifestName::Tag("1".to_owned()), layer.clone())]).unwrap_err();
+        assert_eq!(other.to_string(), format!("{head} 1 in L: it serves {digest}, not {layer}"));
+        fs::write(file(&layer), "LAYER").unwrap();
+        let damaged = contents().unwrap_err();
+        assert!(damaged.starts_with(&format!("{head} the blob {layer} in L: ")), "{damaged}");
+        fs::remove_file(file(&layer)).unwrap();
+        let missing = format!("{head} the blob {layer} in L: the layout does not have it");
+        assert_eq!(contents(), Err(missing));
+        fs::write(file(&digest), "{}").unwrap();
+        assert!(contents().unwrap_err().starts_with(&format!("{head} {digest} in L: ")));
+    }
+}
