@@ -87,6 +87,7 @@ mod cases {
                 "--password-stdin",
                 "--platform",
                 "--raw",
+                "--referrers",
                 "--remote",
                 "--require",
                 "--retries",
@@ -190,6 +191,7 @@ mod cases {
     #[path = "../shared/in_process.rs"]
     mod in_process;
     mod inspect_check;
+    mod inspect_referrers;
     mod json_output;
     mod layered;
     mod layouts;

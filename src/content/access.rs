@@ -31,7 +31,7 @@ pub trait ContentSource: Sync {
     ///
     /// # Errors
     /// A place that cannot be read, and in a layout other bytes.
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
+    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
     /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag may.
     ///

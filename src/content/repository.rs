@@ -50,7 +50,7 @@ impl ContentSource for RegistryRepository<'_> {
     }
 
     /// One request (HEAD).
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         Ok(self.registry.has_blob(self.own(), blob.digest)?)
     }
 

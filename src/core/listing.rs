@@ -35,6 +35,9 @@ pub(crate) struct Listing {
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
+    /// What refers to it, if that was looked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) referrers: Vec<ReferrerListing>,
     /// The tag of the name, if it has one.
     pub(crate) tags: Vec<String>,
     /// The number of HTTP requests that were sent.
@@ -73,9 +76,37 @@ pub(crate) struct EntryListing {
     pub(crate) platforms: Option<Vec<EntryListing>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) contents: Option<ContentsListing>,
+    /// What refers to it, if there is anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) referrers: Vec<ReferrerListing>,
     /// Where the entry comes from, in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<ImageOrigin>,
+}
+
+/// A manifest that refers to another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReferrerListing {
+    pub(crate) digest: String,
+    /// The size of the manifest, in bytes.
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+    pub(crate) reference: String,
+    /// Its own, or its configuration's media type.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) artifact_type: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Cosign's tags for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
+    /// Its blobs, with `--verbose`.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) contents: Option<ContentsListing>,
+    /// What refers to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) referrers: Vec<ReferrerListing>,
 }
 
 /// Where an image of the list comes from.
@@ -158,6 +189,7 @@ impl Listing {
             subject: None,
             platforms: None,
             contents: None,
+            referrers: Vec::new(),
             tags: reference.tag().map(str::to_owned).into_iter().collect(),
             requests: 0,
         }
@@ -225,6 +257,7 @@ impl EntryListing {
             missing: false,
             platforms: None,
             contents: None,
+            referrers: Vec::new(),
             from: None,
         }
     }

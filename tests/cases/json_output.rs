@@ -106,7 +106,17 @@ impl Fixture {
         self.from.put_image("app", &format!("{}.sig", amd.digest().replace(':', "-")), &cosign);
         self.from.put_index("app", "all", &all.clone().build());
         self.from.put_index("app", "nested", &all.index(&inner).child(lost).build());
-        self.from.put_index("app", "two", &buildx_index(&["linux/amd64", "linux/arm64"]));
+        let two = buildx_index(&["linux/amd64", "linux/arm64"]);
+        self.from.put_index("app", "two", &two);
+        let two = Image { manifest: two.manifest, media_type: two.media_type, ..amd.clone() };
+        let signed = referrer(&two, "application/x.sig");
+        let of_sbom = Image::oci().config_raw("{}").artifact_type("application/x.sig").annotation("k", "v");
+        let of_sbom = of_sbom.subject(&sbom).build();
+        for image in [&signed, &of_sbom] {
+            self.from.put_image("app", &image.digest(), image);
+        }
+        // Cosign has signed something else in the target.
+        self.to.put_image("copy", &format!("{}.sig", amd.digest().replace(':', "-")), &base);
     }
 
     /// Runs a command line with `--format json`; `@` is the registry of lists, `%` that of images.
@@ -165,7 +175,14 @@ fn looking(fixture: &mut Fixture) {
     fixture.prints("version", "version", 0);
     fixture.prints("shim", "shim status", 1);
     fixture.prints("check", "check @", 0);
-    for line in ["%app:nested --verbose", "%app:all", "%app:amd64", "%app:sbom"] {
+    for line in [
+        "%app:nested --verbose",
+        "%app:all --referrers --verbose",
+        "%app:amd64 --referrers",
+        "%app:all",
+        "%app:amd64",
+        "%app:sbom",
+    ] {
         fixture.prints("inspect", &format!("inspect {line}"), 0);
     }
     fixture.prints("platforms", "platforms %app:all", 0);
@@ -194,7 +211,8 @@ fn publishing(fixture: &mut Fixture) {
         .sandbox
         .write("lists.yaml", format!("image: {}\nmanifests: [{{image: {image}}}]\n", fixture.to.name("list:4")));
     fixture.prints("apply", "apply -f lists.yaml", 0);
-    fixture.prints("copy", "copy --platform linux/amd64 %app:two @copy:1", 0);
+    fixture.prints("copy", "copy --referrers all --platform linux/amd64 %app:two @copy:1", 0);
+    fixture.prints("copy", "copy --referrers all --verify %app:all @copy:2", 0);
     fixture.prints("copy", "copy %app:two oci:./layout:1", 0);
 }
 

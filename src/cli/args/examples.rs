@@ -78,6 +78,7 @@ pub(super) const INSPECT: &str = "\
 {name} inspect --verbose registry.example.com/app:1 registry.example.com/app:1-arm64
 {name} inspect --remote --raw registry.example.com/app:1 | sha256sum
 {name} inspect --platform linux/arm64 --format tree registry.example.com/app:1
+{name} inspect --referrers --format tree registry.example.com/app:1
 {name} inspect --check --format table registry.example.com/app:1
 {name} inspect --local --format json registry.example.com/app:1
 {name} inspect --format '{{.Manifest.Digest}}' registry.example.com/app:1

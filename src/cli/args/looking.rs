@@ -39,6 +39,9 @@ pub struct Inspect {
     /// Check that the registry has every image of a published list, and mark those that are missing
     #[arg(long)]
     pub check: bool,
+    /// Show what refers to the list and its images: signatures, attestations, SBOMs
+    #[arg(long)]
+    pub referrers: bool,
     /// Format: "json", "table", "tree", or a Go template with the members that buildx has (default: docker's JSON)
     #[arg(long, value_name = "string", value_parser = InspectOutputs)]
     pub format: Option<InspectOutput>,

@@ -20,6 +20,8 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("check", "raw"),
     ("check", "local"),
     ("check", "platform"),
+    ("referrers", "raw"),
+    ("referrers", "local"),
     ("quiet", "verbose"),
     ("by-digest", "tag"),
     ("dry-run", "verify"),
@@ -178,7 +180,7 @@ fn values(scanned: &Scanned) -> Result<(), FlagError> {
         return Err(FlagError::Conflict { one, other });
     }
     let is_template = scanned.values("format").last().is_some_and(|format| format.contains("{{"));
-    if let Some(flag) = ["check", "verbose"].into_iter().find(|flag| is_template && scanned.is_on(flag)) {
+    if let Some(flag) = ["check", "referrers", "verbose"].into_iter().find(|flag| is_template && scanned.is_on(flag)) {
         return Err(FlagError::Conflict { one: format!("--{flag}"), other: "--format '{{…}}'".to_owned() });
     }
     let [one, other] = ["digest-file", "metadata-file"].map(|flag| scanned.values(flag).last());
@@ -248,6 +250,8 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         // An image within a list is looked up in drafts only.
         "inspect" if is_on("remote") && scanned.words.len() > 1 => conflict(spelt("remote"), word("list")),
         "inspect" if is_on("check") && scanned.words.len() > 1 => conflict(spelt("check"), word("list")),
+        "inspect" if is_on("referrers") && scanned.words.len() > 1 => conflict(spelt("referrers"), word("list")),
+        "inspect" if is_on("referrers") && is_on("shared") => conflict(spelt("referrers"), spelt("shared")),
         "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
             Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
             None => Ok(()),

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::cli::output::json;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
-use crate::core::listing::{BlobListing, ContentsListing, EntryListing, Listing};
+use crate::core::listing::{BlobListing, ContentsListing, EntryListing, Listing, ReferrerListing};
 
 /// The text. With `is_verbose` it includes the blobs of images, as far as they are known. `requests` is `None` for a
 /// draft.
@@ -15,6 +15,7 @@ pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) 
         platforms: children(node, is_verbose).or_else(|| Some(vec![alone(node, requests.is_none())])),
         // An image that is no list is shown with its layers.
         contents: node.contents().map(contents),
+        referrers: referrers(node, is_verbose),
         requests: requests.unwrap_or_default(),
         ..Listing::new(&node.reference, &node.descriptor)
     };
@@ -39,8 +40,24 @@ fn entry(node: &InspectNode, is_verbose: bool) -> EntryListing {
         missing: node.inside == NodeContents::Missing,
         platforms: children(node, is_verbose),
         contents: node.contents().filter(|_| is_verbose).map(contents),
+        referrers: referrers(node, is_verbose),
         ..EntryListing::of_descriptor(&node.reference, &node.descriptor)
     }
+}
+
+fn referrers(node: &InspectNode, is_verbose: bool) -> Vec<ReferrerListing> {
+    let listing = |node: &InspectNode| ReferrerListing {
+        digest: node.descriptor.digest.to_string(),
+        size: node.descriptor.size,
+        media_type: node.descriptor.media_type.clone(),
+        reference: node.reference.to_string(),
+        artifact_type: node.descriptor.artifact_type.clone(),
+        annotations: node.descriptor.annotations.clone(),
+        tags: node.tags.clone(),
+        contents: node.contents().filter(|_| is_verbose).map(contents),
+        referrers: referrers(node, is_verbose),
+    };
+    node.referrers.iter().map(listing).collect()
 }
 
 fn contents(contents: &ImageContents) -> ContentsListing {

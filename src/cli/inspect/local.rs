@@ -29,7 +29,7 @@ pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<StoredCon
     let store = context.store();
     match &args.list {
         Some(list) => entry(context, &store, list, &args.image).map(Some),
-        None if args.remote || args.check => Ok(None),
+        None if args.remote || args.check || args.referrers => Ok(None),
         None => Ok(draft(context, &store, args.image.reference()?)?.map(|draft| StoredContent::Draft(Box::new(draft)))),
     }
 }

@@ -9,9 +9,11 @@ use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
 use crate::cli::inspect::remote::children::Detail;
 use crate::cli::inspect::{INDENTATION, formatted, local, no_such_platform, tell_of_others, template, with_newline};
+use crate::content::RegistryRepository;
 use crate::content::registry::{FetchedManifest, Registry};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::inspect::referrers::add_referrers;
 use crate::core::inspect::template::TemplateSource;
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
@@ -67,7 +69,7 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
         Some(wanted) => RemoteContent::Image(Box::new(client.with_platform(context, image, served, wanted)?)),
         None => served,
     };
-    // Docker's JSON cannot express the marks of `--check`.
+    // Docker's JSON cannot express the marks of `--check`, and no referrers.
     let format = match &args.format {
         Some(InspectOutput::Template(template)) => {
             let (name, needs) = (args.image.typed.as_str(), template.needs());
@@ -79,14 +81,18 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
             return template::text(template, image, &data);
         }
         Some(InspectOutput::Format(format)) => *format,
+        None if args.referrers => InspectFormat::Tree,
         None if args.check => InspectFormat::Table,
         None => return client.dockers(args, image, served),
     };
     let detail = Detail { contents: args.verbose || format == InspectFormat::Tree, check: args.check };
-    let node = match served {
+    let mut node = match served {
         RemoteContent::Image(served) => client.image(*served)?,
         RemoteContent::List(fetched) => client.list(image, &fetched, detail)?,
     };
+    if args.referrers {
+        add_referrers(&RegistryRepository::new(registry, image), registry.jobs(), &mut node)?;
+    }
     formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
 }
 

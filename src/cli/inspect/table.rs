@@ -8,6 +8,9 @@ use crate::sanitize;
 /// Shown for a value that is unknown or missing.
 const NOTHING: &str = "-";
 
+/// The place of the column TYPE.
+const KIND: usize = 3;
+
 /// What the list says of itself, one line each: that it is a draft, its artifact type, annotations and subject.
 /// Followed by an empty line if there is any.
 pub(crate) fn head(node: &InspectNode) -> String {
@@ -41,14 +44,21 @@ pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Table {
     let last: &[&str] = if rows.has_annotations { &["ANNOTATIONS"] } else { &[] };
     let mut table = Table::new(&[&headers[..], more, last].concat());
     match &node.inside {
-        NodeContents::List(children) => rows.list(&mut table, children, ""),
-        _ => table.row(rows.cells(node, node.platform(), "")),
+        NodeContents::List(children) => {
+            rows.referrers(&mut table, node, None, "");
+            rows.list(&mut table, children, "");
+        }
+        _ => {
+            table.row(rows.cells(node, node.platform(), ""));
+            rows.referrers(&mut table, node, node.platform().as_deref(), "");
+        }
     }
     table
 }
 
 fn manifests(node: &InspectNode) -> Vec<&crate::digest::Digest> {
-    std::iter::once(&node.descriptor.digest).chain(node.children().iter().flat_map(manifests)).collect()
+    let below = node.children().iter().chain(&node.referrers);
+    std::iter::once(&node.descriptor.digest).chain(below.flat_map(manifests)).collect()
 }
 
 struct Rows {
@@ -65,7 +75,20 @@ impl Rows {
             for attestation in attestations {
                 table.row(self.cells(attestation, child.platform(), margin));
             }
+            self.referrers(table, child, child.platform().as_deref(), margin);
             self.list(table, child.children(), &format!("{margin}  "));
+        }
+    }
+
+    /// Referrers have the platform of their image, and those of referrers too.
+    fn referrers(&self, table: &mut Table, node: &InspectNode, platform: Option<&str>, margin: &str) {
+        for referrer in &node.referrers {
+            let mut cells = self.cells(referrer, platform.map(str::to_owned), margin);
+            if let Some(kind) = cells.get_mut(KIND) {
+                *kind = format!("referrer {}", referrer.referrer_kind());
+            }
+            table.row(cells);
+            self.referrers(table, referrer, platform, margin);
         }
     }
 

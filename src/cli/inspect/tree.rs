@@ -69,6 +69,27 @@ impl Drawing {
         for attestation in attestations {
             tree.push(self.attestation(attestation));
         }
+        for referrer in &node.referrers {
+            tree.push(self.referrer(referrer));
+        }
+    }
+
+    /// A referrer is shown with its type, and without its configuration, as an attestation is.
+    fn referrer(&self, node: &InspectNode) -> Tree {
+        let mut tree = Tree::new(self.label(&["referrer", &node.referrer_kind()], node));
+        for tag in &node.tags {
+            tree.push(Tree::new(format!("tag  {tag}")));
+        }
+        for (name, value) in &node.descriptor.annotations {
+            tree.push(Tree::new(format!("annotation  {name}={value}")));
+        }
+        for layer in node.contents().map(|contents| contents.layers.as_slice()).unwrap_or_default() {
+            tree.push(Tree::new(self.blob(predicate(layer).unwrap_or("layer"), layer)));
+        }
+        for referrer in &node.referrers {
+            tree.push(self.referrer(referrer));
+        }
+        tree
     }
 
     /// Adds what the descriptor says beyond the label.

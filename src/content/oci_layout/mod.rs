@@ -227,7 +227,7 @@ impl ContentSource for Layout {
         None
     }
 
-    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
         let Some((file, size)) = self.files.open(&blob_name(blob.digest))? else { return Ok(false) };
         let path = self.files.path();
         let found = hash(file, blob.digest).map_err(LayoutError::io("read", path))?;

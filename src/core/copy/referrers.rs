@@ -151,7 +151,7 @@ impl Along {
         }
         let (mut is_present, mut replaced) = (true, Vec::new());
         for tag in &found.tags {
-            let current = request.sink.current(&ManifestName::Tag(tag.clone()))?;
+            let current = request.current(&ManifestName::Tag(tag.clone()))?;
             is_present &= current.as_ref() == Some(&found.digest);
             replaced.extend(
                 current.filter(|current| *current != found.digest).map(|current| {
@@ -196,7 +196,12 @@ impl Along {
         let mut listed = BTreeSet::new();
         for wave in [manifests, indexes] {
             let put = |found: &&Found| {
-                let is_listed = request.sink.put_referrer(&referrer(found))?;
+                let name = found
+                    .tags
+                    .first()
+                    .map_or_else(|| ManifestName::Digest(found.digest.clone()), |tag| ManifestName::Tag(tag.clone()));
+                let put = request.sink.put_referrer(&referrer(found));
+                let is_listed = put.map_err(|error| request.not_put(&name, &found.media_type, error))?;
                 request.say(format!("published: {}", CopiedReferrer::new(found, true)));
                 Ok::<_, CommandError>(is_listed)
             };

@@ -1,4 +1,5 @@
 //! What `inspect` shows, as values.
 
 pub mod node;
+pub mod referrers;
 pub(crate) mod template;

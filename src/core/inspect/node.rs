@@ -28,6 +28,10 @@ pub(crate) struct InspectNode {
     pub(crate) source: Option<Reference>,
     /// Whether it is a draft, whose content no registry need have.
     pub(crate) is_draft: bool,
+    /// What refers to it, if that was looked for.
+    pub(crate) referrers: Vec<InspectNode>,
+    /// The tags of cosign, if it is a referrer.
+    pub(crate) tags: Vec<String>,
     /// The subject of the manifest; known at the top level only.
     pub(crate) subject: Option<Descriptor>,
     pub(crate) inside: NodeContents,
@@ -105,6 +109,8 @@ impl InspectNode {
             descriptor,
             source: None,
             is_draft: false,
+            referrers: Vec::new(),
+            tags: Vec::new(),
             subject: None,
             inside: NodeContents::Unknown,
         }
@@ -189,6 +195,16 @@ impl InspectNode {
         }
     }
 
+    /// The kind of a referrer: cosign's, which is in its tag, or its artifact type.
+    pub(crate) fn referrer_kind(&self) -> String {
+        let of_cosign = self.tags.iter().find_map(|tag| tag.rsplit_once('.'));
+        match of_cosign {
+            Some((_, kind)) => format!("cosign {kind}"),
+            None if self.descriptor.artifact_type.is_empty() => self.kind(),
+            None => self.descriptor.artifact_type.clone(),
+        }
+    }
+
     /// The annotations without BuildKit's marks of attestations, which are shown in another way.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&String, &String)> {
         let is_shown = self.attests().is_some();
@@ -201,7 +217,7 @@ impl InspectNode {
         if let Some(contents) = self.contents() {
             digests.extend(contents.config.iter().chain(&contents.layers).map(|blob| &blob.digest));
         }
-        digests.extend(self.children().iter().flat_map(InspectNode::digests));
+        digests.extend(self.children().iter().chain(&self.referrers).flat_map(InspectNode::digests));
         digests
     }
 }

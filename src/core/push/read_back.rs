@@ -77,7 +77,7 @@ impl ReadBack<'_> {
     fn blob(&self, blob: &Descriptor) -> Result<(), CommandError> {
         let what = || format!("the blob {}", self.shown(&ManifestName::Digest(blob.digest.clone())));
         let owner = if self.source.repository().is_some() { "registry" } else { "layout" };
-        match self.source.serves_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
+        match self.source.has_intact_blob(&Blob { digest: &blob.digest, size: Some(blob.size) }) {
             Ok(true) => Ok(()),
             Ok(false) => Err(CommandError::Unverified { what: what(), why: format!("the {owner} does not have it") }),
             Err(error) if is_about_content(&error) => {

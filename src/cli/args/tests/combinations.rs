@@ -132,7 +132,7 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
 
 #[test]
 fn flags_that_do_not_go_together_are_refused() {
-    let cases: [(&[&str], &str); 58] = [
+    let cases: [(&[&str], &str); 60] = [
         (&["create", "--amend", "--replace", "l", "i"], "conflicting flags: --amend and --replace"),
         (&["create", "--offline", "--replace", "l", "i"], "conflicting flags: --offline and --replace"),
         (&["create", "--offline", "l", "i"], "missing argument: --offline needs --amend"),
@@ -187,6 +187,8 @@ fn flags_that_do_not_go_together_are_refused() {
         (&["inspect", "--raw", "-v", "i"], "conflicting flags: --raw and --verbose"),
         (&["inspect", "--check", "--raw", "i"], "conflicting flags: --check and --raw"),
         (&["inspect", "--check", "i", "--local"], "conflicting flags: --check and --local"),
+        (&["inspect", "--referrers", "i", "--shared"], "conflicting flags: --referrers and --shared"),
+        (&["inspect", "--referrers", "l", "i"], "conflicting flags: --referrers and MANIFEST_LIST"),
         (&["inspect", "--check", "--platform=linux/arm64", "i"], "conflicting flags: --check and --platform"),
         (&["inspect", "--check", "l", "i"], "conflicting flags: --check and MANIFEST_LIST"),
         (&["inspect", "--raw", "--format=json", "i"], "conflicting flags: --raw and --format"),

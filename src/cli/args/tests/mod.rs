@@ -117,6 +117,7 @@ fn inspect_has_its_optional_word_first() {
             platform: None,
             local: false,
             remote: false,
+            referrers: false,
             format: None,
             shared: SharedRun::default(),
             require: Vec::new(),

@@ -1,0 +1,69 @@
+//! The referrers of what is inspected, each below the manifest that it refers to.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use crate::content::ContentSource;
+use crate::core::error::CommandError;
+use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::referrers::FoundReferrer;
+use crate::core::referrers::discover::{Discovery, Subject};
+use crate::core::referrers::search::SourceSearch;
+use crate::core::request::ReferrersPolicy;
+use crate::digest::Digest;
+use crate::model::DocumentError;
+
+/// The referrers that were found, by what they refer to.
+type BySubject = BTreeMap<Digest, Vec<FoundReferrer<()>>>;
+
+/// Finds the referrers of a manifest and of all images in it, and adds each to the manifest that it refers to. One that
+/// a list names several times gets them once.
+///
+/// # Errors
+/// Those of [`Discovery::find`], and referrers that cannot be read.
+pub(crate) fn add_referrers(
+    source: &dyn ContentSource,
+    jobs: NonZeroUsize,
+    node: &mut InspectNode,
+) -> Result<(), CommandError> {
+    let name = node.reference.to_string();
+    let mut subjects = Vec::new();
+    collect(node, &mut subjects);
+    let search = SourceSearch { source, name: &name };
+    let found = Discovery::new(&search, jobs, ReferrersPolicy::All, &[]).find(&subjects)?;
+    let mut by_subject = BySubject::new();
+    for referrer in found {
+        by_subject.entry(referrer.subject.clone()).or_default().push(referrer);
+    }
+    add(node, &mut by_subject).map_err(|source| CommandError::Served { reference: name, source })
+}
+
+/// The manifest and the images in it. Attestations of BuildKit are not images.
+fn collect(node: &InspectNode, subjects: &mut Vec<Subject<()>>) {
+    if node.attests().is_none() {
+        subjects.push(Subject { place: (), digest: node.descriptor.digest.clone() });
+        node.children().iter().for_each(|child| collect(child, subjects));
+    }
+}
+
+fn add(node: &mut InspectNode, by_subject: &mut BySubject) -> Result<(), DocumentError> {
+    for referrer in by_subject.remove(&node.descriptor.digest).unwrap_or_default() {
+        let is_index = referrer.is_index();
+        let FoundReferrer { digest, media_type, bytes, artifact_type, tags, .. } = referrer;
+        let inside = match is_index {
+            true => NodeContents::Unknown,
+            false => NodeContents::Image(Box::new(ImageContents::of(&bytes)?)),
+        };
+        let reference = node.reference.repository().at_digest(&digest);
+        let mut own = InspectNode { tags, ..InspectNode::top(reference, &media_type, &digest, &bytes, inside) };
+        // Its subject is the node above it.
+        own.subject = None;
+        own.descriptor.artifact_type = artifact_type;
+        add(&mut own, by_subject)?;
+        node.referrers.push(own);
+    }
+    if let NodeContents::List(children) = &mut node.inside {
+        children.iter_mut().try_for_each(|child| add(child, by_subject))?;
+    }
+    Ok(())
+}

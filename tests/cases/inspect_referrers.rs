@@ -1,0 +1,110 @@
+//! `inspect --referrers` shows what refers to a list and its images, each below its subject.
+
+use serde_json::{Value, json};
+use testkit::image::fixtures::{buildx_index, referrer};
+use testkit::image::{Image, Index};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+const NOTARY: &str = "application/vnd.cncf.notary.signature";
+const SBOM: &str = "application/spdx+json";
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+    index: Index,
+    signature: Image,
+    countersignature: Image,
+    sbom: Image,
+}
+
+/// An index of two images with attestations, an image with an SBOM, and signatures of the index, of its signature and,
+/// under a tag of cosign, of an image.
+fn fixture(registry: Registry) -> Fixture {
+    let index = buildx_index(&["linux/amd64", "linux/arm64"]);
+    let [amd, arm] = ["linux/amd64", "linux/arm64"].map(testkit::image::fixtures::buildx_image);
+    let subject = Image { manifest: index.manifest.clone(), media_type: index.media_type.clone(), ..amd.clone() };
+    let signature = referrer(&subject, NOTARY);
+    let (countersignature, sbom) = (referrer(&signature, NOTARY), referrer(&amd, SBOM));
+    registry.put_index("app", "1", &index);
+    let cosign = Image::oci().layer_of_type("application/vnd.dev.cosign.simplesigning.v1+json", "signed").build();
+    registry.put_image("app", &format!("{}.sig", arm.digest().replace(':', "-")), &cosign);
+    for (subject, own) in [(index.digest(), &signature), (signature.digest(), &countersignature), (amd.digest(), &sbom)]
+    {
+        registry.put_image("app", &own.digest(), own);
+        // Where the registry has no API, and elsewhere just a tag.
+        registry.put_index("app", &subject.replace(':', "-"), &Index::oci().image(own).build());
+    }
+    registry.clear();
+    Fixture { registry, sandbox: Sandbox::new(), index, signature, countersignature, sbom }
+}
+
+impl Fixture {
+    fn inspect(&self, flags: &[&str]) -> Output {
+        self.registry.clear();
+        let name = self.registry.name("app:1");
+        self.sandbox.command(OURS).args(["inspect", "--referrers", &name]).args(flags.iter().copied()).run().success()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.inspect(&["--format", "json"]).stdout).expect("JSON")
+    }
+}
+
+#[test]
+fn each_is_shown_below_what_it_refers_to() {
+    let fixture = fixture(Registry::start());
+    let tree = fixture.inspect(&[]).out();
+    let lines: Vec<&str> = tree.lines().collect();
+    let depth = |line: &str| line.chars().take_while(|letter| !letter.is_alphanumeric()).count();
+    let at = |start: &str, digest: &str| {
+        let short = &digest[..19];
+        let is_it = |line: &&&str| line.contains(start) && line.contains(short);
+        let found: Vec<&&str> = lines.iter().filter(is_it).collect();
+        assert_eq!(found.len(), 1, "{start} {short}: {tree}");
+        (lines.iter().position(|line| line == found[0]).expect("a line"), depth(found[0]))
+    };
+    let (top, amd) = (at("oci index", &fixture.index.digest()), at("linux/amd64", &image_digest(&fixture, 0)));
+    let signature = at(&format!("referrer  {NOTARY}"), &fixture.signature.digest());
+    let of_signature = at(&format!("referrer  {NOTARY}"), &fixture.countersignature.digest());
+    let sbom = at(&format!("referrer  {SBOM}"), &fixture.sbom.digest());
+    assert!(top.1 < signature.1 && signature.1 < of_signature.1, "{tree}");
+    assert!(signature.0 < of_signature.0 && amd.0 < sbom.0 && amd.1 < sbom.1 && signature.1 == amd.1, "{tree}");
+    assert_eq!(tree.matches("referrer  cosign sig").count(), 1, "{tree}");
+    let table = fixture.inspect(&["--format", "table"]).out();
+    assert_eq!(table.lines().filter(|line| line.contains("referrer ")).count(), 4, "{table}");
+    let of_amd = table.lines().find(|line| line.contains(SBOM)).expect("a row");
+    assert!(of_amd.starts_with("linux/amd64"), "{of_amd}");
+}
+
+fn image_digest(fixture: &Fixture, place: usize) -> String {
+    let index: Value = serde_json::from_slice(&fixture.index.manifest).expect("JSON");
+    index["manifests"][place]["digest"].as_str().expect("a digest").to_owned()
+}
+
+#[test]
+fn json_has_them_by_the_api_and_by_the_tag_with_few_requests() {
+    for has_api in [true, false] {
+        let registry = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
+        let fixture = fixture(registry);
+        let told = fixture.json();
+        let top = &told["referrers"];
+        assert_eq!((top.as_array().map(Vec::len), &top[0]["artifactType"]), (Some(1), &json!(NOTARY)), "{told:#}");
+        assert_eq!(top[0]["referrers"][0]["digest"], fixture.countersignature.digest());
+        assert_eq!(told["platforms"][0]["referrers"][0]["digest"], fixture.sbom.digest());
+        let cosign = &told["platforms"][1]["referrers"];
+        assert!(cosign[0]["tags"][0].as_str().is_some_and(|tag| tag.ends_with(".sig")), "{told:#}");
+        // An index and two images, then what refers to the four referrers of them.
+        let paths: Vec<String> = fixture.registry.requests().iter().map(|request| request.path.clone()).collect();
+        let count = |part: &str| paths.iter().filter(|path| path.contains(part)).count();
+        assert_eq!(count("/referrers/"), if has_api { 3 + 3 + 1 } else { 1 }, "{paths:#?}");
+        assert_eq!((count(".sig"), count(".att"), count(".sbom"), count("/tags/list")), (3, 3, 3, 0));
+    }
+    // Without the flag nobody asks for them.
+    let fixture = fixture(Registry::start());
+    let name = fixture.registry.name("app:1");
+    let _ = fixture.sandbox.command(OURS).args(["inspect", "--format", "json", &name]).run().success();
+    assert!(fixture.registry.requests().iter().all(|request| !request.path.contains("referrers")));
+}
