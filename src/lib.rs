@@ -16,6 +16,7 @@
 //! auth                                                challenges, tokens, credentials
 //! net                                                 HTTP, TLS, proxies, retries, rate limits, redaction
 //! model                                               documents and specs as values
+//! location                                            where an image is: in a registry or in a layout
 //! reference, platform                                 leaves that parse names
 //! digest, secret, env, sanitize, suggest, sync, failure_kind, file_kind  leaves
 //! ```
@@ -49,6 +50,7 @@ pub mod file_kind;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod location;
 pub mod model;
 pub mod net;
 pub mod platform;

@@ -10,6 +10,7 @@
 //!        auth
 //!        net
 //!        model
+//!        location
 //!        reference, platform
 //!        digest, secret, env, sanitize, suggest, sync, failure_kind
 //! ```
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The layers from the top. Modules on one line do not import each other.
-const PICTURE: [&[&str]; 11] = [
+const PICTURE: [&[&str]; 12] = [
     &["main"],
     &["lib", "fuzzing"],
     &["cli"],
@@ -31,6 +32,7 @@ const PICTURE: [&[&str]; 11] = [
     &["auth"],
     &["net"],
     &["model"],
+    &["location"],
     &["reference", "platform"],
     &["digest", "secret", "env", "sanitize", "suggest", "sync", "failure_kind", "file_kind"],
 ];

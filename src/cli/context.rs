@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::args::{Network, values};
+use crate::cli::args::{LocationArg, Network, values};
 use crate::cli::output::{Fetches, Streams};
 use crate::cli::stop::Stop;
 use crate::content::registry::Registry;
 use crate::core::CommandError;
+use crate::core::request::ImageName;
 use crate::core::resolve::sources::FetchEvent;
 use crate::drafts::docker_dir::DockerDir;
 use crate::env::Env;
+use crate::location::Location;
 use crate::net::{Clock, Login, Options, Trace};
 use crate::reference::Repository;
 use crate::secret::Secret;
@@ -132,6 +134,19 @@ impl Context {
             FetchEvent::More(number) => fetches.more(number),
             FetchEvent::Fetched(image) => fetches.fetched(&image.to_string()),
         }
+    }
+
+    /// A place as it is to be opened. A relative path of a layout is relative to the working directory, as everywhere.
+    pub(crate) fn place(&self, location: Location) -> Location {
+        match location {
+            Location::Layout(name) => Location::Layout(name.at(self.env.typed(&name.path))),
+            registry @ Location::Registry(_) => registry,
+        }
+    }
+
+    /// The image of a word, to be opened, or why the word names none.
+    pub(crate) fn image(&self, word: &LocationArg) -> ImageName {
+        word.name().map(|location| self.place(location))
     }
 
     /// Prints on stderr what the command waits for.

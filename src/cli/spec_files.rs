@@ -10,6 +10,7 @@ use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
+use crate::location::Location;
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Parsed, Spec, SpecEntry, SpecFrom, Target};
 
@@ -119,6 +120,14 @@ pub(crate) fn read(context: &Context, file: &Path, dialect: Dialect) -> Result<V
     if let Some(folder) = file.parent().filter(|_| name != STDIN) {
         let from = specs.iter_mut().flat_map(|spec| &mut spec.from);
         from.for_each(|from| from.path = folder.join(&from.path).to_string_lossy().into_owned());
+        let named = specs
+            .iter_mut()
+            .flat_map(|spec| spec.manifests.iter_mut().map(|entry| &mut entry.image).chain(&mut spec.source));
+        for location in named {
+            if let Location::Layout(name) = location {
+                *name = name.at(&folder.join(&name.path));
+            }
+        }
     }
     warnings.iter().for_each(|warning| context.streams.note(format_args!("warning: {warning}")));
     Ok(specs)

@@ -14,6 +14,24 @@ pub trait ContentSource: Sync {
     /// A manifest that is not there, or that has another digest than its name.
     fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError>;
 
+    /// Whether it has the manifest that a descriptor names.
+    ///
+    /// # Errors
+    /// A place that cannot be read.
+    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError>;
+
+    /// Whether it has a blob, of the size if that is known.
+    ///
+    /// # Errors
+    /// A place that cannot be read.
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
+
+    /// A blob of at most `cap` bytes, verified.
+    ///
+    /// # Errors
+    /// A blob that is not there, or is larger, or has another digest or size.
+    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError>;
+
     /// Calls `take` with a reader of the blob. The caller verifies the bytes.
     ///
     /// # Errors

@@ -5,12 +5,11 @@
 
 mod access;
 mod error;
-mod location;
 pub mod oci_layout;
 pub mod registry;
 mod repository;
 
+pub use crate::location::Location;
 pub use access::{ContentSink, ContentSource, Referrer};
 pub use error::{ContentError, LayoutError};
-pub use location::Location;
 pub use repository::RegistryRepository;

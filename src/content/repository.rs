@@ -36,6 +36,21 @@ impl ContentSource for RegistryRepository<'_> {
         Ok(fetched?)
     }
 
+    /// One request (HEAD).
+    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+        Ok(self.registry.has_child(self.own(), &manifest.digest, &manifest.media_type)?)
+    }
+
+    /// One request (HEAD).
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        Ok(self.registry.has_blob(self.own(), blob.digest)?)
+    }
+
+    /// One request.
+    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
+        Ok(self.registry.blob(self.own(), blob.digest, blob.size, cap)?)
+    }
+
     /// One request, and one more after each break.
     fn read_blob(
         &self,
@@ -80,12 +95,12 @@ impl ContentSink for RegistryRepository<'_> {
 
     /// One request (HEAD). A registry that serves an image has its blobs, because it refuses a manifest without them.
     fn has_image(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
-        Ok(self.registry.has_child(self.own(), &manifest.digest, &manifest.media_type)?)
+        self.serves_manifest(manifest)
     }
 
     /// One request (HEAD).
     fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
-        Ok(self.registry.has_blob(self.own(), blob.digest)?)
+        self.serves_blob(blob)
     }
 
     fn copy_blob(

@@ -11,6 +11,7 @@ use crate::core::requirements::{self, PlatformKey};
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::Reused;
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::Entry;
 use crate::model::build_output::BuildOutput;
 use crate::model::index::Index;
@@ -84,7 +85,7 @@ impl BuildOutputs {
 
     /// The images, to be had like any that are named.
     pub(crate) fn names(&self) -> impl Iterator<Item = ImageName> {
-        self.references().cloned().map(Ok)
+        self.references().map(|reference| Ok(reference.clone().into()))
     }
 
     /// The same as references.
@@ -159,18 +160,18 @@ impl BuildOutputs {
         &self,
         sources: &mut Vec<ResolvedSource>,
         reused: &[Reused<'_>],
-        is_named: impl Fn(&Reference) -> bool,
+        is_named: impl Fn(&Location) -> bool,
         is_wanted: impl Fn(&Platform) -> bool,
     ) -> Result<(), CommandError> {
         let index = |name: &Reference| sources.iter().find(|source| source.reference == *name)?.index.as_ref();
         let children = self.children(index);
-        sources.retain(|source| !children.contains(&source.reference) || is_named(&source.reference));
-        let named = sources.iter().filter(|source| is_named(&source.reference));
+        sources.retain(|source| !children.contains(&source.reference) || is_named(&source.location));
+        let named = sources.iter().filter(|source| is_named(&source.location));
         let named: BTreeSet<_> =
             named.map(|source| (source.reference.repository().clone(), source.digest.clone())).collect();
         let is_twice =
             |source: &ResolvedSource| named.contains(&(source.reference.repository().clone(), source.digest.clone()));
-        sources.retain(|source| is_named(&source.reference) || !is_twice(source));
+        sources.retain(|source| is_named(&source.location) || !is_twice(source));
         let fetched = sources.iter().map(|source| (&source.reference, source.entries.iter().collect()));
         let reused = reused.iter().map(|reused| (reused.reference, reused.entries.clone()));
         let entries: BTreeMap<&Reference, Vec<&Entry>> = fetched.chain(reused).collect();

@@ -1,14 +1,15 @@
 //! Lists and images in `--format json`. `create`, `push`, `ls`, `inspect` and `platforms` share these members.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::{DocumentError, Draft, Entry};
 use crate::platform::Platform;
-use crate::reference::Reference;
 
 /// A list or an image with its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -176,9 +177,9 @@ fn is_false(value: &bool) -> bool {
 
 impl Listing {
     /// The listing of a name. The descriptor's annotations and artifact type are the manifest's own.
-    pub(crate) fn new(reference: &Reference, own: &Descriptor) -> Listing {
+    pub(crate) fn new(location: &Location, own: &Descriptor) -> Listing {
         Listing {
-            reference: reference.to_string(),
+            reference: location.to_string(),
             digest: own.digest.to_string(),
             size: own.size,
             media_type: own.media_type.clone(),
@@ -190,7 +191,7 @@ impl Listing {
             platforms: None,
             contents: None,
             referrers: Vec::new(),
-            tags: reference.tag().map(str::to_owned).into_iter().collect(),
+            tags: location.tag().map(str::to_owned).into_iter().collect(),
             requests: 0,
         }
     }
@@ -216,7 +217,7 @@ impl Listing {
             annotations: draft.annotations.clone(),
             subject: draft.subject.as_ref().map(BlobListing::of),
             platforms: Some(draft.listed().map(EntryListing::of).collect()),
-            ..Listing::new(&draft.reference, &own)
+            ..Listing::new(&draft.reference.clone().into(), &own)
         })
     }
 }
@@ -229,20 +230,20 @@ impl EntryListing {
     }
 
     /// An image that is no list, as the only entry.
-    pub(crate) fn alone(reference: &Reference, image: &Descriptor) -> EntryListing {
+    pub(crate) fn alone(reference: &dyn fmt::Display, image: &Descriptor) -> EntryListing {
         // The listing itself has the manifest's own annotations.
         EntryListing::of_descriptor(reference, &Descriptor { annotations: BTreeMap::new(), ..image.clone() })
     }
 
     /// An entry of a list that is pushed, under the reference to pull it by.
-    pub(crate) fn pushed(reference: &Reference, descriptor: &Descriptor) -> EntryListing {
+    pub(crate) fn pushed(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
         let line = EntryListing::of_descriptor(reference, descriptor);
         let (parts, artifact_type, annotations) = Default::default();
         EntryListing { parts, artifact_type, annotations, ..line }
     }
 
     /// One entry of a list.
-    pub(crate) fn of_descriptor(reference: &Reference, descriptor: &Descriptor) -> EntryListing {
+    pub(crate) fn of_descriptor(reference: &dyn fmt::Display, descriptor: &Descriptor) -> EntryListing {
         EntryListing {
             platform: platform(descriptor),
             parts: PlatformListing::of(descriptor),

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::net::RegistryError;
-use crate::reference::{Reference, Repository};
 use crate::sanitize;
 
 /// A list and its missing images.
@@ -37,17 +37,12 @@ pub enum NamedBy {
 }
 
 impl MissingChild {
-    /// The error for these descriptors of `list`, which `repository` does not have.
-    pub(crate) fn new(
-        list: &Reference,
-        repository: &Repository,
-        children: &[Descriptor],
-        named_by: NamedBy,
-    ) -> MissingChild {
+    /// The error for these descriptors of `list`, which its repository or layout does not have.
+    pub(crate) fn new(list: &Location, children: &[Descriptor], named_by: NamedBy) -> MissingChild {
         let platform = |child: &Descriptor| child.platform.as_ref().filter(|_| child.has_platform()).map(shown);
         let name = |child: &Descriptor| {
             let platform = platform(child).map(|platform| format!(" ({platform})")).unwrap_or_default();
-            format!("{}{platform}", repository.at_digest(&child.digest))
+            format!("{}{platform}", list.at_digest(&child.digest))
         };
         MissingChild {
             list: list.to_string(),

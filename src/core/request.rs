@@ -2,26 +2,29 @@
 
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
+use crate::location::{InvalidLocation, Location};
 use crate::model::spec::Attestations;
 use crate::platform::{Platform, PlatformError};
-use crate::reference::{Reference, ReferenceError};
 
-/// An image that the user named, or why the word is no reference. The error is reported when the image is processed, as
-/// in docker.
-pub type ImageName = Result<Reference, InvalidName>;
+/// An image that the user named, or why the word names none. The error is reported when the image is processed, as in
+/// docker.
+pub type ImageName = Result<Location, InvalidName>;
 
-/// A word that is no reference.
+/// A word that names no image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName {
     /// The word; docker's messages quote it.
     pub typed: String,
     /// What is wrong with it.
-    pub source: ReferenceError,
+    pub source: InvalidLocation,
 }
 
 impl From<InvalidName> for CommandError {
     fn from(InvalidName { typed, source }: InvalidName) -> CommandError {
-        CommandError::Name { role: NameRole::Any, typed, source }
+        match source {
+            InvalidLocation::Reference(source) => CommandError::Name { role: NameRole::Any, typed, source },
+            InvalidLocation::Layout(why) => CommandError::Location { typed, why },
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
+use crate::model::entry_file::FileParts;
 use crate::model::error::DocumentError;
 use crate::model::json;
 use crate::model::manifest::{self, Schema};
@@ -43,21 +43,6 @@ enum Json {
     Compacted,
     /// Another document.
     Own(Vec<u8>),
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct File<'a> {
-    r#ref: String,
-    descriptor: &'a Descriptor,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<String>,
-    #[serde(rename = "SchemaV2Manifest", skip_serializing_if = "Option::is_none")]
-    docker: Option<&'a RawValue>,
-    #[serde(rename = "OCIManifest", skip_serializing_if = "Option::is_none")]
-    oci: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
 }
 
 impl Entry {
@@ -210,17 +195,15 @@ impl Entry {
     /// # Errors
     /// A manifest that is not JSON.
     pub fn encode(&self) -> Result<Vec<u8>, DocumentError> {
-        let json = self.json().map(|(schema, json)| raw_value(&json).map(|value| (schema, value))).transpose()?;
-        let of = |wanted: Schema| json.as_ref().filter(|(schema, _)| *schema == wanted).map(|(_, value)| &**value);
-        let file = File {
-            r#ref: self.reference.to_string(),
+        let json = self.json();
+        let parts = FileParts {
+            name: &self.reference,
             descriptor: &self.descriptor,
-            raw: self.raw.as_ref().filter(|raw| !raw.is_empty()).map(|raw| STANDARD.encode(raw)),
-            docker: of(Schema::Docker),
-            oci: of(Schema::Oci),
+            raw: self.raw.as_deref(),
+            manifest: json.as_ref().map(|(schema, json)| (*schema, &**json)),
             source: self.source.as_ref().map(Reference::to_string),
         };
-        Ok(json::encode(&file)?)
+        parts.encode()
     }
 
     /// Reads an entry's file: docker's, ours, or one from before docker had descriptors.
@@ -301,11 +284,6 @@ pub fn attested(descriptor: &Descriptor) -> Option<Digest> {
     let annotation = |name| descriptor.annotations.get(name).map(String::as_str);
     let digest = annotation(REFERENCE_DIGEST).filter(|_| annotation(REFERENCE_TYPE) == Some(ATTESTATION));
     digest?.parse().ok()
-}
-
-fn raw_value(json: &[u8]) -> Result<Box<RawValue>, DocumentError> {
-    let text = String::from_utf8_lossy(json);
-    Ok(serde_json::from_str(text.trim())?)
 }
 
 #[cfg(test)]

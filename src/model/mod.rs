@@ -8,6 +8,7 @@ pub mod descriptor;
 pub mod draft;
 mod editing;
 pub mod entry;
+pub mod entry_file;
 mod entry_key;
 pub mod error;
 pub mod index;

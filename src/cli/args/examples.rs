@@ -21,7 +21,8 @@ pub(super) const CREATE: &str = "\
 {name} create --format json registry.example.com/app:1 other.example.com/app:1
 {name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
-{name} create --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-amd64";
+{name} create --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-amd64
+{name} create --push registry.example.com/app:1 oci:./amd64:v1 oci-archive:./arm64.tar     # from OCI layouts";
 
 pub(super) const COPY: &str = "\
 {name} copy registry.example.com/app:1.2.3-rc1 registry.example.com/app:1.2.3
@@ -80,6 +81,7 @@ pub(super) const INSPECT: &str = "\
 {name} inspect --platform linux/arm64 --format tree registry.example.com/app:1
 {name} inspect --referrers --format tree registry.example.com/app:1
 {name} inspect --check --format table registry.example.com/app:1
+{name} inspect --format tree oci-layout://build/app:1
 {name} inspect --local --format json registry.example.com/app:1
 {name} inspect --format '{{.Manifest.Digest}}' registry.example.com/app:1
 {name} inspect --shared --run 42 --require linux/amd64,linux/arm64 registry.example.com/app:1
@@ -144,6 +146,7 @@ pub(super) const APPLY: &str = "\
 {name} apply -f - --ignore-missing --draft <lists.yaml
 {name} apply --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT --target registry.example.com/app:1
 {name} apply --from digests --target registry.example.com/app:1
+{name} apply --platforms linux/amd64,linux/arm64 --template oci:./build-ARCH:v1 --target registry.example.com/app:1
 {name} apply -f lists.yaml --from bake.json --from-target web --repository registry.example.com/web
 {name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
 {name} apply -f lists.yaml --by-digest --verify
@@ -155,12 +158,14 @@ pub(super) const APPLY: &str = "\
 
 pub(super) const EXPORT: &str = "\
 {name} export registry.example.com/app:1 >lists.yaml
+{name} export oci-archive:./app.tar >lists.yaml
 {name} export --local --output lists.yaml registry.example.com/app:1
 {name} export --remote --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
 {name} export --username me --password-stdin registry.example.com/app:1 <password.txt";
 
 pub(super) const PLATFORMS: &str = "\
 {name} platforms alpine:3
+{name} platforms oci-archive:./app.tar
 {name} platforms --format json registry.example.com/app:1
 {name} platforms --insecure --jobs 4 --retries 5 --timeout 30s localhost:5000/app:1
 {name} platforms --username me --password-stdin registry.example.com/app:1 <password.txt";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::examples;
 use super::shared::Network;
 use super::shared_drafts::SharedRun;
-use super::values::{self, InspectOutput, InspectOutputs, ListFormat, PlatformsFormat, RefArg};
+use super::values::{self, InspectOutput, InspectOutputs, ListFormat, LocationArg, PlatformsFormat, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// `inspect`: shows a draft, one image of it, or a published image or list.
@@ -15,9 +15,9 @@ pub struct Inspect {
     /// The list to look in
     #[arg(value_name = "MANIFEST_LIST", index = 2, value_parser = RefArg::value)]
     pub list: Option<RefArg>,
-    /// The image, or the list itself, to show
-    #[arg(value_name = "MANIFEST", index = 1, value_parser = RefArg::value)]
-    pub image: RefArg,
+    /// The image, or the list itself, to show; also one in an OCI layout
+    #[arg(value_name = "MANIFEST", index = 1, value_parser = LocationArg::value)]
+    pub image: LocationArg,
     /// Output additional info including layers and platform
     #[arg(short = 'v', long)]
     pub verbose: bool,
@@ -87,9 +87,9 @@ pub struct Exists {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::EXPORT)]
 pub struct Export {
-    /// The list to write
-    #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
-    pub image: RefArg,
+    /// The list to write; also one in an OCI layout
+    #[arg(value_name = "MANIFEST_LIST", value_parser = LocationArg::value)]
+    pub image: LocationArg,
     /// Only look in local manifest lists
     #[arg(long)]
     pub local: bool,
@@ -108,9 +108,9 @@ pub struct Export {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::PLATFORMS)]
 pub struct Platforms {
-    /// The image to ask for
-    #[arg(value_name = "IMAGE", value_parser = RefArg::value)]
-    pub image: RefArg,
+    /// The image to ask for; also one in an OCI layout
+    #[arg(value_name = "IMAGE", value_parser = LocationArg::value)]
+    pub image: LocationArg,
     /// Format: "text" or "json" (default "text")
     #[arg(long, value_name = "string", value_enum, default_value_t = PlatformsFormat::Text, hide_default_value = true)]
     pub format: PlatformsFormat,

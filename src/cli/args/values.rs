@@ -10,13 +10,12 @@ use crate::cli::output::ColorChoice;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
 
-use crate::content::Location;
-use crate::content::oci_layout::LayoutName;
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName, ReferrersPolicy};
 use crate::digest::{Digest, DigestError};
 use crate::drafts::registry::run;
+use crate::location::{InvalidLocation, Location};
 use crate::model::index::Form;
 use crate::model::media_type;
 use crate::model::spec::Attestations;
@@ -37,11 +36,6 @@ impl RefArg {
     pub fn new(typed: impl Into<String>) -> RefArg {
         let typed = typed.into();
         RefArg { parsed: Reference::parse(&typed), typed }
-    }
-
-    /// The image's name, or why the text is none.
-    pub(crate) fn name(&self) -> ImageName {
-        self.parsed.clone().map_err(|source| InvalidName { typed: self.typed.clone(), source })
     }
 
     /// The reference, where docker complains about another word in its own words alone.
@@ -72,33 +66,36 @@ pub struct LocationArg {
     parsed: Result<Location, InvalidLocation>,
 }
 
-/// Why a text names no place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum InvalidLocation {
-    Layout(String),
-    Reference(ReferenceError),
-}
-
 impl LocationArg {
     /// Reads a word of the command line. An invalid place is no error here.
     pub fn new(typed: impl Into<String>) -> LocationArg {
         let typed = typed.into();
-        let parsed = match LayoutName::parse(&typed) {
-            Some(layout) => layout.map(Location::Layout).map_err(InvalidLocation::Layout),
-            None => Reference::parse(&typed).map(Location::Registry).map_err(InvalidLocation::Reference),
-        };
-        LocationArg { typed, parsed }
+        LocationArg { parsed: Location::parse(&typed), typed }
     }
 
     /// The place.
     pub(crate) fn location(&self) -> Result<&Location, CommandError> {
-        self.parsed.as_ref().map_err(|invalid| match invalid {
-            InvalidLocation::Layout(why) => CommandError::Location { typed: self.typed.clone(), why: why.clone() },
-            InvalidLocation::Reference(source) => {
-                let (role, typed) = (NameRole::Any, self.typed.clone());
-                CommandError::Name { role, typed, source: source.clone() }
+        self.parsed.as_ref().map_err(|source| self.invalid(source).into())
+    }
+
+    /// The image's name, or why the text is none.
+    pub(crate) fn name(&self) -> ImageName {
+        self.parsed.clone().map_err(|source| self.invalid(&source))
+    }
+
+    fn invalid(&self, source: &InvalidLocation) -> InvalidName {
+        InvalidName { typed: self.typed.clone(), source: source.clone() }
+    }
+
+    /// The reference, where the place has to be in a registry.
+    pub(crate) fn reference(&self) -> Result<&Reference, CommandError> {
+        match self.location()? {
+            Location::Registry(reference) => Ok(reference),
+            Location::Layout(_) => {
+                let why = "a layout cannot be used here".to_owned();
+                Err(CommandError::Location { typed: self.typed.clone(), why })
             }
-        })
+        }
     }
 
     pub(super) fn value(typed: &str) -> Result<LocationArg, std::convert::Infallible> {

@@ -24,9 +24,9 @@ pub struct Create {
     /// The list to create
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
     pub list: RefArg,
-    /// The images of the list, in the order of the command line
-    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = RefArg::value)]
-    pub images: Vec<RefArg>,
+    /// The images of the list, in the order of the command line; with --push also images in OCI layouts
+    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::value)]
+    pub images: Vec<LocationArg>,
     /// Amend an existing manifest list
     #[arg(short = 'a', long)]
     pub amend: bool,
@@ -69,9 +69,9 @@ pub struct Add {
     /// The list to add to
     #[arg(value_name = "MANIFEST_LIST", value_parser = RefArg::value)]
     pub list: RefArg,
-    /// The images to add
-    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = RefArg::value)]
-    pub images: Vec<RefArg>,
+    /// The images to add; with --push also images in OCI layouts
+    #[arg(value_name = "MANIFEST", num_args = 1.., value_parser = LocationArg::value)]
+    pub images: Vec<LocationArg>,
     /// Do not request images that are already in the list
     #[arg(long)]
     pub offline: bool,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::Access;
 use crate::content::registry::{Expected, FetchedManifest, Registry};
 use crate::core::error::CommandError;
+use crate::core::place::Place;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::model::descriptor::{self, Descriptor};
@@ -49,7 +50,8 @@ enum Content {
 pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -> Result<Shown<'a>, CommandError> {
     registry.announce(image.repository(), Access::Pull);
     let served = |source| CommandError::Served { reference: image.to_string(), source };
-    match fetch::manifest(registry, image)? {
+    let place = Place::in_registry(registry, image);
+    match fetch::manifest(&place)? {
         FetchedContent::Image(_, fetched) => {
             let (config, platform) = config(registry, image, &fetched.bytes)?;
             Ok(Shown { name, fetched, content: Content::Image(config, platform) })
@@ -63,7 +65,7 @@ pub(crate) fn found<'a>(registry: &Registry, name: &'a str, image: &Reference) -
             images.sort_by_key(|descriptor| &descriptor.digest);
             images.dedup_by_key(|descriptor| &descriptor.digest);
             registry.expect(image.repository(), Expected::reads(images.len().min(registry.jobs().get())));
-            let child = |descriptor: &&Descriptor| match fetch::listed(registry, image, descriptor)? {
+            let child = |descriptor: &&Descriptor| match fetch::listed(&place, descriptor)? {
                 FetchedContent::Image(_, fetched) | FetchedContent::List(fetched) => {
                     Ok((descriptor.digest.clone(), fetched.bytes))
                 }

@@ -9,6 +9,8 @@ use crate::cli::verbs::publish;
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::model::index::Form;
 use crate::model::spec::{self, Dialect, Spec};
 use crate::net::Login;
@@ -91,9 +93,10 @@ impl Tool<'_> {
         };
         let lists = order.checked()?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;
-        let lists = order.make(self.context, &registry, &lists)?;
+        let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+        let lists = order.make(self.context, access, &lists)?;
         let mut told = Vec::new();
-        publish_all(self.context, &registry, &lists, None, |published| {
+        publish_all(self.context, access, &lists, None, |published| {
             self.context.streams.line(format_args!("Digest: {} {}", published.digest, published.size))?;
             told.push(published.clone());
             Ok(())

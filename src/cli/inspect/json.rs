@@ -17,7 +17,7 @@ pub(crate) fn text(node: &InspectNode, is_verbose: bool, requests: Option<u64>) 
         contents: node.contents().map(contents),
         referrers: referrers(node, is_verbose),
         requests: requests.unwrap_or_default(),
-        ..Listing::new(&node.reference, &node.descriptor)
+        ..Listing::new(&node.location, &node.descriptor)
     };
     json::text(&listing)
 }
@@ -29,8 +29,8 @@ fn children(node: &InspectNode, is_verbose: bool) -> Option<Vec<EntryListing>> {
 
 /// An image that is no list, as the only entry: an image of a draft by its name, a published one by its digest.
 fn alone(node: &InspectNode, is_local: bool) -> EntryListing {
-    let by_digest = node.reference.repository().at_digest(&node.descriptor.digest);
-    let listing = EntryListing::alone(if is_local { &node.reference } else { &by_digest }, &node.descriptor);
+    let by_digest = node.location.at_digest(&node.descriptor.digest);
+    let listing = EntryListing::alone(if is_local { &node.location } else { &by_digest }, &node.descriptor);
     EntryListing { source: node.source.as_ref().map(ToString::to_string), ..listing }
 }
 
@@ -41,7 +41,7 @@ fn entry(node: &InspectNode, is_verbose: bool) -> EntryListing {
         platforms: children(node, is_verbose),
         contents: node.contents().filter(|_| is_verbose).map(contents),
         referrers: referrers(node, is_verbose),
-        ..EntryListing::of_descriptor(&node.reference, &node.descriptor)
+        ..EntryListing::of_descriptor(&node.location, &node.descriptor)
     }
 }
 
@@ -50,7 +50,7 @@ fn referrers(node: &InspectNode, is_verbose: bool) -> Vec<ReferrerListing> {
         digest: node.descriptor.digest.to_string(),
         size: node.descriptor.size,
         media_type: node.descriptor.media_type.clone(),
-        reference: node.reference.to_string(),
+        reference: node.location.to_string(),
         artifact_type: node.descriptor.artifact_type.clone(),
         annotations: node.descriptor.annotations.clone(),
         tags: node.tags.clone(),

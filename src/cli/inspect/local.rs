@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::args::{Inspect, InspectOutput, RefArg};
+use crate::cli::args::{Inspect, InspectOutput, LocationArg, RefArg};
 use crate::cli::context::Context;
 use crate::cli::inspect::{INDENTATION, formatted, no_such_platform, tell_of_others, template, with_newline};
 use crate::core::error::CommandError;
@@ -29,7 +29,8 @@ pub(crate) fn look(context: &Context, args: &Inspect) -> Result<Option<StoredCon
     let store = context.store();
     match &args.list {
         Some(list) => entry(context, &store, list, &args.image).map(Some),
-        None if args.remote || args.check || args.referrers => Ok(None),
+        // A draft is never in a layout.
+        None if args.remote || args.check || args.referrers || args.image.location()?.layout().is_some() => Ok(None),
         None => Ok(draft(context, &store, args.image.reference()?)?.map(|draft| StoredContent::Draft(Box::new(draft)))),
     }
 }
@@ -51,7 +52,12 @@ fn read(context: &Context, store: &DockerDir, list: &Reference) -> Result<Option
     Ok(Some(draft))
 }
 
-fn entry(context: &Context, store: &DockerDir, list: &RefArg, image: &RefArg) -> Result<StoredContent, CommandError> {
+fn entry(
+    context: &Context,
+    store: &DockerDir,
+    list: &RefArg,
+    image: &LocationArg,
+) -> Result<StoredContent, CommandError> {
     // Docker checks the image's name first. A text that is no name may be the first digits of a digest.
     let list = match list.reference() {
         Ok(list) => list,
@@ -106,7 +112,7 @@ fn with_platform(
     let matching = images.iter().filter(|(_, own)| own.matches(&wanted.parsed));
     let matching: Vec<&Entry> = matching.map(|(entry, _)| *entry).collect();
     let matching = requirements::preferred(matching, &wanted.parsed, |entry| &entry.descriptor);
-    tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference).collect::<Vec<_>>());
+    tell_of_others(context, wanted, &matching.iter().map(|entry| &entry.reference as _).collect::<Vec<_>>());
     match matching.first() {
         Some(entry) => Ok(StoredContent::Entry(list.clone(), Box::new((*entry).clone()))),
         None => {
@@ -131,13 +137,13 @@ fn templated(args: &Inspect, template: &Template, found: StoredContent) -> Resul
         StoredContent::Entry(_, entry) => (entry.reference, TemplateManifest::Image(entry.descriptor)),
     };
     let data = TemplateData::of_manifest(&args.image.typed, manifest);
-    template::text(template, &reference, &data)
+    template::text(template, &reference.into(), &data)
 }
 
 /// Docker's output, or the exact bytes.
 fn dockers(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandError> {
     match found {
-        StoredContent::Draft(draft) if args.verbose => Ok(array(draft.entries())?),
+        StoredContent::Draft(draft) if args.verbose => Ok(array(draft.entries().map(Entry::encode))?),
         StoredContent::Draft(draft) => {
             let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
             Ok(match args.raw {
@@ -153,9 +159,9 @@ fn dockers(found: &StoredContent, args: &Inspect) -> Result<Vec<u8>, CommandErro
     }
 }
 
-/// Entries as docker prints an array of them.
-pub(crate) fn array<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<Vec<u8>, DocumentError> {
-    let encoded: Vec<Vec<u8>> = entries.map(Entry::encode).collect::<Result<_, _>>()?;
+/// Files of entries as docker prints an array of them.
+pub(crate) fn array(files: impl Iterator<Item = Result<Vec<u8>, DocumentError>>) -> Result<Vec<u8>, DocumentError> {
+    let encoded: Vec<Vec<u8>> = files.collect::<Result<_, _>>()?;
     let joined = [b"[".as_slice(), &encoded.join(&b','), b"]"].concat();
     Ok(with_newline(json::indent(&joined, INDENTATION)))
 }

@@ -11,13 +11,14 @@ mod table;
 mod template;
 mod tree;
 
+use std::fmt;
+
 use crate::cli::args::{Inspect, InspectFormat};
 use crate::cli::context::Context;
 use crate::cli::output::{Strokes, terminal};
 use crate::core::error::CommandError;
 use crate::core::request::PlatformFilter;
 use crate::model::Draft;
-use crate::reference::Reference;
 
 use crate::core::inspect::node::InspectNode;
 
@@ -28,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &Inspect) -> Result<(), CommandError>
     let text = match local::look(context, args)? {
         Some(found) => local::shown(context, args, found)?,
         None if args.local => return Err(CommandError::NotStored(args.image.reference()?.to_string())),
-        None => remote::shown(context, args, args.image.reference()?)?,
+        None => remote::shown(context, args)?,
     };
     Ok(context.streams.data(&text)?)
 }
@@ -62,7 +63,7 @@ fn formatted(
 }
 
 /// Prints on stderr that several images match the platform.
-fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Reference]) {
+fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&dyn fmt::Display]) {
     if let [first, _, ..] = images {
         let names: Vec<String> = images.iter().map(ToString::to_string).collect();
         let typed = &wanted.shown;
@@ -75,7 +76,11 @@ fn tell_of_others(context: &Context, wanted: &PlatformFilter, images: &[&Referen
 }
 
 /// The error if no image matches the platform.
-fn no_such_platform(wanted: &PlatformFilter, of: &Reference, there: impl IntoIterator<Item = String>) -> CommandError {
+fn no_such_platform(
+    wanted: &PlatformFilter,
+    of: &dyn fmt::Display,
+    there: impl IntoIterator<Item = String>,
+) -> CommandError {
     CommandError::NoSuchPlatform {
         platform: wanted.shown.clone(),
         sources: of.to_string(),

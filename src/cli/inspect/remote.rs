@@ -1,20 +1,21 @@
-//! Shows what a registry serves. One request fetches the manifest; more are sent only for what the list does not say.
+//! Shows what a registry serves, or a layout has. One request fetches the manifest; more are sent only for what the list does not say.
 
 mod children;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
-use crate::auth::Access;
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
 use crate::cli::inspect::remote::children::Detail;
 use crate::cli::inspect::{INDENTATION, formatted, local, no_such_platform, tell_of_others, template, with_newline};
-use crate::content::RegistryRepository;
-use crate::content::registry::{FetchedManifest, Registry};
+use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
 use crate::core::inspect::referrers::add_referrers;
 use crate::core::inspect::template::TemplateSource;
+use crate::core::layouts::Layouts;
+use crate::core::place::{ContentAccess, Place};
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
@@ -22,41 +23,46 @@ use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
+use crate::model::entry_file::encode_fetched;
 use crate::model::index::{self, Index};
 use crate::model::manifest::{self, ManifestKind, Schema};
-use crate::model::{DocumentError, Entry, json, media_type};
+use crate::model::{DocumentError, json, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// An image that a registry serves.
-struct Image {
-    reference: Reference,
+/// An image as it is served.
+struct Image<'a> {
+    place: Place<'a>,
     schema: Schema,
     fetched: FetchedManifest,
     /// Its descriptor in the list that it was selected from.
     descriptor: Option<Descriptor>,
 }
 
-/// What the registry serves under the name, or what was selected from it.
-enum RemoteContent {
-    Image(Box<Image>),
+/// What is served under the name, or what was selected from it.
+enum RemoteContent<'a> {
+    Image(Box<Image<'a>>),
     List(FetchedManifest),
 }
 
-/// The client and its limits.
-struct Client<'a> {
-    registry: &'a Registry,
+/// Reads what is in one repository or layout.
+struct Client {
+    /// The maximum of concurrent requests.
+    jobs: NonZeroUsize,
 }
 
 /// The text to print.
-pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Result<Vec<u8>, CommandError> {
-    let registry = &context.registry(&args.network, image.repository())?;
-    let client = Client { registry };
-    client.registry.announce(image.repository(), Access::Pull);
-    let served = match fetch::manifest(client.registry, image)? {
+pub(crate) fn shown(context: &Context, args: &Inspect) -> Result<Vec<u8>, CommandError> {
+    let location = context.image(&args.image)?;
+    let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
+    let client = Client { jobs: registry.jobs() };
+    let access = ContentAccess { registry, layouts: &Layouts::default() };
+    let image = &Place::open(access, &location)?;
+    image.announce();
+    let served = match fetch::manifest(image)? {
         FetchedContent::Image(schema, fetched) => {
-            RemoteContent::Image(Box::new(Image { reference: image.clone(), schema, fetched, descriptor: None }))
+            RemoteContent::Image(Box::new(Image { place: image.clone(), schema, fetched, descriptor: None }))
         }
         FetchedContent::List(fetched) => RemoteContent::List(fetched),
     };
@@ -73,12 +79,12 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
     let format = match &args.format {
         Some(InspectOutput::Template(template)) => {
             let (name, needs) = (args.image.typed.as_str(), template.needs());
-            let source = TemplateSource { registry, reference: image, name, needs };
+            let source = TemplateSource { place: image, jobs: client.jobs, name, needs };
             let data = match served {
                 RemoteContent::Image(image) => source.of_image(&image.fetched, image.descriptor, list.as_ref())?,
                 RemoteContent::List(fetched) => source.of_list(&fetched)?,
             };
-            return template::text(template, image, &data);
+            return template::text(template, &location, &data);
         }
         Some(InspectOutput::Format(format)) => *format,
         None if args.referrers => InspectFormat::Tree,
@@ -91,44 +97,43 @@ pub(crate) fn shown(context: &Context, args: &Inspect, image: &Reference) -> Res
         RemoteContent::List(fetched) => client.list(image, &fetched, detail)?,
     };
     if args.referrers {
-        add_referrers(&RegistryRepository::new(registry, image), registry.jobs(), &mut node)?;
+        image.content(|content| add_referrers(content, registry.jobs(), &mut node))?;
     }
-    formatted(context, format, args.verbose, &node, Some(client.registry.requests()))
+    formatted(context, format, args.verbose, &node, Some(registry.requests()))
 }
 
 /// A list with its children. Children are requested only if their descriptors have no platform.
 ///
 /// # Errors
-/// Content that is no list, and errors of the registry.
+/// Content that is no list, and errors of the registry or the layout.
 pub(crate) fn list(
-    registry: &Registry,
-    reference: &Reference,
+    jobs: NonZeroUsize,
+    list: &Place<'_>,
     fetched: &FetchedManifest,
 ) -> Result<InspectNode, CommandError> {
-    Client { registry }.list(reference, fetched, Detail::default())
+    Client { jobs }.list(list, fetched, Detail::default())
 }
 
-impl Client<'_> {
+impl Client {
     /// Docker's output, or the exact bytes.
-    fn dockers(&self, args: &Inspect, image: &Reference, served: RemoteContent) -> Result<Vec<u8>, CommandError> {
+    fn dockers(&self, args: &Inspect, image: &Place<'_>, served: RemoteContent<'_>) -> Result<Vec<u8>, CommandError> {
         match served {
             RemoteContent::Image(image) if args.raw => Ok(image.fetched.bytes),
             RemoteContent::Image(image) if args.verbose => {
                 let platform = match image.descriptor.as_ref().and_then(|descriptor| descriptor.platform.clone()) {
                     Some(platform) => platform,
-                    None => ConfigPlatforms::new(self.registry).of(&image.reference, &image.fetched.bytes)?,
+                    None => ConfigPlatforms::default().of(&image.place, &image.fetched.bytes)?,
                 };
-                let Image { reference, schema, fetched, .. } = *image;
-                let wrong = wrong(&reference);
-                let entry = Entry::fetched(reference, schema, fetched.bytes, Some(platform));
-                Ok(with_newline(json::indent(&entry.encode().map_err(wrong)?, INDENTATION)))
+                let Image { place, schema, fetched, .. } = *image;
+                let file = encode_fetched(&place, schema, &fetched.bytes, Some(platform)).map_err(wrong(&place))?;
+                Ok(with_newline(json::indent(&file, INDENTATION)))
             }
             RemoteContent::Image(image) => Ok(with_newline(json::indent(&image.fetched.bytes, INDENTATION))),
             RemoteContent::List(fetched) if args.raw => Ok(fetched.bytes),
             RemoteContent::List(fetched) if args.verbose => {
                 let index = Index::decode(&fetched.bytes).map_err(wrong(image))?;
                 let entries = self.children(image, &index.manifests)?;
-                local::array(entries.iter()).map_err(wrong(image))
+                local::array(entries.into_iter().map(Ok)).map_err(wrong(image))
             }
             RemoteContent::List(fetched) => {
                 // Content that cannot be decoded as a list is an error.
@@ -138,11 +143,11 @@ impl Client<'_> {
         }
     }
 
-    /// The images of a list for docker's `-v`, each by its digest and requested once, however often the list names it.
+    /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list names it.
     /// The platform is that of the list, so no configuration is needed. A nested index is replaced by its images.
-    fn children(&self, list: &Reference, descriptors: &[Descriptor]) -> Result<Vec<Entry>, CommandError> {
+    fn children(&self, list: &Place<'_>, descriptors: &[Descriptor]) -> Result<Vec<Vec<u8>>, CommandError> {
         let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
-        let look = |descriptor: &Descriptor| match fetch::listed(self.registry, list, descriptor)? {
+        let look = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 had.check_bytes(list, &fetched.bytes, 1)?;
                 Ok(VerboseChild::Image(schema, fetched.bytes))
@@ -165,7 +170,7 @@ impl Client<'_> {
     /// Requests the descendants of a list one level at a time, each manifest that `is_wanted` once.
     fn levels<T: Send>(
         &self,
-        list: &Reference,
+        list: &Place<'_>,
         descriptors: &[Descriptor],
         is_wanted: impl Fn(&Descriptor) -> bool,
         look: impl Fn(&Descriptor) -> Result<T, CommandError> + Sync,
@@ -182,8 +187,7 @@ impl Client<'_> {
             if known.len() + new.len() > CHILDREN_MAX {
                 return Err(too_many(list));
             }
-            let found =
-                tasks::in_order(self.registry.jobs(), &new, |descriptor| look(descriptor)).map_err(CommandError::of)?;
+            let found = tasks::in_order(self.jobs, &new, |descriptor| look(descriptor)).map_err(CommandError::of)?;
             let found: Vec<(Digest, T)> = new.iter().map(|descriptor| descriptor.digest.clone()).zip(found).collect();
             descriptors = found.iter().flat_map(|(_, found)| below(found)).collect();
             known.extend(found);
@@ -193,13 +197,13 @@ impl Client<'_> {
 
     /// The image for a platform: the first descriptor of the list with that platform, else the first one in nested
     /// indexes, which are requested one level at a time.
-    fn with_platform(
+    fn with_platform<'a>(
         &self,
         context: &Context,
-        reference: &Reference,
-        served: RemoteContent,
+        reference: &Place<'a>,
+        served: RemoteContent<'a>,
         wanted: &PlatformFilter,
-    ) -> Result<Image, CommandError> {
+    ) -> Result<Image<'a>, CommandError> {
         let mut descriptors = match served {
             RemoteContent::List(fetched) => Index::decode(&fetched.bytes).map_err(wrong(reference))?.manifests,
             RemoteContent::Image(image) => {
@@ -230,16 +234,16 @@ impl Client<'_> {
             if total > CHILDREN_MAX {
                 return Err(too_many(reference));
             }
-            let found = tasks::in_order(self.registry.jobs(), &deeper, |descriptor| self.deeper(reference, descriptor));
+            let found = tasks::in_order(self.jobs, &deeper, |descriptor| self.deeper(reference, descriptor));
             descriptors = found.map_err(CommandError::of)?.into_iter().flatten().collect();
         }
         Err(CommandError::TooDeep { list: reference.to_string(), depth: DEPTH_MAX })
     }
 
     /// The descriptors of a nested index, or the descriptor of an image with the platform that the list did not name.
-    fn deeper(&self, list: &Reference, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
-        let reference = list.repository().at_digest(&descriptor.digest);
-        match fetch::listed(self.registry, list, descriptor)? {
+    fn deeper(&self, list: &Place<'_>, descriptor: &Descriptor) -> Result<Vec<Descriptor>, CommandError> {
+        let reference = list.at_digest(&descriptor.digest);
+        match fetch::listed(list, descriptor)? {
             FetchedContent::List(fetched) => Ok(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests),
             FetchedContent::Image(_, fetched) => {
                 // A manifest without a platform needs no second look.
@@ -249,31 +253,31 @@ impl Client<'_> {
         }
     }
 
-    fn image_of(&self, list: &Reference, descriptor: &Descriptor) -> Result<Image, CommandError> {
-        let reference = list.repository().at_digest(&descriptor.digest);
-        match fetch::listed(self.registry, list, descriptor)? {
+    fn image_of<'a>(&self, list: &Place<'a>, descriptor: &Descriptor) -> Result<Image<'a>, CommandError> {
+        let place = list.at_digest(&descriptor.digest);
+        match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
-                Ok(Image { reference, schema, fetched, descriptor: Some(descriptor.clone()) })
+                Ok(Image { place, schema, fetched, descriptor: Some(descriptor.clone()) })
             }
-            FetchedContent::List(_) => Err(CommandError::IsList(reference.to_string())),
+            FetchedContent::List(_) => Err(CommandError::IsList(place.to_string())),
         }
     }
 
     /// The platform in an image's configuration; `None`, and no request, if the manifest is no image.
-    fn platform(&self, reference: &Reference, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
+    fn platform(&self, image: &Place<'_>, bytes: &[u8]) -> Result<Option<Platform>, CommandError> {
         let config = manifest::config(bytes).ok().filter(|config| media_type::is_image_config(&config.media_type));
-        config.map(|_| ConfigPlatforms::new(self.registry).of(reference, bytes)).transpose()
+        config.map(|_| ConfigPlatforms::default().of(image, bytes)).transpose()
     }
 
-    fn image(&self, image: Image) -> Result<InspectNode, CommandError> {
-        let Image { reference, fetched, descriptor, .. } = image;
-        let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&reference))?;
+    fn image(&self, image: Image<'_>) -> Result<InspectNode, CommandError> {
+        let Image { place, fetched, descriptor, .. } = image;
+        let contents = ImageContents::of(&fetched.bytes).map_err(wrong(&place))?;
         let platform = match descriptor.and_then(|descriptor| descriptor.platform) {
             Some(platform) => Some(platform),
-            None => self.platform(&reference, &fetched.bytes)?,
+            None => self.platform(&place, &fetched.bytes)?,
         };
         let inside = NodeContents::Image(Box::new(contents));
-        let mut node = InspectNode::top(reference, &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
+        let mut node = InspectNode::top(place.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside);
         node.descriptor.platform = platform;
         Ok(node)
     }
@@ -287,11 +291,11 @@ enum VerboseChild {
 
 /// The images of these descriptors in their order, each as often as it is named.
 fn flatten(
-    list: &Reference,
+    list: &Place<'_>,
     descriptors: &[Descriptor],
     children: &BTreeMap<Digest, VerboseChild>,
     shown: &mut ResolvedSize,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<Vec<u8>>,
 ) -> Result<(), CommandError> {
     for descriptor in descriptors {
         shown.count_descriptor(list)?;
@@ -299,12 +303,8 @@ fn flatten(
             Some(VerboseChild::Image(schema, bytes)) => {
                 shown.check_bytes(list, bytes, 1)?;
                 let platform = descriptor.platform.clone().unwrap_or_default();
-                entries.push(Entry::fetched(
-                    list.with_digest(&descriptor.digest),
-                    *schema,
-                    bytes.clone(),
-                    Some(platform),
-                ));
+                let name = list.location().with_digest(&descriptor.digest);
+                entries.push(encode_fetched(&name, *schema, bytes, Some(platform)).map_err(wrong(list))?);
             }
             Some(VerboseChild::List(descriptors)) => flatten(list, descriptors, children, shown, entries)?,
             None => {}
@@ -313,14 +313,14 @@ fn flatten(
     Ok(())
 }
 
-fn too_many(list: &Reference) -> CommandError {
+fn too_many(list: &Place<'_>) -> CommandError {
     CommandError::TooMany { list: list.to_string(), most: CHILDREN_MAX }
 }
 
 /// The first descriptor for a platform.
 fn first_for<'a>(
     context: &Context,
-    list: &Reference,
+    list: &Place<'_>,
     descriptors: &'a [Descriptor],
     wanted: &PlatformFilter,
 ) -> Option<&'a Descriptor> {
@@ -331,9 +331,8 @@ fn first_for<'a>(
         requirements::preferred(distinct(descriptors.iter().filter(is_wanted)), &wanted.parsed, |descriptor| {
             descriptor
         });
-    let names: Vec<Reference> =
-        matching.iter().map(|descriptor| list.repository().at_digest(&descriptor.digest)).collect();
-    tell_of_others(context, wanted, &names.iter().collect::<Vec<_>>());
+    let names: Vec<Place<'_>> = matching.iter().map(|descriptor| list.at_digest(&descriptor.digest)).collect();
+    tell_of_others(context, wanted, &names.iter().map(|name| name as _).collect::<Vec<_>>());
     matching.first().copied()
 }
 
@@ -347,8 +346,8 @@ fn distinct<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a De
     descriptors.filter(|descriptor| seen.insert(&descriptor.digest)).collect()
 }
 
-/// For `map_err`: an error in what the registry serves under this name.
-fn wrong(reference: &Reference) -> impl Fn(DocumentError) -> CommandError + 'static {
+/// For `map_err`: an error in what is served under this name.
+fn wrong(reference: &Place<'_>) -> impl Fn(DocumentError) -> CommandError + 'static {
     let reference = reference.to_string();
     move |source| CommandError::Served { reference: reference.clone(), source }
 }

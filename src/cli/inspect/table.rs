@@ -16,7 +16,7 @@ const KIND: usize = 3;
 pub(crate) fn head(node: &InspectNode) -> String {
     let mut lines = Vec::new();
     if node.is_draft {
-        lines.push(format!("draft  {}  {}", node.reference, node.descriptor.digest));
+        lines.push(format!("draft  {}  {}", node.location, node.descriptor.digest));
     }
     if matches!(node.inside, NodeContents::List(_)) {
         let artifact_type = Some(&node.descriptor.artifact_type).filter(|own| !own.is_empty());
@@ -94,7 +94,7 @@ impl Rows {
 
     fn cells(&self, node: &InspectNode, platform: Option<String>, margin: &str) -> Vec<String> {
         let platform = platform.unwrap_or_else(|| NOTHING.to_owned());
-        let kind = if node.inside == NodeContents::Missing { "not in the registry".to_owned() } else { node.kind() };
+        let kind = if node.inside == NodeContents::Missing { node.missing().to_owned() } else { node.kind() };
         let digest = self.short.of(&node.descriptor.digest).to_owned();
         let mut cells = vec![format!("{margin}{platform}"), digest, human::size(node.descriptor.size), kind];
         if self.is_verbose {

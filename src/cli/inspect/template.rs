@@ -4,14 +4,14 @@
 use std::fmt::Write as _;
 
 use crate::core::error::CommandError;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::template::{Template, TemplateData, TemplateManifest};
-use crate::reference::Reference;
 use crate::sanitize;
 
 /// The text, with a newline at its end.
-pub(crate) fn text(template: &Template, name: &Reference, data: &TemplateData) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn text(template: &Template, name: &Location, data: &TemplateData) -> Result<Vec<u8>, CommandError> {
     let mut text = if template.is_manifest_alone() { manifest(name, data)? } else { template.execute(data)? };
     if !text.ends_with('\n') {
         text.push('\n');
@@ -20,7 +20,7 @@ pub(crate) fn text(template: &Template, name: &Reference, data: &TemplateData) -
 }
 
 /// The manifest as lines, and below it what a list names.
-fn manifest(name: &Reference, data: &TemplateData) -> Result<String, CommandError> {
+fn manifest(name: &Location, data: &TemplateData) -> Result<String, CommandError> {
     let (own, children) = match &data.manifest {
         TemplateManifest::Image(own) => (own, None),
         TemplateManifest::List(bytes, own) => (own, Some(Index::decode(bytes)?.manifests)),
@@ -38,7 +38,7 @@ fn digest(own: &Descriptor) -> (&'static str, String) {
     ("Digest", own.digest.to_string())
 }
 
-fn lines(list: &Reference, child: &Descriptor) -> Vec<(&'static str, String)> {
+fn lines(list: &Location, child: &Descriptor) -> Vec<(&'static str, String)> {
     let mut lines =
         vec![("Name", list.with_digest(&child.digest).to_string()), ("MediaType", child.media_type.clone())];
     if let Some(platform) = &child.platform {

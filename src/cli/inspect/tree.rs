@@ -10,7 +10,7 @@ use crate::model::descriptor::Descriptor;
 pub(crate) fn of(node: &InspectNode, is_verbose: bool) -> Tree {
     let short = if is_verbose { Short::whole() } else { Short::among(node.digests()) };
     let drawing = Drawing { short, is_verbose };
-    let name = node.reference.to_string();
+    let name = node.location.to_string();
     let what = node.platform().unwrap_or_else(|| node.kind());
     let words = [name.as_str(), "draft", what.as_str()];
     let words: Vec<&str> = words.into_iter().filter(|word| node.is_draft || *word != "draft").collect();
@@ -106,7 +106,7 @@ impl Drawing {
     /// The kind, the digest, and the size of all blobs.
     fn label(&self, words: &[&str], node: &InspectNode) -> String {
         let size = match &node.inside {
-            NodeContents::Missing => Some("not in the registry".to_owned()),
+            NodeContents::Missing => Some(node.missing().to_owned()),
             NodeContents::Image(contents) => Some(human::size(contents.size())),
             NodeContents::Unknown | NodeContents::List(_) => None,
         };

@@ -2,24 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::args::{Add, Publish, RefArg};
+use crate::cli::args::{Add, LocationArg, Publish};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
-use crate::cli::verbs::create::tell;
+use crate::cli::verbs::create::{refuse_layouts, tell};
 use crate::cli::verbs::one_step;
-use crate::content::registry::Registry;
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{self, PreviousEntries, SourceChange};
 use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
-use crate::core::resolve::sources::{self, FetchEvent, Resolver};
+use crate::core::resolve::sources::{self, Resolver};
 use crate::drafts::DraftStore;
+use crate::location::Location;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -29,8 +31,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     if args.push {
         let from = from()?;
         let mut told = None;
-        one_step::change(context, &args.network, &args.publish, list, |registry, before| {
-            let addition = Addition::resolve(registry, &context.fetches(), (args, &from), before)?;
+        one_step::change(context, &args.network, &args.publish, list, |access, before| {
+            let addition = Addition::resolve(context, access, (args, &from), before)?;
             let mut draft = before.clone();
             let added = addition.apply(&mut draft, args)?;
             told = Some((addition, added));
@@ -44,11 +46,13 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         return Ok(());
     }
     let missing = || CommandError::NotStored(list.to_string());
+    refuse_layouts(&args.images.iter().map(LocationArg::name).collect::<Vec<_>>())?;
     let store = context.store_within(args.network.timeout)?;
     let before = store.load(list)?.ok_or_else(missing)?;
     let from = from()?;
     let registry = context.registry(&args.network, list.repository())?;
-    let addition = Addition::resolve(&registry, &context.fetches(), (args, &from), &before)?;
+    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let addition = Addition::resolve(context, access, (args, &from), &before)?;
     let mut added = Added::default();
     let is_there = store.add(list, &context.notice(), |draft| {
         added = addition.apply(draft, args)?;
@@ -85,24 +89,27 @@ struct Added {
 
 impl Addition {
     fn resolve(
-        registry: &Registry,
-        progress: &(dyn Fn(FetchEvent<'_>) + Sync),
+        context: &Context,
+        access: ContentAccess<'_>,
         (args, from): (&Add, &BuildOutputs),
         before: &Draft,
     ) -> Result<Addition, CommandError> {
-        let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+        let typed: Vec<ImageName> = args.images.iter().map(|word| context.image(word)).collect();
         let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
         let filter = args.sources.filter();
         let (wanted, targets) = (&filter, vec![before.reference.repository()]);
-        let resolver = Resolver { registry, wanted, before: Some(before), targets, beside: None, progress };
-        let is_asked =
-            |image: &ImageName| !args.offline || !image.as_ref().is_ok_and(|name| previous::knows(before, name));
+        let (before_it, beside, progress) = (Some(before), None, &context.fetches());
+        let resolver = Resolver { access, wanted, before: before_it, targets, beside, progress };
+        let is_asked = |image: &ImageName| {
+            !args.offline
+                || !image.as_ref().is_ok_and(|name| name.reference().is_some_and(|name| previous::knows(before, name)))
+        };
         let (images, reused) = previous::split_known(Some(before), sources::distinct(&names), is_asked);
         let found = resolver.resolve(&images, &reused);
-        let mut found = found.map_err(|failure| from.blame(registry, failure))?;
-        let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
+        let mut found = found.map_err(|failure| from.blame(access.registry, failure))?;
+        let is_typed = |name: &Location| typed.iter().flatten().any(|own| own == name);
         from.settle(&mut found, &reused, is_typed, |platform| selection::picks(&filter, platform))?;
-        let previous = PreviousEntries::resolve(registry, before, &found)?;
+        let previous = PreviousEntries::resolve(access.registry, before, &found)?;
         let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_meant(&filter, entry));
         let known = known.map(|entry| entry.reference.clone()).collect();
         Ok(Addition { filter, sources: found, previous, known })

@@ -14,6 +14,8 @@ use crate::content::registry::{Expected, Registry};
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::{PartialResult, SpecOrigin};
+use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::repositories::PushPlans;
 use crate::core::push::tags;
@@ -22,6 +24,7 @@ use crate::core::requirements;
 use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::sources::Resolver;
 use crate::drafts::DraftStore;
+use crate::location::Location;
 use crate::model::Draft;
 use crate::model::spec::{Spec, SpecEntry, Target};
 use crate::platform::Platform;
@@ -44,12 +47,13 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let order = ApplyRequest { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
     let lists = order.checked()?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
-    let lists = order.make(context, &registry, &lists)?;
+    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let lists = order.make(context, access, &lists)?;
     let is_json = flags.format == Some(PublishFormat::Json);
     let github = flags.format == Some(PublishFormat::Github) && !flags.dry_run;
     let github = github.then(|| GithubFiles::prepare(&context.env)).transpose()?;
     let mut told = Vec::new();
-    let mut outcome = publish_all(context, &registry, &lists, args.network.timeout, |published| {
+    let mut outcome = publish_all(context, access, &lists, args.network.timeout, |published| {
         told.push(published.clone());
         if is_json { Ok(()) } else { publish::show(context, published, flags) }
     });
@@ -148,13 +152,14 @@ impl ApplyRequest<'_> {
     pub(crate) fn make(
         &self,
         context: &Context,
-        registry: &Registry,
+        access: ContentAccess<'_>,
         lists: &[(&Spec, &Reference)],
     ) -> Result<Vec<List>, CommandError> {
+        let ContentAccess { registry, layouts } = access;
         // One token serves the whole command.
-        let access = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
-        lists.iter().for_each(|(_, target)| registry.announce(target.repository(), access));
-        self.references().for_each(|reference| registry.announce(reference.repository(), access));
+        let rights = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
+        lists.iter().for_each(|(_, target)| registry.announce(target.repository(), rights));
+        self.references().for_each(|reference| registry.announce(reference.repository(), rights));
         let targets = lists.iter().map(|(_, target)| target.repository());
         let targets = targets.chain(self.references().map(Reference::repository)).collect();
         let ahead = self.checked_ahead(lists);
@@ -162,7 +167,7 @@ impl ApplyRequest<'_> {
         let look = || ahead.iter().for_each(|list| registry.prefetch_before_push(list));
         let wanted = &SourceFilter::default();
         let (beside, progress): (Option<&(dyn Fn() + Sync)>, _) = (Some(&look), &context.fetches());
-        let resolver = Resolver { registry, wanted, before: None, targets, beside, progress };
+        let resolver = Resolver { access, wanted, before: None, targets, beside, progress };
         let found = SpecSources::of(self.specs).resolve(&resolver, self.ignore_missing);
         let found = found.map_err(|failure| {
             self.outputs.iter().fold(failure, |failure, outputs| outputs.blame(registry, failure))
@@ -175,11 +180,10 @@ impl ApplyRequest<'_> {
         }
         let (mut made, mut failures) = (Vec::new(), Vec::new());
         for (place, spec) in self.specs.iter().enumerate() {
-            let own = spec.source.as_ref().map(Reference::repository);
-            let other =
+            let targets =
                 lists.iter().filter(|(list, _)| std::ptr::eq(*list, spec)).map(|(_, target)| target.repository());
-            let other = other.chain(self.references().map(Reference::repository));
-            let form = assemble::form_of(registry, spec, other.into_iter().find(|target| Some(*target) != own))?;
+            let targets: Vec<&Repository> = targets.chain(self.references().map(Reference::repository)).collect();
+            let form = assemble::form_of(access, spec, &targets)?;
             if let (Some(source), None) = (&spec.source, &form) {
                 context
                     .streams
@@ -199,7 +203,7 @@ impl ApplyRequest<'_> {
                 context.streams.note(format_args!("warning: {warning}"));
             }
             for target in &spec.targets {
-                match self.list(spec, target, parts.draft(spec, &self.name(spec, target), form.as_ref())) {
+                match self.list(layouts, spec, target, parts.draft(spec, &self.name(spec, target), form.as_ref())) {
                     Ok(list) => made.push(list),
                     Err(failure) => failures.push(failure),
                 }
@@ -213,16 +217,17 @@ impl ApplyRequest<'_> {
         let Some(outputs) = self.outputs.get(place).filter(|outputs| !outputs.is_empty()) else {
             return found.parts(spec);
         };
-        let children = outputs.children(|name| found.get(name)?.index.as_ref());
+        let get = |name: &Reference| found.get(&name.clone().into());
+        let children = outputs.children(|name| get(name)?.index.as_ref());
         let entries = outputs.references().filter(|name| !children.contains(name));
-        let entries = entries.filter_map(|name| Some((name, found.get(name)?.entries.iter().collect())));
+        let entries = entries.filter_map(|name| Some((name, get(name)?.entries.iter().collect())));
         outputs.check(&entries.collect(), |_| true)?;
         if children.is_empty() {
             return found.parts(spec);
         }
         // What the index brings need not be listed again, unless the spec says more of it.
-        let is_child =
-            |entry: &SpecEntry| children.contains(&entry.image) && *entry == SpecEntry::new(entry.image.clone());
+        let is_listed = |image: &Location| image.reference().is_some_and(|image| children.contains(image));
+        let is_child = |entry: &SpecEntry| is_listed(&entry.image) && *entry == SpecEntry::new(entry.image.clone());
         let manifests = spec.manifests.iter().filter(|entry| !is_child(entry)).cloned().collect();
         found.parts(&Spec { manifests, ..spec.clone() })
     }
@@ -241,9 +246,12 @@ impl ApplyRequest<'_> {
         const BLOBS: usize = 3;
         let Some((spec, list)) = lists.first() else { return };
         let target = list.repository();
-        let images: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
-        let near = images.iter().filter(|image| image.repository().domain() == target.domain()).count();
-        let foreign = images.iter().filter(|image| image.repository() != target).count();
+        let images: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let repositories: Vec<&Repository> =
+            images.iter().filter_map(|image| image.reference()).map(Reference::repository).collect();
+        let near = repositories.iter().filter(|repository| repository.domain() == target.domain()).count();
+        let own = repositories.iter().filter(|repository| **repository == target).count();
+        let foreign = images.len() - own;
         let writes = if self.flags.dry_run { 0 } else { foreign.saturating_mul(BLOBS).saturating_add(1) };
         let (reads, writes) = ((near + 1).min(registry.jobs().get()), writes.min(registry.jobs().get()));
         registry.expect(target, Expected { reads, writes, writes_follow: false });
@@ -292,11 +300,11 @@ impl ApplyRequest<'_> {
         tags.chain(references)
     }
 
-    fn list(&self, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
+    fn list(&self, layouts: &Layouts, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {
         let references = self.references_with(spec, target).cloned().map(TagArg::Reference);
         let options = options(self.flags, spec, references);
         // The push checks the same for one list. All lists must be checked before the first is sent.
-        let digest = PushPlans::new(&draft, options.kind, &options.tags)?.own.list.digest;
+        let digest = PushPlans::new(&draft, options.kind, &options.tags, layouts)?.own.list.digest;
         let made = self.made;
         let wanted = requirements::Requirements {
             require: &options.require,
@@ -320,13 +328,13 @@ impl ApplyRequest<'_> {
 /// The first failure. If there are several lists, it names those that were published and those that were not.
 pub(crate) fn publish_all(
     context: &Context,
-    registry: &Registry,
+    access: ContentAccess<'_>,
     lists: &[List],
     timeout: Option<Duration>,
     mut tell: impl FnMut(&PushOutcome) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     for (place, list) in lists.iter().enumerate() {
-        let published = publish(context, registry, &list.draft, &list.options, Origin::Stored, |published| {
+        let published = publish(context, access, &list.draft, &list.options, Origin::Stored, |published| {
             let told = tell(published);
             // A draft is kept even if its result cannot be printed.
             let kept = list.stored.as_ref().map_or(Ok(()), |draft| store(context, draft, timeout));

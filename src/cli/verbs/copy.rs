@@ -14,8 +14,7 @@ use crate::core::request::ReferrerFilter;
 use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
-    let (source, target) = (args.source.location()?, args.target.location()?);
-    let (source, target) = (in_place(context, source), in_place(context, target));
+    let (source, target) = (context.image(&args.source)?, context.image(&args.target)?);
     // A login is for the registry that is written to, or else for the one that is read.
     let subject = [&target, &source].into_iter().find_map(|place| match place {
         Location::Registry(reference) => Some(reference.repository()),
@@ -53,14 +52,6 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
         context.streams.note(format_args!("warning: {warning}"));
     }
     show(context, args, &outcome)
-}
-
-/// A relative path of a layout is relative to the working directory, as everywhere.
-fn in_place(context: &Context, location: &Location) -> Location {
-    match location {
-        Location::Layout(name) => Location::Layout(name.at(context.env.typed(&name.path))),
-        registry @ Location::Registry(_) => registry.clone(),
-    }
 }
 
 /// The source, opened.

@@ -1,14 +1,16 @@
 //! `create`: adds all images or none. Everything is fetched before the draft is locked, so that a slow registry blocks
 //! no other process. The draft then changes in one step.
 
-use crate::cli::args::{Create, Publish, RefArg};
+use crate::cli::args::{Create, Publish};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::one_step;
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
+use crate::core::layouts::Layouts;
 use crate::core::listing::Listing;
+use crate::core::place::ContentAccess;
 use crate::core::request::ImageName;
 use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::new_draft::DraftSources;
@@ -17,6 +19,7 @@ use crate::core::resolve::selection;
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver};
 use crate::drafts::DraftStore;
+use crate::location::Location;
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -32,17 +35,21 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         one_step::announce(&registry, list, &args.publish);
     }
-    let named: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let named: Vec<ImageName> = args.images.iter().map(|word| context.image(word)).collect();
+    if !args.push {
+        refuse_layouts(&named)?;
+    }
     let names: Vec<ImageName> = named.iter().cloned().chain(from.names()).collect();
     let filter = args.sources.filter();
     let (images, reused) = previous::split_known(before, sources::distinct(&names), |image| asks(args, before, image));
     let (targets, wanted, fetches) = (vec![list.repository()], &filter, context.fetches());
     let progress = &fetches;
-    let resolver = Resolver { registry: &registry, wanted, before, targets, beside: None, progress };
+    let resolver = Resolver { access, wanted, before, targets, beside: None, progress };
     let found = resolver.resolve(&images, &reused);
     drop(fetches);
     let mut found = found.map_err(|failure| from.blame(&registry, failure))?;
-    let is_named = |name: &Reference| named.iter().flatten().any(|own| own == name);
+    let is_named = |name: &Location| named.iter().flatten().any(|own| own == name);
     from.settle(&mut found, &reused, is_named, |platform| selection::picks(&filter, platform))?;
     let previous = match before {
         Some(draft) => PreviousEntries::resolve(&registry, draft, &found)?,
@@ -55,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     if args.push {
         let (draft, _) = made.draft(list, None);
         require(&draft, args)?;
-        one_step::publish_new(context, &registry, &draft, &args.publish)?;
+        one_step::publish_new(context, access, &draft, &args.publish)?;
         tell(context, &[], &found);
         return Ok(());
     }
@@ -102,7 +109,7 @@ fn refuse_without_amend(args: &Create, list: &Reference, draft: Option<&Draft>) 
 
 /// Whether the list is one of its own sources.
 fn names_itself(args: &Create, list: &Reference) -> bool {
-    args.images.iter().any(|image| image.parsed.as_ref() == Ok(list))
+    args.images.iter().any(|image| image.name().is_ok_and(|name| name.reference() == Some(list)))
 }
 
 /// Whether the registry has the list. A failed request counts as no.
@@ -115,10 +122,27 @@ fn is_there(registry: &Registry, list: &Reference) -> bool {
     registry.has_manifest(list.repository(), &name).is_ok_and(|found| found.is_some())
 }
 
+/// A draft names what registries have: an image in a layout has no reference yet.
+///
+/// # Errors
+/// The first image that is in a layout.
+pub(crate) fn refuse_layouts(images: &[ImageName]) -> Result<(), CommandError> {
+    match images.iter().flatten().find(|image| image.layout().is_some()) {
+        Some(layout) => Err(CommandError::Location {
+            typed: layout.to_string(),
+            why:
+                "a draft names only what a registry has; publish layouts in one step with create --push, or send this \
+                  one to a registry with copy"
+                    .to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Whether to request an image from its registry. A draft's entry is reused if its reference cannot have moved, or with
 /// `--offline`.
 fn asks(args: &Create, before: Option<&Draft>, image: &ImageName) -> bool {
-    let Ok(image) = image else { return true };
+    let Some(image) = image.as_ref().ok().and_then(Location::reference) else { return true };
     let is_known = before.is_some_and(|draft| previous::knows(draft, image));
     let is_fixed = image.digest().is_some() && before.is_some_and(|draft| draft.get(image).is_some());
     !(is_known && (args.offline || is_fixed))

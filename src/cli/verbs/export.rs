@@ -3,16 +3,18 @@
 //! Each image is named by its digest, so that the spec does not change its meaning when tags move. What a spec cannot
 //! express is reported on stderr.
 
-use crate::auth::Access;
 use crate::cli::args::Export;
 use crate::cli::context::Context;
 use crate::cli::output::result_files::ResultFile;
 use crate::core::error::CommandError;
+use crate::core::layouts::Layouts;
+use crate::core::place::{ContentAccess, Place};
 use crate::core::push::tags;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::digest::Digest;
 use crate::drafts::DraftStore;
 use crate::drafts::docker_dir::StoreError;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::Line;
 use crate::model::entry::attested;
@@ -27,6 +29,9 @@ use crate::sanitize;
 /// The operating system whose images carry a version.
 const WINDOWS: &str = "windows";
 
+/// Stands for the name of a list that is in a layout only.
+const UNPUBLISHED: &str = "layout.invalid/image:latest";
+
 /// A spec, and what it cannot express.
 struct Exported {
     spec: Spec,
@@ -34,13 +39,16 @@ struct Exported {
 }
 
 pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> {
-    let list = args.image.reference()?;
+    let location = context.image(&args.image)?;
     let file = args.output.as_deref().map(|path| ResultFile::prepare(context.env.typed(path))).transpose()?;
-    let stored = if args.remote { None } else { stored(context, list)? };
+    let stored = match location.reference().filter(|_| !args.remote) {
+        Some(list) => stored(context, list)?,
+        None => None,
+    };
     let Exported { spec, losses } = match stored {
         Some(draft) => of_draft(&draft)?,
-        None if args.local => return Err(CommandError::NotStored(list.to_string())),
-        None => remote(context, list, args)?,
+        None if args.local => return Err(CommandError::NotStored(location.to_string())),
+        None => remote(context, &location, args)?,
     };
     let mut text = spec::write(&spec);
     let refused = unreadable(&text, &spec);
@@ -49,9 +57,16 @@ pub(crate) fn run(context: &Context, args: &Export) -> Result<(), CommandError> 
         // `apply` reports the line of a variable without a value. The target is the first name in the file.
         text = text.replacen(&target.to_string(), &format!("{}:${{TAG}}", target.repository()), 1);
     }
-    let unnamed = untagged.map(|target| {
+    let mut unnamed = untagged.map(|target| {
         format!("{target} names no tag: apply needs one in the place of ${{TAG}}, or TAG in its environment")
     });
+    if let Some(layout) = location.layout() {
+        text = text.replacen(UNPUBLISHED, "${IMAGE}", 1);
+        unnamed = Some(format!(
+            "{layout} is no list of a registry: apply needs its name in the place of ${{IMAGE}}, or IMAGE in its \
+             environment; the path of the layout begins where the file is"
+        ));
+    }
     for loss in losses.into_iter().chain(unnamed).chain(refused) {
         context.streams.note(format_args!("warning: {loss}"));
     }
@@ -108,11 +123,11 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
         if losses.has_source && draft.platforms.get(key) == described.platform.as_ref() {
             described.platform = None;
         }
-        Some(spec_entry(image, &described, entry.source.is_some()))
+        Some(spec_entry(image.into(), &described, entry.source.is_some()))
     });
     let spec = Spec {
         targets: vec![target(&draft.reference).into()],
-        source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?))),
+        source: source.and_then(|source| Some(source.repository().at_digest(source.digest()?).into())),
         annotations: draft.annotations.clone(),
         artifact_type: Some(draft.artifact_type.clone()).filter(|said| !said.is_empty()),
         manifests: manifests.collect(),
@@ -121,12 +136,18 @@ fn of_draft(draft: &Draft) -> Result<Exported, CommandError> {
     Ok(Exported { spec, losses: losses.told })
 }
 
-fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported, CommandError> {
-    let registry = context.registry(&args.network, list.repository())?;
-    registry.announce(list.repository(), Access::Pull);
-    let fetched = match fetch::manifest(&registry, list)? {
+fn remote(context: &Context, location: &Location, args: &Export) -> Result<Exported, CommandError> {
+    let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
+    let access = ContentAccess { registry, layouts: &Layouts::default() };
+    let list = &Place::open(access, location)?;
+    list.announce();
+    let fetched = match fetch::manifest(list)? {
         FetchedContent::List(fetched) => fetched,
         FetchedContent::Image(..) => return Err(CommandError::NotAList(list.to_string())),
+    };
+    let named = match location.reference() {
+        Some(list) => target(list),
+        None => Reference::parse(UNPUBLISHED)?,
     };
     let served = |source| CommandError::Served { reference: list.to_string(), source };
     let index = Index::decode(&fetched.bytes).map_err(served)?;
@@ -135,18 +156,18 @@ fn remote(context: &Context, list: &Reference, args: &Export) -> Result<Exported
     losses.list(index.subject.as_ref());
     let has_attestations = index.manifests.iter().any(|descriptor| attested(descriptor).is_some());
     let source = is_special(&index, &fetched.bytes, is_docker);
-    let source = source.then(|| list.repository().at_digest(&fetched.digest));
+    let source = source.then(|| location.at_digest(&fetched.digest));
     let mut manifests = Vec::new();
     for described in &index.manifests {
         if losses.add(described) {
-            manifests.push(spec_entry(list.repository().at_digest(&described.digest), described, true));
+            manifests.push(spec_entry(location.at_digest(&described.digest), described, true));
         }
     }
     if manifests.is_empty() {
         return Err(CommandError::EmptyList(list.to_string()));
     }
     let spec = Spec {
-        targets: vec![target(list).into()],
+        targets: vec![named.into()],
         source,
         attestations: (is_docker && has_attestations).then_some(spec::Attestations::Keep),
         annotations: index.annotations,
@@ -171,7 +192,7 @@ fn is_special(index: &Index, bytes: &[u8], is_docker: bool) -> bool {
 }
 
 /// The spec entry of a descriptor. `is_listed`: the descriptor comes from a list, and the image itself may say more.
-fn spec_entry(image: Reference, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
+fn spec_entry(image: Location, descriptor: &Descriptor, is_listed: bool) -> SpecEntry {
     let platform = descriptor.platform.clone().filter(|_| descriptor.has_platform());
     let force = platform.as_ref().is_some_and(spec::needs_force);
     let without = match &platform {

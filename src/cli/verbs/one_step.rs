@@ -8,7 +8,9 @@ use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::layouts::Layouts;
 use crate::core::list_conflict::ListConflict;
+use crate::core::place::ContentAccess;
 use crate::core::requirements::{self, Requirements};
 use crate::core::resolve::new_draft;
 use crate::drafts::DraftStore;
@@ -21,11 +23,11 @@ use crate::reference::Reference;
 /// Those of [`publish`].
 pub(crate) fn publish_new(
     context: &Context,
-    registry: &Registry,
+    access: ContentAccess<'_>,
     draft: &Draft,
     flags: &Publish,
 ) -> Result<(), CommandError> {
-    finish(context, registry, draft, flags, Origin::New)
+    finish(context, access, draft, flags, Origin::New)
 }
 
 /// Changes a published list by `change`, which gets the list as a draft.
@@ -37,7 +39,7 @@ pub(crate) fn change(
     network: &Network,
     flags: &Publish,
     list: &Reference,
-    change: impl FnOnce(&Registry, &Draft) -> Result<Draft, CommandError>,
+    change: impl FnOnce(ContentAccess<'_>, &Draft) -> Result<Draft, CommandError>,
 ) -> Result<(), CommandError> {
     if list.digest().is_some() {
         return Err(ListConflict::Digest { list: list.to_string() }.into());
@@ -47,11 +49,12 @@ pub(crate) fn change(
     }
     let registry = context.registry(network, list.repository())?;
     announce(&registry, list, flags);
+    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let before = new_draft::of_published(&registry, list, &context.fetches())?;
-    let draft = change(&registry, &before)?;
+    let draft = change(access, &before)?;
     let (Publish { require, exact, strict, .. }, made) = (flags, SpecOrigin::Images);
     requirements::check(&draft, &Requirements { require, exact: *exact, strict: *strict, made })?;
-    finish(context, &registry, &draft, flags, Origin::Published)
+    finish(context, access, &draft, flags, Origin::Published)
 }
 
 /// One token is for the whole command.
@@ -64,13 +67,13 @@ pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &Publish) {
 
 fn finish(
     context: &Context,
-    registry: &Registry,
+    access: ContentAccess<'_>,
     draft: &Draft,
     flags: &Publish,
     origin: Origin,
 ) -> Result<(), CommandError> {
     let show = |published: &_| publish::show(context, published, flags);
-    let published = publish(context, registry, draft, flags, origin, show)?;
+    let published = publish(context, access, draft, flags, origin, show)?;
     publish::name_tags(context, std::slice::from_ref(&published), flags);
     publish::warn(context, std::slice::from_ref(&published));
     Ok(())

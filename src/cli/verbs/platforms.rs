@@ -3,17 +3,19 @@
 
 use std::fmt;
 
-use crate::auth::Access;
-use crate::cli::args::{Platforms, PlatformsFormat, RefArg};
+use crate::cli::args::{Platforms, PlatformsFormat};
 use crate::cli::context::Context;
 use crate::cli::inspect::remote;
-use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::inspect::node::InspectNode;
+use crate::core::layouts::Layouts;
 use crate::core::listing::{EntryListing, Listing};
+use crate::core::place::{ContentAccess, Place};
 use crate::core::requirements;
 use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
+use crate::reference::Reference;
 use crate::sanitize;
 
 /// The word for a platform that neither list nor configuration names.
@@ -31,41 +33,43 @@ pub(crate) struct Supported {
 }
 
 pub(crate) fn run(context: &Context, args: &Platforms) -> Result<(), CommandError> {
-    let registry = context.registry(&args.network, args.image.reference()?.repository())?;
-    let supported = listing(&registry, &args.image)?;
+    let location = context.image(&args.image)?;
+    let registry = &context.registry(&args.network, location.reference().map(Reference::repository))?;
+    let access = ContentAccess { registry, layouts: &Layouts::default() };
+    let supported = listing(access, &args.image.typed, &location)?;
     match args.format {
         PlatformsFormat::Text => Ok(context.streams.data(supported.to_string().as_bytes())?),
         PlatformsFormat::Json => Ok(context.streams.json(&supported.listing)?),
     }
 }
 
-/// Requests the platforms from the registry. Configurations are read only if the list does not name the platforms.
+/// Reads the platforms. Configurations are read only if the list does not name the platforms.
 ///
 /// # Errors
-/// An invalid reference, an error of the registry, or content that is no manifest.
-pub(crate) fn listing(registry: &Registry, image: &RefArg) -> Result<Supported, CommandError> {
-    let reference = image.reference()?;
-    registry.announce(reference.repository(), Access::Pull);
-    let before = registry.requests();
-    let (is_list, own, platforms) = match fetch::manifest(registry, reference)? {
+/// An error of the registry or the layout, or content that is no manifest.
+pub(crate) fn listing(access: ContentAccess<'_>, typed: &str, location: &Location) -> Result<Supported, CommandError> {
+    let image = &Place::open(access, location)?;
+    image.announce();
+    let before = access.registry.requests();
+    let (is_list, own, platforms) = match fetch::manifest(image)? {
         FetchedContent::List(served) => {
             let own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            let list = remote::list(registry, reference, &served)?;
+            let list = remote::list(access.registry.jobs(), image, &served)?;
             let mut platforms = Vec::new();
             images(list.children(), &mut platforms);
             (true, own, platforms)
         }
         FetchedContent::Image(_, served) => {
             let mut own = Descriptor::new(&served.media_type, served.digest.clone(), served.bytes.len() as u64);
-            own.platform = Some(fetch::ConfigPlatforms::new(registry).of(reference, &served.bytes)?);
-            let by_digest = reference.repository().at_digest(&served.digest);
+            own.platform = Some(fetch::ConfigPlatforms::default().of(image, &served.bytes)?);
+            let by_digest = location.at_digest(&served.digest);
             let platforms = vec![EntryListing::alone(&by_digest, &own)];
             (false, own, platforms)
         }
     };
-    let requests = registry.requests().saturating_sub(before);
-    let listing = Listing { platforms: Some(platforms), requests, ..Listing::new(reference, &own) };
-    Ok(Supported { typed: image.typed.clone(), is_list, listing })
+    let requests = access.registry.requests().saturating_sub(before);
+    let listing = Listing { platforms: Some(platforms), requests, ..Listing::new(location, &own) };
+    Ok(Supported { typed: typed.to_owned(), is_list, listing })
 }
 
 /// The images of a list, with those of nested indexes in their place. An image without any stated platform is kept; one
@@ -76,7 +80,7 @@ fn images(children: &[InspectNode], found: &mut Vec<EntryListing>) {
         if !is_known && !child.children().is_empty() {
             images(child.children(), found);
         } else if is_known || !child.descriptor.has_platform() {
-            found.push(EntryListing::of_descriptor(&child.reference, &child.descriptor));
+            found.push(EntryListing::of_descriptor(&child.location, &child.descriptor));
         }
     }
 }

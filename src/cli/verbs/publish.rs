@@ -9,9 +9,9 @@ use crate::cli::output::github::GithubFiles;
 use crate::cli::output::result_files::ResultFile;
 use crate::cli::output::{Bar, Progress, json, markdown};
 use crate::cli::verbs::dry_run;
-use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
+use crate::core::place::ContentAccess;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::publish::Push;
@@ -41,7 +41,7 @@ pub(crate) enum Origin {
 /// if the list is published and a later step failed.
 pub(crate) fn publish(
     context: &Context,
-    registry: &Registry,
+    access: ContentAccess<'_>,
     draft: &Draft,
     flags: &Publish,
     origin: Origin,
@@ -55,7 +55,8 @@ pub(crate) fn publish(
         options.tags.clear();
     }
     let draft = by_digest.as_ref().unwrap_or(draft);
-    let push_context = PushContext { registry, clock: &*context.clock, reporter: &reporter };
+    let ContentAccess { registry, layouts } = access;
+    let push_context = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
     let push = Push::new(push_context, draft, &options)?;
     reported(context, flags, tell, || {
         let mut published = push.run()?;

@@ -4,6 +4,8 @@ use crate::cli::args::Push;
 use crate::cli::context::Context;
 use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::core::error::CommandError;
+use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::push::outcome::PushOutcome;
 use crate::digest::Digest;
 use crate::drafts::DraftStore;
@@ -15,7 +17,8 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
-    let published = publish(context, &registry, &draft, &args.publish, Origin::Stored, show)?;
+    let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
+    let published = publish(context, access, &draft, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
     } else if !published.dry_run && !args.publish.by_digest {

@@ -64,6 +64,14 @@ impl Files {
         }
     }
 
+    /// The size of a file, in bytes; `None` if it does not exist.
+    pub(super) fn size(&self, name: &str) -> Result<Option<u64>, LayoutError> {
+        match self {
+            Files::Directory(root) => Ok(file_in(root, name)?.map(|(_, size)| size)),
+            Files::Archive(_, members) => Ok(members.get(name).map(|(_, size)| *size)),
+        }
+    }
+
     /// Reads a whole file of at most `limit` bytes.
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, LayoutError> {
         let Some((reader, size)) = self.open(name)? else { return Ok(None) };

@@ -9,7 +9,6 @@ mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod index;
-mod name;
 mod referrers;
 mod tar_reader;
 
@@ -31,7 +30,7 @@ use crate::net::{RegistryError, RegistryErrorKind};
 use crate::reference::Repository;
 use crate::sync::lock;
 
-pub use name::{LayoutKind, LayoutName};
+pub use crate::location::{LayoutKind, LayoutName};
 
 use archive_sink::ArchiveSink;
 use directory_sink::{DirectorySink, hash};
@@ -207,6 +206,36 @@ impl ContentSource for Layout {
         })?;
         let media_type = served.unwrap_or(media_type::essence(said)).to_owned();
         Ok(FetchedManifest { media_type, bytes, digest })
+    }
+
+    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+        Ok(self.document(&manifest.digest)?.is_some())
+    }
+
+    /// Looks at the size alone: whoever reads the blob verifies its bytes.
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        let Some(length) = self.files.size(&blob_name(blob.digest))? else { return Ok(false) };
+        match blob.size.filter(|size| *size != length) {
+            Some(size) => {
+                let why = format!("it has {length} bytes, not {size}");
+                Err(LayoutError::Damaged { path: self.files.path().to_owned(), digest: blob.digest.clone(), why }
+                    .into())
+            }
+            None => Ok(true),
+        }
+    }
+
+    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
+        let (path, digest) = (self.files.path().to_owned(), blob.digest.clone());
+        if !self.serves_blob(blob)? {
+            return Err(LayoutError::NoBlob { path, digest }.into());
+        }
+        let bytes = self.files.read(&blob_name(blob.digest), cap)?.unwrap_or_default();
+        if digest.verifies(&bytes) {
+            return Ok(bytes);
+        }
+        let why = format!("its bytes have the digest {}", Digest::of(&bytes));
+        Err(LayoutError::Damaged { path, digest, why }.into())
     }
 
     fn read_blob(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::error::CommandError;
 use crate::core::requirements;
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
@@ -22,7 +23,7 @@ const REFERENCE: &str = "vnd.docker.reference.";
 /// are those of its descriptor in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InspectNode {
-    pub(crate) reference: Reference,
+    pub(crate) location: Location,
     pub(crate) descriptor: Descriptor,
     /// The index that an entry of a draft came from.
     pub(crate) source: Option<Reference>,
@@ -103,9 +104,9 @@ impl CommonMembers {
 
 impl InspectNode {
     /// A manifest of which only the descriptor is known.
-    pub(crate) fn listed(reference: Reference, descriptor: Descriptor) -> InspectNode {
+    pub(crate) fn listed(location: Location, descriptor: Descriptor) -> InspectNode {
         InspectNode {
-            reference,
+            location,
             descriptor,
             source: None,
             is_draft: false,
@@ -118,7 +119,7 @@ impl InspectNode {
 
     /// A manifest with its own members.
     pub(crate) fn top(
-        reference: Reference,
+        location: Location,
         media_type: &str,
         digest: &Digest,
         bytes: &[u8],
@@ -129,7 +130,7 @@ impl InspectNode {
         InspectNode {
             subject,
             inside,
-            ..InspectNode::listed(reference, Descriptor { artifact_type, annotations, ..descriptor })
+            ..InspectNode::listed(location, Descriptor { artifact_type, annotations, ..descriptor })
         }
     }
 
@@ -138,14 +139,14 @@ impl InspectNode {
         let list = draft.preview().map_err(|error| CommandError::Preview(Box::new(error)))?;
         let children = draft.listed().map(InspectNode::of_entry).collect::<Result<_, _>>()?;
         let inside = NodeContents::List(children);
-        let top = InspectNode::top(draft.reference.clone(), list.media_type, &list.digest, &list.bytes, inside);
+        let top = InspectNode::top(draft.reference.clone().into(), list.media_type, &list.digest, &list.bytes, inside);
         Ok(InspectNode { is_draft: true, ..top })
     }
 
     /// An entry of a draft.
     pub(crate) fn of_entry(entry: &Entry) -> Result<InspectNode, CommandError> {
         let inside = NodeContents::Image(Box::new(ImageContents::of(&entry.payload()?)?));
-        let node = InspectNode::listed(entry.reference.clone(), entry.descriptor.clone());
+        let node = InspectNode::listed(entry.reference.clone().into(), entry.descriptor.clone());
         Ok(InspectNode { source: entry.source.clone(), inside, ..node })
     }
 
@@ -168,6 +169,11 @@ impl InspectNode {
     /// The digest of the image that an attestation describes.
     pub(crate) fn attests(&self) -> Option<Digest> {
         attested(&self.descriptor)
+    }
+
+    /// Says that it is missing.
+    pub(crate) fn missing(&self) -> &'static str {
+        if self.location.layout().is_some() { "not in the layout" } else { "not in the registry" }
     }
 
     /// The platform, if it is stated.

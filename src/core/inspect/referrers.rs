@@ -26,7 +26,7 @@ pub(crate) fn add_referrers(
     jobs: NonZeroUsize,
     node: &mut InspectNode,
 ) -> Result<(), CommandError> {
-    let name = node.reference.to_string();
+    let name = node.location.to_string();
     let mut subjects = Vec::new();
     collect(node, &mut subjects);
     let search = SourceSearch { source, name: &name };
@@ -54,8 +54,8 @@ fn add(node: &mut InspectNode, by_subject: &mut BySubject) -> Result<(), Documen
             true => NodeContents::Unknown,
             false => NodeContents::Image(Box::new(ImageContents::of(&bytes)?)),
         };
-        let reference = node.reference.repository().at_digest(&digest);
-        let mut own = InspectNode { tags, ..InspectNode::top(reference, &media_type, &digest, &bytes, inside) };
+        let location = node.location.at_digest(&digest);
+        let mut own = InspectNode { tags, ..InspectNode::top(location, &media_type, &digest, &bytes, inside) };
         // Its subject is the node above it.
         own.subject = None;
         own.descriptor.artifact_type = artifact_type;

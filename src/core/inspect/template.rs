@@ -2,15 +2,17 @@
 //! uses them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::content::registry::{FetchedManifest, Registry};
+use crate::content::registry::{Blob, FetchedManifest};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::predicate;
+use crate::core::place::Place;
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
@@ -22,7 +24,6 @@ use crate::model::template::{Needs, TemplateData, TemplateManifest};
 use crate::model::{DocumentError, json, media_type};
 use crate::net::tasks;
 use crate::platform::Platform;
-use crate::reference::Reference;
 
 /// The largest statement of an attestation that is read, in bytes.
 const STATEMENT_CAP: u64 = 32 << 20;
@@ -35,9 +36,10 @@ const SPDX: &str = "https://spdx.dev/Document";
 
 /// What is asked for.
 pub(crate) struct TemplateSource<'a> {
-    pub(crate) registry: &'a Registry,
-    /// The name of the list or the image.
-    pub(crate) reference: &'a Reference,
+    /// The list or the image.
+    pub(crate) place: &'a Place<'a>,
+    /// The maximum of concurrent requests.
+    pub(crate) jobs: NonZeroUsize,
     /// The same as it was typed.
     pub(crate) name: &'a str,
     /// What the template uses.
@@ -116,10 +118,9 @@ impl TemplateSource<'_> {
                 return Ok(all);
             }
             if seen.len() > CHILDREN_MAX {
-                return Err(CommandError::TooMany { list: self.reference.to_string(), most: CHILDREN_MAX });
+                return Err(CommandError::TooMany { list: self.place.to_string(), most: CHILDREN_MAX });
             }
-            let found = tasks::in_order(self.registry.jobs(), &level, |line| self.look(line, &size))
-                .map_err(CommandError::of)?;
+            let found = tasks::in_order(self.jobs, &level, |line| self.look(line, &size)).map_err(CommandError::of)?;
             level = Vec::new();
             for found in found {
                 all.images.extend(found.images);
@@ -127,7 +128,7 @@ impl TemplateSource<'_> {
                 level.extend(found.nested);
             }
         }
-        Err(CommandError::TooDeep { list: self.reference.to_string(), depth: DEPTH_MAX })
+        Err(CommandError::TooDeep { list: self.place.to_string(), depth: DEPTH_MAX })
     }
 
     fn look(&self, line: &Descriptor, size: &ResolvedSize) -> Result<Found, CommandError> {
@@ -146,15 +147,15 @@ impl TemplateSource<'_> {
             }
             _ => {}
         }
-        let fetched = match fetch::listed(self.registry, self.reference, line)? {
+        let fetched = match fetch::listed(self.place, line)? {
             FetchedContent::Image(_, fetched) => fetched,
             FetchedContent::List(fetched) => {
-                size.check_bytes(self.reference, &fetched.bytes, 1)?;
+                size.check_bytes(self.place, &fetched.bytes, 1)?;
                 let nested = Index::decode(&fetched.bytes).map_err(self.wrong())?.manifests;
                 return Ok(Found { nested, ..Found::default() });
             }
         };
-        size.check_bytes(self.reference, &fetched.bytes, 1)?;
+        size.check_bytes(self.place, &fetched.bytes, 1)?;
         if let Some(about) = attests {
             return Ok(Found { attestations: vec![(about, fetched.bytes)], ..Found::default() });
         }
@@ -163,10 +164,7 @@ impl TemplateSource<'_> {
         }
         let platform = match line.platform.clone().filter(|_| line.has_platform()) {
             Some(platform) => platform,
-            None => {
-                let name = self.reference.repository().at_digest(&line.digest);
-                ConfigPlatforms::new(self.registry).of(&name, &fetched.bytes)?
-            }
+            None => ConfigPlatforms::default().of(&self.place.at_digest(&line.digest), &fetched.bytes)?,
         };
         Ok(Found { images: vec![image(platform, Some(fetched.bytes))], ..Found::default() })
     }
@@ -181,7 +179,7 @@ impl TemplateSource<'_> {
         let mut data = TemplateData { platforms: images.len(), ..TemplateData::of_manifest(self.name, manifest) };
         if self.needs.image {
             let config = |(platform, image): &(String, FoundImage)| Ok((platform.clone(), self.config(image)?));
-            let configs = tasks::in_order(self.registry.jobs(), &images, config).map_err(CommandError::of)?;
+            let configs = tasks::in_order(self.jobs, &images, config).map_err(CommandError::of)?;
             data.images = configs.into_iter().filter_map(|(platform, config)| Some((platform, config?))).collect();
         }
         let mut statements = Vec::new();
@@ -195,7 +193,7 @@ impl TemplateSource<'_> {
         statements.retain(|(_, layer)| self.is_wanted(layer));
         let read = AtomicU64::new(0);
         let predicate = |(_, layer): &(&String, Descriptor)| self.predicate(layer, &read);
-        let predicates = tasks::in_order(self.registry.jobs(), &statements, predicate).map_err(CommandError::of)?;
+        let predicates = tasks::in_order(self.jobs, &statements, predicate).map_err(CommandError::of)?;
         for ((platform, layer), predicate) in statements.into_iter().zip(predicates) {
             if is_provenance(&layer) {
                 data.provenance.entry(platform.clone()).or_insert(predicate);
@@ -210,8 +208,8 @@ impl TemplateSource<'_> {
         let Some(bytes) = &image.manifest else { return Ok(None) };
         // Docker's oldest manifests have no configuration.
         let Ok(config) = manifest::config(bytes) else { return Ok(None) };
-        let repository = self.reference.repository();
-        let bytes = self.registry.blob(repository, &config.digest, Some(config.size), CONFIG_CAP)?;
+        let config = Blob { digest: &config.digest, size: Some(config.size) };
+        let bytes = self.place.small_blob(&config, CONFIG_CAP)?;
         Ok(Some(json::parse(&bytes).map_err(DocumentError::from).map_err(self.wrong())?))
     }
 
@@ -225,10 +223,10 @@ impl TemplateSource<'_> {
     fn predicate(&self, layer: &Descriptor, read: &AtomicU64) -> Result<Value, CommandError> {
         let most = STATEMENTS_MAX;
         if read.fetch_add(layer.size, Ordering::Relaxed).saturating_add(layer.size) > most {
-            return Err(CommandError::TooLarge { list: self.reference.to_string(), most });
+            return Err(CommandError::TooLarge { list: self.place.to_string(), most });
         }
-        let repository = self.reference.repository();
-        let bytes = self.registry.blob(repository, &layer.digest, Some(layer.size), STATEMENT_CAP)?;
+        let statement = Blob { digest: &layer.digest, size: Some(layer.size) };
+        let bytes = self.place.small_blob(&statement, STATEMENT_CAP)?;
         let parse = |bytes: &[u8]| json::parse(bytes).map_err(DocumentError::from).map_err(self.wrong());
         let mut document = parse(&bytes)?;
         if is_signed(layer) {
@@ -241,7 +239,7 @@ impl TemplateSource<'_> {
 
     /// For `map_err`: an error in what the registry serves.
     fn wrong(&self) -> impl Fn(DocumentError) -> CommandError + 'static {
-        let reference = self.reference.to_string();
+        let reference = self.place.to_string();
         move |source| CommandError::Served { reference: reference.clone(), source }
     }
 }

@@ -1,8 +1,12 @@
 //! The distinct blobs that a repository needs before manifests can be put there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
+use crate::content::registry::Blob;
 use crate::core::error::CommandError;
+use crate::core::layouts::{Layouts, OpenLayout};
 use crate::digest::Digest;
 use crate::model::Entry;
 use crate::model::descriptor::Descriptor;
@@ -18,8 +22,62 @@ pub(crate) struct PlannedBlob<'a> {
     pub(crate) size: Option<u64>,
     /// The repositories of the images that need it, each once, those in the target's registry first.
     pub(crate) sources: Vec<&'a Repository>,
+    /// The layout of an image that needs it. Then it is taken from there.
+    pub(crate) layout: Option<Arc<OpenLayout>>,
     /// Whether a failed mount is no error, as in docker: a foreign layer of Windows images in the same registry.
     pub(crate) may_stay: bool,
+}
+
+/// Where content of a list comes from.
+#[derive(Clone)]
+pub(crate) enum ContentOrigin<'a> {
+    /// A repository.
+    Repository(&'a Repository),
+    /// A layout.
+    Layout(Arc<OpenLayout>),
+}
+
+impl<'a> ContentOrigin<'a> {
+    /// The origin of a manifest that an entry says is in `repository`: the layout that it was read from, if any.
+    pub(super) fn of(repository: &'a Repository, digest: &Digest, layouts: &Layouts) -> ContentOrigin<'a> {
+        layouts.with(digest).map_or(ContentOrigin::Repository(repository), ContentOrigin::Layout)
+    }
+
+    /// Whether it is this repository.
+    pub(super) fn is_in(&self, repository: &Repository) -> bool {
+        matches!(self, ContentOrigin::Repository(own) if *own == repository)
+    }
+
+    /// Whether it is in the registry of this repository.
+    pub(super) fn is_near(&self, target: &Repository) -> bool {
+        matches!(self, ContentOrigin::Repository(own) if own.domain() == target.domain())
+    }
+}
+
+/// As the user named it.
+impl fmt::Display for ContentOrigin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ContentOrigin::Repository(repository) => repository.fmt(f),
+            ContentOrigin::Layout(layout) => layout.fmt(f),
+        }
+    }
+}
+
+impl PlannedBlob<'_> {
+    /// Whether its layout has it; there is nothing to check in a registry.
+    ///
+    /// # Errors
+    /// A layout that lacks the blob, or cannot be read.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        let blob = Blob { digest: &self.digest, size: self.size };
+        self.layout.as_ref().map_or(Ok(()), |layout| layout.check_blob(&blob)).map_err(CommandError::from)
+    }
+
+    /// Whether a mount is tried first.
+    pub(super) fn is_near(&self, target: &Repository) -> bool {
+        self.layout.is_none() && self.sources.first().is_some_and(|source| source.domain() == target.domain())
+    }
 }
 
 /// Collects blobs.
@@ -37,20 +95,25 @@ impl<'a> BlobCollector<'a> {
 
     /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from
     /// another registry; within one registry docker tries to mount them.
-    pub(super) fn add(&mut self, entry: &'a Entry, target: &Repository) -> Result<BTreeSet<usize>, CommandError> {
+    pub(super) fn add(
+        &mut self,
+        entry: &'a Entry,
+        source: &ContentOrigin<'a>,
+        target: &Repository,
+    ) -> Result<BTreeSet<usize>, CommandError> {
         let is_windows = entry.descriptor.platform.as_ref().is_some_and(|platform| platform.os == WINDOWS);
-        Ok(self.add_all(entry.blobs()?, entry.reference.repository(), target, is_windows))
+        Ok(self.add_all(entry.blobs()?, source, target, is_windows))
     }
 
-    /// Adds blobs of the repository `source`.
+    /// Adds blobs of a manifest from `source`.
     pub(super) fn add_all(
         &mut self,
         blobs: Vec<Descriptor>,
-        source: &'a Repository,
+        source: &ContentOrigin<'a>,
         target: &Repository,
         is_windows: bool,
     ) -> BTreeSet<usize> {
-        let is_near = source.domain() == target.domain();
+        let is_near = source.is_near(target);
         let mut needs = BTreeSet::new();
         for descriptor in blobs {
             let is_foreign = descriptor.is_foreign();
@@ -61,13 +124,16 @@ impl<'a> BlobCollector<'a> {
             let may_stay = is_foreign && is_windows;
             let place = *self.places.entry(digest.clone()).or_insert(self.blobs.len());
             if place == self.blobs.len() {
-                self.blobs.push(PlannedBlob { digest, size: Some(size), sources: Vec::new(), may_stay });
+                let (size, sources) = (Some(size), Vec::new());
+                self.blobs.push(PlannedBlob { digest, size, sources, layout: None, may_stay });
             }
             if let Some(blob) = self.blobs.get_mut(place) {
                 blob.may_stay &= may_stay;
                 blob.size = blob.size.filter(|known| *known == size);
-                if !blob.sources.contains(&source) {
-                    blob.sources.push(source);
+                match source {
+                    ContentOrigin::Repository(source) if !blob.sources.contains(source) => blob.sources.push(source),
+                    ContentOrigin::Repository(_) => {}
+                    ContentOrigin::Layout(layout) => drop(blob.layout.get_or_insert_with(|| Arc::clone(layout))),
                 }
             }
             needs.insert(place);

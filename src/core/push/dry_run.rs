@@ -6,7 +6,7 @@ use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::listing::{ImageOrigin, TransferMethod};
 use crate::core::missing_child::NamedBy;
-use crate::core::push::blob_collector::PlannedBlob;
+use crate::core::push::blob_collector::{ContentOrigin, PlannedBlob};
 use crate::core::push::index_diff::{self, Difference};
 use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange};
 use crate::core::push::plan::{PlannedChild, PlannedManifest, PushPlan};
@@ -86,10 +86,14 @@ fn needed<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> impl Iterator<
 }
 
 fn queries<'p>(plan: &'p PushPlan<'p>, served: &'p RemoteState) -> Vec<RemoteQuery<'p>> {
-    let manifests =
-        missing(plan, served).filter_map(|put| Some(RemoteQuery::Manifest(put.source, put.reference.digest()?)));
-    let sources = needed(plan, served).filter(|blob| !blob.may_stay).map(RemoteQuery::Source);
-    let targets = needed(plan, served).filter(|blob| !is_near(plan, blob)).map(RemoteQuery::Target);
+    // What is in layouts was looked at already.
+    let manifests = missing(plan, served).filter_map(|put| match &put.source {
+        ContentOrigin::Repository(source) => Some(RemoteQuery::Manifest(source, put.reference.digest()?)),
+        ContentOrigin::Layout(_) => None,
+    });
+    let sources = needed(plan, served).filter(|blob| !blob.may_stay && blob.layout.is_none()).map(RemoteQuery::Source);
+    let target = plan.target.repository();
+    let targets = needed(plan, served).filter(|blob| !blob.is_near(target)).map(RemoteQuery::Target);
     manifests.chain(sources).chain(targets).collect()
 }
 
@@ -131,11 +135,6 @@ fn send<'p>(
     }
 }
 
-/// Whether a mount would be tried first.
-fn is_near(plan: &PushPlan<'_>, blob: &PlannedBlob<'_>) -> bool {
-    blob.sources.first().is_some_and(|source| source.domain() == plan.target.repository().domain())
-}
-
 fn origin(
     plan: &PushPlan<'_>,
     served: &RemoteState,
@@ -153,7 +152,7 @@ fn origin(
     };
     let blobs = put.needs.iter().filter_map(|place| plan.blobs.get(*place));
     let blobs = blobs.filter(|blob| !blob.may_stay && !present.contains(&blob.digest));
-    let is_near = put.source.domain() == plan.target.repository().domain();
+    let is_near = put.source.is_near(plan.target.repository());
     ImageOrigin {
         how: if is_near { TransferMethod::Mount } else { TransferMethod::Copy },
         repository: put.source.to_string(),
@@ -165,7 +164,7 @@ fn origin(
 fn totals(plan: &PushPlan<'_>, served: &RemoteState, present: &BTreeSet<&Digest>) -> (u64, CopiedBlobs) {
     let (mut mounted, mut copied) = (0, CopiedBlobs::default());
     for blob in needed(plan, served).filter(|blob| !blob.may_stay && !present.contains(&blob.digest)) {
-        if is_near(plan, blob) {
+        if blob.is_near(plan.target.repository()) {
             mounted += 1;
         } else {
             copied.blobs += 1;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::content::registry::{self, BlobCopy, ManifestName, MountResult, Registry, StoredManifest, is_about_mount};
+use crate::content::{ContentError, ContentSink, RegistryRepository};
 use crate::core::error::CommandError;
 use crate::core::push::blob_collector::PlannedBlob;
 use crate::core::push::guard::TagGuard;
@@ -15,9 +16,9 @@ use crate::core::push::referrers_tag;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::core::push::reporter::TransferProgress;
 use crate::digest::Digest;
+use crate::net::RegistryErrorKind;
 use crate::net::tasks;
-use crate::net::{RegistryError, RegistryErrorKind};
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 
 /// Sends what the repository lacks. `moved` receives the tags that were moved.
 pub(super) fn send(
@@ -110,7 +111,7 @@ impl<'a> PushExecutor<'a> {
         sent: Vec<&'a PlannedManifest<'a>>,
         is_verbose: bool,
     ) -> PushExecutor<'a> {
-        let PushContext { registry, clock, reporter } = context;
+        let PushContext { registry, clock, reporter, .. } = context;
         let lag = ReadLag { registry, clock, notice };
         PushExecutor { context, plan, progress: reporter.transfers(), lag, sent, is_verbose, guard: None }
     }
@@ -178,10 +179,15 @@ impl PushExecutor<'_> {
     fn bring(&self, blob: &PlannedBlob<'_>) -> Result<StepResult, CommandError> {
         let target = self.plan.target.repository();
         let digest = &blob.digest;
-        let source = blob.sources.first().map(ToString::to_string).unwrap_or_default();
-        let bar = self.progress.blob(digest, blob.size, &format!("{source} -> {target}"));
-        let wanted = registry::Blob { digest, size: blob.size };
-        let brought = self.context.registry.copy_blob(target, &blob.sources, &wanted, &|bytes| bar.at(bytes));
+        let layout = blob.layout.as_deref();
+        let source = layout.map(ToString::to_string).or_else(|| blob.sources.first().map(ToString::to_string));
+        let bar = self.progress.blob(digest, blob.size, &format!("{} -> {target}", source.unwrap_or_default()));
+        let (wanted, registry) = (registry::Blob { digest, size: blob.size }, self.context.registry);
+        let progress = |bytes| bar.at(bytes);
+        let brought = match layout {
+            Some(layout) => RegistryRepository::new(registry, self.plan.target).copy_blob(layout, &wanted, &progress),
+            None => registry.copy_blob(target, &blob.sources, &wanted, &progress).map_err(ContentError::from),
+        };
         match brought.map_err(|error| self.not_brought(blob, error))? {
             BlobCopy::Copied(bytes) => {
                 bar.copied();
@@ -219,11 +225,19 @@ impl PushExecutor<'_> {
     }
 
     /// Docker's error, if docker would fail at the same point.
-    fn not_brought(&self, blob: &PlannedBlob<'_>, error: RegistryError) -> CommandError {
+    fn not_brought(&self, blob: &PlannedBlob<'_>, error: impl Into<ContentError>) -> CommandError {
+        let error = match error.into() {
+            ContentError::Registry(error) => error,
+            other => return other.into(),
+        };
         let target = self.plan.target.to_string();
-        let is_near = |source: &&&Repository| source.domain() == self.plan.target.repository().domain();
-        let near = blob.sources.first().filter(is_near).map(|source| format!("{}@{}", source.path(), blob.digest));
-        let sources = blob.sources.iter().map(ToString::to_string).collect();
+        let is_near = blob.is_near(self.plan.target.repository());
+        let near = blob.sources.first().filter(|_| is_near);
+        let near = near.map(|source| format!("{}@{}", source.path(), blob.digest));
+        let sources = match &blob.layout {
+            Some(layout) => vec![layout.to_string()],
+            None => blob.sources.iter().map(ToString::to_string).collect(),
+        };
         let source = Box::new(error);
         match near {
             Some(blob) if source.kind == RegistryErrorKind::NotFound => {

@@ -1,6 +1,7 @@
 //! What a push is given.
 
 use crate::content::registry::Registry;
+use crate::core::layouts::Layouts;
 use crate::core::push::reporter::PushReporter;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter};
@@ -38,6 +39,8 @@ pub(crate) struct PushOptions {
 pub(crate) struct PushContext<'a> {
     /// The client.
     pub(crate) registry: &'a Registry,
+    /// The layouts that images come from.
+    pub(crate) layouts: &'a Layouts,
     /// The clock that repeats wait by.
     pub(crate) clock: &'a dyn Clock,
     /// Receives the progress.

@@ -278,6 +278,7 @@ impl PushOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::layouts::Layouts;
     use crate::model::index::Form;
     use crate::model::manifest::Schema;
     use crate::platform::Platform;
@@ -291,7 +292,7 @@ mod tests {
             draft.insert(Entry::fetched(Reference::parse(image).unwrap(), Schema::Oci, bytes, platform));
         }
         let more_tags: Vec<String> = more_tags.iter().map(|tag| (*tag).to_owned()).collect();
-        PushOutcome::of(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags).unwrap())
+        PushOutcome::of(&draft, &PushPlan::new(&draft, Form::Oci, &more_tags, &Layouts::default()).unwrap())
     }
 
     #[test]

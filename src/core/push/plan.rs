@@ -5,14 +5,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
-use crate::core::push::blob_collector::{BlobCollector, PlannedBlob};
+use crate::core::layouts::Layouts;
+use crate::core::push::blob_collector::{BlobCollector, ContentOrigin, PlannedBlob};
 use crate::core::push::tags;
 use crate::core::referrers::FoundReferrer;
 use crate::core::resolve::carried;
 use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
 use crate::model::{Draft, Entry};
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 
 /// The manifest size that every registry accepts, in bytes (distribution-spec, "Pushing Manifests"). Some registries
 /// accept more, but clients may not read it.
@@ -49,8 +50,8 @@ pub(crate) struct PlannedManifest<'a> {
     pub(crate) reference: Reference,
     pub(crate) media_type: &'a str,
     pub(crate) bytes: Cow<'a, [u8]>,
-    /// The repository that it comes from.
-    pub(crate) source: &'a Repository,
+    /// Where it comes from.
+    pub(crate) source: ContentOrigin<'a>,
     /// The indexes of its blobs in [`PushPlan::blobs`].
     pub(crate) needs: BTreeSet<usize>,
     /// Whether it is a nested index, which must be put after all manifests before it.
@@ -75,8 +76,13 @@ impl<'a> PushPlan<'a> {
     /// # Errors
     /// An empty draft, a draft that cannot become a list of this form, an invalid tag, and a name with the digest of
     /// another list.
-    pub(crate) fn new(draft: &'a Draft, form: Form, more_tags: &[String]) -> Result<PushPlan<'a>, CommandError> {
-        PushPlan::of(draft, &draft.reference, form, more_tags)
+    pub(crate) fn new(
+        draft: &'a Draft,
+        form: Form,
+        more_tags: &[String],
+        layouts: &Layouts,
+    ) -> Result<PushPlan<'a>, CommandError> {
+        PushPlan::of(draft, &draft.reference, form, more_tags, layouts)
     }
 
     /// The plan for the repository of `target`.
@@ -85,6 +91,7 @@ impl<'a> PushPlan<'a> {
         target: &'a Reference,
         form: Form,
         more_tags: &[String],
+        layouts: &Layouts,
     ) -> Result<PushPlan<'a>, CommandError> {
         if draft.is_empty() {
             return Err(CommandError::Empty(target.to_string()));
@@ -101,20 +108,26 @@ impl<'a> PushPlan<'a> {
         }
         let (children, blobs, puts) = (Vec::new(), BlobCollector::default(), Vec::new());
         let mut plan = PushPlan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
-        plan.blobs = plan.add(draft, blobs)?;
+        plan.blobs = plan.add(draft, layouts, blobs)?;
+        plan.blobs.iter().try_for_each(PlannedBlob::check)?;
         Ok(plan)
     }
 
-    fn add(&mut self, draft: &'a Draft, mut blobs: BlobCollector<'a>) -> Result<Vec<PlannedBlob<'a>>, CommandError> {
+    fn add(
+        &mut self,
+        draft: &'a Draft,
+        layouts: &Layouts,
+        mut blobs: BlobCollector<'a>,
+    ) -> Result<Vec<PlannedBlob<'a>>, CommandError> {
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
         for entry in draft.listed() {
-            let source = entry.reference.repository();
-            if source == self.target.repository() {
+            let digest = &entry.descriptor.digest;
+            let source = ContentOrigin::of(entry.reference.repository(), digest, layouts);
+            if source.is_in(self.target.repository()) {
                 self.children.push(PlannedChild { entry, put: None });
                 continue;
             }
-            let needs = blobs.add(entry, self.target.repository())?;
-            let digest = &entry.descriptor.digest;
+            let needs = blobs.add(entry, &source, self.target.repository())?;
             let bytes = entry.bytes()?;
             let place = *places.entry(digest).or_insert(self.puts.len());
             if place == self.puts.len() {
@@ -124,18 +137,24 @@ impl<'a> PushPlan<'a> {
             }
             self.children.push(PlannedChild { entry, put: Some(place) });
         }
-        self.add_carried(draft, &mut blobs)?;
-        self.add_nested(draft)?;
+        self.add_carried(draft, layouts, &mut blobs)?;
+        self.add_nested(draft, layouts)?;
         Ok(blobs.done(self.target.repository()))
     }
 
     /// Adds the carried manifests of an index in another repository. Those that could not be fetched are no longer in
     /// the draft.
-    fn add_carried(&mut self, draft: &'a Draft, blobs: &mut BlobCollector<'a>) -> Result<(), CommandError> {
+    fn add_carried(
+        &mut self,
+        draft: &'a Draft,
+        layouts: &Layouts,
+        blobs: &mut BlobCollector<'a>,
+    ) -> Result<(), CommandError> {
         for carried in &draft.carried {
             let (source, target) = (carried.source.repository(), self.target.repository());
-            let Some(raw) = carried.raw.as_ref().filter(|_| source != target) else { continue };
-            let needs = blobs.add_all(carried::blobs(raw)?, source, target, false);
+            let source = ContentOrigin::of(source, &carried.descriptor.digest, layouts);
+            let Some(raw) = carried.raw.as_ref().filter(|_| !source.is_in(target)) else { continue };
+            let needs = blobs.add_all(carried::blobs(raw)?, &source, target, false);
             let reference = target.at_digest(&carried.descriptor.digest);
             let media_type = carried.descriptor.media_type.as_str();
             let bytes = Cow::Borrowed(raw.as_slice());
@@ -145,14 +164,11 @@ impl<'a> PushPlan<'a> {
     }
 
     /// Adds nested indexes, the innermost first.
-    fn add_nested(&mut self, draft: &'a Draft) -> Result<(), CommandError> {
+    fn add_nested(&mut self, draft: &'a Draft, layouts: &Layouts) -> Result<(), CommandError> {
         let Some(form) = draft.source.as_ref().filter(|form| !form.nested.is_empty()) else { return Ok(()) };
         let is_it = |source: &&Reference| source.digest() == Some(&form.digest);
         let source = draft.entries().filter_map(|entry| entry.source.as_ref()).find(is_it);
         let source = source.map_or(self.target.repository(), Reference::repository);
-        if source == self.target.repository() {
-            return Ok(());
-        }
         let mut named: BTreeSet<Digest> = child_digests(&self.list.bytes)?;
         let mut nested = Vec::new();
         // An index precedes its nested indexes.
@@ -163,6 +179,10 @@ impl<'a> PushPlan<'a> {
             }
         }
         for inner in nested.into_iter().rev() {
+            let source = ContentOrigin::of(source, &inner.digest, layouts);
+            if source.is_in(self.target.repository()) {
+                continue;
+            }
             let reference = self.target.repository().at_digest(&inner.digest);
             let bytes = Cow::Borrowed(inner.raw.as_slice());
             let needs = BTreeSet::new();
@@ -183,9 +203,9 @@ impl<'a> PushPlan<'a> {
             if self.puts.iter().any(|put| put.reference.digest() == Some(&referrer.digest)) {
                 continue;
             }
-            let source = &referrer.place;
+            let source = ContentOrigin::Repository(&referrer.place);
             let needed = if referrer.is_index() { Vec::new() } else { carried::blobs(&referrer.bytes)? };
-            let needs = blobs.add_all(needed, source, target, false);
+            let needs = blobs.add_all(needed, &source, target, false);
             let (reference, bytes) = (target.at_digest(&referrer.digest), Cow::Borrowed(referrer.bytes.as_slice()));
             let tags = referrer.tags.iter().filter_map(|tag| tags::tagged(self.target, tag)).collect();
             let put = PlannedManifest::new(reference, &referrer.media_type, bytes, source, needs);
@@ -231,7 +251,7 @@ impl<'a> PlannedManifest<'a> {
         reference: Reference,
         media_type: &'a str,
         bytes: Cow<'a, [u8]>,
-        source: &'a Repository,
+        source: ContentOrigin<'a>,
         needs: BTreeSet<usize>,
     ) -> PlannedManifest<'a> {
         let (is_index, is_referrer, tags) = (false, false, Vec::new());
@@ -284,7 +304,7 @@ mod tests {
             entry("h.x/near:1", "linux/arm64", &[(LAYER, "shared"), (LAYER, "own")]),
             entry("h.x/app:there", "linux/s390x", &[(LAYER, "shared"), (LAYER, "there")]),
         ]);
-        let plan = PushPlan::new(&draft, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
         let contents: Vec<Digest> =
             ["linux/amd64", "shared", "linux/arm64", "own"].map(|content| Digest::of(content.as_bytes())).into();
         assert_eq!(plan.blobs.iter().map(|blob| blob.digest.clone()).collect::<Vec<_>>(), contents);
@@ -302,7 +322,7 @@ mod tests {
     fn one_image_in_two_repositories_is_put_once() {
         let image = |reference| entry(reference, "linux/amd64", &[(LAYER, "l")]);
         let draft = draft(vec![image("h.x/b:1"), image("h.x/a:1")]);
-        let plan = PushPlan::new(&draft, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
         assert_eq!((plan.puts.len(), plan.children.len()), (1, 2));
         assert_eq!(names(&plan.blobs[0]), ["h.x/a", "h.x/b"]);
     }
@@ -311,17 +331,19 @@ mod tests {
     fn foreign_layers_stay_across_registries_and_are_tried_within_one() {
         let layers = [(FOREIGN, "theirs"), (LAYER, "ours")];
         let across = draft(vec![entry("far.x/win:1", "windows/amd64", &layers)]);
-        let plan = PushPlan::new(&across, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&across, Form::Auto, &[], &Layouts::default()).unwrap();
         assert_eq!(plan.blobs.len(), 2);
         for (platform, may_stay) in [("windows/amd64", true), ("linux/amd64", false)] {
             let near = draft(vec![entry("h.x/win:1", platform, &layers)]);
-            let plan = PushPlan::new(&near, Form::Auto, &[]).unwrap();
+            let plan = PushPlan::new(&near, Form::Auto, &[], &Layouts::default()).unwrap();
             let found: Vec<bool> = plan.blobs.iter().map(|blob| blob.may_stay).collect();
             assert_eq!(found, [false, may_stay, false], "{platform}");
         }
         // One Linux image that needs the blob is enough.
         let both = draft(vec![entry("h.x/a:1", "windows/amd64", &layers), entry("h.x/b:1", "linux/amd64", &layers)]);
-        assert!(PushPlan::new(&both, Form::Auto, &[]).unwrap().blobs.iter().all(|blob| !blob.may_stay));
+        assert!(
+            PushPlan::new(&both, Form::Auto, &[], &Layouts::default()).unwrap().blobs.iter().all(|blob| !blob.may_stay)
+        );
     }
 
     #[test]
@@ -334,7 +356,7 @@ mod tests {
             Entry::fetched(Reference::parse(reference).unwrap(), Schema::Oci, manifest.into_bytes(), platform)
         };
         let draft = draft(vec![image("h.x/a:1", "\"size\":4"), image("h.x/b:1", "\"size\":5")]);
-        let plan = PushPlan::new(&draft, Form::Auto, &[]).unwrap();
+        let plan = PushPlan::new(&draft, Form::Auto, &[], &Layouts::default()).unwrap();
         let sizes: Vec<Option<u64>> = plan.blobs.iter().map(|blob| blob.size).collect();
         assert_eq!(sizes, [Some(7), None, Some(7)]);
     }
@@ -349,7 +371,8 @@ mod tests {
         };
         let (first, second) = (make(), make());
         for form in [Form::Auto, Form::Docker, Form::Oci] {
-            let [first, second] = [&first, &second].map(|draft| PushPlan::new(draft, form, &[]).unwrap().list);
+            let [first, second] =
+                [&first, &second].map(|draft| PushPlan::new(draft, form, &[], &Layouts::default()).unwrap().list);
             assert_eq!(first, second);
         }
     }
@@ -359,7 +382,7 @@ mod tests {
         let draft = draft(vec![entry("h.x/app:a", "linux/amd64", &[])]);
         let more = |tags: &[&str]| {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-            PushPlan::new(&draft, Form::Auto, &tags).unwrap().has_more_tags
+            PushPlan::new(&draft, Form::Auto, &tags, &Layouts::default()).unwrap().has_more_tags
         };
         assert!(!more(&[]) && !more(&["1"]) && more(&["1", "2"]));
     }

@@ -38,7 +38,7 @@ impl<'a> Push<'a> {
         draft: &'a Draft,
         options: &'a PushOptions,
     ) -> Result<Push<'a>, CommandError> {
-        let plans = PushPlans::new(draft, options.kind, &options.tags)?;
+        let plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
         if let Some(note) = &plans.own.list.note {
             context.reporter.note(&sanitize::line(note).to_string());
         }
@@ -58,7 +58,7 @@ impl<'a> Push<'a> {
         let PushContext { registry, .. } = context;
         let before = registry.requests();
         announce_all(context, draft, &plans, options.dry_run);
-        let collector = Collector { registry, filter: &options.referrers };
+        let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
         let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
         let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;

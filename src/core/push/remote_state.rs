@@ -81,7 +81,7 @@ impl RemoteState {
 
     /// The missing children as an error.
     pub(crate) fn failure(&self, plan: &PushPlan<'_>, named_by: NamedBy) -> Option<CommandError> {
-        let missing = || MissingChild::new(plan.target, plan.target.repository(), &self.missing, named_by);
+        let missing = || MissingChild::new(&plan.target.clone().into(), &self.missing, named_by);
         (!self.missing.is_empty()).then(|| missing().into())
     }
 

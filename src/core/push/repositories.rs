@@ -4,6 +4,7 @@
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::PartialResult;
+use crate::core::layouts::Layouts;
 use crate::core::missing_child::NamedBy;
 use crate::core::push::dry_run;
 use crate::core::push::outcome::{PushOutcome, SentContent};
@@ -27,11 +28,16 @@ impl<'a> PushPlans<'a> {
     ///
     /// # Errors
     /// Those of [`PushPlan::new`].
-    pub(crate) fn new(draft: &'a Draft, form: Form, names: &'a [TagArg]) -> Result<PushPlans<'a>, CommandError> {
+    pub(crate) fn new(
+        draft: &'a Draft,
+        form: Form,
+        names: &'a [TagArg],
+        layouts: &Layouts,
+    ) -> Result<PushPlans<'a>, CommandError> {
         let names = tags::by_repository(&draft.reference, names);
-        let own = PushPlan::new(draft, form, &names.own)?;
+        let own = PushPlan::new(draft, form, &names.own, layouts)?;
         let other = |(target, tags): &(&'a Reference, Vec<String>)| {
-            let plan = PushPlan::of(draft, target, form, tags)?;
+            let plan = PushPlan::of(draft, target, form, tags, layouts)?;
             // The list is complete before any of its tags moves.
             Ok(PushPlan { has_more_tags: true, ..plan })
         };

@@ -10,6 +10,8 @@ use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::place::Place;
+use crate::core::push::blob_collector::ContentOrigin;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::outcome::{PushOutcome, PushedEntry};
@@ -26,6 +28,7 @@ use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared_failure::SharedFailure;
 use crate::drafts::registry::FoundEntry;
 use crate::drafts::registry::draft::draft_of;
+use crate::location::Location;
 use crate::model::EntryKey;
 use crate::model::descriptor::Descriptor;
 use crate::model::manifest::ManifestKind;
@@ -99,7 +102,7 @@ pub(crate) fn with_manifests(registry: &Registry, mut draft: Draft) -> Result<Dr
     let keyed: Vec<(&EntryKey, &Entry)> = draft.keyed().iter().collect();
     let fetched = tasks::in_order(registry.jobs(), &keyed, |(key, entry)| {
         let descriptor = entry.descriptor.clone();
-        match fetch::listed(registry, &list, &descriptor)? {
+        match fetch::listed(&Place::in_registry(registry, &list), &descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 let reference = entry.reference.clone();
                 let served = |source| CommandError::Served { reference: reference.to_string(), source };
@@ -136,7 +139,7 @@ struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     fn new(context: PushContext<'a>, draft: &'a Draft, options: &'a PushOptions) -> Result<Attempt<'a>, CommandError> {
-        let mut plans = PushPlans::new(draft, options.kind, &options.tags)?;
+        let mut plans = PushPlans::new(draft, options.kind, &options.tags, context.layouts)?;
         // Under its digest first: whether its children are there is known before a tag moves.
         plans.own.has_more_tags = true;
         let made = SpecOrigin::Shared;
@@ -150,7 +153,7 @@ impl<'a> Attempt<'a> {
         let PushContext { registry, .. } = context;
         // The images are in the list's repository: nothing is looked for unless there is another one.
         let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
-        let collector = Collector { registry, filter: &options.referrers };
+        let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
         let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
         plans.each_mut().try_for_each(|plan| plan.add_referrers(&referrers))?;
@@ -206,8 +209,8 @@ fn put_list(
     match (missing.is_empty(), is_put) {
         (true, outcome) => outcome.map(|()| None),
         (false, _) => {
-            let repository = plan.target.repository();
-            Ok(Some(MissingChild::new(plan.target, repository, &missing, NamedBy::SharedDraft)))
+            let list = Location::from(plan.target.clone());
+            Ok(Some(MissingChild::new(&list, &missing, NamedBy::SharedDraft)))
         }
     }
 }
@@ -217,7 +220,8 @@ fn children<'p>(plan: &'p PushPlan<'_>) -> Vec<PlannedManifest<'p>> {
     let repository = plan.target.repository();
     let child = |entry: &'p Entry| {
         let (reference, media_type) = (entry.reference.clone(), &entry.descriptor.media_type);
-        PlannedManifest::new(reference, media_type, Cow::Borrowed(&[]), repository, BTreeSet::new())
+        let source = ContentOrigin::Repository(repository);
+        PlannedManifest::new(reference, media_type, Cow::Borrowed(&[]), source, BTreeSet::new())
     };
     plan.children.iter().map(|planned| child(planned.entry)).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::layouts::Layouts;
 use crate::core::referrers::discover::{Discovery, FoundReferrer, Subject};
 use crate::core::request::{ReferrerFilter, ReferrersPolicy};
 use crate::digest::Digest;
@@ -11,6 +12,8 @@ use crate::reference::{Reference, Repository};
 /// What is to be found out.
 pub(crate) struct Collector<'a> {
     pub(crate) registry: &'a Registry,
+    /// What comes from layouts has no referrers in a registry.
+    pub(crate) layouts: &'a Layouts,
     pub(crate) filter: &'a ReferrerFilter,
 }
 
@@ -27,7 +30,7 @@ impl Collector<'_> {
         targets: &[&Repository],
     ) -> Result<Vec<FoundReferrer>, CommandError> {
         let carried = carried(draft, list);
-        self.find(&subjects(draft, carried, targets), self.filter.policy(carried.is_some()))
+        self.find(&self.subjects(draft, carried, targets), self.filter.policy(carried.is_some()))
     }
 
     /// Finds the referrers that stay behind. There are none to report if the user has chosen what comes along.
@@ -45,7 +48,13 @@ impl Collector<'_> {
         if !is_dropped || self.filter.policy.is_some() {
             return Ok(Vec::new());
         }
-        self.find(&subjects(draft, carried, targets), ReferrersPolicy::All)
+        self.find(&self.subjects(draft, carried, targets), ReferrersPolicy::All)
+    }
+
+    fn subjects(&self, draft: &Draft, carried: Option<&Digest>, targets: &[&Repository]) -> Vec<Subject> {
+        let mut subjects = subjects(draft, carried, targets);
+        subjects.retain(|subject| self.layouts.with(&subject.digest).is_none());
+        subjects
     }
 
     fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {

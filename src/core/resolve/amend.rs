@@ -127,10 +127,10 @@ fn derive(draft: &mut Draft, source: &ResolvedSource, new: &Entry) {
     }
 }
 
-/// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images has docker's
-/// order.
+/// Sets the order of a new draft: that of the sources, each in its own order. A draft of plain images of registries has
+/// docker's order.
 pub(crate) fn arrange(draft: &mut Draft, found: &[ResolvedSource]) {
-    if found.iter().all(|source| source.index.is_none()) {
+    if found.iter().all(|source| source.index.is_none() && source.location.layout().is_none()) {
         return;
     }
     let mut keys = Vec::new();

@@ -5,15 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::missing_child::{MissingChild, NamedBy};
+use crate::core::place::{ContentAccess, Place};
 use crate::core::request::{ImageName, SourceFilter};
+use crate::core::resolve::fetch;
 use crate::core::resolve::selection::{self};
 use crate::core::resolve::source::ResolvedSource;
 use crate::core::resolve::sources::{self, Resolver, SourceRequest};
 use crate::core::resolve::spec_entry::{has_attestations, pick, taken};
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::draft::Line;
 use crate::model::index::{Form, Index};
@@ -30,11 +32,11 @@ pub(crate) struct SpecSources {
     images: Vec<ImageName>,
     /// The filter of each source.
     sources: Vec<SourceFilter>,
-    places: BTreeMap<Reference, usize>,
+    places: BTreeMap<Location, usize>,
 }
 
-/// The resolved sources; `None` for one that the registry does not have, if that is no error.
-pub(crate) struct ResolvedSources(BTreeMap<Reference, Option<ResolvedSource>>);
+/// The resolved sources; `None` for one that is not there, if that is no error.
+pub(crate) struct ResolvedSources(BTreeMap<Location, Option<ResolvedSource>>);
 
 /// The parts of a list.
 pub(crate) struct ListParts {
@@ -48,6 +50,8 @@ pub(crate) struct ListParts {
     carried: Vec<Carried>,
     /// The indexes that the spec names, and those nested in them.
     nested: Vec<SourceIndex>,
+    /// The sources that are in layouts. What comes from them is going to be in the repository of the list.
+    in_layouts: BTreeSet<Reference>,
     /// Warnings for the user.
     pub(crate) warnings: Vec<String>,
 }
@@ -96,22 +100,22 @@ impl SpecSources {
 }
 
 impl ResolvedSources {
-    /// What the registry of an image has for it.
-    pub(crate) fn get(&self, image: &Reference) -> Option<&ResolvedSource> {
+    /// What an image is.
+    pub(crate) fn get(&self, image: &Location) -> Option<&ResolvedSource> {
         self.0.get(image)?.as_ref()
     }
 
-    /// The images that their registries do not have.
-    pub(crate) fn missing(&self) -> impl Iterator<Item = &Reference> {
+    /// The images that their registries and layouts do not have.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &Location> {
         self.0.iter().filter(|(_, source)| source.is_none()).map(|(image, _)| image)
     }
 
     /// Missing children of indexes: each index with those that the registry does not have.
     pub(crate) fn lost(&self) -> impl Iterator<Item = MissingChild> {
         let of = |source: &ResolvedSource| {
-            let list = source.reference.clone();
+            let list = source.location.clone();
             let lines = source.lost.clone().into_iter();
-            lines.map(move |line| MissingChild::new(&list, list.repository(), &[line], NamedBy::Published))
+            lines.map(move |line| MissingChild::new(&list, &[line], NamedBy::Published))
         };
         self.0.values().flatten().flat_map(of)
     }
@@ -147,7 +151,7 @@ impl ResolvedSources {
         let mut base = self.base(spec).cloned();
         let whole = base.as_ref().and_then(|base| whole(base, &entries));
         let carried = self.carried(spec, whole.is_some());
-        let used: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let used: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let used = used.into_iter().filter_map(|image| self.0.get(image)?.as_ref());
         warnings.extend(used.flat_map(|source| source.left_out.clone()));
         if spec.form == Some(Form::Docker)
@@ -160,13 +164,16 @@ impl ResolvedSources {
                 names.join(", ")
             ));
         }
-        let images: BTreeSet<&Reference> = spec.manifests.iter().map(|entry| &entry.image).collect();
+        let images: BTreeSet<&Location> = spec.manifests.iter().map(|entry| &entry.image).collect();
         let forms = images.into_iter().filter_map(|image| self.0.get(image)?.as_ref()?.form.clone());
         let nested = forms.flat_map(|mut form| {
             let inner = std::mem::take(&mut form.nested);
             std::iter::once(form).chain(inner)
         });
-        Ok(ListParts { entries, base, whole, carried, nested: nested.collect(), warnings })
+        let nested = nested.collect();
+        let layouts = self.0.values().flatten().filter(|source| source.location.layout().is_some());
+        let in_layouts = layouts.map(|source| source.reference.with_digest(&source.digest)).collect();
+        Ok(ListParts { entries, base, whole, carried, nested, in_layouts, warnings })
     }
 
     /// Carried descriptors of the indexes that the spec uses without selecting a platform.
@@ -214,7 +221,7 @@ impl ListParts {
             }
             keys.insert(EntryKey::of(&entry.reference), key.clone());
             draft.order.push(key.clone());
-            draft.insert_keyed(key, entry.clone());
+            draft.insert_keyed(key, self.at_home(entry, target));
         }
         draft.carried.clone_from(&self.carried);
         if let Some(form) = form {
@@ -223,8 +230,27 @@ impl ListParts {
         if let Some(order) = &self.whole {
             draft.order = order.iter().map(|name| keys.get(name).unwrap_or(name).clone()).collect();
         }
+        for carried in draft.carried.iter_mut().filter(|carried| self.in_layouts.contains(&carried.source)) {
+            carried.source = moved(&carried.source, target);
+        }
         draft
     }
+
+    /// An entry with the reference that it is going to have.
+    fn at_home(&self, entry: &Entry, target: &Reference) -> Entry {
+        let is_in_layout = |name: &Reference| self.in_layouts.contains(name);
+        let mut entry = entry.clone();
+        if is_in_layout(entry.source.as_ref().unwrap_or(&entry.reference)) {
+            entry.reference = moved(&entry.reference, target);
+            entry.source = entry.source.map(|source| moved(&source, target));
+        }
+        entry
+    }
+}
+
+/// A reference with a digest, in the repository of `target`.
+fn moved(reference: &Reference, target: &Reference) -> Reference {
+    reference.digest().map_or_else(|| reference.clone(), |digest| target.repository().at_digest(digest))
 }
 
 impl ListParts {
@@ -241,7 +267,7 @@ impl ListParts {
         let mut platforms = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
             let Some(line) = lines.get_mut(&entry.descriptor.digest).and_then(VecDeque::pop_front) else { continue };
-            let (key, mut entry) = (at(place), entry.clone());
+            let (key, mut entry) = (at(place), self.at_home(entry, &draft.reference));
             entry.descriptor.urls.clone_from(&line.urls);
             entry.descriptor.data.clone_from(&line.data);
             if let Some(platform) = entry.descriptor.platform.as_ref().filter(|_| !line.has_platform()) {
@@ -273,19 +299,20 @@ impl ListParts {
     }
 }
 
-/// The index that a spec names as the source of its list; `None` if the spec names none or the registry does not have
-/// it.
+/// The index that a spec names as the source of its list; `None` if the spec names none or it is not there. `targets`
+/// are the repositories of the list.
 ///
 /// # Errors
-/// Errors of the registry, and content that is no index.
+/// Errors of the registry or the layout, and content that is no index.
 pub(crate) fn form_of(
-    registry: &Registry,
+    access: ContentAccess<'_>,
     spec: &Spec,
-    target: Option<&Repository>,
+    targets: &[&Repository],
 ) -> Result<Option<ResolvedSource>, CommandError> {
     let Some(name) = &spec.source else { return Ok(None) };
-    match sources::index_of(registry, name, target) {
-        Err(CommandError::NotServed { .. }) => Ok(None),
+    let found = Place::open(access, name).map_err(CommandError::from);
+    match found.and_then(|place| sources::index_of(&place, targets)) {
+        Err(error) if fetch::is_missing(&error) => Ok(None),
         found => found.map(Some),
     }
 }

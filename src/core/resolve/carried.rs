@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-use crate::content::registry::Registry;
+use crate::content::registry::Blob;
+use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
+use crate::core::place::Place;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::selection::{is_unknown, picks};
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::source::{Carried, SourceIndex};
 use crate::model::{Entry, EntryKey, json};
 use crate::net;
-use crate::reference::Repository;
 use crate::sanitize;
 
 /// One descriptor of an index, at any depth.
@@ -25,19 +27,19 @@ enum Leaf {
     Unknown(Value, Box<Descriptor>),
 }
 
-/// Puts the entries of a source into the order of its index, and adds the carried descriptors. `target` is the
-/// repository of the list, if their content must be sent to another repository.
+/// Puts the entries of a source into the order of its index, and adds the carried descriptors. `is_sent`: their content
+/// must be sent to another place than `place`, where the index is.
 ///
 /// # Errors
-/// Errors of the registry.
+/// Errors of the place.
 pub(crate) fn arrange(
-    registry: &Registry,
+    place: &Place<'_>,
     source: &mut ResolvedSource,
     wanted: &SourceFilter,
-    target: Option<&Repository>,
+    is_sent: bool,
 ) -> Result<(), CommandError> {
     let Some(form) = &source.form else { return Ok(()) };
-    let served = |error| CommandError::Served { reference: source.reference.to_string(), source: error };
+    let served = |error| CommandError::Served { reference: source.location.to_string(), source: error };
     let mut leaves = Vec::new();
     walk(form, form, 0, &mut leaves).map_err(served)?;
     let mut entries: BTreeMap<Digest, VecDeque<Entry>> = BTreeMap::new();
@@ -62,23 +64,21 @@ pub(crate) fn arrange(
                 if !is_picked || source.carried.iter().any(|carried| carried.descriptor.digest == line.digest) {
                     continue;
                 }
-                let raw = match target.filter(|target| *target != name.repository()) {
-                    None => None,
-                    Some(_) => match content(registry, name.repository(), &line)? {
-                        Ok(raw) => Some(raw),
-                        Err(why) => {
-                            source.left_out.push(format!(
-                                "{} of {name} is left out: its media type is {}, and {why}",
-                                line.digest,
-                                sanitize::word(&line.media_type)
-                            ));
-                            continue;
-                        }
-                    },
+                let raw = match if is_sent { content(place, &line)?.map(Some) } else { Ok(None) } {
+                    Ok(raw) => raw,
+                    Err(why) => {
+                        source.left_out.push(format!(
+                            "{} of {} is left out: its media type is {}, and {why}",
+                            line.digest,
+                            shown(source),
+                            sanitize::word(&line.media_type)
+                        ));
+                        continue;
+                    }
                 };
                 let carried = Carried::new(json, name.clone(), raw);
                 let carried =
-                    carried.map_err(|error| CommandError::Served { reference: name.to_string(), source: error })?;
+                    carried.map_err(|error| CommandError::Served { reference: shown(source), source: error })?;
                 source.order.push(carried.key());
                 source.carried.push(carried);
             }
@@ -113,16 +113,24 @@ fn walk(
     Ok(())
 }
 
+/// The index in messages: with its digest in a registry, where a tag may move.
+fn shown(source: &ResolvedSource) -> String {
+    match &source.location {
+        Location::Registry(reference) => reference.with_digest(&source.digest).to_string(),
+        layout @ Location::Layout(_) => layout.to_string(),
+    }
+}
+
 /// The bytes of a manifest whose blobs all exist, or why it cannot be sent to another repository.
-fn content(
-    registry: &Registry,
-    repository: &Repository,
-    line: &Descriptor,
-) -> Result<Result<Vec<u8>, String>, CommandError> {
-    let fetched = match registry.manifest(&repository.at_digest(&line.digest)) {
+fn content(place: &Place<'_>, line: &Descriptor) -> Result<Result<Vec<u8>, String>, CommandError> {
+    let holder = if place.is_layout() { "layout" } else { "registry" };
+    let fetched = match place.at_digest(&line.digest).manifest() {
         Ok(fetched) => fetched,
-        Err(error) if error.kind == net::RegistryErrorKind::NotFound => {
+        Err(ContentError::Registry(error)) if error.kind == net::RegistryErrorKind::NotFound => {
             return Ok(Err("the registry has no such manifest".to_owned()));
+        }
+        Err(ContentError::Layout(LayoutError::NoBlob { .. })) => {
+            return Ok(Err("the layout has no such manifest".to_owned()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -130,8 +138,8 @@ fn content(
         return Ok(Err("it is no manifest that we can read".to_owned()));
     };
     for blob in blobs {
-        if !registry.has_blob(repository, &blob.digest)? {
-            return Ok(Err(format!("the registry has no blob {}", blob.digest)));
+        if !place.serves_blob(&Blob { digest: &blob.digest, size: Some(blob.size) })? {
+            return Ok(Err(format!("the {holder} has no blob {}", blob.digest)));
         }
     }
     Ok(Ok(fetched.bytes))

@@ -2,6 +2,8 @@
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::amend;
 use crate::core::resolve::previous::{PreviousEntries, SourceChange};
@@ -63,8 +65,10 @@ pub(crate) fn of_published(
     progress: &(dyn Fn(FetchEvent<'_>) + Sync),
 ) -> Result<Draft, CommandError> {
     let (filter, targets) = (SourceFilter::default(), vec![list.repository()]);
-    let resolver = Resolver { registry, wanted: &filter, before: None, targets, beside: None, progress };
-    let sources = resolver.resolve(&[&Ok(list.clone())], &[])?;
+    let access = ContentAccess { registry, layouts: &Layouts::default() };
+    let (wanted, before, beside) = (&filter, None, None);
+    let resolver = Resolver { access, wanted, before, targets, beside, progress };
+    let sources = resolver.resolve(&[&Ok(list.clone().into())], &[])?;
     if sources.iter().any(|source| source.index.is_none()) {
         return Err(CommandError::NotAList(list.to_string()));
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
+use crate::core::place::Place;
 use crate::core::request::ImageName;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::source::ResolvedSource;
@@ -65,7 +66,7 @@ impl PreviousEntries {
         sources: &[ResolvedSource],
     ) -> Result<PreviousEntries, CommandError> {
         let mut previous = PreviousEntries::default();
-        let platforms = ConfigPlatforms::new(registry);
+        let platforms = ConfigPlatforms::default();
         for source in sources {
             let known = previous_entries(draft, &source.reference, &previous);
             if moved(&known, source).is_none() {
@@ -82,7 +83,7 @@ impl PreviousEntries {
             for (old, new) in pairs.into_iter().zip(&source.entries) {
                 if let Some(old) = old.filter(|old| old.source.is_none() && !is_same_description(old, new))
                     && previous.of(old).is_none()
-                    && let Some(image) = if_exists(image(&platforms, old))?
+                    && let Some(image) = if_exists(image(&platforms, registry, old))?
                 {
                     previous.images.insert(old.descriptor.digest.clone(), image);
                 }
@@ -93,7 +94,8 @@ impl PreviousEntries {
 
     fn look(&mut self, registry: &Registry, list: &Reference) -> Result<(), CommandError> {
         let Some(digest) = list.digest().filter(|digest| !self.indexes.contains_key(digest)) else { return Ok(()) };
-        if let Some(FetchedContent::List(fetched)) = if_exists(fetch::child(registry, list.repository(), digest))? {
+        let place = Place::in_registry(registry, &list.repository().at_digest(digest));
+        if let Some(FetchedContent::List(fetched)) = if_exists(fetch::manifest(&place))? {
             let served = |source| CommandError::Served { reference: list.to_string(), source };
             self.indexes.insert(digest.clone(), Index::decode(&fetched.bytes).map_err(served)?);
         }
@@ -136,7 +138,7 @@ pub(crate) fn split_known<'a>(
 ) -> (Vec<&'a ImageName>, Vec<Reused<'a>>) {
     let (asked, left): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| is_asked(image));
     let kept = left.into_iter().filter_map(|image| {
-        let (reference, draft) = (image.as_ref().ok()?, before?);
+        let (reference, draft) = (image.as_ref().ok()?.reference()?, before?);
         Some(Reused { reference, entries: previous_entries(draft, reference, &PreviousEntries::default()) })
     });
     (asked, kept.collect())
@@ -229,9 +231,9 @@ fn is_same_description(old: &Entry, new: &Entry) -> bool {
 }
 
 /// The previous description of an image that the user named: its configuration's platform only.
-fn image(platforms: &ConfigPlatforms<'_>, old: &Entry) -> Result<Descriptor, CommandError> {
+fn image(platforms: &ConfigPlatforms, registry: &Registry, old: &Entry) -> Result<Descriptor, CommandError> {
     let bytes = old.bytes()?;
-    let platform = platforms.of(&old.reference, &bytes)?;
+    let platform = platforms.of(&Place::in_registry(registry, &old.reference), &bytes)?;
     let plain = Descriptor::new(&old.descriptor.media_type, old.descriptor.digest.clone(), old.descriptor.size);
     Ok(Descriptor { platform: Some(platform), ..plain })
 }

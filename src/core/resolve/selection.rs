@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::core::error::CommandError;
 use crate::core::request::SourceFilter;
 use crate::core::resolve::limits::ResolvedSize;
+use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -53,8 +54,8 @@ pub(crate) fn name_again(image: &Reference, digest: &Digest, tag: Option<&str>, 
 pub(crate) struct ParentIndex<'a> {
     /// The number of the source that it is, or is nested in.
     pub(crate) place: usize,
-    /// The reference of that source.
-    pub(crate) source: &'a Reference,
+    /// That source.
+    pub(crate) source: &'a ResolvedSource,
     /// The filter for its images.
     pub(crate) wanted: &'a SourceFilter,
 }
@@ -69,12 +70,12 @@ impl ParentIndex<'_> {
         let mut places: BTreeMap<&Digest, usize> = BTreeMap::new();
         let mut seen: HashSet<&Descriptor> = HashSet::new();
         for line in self.needed(index).into_iter().filter(|line| seen.insert(line)) {
-            size.count_descriptor(self.source)?;
+            size.count_descriptor(&self.source.location)?;
             let place = *places.entry(&line.digest).or_insert(children.len());
             match children.get_mut(place) {
                 Some(child) => child.again.push(line.clone()),
                 None => {
-                    let reference = self.source.repository().at_digest(&line.digest);
+                    let reference = self.source.reference.repository().at_digest(&line.digest);
                     children.push(SelectedChild {
                         source: self.place,
                         reference,

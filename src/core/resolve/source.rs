@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::source::{Carried, SourceIndex};
@@ -10,12 +11,15 @@ use crate::model::{Entry, EntryKey};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
-/// A source as the registry serves it now.
+/// A source as it is now.
 #[derive(Debug, Clone)]
 pub(crate) struct ResolvedSource {
-    /// The reference that was requested.
+    /// Where it is, as the user named it.
+    pub(crate) location: Location,
+    /// Its reference in a draft: the one that was requested; for a layout, the reference that the manifest is going to
+    /// have in the repository of the list.
     pub(crate) reference: Reference,
-    /// The digest of the manifest that the registry serves under the reference.
+    /// The digest of the manifest that the name selects.
     pub(crate) digest: Digest,
     /// The index, if the source is one.
     pub(crate) index: Option<Index>,
@@ -67,8 +71,9 @@ impl ResolvedSource {
     }
 
     /// A source without entries.
-    pub(crate) fn new(reference: &Reference, digest: &Digest) -> ResolvedSource {
+    pub(crate) fn new(location: Location, reference: &Reference, digest: &Digest) -> ResolvedSource {
         ResolvedSource {
+            location,
             reference: reference.clone(),
             digest: digest.clone(),
             index: None,

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::auth::Access;
-use crate::content::registry::{Expected, FetchedManifest, Registry};
+use crate::content::registry::{Expected, FetchedManifest};
 use crate::core::error::CommandError;
+use crate::core::place::{ContentAccess, Place};
 use crate::core::request::{ImageName, SourceFilter};
 use crate::core::resolve::carried;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
@@ -15,6 +16,7 @@ use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
 use crate::core::resolve::selection::{ParentIndex, SelectedChild, picks};
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::index::Index;
@@ -27,13 +29,13 @@ use crate::reference::{Reference, Repository};
 
 /// Resolves sources for one draft.
 pub(crate) struct Resolver<'a> {
-    /// The client.
-    pub(crate) registry: &'a Registry,
+    /// What sources are read from.
+    pub(crate) access: ContentAccess<'a>,
     /// Which platforms are used, and whether attestations are kept.
     pub(crate) wanted: &'a SourceFilter,
     /// The draft whose entries need not be fetched again.
     pub(crate) before: Option<&'a Draft>,
-    /// The repositories of the lists that are built.
+    /// The repositories of the lists that are built. Images of layouts get references in the first one.
     pub(crate) targets: Vec<&'a Repository>,
     /// What else is done while the sources are fetched, as the last of the first wave of requests.
     pub(crate) beside: Option<&'a (dyn Fn() + Sync)>,
@@ -46,7 +48,7 @@ pub(crate) enum FetchEvent<'a> {
     /// So many more manifests are to be fetched.
     More(usize),
     /// A manifest was fetched.
-    Fetched(&'a Reference),
+    Fetched(&'a Location),
 }
 
 /// One source with its filter.
@@ -57,6 +59,9 @@ pub(crate) struct SourceRequest<'a> {
     /// any value.
     pub(crate) wanted: &'a SourceFilter,
 }
+
+/// A source with its place.
+type Found<'a> = (ResolvedSource, Place<'a>);
 
 /// What is done in the first wave of requests.
 enum FirstTask<'a> {
@@ -76,11 +81,11 @@ pub(crate) struct Reused<'a> {
 enum ResolvedChild {
     Entries(Vec<Entry>, BTreeMap<Reference, Platform>),
     Index(Box<Index>, SourceIndex),
-    /// The registry does not have it.
+    /// It is not in its registry or layout.
     Missing,
 }
 
-impl Resolver<'_> {
+impl<'r> Resolver<'r> {
     /// Resolves all images or fails, each source once, in the order of `images`. A selected platform may also be among
     /// the reused entries in `reused`.
     pub(crate) fn resolve(
@@ -97,28 +102,28 @@ impl Resolver<'_> {
     }
 
     /// Resolves sources that have a filter each. A filter applies to indexes only, and the caller checks whether an
-    /// index has the selected platforms. With `ignore_missing` the result is `None` for a source that the registry does
-    /// not have, and missing children of an index are left out.
+    /// index has the selected platforms. With `ignore_missing` the result is `None` for a source that its registry or
+    /// layout does not have, and missing children of an index are left out.
     pub(crate) fn resolve_each(
         &self,
         requests: &[SourceRequest<'_>],
         ignore_missing: bool,
     ) -> Result<Vec<Option<ResolvedSource>>, CommandError> {
         self.announce(requests);
-        let platforms = ConfigPlatforms::new(self.registry);
+        let platforms = ConfigPlatforms::default();
         (self.progress)(FetchEvent::More(requests.len()));
         let first = |request: &SourceRequest<'_>| {
             let image = named(request.image)?;
             let found = self.first(&platforms, image);
             (self.progress)(FetchEvent::Fetched(image));
             match found {
-                Err(CommandError::NotServed { .. }) if ignore_missing => Ok(None),
+                Err(error) if ignore_missing && fetch::is_missing(&error) => Ok(None),
                 found => found.map(Some),
             }
         };
         let beside = self.beside.iter().map(|beside| FirstTask::Beside(*beside));
         let wave: Vec<FirstTask<'_>> = requests.iter().map(FirstTask::Source).chain(beside).collect();
-        let found = tasks::in_order(self.registry.jobs(), &wave, |task| match task {
+        let found = tasks::in_order(self.access.registry.jobs(), &wave, |task| match task {
             FirstTask::Source(request) => first(request),
             FirstTask::Beside(work) => {
                 work();
@@ -129,8 +134,8 @@ impl Resolver<'_> {
         sources.truncate(requests.len());
         let (mut children, mut size) = (Vec::new(), ResolvedSize::default());
         for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
-            if let Some(ResolvedSource { reference, index: Some(index), .. }) = source {
-                let within = ParentIndex { place, source: reference, wanted: request.wanted };
+            if let Some((source @ ResolvedSource { index: Some(index), .. }, _)) = source {
+                let within = ParentIndex { place, source, wanted: request.wanted };
                 children.extend(within.children(index, &mut size)?);
             }
         }
@@ -138,83 +143,88 @@ impl Resolver<'_> {
             let Some(child) = children.first() else { break };
             if depth >= DEPTH_MAX {
                 let source = sources.get(child.source).and_then(Option::as_ref);
-                let list = source.map(|source| source.reference.to_string()).unwrap_or_default();
+                let list = source.map(|(source, _)| source.location.to_string()).unwrap_or_default();
                 return Err(CommandError::TooDeep { list, depth: DEPTH_MAX });
             }
             children = self.fetch_children(&platforms, requests, &mut sources, &children, &mut size, ignore_missing)?;
         }
         for (source, request) in sources.iter_mut().zip(requests) {
-            if let Some(source) = source {
-                source.leave_out_orphans();
-                let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
-                source.platforms.extend(own);
-                let target = self.targets.iter().copied().find(|target| *target != source.reference.repository());
-                carried::arrange(self.registry, source, request.wanted, target)?;
+            let Some((source, place)) = source else { continue };
+            source.leave_out_orphans();
+            let own: Vec<String> = source.entries.iter().filter_map(|own| runs_on(&own.descriptor)).collect();
+            source.platforms.extend(own);
+            let is_elsewhere = |target: &&Repository| *target != source.reference.repository();
+            let is_sent = place.is_layout() || self.targets.iter().any(is_elsewhere);
+            carried::arrange(place, source, request.wanted, is_sent)?;
+            if source.index.is_some() {
+                choose(request.wanted, source);
             }
-            let index = source.iter_mut().filter(|source| source.index.is_some());
-            index.for_each(|source| choose(request.wanted, source));
         }
-        Ok(sources)
+        Ok(sources.into_iter().map(|source| source.map(|(source, _)| source)).collect())
     }
 
     /// Announces the requests, so that one token and enough connections are ready for them.
     fn announce(&self, requests: &[SourceRequest<'_>]) {
-        let wanted: Vec<&Reference> = requests.iter().filter_map(|request| request.image.as_ref().ok()).collect();
+        let wanted = requests.iter().filter_map(|request| request.image.as_ref().ok());
+        let wanted: Vec<&Reference> = wanted.filter_map(Location::reference).collect();
         for image in &wanted {
-            self.registry.announce(image.repository(), Access::Pull);
+            self.access.registry.announce(image.repository(), Access::Pull);
             let together = wanted.iter().filter(|other| other.repository().domain() == image.repository().domain());
-            let reads = together.count().min(self.registry.jobs().get());
-            self.registry.expect(image.repository(), Expected::reads(reads));
+            let reads = together.count().min(self.access.registry.jobs().get());
+            self.access.registry.expect(image.repository(), Expected::reads(reads));
         }
     }
 
-    fn first(&self, platforms: &ConfigPlatforms<'_>, image: &Reference) -> Result<ResolvedSource, CommandError> {
-        match fetch::manifest(self.registry, image)? {
+    fn first(&self, platforms: &ConfigPlatforms, location: &Location) -> Result<Found<'r>, CommandError> {
+        let place = Place::open(self.access, location)?;
+        let unnamed = || CommandError::Location { typed: location.to_string(), why: "there is no list".to_owned() };
+        let image = &place.reference_in(self.targets.first().copied()).ok_or_else(unnamed)?;
+        let source = |digest: &Digest| ResolvedSource::new(location.clone(), image, digest);
+        let found = match fetch::manifest(&place)? {
             FetchedContent::Image(schema, fetched) => {
                 let digest = fetched.digest.clone();
                 let reused = self.before.and_then(|draft| draft.get(image)).filter(|entry| entry.has_raw());
                 let entry = match reused.filter(|entry| entry.descriptor.digest == digest) {
                     Some(entry) => entry.clone(),
                     None => {
-                        let platform = platforms.of(image, &fetched.bytes)?;
+                        let platform = platforms.of(&place, &fetched.bytes)?;
                         Entry::fetched(image.clone(), schema, fetched.bytes, Some(platform))
                     }
                 };
                 let order = vec![EntryKey::of(image)];
-                Ok(ResolvedSource { entries: vec![entry], order, ..ResolvedSource::new(image, &digest) })
+                ResolvedSource { entries: vec![entry], order, ..source(&digest) }
             }
             FetchedContent::List(fetched) => {
-                let served = |source| CommandError::Served { reference: image.to_string(), source };
+                let served = |source| CommandError::Served { reference: place.to_string(), source };
                 let index = Index::decode(&fetched.bytes).map_err(served)?;
                 if index.manifests.is_empty() {
-                    return Err(CommandError::EmptyList(image.to_string()));
+                    return Err(CommandError::EmptyList(place.to_string()));
                 }
                 let platforms = index.manifests.iter().filter_map(runs_on).collect();
                 let digest = fetched.digest.clone();
                 let form = Some(form(fetched));
-                Ok(ResolvedSource { index: Some(index), platforms, form, ..ResolvedSource::new(image, &digest) })
+                ResolvedSource { index: Some(index), platforms, form, ..source(&digest) }
             }
-        }
+        };
+        Ok((found, place))
     }
 
     /// Fetches these children. Returns the children of those that are indexes.
     fn fetch_children(
         &self,
-        platforms: &ConfigPlatforms<'_>,
+        platforms: &ConfigPlatforms,
         requests: &[SourceRequest<'_>],
-        sources: &mut [Option<ResolvedSource>],
+        sources: &mut [Option<Found<'r>>],
         children: &[SelectedChild],
         size: &mut ResolvedSize,
         ignore_missing: bool,
     ) -> Result<Vec<SelectedChild>, CommandError> {
-        let name = |source: &ResolvedSource| source.reference.with_digest(&source.digest);
-        let names: Vec<Option<Reference>> = sources.iter().map(|source| source.as_ref().map(name)).collect();
-        let size_so_far: &ResolvedSize = size;
+        let (within, size_so_far): (&[Option<Found<'r>>], &ResolvedSize) = (sources, size);
         (self.progress)(FetchEvent::More(children.len()));
-        let results = tasks::in_order(self.registry.jobs(), children, |child| match names.get(child.source) {
-            Some(Some(name)) => {
-                let found = self.child(platforms, child, name, size_so_far);
-                (self.progress)(FetchEvent::Fetched(&child.reference));
+        let results = tasks::in_order(self.access.registry.jobs(), children, |child| match within.get(child.source) {
+            Some(Some(source)) => {
+                let found = self.child(platforms, child, source, size_so_far);
+                (self.progress)(FetchEvent::Fetched(&source.1.location().at_digest(&child.descriptor.digest)));
                 match found {
                     Err(CommandError::MissingChild(_)) if ignore_missing => Ok(ResolvedChild::Missing),
                     found => found,
@@ -226,17 +236,17 @@ impl Resolver<'_> {
         for (child, results) in children.iter().zip(results.map_err(CommandError::of)?) {
             let wanted = requests.get(child.source).map(|request| request.wanted);
             match (results, sources.get_mut(child.source), wanted) {
-                (ResolvedChild::Entries(entries, derived), Some(Some(source)), _) => {
+                (ResolvedChild::Entries(entries, derived), Some(Some((source, _))), _) => {
                     source.entries.extend(entries);
                     source.derived.extend(derived);
                 }
-                (ResolvedChild::Missing, Some(Some(source)), _) => source.lost.push(child.descriptor.clone()),
-                (ResolvedChild::Index(index, nested), Some(Some(source)), Some(wanted)) => {
+                (ResolvedChild::Missing, Some(Some((source, _))), _) => source.lost.push(child.descriptor.clone()),
+                (ResolvedChild::Index(index, nested), Some(Some((source, _))), Some(wanted)) => {
                     if let Some(form) = source.form.as_mut().filter(|form| !form.nested.contains(&nested)) {
                         form.nested.push(nested);
                     }
                     source.platforms.extend(index.manifests.iter().filter_map(runs_on));
-                    let within = ParentIndex { place: child.source, source: &source.reference, wanted };
+                    let within = ParentIndex { place: child.source, source, wanted };
                     next.extend(within.children(&index, size)?);
                 }
                 _ => {}
@@ -247,25 +257,27 @@ impl Resolver<'_> {
 
     fn child(
         &self,
-        platforms: &ConfigPlatforms<'_>,
+        platforms: &ConfigPlatforms,
         child: &SelectedChild,
-        source: &Reference,
+        (resolved, list): &Found<'_>,
         size: &ResolvedSize,
     ) -> Result<ResolvedChild, CommandError> {
-        let served = |error| CommandError::Served { reference: child.reference.to_string(), source: error };
+        let place = list.at_digest(&child.descriptor.digest);
+        let source = &resolved.reference.with_digest(&resolved.digest);
+        let served = |error| CommandError::Served { reference: place.to_string(), source: error };
         let reused = self.before.and_then(|draft| draft.get(&child.reference)).filter(|entry| entry.has_raw());
         let (schema, bytes) = match reused.and_then(|entry| entry.schema().zip(entry.bytes().ok())) {
             Some((schema, bytes)) => (schema, bytes.into_owned()),
-            None => match fetch::listed(self.registry, source, &child.descriptor)? {
+            None => match fetch::listed(list, &child.descriptor)? {
                 FetchedContent::Image(schema, fetched) => (schema, fetched.bytes),
                 FetchedContent::List(fetched) => {
-                    size.check_bytes(source, &fetched.bytes, 1)?;
+                    size.check_bytes(list, &fetched.bytes, 1)?;
                     let index = Index::decode(&fetched.bytes).map_err(served)?;
                     return Ok(ResolvedChild::Index(Box::new(index), form(fetched)));
                 }
             },
         };
-        size.check_bytes(source, &bytes, child.count())?;
+        size.check_bytes(list, &bytes, child.count())?;
         let (mut entries, mut derived) = (Vec::new(), BTreeMap::new());
         for (reference, line) in child.lines(source) {
             let mut descriptor = line.clone();
@@ -273,7 +285,7 @@ impl Resolver<'_> {
                 schema.media_type().clone_into(&mut descriptor.media_type);
             }
             if !descriptor.has_platform() {
-                let platform = platforms.of(&child.reference, &bytes)?;
+                let platform = platforms.of(&place, &bytes)?;
                 derived.insert(reference.clone(), platform.clone());
                 descriptor.platform = Some(platform);
             }
@@ -292,24 +304,24 @@ impl Resolver<'_> {
             .filter_map(|entry| entry.descriptor.platform.as_ref())
             .collect();
         if let Some(pick) = picks.iter().find(|pick| !found.iter().any(|own| own.matches(&pick.parsed))) {
-            let names =
-                sources.iter().map(|source| &source.reference).chain(reused.iter().map(|reused| reused.reference));
+            let names = sources.iter().map(|source| source.location.to_string());
+            let names: Vec<String> = names.chain(reused.iter().map(|reused| reused.reference.to_string())).collect();
             let reused =
                 reused.iter().flat_map(|reused| &reused.entries).filter_map(|entry| runs_on(&entry.descriptor));
             let there: BTreeSet<String> = platforms_of(sources).into_iter().chain(reused).collect();
             return Err(CommandError::NoSuchPlatform {
                 platform: pick.shown.clone(),
-                sources: names.map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                sources: names.join(", "),
                 there: there.into_iter().collect(),
             });
         }
         match sources.iter().find(|source| source.entries.is_empty() && source.carried.is_empty()) {
-            Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.reference.to_string())),
+            Some(source) if picks.is_empty() => Err(CommandError::EmptyList(source.location.to_string())),
             Some(source) => {
                 let picks: Vec<&str> = picks.iter().map(|pick| pick.shown.as_str()).collect();
                 Err(CommandError::NoSuchPlatform {
                     platform: picks.join(","),
-                    sources: source.reference.to_string(),
+                    sources: source.location.to_string(),
                     there: platforms_of(std::slice::from_ref(source)),
                 })
             }
@@ -318,24 +330,24 @@ impl Resolver<'_> {
     }
 }
 
-/// Fetches an index without its images. `target` is the repository that its carried content must be sent to.
+/// Fetches an index without its images. `targets` are the repositories that its carried content must be in.
 ///
 /// # Errors
-/// Errors of the registry, and content that is no index.
-pub(crate) fn index_of(
-    registry: &Registry,
-    name: &Reference,
-    target: Option<&Repository>,
-) -> Result<ResolvedSource, CommandError> {
-    let FetchedContent::List(fetched) = fetch::manifest(registry, name)? else {
-        return Err(CommandError::NotAList(name.to_string()));
+/// Errors of the registry or the layout, and content that is no index.
+pub(crate) fn index_of(place: &Place<'_>, targets: &[&Repository]) -> Result<ResolvedSource, CommandError> {
+    let FetchedContent::List(fetched) = fetch::manifest(place)? else {
+        return Err(CommandError::NotAList(place.to_string()));
     };
-    let served = |source| CommandError::Served { reference: name.to_string(), source };
+    let served = |source| CommandError::Served { reference: place.to_string(), source };
     let index = Some(Index::decode(&fetched.bytes).map_err(served)?);
     let digest = fetched.digest.clone();
-    let mut source = ResolvedSource { index, form: Some(form(fetched)), ..ResolvedSource::new(name, &digest) };
-    let target = target.filter(|target| *target != name.repository());
-    carried::arrange(registry, &mut source, &SourceFilter::default(), target)?;
+    let Some(name) = place.reference_in(targets.first().copied()) else {
+        return Err(CommandError::NotAList(place.to_string()));
+    };
+    let is_sent = place.is_layout() || targets.iter().any(|target| *target != name.repository());
+    let source = ResolvedSource::new(place.location(), &name, &digest);
+    let mut source = ResolvedSource { index, form: Some(form(fetched)), ..source };
+    carried::arrange(place, &mut source, &SourceFilter::default(), is_sent)?;
     Ok(source)
 }
 
@@ -394,12 +406,12 @@ fn runs_on(own: &Descriptor) -> Option<String> {
     platform.map(ToString::to_string)
 }
 
-/// The first mention of each image. Invalid references are kept, so that their errors are reported.
+/// The first mention of each image. Invalid names are kept, so that their errors are reported.
 pub(crate) fn distinct(images: &[ImageName]) -> Vec<&ImageName> {
-    let mut seen: BTreeMap<&Reference, ()> = BTreeMap::new();
+    let mut seen: BTreeMap<&Location, ()> = BTreeMap::new();
     images.iter().filter(|image| image.as_ref().map_or(true, |image| seen.insert(image, ()).is_none())).collect()
 }
 
-fn named(image: &ImageName) -> Result<&Reference, CommandError> {
+fn named(image: &ImageName) -> Result<&Location, CommandError> {
     image.as_ref().map_err(|invalid| invalid.clone().into())
 }

@@ -46,7 +46,7 @@ pub(super) fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> 
     {
         return Err(CommandError::NoSuchPlatform {
             platform: pick.shown.clone(),
-            sources: source.reference.to_string(),
+            sources: source.location.to_string(),
             there: sources::platforms_of(std::slice::from_ref(source)),
         });
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::auth::Access;
 use crate::core::error::CommandError;
+use crate::core::push::blob_collector::ContentOrigin;
 use crate::core::push::execute;
 use crate::core::push::options::{PushContext, PushOptions};
 use crate::core::push::plan::{PlannedManifest, PushPlan};
@@ -64,11 +65,11 @@ pub(crate) fn store(
 ) -> Result<(Vec<StoredEntry>, Vec<String>), CommandError> {
     let repository = draft.reference.repository();
     context.registry.announce(repository, Access::PullPush);
-    let mut plan = PushPlan::new(draft, Form::Oci, &[])?;
+    let mut plan = PushPlan::new(draft, Form::Oci, &[], context.layouts)?;
     let mut warnings = Vec::new();
     if !plan.puts.is_empty() {
         let registry = context.registry;
-        let collector = Collector { registry, filter: &options.referrers };
+        let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
         let referrers = collector.collect(draft, &plan.list.digest, &[repository])?;
         plan.add_referrers(&referrers)?;
         warnings = execute::bring_children(context, &plan, options.verbose)?.warnings;
@@ -86,5 +87,11 @@ pub(crate) fn store(
 /// A manifest that an entry names, as one that has to be there before it.
 fn named<'a>(own: &'a Descriptor, repository: &'a Repository) -> PlannedManifest<'a> {
     let reference = repository.at_digest(&own.digest);
-    PlannedManifest::new(reference, &own.media_type, Cow::Borrowed(&[]), repository, BTreeSet::new())
+    PlannedManifest::new(
+        reference,
+        &own.media_type,
+        Cow::Borrowed(&[]),
+        ContentOrigin::Repository(repository),
+        BTreeSet::new(),
+    )
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::error::CommandError;
+use crate::core::place::Place;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::shared::gather::GatherContext;
 use crate::digest::Digest;
@@ -91,7 +92,7 @@ pub(crate) fn served(
 
 fn lines_of(context: GatherContext<'_>, repository: &Repository, list: &str) -> Result<Vec<Descriptor>, CommandError> {
     let Ok(reference) = Reference::parse(&format!("{repository}:{list}")) else { return Ok(Vec::new()) };
-    match fetch::manifest(context.registry, &reference) {
+    match fetch::manifest(&Place::in_registry(context.registry, &reference)) {
         Ok(FetchedContent::List(served)) => {
             let wrong = |source| CommandError::Served { reference: reference.to_string(), source };
             Ok(Index::decode(&served.bytes).map_err(wrong)?.manifests)

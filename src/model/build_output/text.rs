@@ -82,11 +82,12 @@ pub(super) fn of_spec(text: &str) -> Result<BuildOutput, BuildOutputError> {
     for Spec { manifests, .. } in specs {
         for (at, entry) in manifests.iter().enumerate() {
             let place = format!("image {} of `manifests`", at + 1);
-            let Some(digest) = entry.image.digest() else {
+            let named = entry.image.reference().and_then(|image| Some((image, image.digest()?)));
+            let Some((image, digest)) = named else {
                 return Err(BuildOutputError::NoDigest { place, name: entry.image.to_string() });
             };
             has_ignored_fields |= *entry != spec::SpecEntry::new(entry.image.clone());
-            let reference = entry.image.repository().at_digest(digest);
+            let reference = image.repository().at_digest(digest);
             output.images.push(BuiltImage { reference, place });
         }
     }

@@ -1,8 +1,8 @@
 //! Makes a spec from arguments instead of a file: manifest-tool's `from-args`.
 
 use super::{Spec, SpecEntry, SpecErrorKind, Target, platform};
+use crate::location::{InvalidLocation, Location};
 use crate::platform::Platform;
-use crate::reference::{Reference, ReferenceError};
 
 /// Why platforms, a template and a target make no spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum ArgumentsError {
         /// The template with the platform filled in.
         text: String,
         /// Why not.
-        source: ReferenceError,
+        source: InvalidLocation,
     },
 }
 
@@ -47,7 +47,7 @@ pub fn from_args(platforms: &[&str], template: &str, target: &Target) -> Result<
     for typed in platforms {
         let given = parsed(typed).map_err(|kind| ArgumentsError::Platform(Box::new(kind)))?;
         let text = filled_in(template, &given);
-        let image = Reference::parse(&text).map_err(|source| ArgumentsError::Template {
+        let image = Location::parse(&text).map_err(|source| ArgumentsError::Template {
             platform: (*typed).to_owned(),
             text,
             source,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::places;
-use crate::reference::ReferenceError;
+use crate::location::InvalidLocation;
 use crate::suggest;
 
 /// An error with its range in the text, in bytes.
@@ -124,7 +124,7 @@ pub enum SpecErrorKind {
         /// The text, with variables expanded.
         text: String,
         /// Why not.
-        source: ReferenceError,
+        source: InvalidLocation,
     },
     /// A value that is no tag.
     #[error("{} is no tag", shown(.0))]

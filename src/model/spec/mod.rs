@@ -33,6 +33,7 @@ pub use arguments::{ArgumentsError, from_args};
 pub use error::{Advice, SpecError, SpecErrorKind};
 pub use write::write;
 
+use crate::location::Location;
 use crate::model::index::Form;
 use crate::platform::Platform;
 use crate::reference::{Reference, ReferenceError, Repository};
@@ -45,7 +46,7 @@ pub struct Spec {
     /// Additional tags for the list, in each target's repository.
     pub tags: Vec<String>,
     /// The index that the list takes its form from: what a spec cannot express is copied from it.
-    pub source: Option<Reference>,
+    pub source: Option<Location>,
     /// The list's own annotations. Only an OCI index has them.
     pub annotations: BTreeMap<String, String>,
     /// The list's `artifactType`. Only an OCI index has it.
@@ -109,8 +110,8 @@ impl fmt::Display for Target {
 /// One image of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecEntry {
-    /// The reference of the image.
-    pub image: Reference,
+    /// The image: its reference, or its name in a layout.
+    pub image: Location,
     /// The fields of its platform that the spec overrides; empty ones come from the image. `None` if it overrides none.
     pub platform: Option<Platform>,
     /// The fields of its platform that are published empty, whatever the image says.
@@ -135,9 +136,9 @@ pub struct Without {
 }
 
 impl SpecEntry {
-    /// An entry with a reference only.
-    pub fn new(image: Reference) -> SpecEntry {
-        let without = Without::default();
+    /// An entry with a name only.
+    pub fn new(image: impl Into<Location>) -> SpecEntry {
+        let (image, without) = (image.into(), Without::default());
         SpecEntry { image, platform: None, without, force: false, annotations: BTreeMap::new(), artifact_type: None }
     }
 }

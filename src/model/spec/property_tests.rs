@@ -102,7 +102,7 @@ fn an_entry() -> impl Strategy<Value = SpecEntry> {
                 os_version: os_version && given.os_version.is_empty(),
                 os_features: os_features && given.os_features.is_empty(),
             };
-            SpecEntry { image, platform, without, force: false, annotations, artifact_type }
+            SpecEntry { image: image.into(), platform, without, force: false, annotations, artifact_type }
         },
     )
 }

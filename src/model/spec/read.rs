@@ -7,6 +7,7 @@ use super::platform::{self, Field};
 use super::reader::{Reader, Shape};
 use super::tree::{Content, Id, Tree};
 use super::{Attestations, Dialect, Spec, SpecEntry, SpecFrom, Target, Without};
+use crate::location::{InvalidLocation, Location};
 use crate::model::index::Form;
 use crate::model::media_type;
 use crate::platform::Platform;
@@ -86,7 +87,7 @@ impl Reader<'_> {
             targets: self.one_or_more(targets, "image", Reader::target)?,
             tags: self
                 .optional(&members, "tags", |reader, id| reader.list(id, "`tags`", |reader, id| reader.tag(id)))?,
-            source: self.optional(&members, "source", |reader, id| reader.reference(id, "`source`").map(Some))?,
+            source: self.optional(&members, "source", |reader, id| reader.location(id, "`source`").map(Some))?,
             annotations: self.optional(&members, "annotations", Reader::annotations)?,
             artifact_type: self.optional(&members, "artifactType", Reader::artifact_type)?,
             form: self.optional(&members, "type", Reader::form)?,
@@ -138,7 +139,7 @@ impl Reader<'_> {
         if Reference::names_repository_only(&text) {
             return Ok(reference.repository().clone());
         }
-        let (subject, source) = ("`repository`".to_owned(), ReferenceError::Format);
+        let (subject, source) = ("`repository`".to_owned(), ReferenceError::Format.into());
         Err(self.fault(id, SpecErrorKind::Reference { subject, text, source }))
     }
 
@@ -147,7 +148,7 @@ impl Reader<'_> {
         let image = self.required(&members, "image", id, ENTRY.place)?;
         let (platform, without, force) = self.optional(&members, "platform", Reader::platform)?;
         Ok(SpecEntry {
-            image: self.reference(image, "`image`")?,
+            image: self.location(image, "`image`")?,
             platform,
             without,
             force,
@@ -230,14 +231,22 @@ impl Reader<'_> {
 
     fn target(&self, id: Id) -> Result<Target, Fault> {
         let text = self.text(id, "`image`")?;
-        Target::parse(&text)
-            .map_err(|source| self.fault(id, SpecErrorKind::Reference { subject: "`image`".to_owned(), text, source }))
+        Target::parse(&text).map_err(|source| self.unnamed(id, "`image`", text, source.into()))
     }
 
     fn reference(&self, id: Id, subject: &str) -> Result<Reference, Fault> {
         let text = self.text(id, subject)?;
-        Reference::parse(&text)
-            .map_err(|source| self.fault(id, SpecErrorKind::Reference { subject: subject.to_owned(), text, source }))
+        Reference::parse(&text).map_err(|source| self.unnamed(id, subject, text, source.into()))
+    }
+
+    /// An image, in a registry or in a layout.
+    fn location(&self, id: Id, subject: &str) -> Result<Location, Fault> {
+        let text = self.text(id, subject)?;
+        Location::parse(&text).map_err(|source| self.unnamed(id, subject, text, source))
+    }
+
+    fn unnamed(&self, id: Id, subject: &str, text: String, source: InvalidLocation) -> Fault {
+        self.fault(id, SpecErrorKind::Reference { subject: subject.to_owned(), text, source })
     }
 
     fn tag(&self, id: Id) -> Result<String, Fault> {

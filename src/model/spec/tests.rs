@@ -85,7 +85,7 @@ fn other_spellings_and_forms_say_the_same() {
     ] {
         let spec = one(text);
         assert_eq!(spec.targets, [target("x")], "{text}");
-        assert_eq!(spec.manifests[0].image, reference("a"), "{text}");
+        assert_eq!(spec.manifests[0].image, reference("a").into(), "{text}");
         assert_eq!(shown(spec.manifests[0].platform.as_ref()), "windows/amd64:10.0", "{text}");
         assert_eq!(spec, Spec { targets: spec.targets.clone(), manifests: spec.manifests.clone(), ..Spec::default() });
     }
@@ -150,7 +150,7 @@ manifests:
     assert_eq!(annotations, ["a1", "b3"]);
     assert_eq!(shown(spec.manifests[1].platform.as_ref()), "linux/arm/v7");
     assert_eq!(spec.manifests[1], spec.manifests[2]);
-    assert_eq!(spec.manifests[3], SpecEntry { image: reference("c"), ..spec.manifests[1].clone() });
+    assert_eq!(spec.manifests[3], SpecEntry { image: reference("c").into(), ..spec.manifests[1].clone() });
 }
 
 #[test]

@@ -198,7 +198,8 @@ fn mquery_is_platforms_under_a_name_of_its_own() {
     let Ok(CliRequest::Run { command, .. }) = mquery(&words(&["alpine:3", "--format=json", "--insecure"])) else {
         panic!()
     };
-    let expected = Platforms { image: RefArg::new("alpine:3"), format: PlatformsFormat::Json, network: network(true) };
+    let expected =
+        Platforms { image: LocationArg::new("alpine:3"), format: PlatformsFormat::Json, network: network(true) };
     assert_eq!(*command, Command::Platforms(expected));
     let error = mquery(&[]).unwrap_err();
     assert_eq!(error.to_string(), "mquery: 'mquery' requires 1 argument");

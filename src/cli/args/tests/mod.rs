@@ -39,7 +39,7 @@ fn annotate(line: &[&str]) -> Annotate {
 fn flags_stand_anywhere_until_two_dashes() {
     let expected = Command::Create(Create {
         list: RefArg::new("l"),
-        images: vec![RefArg::new("a"), RefArg::new("b")],
+        images: vec![LocationArg::new("a"), LocationArg::new("b")],
         amend: true,
         replace: false,
         empty: false,
@@ -109,7 +109,7 @@ fn inspect_has_its_optional_word_first() {
     for (line, list) in [(&["inspect", "-v", "i"][..], None), (&["inspect", "l", "-v", "i"], Some(RefArg::new("l")))] {
         let expected = Inspect {
             list,
-            image: RefArg::new("i"),
+            image: LocationArg::new("i"),
             verbose: true,
             network: network(false),
             raw: false,

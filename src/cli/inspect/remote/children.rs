@@ -6,6 +6,7 @@ use crate::cli::inspect::remote::{Client, is_list, too_many, wrong};
 use crate::content::registry::FetchedManifest;
 use crate::core::error::CommandError;
 use crate::core::inspect::node::{ImageContents, InspectNode, NodeContents};
+use crate::core::place::Place;
 use crate::core::resolve::fetch::{self, FetchedContent};
 use crate::core::resolve::limits::CHILDREN_MAX;
 use crate::digest::Digest;
@@ -14,7 +15,6 @@ use crate::model::entry::attested;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
 use crate::platform::Platform;
-use crate::reference::Reference;
 
 /// What is requested about the children of a list. The platform is always known.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,11 +34,11 @@ impl Detail {
     }
 }
 
-impl Client<'_> {
+impl Client {
     /// A list with its children.
     pub(super) fn list(
         &self,
-        reference: &Reference,
+        reference: &Place<'_>,
         fetched: &FetchedManifest,
         detail: Detail,
     ) -> Result<InspectNode, CommandError> {
@@ -47,12 +47,12 @@ impl Client<'_> {
         let mut room = CHILDREN_MAX;
         let children = nodes(reference, &index.manifests, &known, &mut room)?;
         let inside = NodeContents::List(children);
-        Ok(InspectNode::top(reference.clone(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
+        Ok(InspectNode::top(reference.location(), &fetched.media_type, &fetched.digest, &fetched.bytes, inside))
     }
 
     /// Requests the children of a list as far as the detail needs it. A manifest whose contents are not needed gets a
     /// HEAD request.
-    fn known(&self, list: &Reference, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
+    fn known(&self, list: &Place<'_>, index: &Index, detail: Detail) -> Result<BTreeMap<Digest, Known>, CommandError> {
         let is_wanted = |descriptor: &Descriptor| detail.check || detail.is_fetched(descriptor);
         let look = |descriptor: &Descriptor| {
             if detail.is_fetched(descriptor) { self.fetch_child(list, descriptor) } else { self.head(list, descriptor) }
@@ -64,16 +64,16 @@ impl Client<'_> {
         self.levels(list, &index.manifests, is_wanted, look, below)
     }
 
-    fn head(&self, list: &Reference, descriptor: &Descriptor) -> Result<Known, CommandError> {
-        let is_there = self.registry.has_child(list.repository(), &descriptor.digest, &descriptor.media_type)?;
+    fn head(&self, list: &Place<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
+        let is_there = list.serves(descriptor)?;
         Ok(if is_there { Known::Present } else { Known::Missing })
     }
 
     /// Fetches one manifest of a list. A missing one is no failure, because people copy parts of a list's images.
-    fn fetch_child(&self, list: &Reference, descriptor: &Descriptor) -> Result<Known, CommandError> {
-        let reference = list.repository().at_digest(&descriptor.digest);
-        match fetch::manifest(self.registry, &reference) {
-            Err(CommandError::NotServed { .. }) => Ok(Known::Missing),
+    fn fetch_child(&self, list: &Place<'_>, descriptor: &Descriptor) -> Result<Known, CommandError> {
+        let reference = list.at_digest(&descriptor.digest);
+        match fetch::manifest(&reference) {
+            Err(error) if fetch::is_missing(&error) => Ok(Known::Missing),
             Err(error) => Err(error),
             Ok(FetchedContent::List(fetched)) => {
                 Ok(Known::List(Index::decode(&fetched.bytes).map_err(wrong(&reference))?.manifests))
@@ -102,7 +102,7 @@ enum Known {
 /// The children with what is known of each. `room` limits their number, because small indexes that name each other
 /// repeatedly could make an endless tree.
 fn nodes(
-    list: &Reference,
+    list: &Place<'_>,
     descriptors: &[Descriptor],
     known: &BTreeMap<Digest, Known>,
     room: &mut usize,
@@ -110,7 +110,7 @@ fn nodes(
     let mut nodes = Vec::new();
     for descriptor in descriptors {
         *room = room.checked_sub(1).ok_or_else(|| too_many(list))?;
-        let mut node = InspectNode::listed(list.repository().at_digest(&descriptor.digest), descriptor.clone());
+        let mut node = InspectNode::listed(list.at_digest(&descriptor.digest).location(), descriptor.clone());
         node.inside = match known.get(&descriptor.digest) {
             None | Some(Known::Present) => NodeContents::Unknown,
             Some(Known::Missing) => NodeContents::Missing,

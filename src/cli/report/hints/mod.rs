@@ -15,6 +15,7 @@ use crate::core::error_parts::SpecOrigin;
 use crate::core::list_conflict::ListConflict;
 use crate::core::missing_child::NamedBy;
 use crate::core::shim::ShimError;
+use crate::location::LayoutName;
 use crate::net::RegistryErrorKind;
 
 /// What an unknown word was probably meant to be.
@@ -94,6 +95,9 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ManyLists { .. } => "--format json prints the digests of all, in their order".into(),
         CommandError::ListTooLarge { .. } => "shorten its annotations, or leave images out".into(),
         CommandError::OtherDigest { .. } => "name a tag instead of the digest".into(),
+        CommandError::NotAList(image) if LayoutName::parse(image).is_some() => {
+            format!("publish a list of it with: create --push LIST {image}")
+        }
         CommandError::NotAList(image) => format!("make a list of it with: create LIST {image}"),
         CommandError::Partial { failure, .. } => {
             return failure.each().iter().flat_map(|error| hints(error, certificates)).collect();

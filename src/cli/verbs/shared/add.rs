@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::args::{Add, PublishFormat, RefArg};
+use crate::cli::args::{Add, PublishFormat};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::describe;
@@ -11,6 +11,8 @@ use crate::cli::verbs::shared::publish::{self, SharedRequest};
 use crate::cli::verbs::shared::{Client, run_for_writing};
 use crate::cli::verbs::{annotate, create};
 use crate::core::error::CommandError;
+use crate::core::layouts::Layouts;
+use crate::core::place::ContentAccess;
 use crate::core::push::options::PushContext;
 use crate::core::request::ImageName;
 use crate::core::resolve::amend;
@@ -23,6 +25,7 @@ use crate::core::shared_failure::SharedFailure;
 use crate::digest::Digest;
 use crate::drafts::registry::entry::RESERVED;
 use crate::drafts::registry::{RegistryDrafts, SharedStoreError, StoredEntry};
+use crate::location::Location;
 use crate::model::Draft;
 use crate::reference::Reference;
 
@@ -34,7 +37,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     }
     let client = Client::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);
-    let draft = draft(&client, args, list)?;
+    let layouts = &Layouts::default();
+    let draft = draft(&client, layouts, args, list)?;
     let drafts = RegistryDrafts::new(&client.registry, list.repository(), &run);
     let mut left_out = Vec::new();
     let entries = shared_add::entries_of(&drafts, &draft, args.shared_add.key.as_ref(), &mut left_out)?;
@@ -46,7 +50,8 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
         return show_only(context, args, &entries);
     }
     let reporter = Reporter { context, is_quiet: args.publish.quiet };
-    let push = PushContext { registry: &client.registry, clock: &*context.clock, reporter: &reporter };
+    let (registry, clock) = (&client.registry, &*context.clock);
+    let push = PushContext { registry, layouts, clock, reporter: &reporter };
     let (stored, warnings) = shared_add::store(push, &drafts, &draft, &entries, &args.publish.options())?;
     if !args.shared_publish.if_complete {
         show(context, args, &entries, &stored)?;
@@ -73,14 +78,14 @@ pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
 }
 
 /// The images, as the flags describe them.
-fn draft(client: &Client<'_>, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
+fn draft(client: &Client<'_>, layouts: &Layouts, args: &Add, list: &Reference) -> Result<Draft, CommandError> {
     let from = build_files::read(client.context, &args.from, &args.from_targets, list.repository())?;
-    let typed: Vec<ImageName> = args.images.iter().map(RefArg::name).collect();
+    let typed: Vec<ImageName> = args.images.iter().map(|word| client.context.image(word)).collect();
     let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
     let filter = args.sources.filter();
     let targets = vec![list.repository()];
     let resolver = Resolver {
-        registry: &client.registry,
+        access: ContentAccess { registry: &client.registry, layouts },
         wanted: &filter,
         before: None,
         targets,
@@ -89,7 +94,7 @@ fn draft(client: &Client<'_>, args: &Add, list: &Reference) -> Result<Draft, Com
     };
     let found = resolver.resolve(&sources::distinct(&names), &[]);
     let mut found = found.map_err(|failure| from.blame(&client.registry, failure))?;
-    let is_typed = |name: &Reference| typed.iter().flatten().any(|own| own == name);
+    let is_typed = |name: &Location| typed.iter().flatten().any(|own| own == name);
     from.settle(&mut found, &[], is_typed, |platform| selection::picks(&filter, platform))?;
     let mut draft = Draft::new(list.clone());
     for source in &found {

@@ -12,6 +12,7 @@ use crate::cli::verbs::publish::{self as publishing, Reporter};
 use crate::cli::verbs::shared::Client;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
+use crate::core::layouts::Layouts;
 use crate::core::push::options::PushContext;
 use crate::core::push::outcome::PushOutcome;
 use crate::core::push::shared;
@@ -73,8 +74,8 @@ pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedReques
     let mut entries = Vec::new();
     let published = publishing::reported(context, publish, show, || {
         let reporter = Reporter { context, is_quiet: publish.quiet };
-        let registry = &client.registry;
-        let push = PushContext { registry, clock: &*context.clock, reporter: &reporter };
+        let (registry, layouts) = (&client.registry, &Layouts::default());
+        let push = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
         let outcome = shared::publish(push, list, &publish.options(), gathered.entries, &again)?;
         entries = outcome.entries;
         Ok(PushOutcome { requests: registry.requests(), ..outcome.published })

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 
 /// The kind of a layout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LayoutKind {
     /// A directory.
     Directory,
@@ -20,7 +20,7 @@ pub enum LayoutKind {
 }
 
 /// A layout, and the image in it that is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutName {
     /// The kind.
     pub kind: LayoutKind,
@@ -53,8 +53,10 @@ impl LayoutName {
         if !["/", "./", "../"].iter().any(|start| rest.starts_with(start)) {
             return None;
         }
-        let (path, tag) = rest.split_once(':').map_or((rest, None), |(path, tag)| (path, Some(tag)));
-        Some(named(kind, text, path, tag, None))
+        Some(split_digest(rest).and_then(|(rest, digest)| {
+            let (path, tag) = rest.split_once(':').map_or((rest, None), |(path, tag)| (path, Some(tag)));
+            named(kind, text, path, tag, digest)
+        }))
     }
 
     /// The same image, with the layout at another path.
@@ -62,21 +64,44 @@ impl LayoutName {
     pub fn at(&self, path: &Path) -> LayoutName {
         LayoutName { path: path.to_owned(), ..self.clone() }
     }
+
+    /// The manifest with this digest in the same layout.
+    #[must_use]
+    pub fn at_digest(&self, digest: &Digest) -> LayoutName {
+        let typed = format!("{}@{digest}", self.layout());
+        LayoutName { tag: None, digest: Some(digest.clone()), typed, ..self.clone() }
+    }
+
+    /// The layout as it was typed, without the name and the digest of an image.
+    pub fn layout(&self) -> &str {
+        let typed = match &self.digest {
+            Some(digest) => self.typed.strip_suffix(digest.as_str()).and_then(|typed| typed.strip_suffix('@')),
+            None => None,
+        };
+        let typed = typed.unwrap_or(&self.typed);
+        let before = self.tag.as_ref().and_then(|tag| typed.strip_suffix(tag.as_str())?.strip_suffix(':'));
+        before.unwrap_or(typed)
+    }
 }
 
 fn of_url(text: &str, rest: &str) -> Result<LayoutName, String> {
-    let (rest, digest) = match rest.rsplit_once('@') {
-        Some((before, digest)) if digest.contains(':') && !digest.contains('/') => {
-            let parsed = digest.parse::<Digest>();
-            (before, Some(parsed.map_err(|error| format!("the digest {digest:?} is invalid: {error}"))?))
-        }
-        _ => (rest, None),
-    };
+    let (rest, digest) = split_digest(rest)?;
     let (path, tag) = match rest.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
         _ => (rest, None),
     };
     named(LayoutKind::Directory, text, path, tag, digest)
+}
+
+/// The text before a digest, and the digest.
+fn split_digest(text: &str) -> Result<(&str, Option<Digest>), String> {
+    match text.rsplit_once('@') {
+        Some((before, digest)) if digest.contains(':') && !digest.contains('/') => {
+            let parsed = digest.parse::<Digest>();
+            Ok((before, Some(parsed.map_err(|error| format!("the digest {digest:?} is invalid: {error}"))?)))
+        }
+        _ => Ok((text, None)),
+    }
 }
 
 fn named(
@@ -131,9 +156,28 @@ mod tests {
             ("oci:/d:h.x/app:1", Directory, "/d", Some("h.x/app:1"), false),
             ("oci-archive:../a.tar:1", Archive, "../a.tar", Some("1"), false),
             ("docker-archive:/a.tar", DockerArchive, "/a.tar", None, false),
+            (&format!("oci:./d@{digest}"), Directory, "./d", None, true),
+            (&format!("oci-archive:/a.tar:1@{digest}"), Archive, "/a.tar", Some("1"), true),
         ] {
             let wanted = (kind, path.to_owned(), tag.map(str::to_owned), has_digest);
             assert_eq!(parts(text), Some(Ok(wanted)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_a_layout_has_a_name_that_can_be_typed() {
+        let digest: Digest = format!("sha256:{}", "ab".repeat(32)).parse().unwrap();
+        let other = format!("sha256:{}", "cd".repeat(32));
+        for (text, layout) in [
+            ("oci:./d:h.x/app:1", "oci:./d"),
+            ("oci-layout://d", "oci-layout://d"),
+            (&format!("ocidir://d:1@{other}"), "ocidir://d"),
+            ("oci-archive:/1:1", "oci-archive:/1"),
+        ] {
+            let name = LayoutName::parse(text).unwrap().unwrap();
+            let child = name.at_digest(&digest);
+            assert_eq!(child.to_string(), format!("{layout}@{digest}"), "{text}");
+            assert_eq!(LayoutName::parse(&child.to_string()), Some(Ok(child)), "{text}");
         }
     }
 

@@ -1,0 +1,133 @@
+//! The layouts that a command reads from.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crate::content::oci_layout::Layout;
+use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
+use crate::content::{ContentError, ContentSource, LayoutError};
+use crate::digest::Digest;
+use crate::location::{LayoutKind, LayoutName};
+use crate::model::descriptor::Descriptor;
+use crate::reference::Repository;
+use crate::sync::lock;
+
+/// The layouts, each opened once.
+#[derive(Debug, Default)]
+pub(crate) struct Layouts {
+    opened: Mutex<Vec<Arc<OpenLayout>>>,
+}
+
+/// A layout that is open.
+pub(crate) struct OpenLayout {
+    layout: Layout,
+    kind: LayoutKind,
+    path: PathBuf,
+    /// The layout as the user named it first, without the name of an image.
+    shown: String,
+    /// The manifests that were read from it.
+    read: Mutex<BTreeSet<Digest>>,
+}
+
+impl Layouts {
+    /// Opens a layout, unless it is open.
+    ///
+    /// # Errors
+    /// Those of [`Layout::open`].
+    pub(crate) fn open(&self, name: &LayoutName) -> Result<Arc<OpenLayout>, LayoutError> {
+        let mut opened = lock(&self.opened);
+        if let Some(known) = opened.iter().find(|known| known.kind == name.kind && known.path == name.path) {
+            return Ok(Arc::clone(known));
+        }
+        let (layout, kind, path, shown) = (Layout::open(name)?, name.kind, name.path.clone(), name.layout().to_owned());
+        let open = Arc::new(OpenLayout { layout, kind, path, shown, read: Mutex::default() });
+        opened.push(Arc::clone(&open));
+        Ok(open)
+    }
+
+    /// The first layout that this manifest was read from.
+    pub(crate) fn with(&self, digest: &Digest) -> Option<Arc<OpenLayout>> {
+        lock(&self.opened).iter().find(|open| lock(&open.read).contains(digest)).cloned()
+    }
+}
+
+impl OpenLayout {
+    /// The manifest that a name selects. See [`Layout::select`].
+    ///
+    /// # Errors
+    /// No image of that name, or several.
+    pub(crate) fn select(&self, name: &LayoutName) -> Result<Digest, LayoutError> {
+        Ok(self.layout.select(name)?.0)
+    }
+
+    /// Checks that a blob is there, before it is to be read.
+    ///
+    /// # Errors
+    /// A blob that is not there or has another size.
+    pub(crate) fn check_blob(&self, blob: &Blob<'_>) -> Result<(), ContentError> {
+        if self.layout.serves_blob(blob)? {
+            return Ok(());
+        }
+        Err(LayoutError::NoBlob { path: self.path.clone(), digest: blob.digest.clone() }.into())
+    }
+}
+
+/// A layout remembers which manifests it has given, so that a push knows where their blobs are.
+impl ContentSource for OpenLayout {
+    fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
+        let fetched = self.layout.manifest(name)?;
+        lock(&self.read).insert(fetched.digest.clone());
+        Ok(fetched)
+    }
+
+    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+        self.layout.serves_manifest(manifest)
+    }
+
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        self.layout.serves_blob(blob)
+    }
+
+    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        self.layout.has_intact_blob(blob)
+    }
+
+    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
+        self.layout.small_blob(blob, cap)
+    }
+
+    fn read_blob(
+        &self,
+        blob: &Blob<'_>,
+        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
+    ) -> Result<(), ContentError> {
+        self.layout.read_blob(blob, take)
+    }
+
+    fn repository(&self) -> Option<&Repository> {
+        None
+    }
+
+    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
+        self.layout.referrers(subject, most)
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
+        self.layout.tagged(tag)
+    }
+}
+
+/// As the user named it.
+impl fmt::Display for OpenLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for OpenLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenLayout").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! An image in the place where it is: in a repository of a registry, or in a layout.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::auth::Access;
+use crate::content::registry::{Blob, FetchedManifest, ManifestName, Registry};
+use crate::content::{ContentError, ContentSource, LayoutError, RegistryRepository};
+use crate::core::layouts::{Layouts, OpenLayout};
+use crate::digest::Digest;
+use crate::location::{LayoutName, Location};
+use crate::model::descriptor::Descriptor;
+use crate::reference::{Reference, Repository};
+
+/// What a command reads images from.
+#[derive(Clone, Copy)]
+pub(crate) struct ContentAccess<'a> {
+    /// The client.
+    pub(crate) registry: &'a Registry,
+    /// The layouts that are open.
+    pub(crate) layouts: &'a Layouts,
+}
+
+/// A manifest, and what reads it.
+#[derive(Clone)]
+pub(crate) enum Place<'a> {
+    /// In a registry.
+    Registry { registry: &'a Registry, reference: Reference },
+    /// In a layout: the name that says so, and the digest that the name selects.
+    Layout { layout: Arc<OpenLayout>, name: LayoutName, digest: Digest },
+}
+
+impl<'a> Place<'a> {
+    /// An image in a registry. No request.
+    pub(crate) fn in_registry(registry: &'a Registry, reference: &Reference) -> Place<'a> {
+        Place::Registry { registry, reference: reference.clone() }
+    }
+
+    /// An image anywhere. Opens its layout, and sends no request.
+    ///
+    /// # Errors
+    /// A layout that cannot be opened, or that does not have the image.
+    pub(crate) fn open(access: ContentAccess<'a>, location: &Location) -> Result<Place<'a>, LayoutError> {
+        match location {
+            Location::Registry(reference) => Ok(Place::in_registry(access.registry, reference)),
+            Location::Layout(name) => {
+                let layout = access.layouts.open(name)?;
+                let digest = layout.select(name)?;
+                Ok(Place::Layout { layout, name: name.clone(), digest })
+            }
+        }
+    }
+
+    /// The manifest with this digest in the same repository or layout.
+    pub(crate) fn at_digest(&self, digest: &Digest) -> Place<'a> {
+        match self {
+            Place::Registry { registry, reference } => {
+                Place::Registry { registry, reference: reference.repository().at_digest(digest) }
+            }
+            Place::Layout { layout, name, .. } => {
+                let (layout, name) = (Arc::clone(layout), name.at_digest(digest));
+                Place::Layout { layout, name, digest: digest.clone() }
+            }
+        }
+    }
+
+    /// Its name, as the user wrote it.
+    pub(crate) fn location(&self) -> Location {
+        match self {
+            Place::Registry { reference, .. } => Location::Registry(reference.clone()),
+            Place::Layout { name, .. } => Location::Layout(name.clone()),
+        }
+    }
+
+    /// The reference that its manifest has in a list of the repository `home`: its own in a registry. A manifest of a
+    /// layout has none before it is published; then it is in `home`.
+    pub(crate) fn reference_in(&self, home: Option<&Repository>) -> Option<Reference> {
+        match self {
+            Place::Registry { reference, .. } => Some(reference.clone()),
+            Place::Layout { digest, .. } => home.map(|home| home.at_digest(digest)),
+        }
+    }
+
+    /// Whether it is in a layout.
+    pub(crate) fn is_layout(&self) -> bool {
+        matches!(self, Place::Layout { .. })
+    }
+
+    /// Announces that it is going to be read, if that takes requests.
+    pub(crate) fn announce(&self) {
+        if let Place::Registry { registry, reference } = self {
+            registry.announce(reference.repository(), Access::Pull);
+        }
+    }
+
+    /// The manifest, verified. One request in a registry.
+    ///
+    /// # Errors
+    /// Those of [`ContentSource::manifest`].
+    pub(crate) fn manifest(&self) -> Result<FetchedManifest, ContentError> {
+        match self {
+            // By its digest if it has one, and as it is named in messages.
+            Place::Registry { registry, reference } => Ok(registry.manifest(reference)?),
+            Place::Layout { layout, digest, .. } => layout.manifest(&ManifestName::Digest(digest.clone())),
+        }
+    }
+
+    /// Whether the manifest of this descriptor is in the same place.
+    ///
+    /// # Errors
+    /// Those of [`ContentSource::serves_manifest`].
+    pub(crate) fn serves(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+        self.content(|content| content.serves_manifest(manifest))
+    }
+
+    /// Whether a blob is in the same place.
+    ///
+    /// # Errors
+    /// Those of [`ContentSource::serves_blob`].
+    pub(crate) fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        self.content(|content| content.serves_blob(blob))
+    }
+
+    /// A blob of at most `cap` bytes, verified.
+    ///
+    /// # Errors
+    /// Those of [`ContentSource::small_blob`].
+    pub(crate) fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
+        self.content(|content| content.small_blob(blob, cap))
+    }
+
+    /// Calls `read` with what reads the repository or the layout.
+    pub(crate) fn content<T>(&self, read: impl FnOnce(&dyn ContentSource) -> T) -> T {
+        match self {
+            Place::Registry { registry, reference } => read(&RegistryRepository::new(registry, reference)),
+            Place::Layout { layout, .. } => read(&**layout),
+        }
+    }
+}
+
+/// As in [`Place::location`].
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Registry { reference, .. } => reference.fmt(f),
+            Place::Layout { name, .. } => name.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The name of a place that has an image.
+
+mod layout_name;
+
+use std::fmt;
+
+use crate::digest::Digest;
+use crate::reference::{Reference, ReferenceError};
+
+pub use layout_name::{LayoutKind, LayoutName};
+
+/// Where an image is, or is to be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Location {
+    /// In a repository of a registry.
+    Registry(Reference),
+    /// In an OCI image layout on disk.
+    Layout(LayoutName),
+}
+
+/// Why a text names no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLocation {
+    /// It names a layout in a wrong way: the reason.
+    #[error("{0}")]
+    Layout(String),
+    /// It is no reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+}
+
+impl Location {
+    /// Reads a place as a user types it.
+    ///
+    /// # Errors
+    /// A text that names neither a layout nor an image of a registry.
+    pub fn parse(text: &str) -> Result<Location, InvalidLocation> {
+        match LayoutName::parse(text) {
+            Some(layout) => layout.map(Location::Layout).map_err(InvalidLocation::Layout),
+            None => Reference::parse(text).map(Location::Registry).map_err(InvalidLocation::Reference),
+        }
+    }
+
+    /// The reference, if it is in a registry.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Location::Registry(reference) => Some(reference),
+            Location::Layout(_) => None,
+        }
+    }
+
+    /// The layout, if it is in one.
+    pub fn layout(&self) -> Option<&LayoutName> {
+        match self {
+            Location::Registry(_) => None,
+            Location::Layout(layout) => Some(layout),
+        }
+    }
+
+    /// The tag, or the name in a layout.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            Location::Registry(reference) => reference.tag(),
+            Location::Layout(layout) => layout.tag.as_deref(),
+        }
+    }
+
+    /// The digest, if it has one.
+    pub fn digest(&self) -> Option<&Digest> {
+        match self {
+            Location::Registry(reference) => reference.digest(),
+            Location::Layout(layout) => layout.digest.as_ref(),
+        }
+    }
+
+    /// The same, with this digest. A tag of a registry stays.
+    #[must_use]
+    pub fn with_digest(&self, digest: &Digest) -> Location {
+        match self {
+            Location::Registry(reference) => Location::Registry(reference.with_digest(digest)),
+            Location::Layout(layout) => Location::Layout(layout.at_digest(digest)),
+        }
+    }
+
+    /// The manifest with this digest in the same repository or layout.
+    #[must_use]
+    pub fn at_digest(&self, digest: &Digest) -> Location {
+        match self {
+            Location::Registry(reference) => Location::Registry(reference.repository().at_digest(digest)),
+            Location::Layout(layout) => Location::Layout(layout.at_digest(digest)),
+        }
+    }
+}
+
+impl From<Reference> for Location {
+    fn from(reference: Reference) -> Location {
+        Location::Registry(reference)
+    }
+}
+
+/// A reference in full; a layout as it was typed.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Registry(reference) => reference.fmt(f),
+            Location::Layout(layout) => layout.fmt(f),
+        }
+    }
+}

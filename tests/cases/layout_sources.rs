@@ -1,0 +1,232 @@
+//! Images in OCI layouts in the place of images in registries: `create --push`, `apply`, `inspect`, `platforms`,
+//! `export`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use testkit::image::fixtures::{buildx_image, buildx_index};
+use testkit::image::{Image, Index};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
+    }
+
+    /// Runs a line in the sandbox; `@` stands for the registry's host. The record is of this alone.
+    fn run(&self, line: &str) -> Output {
+        self.registry.clear();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.sandbox.command(OURS).dir(self.sandbox.path()).args(self.registry.words(&words)).run()
+    }
+
+    #[track_caller]
+    fn works(&self, line: &str) {
+        let output = self.run(line);
+        assert_eq!(output.code, 0, "{line}: {}", output.err());
+    }
+
+    /// A layout of this image, made from a registry.
+    fn layout(&self, image: &Image, name: &str) {
+        self.registry.put_image("built", "v1", image);
+        self.works(&format!("copy --quiet @built:v1 {name}"));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.sandbox.path().join(name)
+    }
+
+    fn json(&self, line: &str) -> Value {
+        let output = self.run(line).success();
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    fn has_written(&self) -> bool {
+        self.registry.requests().iter().any(|request| !["GET", "HEAD"].contains(&request.method.as_str()))
+    }
+
+    /// Checks that the registry serves these images with their blobs.
+    #[track_caller]
+    fn serves(&self, repository: &str, images: &[&Image]) {
+        for image in images {
+            let served = self.registry.manifest(repository, &image.digest());
+            assert_eq!(served.expect("an image").1, image.manifest);
+            assert!(image.blobs().iter().all(|blob| self.registry.has_blob(repository, &testkit::image::sha256(blob))));
+        }
+    }
+
+    fn listed(&self, repository: &str, tag: &str) -> Vec<Value> {
+        let list = self.registry.manifest(repository, tag).expect("a list").1;
+        let list: Value = serde_json::from_slice(&list).expect("JSON");
+        list["manifests"].as_array().expect("children").iter().map(|child| child["digest"].clone()).collect()
+    }
+}
+
+#[test]
+fn layouts_are_published_as_one_list_in_the_order_of_the_command_line() {
+    let fixture = Fixture::new();
+    let images = ["linux/arm64", "linux/amd64", "linux/s390x", "linux/ppc64le"].map(buildx_image);
+    let names = ["oci:./arm64:v1", "oci-archive:./amd64.tar:v1", "oci-layout://s390x:v1", "@other:1"];
+    images.iter().zip(names).take(3).for_each(|(image, name)| fixture.layout(image, name));
+    fixture.registry.put_image("other", "1", &images[3]);
+    let line = format!("create --push --format json @app:1 {}", names.join(" "));
+    let dry = fixture.json(&format!("{line} --dry-run"));
+    assert_eq!(dry["platforms"][0]["from"]["repository"], "oci:./arm64");
+    assert_eq!(dry["platforms"][1]["from"]["how"], "copy");
+    assert!(!fixture.has_written());
+    let told = fixture.json(&line);
+    assert_eq!(told["digest"], dry["digest"]);
+    assert_eq!((&told["copied"], &told["mounted"]), (&dry["copied"], &dry["mounted"]));
+    let digests: Vec<Value> = images.iter().map(|image| json!(image.digest())).collect();
+    assert_eq!(fixture.listed("app", "1"), digests);
+    fixture.serves("app", &images.each_ref());
+    // Each blob of a layout takes a look, the beginning of an upload and its end; each manifest one PUT.
+    let puts = fixture.registry.requests().iter().filter(|request| request.method == "PUT").count();
+    let blobs: usize = images.iter().take(3).map(|image| image.blobs().len()).sum();
+    assert_eq!(puts, blobs + images.len() + 1);
+    // Once more, and nothing is written. No draft was left.
+    let again = fixture.json(&line);
+    assert_eq!((&again["unchanged"], &again["digest"]), (&json!(true), &told["digest"]));
+    assert!(!fixture.has_written());
+    assert_eq!(fixture.run("ls --quiet").success().out(), "");
+    // Another repository gets the images from the layouts, too.
+    fixture.works(&format!("{line} --tag @second:9"));
+    fixture.serves("second", &images.each_ref());
+}
+
+#[test]
+fn an_index_of_a_layout_behaves_as_one_of_a_registry() {
+    let fixture = Fixture::new();
+    let inner = Index::oci().image(&buildx_image("linux/s390x")).build();
+    let index = buildx_index(&["linux/amd64", "linux/arm64"]);
+    fixture.registry.put_index("built", "plain", &index);
+    let image = buildx_image("linux/amd64");
+    let nested = Index::oci().image(&image).index(&inner).annotation("own", "kept").build();
+    fixture.registry.put_index("built", "nested", &nested);
+    for tag in ["plain", "nested"] {
+        fixture.works(&format!("copy --quiet @built:{tag} oci:./dir"));
+    }
+    for (tag, index) in [("plain", &index), ("nested", &nested)] {
+        fixture.works(&format!("create --push @app:{tag} oci:./dir:{tag}"));
+        assert_eq!(fixture.registry.manifest("app", tag).expect("an index").1, index.manifest, "{tag}: every byte");
+        fixture.works(&format!("inspect --check @app:{tag}"));
+        let local = fixture.run(&format!("inspect oci:./dir:{tag}")).success().out();
+        assert_eq!(local, fixture.run(&format!("inspect --remote @built:{tag}")).success().out());
+        assert!(fixture.run(&format!("inspect --check oci:./dir:{tag}")).success().out().contains("linux/amd64"));
+        let trees = ["oci:./dir", "@built"].map(|place| {
+            let tree = fixture.run(&format!("inspect --remote --format tree {place}:{tag}")).success().out();
+            tree.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(trees[0], trees[1]);
+    }
+    let few =
+        fixture.json("create --push --platform linux/arm64 --attestations drop --format json @few:1 oci:./dir:plain");
+    assert_eq!(few["platforms"].as_array().map(Vec::len), Some(1));
+    let none = fixture.run("create --push --platform linux/riscv64 @few:2 oci:./dir:plain");
+    assert_eq!(none.first_err_line(), "no image for linux/riscv64 in oci:./dir:plain");
+    assert_eq!(fixture.run("platforms oci:./dir:nested").success().out().lines().last(), Some("   - linux/s390x"));
+    let shown = fixture.json("inspect --format json oci:./dir:plain");
+    let child = format!("oci:./dir@{}", fixture.listed("built", "plain")[0].as_str().expect("a digest"));
+    assert_eq!((&shown["reference"], &shown["platforms"][0]["reference"]), (&json!("oci:./dir:plain"), &json!(child)));
+    assert_eq!(shown["requests"], 0);
+    fixture.works(&format!("inspect {child}"));
+}
+
+#[test]
+fn specs_name_layouts_relative_to_their_file() {
+    let fixture = Fixture::new();
+    let images = ["linux/amd64", "linux/arm64"].map(buildx_image);
+    fs::create_dir(fixture.path("specs")).expect("a folder");
+    fixture.layout(&images[0], "oci:./specs/amd64");
+    fixture.layout(&images[1], "oci:./specs/arm64");
+    let spec = format!(
+        "image: [{}, {}]\nmanifests:\n  - image: oci:./arm64:v1\n    annotations: {{k: v}}\n  - image: oci-layout://amd64\n",
+        fixture.registry.name("app:1"),
+        fixture.registry.name("second:1")
+    );
+    fs::write(fixture.path("specs/list.yaml"), spec).expect("a spec");
+    fixture.works("apply --draft -f specs/list.yaml");
+    for repository in ["app", "second"] {
+        assert_eq!(fixture.listed(repository, "1"), [json!(images[1].digest()), json!(images[0].digest())]);
+        fixture.serves(repository, &images.each_ref());
+    }
+    // The drafts name what the registry has now.
+    for repository in ["app", "second"] {
+        let draft = fixture.run(&format!("inspect --local -v @{repository}:1")).success().out();
+        let name = fixture.registry.name(&format!("{repository}@{}", images[0].digest()));
+        assert!(draft.contains(&format!("\"Ref\": \"{name}\"")) && !draft.contains("amd64:v1"), "{draft}");
+        fixture.works(&format!("push @{repository}:1"));
+        assert!(!fixture.has_written());
+    }
+    let flags = "apply --template oci:./specs/ARCH:v1 --platforms linux/amd64,linux/arm64 --target @flags:1";
+    fixture.works(flags);
+    fixture.serves("flags", &images.each_ref());
+    let lacking = fixture.run(&format!("{flags} --platforms linux/s390x --ignore-missing"));
+    assert_eq!(lacking.first_err_line(), "cannot open ./specs/s390x: No such file or directory");
+    // What `export` writes of a layout, `apply` reads.
+    fixture.works("copy --quiet @app:1 oci:./specs/list");
+    let exported = fixture.run("export oci:./specs/list -o exported.yaml").success();
+    assert!(exported.err().contains("IMAGE in its environment"), "{}", exported.err());
+    let name = fixture.registry.name("again:1");
+    let again = fixture.sandbox.command(OURS).dir(fixture.sandbox.path()).env("IMAGE", &name);
+    assert_eq!(again.args(["apply", "-f", "exported.yaml"]).run().code, 0);
+    assert_eq!(fixture.registry.manifest("again", "1"), fixture.registry.manifest("app", "1"));
+}
+
+#[test]
+fn what_a_layout_lacks_is_told_before_anything_is_sent() {
+    let fixture = Fixture::new();
+    let image = Image::oci().platform("linux", "amd64").layer("a layer").build();
+    fixture.layout(&image, "oci:./dir");
+    let lines = [
+        ("create @app:1 oci:./dir:v1", "a draft names only what a registry has"),
+        ("add @app:1 oci:./dir:v1", "a draft names only what a registry has"),
+        ("create --push @app:1 oci:./dir:v2", "./dir has no image named v2 (it has v1)"),
+        ("create --push @app:1 oci:./none", "cannot open ./none: No such file or directory"),
+        ("create --push @app:1 oci:./dir:", "oci:./dir:: there is nothing behind the colon"),
+        ("create oci:./dir:v1 @app:1", "invalid reference format"),
+        ("inspect oci:./dir:v2", "./dir has no image named v2 (it has v1)"),
+        ("export oci:./dir", "oci:./dir is no manifest list"),
+    ];
+    for (line, error) in lines {
+        let failed = fixture.run(line);
+        assert!(failed.code != 0 && failed.first_err_line().contains(error), "{line}: {}", failed.err());
+        assert!(!fixture.has_written(), "{line}");
+    }
+    let layer = testkit::image::sha256(b"a layer");
+    let file = fixture.path("dir/blobs/sha256").join(layer.trim_start_matches("sha256:"));
+    for (bytes, error) in [
+        (Some("A layer"), format!("{layer} in ./dir is damaged: its bytes have the digest")),
+        (Some("short"), format!("{layer} in ./dir is damaged: it has 5 bytes, not 7")),
+        (None, format!("./dir does not have {layer}")),
+    ] {
+        match bytes {
+            Some(bytes) => fs::write(&file, bytes).expect("a blob"),
+            None => fs::remove_file(&file).expect("a blob"),
+        }
+        let failed = fixture.run("create --push @app:1 oci:./dir:v1");
+        assert!(failed.code == 1 && failed.err().contains(&error), "{}", failed.err());
+        assert!(fixture.registry.manifest("app", &image.digest()).is_none());
+        // Only bytes that have the right size are found out while they are sent.
+        assert_eq!(fixture.has_written(), bytes == Some("A layer"));
+    }
+    // A child that an index names and the layout does not have.
+    let index = Index::oci().image(&image).build();
+    fixture.registry.put_image("built", "v1", &image);
+    fixture.registry.put_index("built", "list", &index);
+    fixture.works("copy --quiet @built:list oci:./list");
+    fs::remove_file(fixture.path("list/blobs/sha256").join(image.digest().trim_start_matches("sha256:"))).expect("it");
+    let failed = fixture.run("create --push @app:1 oci:./list");
+    let wanted = format!("no such manifest: oci:./list@{} (linux/amd64), which oci:./list names", image.digest());
+    assert_eq!(failed.first_err_line(), wanted);
+    assert!(fixture.run("inspect --check oci:./list").success().out().contains("not in the layout"));
+}
