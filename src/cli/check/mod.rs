@@ -7,6 +7,7 @@
 mod archive;
 mod cleanup;
 mod created_objects;
+mod document;
 mod entry_samples;
 mod interrupt;
 mod probes;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::check::archive;
+use crate::cli::check::document::Document;
 use crate::cli::check::entry_samples::EntrySamples;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
@@ -28,19 +29,6 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-/// A manifest or a list as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Document {
-    /// Its media type.
-    pub(crate) media_type: &'static str,
-    /// Its bytes.
-    pub(crate) bytes: Vec<u8>,
-    /// The digest of the bytes.
-    pub(crate) digest: Digest,
-    /// The order of deletion: a document with a higher rank is deleted first.
-    pub(crate) rank: u8,
-}
 
 /// The samples of one format.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 
 use humantime::format_duration;
 
+use crate::cli::check::document::Document;
 use crate::cli::check::probes::{ProbeOutcome, Prober};
 use crate::cli::check::result::{Probe, ProbeResult, ProbeResults, words};
-use crate::cli::check::samples::Document;
 use crate::content::registry::ManifestName;
 use crate::digest::Digest;
 use crate::net::RegistryError;
@@ -78,7 +78,7 @@ impl Prober<'_> {
             return Ok(ProbeResult::NotTried(why.to_owned()));
         }
         let [by_digest, by_tag] =
-            [Probe::ManifestDeletion, Probe::TagDeletion].map(|probe| !results.failure(probe).is_some());
+            [Probe::ManifestDeletion, Probe::TagDeletion].map(|probe| results.failure(probe).is_none());
         if !by_digest && !by_tag {
             let titles = [Probe::ManifestDeletion, Probe::TagDeletion].map(Probe::title).join(" or ");
             return Ok(ProbeResult::NotTried(format!("it takes: {titles}")));

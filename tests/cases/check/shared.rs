@@ -4,6 +4,9 @@ use testkit::loopback::{Builder, Fault, Rule};
 
 use super::{Fixture, TITLES, UNGUARDED, odd_and_unguarded};
 
+/// A habit, the rows about shared drafts, and whether nothing stays.
+type Case<'a> = (fn(Builder) -> Builder, &'a [&'a str], bool);
+
 /// The rows about shared drafts that do not simply work.
 fn rows(habits: impl FnOnce(Builder) -> Builder) -> (Fixture, Vec<String>) {
     let fixture = Fixture::new(habits);
@@ -58,7 +61,7 @@ fn what_stands_in_the_way_of_entries_is_told() {
         UNGUARDED,
     ];
     let none = ["entry deletion | not tried | it takes: manifest deletion or tag deletion", UNGUARDED];
-    let cases: [(fn(Builder) -> Builder, &[&str], bool); 7] = [
+    let cases: [Case<'_>; 7] = [
         (|habits| habits.without_oci(415), &no_oci, true),
         (|habits| habits.read_lag(1), &late, true),
         (|habits| habits.immutable_tags(400, "TAG_INVALID"), &immutable, true),
