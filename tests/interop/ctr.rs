@@ -203,3 +203,27 @@ fn an_export_lacks_the_platforms_that_its_index_names() {
         }
     }
 }
+
+#[test]
+fn an_archive_of_ours_comes_back_with_its_digest() {
+    let Some(containerd) = Containerd::start() else { return };
+    let fixture = &containerd.fixture;
+    for kind in ["attested", "docker", "typed"] {
+        let ours = fixture.publish(kind);
+        fixture.ours(&format!("copy --insecure {{R}}/ours:{kind} oci-archive:{{D}}/{kind}.tar:{kind}"));
+        containerd.ctr(&format!("images import --all-platforms --no-unpack --base-name h.x/app {{D}}/{kind}.tar"));
+        containerd.ctr(&format!("images export --all-platforms {{D}}/back-{kind}.tar h.x/app:{kind}"));
+        fixture.ours(&format!("copy --insecure oci-archive:{{D}}/back-{kind}.tar {{R}}/theirs:{kind}"));
+        assert_eq!(fixture.lost(&ours, &format!("theirs:{kind}")), [""; 0], "{kind}");
+    }
+}
+
+#[test]
+fn an_import_without_a_name_is_named_by_its_day() {
+    let Some(containerd) = Containerd::start() else { return };
+    containerd.fixture.publish("oci");
+    containerd.fixture.ours("copy --insecure {R}/ours:oci oci-archive:{D}/oci.tar:one");
+    containerd.ctr("images import --all-platforms --no-unpack {D}/oci.tar");
+    let names = containerd.ctr("images ls --quiet");
+    assert!(names.starts_with("import-20") && names.trim().ends_with(":one"), "{names}");
+}

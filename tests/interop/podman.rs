@@ -253,3 +253,39 @@ fn create_with_tls_verify_false_still_wants_tls() {
     fixture.fails("podman manifest create --tls-verify=false l {R}/app:amd64", 125, words);
     fixture.works("podman manifest add --tls-verify=false probe docker://{R}/app:amd64");
 }
+
+#[test]
+fn a_list_in_a_layout_of_ours_becomes_one_image_with_a_name_of_its_own() {
+    let Some(fixture) = podman() else { return };
+    fixture.publish("attested");
+    for (ours, theirs, name) in [
+        ("oci:./layout:one", "oci:layout:one", "/layout:latest"),
+        ("oci-archive:./layout.tar:one", "oci-archive:layout.tar:one", "/one:latest"),
+    ] {
+        fixture.ours(&format!("copy --insecure {{R}}/ours:attested {ours}"));
+        fixture.works(&format!("podman pull -q {theirs}"));
+        let images = fixture.works("podman images --format {{.Repository}}:{{.Tag}}");
+        let own: Vec<&str> = images.lines().filter(|image| image.ends_with(name)).collect();
+        assert!(own.len() == 1 && own[0].starts_with("localhost/"), "{theirs}: {images}");
+    }
+    fixture.fails("podman pull -q oci:./layout:one", 125, "invalid reference format");
+    fixture.ours("copy --insecure {R}/ours:attested oci:./Layout:one");
+    fixture.fails("podman pull -q oci:Layout:one", 125, "repository name must be lowercase");
+}
+
+/// A list goes through podman from one of our layouts to one of its own, which we publish.
+#[test]
+fn a_layout_of_its_own_lacks_what_attestations_say() {
+    let Some(fixture) = podman() else { return };
+    let ours = fixture.publish("attested");
+    fixture.ours("copy --insecure {R}/ours:attested oci:{D}/ours:one");
+    fixture.works("podman manifest add --all probe oci:{D}/ours:one");
+    for (written, read) in
+        [("oci:{D}/theirs:one", "oci:{D}/theirs:one"), ("oci-archive:{D}/t.tar", "oci-archive:{D}/t.tar")]
+    {
+        fixture.works(&format!("podman manifest push --all probe {written}"));
+        fixture.ours(&format!("copy --insecure {read} {{R}}/theirs:one"));
+        let lost = fixture.lost(&ours, "theirs:one");
+        assert_eq!(lost, ["bytes", "annotations of entries"], "{written}: the images are the same");
+    }
+}
