@@ -57,7 +57,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, CommandError> {
 }
 
 fn install(context: &Context, args: &Shim, machine: &Machine, dir: Option<PathBuf>) -> Result<Status, CommandError> {
-    let dir = dir.map_or_else(|| machine.default_dir(), Ok)?;
+    let dir = dir.map_or_else(|| machine.install_dir(), Ok)?;
     let program = env::program(&machine.path).map_err(ShimError::Program)?;
     let status = shim::install(machine, &dir, &program)?;
     if args.format.is_none() {

@@ -111,6 +111,18 @@ impl Machine {
         Ok(self.home.as_ref().ok_or(ShimError::Homeless)?.join(".local/bin"))
     }
 
+    /// Where `install` puts a shim if no directory is named: the [default](Machine::default_dir). If docker itself is
+    /// there, the nearest directory before it on the PATH that can be written to.
+    ///
+    /// # Errors
+    /// As [`Machine::default_dir`].
+    pub fn install_dir(&self) -> Result<PathBuf, ShimError> {
+        let dir = self.default_dir()?;
+        let file = dir.join(DOCKER);
+        let is_taken = file.symlink_metadata().is_ok() && !is_shim(&file);
+        Ok(self.before(&file).pop().filter(|_| is_taken).unwrap_or(dir))
+    }
+
     /// The first shim on the PATH.
     fn on_path(&self) -> Option<PathBuf> {
         self.path.iter().map(|dir| dir.join(DOCKER)).find(|file| is_shim(file))
@@ -128,8 +140,11 @@ impl Machine {
         Ok(is_shim(&file).then_some(file))
     }
 
-    /// The directories of the PATH that stand before `file` and that can be written to.
+    /// The directories of the PATH that stand before `file` and that can be written to; none if its own is not there.
     fn before(&self, file: &Path) -> Vec<PathBuf> {
+        if !self.path.iter().any(|dir| Some(dir.as_path()) == file.parent()) {
+            return Vec::new();
+        }
         let before = self.path.iter().take_while(|dir| Some(dir.as_path()) != file.parent());
         let is_free = |dir: &PathBuf| dir.join(DOCKER).symlink_metadata().is_err() || is_shim(&dir.join(DOCKER));
         before.filter(|dir| dir.is_absolute() && can_write(dir) && is_free(dir)).cloned().collect()

@@ -86,6 +86,23 @@ fn a_docker_that_is_not_ours_stays() {
     }
 }
 
+/// Docker's static client is often in the default directory: the shim then goes before it.
+#[test]
+fn where_docker_has_the_default_directory_the_nearest_one_before_it_is_taken() {
+    let mut fixture = Fixture::new();
+    let default = fixture.at("home/.local/bin");
+    fs::create_dir_all(&default).unwrap();
+    fs::create_dir(fixture.at("near")).unwrap();
+    let dirs = ["front", "near", "missing", "home/.local/bin", "usr/bin"];
+    fixture.machine.path = dirs.iter().map(|dir| fixture.at(dir)).collect();
+    assert_eq!(fixture.machine.install_dir().unwrap(), default);
+    fixture.program("home/.local/bin/docker");
+    assert_eq!(fixture.machine.install_dir().unwrap(), fixture.at("near"));
+    // With nothing before it, the default stays, and is refused.
+    fixture.machine.path.drain(..3);
+    assert_eq!(fixture.machine.install_dir().unwrap(), default);
+}
+
 #[test]
 fn each_caller_looks_on_its_own_path() {
     let fixture = Fixture::new();

@@ -140,7 +140,7 @@ fn gone(sources: &[String]) -> String {
 /// The hints about a shim that cannot be installed or removed.
 fn shim(error: &ShimError) -> Vec<String> {
     let hint = match error {
-        ShimError::Foreign { before, .. } => match before.first().map(|dir| dir.display()) {
+        ShimError::Foreign { before, .. } => match before.last().map(|dir| dir.display()) {
             Some(dir) => format!("{dir} comes before it on the PATH: shim install --dir {dir}"),
             None => "name another directory with --dir, one that comes before it on the PATH".into(),
         },
