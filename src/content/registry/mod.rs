@@ -23,8 +23,8 @@ pub mod session;
 pub mod tags;
 pub mod upload;
 
-pub(crate) use blobs::copy::is_about_mount;
 pub use blobs::copy::{Blob, BlobCopy};
+pub(crate) use blobs::is_about_mount;
 pub use blobs::source::BlobReader;
 pub use client::{FetchedManifest, ManifestName, MountResult, Registry, StoredManifest};
 pub(crate) use expected::Expected;

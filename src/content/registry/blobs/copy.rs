@@ -4,8 +4,9 @@
 //! handles broken connections to the source. This applies to streams; other requests are retried by `Session`.
 
 use crate::auth::authenticator::Access;
+use crate::content::registry::blobs::copy_fault::{CopyFault, is_about_mount, is_break};
 use crate::content::registry::blobs::source::{BlobReader, BlobSource};
-use crate::content::registry::blobs::stream::{ReadError, ResumableHasher, VerifyingReader};
+use crate::content::registry::blobs::stream::{ResumableHasher, VerifyingReader};
 use crate::content::registry::client::Registry;
 use crate::content::registry::session::Session;
 use crate::content::registry::upload::{Upload, UploadStart, Uploads};
@@ -146,35 +147,6 @@ enum StreamState {
     Commit,
 }
 
-/// An error, and the side that it concerns.
-struct CopyFault {
-    error: RegistryError,
-    is_source: bool,
-    /// Whether it interrupted the stream to the target.
-    is_break: bool,
-}
-
-impl CopyFault {
-    fn source(error: RegistryError) -> CopyFault {
-        CopyFault { error, is_source: true, is_break: false }
-    }
-
-    fn target(error: RegistryError) -> CopyFault {
-        CopyFault { error, is_source: false, is_break: false }
-    }
-
-    fn of(error: ReadError, source: &mut dyn BlobReader) -> CopyFault {
-        CopyFault::source(match error {
-            ReadError::Unread(error) => error,
-            ReadError::Wrong(why) => source.wrong(why),
-        })
-    }
-
-    fn breaking(self) -> CopyFault {
-        CopyFault { is_break: true, ..self }
-    }
-}
-
 /// The copy of one blob to one repository.
 struct BlobTransfer<'a> {
     session: &'a Session,
@@ -190,20 +162,6 @@ struct BlobTransfer<'a> {
     /// Whether the upload was continued after a break.
     is_resumed: bool,
     progress: &'a (dyn Fn(u64) + Sync),
-}
-
-/// Whether a mount failed for a reason of its own: because of its source, or because the registry makes none. The blob
-/// can still be streamed. Harbor answers 401 to a mount from another project, whatever login it is given.
-pub(crate) fn is_about_mount(error: &RegistryError) -> bool {
-    matches!(
-        error.kind,
-        RegistryErrorKind::NotFound
-            | RegistryErrorKind::Forbidden
-            | RegistryErrorKind::Refused
-            | RegistryErrorKind::Unauthorized
-            | RegistryErrorKind::LoginRefused
-            | RegistryErrorKind::GivenLoginRefused
-    )
 }
 
 impl BlobTransfer<'_> {
@@ -403,9 +361,4 @@ impl BlobTransfer<'_> {
         self.arrived = self.hasher.at();
         Ok(next)
     }
-}
-
-/// Whether the connection broke or stalled.
-fn is_break(kind: RegistryErrorKind) -> bool {
-    matches!(kind, RegistryErrorKind::Connect | RegistryErrorKind::Timeout)
 }
