@@ -1,0 +1,91 @@
+use serde_json::Value;
+
+use super::*;
+
+const MANIFEST: &str = "{\n  \"a\": \"<x>\",\n  \"config\": {\"digest\": \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"},\n  \"layers\": []\n}";
+
+fn entry() -> Entry {
+    let platform = Platform { os: "linux".into(), architecture: "arm64".into(), ..Platform::default() };
+    let reference = Reference::parse("h.x/a:1").unwrap();
+    Entry::fetched(reference, Schema::Oci, MANIFEST.as_bytes().to_vec(), Some(platform))
+}
+
+#[test]
+fn a_file_reads_back_as_the_entry() {
+    let file = entry().encode().unwrap();
+    let text = String::from_utf8(file.clone()).unwrap();
+    assert!(text.starts_with(r#"{"Ref":"h.x/a:1","Descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:"#), "{text}");
+    assert!(text.contains(r#""OCIManifest":{"a":"\u003cx\u003e","config""#), "{text}");
+    let read = Entry::decode(&file).unwrap();
+    assert_eq!(&*read.bytes().unwrap(), MANIFEST.as_bytes());
+    assert_eq!(read.encode().unwrap(), file);
+    assert_eq!(read.blobs().unwrap()[0].digest, Digest::of(b"{}"));
+}
+
+#[test]
+fn bytes_that_were_not_kept_are_made_again_only_if_they_hash_right() {
+    let compact = json::compact(MANIFEST.as_bytes());
+    for indentation in [None, Some("  "), Some("   ")] {
+        let bytes = indentation.map_or(compact.clone(), |unit| json::indent(&compact, unit));
+        let digest = Digest::of(&bytes);
+        let file = entry().encode().unwrap();
+        let mut value: Value = serde_json::from_slice(&file).unwrap();
+        value.as_object_mut().unwrap().remove("Raw");
+        value["Descriptor"]["digest"] = digest.as_str().into();
+        let read = Entry::decode(&serde_json::to_vec(&value).unwrap()).unwrap();
+        assert!(!read.has_raw());
+        // serde_json unescapes the manifest on its way through `Value`, so it is escaped again as docker stores it.
+        let stored = Entry::decode(&json::compact(&serde_json::to_vec(&value).unwrap())).unwrap();
+        assert_eq!(&*stored.bytes().unwrap(), bytes);
+        assert!(matches!(read.bytes(), Err(DocumentError::Mismatch { .. })));
+    }
+}
+
+#[test]
+fn an_old_entry_gets_its_descriptor_from_its_top_members() {
+    let manifest = r#"{"layers":[]}"#;
+    let old = |digest: &str| {
+        format!(
+            r#"{{"Ref":"h.x/a:1","Digest":"{digest}","SchemaV2Manifest":{manifest},"Platform":{{"os":"linux","architecture":"arm","features":["sse"]}}}}"#
+        )
+    };
+    let read = Entry::decode(old(Digest::of(manifest.as_bytes()).as_str()).as_bytes()).unwrap();
+    assert_eq!(read.descriptor.size, 13);
+    assert_eq!(read.descriptor.platform.as_ref().unwrap().architecture, "arm");
+    assert!(!String::from_utf8(read.encode().unwrap()).unwrap().contains("features"));
+    let wrong = Entry::decode(old(Digest::of(b"other").as_str()).as_bytes());
+    assert!(matches!(wrong, Err(DocumentError::OldEntry { .. })));
+}
+
+#[test]
+fn a_child_of_a_list_keeps_what_the_list_says_of_it() {
+    let platform = Platform { os: "linux".into(), features: vec!["sse4".into()], ..Platform::default() };
+    let mut descriptor = Descriptor::of(Schema::Oci.media_type(), MANIFEST.as_bytes());
+    descriptor.platform = Some(platform);
+    descriptor.annotations.insert(REFERENCE_TYPE.into(), ATTESTATION.into());
+    descriptor.annotations.insert(REFERENCE_DIGEST.into(), Digest::of(b"x").to_string());
+    let source = Reference::parse("h.x/l:1").unwrap().with_digest(&Digest::of(b"l"));
+    let reference = source.repository().at_digest(&descriptor.digest);
+    let bytes = MANIFEST.as_bytes().to_vec();
+    let listed = Entry::listed(reference.clone(), Schema::Oci, bytes, descriptor.clone(), source.clone()).unwrap();
+    assert_eq!(listed.attests(), Some(Digest::of(b"x")));
+    let file = listed.encode().unwrap();
+    let text = String::from_utf8(file.clone()).unwrap();
+    assert!(text.ends_with(&format!(r#","Source":"{source}"}}"#)), "{text}");
+    let read = Entry::decode(&file).unwrap();
+    assert_eq!((&read.descriptor, &read.source), (&descriptor, &Some(source.clone())));
+    assert_eq!(read.encode().unwrap(), file);
+    assert!(Entry::listed(reference, Schema::Oci, b"{}".to_vec(), descriptor, source).is_err());
+}
+
+#[test]
+fn what_is_no_entry_says_why() {
+    for (file, error) in [
+        ("", "not valid JSON: EOF while parsing a value at line 1 column 0"),
+        ("{}", "Ref is missing"),
+        (r#"{"Ref":"h.x/a:1"}"#, "Descriptor is missing"),
+        (r#"{"Ref":"alpine"}"#, "repository name must be canonical"),
+    ] {
+        assert_eq!(Entry::decode(file.as_bytes()).unwrap_err().to_string(), error);
+    }
+}
