@@ -3,7 +3,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::error::{ArgsError, FlagError};
-use super::{scan, values};
+use super::{formats, scan};
 
 /// Docker's flags. All are accepted, because docker passes on all that it got. The first three have an effect here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
@@ -75,7 +75,7 @@ pub fn globals(name: &str, words: &[String]) -> Result<Head, ArgsError> {
     let refused = |flag: FlagError| ArgsError::of_program(name, flag);
     let mut scanned = scan::scan_head(&command, words).map_err(refused)?;
     if let Some(typed) = scanned.value("color") {
-        values::color(typed).map_err(refused)?;
+        formats::color(typed).map_err(refused)?;
     }
     let (help, rest) = (scanned.help, std::mem::take(&mut scanned.words));
     // The arguments were scanned with this same description, so parsing them cannot fail.

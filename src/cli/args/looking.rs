@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::examples;
+use super::formats::{InspectOutput, InspectOutputs, ListFormat, PlatformsFormat};
 use super::shared::Network;
 use super::shared_drafts::SharedRun;
-use super::values::{self, InspectOutput, InspectOutputs, ListFormat, LocationArg, PlatformsFormat, RefArg};
+use super::values::{self, LocationArg, RefArg};
 use crate::core::request::PlatformFilter;
 
 /// `inspect`: shows a draft, one image of it, or a published image or list.

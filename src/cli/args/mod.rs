@@ -12,6 +12,7 @@
 mod csv;
 mod error;
 mod examples;
+mod formats;
 mod globals;
 mod help;
 mod looking;
@@ -35,6 +36,9 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub use crate::cli::output::ColorChoice;
 pub use crate::core::push::tags::TagArg;
 pub use error::{ArgsError, ArgsErrorKind, Count, FlagError, Near};
+pub use formats::{
+    CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, PlatformsFormat, PublishFormat, Shell,
+};
 pub use globals::{EngineFlags, Globals, Head, globals};
 pub use looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 pub use man::{ManPage, pages};
@@ -45,10 +49,7 @@ pub use scan::{FlagKind, kind};
 pub use setup::{Completion, Man, ShellInit, Shim, ShimAction, Version};
 pub use shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 pub use shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
-pub use values::{
-    CompletionShell, Format, InspectFormat, InspectOutput, ListFormat, LocationArg, PlatformsFormat, PublishFormat,
-    RefArg, Shell,
-};
+pub use values::{LocationArg, RefArg};
 pub use verbs::{Add, Annotate, Apply, Command, Copy, Create, Prune, Push, Remove, Rm};
 
 /// The request that a command line makes.
@@ -81,7 +82,7 @@ struct CommandLine {
 
 /// The value of `--color`, if it is one.
 pub fn color(typed: &str) -> Option<ColorChoice> {
-    values::color(typed).ok()
+    formats::color(typed).ok()
 }
 
 /// The last `--color` of a command line that cannot be run, as far as it can be read.
@@ -139,7 +140,7 @@ fn read(called: &help::Called<'_>, words: &[String]) -> Result<CliRequest, ArgsE
     let scanned = scan::scan(&with_globals(verb), rest, wants_help);
     let mut scanned = scanned.map_err(|flag| called.flag_error(Some(verb), flag))?;
     let debug = scanned.take_switch(DEBUG);
-    let color = scanned.take_value(COLOR).map(|typed| values::color(&typed)).transpose();
+    let color = scanned.take_value(COLOR).map(|typed| formats::color(&typed)).transpose();
     let color = color.map_err(|flag| called.flag_error(Some(verb), flag))?;
     if scanned.help {
         return Ok(CliRequest::Help { text: called.verb(verb), asked: true });

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::examples;
-use super::values::{self, CompletionShell, Format, Shell};
+use super::formats::{CompletionShell, Format, Shell};
+use super::values;
 
 /// `shell-init`: prints the shell function that makes `docker manifest` run this program.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -35,7 +36,7 @@ pub struct Shim {
     /// install, remove or status
     #[arg(value_name = "install|remove|status")]
     pub action: ShimAction,
-    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin")
+    /// Directory of the shim (default "~/.local/bin", for root "/usr/local/bin", or one before that if docker is there)
     #[arg(long, value_name = "string", value_parser = values::path)]
     pub dir: Option<PathBuf>,
     /// Format of the result: "json" (default: lines and a table)

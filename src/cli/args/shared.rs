@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::{self, PublishFormat};
+use super::formats::PublishFormat;
+use super::values;
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
@@ -143,7 +144,8 @@ pub struct Publish {
     /// Print what was sent and what was there already
     #[arg(long)]
     pub verbose: bool,
-    /// Format of the result: "json", "markdown", or "github" for outputs of a GitHub Actions step (default: docker's lines)
+    /// Format of the result: "json", "markdown", or "github" for outputs of a GitHub Actions step (default: docker's
+    /// lines)
     #[arg(long, value_name = "string", value_enum)]
     pub format: Option<PublishFormat>,
     /// Write the digest of the list to this file

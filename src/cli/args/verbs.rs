@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::examples;
+use super::formats::Format;
 use super::looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
 use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
 use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
-use super::values::{self, Format, LocationArg, RefArg};
+use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
 
 /// The help of `--timeout` where a command changes drafts that are here or in a registry.
@@ -162,7 +163,8 @@ pub struct Remove {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = examples::COPY)]
 pub struct Copy {
-    /// The image or index: a reference, or oci-layout://DIR, ocidir://DIR, oci:PATH, oci-archive:PATH, docker-archive:PATH
+    /// The image or index: a reference, or oci-layout://DIR, ocidir://DIR, oci:PATH, oci-archive:PATH,
+    /// docker-archive:PATH
     #[arg(value_name = "SOURCE", value_parser = LocationArg::value)]
     pub source: LocationArg,
     /// Where to copy it to; without a tag it gets that of the source

@@ -1,0 +1,184 @@
+//! The values of flags that are one of a few words, and clap's names for them.
+
+use std::ffi::OsStr;
+
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, TypedValueParser};
+
+use super::error::FlagError;
+use crate::cli::output::ColorChoice;
+use crate::core::request::ReferrersPolicy;
+use crate::model::index::Form;
+use crate::model::spec::Attestations;
+use crate::model::template::Template;
+
+/// The format of a result for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+}
+
+/// The output format of what publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PublishFormat {
+    /// One JSON object.
+    Json,
+    /// A Markdown table.
+    Markdown,
+    /// The default output, and the outputs and the summary of a step of GitHub Actions.
+    Github,
+}
+
+/// The format of a list of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON array.
+    Json,
+}
+
+/// Our own formats of `inspect`. Without one of them it prints as docker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InspectFormat {
+    /// One JSON object.
+    Json,
+    /// A row for each platform.
+    Table,
+    /// Index, platforms, layers, attestations.
+    Tree,
+}
+
+/// What `inspect --format` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InspectOutput {
+    /// One of our formats.
+    Format(InspectFormat),
+    /// What a Go template makes of the image.
+    Template(Template),
+}
+
+/// Reads an [`InspectOutput`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InspectOutputs;
+
+impl InspectOutputs {
+    fn read(typed: &str) -> Result<InspectOutput, String> {
+        if typed.contains("{{") {
+            return Template::parse(typed).map(InspectOutput::Template).map_err(|error| error.to_string());
+        }
+        let formats = InspectFormat::value_variants();
+        let names = formats.iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = names.map(|name| name.get_name().to_owned()).collect();
+        let wanted = || format!("must be one of {}, or a template like {{{{.Manifest.Digest}}}}", names.join(", "));
+        let found = names.iter().position(|name| name == typed).and_then(|place| formats.get(place));
+        found.map(|format| InspectOutput::Format(*format)).ok_or_else(wanted)
+    }
+}
+
+impl TypedValueParser for InspectOutputs {
+    type Value = InspectOutput;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        typed: &OsStr,
+    ) -> Result<InspectOutput, clap::Error> {
+        TypedValueParser::parse_ref(&InspectOutputs::read, command, arg, typed)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(InspectFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
+}
+
+/// The formats of `platforms`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlatformsFormat {
+    /// mquery's lines.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// A shell that `shell-init` supports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+    /// A POSIX shell: dash, ksh, BusyBox
+    Sh,
+}
+
+/// The value of `--color`.
+pub(super) fn color(typed: &str) -> Result<ColorChoice, FlagError> {
+    match typed {
+        "auto" => Ok(ColorChoice::Auto),
+        "always" => Ok(ColorChoice::Always),
+        "never" => Ok(ColorChoice::Never),
+        _ => {
+            let reason = "must be one of auto, always, never".to_owned();
+            Err(FlagError::Value { value: typed.to_owned(), flag: "--color".to_owned(), reason })
+        }
+    }
+}
+
+/// A shell that completes this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompletionShell {
+    /// GNU bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+impl ValueEnum for Attestations {
+    fn value_variants<'a>() -> &'a [Attestations] {
+        &[Attestations::Keep, Attestations::Drop]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Attestations::Keep => "keep",
+            Attestations::Drop => "drop",
+        }))
+    }
+}
+
+impl ValueEnum for ReferrersPolicy {
+    fn value_variants<'a>() -> &'a [ReferrersPolicy] {
+        &[ReferrersPolicy::Keep, ReferrersPolicy::Drop, ReferrersPolicy::All]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            ReferrersPolicy::Keep => "keep",
+            ReferrersPolicy::Drop => "drop",
+            ReferrersPolicy::All => "all",
+        }))
+    }
+}
+
+impl ValueEnum for Form {
+    fn value_variants<'a>() -> &'a [Form] {
+        &[Form::Auto, Form::Docker, Form::Oci]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Form::Auto => "auto",
+            Form::Docker => "docker",
+            Form::Oci => "oci",
+        }))
+    }
+}
