@@ -62,8 +62,8 @@ impl StaticAuth {
         matches!(lock(&self.state).login, LoginState::Doubted | LoginState::Refused)
     }
 
-    /// The header for the caller to send. `is_tag_check` says that the request checks a tag. `None` if the registry refused
-    /// it. Waits while another thread probes.
+    /// The header for the caller to send. `is_tag_check` says that the request checks a tag. `None` if the registry
+    /// refused it. Waits while another thread probes.
     ///
     /// # Errors
     /// The probe of another thread got no answer: returns that thread's error. A further probe would wait as long
@@ -101,8 +101,8 @@ impl StaticAuth {
         }
     }
 
-    /// Records a 401 for the check of a tag (`is_tag_check`) or for another request. A header that was accepted before stays
-    /// accepted: it lacks a right for this request.
+    /// Records a 401 for the check of a tag (`is_tag_check`) or for another request. A header that was accepted before
+    /// stays accepted: it lacks a right for this request.
     pub(crate) fn refuse(&self, is_tag_check: bool) {
         let mut state = lock(&self.state);
         state.login = match state.login {

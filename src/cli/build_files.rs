@@ -183,8 +183,8 @@ fn check(path: &Path, kind: FileType, may_be_folder: bool) -> Result<(), FileErr
     }
 }
 
-/// The bytes of a file that is a regular one, with at most `most` bytes. A link, a folder, a device or a FIFO is refused,
-/// also if the file has become one since it was looked at.
+/// The bytes of a file that is a regular one, with at most `most` bytes. A link, a folder, a device or a FIFO is
+/// refused, also if the file has become one since it was looked at.
 ///
 /// # Errors
 /// A file that cannot be opened, is no regular file, or is larger.

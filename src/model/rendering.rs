@@ -198,7 +198,8 @@ mod tests {
         assert_eq!(
             list.note.as_deref(),
             Some(
-                "h.x/l:latest becomes an OCI image index: a Docker manifest list has no place for the annotation k of the list"
+                "h.x/l:latest becomes an OCI image index: a Docker manifest list has no place for the annotation k \
+                 of the list"
             )
         );
         let list = String::from_utf8(draft.list(Form::Oci).unwrap().bytes).unwrap();

@@ -159,7 +159,8 @@ fn our_own_flags_are_refused_in_the_same_form() {
     let cases: &[(&str, &str, Option<&str>)] = &[
         (
             "create --platform linux/amd46 l i",
-            "invalid argument \"linux/amd46\" for \"--platform\" flag: unknown architecture \"amd46\", did you mean 'linux/amd64'?",
+            "invalid argument \"linux/amd46\" for \"--platform\" flag: unknown architecture \"amd46\", did you mean \
+             'linux/amd64'?",
             None,
         ),
         ("push --type=orc l", "invalid argument \"orc\" for \"--type\" flag: must be one of auto, docker, oci", None),

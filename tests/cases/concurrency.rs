@@ -196,8 +196,8 @@ fn sixty_four_processes_of_docker_and_ours_lose_nothing_to_each_other() {
     let draft = store.load(&reference).expect("a draft").expect("it is there");
     assert_eq!(draft.annotations["number"], (annotated - 1).to_string());
     println!(
-        "{} changes by {WORKERS} processes at a time and {annotated} of the list itself; docker met docker's half-written \
-         files {} times",
+        "{} changes by {WORKERS} processes at a time and {annotated} of the list itself; docker met docker's \
+         half-written files {} times",
         WORKERS * (CHANGES + 1),
         retries.into_inner()
     );

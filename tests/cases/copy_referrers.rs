@@ -241,8 +241,8 @@ fn the_flags_choose_what_comes_along() {
     }
 }
 
-/// One GET of the API for the index and each image, and three HEADs; without the API one that finds this out and one GET
-/// of each referrers tag. A retag asks for none of them.
+/// One GET of the API for the index and each image, and three HEADs; without the API one that finds this out and one
+/// GET of each referrers tag. A retag asks for none of them.
 #[test]
 fn few_requests_find_them() {
     for has_api in [true, false] {

@@ -184,8 +184,8 @@ fn an_index_in_an_index_can_be_taken_apart_where_none_is_taken() {
 #[test]
 fn a_list_that_is_stored_as_something_else_is_not_trusted() {
     let fixture = Fixture::new(Builder::other_digest_on_put);
-    let hint = "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to \
-                be trusted";
+    let hint = "the registry does not keep what it is given, byte for byte: what it serves under that name now is \
+        not to be trusted";
     let _ = fixture.run("create @amd64:list @amd64:docker").success();
     fixture.assert_fails(
         "push @amd64:list",

@@ -1,5 +1,5 @@
-//! Every `--format json` is as its schema in docs/schema says: real output is checked, no schema allows a member that it
-//! does not name, and each member that one names has been seen.
+//! Every `--format json` is as its schema in docs/schema says: real output is checked, no schema allows a member that
+//! it does not name, and each member that one names has been seen.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

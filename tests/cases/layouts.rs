@@ -212,7 +212,8 @@ fn names_that_mean_nothing_or_several_images_are_refused() {
         ),
         (
             "@app:1 docker-archive:./x.tar",
-            "./x.tar is no OCI image layout that can be used: an archive of docker save can only be read; write an oci-archive: instead",
+            "./x.tar is no OCI image layout that can be used: an archive of docker save can only be read; write an \
+             oci-archive: instead",
         ),
         ("oci-layout:// @new:1", "oci-layout://: the path is empty"),
     ] {

@@ -152,7 +152,8 @@ fn bash_completes_the_program_itself() {
     let script = "c() { COMP_LINE=$1 COMP_POINT=${#1}; __docker_manifest_complete; echo \"${COMPREPLY[@]}\"; }
         c 'docker-manifest annotate --os l'; c 'docker-manifest annotate --os=l'; c 'docker-manifest pu'
         mkdir -p d/manifests/h-5_app-1; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest --config d rm '
-        touch lists.yaml; c 'docker-manifest apply -f l'; c 'docker-manifest push --digest-file=l'; c 'docker-manifest ls l'
+        touch lists.yaml; c 'docker-manifest apply -f l'; c 'docker-manifest push --digest-file=l'
+        c 'docker-manifest ls l'
         COMP_WORDBREAKS=' '; c 'docker-manifest --config d rm h:5/a'; c 'docker-manifest annotate --os=l'
         c 'docker-manifest push --digest-file=l'
         complete -p docker-manifest";

@@ -145,8 +145,8 @@ fn specs_that_are_in_use_are_published_by_the_link_with_a_warning() {
     let _ = fixture.put("app", "arm", Image::oci().platform("linux", "arm").variant("v7").layer("v7"));
     let spec = fixture.spec(
         "image: '@app:1'\nlicense: MIT\nx-linux: &linux {os: linux}\nmanifests:\n- image: '@app:windows'\n  platform: \
-         {architecture: amd64, os: windows, version: 1809}\n- image: '@app:arm'\n  platform: {<<: *linux, architecture: \
-         arm, variant: \"\"}\n",
+         {architecture: amd64, os: windows, version: 1809}\n- image: '@app:arm'\n  platform: \
+         {<<: *linux, architecture: arm, variant: \"\"}\n",
     );
     let pushed = fixture.tool(&["push", "from-spec", &spec]).success();
     let warnings = [(2, 1, "license", "a spec"), (3, 1, "x-linux", "a spec"), (6, 48, "version", "`platform`")].map(

@@ -49,10 +49,11 @@ const NEEDS_PUSH: &str =
 const TODAY: &str =
     "annotate knows today's platforms too: loong64, mips, wasm, windows/arm64 and whatever else Go builds for";
 
-const ALIAS: &str = "annotate takes what kernels and compilers call a platform, and writes what images do: x86_64, aarch64, armv7l, macos; \
-     docker refuses them";
+const ALIAS: &str = "annotate takes what kernels and compilers call a platform, and writes what images do: x86_64, \
+    aarch64, armv7l, macos; docker refuses them";
 
-const OLD: &str = "an old entry is pushed as the bytes that stand in it; docker re-indents them and gives up where the digest differs";
+const OLD: &str = "an old entry is pushed as the bytes that stand in it; docker re-indents them and gives up where \
+    the digest differs";
 const WORDS: &str = "a configuration that is not JSON is reported in our decoder's words";
 
 const CONFIG: &str =
@@ -60,28 +61,29 @@ const CONFIG: &str =
 
 const APART: &str = "an index is taken apart into its images; docker refuses it with `X is a manifest list`";
 
-const AS_IT_IS: &str = "inspect shows a list as it is: annotations, artifact types, its own media type; docker shows what is left of it after \
-     reading it into a Docker manifest list";
+const AS_IT_IS: &str = "inspect shows a list as it is: annotations, artifact types, its own media type; docker shows \
+    what is left of it after reading it into a Docker manifest list";
 
-const NO_PLACE: &str = "what a Docker manifest list has no place for, annotations above all, makes push publish an OCI index, with a line on \
-     stderr (--type docker refuses it by name); docker drops it without a word";
+const NO_PLACE: &str = "what a Docker manifest list has no place for, annotations above all, makes push publish an \
+    OCI index, with a line on stderr (--type docker refuses it by name); docker drops it without a word";
 
 const ELSEWHERE: &str = "images may come from other registries; docker refuses them, at inspect already";
 
 const TWICE: &str = "a platform that a list has twice is warned of on stderr";
 
-const AGAIN: &str = "create --amend looks at the registry again, and tells of a tag that moved; docker keeps the old image (--offline does that here)";
+const AGAIN: &str = "create --amend looks at the registry again, and tells of a tag that moved; docker keeps the old \
+    image (--offline does that here)";
 
-const BY_DIGEST: &str = "a name with a tag and a digest is fetched by its digest, as docker pull has it: the tag may have moved on or \
-     be gone; docker manifest asks for the tag";
+const BY_DIGEST: &str = "a name with a tag and a digest is fetched by its digest, as docker pull has it: the tag may \
+    have moved on or be gone; docker manifest asks for the tag";
 
 const NOTHING_SAID: &str = "annotate without a flag warns on stderr that nothing was changed; docker says nothing";
 
-const VARIANT: &str = "a variant of arm or arm64 that is a bare number gets its `v`, and stderr says so, because no runtime knows \
-     it otherwise; docker writes the number";
+const VARIANT: &str = "a variant of arm or arm64 that is a bare number gets its `v`, and stderr says so, because no \
+    runtime knows it otherwise; docker writes the number";
 
-const KIND: &str = "in an OCI index an artifact has the artifactType that its manifest says of itself, as oras and podman write it; docker \
-     leaves it out";
+const KIND: &str = "in an OCI index an artifact has the artifactType that its manifest says of itself, as oras and \
+    podman write it; docker leaves it out";
 
 const OTHER: &str =
     "a list whose name has the digest of another list is refused; docker pushes it under its tag or its own digest";
@@ -150,7 +152,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     d("amend-moved-tag", "create --insecure -a {T}/l:1 {T}/a:t", &[ERR, TREE], AGAIN),
     d("amend-moved-tag", "inspect -v {T}/l:1", &[OUT, TREE], AGAIN),
     d("push-own-tag-as-source", "create --insecure -a {T}/a:1 {T}/a:1", &[ERR, TREE], AGAIN),
-    d("create-digest-of-nothing", "create --insecure {T}/l:1 {R}/app:amd64@{D:app:arm64}", &[CODE, OUT, ERR, TREE], BY_DIGEST),
+    d("create-digest-of-nothing", "create --insecure {T}/l:1 \
+        {R}/app:amd64@{D:app:arm64}", &[CODE, OUT, ERR, TREE], BY_DIGEST),
     d("create-of-a-moved-tag", "*", ALL, BY_DIGEST),
     d("inspect-by-digest", "inspect --insecure -v {R}/app:whatever@{D:app:amd64}", &[CODE, OUT, ERR], BY_DIGEST),
     d("create-under-a-digest", "push --insecure {T}/l@{D:app:amd64}", &[CODE, OUT, ERR], OTHER),
@@ -159,7 +162,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     d("create-under-tag-and-digest", "served", &[SERVED], OTHER),
     d("annotate-missing", "annotate --insecure {T}/l:1 {R}/app:amd64", &[ERR], NEEDS_PUSH),
     d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64", &[ERR], NOTHING_SAID),
-    d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= --os-features=", &[ERR], NOTHING_SAID),
+    d("annotate-nothing", "annotate {T}/l:1 {R}/app:arm64 --os '' --arch= --variant '' --os-version= \
+        --os-features=", &[ERR], NOTHING_SAID),
     d("annotate-variant-number", "*", ALL, VARIANT),
     // Of `interop`: what one of the two tools does when it is its turn.
     d("foreign-keys-in-turns", "inspect {T}/l:1", &[OUT], AS_IT_IS),

@@ -31,8 +31,8 @@ fn is_killed(case: &Case, number: usize) -> bool {
     is_whole() || (number + case.name.len()).is_multiple_of(2)
 }
 
-/// The errors to try at a call. `make faults` tries all of them. A sample is one error at every second call that changes
-/// something and at each fifth of the others, another one at each.
+/// The errors to try at a call. `make faults` tries all of them. A sample is one error at every second call that
+/// changes something and at each fifth of the others, another one at each.
 fn sampled(call: &Call, errors: Vec<&'static str>) -> Vec<&'static str> {
     if is_whole() {
         return errors;

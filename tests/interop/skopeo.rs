@@ -48,7 +48,8 @@ fn a_docker_list_becomes_other_images_in_a_layout() {
     fixture.fails(
         "skopeo copy --all --preserve-digests docker://{R}/ours:docker oci:{D}/kept:t",
         1,
-        "Manifest list must be converted to type \"application/vnd.oci.image.index.v1+json\" to be written to destination",
+        "Manifest list must be converted to type \"application/vnd.oci.image.index.v1+json\" to be written to \
+         destination",
     );
     fixture.works("skopeo copy --all docker://{R}/ours:docker oci:{D}/layout:t");
     fixture.works("skopeo copy --all oci:{D}/layout:t docker://{R}/back:t");

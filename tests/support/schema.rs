@@ -1,5 +1,5 @@
-//! A checker of JSON against JSON Schema (draft 2020-12), of the keywords that this repository's schemas use. It refuses
-//! any other keyword, so that no rule is passed over. A validator as a dependency would bring fifty crates.
+//! A checker of JSON against JSON Schema (draft 2020-12), of the keywords that this repository's schemas use. It
+//! refuses any other keyword, so that no rule is passed over. A validator as a dependency would bring fifty crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

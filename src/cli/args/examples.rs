@@ -12,12 +12,12 @@ pub(super) const CREATE: &str = "\
 {name} create --replace registry.example.com/app:1 registry.example.com/app:1     # a pushed list, to edit it
 {name} create --platform linux/amd64,linux/arm64/v8 registry.example.com/app:1 alpine:3 --attestations drop
 {name} create --from digests --require linux/amd64,linux/arm64 registry.example.com/app:1     # files that builds wrote
-{name} create --from amd64.json --from arm64.json --target web --repository registry.example.com/web registry.example.com/app:1
+{name} create --from amd64.json --from arm64.json --target web --repository registry.example.com/web app:1
 {name} create --empty registry.example.com/app:1
 {name} create --push --purge registry.example.com/app:1 registry.example.com/app:1-amd64     # one step, no draft
-{name} create --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 registry.example.com/app:1 registry.example.com/app:1-amd64
-{name} create --push --dry-run --verbose --referrers all --referrer-type application/spdx+json registry.example.com/app:1 registry.example.com/app:1-amd64
-{name} create --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 registry.example.com/app:1-amd64
+{name} create --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 app:1 app:1-amd64
+{name} create --push --dry-run --verbose --referrers all --referrer-type application/spdx+json app:1 app:1-amd64
+{name} create --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json app:1 app:1-amd64
 {name} create --format json registry.example.com/app:1 other.example.com/app:1
 {name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
@@ -46,9 +46,9 @@ pub(super) const ADD: &str = "\
 {name} add --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
 {name} add --from digest.txt --repository registry.example.com/build --require linux/amd64 registry.example.com/app:1
 {name} add --from bake.json --target web registry.example.com/app:1
-{name} add --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 registry.example.com/app:1 registry.example.com/app:1-riscv64
-{name} add --push --dry-run --verbose --referrers all --referrer-type application/spdx+json registry.example.com/app:1 registry.example.com/app:1-riscv64
-{name} add --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 registry.example.com/app:1-riscv64
+{name} add --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 app:1 app:1-riscv64
+{name} add --push --dry-run --verbose --referrers all --referrer-type application/spdx+json app:1 app:1-riscv64
+{name} add --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json app:1 app:1-riscv64
 {name} add --offline registry.example.com/app:1 registry.example.com/app:1-s390x
 {name} add --shared --run 42 --key fips --format json registry.example.com/app:1 registry.example.com/app@sha256:…
 {name} add --shared --require linux/amd64,linux/arm64 --if-complete --wait 1m --purge -t latest app:1 app@sha256:…
@@ -65,10 +65,10 @@ pub(super) const ANNOTATE: &str = "\
 {name} annotate --arch armv7l --features neon registry.example.com/app:1 registry.example.com/app:1-armhf
 {name} annotate --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
 {name} annotate registry.example.com/app:1 --annotation org.opencontainers.image.version=1     # the list itself
-{name} annotate registry.example.com/app:1 --artifact-type application/vnd.example.app --unset-annotation org.example.old
-{name} annotate --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 registry.example.com/app:1 linux/arm64 --variant v8
-{name} annotate --push --dry-run --verbose --referrers all --referrer-type application/spdx+json registry.example.com/app:1 linux/arm64 --variant v8
-{name} annotate --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 linux/arm64 --variant v8
+{name} annotate app:1 --artifact-type application/vnd.example.app --unset-annotation org.example.old
+{name} annotate --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 app:1 linux/arm64 --variant v8
+{name} annotate --push --dry-run --verbose --referrers all --referrer-type application/spdx+json app:1 linux/arm64
+{name} annotate --push --quiet --format github --digest-file d.txt --metadata-file m.json app:1 linux/arm64 --variant v8
 {name} annotate --push --insecure --jobs 4 --retries 5 localhost:5000/app:1 --annotation org.example.tier=base
 {name} annotate --push --username me --password-stdin registry.example.com/app:1 linux/arm64 --variant v8 <password.txt
 {name} annotate --timeout 30s registry.example.com/app:1 registry.example.com/app:1-arm64 --variant v8
@@ -111,9 +111,9 @@ pub(super) const RM: &str = "\
 pub(super) const REMOVE: &str = "\
 {name} remove registry.example.com/app:1 registry.example.com/app:1-s390x
 {name} remove registry.example.com/app:1 linux/arm/v7 windows/amd64
-{name} remove --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 registry.example.com/app:1 linux/s390x
-{name} remove --push --dry-run --verbose --referrers all --referrer-type application/spdx+json registry.example.com/app:1 linux/s390x
-{name} remove --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1 linux/s390x
+{name} remove --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 app:1 linux/s390x
+{name} remove --push --dry-run --verbose --referrers all --referrer-type application/spdx+json app:1 linux/s390x
+{name} remove --push --quiet --format github --digest-file digest.txt --metadata-file pushed.json app:1 linux/s390x
 {name} remove --push --insecure --jobs 4 --retries 5 localhost:5000/app:1 linux/s390x
 {name} remove --push --username me --password-stdin registry.example.com/app:1 linux/s390x <password.txt
 {name} remove --timeout 30s registry.example.com/app:1 sha256:1f8d42c
@@ -144,7 +144,7 @@ pub(super) const PRUNE: &str = "\
 pub(super) const APPLY: &str = "\
 {name} apply --file lists.yaml
 {name} apply -f - --ignore-missing --draft <lists.yaml
-{name} apply --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT --target registry.example.com/app:1
+{name} apply --platforms linux/amd64,linux/arm/v7 --template app:ARCHVARIANT --target app:1
 {name} apply --from digests --target registry.example.com/app:1
 {name} apply --platforms linux/amd64,linux/arm64 --template oci:./build-ARCH:v1 --target registry.example.com/app:1
 {name} apply -f lists.yaml --from bake.json --from-target web --repository registry.example.com/web

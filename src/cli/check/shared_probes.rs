@@ -1,5 +1,5 @@
-//! The probes of what shared drafts need: an entry under the tag that `add --shared` gives it, replaced, and deleted. The
-//! list of tags, which shows the entry too, has a probe of its own.
+//! The probes of what shared drafts need: an entry under the tag that `add --shared` gives it, replaced, and deleted.
+//! The list of tags, which shows the entry too, has a probe of its own.
 
 use humantime::format_duration;
 

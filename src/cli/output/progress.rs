@@ -24,7 +24,8 @@ const KNOWN: &str =
     "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg}";
 
 /// The template for all blobs together, with the time that is left.
-const TOTAL: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {wide_msg} {eta:>3}";
+const TOTAL: &str = "{prefix:12} [{bar:12}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} \
+    {wide_msg} {eta:>3}";
 
 /// The template for a blob whose size is not known.
 const UNKNOWN: &str = "{prefix:12} [{spinner:12}] {decimal_bytes:>9} {decimal_bytes_per_sec:>21} {wide_msg}";

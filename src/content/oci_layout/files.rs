@@ -1,5 +1,5 @@
-//! The files of a layout, in a directory or in an archive. Nothing is unpacked to disk, and what is neither a file nor a
-//! directory is refused.
+//! The files of a layout, in a directory or in an archive. Nothing is unpacked to disk, and what is neither a file nor
+//! a directory is refused.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};

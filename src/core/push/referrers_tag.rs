@@ -82,8 +82,8 @@ pub(crate) fn planned<'a>(plan: &'a PushPlan<'_>, served: &'a RemoteState) -> Ve
     children.chain(list.and_then(|list| Referrer::of(list.media_type, &list.digest, &list.bytes))).collect()
 }
 
-/// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed becomes
-/// a line that says why.
+/// The referrers tags of these manifests in the target's repository, each once. A manifest that cannot be listed
+/// becomes a line that says why.
 pub(crate) fn by_tag(target: &Reference, manifests: &[Referrer<'_>]) -> (Vec<ReferrersTag>, Vec<String>) {
     let (mut found, mut warnings) = (BTreeMap::new(), Vec::new());
     for Referrer { subject, media_type, digest, bytes } in manifests {

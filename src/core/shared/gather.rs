@@ -1,5 +1,5 @@
-//! The entries that a publisher needs: read by their names, waited for where that is wanted, and listed only where names
-//! cannot be known.
+//! The entries that a publisher needs: read by their names, waited for where that is wanted, and listed only where
+//! names cannot be known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -183,8 +183,8 @@ impl<'a> Gatherer<'a> {
         Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
     }
 
-    /// Whether the tags of what this job has stored serve it, or a later attempt of it. A tag that serves an older entry
-    /// may only not be read at once; one that another job has moved does so for good.
+    /// Whether the tags of what this job has stored serve it, or a later attempt of it. A tag that serves an older
+    /// entry may only not be read at once; one that another job has moved does so for good.
     fn is_own_current(&self) -> bool {
         self.own.iter().all(|(tag, own)| self.is_current(tag, own))
     }

@@ -64,7 +64,8 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another list has the same directory by docker's naming.
-    #[error("manifest list {wanted} cannot be kept beside {holder}: docker's store has one directory for both, {}", path.display())]
+    #[error("manifest list {wanted} cannot be kept beside {holder}: docker's store has one directory for both, \
+        {}", path.display())]
     NameTaken {
         /// The requested list.
         wanted: String,

@@ -141,7 +141,8 @@ proptest! {
         image.annotations.insert("note".into(), note);
         let key = SharedKey::of(image.platform.as_ref().unwrap()).unwrap();
         let name = EntryName { list: list.clone(), run: run.clone(), key };
-        let entry = SharedEntry { name: name.clone(), attempt, image, attestations: vec![attestation()], is_labelled: true };
+        let attestations = vec![attestation()];
+        let entry = SharedEntry { name: name.clone(), attempt, image, attestations, is_labelled: true };
         let bytes = entry.encode().unwrap();
         prop_assert_eq!(&bytes, &entry.clone().encode().unwrap());
         prop_assert!(!bytes.contains(&b'\n'));
@@ -153,7 +154,10 @@ proptest! {
 
     /// Whatever a registry serves is an entry that can be written again, or an error.
     #[test]
-    fn whatever_is_served_is_an_entry_or_an_error(cut in 0usize..900, flips in prop::collection::vec((0usize..900, any::<u8>()), 0..4)) {
+    fn whatever_is_served_is_an_entry_or_an_error(
+        cut in 0usize..900,
+        flips in prop::collection::vec((0usize..900, any::<u8>()), 0..4),
+    ) {
         let mut bytes = entry().encode().unwrap();
         bytes.truncate(bytes.len() - cut % bytes.len());
         for (place, byte) in flips {

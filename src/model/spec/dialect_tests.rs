@@ -82,7 +82,8 @@ fn a_version_that_no_host_has_is_warned_of() {
         for dialect in [Dialect::Native, Dialect::ManifestTool] {
             let parsed = read(&spec(platform), dialect).unwrap();
             let expected = format!(
-                "f:4:{column}: `osversion`: \"{version}\" is not a version such as 10.0.17763.1, so no host will match it"
+                "f:4:{column}: `osversion`: \"{version}\" is not a version such as 10.0.17763.1, so no host will \
+                 match it"
             );
             assert_eq!(warnings(&parsed), [expected], "{platform}");
             assert_eq!(parsed.specs[0].manifests[0].platform.as_ref().unwrap().os_version, version);

@@ -117,7 +117,10 @@ impl ServerCertVerifier for CertificateVerifier {
         Err(error)
     }
 
-    signatures! { verify_tls12_signature: crypto::verify_tls12_signature, verify_tls13_signature: crypto::verify_tls13_signature }
+    signatures! {
+        verify_tls12_signature: crypto::verify_tls12_signature,
+        verify_tls13_signature: crypto::verify_tls13_signature
+    }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()

@@ -1,4 +1,5 @@
-//! The recipes without files between jobs: each job on a machine of its own, with the variables that its CI system sets.
+//! The recipes without files between jobs: each job on a machine of its own, with the variables that its CI system
+//! sets.
 
 use testkit::sandbox::{Output, Sandbox, write_script};
 

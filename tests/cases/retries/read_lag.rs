@@ -100,7 +100,8 @@ fn a_list_is_put_again_until_the_registry_knows_its_images() {
         let host = fixture.registry.host();
         let words = code.to_lowercase().replace('_', " ");
         let said = format!(
-            "{host} does not know yet what it has just accepted ({words}: {message}): putting {host}/new:1 again for up to 15 s\n"
+            "{host} does not know yet what it has just accepted ({words}: {message}): putting {host}/new:1 again for \
+             up to 15 s\n"
         );
         assert_eq!(pushed.stderr, said);
         let look = format!("HEAD /v2/new/manifests/{}", fixture.image.digest());

@@ -70,7 +70,8 @@ impl Tally {
     #[allow(clippy::print_stderr, reason = "the figures are what the test is run for")]
     pub(super) fn show(&self) {
         told(&format!(
-            "fault matrix, {}: {} runs of {} commands in {:.1} s ({} worked, {} failed as they should), {} faults struck",
+            "fault matrix, {}: {} runs of {} commands in {:.1} s ({} worked, {} failed as they should), {} faults \
+             struck",
             self.title,
             self.runs,
             self.commands.len(),

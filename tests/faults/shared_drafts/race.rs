@@ -1,10 +1,10 @@
 //! The race: in each round many legs store an entry of one list, and several publishers, which have waited for that,
 //! publish it at once. Each runs the whole program, in a thread of its own and with a home of its own.
 //!
-//! No entry is lost, none is another than the one that was stored, and all publishers report one digest. That is so on a
-//! real docker-registry, and where reads are late, requests are refused and processes end at any request. A process
-//! whose request fails, and which is not to retry, ends there: what it leaves in the registry is what one leaves that is
-//! killed. Then the same command runs again, as a job does that is run again.
+//! No entry is lost, none is another than the one that was stored, and all publishers report one digest. That is so on
+//! a real docker-registry, and where reads are late, requests are refused and processes end at any request. A process
+//! whose request fails, and which is not to retry, ends there: what it leaves in the registry is what one leaves that
+//! is killed. Then the same command runs again, as a job does that is run again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

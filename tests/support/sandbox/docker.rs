@@ -1,5 +1,5 @@
-//! The docker that tests compare with. Where the first `docker` on the PATH is this program's shim, it is the one behind
-//! it: a comparison of this program with itself passes and shows nothing.
+//! The docker that tests compare with. Where the first `docker` on the PATH is this program's shim, it is the one
+//! behind it: a comparison of this program with itself passes and shows nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

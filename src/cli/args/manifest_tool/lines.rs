@@ -89,8 +89,10 @@ pub(super) struct FromSpecLine {
 #[command(name = "push from-args", disable_help_flag = true, no_binary_name = true)]
 #[command(about = "Push a manifest list of images whose names follow a template")]
 #[command(
-    after_help = "{name} push from-args --platforms linux/amd64,linux/arm64 --template registry.example.com/app:ARCH --target registry.example.com/app:1
-{name} push --type oci from-args --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT --target registry.example.com/app:1 --tags 1.0,latest --annotations org.example.tier=base --ignore-missing"
+    after_help = "{name} push from-args --platforms linux/amd64,linux/arm64 --template registry.example.com/app:ARCH \
+                  --target registry.example.com/app:1
+{name} push --type oci from-args --platforms linux/amd64,linux/arm/v7 --template registry.example.com/app:ARCHVARIANT \
+                  --target registry.example.com/app:1 --tags 1.0,latest --annotations org.example.tier=base --ignore-missing"
 )]
 pub(super) struct FromArgsLine {
     #[command(flatten)]

@@ -107,7 +107,8 @@ fn bad_values_are_flag_errors_that_say_what_is_right() {
         ),
         (
             &["create", "--platform", "arm64", "l", "i"],
-            "\"arm64\" for \"--platform\" flag: \"arm64\" is not OS/ARCH or OS/ARCH/VARIANT, did you mean 'linux/arm64'?",
+            "\"arm64\" for \"--platform\" flag: \"arm64\" is not OS/ARCH or OS/ARCH/VARIANT, did you mean \
+             'linux/arm64'?",
         ),
         (
             &["push", "-t", "x/y", "l"],

@@ -146,7 +146,8 @@ fn what_it_ignores_in_silence_is_an_error_here() {
         (and(&["x"]), "unexpected argument: x", None),
         (
             and(&["--platforms=linux/amd46"]),
-            "invalid argument \"linux/amd46\" for \"--platforms\" flag: unknown architecture \"amd46\", did you mean 'linux/amd64'?",
+            "invalid argument \"linux/amd46\" for \"--platforms\" flag: unknown architecture \"amd46\", did you mean \
+             'linux/amd64'?",
             None,
         ),
         (and(&["--annotations=x"]), "invalid argument \"x\" for \"--annotations\" flag: not KEY=VALUE", None),

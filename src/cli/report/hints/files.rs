@@ -10,7 +10,8 @@ pub(super) fn hint(error: &FileError) -> Option<String> {
         FileError::NoFile { .. } => "name a regular file itself",
         FileError::EmptyFolder { .. } => "no build has written its digest there, or its files were not brought here",
         FileError::Stray { .. } => {
-            "keep the digests in a folder of their own; files with digests in them are named one by one, each with --from"
+            "keep the digests in a folder of their own; files with digests in them are named one by one, each with \
+             --from"
         }
         FileError::ImageId { .. } => "an --iidfile has it: use --digestfile, or buildx's --metadata-file",
         FileError::TwoImages { .. } => {

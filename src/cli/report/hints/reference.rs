@@ -1,8 +1,8 @@
 //! Hints about names: other texts that users type in place of an image's name.
 
 /// A host with an underscore.
-pub(super) const UNDERSCORE: &str = "a host name may not have an underscore: docker reads the name as one without a host; \
-                                     call the registry by another name or by its address";
+pub(super) const UNDERSCORE: &str = "a host name may not have an underscore: docker reads the name as one without a \
+    host; call the registry by another name or by its address";
 
 /// Prefixes that other tools (skopeo, buildx, podman) accept for other places than registries.
 const TRANSPORTS: [&str; 9] = [
@@ -49,7 +49,10 @@ pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
     }
     let first = path.split_once('/').map(|(first, _)| first)?;
     first.contains('_').then(|| {
-        format!("docker reads {first}/… as a repository on Docker Hub; a registry's host has a dot or a port, and no underscore")
+        format!(
+            "docker reads {first}/… as a repository on Docker Hub; a registry's host has a dot or a port, and no \
+            underscore"
+        )
     })
 }
 

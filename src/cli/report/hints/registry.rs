@@ -112,8 +112,8 @@ pub(super) fn put(media_type: &str, error: &RegistryError, certificates: &Path) 
             _ => return exchange(error, certificates),
         },
         (Kind::Verification, _) => {
-            "the registry does not keep what it is given, byte for byte: what it serves under that name now is not to be \
-             trusted"
+            "the registry does not keep what it is given, byte for byte: what it serves under that name now is not \
+             to be trusted"
         }
         _ => return exchange(error, certificates),
     };
@@ -142,9 +142,7 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         }
         Kind::NoHost => reference::UNDERSCORE.into(),
         Kind::Quota => format!("delete unused images from {registry}, or have the quota raised"),
-        Kind::ByteOrderMark => {
-            "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into()
-        }
+        Kind::ByteOrderMark => "config.json begins with a byte order mark (BOM): save it as UTF-8 without one".into(),
         Kind::TooLarge if error.request.as_ref().is_some_and(|request| request.reference.is_some()) => {
             "a manifest has 4 MiB at most, for docker and most registries: put what it lists into several lists".into()
         }
@@ -154,7 +152,9 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
                 .into()
         }
         Kind::Refused if error.status == Some(405) && error.is_write() => {
-            format!("{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it")
+            format!(
+                "{registry} may be read-only, as a mirror or a pull-through cache is: push to the registry behind it"
+            )
         }
         Kind::Refused if error.status == Some(413) => TOO_LARGE.into(),
 
@@ -168,8 +168,8 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         Kind::GivenLoginRefused => "check --username, and the password that goes with it".into(),
         // Artifactory, for example.
         Kind::Forbidden if !error.is_write() => format!(
-            "check the name: some registries answer so where there is nothing of that name; else the account that is logged in \
-             may not read it: docker login {registry}"
+            "check the name: some registries answer so where there is nothing of that name; else the account that is \
+             logged in may not read it: docker login {registry}"
         ),
         Kind::Forbidden => {
             format!("the account that is logged in may not do this; see who it is with: docker login {registry}")
@@ -182,20 +182,22 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
         }
         Kind::Certificate => match junk(&certificates.join(host)) {
             Some(file) => format!(
-                "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or add \
-                 --insecure to skip the check",
+                "{} holds no certificate: put the authority's into it, in PEM form (-----BEGIN CERTIFICATE-----), or \
+                 add --insecure to skip the check",
                 file.display()
             ),
-            None => format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check"),
+            None => {
+                format!("put the authority's certificate into {folder}/ca.crt, or add --insecure to skip the check")
+            }
         },
         Kind::CertificateUnfit => {
-            "call the registry by a name that its certificate is for, have the certificate renewed, or add --insecure to \
-             skip the check"
+            "call the registry by a name that its certificate is for, have the certificate renewed, or add \
+             --insecure to skip the check"
                 .into()
         }
         Kind::ClientCertificate if certs_d_name(host).is_none() => format!(
-            "docker and docker-manifest use no client certificates for {host}: call the registry by another name, and put \
-             the pair into that name's folder in {}",
+            "docker and docker-manifest use no client certificates for {host}: call the registry by another name, \
+             and put the pair into that name's folder in {}",
             certificates.display()
         ),
         Kind::ClientCertificate => {
@@ -226,8 +228,8 @@ pub(super) fn exchange(error: &RegistryError, certificates: &Path) -> Vec<String
 fn of_address(registry: &str, address: Option<&Address>) -> String {
     match address.map(|address| address.source) {
         Some(AddressSource::Upload | AddressSource::NextPage) => format!(
-            "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it is \
-             called (the Host and X-Forwarded-Proto headers)"
+            "{registry} gave that address: it, or a proxy before it, does not know by which scheme, host and port it \
+             is called (the Host and X-Forwarded-Proto headers)"
         ),
         Some(AddressSource::TokenServer) => {
             format!("{registry} uses that server for logins: check that it is up and that this machine may reach it")

@@ -9,8 +9,8 @@ use crate::model::DocumentError;
 pub(super) fn of_draft(error: &DocumentError) -> Vec<String> {
     let hint = match error {
         DocumentError::NoPlatform(image) => format!(
-            "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index with \
-             --type oci, where an artifact needs none"
+            "set them with annotate --os … --arch … LIST {image}, or in the file for apply, or publish an OCI index \
+             with --type oci, where an artifact needs none"
         ),
         DocumentError::BeyondDocker { .. } => "publish an OCI index with --type oci, which has".into(),
         DocumentError::Mismatch { .. } | DocumentError::Length { .. } => {
@@ -36,11 +36,14 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
         StoreError::FileTaken { .. } => "put them into two lists, or name one of them by its digest".into(),
         StoreError::NewerFormat { .. } => "use the version of docker-manifest that wrote it, or a later one".into(),
         StoreError::Sidecar { path, .. } => {
-            format!("fix {0}, or delete it and lose what only it contains: the list's name and its annotations", path.display())
+            format!(
+                "fix {0}, or delete it and lose what only it contains: the list's name and its annotations",
+                path.display()
+            )
         }
         StoreError::Stray { path, .. } => format!(
-            "docker has made the draft anew, or it is a copy that docker has changed: delete {} to go on without what it \
-             says, or make the draft anew with create --replace",
+            "docker has made the draft anew, or it is a copy that docker has changed: delete {} to go on without \
+             what it says, or make the draft anew with create --replace",
             path.display()
         ),
         StoreError::LockedOut { path, .. } => {
@@ -61,8 +64,8 @@ pub(super) fn of_store(error: &StoreError) -> Vec<String> {
         StoreError::Busy { .. } => "run the command again when docker is done".into(),
         StoreError::Io { source, .. } => match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or --config, \
-                 to a directory that is"
+                "drafts are kept where docker's configuration is: make that writable, or set DOCKER_CONFIG, or \
+                 --config, to a directory that is"
                     .into()
             }
             _ => return Vec::new(),

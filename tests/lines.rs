@@ -1,0 +1,58 @@
+//! Lines have up to 120 columns. rustfmt holds code to that and leaves comments and long texts alone.
+
+use std::path::{Path, PathBuf};
+
+const COLUMNS: usize = 120;
+
+/// The files of a folder and of those in it.
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// Whether a line is too long. One with a text may be: rows of tables, JSON, what a program prints.
+fn is_too_long(line: &str) -> bool {
+    let line_start = line.trim_start();
+    let is_comment = line_start.starts_with("//") || line_start.starts_with("# ");
+    line.chars().count() > COLUMNS && (is_comment || !line.contains(['"', '\'']))
+}
+
+#[test]
+fn lines_are_short_unless_a_text_makes_them_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut found, mut long, mut number) = (Vec::new(), Vec::new(), 0);
+    for dir in ["src", "tests", "scripts", "benches", "examples"] {
+        files(&root.join(dir), &mut found);
+    }
+    let is_code = |path: &PathBuf| {
+        let is_kept = path.components().any(|part| part.as_os_str() == "fixtures");
+        !is_kept && path.extension().is_none_or(|extension| extension == "rs")
+    };
+    for path in found.iter().filter(|path| is_code(path)) {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let lines = text.lines().enumerate().inspect(|_| number += 1);
+        let name = path.strip_prefix(root).unwrap_or(path).display();
+        long.extend(lines.filter(|(_, line)| is_too_long(line)).map(|(at, line)| format!("{name}:{}: {line}", at + 1)));
+    }
+    assert!(long.is_empty(), "over {COLUMNS} columns: {long:#?}");
+    assert!(number > 50_000, "{number} lines");
+}
+
+#[test]
+fn what_is_too_long_is_known() {
+    let word = "x".repeat(COLUMNS);
+    for (line, expected) in [
+        (word.clone(), false),
+        (format!("{word}y"), true),
+        (format!("f(\"{word}\")"), false),
+        (format!("// \"{word}\""), true),
+    ] {
+        assert_eq!(is_too_long(&line), expected, "{line}");
+    }
+}
