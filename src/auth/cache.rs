@@ -78,8 +78,8 @@ impl TokenCache {
     /// Records that a token was refused for `want`.
     ///
     /// `needed` are the scopes of the request, `want` these and those of the challenge. A token that was accepted for
-    /// `needed` before has expired. A token that was accepted for anything before and is now refused as `invalid` counts
-    /// as expired, too. An expired token is removed, so that the same scopes can be requested again.
+    /// `needed` before has expired. A token that was accepted for anything before and is now refused as `invalid`
+    /// counts as expired, too. An expired token is removed, so that the same scopes can be requested again.
     pub(crate) fn refuse(&mut self, header: &Secret, needed: &Scopes, want: &Scopes, invalid: bool) {
         let Some(at) = self.tokens.iter().position(|token| token.header == *header) else { return };
         let Some(token) = self.tokens.get_mut(at) else { return };

@@ -51,7 +51,8 @@ pub trait ContentSource: Sync {
     /// A place that cannot be read, and in a layout other bytes.
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
-    /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag may.
+    /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag
+    /// may.
     ///
     /// # Errors
     /// A place that cannot be read, and more than `most` descriptors.
@@ -112,8 +113,8 @@ pub trait ContentSink: Sync {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BlobCopy, ContentError>;
 
-    /// Writes a manifest that another manifest names. Everything that it names is there. Returns whether the place lists
-    /// it under its subject.
+    /// Writes a manifest that another manifest names. Everything that it names is there. Returns whether the place
+    /// lists it under its subject.
     ///
     /// # Errors
     /// A place that cannot be written.

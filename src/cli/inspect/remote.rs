@@ -1,4 +1,5 @@
-//! Shows what a registry serves, or a layout has. One request fetches the manifest; more are sent only for what the list does not say.
+//! Shows what a registry serves, or a layout has. One request fetches the manifest; more are sent only for what the
+//! list does not say.
 
 mod children;
 
@@ -143,8 +144,9 @@ impl Client {
         }
     }
 
-    /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list names it.
-    /// The platform is that of the list, so no configuration is needed. A nested index is replaced by its images.
+    /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
+    /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
+    /// images.
     fn children(&self, list: &Place<'_>, descriptors: &[Descriptor]) -> Result<Vec<Vec<u8>>, CommandError> {
         let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {

@@ -1,5 +1,5 @@
-//! `index.json`: which images a layout has, and under which names. What others wrote into it stays: their entries, their
-//! annotations, unknown members.
+//! `index.json`: which images a layout has, and under which names. What others wrote into it stays: their entries,
+//! their annotations, unknown members.
 
 use serde_json::{Map, Value, json};
 

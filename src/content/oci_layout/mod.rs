@@ -1,7 +1,8 @@
 //! OCI image layouts (image-spec, "OCI Image Layout Specification"): directories, and tar archives of them.
 //!
 //! `files` opens files and refuses anything but a regular file, `index` is `index.json`, [`Layout`] reads images and
-//! [`LayoutSink`] writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the images.
+//! [`LayoutSink`] writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the
+//! images.
 
 mod archive_sink;
 mod directory_sink;

@@ -44,7 +44,8 @@ impl ReadBack<'_> {
     /// numbers of manifests and blobs.
     ///
     /// # Errors
-    /// [`CommandError::Unverified`] for the first that is not there or has other bytes, and a place that cannot be read.
+    /// [`CommandError::Unverified`] for the first that is not there or has other bytes, and a place that cannot be
+    /// read.
     pub(crate) fn contents(&self, mut level: Vec<Digest>) -> Result<(usize, usize), CommandError> {
         let (mut seen, mut blobs, mut size) = (BTreeSet::new(), Vec::new(), ResolvedSize::default());
         let mut known = BTreeSet::new();
