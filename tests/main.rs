@@ -194,6 +194,7 @@ mod cases {
     mod inspect_referrers;
     mod json_output;
     mod layered;
+    mod layout_details;
     mod layout_sources;
     mod layouts;
     mod lockout;

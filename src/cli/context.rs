@@ -66,7 +66,12 @@ impl Context {
 
     /// The store. Its wait for another process ends after the flag's time, or after that of the environment variable.
     pub(crate) fn store_within(&self, timeout: Option<Duration>) -> Result<DockerDir, CommandError> {
-        Ok(self.store().waiting(self.setting(timeout, TIMEOUT_VARIABLE, values::bound)?))
+        Ok(self.store().waiting(self.time_limit(timeout)?))
+    }
+
+    /// The longest wait for another process: the flag's time, or that of the environment variable.
+    pub(crate) fn time_limit(&self, timeout: Option<Duration>) -> Result<Option<Duration>, CommandError> {
+        self.setting(timeout, TIMEOUT_VARIABLE, values::bound)
     }
 
     /// A client. The login of the command line applies to the registry of `subject`, the list that the command is
@@ -99,7 +104,7 @@ impl Context {
             login,
             jobs: self.jobs(network.jobs)?,
             retries: self.setting(network.retries, RETRIES_VARIABLE, values::times)?.unwrap_or(RETRIES),
-            timeout: self.setting(network.timeout, TIMEOUT_VARIABLE, values::bound)?,
+            timeout: self.time_limit(network.timeout)?,
             remember_token_servers: self.setting(None, REMEMBER_VARIABLE, values::on_or_off)?.unwrap_or(true),
             notice: trace,
         };

@@ -51,6 +51,11 @@ pub trait ContentSource: Sync {
     /// A place that cannot be read, and in a layout other bytes.
     fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError>;
 
+    /// The place of a blob among all, if blobs should be read in that order and one at a time.
+    fn order(&self, _blob: &Digest) -> Option<u64> {
+        None
+    }
+
     /// The descriptors of what refers to a manifest; `None` if the place does not list that: then the referrers tag
     /// may.
     ///

@@ -65,6 +65,24 @@ pub enum LayoutError {
         /// What is wrong with it.
         source: DocumentError,
     },
+    /// An archive of `docker save` before Docker 25.
+    #[error(
+        "{} has its images in manifest.json alone, as docker save wrote them before Docker 25{}",
+        path.display(),
+        listed(.there)
+    )]
+    OldDockerArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The names of its images.
+        there: Vec<String>,
+    },
+    /// Another process has the layout's lock.
+    #[error("another process is writing to the layout: {} is locked", path.display())]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// No image of that name.
     #[error("{} has no image named {}{}", path.display(), sanitize::word(name), listed(.there))]
     NoSuchName {
@@ -141,6 +159,8 @@ impl LayoutError {
             | LayoutError::Document { path, .. } => (FailureKind::Protocol, path),
             LayoutError::NoSuchName { path, .. } | LayoutError::NoBlob { path, .. } => (FailureKind::Missing, path),
             LayoutError::SeveralImages { path, .. } => (FailureKind::Usage, path),
+            LayoutError::OldDockerArchive { path, .. } => (FailureKind::Unsupported, path),
+            LayoutError::InUse { path } => (FailureKind::Timeout, path),
             LayoutError::Damaged { path, .. } => (FailureKind::Verification, path),
         }
     }

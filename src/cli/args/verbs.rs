@@ -161,7 +161,10 @@ pub struct Remove {
 
 /// `copy`: copies an image or an index between registries and OCI layouts.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-#[command(after_help = examples::COPY)]
+#[command(
+    after_help = examples::COPY,
+    mut_arg("timeout", |timeout| timeout.help(TIMEOUT_HELP)),
+)]
 pub struct Copy {
     /// The image or index: a reference, or oci-layout://DIR, ocidir://DIR, oci:PATH, oci-archive:PATH,
     /// docker-archive:PATH

@@ -4,7 +4,7 @@ use crate::cli::args::{Copy, Format};
 use crate::cli::context::Context;
 use crate::cli::output::human;
 use crate::cli::verbs::publish::Reporter;
-use crate::content::oci_layout::{Layout, LayoutName, LayoutSink};
+use crate::content::oci_layout::{Layout, LayoutName, LayoutSink, LockWait};
 use crate::content::registry::{ManifestName, Registry};
 use crate::content::{ContentSink, ContentSource, Location, RegistryRepository};
 use crate::core::copy::CopyRequest;
@@ -22,7 +22,9 @@ pub(crate) fn run(context: &Context, args: &Copy) -> Result<(), CommandError> {
     });
     let registry = context.registry(&args.network, subject)?;
     let read = Read::open(&registry, &source)?;
-    let write = Write::open(&registry, &target)?;
+    let notice = |line: &str| context.streams.note(line);
+    let lock_wait = LockWait { limit: context.time_limit(args.network.timeout)?, notice: &notice };
+    let write = Write::open(&registry, &target, lock_wait)?;
     let reporter = Reporter { context, is_quiet: args.quiet };
     let tag = tag(args, &target, read.tag.as_deref())?;
     let request = CopyRequest {
@@ -88,14 +90,18 @@ struct Write<'a> {
 }
 
 impl<'a> Write<'a> {
-    fn open(registry: &'a Registry, location: &'a Location) -> Result<Write<'a>, CommandError> {
+    fn open(
+        registry: &'a Registry,
+        location: &'a Location,
+        lock_wait: LockWait<'a>,
+    ) -> Result<Write<'a>, CommandError> {
         Ok(match location {
             Location::Registry(reference) => Write {
                 content: Box::new(RegistryRepository::new(registry, reference)),
                 digest: reference.digest().cloned(),
             },
             Location::Layout(layout) => {
-                Write { content: Box::new(LayoutSink::open(layout)?), digest: layout.digest.clone() }
+                Write { content: Box::new(LayoutSink::open(layout, lock_wait)?), digest: layout.digest.clone() }
             }
         })
     }

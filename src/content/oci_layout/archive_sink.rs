@@ -183,9 +183,12 @@ impl NewArchive {
     }
 
     fn take_over(&mut self, files: &Files) -> Result<(), LayoutError> {
-        let Files::Archive(_, members) = files else { return Ok(()) };
+        let Files::Archive(archive) = files else { return Ok(()) };
         // `manifest.json` and `repositories` are docker's and speak of what `index.json` said before.
-        for name in members.keys().filter(|name| ![INDEX, MARKER].contains(&name.as_str())) {
+        let names = archive.members().keys().filter(|name| ![INDEX, MARKER].contains(&name.as_str()));
+        let mut names: Vec<&String> = names.collect();
+        names.sort_by_key(|name| archive.order(name));
+        for name in names {
             let Some((mut content, size)) = files.open(name)? else { continue };
             self.begin(name, size)?;
             let path = self.path.clone();

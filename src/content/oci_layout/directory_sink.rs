@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name, file_in};
 use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::lock::LockWait;
 use crate::content::oci_layout::referrers::Documents;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER, check_version, decode};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
-use crate::file_kind::no_follow;
 
 /// The content of the file `oci-layout`.
 pub(super) const VERSION: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -88,9 +88,9 @@ impl DirectorySink {
     }
 
     /// Changes `index.json`, whatever it says by now.
-    pub(super) fn publish(&self, change: &IndexChange<'_>) -> Result<(), LayoutError> {
+    pub(super) fn publish(&self, change: &IndexChange<'_>, lock_wait: LockWait<'_>) -> Result<(), LayoutError> {
         self.prepare(&self.root)?;
-        let lock = lock(&self.root.join(LOCK))?;
+        let lock = lock_wait.lock(&self.root.join(LOCK))?;
         let files = Files::Directory(self.root.clone());
         let before = files.read(INDEX, DOCUMENT_MAX)?;
         let mut index = before.as_ref().map_or(Ok(LayoutIndex::new()), |bytes| decode(&files, bytes))?;
@@ -196,36 +196,6 @@ pub(super) fn sync_folder(file: &Path) -> Result<(), LayoutError> {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         done => done.map_err(LayoutError::io("sync", folder)),
     }
-}
-
-/// Waits for the lock. buildx deletes the file when it is done, so that a lock on a deleted file is none.
-fn lock(path: &Path) -> Result<File, LayoutError> {
-    let failed = LayoutError::io("lock", path);
-    loop {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = no_follow(&mut options).open(path).map_err(&failed)?;
-        fs2::FileExt::lock_exclusive(&file).map_err(&failed)?;
-        if is_at(&file, path).map_err(&failed)? {
-            return Ok(file);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let own = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 /// The digest of a file, by the algorithm of `like`.

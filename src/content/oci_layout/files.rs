@@ -2,27 +2,20 @@
 //! a directory is refused.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::tar_reader::{self, Members, TarError};
+use crate::content::oci_layout::archive::Archive;
 use crate::digest::Digest;
 use crate::file_kind::{no_follow, no_wait};
-
-/// A gzip archive may expand to this many times its size.
-const EXPANSION: u64 = 256;
-/// The expansion that every gzip archive may have, in bytes.
-const EXPANSION_FREE: u64 = 64 << 20;
 
 /// Where the files are.
 pub(super) enum Files {
     /// In this directory.
     Directory(PathBuf),
     /// In this archive.
-    Archive(PathBuf, Members),
+    Archive(Archive),
 }
 
 /// The name of a blob's file, below the layout.
@@ -33,19 +26,15 @@ pub(super) fn blob_name(digest: &Digest) -> String {
 impl Files {
     /// The files of an archive. Reads all of it, once.
     pub(super) fn archive(path: &Path) -> Result<Files, LayoutError> {
-        let mut reader = archive_reader(path)?;
-        let members = tar_reader::members(&mut reader).map_err(|error| match error {
-            TarError::Io(source) => LayoutError::io("read", path)(source),
-            TarError::Damaged(why) => LayoutError::NotALayout { path: path.to_owned(), why },
-            TarError::Refused(member, why) => LayoutError::Refused { path: path.to_owned(), member, why },
-        })?;
-        Ok(Files::Archive(path.to_owned(), members))
+        Archive::open(path).map(Files::Archive)
     }
 
     /// The layout.
     pub(super) fn path(&self) -> &Path {
-        let (Files::Directory(path) | Files::Archive(path, _)) = self;
-        path
+        match self {
+            Files::Directory(path) => path,
+            Files::Archive(archive) => archive.path(),
+        }
     }
 
     /// Opens a file; `None` if it does not exist. Returns its size too, in bytes.
@@ -55,12 +44,15 @@ impl Files {
                 Some((file, size)) => Ok(Some((Box::new(file), size))),
                 None => Ok(None),
             },
-            Files::Archive(path, members) => {
-                let Some((at, size)) = members.get(name).copied() else { return Ok(None) };
-                let mut reader = archive_reader(path)?;
-                reader.skip(at).map_err(LayoutError::io("read", path))?;
-                Ok(Some((Box::new(reader.take(size)), size)))
-            }
+            Files::Archive(archive) => archive.member(name),
+        }
+    }
+
+    /// The place of a file among all, if they should be read in that order and one at a time.
+    pub(super) fn order(&self, name: &str) -> Option<u64> {
+        match self {
+            Files::Directory(_) => None,
+            Files::Archive(archive) => archive.order(name),
         }
     }
 
@@ -68,7 +60,7 @@ impl Files {
     pub(super) fn size(&self, name: &str) -> Result<Option<u64>, LayoutError> {
         match self {
             Files::Directory(root) => Ok(file_in(root, name)?.map(|(_, size)| size)),
-            Files::Archive(_, members) => Ok(members.get(name).map(|(_, size)| *size)),
+            Files::Archive(archive) => Ok(archive.members().get(name).map(|(_, size)| *size)),
         }
     }
 
@@ -124,7 +116,7 @@ fn is_nowhere(error: &io::Error) -> bool {
 }
 
 /// Opens a file to read; `None` for what is no regular file. Does not wait for the writer of a FIFO.
-fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
+pub(super) fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
     let mut options = OpenOptions::new();
     let options = options.read(true);
     let file = if follow { no_wait(options) } else { no_follow(options) }.open(path)?;
@@ -134,62 +126,6 @@ fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
 
 /// A file that was opened, and its size in bytes.
 pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
-
-/// The bytes of an archive, expanded.
-enum ArchiveReader {
-    Plain(BufReader<File>),
-    Gzip(Expanded),
-}
-
-/// What comes out of gzip, up to a bound.
-struct Expanded {
-    decoder: MultiGzDecoder<BufReader<File>>,
-    left: u64,
-}
-
-/// The user may name an archive by a link.
-fn archive_reader(path: &Path) -> Result<ArchiveReader, LayoutError> {
-    let opened = regular(path, true).map_err(LayoutError::io("open", path))?;
-    let not_a_file = || LayoutError::NotALayout { path: path.to_owned(), why: "it is no regular file".to_owned() };
-    let (mut file, size) = opened.ok_or_else(not_a_file)?;
-    let mut magic = Vec::new();
-    let begun = (&mut file).take(2).read_to_end(&mut magic).and_then(|_| file.seek(SeekFrom::Start(0)));
-    begun.map_err(LayoutError::io("read", path))?;
-    let file = BufReader::new(file);
-    if magic != [0x1f, 0x8b] {
-        return Ok(ArchiveReader::Plain(file));
-    }
-    let left = size.saturating_mul(EXPANSION).saturating_add(EXPANSION_FREE);
-    Ok(ArchiveReader::Gzip(Expanded { decoder: MultiGzDecoder::new(file), left }))
-}
-
-impl ArchiveReader {
-    /// Goes to a position from the beginning.
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        match self {
-            ArchiveReader::Plain(file) => file.seek(SeekFrom::Start(count)).map(drop),
-            gzip @ ArchiveReader::Gzip(_) => io::copy(&mut gzip.take(count), &mut io::sink()).map(drop),
-        }
-    }
-}
-
-impl Read for ArchiveReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            ArchiveReader::Plain(file) => file.read(buffer),
-            ArchiveReader::Gzip(expanded) => {
-                let count = expanded.decoder.read(buffer)?;
-                match expanded.left.checked_sub(count as u64) {
-                    Some(left) => {
-                        expanded.left = left;
-                        Ok(count)
-                    }
-                    None => Err(io::Error::new(io::ErrorKind::InvalidData, "it expands to more than any layout has")),
-                }
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -79,10 +79,14 @@ impl LayoutIndex {
         })
     }
 
-    /// The names of its images, for messages.
+    /// The names of its images, for messages. Where one name is several images, those have their full names.
     pub(super) fn names(&self) -> Vec<String> {
-        let name =
-            |entry: &Descriptor| annotation(entry, REF_NAME).or(annotation(entry, IMAGE_NAME)).map(str::to_owned);
+        let is_one =
+            |name: &str| self.exactly(name).windows(2).all(|pair| matches!(pair, [a, b] if a.digest == b.digest));
+        let name = |entry: &Descriptor| {
+            let (short, full) = (annotation(entry, REF_NAME), annotation(entry, IMAGE_NAME));
+            short.filter(|short| full.is_none() || is_one(short)).or(full).map(str::to_owned)
+        };
         self.entries.iter().filter_map(name).collect()
     }
 

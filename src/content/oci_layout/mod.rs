@@ -4,12 +4,15 @@
 //! [`LayoutSink`] writes them. Blobs are verified as they are read. `referrers` finds and lists what refers to the
 //! images.
 
+mod archive;
 mod archive_sink;
 mod directory_sink;
+mod docker_archive;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod index;
+mod lock;
 mod referrers;
 mod tar_reader;
 
@@ -32,6 +35,7 @@ use crate::reference::Repository;
 use crate::sync::lock;
 
 pub use crate::location::{LayoutKind, LayoutName};
+pub use lock::LockWait;
 
 use archive_sink::ArchiveSink;
 use directory_sink::{DirectorySink, hash};
@@ -73,14 +77,20 @@ impl Layout {
             LayoutKind::Archive | LayoutKind::DockerArchive => Files::archive(&path)?,
         };
         check_version(&files)?;
+        let old_archive = |files: &Files| -> Result<Option<LayoutError>, LayoutError> {
+            let there = if name.kind == LayoutKind::Directory { None } else { docker_archive::names(files)? };
+            Ok(there.map(|there| LayoutError::OldDockerArchive { path: name.path.clone(), there }))
+        };
         let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
-            let why = match name.kind {
-                LayoutKind::DockerArchive => "it has no index.json; docker save writes one since Docker 25",
-                _ => "it has no index.json",
-            };
-            return Err(LayoutError::NotALayout { path: name.path.clone(), why: why.to_owned() });
+            let why = "it has no index.json".to_owned();
+            let none = LayoutError::NotALayout { path: name.path.clone(), why };
+            return Err(old_archive(&files)?.unwrap_or(none));
         };
         let index = decode(&files, &bytes)?;
+        // Docker 25.0 wrote an empty index.json for images that were saved by digest.
+        if let Some(error) = if index.entries().is_empty() { old_archive(&files)? } else { None } {
+            return Err(error);
+        }
         Ok(Layout { files, index, by_subject: Mutex::default() })
     }
 
@@ -268,6 +278,10 @@ impl ContentSource for Layout {
         Err(LayoutError::Damaged { path: path.to_owned(), digest: blob.digest.clone(), why }.into())
     }
 
+    fn order(&self, blob: &Digest) -> Option<u64> {
+        self.files.order(&blob_name(blob))
+    }
+
     fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
         Ok(Some(self.referrers_of(subject, most)?))
     }
@@ -293,6 +307,8 @@ struct LayoutBlob<'a> {
 
 impl LayoutBlob<'_> {
     fn reopen(&mut self) -> Result<(), LayoutError> {
+        // One large member of a gzip archive can be open at a time.
+        self.stream = None;
         let path = self.layout.files.path();
         let opened = self.layout.files.open(&blob_name(self.digest))?;
         let (stream, length) =
@@ -341,8 +357,9 @@ impl BlobReader for LayoutBlob<'_> {
 }
 
 /// A layout to write to.
-pub struct LayoutSink {
+pub struct LayoutSink<'a> {
     name: LayoutName,
+    lock_wait: LockWait<'a>,
     place: Place,
     /// Referrers that were written.
     unlisted: Mutex<Unlisted>,
@@ -353,12 +370,12 @@ enum Place {
     Archive(ArchiveSink),
 }
 
-impl LayoutSink {
+impl<'a> LayoutSink<'a> {
     /// Opens a layout to write to. A directory or an archive that does not exist is created by the first write.
     ///
     /// # Errors
     /// A path that is something else than a layout, and a layout that cannot be written.
-    pub fn open(name: &LayoutName) -> Result<LayoutSink, LayoutError> {
+    pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
         let place = match name.kind {
             LayoutKind::Directory => Place::Directory(DirectorySink::open(name)?),
             LayoutKind::Archive => Place::Archive(ArchiveSink::open(name)?),
@@ -367,7 +384,7 @@ impl LayoutSink {
                 return Err(LayoutError::NotALayout { path: name.path.clone(), why });
             }
         };
-        Ok(LayoutSink { name: name.clone(), place, unlisted: Mutex::default() })
+        Ok(LayoutSink { name: name.clone(), lock_wait, place, unlisted: Mutex::default() })
     }
 
     /// What is there already.
@@ -406,13 +423,13 @@ impl LayoutSink {
             Ok(())
         };
         match &self.place {
-            Place::Directory(sink) => Ok(sink.publish(&change)?),
+            Place::Directory(sink) => Ok(sink.publish(&change, self.lock_wait)?),
             Place::Archive(sink) => Ok(sink.publish(&change)?),
         }
     }
 }
 
-impl ContentSink for LayoutSink {
+impl ContentSink for LayoutSink<'_> {
     fn repository(&self) -> Option<&Repository> {
         None
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use tar::{EntryType, Header};
 
@@ -36,9 +37,24 @@ impl From<io::Error> for TarError {
     }
 }
 
-/// Reads all headers.
-pub(super) fn members(reader: &mut dyn Read) -> Result<Members, TarError> {
-    let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0 };
+/// Small members that are kept while an archive is read.
+pub(super) struct Kept {
+    /// The maximum size of each, in bytes.
+    most: u64,
+    /// What all of them may still take, in bytes.
+    room: u64,
+    pub(super) members: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl Kept {
+    pub(super) fn new(most: u64, room: u64) -> Kept {
+        Kept { most, room, members: BTreeMap::new() }
+    }
+}
+
+/// Reads all headers, and the content of small members if they are to be `kept`.
+pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut Kept>) -> Result<Members, TarError> {
+    let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0, kept };
     let mut extension = Extension::default();
     while let Some(header) = scan.header()? {
         let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
@@ -95,6 +111,7 @@ struct Scan<'a> {
     at: u64,
     members: Members,
     count: usize,
+    kept: Option<&'a mut Kept>,
 }
 
 impl Scan<'_> {
@@ -132,11 +149,16 @@ impl Scan<'_> {
         if size > EXTENSION_MAX {
             return Err(TarError::Damaged(format!("an extended header has {size} bytes")));
         }
+        self.content(size, "it ends in the middle of a header")
+    }
+
+    /// Reads the content of a member or an extended header.
+    fn content(&mut self, size: u64, cut_short: &str) -> Result<Vec<u8>, TarError> {
         let mut content = Vec::new();
         let read = (&mut *self.reader).take(size).read_to_end(&mut content)?;
         self.at = self.at.saturating_add(read as u64);
         if read as u64 != size {
-            return Err(TarError::Damaged("it ends in the middle of a header".to_owned()));
+            return Err(TarError::Damaged(cut_short.to_owned()));
         }
         self.skip(padding(size))?;
         Ok(content)
@@ -167,7 +189,15 @@ impl Scan<'_> {
             return self.skip(size.saturating_add(padding(size)));
         }
         let at = self.at;
-        self.skip(size.saturating_add(padding(size)))?;
+        if self.kept.as_ref().is_some_and(|kept| size <= kept.most.min(kept.room)) {
+            let content = self.content(size, "it ends in the middle of a member")?;
+            if let Some(kept) = &mut self.kept {
+                kept.room = kept.room.saturating_sub(size);
+                kept.members.insert(name.clone(), content.into());
+            }
+        } else {
+            self.skip(size.saturating_add(padding(size)))?;
+        }
         if self.members.insert(name, (at, size)).is_some() {
             return refused("it is there twice");
         }
@@ -221,7 +251,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
-        let found = members(&mut &bytes[..]);
+        let found = members(&mut &bytes[..], None);
         let found = found.map_err(|error| match error {
             TarError::Io(error) => error.to_string(),
             TarError::Damaged(why) => why,
@@ -244,7 +274,7 @@ mod tests {
         ]);
         let wanted = [("blobs/sha256/ab".to_owned(), 513), ("index.json".to_owned(), 2)];
         assert_eq!(read(&bytes).unwrap(), wanted);
-        let (at, size) = members(&mut &bytes[..]).unwrap()["blobs/sha256/ab"];
+        let (at, size) = members(&mut &bytes[..], None).unwrap()["blobs/sha256/ab"];
         assert_eq!(bytes[at as usize..(at + size) as usize], [7; 513]);
         // Some writers leave the two empty blocks at the end out.
         assert_eq!(read(&bytes[..bytes.len() - 1024]).unwrap(), wanted);

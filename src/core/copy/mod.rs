@@ -155,9 +155,13 @@ impl CopyRequest<'_> {
     }
 
     fn send_blobs(&self, blobs: &[Descriptor], outcome: &mut CopyOutcome) -> Result<(), CommandError> {
+        let mut blobs: Vec<&Descriptor> = blobs.iter().collect();
+        let is_ordered = blobs.iter().any(|blob| self.source.order(&blob.digest).is_some());
+        let jobs = if is_ordered { NonZeroUsize::MIN } else { self.jobs };
+        blobs.sort_by_key(|blob| self.source.order(&blob.digest));
         let progress = self.reporter.transfers();
         progress.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
-        let sent = tasks::in_order(self.jobs, blobs, |blob| self.blob(&*progress, blob)).map_err(CommandError::of);
+        let sent = tasks::in_order(jobs, &blobs, |blob| self.blob(&*progress, blob)).map_err(CommandError::of);
         progress.finish();
         for (blob, copied) in blobs.iter().zip(sent?) {
             match copied {

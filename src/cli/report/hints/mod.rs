@@ -10,6 +10,7 @@ mod store;
 use std::path::Path;
 
 use crate::cli::args::Near;
+use crate::content::LayoutError;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
 use crate::core::list_conflict::ListConflict;
@@ -105,6 +106,14 @@ pub(super) fn hints(error: &CommandError, certificates: &Path) -> Vec<String> {
         CommandError::ResultFile { .. } => "name a file in a directory that is there and writable".into(),
         CommandError::Draft(source) | CommandError::Preview(source) => return store::of_draft(source),
         CommandError::Store(source) => return store::of_store(source),
+        CommandError::Layout(source) => match &**source {
+            LayoutError::OldDockerArchive { .. } => {
+                "save it again with Docker 25 or later, or convert it: skopeo copy docker-archive:FILE oci-archive:NEW"
+                    .into()
+            }
+            LayoutError::InUse { .. } => "wait longer with --timeout".into(),
+            _ => return Vec::new(),
+        },
         CommandError::Conflict(conflict) => match &**conflict {
             ListConflict::Drafted { list } => format!("change the draft, then publish it with: push {list}"),
             ListConflict::Moved { .. } => "run the same command again: it starts from what is published now".into(),

@@ -1,0 +1,73 @@
+//! The lock on `index.json`: flock(2) on `index.json.lock`, as buildx takes it.
+//!
+//! fs2 is named in full, because since Rust 1.89 methods of std have the same names.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::content::error::LayoutError;
+use crate::file_kind::no_follow;
+
+/// How often a wait checks whether the lock is free.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How a writer waits for another one.
+#[derive(Clone, Copy)]
+pub struct LockWait<'a> {
+    /// The longest wait; without one it ends when the lock is free. Zero does not wait.
+    pub limit: Option<Duration>,
+    /// Receives the line that says what is waited for.
+    pub notice: &'a (dyn Fn(&str) + Sync),
+}
+
+impl LockWait<'_> {
+    /// Takes the lock. buildx deletes the file when it is done, so that a lock on a deleted file is none.
+    pub(super) fn lock(&self, path: &Path) -> Result<File, LayoutError> {
+        let failed = LayoutError::io("lock", path);
+        let (begun, mut is_told) = (Instant::now(), false);
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = no_follow(&mut options).open(path).map_err(&failed)?;
+            let is_locked = match fs2::FileExt::try_lock_exclusive(&file) {
+                Ok(()) => true,
+                Err(error) if error.kind() == fs2::lock_contended_error().kind() => false,
+                Err(error) => return Err(failed(error)),
+            };
+            if is_locked && is_at(&file, path).map_err(&failed)? {
+                return Ok(file);
+            }
+            if is_locked {
+                continue;
+            }
+            let left = self.limit.map_or(PAUSE, |limit| limit.saturating_sub(begun.elapsed()));
+            if left.is_zero() {
+                return Err(LayoutError::InUse { path: path.to_owned() });
+            }
+            if !is_told {
+                (self.notice)(&format!("waiting for another process to finish with {}", path.display()));
+                is_told = true;
+            }
+            thread::sleep(left.min(PAUSE));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}

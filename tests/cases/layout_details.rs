@@ -1,0 +1,142 @@
+//! Layouts as other tools write them: containerd's names, docker's old archives, gzip, and the lock of buildx.
+
+use std::fs::{self, File};
+use std::io::Write;
+
+use serde_json::{Value, json};
+use testkit::image::Image;
+use testkit::image::fixtures::buildx_image;
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+struct Fixture {
+    registry: Registry,
+    sandbox: Sandbox,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture { registry: Registry::start(), sandbox: Sandbox::new() }
+    }
+
+    fn copy(&self, line: &str) -> Output {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let run = self.sandbox.command(OURS).dir(self.sandbox.path()).arg("copy");
+        run.args(self.registry.words(&words)).run()
+    }
+
+    #[track_caller]
+    fn works(&self, line: &str) {
+        let output = self.copy(line);
+        assert_eq!(output.code, 0, "{line}: {}", output.err());
+    }
+}
+
+/// `ctr images export` and `docker save` write the tag and the full name, and several images may have one tag.
+#[test]
+fn containerds_full_names_select_where_the_tag_does_not() {
+    let fixture = Fixture::new();
+    let images = [buildx_image("linux/amd64"), buildx_image("linux/arm64")];
+    for (tag, image) in ["1", "2"].iter().zip(&images) {
+        fixture.registry.put_image("app", tag, image);
+        fixture.works(&format!("@app:{tag} oci:./dir:{tag}"));
+    }
+    let path = fixture.sandbox.path().join("dir/index.json");
+    let mut index: Value = serde_json::from_slice(&fs::read(&path).expect("index.json")).expect("JSON");
+    for (place, name) in ["docker.io/library/app:1", "registry.test/other/app:1"].iter().enumerate() {
+        index["manifests"][place]["annotations"] =
+            json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": "1"});
+    }
+    fs::write(&path, index.to_string()).expect("index.json");
+    for (name, image) in
+        [("docker.io/library/app:1", 0), ("app:1", 0), ("registry.test/other/app:1", 1)].map(|(n, i)| (n, &images[i]))
+    {
+        let target = format!("@from{}", name.len());
+        fixture.works(&format!("oci:./dir:{name} {target}:1"));
+        let (_, bytes) = fixture.registry.manifest(&target[1..], "1").expect("the image");
+        assert_eq!(bytes, image.manifest, "{name}");
+    }
+    let refused = fixture.copy("oci:./dir:1 @none:1");
+    let names = "./dir has 2 images named 1 (it has docker.io/library/app:1, registry.test/other/app:1)";
+    assert_eq!((refused.code, refused.first_err_line().as_str()), (1, names));
+}
+
+#[test]
+fn an_archive_of_an_old_docker_is_refused_with_what_to_do() {
+    let fixture = Fixture::new();
+    let manifest = json!([{"Config": "c.json", "RepoTags": ["app:1", "app:2"], "Layers": ["l/layer.tar"]}]).to_string();
+    for (file, index) in [("old.tar", None), ("by-digest.tar", Some(r#"{"schemaVersion":2,"manifests":null}"#))] {
+        let mut tar = tar::Builder::new(File::create(fixture.sandbox.path().join(file)).expect("an archive"));
+        let members = [("manifest.json", Some(manifest.as_str())), ("index.json", index)];
+        for (name, content) in members.iter().filter_map(|(name, content)| Some((name, (*content)?))) {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, name, content.as_bytes()).expect("a member");
+        }
+        tar.finish().expect("an archive");
+        for scheme in ["docker-archive", "oci-archive"] {
+            let refused = fixture.copy(&format!("{scheme}:./{file} @new:1"));
+            let told = refused.err();
+            let why =
+                format!("./{file} has its images in manifest.json alone, as docker save wrote them before Docker 25");
+            assert_eq!(refused.code, 1);
+            assert!(told.contains(&format!("{why} (it has app:1, app:2)")), "{told}");
+            assert!(told.contains("save it again with Docker 25 or later"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_lock_of_a_layout_is_waited_for_no_longer_than_said() {
+    let fixture = Fixture::new();
+    fixture.registry.put_image("app", "1", &buildx_image("linux/amd64"));
+    fixture.works("@app:1 oci:./dir");
+    fs::create_dir(fixture.sandbox.path().join("new")).expect("a folder");
+    let lock = File::create(fixture.sandbox.path().join("dir/index.json.lock")).expect("a lock");
+    fs2::FileExt::lock_exclusive(&lock).expect("nobody has it");
+    let refused = fixture.copy("--timeout 30ms oci:./dir oci:./dir:2");
+    assert_eq!(refused.code, 1);
+    for told in [
+        "waiting for another process to finish with ./dir/index.json.lock",
+        "another process is writing to the layout: ./dir/index.json.lock is locked",
+        "wait longer with --timeout",
+    ] {
+        assert!(refused.err().contains(told), "{}", refused.err());
+    }
+    drop(lock);
+    fixture.works("--timeout 30s oci:./dir:1 oci:./dir:2");
+}
+
+/// Whatever the order of its members, an archive that is compressed gives every blob.
+#[test]
+fn a_compressed_archive_has_all_its_blobs() {
+    let fixture = Fixture::new();
+    let mut state = 1_u64;
+    let mut noise = |size: usize| -> Vec<u8> {
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        std::iter::repeat_with(&mut next).take(size).collect()
+    };
+    let layers: Vec<Vec<u8>> = (0..3).map(|_| noise((1 << 20) + 1000)).collect();
+    let image = layers.iter().fold(Image::oci().platform("linux", "amd64"), |image, layer| image.layer(layer)).build();
+    fixture.registry.put_image("app", "1", &image);
+    fixture.works("@app:1 oci-archive:./a.tar");
+    let bytes = fs::read(fixture.sandbox.path().join("a.tar")).expect("an archive");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes).expect("memory");
+    fs::write(fixture.sandbox.path().join("a.tgz"), gzip.finish().expect("memory")).expect("an archive");
+    for target in ["@back:1", "oci:./dir:1", "oci-archive:./b.tar:1"] {
+        fixture.works(&format!("--verify oci-archive:./a.tgz {target}"));
+    }
+    for layer in &layers {
+        assert!(fixture.registry.has_blob("back", &testkit::image::sha256(layer)));
+    }
+    assert_eq!(fixture.registry.manifest("back", "1").expect("the image").1, image.manifest);
+    // A compressed archive that is written to has all that it had.
+    fixture.works("oci:./dir:1 oci-archive:./a.tgz:2");
+    fixture.works("--verify oci-archive:./a.tgz:1 @again:1");
+}
