@@ -28,7 +28,6 @@ pub(crate) fn apply_flags(spec: &mut Spec, args: &Apply) {
     }
     let tag_alone = |name: &TagArg| if let TagArg::Tag(tag) = name { Some(tag.clone()) } else { None };
     spec.tags.extend(flags.tags.iter().filter_map(tag_alone));
-    spec.annotations.extend(args.annotations.iter().cloned());
     if !flags.require.is_empty() {
         spec.require = flags.require.iter().map(|platform| platform.parsed.clone()).collect();
     }

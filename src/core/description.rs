@@ -94,9 +94,9 @@ impl CommandError {
             | Error::TooLarge { .. }
             | Error::Referrers { .. }
             | Error::Unpublishable(_) => Description::of(Kind::Unsupported),
-            Error::SeveralImages { word: name, .. } | Error::TargetTwice(name) => {
-                Description::of(Kind::Usage).about(name)
-            }
+            Error::SeveralImages { word: name, .. }
+            | Error::TargetTwice(name)
+            | Error::SubjectElsewhere { subject: name, .. } => Description::of(Kind::Usage).about(name),
             Error::NotInADraft { list } => Description::of(Kind::Unsupported).about(list),
             Error::Template(_)
             | Error::Ambiguous { .. }

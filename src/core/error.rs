@@ -143,6 +143,14 @@ pub enum CommandError {
         /// The draft, as typed.
         list: String,
     },
+    /// `--subject`: a manifest of another repository, which a list cannot refer to.
+    #[error("the subject {subject} is not in {list}, the repository of the list")]
+    SubjectElsewhere {
+        /// The subject.
+        subject: String,
+        /// The repository.
+        list: String,
+    },
     /// A selected platform that no source has.
     #[error("no image for {platform} in {sources}")]
     NoSuchPlatform {

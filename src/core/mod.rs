@@ -10,6 +10,7 @@ pub mod file_error;
 pub mod inspect;
 pub(crate) mod layouts;
 pub mod list_conflict;
+pub mod list_edits;
 pub mod listing;
 pub mod lookup;
 pub mod missing_child;

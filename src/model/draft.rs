@@ -34,6 +34,8 @@ pub struct Draft {
     pub platforms: BTreeMap<EntryKey, Platform>,
     /// The digest that the list's tag named when the draft was made from that list, or was pushed.
     pub remote_digest: Option<Digest>,
+    /// Whether one image is published as itself, if a list would say nothing more. No store has it.
+    pub prefers_image: bool,
     pub(super) entries: BTreeMap<EntryKey, Entry>,
 }
 
@@ -73,6 +75,7 @@ impl Draft {
             carried: Vec::new(),
             platforms: BTreeMap::new(),
             remote_digest: None,
+            prefers_image: false,
             entries: BTreeMap::new(),
         }
     }
@@ -80,6 +83,14 @@ impl Draft {
     /// Whether the list has own members that docker's store cannot hold.
     pub fn says_more(&self) -> bool {
         !self.annotations.is_empty() || !self.artifact_type.is_empty() || self.subject.is_some()
+    }
+
+    /// The only image, if there is nothing that the image itself does not say.
+    pub fn lone_image(&self) -> Option<&Entry> {
+        let mut entries = self.entries();
+        let only = entries.next().filter(|_| entries.next().is_none() && self.source.is_none())?;
+        let is_plain = only.descriptor.annotations.is_empty() && only.given_artifact_type().is_empty();
+        Some(only).filter(|_| is_plain && self.carried.is_empty() && !self.says_more())
     }
 
     /// The entries in the order of their keys, as docker shows them.

@@ -19,14 +19,21 @@ struct Decision {
 }
 
 impl Draft {
-    /// The list that a push of this draft sends.
+    /// The list that a push of this draft sends; the image itself if that is preferred.
     ///
     /// # Errors
     /// An entry without a platform, if docker needs one; an incomplete platform; bytes that do not match their entry;
     /// what a requested Docker list cannot hold.
     pub fn list(&self, form: Form) -> Result<List, DocumentError> {
         self.entries().try_for_each(Entry::verify)?;
-        self.rendered(form, true)
+        let image = self.lone_image().filter(|_| self.prefers_image);
+        match image.and_then(|image| Some((image, media_type::known(image.media_type())?))) {
+            Some((image, media_type)) => {
+                let (bytes, digest) = (image.bytes()?.into_owned(), image.descriptor.digest.clone());
+                Ok(List { media_type, bytes, digest, note: None })
+            }
+            None => self.rendered(form, true),
+        }
     }
 
     /// The list as `inspect` shows it. Entries may lack a platform.

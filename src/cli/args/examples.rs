@@ -14,6 +14,8 @@ pub(super) const CREATE: &str = "\
 {name} create --from digests --require linux/amd64,linux/arm64 registry.example.com/app:1     # files that builds wrote
 {name} create --from amd64.json --from arm64.json --target web --repository registry.example.com/web app:1
 {name} create --empty registry.example.com/app:1
+{name} create --annotation index:org.example.tier=base --subject app:base app:1 app:1-amd64
+{name} create --push --prefer-index=false registry.example.com/app:1 registry.example.com/app:1-amd64
 {name} create --push --purge registry.example.com/app:1 registry.example.com/app:1-amd64     # one step, no draft
 {name} create --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 app:1 app:1-amd64
 {name} create --push --dry-run --verbose --referrers all --referrer-type application/spdx+json app:1 app:1-amd64
@@ -65,6 +67,9 @@ pub(super) const ANNOTATE: &str = "\
 {name} annotate --arch armv7l --features neon registry.example.com/app:1 registry.example.com/app:1-armhf
 {name} annotate --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
 {name} annotate registry.example.com/app:1 --annotation org.opencontainers.image.version=1     # the list itself
+{name} annotate app:1 --annotation 'manifest-descriptor[linux/arm64]:org.example.tier=base'
+{name} annotate app:1 --subject app:base
+{name} annotate app:1 --unset-subject
 {name} annotate app:1 --artifact-type application/vnd.example.app --unset-annotation org.example.old
 {name} annotate --push --type oci --tag 1.0,latest --exact --strict --require linux/amd64 app:1 linux/arm64 --variant v8
 {name} annotate --push --dry-run --verbose --referrers all --referrer-type application/spdx+json app:1 linux/arm64
@@ -96,6 +101,8 @@ pub(super) const PUSH: &str = "\
 {name} push --require linux/amd64,linux/arm64 --exact --strict registry.example.com/app:1
 {name} push --dry-run --verbose registry.example.com/app:1
 {name} push --by-digest --verify registry.example.com/app:1
+{name} push --annotation org.example.tier=base --subject registry.example.com/app:base registry.example.com/app:1
+{name} push --prefer-index=false registry.example.com/app:1
 {name} push --referrers all --referrer-type application/spdx+json registry.example.com/app:1
 {name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1
 {name} push --shared --run 42 --require linux/amd64,linux/arm64 --wait 30m --purge registry.example.com/app:1
@@ -150,6 +157,7 @@ pub(super) const APPLY: &str = "\
 {name} apply -f lists.yaml --from bake.json --from-target web --repository registry.example.com/web
 {name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
 {name} apply -f lists.yaml --by-digest --verify
+{name} apply -f lists.yaml --subject registry.example.com/app:base --prefer-index=false
 {name} apply -f lists.yaml --referrers keep --referrer-type application/vnd.cncf.notary.signature
 {name} apply -f lists.yaml --require linux/amd64,linux/arm64 --exact --strict --dry-run --verbose
 {name} apply -f lists.yaml --quiet --format json --digest-file digest.txt --metadata-file pushed.json

@@ -9,6 +9,7 @@ use clap::{Arg, Command};
 
 use super::error::{Count, FlagError};
 use super::scan::Scanned;
+use crate::core::list_edits::AnnotationArg;
 
 /// Pairs of flags that exclude each other in every command.
 const EXCLUSIVE: &[(&str, &str)] = &[
@@ -36,6 +37,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("file", "platforms"),
     ("file", "template"),
     ("file", "target"),
+    ("subject", "unset-subject"),
     ("empty", "amend"),
     ("empty", "from"),
     ("empty", "require"),
@@ -68,7 +70,7 @@ const TOGETHER: &[(&str, &str)] = &[
 
 /// Words that a command needs unless one of these flags is given.
 const UNLESS: &[(&str, &str, &[&str])] = &[
-    ("annotate", "image", &["annotation", "unset-annotation", "artifact-type"]),
+    ("annotate", "image", &["annotation", "unset-annotation", "artifact-type", "subject", "unset-subject"]),
     ("create", "images", &["from", "empty"]),
     ("add", "images", &["from"]),
     ("rm", "lists", &["all"]),
@@ -93,6 +95,9 @@ const PUBLISHING: &[&str] = &[
 /// What is asked of a list that is published, and how the result is printed.
 const OF_A_LIST: &[&str] = &["require", "exact", "strict", "format"];
 
+/// What a list says of itself: not of an entry, and not of a shared draft.
+const OF_THE_LIST: &[&str] = &["subject", "unset-subject", "prefer-index"];
+
 /// Flags of verbs that need a registry only for a shared draft.
 const OF_A_REGISTRY: &[&str] = &["insecure", "jobs", "retries", "username", "password-stdin"];
 
@@ -101,7 +106,7 @@ const OF_AN_IMAGE: &[&str] = &["os", "arch", "variant", "os-version", "os-featur
 
 /// Commands that publish with `--push` alone, and their flags that mean nothing without it.
 const OF_PUSH: &[(&str, &[&str])] =
-    &[("create", &[]), ("add", &["format"]), ("remove", OF_A_CHANGE), ("annotate", OF_A_CHANGE)];
+    &[("create", &["prefer-index"]), ("add", &["format"]), ("remove", OF_A_CHANGE), ("annotate", OF_A_CHANGE)];
 
 /// Flags of what sends requests with `--push` alone.
 const OF_A_CHANGE: &[&str] =
@@ -161,7 +166,9 @@ pub(super) fn check(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> 
     if let Some((_, own)) =
         OF_PUSH.iter().find(|(name, _)| *name == verb.get_name()).filter(|_| !is_on("push") && !is_on("shared"))
     {
-        let mut of_push = OF_PUBLISHING.iter().chain(*own);
+        // A subject is requested.
+        let is_needed = |flag: &&&str| is_on("subject") && OF_A_REGISTRY.contains(flag);
+        let mut of_push = OF_PUBLISHING.iter().chain(*own).filter(|flag| !is_needed(flag));
         let format = || scanned.values("format").last().is_some_and(|format| format != "json").then_some(&"format");
         if let Some(flag) = of_push.find(|flag| is_on(flag)).or_else(format) {
             return Err(FlagError::Needs { flag: spelt(flag), other: spelt("push") });
@@ -252,6 +259,16 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         "inspect" if is_on("check") && scanned.words.len() > 1 => conflict(spelt("check"), word("list")),
         "inspect" if is_on("referrers") && scanned.words.len() > 1 => conflict(spelt("referrers"), word("list")),
         "inspect" if is_on("referrers") && is_on("shared") => conflict(spelt("referrers"), spelt("shared")),
+        "push" if is_on("shared") && first(OF_THE_LIST).or(first(&["annotation"])).is_some() => {
+            conflict(spelt("shared"), spelt(first(OF_THE_LIST).unwrap_or("annotation")))
+        }
+        "annotate" if scanned.words.len() > 1 && first(OF_THE_LIST).is_some() => {
+            conflict(spelt(first(OF_THE_LIST).unwrap_or_default()), word("image"))
+        }
+        "annotate" | "add" if scanned.words.len() > 1 && prefixed(scanned).is_some() => {
+            let name = if verb.get_name() == "add" { word("images") } else { word("image") };
+            conflict(format!("--annotation {}", prefixed(scanned).unwrap_or_default()), name)
+        }
         "annotate" if scanned.words.len() < 2 => match OF_AN_IMAGE.iter().find(|flag| is_on(flag)) {
             Some(flag) => Err(FlagError::Needs { flag: spelt(flag), other: word("image") }),
             None => Ok(()),
@@ -269,6 +286,11 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
             _ => Ok(()),
         },
     }
+}
+
+/// An annotation that names the list or its descriptors.
+fn prefixed(scanned: &Scanned) -> Option<&str> {
+    scanned.values("annotation").iter().map(String::as_str).find(|typed| AnnotationArg::has_prefix(typed))
 }
 
 fn value_name(word: &Arg) -> String {

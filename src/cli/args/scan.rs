@@ -35,7 +35,7 @@ pub enum FlagKind {
 pub fn kind(flag: &Arg) -> FlagKind {
     let is_list = || flag.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "strings"));
     match flag.get_action() {
-        ArgAction::SetTrue => FlagKind::Switch,
+        ArgAction::SetTrue | ArgAction::SetFalse => FlagKind::Switch,
         ArgAction::Append if is_list() => FlagKind::List,
         ArgAction::Append => FlagKind::Texts,
         _ => FlagKind::Text,
@@ -206,7 +206,11 @@ impl Scanned {
         let name = flag.get_long().unwrap_or_default();
         let old = self.flags.iter_mut().find(|(old, _)| old == name).map(|(_, setting)| setting);
         let setting = match kind(flag) {
-            FlagKind::Switch => Setting::Switch(switch(value, &shown(flag))?),
+            // One whose default is true is on, for clap too, where it was set to false.
+            FlagKind::Switch => {
+                let is_off = matches!(flag.get_action(), ArgAction::SetFalse);
+                Setting::Switch(switch(value, &shown(flag))? != is_off)
+            }
             FlagKind::Text => Setting::Values(vec![value.to_owned()]),
             FlagKind::Texts => Setting::Values(vec![value.to_owned()]),
             FlagKind::List => {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::formats::PublishFormat;
-use super::values;
+use super::values::{self, RefArg};
+use crate::core::list_edits::AnnotationArg;
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
@@ -95,8 +96,8 @@ pub struct EntryFlags {
     #[arg(long, value_name = "strings")]
     pub features: Vec<String>,
     /// Set an annotation (KEY=VALUE); OCI only
-    #[arg(long = "annotation", value_name = "stringArray", value_parser = values::pair)]
-    pub annotations: Vec<(String, String)>,
+    #[arg(long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
+    pub annotations: Vec<AnnotationArg>,
     /// Remove the annotation with this key
     #[arg(long = "unset-annotation", value_name = "stringArray", value_parser = values::word)]
     pub unset_annotations: Vec<String>,
@@ -106,6 +107,26 @@ pub struct EntryFlags {
     /// Allow unknown platforms
     #[arg(long)]
     pub force: bool,
+}
+
+/// What a list says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ListFlags {
+    /// Set an annotation of the list (KEY=VALUE) or of descriptors (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only
+    #[arg(long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
+    pub annotations: Vec<AnnotationArg>,
+    /// Let the list refer to this image or list in its repository; OCI only
+    #[arg(long, value_name = "string", value_parser = RefArg::value)]
+    pub subject: Option<RefArg>,
+    /// Make a list of one image too (default true); false: the tag names the image itself
+    #[arg(long, action = clap::ArgAction::SetFalse)]
+    pub prefer_index: bool,
+}
+
+impl Default for ListFlags {
+    fn default() -> ListFlags {
+        ListFlags { annotations: Vec::new(), subject: None, prefer_index: true }
+    }
 }
 
 /// How a list is published, and how the result is printed.

@@ -10,7 +10,7 @@ use super::examples;
 use super::formats::Format;
 use super::looking::{Check, Exists, Export, Inspect, Ls, Platforms};
 use super::setup::{Completion, Man, ShellInit, Shim, Version};
-use super::shared::{EntryFlags, FromFiles, Kept, Network, Publish, Sources};
+use super::shared::{EntryFlags, FromFiles, Kept, ListFlags, Network, Publish, Sources};
 use super::shared_drafts::{OwnEntries, SharedAdd, SharedPublish, SharedRun};
 use super::values::{self, LocationArg, RefArg};
 use crate::core::request::{PlatformFilter, ReferrersPolicy};
@@ -52,6 +52,9 @@ pub struct Create {
     /// Accepted for scripts: --push leaves no draft
     #[arg(long)]
     pub purge: bool,
+    /// What the list says of itself.
+    #[command(flatten)]
+    pub list_flags: ListFlags,
     /// How the list is published, with --push.
     #[command(flatten)]
     pub publish: Publish,
@@ -121,6 +124,12 @@ pub struct Annotate {
     /// The description.
     #[command(flatten)]
     pub entry: EntryFlags,
+    /// Let the list refer to this image or list in its repository; OCI only
+    #[arg(long, value_name = "string", value_parser = RefArg::value)]
+    pub subject: Option<RefArg>,
+    /// Let the list refer to nothing
+    #[arg(long)]
+    pub unset_subject: bool,
     /// Publish the list in the same step, without a draft: changes the published list
     #[arg(long)]
     pub push: bool,
@@ -224,6 +233,9 @@ pub struct Push {
     /// What this job has stored.
     #[command(flatten)]
     pub own: OwnEntries,
+    /// What the list says of itself.
+    #[command(flatten)]
+    pub list_flags: ListFlags,
     /// How requests are sent to registries. Docker words `--insecure` differently here.
     #[command(flatten)]
     pub network: Network,
@@ -305,9 +317,9 @@ pub struct Apply {
     /// Also keep each list as a local manifest list
     #[arg(long)]
     pub draft: bool,
-    /// Set an annotation of the list (KEY=VALUE); OCI only
-    #[arg(long = "annotation", value_name = "stringArray", value_parser = values::pair)]
-    pub annotations: Vec<(String, String)>,
+    /// What the lists say of themselves.
+    #[command(flatten)]
+    pub list_flags: ListFlags,
     /// Which parts of an index are used.
     #[command(flatten)]
     pub sources: Kept,

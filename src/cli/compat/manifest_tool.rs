@@ -1,6 +1,6 @@
 //! Runs manifest-tool's commands, if the program is called by that name.
 
-use crate::cli::args::{FromFiles, Network, Publish, RefArg, ToolCommand, ToolGlobals};
+use crate::cli::args::{FromFiles, ListFlags, Network, Publish, RefArg, ToolCommand, ToolGlobals};
 use crate::cli::compat::inspect;
 use crate::cli::context::Context;
 use crate::cli::spec_files;
@@ -90,6 +90,7 @@ impl Tool<'_> {
             keeps_drafts,
             made,
             untagged,
+            own: &ListFlags::default(),
         };
         let lists = order.checked()?;
         let registry = self.registry(lists.first().map(|(_, target)| *target))?;

@@ -2,9 +2,10 @@
 
 use crate::cli::args::{Annotate, EntryFlags, RefArg};
 use crate::cli::context::Context;
-use crate::cli::verbs::one_step;
+use crate::cli::verbs::{list_flags, one_step};
 use crate::core::error::CommandError;
 use crate::core::error_parts::NameRole;
+use crate::core::list_edits::{self, AnnotationArg};
 use crate::core::lookup;
 use crate::model::{Draft, Entry};
 use crate::platform::{self, Platform};
@@ -68,13 +69,23 @@ fn wanted<'a>(before: Option<&'a Draft>, args: &Annotate, typed: &RefArg) -> Res
 
 fn the_list(context: &Context, args: &Annotate, list: &Reference) -> Result<(), CommandError> {
     let flags = &args.entry;
+    let subject = match &args.subject {
+        Some(subject) => {
+            let registry = context.registry(&args.network, list.repository())?;
+            list_flags::subject(&registry, list, Some(subject))?
+        }
+        None => None,
+    };
     changed(context, args, list, &mut |before| {
         let missing = || CommandError::NotStored(list.to_string());
         let mut draft: Draft = before.cloned().ok_or_else(missing)?;
-        draft.annotations.extend(flags.annotations.iter().cloned());
+        list_edits::annotate(&mut draft, &flags.annotations)?;
         draft.annotations.retain(|name, _| !flags.unset_annotations.contains(name));
         if let Some(artifact_type) = &flags.artifact_type {
             draft.artifact_type.clone_from(artifact_type);
+        }
+        if args.unset_subject || subject.is_some() {
+            draft.subject.clone_from(&subject);
         }
         Ok(Some(draft))
     })
@@ -108,7 +119,7 @@ pub(crate) fn describe(entry: &mut Entry, flags: &EntryFlags) -> Result<Vec<Stri
     }
     entry.descriptor.platform = Some(platform);
     let annotations = &mut entry.descriptor.annotations;
-    annotations.extend(flags.annotations.iter().cloned());
+    annotations.extend(flags.annotations.iter().filter(|own| own.is_of_named()).map(AnnotationArg::pair));
     annotations.retain(|name, _| !flags.unset_annotations.contains(name));
     if let Some(artifact_type) = &flags.artifact_type {
         entry.descriptor.artifact_type.clone_from(artifact_type);

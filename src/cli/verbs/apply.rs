@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::auth::Access;
-use crate::cli::args::{Apply, Publish, PublishFormat, TagArg};
+use crate::cli::args::{Apply, ListFlags, Publish, PublishFormat, TagArg};
 use crate::cli::context::Context;
 use crate::cli::output::github::GithubFiles;
 use crate::cli::spec_files;
+use crate::cli::verbs::list_flags;
 use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::content::registry::{Expected, Registry};
 use crate::core::build_outputs::BuildOutputs;
@@ -44,7 +45,9 @@ pub(crate) fn run(context: &Context, args: &Apply) -> Result<(), CommandError> {
     let outputs = spec_files::add_files(context, &args.from, &args.from_targets, &mut specs)?;
     let flags = &args.publish;
     let (ignore_missing, keeps_drafts, untagged) = (args.ignore_missing, args.draft, Untagged::Latest);
-    let order = ApplyRequest { specs: &specs, outputs: &outputs, flags, ignore_missing, keeps_drafts, made, untagged };
+    let own = &args.list_flags;
+    let order =
+        ApplyRequest { specs: &specs, outputs: &outputs, flags, own, ignore_missing, keeps_drafts, made, untagged };
     let lists = order.checked()?;
     let registry = context.registry(&args.network, lists.first().map(|(_, target)| target.repository()))?;
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
@@ -84,6 +87,8 @@ pub(crate) struct ApplyRequest<'a> {
     pub(crate) outputs: &'a [BuildOutputs],
     /// How to publish the lists, if their specs do not say otherwise.
     pub(crate) flags: &'a Publish,
+    /// What the lists say of themselves beside their specs.
+    pub(crate) own: &'a ListFlags,
     /// Whether images may be missing.
     pub(crate) ignore_missing: bool,
     /// Whether to keep the lists as drafts, too.
@@ -203,7 +208,8 @@ impl ApplyRequest<'_> {
                 context.streams.note(format_args!("warning: {warning}"));
             }
             for target in &spec.targets {
-                match self.list(layouts, spec, target, parts.draft(spec, &self.name(spec, target), form.as_ref())) {
+                let draft = parts.draft(spec, &self.name(spec, target), form.as_ref());
+                match self.described(registry, draft).and_then(|draft| self.list(layouts, spec, target, draft)) {
                     Ok(list) => made.push(list),
                     Err(failure) => failures.push(failure),
                 }
@@ -298,6 +304,14 @@ impl ApplyRequest<'_> {
             tags.map(move |tag| (target.reference.repository(), tag))
         });
         tags.chain(references)
+    }
+
+    /// The list with what the flags say of it.
+    fn described(&self, registry: &Registry, mut draft: Draft) -> Result<Draft, CommandError> {
+        let subject = list_flags::subject(registry, &draft.reference, self.own.subject.as_ref())?;
+        list_flags::apply(self.own, subject.as_ref(), &mut draft)?;
+        draft.prefers_image = !self.own.prefer_index;
+        Ok(draft)
     }
 
     fn list(&self, layouts: &Layouts, spec: &Spec, target: &Target, mut draft: Draft) -> Result<List, CommandError> {

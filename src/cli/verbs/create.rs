@@ -4,7 +4,7 @@
 use crate::cli::args::{Create, Publish};
 use crate::cli::build_files;
 use crate::cli::context::Context;
-use crate::cli::verbs::one_step;
+use crate::cli::verbs::{list_flags, one_step};
 use crate::content::registry::{ManifestName, Registry};
 use crate::core::error::CommandError;
 use crate::core::error_parts::{NameRole, SpecOrigin};
@@ -59,22 +59,28 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let is_published =
         args.amend && stored.is_none() && !args.offline && !names_itself(args, list) && is_there(&registry, list);
     let mut outcome = None;
+    let subject = list_flags::subject(&registry, list, args.list_flags.subject.as_ref())?;
+    let describe = |draft: &mut Draft| list_flags::apply(&args.list_flags, subject.as_ref(), draft);
     if args.push {
-        let (draft, _) = made.draft(list, None);
+        let (mut draft, _) = made.draft(list, None);
+        describe(&mut draft)?;
+        draft.prefers_image = !args.list_flags.prefer_index;
         require(&draft, args)?;
         one_step::publish_new(context, access, &draft, &args.publish)?;
         tell(context, &[], &found);
         return Ok(());
     }
     if args.replace {
-        let (draft, moves) = made.draft(list, None);
+        let (mut draft, moves) = made.draft(list, None);
+        describe(&mut draft)?;
         require(&draft, args)?;
         store.replace(&draft, &context.notice())?;
         outcome = Some((draft, moves));
     } else {
         store.change(list, &context.notice(), |before| {
             refuse_without_amend(args, list, before)?;
-            let (draft, moves) = made.draft(list, before);
+            let (mut draft, moves) = made.draft(list, before);
+            describe(&mut draft)?;
             require(&draft, args)?;
             outcome = Some((draft.clone(), moves));
             Ok::<_, CommandError>(Some(draft))

@@ -8,6 +8,7 @@ pub mod create;
 pub mod dry_run;
 pub mod exists;
 pub mod export;
+mod list_flags;
 pub mod ls;
 pub mod man;
 mod one_step;

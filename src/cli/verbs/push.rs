@@ -2,6 +2,7 @@
 
 use crate::cli::args::Push;
 use crate::cli::context::Context;
+use crate::cli::verbs::list_flags;
 use crate::cli::verbs::publish::{self, Origin, publish};
 use crate::core::error::CommandError;
 use crate::core::layouts::Layouts;
@@ -18,7 +19,12 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
-    let published = publish(context, access, &draft, &args.publish, Origin::Stored, show)?;
+    let subject = list_flags::subject(&registry, target, args.list_flags.subject.as_ref())?;
+    // The draft stays as it is.
+    let mut edited = draft.clone();
+    list_flags::apply(&args.list_flags, subject.as_ref(), &mut edited)?;
+    edited.prefers_image = !args.list_flags.prefer_index;
+    let published = publish(context, access, &edited, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
     } else if !published.dry_run && !args.publish.by_digest {

@@ -193,7 +193,7 @@ fn changes(plan: &PushPlan<'_>, served: &RemoteState) -> Result<Difference, Comm
     if own == Some(&TagState::Unknown) {
         return Ok(Difference::default());
     }
-    let after = Index::decode(&plan.list.bytes)?;
+    let after = plan.index()?;
     let before = served
         .own
         .as_ref()

@@ -4,7 +4,6 @@ use crate::core::push::index_diff;
 use crate::core::push::plan::PushPlan;
 use crate::core::push::remote_state::{RemoteState, TagState};
 use crate::model::Draft;
-use crate::model::index::Index;
 
 /// A line if another client has changed what the list's tag names since the draft was made from it, or pushed.
 pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteState) -> Option<String> {
@@ -13,7 +12,7 @@ pub(crate) fn overwritten(draft: &Draft, plan: &PushPlan<'_>, served: &RemoteSta
     let Some((tag, TagState::Other(digest))) = own.filter(|(_, now)| **now != TagState::Other(known.clone())) else {
         return None;
     };
-    let after = Index::decode(&plan.list.bytes).ok()?;
+    let after = plan.index().ok()?;
     let gone = index_diff::between(served.index().as_ref(), &after).removed;
     let gone: Vec<String> = gone.into_iter().map(|line| line.platform).collect();
     let without = if gone.is_empty() { String::new() } else { format!("; this list is without {}", gone.join(", ")) };

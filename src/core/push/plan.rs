@@ -12,6 +12,7 @@ use crate::core::referrers::FoundReferrer;
 use crate::core::resolve::carried;
 use crate::digest::Digest;
 use crate::model::index::{Form, Index, List};
+use crate::model::manifest::ManifestKind;
 use crate::model::{Draft, Entry};
 use crate::reference::Reference;
 
@@ -237,6 +238,18 @@ impl<'a> PushPlan<'a> {
             (PushStep::Put(put), blobs.chain(needed.len()..needed.len() + manifests).collect())
         });
         blobs.chain(puts).collect()
+    }
+
+    /// What the list names. An image that is published as itself names itself.
+    ///
+    /// # Errors
+    /// None for a list that was made here.
+    pub(crate) fn index(&self) -> Result<Index, CommandError> {
+        if ManifestKind::of(self.list.media_type) == Some(ManifestKind::List) {
+            return Ok(Index::decode(&self.list.bytes)?);
+        }
+        let manifests = self.children.iter().map(|child| child.entry.descriptor.clone()).collect();
+        Ok(Index { media_type: self.list.media_type.to_owned(), manifests, ..Index::default() })
     }
 
     /// Whether this is the list's own name: its tag, or its digest if it has no tag, as in docker.

@@ -202,7 +202,7 @@ impl<'a> Descendants<'a> {
             unchecked: 0,
             size: ResolvedSize::default(),
         };
-        descendants.add(Index::decode(&plan.list.bytes)?.manifests)?;
+        descendants.add(plan.index()?.manifests)?;
         Ok(descendants)
     }
 

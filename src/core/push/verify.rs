@@ -10,7 +10,6 @@ use crate::core::push::plan::PushPlan;
 use crate::core::push::read_back::ReadBack;
 use crate::core::push::repositories::PushPlans;
 use crate::digest::Digest;
-use crate::model::index::Index;
 use crate::reference::Reference;
 
 /// Reads back what was published in all repositories, and reports how much that was.
@@ -45,7 +44,7 @@ pub(crate) fn verify(registry: &Registry, plan: &PushPlan<'_>) -> Result<Verifie
     }
     let names: Vec<(ManifestName, Digest)> = names.into_iter().map(|name| (name, plan.list.digest.clone())).collect();
     read_back.names(&names)?;
-    let children = Index::decode(&plan.list.bytes)?.manifests.into_iter().map(|child| child.digest);
+    let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
     let referrers = plan.referrers().filter_map(|referrer| referrer.reference.digest().cloned());
     let (manifests, blobs) = read_back.contents(children.chain(referrers).collect())?;
     Ok(Verified { names: names.len(), manifests, blobs })

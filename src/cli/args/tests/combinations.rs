@@ -1,5 +1,6 @@
 //! The flags that docker does not have: their values, which go together, and what a slip of the finger is answered.
 
+use crate::core::list_edits::AnnotationArg;
 use crate::core::request::PlatformFilter;
 use crate::model::spec::Attestations;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ fn lists_are_csv_and_add_up_and_others_are_taken_as_they_stand() {
     assert_eq!(typed(&pushed.publish.require), ["linux/amd64", "linux/aarch64", "linux/arm"]);
     assert_eq!(pushed.publish.require[1].parsed.to_string(), "linux/arm64");
     let annotated = annotate(&["annotate", "--annotation", "a=b,c=d", "l", "--annotation=e=", "i", "--features=x,y"]);
-    assert_eq!(annotated.entry.annotations, [("a".into(), "b,c=d".into()), ("e".into(), String::new())]);
+    assert_eq!(annotated.entry.annotations, ["a=b,c=d", "e="].map(|typed| AnnotationArg::new(typed).unwrap()));
     assert_eq!(annotated.entry.features, ["x", "y"]);
     let applied = apply(&["apply", "-f", "a,b.yaml", "--file=-"]);
     assert_eq!(applied.file, [PathBuf::from("a,b.yaml"), PathBuf::from("-")]);

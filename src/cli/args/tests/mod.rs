@@ -48,6 +48,7 @@ fn flags_stand_anywhere_until_two_dashes() {
         from_targets: Vec::new(),
         push: false,
         purge: false,
+        list_flags: ListFlags::default(),
         publish: Publish::default(),
         sources: Sources::default(),
         network: network(true),

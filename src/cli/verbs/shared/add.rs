@@ -32,8 +32,8 @@ use crate::reference::Reference;
 pub(crate) fn run(context: &Context, args: &Add) -> Result<(), CommandError> {
     let list = args.list.reference()?;
     let run = run_for_writing(context, args.shared.run.as_deref())?;
-    if let Some((name, _)) = args.entry.annotations.iter().find(|(name, _)| name.starts_with(RESERVED)) {
-        return Err(SharedFailure::Reserved(name.clone()).into());
+    if let Some(own) = args.entry.annotations.iter().find(|own| own.key.starts_with(RESERVED)) {
+        return Err(SharedFailure::Reserved(own.key.clone()).into());
     }
     let client = Client::new(context, &args.network, list.repository())?;
     client.registry.announce(list.repository(), crate::auth::Access::PullPush);

@@ -1,0 +1,185 @@
+//! What a command says of a list beside its images: annotations of the list and of its descriptors, and the subject.
+
+use crate::content::registry::Registry;
+use crate::core::error::CommandError;
+use crate::core::place::Place;
+use crate::core::request::PlatformFilter;
+use crate::core::requirements;
+use crate::core::resolve::fetch::{self, FetchedContent};
+use crate::model::Draft;
+use crate::model::descriptor::Descriptor;
+use crate::reference::Reference;
+
+/// An annotation, and what it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnnotationArg {
+    /// What is annotated. buildx's prefixes of the key name it.
+    pub targets: Vec<AnnotationTarget>,
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+/// What an annotation is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnnotationTarget {
+    /// What the command names: an image, otherwise the list.
+    Named,
+    /// The list.
+    List,
+    /// The descriptors in the list: all of them, or those of a platform.
+    Descriptors(Option<PlatformFilter>),
+}
+
+impl AnnotationArg {
+    /// Reads `[TYPE[PLATFORM]:]KEY=VALUE` with buildx's types, of which several are separated by commas. Without a type
+    /// it is of what the command names. A text before a colon that is no type is a part of the key.
+    ///
+    /// # Errors
+    /// Another form; a type that cannot be set in a list, with the reason.
+    pub fn new(typed: &str) -> Result<AnnotationArg, String> {
+        let (left, value) = typed.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("not KEY=VALUE")?;
+        let (types, key) = split(left);
+        if key.is_empty() {
+            return Err("the key is missing".to_owned());
+        }
+        let targets = types.map(|types| types.split(',').map(target).collect::<Result<_, String>>()).transpose()?;
+        let targets = targets.unwrap_or_else(|| vec![AnnotationTarget::Named]);
+        Ok(AnnotationArg { targets, key: key.to_owned(), value: value.to_owned() })
+    }
+
+    /// Whether a text has one of buildx's prefixes.
+    pub fn has_prefix(typed: &str) -> bool {
+        split(typed.split_once('=').map_or(typed, |(left, _)| left)).0.is_some()
+    }
+
+    /// Whether it is of what the command names.
+    pub(crate) fn is_of_named(&self) -> bool {
+        self.targets.contains(&AnnotationTarget::Named)
+    }
+
+    /// The key and the value.
+    pub(crate) fn pair(&self) -> (String, String) {
+        (self.key.clone(), self.value.clone())
+    }
+}
+
+/// The types before the key, if there are any, and the key.
+fn split(left: &str) -> (Option<&str>, &str) {
+    const TYPES: [&str; 4] = ["index", "manifest", "index-descriptor", "manifest-descriptor"];
+    let is_type = |word: &str| TYPES.contains(&word.split('[').next().unwrap_or_default());
+    match left.split_once(':').filter(|(types, _)| types.split(',').all(is_type)) {
+        Some((types, key)) => (Some(types), key),
+        None => (None, left),
+    }
+}
+
+fn target(word: &str) -> Result<AnnotationTarget, String> {
+    let (kind, platform) = match word.split_once('[') {
+        Some((kind, rest)) => {
+            let platform = rest.strip_suffix(']').ok_or_else(|| format!("{word:?} lacks its closing bracket"))?;
+            (kind, Some(PlatformFilter::any(platform).map_err(|error| error.to_string())?))
+        }
+        None => (word, None),
+    };
+    match (kind, platform) {
+        ("index", None) => Ok(AnnotationTarget::List),
+        ("manifest-descriptor", platform) => Ok(AnnotationTarget::Descriptors(platform)),
+        ("manifest", _) => Err("an image keeps its bytes, so its manifest cannot be annotated; \
+                                manifest-descriptor: annotates it in the list"
+            .to_owned()),
+        ("index-descriptor", _) => {
+            Err("nothing in a registry has a descriptor of the list; index: annotates the list".to_owned())
+        }
+        _ => Err(format!("{kind} has no platform")),
+    }
+}
+
+/// Annotates a list and its descriptors. What is of no image is of the list.
+///
+/// # Errors
+/// A platform that no descriptor has.
+pub(crate) fn annotate(draft: &mut Draft, annotations: &[AnnotationArg]) -> Result<(), CommandError> {
+    for annotation in annotations {
+        for target in &annotation.targets {
+            match target {
+                AnnotationTarget::Named | AnnotationTarget::List => draft.annotations.extend([annotation.pair()]),
+                AnnotationTarget::Descriptors(platform) => descriptors(draft, platform.as_ref(), annotation)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn descriptors(
+    draft: &mut Draft,
+    platform: Option<&PlatformFilter>,
+    annotation: &AnnotationArg,
+) -> Result<(), CommandError> {
+    let own = |descriptor: &Descriptor| requirements::known_platform(descriptor).cloned();
+    let is_meant = |descriptor: &Descriptor| match platform {
+        Some(wanted) => own(descriptor).is_some_and(|own| own.matches(&wanted.parsed)),
+        None => true,
+    };
+    let meant = draft.keyed().iter().filter(|(_, entry)| is_meant(&entry.descriptor));
+    let meant: Vec<_> = meant.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+    if let (Some(wanted), true) = (platform, meant.is_empty()) {
+        return Err(CommandError::NoSuchPlatform {
+            platform: wanted.shown.clone(),
+            sources: draft.reference.to_string(),
+            there: draft.entries().filter_map(|entry| Some(own(&entry.descriptor)?.to_string())).collect(),
+        });
+    }
+    for (key, mut entry) in meant {
+        entry.descriptor.annotations.extend([annotation.pair()]);
+        draft.insert_keyed(key, entry);
+    }
+    Ok(())
+}
+
+/// The descriptor of a subject, which is in the repository of the list. One request.
+///
+/// # Errors
+/// A subject in another repository, and one that the registry does not have.
+pub(crate) fn subject(registry: &Registry, list: &Reference, subject: &Reference) -> Result<Descriptor, CommandError> {
+    if subject.repository() != list.repository() {
+        let (subject, list) = (subject.to_string(), list.repository().to_string());
+        return Err(CommandError::SubjectElsewhere { subject, list });
+    }
+    let (FetchedContent::Image(_, found) | FetchedContent::List(found)) =
+        fetch::manifest(&Place::in_registry(registry, subject))?;
+    Ok(Descriptor::new(&found.media_type, found.digest, found.bytes.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_buildx() {
+        let read = |typed: &str| AnnotationArg::new(typed).map(|read| (read.targets, read.key, read.value));
+        let platform = |typed: &str| AnnotationTarget::Descriptors(Some(PlatformFilter::any(typed).unwrap()));
+        let own = |targets: Vec<AnnotationTarget>, key: &str, value: &str| Ok((targets, key.into(), value.into()));
+        assert_eq!(read("a=b=c"), own(vec![AnnotationTarget::Named], "a", "b=c"));
+        assert_eq!(read("x:a="), own(vec![AnnotationTarget::Named], "x:a", ""));
+        assert_eq!(read("index:a=b"), own(vec![AnnotationTarget::List], "a", "b"));
+        assert_eq!(read("manifest-descriptor:a=b"), own(vec![AnnotationTarget::Descriptors(None)], "a", "b"));
+        let both = vec![AnnotationTarget::List, platform("linux/arm64")];
+        assert_eq!(read("index,manifest-descriptor[linux/arm64]:a=b"), own(both, "a", "b"));
+        for (typed, expected) in [
+            ("a", "not KEY=VALUE"),
+            ("=b", "not KEY=VALUE"),
+            ("index:=b", "the key is missing"),
+            ("manifest:a=b", "an image keeps its bytes, so its manifest cannot be annotated; manifest-descriptor:"),
+            ("manifest[linux/amd64]:a=b", "an image keeps its bytes"),
+            ("index-descriptor:a=b", "nothing in a registry has a descriptor of the list"),
+            ("manifest-descriptor[linux:a=b", "\"manifest-descriptor[linux\" lacks its closing bracket"),
+            ("manifest-descriptor[arm64]:a=b", "\"arm64\" is not OS/ARCH"),
+            ("index[linux/amd64]:a=b", "index has no platform"),
+        ] {
+            let said = read(typed).unwrap_err();
+            assert!(said.starts_with(expected), "{typed}: {said}");
+        }
+    }
+}
