@@ -7,7 +7,6 @@
 //! is killed. Then the same command runs again, as a job does that is run again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -29,6 +28,9 @@ const REPOSITORY: &str = "team/app";
 
 const SYSTEMS: [&str; 8] = ["linux", "freebsd", "netbsd", "openbsd", "darwin", "solaris", "plan9", "dragonfly"];
 const ARCHITECTURES: [&str; 8] = ["amd64", "arm64", "386", "arm", "ppc64le", "s390x", "riscv64", "mips64le"];
+
+/// How many unexpected failures are printed.
+const SHOWN: usize = 5;
 
 /// How often a command is run again that has failed.
 const TRIES: usize = 60;
@@ -157,7 +159,7 @@ struct Round<'a> {
     tag: String,
     /// How often a process sends a request again that failed; by turns.
     retries: &'a [u32],
-    died: &'a AtomicUsize,
+    died: &'a Mutex<Vec<String>>,
 }
 
 impl Round<'_> {
@@ -182,7 +184,9 @@ impl Round<'_> {
                 return output;
             }
             assert!(matches!(output.code, 1 | 3), "{words:?}: {}", output.err());
-            self.died.fetch_add(1, Ordering::Relaxed);
+            let why =
+                output.err().lines().filter(|line| !line.starts_with("waiting")).take(2).collect::<Vec<_>>().join(" ");
+            self.died.lock().unwrap_or_else(PoisonError::into_inner).push(why);
         }
         panic!("{words:?} has failed {TRIES} times");
     }
@@ -259,7 +263,7 @@ fn race(
     retries: &[u32],
     round: impl Fn(usize, &Round<'_>) -> Vec<String>,
 ) {
-    let (begun, died) = (Instant::now(), AtomicUsize::new(0));
+    let (begun, died) = (Instant::now(), Mutex::default());
     let (mut reports, mut wrong) = (0, Vec::new());
     for number in 0..size.rounds {
         let tag = format!("r{number}");
@@ -269,6 +273,7 @@ fn race(
         reports += reported.len();
         wrong.extend(one.wrong(&reported));
     }
+    let died = died.into_inner().unwrap_or_else(PoisonError::into_inner);
     told(&format!(
         "shared drafts, {name}: {} rounds of {} legs and {} publishers in {:.1} s: {reports} reports, {} processes ended \
          early, {} lists wrong",
@@ -276,16 +281,18 @@ fn race(
         size.writers,
         size.publishers,
         begun.elapsed().as_secs_f64(),
-        died.into_inner(),
+        died.len(),
         wrong.len(),
     ));
+    // Where nothing goes wrong on purpose, it is worth knowing what did.
+    died.iter().filter(|_| !name.contains("failing")).take(SHOWN).for_each(|why| told(&format!("  {why}")));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn many_legs_and_publishers_on_a_real_registry() {
     let sample = Size { writers: 12, publishers: 3, rounds: 2 };
-    let size = Size::of(sample, Size { writers: 64, publishers: 8, rounds: 100 });
+    let size = Size::of(sample, Size { writers: 64, publishers: 8, rounds: 30 });
     let Some((real, built)) = real(size.writers) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
@@ -294,7 +301,7 @@ fn many_legs_and_publishers_on_a_real_registry() {
 #[test]
 fn few_legs_and_publishers_on_a_real_registry() {
     let sample = Size { writers: 3, publishers: 2, rounds: 4 };
-    let size = Size::of(sample, Size { writers: 4, publishers: 3, rounds: 2000 });
+    let size = Size::of(sample, Size { writers: 4, publishers: 3, rounds: 1000 });
     let Some((real, built)) = real(size.writers) else { return };
     race("docker-registry", &real, &built, size, &[3], |_, round| round.legs_and_publishers(size.publishers));
 }
@@ -312,7 +319,7 @@ fn troubles() -> Vec<Fault> {
 #[test]
 fn legs_and_publishers_where_much_goes_wrong() {
     let sample = Size { writers: 8, publishers: 3, rounds: 6 };
-    let size = Size::of(sample, Size { writers: 24, publishers: 6, rounds: 400 });
+    let size = Size::of(sample, Size { writers: 24, publishers: 6, rounds: 100 });
     for lag in [0, 2] {
         let registry = Registry::builder().read_lag(lag).start();
         let built = loopback(&registry, size.writers);
@@ -320,7 +327,9 @@ fn legs_and_publishers_where_much_goes_wrong() {
         // Two in three processes do not retry, so that each fault ends one.
         race(&name, &registry, &built, size, &[0, 0, 3], |number, round| {
             let seed = number as u64 + 1;
-            registry.leave_to(Chance::new(seed).one_in(10).among(troubles()));
+            // A publisher sends two requests for each leg: about one in three gets through without a fault.
+            let one_in = 2 * size.writers as u64;
+            registry.leave_to(Chance::new(seed).one_in(one_in).among(troubles()));
             let reported = round.legs_and_publishers(size.publishers);
             registry.clear_faults();
             registry.clear();
@@ -333,7 +342,7 @@ fn legs_and_publishers_where_much_goes_wrong() {
 #[test]
 fn legs_alone_publish_one_list() {
     let sample = Size { writers: 8, publishers: 0, rounds: 6 };
-    let size = Size::of(sample, Size { writers: 24, publishers: 0, rounds: 400 });
+    let size = Size::of(sample, Size { writers: 24, publishers: 0, rounds: 100 });
     for lag in [0, 2] {
         let registry = Registry::builder().read_lag(lag).start();
         let built = loopback(&registry, size.writers);
