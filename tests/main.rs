@@ -168,6 +168,7 @@ mod cases {
 
     mod apply;
     mod args;
+    mod attestation_referrers;
     mod auth;
     mod beyond_docker;
     mod carried_over;

@@ -65,6 +65,8 @@ pub struct SourceFilter {
     pub platforms: Vec<PlatformFilter>,
     /// Whether attestations are kept.
     pub attestations: Attestations,
+    /// Whether the attestation of an image without an index is looked for among its referrers.
+    pub attestation_referrers: bool,
 }
 
 /// Which referrers of the images come along: manifests that name one of them as their subject.

@@ -279,6 +279,12 @@ const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 const ATTESTATION: &str = "attestation-manifest";
 
+/// Marks a descriptor as that of an attestation of this image.
+pub fn mark_attestation(descriptor: &mut Descriptor, image: &Digest) {
+    descriptor.annotations.insert(REFERENCE_TYPE.to_owned(), ATTESTATION.to_owned());
+    descriptor.annotations.insert(REFERENCE_DIGEST.to_owned(), image.to_string());
+}
+
 /// The digest of the manifest that an attestation with this descriptor describes.
 pub fn attested(descriptor: &Descriptor) -> Option<Digest> {
     let annotation = |name| descriptor.annotations.get(name).map(String::as_str);

@@ -65,14 +65,14 @@ pub fn artifact_type(manifest: &[u8]) -> String {
     if own.is_empty() { config } else { own }
 }
 
+/// The artifact type of BuildKit's attestations.
+pub const BUILDKIT_ATTESTATION: &str = "application/vnd.docker.attestation.manifest.v1+json";
+
 /// Whether manifests of this artifact type sign or attest their subject: attestations of BuildKit, in-toto statements,
 /// signatures and bundles of sigstore and of Notary Project.
 pub fn signs_or_attests(artifact_type: &str) -> bool {
-    const WHOLE: [&str; 3] = [
-        "application/vnd.docker.attestation.manifest.v1+json",
-        "application/vnd.cncf.notary.signature",
-        "application/vnd.dsse.envelope.v1+json",
-    ];
+    const WHOLE: [&str; 3] =
+        [BUILDKIT_ATTESTATION, "application/vnd.cncf.notary.signature", "application/vnd.dsse.envelope.v1+json"];
     const STARTS: [&str; 3] =
         ["application/vnd.in-toto", "application/vnd.dev.sigstore.", "application/vnd.dev.cosign."];
     let essence = media_type::essence(artifact_type);

@@ -43,15 +43,19 @@ pub struct Sources {
     /// Only use these platforms of the images
     #[arg(long = "platform", value_name = "strings", value_parser = PlatformFilter::new)]
     pub platforms: Vec<PlatformFilter>,
-    /// Attestations of the images: "keep" or "drop" (default "keep")
-    #[arg(long, value_name = "string", value_enum, default_value_t = Attestations::Keep, hide_default_value = true)]
-    pub attestations: Attestations,
+    /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
+    #[arg(long, value_name = "string", value_enum)]
+    pub attestations: Option<Attestations>,
 }
 
 impl Sources {
     /// The same as a request of `core`.
     pub(crate) fn filter(&self) -> SourceFilter {
-        SourceFilter { platforms: self.platforms.clone(), attestations: self.attestations }
+        SourceFilter {
+            platforms: self.platforms.clone(),
+            attestations: self.attestations.unwrap_or_default(),
+            attestation_referrers: self.attestations == Some(Attestations::Keep),
+        }
     }
 }
 
@@ -69,7 +73,7 @@ pub struct FromFiles {
 /// [`Sources`] for a command whose platforms are named in another way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Kept {
-    /// Attestations of the images: "keep" or "drop" (default "keep")
+    /// Attestations of the images: "drop", or "keep", of an image without an index too (default: those in an index)
     #[arg(long, value_name = "string", value_enum)]
     pub attestations: Option<Attestations>,
 }

@@ -173,6 +173,7 @@ pub struct Remove {
 #[command(
     after_help = examples::COPY,
     mut_arg("timeout", |timeout| timeout.help(TIMEOUT_HELP)),
+    mut_arg("attestations", |flag| flag.help("Attestations of the images: \"keep\" or \"drop\" (default \"keep\")")),
 )]
 pub struct Copy {
     /// The image or index: a reference, or oci-layout://DIR, ocidir://DIR, oci:PATH, oci-archive:PATH,

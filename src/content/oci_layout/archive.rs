@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use flate2::read::MultiGzDecoder;
 
 use crate::content::error::LayoutError;
-use crate::content::oci_layout::files::{OpenFile, regular};
+use crate::content::oci_layout::regular_file::{OpenFile, regular};
 use crate::content::oci_layout::tar_reader::{self, Kept, Members, TarError};
 use crate::sync::{lock, wait};
 

@@ -1,14 +1,14 @@
 //! The files of a layout, in a directory or in an archive. Nothing is unpacked to disk, and what is neither a file nor
 //! a directory is refused.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::content::error::LayoutError;
 use crate::content::oci_layout::archive::Archive;
+use crate::content::oci_layout::regular_file::{OpenFile, regular};
 use crate::digest::Digest;
-use crate::file_kind::{no_follow, no_wait};
 
 /// Where the files are.
 pub(super) enum Files {
@@ -114,18 +114,6 @@ pub(super) fn file_in(root: &Path, name: &str) -> Result<Option<(File, u64)>, La
 fn is_nowhere(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
-
-/// Opens a file to read; `None` for what is no regular file. Does not wait for the writer of a FIFO.
-pub(super) fn regular(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
-    let mut options = OpenOptions::new();
-    let options = options.read(true);
-    let file = if follow { no_wait(options) } else { no_follow(options) }.open(path)?;
-    let metadata = file.metadata()?;
-    Ok(metadata.is_file().then_some((file, metadata.len())))
-}
-
-/// A file that was opened, and its size in bytes.
-pub(super) type OpenFile = (Box<dyn Read + Send>, u64);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub(crate) mod fuzzing;
 mod index;
 mod lock;
 mod referrers;
+mod regular_file;
 mod tar_reader;
 
 use std::io::Read;
@@ -301,7 +302,7 @@ struct LayoutBlob<'a> {
     digest: &'a Digest,
     length: Option<u64>,
     /// The file, and the position in it.
-    stream: Option<files::OpenFile>,
+    stream: Option<regular_file::OpenFile>,
     failure: Option<LayoutError>,
 }
 

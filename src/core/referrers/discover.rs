@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::error::CommandError;
 use crate::core::referrers::search::{REFERRERS_MAX, ReferrerSearch};
 use crate::core::request::ReferrersPolicy;
-use crate::core::resolve::limits::ResolvedSize;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -22,8 +22,9 @@ use crate::sync::lock;
 
 /// How deep referrers of referrers are followed.
 pub(crate) const DEPTH_MAX: usize = 4;
-/// How many referrers a search takes in all.
+/// How many referrers a search takes in all, and how many bytes of their manifests.
 pub(crate) const TOTAL_MAX: usize = 10_000;
+const BYTES_MAX: u64 = 96 << 20;
 
 /// A manifest that refers to another one, with its bytes as they were served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +139,18 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
         Ok(found)
     }
 
+    /// What refers to these manifests themselves, without cosign's tags and without what refers to that.
+    ///
+    /// # Errors
+    /// As [`Discovery::find`].
+    pub(crate) fn direct(&self, subjects: &[Subject<S::Place>]) -> Result<Vec<FoundReferrer<S::Place>>, CommandError> {
+        let listed = self.listed(subjects, false)?;
+        let listed = listed.into_iter().filter(|listed| self.may_be_wanted(listed)).collect();
+        let mut found = Vec::new();
+        self.fetched(listed, &mut BTreeSet::new(), &mut found, &mut Total::default())?;
+        Ok(found)
+    }
+
     /// What refers to these manifests.
     fn listed(
         &self,
@@ -242,7 +255,7 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
         let fetch = |subject: &Subject<S::Place>| {
             let fetched = self.fetch(subject)?;
             let bytes = fetched.as_ref().map(|fetched| fetched.bytes.as_slice()).unwrap_or_default();
-            total.size.check_bytes(&subject.digest, bytes, 1)?;
+            total.take(&subject.digest, bytes)?;
             Ok(fetched)
         };
         let fetched = tasks::in_order(self.jobs, &order, fetch).map_err(CommandError::of)?;
@@ -284,7 +297,7 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
                 let Some(manifest) = self.fetch(&child)? else {
                     return Err(refused(&format!("{} is not there", child.digest)));
                 };
-                total.size.check_bytes(&child.digest, &manifest.bytes, 1)?;
+                total.take(&child.digest, &manifest.bytes)?;
                 let child = FoundReferrer::new(place.clone(), manifest, referrer.digest.clone());
                 if child.is_index() {
                     return Err(refused("it has an index in an index"));
@@ -311,7 +324,7 @@ impl<'a, S: ReferrerSearch> Discovery<'a, S> {
 #[derive(Default)]
 struct Total {
     referrers: usize,
-    size: ResolvedSize,
+    bytes: AtomicU64,
 }
 
 impl Total {
@@ -321,6 +334,16 @@ impl Total {
             return Ok(());
         }
         let why = format!("there are more than {TOTAL_MAX} in all");
+        Err(CommandError::Referrers { subject: subject.to_string(), why })
+    }
+
+    /// Counts a manifest that is kept.
+    fn take(&self, subject: &Digest, bytes: &[u8]) -> Result<(), CommandError> {
+        let more = bytes.len() as u64;
+        if self.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= BYTES_MAX {
+            return Ok(());
+        }
+        let why = format!("they have more than {BYTES_MAX} bytes in all");
         Err(CommandError::Referrers { subject: subject.to_string(), why })
     }
 }

@@ -61,12 +61,12 @@ impl SpecSources {
     pub(crate) fn of(specs: &[Spec]) -> SpecSources {
         let mut wanted = SpecSources::default();
         for (spec, entry) in specs.iter().flat_map(|spec| spec.manifests.iter().map(move |entry| (spec, entry))) {
-            wanted.add(entry, attestations(spec));
+            wanted.add(entry, attestations(spec), spec.attestations == Some(Attestations::Keep));
         }
         wanted
     }
 
-    fn add(&mut self, entry: &SpecEntry, attestations: Attestations) {
+    fn add(&mut self, entry: &SpecEntry, attestations: Attestations, attestation_referrers: bool) {
         let pick = pick(entry);
         let place = *self.places.entry(entry.image.clone()).or_insert(self.images.len());
         if let Some(known) = self.sources.get_mut(place) {
@@ -77,10 +77,12 @@ impl SpecSources {
             if attestations == Attestations::Keep {
                 known.attestations = attestations;
             }
+            known.attestation_referrers |= attestation_referrers;
             return;
         }
         self.images.push(Ok(entry.image.clone()));
-        self.sources.push(SourceFilter { platforms: pick.into_iter().collect(), attestations });
+        let platforms = pick.into_iter().collect();
+        self.sources.push(SourceFilter { platforms, attestations, attestation_referrers });
     }
 
     /// Resolves all sources in parallel.

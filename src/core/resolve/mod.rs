@@ -2,6 +2,7 @@
 
 pub mod amend;
 pub mod assemble;
+mod attestations;
 pub mod carried;
 pub mod fetch;
 pub mod limits;

@@ -10,6 +10,7 @@ use crate::content::registry::{Expected, FetchedManifest};
 use crate::core::error::CommandError;
 use crate::core::place::{ContentAccess, Place};
 use crate::core::request::{ImageName, SourceFilter};
+use crate::core::resolve::attestations;
 use crate::core::resolve::carried;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
@@ -132,6 +133,13 @@ impl<'r> Resolver<'r> {
         });
         let mut sources = found.map_err(CommandError::of)?;
         sources.truncate(requests.len());
+        let images = sources.iter_mut().zip(requests).filter_map(|(source, request)| {
+            let is_wanted = request.wanted.attestation_referrers;
+            let (source, place) = source.as_mut().filter(|(source, _)| is_wanted && source.index.is_none())?;
+            Some((source, &*place))
+        });
+        let mut images: Vec<(&mut ResolvedSource, &Place<'_>)> = images.collect();
+        attestations::add(self.access.registry, &mut images)?;
         let (mut children, mut size) = (Vec::new(), ResolvedSize::default());
         for (place, (source, request)) in sources.iter().zip(requests).enumerate() {
             if let Some((source @ ResolvedSource { index: Some(index), .. }, _)) = source {

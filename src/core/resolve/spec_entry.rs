@@ -31,7 +31,8 @@ pub(super) fn has_attestations(source: &ResolvedSource) -> bool {
 pub(super) fn taken(entry: &SpecEntry, source: &ResolvedSource, keeps: bool) -> Result<Vec<Entry>, CommandError> {
     let parents = source.parents();
     if source.index.is_none() {
-        let own = source.entries.iter().map(|own| described(own, entry));
+        let describe = |own: &Entry| if own.attests().is_some() { own.clone() } else { described(own, entry) };
+        let own = source.entries.iter().map(describe);
         return Ok(own.filter(|own| keeps || own.attests().is_none()).collect());
     }
     let pick = pick(entry);

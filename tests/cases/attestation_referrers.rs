@@ -1,0 +1,128 @@
+//! `--attestations keep`: BuildKit's attestation of an image without an index refers to it, and is put into the new
+//! index.
+
+use serde_json::{Value, json};
+use testkit::image::fixtures::buildx_image;
+use testkit::image::{Image, Index};
+use testkit::loopback::Registry;
+use testkit::sandbox::{Output, Sandbox};
+
+use super::OURS;
+
+const ATTESTATION: &str = "application/vnd.docker.attestation.manifest.v1+json";
+
+struct Fixture {
+    /// Where the images are, two of which have an attestation.
+    from: Registry,
+    to: Registry,
+    sandbox: Sandbox,
+    images: [Image; 2],
+    attestation: Image,
+}
+
+impl Fixture {
+    fn new(from: Registry) -> Fixture {
+        let images = ["linux/amd64", "linux/arm64"].map(buildx_image);
+        let attestation = |subject: &Image, kind: &str| {
+            let notes = [("in-toto.io/predicate-type", "https://slsa.dev/provenance/v1")];
+            let builder = Image::oci().config_raw("{}").config_media_type("application/vnd.oci.empty.v1+json");
+            let layer = format!("{kind} of {}", subject.digest());
+            let builder = builder.layer_annotated("application/vnd.in-toto+json", layer, &notes);
+            builder.artifact_type(kind).annotation("own", "kept").subject(subject).build()
+        };
+        let (own, sbom) = (attestation(&images[0], ATTESTATION), attestation(&images[0], "application/spdx+json"));
+        for (tag, image) in ["amd64", "arm64"].iter().zip(&images) {
+            from.put_image("src", tag, image);
+        }
+        for referrer in [&sbom, &own] {
+            from.put_image("src", &referrer.digest(), referrer);
+        }
+        let list = Index::oci().image(&sbom).image(&own).build();
+        from.put_index("src", &images[0].digest().replace(':', "-"), &list);
+        from.clear();
+        Fixture { from, to: Registry::start(), sandbox: Sandbox::new(), images, attestation: own }
+    }
+
+    /// `%x` is x in the registry of the images, `@x` in the other one.
+    fn run(&self, line: &str) -> Output {
+        self.from.clear();
+        let word = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
+            (Some(rest), _) => self.to.name(rest),
+            (_, Some(rest)) => self.from.name(rest),
+            _ => word.to_owned(),
+        };
+        let output = self.sandbox.command(OURS).args(line.split(' ').map(word)).run();
+        assert_eq!(output.code, 0, "{line}: {}", output.err());
+        output
+    }
+
+    /// How often the registry of the images was asked for something of this name.
+    fn asked(&self, part: &str) -> usize {
+        self.from.requests().iter().filter(|request| request.path.contains(part)).count()
+    }
+
+    /// The descriptors of the published list.
+    fn published(&self, tag: &str) -> Vec<Value> {
+        let (_, bytes) = self.to.manifest("app", tag).expect("the list");
+        let list: Value = serde_json::from_slice(&bytes).expect("JSON");
+        list["manifests"].as_array().expect("manifests").clone()
+    }
+
+    /// The attestation is listed as BuildKit lists it, behind its image, and is there with its blobs.
+    #[track_caller]
+    fn assert_attested(&self, tag: &str) {
+        let published = self.published(tag);
+        assert_eq!(published.len(), 3, "{published:#?}");
+        let listed = published.iter().find(|own| own["digest"] == self.attestation.digest()).expect("the attestation");
+        assert_eq!(listed["platform"], json!({"os": "unknown", "architecture": "unknown"}));
+        let marks = json!({
+            "own": "kept",
+            "vnd.docker.reference.digest": self.images[0].digest(),
+            "vnd.docker.reference.type": "attestation-manifest",
+        });
+        assert_eq!(listed["annotations"], marks);
+        let (_, bytes) = self.to.manifest("app", &self.attestation.digest()).expect("the attestation");
+        assert_eq!(bytes, self.attestation.manifest);
+        for blob in self.attestation.blobs() {
+            assert!(self.to.has_blob("app", &testkit::image::sha256(blob)));
+        }
+    }
+}
+
+#[test]
+fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
+    for has_api in [true, false] {
+        let from = if has_api { Registry::start() } else { Registry::builder().without_referrers().start() };
+        let fixture = Fixture::new(from);
+        fixture.run("create --attestations keep @app:1 %src:amd64 %src:arm64");
+        // The API is asked for each image, or once for all and then each referrers tag; cosign's tags are not.
+        let expected = if has_api { (2, 0) } else { (1, 2) };
+        assert_eq!((fixture.asked("/referrers/"), fixture.asked("/manifests/sha256-")), expected);
+        fixture.run("push @app:1");
+        fixture.assert_attested("1");
+        fixture.run("create --push --attestations keep @app:2 %src:amd64 %src:arm64");
+        fixture.assert_attested("2");
+        fixture.run("create @app:3 %src:arm64");
+        fixture.run("add --attestations keep @app:3 %src:amd64");
+        fixture.run("push @app:3");
+        fixture.assert_attested("3");
+        let spec = |name: &str| {
+            let [amd, arm] = ["amd64", "arm64"].map(|tag| fixture.from.name(&format!("src:{tag}")));
+            format!("image: {}\nmanifests: [{{image: {amd}}}, {{image: {arm}}}]\n", fixture.to.name(name))
+        };
+        fixture.sandbox.write("list.yaml", format!("{}attestations: keep\n", spec("app:4")));
+        fixture.run("apply -f list.yaml");
+        fixture.assert_attested("4");
+        // Without the word, images cost what they cost, and lists have what their indexes list.
+        fixture.run("create --push @app:5 %src:amd64 %src:arm64");
+        assert_eq!((fixture.published("5").len(), fixture.asked("referrers")), (2, 0));
+        fixture.sandbox.write("list.yaml", spec("app:6"));
+        fixture.run("apply -f list.yaml");
+        assert_eq!((fixture.published("6").len(), fixture.asked("sha256-")), (2, 0));
+        // It goes with its image.
+        fixture.run("create --attestations keep @app:7 %src:amd64 %src:arm64");
+        fixture.run("remove @app:7 linux/amd64");
+        fixture.run("push @app:7");
+        assert_eq!(fixture.published("7").len(), 1);
+    }
+}
