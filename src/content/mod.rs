@@ -5,6 +5,7 @@
 
 mod access;
 mod error;
+pub mod file_blob;
 pub mod oci_layout;
 pub mod registry;
 mod repository;

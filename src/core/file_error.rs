@@ -28,6 +28,22 @@ pub enum FileError {
         /// Its kind.
         found: FileKind,
     },
+    /// A link, a device or the like as a file of an artifact.
+    #[error("{} is {found}: an artifact is made of files", shown(path))]
+    NoArtifact {
+        /// The file that was named.
+        path: PathBuf,
+        /// Its kind.
+        found: FileKind,
+    },
+    /// Two files of an artifact with one name.
+    #[error("{} would be the second file named {}", shown(path), sanitize::word(title))]
+    SameTitle {
+        /// The second file.
+        path: PathBuf,
+        /// Its name in the artifact.
+        title: String,
+    },
     /// A file that is larger than the maximum.
     #[error("{} has more than {most} bytes", shown(path))]
     TooLarge {
@@ -122,6 +138,8 @@ impl FileError {
         let of = |kind| FileFault { kind, reference: None, path: None, exchange: None };
         match self {
             FileError::Refused { path, .. }
+            | FileError::NoArtifact { path, .. }
+            | FileError::SameTitle { path, .. }
             | FileError::NoFile { path, .. }
             | FileError::TooLarge { path, .. }
             | FileError::TooMany { path, .. }

@@ -1,5 +1,6 @@
 //! What a user wants done: no argv, no terminal, no environment.
 
+pub(crate) mod artifact;
 pub(crate) mod build_outputs;
 pub mod copy;
 pub mod description;

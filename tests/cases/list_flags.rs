@@ -104,6 +104,59 @@ fn a_list_refers_to_its_subject() {
 }
 
 #[test]
+fn files_become_an_artifact_of_the_list() {
+    let fixture = Fixture::new();
+    let files = [("a.txt", "first"), ("b.txt", "second"), ("empty", "")];
+    let paths = files.map(|(name, bytes)| fixture.sandbox.write(name, bytes).display().to_string());
+    let _ = fixture.run(&["create", "@app:1", "@app:amd64"]).success();
+    let kind = "application/vnd.example.notes";
+    let add = |more: &[&str]| fixture.run(&[&["add", "--artifact-type", kind, "@app:1"], more].concat());
+    let titled = ["--artifact", &paths[0], "--artifact", &paths[1], "--artifact-title", "A", "--artifact", &paths[2]];
+    let told = add(&titled).success().out();
+    assert!(told.starts_with("Added ") && told.lines().count() == 1, "{told}");
+    let _ = fixture.run(&["push", "--type=oci", "--purge", "--verify", "@app:1"]).success();
+    let list = fixture.served("1");
+    let entry = &list["manifests"][1];
+    assert_eq!((&entry["artifactType"], &entry["platform"]), (&json!(kind), &Value::Null), "{list}");
+    let artifact = fixture.served(entry["digest"].as_str().expect("a digest"));
+    let layer = |title: &str, bytes: &str| {
+        json!({
+            "mediaType": "application/octet-stream", "digest": testkit::image::sha256(bytes.as_bytes()),
+            "size": bytes.len(), "annotations": { "org.opencontainers.image.title": title },
+        })
+    };
+    assert_eq!(artifact["layers"], json!([layer("A", "first"), layer("b.txt", "second"), layer("empty", "")]));
+    assert_eq!(artifact["config"]["mediaType"], json!("application/vnd.oci.empty.v1+json"));
+    assert_eq!((&artifact["artifactType"], &artifact["config"]["size"]), (&json!(kind), &json!(2)));
+    // A published list, an own type, a platform.
+    let flags =
+        ["--push", "--artifact", &paths[0], "--artifact-media-type", "text/plain", "--os=linux", "--arch=arm64"];
+    let _ = add(&flags).success();
+    let list = fixture.served("1");
+    let added =
+        list["manifests"].as_array().expect("a list").iter().find(|own| own["platform"]["architecture"] == "arm64");
+    let artifact = fixture.served(added.and_then(|own| own["digest"].as_str()).expect("an artifact"));
+    assert_eq!(artifact["layers"][0]["mediaType"], json!("text/plain"));
+    let _ = fixture.run(&["create", "@app:1", "@app:amd64"]).success();
+    let before = fixture.registry.manifest("app", "1");
+    for (more, expected) in [
+        (&["--artifact", "/dev/null"][..], "/dev/null is a device: an artifact is made of files"),
+        (&["--artifact", "/nowhere/x"], "cannot read /nowhere/x"),
+        (&["--artifact", &paths[0], "--artifact", &paths[0]], "would be the second file named a.txt"),
+        (
+            &["--artifact-title=x", "--artifact-title=y", "--artifact", &paths[0]],
+            "missing argument: --artifact-title needs --artifact",
+        ),
+        (&["--push", "--dry-run", "--artifact", &paths[0]], "conflicting flags: --artifact and --dry-run"),
+    ] {
+        let refused = add(more);
+        assert!(refused.code != 0 && refused.err().contains(expected), "{more:?}: {}", refused.err());
+    }
+    assert_eq!(fixture.registry.manifest("app", "1"), before);
+    fixture.refused(&["add", "--artifact", &paths[0], "@app:1"], "--artifact needs --artifact-type");
+}
+
+#[test]
 fn one_image_stays_one_image() {
     let fixture = Fixture::new();
     for source in ["@app:arm64", "@other:arm64"] {

@@ -45,6 +45,7 @@ pub(super) const ADD: &str = "\
 {name} add --os windows --os-version 10.0.20348.1 --os-features win32k registry.example.com/app:1 app:1-windows
 {name} add --features sse4 --annotation org.example.tier=base --unset-annotation org.example.old app:1 app:1-amd64
 {name} add --artifact-type application/vnd.example.chart registry.example.com/app:1 registry.example.com/chart:1
+{name} add --artifact notes.txt --artifact-title NOTES --artifact-media-type text/plain --artifact-type text/plain app:1
 {name} add --force --os templeos --arch holyc registry.example.com/app:1 registry.example.com/app:1-temple
 {name} add --from digest.txt --repository registry.example.com/build --require linux/amd64 registry.example.com/app:1
 {name} add --from bake.json --target web registry.example.com/app:1

@@ -37,6 +37,8 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("file", "platforms"),
     ("file", "template"),
     ("file", "target"),
+    ("artifact", "shared"),
+    ("artifact", "dry-run"),
     ("subject", "unset-subject"),
     ("empty", "amend"),
     ("empty", "from"),
@@ -66,13 +68,16 @@ const TOGETHER: &[(&str, &str)] = &[
     ("platforms", "target"),
     ("repository", "from"),
     ("from-target", "from"),
+    ("artifact", "artifact-type"),
+    ("artifact-title", "artifact"),
+    ("artifact-media-type", "artifact"),
 ];
 
 /// Words that a command needs unless one of these flags is given.
 const UNLESS: &[(&str, &str, &[&str])] = &[
     ("annotate", "image", &["annotation", "unset-annotation", "artifact-type", "subject", "unset-subject"]),
     ("create", "images", &["from", "empty"]),
-    ("add", "images", &["from"]),
+    ("add", "images", &["from", "artifact"]),
     ("rm", "lists", &["all"]),
 ];
 
@@ -226,6 +231,9 @@ fn of_verb(verb: &Command, scanned: &Scanned) -> Result<(), FlagError> {
         return conflict(spelt("shared"), list.clone());
     }
     match verb.get_name() {
+        "add" if scanned.values("artifact-title").len() > scanned.values("artifact").len() => {
+            needs("artifact-title", "artifact")
+        }
         "add" if is_on("purge") && !is_on("if-complete") => needs("purge", "if-complete"),
         "add" if is_on("shared") && !is_on("if-complete") && first(PUBLISHING).is_some() => {
             needs(first(PUBLISHING).unwrap_or_default(), "if-complete")

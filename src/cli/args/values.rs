@@ -207,6 +207,11 @@ pub(super) fn artifact_type(typed: &str) -> Result<String, &'static str> {
     if is_one { Ok(typed.to_owned()) } else { Err("not a media type like application/vnd.example.app") }
 }
 
+/// Reads a media type (RFC 6838).
+pub(super) fn media_type(typed: &str) -> Result<String, &'static str> {
+    if typed.is_empty() { Err("must not be empty") } else { artifact_type(typed) }
+}
+
 /// A repository, without a tag and without a digest.
 pub(super) fn repository(typed: &str) -> Result<Repository, String> {
     let reference = Reference::parse(typed).map_err(|error| error.to_string())?;

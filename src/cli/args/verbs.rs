@@ -85,6 +85,15 @@ pub struct Add {
     /// Targets (bake), names or ids in files of --from whose images are wanted
     #[arg(long = "target", value_name = "stringArray", value_parser = values::word)]
     pub from_targets: Vec<String>,
+    /// Pack this file as an artifact (OCI, --artifact-type) in the list's repository, and add it
+    #[arg(long = "artifact", value_name = "stringArray", value_parser = values::path)]
+    pub artifacts: Vec<PathBuf>,
+    /// Name of the file in the artifact, one for each --artifact (default: its own)
+    #[arg(long = "artifact-title", value_name = "stringArray", value_parser = values::word)]
+    pub artifact_titles: Vec<String>,
+    /// Media type of the files in the artifact (default "application/octet-stream")
+    #[arg(long, value_name = "string", value_parser = values::media_type)]
+    pub artifact_media_type: Option<String>,
     /// Publish the list in the same step, without a draft: changes the published list
     #[arg(long)]
     pub push: bool,

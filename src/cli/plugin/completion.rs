@@ -131,8 +131,20 @@ fn values(flag: &str, partial: &Partial, lists: &Lists<'_>) -> Candidates {
         "arch" => platform::known_architectures(partial.value("os")),
         "variant" => platform::known_variants(partial.value("arch")),
         "os-features" => vec!["win32k"],
-        "os-version" | "features" | "tag" | "template" | "annotation" | "unset-annotation" | "artifact-type"
-        | "username" | "jobs" | "retries" | "timeout" | "older-than" => Vec::new(),
+        "os-version"
+        | "features"
+        | "tag"
+        | "template"
+        | "annotation"
+        | "unset-annotation"
+        | "artifact-type"
+        | "artifact-title"
+        | "artifact-media-type"
+        | "username"
+        | "jobs"
+        | "retries"
+        | "timeout"
+        | "older-than" => Vec::new(),
         _ => return (Vec::new(), Directive::Default),
     };
     (starting_with(&partial.typed, known), Directive::NoFileComp)

@@ -1,13 +1,17 @@
 //! `add`: adds images to an existing draft and describes them as the flags say.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
+use crate::auth::Access;
 use crate::cli::args::{Add, LocationArg, Publish};
 use crate::cli::build_files;
 use crate::cli::context::Context;
 use crate::cli::verbs::annotate::{self, describe};
 use crate::cli::verbs::create::{refuse_layouts, tell};
 use crate::cli::verbs::one_step;
+use crate::cli::verbs::publish::Reporter;
+use crate::core::artifact::{Artifact, ArtifactFile};
 use crate::core::build_outputs::BuildOutputs;
 use crate::core::error::CommandError;
 use crate::core::error_parts::SpecOrigin;
@@ -76,6 +80,8 @@ struct Addition {
     previous: PreviousEntries,
     /// Entries of the draft that were named and not requested.
     known: BTreeSet<Reference>,
+    /// The artifact of the files, which the repository has.
+    artifact: Option<Entry>,
 }
 
 /// What an addition changes.
@@ -94,6 +100,11 @@ impl Addition {
         (args, from): (&Add, &BuildOutputs),
         before: &Draft,
     ) -> Result<Addition, CommandError> {
+        let packed = packed(context, args)?;
+        if packed.is_some() {
+            // One token is for the images and the artifact.
+            access.registry.announce(before.reference.repository(), Access::PullPush);
+        }
         let typed: Vec<ImageName> = args.images.iter().map(|word| context.image(word)).collect();
         let names: Vec<ImageName> = typed.iter().cloned().chain(from.names()).collect();
         let filter = args.sources.filter();
@@ -112,7 +123,10 @@ impl Addition {
         let previous = PreviousEntries::resolve(access.registry, before, &found)?;
         let known = reused.iter().flat_map(|reused| &reused.entries).filter(|entry| is_meant(&filter, entry));
         let known = known.map(|entry| entry.reference.clone()).collect();
-        Ok(Addition { filter, sources: found, previous, known })
+        let reporter = Reporter { context, is_quiet: args.publish.quiet };
+        let send = |packed: Artifact| packed.push(access.registry, before.reference.repository(), &reporter);
+        let artifact = packed.map(send).transpose()?;
+        Ok(Addition { filter, sources: found, previous, known, artifact })
     }
 
     fn apply(&self, draft: &mut Draft, args: &Add) -> Result<Added, CommandError> {
@@ -122,11 +136,30 @@ impl Addition {
             let images = source.entries.iter().filter(|entry| is_meant(&self.filter, entry));
             named.extend(images.flat_map(|image| amend::holders(draft, image)));
         }
+        if let Some(artifact) = &self.artifact {
+            named.insert(artifact.reference.clone());
+            draft.insert(artifact.clone());
+        }
         let notes = set(draft, &named, args)?;
         let (Publish { require, exact, strict, .. }, made) = (&args.publish, SpecOrigin::Images);
         requirements::check(draft, &Requirements { require, exact: *exact, strict: *strict, made })?;
         Ok(Added { moves, notes, lines: added(&before, draft) })
     }
+}
+
+/// The files of `--artifact`, read and not sent.
+fn packed(context: &Context, args: &Add) -> Result<Option<Artifact>, CommandError> {
+    let Some(artifact_type) = args.entry.artifact_type.as_ref().filter(|_| !args.artifacts.is_empty()) else {
+        return Ok(None);
+    };
+    let own = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let file = |(place, path): (usize, &PathBuf)| ArtifactFile {
+        path: context.env.typed(path).to_owned(),
+        title: args.artifact_titles.get(place).cloned().unwrap_or_else(|| own(path)),
+    };
+    let files: Vec<ArtifactFile> = args.artifacts.iter().enumerate().map(file).collect();
+    let file_type = args.artifact_media_type.as_deref().unwrap_or("application/octet-stream");
+    Artifact::pack(&files, artifact_type, file_type).map(Some)
 }
 
 /// Whether the flags apply to an entry: not to an attestation, and not to an image that the filter left out.

@@ -20,7 +20,8 @@ pub(super) fn hint(error: &FileError) -> Option<String> {
         FileError::Stale { .. } => "the image was never pushed there, or is deleted; --repository names another place",
         FileError::NoTargets(_) => "leave --target out: each file names its images alone",
         FileError::Content { source, .. } => return content(source).map(ToOwned::to_owned),
-        FileError::TooLarge { .. } | FileError::TooMany { .. } => return None,
+        FileError::SameTitle { .. } => "give the files other names with --artifact-title, one for each --artifact",
+        FileError::NoArtifact { .. } | FileError::TooLarge { .. } | FileError::TooMany { .. } => return None,
     };
     Some(hint.to_owned())
 }

@@ -1,0 +1,145 @@
+//! A file of the user's as a blob: hashed when it is opened, and again when it is sent.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::content::registry::BlobReader;
+use crate::digest::{Digest, Hasher};
+use crate::file_kind::{FileKind, no_follow};
+use crate::net::{RegistryError, RegistryErrorKind};
+use crate::sanitize::io_error;
+
+/// A file whose digest and size are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileBlob {
+    path: PathBuf,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Why a file is no blob.
+#[derive(Debug)]
+pub enum FileBlobError {
+    /// The operating system refuses.
+    Io(io::Error),
+    /// It is no regular file.
+    Kind(FileKind),
+    /// It is larger than the maximum.
+    TooLarge,
+}
+
+impl FileBlob {
+    /// Reads a regular file of at most `most` bytes. Follows no link, and waits for nobody.
+    ///
+    /// # Errors
+    /// What is no regular file, is larger, or cannot be read.
+    pub fn hash(path: &Path, most: u64) -> Result<FileBlob, FileBlobError> {
+        let found = FileKind::of(path.symlink_metadata().map_err(FileBlobError::Io)?.file_type());
+        if found != FileKind::File {
+            return Err(FileBlobError::Kind(found));
+        }
+        let mut file = open(path).map_err(FileBlobError::Io)?.take(most.saturating_add(1));
+        let (mut hasher, mut size, mut buffer) = (Hasher::for_digest(&Digest::of(b"")), 0u64, vec![0; 64 << 10]);
+        loop {
+            let count = file.read(&mut buffer).map_err(FileBlobError::Io)?;
+            let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else { break };
+            hasher.update(read);
+            size = size.saturating_add(read.len() as u64);
+        }
+        if size > most {
+            return Err(FileBlobError::TooLarge);
+        }
+        Ok(FileBlob { path: path.to_owned(), digest: hasher.finish(), size })
+    }
+
+    /// A reader for an upload, which compares the bytes with the digest.
+    pub fn reader(&self) -> impl BlobReader + '_ {
+        FileReader { blob: self, file: None }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = no_follow(OpenOptions::new().read(true)).open(path)?;
+    // It may have become another file since its kind was looked at.
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
+
+struct FileReader<'a> {
+    blob: &'a FileBlob,
+    /// The file, and the position in it.
+    file: Option<(File, u64)>,
+}
+
+impl FileReader<'_> {
+    fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let (file, own) = match &mut self.file {
+            Some(open) => open,
+            None => self.file.insert((open(&self.blob.path)?, 0)),
+        };
+        if *own != at {
+            *own = file.seek(SeekFrom::Start(at))?;
+        }
+        let count = file.read(buffer)?;
+        *own = own.saturating_add(count as u64);
+        Ok(count)
+    }
+
+    fn failed(&self, why: &str) -> RegistryError {
+        let detail = format!("{}: {why}", self.blob.path.display());
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), detail)
+    }
+}
+
+impl BlobReader for FileReader<'_> {
+    fn length(&self) -> Option<u64> {
+        Some(self.blob.size)
+    }
+
+    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        self.read_at(at, buffer).map_err(|error| self.failed(&io_error(&error)))
+    }
+
+    fn wrong(&mut self, _: String) -> RegistryError {
+        self.failed("the file was changed while it was being sent")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_a_regular_file_within_the_bound_is_a_blob() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        std::fs::write(path("file"), "abc").unwrap();
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), fifo, mode, 0).unwrap();
+        let blob = FileBlob::hash(&path("file"), 3).unwrap();
+        assert_eq!((blob.digest.clone(), blob.size), (Digest::of(b"abc"), 3));
+        assert!(matches!(FileBlob::hash(&path("file"), 2), Err(FileBlobError::TooLarge)));
+        for (name, kind) in [("link", FileKind::Symlink), ("fifo", FileKind::Fifo), (".", FileKind::Folder)] {
+            assert!(
+                matches!(FileBlob::hash(&path(name), 9), Err(FileBlobError::Kind(found)) if found == kind),
+                "{name}"
+            );
+        }
+        assert!(matches!(FileBlob::hash(&path("none"), 9), Err(FileBlobError::Io(_))));
+        let (mut reader, mut buffer) = (blob.reader(), [0; 2]);
+        assert_eq!((reader.read(1, &mut buffer).unwrap(), &buffer), (2, b"bc"));
+        assert_eq!((reader.read(0, &mut buffer).unwrap(), &buffer), (2, b"ab"));
+        assert_eq!(reader.read(3, &mut buffer).unwrap(), 0);
+    }
+}

@@ -1,0 +1,138 @@
+//! Packs files as an OCI artifact (image-spec, "Guidelines for Artifact Usage"): an empty configuration and a layer for
+//! each file. It is pushed by its digest into the repository of the list that names it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::content::file_blob::{FileBlob, FileBlobError};
+use crate::content::registry::{Blob, BlobCopy, ManifestName, Registry};
+use crate::core::error::CommandError;
+use crate::core::file_error::FileError;
+use crate::core::push::reporter::PushReporter;
+use crate::digest::Digest;
+use crate::model::manifest::Schema;
+use crate::model::{Entry, media_type};
+use crate::net::tasks;
+use crate::reference::{Reference, Repository};
+
+/// The largest file, in bytes.
+const FILE_MAX: u64 = 4 << 30;
+/// The most files.
+const FILES_MAX: usize = 1_000;
+/// The annotation that names a file.
+const TITLE: &str = "org.opencontainers.image.title";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+const EMPTY: &[u8] = b"{}";
+
+/// A file to pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArtifactFile {
+    pub(crate) path: PathBuf,
+    /// Its name in the artifact.
+    pub(crate) title: String,
+}
+
+/// An artifact that is not pushed yet.
+#[derive(Debug)]
+pub(crate) struct Artifact {
+    blobs: Vec<FileBlob>,
+    artifact_type: String,
+    bytes: Vec<u8>,
+}
+
+impl Artifact {
+    /// Reads the files. Sends nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be used, and two files of one name.
+    pub(crate) fn pack(files: &[ArtifactFile], artifact_type: &str, file_type: &str) -> Result<Artifact, CommandError> {
+        let mut titles = BTreeSet::new();
+        if let Some(same) = files.iter().find(|file| !titles.insert(&file.title)) {
+            return Err(FileError::SameTitle { path: same.path.clone(), title: same.title.clone() }.into());
+        }
+        if let Some(first) = files.get(FILES_MAX) {
+            return Err(FileError::TooMany { path: first.path.clone(), most: FILES_MAX }.into());
+        }
+        let blobs: Vec<FileBlob> = files.iter().map(|file| hashed(&file.path)).collect::<Result<_, _>>()?;
+        let layer = |(file, blob): (&ArtifactFile, &FileBlob)| {
+            json!({
+                "mediaType": file_type, "digest": blob.digest.as_str(), "size": blob.size,
+                "annotations": { TITLE: file.title },
+            })
+        };
+        let layers: Vec<_> = files.iter().zip(&blobs).map(layer).collect();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": media_type::OCI_MANIFEST,
+            "artifactType": artifact_type,
+            "config": { "mediaType": EMPTY_TYPE, "digest": Digest::of(EMPTY).as_str(), "size": EMPTY.len() },
+            "layers": layers,
+        });
+        Ok(Artifact { blobs, artifact_type: artifact_type.to_owned(), bytes: manifest.to_string().into_bytes() })
+    }
+
+    /// Sends the files that the repository does not have, then the manifest. Returns the entry of a list for it.
+    ///
+    /// # Errors
+    /// Errors of the registry, and a file that has changed since it was read.
+    pub(crate) fn push(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        reporter: &dyn PushReporter,
+    ) -> Result<Entry, CommandError> {
+        let mut seen = BTreeSet::new();
+        let blobs: Vec<&FileBlob> = self.blobs.iter().filter(|blob| seen.insert(&blob.digest)).collect();
+        let transfers = reporter.transfers();
+        transfers.total(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)), blobs.len());
+        let send = |blob: &&FileBlob| {
+            let bar = transfers.blob(&blob.digest, Some(blob.size), &repository.to_string());
+            if registry.has_blob(repository, &blob.digest)? {
+                bar.skipped();
+                return Ok(());
+            }
+            let named = Blob { digest: &blob.digest, size: Some(blob.size) };
+            let sent = registry.upload_blob(repository, &named, &mut blob.reader(), &|bytes| bar.at(bytes))?;
+            if matches!(sent, BlobCopy::Copied(_)) {
+                bar.copied()
+            } else {
+                bar.skipped()
+            }
+            Ok::<_, CommandError>(())
+        };
+        let sent = tasks::in_order(registry.jobs(), &blobs, send).map_err(CommandError::of);
+        transfers.finish();
+        sent?;
+        if !registry.has_blob(repository, &Digest::of(EMPTY))? {
+            registry.put_blob(repository, EMPTY)?;
+        }
+        let reference = repository.at_digest(&Digest::of(&self.bytes));
+        self.put(registry, &reference)?;
+        let mut entry = Entry::fetched(reference, Schema::Oci, self.bytes.clone(), None);
+        entry.descriptor.artifact_type.clone_from(&self.artifact_type);
+        Ok(entry)
+    }
+
+    fn put(&self, registry: &Registry, reference: &Reference) -> Result<(), CommandError> {
+        let media_type = media_type::OCI_MANIFEST;
+        let name = ManifestName::Digest(Digest::of(&self.bytes));
+        let put = registry.put_manifest(reference.repository(), &name, media_type, &self.bytes);
+        let failed = |source| CommandError::Put {
+            reference: reference.to_string(),
+            media_type: media_type.to_owned(),
+            source: Box::new(source),
+        };
+        put.map(drop).map_err(failed)
+    }
+}
+
+fn hashed(path: &Path) -> Result<FileBlob, CommandError> {
+    let path_of = || path.to_owned();
+    FileBlob::hash(path, FILE_MAX).map_err(|error| match error {
+        FileBlobError::Io(source) => CommandError::Unreadable { path: path_of(), source },
+        FileBlobError::Kind(found) => FileError::NoArtifact { path: path_of(), found }.into(),
+        FileBlobError::TooLarge => FileError::TooLarge { path: path_of(), most: FILE_MAX }.into(),
+    })
+}
