@@ -19,6 +19,7 @@ use crate::core::layouts::Layouts;
 use crate::core::place::{ContentAccess, Place};
 use crate::core::request::PlatformFilter;
 use crate::core::requirements;
+use crate::core::resolve::descend::Descent;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
@@ -179,22 +180,15 @@ impl Client {
         below: impl Fn(&T) -> Vec<Descriptor>,
     ) -> Result<BTreeMap<Digest, T>, CommandError> {
         let mut known = BTreeMap::new();
-        let mut descriptors = descriptors.to_vec();
-        for _ in 0..DEPTH_MAX {
-            let is_new = |descriptor: &&Descriptor| !known.contains_key(&descriptor.digest) && is_wanted(descriptor);
-            let new = distinct(descriptors.iter().filter(is_new));
-            if new.is_empty() {
-                return Ok(known);
-            }
-            if known.len() + new.len() > CHILDREN_MAX {
-                return Err(too_many(list));
-            }
-            let found = tasks::in_order(self.jobs, &new, |descriptor| look(descriptor)).map_err(CommandError::of)?;
-            let found: Vec<(Digest, T)> = new.iter().map(|descriptor| descriptor.digest.clone()).zip(found).collect();
-            descriptors = found.iter().flat_map(|(_, found)| below(found)).collect();
-            known.extend(found);
-        }
-        Err(CommandError::TooDeep { list: list.to_string(), depth: DEPTH_MAX })
+        let wanted = |descriptors: Vec<Descriptor>| descriptors.into_iter().filter(&is_wanted).collect::<Vec<_>>();
+        let take = |_, descriptor: Descriptor, found: T| -> Result<Vec<Descriptor>, CommandError> {
+            let below = wanted(below(&found));
+            known.insert(descriptor.digest, found);
+            Ok(below)
+        };
+        let descent = Descent { list, jobs: self.jobs, levels: DEPTH_MAX };
+        descent.run(wanted(descriptors.to_vec()), |descriptor| descriptor.digest.clone(), look, take)?;
+        Ok(known)
     }
 
     /// The image for a platform: the first descriptor of the list with that platform, else the first one in nested

@@ -1,17 +1,15 @@
 //! All manifests of an image or an index, level by level, within the limits of [`limits`].
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::content::registry::{FetchedManifest, ManifestName};
 use crate::core::copy::CopyRequest;
 use crate::core::error::CommandError;
+use crate::core::resolve::descend::Descent;
 use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
-use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
 use crate::model::manifest::ManifestKind;
-use crate::net::tasks;
 
 /// The manifests, the outermost first.
 #[derive(Default)]
@@ -49,29 +47,23 @@ pub(super) fn walk(request: &CopyRequest<'_>, top: &FetchedManifest, jobs: NonZe
     let mut size = ResolvedSize::default();
     size.check_bytes(&request.from, &top.bytes, 1)?;
     let first = Walked { descriptor: own, depth: 0, is_list: is_list(&top.media_type), is_present, fetched: None };
-    let mut seen = BTreeSet::from([top.digest.clone()]);
-    let mut level = children(request, top, &mut seen, &mut size)?;
+    let level = children(request, top, &mut size)?;
     let mut manifests = vec![Walked { fetched: Some(top.clone()), ..first }];
-    for depth in 1.. {
-        if level.is_empty() {
-            break;
+    let take = |depth,
+                descriptor: Descriptor,
+                (fetched, is_present): (Option<FetchedManifest>, bool)|
+     -> Result<Vec<Descriptor>, CommandError> {
+        let (mut is_list, mut below) = (is_list(&descriptor.media_type), Vec::new());
+        if let Some(fetched) = &fetched {
+            size.check_bytes(&request.from, &fetched.bytes, 1)?;
+            is_list = self::is_list(&fetched.media_type);
+            below = children(request, fetched, &mut size)?;
         }
-        if depth > DEPTH_MAX {
-            return Err(CommandError::TooDeep { list: request.from.clone(), depth: DEPTH_MAX });
-        }
-        let found = tasks::in_order(jobs, &level, |child| look(request, child)).map_err(CommandError::of)?;
-        let mut next = Vec::new();
-        for (descriptor, (fetched, is_present)) in level.into_iter().zip(found) {
-            let mut is_list = is_list(&descriptor.media_type);
-            if let Some(fetched) = &fetched {
-                size.check_bytes(&request.from, &fetched.bytes, 1)?;
-                is_list = self::is_list(&fetched.media_type);
-                next.extend(children(request, fetched, &mut seen, &mut size)?);
-            }
-            manifests.push(Walked { descriptor, depth, is_list, is_present, fetched });
-        }
-        level = next;
-    }
+        manifests.push(Walked { descriptor, depth, is_list, is_present, fetched });
+        Ok(below)
+    };
+    let descent = Descent { list: &request.from, jobs, levels: DEPTH_MAX };
+    descent.run(level, |child| child.digest.clone(), |child| look(request, child), take)?;
     Ok(Walk { manifests })
 }
 
@@ -84,24 +76,18 @@ fn look(request: &CopyRequest<'_>, child: &Descriptor) -> Result<(Option<Fetched
     Ok((Some(request.fetch(&ManifestName::Digest(child.digest.clone()))?), is_present))
 }
 
-/// The manifests that an index names and that were not seen before.
+/// The manifests that an index names.
 fn children(
     request: &CopyRequest<'_>,
     parent: &FetchedManifest,
-    seen: &mut BTreeSet<Digest>,
     size: &mut ResolvedSize,
 ) -> Result<Vec<Descriptor>, CommandError> {
     if !is_list(&parent.media_type) {
         return Ok(Vec::new());
     }
     let served = |source| CommandError::Served { reference: request.from.clone(), source };
-    let mut children = Vec::new();
-    for child in Index::decode(&parent.bytes).map_err(served)?.manifests {
-        size.count_descriptor(&request.from)?;
-        if seen.insert(child.digest.clone()) {
-            children.push(child);
-        }
-    }
+    let children = Index::decode(&parent.bytes).map_err(served)?.manifests;
+    children.iter().try_for_each(|_| size.count_descriptor(&request.from))?;
     Ok(children)
 }
 

@@ -1,7 +1,7 @@
 //! Collects what a template describes: the configurations of the images, and their attestations as far as the template
 //! uses them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,8 +13,9 @@ use crate::content::registry::{Blob, FetchedManifest};
 use crate::core::error::CommandError;
 use crate::core::inspect::node::predicate;
 use crate::core::place::Place;
+use crate::core::resolve::descend::Descent;
 use crate::core::resolve::fetch::{self, CONFIG_CAP, ConfigPlatforms, FetchedContent};
-use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
@@ -108,27 +109,18 @@ impl TemplateSource<'_> {
 
     /// Looks at the descendants of a list, one level at a time.
     fn walk(&self, list: &FetchedManifest, is_wanted: impl Fn(&Descriptor) -> bool) -> Result<Found, CommandError> {
-        let (size, mut seen) = (ResolvedSize::default(), HashSet::new());
-        let index = Index::decode(&list.bytes).map_err(self.wrong())?;
-        let (mut all, mut level) = (Found::default(), index.manifests);
-        for _ in 0..DEPTH_MAX {
-            // One manifest may be listed for several platforms, and may attest several images.
-            level.retain(|line| is_wanted(line) && seen.insert(line.clone()));
-            if level.is_empty() {
-                return Ok(all);
-            }
-            if seen.len() > CHILDREN_MAX {
-                return Err(CommandError::TooMany { list: self.place.to_string(), most: CHILDREN_MAX });
-            }
-            let found = tasks::in_order(self.jobs, &level, |line| self.look(line, &size)).map_err(CommandError::of)?;
-            level = Vec::new();
-            for found in found {
-                all.images.extend(found.images);
-                all.attestations.extend(found.attestations);
-                level.extend(found.nested);
-            }
-        }
-        Err(CommandError::TooDeep { list: self.place.to_string(), depth: DEPTH_MAX })
+        let (size, mut all) = (ResolvedSize::default(), Found::default());
+        let mut level = Index::decode(&list.bytes).map_err(self.wrong())?.manifests;
+        level.retain(&is_wanted);
+        let descent = Descent { list: self.place, jobs: self.jobs, levels: DEPTH_MAX };
+        let take = |_, _, found: Found| -> Result<Vec<Descriptor>, CommandError> {
+            all.images.extend(found.images);
+            all.attestations.extend(found.attestations);
+            Ok(found.nested.into_iter().filter(&is_wanted).collect())
+        };
+        // One manifest may be listed for several platforms, and may attest several images.
+        descent.run(level, Descriptor::clone, |line| self.look(line, &size), take)?;
+        Ok(all)
     }
 
     fn look(&self, line: &Descriptor, size: &ResolvedSize) -> Result<Found, CommandError> {

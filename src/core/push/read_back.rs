@@ -8,7 +8,8 @@ use crate::content::registry::{Blob, FetchedManifest, ManifestName};
 use crate::content::{ContentError, ContentSource};
 use crate::core::error::CommandError;
 use crate::core::resolve::carried;
-use crate::core::resolve::limits::{DEPTH_MAX, ResolvedSize};
+use crate::core::resolve::descend::Descent;
+use crate::core::resolve::limits::DEPTH_MAX;
 use crate::digest::Digest;
 use crate::model::descriptor::Descriptor;
 use crate::model::index::Index;
@@ -46,33 +47,25 @@ impl ReadBack<'_> {
     /// # Errors
     /// [`CommandError::Unverified`] for the first that is not there or has other bytes, and a place that cannot be
     /// read.
-    pub(crate) fn contents(&self, mut level: Vec<Digest>) -> Result<(usize, usize), CommandError> {
-        let (mut seen, mut blobs, mut size) = (BTreeSet::new(), Vec::new(), ResolvedSize::default());
-        let mut known = BTreeSet::new();
-        for depth in 0.. {
-            level.retain(|digest| seen.insert(digest.clone()));
-            if level.is_empty() {
-                break;
-            }
-            if depth > DEPTH_MAX {
-                return Err(CommandError::TooDeep { list: self.place.to_owned(), depth: DEPTH_MAX });
-            }
-            level.iter().try_for_each(|_| size.count_descriptor(&self.place))?;
-            let fetch = |digest: &Digest| self.fetched(&ManifestName::Digest(digest.clone()));
-            let fetched = tasks::in_order(self.jobs, &level, fetch).map_err(CommandError::of)?;
-            level.clear();
-            for FetchedManifest { media_type, bytes, .. } in fetched {
+    pub(crate) fn contents(&self, manifests: Vec<Digest>) -> Result<(usize, usize), CommandError> {
+        let (mut number, mut blobs, mut known) = (0, Vec::new(), BTreeSet::new());
+        let fetch = |digest: &Digest| self.fetched(&ManifestName::Digest(digest.clone()));
+        let take =
+            |_, _, FetchedManifest { media_type, bytes, .. }: FetchedManifest| -> Result<Vec<Digest>, CommandError> {
+                number += 1;
                 let kind = manifest::served_type(&media_type, &bytes)?.and_then(ManifestKind::of);
                 if kind == Some(ManifestKind::List) {
-                    level.extend(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest));
-                } else {
-                    let own = carried::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
-                    blobs.extend(own.filter(|blob| known.insert(blob.digest.clone())));
+                    return Ok(Index::decode(&bytes)?.manifests.into_iter().map(|child| child.digest).collect());
                 }
-            }
-        }
+                let own = carried::blobs(&bytes)?.into_iter().filter(|blob| !blob.is_foreign());
+                blobs.extend(own.filter(|blob| known.insert(blob.digest.clone())));
+                Ok(Vec::new())
+            };
+        // The outermost manifest may be one of those.
+        let descent = Descent { list: &self.place, jobs: self.jobs, levels: DEPTH_MAX + 1 };
+        descent.run(manifests, Digest::clone, fetch, take)?;
         tasks::in_order(self.jobs, &blobs, |blob| self.blob(blob)).map_err(CommandError::of)?;
-        Ok((seen.len(), blobs.len()))
+        Ok((number, blobs.len()))
     }
 
     fn blob(&self, blob: &Descriptor) -> Result<(), CommandError> {

@@ -10,6 +10,7 @@ use crate::content::{ContentError, LayoutError};
 use crate::core::error::CommandError;
 use crate::core::place::Place;
 use crate::core::request::SourceFilter;
+use crate::core::resolve::limits::{DEPTH_MAX, ORDERED_MAX};
 use crate::core::resolve::selection::{is_unknown, picks};
 use crate::core::resolve::source::ResolvedSource;
 use crate::digest::Digest;
@@ -103,8 +104,7 @@ fn walk(
     let document = json::Members::of("ManifestList", &document)?;
     for (line, json) in lines.iter().zip(document.array("manifests")?) {
         let inner = top.nested.iter().find(|inner| inner.digest == line.digest);
-        // The limits of the walk before this one.
-        match inner.filter(|_| depth < 16 && leaves.len() < 100_000) {
+        match inner.filter(|_| depth < DEPTH_MAX && leaves.len() < ORDERED_MAX) {
             Some(inner) => walk(inner, top, depth + 1, leaves)?,
             None if is_unknown(line) => leaves.push(Leaf::Unknown(json.clone(), Box::new(line.clone()))),
             None => leaves.push(Leaf::Image(line.digest.clone())),

@@ -11,6 +11,8 @@ use crate::drafts::docker_dir;
 pub(crate) const DEPTH_MAX: usize = 8;
 /// The maximum number of descriptors that one command takes from indexes.
 pub(crate) const CHILDREN_MAX: usize = 10_000;
+/// The maximum number of descriptors of an index and its nested indexes whose order is kept, selected or not.
+pub(crate) const ORDERED_MAX: usize = 100_000;
 /// The maximum bytes of manifests that a command keeps; a manifest counts once for each descriptor. The store has each
 /// manifest in base64 and again as JSON, so a draft within this limit can be read again.
 pub(crate) const BYTES_MAX: u64 = docker_dir::DRAFT_LIMIT / 8 * 3;

@@ -4,6 +4,7 @@ pub mod amend;
 pub mod assemble;
 mod attestations;
 pub mod carried;
+pub(crate) mod descend;
 pub mod fetch;
 pub mod limits;
 pub mod new_draft;
