@@ -230,3 +230,68 @@ fn what_a_layout_lacks_is_told_before_anything_is_sent() {
     assert_eq!(failed.first_err_line(), wanted);
     assert!(fixture.run("inspect --check oci:./list").success().out().contains("not in the layout"));
 }
+
+#[test]
+fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
+    let fixture = Fixture::new();
+    let images = ["linux/arm64", "linux/amd64"].map(buildx_image);
+    fixture.layout(&images[0], "oci:./arm64");
+    fixture.registry.put_image("other", "1", &images[1]);
+    let line = "create --push nowhere.invalid/app:1 oci:./arm64 @other:1 --format json --tag more --to";
+    for target in ["oci:./dir", "oci-archive:./a.tar"] {
+        let dry = fixture.json(&format!("{line} {target} --dry-run"));
+        assert_eq!(
+            (&dry["tagChanges"][0]["change"], &dry["platforms"][0]["from"]["how"]),
+            (&json!("new"), &json!("copy"))
+        );
+        assert!(!fixture.path(&target[target.find("./").expect("a path") + 2..]).exists());
+        let told = fixture.json(&format!("{line} {target}"));
+        assert_eq!((&told["digest"], &told["copied"]), (&dry["digest"], &dry["copied"]));
+        assert_eq!(told["reference"], format!("{target}:1"));
+        assert!(fixture.registry.requests().iter().all(|request| request.path.starts_with("/v2/other/")));
+        let again = fixture.json(&format!("{line} {target}"));
+        assert_eq!((&again["unchanged"], &again["copied"]["blobs"]), (&json!(true), &json!(0)));
+        // What was written is whole: it can be published, under each of its names.
+        for name in ["1", "more"] {
+            fixture.works(&format!("copy --quiet {target}:{name} @from:{name}"));
+            assert_eq!(fixture.listed("from", name), images.each_ref().map(|image| json!(image.digest())));
+        }
+        fixture.serves("from", &images.each_ref());
+        let shown = fixture.run(&format!("create --push --quiet nowhere.invalid/app:2 oci:./arm64 --to {target}:own"));
+        assert_eq!(shown.code, 0, "{}", shown.err());
+    }
+    // A draft whose images are in its own repository; the draft stays until --purge.
+    let nested = Index::oci().image(&images[0]).index(&Index::oci().image(&images[1]).build()).build();
+    images.iter().for_each(|image| drop(fixture.registry.put_image("app", "image", image)));
+    fixture.registry.put_index("app", "list", &nested);
+    fixture.works("create @app:1 @app:list");
+    let told = fixture.run("push --to ocidir://pushed @app:1").success().out();
+    assert_eq!(told, format!("ocidir://pushed:1@{}\n", nested.digest()));
+    assert!(!fixture.has_written());
+    let verified = fixture.run("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
+    assert!(verified.contains("verified: 1 names of the list, 3 manifests, "), "{verified}");
+    assert_eq!(fixture.run("exists @app:1").code, 1);
+    fixture.works("copy --quiet ocidir://pushed:again @back");
+    assert_eq!(fixture.registry.manifest("back", "again").expect("the list").1, nested.manifest);
+    // Several lists of one file.
+    let spec = |tag: &str| format!("image: nowhere.invalid/x:{tag}\nmanifests: [{{image: \"oci:./arm64\"}}]\n");
+    fs::write(fixture.path("lists.yaml"), format!("{}---\n{}", spec("a"), spec("b"))).expect("a spec");
+    fixture.works("apply -f lists.yaml --to oci-archive:./lists.tar");
+    ["a", "b"].iter().for_each(|tag| fixture.works(&format!("inspect oci-archive:./lists.tar:{tag}")));
+    for (line, error) in [
+        ("apply -f lists.yaml --to oci:./one:tag", "the tag of --to applies to one list, and there are 2"),
+        ("push --to registry.example.com/app @app:1", "not an OCI layout like oci-layout://DIR"),
+        ("push --to docker-archive:./x.tar @app:1", "an archive of docker save can only be read"),
+        ("push --to oci:./x --by-digest @app:1", "--by-digest"),
+        ("create --to oci:./x @app:3 @other:1", "--push"),
+        (
+            "create --push --to oci:./x --tag @x:1 @app:3 @other:1",
+            "is in a registry, and --to writes into a layout alone",
+        ),
+        ("create --push --to oci:./x --require linux/s390x @app:3 @other:1", "linux/s390x"),
+    ] {
+        let failed = fixture.run(line);
+        assert!(failed.code != 0 && failed.err().contains(error), "{line}: {}", failed.err());
+        assert!(!fixture.has_written() && !fixture.path("x").exists() && !fixture.path("one").exists(), "{line}");
+    }
+}

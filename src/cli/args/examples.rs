@@ -24,7 +24,8 @@ pub(super) const CREATE: &str = "\
 {name} create --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} create --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
 {name} create --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-amd64
-{name} create --push registry.example.com/app:1 oci:./amd64:v1 oci-archive:./arm64.tar     # from OCI layouts";
+{name} create --push registry.example.com/app:1 oci:./amd64:v1 oci-archive:./arm64.tar     # from OCI layouts
+{name} create --push --to oci-archive:./app.tar registry.example.com/app:1 oci:./amd64:v1 oci:./arm64:v1     # into one";
 
 pub(super) const COPY: &str = "\
 {name} copy registry.example.com/app:1.2.3-rc1 registry.example.com/app:1.2.3
@@ -60,7 +61,8 @@ pub(super) const ADD: &str = "\
 {name} add --shared --require linux/amd64 --if-complete --quiet --digest-file d --metadata-file m.json app:1 app:2
 {name} add --insecure --jobs 4 --retries 5 --timeout 2m localhost:5000/app:1 localhost:5000/app:1-amd64
 {name} add --username me --password-stdin registry.example.com/app:1 registry.example.com/app:1-amd64 <password.txt
-{name} add --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-s390x";
+{name} add --push --by-digest --verify registry.example.com/app:1 registry.example.com/app:1-s390x
+{name} add --push --to oci:./app registry.example.com/app:1 registry.example.com/app:1-s390x";
 
 pub(super) const ANNOTATE: &str = "\
 {name} annotate --os linux --arch arm64 --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64
@@ -78,7 +80,8 @@ pub(super) const ANNOTATE: &str = "\
 {name} annotate --push --insecure --jobs 4 --retries 5 localhost:5000/app:1 --annotation org.example.tier=base
 {name} annotate --push --username me --password-stdin registry.example.com/app:1 linux/arm64 --variant v8 <password.txt
 {name} annotate --timeout 30s registry.example.com/app:1 registry.example.com/app:1-arm64 --variant v8
-{name} annotate --push --by-digest --verify --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64";
+{name} annotate --push --by-digest --verify --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64
+{name} annotate --push --to oci:./app --variant v8 registry.example.com/app:1 registry.example.com/app:1-arm64";
 
 pub(super) const INSPECT: &str = "\
 {name} inspect registry.example.com/app:1
@@ -104,6 +107,7 @@ pub(super) const PUSH: &str = "\
 {name} push --by-digest --verify registry.example.com/app:1
 {name} push --annotation org.example.tier=base --subject registry.example.com/app:base registry.example.com/app:1
 {name} push --prefer-index=false registry.example.com/app:1
+{name} push --to oci-layout://build/app registry.example.com/app:1
 {name} push --referrers all --referrer-type application/spdx+json registry.example.com/app:1
 {name} push --quiet --format json --digest-file digest.txt --metadata-file pushed.json registry.example.com/app:1
 {name} push --shared --run 42 --require linux/amd64,linux/arm64 --wait 30m --purge registry.example.com/app:1
@@ -126,6 +130,7 @@ pub(super) const REMOVE: &str = "\
 {name} remove --push --username me --password-stdin registry.example.com/app:1 linux/s390x <password.txt
 {name} remove --timeout 30s registry.example.com/app:1 sha256:1f8d42c
 {name} remove --push --by-digest --verify registry.example.com/app:1 linux/s390x
+{name} remove --push --to oci:./app registry.example.com/app:1 linux/s390x
 {name} remove --shared --run 42 registry.example.com/app:1 linux/arm64
 {name} remove --shared --insecure --jobs 1 --retries 5 localhost:5000/app:1 linux/arm64
 {name} remove --shared --username me --password-stdin registry.example.com/app:1 linux/arm64 <password.txt";
@@ -159,6 +164,7 @@ pub(super) const APPLY: &str = "\
 {name} apply -f lists.yaml --type oci --tag latest --annotation org.example.tier=base --attestations drop
 {name} apply -f lists.yaml --by-digest --verify
 {name} apply -f lists.yaml --subject registry.example.com/app:base --prefer-index=false
+{name} apply -f lists.yaml --to oci-archive:./lists.tar
 {name} apply -f lists.yaml --referrers keep --referrer-type application/vnd.cncf.notary.signature
 {name} apply -f lists.yaml --require linux/amd64,linux/arm64 --exact --strict --dry-run --verbose
 {name} apply -f lists.yaml --quiet --format json --digest-file digest.txt --metadata-file pushed.json

@@ -10,6 +10,7 @@ use crate::core::list_edits::AnnotationArg;
 use crate::core::push::options::PushOptions;
 use crate::core::push::tags::TagArg;
 use crate::core::request::{PlatformFilter, ReferrerFilter, ReferrersPolicy, SourceFilter};
+use crate::location::LayoutName;
 use crate::model::index::Form;
 use crate::model::spec::Attestations;
 use crate::reference::Repository;
@@ -163,6 +164,9 @@ pub struct Publish {
     /// Only referrers of this artifact type
     #[arg(long = "referrer-type", value_name = "strings", value_parser = values::artifact_type)]
     pub referrer_types: Vec<String>,
+    /// Write the list and all that it names into this OCI layout; its registry gets nothing
+    #[arg(long, value_name = "string", value_parser = values::layout)]
+    pub to: Option<LayoutName>,
     /// Check everything and show what would be sent, but send nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -9,7 +9,7 @@ use crate::core::error_parts::NameRole;
 use crate::core::request::{ImageName, InvalidName};
 use crate::digest::{Digest, DigestError};
 use crate::drafts::registry::run;
-use crate::location::{InvalidLocation, Location};
+use crate::location::{InvalidLocation, LayoutKind, LayoutName, Location};
 use crate::model::media_type;
 use crate::reference::{self, Reference, ReferenceError, Repository};
 
@@ -217,6 +217,17 @@ pub(super) fn repository(typed: &str) -> Result<Repository, String> {
     let reference = Reference::parse(typed).map_err(|error| error.to_string())?;
     let is_alone = Reference::names_repository_only(typed);
     if is_alone { Ok(reference.repository().clone()) } else { Err("must have neither a tag nor a digest".to_owned()) }
+}
+
+/// Reads the name of a layout to write.
+pub(super) fn layout(typed: &str) -> Result<LayoutName, String> {
+    match LayoutName::parse(typed) {
+        Some(Ok(name)) if name.kind == LayoutKind::DockerArchive => {
+            Err("an archive of docker save can only be read; write an oci-archive: instead".to_owned())
+        }
+        Some(name) => name,
+        None => Err("not an OCI layout like oci-layout://DIR, oci:./DIR or oci-archive:./FILE".to_owned()),
+    }
 }
 
 /// Reads a text that is not empty.

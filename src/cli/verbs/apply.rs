@@ -25,7 +25,7 @@ use crate::core::requirements;
 use crate::core::resolve::assemble::{self, ListParts, ResolvedSources, SpecSources};
 use crate::core::resolve::sources::Resolver;
 use crate::drafts::DraftStore;
-use crate::location::Location;
+use crate::location::{LayoutName, Location};
 use crate::model::Draft;
 use crate::model::spec::{Spec, SpecEntry, Target};
 use crate::platform::Platform;
@@ -143,11 +143,30 @@ impl ApplyRequest<'_> {
                 }
             }
         }
+        if let Some(to) = &self.flags.to {
+            self.check_layout(to, lists.len())?;
+        }
         let files = [("--digest-file", &self.flags.digest_file), ("--metadata-file", &self.flags.metadata_file)];
         match files.iter().find(|(_, file)| file.is_some()) {
             Some((flag, _)) if lists.len() > 1 => Err(CommandError::ManyLists { flag, number: lists.len() }),
             _ => Ok(lists),
         }
+    }
+
+    /// Checks that each list has a name of its own in one layout.
+    fn check_layout(&self, to: &LayoutName, lists: usize) -> Result<(), CommandError> {
+        if to.tag.is_some() && lists > 1 {
+            return Err(CommandError::ManyLists { flag: "the tag of --to", number: lists });
+        }
+        let mut claims = BTreeMap::new();
+        for (number, spec) in self.specs.iter().enumerate() {
+            for (_, tag) in self.names(spec) {
+                if *claims.entry(tag).or_insert(number) != number {
+                    return Err(CommandError::TargetTwice(format!("{}:{tag}", to.layout())));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Fetches the images of all lists and builds the lists. All checks are made here.
@@ -162,13 +181,17 @@ impl ApplyRequest<'_> {
     ) -> Result<Vec<List>, CommandError> {
         let ContentAccess { registry, layouts } = access;
         // One token serves the whole command.
-        let rights = if self.flags.dry_run { Access::Pull } else { Access::PullPush };
+        let is_read = self.flags.dry_run || self.flags.to.is_some();
+        let rights = if is_read { Access::Pull } else { Access::PullPush };
         lists.iter().for_each(|(_, target)| registry.announce(target.repository(), rights));
         self.references().for_each(|reference| registry.announce(reference.repository(), rights));
         let targets = lists.iter().map(|(_, target)| target.repository());
         let targets = targets.chain(self.references().map(Reference::repository)).collect();
-        let ahead = self.checked_ahead(lists);
-        self.expect(registry, lists);
+        // A list that goes into a layout takes no request to its registry.
+        let ahead = self.checked_ahead(lists).filter(|_| self.flags.to.is_none());
+        if self.flags.to.is_none() {
+            self.expect(registry, lists);
+        }
         let look = || ahead.iter().for_each(|list| registry.prefetch_before_push(list));
         let wanted = &SourceFilter::default();
         let (beside, progress): (Option<&(dyn Fn() + Sync)>, _) = (Some(&look), &context.fetches());

@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &Create) -> Result<(), CommandError> 
     let before = stored.as_ref();
     let from = build_files::read(context, &args.from, &args.from_targets, list.repository())?;
     let registry = context.registry(&args.network, list.repository())?;
-    if args.push {
+    if args.push && args.publish.to.is_none() {
         one_step::announce(&registry, list, &args.publish);
     }
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };

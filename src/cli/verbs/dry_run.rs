@@ -89,7 +89,9 @@ fn told(published: &PushOutcome, preview: &DryRun) -> String {
     let list = &published.reference;
     let own = Reference::parse(list).ok();
     let own = own.as_ref().and_then(Reference::tag);
-    let own = preview.tag_changes.iter().find(|change| Some(change.tag.as_str()) == own);
+    let mut changes = preview.tag_changes.iter();
+    // The first name of a list in a layout is its own.
+    let own = if own.is_some() { changes.find(|change| Some(change.tag.as_str()) == own) } else { changes.next() };
     let lines = preview.changes.lines();
     match own.map(|own| own.change) {
         Some(Change::Unknown) => format!("What {list} serves now is not known"),

@@ -59,9 +59,10 @@ pub(crate) fn change(
 
 /// One token is for the whole command.
 pub(crate) fn announce(registry: &Registry, list: &Reference, flags: &Publish) {
-    registry.announce(list.repository(), if flags.dry_run { Access::Pull } else { Access::PullPush });
+    let is_read = flags.dry_run || flags.to.is_some();
+    registry.announce(list.repository(), if is_read { Access::Pull } else { Access::PullPush });
     for other in flags.tags.iter().filter_map(|tag| tag.reference()) {
-        registry.announce(other.repository(), if flags.dry_run { Access::Pull } else { Access::PullPush });
+        registry.announce(other.repository(), if is_read { Access::Pull } else { Access::PullPush });
     }
 }
 

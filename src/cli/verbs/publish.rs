@@ -17,6 +17,7 @@ use crate::core::push::outcome::PushOutcome;
 use crate::core::push::publish::Push;
 use crate::core::push::reporter::{BlobProgress, PushReporter, TransferProgress};
 use crate::core::push::repositories;
+use crate::core::push::to_layout::LayoutPush;
 use crate::digest::Digest;
 use crate::model::Draft;
 
@@ -57,15 +58,18 @@ pub(crate) fn publish(
     let draft = by_digest.as_ref().unwrap_or(draft);
     let ContentAccess { registry, layouts } = access;
     let push_context = PushContext { registry, layouts, clock: &*context.clock, reporter: &reporter };
+    let count = |published: PushOutcome| {
+        // What it took to get the images is a part of it.
+        let requests = if origin == Origin::Stored { published.requests } else { registry.requests() };
+        PushOutcome { requests, ..published }
+    };
+    if let Some(layout) = &flags.to {
+        let layout = &layout.at(context.env.typed(&layout.path));
+        let push = LayoutPush { context: push_context, draft, options: &options, layout };
+        return reported(context, flags, tell, || push.run().map(count));
+    }
     let push = Push::new(push_context, draft, &options)?;
-    reported(context, flags, tell, || {
-        let mut published = push.run()?;
-        if origin != Origin::Stored {
-            // What it took to get the images is a part of it.
-            published.requests = registry.requests();
-        }
-        Ok(published)
-    })
+    reported(context, flags, tell, || push.run().map(count))
 }
 
 /// Runs `push`, and reports what came of it: calls `tell`, then writes the files, which are prepared before anything is
@@ -153,6 +157,9 @@ pub(crate) fn show(context: &Context, published: &PushOutcome, options: &Publish
         Some(PublishFormat::Markdown) => Ok(context.streams.data(markdown::table(published).as_bytes())?),
         _ if options.quiet => Ok(context.streams.line(&published.digest)?),
         _ if published.dry_run => Ok(context.streams.changes(&dry_run::text(published, context.streams.width()))?),
+        _ if options.to.is_some() => {
+            Ok(context.streams.line(format_args!("{}@{}", published.reference, published.digest))?)
+        }
         _ if options.by_digest => Ok(context.streams.line(&published.reference)?),
         _ => Ok(published.lines().iter().try_for_each(|line| context.streams.line(line))?),
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let published = publish(context, access, &edited, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
         purge(context, args, target, &draft)?;
-    } else if !published.dry_run && !args.publish.by_digest {
+    } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
         remember(context, args, target, &published);
     }
     publish::name_tags(context, std::slice::from_ref(&published), &args.publish);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::auth::authenticator::{Access, Scope};
 use crate::content::registry::expected::Expected;
@@ -71,6 +72,11 @@ impl Registry {
     /// A client whose waits use this clock. Deadlines within a request use the system's clock. Does no I/O.
     pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> Registry {
         Registry { session: Session::new(options, clock), prefetched: Mutex::default() }
+    }
+
+    /// The time limit that the user set for an operation.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.session.timeout
     }
 
     /// The maximum of concurrent requests.

@@ -85,12 +85,19 @@ impl PlannedBlob<'_> {
 pub(super) struct BlobCollector<'a> {
     blobs: Vec<PlannedBlob<'a>>,
     places: BTreeMap<Digest, usize>,
+    /// Whether foreign layers stay where they are, whatever registry they are in.
+    leaves_foreign: bool,
 }
 
 impl<'a> BlobCollector<'a> {
     pub(super) fn of(blobs: Vec<PlannedBlob<'a>>) -> BlobCollector<'a> {
         let places = blobs.iter().enumerate().map(|(place, blob)| (blob.digest.clone(), place)).collect();
-        BlobCollector { blobs, places }
+        BlobCollector { blobs, places, leaves_foreign: false }
+    }
+
+    /// A collector without blobs.
+    pub(super) fn new(leaves_foreign: bool) -> BlobCollector<'a> {
+        BlobCollector { leaves_foreign, ..BlobCollector::default() }
     }
 
     /// Adds the blobs of an image and returns their indexes. Foreign layers are left out if the image comes from
@@ -117,7 +124,7 @@ impl<'a> BlobCollector<'a> {
         let mut needs = BTreeSet::new();
         for descriptor in blobs {
             let is_foreign = descriptor.is_foreign();
-            if is_foreign && !is_near {
+            if is_foreign && (self.leaves_foreign || !is_near) {
                 continue;
             }
             let Descriptor { digest, size, .. } = descriptor;

@@ -18,4 +18,5 @@ pub mod reporter;
 pub mod repositories;
 pub mod shared;
 pub mod tags;
+pub(crate) mod to_layout;
 pub mod verify;

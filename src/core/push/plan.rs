@@ -36,6 +36,8 @@ pub(crate) struct PushPlan<'a> {
     pub(crate) tags: Vec<Reference>,
     /// Whether there are tags beside the list's own. Then the list is put by its digest first.
     pub(crate) has_more_tags: bool,
+    /// Whether the list is written into a layout, with all that it names.
+    pub(super) is_for_layout: bool,
 }
 
 /// A child of the list.
@@ -94,6 +96,24 @@ impl<'a> PushPlan<'a> {
         more_tags: &[String],
         layouts: &Layouts,
     ) -> Result<PushPlan<'a>, CommandError> {
+        PushPlan::made(draft, target, form, more_tags, (layouts, false))
+    }
+
+    /// The plan for a layout.
+    ///
+    /// # Errors
+    /// Those of [`PushPlan::new`].
+    pub(super) fn for_layout(draft: &'a Draft, form: Form, layouts: &Layouts) -> Result<PushPlan<'a>, CommandError> {
+        PushPlan::made(draft, &draft.reference, form, &[], (layouts, true))
+    }
+
+    fn made(
+        draft: &'a Draft,
+        target: &'a Reference,
+        form: Form,
+        more_tags: &[String],
+        (layouts, is_for_layout): (&Layouts, bool),
+    ) -> Result<PushPlan<'a>, CommandError> {
         if draft.is_empty() {
             return Err(CommandError::Empty(target.to_string()));
         }
@@ -107,9 +127,9 @@ impl<'a> PushPlan<'a> {
         if target.digest().is_some_and(|wanted| !wanted.verifies(&list.bytes)) {
             return Err(CommandError::OtherDigest { target: target.to_string(), digest: list.digest });
         }
-        let (children, blobs, puts) = (Vec::new(), BlobCollector::default(), Vec::new());
-        let mut plan = PushPlan { target, list, children, blobs: Vec::new(), puts, tags, has_more_tags };
-        plan.blobs = plan.add(draft, layouts, blobs)?;
+        let (children, blobs, puts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = PushPlan { target, list, children, blobs, puts, tags, has_more_tags, is_for_layout };
+        plan.blobs = plan.add(draft, layouts, BlobCollector::new(is_for_layout))?;
         plan.blobs.iter().try_for_each(PlannedBlob::check)?;
         Ok(plan)
     }
@@ -124,7 +144,7 @@ impl<'a> PushPlan<'a> {
         for entry in draft.listed() {
             let digest = &entry.descriptor.digest;
             let source = ContentOrigin::of(entry.reference.repository(), digest, layouts);
-            if source.is_in(self.target.repository()) {
+            if self.has(&source) {
                 self.children.push(PlannedChild { entry, put: None });
                 continue;
             }
@@ -143,6 +163,11 @@ impl<'a> PushPlan<'a> {
         Ok(blobs.done(self.target.repository()))
     }
 
+    /// Whether what comes from there need not be sent.
+    fn has(&self, source: &ContentOrigin<'_>) -> bool {
+        !self.is_for_layout && source.is_in(self.target.repository())
+    }
+
     /// Adds the carried manifests of an index in another repository. Those that could not be fetched are no longer in
     /// the draft.
     fn add_carried(
@@ -154,7 +179,7 @@ impl<'a> PushPlan<'a> {
         for carried in &draft.carried {
             let (source, target) = (carried.source.repository(), self.target.repository());
             let source = ContentOrigin::of(source, &carried.descriptor.digest, layouts);
-            let Some(raw) = carried.raw.as_ref().filter(|_| !source.is_in(target)) else { continue };
+            let Some(raw) = carried.raw.as_ref().filter(|_| !self.has(&source)) else { continue };
             let needs = blobs.add_all(carried::blobs(raw)?, &source, target, false);
             let reference = target.at_digest(&carried.descriptor.digest);
             let media_type = carried.descriptor.media_type.as_str();
@@ -181,7 +206,7 @@ impl<'a> PushPlan<'a> {
         }
         for inner in nested.into_iter().rev() {
             let source = ContentOrigin::of(source, &inner.digest, layouts);
-            if source.is_in(self.target.repository()) {
+            if self.has(&source) {
                 continue;
             }
             let reference = self.target.repository().at_digest(&inner.digest);

@@ -1,0 +1,297 @@
+//! `--to`: a list with all that it names is written into an OCI layout, and nothing is sent to the list's registry.
+
+use std::collections::BTreeSet;
+
+use crate::content::oci_layout::{Layout, LayoutSink, LockWait};
+use crate::content::registry::{Blob, BlobCopy, ManifestName};
+use crate::content::{ContentError, ContentSink, ContentSource, RegistryRepository};
+use crate::core::error::CommandError;
+use crate::core::error_parts::SpecOrigin;
+use crate::core::listing::{ImageOrigin, TransferMethod};
+use crate::core::push::blob_collector::PlannedBlob;
+use crate::core::push::index_diff;
+use crate::core::push::options::{PushContext, PushOptions};
+use crate::core::push::outcome::{Change, CopiedBlobs, DryRun, PushOutcome, TagChange, Verified};
+use crate::core::push::plan::{PlannedManifest, PushPlan};
+use crate::core::push::read_back::ReadBack;
+use crate::core::push::reporter::TransferProgress;
+use crate::core::push::tags::TagArg;
+use crate::core::requirements::{self, Requirements};
+use crate::digest::Digest;
+use crate::location::LayoutName;
+use crate::model::Draft;
+use crate::model::index::Index;
+use crate::net::{RegistryErrorKind, tasks};
+use crate::reference::Reference;
+use crate::sanitize;
+
+/// A list that is written into a layout.
+pub(crate) struct LayoutPush<'a> {
+    pub(crate) context: PushContext<'a>,
+    pub(crate) draft: &'a Draft,
+    pub(crate) options: &'a PushOptions,
+    /// The layout, with the name that the list gets there, if the user gave one.
+    pub(crate) layout: &'a LayoutName,
+}
+
+/// What the layout has before.
+struct LayoutState {
+    /// The digest of each name, in the order of the names.
+    names: Vec<Option<Digest>>,
+    /// The blobs and manifests.
+    present: BTreeSet<Digest>,
+}
+
+impl LayoutPush<'_> {
+    /// Writes the list, or in a dry run finds out what that would take. The name is written last.
+    ///
+    /// # Errors
+    /// A draft that cannot become the requested list; the sources; a layout that cannot be written.
+    pub(crate) fn run(&self) -> Result<PushOutcome, CommandError> {
+        let PushContext { registry, layouts, reporter, .. } = self.context;
+        let before = registry.requests();
+        let warnings = requirements::check(self.draft, &self.requirements())?;
+        let names = self.names()?;
+        // A draft need not have the bytes of what is in its own repository.
+        let draft = self.with_carried()?;
+        let plan = PushPlan::for_layout(&draft, self.options.kind, layouts)?;
+        if let Some(note) = &plan.list.note {
+            reporter.note(&sanitize::line(note).to_string());
+        }
+        if let Some(digest) = self.layout.digest.as_ref().filter(|digest| **digest != plan.list.digest) {
+            let target = format!("{} ({digest})", self.layout.layout());
+            return Err(CommandError::OtherDigest { target, digest: plan.list.digest.clone() });
+        }
+        let notice = |line: &str| reporter.note(line);
+        let lock_wait = LockWait { limit: registry.time_limit(), notice: &notice };
+        let sink = LayoutSink::open(self.layout, lock_wait)?;
+        let state = self.look(&sink, &plan, &names)?;
+        let is_unchanged = state.names.iter().all(|now| now.as_ref() == Some(&plan.list.digest))
+            && plan.puts.iter().all(|put| put.reference.digest().is_some_and(|digest| state.present.contains(digest)))
+            && plan.blobs.iter().all(|blob| state.present.contains(&blob.digest));
+        let mut outcome = self.outcome(&draft, &plan, &names);
+        outcome.unchanged = is_unchanged;
+        outcome.warnings = warnings;
+        if self.options.dry_run {
+            self.preview(&plan, &state, &names, &mut outcome)?;
+        } else if !is_unchanged {
+            outcome.copied = self.send((sink, lock_wait), &plan, &state, &names)?;
+        }
+        if self.options.verify {
+            outcome.verified = Some(self.verify(&plan, &names)?);
+        }
+        outcome.requests = registry.requests().saturating_sub(before);
+        Ok(outcome)
+    }
+
+    fn requirements(&self) -> Requirements<'_> {
+        let PushOptions { require, exact, strict, .. } = self.options;
+        Requirements { require, exact: *exact, strict: *strict, made: SpecOrigin::Draft }
+    }
+
+    /// The names that the list gets: that of the layout's name, else the list's tag; then those of `--tag`.
+    fn names(&self) -> Result<Vec<String>, CommandError> {
+        let own = self.layout.tag.as_deref().or(self.draft.reference.tag().filter(|_| self.layout.digest.is_none()));
+        let mut names: Vec<String> = own.map(str::to_owned).into_iter().collect();
+        for tag in &self.options.tags {
+            match tag {
+                TagArg::Tag(tag) if !names.contains(tag) => names.push(tag.clone()),
+                TagArg::Tag(_) => {}
+                TagArg::Reference(reference) => {
+                    let why = format!("{reference} is in a registry, and --to writes into a layout alone");
+                    return Err(CommandError::Location { typed: self.layout.to_string(), why });
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// The draft with the bytes of all carried manifests.
+    fn with_carried(&self) -> Result<Draft, CommandError> {
+        let mut draft = self.draft.clone();
+        for carried in draft.carried.iter_mut().filter(|carried| carried.raw.is_none()) {
+            let name = carried.source.repository().at_digest(&carried.descriptor.digest);
+            carried.raw = Some(self.context.registry.manifest(&name)?.bytes);
+        }
+        Ok(draft)
+    }
+
+    fn look(&self, sink: &LayoutSink<'_>, plan: &PushPlan<'_>, names: &[String]) -> Result<LayoutState, CommandError> {
+        let by_digest = ManifestName::Digest(plan.list.digest.clone());
+        let asked: Vec<ManifestName> = match names {
+            [] => vec![by_digest],
+            names => names.iter().cloned().map(ManifestName::Tag).collect(),
+        };
+        let now = asked.iter().map(|name| sink.current(name)).collect::<Result<_, _>>()?;
+        let puts = plan.puts.iter().filter_map(|put| Some((put.reference.digest()?, Some(put.bytes.len() as u64))));
+        let blobs = plan.blobs.iter().map(|blob| (&blob.digest, blob.size));
+        let wanted: Vec<Blob<'_>> = puts.chain(blobs).map(|(digest, size)| Blob { digest, size }).collect();
+        let has = |blob: &Blob<'_>| sink.has_blob(blob).map_err(CommandError::from);
+        let found = tasks::in_order(self.context.registry.jobs(), &wanted, has).map_err(CommandError::of)?;
+        let present = wanted.iter().zip(found).filter(|(_, is_there)| *is_there);
+        Ok(LayoutState { names: now, present: present.map(|(blob, _)| blob.digest.clone()).collect() })
+    }
+
+    fn outcome(&self, draft: &Draft, plan: &PushPlan<'_>, names: &[String]) -> PushOutcome {
+        let mut outcome = PushOutcome::of(draft, plan);
+        for (image, child) in outcome.platforms.iter_mut().zip(&plan.children) {
+            image.reference = self.layout.at_digest(&child.entry.descriptor.digest).to_string();
+        }
+        let name = names.first().map_or_else(String::new, |name| format!(":{name}"));
+        outcome.reference = format!("{}{name}", self.layout.layout());
+        outcome.tags = names.to_vec();
+        outcome.sent = Vec::new();
+        outcome
+    }
+
+    /// What would be copied, and what the names mean now.
+    fn preview(
+        &self,
+        plan: &PushPlan<'_>,
+        state: &LayoutState,
+        names: &[String],
+        outcome: &mut PushOutcome,
+    ) -> Result<(), CommandError> {
+        let is_missing = |blob: &&PlannedBlob<'_>| !state.present.contains(&blob.digest);
+        let bytes = |blobs: &mut dyn Iterator<Item = &PlannedBlob<'_>>| {
+            blobs.filter_map(|blob| blob.size).fold(0, u64::saturating_add)
+        };
+        let missing: Vec<&PlannedBlob<'_>> = plan.blobs.iter().filter(is_missing).collect();
+        outcome.copied = CopiedBlobs { blobs: missing.len() as u64, bytes: bytes(&mut missing.iter().copied()) };
+        for (image, child) in outcome.platforms.iter_mut().zip(&plan.children) {
+            let Some(put) = child.put.and_then(|place| plan.puts.get(place)) else { continue };
+            let is_there = state.present.contains(&child.entry.descriptor.digest);
+            let how = if is_there { TransferMethod::InPlace } else { TransferMethod::Copy };
+            let needs = put.needs.iter().filter_map(|place| plan.blobs.get(*place)).filter(is_missing);
+            let origin = if is_there { self.layout.layout().to_owned() } else { put.source.to_string() };
+            let mut needs = needs;
+            image.from = Some(ImageOrigin { how, repository: origin, bytes: bytes(&mut needs) });
+        }
+        let change = |(tag, now): (&String, &Option<Digest>)| {
+            let change = match now {
+                None => Change::New,
+                Some(now) if *now == plan.list.digest => Change::Unchanged,
+                Some(_) => Change::Moved,
+            };
+            TagChange { tag: tag.clone(), change, now: now.as_ref().map(Digest::to_string) }
+        };
+        let tag_changes = names.iter().zip(&state.names).map(change).collect();
+        let current = state.names.first().and_then(Option::as_ref);
+        let before = current.map(|digest| self.index(digest)).transpose()?;
+        let changes = index_diff::between(before.as_ref(), &plan.index()?);
+        outcome.dry_run = true;
+        outcome.preview = Some(DryRun { tag_changes, referrers_tags: Vec::new(), changes });
+        Ok(())
+    }
+
+    /// The index that a name means now; an empty one for an image.
+    fn index(&self, digest: &Digest) -> Result<Index, CommandError> {
+        let served = Layout::open(self.layout)?.manifest(&ManifestName::Digest(digest.clone()))?;
+        let index = Index::decode(&served.bytes).unwrap_or_default();
+        Ok(Index { media_type: served.media_type, ..index })
+    }
+
+    /// Writes the blobs, then the manifests, then the names.
+    fn send(
+        &self,
+        (sink, lock_wait): (LayoutSink<'_>, LockWait<'_>),
+        plan: &PushPlan<'_>,
+        state: &LayoutState,
+        names: &[String],
+    ) -> Result<CopiedBlobs, CommandError> {
+        let PushContext { registry, reporter, .. } = self.context;
+        let jobs = registry.jobs();
+        let progress = reporter.transfers();
+        let missing: Vec<&PlannedBlob<'_>> =
+            plan.blobs.iter().filter(|blob| !state.present.contains(&blob.digest)).collect();
+        let bytes = missing.iter().filter_map(|blob| blob.size).fold(0, u64::saturating_add);
+        progress.total(bytes, missing.len());
+        let sent = tasks::in_order(jobs, &missing, |blob| self.blob(&sink, &*progress, blob)).map_err(CommandError::of);
+        progress.finish();
+        let mut copied = CopiedBlobs::default();
+        for bytes in sent?.into_iter().flatten() {
+            copied.blobs += 1;
+            copied.bytes = copied.bytes.saturating_add(bytes);
+        }
+        let (indexes, images): (Vec<_>, Vec<_>) = plan.puts.iter().partition(|put| put.is_index);
+        tasks::in_order(jobs, &images, |put| self.manifest(&sink, put)).map_err(CommandError::of)?;
+        // An index comes after what it names.
+        indexes.into_iter().try_for_each(|put| self.manifest(&sink, put))?;
+        let (mut sink, list) = (Some(sink), &plan.list);
+        let by_digest = || vec![ManifestName::Digest(list.digest.clone())];
+        let tags: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
+        for name in if tags.is_empty() { by_digest() } else { tags } {
+            // A sink is used up by a name: an archive is in its place then.
+            let sink = sink.take().map_or_else(|| LayoutSink::open(self.layout, lock_wait), Ok)?;
+            sink.publish(&name, list.media_type, &list.bytes)?;
+        }
+        self.say(format_args!("published: {}@{}", self.layout.layout(), list.digest));
+        Ok(copied)
+    }
+
+    /// Reads back what was written.
+    fn verify(&self, plan: &PushPlan<'_>, names: &[String]) -> Result<Verified, CommandError> {
+        let (layout, digest) = (Layout::open(self.layout)?, &plan.list.digest);
+        let (source, place, jobs) = (&layout, self.layout.layout(), self.context.registry.jobs());
+        let read_back = ReadBack { source, place, jobs };
+        let mut named: Vec<ManifestName> = names.iter().cloned().map(ManifestName::Tag).collect();
+        named.push(ManifestName::Digest(digest.clone()));
+        let named: Vec<(ManifestName, Digest)> = named.into_iter().map(|name| (name, digest.clone())).collect();
+        read_back.names(&named)?;
+        let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
+        let (manifests, blobs) = read_back.contents(children.collect())?;
+        let names = names.len().max(1);
+        self.context
+            .reporter
+            .note(&format!("verified: {names} names of the list, {manifests} manifests, {blobs} blobs"));
+        Ok(Verified { names, manifests, blobs })
+    }
+
+    /// Copies a blob from the first source that has it. Returns the number of bytes, if it was not there.
+    fn blob(
+        &self,
+        sink: &LayoutSink<'_>,
+        progress: &dyn TransferProgress,
+        blob: &PlannedBlob<'_>,
+    ) -> Result<Option<u64>, CommandError> {
+        let wanted = Blob { digest: &blob.digest, size: blob.size };
+        let references: Vec<Reference> = blob.sources.iter().map(|source| source.at_digest(&blob.digest)).collect();
+        let repositories: Vec<RegistryRepository<'_>> =
+            references.iter().map(|source| RegistryRepository::new(self.context.registry, source)).collect();
+        let layout = blob.layout.iter().map(|layout| (&**layout as &dyn ContentSource, layout.to_string()));
+        let repositories = repositories.iter().zip(&blob.sources).map(|(source, name)| (source as _, name.to_string()));
+        let mut failure = None;
+        for (source, name) in layout.chain(repositories) {
+            let bar = progress.blob(&blob.digest, blob.size, &format!("{name} -> {}", self.layout.layout()));
+            match sink.copy_blob(source, &wanted, &|bytes| bar.at(bytes)) {
+                Ok(BlobCopy::Copied(bytes)) => {
+                    bar.copied();
+                    return Ok(Some(bytes));
+                }
+                Ok(BlobCopy::Present | BlobCopy::Mounted) => {
+                    bar.skipped();
+                    return Ok(None);
+                }
+                Err(ContentError::Registry(error)) if error.kind == RegistryErrorKind::NotFound => {
+                    failure = failure.or(Some(error.into()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (path, digest) = (self.layout.path.clone(), blob.digest.clone());
+        Err(failure.unwrap_or_else(|| crate::content::LayoutError::NoBlob { path, digest }.into()))
+    }
+
+    fn manifest(&self, sink: &LayoutSink<'_>, put: &PlannedManifest<'_>) -> Result<(), CommandError> {
+        let Some(digest) = put.reference.digest() else { return Ok(()) };
+        sink.put_child(digest, put.media_type, &put.bytes)?;
+        self.say(format_args!("put {}@{digest}", self.layout.layout()));
+        Ok(())
+    }
+
+    fn say(&self, line: std::fmt::Arguments<'_>) {
+        if self.options.verbose {
+            self.context.reporter.note(&line.to_string());
+        }
+    }
+}
