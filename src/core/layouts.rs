@@ -47,6 +47,11 @@ impl Layouts {
         Ok(open)
     }
 
+    /// The layouts, as the user named them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.opened).iter().map(ToString::to_string).collect()
+    }
+
     /// The first layout that this manifest was read from.
     pub(crate) fn with(&self, digest: &Digest) -> Option<Arc<OpenLayout>> {
         lock(&self.opened).iter().find(|open| lock(&open.read).contains(digest)).cloned()

@@ -90,6 +90,11 @@ pub struct ReferrerFilter {
 }
 
 impl ReferrerFilter {
+    /// Whether the user has chosen any.
+    pub(crate) fn names_any(&self) -> bool {
+        self.policy.map_or(!self.types.is_empty(), |policy| policy != ReferrersPolicy::Drop)
+    }
+
     /// The policy for a list: types alone are picked among all referrers; else a list keeps what signs and attests it
     /// if it is carried unchanged, and a list that was put together keeps nothing.
     pub(crate) fn policy(&self, is_carried: bool) -> ReferrersPolicy {

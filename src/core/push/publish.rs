@@ -59,6 +59,11 @@ impl<'a> Push<'a> {
         let before = registry.requests();
         announce_all(context, draft, &plans, options.dry_run);
         let collector = Collector { registry, layouts: context.layouts, filter: &options.referrers };
+        if options.referrers.names_any() {
+            let note =
+                |layout| context.reporter.note(&format!("the referrers in {layout} stay there: copy sends them"));
+            context.layouts.names().into_iter().for_each(note);
+        }
         let repositories: Vec<&Repository> = plans.each().map(|plan| plan.target.repository()).collect();
         let referrers = collector.collect(draft, &plans.own.list.digest, &repositories)?;
         let mut plans = plans;
