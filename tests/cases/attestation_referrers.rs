@@ -98,6 +98,10 @@ fn an_attestation_that_refers_to_an_image_is_put_into_the_list() {
         // The API is asked for each image, or once for all and then each referrers tag; cosign's tags are not.
         let expected = if has_api { (2, 0) } else { (1, 2) };
         assert_eq!((fixture.asked("/referrers/"), fixture.asked("/manifests/sha256-")), expected);
+        let dry: Value =
+            serde_json::from_slice(&fixture.run("push --dry-run --format json @app:1").stdout).expect("JSON");
+        let left = dry["leftBehind"].as_array().expect("the SBOM");
+        assert_eq!((left.len(), &left[0]["artifactType"]), (1, &json!("application/spdx+json")));
         fixture.run("push @app:1");
         fixture.assert_attested("1");
         fixture.run("create --push --attestations keep @app:2 %src:amd64 %src:arm64");

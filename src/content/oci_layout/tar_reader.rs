@@ -54,7 +54,7 @@ impl Kept {
 
 /// Reads all headers, and the content of small members if they are to be `kept`.
 pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut Kept>) -> Result<Members, TarError> {
-    let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0, kept };
+    let mut scan = Scan { reader, at: 0, members: Members::new(), count: 0, kept, link: None };
     let mut extension = Extension::default();
     while let Some(header) = scan.header()? {
         let size = header.entry_size().map_err(|error| TarError::Damaged(error.to_string()))?;
@@ -65,7 +65,12 @@ pub(super) fn members(reader: &mut dyn Read, kept: Option<&mut Kept>) -> Result<
             kind => scan.member(&header, kind, size, std::mem::take(&mut extension))?,
         }
     }
-    Ok(scan.members)
+    // Archives of an old docker have links. They are no layouts, and are refused for that.
+    let is_dockers = !scan.members.contains_key("index.json") && scan.members.contains_key("manifest.json");
+    match scan.link.filter(|_| !is_dockers) {
+        Some(name) => Err(TarError::Refused(name, "it is a link")),
+        None => Ok(scan.members),
+    }
 }
 
 /// What extended headers say of the next member.
@@ -112,6 +117,8 @@ struct Scan<'a> {
     members: Members,
     count: usize,
     kept: Option<&'a mut Kept>,
+    /// The first link.
+    link: Option<String>,
 }
 
 impl Scan<'_> {
@@ -176,7 +183,11 @@ impl Scan<'_> {
         let is_file = match kind {
             EntryType::Regular | EntryType::Continuous => true,
             EntryType::Directory => false,
-            EntryType::Link | EntryType::Symlink => return refused("it is a link"),
+            EntryType::Link | EntryType::Symlink => {
+                let name = shown();
+                self.link.get_or_insert(name);
+                return self.skip(size.saturating_add(padding(size)));
+            }
             EntryType::Char | EntryType::Block => return refused("it is a device"),
             EntryType::Fifo => return refused("it is a FIFO"),
             EntryType::GNUSparse => return refused("it is a sparse file"),

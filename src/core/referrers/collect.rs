@@ -1,5 +1,7 @@
 //! The referrers of a list that is pushed, from the repositories where its images are.
 
+use std::collections::BTreeSet;
+
 use crate::content::registry::Registry;
 use crate::core::error::CommandError;
 use crate::core::layouts::Layouts;
@@ -30,7 +32,8 @@ impl Collector<'_> {
         targets: &[&Repository],
     ) -> Result<Vec<FoundReferrer>, CommandError> {
         let carried = carried(draft, list);
-        self.find(&self.subjects(draft, carried, targets), self.filter.policy(carried.is_some()))
+        let found = self.find(&self.subjects(draft, carried, targets), self.filter.policy(carried.is_some()))?;
+        Ok(unlisted(draft, found))
     }
 
     /// Finds the referrers that stay behind. There are none to report if the user has chosen what comes along.
@@ -48,7 +51,7 @@ impl Collector<'_> {
         if !is_dropped || self.filter.policy.is_some() {
             return Ok(Vec::new());
         }
-        self.find(&self.subjects(draft, carried, targets), ReferrersPolicy::All)
+        Ok(unlisted(draft, self.find(&self.subjects(draft, carried, targets), ReferrersPolicy::All)?))
     }
 
     fn subjects(&self, draft: &Draft, carried: Option<&Digest>, targets: &[&Repository]) -> Vec<Subject> {
@@ -60,6 +63,12 @@ impl Collector<'_> {
     fn find(&self, subjects: &[Subject], policy: ReferrersPolicy) -> Result<Vec<FoundReferrer>, CommandError> {
         Discovery::new(self.registry, self.registry.jobs(), policy, &self.filter.types).find(subjects)
     }
+}
+
+/// Those that the list does not have anyway, as an attestation of an image.
+fn unlisted(draft: &Draft, found: Vec<FoundReferrer>) -> Vec<FoundReferrer> {
+    let listed: BTreeSet<&Digest> = draft.entries().map(|entry| &entry.descriptor.digest).collect();
+    found.into_iter().filter(|referrer| !listed.contains(&referrer.digest)).collect()
 }
 
 /// The digest of the draft's index, where the list is that index unchanged.
