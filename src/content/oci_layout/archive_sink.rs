@@ -10,10 +10,11 @@ use std::sync::{Mutex, MutexGuard};
 use tar::{EntryType, Header};
 
 use crate::content::error::{ContentError, LayoutError};
-use crate::content::oci_layout::directory_sink::{VERSION, copy, hash, sync_folder};
+use crate::content::oci_layout::directory_sink::{VERSION, copy, sync_folder};
 use crate::content::oci_layout::files::{Files, blob_name};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::referrers::Documents;
+use crate::content::oci_layout::regular_file::hash;
 use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::Digest;

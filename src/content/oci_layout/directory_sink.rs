@@ -12,8 +12,10 @@ use crate::content::error::{ContentError, LayoutError};
 use crate::content::oci_layout::files::{Files, blob_name, file_in};
 use crate::content::oci_layout::index::LayoutIndex;
 use crate::content::oci_layout::lock::LockWait;
+use crate::content::oci_layout::reader::{check_version, decode};
 use crate::content::oci_layout::referrers::Documents;
-use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER, check_version, decode};
+use crate::content::oci_layout::regular_file::hash;
+use crate::content::oci_layout::{DOCUMENT_MAX, INDEX, IndexChange, Layout, LayoutName, MARKER};
 use crate::content::registry::{Blob, BlobReader};
 use crate::digest::{Digest, Hasher};
 
@@ -195,20 +197,6 @@ pub(super) fn sync_folder(file: &Path) -> Result<(), LayoutError> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         done => done.map_err(LayoutError::io("sync", folder)),
-    }
-}
-
-/// The digest of a file, by the algorithm of `like`.
-pub(super) fn hash(mut file: impl io::Read, like: &Digest) -> io::Result<Digest> {
-    let mut hasher = Hasher::for_digest(like);
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -1,0 +1,330 @@
+//! Reads images from a layout.
+
+use std::io::Read;
+use std::sync::Mutex;
+
+use crate::content::access::ContentSource;
+use crate::content::error::{ContentError, LayoutError};
+use crate::content::oci_layout::files::{Files, blob_name};
+use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::referrers::BySubject;
+use crate::content::oci_layout::regular_file::{self, hash};
+use crate::content::oci_layout::{DEFAULT_TAG, DOCUMENT_MAX, INDEX, LayoutKind, LayoutName, MARKER, docker_archive};
+use crate::content::registry::{Blob, BlobReader, FetchedManifest, ManifestName};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::model::index::Index;
+use crate::model::manifest::{self, ManifestKind};
+use crate::model::media_type;
+use crate::net::{RegistryError, RegistryErrorKind};
+use crate::reference::Repository;
+
+/// A layout to read from.
+pub struct Layout {
+    pub(super) files: Files,
+    pub(super) index: LayoutIndex,
+    /// What refers to what, once it was needed.
+    pub(super) by_subject: Mutex<Option<BySubject>>,
+}
+
+impl Layout {
+    /// Opens a layout.
+    ///
+    /// # Errors
+    /// A path that is no layout, and what a layout must not have.
+    pub fn open(name: &LayoutName) -> Result<Layout, LayoutError> {
+        let path = name.path.clone();
+        let files = match name.kind {
+            LayoutKind::Directory if path.is_dir() => Files::Directory(path),
+            LayoutKind::Directory => {
+                let source = path.metadata().err();
+                return Err(match source {
+                    Some(source) => LayoutError::io("open", &path)(source),
+                    None => LayoutError::NotALayout { path, why: "it is no directory".to_owned() },
+                });
+            }
+            LayoutKind::Archive | LayoutKind::DockerArchive => Files::archive(&path)?,
+        };
+        check_version(&files)?;
+        let old_archive = |files: &Files| -> Result<Option<LayoutError>, LayoutError> {
+            let there = if name.kind == LayoutKind::Directory { None } else { docker_archive::names(files)? };
+            Ok(there.map(|there| LayoutError::OldDockerArchive { path: name.path.clone(), there }))
+        };
+        let Some(bytes) = files.read(INDEX, DOCUMENT_MAX)? else {
+            let why = "it has no index.json".to_owned();
+            let none = LayoutError::NotALayout { path: name.path.clone(), why };
+            return Err(old_archive(&files)?.unwrap_or(none));
+        };
+        let index = decode(&files, &bytes)?;
+        // Docker 25.0 wrote an empty index.json for images that were saved by digest.
+        if let Some(error) = if index.entries().is_empty() { old_archive(&files)? } else { None } {
+            return Err(error);
+        }
+        Ok(Layout { files, index, by_subject: Mutex::default() })
+    }
+
+    /// The manifest that a name selects, and the tag that it has here.
+    ///
+    /// The digest selects any manifest of the layout. A tag is matched with the names in `index.json`. Without either,
+    /// the only image that no other one contains is selected, else the one named `latest`.
+    ///
+    /// # Errors
+    /// No image of that name, or several.
+    pub fn select(&self, name: &LayoutName) -> Result<(Digest, Option<String>), LayoutError> {
+        let tag = name.tag.clone();
+        if let Some(digest) = &name.digest {
+            return Ok((digest.clone(), tag));
+        }
+        if let Some(wanted) = &tag {
+            let found = self.index.named(wanted);
+            let entry = self.only(&found, Some(wanted))?;
+            return Ok((entry.digest.clone(), LayoutIndex::tag(entry).or(tag)));
+        }
+        let tops = self.tops()?;
+        let latest = self.index.named(DEFAULT_TAG);
+        let several = distinct(&tops) > 1 && distinct(&latest) == 1;
+        let entry = self.only(if several { &latest } else { &tops }, None)?;
+        Ok((entry.digest.clone(), LayoutIndex::tag(entry)))
+    }
+
+    /// The first of these entries, if all have one digest.
+    pub(super) fn only<'a>(
+        &self,
+        found: &[&'a Descriptor],
+        name: Option<&String>,
+    ) -> Result<&'a Descriptor, LayoutError> {
+        let (path, there) = (self.files.path().to_owned(), self.index.names());
+        match (found.first(), distinct(found)) {
+            (Some(entry), 1) => Ok(entry),
+            (None, _) => match name {
+                Some(name) => Err(LayoutError::NoSuchName { path, name: name.clone(), there }),
+                None => Err(LayoutError::NotALayout { path, why: "it has no images".to_owned() }),
+            },
+            (_, number) => Err(LayoutError::SeveralImages { path, name: name.cloned(), number, there }),
+        }
+    }
+
+    /// The entries that are images and that no other entry contains. Some tools list the children of an index too.
+    fn tops(&self) -> Result<Vec<&Descriptor>, LayoutError> {
+        let entries: Vec<&Descriptor> =
+            self.index.entries().iter().filter(|entry| !LayoutIndex::is_referrer(entry)).collect();
+        if distinct(&entries) < 2 {
+            return Ok(entries);
+        }
+        let mut inside: Vec<Digest> = Vec::new();
+        let mut referrers: Vec<Digest> = Vec::new();
+        for entry in &entries {
+            // An archive may lack images that its index names.
+            let Some(bytes) = self.document(&entry.digest)? else { continue };
+            // Its subject may be in an index.
+            if let Some(subject) = manifest::subject(&bytes)
+                && self.files.open(&blob_name(&subject))?.is_some()
+            {
+                referrers.push(entry.digest.clone());
+            }
+            if ManifestKind::of(&entry.media_type) == Some(ManifestKind::List)
+                && let Ok(index) = Index::decode(&bytes)
+            {
+                let children = index.manifests.into_iter().map(|child| child.digest);
+                inside.extend(children.filter(|child| *child != entry.digest));
+            }
+        }
+        let is_top = |entry: &&Descriptor| !inside.contains(&entry.digest) && !referrers.contains(&entry.digest);
+        Ok(entries.into_iter().filter(is_top).collect())
+    }
+
+    /// The bytes of a manifest, verified.
+    pub(super) fn document(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LayoutError> {
+        let Some(bytes) = self.files.read(&blob_name(digest), DOCUMENT_MAX)? else { return Ok(None) };
+        if digest.verifies(&bytes) {
+            return Ok(Some(bytes));
+        }
+        let (path, found) = (self.files.path().to_owned(), Digest::of(&bytes));
+        Err(LayoutError::Damaged { path, digest: digest.clone(), why: format!("its bytes have the digest {found}") })
+    }
+}
+
+/// The number of distinct digests.
+pub(super) fn distinct(entries: &[&Descriptor]) -> usize {
+    entries.iter().map(|entry| &entry.digest).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Refuses a later version of the specification. The file itself may be missing: skopeo and buildx do not need it.
+pub(super) fn check_version(files: &Files) -> Result<(), LayoutError> {
+    let Some(bytes) = files.read(MARKER, DOCUMENT_MAX)? else { return Ok(()) };
+    let value = crate::model::json::parse(&bytes).ok();
+    let version = value.as_ref().and_then(|value| value.get("imageLayoutVersion")?.as_str());
+    match version {
+        Some(version) if version.starts_with("1.") => Ok(()),
+        version => {
+            let version = version.unwrap_or("unknown");
+            let why = format!("its version is {}, and 1 is known", crate::sanitize::word(version));
+            Err(LayoutError::NotALayout { path: files.path().to_owned(), why })
+        }
+    }
+}
+
+pub(super) fn decode(files: &Files, bytes: &[u8]) -> Result<LayoutIndex, LayoutError> {
+    LayoutIndex::decode(bytes).map_err(|source| LayoutError::Document {
+        path: files.path().to_owned(),
+        member: INDEX.to_owned(),
+        source,
+    })
+}
+
+impl ContentSource for Layout {
+    /// The name is a digest: [`Layout::select`] gives that of a tag.
+    fn manifest(&self, name: &ManifestName) -> Result<FetchedManifest, ContentError> {
+        let digest = match name {
+            ManifestName::Digest(digest) => digest.clone(),
+            ManifestName::Tag(tag) => self.only(&self.index.named(tag), Some(tag))?.digest.clone(),
+        };
+        let no_blob = || LayoutError::NoBlob { path: self.files.path().to_owned(), digest: digest.clone() };
+        let bytes = self.document(&digest)?.ok_or_else(no_blob)?;
+        let said = self.index.entries().iter().find(|entry| entry.digest == digest).map(|entry| &entry.media_type);
+        let said = said.map(String::as_str).unwrap_or_default();
+        let served = manifest::served_type(said, &bytes).map_err(|source| LayoutError::Document {
+            path: self.files.path().to_owned(),
+            member: digest.to_string(),
+            source,
+        })?;
+        let media_type = served.unwrap_or(media_type::essence(said)).to_owned();
+        Ok(FetchedManifest { media_type, bytes, digest })
+    }
+
+    fn serves_manifest(&self, manifest: &Descriptor) -> Result<bool, ContentError> {
+        Ok(self.document(&manifest.digest)?.is_some())
+    }
+
+    /// Looks at the size alone: whoever reads the blob verifies its bytes.
+    fn serves_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        let Some(length) = self.files.size(&blob_name(blob.digest))? else { return Ok(false) };
+        match blob.size.filter(|size| *size != length) {
+            Some(size) => {
+                let why = format!("it has {length} bytes, not {size}");
+                Err(LayoutError::Damaged { path: self.files.path().to_owned(), digest: blob.digest.clone(), why }
+                    .into())
+            }
+            None => Ok(true),
+        }
+    }
+
+    fn small_blob(&self, blob: &Blob<'_>, cap: u64) -> Result<Vec<u8>, ContentError> {
+        let (path, digest) = (self.files.path().to_owned(), blob.digest.clone());
+        if !self.serves_blob(blob)? {
+            return Err(LayoutError::NoBlob { path, digest }.into());
+        }
+        let bytes = self.files.read(&blob_name(blob.digest), cap)?.unwrap_or_default();
+        if digest.verifies(&bytes) {
+            return Ok(bytes);
+        }
+        let why = format!("its bytes have the digest {}", Digest::of(&bytes));
+        Err(LayoutError::Damaged { path, digest, why }.into())
+    }
+
+    fn read_blob(
+        &self,
+        blob: &Blob<'_>,
+        take: &mut dyn FnMut(&mut dyn BlobReader) -> Result<(), ContentError>,
+    ) -> Result<(), ContentError> {
+        let mut reader = LayoutBlob { layout: self, digest: blob.digest, length: None, stream: None, failure: None };
+        let taken = reader.reopen().map_err(ContentError::Layout).and_then(|()| take(&mut reader));
+        // The error of the layout is reported: the failed upload only follows from it.
+        match reader.failure {
+            Some(failure) => Err(failure.into()),
+            None => taken,
+        }
+    }
+
+    fn repository(&self) -> Option<&Repository> {
+        None
+    }
+
+    fn has_intact_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        let Some((file, size)) = self.files.open(&blob_name(blob.digest))? else { return Ok(false) };
+        let path = self.files.path();
+        let found = hash(file, blob.digest).map_err(LayoutError::io("read", path))?;
+        if found == *blob.digest && blob.size.is_none_or(|wanted| wanted == size) {
+            return Ok(true);
+        }
+        let why = format!("it has {size} bytes with the digest {found}");
+        Err(LayoutError::Damaged { path: path.to_owned(), digest: blob.digest.clone(), why }.into())
+    }
+
+    fn order(&self, blob: &Digest) -> Option<u64> {
+        self.files.order(&blob_name(blob))
+    }
+
+    fn referrers(&self, subject: &Digest, most: usize) -> Result<Option<Vec<Descriptor>>, ContentError> {
+        Ok(Some(self.referrers_of(subject, most)?))
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Digest>, ContentError> {
+        let found = self.index.exactly(tag);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.only(&found, Some(&tag.to_owned()))?.digest.clone()))
+    }
+}
+
+/// A blob of a layout, while it is read.
+struct LayoutBlob<'a> {
+    layout: &'a Layout,
+    digest: &'a Digest,
+    length: Option<u64>,
+    /// The file, and the position in it.
+    stream: Option<regular_file::OpenFile>,
+    failure: Option<LayoutError>,
+}
+
+impl LayoutBlob<'_> {
+    fn reopen(&mut self) -> Result<(), LayoutError> {
+        // One large member of a gzip archive can be open at a time.
+        self.stream = None;
+        let path = self.layout.files.path();
+        let opened = self.layout.files.open(&blob_name(self.digest))?;
+        let (stream, length) =
+            opened.ok_or_else(|| LayoutError::NoBlob { path: path.to_owned(), digest: self.digest.clone() })?;
+        (self.stream, self.length) = (Some((stream, 0)), Some(length));
+        Ok(())
+    }
+
+    fn read_at(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, LayoutError> {
+        if self.stream.as_ref().is_none_or(|(_, own)| *own > at) {
+            self.reopen()?;
+        }
+        let failed = LayoutError::io("read", self.layout.files.path());
+        let Some((stream, own)) = &mut self.stream else { return Ok(0) };
+        let ahead = at.saturating_sub(*own);
+        *own = own.saturating_add(std::io::copy(&mut stream.take(ahead), &mut std::io::sink()).map_err(&failed)?);
+        let count = stream.read(buffer).map_err(&failed)?;
+        *own = own.saturating_add(count as u64);
+        Ok(count)
+    }
+
+    fn failed(&mut self, failure: LayoutError) -> RegistryError {
+        let detail = failure.to_string();
+        self.failure = Some(failure);
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), detail)
+    }
+}
+
+impl BlobReader for LayoutBlob<'_> {
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        self.read_at(at, buffer).map_err(|failure| self.failed(failure))
+    }
+
+    fn wrong(&mut self, why: String) -> RegistryError {
+        let path = self.layout.files.path().to_owned();
+        self.failed(LayoutError::Damaged { path, digest: self.digest.clone(), why })
+    }
+}

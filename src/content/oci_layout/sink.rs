@@ -1,0 +1,201 @@
+//! Writes images to a layout.
+
+use std::io::Read;
+use std::sync::Mutex;
+
+use crate::content::access::{ContentSink, ContentSource, Referrer};
+use crate::content::error::{ContentError, LayoutError};
+use crate::content::oci_layout::archive_sink::ArchiveSink;
+use crate::content::oci_layout::directory_sink::DirectorySink;
+use crate::content::oci_layout::index::LayoutIndex;
+use crate::content::oci_layout::referrers::{Documents, Unlisted};
+use crate::content::oci_layout::{Layout, LayoutKind, LayoutName, LockWait};
+use crate::content::registry::{Blob, BlobCopy, BlobReader, ManifestName};
+use crate::digest::Digest;
+use crate::model::descriptor::Descriptor;
+use crate::net::{RegistryError, RegistryErrorKind};
+use crate::reference::Repository;
+use crate::sync::lock;
+
+/// A layout to write to.
+pub struct LayoutSink<'a> {
+    name: LayoutName,
+    lock_wait: LockWait<'a>,
+    place: Place,
+    /// Referrers that were written.
+    unlisted: Mutex<Unlisted>,
+}
+
+enum Place {
+    Directory(DirectorySink),
+    Archive(ArchiveSink),
+}
+
+impl<'a> LayoutSink<'a> {
+    /// Opens a layout to write to. A directory or an archive that does not exist is created by the first write.
+    ///
+    /// # Errors
+    /// A path that is something else than a layout, and a layout that cannot be written.
+    pub fn open(name: &LayoutName, lock_wait: LockWait<'a>) -> Result<LayoutSink<'a>, LayoutError> {
+        let place = match name.kind {
+            LayoutKind::Directory => Place::Directory(DirectorySink::open(name)?),
+            LayoutKind::Archive => Place::Archive(ArchiveSink::open(name)?),
+            LayoutKind::DockerArchive => {
+                let why = "an archive of docker save can only be read; write an oci-archive: instead".to_owned();
+                return Err(LayoutError::NotALayout { path: name.path.clone(), why });
+            }
+        };
+        Ok(LayoutSink { name: name.clone(), lock_wait, place, unlisted: Mutex::default() })
+    }
+
+    /// What is there already.
+    pub(super) fn before(&self) -> Option<&Layout> {
+        match &self.place {
+            Place::Directory(sink) => sink.before(),
+            Place::Archive(sink) => sink.before(),
+        }
+    }
+
+    fn write(&self, blob: &Blob<'_>, read: &mut dyn BlobReader, progress: &dyn Fn(u64)) -> Result<u64, ContentError> {
+        match &self.place {
+            Place::Directory(sink) => sink.write(blob, read, progress),
+            Place::Archive(sink) => sink.write(blob, read, progress),
+        }
+    }
+
+    fn write_bytes(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ContentError> {
+        let blob = Blob { digest, size: Some(bytes.len() as u64) };
+        if self.has_blob(&blob)? {
+            return Ok(());
+        }
+        self.write(&blob, &mut Memory(bytes), &|_| ()).map(drop)
+    }
+
+    /// Changes `index.json`, and lists the referrers that were written.
+    fn update(&self, change: impl Fn(&mut LayoutIndex)) -> Result<(), ContentError> {
+        let unlisted = std::mem::take(&mut *lock(&self.unlisted));
+        let path = match &self.place {
+            Place::Directory(sink) => sink.path(),
+            Place::Archive(sink) => sink.path(),
+        };
+        let change = |index: &mut LayoutIndex, documents: &mut dyn Documents| {
+            unlisted.list(path, index, documents)?;
+            change(index);
+            Ok(())
+        };
+        match &self.place {
+            Place::Directory(sink) => Ok(sink.publish(&change, self.lock_wait)?),
+            Place::Archive(sink) => Ok(sink.publish(&change)?),
+        }
+    }
+}
+
+impl ContentSink for LayoutSink<'_> {
+    fn repository(&self) -> Option<&Repository> {
+        None
+    }
+
+    fn current(&self, name: &ManifestName) -> Result<Option<Digest>, ContentError> {
+        let Some(layout) = self.before() else { return Ok(None) };
+        Ok(match name {
+            ManifestName::Tag(tag) => match layout.index.named(tag).as_slice() {
+                [] => None,
+                found => Some(layout.only(found, Some(tag))?.digest.clone()),
+            },
+            ManifestName::Digest(digest) => {
+                let is_there = layout.index.entries().iter().any(|entry| entry.digest == *digest);
+                is_there.then(|| digest.clone())
+            }
+        })
+    }
+
+    /// A layout does not guarantee that an image has its blobs: each is looked for.
+    fn has_image(&self, _: &Descriptor) -> Result<bool, ContentError> {
+        Ok(false)
+    }
+
+    /// Reads the blob, because a file of that name may hold anything.
+    fn has_blob(&self, blob: &Blob<'_>) -> Result<bool, ContentError> {
+        match &self.place {
+            Place::Directory(sink) => Ok(sink.has(blob)?),
+            Place::Archive(sink) => Ok(sink.has(blob)?),
+        }
+    }
+
+    fn copy_blob(
+        &self,
+        source: &dyn ContentSource,
+        blob: &Blob<'_>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<BlobCopy, ContentError> {
+        if self.has_blob(blob)? {
+            return Ok(BlobCopy::Present);
+        }
+        let mut copied = 0;
+        source.read_blob(blob, &mut |reader| {
+            copied = self.write(blob, reader, progress)?;
+            Ok(())
+        })?;
+        Ok(BlobCopy::Copied(copied))
+    }
+
+    fn put_child(&self, digest: &Digest, _: &str, bytes: &[u8]) -> Result<bool, ContentError> {
+        self.write_bytes(digest, bytes)?;
+        Ok(false)
+    }
+
+    fn has_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+        let Referrer { digest, media_type, bytes, .. } = *referrer;
+        if !self.has_blob(&Blob { digest, size: Some(bytes.len() as u64) })? {
+            return Ok(false);
+        }
+        let subject = crate::model::referrers::subject(media_type, bytes);
+        let (Some(subject), Some(layout)) = (subject, self.before()) else { return Ok(true) };
+        Ok(layout.referrers_of(&subject, usize::MAX)?.iter().any(|known| known.digest == *digest))
+    }
+
+    fn put_referrer(&self, referrer: &Referrer<'_>) -> Result<bool, ContentError> {
+        self.write_bytes(referrer.digest, referrer.bytes)?;
+        lock(&self.unlisted).add(referrer);
+        Ok(true)
+    }
+
+    fn written(&self) -> Result<Box<dyn ContentSource + '_>, ContentError> {
+        Ok(Box::new(Layout::open(&self.name)?))
+    }
+
+    fn finish(&self) -> Result<(), ContentError> {
+        if lock(&self.unlisted).is_empty() { Ok(()) } else { self.update(|_| ()) }
+    }
+
+    fn publish(&self, name: &ManifestName, media_type: &str, bytes: &[u8]) -> Result<(), ContentError> {
+        let (tag, digest) = match name {
+            ManifestName::Tag(tag) => (Some(tag.as_str()), Digest::of(bytes)),
+            ManifestName::Digest(digest) => (None, digest.clone()),
+        };
+        self.write_bytes(&digest, bytes)?;
+        self.update(|index| index.set(tag, media_type, &digest, bytes.len() as u64))
+    }
+}
+
+/// Bytes that are in memory, as a blob.
+pub(super) struct Memory<'a>(&'a [u8]);
+
+impl BlobReader for Memory<'_> {
+    fn length(&self) -> Option<u64> {
+        Some(self.0.len() as u64)
+    }
+
+    fn open(&mut self, _: u64) -> Result<(), RegistryError> {
+        Ok(())
+    }
+
+    fn read(&mut self, at: u64, buffer: &mut [u8]) -> Result<usize, RegistryError> {
+        let mut rest = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+        rest.read(buffer).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn wrong(&mut self, why: String) -> RegistryError {
+        RegistryError::new(RegistryErrorKind::Verification, String::new(), why)
+    }
+}
