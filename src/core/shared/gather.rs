@@ -87,7 +87,7 @@ pub(crate) struct GatherOptions<'a> {
     pub(crate) wait: Duration,
 }
 
-/// What is there.
+/// The result of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Gathered {
     /// The entries that are wanted, each once.
@@ -96,7 +96,7 @@ pub(crate) struct Gathered {
     pub(crate) missing: Vec<String>,
 }
 
-/// What entries are gathered with.
+/// What the search works with.
 #[derive(Clone, Copy)]
 pub(crate) struct GatherContext<'a> {
     pub(crate) registry: &'a Registry,
@@ -113,14 +113,14 @@ pub(crate) fn gather(context: GatherContext<'_>, options: &GatherOptions<'_>) ->
     if options.is_fresh && options.run.attempt.is_none() {
         return Err(SharedFailure::NoAttempt.into());
     }
-    Gatherer::new(context, options).run()
+    Gatherer::new(context, options).poll_until_complete()
 }
 
-/// The entries that are there now, by the tags that these have; `None` where they are what they were.
+/// Fetches the entries in `before` again by their tags. `None` if no digest has changed, or if one was deleted.
 ///
 /// # Errors
 /// As [`gather`].
-pub(crate) fn again(
+pub(crate) fn refetch_if_changed(
     context: GatherContext<'_>,
     options: &GatherOptions<'_>,
     before: &[FoundEntry],
@@ -131,7 +131,7 @@ pub(crate) fn again(
         entries.map(|found| (found.tag.clone(), found.digest.clone())).collect()
     };
     let is_same = digests(&mut before.iter()) == digests(&mut gatherer.found.values());
-    // One that is gone was cleaned up by somebody who has published it, and cannot be read again.
+    // A missing entry was deleted by the cleanup of another publisher. It cannot be fetched again and is no change.
     let is_whole = before.len() == gatherer.found.len();
     Ok((is_whole && !is_same).then(|| gatherer.found.into_values().collect()))
 }
@@ -157,10 +157,10 @@ impl<'a> Gatherer<'a> {
         Gatherer { context, options, drafts, list, found, own, rejected }
     }
 
-    fn run(&mut self) -> Result<Gathered, CommandError> {
+    fn poll_until_complete(&mut self) -> Result<Gathered, CommandError> {
         let start = self.context.clock.now();
-        let mut is_own_seen = self.see_own()?;
-        self.first()?;
+        let mut is_own_seen = self.serves_own()?;
+        self.fetch_known_names()?;
         let (mut pause, mut noted) = (WAIT_FIRST, start);
         while !(is_own_seen && self.is_own_current() && self.is_complete()) {
             let now = self.context.clock.now();
@@ -172,19 +172,19 @@ impl<'a> Gatherer<'a> {
             let jitter = 1.0 + JITTER * (2.0 * self.context.clock.chance() - 1.0);
             self.context.clock.sleep(pause.mul_f64(jitter).min(left));
             pause = pause.mul_f64(1.5).min(WAIT_LONGEST);
-            is_own_seen = is_own_seen || self.see_own()?;
-            self.round()?;
+            is_own_seen = is_own_seen || self.serves_own()?;
+            self.poll_once()?;
         }
         if !self.is_complete() && !self.options.require.is_empty() {
-            self.last()?;
+            self.final_listing()?;
         }
         let unseen = self.options.own.iter().filter(|_| !is_own_seen).map(OwnEntry::shown);
         let missing = self.missing().map(|wanted| wanted.shown.clone()).chain(unseen).collect();
         Ok(Gathered { entries: self.found.values().cloned().collect(), missing })
     }
 
-    /// Whether the tags of what this job has stored serve it, or a later attempt of it. A tag that serves an older
-    /// entry may only not be read at once; one that another job has moved does so for good.
+    /// Whether the tags of what this job has stored serve it, or a later attempt of it. An older entry may be read lag;
+    /// a tag that another job has overwritten never becomes current.
     fn is_own_current(&self) -> bool {
         self.own.iter().all(|(tag, own)| self.is_current(tag, own))
     }
@@ -195,14 +195,14 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Whether the registry serves what this job has stored: first by its digest, then under its tag.
-    fn see_own(&mut self) -> Result<bool, CommandError> {
+    fn serves_own(&mut self) -> Result<bool, CommandError> {
         for own in &self.options.own {
             match self.drafts.by_digest(&own.digest, self.list, own.name.as_ref())? {
                 EntryLookup::Absent => return Ok(false),
                 EntryLookup::Found(found) => {
                     self.check_allowed(&found)?;
                     let key = found.entry.name.key.clone();
-                    let is_required = self.options.require.iter().any(|wanted| is_for(wanted, &found));
+                    let is_required = self.options.require.iter().any(|wanted| satisfies(wanted, &found));
                     if !is_required && !self.options.require.is_empty() {
                         return Err(SharedFailure::NotRequired { key: key.to_string() }.into());
                     }
@@ -219,9 +219,9 @@ impl<'a> Gatherer<'a> {
     }
 
     /// The first round: all names that are known, and one listing where some are not.
-    fn first(&mut self) -> Result<(), CommandError> {
+    fn fetch_known_names(&mut self) -> Result<(), CommandError> {
         if self.options.require.is_empty() {
-            return self.list(|_| true);
+            return self.fetch_listed(|_| true);
         }
         let own = self.own.values().map(|own| own.entry.name.clone());
         let names: BTreeSet<EntryName> = self.derived().into_iter().chain(own).collect();
@@ -233,7 +233,7 @@ impl<'a> Gatherer<'a> {
     }
 
     /// A round while waiting: a HEAD of each name that is missing, and a GET of what appears.
-    fn round(&mut self) -> Result<(), CommandError> {
+    fn poll_once(&mut self) -> Result<(), CommandError> {
         let before: BTreeSet<String> = self.found.keys().cloned().collect();
         let names = self.derived().into_iter().map(|name| (name.tag(), name));
         let old = self.own.iter().filter(|(tag, own)| !self.is_current(tag, own));
@@ -241,7 +241,7 @@ impl<'a> Gatherer<'a> {
         let names = names.filter(|(tag, _)| !self.found.contains_key(tag)).chain(old);
         let names: Vec<(String, EntryName)> = names.collect();
         let digests = tasks::in_order(self.context.registry.jobs(), &names, |(tag, _)| self.drafts.digest_of(tag));
-        let digests = digests.map_err(several)?;
+        let digests = digests.map_err(combined)?;
         let is_new = |tag: &String, digest: &Option<Digest>| {
             let known = self.found.get(tag).map(|found| &found.digest).or(self.rejected.get(tag));
             digest.as_ref().is_some_and(|digest| known != Some(digest))
@@ -257,9 +257,9 @@ impl<'a> Gatherer<'a> {
         Ok(())
     }
 
-    /// What one listing shows when the time is over: entries under names that could not be known, and other runs that
-    /// have what is missing. A registry that does not list tags changes nothing.
-    fn last(&mut self) -> Result<(), CommandError> {
+    /// After the timeout, lists all tags once: finds entries whose tags cannot be computed, and reports other runs that
+    /// have the missing platforms. A registry that does not list tags changes nothing.
+    fn final_listing(&mut self) -> Result<(), CommandError> {
         let Ok(tags) = self.drafts.tags() else { return Ok(()) };
         let of_list: Vec<&(String, TagParts)> = tags.iter().filter(|(_, parts)| parts.is_of(self.list)).collect();
         let run = self.options.run.id.as_deref();
@@ -279,7 +279,7 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Lists the entries of this list and run, and takes those whose keys are wanted.
-    fn list(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<(), CommandError> {
+    fn fetch_listed(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<(), CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
         let own = tags.filter(|(_, parts)| parts.is_of(self.list) && parts.is_of_run(run) && is_wanted(&parts.key));
@@ -287,7 +287,7 @@ impl<'a> Gatherer<'a> {
         self.fetch(own)
     }
 
-    /// One listing for platforms that have no name of their own.
+    /// One listing for platforms whose tags cannot be computed.
     fn list_missing(&mut self) -> Result<(), CommandError> {
         let run = self.options.run.id.as_deref();
         let tags = self.drafts.tags()?.into_iter();
@@ -295,7 +295,8 @@ impl<'a> Gatherer<'a> {
         self.take_missing(own.map(|(tag, _)| tag).collect())
     }
 
-    /// Fetches these entries, and keeps those that a platform needs that has none.
+    /// Fetches these entries. Keeps those for required platforms that have no entry yet, or whose tags cannot be
+    /// computed.
     fn take_missing(&mut self, tags: Vec<String>) -> Result<(), CommandError> {
         let known: BTreeSet<String> = self.found.keys().chain(self.rejected.keys()).cloned().collect();
         let missing: Vec<PlatformFilter> = self.missing().cloned().collect();
@@ -303,14 +304,14 @@ impl<'a> Gatherer<'a> {
             self.options.require.iter().filter(|wanted| !SharedKey::is_derivable(&wanted.parsed)).cloned().collect();
         let tags: Vec<String> = tags.into_iter().filter(|tag| !known.contains(tag)).collect();
         self.fetch(tags.iter().map(|tag| (tag.clone(), None)).collect())?;
-        let is_wanted = |found: &FoundEntry| missing.iter().chain(&underivable).any(|wanted| is_for(wanted, found));
+        let is_wanted = |found: &FoundEntry| missing.iter().chain(&underivable).any(|wanted| satisfies(wanted, found));
         self.found.retain(|tag, found| !tags.contains(tag) || is_wanted(found));
         Ok(())
     }
 
     /// Fetches what is under these tags, and keeps the entries that count.
     fn fetch(&mut self, tags: Vec<(String, Option<EntryName>)>) -> Result<(), CommandError> {
-        let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(several)?;
+        let looked_up = self.drafts.lookup_all(&tags, self.list).map_err(combined)?;
         for lookup in looked_up {
             match lookup {
                 EntryLookup::Absent => {}
@@ -352,7 +353,7 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// The names of the entries that the required platforms have, as far as they can be known.
+    /// The names of the entries of the required platforms whose tags can be computed.
     fn derived(&self) -> BTreeSet<EntryName> {
         let derivable = self.options.require.iter().filter(|wanted| SharedKey::is_derivable(&wanted.parsed));
         derivable.filter_map(|wanted| self.name(SharedKey::of(&wanted.parsed)?)).collect()
@@ -363,8 +364,8 @@ impl<'a> Gatherer<'a> {
         Some(EntryName { list, run, key })
     }
 
-    /// Whether an entry that is wanted may have a name that cannot be known: a Windows image without its build, or an
-    /// image that this job itself has stored under a name.
+    /// Whether the tag of a wanted entry cannot be computed: that of a Windows image without its build, or of an image
+    /// that this job itself has stored under a key of the user.
     fn needs_listing(&self) -> bool {
         let is_named = |own: &OwnEntry| own.name.as_ref().is_some_and(|name| !name.key.is_platform());
         self.options.require.iter().any(|wanted| !SharedKey::is_derivable(&wanted.parsed))
@@ -372,7 +373,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn missing(&self) -> impl Iterator<Item = &PlatformFilter> {
-        self.options.require.iter().filter(|wanted| !self.found.values().any(|found| is_for(wanted, found)))
+        self.options.require.iter().filter(|wanted| !self.found.values().any(|found| satisfies(wanted, found)))
     }
 
     fn is_complete(&self) -> bool {
@@ -399,10 +400,10 @@ impl<'a> Gatherer<'a> {
 }
 
 /// Whether an entry is what a required platform means.
-fn is_for(wanted: &PlatformFilter, found: &FoundEntry) -> bool {
+fn satisfies(wanted: &PlatformFilter, found: &FoundEntry) -> bool {
     found.entry.image.platform.as_ref().is_some_and(|own| own.matches(&wanted.parsed))
 }
 
-fn several(errors: Vec<crate::net::RegistryError>) -> CommandError {
+fn combined(errors: Vec<crate::net::RegistryError>) -> CommandError {
     CommandError::of(errors.into_iter().map(CommandError::from).collect())
 }
