@@ -112,8 +112,10 @@ fn a_manifest_that_an_index_names_without_end_is_kept_a_bounded_number_of_times(
         registry.put_manifest("app", tag, OCI_INDEX, index(&image, lines).as_bytes());
         let (source, list) = (format!("{}/app:{tag}", registry.host()), format!("{}/list:1", registry.host()));
         let sandbox = Sandbox::new();
+        // Each request that runs at once may hold a manifest of 4 MiB.
+        let jobs = ["--jobs", "16"];
         for args in [&["create", &list, &source][..], &["inspect", "-v", &source]] {
-            let run = within(MEMORY_MAX, &sandbox, args);
+            let run = within(MEMORY_MAX, &sandbox, &[args, &jobs[..]].concat());
             refused(&run, &["brings the manifests taken out of indexes to ", words, "hint: "]);
         }
     }

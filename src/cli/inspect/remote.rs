@@ -5,6 +5,7 @@ mod children;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::cli::args::{Inspect, InspectFormat, InspectOutput};
 use crate::cli::context::Context;
@@ -23,6 +24,7 @@ use crate::core::resolve::descend::Descent;
 use crate::core::resolve::fetch::{self, ConfigPlatforms, FetchedContent};
 use crate::core::resolve::limits::{CHILDREN_MAX, DEPTH_MAX, ResolvedSize};
 use crate::digest::Digest;
+use crate::location::Location;
 use crate::model::descriptor::Descriptor;
 use crate::model::entry::attested;
 use crate::model::entry_file::encode_fetched;
@@ -135,7 +137,7 @@ impl Client {
             RemoteContent::List(fetched) if args.verbose => {
                 let index = Index::decode(&fetched.bytes).map_err(wrong(image))?;
                 let entries = self.children(image, &index.manifests)?;
-                local::array(entries.into_iter().map(Ok)).map_err(wrong(image))
+                local::array(entries.into_iter().map(VerboseEntry::encode)).map_err(wrong(image))
             }
             RemoteContent::List(fetched) => {
                 // Content that cannot be decoded as a list is an error.
@@ -148,12 +150,12 @@ impl Client {
     /// The images of a list as files for docker's `-v`, each by its digest and requested once, however often the list
     /// names it. The platform is that of the list, so no configuration is needed. A nested index is replaced by its
     /// images.
-    fn children(&self, list: &Place<'_>, descriptors: &[Descriptor]) -> Result<Vec<Vec<u8>>, CommandError> {
+    fn children(&self, list: &Place<'_>, descriptors: &[Descriptor]) -> Result<Vec<VerboseEntry>, CommandError> {
         let (had, mut shown) = (ResolvedSize::default(), ResolvedSize::default());
         let look = |descriptor: &Descriptor| match fetch::listed(list, descriptor)? {
             FetchedContent::Image(schema, fetched) => {
                 had.check_bytes(list, &fetched.bytes, 1)?;
-                Ok(VerboseChild::Image(schema, fetched.bytes))
+                Ok(VerboseChild::Image(schema, Arc::new(fetched.bytes)))
             }
             FetchedContent::List(fetched) => {
                 had.check_bytes(list, &fetched.bytes, 1)?;
@@ -281,8 +283,22 @@ impl Client {
 
 /// What a manifest is for docker's `-v`.
 enum VerboseChild {
-    Image(Schema, Vec<u8>),
+    Image(Schema, Arc<Vec<u8>>),
     List(Vec<Descriptor>),
+}
+
+/// An image in docker's `-v`. Encoded it is more than twice as large, so that is done when it is printed.
+struct VerboseEntry {
+    name: Location,
+    schema: Schema,
+    bytes: Arc<Vec<u8>>,
+    platform: Platform,
+}
+
+impl VerboseEntry {
+    fn encode(self) -> Result<Vec<u8>, DocumentError> {
+        encode_fetched(&self.name, self.schema, &self.bytes, Some(self.platform))
+    }
 }
 
 /// The images of these descriptors in their order, each as often as it is named.
@@ -291,16 +307,19 @@ fn flatten(
     descriptors: &[Descriptor],
     children: &BTreeMap<Digest, VerboseChild>,
     shown: &mut ResolvedSize,
-    entries: &mut Vec<Vec<u8>>,
+    entries: &mut Vec<VerboseEntry>,
 ) -> Result<(), CommandError> {
     for descriptor in descriptors {
         shown.count_descriptor(list)?;
         match children.get(&descriptor.digest) {
             Some(VerboseChild::Image(schema, bytes)) => {
                 shown.check_bytes(list, bytes, 1)?;
-                let platform = descriptor.platform.clone().unwrap_or_default();
-                let name = list.location().with_digest(&descriptor.digest);
-                entries.push(encode_fetched(&name, *schema, bytes, Some(platform)).map_err(wrong(list))?);
+                entries.push(VerboseEntry {
+                    name: list.location().with_digest(&descriptor.digest),
+                    schema: *schema,
+                    bytes: Arc::clone(bytes),
+                    platform: descriptor.platform.clone().unwrap_or_default(),
+                });
             }
             Some(VerboseChild::List(descriptors)) => flatten(list, descriptors, children, shown, entries)?,
             None => {}
