@@ -132,7 +132,7 @@ fn what_people_type_in_the_place_of_a_name_gets_advice() {
     for (typed, hint) in [
         ("https://h.example/app:1", "write h.example/app:1 instead"),
         ("docker://alpine", "write alpine instead"),
-        ("oci:./dir", "only images in registries"),
+        ("oci:./dir", "cannot open ./dir"),
         ("./dir", "that is a path"),
         ("my_registry:5000/app", "underscore"),
         ("my_registry.example/app", "underscore"),

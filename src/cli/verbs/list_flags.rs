@@ -31,3 +31,8 @@ pub(crate) fn apply(flags: &ListFlags, subject: Option<&Descriptor>, draft: &mut
     }
     Ok(())
 }
+
+/// Whether the flags change the list.
+pub(crate) fn change_list(flags: &ListFlags) -> bool {
+    flags.subject.is_some() || !flags.annotations.is_empty() || !flags.prefer_index
+}

@@ -15,18 +15,18 @@ use crate::reference::Reference;
 
 pub(crate) fn run(context: &Context, args: &Push) -> Result<(), CommandError> {
     let target = args.list.reference()?;
-    let draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
+    let mut draft = context.store().load(target)?.ok_or_else(|| CommandError::NotStored(target.to_string()))?;
     let registry = context.registry(&args.network, target.repository())?;
     let show = |published: &PushOutcome| publish::show(context, published, &args.publish);
     let access = ContentAccess { registry: &registry, layouts: &Layouts::default() };
     let subject = list_flags::subject(&registry, target, args.list_flags.subject.as_ref())?;
-    // The draft stays as it is.
-    let mut edited = draft.clone();
-    list_flags::apply(&args.list_flags, subject.as_ref(), &mut edited)?;
-    edited.prefers_image = !args.list_flags.prefer_index;
-    let published = publish(context, access, &edited, &args.publish, Origin::Stored, show)?;
+    // The flags change only what is published, not the draft that is stored.
+    let stored = list_flags::change_list(&args.list_flags).then(|| draft.clone());
+    list_flags::apply(&args.list_flags, subject.as_ref(), &mut draft)?;
+    draft.prefers_image = !args.list_flags.prefer_index;
+    let published = publish(context, access, &draft, &args.publish, Origin::Stored, show)?;
     if args.purge && !published.dry_run {
-        purge(context, args, target, &draft)?;
+        purge(context, args, target, stored.as_ref().unwrap_or(&draft))?;
     } else if !published.dry_run && !args.publish.by_digest && args.publish.to.is_none() {
         remember(context, args, target, &published);
     }

@@ -69,7 +69,7 @@ pub(super) fn run(context: &Context, client: &Client<'_>, request: &SharedReques
     if !gathered.missing.is_empty() || gathered.entries.is_empty() {
         return Err(incomplete(context, client, request, gathered));
     }
-    let again = |before: &[FoundEntry]| gather::again(client.gather(), &options, before);
+    let again = |before: &[FoundEntry]| gather::refetch_if_changed(client.gather(), &options, before);
     let show = |published: &PushOutcome| publishing::show(context, published, publish);
     let mut entries = Vec::new();
     let published = publishing::reported(context, publish, show, || {
