@@ -34,7 +34,7 @@ const WAITING: usize = 24;
 /// In `make test` the faults are spread over this many requests of a command, and then over the next ones.
 const PARTS: usize = 5;
 /// How often each fault is tried for a command in `make test`.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 2;
 
 /// Every request of a command, in the order of a run without parallel requests.
 fn requests(command: &'static Command, door: Door) -> Vec<(Side, usize)> {

@@ -17,6 +17,9 @@ const TRANSPORTS: [&str; 9] = [
     "ostree",
 ];
 
+/// Transports of layouts, which are read where an image may be in a layout.
+const LAYOUTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
+
 /// Hints about a text that is no reference.
 pub(super) fn typed(text: &str) -> Vec<String> {
     let lower = text.to_ascii_lowercase();
@@ -45,7 +48,7 @@ pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
         return None;
     }
     if let Some(transport) = path.strip_prefix("library/").filter(|name| TRANSPORTS.contains(name)) {
-        return Some(of_transport(transport));
+        return Some(if LAYOUTS.contains(&transport) { of_layout(transport) } else { of_transport(transport) });
     }
     let first = path.split_once('/').map(|(first, _)| first)?;
     first.contains('_').then(|| {
@@ -58,6 +61,11 @@ pub(super) fn of_another_kind(registry: &str, path: &str) -> Option<String> {
 
 fn of_transport(transport: &str) -> String {
     format!("{transport}: is not read here; only images in registries can be named: push it to one first")
+}
+
+/// A layout whose path looks like a tag.
+fn of_layout(transport: &str) -> String {
+    format!("{transport}: names a layout only in front of a path with /, ./ or ../: write {transport}:./PATH")
 }
 
 /// Hints about a name with tag and digest whose tag names another digest.
@@ -86,7 +94,7 @@ mod tests {
         }
         assert_eq!(typed("h:5000/Upper"), Vec::<String>::new());
         assert_eq!(typed("h:5000/my_app:bad tag"), Vec::<String>::new());
-        assert!(of_another_kind("docker.io", "library/oci").is_some_and(|hint| hint.starts_with("oci: ")));
+        assert!(of_another_kind("docker.io", "library/oci").is_some_and(|hint| hint.ends_with("write oci:./PATH")));
         assert!(of_another_kind("docker.io", "my_registry/app").is_some_and(|hint| hint.contains("Docker Hub")));
         assert_eq!(of_another_kind("docker.io", "library/my_app"), None);
         assert_eq!(of_another_kind("h:5000", "library/oci"), None);
