@@ -271,7 +271,7 @@ fn a_list_is_written_into_a_layout_and_its_registry_gets_no_request() {
     assert_eq!(told, format!("ocidir://pushed:1@{}\n", nested.digest()));
     assert!(!fixture.has_written());
     let verified = fixture.run("push --purge --quiet --verify --to ocidir://pushed:again @app:1").success().err();
-    assert!(verified.contains("verified: 1 names of the list, 3 manifests, "), "{verified}");
+    assert!(verified.contains("verified: 1 name, 3 manifests, "), "{verified}");
     assert_eq!(fixture.run("exists @app:1").code, 1);
     fixture.works("copy --quiet ocidir://pushed:again @back");
     assert_eq!(fixture.registry.manifest("back", "again").expect("the list").1, nested.manifest);

@@ -182,9 +182,9 @@ impl CopyRequest<'_> {
             [(name.clone(), top.clone())].into_iter().chain(along.names()).collect();
         read_back.names(&names)?;
         let (manifests, blobs) = read_back.contents([top.clone()].into_iter().chain(along.digests()).collect())?;
-        let names = names.len();
-        self.reporter.note(&format!("verified: {names} names, {manifests} manifests, {blobs} blobs"));
-        Ok(Verified { names, manifests, blobs })
+        let verified = Verified { names: names.len(), manifests, blobs };
+        self.reporter.note(&verified.to_string());
+        Ok(verified)
     }
 
     /// Sends the manifests that others name, then what refers to them. Returns warnings.
@@ -216,7 +216,7 @@ impl CopyRequest<'_> {
     }
 
     fn blob(&self, progress: &dyn TransferProgress, blob: &Descriptor) -> Result<BlobCopy, CommandError> {
-        let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} → {}", self.from, self.to));
+        let bar = progress.blob(&blob.digest, Some(blob.size), &format!("{} -> {}", self.from, self.to));
         let copied = self.sink.copy_blob(self.source, &named(blob), &|bytes| bar.at(bytes));
         let copied = copied.map_err(CommandError::from)?;
         let what = match copied {

@@ -82,6 +82,16 @@ pub(crate) struct Verified {
     pub(crate) blobs: usize,
 }
 
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        let Verified { names, manifests, blobs } = *self;
+        let (names, manifests, blobs) =
+            (counted(names, "name"), counted(manifests, "manifest"), counted(blobs, "blob"));
+        write!(f, "verified: {names}, {manifests}, {blobs}")
+    }
+}
+
 /// A manifest that refers to the list or to one of its images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -240,11 +240,9 @@ impl LayoutPush<'_> {
         read_back.names(&named)?;
         let children = plan.index()?.manifests.into_iter().map(|child| child.digest);
         let (manifests, blobs) = read_back.contents(children.collect())?;
-        let names = names.len().max(1);
-        self.context
-            .reporter
-            .note(&format!("verified: {names} names of the list, {manifests} manifests, {blobs} blobs"));
-        Ok(Verified { names, manifests, blobs })
+        let verified = Verified { names: names.len().max(1), manifests, blobs };
+        self.context.reporter.note(&verified.to_string());
+        Ok(verified)
     }
 
     /// Copies a blob from the first source that has it. Returns the number of bytes, if it was not there.

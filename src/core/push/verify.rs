@@ -22,8 +22,7 @@ pub(crate) fn verify_all(context: PushContext<'_>, plans: &PushPlans<'_>) -> Res
         let Verified { names, manifests, blobs } = verify(context.registry, plan)?;
         all = Verified { names: all.names + names, manifests: all.manifests + manifests, blobs: all.blobs + blobs };
     }
-    let Verified { names, manifests, blobs } = all;
-    context.reporter.note(&format!("verified: {names} names of the list, {manifests} manifests, {blobs} blobs"));
+    context.reporter.note(&all.to_string());
     Ok(all)
 }
 

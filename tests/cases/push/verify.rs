@@ -26,7 +26,7 @@ fn verify_gets_every_manifest_and_looks_for_every_blob() {
     let heads = all[after + 1..].iter().filter(|line| line.starts_with("HEAD ") && line.contains("/blobs/")).count();
     assert_eq!((gets, heads, all.len() - after - 1), (2 + 2, 5, 9), "{all:#?}");
     let told = fixture.push(&["--verify"]).success().err();
-    assert!(told.contains("verified: 1 names of the list, 2 manifests, 5 blobs"), "{told}");
+    assert!(told.contains("verified: 1 name, 2 manifests, 5 blobs"), "{told}");
 }
 
 #[test]
