@@ -117,8 +117,10 @@ pub struct EntryFlags {
 /// What a list says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ListFlags {
-    /// Set an annotation of the list (KEY=VALUE) or of descriptors (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only
-    #[arg(long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
+    /// Annotations of the list, or of its descriptors.
+    #[arg(
+        help = "Set an annotation of the list (KEY=VALUE) or of descriptors (manifest-descriptor[PLATFORM]:KEY=VALUE); OCI only",
+        long = "annotation", value_name = "stringArray", value_parser = AnnotationArg::new)]
     pub annotations: Vec<AnnotationArg>,
     /// Let the list refer to this image or list in its repository; OCI only
     #[arg(long, value_name = "string", value_parser = RefArg::value)]
